@@ -1,0 +1,62 @@
+"""Cut the tasks of a step, or of an evaluation, into blocks."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from orchestrator.config import MetaConfig
+from workers.batches import draw_batches
+from workers.protocol import Block, Draw, Recipe, Specs, Split, take
+from workers.tasks.family import TaskFamily
+
+
+def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Block]:
+    """The blocks of outer step `step` (from 0)."""
+    algorithm, task = config.algorithm, config.task
+    draw = Draw(config.seed, "train", step)
+    num_tasks = config.outer.meta_batch_size
+    specs = dict(family.sample(draw, 0, num_tasks, task.shots, task.queries))
+    if algorithm.kind == "reptile" and algorithm.inner_batch is not None:
+        specs["batches"] = draw_batches(
+            draw,
+            0,
+            num_tasks,
+            task.shots * getattr(task, "ways", 1),
+            algorithm.inner_steps,
+            algorithm.inner_batch,
+        )
+    return list(_cut("train", step, specs, num_tasks, config.block_size, None))
+
+
+def held_out_blocks(
+    config: MetaConfig,
+    family: TaskFamily,
+    split: Split,
+    num_tasks: int,
+    recipe: Recipe,
+    kind: Literal["evaluate", "predict"] = "evaluate",
+) -> list[Block]:
+    """Held-out tasks: the same for every method and at every time, by evaluation.seed."""
+    evaluation, task = config.evaluation, config.task
+    shots = evaluation.shots or task.shots
+    queries = evaluation.queries or task.queries
+    draw = Draw(evaluation.seed, split, 0)
+    specs = dict(family.sample(draw, 0, num_tasks, shots, queries))
+    if evaluation.inner_batch is not None:
+        examples = shots * getattr(task, "ways", 1)
+        specs["batches"] = draw_batches(
+            draw, 0, num_tasks, examples, recipe.inner_steps, evaluation.inner_batch
+        )
+    return list(_cut(kind, 0, specs, num_tasks, config.block_size, recipe))
+
+
+def _cut(
+    kind: Literal["train", "evaluate", "predict"],
+    step: int,
+    specs: Specs,
+    num_tasks: int,
+    block_size: int,
+    recipe: Recipe | None,
+) -> Iterator[Block]:
+    for index, lo in enumerate(range(0, num_tasks, block_size)):
+        hi = min(lo + block_size, num_tasks)
+        yield Block(kind, step, index, lo, hi, take(specs, lo, hi), recipe)

@@ -1,0 +1,148 @@
+"""The command line. Exit codes: 0 done, 1 the run failed, 2 the input was wrong, 75 stopped.
+
+TensorFlow and Ray are imported inside the commands that need them, after the input is known to be
+right, so that help and refusals answer at once.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orchestrator import config as configuration
+from orchestrator.signals import GracefulStop, Interrupted
+from workers.errors import MetatrainError
+
+EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 1, 2, 75
+
+app = typer.Typer(
+    name="metatrain",
+    help="Meta-training on Ray: the same weights, bit for bit, on a laptop and on a cluster.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. outer.steps=2000; repeatable.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show TensorFlow's and Ray's messages.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Ray actors; 0: in this process. Default: whichever is faster.")
+]
+
+
+@app.command()
+def train(
+    preset: Annotated[str, typer.Argument(help="A preset or a FILE.toml.")] = "sinusoid",
+    overrides: Set = None,
+    out: Annotated[
+        str | None, typer.Option(help="Folder or URI of the run. Default: runs/NAME.")
+    ] = None,
+    workers: Workers = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
+    ] = False,
+    allow_changes: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changes", help="Resume though the configuration changes the numbers."
+        ),
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train, evaluate on held-out tasks, and draw the result."""
+    from orchestrator.commands import train_command
+
+    config, notes = _load(preset, overrides, workers)
+    stop = GracefulStop()
+    try:
+        train_command.execute(config, notes, out, resume, allow_changes, verbose, stop)
+    except Interrupted:
+        location = train_command.location(config, out, resume)
+        print(f"stopped; go on with: {_resume_command(location)}", file=sys.stderr)
+        raise SystemExit(EXIT_STOPPED) from None
+
+
+@app.command()
+def evaluate(
+    run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
+    tasks: Annotated[int | None, typer.Option(help="Test tasks.")] = None,
+    overrides: Set = None,
+    workers: Workers = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file.")] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Evaluate a run's best checkpoint on held-out tasks."""
+    from orchestrator.commands import evaluate_command
+
+    given = [*(overrides or []), *([f"evaluation.tasks={tasks}"] if tasks is not None else [])]
+    GracefulStop()
+    try:
+        evaluate_command.execute(run, given, workers or 0, out, verbose)
+    except Interrupted:
+        raise SystemExit(EXIT_STOPPED) from None
+
+
+@app.command()
+def presets() -> None:
+    """List the presets, and what each of them is."""
+    for name in configuration.presets():
+        text = (configuration.PRESETS / f"{name}.toml").read_text()
+        comment = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
+        print(f"{name}\n    {' '.join(comment)}\n")
+
+
+@app.command()
+def data(
+    source: Annotated[
+        str, typer.Argument(help="A preset, a FILE.toml, or a zip, Parquet, folder.")
+    ],
+    overrides: Set = None,
+) -> None:
+    """Print what a data source holds, and how its classes are split."""
+    from orchestrator.commands import data_command
+
+    data_command.execute(source, overrides or [])
+
+
+def main() -> None:
+    """The entry point: every refusal is one line on standard error."""
+    try:
+        app(standalone_mode=False)
+    except typer.TyperException as error:
+        if not str(error):  # no command at all: the help was printed
+            raise SystemExit(EXIT_WRONG_INPUT) from None
+        _exit(error, EXIT_WRONG_INPUT)
+    except ValueError as error:
+        _exit(str(error), EXIT_WRONG_INPUT)
+    except MetatrainError as error:
+        _exit(str(error), EXIT_FAILED)
+    except OSError as error:
+        _exit(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), EXIT_FAILED)
+
+
+def _load(
+    preset: str, overrides: list[str] | None, workers: int | None
+) -> tuple[configuration.MetaConfig, list[str]]:
+    given = [*(overrides or []), *([f"workers.count={workers}"] if workers is not None else [])]
+    return configuration.load(preset, given)
+
+
+def _resume_command(location: str) -> str:
+    """The command that was typed, with --resume and its folder."""
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    if not any(word.split("=")[0] == "--out" for word in words):
+        words += ["--out", location]
+    return shlex.join(["metatrain", *words, "--resume"])
+
+
+def _exit(message: Any, code: int) -> None:
+    print(f"metatrain: {' '.join(str(message).split())}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What several commands do alike."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from orchestrator.blocks import held_out_blocks
+from orchestrator.config import MetaConfig
+from orchestrator.evaluate import recipes
+from workers import runtime
+from workers.tasks.family import TaskFamily
+from workers.tasks.registry import make_family
+
+#: Results go to standard output, all else to standard error.
+RESULTS = Console(highlight=False, soft_wrap=True)
+NOTES = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def check_gpus(config: MetaConfig) -> None:
+    """Refuse GPUs that are not there before anything starts (a cluster is asked later).
+
+    Raises:
+      ValueError: names how many are needed and how many there are.
+    """
+    workers = config.workers
+    if not workers.gpus or os.environ.get("RAY_ADDRESS"):
+        return
+    count = 1 if workers.count == "auto" else max(1, workers.count)
+    needed, there = workers.gpus * count, runtime.count_gpus()
+    if needed > there:
+        raise ValueError(
+            f"workers.gpus = {workers.gpus:g} for {count} runner{'s' if count > 1 else ''} needs "
+            f"{needed:g} GPUs, this machine has {there:g}; set workers.gpus=0, or RAY_ADDRESS to a "
+            "cluster that has them"
+        )
+
+
+def open_family(config: MetaConfig) -> TaskFamily:
+    """The task family, which can serve the training and the held-out tasks of `config`.
+
+    Raises:
+      DataError: the source cannot be read, or holds too little.
+    """
+    with decoding() as progress:
+        family = make_family(config.task, progress)
+    for split in ("validation", "test"):
+        recipe = recipes(config)[0]
+        held_out_blocks(config, family, split, 0, recipe)
+    return family
+
+
+@contextmanager
+def decoding() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar that appears if a source must be decoded first."""
+    with Progress(console=NOTES, transient=True) as bar:
+        task = bar.add_task("decoding images", total=None, visible=False)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=True)
+
+        yield progress
+
+
+@contextmanager
+def waiting() -> Iterator[Any]:
+    """A spinner (or plain lines) whose text says what is being waited for."""
+    if NOTES.is_terminal:
+        with NOTES.status("") as status:
+            yield status.update
+    else:
+        yield NOTES.print

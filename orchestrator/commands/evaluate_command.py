@@ -1,0 +1,52 @@
+"""`metatrain evaluate`: score a run's best checkpoint again, perhaps under another protocol."""
+
+import json
+import tomllib
+from pathlib import Path
+
+from orchestrator import config as configuration
+from orchestrator.commands.common import NOTES, RESULTS, open_family, waiting
+from orchestrator.storage import Storage
+
+
+def execute(run: str, overrides: list[str], workers: int, out: Path | None, verbose: bool) -> None:
+    """Print the test scores, and write them to `out` if given.
+
+    Raises:
+      ValueError: no run is there, `out` exists, or an override is not about the evaluation.
+    """
+    if out is not None and out.exists():
+        raise ValueError(f"--out {out} exists; give another file")
+    storage = Storage(run)
+    if not storage.exists("config.toml"):
+        raise ValueError(f"{run} holds no run (no config.toml); give the folder of one")
+    table = tomllib.loads(storage.read("config.toml").decode())
+    for text in overrides:
+        key, value = configuration.parse_override(text)
+        if not key.startswith(("evaluation.", "task.path", "task.cache", "task.split_file")):
+            raise ValueError(
+                f"--set {key} does not belong to an evaluation; allowed are evaluation.*, "
+                "task.path, task.cache and task.split_file"
+            )
+        configuration.set_key(table, key, value)
+    configuration.set_key(table, "workers.count", workers)
+    config = configuration.validate(table)
+    family = open_family(config)
+
+    with waiting() as say:
+        from orchestrator.launch import launch
+
+        launched = launch(config, family, {}, say, verbose)
+        try:
+            from orchestrator.run import evaluate_best
+
+            say(f"evaluating on {config.evaluation.tasks} test tasks")
+            result = evaluate_best(config, storage, launched, choose_again=bool(overrides))
+        finally:
+            launched.close()
+    from orchestrator.report import print_result
+
+    print_result(RESULTS, result, config.evaluation.inner_steps)
+    if out is not None:
+        out.write_text(json.dumps(result.as_dict(), indent=1))
+        NOTES.print(f"written: {out}")

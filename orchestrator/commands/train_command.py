@@ -1,0 +1,118 @@
+"""`metatrain train`: consume a run, show it, and end with a result and a picture."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.commands.common import NOTES, RESULTS, check_gpus, open_family, waiting
+from orchestrator.config import MetaConfig
+from orchestrator.resume import find_state
+from orchestrator.signals import GracefulStop, Interrupted
+from orchestrator.storage import Storage
+
+if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
+    from orchestrator.launch import Launch
+    from orchestrator.run import TrainingRun
+
+
+def execute(
+    config: MetaConfig,
+    notes: list[str],
+    out: str | None,
+    resume: bool,
+    allow_changes: bool,
+    verbose: bool,
+    stop: GracefulStop,
+) -> None:
+    """Train to the end.
+
+    Raises:
+      Interrupted: stopped by a signal; the last whole step is saved.
+      ValueError, MetatrainError: the input was wrong, the run failed.
+    """
+    for note in notes:
+        NOTES.print(f"note: {note}")
+    check_gpus(config)
+    storage = Storage(location(config, out, resume))
+    state, fingerprint, resume_notes = find_state(config, storage, resume, allow_changes)
+    for note in resume_notes:
+        NOTES.print(f"note: {note}")
+    family = open_family(config)
+
+    with waiting() as say:
+        from orchestrator.launch import launch
+
+        launched = launch(config, family, {} if allow_changes else fingerprint, say, verbose)
+        from orchestrator.run import TrainingRun
+
+        stop.install()
+        run = TrainingRun(config, storage, launched, state)
+    try:
+        _show_start(config, storage, launched, run.first_step)
+        started = time.monotonic()
+        _train(config, run, stop)
+        trained_s = time.monotonic() - started
+        _show_end(config, storage, run, trained_s)
+    finally:
+        with stop.ignored():
+            run.close()
+
+
+def location(config: MetaConfig, out: str | None, resume: bool) -> str:
+    """`out`, or the first free runs/NAME, runs/NAME-2, ...; to resume, the last one there is."""
+    if out is not None:
+        return out
+    candidates = [Path("runs", f"{config.name}{suffix}") for suffix in ["", *_numbers()]]
+    taken = [path for path in candidates if path.exists()]
+    if resume and taken:
+        return str(taken[-1])
+    return str(next(path for path in candidates if path not in taken))
+
+
+def _numbers() -> list[str]:
+    return [f"-{number}" for number in range(2, 10_000)]
+
+
+def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop) -> None:
+    from orchestrator.report import ProgressView
+
+    try:
+        with stop.deferred(), ProgressView(NOTES, run.first_step, config.outer.steps) as view:
+            for progress in run.steps():
+                view.update(progress)
+                if stop.requested:
+                    raise Interrupted("between two steps")
+    except Interrupted:
+        with stop.ignored():
+            run.save()
+        raise
+
+
+def _show_start(config: MetaConfig, storage: Storage, launched: Launch, first_step: int) -> None:
+    resumed = f", resuming after step {first_step}" if first_step else ""
+    NOTES.print(
+        f"{config.name}: {config.outer.steps} outer steps of {config.outer.meta_batch_size} tasks "
+        f"in {storage.location}{resumed}\nrunning in {launched.pool.name}: {launched.why}"
+    )
+
+
+def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s: float) -> None:
+    from orchestrator.report import print_result
+
+    steps = config.outer.steps - run.first_step
+    theta_sha256 = run.theta_sha256
+    with waiting() as say:
+        say("evaluating on the test tasks")
+        result = run.test()
+        say("drawing")
+        picture = run.draw(result)
+    print_result(RESULTS, result, config.evaluation.inner_steps)
+    if steps:
+        RESULTS.print(
+            f"trained {steps} steps in {trained_s:.0f} s, {steps / trained_s:.0f} steps/s "
+            "(validation included)"
+        )
+    RESULTS.print(f"theta after step {config.outer.steps}: sha256 {theta_sha256}")
+    RESULTS.print(f"picture: {storage.location}/{picture}")

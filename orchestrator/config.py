@@ -1,0 +1,252 @@
+"""The whole configuration of a run: one schema for TOML, presets, dotted overrides and Python.
+
+Layers merge as plain tables and are validated once, so that every error names a key, its value
+and what is allowed. Nothing here imports TensorFlow or Ray.
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from orchestrator.config_errors import explain, suggest
+from workers.settings import Section, WorkerSettings, setting
+
+PRESETS = Path(__file__).parent / "presets"
+
+Table = dict[str, Any]
+
+
+class OuterSettings(Section):
+    """The outer update: what the mean outer gradient does to theta."""
+
+    optimizer: Literal["sgd", "momentum", "adam", "adamw"] = setting(
+        "adam", "Keras' optimizer of that name; Reptile's interpolation is sgd"
+    )
+    lr: float = setting(
+        1e-3, "outer learning rate (Reptile: epsilon) before the schedule, > 0", gt=0
+    )
+    schedule: Literal["constant", "linear", "cosine"] = setting(
+        "constant", "lr over outer.steps: constant, or decaying to final_lr"
+    )
+    final_lr: float = setting(0.0, "where linear and cosine schedules end, >= 0", ge=0)
+    warmup_steps: int = setting(0, "steps over which lr grows from 0, >= 0", ge=0)
+    momentum: float = setting(0.9, "momentum's coefficient, 0 to 1", ge=0, lt=1)
+    weight_decay: float = setting(0.004, "adamw's decoupled decay, >= 0", ge=0)
+    clip_norm: float | None = setting(None, "largest global norm of the outer gradient, > 0", gt=0)
+    clip_value: float | None = setting(None, "largest element of the outer gradient, > 0", gt=0)
+    meta_batch_size: int = setting(32, "tasks per outer step, >= 1", ge=1)
+    steps: int = setting(10_000, "outer steps of the run, >= 1", ge=1)
+
+    @property
+    def growable(self) -> bool:
+        """Whether more steps leave the first ones as they were."""
+        return self.schedule == "constant"
+
+
+class WorkersSettings(Section):
+    """Who runs the blocks."""
+
+    count: int | Literal["auto"] = setting(
+        "auto", "Ray actors, >= 0; 0: this process, no Ray; auto: whichever is faster", bits=False
+    )
+    cpus: float = setting(1, "CPUs that Ray reserves for an actor, > 0", bits=False, gt=0)
+    gpus: float = setting(0, "GPUs of an actor, >= 0, fractions share one", bits=False, ge=0)
+    block_size: int | None = setting(
+        None, "tasks per block, >= 1; unset: by meta_batch_size and execution", ge=1
+    )
+    max_failures: int = setting(10, "actors that may be replaced in a run, >= 0", bits=False, ge=0)
+
+    @model_validator(mode="after")
+    def _count_in_range(self) -> "WorkersSettings":
+        if self.count != "auto" and not 0 <= self.count <= 4096:
+            raise ValueError(f"workers.count = {self.count} is not 'auto' or 0 to 4096")
+        return self
+
+
+class EvaluationSettings(Section):
+    """How the held-out tasks are adapted to and scored. None of it changes the weights."""
+
+    tasks: int = setting(600, "test tasks, >= 2", bits=False, ge=2)
+    validation_tasks: int = setting(200, "validation tasks, >= 2", bits=False, ge=2)
+    every: int = setting(1000, "outer steps between validations, >= 1", bits=False, ge=1)
+    shots: int | None = setting(None, "support examples; unset: task.shots", bits=False, ge=1)
+    queries: int | None = setting(None, "query examples; unset: task.queries", bits=False, ge=1)
+    inner_steps: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = setting(
+        (1,), "inner steps to report, 1 to 1000 each", bits=False, min_length=1
+    )
+    inner_lr: tuple[Annotated[float, Field(gt=0)], ...] = setting(
+        (), "inner rates to choose from on validation tasks; empty: the algorithm's", bits=False
+    )
+    inner_batch: int | None = setting(
+        None, "examples per inner step; unset: the whole support set", bits=False, ge=1
+    )
+    seed: int = setting(1, "seed of validation and test tasks, >= 0", bits=False, ge=0)
+
+
+class CheckpointSettings(Section):
+    """When the state is saved."""
+
+    every: int = setting(500, "outer steps between checkpoints, >= 1", bits=False, ge=1)
+    keep: int = setting(3, "newest checkpoints kept beside the best one, >= 1", bits=False, ge=1)
+
+
+class MetaConfig(WorkerSettings):
+    """A run: what its actors must know, and what only the driver does."""
+
+    name: str = setting("run", "what the run is called in its folder and pictures", bits=False)
+    outer: OuterSettings = OuterSettings()
+    workers: WorkersSettings = WorkersSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    checkpoint: CheckpointSettings = CheckpointSettings()
+
+    @property
+    def worker(self) -> WorkerSettings:
+        """The part that travels to the actors."""
+        names = WorkerSettings.model_fields
+        return WorkerSettings(**{name: getattr(self, name) for name in names})
+
+    @property
+    def block_size(self) -> int:
+        """Tasks per block: eight blocks a step, or few large ones where they run as one batch."""
+        if self.workers.block_size is not None:
+            return self.workers.block_size
+        if self.execution[0] == "vectorized":
+            return min(self.outer.meta_batch_size, 128)
+        return -(-self.outer.meta_batch_size // 8)
+
+    def bits(self) -> Table:
+        """Dotted name -> value of all that decides the weights."""
+        table = flatten(_bits(self))
+        mode, xla = self.execution
+        table |= {"workers.block_size": self.block_size, "runtime.execution": mode}
+        table["runtime.xla"] = xla
+        if self.outer.growable:
+            del table["outer.steps"]
+        return table
+
+    def bits_hash(self) -> str:
+        """sha256 of `bits`."""
+        return hashlib.sha256(json.dumps(self.bits(), sort_keys=True).encode()).hexdigest()
+
+    @model_validator(mode="after")
+    def _driver_fits(self) -> "MetaConfig":
+        if self.outer.warmup_steps >= self.outer.steps and self.outer.warmup_steps:
+            raise ValueError(
+                f"outer.warmup_steps = {self.outer.warmup_steps} must be below outer.steps = "
+                f"{self.outer.steps}"
+            )
+        if self.algorithm.kind == "joint" and self.evaluation.inner_batch is not None:
+            raise ValueError(
+                f"evaluation.inner_batch = {self.evaluation.inner_batch} is not for "
+                "algorithm.kind = 'joint', which fine-tunes on the whole support set; unset it"
+            )
+        return self
+
+
+def load(source: str, overrides: Iterable[str] = ()) -> tuple[MetaConfig, list[str]]:
+    """Merge a preset or TOML file with `key=value` overrides, and validate.
+
+    Returns:
+      the configuration, and notes for the user: keys that a new `kind` dropped.
+    Raises:
+      ValueError: one line that names the key, the value and what is allowed.
+    """
+    table = read_table(source)
+    table.setdefault("name", Path(source).stem)
+    notes: list[str] = []
+    parsed = [parse_override(text) for text in overrides]
+    # A section's new kind comes first, so that the other overrides go to the new section.
+    for key, value in sorted(parsed, key=lambda pair: not pair[0].endswith(".kind")):
+        notes += set_key(table, key, value)
+    return validate(table), notes
+
+
+def read_table(source: str) -> Table:
+    """The table of a preset or of a TOML file; a name is a file if it ends in .toml."""
+    path = Path(source) if source.endswith(".toml") else PRESETS / f"{source}.toml"
+    if not path.is_file():
+        if source.endswith(".toml"):
+            raise ValueError(f"no such file: {source}")
+        raise ValueError(
+            f"no preset is called '{source}'{suggest(source, presets())}; there are "
+            f"{', '.join(presets())}, or give a file that ends in .toml"
+        )
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{source} is not TOML: {error}") from None
+
+
+def presets() -> list[str]:
+    """Names of the presets, sorted."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """`a.b=value` -> ("a.b", value); the value is TOML where it parses as such, else text."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ValueError(f"--set takes key=value, not '{text}'; for example outer.steps=2000")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def validate(table: Mapping[str, Any]) -> MetaConfig:
+    """The configuration in `table`; see `load` for what is raised."""
+    try:
+        return MetaConfig.model_validate(table)
+    except ValidationError as error:
+        raise ValueError(explain(error, MetaConfig)) from None
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Table:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    flat: Table = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def to_toml(config: MetaConfig) -> str:
+    """The whole resolved configuration; unset keys are left out."""
+    import tomli_w
+
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+
+
+def set_key(table: Table, key: str, value: Any) -> list[str]:
+    """Write `value` at dotted `key`; a new kind restarts its section, and says what it drops."""
+    dropped: list[str] = []
+    *sections, last = key.split(".")
+    for name in sections:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise ValueError(f"{key} goes through {name}, which is no table")
+    if last == "kind" and table.get("kind") not in (None, value):
+        dropped = sorted(set(table) - {"kind"})
+        table.clear()
+    table[last] = value
+    if not dropped:
+        return []
+    return [f"{key} = {value!r} starts its section afresh and drops {', '.join(dropped)}"]
+
+
+def _bits(section: BaseModel) -> Table:
+    table: Table = {}
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            table[name] = _bits(value)
+        elif not isinstance(field.json_schema_extra, dict) or field.json_schema_extra.get("bits"):
+            table[name] = list(value) if isinstance(value, tuple) else value
+    return table

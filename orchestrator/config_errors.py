@@ -1,0 +1,75 @@
+"""Turn pydantic's errors into one line: which key, which value, what is allowed."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+
+def explain(error: ValidationError, schema: type[BaseModel]) -> str:
+    """The first error as a line for the user of `schema`."""
+    first = error.errors()[0]
+    keys, section, field = _locate(first["loc"], schema)
+    key, kind, context = ".".join(keys), first["type"], first.get("ctx", {})
+    if kind == "extra_forbidden":
+        allowed = sorted(section.model_fields)
+        return f"unknown key {key}{suggest(keys[-1], allowed)}; allowed are {', '.join(allowed)}"
+    if kind == "union_tag_invalid":
+        kinds = [_kind(option) for option in _sections(field)]
+        return (
+            f"{key}.kind = {context['tag']!r} is not known{suggest(context['tag'], kinds)}; "
+            f"allowed are {', '.join(kinds)}"
+        )
+    if kind in ("missing", "union_tag_not_found"):
+        kinds = [_kind(option) for option in _sections(field)]
+        what = f"{key}.kind" if kinds else key
+        return f"{what} is missing" + (f"; allowed are {', '.join(kinds)}" if kinds else "")
+    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    if not keys or (kind == "value_error" and _sections(field)):
+        return message
+    if _sections(field):
+        return f"{key} = {first['input']!r} is not a table of keys"
+    described = f" ({field.description})" if field and field.description else ""
+    return f"{key} = {first['input']!r}: {message}{described}"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """ " (did you mean 'x'?)", if something known is close to `name`."""
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def _locate(
+    loc: Sequence[int | str], schema: type[BaseModel]
+) -> tuple[list[str], type[BaseModel], FieldInfo | None]:
+    """Dotted keys without the tags that pydantic inserts, the innermost section, the field."""
+    keys: list[str] = []
+    section, field = schema, None
+    for part in loc:
+        options = {_kind(option): option for option in _sections(field)}
+        if part in options:
+            section, field = options[str(part)], None
+            continue
+        if len(options) == 1:
+            section = next(iter(options.values()))
+        if isinstance(part, str) and part in section.model_fields:
+            keys.append(part)
+            field = section.model_fields[part]
+        elif isinstance(part, str) and (field is None or options):
+            keys.append(part)  # an unknown key; other strings name a member of a union
+    return keys, section, field
+
+
+def _sections(field: FieldInfo | None) -> list[type[BaseModel]]:
+    """The sections that a field may hold: none for a plain value."""
+    if field is None:
+        return []
+    options: Any = get_args(field.annotation) or (field.annotation,)
+    return [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
+
+
+def _kind(section: type[BaseModel]) -> str:
+    field = section.model_fields.get("kind")
+    return str(field.default) if field else section.__name__

@@ -1,0 +1,132 @@
+"""Held-out tasks before and after adaptation, and the protocol that belongs to the numbers."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.blocks import held_out_blocks
+from orchestrator.config import MetaConfig
+from orchestrator.pool import Pool
+from workers.errors import NonFiniteError
+from workers.protocol import Recipe, Vector
+from workers.tasks.family import TaskFamily
+
+Score = dict[str, float]
+
+
+def headline_metric(family: TaskFamily) -> tuple[str, Literal[1, -1]]:
+    """What decides between checkpoints and recipes: its name, and 1 if more is better."""
+    return ("accuracy", 1) if family.loss == "cross_entropy" else ("loss", -1)
+
+
+def recipes(config: MetaConfig) -> list[Recipe]:
+    """The inner rates that validation may choose from, each with the most inner steps asked for."""
+    rates = config.evaluation.inner_lr or (config.algorithm.inner_lr,)
+    return [Recipe(rate, max(config.evaluation.inner_steps)) for rate in rates]
+
+
+def evaluate(
+    config: MetaConfig,
+    family: TaskFamily,
+    pool: Pool,
+    theta: Vector,
+    split: Literal["validation", "test"],
+    recipe: Recipe,
+) -> list[Score]:
+    """Adapt to every held-out task of `split` and score each inner step.
+
+    Returns:
+      per inner step, 0 .. recipe.inner_steps: mean and 95 % interval of each metric over tasks,
+      {"inner_step", "loss", "loss_ci95", ...}.
+    """
+    evaluation = config.evaluation
+    num_tasks = evaluation.tasks if split == "test" else evaluation.validation_tasks
+    blocks = held_out_blocks(config, family, split, num_tasks, recipe)
+    contributions = pool.run(theta, blocks)
+    names = contributions[0].metrics
+    values = {
+        name: np.concatenate([c.metrics[name] for c in contributions]).astype(np.float64)
+        for name in names
+    }
+    return [
+        {"inner_step": step}
+        | {key: value for name in names for key, value in _summary(name, values[name][:, step])}
+        for step in range(recipe.inner_steps + 1)
+    ]
+
+
+def validate(config: MetaConfig, family: TaskFamily, pool: Pool, theta: Vector) -> dict[str, Any]:
+    """Score theta on the validation tasks, and choose the inner rate and steps there.
+
+    Returns:
+      {"metric", "sign", "score", "inner_lr", "inner_steps", "candidates"}.
+    Raises:
+      NonFiniteError: no candidate gave a finite score.
+    """
+    metric, sign = headline_metric(family)
+    candidates = []
+    for recipe in recipes(config):
+        scores = evaluate(config, family, pool, theta, "validation", recipe)
+        for steps in sorted(set(config.evaluation.inner_steps)):
+            score = scores[steps][metric]
+            candidates.append({"inner_lr": recipe.inner_lr, "inner_steps": steps, "score": score})
+    finite = [candidate for candidate in candidates if np.isfinite(candidate["score"])]
+    if not finite:
+        raise NonFiniteError(
+            f"validation {metric} is not finite at any inner rate "
+            f"{[recipe.inner_lr for recipe in recipes(config)]}; lower evaluation.inner_lr"
+        )
+    chosen = max(finite, key=lambda candidate: candidate["score"] * sign)
+    return {"metric": metric, "sign": sign, **chosen, "candidates": candidates}
+
+
+def protocol(config: MetaConfig, family: TaskFamily, validation: dict[str, Any]) -> dict[str, Any]:
+    """All that a reader must know to compare the test numbers with others'."""
+    evaluation, task, algorithm = config.evaluation, config.task, config.algorithm
+    normalization = getattr(config.model, "normalization", "none")
+    table: dict[str, Any] = {
+        "method": _method(config),
+        "model": config.model.kind,
+        **family.protocol("test"),
+        "ways": getattr(task, "ways", None),
+        "shots": evaluation.shots or task.shots,
+        "queries": evaluation.queries or task.queries,
+        "shots_in_training": task.shots,
+        "queries_in_training": task.queries,
+        "inner_steps": validation["inner_steps"],
+        "inner_steps_in_training": getattr(algorithm, "inner_steps", 0),
+        "inner_lr": validation["inner_lr"],
+        "inner_optimizer": getattr(algorithm, "inner_optimizer", "sgd"),
+        "inner_batch": evaluation.inner_batch or "all support examples",
+        "inner_loss": algorithm.inner_loss,
+        "chosen_on": f"{evaluation.validation_tasks} validation tasks: checkpoint"
+        + (", inner rate and steps" if len(validation["candidates"]) > 1 else ""),
+        "normalization": {
+            "batch": "batch statistics of each set (transductive)",
+            "layer": "layer (inductive)",
+            "none": "none (inductive)",
+        }[normalization],
+        "transductive": normalization == "batch",
+        "meta_batch_size": config.outer.meta_batch_size,
+        "outer_steps": config.outer.steps,
+        "test_tasks": evaluation.tasks,
+        "evaluation_seed": evaluation.seed,
+        "seed": config.seed,
+        "interval": "95 %: 1.96 standard errors over tasks",
+    }
+    return {name: value for name, value in table.items() if value is not None}
+
+
+def _method(config: MetaConfig) -> str:
+    algorithm = config.algorithm
+    if algorithm.kind == "maml":
+        return "FOMAML" if algorithm.first_order else "MAML, second order"
+    return {"reptile": "Reptile", "joint": "joint training + fine-tuning"}[algorithm.kind]
+
+
+def _summary(name: str, values: NDArray[np.floating]) -> Iterable[tuple[str, float]]:
+    yield name, float(np.mean(values, dtype=np.float64))
+    error = np.std(values, dtype=np.float64, ddof=1) / np.sqrt(len(values))
+    yield f"{name}_ci95", float(1.96 * error)

@@ -1,0 +1,169 @@
+"""Opens what a run needs: the data, TensorFlow, and a pool of the right kind."""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.blocks import train_blocks
+from orchestrator.config import MetaConfig
+from orchestrator.pool import InProcessPool, Pool
+from orchestrator.state import MetaState
+from workers import runtime
+from workers.errors import FingerprintError
+from workers.tasks.family import TaskFamily
+
+# An outer step over two actors costs about this much more than the work itself, and starting
+# them about so long (measured; benchmarks/RESULTS.md).
+_RAY_STEP_S = 0.004
+_RAY_START_S = 15.0
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Launch:
+    """A task family and the pool that runs its blocks."""
+
+    config: MetaConfig
+    family: TaskFamily
+    pool: Pool
+    why: str
+    fingerprint: dict[str, Any] = field(default_factory=dict)
+
+    def initial_state(self) -> MetaState:
+        """Step 0: theta drawn from the seed."""
+        from workers.block import num_train_outputs
+        from workers.models.functional import initial_theta, make_model
+
+        config, outputs = self.config, num_train_outputs(self.config, self.family)
+        model = make_model(config.model, self.family.input_shape, outputs)
+        theta = initial_theta(config.model, self.family.input_shape, outputs, config.seed)
+        return MetaState(0, theta, model.names)
+
+    def close(self) -> None:
+        """Close the pool."""
+        self.pool.close()
+
+
+def launch(
+    config: MetaConfig, family: TaskFamily, reference: dict[str, Any], say: Say, verbose: bool
+) -> Launch:
+    """Start TensorFlow here, and Ray if the configuration asks for it or it will be faster.
+
+    Args:
+      reference: the fingerprint of the run that is resumed; empty for a new one.
+      say: tells the user what is being waited for.
+    Raises:
+      FingerprintError: this machine would not go on with the same bits.
+      PoolError: Ray cannot place the actors.
+    """
+    count = _count_asked_for(config)
+    pool: Any = None
+    if count:
+        say("starting Ray and its actors")
+        pool = _ray_pool(config, count, verbose)
+    try:
+        say("starting TensorFlow")
+        in_process_gpus = config.workers.gpus if count == 0 else 0
+        runtime.start_tensorflow(in_process_gpus, verbose)
+        fingerprint = runtime.fingerprint(family.digest)
+        _check_same(reference, fingerprint)
+        why = "as asked for"
+        if count is None:
+            pool, why = _choose(config, family, say, verbose)
+        elif count == 0:
+            pool = _in_process(config, family)
+        if not isinstance(pool, InProcessPool):
+            say(f"waiting for {pool.name} to build the model")
+            if config.workers.gpus:
+                del fingerprint["gpus"]  # the driver uses none; the actors must agree
+            pool.expect(fingerprint)
+            pool.wait_until_ready()
+        return Launch(config, family, pool, why, fingerprint)
+    except BaseException:
+        if pool is not None:
+            pool.close()
+        raise
+
+
+def _count_asked_for(config: MetaConfig) -> int | None:
+    """Actors to start at once; None if a measurement is to decide."""
+    count = config.workers.count
+    if count != "auto":
+        return count
+    if os.environ.get("RAY_ADDRESS"):
+        return max(1, _cluster_slots(config))
+    if config.workers.gpus:
+        return max(1, int(runtime.count_gpus() / config.workers.gpus))
+    return None
+
+
+def _choose(config: MetaConfig, family: TaskFamily, say: Say, verbose: bool) -> tuple[Pool, str]:
+    """Time a step here; take actors if they would save more than they cost to start.
+
+    The bits are the same either way, so a timing may decide.
+    """
+    say("measuring a step")
+    local = _in_process(config, family)
+    state = Launch(config, family, local, "").initial_state()
+    step_s = _time_a_step(config, family, local, state)
+    cores = len(os.sched_getaffinity(0))
+    num_blocks = -(-config.outer.meta_batch_size // config.block_size)
+    count = min(int(cores / config.workers.cpus), num_blocks)
+    if count < 2:
+        return local, f"a step is one block of {_milliseconds(step_s)}, or this is the only core"
+    saved_s = step_s - step_s / num_blocks * math.ceil(num_blocks / count) - _RAY_STEP_S
+    comparison = f"a step takes {_milliseconds(step_s)} here"
+    if saved_s * config.outer.steps < _RAY_START_S:
+        return local, f"{comparison}: too little for actors to pay off"
+    say(f"starting Ray and {count} actors")
+    return _ray_pool(config, count, verbose), f"{comparison}, long enough to share"
+
+
+def _time_a_step(config: MetaConfig, family: TaskFamily, pool: Pool, state: MetaState) -> float:
+    from workers.tensors import pack
+
+    theta, blocks = pack(state.theta), train_blocks(config, family, 0)
+    pool.run(theta, blocks[:1])
+    started = time.perf_counter()
+    pool.run(theta, blocks[:1])
+    return (time.perf_counter() - started) * len(blocks)
+
+
+def _in_process(config: MetaConfig, family: TaskFamily) -> InProcessPool:
+    from workers.block import BlockRunner
+
+    return InProcessPool(BlockRunner(config.worker, family))
+
+
+def _ray_pool(config: MetaConfig, count: int, verbose: bool) -> Any:
+    from orchestrator.ray_pool import RayPool
+
+    workers = config.workers
+    return RayPool(config.worker, count, workers.cpus, workers.gpus, workers.max_failures, verbose)
+
+
+def _cluster_slots(config: MetaConfig) -> int:
+    from orchestrator.ray_pool import join_cluster
+
+    there = join_cluster()
+    slots = there.get("CPU", 1) / config.workers.cpus
+    if config.workers.gpus:
+        slots = min(slots, there.get("GPU", 0) / config.workers.gpus)
+    return int(slots)
+
+
+def _check_same(reference: dict[str, Any], fingerprint: dict[str, Any]) -> None:
+    wrong = runtime.differences(reference, fingerprint) if reference else []
+    if wrong:
+        raise FingerprintError(
+            f"this machine would not go on with the same bits as the run: {'; '.join(wrong)}; "
+            "resume where they are equal, or give --allow-changes"
+        )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.2g} ms" if seconds < 0.1 else f"{seconds:.2g} s"

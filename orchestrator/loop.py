@@ -1,0 +1,58 @@
+"""The meta-training loop. A newcomer starts here.
+
+    sample tasks -> blocks -> pool -> contributions -> mean outer gradient -> outer update
+
+It is a generator that yields after each outer step; checkpoints, progress, validation, early
+stopping and sweeps are what its consumer does between two steps.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.aggregate import aggregate
+from orchestrator.blocks import train_blocks
+from orchestrator.config import MetaConfig
+from orchestrator.outer import OuterUpdate
+from orchestrator.pool import Pool
+from workers.tasks.family import TaskFamily
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """One outer step, done.
+
+    step: outer steps done, from 1. metrics: means over the step's tasks: loss_before, loss_after
+    and the family's own. seconds: wall-clock time of the step.
+    """
+
+    step: int
+    metrics: dict[str, float]
+    tasks: int
+    seconds: float
+
+
+def meta_train(
+    config: MetaConfig, family: TaskFamily, pool: Pool, outer: OuterUpdate
+) -> Iterator[StepReport]:
+    """Run outer steps until `config.outer.steps` are done.
+
+    Args:
+      outer: theta and the outer optimizer; between two steps its `state()` is all that a resumed
+        run needs.
+    Raises:
+      MetatrainError: see `pool.run` and `aggregate`; theta is that of the last whole step.
+    """
+    theta = outer.theta
+    for step in range(outer.step, config.outer.steps):
+        started = time.perf_counter()
+        contributions = pool.run(theta, train_blocks(config, family, step))
+        gradient, metrics = aggregate(contributions, theta.size)
+        outer.apply(gradient)
+        theta = outer.theta
+        yield StepReport(
+            step=step + 1,
+            metrics=metrics,
+            tasks=config.outer.meta_batch_size,
+            seconds=time.perf_counter() - started,
+        )

@@ -1,0 +1,114 @@
+"""The outer update: Keras' optimizers and schedules on one flat variable."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from orchestrator.config import OuterSettings
+from orchestrator.state import MetaState
+from workers.protocol import Vector
+from workers.tensors import pack, squared_norm, unpack
+
+_CLIP_EPSILON = 1e-12
+
+
+class OuterUpdate:
+    """theta and the optimizer's variables, where TensorFlow can update them in place.
+
+    The state is taken out and put in explicitly; `step` is the optimizer's own count, so an
+    interrupt cannot fall between the two.
+    """
+
+    def __init__(self, settings: OuterSettings, state: MetaState):
+        self._settings = settings
+        self._names = state.names
+        self._shapes = [array.shape for array in state.theta]
+        self._theta = keras.Variable(pack(state.theta), name="theta")
+        self._optimizer = _make_optimizer(settings)
+        self._optimizer.build([self._theta])
+        for variable, value in zip(self._optimizer.variables, state.optimizer, strict=False):
+            variable.assign(value)
+        self._update = tf.function(
+            lambda gradient: self._optimizer.apply([gradient], [self._theta]), autograph=False
+        )
+
+    @property
+    def step(self) -> int:
+        """Outer steps done."""
+        return int(self._optimizer.iterations.numpy())
+
+    @property
+    def theta(self) -> Vector:
+        """float32 [parameters], a copy."""
+        return np.array(self._theta.value)
+
+    def apply(self, gradient: Vector) -> None:
+        """One step against the mean outer gradient, float32 [parameters], clipped as configured."""
+        self._update(tf.constant(clip(gradient, self._settings)))
+
+    def state(self) -> MetaState:
+        """A copy of all that the rest of the run depends on."""
+        return MetaState(
+            step=self.step,
+            theta=unpack(self.theta, self._shapes),
+            names=self._names,
+            optimizer=[np.array(variable) for variable in self._optimizer.variables],
+        )
+
+
+def clip(gradient: Vector, settings: OuterSettings) -> Vector:
+    """Clip by value, then by global norm; a new array, or the same where nothing is to be done."""
+    if settings.clip_value is not None:
+        gradient = np.clip(gradient, -settings.clip_value, settings.clip_value)
+    if settings.clip_norm is not None:
+        norm = squared_norm(gradient) ** 0.5
+        if norm > settings.clip_norm:
+            gradient = gradient * np.float32(settings.clip_norm / (norm + _CLIP_EPSILON))
+    return gradient
+
+
+def make_schedule(settings: OuterSettings) -> Any:
+    """The learning rate of each step: a number, or one of Keras' schedules."""
+    steps = settings.steps - settings.warmup_steps
+    schedule: Any = settings.lr
+    if settings.schedule == "linear":
+        schedule = keras.optimizers.schedules.PolynomialDecay(
+            settings.lr, steps, end_learning_rate=settings.final_lr
+        )
+    elif settings.schedule == "cosine":
+        schedule = keras.optimizers.schedules.CosineDecay(
+            settings.lr, steps, alpha=settings.final_lr / settings.lr
+        )
+    if settings.warmup_steps:
+        return _WarmUp(settings.lr, settings.warmup_steps, schedule)
+    return schedule
+
+
+class _WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """Grow linearly to `lr` over `steps`, then follow `after`."""
+
+    def __init__(self, lr: float, steps: int, after: Any):
+        super().__init__()
+        self._lr, self._steps, self._after = lr, steps, after
+
+    def __call__(self, step: Any) -> Any:
+        done = keras.ops.cast(step, "float32")
+        after = self._after(step - self._steps) if callable(self._after) else self._after
+        warming = self._lr * (done + 1) / self._steps
+        return keras.ops.where(done < self._steps, warming, after)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"lr": self._lr, "steps": self._steps, "after": self._after}
+
+
+def _make_optimizer(settings: OuterSettings) -> Any:
+    schedule = make_schedule(settings)
+    if settings.optimizer == "sgd":
+        return keras.optimizers.SGD(schedule)
+    if settings.optimizer == "momentum":
+        return keras.optimizers.SGD(schedule, momentum=settings.momentum)
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(schedule)
+    return keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)

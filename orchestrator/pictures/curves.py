@@ -1,0 +1,36 @@
+"""Regression with one input: the support points, the truth, and the fit after each inner step."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from workers.protocol import Array, Episode
+
+
+def draw(episodes: Episode, outputs: Array, inner_steps: Sequence[int], title: str) -> Figure:
+    """One panel per task.
+
+    Args:
+      outputs: [tasks, inner_steps + 1, queries, 1] at episodes.query_inputs, which are sorted.
+      inner_steps: which of them to draw beside step 0.
+    """
+    num_tasks = len(outputs)
+    figure = Figure(figsize=(4 * num_tasks, 3.6), layout="constrained")
+    for task, axes in enumerate(figure.subplots(1, num_tasks, squeeze=False)[0]):
+        x = episodes.query_inputs[task, :, 0]
+        axes.plot(x, episodes.query_targets[task, :, 0], color="0.6", linewidth=4, label="truth")
+        axes.plot(x, outputs[task, 0, :, 0], "--", color="C3", label="before")
+        for i, step in enumerate(inner_steps):
+            shade = 0.35 + 0.65 * (i + 1) / len(inner_steps)
+            plural = "s" if step > 1 else ""
+            axes.plot(
+                x, outputs[task, step, :, 0], color="C0", alpha=shade, label=f"{step} step{plural}"
+            )
+        support = episodes.support_inputs[task, 0, :, 0], episodes.support_targets[task, 0, :, 0]
+        axes.plot(*support, "^", color="C1", markersize=8, label="support")
+        axes.set_xlabel("x")
+    figure.axes[0].set_ylabel("y")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    figure.suptitle(title)
+    return figure

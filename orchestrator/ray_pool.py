@@ -1,0 +1,226 @@
+"""Blocks on Ray actors, one core or GPU each.
+
+Ray's own restarts are off: they loop without an error when a constructor fails. The pool makes a
+new actor itself, and a block whose actor died is simply run again: it is a pure function.
+"""
+
+import logging
+import os
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+from orchestrator.failure import Decision, Event, History, decide
+from workers.actor import BlockActor
+from workers.errors import FingerprintError, MetatrainError, PoolError
+from workers.protocol import Block, Contribution, Vector
+from workers.runtime import differences
+from workers.settings import WorkerSettings
+
+_INLINE_BYTES = 100 * 1024
+_IN_FLIGHT = 2
+
+
+@dataclass(eq=False)
+class _Actor:
+    """What the pool knows of an actor. `starting` is None once it is ready."""
+
+    handle: Any
+    starting: Any
+    in_flight: dict[Any, Block] = field(default_factory=dict)
+
+
+class RayPool:
+    """A fixed number of actors; a dead one is replaced, within a budget.
+
+    The constructor returns at once, so that actors start while the driver does other work;
+    `wait_until_ready` or the first `run` waits for them.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        count: int,
+        cpus: float,
+        gpus: float,
+        max_failures: int,
+        verbose: bool = False,
+    ):
+        """Start Ray, unless it already runs here, and `count` actors.
+
+        Raises:
+          ValueError: Ray can never place so many actors.
+        """
+        self.name = f"{count} Ray actor{'s' if count > 1 else ''}"
+        self.replaced = 0
+        self._settings, self._gpus, self._budget = settings, gpus, max_failures
+        self._reference: dict[str, Any] = {}
+        self._owns_ray = not ray.is_initialized()
+        if self._owns_ray:
+            _start_ray(count * cpus, verbose)
+        try:
+            _check_resources(count, cpus, gpus)
+            self._options = {
+                "num_cpus": cpus,
+                "num_gpus": gpus,
+                "max_restarts": 0,
+                "max_task_retries": 0,
+            }
+            self._actors = [self._start_actor() for _ in range(count)]
+        except BaseException:
+            self.close()
+            raise
+
+    def expect(self, fingerprint: dict[str, Any]) -> None:
+        """Refuse actors that differ from `fingerprint`; what it lacks, the first actor sets."""
+        self._reference = dict(fingerprint)
+
+    def wait_until_ready(self) -> None:
+        """Block until every actor is built. Raises as `run` does."""
+        while starting := {a.starting: a for a in self._actors if a.starting is not None}:
+            done, _ = ray.wait(list(starting), num_returns=1)
+            self._welcome(starting[done[0]], deque())
+
+    def run(self, theta: Vector, blocks: Sequence[Block]) -> list[Contribution]:
+        """Run all blocks; see `Pool.run`.
+
+        Raises:
+          MetatrainError: what a block raised on two actors, or the budget is used up.
+        """
+        self._forget_dropped_step()
+        shared = ray.put(theta) if theta.nbytes > _INLINE_BYTES else theta
+        pending, done = deque(blocks), dict[int, Contribution]()
+        errors: dict[int, int] = {}
+        while len(done) < len(blocks):
+            self._dispatch(pending, shared)
+            waiting = {ref: actor for actor in self._actors for ref in actor.in_flight}
+            starting = {a.starting: a for a in self._actors if a.starting is not None}
+            ready, _ = ray.wait([*waiting, *starting], num_returns=1)
+            if ready[0] in starting:
+                self._welcome(starting[ready[0]], pending)
+                continue
+            actor = waiting[ready[0]]
+            block = actor.in_flight.pop(ready[0])
+            try:
+                done[block.index] = ray.get(ready[0])
+            except RayActorError as error:
+                pending.appendleft(block)
+                self._bury(actor, pending, error)
+            except RayTaskError as error:
+                errors[block.index] = errors.get(block.index, 0) + 1
+                self._retry_or_raise(block, errors[block.index], error)
+                pending.append(block)
+        return [done[block.index] for block in blocks]
+
+    def close(self) -> None:
+        """Kill the actors, and Ray itself if the pool started it."""
+        for actor in getattr(self, "_actors", []):
+            ray.kill(actor.handle)
+        self._actors = []
+        if self._owns_ray:
+            ray.shutdown()
+
+    def pids(self) -> list[int]:
+        """Process ids of the actors, once ready."""
+        return [ray.get(actor.handle.ready.remote())["pid"] for actor in self._actors]
+
+    def _start_actor(self) -> _Actor:
+        handle = ray.remote(BlockActor).options(**self._options).remote(self._settings, self._gpus)
+        return _Actor(handle, handle.ready.remote())
+
+    def _dispatch(self, pending: deque[Block], theta: Any) -> None:
+        """Give each actor a block to run and one to go on with, fewest in flight first."""
+        while pending:
+            free = [a for a in self._actors if a.starting is None and len(a.in_flight) < _IN_FLIGHT]
+            if not free:
+                return
+            actor = min(free, key=lambda a: len(a.in_flight))
+            block = pending.popleft()
+            actor.in_flight[actor.handle.run.remote(theta, block)] = block
+
+    def _welcome(self, actor: _Actor, pending: deque[Block]) -> None:
+        """Take an actor in that has started, failed to, or would compute other bits."""
+        try:
+            answer = ray.get(actor.starting)
+        except RayActorError as error:
+            self._bury(actor, pending, error)
+            return
+        self._reference = {**answer["fingerprint"], **self._reference}
+        wrong = differences(self._reference, answer["fingerprint"])
+        if wrong:
+            raise FingerprintError(
+                f"an actor on {answer['host']} would compute other bits than the driver: "
+                f"{'; '.join(wrong)}; use equal machines, software and data"
+            )
+        actor.starting = None
+
+    def _bury(self, actor: _Actor, pending: deque[Block], error: RayError) -> None:
+        """Replace a dead actor; its other blocks go back to the front of the queue."""
+        self._actors.remove(actor)
+        pending.extendleft(actor.in_flight.values())
+        history = History(self.replaced, self._budget, user_errors=0)
+        if decide(Event.ACTOR_DIED, history) is Decision.FAIL:
+            raise PoolError(
+                f"{self.replaced + 1} actors died, workers.max_failures = {self._budget}; "
+                f"the last: {_first_line(error)}"
+            ) from error
+        self.replaced += 1
+        self._actors.append(self._start_actor())
+
+    def _retry_or_raise(self, block: Block, user_errors: int, error: RayTaskError) -> None:
+        history = History(self.replaced, self._budget, user_errors)
+        if decide(Event.USER_ERROR, history) is Decision.RETRY_ELSEWHERE:
+            return
+        cause = error.cause
+        if isinstance(cause, MetatrainError):
+            raise cause
+        raise PoolError(
+            f"tasks {block.lo} to {block.hi - 1} of step {block.step} failed on two actors: "
+            f"{type(cause).__name__}: {cause}"
+        ) from error
+
+    def _forget_dropped_step(self) -> None:
+        """An interrupted `run` may have left calls behind; their results are not wanted."""
+        for actor in self._actors:
+            actor.in_flight.clear()
+
+
+def join_cluster() -> dict[str, float]:
+    """Connect to the cluster of RAY_ADDRESS; its resources."""
+    if not ray.is_initialized():
+        _start_ray(0, verbose=False)
+    return dict(ray.cluster_resources())
+
+
+def _start_ray(num_cpus: float, verbose: bool) -> None:
+    """Join the cluster of RAY_ADDRESS, or start one here that lives as long as this process."""
+    # Without this, Ray warns of a change in how it hides GPUs from tasks that ask for none.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    cluster = bool(os.environ.get("RAY_ADDRESS"))
+    ray.init(
+        address=None if cluster else "local",
+        num_cpus=None if cluster else max(int(np.ceil(num_cpus)), 1),
+        include_dashboard=None if cluster else False,
+        log_to_driver=verbose,
+        logging_level=logging.INFO if verbose else logging.ERROR,
+    )
+
+
+def _check_resources(count: int, cpus: float, gpus: float) -> None:
+    there = ray.cluster_resources()
+    for name, key, each in (("CPU", "workers.cpus", cpus), ("GPU", "workers.gpus", gpus)):
+        if count * each > there.get(name, 0):
+            raise ValueError(
+                f"workers.count = {count} with {key} = {each:g} needs {count * each:g} {name}s, "
+                f"but Ray has {there.get(name, 0):g}; lower one of them or add machines"
+            )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,127 @@
+"""What a run looks like in a terminal: a progress bar, or plain lines where there is none."""
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from orchestrator.run import Progress as StepProgress
+from orchestrator.run import Result
+
+_REDRAW_S = 0.1
+_LINE_S = 10.0
+_SMOOTHING = 0.98
+
+
+class ProgressView:
+    """Consumes the steps of a run: step, loss before and after, accuracy, tasks/s, time left."""
+
+    def __init__(self, console: Console, first_step: int, num_steps: int):
+        self._console, self._num_steps = console, num_steps
+        self._step = first_step
+        self._smooth: dict[str, float] = {}
+        self._shown = time.monotonic()
+        self._seconds = 0.0
+        self._bar = Progress(
+            MofNCompleteColumn(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[line]}"),
+            TimeRemainingColumn(),
+            console=console,
+            auto_refresh=False,
+        )
+        self._task = self._bar.add_task("", total=num_steps, completed=first_step, line="")
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._console.is_terminal:
+            self._bar.refresh()
+            self._bar.stop()
+
+    def update(self, progress: StepProgress) -> None:
+        """Take a step in; draw at most ten times a second (a line every ten seconds)."""
+        report = progress.report
+        self._step = report.step
+        for name, value in [*report.metrics.items(), ("seconds", report.seconds)]:
+            old = self._smooth.get(name, value)
+            self._smooth[name] = _SMOOTHING * old + (1 - _SMOOTHING) * value
+        if progress.validation:
+            chosen = progress.validation
+            self._console.print(
+                f"step {report.step}: validation {chosen['metric']} {chosen['score']:.4f} "
+                f"after {chosen['inner_steps']} steps of {chosen['inner_lr']:g}",
+                highlight=False,
+            )
+        now, last = time.monotonic(), report.step == self._num_steps
+        if self._console.is_terminal:
+            if last or now - self._shown > _REDRAW_S:
+                self._shown = now
+                line = self._line(report.tasks)
+                self._bar.update(self._task, completed=report.step, line=line)
+                self._bar.refresh()
+        elif last or now - self._shown > _LINE_S:
+            self._shown = now
+            left = (self._num_steps - report.step) * self._smooth["seconds"]
+            self._console.print(
+                f"step {report.step}/{self._num_steps}  {self._line(report.tasks)}  "
+                f"{left:.0f} s left",
+                highlight=False,
+            )
+
+    def _line(self, tasks: int) -> str:
+        smooth = self._smooth
+        accuracy = f"  accuracy {smooth['accuracy']:.3f}" if "accuracy" in smooth else ""
+        return (
+            f"loss {smooth['loss_before']:.3f} → {smooth['loss_after']:.3f}{accuracy}  "
+            f"{tasks / smooth['seconds']:.0f} tasks/s"
+        )
+
+
+def print_result(console: Console, result: Result, inner_steps: tuple[int, ...]) -> None:
+    """Scores, and right below them the protocol under which they were measured."""
+    console.print(_result_table(result, inner_steps))
+    console.print(f"protocol: {_protocol_line(result.protocol)}")
+    console.print(f"tested: {result.tested}, theta sha256 {result.theta_sha256}")
+
+
+def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:
+    """Test scores by inner step: mean and 95 % interval over tasks."""
+    metrics = [name for name in result.per_step[0] if name != "inner_step" and "_ci95" not in name]
+    table = Table(title="Test tasks, before and after adaptation")
+    table.add_column("inner steps", justify="right")
+    for name in metrics:
+        table.add_column("accuracy, %" if name == "accuracy" else name, justify="right")
+    for step in sorted({0, *inner_steps}):
+        cells = []
+        for name in metrics:
+            scale, digits = (100, 2) if name == "accuracy" else (1, 4)
+            mean = result.per_step[step][name] * scale
+            interval = result.per_step[step][f"{name}_ci95"] * scale
+            cells.append(f"{mean:.{digits}f} ± {interval:.{digits}f}")
+        table.add_row(f"{step}" + ("" if step else "  (before)"), *cells)
+    return table
+
+
+def _protocol_line(protocol: dict[str, Any]) -> str:
+    """The protocol as `name: value` pairs, for beside the numbers."""
+    return "; ".join(f"{name.replace('_', ' ')}: {_plain(v)}" for name, v in protocol.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return " to ".join(_plain(item) for item in value)
+    return str(value)

@@ -1,0 +1,47 @@
+"""What a run starts from: its folder must be empty, or hold the same run."""
+
+import json
+from typing import Any
+
+from orchestrator import checkpoint
+from orchestrator.config import MetaConfig
+from orchestrator.state import MetaState
+from orchestrator.storage import Storage
+
+
+def find_state(
+    config: MetaConfig, storage: Storage, resume: bool, allow_changes: bool
+) -> tuple[MetaState | None, dict[str, Any], list[str]]:
+    """What a run in `storage` starts from.
+
+    Returns:
+      the state to resume or None, the fingerprint it was computed with, notes for the user.
+    Raises:
+      ValueError: the folder holds another run, or the configuration changes its numbers.
+    """
+    if not resume:
+        if storage.exists("config.toml") or checkpoint.names(storage):
+            raise ValueError(
+                f"{storage.location} holds a run already; give another --out, or --resume to go on"
+            )
+        return None, {}, []
+    found = checkpoint.load_latest(storage)
+    if found is None:
+        if storage.exists("config.toml"):
+            raise ValueError(f"{storage.location} holds a run without a checkpoint; delete it")
+        return None, {}, []
+    state, manifest, notes = found
+    ours, theirs = config.bits(), manifest.bits
+    differing = [
+        f"{key} = {theirs.get(key)!r} there, {ours.get(key)!r} now"
+        for key in sorted(ours.keys() | theirs.keys())
+        if json.dumps(ours.get(key)) != json.dumps(theirs.get(key))
+    ]
+    if differing and not allow_changes:
+        raise ValueError(
+            f"{storage.location} was trained with other numbers: {'; '.join(differing)}; set them "
+            "back, or give --allow-changes"
+        )
+    if differing:
+        notes.append(f"resuming with changes: {'; '.join(differing)}")
+    return state, manifest.fingerprint, notes

@@ -1,0 +1,187 @@
+"""A run from its configuration to its evaluation: opens, resumes, saves, validates, tests.
+
+Wiring only. The command line, the Python interface and sweeps each consume `steps()`.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator import checkpoint
+from orchestrator.config import MetaConfig, to_toml
+from orchestrator.evaluate import Score, evaluate, protocol, validate
+from orchestrator.launch import Launch
+from orchestrator.loop import StepReport, meta_train
+from orchestrator.metrics_log import MetricsLog
+from orchestrator.outer import OuterUpdate
+from orchestrator.state import MetaState
+from orchestrator.storage import Storage
+from workers.errors import CheckpointError
+from workers.protocol import Recipe
+from workers.tensors import pack, sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A step, and what was done right after it.
+
+    validation: as `evaluate.validate` gives it, where the step was validated.
+    saved: the name of the checkpoint, where one was written.
+    """
+
+    report: StepReport
+    validation: dict[str, Any] = field(default_factory=dict)
+    saved: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The end of a run, as evaluation.json has it."""
+
+    protocol: dict[str, Any]
+    per_step: list[Score]
+    theta_sha256: str
+    tested: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        chosen = self.protocol["inner_steps"]
+        return {
+            "protocol": self.protocol,
+            "before": self.per_step[0],
+            "after": self.per_step[chosen],
+            "per_step": self.per_step,
+            "checkpoint": self.tested,
+            "theta_sha256": self.theta_sha256,
+        }
+
+
+class TrainingRun:
+    """A run in its folder. Between two steps of `steps()` it can be saved and left."""
+
+    def __init__(
+        self, config: MetaConfig, storage: Storage, launch: Launch, resumed: MetaState | None
+    ):
+        """Start from `resumed`, or afresh with theta drawn from the seed and saved as step 0.
+
+        Args:
+          launch: the task family and the pool; closed by `close`.
+        """
+        self._config, self._storage, self._launch = config, storage, launch
+        storage.write("config.toml", to_toml(config).encode())
+        state = resumed or launch.initial_state()
+        self.first_step = state.step
+        self._outer = OuterUpdate(config.outer, state)
+        self._log = MetricsLog(storage, state.step)
+        self._saved_step = state.step if resumed else -1
+        self._logged_step = state.step
+        if resumed is None:
+            self.save()
+
+    @property
+    def theta_sha256(self) -> str:
+        """The identity of the weights as they are now."""
+        return sha256(self._outer.state().theta)
+
+    def steps(self) -> Iterator[Progress]:
+        """Train to the end: yields after each step, when what was due after it is done."""
+        config = self._config
+        launch = self._launch
+        for report in meta_train(config, launch.family, launch.pool, self._outer):
+            last = report.step == config.outer.steps
+            row = {
+                "step": report.step,
+                **report.metrics,
+                "tasks_per_s": report.tasks / report.seconds,
+                "seconds": report.seconds,
+                "replaced_actors": launch.pool.replaced,
+            }
+            validation = {}
+            if last or report.step % config.evaluation.every == 0:
+                validation = validate(config, launch.family, launch.pool, self._outer.theta)
+                row[f"validation_{validation['metric']}"] = validation["score"]
+            self._log.append(row)
+            self._logged_step = report.step
+            saved = ""
+            if validation or report.step % config.checkpoint.every == 0:
+                saved = self.save(validation)
+            yield Progress(report, validation, saved)
+
+    def save(self, validation: dict[str, Any] | None = None) -> str:
+        """Write a checkpoint of the last whole step, unless there is one. Its name, or "".
+
+        A step is whole once it is validated, if that was due, and logged: an interrupt in between
+        leaves the step to be done again from the checkpoint before.
+        """
+        state = self._outer.state()
+        if state.step == self._saved_step or state.step != self._logged_step:
+            return ""
+        self._log.commit(state.step)
+        manifest = checkpoint.Manifest(
+            step=state.step,
+            theta_sha256=sha256(state.theta),
+            config=json.loads(self._config.model_dump_json()),
+            bits=self._config.bits(),
+            bits_sha256=self._config.bits_hash(),
+            fingerprint=self._launch.fingerprint,
+            validation=validation or {},
+        )
+        name = checkpoint.save(self._storage, state, manifest)
+        checkpoint.prune(self._storage, self._config.checkpoint.keep)
+        self._saved_step = state.step
+        return name
+
+    def test(self) -> Result:
+        """Evaluate the best validated checkpoint on the test tasks; write evaluation.json."""
+        result = evaluate_best(self._config, self._storage, self._launch)
+        content = json.dumps(result.as_dict(), indent=1)
+        self._storage.write("evaluation.json", content.encode())
+        return result
+
+    def draw(self, result: Result) -> str:
+        """Write the family's picture of the tested weights; its name."""
+        from orchestrator.pictures.render import render
+
+        state, _ = checkpoint.load(self._storage, result.tested)
+        recipe = Recipe(result.protocol["inner_lr"], max(self._config.evaluation.inner_steps))
+        launch = self._launch
+        png = render(self._config, launch.family, launch.pool, pack(state.theta), recipe)
+        self._storage.write("picture.png", png)
+        return "picture.png"
+
+    def close(self) -> None:
+        """Close the log and the pool."""
+        self._log.close()
+        self._launch.close()
+
+
+def evaluate_best(
+    config: MetaConfig, storage: Storage, launch: Launch, choose_again: bool = False
+) -> Result:
+    """The best validated checkpoint in `storage` on config's test tasks.
+
+    Args:
+      choose_again: choose the inner rate and steps anew, since config asks for other ones.
+    Raises:
+      CheckpointError: no step of the run was validated yet.
+    """
+    champion = checkpoint.best(storage)
+    if champion is None:
+        raise CheckpointError(
+            f"{storage.location} holds no validated checkpoint yet; train until "
+            f"evaluation.every = {config.evaluation.every} or the end"
+        )
+    name, validation = champion
+    state, _ = checkpoint.load(storage, name)
+    theta = pack(state.theta)
+    if choose_again:
+        validation = validate(config, launch.family, launch.pool, theta)
+    recipe = Recipe(validation["inner_lr"], max(config.evaluation.inner_steps))
+    scores = evaluate(config, launch.family, launch.pool, theta, "test", recipe)
+    return Result(
+        protocol=protocol(config, launch.family, validation),
+        per_step=scores,
+        theta_sha256=sha256(state.theta),
+        tested=name,
+    )

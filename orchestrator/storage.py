@@ -1,0 +1,77 @@
+"""A folder on any pyarrow filesystem: a local path, or a URI such as s3://bucket/runs/a."""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyarrow import fs
+
+
+class Storage:
+    """Reads and writes whole objects below a root.
+
+    Nothing is renamed or appended, which object stores cannot do; on a local disk each file and
+    its folder are fsynced, which pyarrow does not do.
+    """
+
+    def __init__(self, location: str):
+        """`location` is a path or a URI.
+
+        Raises:
+          ValueError: pyarrow knows no such filesystem.
+        """
+        self.location = location
+        self.local: Path | None = None
+        if urlsplit(location).scheme in ("", "file"):
+            self.local = Path(urlsplit(location).path or location).expanduser().absolute()
+            self._fs: Any = fs.LocalFileSystem()
+            self._root = str(self.local)
+            return
+        try:
+            self._fs, self._root = fs.FileSystem.from_uri(location)
+        except Exception as error:
+            raise ValueError(f"--out {location} cannot be opened: {error}") from None
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write an object whole, durably on a local disk. Folders are made as needed."""
+        path = self._path(name)
+        self._fs.create_dir(str(Path(path).parent), recursive=True)
+        with self._fs.open_output_stream(path) as stream:
+            stream.write(content)
+        if self.local is not None:
+            _fsync(path)
+            _fsync(str(Path(path).parent))
+
+    def read(self, name: str) -> bytes:
+        """An object, whole. Raises FileNotFoundError."""
+        with self._fs.open_input_stream(self._path(name)) as stream:
+            return bytes(stream.readall())
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file or folder of that name."""
+        return self._fs.get_file_info(self._path(name)).type != fs.FileType.NotFound
+
+    def list(self, name: str = "") -> list[str]:
+        """Names directly below folder `name`, sorted; empty if it is not there."""
+        selector = fs.FileSelector(self._path(name), allow_not_found=True)
+        return sorted(info.base_name for info in self._fs.get_file_info(selector))
+
+    def delete_dir(self, name: str) -> None:
+        """Delete a folder and what is in it."""
+        self._fs.delete_dir(self._path(name))
+
+    def delete(self, name: str) -> None:
+        """Delete a file."""
+        self._fs.delete_file(self._path(name))
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}" if name else self._root
+
+
+def _fsync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,125 @@
+import pytest
+from small_images import members, omniglot, write_parquet, write_zip
+
+from workers.errors import DataError
+from workers.tasks.image_sources import find_files, open_sources, source_digest
+
+
+def test_a_file_names_itself(tmp_path):
+    file = write_zip(tmp_path / "a.zip", members())
+    assert find_files(str(file)) == [file]
+
+
+def test_several_files_stay_in_order(tmp_path):
+    files = [write_zip(tmp_path / name, members()) for name in ("b.zip", "a.zip")]
+    assert find_files([str(file) for file in files]) == files
+
+
+def test_omniglots_folder_means_its_two_zips_and_no_other_file(tmp_path):
+    for name in ("images_evaluation.zip", "images_background.zip", "more.zip"):
+        write_zip(tmp_path / name, members())
+    write_parquet(tmp_path / "omniglot.parquet", image=[b""], label=["a"])
+    found = [file.name for file in find_files(str(tmp_path))]
+    assert found == ["images_background.zip", "images_evaluation.zip"]
+
+
+def test_a_folder_with_one_file_means_that_file(tmp_path):
+    file = write_zip(tmp_path / "a.ZIP", members())
+    (tmp_path / "README.md").write_text("")
+    (tmp_path / ".b.zip").write_text("")
+    assert find_files(str(tmp_path)) == [file]
+
+
+def test_a_folder_with_two_files_is_refused_by_their_names(tmp_path):
+    for name in ("a.zip", "b.zip"):
+        write_zip(tmp_path / name, members())
+    with pytest.raises(DataError, match=r"exactly one .* holds a\.zip, b\.zip; .*task\.path="):
+        find_files(str(tmp_path))
+
+
+def test_a_folder_of_loose_images_is_refused(tmp_path):
+    (tmp_path / "c00").mkdir()
+    with pytest.raises(DataError, match="holds none"):
+        find_files(str(tmp_path))
+
+
+def test_an_unset_path_is_the_data_folders_omniglot(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here, there = tmp_path / "data" / "omniglot", tmp_path / "there" / "omniglot"
+    for folder in (here, there):
+        folder.mkdir(parents=True)
+        write_zip(folder / "a.zip", members())
+    monkeypatch.delenv("METATRAIN_DATA", raising=False)
+    assert find_files(None)[0].resolve() == here / "a.zip"
+    monkeypatch.setenv("METATRAIN_DATA", str(tmp_path / "there"))
+    assert find_files(None) == [there / "a.zip"]
+    monkeypatch.setenv("METATRAIN_DATA", str(tmp_path / "nowhere"))
+    assert find_files(None)[0].resolve() == here / "a.zip"
+
+
+def test_an_unset_path_without_data_says_how_to_set_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("METATRAIN_DATA", "/nowhere")
+    with pytest.raises(
+        DataError, match=r"/nowhere/omniglot or data/omniglot; use --set task\.path"
+    ):
+        find_files(None)
+
+
+@pytest.mark.parametrize("name", ["missing.zip", "missing"])
+def test_a_missing_path_is_named(tmp_path, name):
+    with pytest.raises(DataError, match=f"{name} does not exist"):
+        find_files(str(tmp_path / name))
+
+
+def test_another_kind_of_file_is_refused(tmp_path):
+    (tmp_path / "a.tar").write_text("")
+    with pytest.raises(DataError, match=r"a\.tar is neither a \.zip nor a \.parquet"):
+        find_files(str(tmp_path / "a.tar"))
+
+
+def test_the_same_file_twice_is_refused(tmp_path):
+    file = str(write_zip(tmp_path / "a.zip", members()))
+    with pytest.raises(DataError, match="each of them once"):
+        find_files([file, file])
+    with pytest.raises(DataError, match="one or more files"):
+        find_files([])
+
+
+def test_the_digest_tells_contents_apart_and_not_names(tmp_path):
+    one = write_zip(tmp_path / "a.zip", {"c/1.png": b"1"})
+    same = tmp_path / "b.zip"
+    same.write_bytes(one.read_bytes())
+    other = write_zip(tmp_path / "c.zip", {"c/1.png": b"2"})
+    assert source_digest([one]) == source_digest([same])
+    assert len({source_digest(files) for files in ([one], [other], [one, other])}) == 3
+
+
+def test_a_class_may_go_on_in_another_zip(tmp_path):
+    first = write_zip(tmp_path / "a.zip", {"c/1.png": b"", "d/1.png": b""})
+    second = write_zip(tmp_path / "b.zip", {"c/2.png": b"", "e/1.png": b""})
+    names = [source.class_names for source in open_sources([first, second], "image", "label")]
+    assert names == [["c", "d"], ["c", "e"]]
+
+
+def test_a_class_of_two_zips_with_different_top_folders_is_refused(tmp_path):
+    first = write_zip(tmp_path / "a.zip", {"Greek/character01/1.png": b""})
+    second = write_zip(tmp_path / "b.zip", {"Latin/character01/1.png": b""})
+    with pytest.raises(DataError, match=r"'character01' is in a\.zip below 'Greek' and in b\.zip"):
+        open_sources([first, second], "image", "label")
+
+
+def test_zips_and_parquet_files_can_be_mixed(tmp_path):
+    archive = write_zip(tmp_path / "a.zip", members(1, 1))
+    table = write_parquet(tmp_path / "b.parquet", image=[b""], label=["x"])
+    names = [source.class_names for source in open_sources([archive, table], "image", "label")]
+    assert names == [["c00"], ["x"]]
+
+
+def test_omniglots_zips_have_1623_classes_of_20():
+    sources = open_sources(find_files(str(omniglot())), "image", "label")
+    names = [name for source in sources for name in source.class_names]
+    assert [len(source.class_names) for source in sources] == [19280, 13180]
+    assert len(names) == 32460
+    assert len(set(names)) == 1623
+    assert all(names.count(name) == 20 for name in ("Greek/character01", "ULOG/character26"))

@@ -1,0 +1,149 @@
+import json
+
+import numpy as np
+import pytest
+
+from workers.errors import DataError
+from workers.settings import ImagesTask
+from workers.tasks.splits import SPLITS, split_classes, split_hash
+
+NAMES = [f"c{index:03}" for index in range(100)]
+
+
+def sizes(splits):
+    return [len(splits[split]) for split in SPLITS]
+
+
+def write_split(tmp_path, content):
+    file = tmp_path / "split.json"
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    return ImagesTask(split_file=str(file))
+
+
+def test_splits_are_disjoint_ascending_and_cover_all_classes():
+    splits = split_classes(NAMES, ImagesTask())
+    joined = [index for split in SPLITS for index in splits[split].tolist()]
+    assert sorted(joined) == list(range(100))
+    assert all(splits[split].tolist() == sorted(splits[split].tolist()) for split in SPLITS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [64, 16, 20]),
+        ({"train_classes": 50}, [50, 16, 34]),
+        ({"train_classes": 50, "validation_classes": 50}, [50, 50, 0]),
+        ({"test_classes": 5}, [64, 16, 5]),
+        ({"train_classes": 1, "validation_classes": 1, "test_classes": 98}, [1, 1, 98]),
+    ],
+)
+def test_counts_are_those_set_else_64_and_16_percent_and_the_rest(changes, expected):
+    assert sizes(split_classes(NAMES, ImagesTask(**changes))) == expected
+
+
+@pytest.mark.parametrize("num_classes", range(1, 30))
+def test_shares_of_few_classes_fit(num_classes):
+    assert sum(sizes(split_classes(NAMES[:num_classes], ImagesTask()))) == num_classes
+
+
+def test_the_split_of_a_seed_never_changes():
+    splits = split_classes(NAMES, ImagesTask())
+    assert splits["validation"].tolist() == [
+        10,
+        16,
+        24,
+        29,
+        30,
+        35,
+        40,
+        53,
+        63,
+        75,
+        79,
+        81,
+        92,
+        95,
+        96,
+        99,
+    ]
+    assert split_hash(NAMES, splits) == (
+        "6bdfbe000528810e18e12129e80027fa1c5663ed89c9152451fff75538ddb631"
+    )
+
+
+def test_another_seed_is_another_split():
+    hashes = {
+        split_hash(NAMES, split_classes(NAMES, ImagesTask(split_seed=seed))) for seed in range(5)
+    }
+    assert len(hashes) == 5
+
+
+def test_more_test_classes_leave_training_and_validation_as_they_are():
+    few = split_classes(NAMES, ImagesTask(test_classes=5))
+    many = split_classes(NAMES, ImagesTask(test_classes=20))
+    assert few["train"].tolist() == many["train"].tolist()
+    assert few["validation"].tolist() == many["validation"].tolist()
+
+
+def test_too_many_classes_are_refused_naming_keys_values_and_limit():
+    with pytest.raises(DataError) as caught:
+        split_classes(NAMES, ImagesTask(train_classes=90, test_classes=1))
+    assert str(caught.value) == (
+        "task.train_classes = 90 + task.validation_classes = 16 (unset) + task.test_classes = 1 "
+        "is 107, but the source has 100 classes; lower or set them, to 100 or fewer together"
+    )
+
+
+def test_a_split_file_is_followed_whatever_its_order(tmp_path):
+    listed = {"test": ["c007"], "train": ["c050", "c003"], "validation": ["c001"]}
+    splits = split_classes(NAMES, write_split(tmp_path, listed))
+    assert {split: splits[split].tolist() for split in SPLITS} == {
+        "train": [3, 50],
+        "validation": [1],
+        "test": [7],
+    }
+
+
+def test_a_split_and_the_file_that_lists_it_have_one_hash(tmp_path):
+    seeded = split_classes(NAMES, ImagesTask())
+    listed = {split: [NAMES[index] for index in seeded[split][::-1]] for split in SPLITS}
+    from_file = split_classes(NAMES, write_split(tmp_path, listed))
+    assert split_hash(NAMES, from_file) == split_hash(NAMES, seeded)
+
+
+def test_the_hash_is_over_names_in_order_whatever_order_they_are_listed_in():
+    splits = {split: np.array([1, 0], np.int32) for split in SPLITS}
+    turned = {split: indices[::-1] for split, indices in splits.items()}
+    assert split_hash(NAMES, splits) == split_hash(NAMES, turned)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "holds list; expected"),
+        ({"train": [], "test": []}, "holds 'train', 'test'; expected"),
+        ({"train": [], "validation": [], "test": [], "dev": []}, "'dev'; expected"),
+        ({"train": "c001", "validation": [], "test": []}, "'train' is no list of names"),
+        ({"train": [1], "validation": [], "test": []}, "'train' is no list of names"),
+        ({"train": ["x"], "validation": [], "test": []}, "'train' lists 'x', which is no class"),
+        (
+            {"train": ["c001"], "validation": [], "test": ["c001"]},
+            "'c001' is listed in 'train' and in 'test'",
+        ),
+        (
+            {"train": ["c001", "c001"], "validation": [], "test": []},
+            "'c001' is listed in 'train' and in 'train'",
+        ),
+    ],
+)
+def test_a_wrong_split_file_is_refused(tmp_path, content, message):
+    with pytest.raises(DataError, match=message) as caught:
+        split_classes(NAMES, write_split(tmp_path, content))
+    assert "split.json" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_split_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"task\.split_file .*none\.json: cannot be read"):
+        split_classes(NAMES, ImagesTask(split_file=str(tmp_path / "none.json")))

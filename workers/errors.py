@@ -1,0 +1,25 @@
+"""What a run can meet. Each error survives pickling: one message, no further arguments."""
+
+
+class MetatrainError(Exception):
+    """The base of all errors that are not the user's input. The command line exits with 1."""
+
+
+class NonFiniteError(MetatrainError):
+    """A loss, a gradient or a weight became inf or nan."""
+
+
+class DataError(MetatrainError, ValueError):
+    """A data source that cannot be read as what it should be. The command line exits with 2."""
+
+
+class FingerprintError(MetatrainError):
+    """An actor would not compute the driver's bits."""
+
+
+class PoolError(MetatrainError):
+    """Blocks could not be run: actors kept dying, or user code failed twice on the same block."""
+
+
+class CheckpointError(MetatrainError):
+    """A checkpoint that is missing or does not verify."""

@@ -1,0 +1,105 @@
+"""The values that cross the wire between the driver and its actors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Split = Literal["train", "validation", "test"]
+Array = NDArray[np.generic]
+Vector = NDArray[np.float32]
+#: Tasks, not yet built: name -> array [tasks, ...]. Small enough to send, whole enough to rebuild.
+Specs = Mapping[str, Array]
+
+_STREAMS: dict[tuple[str, str], int] = {
+    ("tasks", "train"): 0,
+    ("tasks", "validation"): 1,
+    ("tasks", "test"): 2,
+    ("batches", "train"): 3,
+    ("batches", "validation"): 4,
+    ("batches", "test"): 5,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """The random stream of the tasks of one outer step: a function of these three, never a state.
+
+    Philox is counter-based, so every (seed, stream, step, task index) owns 2**64 numbers of its
+    own and nothing has to be drawn in order.
+    """
+
+    seed: int
+    split: Split
+    step: int
+
+    def generator(self, index: int = 0, stream: str = "tasks") -> np.random.Generator:
+        """The generator of task `index` (a family that draws whole steps in rows uses index 0)."""
+        key = np.array([self.seed, _STREAMS[stream, self.split]], np.uint64)
+        counter = np.array([0, 0, index, self.step], np.uint64)
+        return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+class Episode(NamedTuple):
+    """Built tasks, stacked over a leading task axis.
+
+    support_*: [tasks, batches, examples, ...], one batch per inner step, or a single one that
+    every inner step uses. query_*: [tasks, examples, ...].
+    """
+
+    support_inputs: Array
+    support_targets: Array
+    query_inputs: Array
+    query_targets: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a task is adapted when it is evaluated.
+
+    inner_lr: step size, > 0. inner_steps: steps whose metrics are recorded, 0 .. inner_steps.
+    """
+
+    inner_lr: float
+    inner_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Tasks [lo, hi) of a step: the unit of dispatch, of retry and of summation.
+
+    kind: "train" sums outer gradients; "evaluate" returns metrics per task and inner step;
+    "predict" returns the model's outputs on the query set per task and inner step.
+    index: the block's leaf in the tree by which a step is summed.
+    """
+
+    kind: Literal["train", "evaluate", "predict"]
+    step: int
+    index: int
+    lo: int
+    hi: int
+    specs: Specs
+    recipe: Recipe | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What a block gives back.
+
+    gradient: float32 [parameters], the sum of the block's outer gradients (empty unless "train").
+    metrics: name -> a sum over the block's tasks ("train"), or [tasks, inner_steps + 1, ...].
+    seconds: how long the block took where it ran.
+    """
+
+    index: int
+    num_tasks: int
+    gradient: Vector
+    metrics: dict[str, Array]
+    seconds: float
+
+
+def take(specs: Specs, lo: int, hi: int) -> dict[str, Array]:
+    """Tasks [lo, hi) of `specs`."""
+    return {name: values[lo:hi] for name, values in specs.items()}

@@ -1,0 +1,1 @@
+"""Task families: a seeded draw -> small specs -> episodes."""

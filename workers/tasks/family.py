@@ -1,0 +1,50 @@
+"""What a task family provides."""
+
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from workers.protocol import Array, Draw, Episode, Specs, Split
+
+
+class TaskFamily(Protocol):
+    """A distribution over learning tasks, in two halves: small specs, then arrays.
+
+    loss: the name of the loss in `losses.py`. picture: the name of a picture in
+    `orchestrator/pictures`. digest: sha256 of the data and its split, "" where it is generated.
+    num_train_classes: the outputs of `joint`'s head; None for regression.
+    """
+
+    loss: Literal["mse", "cross_entropy"]
+    picture: str
+    digest: str
+    input_shape: tuple[int, ...]
+    num_outputs: int
+    num_train_classes: int | None
+
+    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+        """Tasks [lo, hi) of `draw`: the same whatever lo and hi are, and on whatever machine."""
+
+    def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
+        """Make the arrays, [tasks, ...].
+
+        specs["batches"], where present ([tasks, inner_steps, batch]), deals the support set out.
+        global_labels: targets are indices of training classes instead of 0 .. ways - 1.
+        """
+
+    def showcase(self, specs: Specs) -> Specs:
+        """The same tasks with the queries that the family's picture wants."""
+
+    def describe(self) -> dict[str, Any]:
+        """What the family draws from, for `metatrain data`."""
+
+    def protocol(self, split: Split) -> dict[str, Any]:
+        """What must stand beside a number measured on these tasks."""
+
+
+def deal(support: Array, specs: Specs) -> Array:
+    """[tasks, examples, ...] -> [tasks, batches, batch, ...] as specs["batches"] says."""
+    if "batches" not in specs:
+        return support[:, None]
+    tasks = np.arange(len(support))[:, None, None]
+    return support[tasks, specs["batches"]]

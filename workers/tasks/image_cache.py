@@ -1,0 +1,174 @@
+"""A source's images, decoded once into an Arrow file that every actor of a node memory-maps.
+
+A row of the file is a class: its name, and its images as lists of H*W*C bytes. The file's name
+is a hash of all that decides what is in it.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.errors import DataError
+from workers.settings import ImagesTask
+from workers.tasks.image_sources import open_sources, source_digest
+
+Progress = Callable[[int, int], None]
+_FORMAT = 1
+_METADATA = b"metatrain"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCache:
+    """Images by class.
+
+    file: the Arrow file that the pixels are mapped from. pixels: uint8 [images, H, W, C],
+    read-only, class by class. class_names: sorted. offsets: int64 [classes + 1]; class i has the
+    images [offsets[i], offsets[i + 1]). digest: sha256 over pixels, shape, names and counts.
+    """
+
+    file: Path
+    pixels: NDArray[np.uint8]
+    class_names: tuple[str, ...]
+    offsets: NDArray[np.int64]
+    digest: str
+
+
+def open_cache(
+    files: Sequence[Path], settings: ImagesTask, progress: Progress | None = None
+) -> ImageCache:
+    """Map the decoded images of `files`, decoding them first where that is not done yet.
+
+    Args:
+      files: as `find_files` gives them.
+      progress: called with (images decoded, images), if there is anything to decode.
+    Raises:
+      DataError: an image cannot be decoded, or settings.cache cannot be written.
+    """
+    file = Path(settings.cache).expanduser() / _name(files, settings)
+    try:
+        return _read(file)
+    # Not there, cut short or damaged: in each case it is made again.
+    except (OSError, ValueError, KeyError):
+        _build(file, files, settings, progress)
+        return _read(file)
+
+
+def decode(encoded: bytes, where: str, size: int, channels: int) -> NDArray[np.uint8]:
+    """One image: uint8 [size, size, channels], resized with Lanczos unless it has that size.
+
+    Raises:
+      DataError: Pillow cannot read it, or its pixels have more than 8 bits.
+    """
+    import io
+
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            # Pillow's own conversion would cut these off at 255.
+            if image.mode[0] in "IF":
+                raise DataError(f"{where}: pixels of mode {image.mode}; allowed: 8 bits or fewer")
+            decoded = image.convert("L" if channels == 1 else "RGB")
+    except DataError:
+        raise
+    # What Pillow raises on damaged files depends on the format and on the damage.
+    except Exception as error:
+        kind = type(error).__name__
+        raise DataError(f"{where}: not an image that Pillow can read ({kind})") from error
+    if decoded.size != (size, size):
+        decoded = decoded.resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(decoded).reshape(size, size, channels)
+
+
+def _name(files: Sequence[Path], settings: ImagesTask) -> str:
+    import PIL
+
+    key = {
+        "format": _FORMAT,
+        "pillow": PIL.__version__,
+        "source": source_digest(files),
+        **settings.model_dump(
+            include={"image_column", "label_column", "image_size", "channels", "invert"}
+        ),
+    }
+    return f"images-{hashlib.sha256(_canonical(key)).hexdigest()[:32]}.arrow"
+
+
+def _read(file: Path) -> ImageCache:
+    import pyarrow as pa
+
+    batch = pa.ipc.open_file(pa.memory_map(str(file))).get_batch(0)
+    stored = json.loads((batch.schema.metadata or {})[_METADATA])
+    images = batch.column("images")
+    pixels = images.values.values.to_numpy(zero_copy_only=True).reshape(stored["shape"])
+    offsets = images.offsets.to_numpy(zero_copy_only=True)
+    names = tuple(batch.column("class").to_pylist())
+    if offsets[-1] != len(pixels):
+        raise ValueError(f"{file}: {len(pixels)} images, but classes of {offsets[-1]}")
+    return ImageCache(file, pixels, names, offsets, stored["digest"])
+
+
+def _build(
+    file: Path, files: Sequence[Path], settings: ImagesTask, progress: Progress | None
+) -> None:
+    sources = open_sources(files, settings.image_column, settings.label_column)
+    labels = [name for source in sources for name in source.class_names]
+    order = sorted(range(len(labels)), key=labels.__getitem__)
+    slots = np.empty(len(labels), np.int64)
+    slots[order] = np.arange(len(labels))
+
+    size, channels = settings.image_size, settings.channels
+    pixels = np.empty((len(labels), size, size, channels), np.uint8)
+    images = chain.from_iterable(source.images() for source in sources)
+    for done, (slot, (where, encoded)) in enumerate(zip(slots, images, strict=True), start=1):
+        pixels[slot] = decode(encoded, where, size, channels)
+        if progress is not None and (done % 100 == 0 or done == len(labels)):
+            progress(done, len(labels))
+    if settings.invert:
+        np.subtract(255, pixels, out=pixels)
+    counts = sorted(Counter(labels).items())
+    _write(file, pixels, [name for name, _ in counts], [count for _, count in counts])
+
+
+def _write(file: Path, pixels: NDArray[np.uint8], names: list[str], counts: list[int]) -> None:
+    import pyarrow as pa
+
+    digest = hashlib.sha256(_canonical([list(pixels.shape), names, counts]))
+    digest.update(pixels.data)
+    stored = {_METADATA: _canonical({"shape": pixels.shape, "digest": digest.hexdigest()})}
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), pixels[0].size)
+    images = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), flat)
+    batch = pa.record_batch([pa.array(names), images], names=["class", "images"])
+    batch = batch.replace_schema_metadata(stored)
+
+    # Written aside and renamed: processes that build it at once each rename a whole file.
+    aside = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with aside.open("xb") as stream:
+                with pa.ipc.new_file(stream, batch.schema) as writer:
+                    writer.write_batch(batch)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(aside, file)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"task.cache: cannot write {file} ({error.strerror}); use --set task.cache=FOLDER"
+        ) from error
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

@@ -1,0 +1,147 @@
+"""The files that hold images, and the encoded images in them.
+
+A file is read in two passes, so that few images at a time are held in memory: first the class of
+every image, then the images. Both come in the file's own order: by member name in a zip, by row
+in a Parquet file.
+"""
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from workers.errors import DataError
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+
+
+class ImageFile(Protocol):
+    """One file of images. class_names: the class of each image, in the order of `images()`."""
+
+    class_names: list[str]
+
+    def images(self) -> Iterator[tuple[str, bytes]]:
+        """Each image as (where it is, for errors; its encoded bytes)."""
+
+
+class ZipImages:
+    """A zip of CLASS/x.png, TOP/CLASS/x.png or TOP/ALPHABET/CHARACTER/x.png.
+
+    A class is named by its folders, without a single top folder that holds all of them. Members
+    that are hidden, in __MACOSX, or not named like an image are passed over.
+    """
+
+    def __init__(self, file: Path):
+        self._file = file
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = sorted(name for name in archive.namelist() if _is_image(name))
+        except (zipfile.BadZipFile, OSError) as error:
+            raise DataError(f"{file}: not a zip that can be read ({_line(error)})") from error
+        if not members:
+            raise DataError(f"{file}: holds no images; expected CLASS/IMAGE.png and the like")
+        folders = [PurePosixPath(name).parts[:-1] for name in members]
+        tops = {parts[:1] for parts in folders}
+        nested = len(tops) == 1 and min(len(parts) for parts in folders) > 1
+        self.top = folders[0][0] if nested else ""
+        self.class_names = ["/".join(parts[nested:]) for parts in folders]
+        self._members = members
+        if "" in self.class_names:
+            member = members[self.class_names.index("")]
+            raise DataError(f"{file.name}: {member} is in no folder; a class is a folder of images")
+
+    def images(self) -> Iterator[tuple[str, bytes]]:
+        """Each image as ("FILE.zip: member", encoded bytes)."""
+        with zipfile.ZipFile(self._file) as archive:
+            for member in self._members:
+                where = f"{self._file.name}: {member}"
+                try:
+                    encoded = archive.read(member)
+                # zipfile passes on what its decompressors and its password check raise.
+                except Exception as error:
+                    raise DataError(f"{where}: cannot be unpacked ({_line(error)})") from error
+                yield where, encoded
+
+
+class ParquetImages:
+    """A Parquet file with a column of encoded images and one or more columns that name the class.
+
+    The image column holds bytes, or structs {bytes, path} as Hugging Face's datasets write them.
+    """
+
+    def __init__(self, file: Path, image_column: str, label_columns: Sequence[str]):
+        self._file = file
+        self._image_column = image_column
+        with _parquet(self._file) as parquet:
+            columns = parquet.schema_arrow.names
+            wanted = [("image_column", image_column)]
+            wanted += [("label_column", name) for name in label_columns]
+            for key, name in wanted:
+                if name not in columns:
+                    raise DataError(
+                        f"{file.name} has no column {name!r} (task.{key}); it has "
+                        f"{', '.join(columns)}"
+                    )
+            self._check_type(parquet.schema_arrow.field(image_column).type)
+            table = parquet.read(columns=list(dict.fromkeys(label_columns)))
+        labels = [table.column(name).to_pylist() for name in label_columns]
+        if not table.num_rows or not labels:
+            raise DataError(f"{file.name}: needs one row and one task.label_column at least")
+        for name, values in zip(label_columns, labels, strict=True):
+            if None in values:
+                raise DataError(f"{file.name}: row {values.index(None)} has no {name!r}")
+        self.class_names = ["/".join(map(str, row)) for row in zip(*labels, strict=True)]
+
+    def images(self) -> Iterator[tuple[str, bytes]]:
+        """Each image as ("FILE.parquet: row 17", encoded bytes); rows count from 0."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        row = 0
+        with _parquet(self._file) as parquet:
+            for batch in parquet.iter_batches(256, columns=[self._image_column]):
+                column = batch.column(0)
+                if pa.types.is_struct(column.type):
+                    column = pc.struct_field(column, "bytes")
+                for value in column:
+                    where = f"{self._file.name}: row {row}"
+                    if not value.is_valid:
+                        raise DataError(f"{where}: has no image in column {self._image_column!r}")
+                    yield where, value.as_py()
+                    row += 1
+
+    def _check_type(self, kind: Any) -> None:
+        import pyarrow as pa
+
+        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            kind = kind.field("bytes").type
+        binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+        if not any(is_one(kind) for is_one in binary):
+            raise DataError(
+                f"{self._file.name}: column {self._image_column!r} (task.image_column) holds "
+                f"{_line(kind)}, not encoded images; allowed: binary, or a struct with 'bytes'"
+            )
+
+
+def _is_image(member: str) -> bool:
+    path = PurePosixPath(member)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return not member.endswith("/") and not hidden and path.suffix.lower() in _SUFFIXES
+
+
+def _line(error: object) -> str:
+    return str(error).partition("\n")[0]
+
+
+@contextmanager
+def _parquet(file: Path) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file) as parquet:
+            yield parquet
+    except (pa.ArrowException, OSError) as error:
+        message = f"{file}: not a Parquet file that can be read ({_line(error)})"
+        raise DataError(message) from error

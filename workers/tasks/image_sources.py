@@ -1,0 +1,109 @@
+"""Which files hold the images that task.path means."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from workers.errors import DataError
+from workers.tasks.image_files import ImageFile, ParquetImages, ZipImages
+
+OMNIGLOT_ZIPS = ("images_background.zip", "images_evaluation.zip")
+_SUFFIXES = (".zip", ".parquet")
+
+
+def find_files(path: str | Sequence[str] | None) -> list[Path]:
+    """The .zip and .parquet files that `path` means.
+
+    Args:
+      path: a file, several, or a folder that holds Omniglot's two zips or exactly one file; None:
+        $METATRAIN_DATA/omniglot, else ./data/omniglot.
+    Raises:
+      DataError: there is no such file, or it is not clear which one is meant.
+    """
+    if path is None:
+        return _in_folder(_default_folder())
+    paths = [Path(one).expanduser() for one in ([path] if isinstance(path, str) else path)]
+    files = [file for one in paths for file in _files_of(one)]
+    if not files or len({file.resolve() for file in files}) < len(files):
+        raise DataError(f"task.path = {path!r} must name one or more files, each of them once")
+    return files
+
+
+def source_digest(files: Sequence[Path]) -> str:
+    """Sha256 over the sha256 of each file, in the order given."""
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()
+
+
+def open_sources(
+    files: Sequence[Path], image_column: str, label_column: str | Sequence[str]
+) -> list[ImageFile]:
+    """Open each file and read the classes of its images.
+
+    Raises:
+      DataError: a file is not what its name says, has no images, or misses a column; or two zips
+        have a class in common below different top folders, so that it may be two classes.
+    """
+    labels = [label_column] if isinstance(label_column, str) else list(label_column)
+    sources: list[ImageFile] = []
+    tops: dict[str, tuple[Path, str]] = {}
+    for file in files:
+        if file.suffix.lower() == ".parquet":
+            sources.append(ParquetImages(file, image_column, labels))
+            continue
+        archive = ZipImages(file)
+        sources.append(archive)
+        for name in dict.fromkeys(archive.class_names):
+            other, top = tops.setdefault(name, (file, archive.top))
+            if top != archive.top:
+                raise DataError(
+                    f"class {name!r} is in {other.name} below {top!r} and in {file.name} below "
+                    f"{archive.top!r}: one class or two? put both into one zip, which keeps the "
+                    "folders that tell classes apart"
+                )
+    return sources
+
+
+def _default_folder() -> Path:
+    root = os.environ.get("METATRAIN_DATA")
+    folders = [Path(root).expanduser() / "omniglot"] if root else []
+    folders.append(Path("data/omniglot"))
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    raise DataError(
+        f"task.path is unset and there is no folder {' or '.join(map(str, folders))}; use "
+        "--set task.path=FILE.zip (or a .parquet, or a folder that holds one)"
+    )
+
+
+def _files_of(path: Path) -> list[Path]:
+    if not path.exists():
+        raise DataError(f"task.path: {path} does not exist; use a .zip, a .parquet or a folder")
+    if path.is_dir():
+        return _in_folder(path)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise DataError(f"task.path: {path} is neither a .zip nor a .parquet nor a folder")
+    return [path]
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    omniglot = [folder / name for name in OMNIGLOT_ZIPS]
+    if all(file.is_file() for file in omniglot):
+        return omniglot
+    found = sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in _SUFFIXES and file.is_file() and not file.name.startswith(".")
+    )
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise DataError(
+            f"task.path: {folder} must hold {' and '.join(OMNIGLOT_ZIPS)}, or exactly one .zip or "
+            f".parquet, but holds {names}; name the files with --set task.path=..."
+        )
+    return found

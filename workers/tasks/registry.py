@@ -1,0 +1,36 @@
+"""From the settings' kind to a task family."""
+
+from collections.abc import Callable
+from typing import Any
+
+from workers.settings import TaskSettings
+from workers.tasks.family import TaskFamily
+
+Progress = Callable[[int, int], None]
+
+
+def _sinusoid(settings: Any, progress: Progress) -> TaskFamily:
+    from workers.tasks.sinusoid import SinusoidFamily
+
+    return SinusoidFamily(settings)
+
+
+def _images(settings: Any, progress: Progress) -> TaskFamily:
+    from workers.tasks.images import ImagesFamily
+
+    return ImagesFamily(settings, progress)
+
+
+FAMILIES: dict[str, Callable[[Any, Progress], TaskFamily]] = {
+    "sinusoid": _sinusoid,
+    "images": _images,
+}
+
+
+def _silent(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def make_family(settings: TaskSettings, progress: Progress = _silent) -> TaskFamily:
+    """The family of `settings.kind`, its data opened; `progress(done, total)` follows decoding."""
+    return FAMILIES[settings.kind](settings, progress)

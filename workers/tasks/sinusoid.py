@@ -1,0 +1,69 @@
+"""Sinusoid regression (Finn et al. 2017, arXiv:1703.03400, section 5.1)."""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from workers.protocol import Draw, Episode, Specs, Split
+from workers.settings import SinusoidTask
+from workers.tasks.family import deal
+
+
+class SinusoidFamily:
+    """y = amplitude * sin(x - phase), amplitude, phase and x uniform."""
+
+    loss: Literal["mse", "cross_entropy"] = "mse"
+    picture = "curves"
+    digest = ""
+    input_shape: tuple[int, ...] = (1,)
+    num_outputs = 1
+    num_train_classes: int | None = None
+
+    def __init__(self, settings: SinusoidTask):
+        self._settings = settings
+
+    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+        """One row of uniform numbers per task, so that task i is row i whatever lo and hi are."""
+        rows = draw.generator().random((hi, 2 + shots + queries))[lo:]
+        inputs = _scale(rows[:, 2:], self._settings.inputs)
+        return {
+            "amplitude": _scale(rows[:, 0], self._settings.amplitude),
+            "phase": _scale(rows[:, 1], self._settings.phase),
+            "support_x": inputs[:, :shots],
+            "query_x": inputs[:, shots:],
+        }
+
+    def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
+        """Inputs and targets float32 [tasks, (batches,) examples, 1]."""
+        amplitude, phase = specs["amplitude"][:, None], specs["phase"][:, None]
+
+        def points(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            y = amplitude * np.sin(x - phase)
+            return x[..., None].astype(np.float32), y[..., None].astype(np.float32)
+
+        support_x, support_y = points(np.asarray(specs["support_x"]))
+        query_x, query_y = points(np.asarray(specs["query_x"]))
+        return Episode(deal(support_x, specs), deal(support_y, specs), query_x, query_y)
+
+    def showcase(self, specs: Specs) -> Specs:
+        """Queries on an even grid over the range of the inputs."""
+        grid = np.linspace(*self._settings.inputs, 200)
+        return {**specs, "query_x": np.tile(grid, (len(specs["phase"]), 1))}
+
+    def describe(self) -> dict[str, Any]:
+        """Nothing is read."""
+        return {"source": "generated: amplitude * sin(x - phase)", **self.protocol("train")}
+
+    def protocol(self, split: Split) -> dict[str, Any]:
+        """The ranges; a generated family has no split."""
+        settings = self._settings
+        return {
+            "tasks_from": "sinusoids",
+            "amplitude": list(settings.amplitude),
+            "phase": list(settings.phase),
+            "inputs": list(settings.inputs),
+        }
+
+
+def _scale(unit: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+    return bounds[0] + unit * (bounds[1] - bounds[0])

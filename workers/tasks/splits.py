@@ -1,0 +1,102 @@
+"""Which classes are for training, for validation and for testing."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.errors import DataError
+from workers.protocol import Split
+from workers.settings import ImagesTask
+
+SPLITS: tuple[Split, ...] = get_args(Split)
+#: Split -> int32 indices into the sorted class names, ascending; no index in two splits.
+Splits = Mapping[Split, NDArray[np.int32]]
+
+
+def split_classes(names: Sequence[str], settings: ImagesTask) -> Splits:
+    """Split the classes as settings.split_file lists them, or else by settings.split_seed.
+
+    Args:
+      names: all class names, sorted.
+    Raises:
+      DataError: more classes are asked for than there are, or the file is not such a split.
+    """
+    if settings.split_file is not None:
+        return _from_file(names, Path(settings.split_file).expanduser())
+    return _by_seed(len(names), settings)
+
+
+def split_hash(names: Sequence[str], splits: Splits) -> str:
+    """Sha256 of {"test": [name, ...], "train": [...], "validation": [...]}, names sorted."""
+    listed = {split: sorted(names[i] for i in splits[split]) for split in SPLITS}
+    canonical = json.dumps(listed, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _by_seed(num_classes: int, settings: ImagesTask) -> Splits:
+    train = settings.train_classes or _percent(num_classes, 64)
+    validation = settings.validation_classes or _percent(num_classes, 16)
+    test = settings.test_classes or max(0, num_classes - train - validation)
+    if train + validation + test > num_classes:
+        asked = " + ".join(
+            f"task.{split}_classes = {count}"
+            + ("" if getattr(settings, f"{split}_classes") else " (unset)")
+            for split, count in zip(SPLITS, (train, validation, test), strict=True)
+        )
+        raise DataError(
+            f"{asked} is {train + validation + test}, but the source has {num_classes} classes; "
+            f"lower or set them, to {num_classes} or fewer together"
+        )
+    # The raw stream and a sort: NumPy keeps the stream of a bit generator for good, but may
+    # change Generator.permutation.
+    keys = np.random.Philox(np.random.SeedSequence(settings.split_seed)).random_raw(num_classes)
+    order = np.argsort(keys, kind="stable").astype(np.int32)
+    bounds = np.cumsum([train, validation, test])
+    parts = np.split(order, bounds)[:3]
+    return {split: np.sort(part) for split, part in zip(SPLITS, parts, strict=True)}
+
+
+def _percent(num_classes: int, share: int) -> int:
+    return (num_classes * share + 50) // 100
+
+
+def _from_file(names: Sequence[str], file: Path) -> Splits:
+    listed = _load(file)
+    index = {name: i for i, name in enumerate(names)}
+    seen: dict[str, str] = {}
+    for split in SPLITS:
+        for name in listed[split]:
+            if name not in index:
+                raise DataError(
+                    f"task.split_file {file}: {split!r} lists {name!r}, which is no class of the "
+                    f"source; its {len(names)} classes are named like {names[0]!r}"
+                )
+            if name in seen:
+                raise DataError(
+                    f"task.split_file {file}: {name!r} is listed in {seen[name]!r} and in "
+                    f"{split!r}; list each class once"
+                )
+            seen[name] = split
+    return {
+        split: np.array(sorted(index[name] for name in listed[split]), np.int32) for split in SPLITS
+    }
+
+
+def _load(file: Path) -> dict[str, Any]:
+    expected = "expected {'train': [class, ...], 'validation': [...], 'test': [...]}"
+    try:
+        listed = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"task.split_file {file}: cannot be read as JSON ({error})") from error
+    if not isinstance(listed, dict) or set(listed) != set(SPLITS):
+        found = ", ".join(map(repr, listed)) if isinstance(listed, dict) else type(listed).__name__
+        raise DataError(f"task.split_file {file}: holds {found or 'nothing'}; {expected}")
+    for split, classes in listed.items():
+        if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+            raise DataError(f"task.split_file {file}: {split!r} is no list of names; {expected}")
+    return listed

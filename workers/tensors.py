@@ -1,0 +1,60 @@
+"""Lists of arrays: packing into one flat vector and back, and sums whose order is fixed."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from workers.protocol import Array, Vector
+
+T = TypeVar("T")
+Shape = tuple[int, ...]
+
+_CHUNK = 4096
+
+
+def pack(arrays: Sequence[Array]) -> Vector:
+    """Flatten and concatenate: [*shape_i] arrays -> float32 [sum of sizes], a new array."""
+    if not arrays:
+        return np.zeros(0, np.float32)
+    return np.concatenate([np.ravel(array) for array in arrays]).astype(np.float32, copy=False)
+
+
+def unpack(vector: Vector, shapes: Sequence[Shape]) -> list[Array]:
+    """Inverse of `pack`: new arrays of `shapes`."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    assert vector.shape == (sum(sizes),), (vector.shape, sum(sizes))
+    ends = np.cumsum(sizes)
+    return [
+        vector[end - size : end].reshape(shape).copy()
+        for size, end, shape in zip(sizes, ends, shapes, strict=True)
+    ]
+
+
+def tree_sum(leaves: Sequence[T], add: Callable[[T, T], T]) -> T:
+    """Sum in a fixed binary tree: neighbours by index, level by level, an odd last one moves up.
+
+    The shape depends on the number of leaves alone, so the sum has the same bits whoever
+    computed the leaves, and in whatever order.
+    """
+    assert leaves
+    level = list(leaves)
+    while len(level) > 1:
+        pairs = [add(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        level = pairs + level[len(level) - len(level) % 2 :]
+    return level[0]
+
+
+def squared_norm(vector: Vector) -> float:
+    """Sum of squares, float64: within chunks of 4096 by numpy, across chunks by the tree."""
+    if not vector.size:
+        return 0.0
+    chunks = [vector[i : i + _CHUNK] for i in range(0, vector.size, _CHUNK)]
+    squares = [float(np.sum(np.square(chunk, dtype=np.float64))) for chunk in chunks]
+    return tree_sum(squares, lambda a, b: a + b)
+
+
+def sha256(arrays: Sequence[Array]) -> str:
+    """The identity of theta: sha256 of `pack(arrays)` as little-endian bytes."""
+    return hashlib.sha256(pack(arrays).astype("<f4", copy=False).tobytes()).hexdigest()
