@@ -127,6 +127,7 @@ def _method(config: MetaConfig) -> str:
 
 
 def _summary(name: str, values: NDArray[np.floating]) -> Iterable[tuple[str, float]]:
-    yield name, float(np.mean(values, dtype=np.float64))
-    error = np.std(values, dtype=np.float64, ddof=1) / np.sqrt(len(values))
-    yield f"{name}_ci95", float(1.96 * error)
+    with np.errstate(invalid="ignore", over="ignore"):  # a candidate's rate may be far too large
+        error = np.std(values, ddof=1) / np.sqrt(len(values))
+        yield name, float(np.mean(values))
+        yield f"{name}_ci95", float(1.96 * error)

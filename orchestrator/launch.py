@@ -112,9 +112,11 @@ def _choose(config: MetaConfig, family: TaskFamily, say: Say, verbose: bool) -> 
     step_s = _time_a_step(config, family, local, state)
     cores = len(os.sched_getaffinity(0))
     num_blocks = -(-config.outer.meta_batch_size // config.block_size)
+    if num_blocks == 1:
+        return local, f"a step is a single block of {_milliseconds(step_s)}"
     count = min(int(cores / config.workers.cpus), num_blocks)
     if count < 2:
-        return local, f"a step is one block of {_milliseconds(step_s)}, or this is the only core"
+        return local, f"{cores} core has room for {count} actor"
     saved_s = step_s - step_s / num_blocks * math.ceil(num_blocks / count) - _RAY_STEP_S
     comparison = f"a step takes {_milliseconds(step_s)} here"
     if saved_s * config.outer.steps < _RAY_START_S:

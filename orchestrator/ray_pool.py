@@ -96,8 +96,9 @@ class RayPool:
         shared = ray.put(theta) if theta.nbytes > _INLINE_BYTES else theta
         pending, done = deque(blocks), dict[int, Contribution]()
         errors: dict[int, int] = {}
+        failed_on: dict[int, _Actor] = {}
         while len(done) < len(blocks):
-            self._dispatch(pending, shared)
+            self._dispatch(pending, shared, failed_on)
             waiting = {ref: actor for actor in self._actors for ref in actor.in_flight}
             starting = {a.starting: a for a in self._actors if a.starting is not None}
             ready, _ = ray.wait([*waiting, *starting], num_returns=1)
@@ -114,6 +115,7 @@ class RayPool:
             except RayTaskError as error:
                 errors[block.index] = errors.get(block.index, 0) + 1
                 self._retry_or_raise(block, errors[block.index], error)
+                failed_on[block.index] = actor
                 pending.append(block)
         return [done[block.index] for block in blocks]
 
@@ -133,15 +135,19 @@ class RayPool:
         handle = ray.remote(BlockActor).options(**self._options).remote(self._settings, self._gpus)
         return _Actor(handle, handle.ready.remote())
 
-    def _dispatch(self, pending: deque[Block], theta: Any) -> None:
+    def _dispatch(self, pending: deque[Block], theta: Any, failed_on: dict[int, _Actor]) -> None:
         """Give each actor a block to run and one to go on with, fewest in flight first."""
-        while pending:
-            free = [a for a in self._actors if a.starting is None and len(a.in_flight) < _IN_FLIGHT]
-            if not free:
-                return
-            actor = min(free, key=lambda a: len(a.in_flight))
-            block = pending.popleft()
-            actor.in_flight[actor.handle.run.remote(theta, block)] = block
+        for block in list(pending):
+            free = [
+                actor
+                for actor in self._actors
+                if actor.starting is None and len(actor.in_flight) < _IN_FLIGHT
+                if actor is not failed_on.get(block.index) or len(self._actors) == 1
+            ]
+            if free:
+                actor = min(free, key=lambda candidate: len(candidate.in_flight))
+                pending.remove(block)
+                actor.in_flight[actor.handle.run.remote(theta, block)] = block
 
     def _welcome(self, actor: _Actor, pending: deque[Block]) -> None:
         """Take an actor in that has started, failed to, or would compute other bits."""
@@ -167,7 +173,7 @@ class RayPool:
         if decide(Event.ACTOR_DIED, history) is Decision.FAIL:
             raise PoolError(
                 f"{self.replaced + 1} actors died, workers.max_failures = {self._budget}; "
-                f"the last: {_first_line(error)}"
+                f"the last: {_cause(error)}"
             ) from error
         self.replaced += 1
         self._actors.append(self._start_actor())
@@ -221,6 +227,9 @@ def _check_resources(count: int, cpus: float, gpus: float) -> None:
             )
 
 
-def _first_line(error: BaseException) -> str:
+def _cause(error: RayError) -> str:
+    """One line: the exception of a constructor ends Ray's text, other deaths are told first."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if "creation task" in lines[0] else lines[0]

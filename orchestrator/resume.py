@@ -24,11 +24,13 @@ def find_state(
             raise ValueError(
                 f"{storage.location} holds a run already; give another --out, or --resume to go on"
             )
+        _check_empty(storage)
         return None, {}, []
     found = checkpoint.load_latest(storage)
     if found is None:
         if storage.exists("config.toml"):
             raise ValueError(f"{storage.location} holds a run without a checkpoint; delete it")
+        _check_empty(storage)
         return None, {}, []
     state, manifest, notes = found
     ours, theirs = config.bits(), manifest.bits
@@ -45,3 +47,11 @@ def find_state(
     if differing:
         notes.append(f"resuming with changes: {'; '.join(differing)}")
     return state, manifest.fingerprint, notes
+
+
+def _check_empty(storage: Storage) -> None:
+    if there := storage.list():
+        raise ValueError(
+            f"{storage.location} is not empty ({', '.join(there[:3])}) and holds no run; give an "
+            "--out that is new or empty"
+        )

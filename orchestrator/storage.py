@@ -27,11 +27,24 @@ class Storage:
             self.local = Path(urlsplit(location).path or location).expanduser().absolute()
             self._fs: Any = fs.LocalFileSystem()
             self._root = str(self.local)
+            if self.local.exists() and not self.local.is_dir():
+                raise ValueError(f"--out {location} is a file; give a folder")
             return
         try:
             self._fs, self._root = fs.FileSystem.from_uri(location)
         except Exception as error:
             raise ValueError(f"--out {location} cannot be opened: {error}") from None
+
+    def create(self) -> None:
+        """Make the root folder, so that a place that cannot be written to is known early.
+
+        Raises:
+          ValueError: it cannot be made.
+        """
+        try:
+            self._fs.create_dir(self._root, recursive=True)
+        except OSError as error:
+            raise ValueError(f"--out {self.location} cannot be written to: {error}") from None
 
     def write(self, name: str, content: bytes) -> None:
         """Write an object whole, durably on a local disk. Folders are made as needed."""

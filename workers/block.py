@@ -153,7 +153,9 @@ class BlockRunner:
         return {name: tf.concat([first[name][None], rest[name]], 0) for name in first}
 
     def _objective(self, model: Any) -> Objective:
-        return Objective(model, self._family.loss, self._settings.algorithm.inner_loss)
+        family = self._family
+        ways = family.num_outputs if family.loss == "cross_entropy" else 1
+        return Objective(model, family.loss, self._settings.algorithm.inner_loss, ways)
 
     def _compile(self, graph: Callable[..., Any]) -> Any:
         return tf.function(graph, jit_compile=self._xla, autograph=False)

@@ -32,7 +32,9 @@ class Objective:
       loss: name of the loss.
       inner_loss: "mean" over the support examples; "sum_over_shots" divides their sum by shots,
         as github.com/cbfinn/maml does, which is `ways` times the mean in classification.
-      num_outputs: ways in classification.
+      ways: classes of a task, 1 in regression.
+    Attributes:
+      inner_scale: what `inner` multiplies the mean loss by.
     """
 
     def __init__(
@@ -40,19 +42,17 @@ class Objective:
         model: FunctionalModel,
         loss: Literal["mse", "cross_entropy"],
         inner_loss: Literal["mean", "sum_over_shots"],
+        ways: int,
     ):
         self.model = model
         self._loss = _LOSSES[loss]
         self._classifies = loss == "cross_entropy"
-        self._sum_over_shots = inner_loss == "sum_over_shots"
+        self.inner_scale = float(ways) if inner_loss == "sum_over_shots" else 1.0
 
     def inner(self, theta: Theta, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """The scalar loss that inner steps descend."""
         outputs = self.model.apply(theta, inputs)
-        mean = tf.reduce_mean(self._loss(outputs, targets))
-        if self._sum_over_shots and self._classifies:
-            return mean * outputs.shape[-1]
-        return mean
+        return tf.reduce_mean(self._loss(outputs, targets)) * self.inner_scale
 
     def outer(
         self, theta: Theta, inputs: tf.Tensor, targets: tf.Tensor

@@ -66,7 +66,7 @@ class Recipe:
     inner_steps: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """Tasks [lo, hi) of a step: the unit of dispatch, of retry and of summation.
 
@@ -84,7 +84,7 @@ class Block:
     recipe: Recipe | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Contribution:
     """What a block gives back.
 

@@ -40,6 +40,7 @@ def execute(
     for note in resume_notes:
         NOTES.print(f"note: {note}")
     family = open_family(config)
+    storage.create()
 
     with waiting() as say:
         from orchestrator.launch import launch

@@ -18,7 +18,7 @@ def outer_gradient(
       episode: one task: support [batches, examples, ...], query [examples, ...].
       settings: inner_lr > 0, inner_steps >= 1; first_order drops the second derivative.
     Returns:
-      list like theta, and scalar metrics: loss_before (the support loss at theta), loss_after and
+      list like theta, and scalar metrics: loss_before (the mean support loss at theta), loss_after and
       accuracy (the query at the adapted weights).
     Source: Finn et al. 2017, arXiv:1703.03400, algorithms 1 and 2.
     """
@@ -43,4 +43,4 @@ def outer_gradient(
             after, metrics = query(adapted)
         gradient = tape.gradient(after, theta, unconnected_gradients="zero")
     del metrics["loss"]
-    return gradient, {"loss_before": before, "loss_after": after, **metrics}
+    return gradient, {"loss_before": before / objective.inner_scale, "loss_after": after, **metrics}

@@ -28,4 +28,4 @@ def outer_gradient(
     gradient = [w - a for w, a in zip(theta, adapted, strict=True)]
     after, metrics = objective.outer(adapted, episode.query_inputs, episode.query_targets)
     del metrics["loss"]
-    return gradient, {"loss_before": before, "loss_after": after, **metrics}
+    return gradient, {"loss_before": before / objective.inner_scale, "loss_after": after, **metrics}

@@ -33,7 +33,7 @@ class FunctionalModel:
 
     def weights(self) -> list[Array]:
         """The weights the model was built with."""
-        return [np.array(variable) for variable in self._model.trainable_variables]
+        return [variable.numpy() for variable in self._model.trainable_variables]
 
     def split(self, vector: tf.Tensor) -> list[tf.Tensor]:
         """[parameters] -> theta, inside a graph."""

@@ -1,0 +1,150 @@
+"""What Ray costs: conv4 MAML on two actors against two separate processes, in one run.
+
+conv4 with 64 filters, stride 2, 28x28 images, 5-way 1-shot, 15 queries a class, one inner step,
+second order, 32 tasks an outer step: the whole loop (sampling, outer Adam step) on two
+single-thread Ray actors, against two single-thread processes that only run blocks, without Ray
+and without a driver. They take turns, so that a noisy machine disturbs both alike.
+
+    python benchmarks/actors.py [--rounds 5] [--steps 20]
+"""
+
+import argparse
+import multiprocessing
+import statistics
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from synthetic import write_noise
+
+from orchestrator.blocks import train_blocks
+from orchestrator.config import MetaConfig, load
+from workers import runtime
+
+NUM_PROCESSES = 2
+
+
+def main() -> None:
+    """Print tasks/s of both, their ratio, and the core's matmul rate."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=20)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "noise.parquet")
+        write_noise(source)
+        measure(make_config(source, folder), arguments.rounds, arguments.steps)
+
+
+def make_config(source: Path, folder: str) -> MetaConfig:
+    """The job that both sides do."""
+    overrides = [
+        f"task.path={source}",
+        f"task.cache={folder}/cache",
+        "task.label_column=label",
+        "task.train_classes=60",
+        "task.validation_classes=20",
+        "task.test_classes=20",
+        "task.queries=15",
+        "workers.count=2",
+        "outer.schedule=constant",
+    ]
+    return load("omniglot-5w1s", overrides)[0]
+
+
+def measure(config: MetaConfig, rounds: int, steps: int) -> None:
+    """Take turns and print."""
+    from workers.tasks.registry import make_family
+
+    family = make_family(config.task)  # decodes once, before the processes open the cache
+    context = multiprocessing.get_context("spawn")
+    pipes = []
+    for index in range(NUM_PROCESSES):
+        ours, theirs = context.Pipe()
+        context.Process(target=run_blocks, args=(config, index, theirs), daemon=True).start()
+        pipes.append(ours)
+    for pipe in pipes:
+        pipe.recv()
+
+    from orchestrator.launch import launch
+
+    launched = launch(config, family, {}, print, verbose=False)
+    from orchestrator.loop import meta_train
+    from orchestrator.outer import OuterUpdate
+
+    outer = OuterUpdate(config.outer, launched.initial_state())
+    loop = meta_train(config, family, launched.pool, outer)
+    for _ in range(5):
+        next(loop)
+
+    separate, actors = [], []
+    for number in range(rounds):
+        separate.append(time_processes(pipes, steps))
+        started = time.perf_counter()
+        for _ in range(steps):
+            next(loop)
+        actors.append(steps * config.outer.meta_batch_size / (time.perf_counter() - started))
+        print(
+            f"round {number + 1}: two processes {separate[-1]:.1f} tasks/s, "
+            f"two actors {actors[-1]:.1f} tasks/s, ratio {actors[-1] / separate[-1]:.3f}"
+        )
+    ratios = [a / s for a, s in zip(actors, separate, strict=True)]
+    print(
+        f"median: two processes {statistics.median(separate):.1f}, two actors "
+        f"{statistics.median(actors):.1f} tasks/s; ratio {statistics.median(ratios):.3f}; "
+        f"one core's matmul {matmul_gflops():.0f} GFLOP/s"
+    )
+    for pipe in pipes:
+        pipe.send(0)
+    launched.close()
+
+
+def run_blocks(config: MetaConfig, index: int, pipe: Connection) -> None:
+    """One of the separate processes: for each number received, run that many steps of blocks."""
+    runtime.start_tensorflow(0)
+    from workers.block import BlockRunner
+    from workers.models.functional import initial_theta
+    from workers.tasks.registry import make_family
+    from workers.tensors import pack
+
+    family = make_family(config.task)
+    runner = BlockRunner(config.worker, family)
+    theta = pack(initial_theta(config.model, family.input_shape, config.task.ways, config.seed))
+    blocks = train_blocks(config, family, index)
+    for block in blocks:
+        runner.run(theta, block)
+    pipe.send("ready")
+    while steps := pipe.recv():
+        started = time.perf_counter()
+        for _ in range(steps):
+            for block in blocks[: len(blocks) // NUM_PROCESSES]:
+                runner.run(theta, block)
+        tasks = steps * sum(b.hi - b.lo for b in blocks[: len(blocks) // NUM_PROCESSES])
+        pipe.send(tasks / (time.perf_counter() - started))
+
+
+def time_processes(pipes: list[Connection], steps: int) -> float:
+    """Tasks/s of all separate processes together."""
+    for pipe in pipes:
+        pipe.send(steps)
+    return sum(pipe.recv() for pipe in pipes)
+
+
+def matmul_gflops() -> float:
+    """The best of ten 1024 x 1024 float32 products on this process's one thread."""
+    import tensorflow as tf
+
+    a = tf.random.normal((1024, 1024))
+    product = tf.function(lambda a: a @ a)
+    product(a)
+    times = []
+    for _ in range(10):
+        started = time.perf_counter()
+        product(a).numpy()
+        times.append(time.perf_counter() - started)
+    return 2 * 1024**3 / min(times) / 1e9
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""One TensorFlow with one thread for the whole process, and a Ray folder of its own."""
+
+import os
+import shutil
+import sys
+import tempfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def pytest_configure(config):
+    # Unix sockets below Ray's folder allow 107 characters in all, so it is short; Ray wants ray/.
+    folder = tempfile.mkdtemp(prefix="mt", dir="/tmp")
+    os.mkdir(os.path.join(folder, "ray"))
+    config.ray_folder = folder
+    os.environ["RAY_TMPDIR"] = folder
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(config.ray_folder, ignore_errors=True)
+
+
+def pytest_collection_finish(session):
+    """Fix the threads before the first operation, if a collected module imported TensorFlow.
+
+    A test module that needs TensorFlow imports it at its top, and computes nothing there; the
+    other modules stay fast when they are run alone.
+    """
+    if "tensorflow" in sys.modules:
+        from workers.runtime import start_tensorflow
+
+        start_tensorflow(0)

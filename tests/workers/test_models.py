@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from workers.models.functional import initial_theta, make_model
+from workers.settings import Conv4Model, LinearModel, MlpModel
+from workers.tensors import pack
+
+CASES = [
+    (LinearModel(), (4, 4, 1), ["head/kernel", "head/bias"], [(16, 3), (3,)]),
+    (
+        MlpModel(hidden=(5,), normalization="layer"),
+        (2,),
+        ["dense0/kernel", "dense0/bias", "normalization0/gamma", "normalization0/beta"]
+        + ["head/kernel", "head/bias"],
+        [(2, 5), (5,), (5,), (5,), (5, 3), (3,)],
+    ),
+    (
+        Conv4Model(filters=2, normalization="none"),
+        (28, 28, 1),
+        [f"conv{i}/{kind}" for i in range(4) for kind in ("kernel", "bias")]
+        + ["head/kernel", "head/bias"],
+        [(3, 3, 1, 2), (2,)] + 3 * [(3, 3, 2, 2), (2,)] + [(8, 3), (3,)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "input_shape", "names", "shapes"), CASES)
+def test_a_models_weights_are_these_in_this_order_however_many_were_built(
+    settings, input_shape, names, shapes
+):
+    for _ in range(2):
+        model = make_model(settings, input_shape, 3)
+        assert model.names == names
+        assert model.shapes == shapes
+        assert model.num_parameters == sum(int(np.prod(shape)) for shape in shapes)
+
+
+def test_finns_omniglot_network_has_his_number_of_parameters():
+    """conv4, 64 filters, 28 x 28, 5 ways, batch normalization without convolution biases."""
+    model = make_model(Conv4Model(), (28, 28, 1), 5)
+    convolutions = 9 * 64 + 3 * 9 * 64 * 64
+    assert model.num_parameters == convolutions + 4 * 2 * 64 + (4 * 64 + 1) * 5
+
+
+def test_apply_uses_the_given_weights_and_not_the_models_own():
+    model = make_model(LinearModel(), (2,), 1)
+    theta = [tf.constant([[2.0], [3.0]]), tf.constant([1.0])]
+    before = model.weights()
+    np.testing.assert_array_equal(model.apply(theta, tf.constant([[1.0, 1.0]])), [[6.0]])
+    np.testing.assert_array_equal(pack(model.weights()), pack(before))
+
+
+def test_split_inverts_pack_inside_a_graph():
+    model = make_model(MlpModel(hidden=(5,)), (2,), 3)
+    parts = tf.function(model.split)(tf.constant(pack(model.weights())))
+    for part, weight in zip(parts, model.weights(), strict=True):
+        np.testing.assert_array_equal(part, weight)
+
+
+def test_the_initial_theta_is_a_function_of_the_seed():
+    settings = MlpModel(hidden=(5,))
+    one, again, other = (pack(initial_theta(settings, (2,), 3, seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+
+
+def test_the_initial_theta_does_not_depend_on_models_built_before():
+    settings = MlpModel(hidden=(5,))
+    fresh = pack(initial_theta(settings, (2,), 3, 1))
+    make_model(settings, (2,), 3)
+    make_model(Conv4Model(filters=2), (28, 28, 1), 5)
+    np.testing.assert_array_equal(pack(initial_theta(settings, (2,), 3, 1)), fresh)
+
+
+@pytest.mark.parametrize("normalization", ["none", "layer"])
+def test_without_batch_normalization_an_example_is_classified_by_itself(normalization):
+    rng = np.random.default_rng(0)
+    model = make_model(Conv4Model(filters=4, normalization=normalization), (16, 16, 1), 3)
+    inputs = rng.normal(size=(5, 16, 16, 1)).astype(np.float32)
+    theta = [tf.constant(w) for w in model.weights()]
+    together, alone = model.apply(theta, inputs), model.apply(theta, inputs[:1])
+    np.testing.assert_allclose(together[:1], alone, atol=1e-5)
+
+
+def test_batch_normalization_is_transductive():
+    rng = np.random.default_rng(0)
+    model = make_model(Conv4Model(filters=4, normalization="batch"), (16, 16, 1), 3)
+    inputs = rng.normal(size=(5, 16, 16, 1)).astype(np.float32)
+    theta = [tf.constant(w) for w in model.weights()]
+    together, fewer = model.apply(theta, inputs), model.apply(theta, inputs[:2])
+    assert np.abs(together[:2] - fewer).max() > 1e-2

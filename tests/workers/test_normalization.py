@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from precision import in_float64
+
+from workers.algorithms import maml
+from workers.losses import Objective
+from workers.models.functional import make_model
+from workers.models.normalization import BatchNormalization, LayerNormalization
+from workers.protocol import Episode
+from workers.settings import Conv4Model, MamlAlgorithm
+
+WAYS, SHAPE = 3, (16, 16, 1)
+SETTINGS = Conv4Model(filters=4)
+
+
+def problem(dtype):
+    """conv4 in `dtype`, weights near its initialisation, and an episode."""
+    rng = np.random.default_rng(7)
+    model = make_model(SETTINGS, SHAPE, WAYS)
+    starts = {"gamma": 1.0}
+    theta = [
+        tf.constant(starts.get(name.split("/")[1], 0.0) + 0.3 * rng.normal(size=shape), dtype)
+        for name, shape in zip(model.names, model.shapes, strict=True)
+    ]
+    inputs = tf.constant(rng.normal(size=(2, 6, *SHAPE)), dtype)
+    targets = tf.constant(np.arange(12).reshape(2, 6) % WAYS, tf.int32)
+    episode = Episode(inputs[:1], targets[:1], inputs[1], targets[1])
+    return Objective(model, "cross_entropy", "mean", WAYS), theta, episode
+
+
+def loss_and_gradients(objective, theta, episode):
+    """The support loss, its gradient, and MAML's second-order gradient."""
+    with tf.GradientTape() as tape:
+        tape.watch(theta)
+        loss = objective.inner(theta, episode.support_inputs[0], episode.support_targets[0])
+    settings = MamlAlgorithm(inner_lr=0.25, inner_steps=2)
+    outer, _ = maml.outer_gradient(objective, theta, episode, settings)
+    return loss.numpy(), *(
+        np.concatenate([np.ravel(g) for g in gradient])
+        for gradient in (tape.gradient(loss, theta), outer)
+    )
+
+
+def operations(objective, theta, episode):
+    graph = tf.function(lambda: objective.inner(theta, *(part[0] for part in episode[:2])))
+    return {op.type for op in graph.get_concrete_function().graph.get_operations()}
+
+
+def test_the_fused_float32_kernel_equals_the_float64_formula():
+    """The finite differences are float64, so this ties the path that runs use to them."""
+    with in_float64():
+        exact_problem = problem(tf.float64)
+        exact = loss_and_gradients(*exact_problem)
+        assert "FusedBatchNormV3" not in operations(*exact_problem)
+    fused_problem = problem(tf.float32)
+    fused = loss_and_gradients(*fused_problem)
+    assert "FusedBatchNormV3" in operations(*fused_problem)
+    for ours, theirs in zip(fused, exact, strict=True):
+        assert ours.dtype == np.float32
+        print("REL", np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+        assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (6, 4, 4, 3)])
+def test_batch_normalization_gives_each_channel_mean_beta_and_deviation_gamma(shape):
+    inputs = np.random.default_rng(0).normal(3, 2, shape).astype(np.float32)
+    layer = BatchNormalization()
+    layer.build(shape)
+    channels = shape[-1]
+    gamma, beta = np.arange(1, channels + 1, dtype=np.float32), np.full(channels, 0.5, np.float32)
+    layer.gamma.assign(gamma)
+    layer.beta.assign(beta)
+    outputs = layer(inputs).numpy().reshape(-1, channels)
+    np.testing.assert_allclose(outputs.mean(axis=0), beta, atol=1e-5)
+    np.testing.assert_allclose(outputs.std(axis=0), gamma, rtol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(6, 50), (6, 4, 4, 3)])
+def test_layer_normalization_treats_each_example_by_itself(shape):
+    inputs = np.random.default_rng(0).normal(3, 2, shape).astype(np.float32)
+    layer = LayerNormalization()
+    outputs = layer(inputs).numpy()
+    flat = outputs.reshape(len(outputs), -1)
+    np.testing.assert_allclose(flat.mean(axis=1), 0, atol=1e-5)
+    np.testing.assert_allclose(flat.std(axis=1), 1, rtol=1e-3)
+    np.testing.assert_allclose(layer(inputs[:2]).numpy(), outputs[:2], atol=1e-6)
