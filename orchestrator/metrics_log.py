@@ -1,12 +1,15 @@
 """metrics.jsonl: one row per outer step, without a gap or a double after a resume."""
 
 import json
+import os
+import time
 from typing import Any, TextIO
 
 from orchestrator.storage import Storage
 
 _NAME = "metrics.jsonl"
 _PARTS = "metrics"
+_FLUSH_S = 1.0
 
 
 class MetricsLog:
@@ -17,6 +20,7 @@ class MetricsLog:
         self._storage = storage
         self._rows: list[str] = []
         self._stream: TextIO | None = None
+        self._flushed = time.monotonic()
         if storage.local is None:
             for part in storage.list(_PARTS):
                 if int(part.partition(".")[0]) > step:
@@ -33,6 +37,9 @@ class MetricsLog:
         line = json.dumps(row)
         if self._stream is not None:
             self._stream.write(line + "\n")
+            if time.monotonic() - self._flushed > _FLUSH_S:
+                self._stream.flush()
+                self._flushed = time.monotonic()
         else:
             self._rows.append(line)
 
@@ -40,6 +47,7 @@ class MetricsLog:
         """Make all rows up to the checkpoint of `step` durable, before it is written."""
         if self._stream is not None:
             self._stream.flush()
+            os.fsync(self._stream.fileno())
         elif self._rows:
             content = "".join(f"{line}\n" for line in self._rows).encode()
             self._storage.write(f"{_PARTS}/{step:08d}.jsonl", content)

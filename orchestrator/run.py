@@ -76,6 +76,7 @@ class TrainingRun:
         self._log = MetricsLog(storage, state.step)
         self._saved_step = state.step if resumed else -1
         self._logged_step = state.step
+        self._validation: dict[str, Any] = {}
         if resumed is None:
             self.save()
 
@@ -97,18 +98,19 @@ class TrainingRun:
                 "seconds": report.seconds,
                 "replaced_actors": launch.pool.replaced,
             }
-            validation = {}
+            self._validation = {}
             if last or report.step % config.evaluation.every == 0:
-                validation = validate(config, launch.family, launch.pool, self._outer.theta)
-                row[f"validation_{validation['metric']}"] = validation["score"]
+                chosen = validate(config, launch.family, launch.pool, self._outer.theta)
+                row[f"validation_{chosen['metric']}"] = chosen["score"]
+                self._validation = chosen
             self._log.append(row)
             self._logged_step = report.step
             saved = ""
-            if validation or report.step % config.checkpoint.every == 0:
-                saved = self.save(validation)
-            yield Progress(report, validation, saved)
+            if self._validation or report.step % config.checkpoint.every == 0:
+                saved = self.save()
+            yield Progress(report, self._validation, saved)
 
-    def save(self, validation: dict[str, Any] | None = None) -> str:
+    def save(self) -> str:
         """Write a checkpoint of the last whole step, unless there is one. Its name, or "".
 
         A step is whole once it is validated, if that was due, and logged: an interrupt in between
@@ -125,7 +127,7 @@ class TrainingRun:
             bits=self._config.bits(),
             bits_sha256=self._config.bits_hash(),
             fingerprint=self._launch.fingerprint,
-            validation=validation or {},
+            validation=self._validation,
         )
         name = checkpoint.save(self._storage, state, manifest)
         checkpoint.prune(self._storage, self._config.checkpoint.keep)

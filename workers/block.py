@@ -52,7 +52,7 @@ class BlockRunner:
         """Run `block` at theta, float32 [parameters].
 
         Raises:
-          NonFiniteError: the block's gradient is not finite; names the tasks.
+          NonFiniteError: theta or the block's gradient is not finite; names the tasks.
         """
         started = time.perf_counter()
         train = block.kind == "train"
@@ -61,7 +61,8 @@ class BlockRunner:
         if train:
             total, metrics = self._train(tf.constant(theta), tensors)
             gradient = total.numpy()
-            if not np.isfinite(gradient).all():
+            # Both: a fused matmul and relu on the CPU makes NaN weights 0, and its gradient finite.
+            if not (np.isfinite(theta).all() and np.isfinite(gradient).all()):
                 raise NonFiniteError(self._name_culprit(theta, block))
         else:
             assert block.recipe is not None

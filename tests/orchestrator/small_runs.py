@@ -1,69 +1,39 @@
-"""Runs that take a moment: small configurations, and pools that misbehave."""
+"""Runs that take a moment, and pools that misbehave."""
 
-import copy
+import functools
 import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator import config as configuration
+from small_configs import REPTILE, REPTILE_ADAM, images, sinusoid
+
 from orchestrator.config import MetaConfig
 from orchestrator.launch import Launch
+from orchestrator.loop import meta_train
+from orchestrator.outer import OuterUpdate
 from orchestrator.pool import InProcessPool
 from workers import runtime
 from workers.block import BlockRunner
 from workers.errors import PoolError
 from workers.protocol import Block, Contribution, Vector
+from workers.settings import WorkerSettings
+from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
-
-SINUSOID: dict[str, Any] = {
-    "name": "small",
-    "task": {"kind": "sinusoid", "shots": 5, "queries": 5},
-    "model": {"kind": "mlp", "hidden": [8]},
-    "algorithm": {"kind": "maml", "inner_lr": 0.05},
-    "outer": {"lr": 0.01, "meta_batch_size": 7, "steps": 12},
-    "workers": {"count": 0, "block_size": 2},
-    "evaluation": {"tasks": 6, "validation_tasks": 5, "every": 4, "inner_steps": [1, 3]},
-    "checkpoint": {"every": 4, "keep": 2},
-    # XLA takes a second per graph to compile; the default is tested where it matters.
-    "runtime": {"xla": False},
-}
-IMAGES: dict[str, Any] = {
-    **SINUSOID,
-    "task": {"kind": "images", "ways": 3, "shots": 1, "queries": 1, "image_size": 16},
-    "model": {"kind": "conv4", "filters": 4},
-    "algorithm": {"kind": "maml", "inner_lr": 0.1},
-    "outer": {"lr": 0.01, "meta_batch_size": 5, "steps": 12},
-}
-REPTILE = ["algorithm.kind=reptile", "outer.optimizer=sgd", "outer.lr=0.5"]
-REPTILE_ADAM = [
-    *REPTILE,
-    "algorithm.inner_optimizer=adam",
-    "algorithm.inner_batch=3",
-    "outer.schedule=linear",
-]
-
-
-def sinusoid(*overrides: str) -> MetaConfig:
-    return changed(SINUSOID, *overrides)
-
-
-def images(source: Path, cache: Path, *overrides: str) -> MetaConfig:
-    return changed(IMAGES, f"task.path={source}", f"task.cache={cache}", *overrides)
-
-
-def changed(table: dict[str, Any], *overrides: str) -> MetaConfig:
-    table = copy.deepcopy(table)
-    for text in overrides:
-        configuration.set_key(table, *configuration.parse_override(text))
-    return configuration.validate(table)
+from workers.tensors import sha256
 
 
 def in_process(config: MetaConfig) -> Launch:
     """What `launch` gives for workers.count = 0, without its messages."""
-    family = make_family(config.task)
-    pool = InProcessPool(BlockRunner(config.worker, family))
+    family, pool = _family_and_pool(config.worker)
     return Launch(config, family, pool, "a test", runtime.fingerprint(family.digest))
+
+
+@functools.cache
+def _family_and_pool(settings: WorkerSettings) -> tuple[TaskFamily, InProcessPool]:
+    """Traced and compiled once for all tests of a session: they keep no training state."""
+    family = make_family(settings.task)
+    return family, InProcessPool(BlockRunner(settings, family))
 
 
 class ShuffledPool:
@@ -109,3 +79,27 @@ class BreakingPool(ShuffledPool):
             self._pool.run(theta, blocks[:1])
             raise PoolError(f"nobody is left at step {self._step}")
         return super().run(theta, blocks)
+
+
+#: What is compared bit for bit: name -> (whether it needs images, overrides).
+CASES: dict[str, tuple[bool, list[str]]] = {
+    "maml on conv4": (True, ["outer.steps=50", "workers.block_size=2"]),
+    "reptile on sinusoids": (False, [*REPTILE, "outer.steps=50", "runtime.xla=true"]),
+    "reptile with inner adam": (False, [*REPTILE_ADAM, "outer.steps=50"]),
+}
+
+
+def case(name: str, image_zip: Path, image_cache: Path) -> MetaConfig:
+    needs_images, overrides = CASES[name]
+    if needs_images:
+        return images(image_zip, image_cache, *overrides)
+    return sinusoid(*overrides)
+
+
+def sha256_after(launch: Launch, pool: Any = None) -> str:
+    """The identity of theta after all steps from step 0."""
+    outer = OuterUpdate(launch.config.outer, launch.initial_state())
+    for _ in meta_train(launch.config, launch.family, pool or launch.pool, outer):
+        pass
+    assert outer.step == launch.config.outer.steps
+    return sha256(outer.state().theta)

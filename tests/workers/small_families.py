@@ -31,8 +31,12 @@ class NoiseFamily:
         choices = [rng.choice(self.num_train_classes, WAYS, replace=False) for rng in generators]
         return {
             "classes": np.array(choices),
-            "support_seeds": np.array([rng.integers(0, 2**31, (WAYS, shots)) for rng in generators]),
-            "query_seeds": np.array([rng.integers(0, 2**31, (WAYS, queries)) for rng in generators]),
+            "support_seeds": np.array(
+                [rng.integers(0, 2**31, (WAYS, shots)) for rng in generators]
+            ),
+            "query_seeds": np.array(
+                [rng.integers(0, 2**31, (WAYS, queries)) for rng in generators]
+            ),
         }
 
     def build(self, specs: Any, *, global_labels: bool = False) -> Episode:
@@ -79,9 +83,7 @@ def make_family(settings: WorkerSettings) -> Any:
 
 def train_block(settings: WorkerSettings, family: Any, lo: int, hi: int, step: int = 3) -> Block:
     task, draw = settings.task, Draw(settings.seed, "train", step)
-    return Block(
-        "train", step, 0, lo, hi, family.sample(draw, lo, hi, task.shots, task.queries)
-    )
+    return Block("train", step, 0, lo, hi, family.sample(draw, lo, hi, task.shots, task.queries))
 
 
 def held_out_block(

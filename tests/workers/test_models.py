@@ -11,8 +11,10 @@ CASES = [
     (
         MlpModel(hidden=(5,), normalization="layer"),
         (2,),
-        ["dense0/kernel", "dense0/bias", "normalization0/gamma", "normalization0/beta"]
-        + ["head/kernel", "head/bias"],
+        [
+            *("dense0/kernel", "dense0/bias", "normalization0/gamma", "normalization0/beta"),
+            *("head/kernel", "head/bias"),
+        ],
         [(2, 5), (5,), (5,), (5,), (5, 3), (3,)],
     ),
     (

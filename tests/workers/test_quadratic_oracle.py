@@ -21,8 +21,6 @@ class Quadratic:
 
     inner_scale = 1.0
 
-    inner_scale = 1.0
-
     def inner(self, theta, inputs, targets):
         flat = tf.concat([tf.reshape(w, [-1]) for w in theta], axis=0)
         return tf.reduce_mean(tf.reduce_sum(tf.square(flat - inputs), axis=-1)) / 2

@@ -18,8 +18,8 @@ def outer_gradient(
       episode: one task: support [batches, examples, ...], query [examples, ...].
       settings: inner_lr > 0, inner_steps >= 1; first_order drops the second derivative.
     Returns:
-      list like theta, and scalar metrics: loss_before (the mean support loss at theta), loss_after and
-      accuracy (the query at the adapted weights).
+      list like theta, and scalar metrics: loss_before (the mean support loss at theta), loss_after
+      and accuracy (the query at the adapted weights).
     Source: Finn et al. 2017, arXiv:1703.03400, algorithms 1 and 2.
     """
     optimizer = Sgd(settings.inner_lr)

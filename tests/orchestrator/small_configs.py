@@ -1,0 +1,50 @@
+"""Small configurations. Nothing here imports TensorFlow."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from orchestrator import config as configuration
+from orchestrator.config import MetaConfig
+
+SINUSOID: dict[str, Any] = {
+    "name": "small",
+    "task": {"kind": "sinusoid", "shots": 5, "queries": 5},
+    "model": {"kind": "mlp", "hidden": [8]},
+    "algorithm": {"kind": "maml", "inner_lr": 0.05},
+    "outer": {"lr": 0.01, "meta_batch_size": 7, "steps": 12},
+    "workers": {"count": 0, "block_size": 2},
+    "evaluation": {"tasks": 6, "validation_tasks": 5, "every": 4, "inner_steps": [1, 3]},
+    "checkpoint": {"every": 4, "keep": 2},
+    # XLA takes a second per graph to compile; the default is tested where it matters.
+    "runtime": {"xla": False},
+}
+IMAGES: dict[str, Any] = {
+    **SINUSOID,
+    "task": {"kind": "images", "ways": 3, "shots": 1, "queries": 1, "image_size": 16},
+    "model": {"kind": "conv4", "filters": 4},
+    "algorithm": {"kind": "maml", "inner_lr": 0.1},
+    "outer": {"lr": 0.01, "meta_batch_size": 5, "steps": 12},
+}
+REPTILE = ["algorithm.kind=reptile", "outer.optimizer=sgd", "outer.lr=0.5"]
+REPTILE_ADAM = [
+    *REPTILE,
+    "algorithm.inner_optimizer=adam",
+    "algorithm.inner_batch=3",
+    "outer.schedule=linear",
+]
+
+
+def sinusoid(*overrides: str) -> MetaConfig:
+    return changed(SINUSOID, *overrides)
+
+
+def images(source: Path, cache: Path, *overrides: str) -> MetaConfig:
+    return changed(IMAGES, f"task.path={source}", f"task.cache={cache}", *overrides)
+
+
+def changed(table: dict[str, Any], *overrides: str) -> MetaConfig:
+    table = copy.deepcopy(table)
+    for text in overrides:
+        configuration.set_key(table, *configuration.parse_override(text))
+    return configuration.validate(table)

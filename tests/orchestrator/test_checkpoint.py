@@ -1,0 +1,354 @@
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from orchestrator import checkpoint
+from orchestrator.checkpoint import Manifest
+from orchestrator.state import MetaState
+from orchestrator.storage import Storage
+from workers.errors import CheckpointError
+from workers.tensors import sha256
+
+FILES = ["theta.arrow", "optimizer.arrow", "manifest.json"]
+
+
+@pytest.fixture(params=["local", "object store"])
+def storage(request, tmp_path):
+    if request.param == "local":
+        return Storage(str(tmp_path / "run"))
+    return Storage("mock://bucket/run")
+
+
+def make_state(step=4):
+    rng = np.random.default_rng(step)
+    theta = [
+        rng.normal(size=(3, 4)).astype(np.float32),
+        np.array(rng.normal(), np.float32),
+        np.array([np.float32(1e-45), -0.0, 3.4e38], np.float32),
+        np.zeros((2, 1, 1, 3), np.float32),
+    ]
+    optimizer = [
+        np.array(2**62 + step, np.int64),
+        np.array(0.1, np.float32),
+        rng.normal(size=19).astype(np.float32),
+    ]
+    return MetaState(step, theta, ["conv 0/kernel", "θ", "a.b[0]", ""], optimizer)
+
+
+def make_manifest(state, validation=None):
+    return Manifest(
+        step=state.step,
+        theta_sha256=sha256(state.theta),
+        config={"name": "a", "outer": {"lr": 0.1}},
+        bits={"outer.lr": 0.1, "model.hidden": [40, 40]},
+        bits_sha256="0" * 64,
+        fingerprint={"threads": [1, 1], "gpus": []},
+        validation=validation or {},
+    )
+
+
+def save(storage, step, score=None, sign=1):
+    state = make_state(step)
+    validation = {} if score is None else {"metric": "accuracy", "score": score, "sign": sign}
+    return checkpoint.save(storage, state, make_manifest(state, validation))
+
+
+def same(one, other):
+    return [(a.dtype, a.shape, a.tobytes()) for a in one] == [
+        (a.dtype, a.shape, a.tobytes()) for a in other
+    ]
+
+
+def path(name, file):
+    return f"checkpoints/{name}/{file}"
+
+
+def test_a_checkpoint_comes_back_bit_for_bit(storage):
+    state = make_state()
+    manifest = make_manifest(state, {"metric": "loss", "score": 0.5, "sign": -1})
+    name = checkpoint.save(storage, state, manifest)
+    assert name == "ckpt-00000004"
+    loaded, described = checkpoint.load(storage, name)
+    assert loaded.step == 4
+    assert loaded.names == state.names
+    assert same(loaded.theta, state.theta)
+    assert same(loaded.optimizer, state.optimizer)
+    assert described == manifest
+
+
+def test_a_state_without_optimizer_variables_comes_back_without_them(storage):
+    state = replace(make_state(0), optimizer=[])
+    name = checkpoint.save(storage, state, make_manifest(state))
+    assert checkpoint.load(storage, name)[0].optimizer == []
+
+
+def test_what_is_loaded_can_be_written_to(storage):
+    state, _ = checkpoint.load(storage, save(storage, 4))
+    for array in [*state.theta, *state.optimizer]:
+        array[...] = 1
+
+
+def test_the_files_are_plain_arrow_that_anybody_can_read(tmp_path):
+    state = make_state()
+    name = save(Storage(str(tmp_path)), 4)
+    with pa.ipc.open_file(str(tmp_path / path(name, "theta.arrow"))) as reader:
+        table = reader.read_all()
+    assert table.num_rows == 1
+    assert table.column_names == state.names
+    kernel = table.column(0).combine_chunks()
+    assert kernel.to_numpy_ndarray()[0].tobytes() == state.theta[0].tobytes()
+    assert table.schema.field(0).type.shape == [3, 4]
+    manifest = json.loads((tmp_path / path(name, "manifest.json")).read_text())
+    assert (manifest["step"], manifest["format_version"]) == (4, checkpoint.FORMAT_VERSION)
+    assert {file: entry["bytes"] for file, entry in manifest["files"].items()} == {
+        file: (tmp_path / path(name, file)).stat().st_size for file in FILES[:2]
+    }
+
+
+def flip(content, position):
+    return content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+
+
+DAMAGES = {
+    "a byte flipped at the start": lambda content: flip(content, 0),
+    "a byte flipped in the middle": lambda content: flip(content, len(content) // 2),
+    "a byte flipped at the end": lambda content: flip(content, len(content) - 1),
+    "cut to half": lambda content: content[: len(content) // 2],
+    "the last byte cut off": lambda content: content[:-1],
+    "empty": lambda content: b"",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+@pytest.mark.parametrize("file", FILES)
+def test_a_damaged_file_is_named_and_the_checkpoint_before_is_taken(storage, file, damage):
+    save(storage, 4)
+    name = save(storage, 8)
+    storage.write(path(name, file), damage(storage.read(path(name, file))))
+    with pytest.raises(CheckpointError) as refused:
+        checkpoint.load(storage, name)
+    assert f"{name}/{file}" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    state, manifest, problems = checkpoint.load_latest(storage)
+    assert (state.step, manifest.step) == (4, 4)
+    assert problems == [str(refused.value)]
+
+
+def test_no_flipped_byte_of_a_manifest_goes_unnoticed(storage):
+    """The manifest decides what the files must be, so nothing else can vouch for it."""
+    name = save(storage, 8, score=0.5)
+    content = storage.read(path(name, "manifest.json"))
+    original = checkpoint.load(storage, name)[1]
+    unnoticed = []
+    for position in range(len(content)):
+        storage.write(path(name, "manifest.json"), flip(content, position))
+        try:
+            loaded = checkpoint.load(storage, name)[1]
+        except CheckpointError:
+            continue
+        if loaded != original:
+            unnoticed.append(content[max(0, position - 15) : position + 15])
+    assert unnoticed == []
+
+
+@pytest.mark.parametrize("file", FILES[:2])
+def test_a_missing_file_is_named_and_the_checkpoint_before_is_taken(storage, file):
+    save(storage, 4)
+    name = save(storage, 8)
+    storage.delete(path(name, file))
+    state, _, problems = checkpoint.load_latest(storage)
+    assert state.step == 4
+    assert len(problems) == 1
+    assert f"{name}/{file}" in problems[0]
+
+
+def test_two_bad_checkpoints_are_both_named(storage):
+    save(storage, 4)
+    for step in (8, 12):
+        storage.write(path(save(storage, step), "theta.arrow"), b"not this")
+    state, _, problems = checkpoint.load_latest(storage)
+    assert state.step == 4
+    assert [problem.split("/")[0] for problem in problems] == ["ckpt-00000012", "ckpt-00000008"]
+
+
+def test_when_all_are_bad_the_error_is_one_line(storage):
+    for step in (4, 8):
+        storage.write(path(save(storage, step), "optimizer.arrow"), b"not this")
+    with pytest.raises(CheckpointError) as refused:
+        checkpoint.load_latest(storage)
+    assert "\n" not in str(refused.value)
+    assert storage.location in str(refused.value)
+    assert "ckpt-00000008/optimizer.arrow" in str(refused.value)
+
+
+def test_a_checkpoint_without_a_manifest_does_not_exist(storage):
+    assert checkpoint.load_latest(storage) is None
+    name = save(storage, 8)
+    storage.delete(path(name, "manifest.json"))
+    assert checkpoint.names(storage) == []
+    assert checkpoint.load_latest(storage) is None
+    save(storage, 4)
+    assert checkpoint.names(storage) == ["ckpt-00000004"]
+
+
+def test_the_manifest_is_written_last(storage):
+    written = []
+    write = storage.write
+    storage.write = lambda name, content: (written.append(name), write(name, content))
+    name = save(storage, 8)
+    assert [file.rpartition("/")[2] for file in written] == FILES
+    assert {file.rpartition("/")[0] for file in written} == {f"checkpoints/{name}"}
+
+
+def test_a_crash_while_saving_leaves_the_checkpoint_before(storage):
+    save(storage, 4)
+    write = storage.write
+
+    def full_disk(name, content):
+        if name.endswith("optimizer.arrow"):
+            raise OSError("no space left")
+        write(name, content)
+
+    storage.write = full_disk
+    with pytest.raises(OSError, match="no space"):
+        save(storage, 8)
+    storage.write = write
+    state, _, problems = checkpoint.load_latest(storage)
+    assert (state.step, problems) == (4, [])
+    save(storage, 8)
+    assert checkpoint.load_latest(storage)[0].step == 8
+
+
+def test_a_checkpoint_in_the_place_of_another_is_noticed(tmp_path):
+    storage = Storage(str(tmp_path))
+    one, other = save(storage, 4), save(storage, 8)
+    shutil.copy(tmp_path / path(one, "theta.arrow"), tmp_path / path(other, "theta.arrow"))
+    with pytest.raises(CheckpointError, match=r"ckpt-00000008/theta\.arrow"):
+        checkpoint.load(storage, other)
+
+
+def test_a_format_from_the_future_is_refused(storage):
+    name = save(storage, 8)
+    table = json.loads(storage.read(path(name, "manifest.json")))
+    table["format_version"] = checkpoint.FORMAT_VERSION + 1
+    table["a_key_of_the_future"] = 1
+    storage.write(path(name, "manifest.json"), json.dumps(table).encode())
+    with pytest.raises(CheckpointError) as refused:
+        checkpoint.load(storage, name)
+    assert str(refused.value) == (
+        f"{name} has format version {checkpoint.FORMAT_VERSION + 1}, "
+        f"this is {checkpoint.FORMAT_VERSION}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sign", "scores", "expected"),
+    [
+        (1, {4: 0.5, 8: 0.9, 12: 0.7}, 8),
+        (-1, {4: 0.5, 8: 0.9, 12: 0.7}, 4),
+        (1, {4: 0.5, 8: None, 12: 0.7}, 12),
+        (-1, {4: None, 8: 0.9, 12: None}, 8),
+        (1, {4: 0.5, 8: 0.5, 12: 0.5}, 4),
+        (-1, {4: 0.5, 8: 0.5, 12: 0.5}, 4),
+        (-1, {4: -0.5, 8: 0.0, 12: -2.5}, 12),
+    ],
+)
+def test_the_best_is_by_the_sign_of_the_score_and_the_earliest_of_equals(
+    storage, sign, scores, expected
+):
+    for step, score in scores.items():
+        save(storage, step, score, sign)
+    name, validation = checkpoint.best(storage)
+    assert name == f"ckpt-{expected:08d}"
+    assert validation["score"] == scores[expected]
+
+
+def test_without_a_validation_nothing_is_best(storage):
+    assert checkpoint.best(storage) is None
+    save(storage, 4)
+    assert checkpoint.best(storage) is None
+
+
+@pytest.mark.parametrize(
+    ("keep", "scores", "kept"),
+    [
+        (1, {0: None, 4: None, 8: None}, [8]),
+        (2, {0: None, 4: None, 8: None}, [4, 8]),
+        (9, {0: None, 4: None, 8: None}, [0, 4, 8]),
+        (1, {0: None, 4: 0.9, 8: 0.5, 12: 0.7}, [4, 12]),
+        (2, {0: None, 4: 0.9, 8: 0.5, 12: 0.7}, [4, 8, 12]),
+        (2, {0: None, 4: 0.1, 8: 0.5, 12: 0.7}, [8, 12]),
+        (1, {0: None, 4: 0.9, 8: None, 12: None, 16: None}, [4, 16]),
+    ],
+)
+def test_retention_keeps_the_newest_and_the_best(storage, keep, scores, kept):
+    for step, score in scores.items():
+        save(storage, step, score)
+    checkpoint.prune(storage, keep)
+    names = [f"ckpt-{step:08d}" for step in kept]
+    assert checkpoint.names(storage) == names
+    assert storage.list("checkpoints") == names
+    for name in names:
+        checkpoint.load(storage, name)
+
+
+def test_retention_goes_on_beside_a_damaged_manifest(storage):
+    """A run that fell back to the checkpoint before must be able to save the next one."""
+    save(storage, 4)
+    storage.write(path(save(storage, 12), "manifest.json"), b"{")
+    assert checkpoint.load_latest(storage)[0].step == 4
+    save(storage, 8)
+    checkpoint.prune(storage, 1)
+    assert checkpoint.load_latest(storage)[0].step == 8
+
+
+def test_retention_does_not_keep_a_damaged_checkpoint_instead_of_a_whole_one(storage):
+    """After a fallback the damaged one has the highest step; the new ones are what counts."""
+    save(storage, 4)
+    storage.write(path(save(storage, 12), "theta.arrow"), b"not this")
+    assert checkpoint.load_latest(storage)[0].step == 4
+    save(storage, 8)
+    checkpoint.prune(storage, 1)
+    assert checkpoint.load_latest(storage)[0].step == 8
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "theta.arrow"])
+def test_the_best_is_one_that_verifies(storage, file):
+    save(storage, 4, 0.5)
+    name = save(storage, 8, 0.9)
+    storage.write(path(name, file), b"not this")
+    assert checkpoint.best(storage)[0] == "ckpt-00000004"
+
+
+def test_saving_a_step_again_replaces_it(storage):
+    save(storage, 8, 0.1)
+    save(storage, 8, 0.9)
+    assert checkpoint.names(storage) == ["ckpt-00000008"]
+    assert checkpoint.load(storage, "ckpt-00000008")[1].validation["score"] == 0.9
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        [],
+        [np.array(5, np.int64)],
+        [np.arange(6, dtype=np.float64).reshape(2, 3).T],
+    ],
+    ids=["none", "int64 scalar", "not contiguous"],
+)
+def test_any_list_of_arrays_is_encoded_and_decoded(arrays):
+    names = [str(i) for i in range(len(arrays))]
+    decoded, decoded_names = checkpoint.decode(checkpoint.encode(arrays, names))
+    assert decoded_names == names
+    assert same(decoded, [np.ascontiguousarray(a).reshape(a.shape) for a in arrays])
+
+
+def test_encoding_is_a_function_of_the_values():
+    state = make_state()
+    assert checkpoint.encode(state.theta, state.names) == checkpoint.encode(
+        [array.copy() for array in state.theta], state.names
+    )

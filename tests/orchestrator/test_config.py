@@ -1,0 +1,335 @@
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+from small_configs import IMAGES, SINUSOID, changed, sinusoid
+
+from orchestrator import config as configuration
+from orchestrator.config import MetaConfig
+
+REFUSALS = [
+    # overrides of the preset sinusoid -> what the one line must hold
+    (["outer.stpes=5"], ["unknown key outer.stpes", "did you mean 'steps'", "meta_batch_size"]),
+    (["outr.steps=5"], ["unknown key outr", "did you mean 'outer'", "algorithm, checkpoint"]),
+    (["task.path=x.zip"], ["unknown key task.path", "allowed are amplitude, inputs, kind"]),
+    (["outer.steps=0"], ["outer.steps = 0", ">= 1"]),
+    (["outer.lr=-1"], ["outer.lr = -1", "greater than 0"]),
+    (["outer.momentum=1.0"], ["outer.momentum = 1.0", "less than 1"]),
+    (["outer.lr=nan"], ["outer.lr = nan", "finite"]),
+    (["outer.clip_norm=inf"], ["outer.clip_norm = inf", "finite"]),
+    (["outer.steps=many"], ["outer.steps = 'many'", "integer"]),
+    (["outer.steps=1.5"], ["outer.steps = 1.5", "integer"]),
+    (["outer.steps="], ["outer.steps = ''", "integer"]),
+    (["name=1"], ["name = 1", "string"]),
+    (["algorithm.first_order=maybe"], ["algorithm.first_order = 'maybe'", "boolean"]),
+    (["outer.optimizer=adma"], ["outer.optimizer = 'adma'", "'sgd', 'momentum', 'adam' or"]),
+    (["model.hidden=40"], ["model.hidden = 40", "tuple"]),
+    (["model.hidden=[40, 0]"], ["model.hidden", "= 0", ">= 1"]),
+    (["evaluation.inner_lr=[0.1, -2]"], ["evaluation.inner_lr", "= -2", "greater than 0"]),
+    (["evaluation.inner_lr=[nan]"], ["evaluation.inner_lr", "= nan", "finite"]),
+    (["evaluation.inner_steps=[]"], ["evaluation.inner_steps = []", "at least 1"]),
+    (["evaluation.inner_steps=[1, 'x']"], ["evaluation.inner_steps", "= 'x'", "integer"]),
+    (["task.amplitude=[5, 1]"], ["task.amplitude = [5, 1]", "low must be below high"]),
+    (["task.amplitude=[nan, 1]"], ["task.amplitude", "= nan", "finite"]),
+    (["task.kind=image"], ["task.kind = 'image'", "did you mean 'images'", "sinusoid, images"]),
+    (["algorithm.kind=repitle"], ["algorithm.kind = 'repitle'", "did you mean 'reptile'"]),
+    (["algorithm={}"], ["algorithm.kind is missing", "maml, reptile, joint"]),
+    (["outer.lr.x=3"], ["outer.lr.x goes through lr", "no table"]),
+    (["outer.schedule.x=3"], ["outer.schedule = {'x': 3}", "'constant', 'linear' or 'cosine'"]),
+    (["outer=5"], ["outer = 5", "table"]),
+    (["task=[1]"], ["task = [1]", "table"]),
+    (["outer..lr=3"], ["unknown key outer."]),
+    (["outer.steps"], ["key=value", "'outer.steps'", "for example outer.steps=2000"]),
+    (["=5"], ["key=value", "'=5'"]),
+    (["workers.count=-1"], ["workers.count = -1", "'auto' or 0 to 4096"]),
+    (["workers.count=5000"], ["workers.count = 5000", "'auto' or 0 to 4096"]),
+    (["workers.count=most"], ["workers.count = 'most'", "auto"]),
+    (["outer.warmup_steps=20000"], ["outer.warmup_steps = 20000", "below outer.steps = 15000"]),
+    (["task.amplitude=[1]"], ["task.amplitude", "[1]"]),
+    (["seed=1e400"], ["seed = inf", "finite"]),
+    (["seed=99999999999999999999999"], ["seed = 99999999999999999999999"]),
+    (["model.kind=conv4"], ["model.kind = 'conv4'", "task.kind = 'sinusoid'", "use model.kind"]),
+    (
+        ["task.kind=images", "model.kind=conv4", "task.image_size=15"],
+        ["task.image_size = 15", "conv4", "16 or more"],
+    ),
+    (
+        ["algorithm.kind=joint", "evaluation.inner_batch=3"],
+        ["evaluation.inner_batch = 3", "algorithm.kind = 'joint'", "unset it"],
+    ),
+]
+
+
+
+def refusal(source: str, *overrides: str) -> str:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011
+        configuration.load(source, overrides)
+    assert refused.type is ValueError
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"), REFUSALS, ids=lambda x: " ".join(x)[:40]
+)
+def test_a_bad_override_gives_one_line_with_the_key_the_value_and_what_is_allowed(
+    overrides, expected
+):
+    message = refusal("sinusoid", *overrides)
+    assert "\n" not in message
+    for part in expected:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("sinsoid", ["no preset is called 'sinsoid'", "did you mean 'sinusoid'", "omniglot-5w1s"]),
+        ("xyz", ["no preset is called 'xyz'; there are", "ends in .toml"]),
+        ("", ["no preset is called ''"]),
+        ("nowhere/run.toml", ["no such file: nowhere/run.toml"]),
+    ],
+)
+def test_an_unknown_source_is_refused_with_what_there_is(source, expected):
+    message = refusal(source)
+    assert "\n" not in message
+    for part in expected:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"a = = 1", "is not TOML: "),
+        (b"\xff\xfe\x00", "is not TOML: "),
+        (b"", "task.kind is missing; allowed are sinusoid, images"),
+        (b"[task]\nkind = 'sinusoid'\n[algorithm]\nkind = 'maml'", "model.kind is missing; allowed"),
+        (b"[task]\nshots = 3\n[model]\nkind = 'mlp'", "task.kind is missing; allowed are"),
+        (b"task = 5\n[model]\nkind = 'mlp'\n[algorithm]\nkind = 'maml'", "task = 5 is not a table"),
+    ],
+)
+def test_a_bad_file_gives_one_line(tmp_path, content, expected):
+    file = tmp_path / "run.toml"
+    file.write_bytes(content)
+    message = refusal(str(file))
+    assert expected in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a.b=5", ("a.b", 5)),
+        ("a.b = 5", ("a.b", 5)),
+        ("a=1e-3", ("a", 1e-3)),
+        ("a=true", ("a", True)),
+        ("a=[1, 2]", ("a", [1, 2])),
+        ('a="5"', ("a", "5")),
+        ("a=reptile", ("a", "reptile")),
+        ("a=/data/x.zip", ("a", "/data/x.zip")),
+        ("a=b=c", ("a", "b=c")),
+        ("a=", ("a", "")),
+        ("a={b = 1}", ("a", {"b": 1})),
+    ],
+)
+def test_the_value_of_an_override_is_toml_or_else_text(text, expected):
+    assert configuration.parse_override(text) == expected
+
+
+def test_overrides_reach_the_configuration():
+    config, notes = configuration.load(
+        "sinusoid", ["outer.steps=7", "model.hidden=[3]", "name=mine", "outer.clip_norm=2.5"]
+    )
+    assert (config.outer.steps, config.model.hidden, config.name) == (7, (3,), "mine")
+    assert config.outer.clip_norm == 2.5
+    assert notes == []
+
+
+def test_a_file_is_called_as_it_is_unless_it_says_otherwise(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text((configuration.PRESETS / "sinusoid.toml").read_text())
+    assert configuration.load(str(file))[0].name == "mine"
+    file.write_text("name = 'other'\n" + file.read_text())
+    assert configuration.load(str(file))[0].name == "other"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["algorithm.kind=reptile", "algorithm.inner_steps=3"],
+        ["algorithm.inner_steps=3", "algorithm.kind=reptile"],
+    ],
+)
+def test_a_new_kind_restarts_its_section_and_says_which_keys_it_drops(overrides):
+    config, notes = configuration.load("sinusoid", overrides)
+    assert config.algorithm.kind == "reptile"
+    assert config.algorithm.inner_steps == 3
+    assert config.algorithm.inner_lr == 0.02  # Reptile's own default, not the preset's
+    assert notes == [
+        "algorithm.kind = 'reptile' starts its section afresh and drops inner_lr, inner_steps"
+    ]
+
+
+def test_the_same_kind_drops_nothing():
+    config, notes = configuration.load("sinusoid", ["model.kind=mlp"])
+    assert config.model.hidden == (40, 40)
+    assert notes == []
+
+
+@pytest.mark.parametrize("name", configuration.presets())
+def test_a_preset_loads_as_itself(name):
+    config, notes = configuration.load(name)
+    assert config.name == name
+    assert notes == []
+
+
+def test_there_are_presets():
+    assert {"sinusoid", "omniglot-5w1s", "omniglot-reptile-5w1s"} <= set(configuration.presets())
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        *(configuration.load(name)[0] for name in configuration.presets()),
+        changed(IMAGES, "task.path=['/a.zip', '/b.zip']", "runtime.xla=true", "outer.lr=0.1"),
+        sinusoid('name="quote \\" and\\nline"', "outer.clip_norm=1e-30", "workers.count=auto"),
+        sinusoid("evaluation.inner_lr=[0.1, 0.30000000000000004]", "workers.block_size=3"),
+    ],
+    ids=lambda config: config.name[:12],
+)
+def test_to_toml_and_back_is_the_same_configuration(tmp_path, config):
+    file = tmp_path / "config.toml"
+    file.write_text(configuration.to_toml(config))
+    again, notes = configuration.load(str(file))
+    assert again == config
+    assert again.bits_hash() == config.bits_hash()
+    assert notes == []
+
+
+WALKED = {
+    "sinusoid-maml-mlp": sinusoid(),
+    "sinusoid-reptile-linear": sinusoid("algorithm.kind=reptile", "model.kind=linear"),
+    "images-maml-conv4": changed(IMAGES, "outer.schedule=cosine"),
+    "images-joint-mlp": changed(IMAGES, "model.kind=mlp", "algorithm.kind=joint"),
+}
+RESOLVED = {
+    # These bits are what the setting resolves to, so the other value must resolve differently.
+    "workers.block_size": lambda config: config.block_size + 1,
+    "runtime.execution": lambda config: "map" if config.execution[0] != "map" else "vectorized",
+    "runtime.xla": lambda config: not config.execution[1],
+}
+
+
+def other_value(annotation: Any, value: Any) -> Any:
+    """A value of the field's kind that is not `value`."""
+    options = [option for option in get_args(annotation) if option is not NoneType]
+    if get_origin(annotation) is Literal:
+        return next(option for option in options if option != value)
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value / 2 + 0.003
+    if isinstance(value, tuple):
+        return [*value[:-1], value[-1] + 1] if value else [0.5]
+    if annotation is str or str in options:
+        return f"{value or ''}/other"
+    assert int in options or float in options, annotation
+    return 3
+
+
+def fields(section: BaseModel, prefix: str = "") -> Any:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from fields(value, f"{prefix}{name}.")
+        elif name != "kind":
+            yield f"{prefix}{name}", field, value
+
+
+def with_value(config: MetaConfig, key: str, value: Any) -> MetaConfig:
+    table = config.model_dump(mode="json", exclude_none=True)
+    configuration.set_key(table, key, value)
+    return configuration.validate(table)
+
+
+@pytest.mark.parametrize("config", WALKED.values(), ids=WALKED.keys())
+def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_else(config):
+    seen = set()
+    for key, field, value in fields(config):
+        if key == "evaluation.inner_batch" and config.algorithm.kind == "joint":
+            continue
+        if key in RESOLVED:
+            other = with_value(config, key, RESOLVED[key](config))
+        else:
+            other = with_value(config, key, other_value(field.annotation, value))
+        assert other != config, key
+        expected = field.json_schema_extra["bits"]
+        if key == "outer.steps":
+            expected = config.outer.schedule != "constant"
+        assert (other.bits_hash() != config.bits_hash()) == expected, key
+        seen.add(key)
+    assert {"seed", "name", "outer.lr", "workers.count", "evaluation.tasks"} <= seen
+
+
+def test_a_kind_is_part_of_the_hash():
+    hashes = {config.bits_hash() for config in WALKED.values()}
+    hashes |= {sinusoid("algorithm.kind=joint").bits_hash(), sinusoid().bits_hash()}
+    assert len(hashes) == len(WALKED) + 1
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_the_number_of_steps_counts_only_where_the_schedule_depends_on_it(schedule):
+    config = sinusoid(f"outer.schedule={schedule}")
+    assert ("outer.steps" in config.bits()) == (schedule != "constant")
+
+
+def test_a_setting_that_says_what_auto_resolves_to_leaves_the_bits():
+    config = sinusoid()
+    mode, xla = config.execution
+    explicit = sinusoid(
+        f"runtime.execution={mode}", f"runtime.xla={str(xla).lower()}", "workers.block_size=2"
+    )
+    assert explicit.bits_hash() == config.bits_hash()
+
+
+@pytest.mark.parametrize(
+    ("mode", "meta_batch_size", "expected"),
+    [
+        ("vectorized", 1, 1),
+        ("vectorized", 25, 25),
+        ("vectorized", 128, 128),
+        ("vectorized", 1000, 128),
+        ("map", 1, 1),
+        ("map", 8, 1),
+        ("map", 9, 2),
+        ("map", 32, 4),
+        ("map", 1000, 125),
+    ],
+)
+def test_the_block_size_follows_from_the_meta_batch_and_the_execution(
+    mode, meta_batch_size, expected
+):
+    table = {**SINUSOID, "workers": {}}
+    overrides = [f"runtime.execution={mode}", f"outer.meta_batch_size={meta_batch_size}"]
+    assert changed(table, *overrides).block_size == expected
+    assert changed(table, *overrides, "workers.block_size=5").block_size == 5
+
+
+def test_the_number_of_actors_does_not_change_the_block_size():
+    sizes = {changed(IMAGES, f"workers.count={count}").block_size for count in (0, 1, 7, '"auto"')}
+    assert len(sizes) == 1
+
+
+def test_the_worker_part_holds_what_an_actor_needs_and_no_more():
+    config = changed(IMAGES)
+    worker = config.worker
+    assert set(type(worker).model_fields) == {"seed", "task", "model", "algorithm", "runtime"}
+    assert (worker.task, worker.model, worker.seed) == (config.task, config.model, config.seed)
+    assert worker.execution == config.execution
+
+
+def test_the_configuration_is_immutable():
+    with pytest.raises(ValueError, match="frozen"):
+        sinusoid().outer.lr = 3.0

@@ -1,0 +1,83 @@
+"""What each room may import, and what starts fast."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = [
+    file.relative_to(ROOT).as_posix()
+    for package in ("orchestrator", "workers")
+    for file in sorted((ROOT / package).rglob("*.py"))
+]
+# Files, or folders ending in /, that may import these.
+TENSORFLOW = (
+    "workers/models/",
+    "workers/losses.py",
+    "workers/inner.py",
+    "workers/algorithms/",
+    "workers/runtime.py",
+    "workers/block.py",
+    "orchestrator/outer.py",
+)
+RAY = ("workers/actor.py", "orchestrator/ray_pool.py")
+
+
+def imported(file: str) -> set[str]:
+    """Dotted names of all imports in `file`, inside functions too."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def importers(*packages: str) -> list[str]:
+    return [
+        file for file in FILES if any(name.split(".")[0] in packages for name in imported(file))
+    ]
+
+
+def outside(files: list[str], allowed: tuple[str, ...]) -> list[str]:
+    return [file for file in files if not any(file.startswith(place) for place in allowed)]
+
+
+def test_imports_are_found():
+    assert "workers.protocol.Draw" in imported("workers/batches.py")
+    assert "tensorflow" in imported("workers/runtime.py")
+    assert {"workers/block.py", "orchestrator/loop.py"} <= set(FILES)
+
+
+def test_workers_never_import_the_orchestrator():
+    assert [file for file in importers("orchestrator") if file.startswith("workers/")] == []
+
+
+def test_tensorflow_and_keras_are_imported_in_their_rooms_alone():
+    assert outside(importers("tensorflow", "keras"), TENSORFLOW) == []
+    assert "workers/block.py" in importers("tensorflow")
+
+
+def test_ray_is_imported_by_the_pool_and_the_actor_alone():
+    assert outside(importers("ray"), RAY) == []
+    assert importers("ray")
+
+
+def test_nothing_imports_the_tests_or_the_benchmarks():
+    assert importers("tests", "benchmarks", "pytest") == []
+
+
+@pytest.mark.parametrize("module", ["orchestrator.cli", "orchestrator.config"])
+def test_the_command_line_starts_without_tensorflow_ray_and_arrow(module):
+    code = f"import sys, {module}; print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = set(result.stdout.split())
+    assert module in loaded
+    assert not loaded & {"tensorflow", "keras", "ray", "pyarrow", "PIL", "matplotlib"}
