@@ -49,6 +49,7 @@ def make_config(source: Path, folder: str) -> MetaConfig:
         "task.queries=15",
         "workers.count=2",
         "outer.schedule=constant",
+        "outer.meta_batch_size=32",
     ]
     return load("omniglot-5w1s", overrides)[0]
 

@@ -5,21 +5,16 @@ one tensor column per array, and manifest.json, written last: it is the commit. 
 checkpoint only if its manifest is there and every file has the size and sha256 that it names.
 """
 
+import contextlib
 import hashlib
-import io
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
+from orchestrator.arrow_tensors import decode, encode
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
-from workers.protocol import Array
-from workers.tensors import sha256
 
 FORMAT_VERSION = 1
 _FOLDER = "checkpoints"
@@ -61,6 +56,7 @@ def save(storage: Storage, state: MetaState, manifest: Manifest) -> str:
     }
     for file, content in files.items():
         storage.write(f"{_FOLDER}/{name}/{file}", content)
+    table["manifest_sha256"] = _digest(table)
     storage.write(f"{_FOLDER}/{name}/manifest.json", json.dumps(table, indent=1).encode())
     return name
 
@@ -71,23 +67,10 @@ def load(storage: Storage, name: str) -> tuple[MetaState, Manifest]:
     Raises:
       CheckpointError: it is not whole, not what its manifest says, or of another format.
     """
-    table = _read_manifest(storage, name)
-    files = table.pop("files")
-    contents = {}
-    for file, expected in files.items():
-        try:
-            contents[file] = storage.read(f"{_FOLDER}/{name}/{file}")
-        except OSError as error:
-            raise CheckpointError(f"{name}/{file} cannot be read: {error}") from None
-        if hashlib.sha256(contents[file]).hexdigest() != expected["sha256"]:
-            raise CheckpointError(f"{name}/{file} is not what its manifest says (sha256 differs)")
-    manifest = Manifest(**table)
+    manifest, contents = _read(storage, name)
     theta, names = decode(contents["theta.arrow"])
     optimizer, _ = decode(contents["optimizer.arrow"])
-    state = MetaState(manifest.step, theta, names, optimizer)
-    if sha256(theta) != manifest.theta_sha256:
-        raise CheckpointError(f"{name}: theta is not what its manifest says (sha256 differs)")
-    return state, manifest
+    return MetaState(manifest.step, theta, names, optimizer), manifest
 
 
 def load_latest(storage: Storage) -> tuple[MetaState, Manifest, list[str]] | None:
@@ -119,57 +102,49 @@ def names(storage: Storage) -> list[str]:
 
 
 def best(storage: Storage) -> tuple[str, dict[str, Any]] | None:
-    """The checkpoint with the best validation score (the earliest of equals), and its record."""
-    scored = [
-        (record["validation"], name)
-        for name in names(storage)
-        if (record := _read_manifest(storage, name))["validation"]
-    ]
-    if not scored:
-        return None
-    validation, name = max(scored, key=lambda pair: pair[0]["score"] * pair[0]["sign"])
-    return name, validation
+    """The whole checkpoint with the best validation score, the earliest of equals: name, record."""
+    return _best(_whole(storage))
 
 
 def prune(storage: Storage, keep: int) -> None:
-    """Delete all but the newest `keep` and the best one. The manifest goes first."""
-    committed = names(storage)
-    champion = best(storage)
-    kept = set(committed[-keep:]) | ({champion[0]} if champion else set())
-    for name in committed:
+    """Delete all but the newest `keep` whole ones and the best one. The manifest goes first."""
+    whole = _whole(storage)
+    champion = _best(whole)
+    kept = set(list(whole)[-keep:]) | ({champion[0]} if champion else set())
+    for name in names(storage):
         if name not in kept:
             storage.delete(f"{_FOLDER}/{name}/manifest.json")
             storage.delete_dir(f"{_FOLDER}/{name}")
 
 
-def encode(arrays: Sequence[Array], column_names: Sequence[str]) -> bytes:
-    """One row, one fixed-shape tensor column per array (a scalar is a tensor of shape [1])."""
-    columns, fields = [], []
-    for array, name in zip(arrays, column_names, strict=True):
-        row = np.ascontiguousarray(array).reshape((1, *array.shape) if array.shape else (1, 1))
-        column = pa.FixedShapeTensorArray.from_numpy_ndarray(row)
-        scalar = {b"scalar": b"1"} if not array.shape else None
-        columns.append(column)
-        fields.append(pa.field(name, column.type, metadata=scalar))
-    schema = pa.schema(fields)
-    sink = io.BytesIO()
-    with pa.ipc.new_file(sink, schema) as writer:
-        if columns:
-            writer.write_batch(pa.record_batch(columns, schema=schema))
-    return sink.getvalue()
+def _best(whole: dict[str, Manifest]) -> tuple[str, dict[str, Any]] | None:
+    scored = [(name, m.validation) for name, m in whole.items() if m.validation]
+    if not scored:
+        return None
+    return max(scored, key=lambda pair: pair[1]["score"] * pair[1]["sign"])
 
 
-def decode(content: bytes) -> tuple[list[Array], list[str]]:
-    """Inverse of `encode`: the arrays and their names."""
-    with pa.ipc.open_file(pa.BufferReader(content)) as reader:
-        if not reader.num_record_batches:
-            return [], []
-        batch = reader.get_batch(0)
-    arrays = []
-    for field, column in zip(batch.schema, batch.columns, strict=True):
-        array = column.to_numpy_ndarray()[0].copy()
-        arrays.append(array.reshape(()) if field.metadata else array)
-    return arrays, list(batch.schema.names)
+def _whole(storage: Storage) -> dict[str, Manifest]:
+    """The checkpoints that verify, oldest first."""
+    whole = {}
+    for name in names(storage):
+        with contextlib.suppress(CheckpointError):
+            whole[name], _ = _read(storage, name)
+    return whole
+
+
+def _read(storage: Storage, name: str) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest and the files' contents, each with the sha256 that the manifest names."""
+    table = _read_manifest(storage, name)
+    contents = {}
+    for file, expected in table.pop("files").items():
+        try:
+            contents[file] = storage.read(f"{_FOLDER}/{name}/{file}")
+        except OSError as error:
+            raise CheckpointError(f"{name}/{file} cannot be read: {error}") from None
+        if hashlib.sha256(contents[file]).hexdigest() != expected["sha256"]:
+            raise CheckpointError(f"{name}/{file} is not what its manifest says (sha256 differs)")
+    return Manifest(**table), contents
 
 
 def _read_manifest(storage: Storage, name: str) -> dict[str, Any]:
@@ -180,7 +155,13 @@ def _read_manifest(storage: Storage, name: str) -> dict[str, Any]:
     version = table.get("format_version") if isinstance(table, dict) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(f"{name} has format version {version}, this is {FORMAT_VERSION}")
+    if table.pop("manifest_sha256", None) != _digest(table):
+        raise CheckpointError(f"{name}/manifest.json is damaged (its own sha256 differs)")
     return table
+
+
+def _digest(table: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
 
 
 def _name(step: int) -> str:

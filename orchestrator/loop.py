@@ -10,11 +10,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from orchestrator.aggregate import aggregate
 from orchestrator.blocks import train_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.outer import OuterUpdate
 from orchestrator.pool import Pool
+from workers.errors import NonFiniteError
 from workers.tasks.family import TaskFamily
 
 
@@ -50,6 +53,11 @@ def meta_train(
         gradient, metrics = aggregate(contributions, theta.size)
         outer.apply(gradient)
         theta = outer.theta
+        if not np.isfinite(theta).all():
+            raise NonFiniteError(
+                f"step {step}: the outer update made weights that are not finite, from a finite "
+                "gradient; lower outer.lr or set outer.clip_norm"
+            )
         yield StepReport(
             step=step + 1,
             metrics=metrics,

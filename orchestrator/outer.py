@@ -30,6 +30,8 @@ class OuterUpdate:
         self._optimizer.build([self._theta])
         for variable, value in zip(self._optimizer.variables, state.optimizer, strict=False):
             variable.assign(value)
+        if settings.growable and not settings.warmup_steps:
+            self._optimizer.learning_rate = settings.lr  # a variable of the optimizer's, too
         self._update = tf.function(
             lambda gradient: self._optimizer.apply([gradient], [self._theta]), autograph=False
         )
@@ -42,7 +44,7 @@ class OuterUpdate:
     @property
     def theta(self) -> Vector:
         """float32 [parameters], a copy."""
-        return np.array(self._theta.value)
+        return np.array(self._theta.numpy())
 
     def apply(self, gradient: Vector) -> None:
         """One step against the mean outer gradient, float32 [parameters], clipped as configured."""
@@ -54,7 +56,7 @@ class OuterUpdate:
             step=self.step,
             theta=unpack(self.theta, self._shapes),
             names=self._names,
-            optimizer=[np.array(variable) for variable in self._optimizer.variables],
+            optimizer=[np.array(variable.numpy()) for variable in self._optimizer.variables],
         )
 
 

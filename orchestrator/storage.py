@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pyarrow import fs
 
@@ -23,8 +23,8 @@ class Storage:
         """
         self.location = location
         self.local: Path | None = None
-        if urlsplit(location).scheme in ("", "file"):
-            self.local = Path(urlsplit(location).path or location).expanduser().absolute()
+        if location.startswith("file://") or "://" not in location:
+            self.local = _local_path(location).absolute()
             self._fs: Any = fs.LocalFileSystem()
             self._root = str(self.local)
             if self.local.exists() and not self.local.is_dir():
@@ -80,6 +80,12 @@ class Storage:
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
+
+
+def _local_path(location: str) -> Path:
+    if location.startswith("file://"):
+        return Path(unquote(urlsplit(location).path))
+    return Path(location).expanduser()
 
 
 def _fsync(path: str) -> None:

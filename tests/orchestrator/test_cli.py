@@ -2,7 +2,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,14 +11,14 @@ from pathlib import Path
 
 import pytest
 from small_configs import images, sinusoid
-from small_images import members, png, write_zip
+from small_images import members, write_zip
 
 from orchestrator import checkpoint
 from orchestrator.config import presets, to_toml
 from orchestrator.storage import Storage
 
 METATRAIN = str(Path(sys.executable).with_name("metatrain"))
-STEPS = 1200
+STEPS = 300
 
 
 def environment():
@@ -338,9 +337,7 @@ def test_a_signal_ends_with_75_and_the_command_that_goes_on_to_the_same_theta(
 
 
 def test_a_loss_that_explodes_ends_with_1_and_one_line_and_leaves_the_checkpoints(tmp_path):
-    config = sinusoid(
-        "outer.optimizer=sgd", "outer.lr=10", "outer.steps=50", "checkpoint.every=1"
-    )
+    config = sinusoid("outer.optimizer=sgd", "outer.lr=10", "outer.steps=50", "checkpoint.every=1")
     done = metatrain(tmp_path, "train", write_config(tmp_path, config), "--out", "run")
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr

@@ -61,7 +61,6 @@ REFUSALS = [
 ]
 
 
-
 def refusal(source: str, *overrides: str) -> str:
     with pytest.raises(ValueError) as refused:  # noqa: PT011
         configuration.load(source, overrides)
@@ -69,9 +68,7 @@ def refusal(source: str, *overrides: str) -> str:
     return str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("overrides", "expected"), REFUSALS, ids=lambda x: " ".join(x)[:40]
-)
+@pytest.mark.parametrize(("overrides", "expected"), REFUSALS, ids=lambda x: " ".join(x)[:40])
 def test_a_bad_override_gives_one_line_with_the_key_the_value_and_what_is_allowed(
     overrides, expected
 ):
@@ -103,7 +100,10 @@ def test_an_unknown_source_is_refused_with_what_there_is(source, expected):
         (b"a = = 1", "is not TOML: "),
         (b"\xff\xfe\x00", "is not TOML: "),
         (b"", "task.kind is missing; allowed are sinusoid, images"),
-        (b"[task]\nkind = 'sinusoid'\n[algorithm]\nkind = 'maml'", "model.kind is missing; allowed"),
+        (
+            b"[task]\nkind = 'sinusoid'\n[algorithm]\nkind = 'maml'",
+            "model.kind is missing; allowed",
+        ),
         (b"[task]\nshots = 3\n[model]\nkind = 'mlp'", "task.kind is missing; allowed are"),
         (b"task = 5\n[model]\nkind = 'mlp'\n[algorithm]\nkind = 'maml'", "task = 5 is not a table"),
     ],

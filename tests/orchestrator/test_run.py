@@ -248,9 +248,7 @@ def test_validation_and_test_tasks_are_different_and_the_same_each_time(config):
 
 
 @pytest.mark.parametrize("stop_at", [3, 4, 9])
-def test_a_run_that_is_left_and_resumed_is_the_undisturbed_run(
-    finished, config, tmp_path, stop_at
-):
+def test_a_run_that_is_left_and_resumed_is_the_undisturbed_run(finished, config, tmp_path, stop_at):
     folder, _, expected, theta_sha256 = finished
     run = start(config, tmp_path / "run")
     for progress in run.steps():
@@ -335,9 +333,6 @@ def test_another_evaluation_chooses_again(finished, config):
     assert len(result.per_step) == 3
 
 
-
-
-
 def test_an_empty_folder_starts_with_or_without_resume(tmp_path, config):
     for resume in (False, True):
         storage = Storage(str(tmp_path / "nothing"))
@@ -419,7 +414,7 @@ def test_the_steps_may_not_grow_where_the_schedule_depends_on_them(tmp_path):
 
 
 def test_a_run_that_grows_is_the_longer_run(finished, tmp_path):
-    _, _, expected, theta_sha256 = finished
+    *_, theta_sha256 = finished
     finish(start(sinusoid("outer.steps=5"), tmp_path / "run"))
     run = start(sinusoid(), tmp_path / "run", resume=True)
     finish(run)

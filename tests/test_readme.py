@@ -1,0 +1,117 @@
+"""What README.md says is there, is there."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator import config as configuration
+
+REPOSITORY = Path(__file__).parents[1]
+README = (REPOSITORY / "README.md").read_text()
+
+
+def commands():
+    """Every `metatrain ...` in README.md, with continued lines joined."""
+    joined = README.replace("\\\n", " ")
+    found = re.findall(r"metatrain (?:train|evaluate|data|presets)[^`\n]*", joined)
+    assert len(found) >= 5
+    return found
+
+
+def block(marker):
+    """The command between `<!-- marker -->` and the closing fence."""
+    match = re.search(rf"<!-- {marker} -->\n```sh\n(.*?)\n```", README, re.S)
+    assert match, marker
+    return match.group(1)
+
+
+def test_the_table_of_presets_names_every_preset_and_no_other():
+    table = README.split("| preset |")[1].split("\n\n")[0]
+    assert sorted(re.findall(r"^\| `([^`]+)` ", table, re.M)) == configuration.presets()
+
+
+def test_a_preset_in_a_command_exists():
+    words = [match.group(1) for line in commands() if (match := re.search(r" train (\S+)", line))]
+    names = [word for word in words if re.fullmatch(r"[a-z0-9-]+", word) and word[0] != "-"]
+    assert names
+    assert set(names) <= set(configuration.presets())
+
+
+def test_a_key_in_a_command_exists():
+    known = set()
+    for name in configuration.presets():
+        config, _ = configuration.load(name)
+        known |= set(configuration.flatten(config.model_dump()))
+    keys = re.findall(r"--set '?([a-z_.]+)=", README)
+    assert keys
+    for key in keys:
+        # `metatrain data FILE` takes the keys of [task] without their section.
+        assert key in known or f"task.{key}" in known, key
+
+
+def test_an_option_in_a_command_exists():
+    from typer.main import get_command
+
+    from orchestrator.cli import app
+
+    known = {"--help"}
+    for command in get_command(app).commands.values():
+        for parameter in command.params:
+            known |= set(parameter.opts)
+    options = {option for line in commands() for option in re.findall(r"--[a-z-]+", line)}
+    options |= set(re.findall(r"`(--[a-z-]+)", README))
+    assert {"--set", "--resume"} <= options <= known
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_what_is_linked_exists(target):
+    assert (REPOSITORY / target).exists()
+
+
+def test_what_the_map_of_rooms_names_exists():
+    section = README.split("## Where the code is")[1].split("\n\n**")[0]
+    checked = 0
+    for line in section.splitlines():
+        folder = REPOSITORY
+        for name in re.findall(r"`([^`]+(?:/|\.py))`", line.split(" | ")[0]):
+            path = REPOSITORY / name if (REPOSITORY / name).exists() else folder / name
+            assert path.exists(), f"{name} in {line!r}"
+            folder = path.parent
+            checked += 1
+    assert checked > 10
+
+
+def test_every_file_that_a_sentence_names_exists():
+    named = re.findall(r"(?:workers|orchestrator|benchmarks|tests)/[\w/.-]*\w", README)
+    assert named
+    for name in named:
+        assert (REPOSITORY / name).exists(), name
+
+
+def test_nothing_is_left_to_fill_in():
+    assert not re.search(
+        r"\b[A-Z]{3,}_[A-Z]{3,}\b", README.replace("METATRAIN_DATA", "").replace("RAY_ADDRESS", "")
+    )
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    script = (REPOSITORY / ".ci" / "run").read_text()
+    extraction = re.search(r"^command=.*$", script, re.M).group(0)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f'{extraction}\nprintf %s "$command"'],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == block("test command")
+    assert script.index('bash -euo pipefail -c "$command"') > script.index(extraction)
+
+
+def test_the_commands_need_nothing_but_python():
+    for marker in ("run command", "test command"):
+        assert block(marker).startswith("python3 -m venv .venv && .venv/bin/pip install ")
+    assert block("run command").endswith(".venv/bin/metatrain train")
+    assert block("test command").endswith(".venv/bin/pytest")
