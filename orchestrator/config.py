@@ -85,7 +85,9 @@ class EvaluationSettings(Section):
     inner_batch: int | None = setting(
         None, "examples per inner step; unset: the whole support set", bits=False, ge=1
     )
-    seed: int = setting(1, "seed of validation and test tasks, >= 0", bits=False, ge=0)
+    seed: int = setting(
+        1, "seed of validation and test tasks, 0 to 2^32 - 1", bits=False, ge=0, lt=2**32
+    )
 
 
 class CheckpointSettings(Section):

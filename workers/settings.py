@@ -74,7 +74,7 @@ class ImagesTask(Section):
     )
     validation_classes: int | None = setting(None, "classes to validate on; unset: 16 %", ge=1)
     test_classes: int | None = setting(None, "classes to test on; unset: the rest", ge=1)
-    split_seed: int = setting(0, "seed of the split by classes, >= 0", ge=0)
+    split_seed: int = setting(0, "seed of the split by classes, 0 to 2^32 - 1", ge=0, lt=2**32)
     split_file: str | None = setting(
         None,
         "JSON {'train': [class, ...], 'validation': [...], 'test': [...]} instead of a seed",
@@ -143,7 +143,7 @@ class MamlAlgorithm(Section):
     inner_steps: int = setting(1, "inner steps in training, 1 to 100", ge=1, le=100)
     first_order: bool = setting(False, "drop the second derivative (FOMAML)")
     inner_loss: Literal["mean", "sum_over_shots"] = setting(
-        "mean", "mean over examples, or Finn's code: their sum divided by shots"
+        "mean", "mean over examples, or ways times it: Finn's code sums and divides by shots"
     )
 
 
@@ -160,7 +160,7 @@ class ReptileAlgorithm(Section):
         None, "examples per inner step, >= 1; unset: the whole support set", ge=1
     )
     inner_loss: Literal["mean", "sum_over_shots"] = setting(
-        "mean", "mean over examples, or Finn's code: their sum divided by shots"
+        "mean", "mean over examples, or ways times it: Finn's code sums and divides by shots"
     )
 
 
@@ -174,7 +174,7 @@ class JointAlgorithm(Section):
     kind: Literal["joint"] = "joint"
     inner_lr: float = setting(0.01, "step size of the fine-tuning SGD on a new task, > 0", gt=0)
     inner_loss: Literal["mean", "sum_over_shots"] = setting(
-        "mean", "mean over examples, or Finn's code: their sum divided by shots"
+        "mean", "mean over examples, or ways times it: Finn's code sums and divides by shots"
     )
 
 
@@ -205,7 +205,9 @@ _EXECUTION = {
 class WorkerSettings(Section):
     """All that a block runner is made from."""
 
-    seed: int = setting(0, "seed of the run: the initial weights and all training tasks", ge=0)
+    seed: int = setting(
+        0, "seed of the initial weights and of all training tasks, 0 to 2^32 - 1", ge=0, lt=2**32
+    )
     task: TaskSettings
     model: ModelSettings
     algorithm: AlgorithmSettings

@@ -298,7 +298,11 @@ def test_a_run_whose_newest_checkpoint_is_damaged_says_so_and_ends_the_same(
 def test_weights_that_are_not_finite_are_never_saved(tmp_path):
     """The only checkpoint kept must be one to go on from."""
     config = sinusoid(
-        "outer.optimizer=sgd", "outer.lr=3e38", "checkpoint.every=1", "checkpoint.keep=1"
+        "task.amplitude=[10, 100]",
+        "outer.optimizer=sgd",
+        "outer.lr=3e38",
+        "checkpoint.every=1",
+        "checkpoint.keep=1",
     )
     run = start(config, tmp_path / "run")
     with pytest.raises(NonFiniteError):
