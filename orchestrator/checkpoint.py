@@ -47,7 +47,7 @@ def save(storage: Storage, state: MetaState, manifest: Manifest) -> str:
     name = _name(state.step)
     files = {
         "theta.arrow": encode(state.theta, state.names),
-        "optimizer.arrow": encode(state.optimizer, [str(i) for i in range(len(state.optimizer))]),
+        "optimizer.arrow": encode(list(state.optimizer.values()), list(state.optimizer)),
     }
     table = manifest.as_dict()
     table["files"] = {
@@ -69,7 +69,8 @@ def load(storage: Storage, name: str) -> tuple[MetaState, Manifest]:
     """
     manifest, contents = _read(storage, name)
     theta, names = decode(contents["theta.arrow"])
-    optimizer, _ = decode(contents["optimizer.arrow"])
+    values, variables = decode(contents["optimizer.arrow"])
+    optimizer = dict(zip(variables, values, strict=True))
     return MetaState(manifest.step, theta, names, optimizer), manifest
 
 
@@ -107,11 +108,14 @@ def best(storage: Storage) -> tuple[str, dict[str, Any]] | None:
 
 
 def prune(storage: Storage, keep: int) -> None:
-    """Delete all but the newest `keep` whole ones and the best one. The manifest goes first."""
+    """Delete whole checkpoints but the newest `keep` and the best one. The manifest goes first.
+
+    One that does not verify is left alone: the fault may be in the reading of it.
+    """
     whole = _whole(storage)
     champion = _best(whole)
     kept = set(list(whole)[-keep:]) | ({champion[0]} if champion else set())
-    for name in names(storage):
+    for name in whole:
         if name not in kept:
             storage.delete(f"{_FOLDER}/{name}/manifest.json")
             storage.delete_dir(f"{_FOLDER}/{name}")

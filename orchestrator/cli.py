@@ -30,7 +30,10 @@ Set = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show TensorFlow's and Ray's messages.")]
 Workers = Annotated[
-    int | None, typer.Option(help="Ray actors; 0: in this process. Default: whichever is faster.")
+    str | None,
+    typer.Option(
+        metavar="N", help="Ray actors; 0: in this process. Default: auto, whichever is faster."
+    ),
 ]
 
 
@@ -57,11 +60,11 @@ def train(
     from orchestrator.commands import train_command
 
     config, notes = _load(preset, overrides, workers)
+    location = train_command.location(config, out, resume)
     stop = GracefulStop()
     try:
-        train_command.execute(config, notes, out, resume, allow_changes, verbose, stop)
+        train_command.execute(config, notes, location, resume, allow_changes, verbose, stop)
     except Interrupted:
-        location = train_command.location(config, out, resume)
         print(f"stopped; go on with: {_resume_command(location)}", file=sys.stderr)
         raise SystemExit(EXIT_STOPPED) from None
 
@@ -71,7 +74,7 @@ def evaluate(
     run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
     tasks: Annotated[int | None, typer.Option(help="Test tasks.")] = None,
     overrides: Set = None,
-    workers: Workers = 0,
+    workers: Workers = "0",
     out: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file.")] = None,
     verbose: Verbose = False,
 ) -> None:
@@ -81,7 +84,7 @@ def evaluate(
     given = [*(overrides or []), *([f"evaluation.tasks={tasks}"] if tasks is not None else [])]
     GracefulStop()
     try:
-        evaluate_command.execute(run, given, workers or 0, out, verbose)
+        evaluate_command.execute(run, given, workers or "0", out, verbose)
     except Interrupted:
         raise SystemExit(EXIT_STOPPED) from None
 
@@ -115,7 +118,7 @@ def main() -> None:
     except typer.TyperException as error:
         if not str(error):  # no command at all: the help was printed
             raise SystemExit(EXIT_WRONG_INPUT) from None
-        _exit(error, EXIT_WRONG_INPUT)
+        _exit(error.format_message(), EXIT_WRONG_INPUT)
     except ValueError as error:
         _exit(str(error), EXIT_WRONG_INPUT)
     except MetatrainError as error:
@@ -125,7 +128,7 @@ def main() -> None:
 
 
 def _load(
-    preset: str, overrides: list[str] | None, workers: int | None
+    preset: str, overrides: list[str] | None, workers: str | None
 ) -> tuple[configuration.MetaConfig, list[str]]:
     given = [*(overrides or []), *([f"workers.count={workers}"] if workers is not None else [])]
     return configuration.load(preset, given)

@@ -22,6 +22,10 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
             f"{key}.kind = {context['tag']!r} is not known{suggest(context['tag'], kinds)}; "
             f"allowed are {', '.join(kinds)}"
         )
+    if kind == "missing" and isinstance(first["loc"][-1], int):
+        return (
+            f"{key} = {first['input']!r}: needs more values ({field.description if field else ''})"
+        )
     if kind in ("missing", "union_tag_not_found"):
         kinds = [_kind(option) for option in _sections(field)]
         what = f"{key}.kind" if kinds else key

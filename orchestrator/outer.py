@@ -28,10 +28,11 @@ class OuterUpdate:
         self._theta = keras.Variable(pack(state.theta), name="theta")
         self._optimizer = _make_optimizer(settings)
         self._optimizer.build([self._theta])
-        for variable, value in zip(self._optimizer.variables, state.optimizer, strict=False):
-            variable.assign(value)
-        if settings.growable and not settings.warmup_steps:
-            self._optimizer.learning_rate = settings.lr  # a variable of the optimizer's, too
+        # By name: a resume that insists on another optimizer or schedule starts what is new afresh.
+        for variable in self._optimizer.variables:
+            if variable.path in state.optimizer and variable.name != "learning_rate":
+                variable.assign(state.optimizer[variable.path])
+        self._optimizer.iterations.assign(state.step)
         self._update = tf.function(
             lambda gradient: self._optimizer.apply([gradient], [self._theta]), autograph=False
         )
@@ -56,7 +57,7 @@ class OuterUpdate:
             step=self.step,
             theta=unpack(self.theta, self._shapes),
             names=self._names,
-            optimizer=[np.array(variable.numpy()) for variable in self._optimizer.variables],
+            optimizer={v.path: np.array(v.numpy()) for v in self._optimizer.variables},
         )
 
 
@@ -106,11 +107,11 @@ class _WarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _make_optimizer(settings: OuterSettings) -> Any:
-    schedule = make_schedule(settings)
-    if settings.optimizer == "sgd":
-        return keras.optimizers.SGD(schedule)
-    if settings.optimizer == "momentum":
-        return keras.optimizers.SGD(schedule, momentum=settings.momentum)
-    if settings.optimizer == "adam":
-        return keras.optimizers.Adam(schedule)
-    return keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
+    schedule, name = make_schedule(settings), settings.optimizer
+    if name == "sgd":
+        return keras.optimizers.SGD(schedule, name=name)
+    if name == "momentum":
+        return keras.optimizers.SGD(schedule, momentum=settings.momentum, name=name)
+    if name == "adam":
+        return keras.optimizers.Adam(schedule, name=name)
+    return keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay, name=name)

@@ -33,12 +33,23 @@ def find_state(
         _check_empty(storage)
         return None, {}, []
     state, manifest, notes = found
+    if state.step > config.outer.steps:
+        raise ValueError(
+            f"outer.steps = {config.outer.steps}, but {storage.location} has done {state.step}; "
+            f"set outer.steps to {state.step} or more"
+        )
     ours, theirs = config.bits(), manifest.bits
     differing = [
         f"{key} = {theirs.get(key)!r} there, {ours.get(key)!r} now"
         for key in sorted(ours.keys() | theirs.keys())
         if json.dumps(ours.get(key)) != json.dumps(theirs.get(key))
     ]
+    model = [text for text in differing if text.startswith("model.")]
+    if model and allow_changes:
+        raise ValueError(
+            f"{storage.location} holds the weights of another model: {'; '.join(model)}; set them "
+            "back, --allow-changes is for the rest"
+        )
     if differing and not allow_changes:
         raise ValueError(
             f"{storage.location} was trained with other numbers: {'; '.join(differing)}; set them "

@@ -6,6 +6,7 @@ Wiring only. The command line, the Python interface and sweeps each consume `ste
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from orchestrator import checkpoint
@@ -18,7 +19,7 @@ from orchestrator.outer import OuterUpdate
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
-from workers.protocol import Recipe
+from workers.protocol import Array, Recipe
 from workers.tensors import pack, sha256
 
 
@@ -67,10 +68,14 @@ class TrainingRun:
 
         Args:
           launch: the task family and the pool; closed by `close`.
+        Raises:
+          ValueError: `resumed` holds the weights of another model.
         """
         self._config, self._storage, self._launch = config, storage, launch
+        initial = launch.initial_state()
+        state = resumed or initial
+        _check_shapes(initial, state)
         storage.write("config.toml", to_toml(config).encode())
-        state = resumed or launch.initial_state()
         self.first_step = state.step
         self._outer = OuterUpdate(config.outer, state)
         self._log = MetricsLog(storage, state.step)
@@ -187,3 +192,16 @@ def evaluate_best(
         theta_sha256=sha256(state.theta),
         tested=name,
     )
+
+
+def _check_shapes(expected: MetaState, state: MetaState) -> None:
+    for name, ours, theirs in zip_longest(expected.names, expected.theta, state.theta):
+        if ours is None or theirs is None or ours.shape != theirs.shape:
+            raise ValueError(
+                f"the checkpoint's weights are of another model: {name} is "
+                f"{_shape(theirs)} there, {_shape(ours)} now; set [model] and [task] back"
+            )
+
+
+def _shape(array: Array | None) -> str:
+    return "missing" if array is None else str(list(array.shape))

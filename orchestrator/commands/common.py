@@ -56,13 +56,18 @@ def open_family(config: MetaConfig) -> TaskFamily:
 @contextmanager
 def decoding() -> Iterator[Callable[[int, int], None]]:
     """A progress bar that appears if a source must be decoded first."""
-    with Progress(console=NOTES, transient=True) as bar:
-        task = bar.add_task("decoding images", total=None, visible=False)
+    bar = Progress(console=NOTES, transient=True, disable=not NOTES.is_terminal)
+    task = bar.add_task("decoding images", total=None)
 
-        def progress(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, visible=True)
+    def progress(done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
 
+    try:
         yield progress
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 @contextmanager

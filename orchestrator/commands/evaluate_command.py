@@ -9,7 +9,7 @@ from orchestrator.commands.common import NOTES, RESULTS, open_family, waiting
 from orchestrator.storage import Storage
 
 
-def execute(run: str, overrides: list[str], workers: int, out: Path | None, verbose: bool) -> None:
+def execute(run: str, overrides: list[str], workers: str, out: Path | None, verbose: bool) -> None:
     """Print the test scores, and write them to `out` if given.
 
     Raises:
@@ -29,7 +29,7 @@ def execute(run: str, overrides: list[str], workers: int, out: Path | None, verb
                 "task.path, task.cache and task.split_file"
             )
         configuration.set_key(table, key, value)
-    configuration.set_key(table, "workers.count", workers)
+    configuration.set_key(table, *configuration.parse_override(f"workers.count={workers}"))
     config = configuration.validate(table)
     family = open_family(config)
 

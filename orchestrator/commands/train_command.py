@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
 def execute(
     config: MetaConfig,
     notes: list[str],
-    out: str | None,
+    location: str,
     resume: bool,
     allow_changes: bool,
     verbose: bool,
@@ -35,7 +35,7 @@ def execute(
     for note in notes:
         NOTES.print(f"note: {note}")
     check_gpus(config)
-    storage = Storage(location(config, out, resume))
+    storage = Storage(location)
     state, fingerprint, resume_notes = find_state(config, storage, resume, allow_changes)
     for note in resume_notes:
         NOTES.print(f"note: {note}")

@@ -273,6 +273,27 @@ def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_els
     assert {"seed", "name", "outer.lr", "workers.count", "evaluation.tasks"} <= seen
 
 
+def test_only_these_settings_declare_that_they_leave_the_weights_as_they_are():
+    """Written out, since a wrong declaration would let a resume change the numbers."""
+    declared = {
+        key
+        for config in WALKED.values()
+        for key, field, _ in fields(config)
+        if not field.json_schema_extra["bits"]
+    }
+    sections = {key for key in declared if key.startswith(("evaluation.", "checkpoint."))}
+    assert declared - sections == {
+        "name",
+        "task.path",
+        "task.split_file",
+        "task.cache",
+        "workers.count",
+        "workers.cpus",
+        "workers.gpus",
+        "workers.max_failures",
+    }
+
+
 def test_a_kind_is_part_of_the_hash():
     hashes = {config.bits_hash() for config in WALKED.values()}
     hashes |= {sinusoid("algorithm.kind=joint").bits_hash(), sinusoid().bits_hash()}
@@ -318,7 +339,9 @@ def test_the_block_size_follows_from_the_meta_batch_and_the_execution(
 
 
 def test_the_number_of_actors_does_not_change_the_block_size():
-    sizes = {changed(IMAGES, f"workers.count={count}").block_size for count in (0, 1, 7, '"auto"')}
+    table = {**IMAGES, "workers": {}}
+    counts = (0, 1, 7, "auto")
+    sizes = {changed(table, f"workers.count={count}").block_size for count in counts}
     assert len(sizes) == 1
 
 

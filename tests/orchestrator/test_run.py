@@ -212,19 +212,30 @@ def test_the_tested_checkpoint_is_the_best_validated_one(tmp_path):
 
 
 def test_the_validation_chooses_rate_and_steps_and_the_test_uses_them(tmp_path):
-    overrides = ["evaluation.inner_lr=[1e-6, 0.02]", "evaluation.inner_steps=[1, 5]"]
+    overrides = ["evaluation.inner_lr=[0.2, 0.001]", "evaluation.inner_steps=[1, 5]"]
     config = sinusoid("algorithm.kind=joint", "outer.steps=8", *overrides)
     progress, result = finish(start(config, tmp_path / "run"))
     validation = next(p.validation for p in progress if p.saved == result.tested)
     tried = [(c["inner_lr"], c["inner_steps"]) for c in validation["candidates"]]
-    assert tried == [(1e-6, 1), (1e-6, 5), (0.02, 1), (0.02, 5)]
+    assert tried == [(0.2, 1), (0.2, 5), (0.001, 1), (0.001, 5)]
     best = min(validation["candidates"], key=lambda candidate: candidate["score"])
+    assert best != validation["candidates"][0]  # else this test could not fail
     assert validation["score"] == best["score"]
     assert validation["inner_lr"] == result.protocol["inner_lr"] == best["inner_lr"]
     assert validation["inner_steps"] == result.protocol["inner_steps"] == best["inner_steps"]
     assert result.as_dict()["after"]["inner_step"] == best["inner_steps"]
     assert result.protocol["method"] == "joint training + fine-tuning"
     assert result.protocol["inner_steps_in_training"] == 0
+
+
+def test_the_validation_sees_the_validation_tasks_alone(config):
+    """What is chosen on test tasks would flatter the test."""
+    launch = in_process(config)
+    theta = pack(launch.initial_state().theta)
+    validation = validate(config, launch.family, launch.pool, theta)
+    recipe = Recipe(validation["inner_lr"], 3)
+    scores = evaluate(config, launch.family, launch.pool, theta, "validation", recipe)
+    assert validation["score"] == scores[validation["inner_steps"]]["loss"]
 
 
 def test_a_rate_that_explodes_is_not_chosen(config):
@@ -424,3 +435,41 @@ def test_a_run_that_grows_is_the_longer_run(finished, tmp_path):
     finish(run)
     assert run.first_step == 5
     assert run.theta_sha256 == theta_sha256
+
+
+@pytest.mark.parametrize(
+    "override", ["outer.schedule=linear", "outer.optimizer=sgd", "outer.lr=0.5", "outer.steps=14"]
+)
+def test_a_change_that_is_insisted_on_is_trained_with(finished, tmp_path, override):
+    folder, *_ = finished
+    shutil.copytree(folder, tmp_path / "run")
+    storage = Storage(str(tmp_path / "run"))
+    changed = sinusoid("outer.steps=14", override)
+    state, *_ = find_state(changed, storage, resume=True, allow_changes=True)
+    run = TrainingRun(changed, storage, in_process(changed), state)
+    progress, _ = finish(run)
+    assert [p.report.step for p in progress] == [13, 14]
+
+
+def test_weights_of_another_shape_are_refused_though_insisted_on(finished, tmp_path):
+    """And the folder still is that of the run that can be resumed."""
+    folder, *_ = finished
+    shutil.copytree(folder, tmp_path / "run")
+    storage = Storage(str(tmp_path / "run"))
+    changed = sinusoid("outer.steps=14", "model.hidden=[9]")
+    with pytest.raises(ValueError, match=r"model\.hidden") as refused:
+        list(resume_anyhow(changed, storage).steps())
+    assert "\n" not in str(refused.value)
+    assert (tmp_path / "run" / "config.toml").read_bytes() == (folder / "config.toml").read_bytes()
+
+
+def resume_anyhow(config, storage):
+    state, *_ = find_state(config, storage, resume=True, allow_changes=True)
+    return TrainingRun(config, storage, in_process(config), state)
+
+
+def test_a_run_is_not_resumed_with_fewer_steps_than_it_has(finished):
+    """Else the theta of step 12 would be printed and tested as that of step 5."""
+    folder, *_ = finished
+    with pytest.raises(ValueError, match=r"outer\.steps = 5.*12"):
+        find_state(sinusoid("outer.steps=5"), Storage(str(folder)), True, False)
