@@ -101,28 +101,42 @@ def _count_asked_for(config: MetaConfig) -> int | None:
     return None
 
 
-def _choose(config: MetaConfig, family: TaskFamily, say: Say, verbose: bool) -> tuple[Pool, str]:
-    """Time a step here; take actors if they would save more than they cost to start.
+def worthwhile_actors(
+    step_s: float, num_blocks: int, slots: int, num_steps: int
+) -> tuple[int, str]:
+    """How many actors would save more time than they cost: their number, or 0, and why.
 
-    The bits are the same either way, so a timing may decide.
+    Args:
+      step_s: seconds that an outer step's blocks take one after another.
+      num_blocks: blocks of a step. slots: actors that fit here. num_steps: outer steps of the run.
     """
+    took = f"a step takes {_milliseconds(step_s)} here"
+    if num_blocks == 1:
+        return 0, f"{took}, in a single block"
+    count = min(slots, num_blocks)
+    if count < 2:
+        return 0, f"{took}, and there is room for one actor only"
+    shared_s = step_s * math.ceil(num_blocks / count) / num_blocks + _RAY_STEP_S
+    if (step_s - shared_s) * num_steps < _RAY_START_S:
+        return 0, f"{took}, too little for actors to pay off"
+    return count, f"{took}, long enough to share"
+
+
+def _choose(config: MetaConfig, family: TaskFamily, say: Say, verbose: bool) -> tuple[Pool, str]:
+    """Time a step here, and decide. The bits are the same either way, so a timing may."""
     say("measuring a step")
     local = _in_process(config, family)
     state = Launch(config, family, local, "").initial_state()
-    step_s = _time_a_step(config, family, local, state)
-    cores = len(os.sched_getaffinity(0))
-    num_blocks = -(-config.outer.meta_batch_size // config.block_size)
-    if num_blocks == 1:
-        return local, f"a step is a single block of {_milliseconds(step_s)}"
-    count = min(int(cores / config.workers.cpus), num_blocks)
-    if count < 2:
-        return local, f"{cores} core has room for {count} actor"
-    saved_s = step_s - step_s / num_blocks * math.ceil(num_blocks / count) - _RAY_STEP_S
-    comparison = f"a step takes {_milliseconds(step_s)} here"
-    if saved_s * config.outer.steps < _RAY_START_S:
-        return local, f"{comparison}: too little for actors to pay off"
+    count, why = worthwhile_actors(
+        step_s=_time_a_step(config, family, local, state),
+        num_blocks=-(-config.outer.meta_batch_size // config.block_size),
+        slots=int(len(os.sched_getaffinity(0)) / config.workers.cpus),
+        num_steps=config.outer.steps,
+    )
+    if not count:
+        return local, why
     say(f"starting Ray and {count} actors")
-    return _ray_pool(config, count, verbose), f"{comparison}, long enough to share"
+    return _ray_pool(config, count, verbose), why
 
 
 def _time_a_step(config: MetaConfig, family: TaskFamily, pool: Pool, state: MetaState) -> float:

@@ -14,38 +14,42 @@ import tensorflow as tf
 _EPSILON = 1e-3
 
 
-class BatchNormalization(keras.layers.Layer):
+class _Normalization(keras.layers.Layer):
+    """A learned scale and offset for each channel, after whatever is normalized."""
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Scale and offset, [channels] each."""
+        shape = (input_shape[-1],)
+        self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma")
+        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
+
+    def _normalize(self, inputs: tf.Tensor, axes: list[int]) -> tf.Tensor:
+        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        centered = inputs - tf.reduce_mean(inputs, axes, keepdims=True)
+        variance = tf.reduce_mean(tf.square(centered), axes, keepdims=True)
+        return centered * (tf.math.rsqrt(variance + _EPSILON) * gamma) + beta
+
+
+class BatchNormalization(_Normalization):
     """Normalize each channel by the statistics of the batch that it is given (transductive)."""
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Scale and offset, [channels] each."""
-        shape = (input_shape[-1],)
-        self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
-
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """[batch, ..., channels] -> the same shape."""
-        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         inputs = tf.convert_to_tensor(inputs)
         if inputs.shape.rank == 4 and inputs.dtype == tf.float32:
-            return tf.compat.v1.nn.fused_batch_norm(inputs, gamma, beta, epsilon=_EPSILON)[0]
-        return _normalize(inputs, list(range(inputs.shape.rank - 1)), gamma, beta)
+            gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+            fused = tf.compat.v1.nn.fused_batch_norm
+            return fused(inputs, gamma, beta, epsilon=_EPSILON)[0]
+        return self._normalize(inputs, list(range(inputs.shape.rank - 1)))
 
 
-class LayerNormalization(keras.layers.Layer):
+class LayerNormalization(_Normalization):
     """Normalize each example by its own mean and variance over all but the batch axis."""
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Scale and offset, [channels] each."""
-        shape = (input_shape[-1],)
-        self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """[batch, ..., channels] -> the same shape."""
-        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         inputs = tf.convert_to_tensor(inputs)
-        return _normalize(inputs, list(range(1, inputs.shape.rank)), gamma, beta)
+        return self._normalize(inputs, list(range(1, inputs.shape.rank)))
 
 
 def make_normalization(kind: str, name: str) -> Any:
@@ -53,9 +57,3 @@ def make_normalization(kind: str, name: str) -> Any:
     if kind == "none":
         return keras.layers.Identity(name=name)
     return {"batch": BatchNormalization, "layer": LayerNormalization}[kind](name=name)
-
-
-def _normalize(inputs: tf.Tensor, axes: list[int], gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-    centered = inputs - tf.reduce_mean(inputs, axes, keepdims=True)
-    variance = tf.reduce_mean(tf.square(centered), axes, keepdims=True)
-    return centered * (tf.math.rsqrt(variance + _EPSILON) * gamma) + beta
