@@ -21,7 +21,7 @@ class ProgressView:
 
     def __init__(self, console: Console, first_step: int, num_steps: int):
         self._console, self._num_steps = console, num_steps
-        self._step = first_step
+        self._first_step = first_step
         self._smooth: dict[str, float] = {}
         self._shown = time.monotonic()
         self._seconds = 0.0
@@ -53,7 +53,8 @@ class ProgressView:
     def update(self, progress: StepProgress) -> None:
         """Take a step in; draw at most ten times a second (a line every ten seconds)."""
         report = progress.report
-        self._step = report.step
+        if report.step == self._first_step + 2:
+            self._smooth.pop("seconds")  # the first step compiles
         for name, value in [*report.metrics.items(), ("seconds", report.seconds)]:
             old = self._smooth.get(name, value)
             self._smooth[name] = _SMOOTHING * old + (1 - _SMOOTHING) * value
@@ -61,7 +62,7 @@ class ProgressView:
             chosen = progress.validation
             self._console.print(
                 f"step {report.step}: validation {chosen['metric']} {chosen['score']:.4f} "
-                f"after {chosen['inner_steps']} steps of {chosen['inner_lr']:g}",
+                f"(inner steps {chosen['inner_steps']}, inner lr {chosen['inner_lr']:g})",
                 highlight=False,
             )
         now, last = time.monotonic(), report.step == self._num_steps
