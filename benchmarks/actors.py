@@ -1,9 +1,9 @@
 """What Ray costs: conv4 MAML on two actors against two separate processes, in one run.
 
 conv4 with 64 filters, stride 2, 28x28 images, 5-way 1-shot, 15 queries a class, one inner step,
-second order, 32 tasks an outer step in blocks of 8: the whole loop (sampling, outer Adam step) on two
-single-thread Ray actors, against two single-thread processes that only run blocks, without Ray
-and without a driver. They take turns, so that a noisy machine disturbs both alike.
+second order, 32 tasks an outer step in blocks of 8: the whole loop (sampling, outer Adam step) on
+two single-thread Ray actors, against two single-thread processes that only run blocks, without
+Ray and without a driver. They take turns, so that a noisy machine disturbs both alike.
 
     python benchmarks/actors.py [--rounds 5] [--steps 20]
 """

@@ -1,6 +1,6 @@
 """Whether memory stays flat: resident memory over 10 000 outer steps, in process and on actors.
 
-    python benchmarks/memory.py [--steps 10000] [--workers 0]
+python benchmarks/memory.py [--steps 10000] [--workers 0]
 """
 
 import argparse
