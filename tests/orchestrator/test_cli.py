@@ -38,7 +38,7 @@ def metatrain(folder, *words):
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=900,
     )
 
 
@@ -292,7 +292,7 @@ def stopped_by(number, folder, *words):
                 process.send_signal(number)
                 break
             time.sleep(0.02)
-        stdout, stderr = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=900)
     finally:
         process.kill()
     return process.returncode, stdout, stderr
@@ -325,7 +325,7 @@ def test_a_signal_ends_with_75_and_the_command_that_goes_on_to_the_same_theta(
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"resuming after step \d+", done.stderr), done.stderr

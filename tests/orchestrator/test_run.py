@@ -379,7 +379,7 @@ def test_the_newest_checkpoint_is_what_is_resumed(finished, config):
     [
         (["outer.lr=0.02"], ["outer.lr = 0.01 there, 0.02 now"]),
         (["seed=1"], ["seed = 0 there, 1 now"]),
-        (["model.hidden=[8, 8]"], ["model.hidden = [8] there, [8, 8] now"]),
+        (["outer.final_lr=0.001"], ["outer.final_lr = 0.0 there, 0.001 now"]),
         (["workers.block_size=3"], ["workers.block_size = 2 there, 3 now"]),
         (["runtime.xla=true"], ["runtime.xla = False there, True now"]),
         (["outer.clip_norm=1.0"], ["outer.clip_norm = None there, 1.0 now"]),
