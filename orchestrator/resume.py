@@ -31,7 +31,7 @@ def find_state(
         if storage.exists("config.toml"):
             raise ValueError(f"{storage.location} holds a run without a checkpoint; delete it")
         _check_empty(storage)
-        return None, {}, []
+        return None, {}, [f"{storage.location} holds nothing to resume: starting afresh"]
     state, manifest, notes = found
     if state.step > config.outer.steps:
         raise ValueError(

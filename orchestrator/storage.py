@@ -21,6 +21,8 @@ class Storage:
         Raises:
           ValueError: pyarrow knows no such filesystem.
         """
+        if not location:
+            raise ValueError("--out '' names no folder; give a path or a URI")
         self.location = location
         self.local: Path | None = None
         if location.startswith("file://") or "://" not in location:

@@ -19,15 +19,26 @@ from workers.tasks.registry import make_family
 RESULTS = Console(highlight=False, soft_wrap=True)
 NOTES = Console(stderr=True, highlight=False, soft_wrap=True)
 
+# More than one per core is for tests; each takes some 800 MB.
+_MOST_ACTORS_PER_CORE = 4
 
-def check_gpus(config: MetaConfig) -> None:
-    """Refuse GPUs that are not there before anything starts (a cluster is asked later).
+
+def check_machine(config: MetaConfig) -> None:
+    """Refuse what this machine lacks before anything starts (a cluster is asked later).
 
     Raises:
-      ValueError: names how many are needed and how many there are.
+      ValueError: names what is needed and what there is.
     """
     workers = config.workers
-    if not workers.gpus or os.environ.get("RAY_ADDRESS"):
+    if os.environ.get("RAY_ADDRESS"):
+        return
+    most = _MOST_ACTORS_PER_CORE * len(os.sched_getaffinity(0))
+    if workers.count != "auto" and workers.count > most:
+        raise ValueError(
+            f"workers.count = {workers.count}, but this machine has room for {most} actors at most "
+            f"({_MOST_ACTORS_PER_CORE} per core); lower it, or set RAY_ADDRESS to a cluster"
+        )
+    if not workers.gpus:
         return
     count = 1 if workers.count == "auto" else max(1, workers.count)
     needed, there = workers.gpus * count, runtime.count_gpus()

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 from orchestrator import config as configuration
-from orchestrator.commands.common import NOTES, RESULTS, open_family, waiting
+from orchestrator.commands.common import NOTES, RESULTS, check_machine, open_family, waiting
 from orchestrator.storage import Storage
 
 
@@ -31,6 +31,7 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
         configuration.set_key(table, key, value)
     configuration.set_key(table, *configuration.parse_override(f"workers.count={workers}"))
     config = configuration.validate(table)
+    check_machine(config)
     family = open_family(config)
 
     with waiting() as say:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.commands.common import NOTES, RESULTS, check_gpus, open_family, waiting
+from orchestrator.commands.common import NOTES, RESULTS, check_machine, open_family, waiting
 from orchestrator.config import MetaConfig
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted
@@ -34,7 +34,7 @@ def execute(
     """
     for note in notes:
         NOTES.print(f"note: {note}")
-    check_gpus(config)
+    check_machine(config)
     storage = Storage(location)
     state, fingerprint, resume_notes = find_state(config, storage, resume, allow_changes)
     for note in resume_notes:

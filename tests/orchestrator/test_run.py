@@ -348,10 +348,12 @@ def test_another_evaluation_chooses_again(finished, config):
     assert len(result.per_step) == 3
 
 
-def test_an_empty_folder_starts_with_or_without_resume(tmp_path, config):
-    for resume in (False, True):
-        storage = Storage(str(tmp_path / "nothing"))
-        assert find_state(config, storage, resume, False) == (None, {}, [])
+def test_an_empty_folder_starts_and_a_resume_says_that_it_does(tmp_path, config):
+    storage = Storage(str(tmp_path / "nothing"))
+    assert find_state(config, storage, False, False) == (None, {}, [])
+    state, fingerprint, notes = find_state(config, storage, True, False)
+    assert (state, fingerprint) == (None, {})
+    assert notes == [f"{storage.location} holds nothing to resume: starting afresh"]
     assert list(tmp_path.iterdir()) == []
 
 
