@@ -50,7 +50,6 @@ def make_config(source: Path, folder: str) -> MetaConfig:
         "workers.count=2",
         "outer.schedule=constant",
         "outer.meta_batch_size=32",
-        "workers.block_size=8",
     ]
     return load("omniglot-5w1s", overrides)[0]
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from workers.combine import combine
 from workers.errors import NonFiniteError, PoolError
 from workers.protocol import Contribution, Vector
-from workers.tensors import tree_sum
 
 
 def aggregate(
@@ -15,23 +15,19 @@ def aggregate(
     """Combine a step's blocks in the canonical tree.
 
     Args:
-      contributions: all blocks of a step, in any order.
+      contributions: of all blocks of a step, in any order.
     Returns:
       the mean outer gradient, float32 [num_parameters], and the mean of each metric.
     Raises:
       NonFiniteError, PoolError: a contribution that must not reach theta.
     """
     ordered = sorted(contributions, key=lambda contribution: contribution.index)
-    assert [c.index for c in ordered] == list(range(len(ordered)))
+    assert ordered[0].index == 0
     for contribution in ordered:
         _check(contribution, num_parameters)
-    num_tasks = sum(contribution.num_tasks for contribution in ordered)
-    gradient = tree_sum([c.gradient for c in ordered], np.add) * np.float32(1 / num_tasks)
-    metrics = {
-        name: float(tree_sum([np.float64(c.metrics[name]) for c in ordered], np.add)) / num_tasks
-        for name in ordered[0].metrics
-    }
-    return gradient, metrics
+    total = combine(ordered)
+    metrics = {name: float(value) / total.num_tasks for name, value in total.metrics.items()}
+    return total.gradient * np.float32(1 / total.num_tasks), metrics
 
 
 def _check(contribution: Contribution, num_parameters: int) -> None:

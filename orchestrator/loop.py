@@ -8,6 +8,7 @@ stopping and sweeps are what its consumer does between two steps.
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,21 +47,26 @@ def meta_train(
     Raises:
       MetatrainError: see `pool.run` and `aggregate`; theta is that of the last whole step.
     """
-    theta = outer.theta
-    for step in range(outer.step, config.outer.steps):
-        started = time.perf_counter()
-        contributions = pool.run(theta, train_blocks(config, family, step))
-        gradient, metrics = aggregate(contributions, theta.size)
-        outer.apply(gradient)
-        theta = outer.theta
-        if not np.isfinite(theta).all():
-            raise NonFiniteError(
-                f"step {step}: the outer update made weights that are not finite, from a finite "
-                "gradient; lower outer.lr or set outer.clip_norm"
+    theta, last = outer.theta, config.outer.steps - 1
+    with ThreadPoolExecutor(1, "sampler") as sampler:
+        ahead = sampler.submit(train_blocks, config, family, outer.step)
+        for step in range(outer.step, config.outer.steps):
+            started = time.perf_counter()
+            blocks = ahead.result()
+            if step < last:  # sampled while the pool works
+                ahead = sampler.submit(train_blocks, config, family, step + 1)
+            contributions = pool.run(theta, blocks)
+            gradient, metrics = aggregate(contributions, theta.size)
+            outer.apply(gradient)
+            theta = outer.theta
+            if not np.isfinite(theta).all():
+                raise NonFiniteError(
+                    f"step {step}: the outer update made weights that are not finite, from a "
+                    "finite gradient; lower outer.lr or set outer.clip_norm"
+                )
+            yield StepReport(
+                step=step + 1,
+                metrics=metrics,
+                tasks=config.outer.meta_batch_size,
+                seconds=time.perf_counter() - started,
             )
-        yield StepReport(
-            step=step + 1,
-            metrics=metrics,
-            tasks=config.outer.meta_batch_size,
-            seconds=time.perf_counter() - started,
-        )

@@ -21,7 +21,9 @@ class Pool(Protocol):
     replaced: int
 
     def run(self, theta: Vector, blocks: Sequence[Block]) -> list[Contribution]:
-        """All blocks at theta, float32 [parameters]; one contribution each, in order of index.
+        """All blocks at theta, float32 [parameters]: their contributions, in order of index.
+
+        Training blocks that were summed where they ran share a contribution; see `combine`.
 
         Raises:
           MetatrainError: a block cannot be run.

@@ -15,6 +15,7 @@ import numpy as np
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
+from orchestrator.blocks import Node, nodes
 from orchestrator.failure import Decision, Event, History, decide
 from workers.actor import BlockActor
 from workers.errors import FingerprintError, MetatrainError, PoolError
@@ -22,8 +23,13 @@ from workers.protocol import Block, Contribution, Vector
 from workers.runtime import differences
 from workers.settings import WorkerSettings
 
-_INLINE_BYTES = 100 * 1024
 _IN_FLIGHT = 2
+
+# What is larger than Ray's limit goes through its object store, at 1 to 3 ms a piece: where Ray is
+# ours, the weights and gradients of a small convolutional network travel with the calls instead.
+_INLINE_LIMIT = "RAY_max_direct_call_object_size"
+_DEFAULT_INLINE_BYTES = 100 * 1024
+_OUR_INLINE_BYTES = 1024 * 1024
 
 
 @dataclass(eq=False)
@@ -32,7 +38,7 @@ class _Actor:
 
     handle: Any
     starting: Any
-    in_flight: dict[Any, Block] = field(default_factory=dict)
+    in_flight: dict[Any, Node] = field(default_factory=dict)
 
 
 class RayPool:
@@ -93,11 +99,13 @@ class RayPool:
           MetatrainError: what a block raised on two actors, or the budget is used up.
         """
         self._forget_dropped_step()
-        shared = ray.put(theta) if theta.nbytes > _INLINE_BYTES else theta
-        pending, done = deque(blocks), dict[int, Contribution]()
+        inline_bytes = int(os.environ.get(_INLINE_LIMIT, _DEFAULT_INLINE_BYTES))
+        shared = ray.put(theta) if theta.nbytes > inline_bytes else theta
+        pending = deque(nodes(blocks, len(self._actors)))
+        num_nodes, done = len(pending), dict[int, Contribution]()
         errors: dict[int, int] = {}
         failed_on: dict[int, _Actor] = {}
-        while len(done) < len(blocks):
+        while len(done) < num_nodes:
             self._dispatch(pending, shared, failed_on)
             waiting = {ref: actor for actor in self._actors for ref in actor.in_flight}
             starting = {a.starting: a for a in self._actors if a.starting is not None}
@@ -106,18 +114,19 @@ class RayPool:
                 self._welcome(starting[ready[0]], pending)
                 continue
             actor = waiting[ready[0]]
-            block = actor.in_flight.pop(ready[0])
+            node = actor.in_flight.pop(ready[0])
+            index = node[0].index
             try:
-                done[block.index] = ray.get(ready[0])
+                done[index] = ray.get(ready[0])
             except RayActorError as error:
-                pending.appendleft(block)
+                pending.appendleft(node)
                 self._bury(actor, pending, error)
             except RayTaskError as error:
-                errors[block.index] = errors.get(block.index, 0) + 1
-                self._retry_or_raise(block, errors[block.index], error)
-                failed_on[block.index] = actor
-                pending.append(block)
-        return [done[block.index] for block in blocks]
+                errors[index] = errors.get(index, 0) + 1
+                self._retry_or_raise(node, errors[index], error)
+                failed_on[index] = actor
+                pending.append(node)
+        return [done[index] for index in sorted(done)]
 
     def close(self) -> None:
         """Kill the actors, and Ray itself if the pool started it."""
@@ -135,21 +144,21 @@ class RayPool:
         handle = ray.remote(BlockActor).options(**self._options).remote(self._settings, self._gpus)
         return _Actor(handle, handle.ready.remote())
 
-    def _dispatch(self, pending: deque[Block], theta: Any, failed_on: dict[int, _Actor]) -> None:
-        """Give each actor a block to run and one to go on with, fewest in flight first."""
-        for block in list(pending):
+    def _dispatch(self, pending: deque[Node], theta: Any, failed_on: dict[int, _Actor]) -> None:
+        """Give each actor a node to run and one to go on with, fewest in flight first."""
+        for node in list(pending):
             free = [
                 actor
                 for actor in self._actors
                 if actor.starting is None and len(actor.in_flight) < _IN_FLIGHT
-                if actor is not failed_on.get(block.index) or len(self._actors) == 1
+                if actor is not failed_on.get(node[0].index) or len(self._actors) == 1
             ]
             if free:
                 actor = min(free, key=lambda candidate: len(candidate.in_flight))
-                pending.remove(block)
-                actor.in_flight[actor.handle.run.remote(theta, block)] = block
+                pending.remove(node)
+                actor.in_flight[actor.handle.run.remote(theta, node)] = node
 
-    def _welcome(self, actor: _Actor, pending: deque[Block]) -> None:
+    def _welcome(self, actor: _Actor, pending: deque[Node]) -> None:
         """Take an actor in that has started, failed to, or would compute other bits."""
         try:
             answer = ray.get(actor.starting)
@@ -165,8 +174,8 @@ class RayPool:
             )
         actor.starting = None
 
-    def _bury(self, actor: _Actor, pending: deque[Block], error: RayError) -> None:
-        """Replace a dead actor; its other blocks go back to the front of the queue."""
+    def _bury(self, actor: _Actor, pending: deque[Node], error: RayError) -> None:
+        """Replace a dead actor; its other nodes go back to the front of the queue."""
         self._actors.remove(actor)
         pending.extendleft(actor.in_flight.values())
         history = History(self.replaced, self._budget, user_errors=0)
@@ -178,7 +187,7 @@ class RayPool:
         self.replaced += 1
         self._actors.append(self._start_actor())
 
-    def _retry_or_raise(self, block: Block, user_errors: int, error: RayTaskError) -> None:
+    def _retry_or_raise(self, node: Node, user_errors: int, error: RayTaskError) -> None:
         history = History(self.replaced, self._budget, user_errors)
         if decide(Event.USER_ERROR, history) is Decision.RETRY_ELSEWHERE:
             return
@@ -186,7 +195,7 @@ class RayPool:
         if isinstance(cause, MetatrainError):
             raise cause
         raise PoolError(
-            f"tasks {block.lo} to {block.hi - 1} of step {block.step} failed on two actors: "
+            f"tasks {node[0].lo} to {node[-1].hi - 1} of step {node[0].step} failed on two actors: "
             f"{type(cause).__name__}: {cause}"
         ) from error
 
@@ -208,6 +217,8 @@ def _start_ray(num_cpus: float, verbose: bool) -> None:
     # Without this, Ray warns of a change in how it hides GPUs from tasks that ask for none.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     cluster = bool(os.environ.get("RAY_ADDRESS"))
+    if not cluster:
+        os.environ.setdefault(_INLINE_LIMIT, str(_OUR_INLINE_BYTES))
     ray.init(
         address=None if cluster else "local",
         num_cpus=None if cluster else max(int(np.ceil(num_cpus)), 1),

@@ -1,8 +1,10 @@
 """The Ray shell around a block runner. An actor holds caches only, never training state."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
+from workers.combine import combine
 from workers.protocol import Block, Contribution, Vector
 from workers.settings import WorkerSettings
 
@@ -30,6 +32,6 @@ class BlockActor:
         """Answer once built: the fingerprint, and who and where this is."""
         return {"fingerprint": self._fingerprint, "pid": os.getpid(), "host": os.uname().nodename}
 
-    def run(self, theta: Vector, block: Block) -> Contribution:
-        """See `BlockRunner.run`."""
-        return self._runner.run(theta, block)
+    def run(self, theta: Vector, blocks: Sequence[Block]) -> Contribution:
+        """The blocks of a node of the tree, combined. Raises as `BlockRunner.run` does."""
+        return combine([self._runner.run(theta, block) for block in blocks])

@@ -28,7 +28,7 @@ class Sgd(NamedTuple):
     ) -> tuple[list[tf.Tensor], Moments]:
         """One step."""
         lr = tf.cast(self.inner_lr, theta[0].dtype)
-        return [w - lr * g for w, g in zip(theta, gradient, strict=True)], moments
+        return [w + -lr * g for w, g in zip(theta, gradient, strict=True)], moments
 
 
 class Adam(NamedTuple):

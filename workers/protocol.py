@@ -86,11 +86,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contribution:
-    """What a block gives back.
+    """What a block, or `num_blocks` neighbours from block `index` on, give back.
 
     gradient: float32 [parameters], the sum of the block's outer gradients (empty unless "train").
     metrics: name -> a sum over the block's tasks ("train"), or [tasks, inner_steps + 1, ...].
-    seconds: how long the block took where it ran.
+    seconds: how long that took where it ran.
     """
 
     index: int
@@ -98,6 +98,7 @@ class Contribution:
     gradient: Vector
     metrics: dict[str, Array]
     seconds: float
+    num_blocks: int = 1
 
 
 def take(specs: Specs, lo: int, hi: int) -> dict[str, Array]:

@@ -1,5 +1,6 @@
 """The actor without Ray around it."""
 
+import dataclasses
 import json
 import os
 
@@ -8,6 +9,7 @@ from small_families import make_family, sinusoid_settings, train_block
 
 from workers.actor import BlockActor
 from workers.block import BlockRunner
+from workers.combine import combine
 from workers.models.functional import initial_theta
 from workers.runtime import fingerprint
 from workers.settings import LinearModel
@@ -25,7 +27,11 @@ def test_an_actor_answers_with_its_fingerprint_and_computes_the_runners_bits():
     assert json.loads(json.dumps(answer)) == answer
 
     theta = pack(initial_theta(settings.model, family.input_shape, family.num_outputs, 0))
-    block = train_block(settings, family, 0, 3)
-    ours, theirs = (each.run(theta, block) for each in (BlockRunner(settings, family), actor))
+    runner = BlockRunner(settings, family)
+    first, second = (train_block(settings, family, lo, lo + 3) for lo in (0, 3))
+    blocks = [first, dataclasses.replace(second, index=1)]
+    ours = combine([runner.run(theta, block) for block in blocks])
+    theirs = actor.run(theta, blocks)
     np.testing.assert_array_equal(ours.gradient, theirs.gradient)
+    assert (theirs.num_blocks, theirs.num_tasks) == (2, 6)
     assert np.any(ours.gradient)

@@ -6,6 +6,7 @@ from precision import in_float64
 from workers.algorithms import maml
 from workers.losses import Objective
 from workers.models.functional import make_model
+from workers.models.fused_batch_norm import EPSILON, fused_batch_norm
 from workers.models.normalization import BatchNormalization, LayerNormalization
 from workers.protocol import Episode
 from workers.settings import Conv4Model, MamlAlgorithm
@@ -58,7 +59,41 @@ def test_the_fused_float32_kernel_equals_the_float64_formula():
     assert "FusedBatchNormV3" in operations(*fused_problem)
     for ours, theirs in zip(fused, exact, strict=True):
         assert ours.dtype == np.float32
-        print("REL", np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+        assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1.0, -2.0])
+def test_the_fused_second_derivative_is_that_of_the_formula_for_each_argument(gamma):
+    """Gradients of a function of outputs and first derivatives, for a mean far from zero too."""
+    rng = np.random.default_rng(3)
+    inputs = 20 + 3 * rng.normal(size=(4, 3, 3, 2))
+    weights = [rng.normal(size=inputs.shape) for _ in range(2)]
+
+    def second_derivatives(dtype, normalize):
+        arguments = [
+            tf.constant(value, dtype)
+            for value in (inputs, np.full(2, gamma), [0.5, -0.25], weights[0])
+        ]
+        with tf.GradientTape() as outer:
+            outer.watch(arguments)
+            x, scale, offset, upstream = arguments
+            with tf.GradientTape() as inner:
+                inner.watch([x, scale, offset])
+                outputs = normalize(x, scale, offset)
+                value = tf.reduce_sum(tf.tanh(outputs) * upstream)
+            of_x, of_scale, of_offset = inner.gradient(value, [x, scale, offset])
+            total = tf.reduce_sum(of_x * tf.constant(weights[1], dtype))
+            total += tf.reduce_sum(0.3 * of_scale - 0.7 * of_offset)
+        return [gradient.numpy() for gradient in outer.gradient(total, arguments)]
+
+    def formula(x, scale, offset):
+        centered = x - tf.reduce_mean(x, [0, 1, 2])
+        variance = tf.reduce_mean(tf.square(centered), [0, 1, 2])
+        return centered * tf.math.rsqrt(variance + EPSILON) * scale + offset
+
+    exact = second_derivatives(tf.float64, formula)
+    fused = second_derivatives(tf.float32, fused_batch_norm)
+    for ours, theirs in zip(fused, exact, strict=True):
         assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-_EPSILON = 1e-3
+from workers.models.fused_batch_norm import EPSILON, fused_batch_norm
 
 
 class _Normalization(keras.layers.Layer):
@@ -27,7 +27,7 @@ class _Normalization(keras.layers.Layer):
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         centered = inputs - tf.reduce_mean(inputs, axes, keepdims=True)
         variance = tf.reduce_mean(tf.square(centered), axes, keepdims=True)
-        return centered * (tf.math.rsqrt(variance + _EPSILON) * gamma) + beta
+        return centered * (tf.math.rsqrt(variance + EPSILON) * gamma) + beta
 
 
 class BatchNormalization(_Normalization):
@@ -38,8 +38,7 @@ class BatchNormalization(_Normalization):
         inputs = tf.convert_to_tensor(inputs)
         if inputs.shape.rank == 4 and inputs.dtype == tf.float32:
             gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-            fused = tf.compat.v1.nn.fused_batch_norm
-            return fused(inputs, gamma, beta, epsilon=_EPSILON)[0]
+            return fused_batch_norm(inputs, gamma, beta)
         return self._normalize(inputs, list(range(inputs.shape.rank - 1)))
 
 
