@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, StrictInt, ValidationError, model_validator
 
 from orchestrator.config_errors import explain, suggest
 from workers.settings import Section, WorkerSettings, setting
@@ -51,8 +51,10 @@ class OuterSettings(Section):
 class WorkersSettings(Section):
     """Who runs the blocks."""
 
-    count: int | Literal["auto"] = setting(
-        "auto", "Ray actors, >= 0; 0: this process, no Ray; auto: whichever is faster", bits=False
+    count: StrictInt | Literal["auto"] = setting(
+        "auto",
+        "Ray actors, >= 0; 0: this process, no Ray; auto: whichever is faster",
+        bits=False,
     )
     cpus: float = setting(1, "CPUs that Ray reserves for an actor, > 0", bits=False, gt=0)
     gpus: float = setting(0, "GPUs of an actor, >= 0, fractions share one", bits=False, ge=0)
@@ -161,7 +163,7 @@ def load(source: str, overrides: Iterable[str] = ()) -> tuple[MetaConfig, list[s
     table = read_table(source)
     table.setdefault("name", Path(source).stem)
     notes: list[str] = []
-    parsed = [parse_override(text) for text in overrides]
+    parsed = [pair for text in overrides for pair in flatten(dict([parse_override(text)])).items()]
     # A section's new kind comes first, so that the other overrides go to the new section.
     for key, value in sorted(parsed, key=lambda pair: not pair[0].endswith(".kind")):
         notes += set_key(table, key, value)

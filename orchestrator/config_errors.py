@@ -31,6 +31,14 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
         what = f"{key}.kind" if kinds else key
         return f"{what} is missing" + (f"; allowed are {', '.join(kinds)}" if kinds else "")
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    if kind == "tuple_type":
+        message = "should be a list, in brackets"
+    elif kind == "too_short":
+        message = f"should have at least {context['min_length']} value"
+    elif kind == "too_long":
+        message = f"should have at most {context['max_length']} values"
+    elif first["loc"] and isinstance(first["loc"][-1], int):
+        key = f"{key}[{first['loc'][-1]}]"
     if not keys or (kind == "value_error" and _sections(field)):
         return message
     if _sections(field):

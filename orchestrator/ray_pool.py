@@ -231,9 +231,11 @@ def _start_ray(num_cpus: float, verbose: bool) -> None:
 def _check_resources(count: int, cpus: float, gpus: float) -> None:
     there = ray.cluster_resources()
     for name, key, each in (("CPU", "workers.cpus", cpus), ("GPU", "workers.gpus", gpus)):
-        if count * each > there.get(name, 0):
+        needed = count * each
+        if needed > there.get(name, 0):
+            plural = "" if needed == 1 else "s"
             raise ValueError(
-                f"workers.count = {count} with {key} = {each:g} needs {count * each:g} {name}s, "
+                f"workers.count = {count} with {key} = {each:g} needs {needed:g} {name}{plural}, "
                 f"but Ray has {there.get(name, 0):g}; lower one of them or add machines"
             )
 

@@ -59,7 +59,10 @@ class Result:
 
 
 class TrainingRun:
-    """A run in its folder. Between two steps of `steps()` it can be saved and left."""
+    """A run in its folder. Between two steps of `steps()` it can be saved and left.
+
+    first_step: outer steps done when it was opened. saved_step: those in the newest checkpoint.
+    """
 
     def __init__(
         self, config: MetaConfig, storage: Storage, launch: Launch, resumed: MetaState | None
@@ -79,7 +82,7 @@ class TrainingRun:
         self.first_step = state.step
         self._outer = OuterUpdate(config.outer, state)
         self._log = MetricsLog(storage, state.step)
-        self._saved_step = state.step if resumed else -1
+        self.saved_step = state.step if resumed else -1
         self._logged_step = state.step
         self._validation: dict[str, Any] = {}
         if resumed is None:
@@ -122,7 +125,7 @@ class TrainingRun:
         leaves the step to be done again from the checkpoint before.
         """
         state = self._outer.state()
-        if state.step == self._saved_step or state.step != self._logged_step:
+        if state.step == self.saved_step or state.step != self._logged_step:
             return ""
         self._log.commit(state.step)
         manifest = checkpoint.Manifest(
@@ -136,7 +139,7 @@ class TrainingRun:
         )
         name = checkpoint.save(self._storage, state, manifest)
         checkpoint.prune(self._storage, self._config.checkpoint.keep)
-        self._saved_step = state.step
+        self.saved_step = state.step
         return name
 
     def test(self) -> Result:
@@ -175,6 +178,7 @@ def evaluate_best(
     """
     champion = checkpoint.best(storage)
     if champion is None:
+        checkpoint.load_latest(storage)  # says so if all there are, are damaged
         raise CheckpointError(
             f"{storage.location} holds no validated checkpoint yet; train until "
             f"evaluation.every = {config.evaluation.every} or the end"

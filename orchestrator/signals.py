@@ -1,6 +1,7 @@
 """Stop on SIGINT or SIGTERM without losing a step. Installed by the command line alone."""
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from types import FrameType
@@ -47,5 +48,6 @@ class GracefulStop:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._deferring and not self.requested:
             self.requested = True
+            os.write(2, b"\nstopping after this step; again to drop it\n")
             return
         raise Interrupted(signal.Signals(number).name)

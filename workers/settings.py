@@ -24,12 +24,18 @@ class Section(BaseModel):
 
 
 def setting(default: Any, description: str, *, bits: bool = True, **constraints: Any) -> Any:
-    """Declare a field: what it is, and whether changing it changes the weights."""
+    """Declare a field: what it is, and whether changing it changes the weights.
+
+    A field with bounds takes numbers only: no truth values, no numbers as text.
+    """
+    numeric = constraints.keys() & {"ge", "gt", "le", "lt"}
+    strict: dict[str, Any] = {"strict": True} if numeric else {}
     return Field(
         default,
         description=description,
         json_schema_extra={"bits": bits},
         validate_default=True,
+        **strict,
         **constraints,
     )
 

@@ -45,8 +45,8 @@ def check_machine(config: MetaConfig) -> None:
     if needed > there:
         raise ValueError(
             f"workers.gpus = {workers.gpus:g} for {count} runner{'s' if count > 1 else ''} needs "
-            f"{needed:g} GPUs, this machine has {there:g}; set workers.gpus=0, or RAY_ADDRESS to a "
-            "cluster that has them"
+            f"{needed:g} GPU{'' if needed == 1 else 's'}, this machine has {there:g}; set "
+            "workers.gpus=0, or RAY_ADDRESS to a cluster that has them"
         )
 
 

@@ -49,7 +49,11 @@ def execute(
         from orchestrator.run import TrainingRun
 
         stop.install()
-        run = TrainingRun(config, storage, launched, state)
+        try:
+            run = TrainingRun(config, storage, launched, state)
+        except BaseException:
+            launched.close()
+            raise
     try:
         _show_start(config, storage, launched, run.first_step)
         started = time.monotonic()
@@ -88,6 +92,7 @@ def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop) -> None:
     except Interrupted:
         with stop.ignored():
             run.save()
+        NOTES.print(f"saved up to step {run.saved_step}")
         raise
 
 

@@ -24,17 +24,21 @@ REFUSALS = [
     (["name=1"], ["name = 1", "string"]),
     (["algorithm.first_order=maybe"], ["algorithm.first_order = 'maybe'", "boolean"]),
     (["outer.optimizer=adma"], ["outer.optimizer = 'adma'", "'sgd', 'momentum', 'adam' or"]),
-    (["model.hidden=40"], ["model.hidden = 40", "tuple"]),
+    (["model.hidden=40"], ["model.hidden = 40", "should be a list, in brackets"]),
     (["model.hidden=[40, 0]"], ["model.hidden", "= 0", ">= 1"]),
     (["evaluation.inner_lr=[0.1, -2]"], ["evaluation.inner_lr", "= -2", "greater than 0"]),
     (["evaluation.inner_lr=[nan]"], ["evaluation.inner_lr", "= nan", "finite"]),
     (["evaluation.inner_steps=[]"], ["evaluation.inner_steps = []", "at least 1"]),
-    (["evaluation.inner_steps=[1, 'x']"], ["evaluation.inner_steps", "= 'x'", "integer"]),
+    (["evaluation.inner_steps=[1, 'x']"], ["evaluation.inner_steps[1] = 'x'", "integer"]),
+    (["evaluation.inner_steps=[1, x]"], ["evaluation.inner_steps = '[1, x]'", "in brackets"]),
+    (["outer.lr=true"], ["outer.lr = True", "number"]),
+    (["outer.clip_norm=true"], ["outer.clip_norm = True", "number"]),
+    (["workers.count=true"], ["workers.count = True", "integer"]),
+    (["task.amplitude=[1, 2, 3]"], ["task.amplitude = [1, 2, 3]", "at most 2 values"]),
     (["task.amplitude=[5, 1]"], ["task.amplitude = [5, 1]", "low must be below high"]),
     (["task.amplitude=[nan, 1]"], ["task.amplitude", "= nan", "finite"]),
     (["task.kind=image"], ["task.kind = 'image'", "did you mean 'images'", "sinusoid, images"]),
     (["algorithm.kind=repitle"], ["algorithm.kind = 'repitle'", "did you mean 'reptile'"]),
-    (["algorithm={}"], ["algorithm.kind is missing", "maml, reptile, joint"]),
     (["outer.lr.x=3"], ["outer.lr.x goes through lr", "no table"]),
     (["outer.schedule.x=3"], ["outer.schedule = {'x': 3}", "'constant', 'linear' or 'cosine'"]),
     (["outer=5"], ["outer = 5", "table"]),
@@ -47,7 +51,7 @@ REFUSALS = [
     (["workers.count=most"], ["workers.count = 'most'", "auto"]),
     (["outer.warmup_steps=20000"], ["outer.warmup_steps = 20000", "below outer.steps = 15000"]),
     (["task.amplitude=[1]"], ["task.amplitude", "[1]"]),
-    (["seed=1e400"], ["seed = inf", "finite"]),
+    (["seed=1e400"], ["seed = inf", "integer"]),
     (["seed=99999999999999999999999"], ["seed = 99999999999999999999999"]),
     (["model.kind=conv4"], ["model.kind = 'conv4'", "task.kind = 'sinusoid'", "use model.kind"]),
     (
@@ -168,6 +172,20 @@ def test_a_new_kind_restarts_its_section_and_says_which_keys_it_drops(overrides)
     assert notes == [
         "algorithm.kind = 'reptile' starts its section afresh and drops inner_lr, inner_steps"
     ]
+
+
+def test_a_table_is_merged_key_by_key():
+    plain, _ = configuration.load("sinusoid")
+    assert configuration.load("sinusoid", ["outer={}"]) == (plain, [])
+    config, notes = configuration.load("sinusoid", ["outer={lr = 0.5, clip_norm = 1}"])
+    assert (config.outer.lr, config.outer.clip_norm) == (0.5, 1)
+    assert config.outer.steps == plain.outer.steps
+    assert notes == []
+    config, notes = configuration.load(
+        "sinusoid", ["algorithm={inner_steps = 3, kind = 'reptile'}"]
+    )
+    assert (config.algorithm.kind, config.algorithm.inner_steps) == ("reptile", 3)
+    assert len(notes) == 1
 
 
 def test_the_same_kind_drops_nothing():

@@ -174,7 +174,7 @@ def test_an_actor_that_would_compute_other_bits_is_refused_by_name(sinusoids, ma
     [
         ({"count": 4}, "workers.count = 4 with workers.cpus = 1 needs 4 CPUs, but Ray has 3"),
         ({"cpus": 2, "count": 2}, "workers.count = 2 with workers.cpus = 2 needs 4 CPUs"),
-        ({"gpus": 1}, "workers.count = 1 with workers.gpus = 1 needs 1 GPUs, but Ray has 0"),
+        ({"gpus": 1}, "workers.count = 1 with workers.gpus = 1 needs 1 GPU, but Ray has 0"),
         ({"gpus": 0.5}, "workers.gpus = 0.5 needs 0.5 GPUs"),
     ],
     ids=str,

@@ -339,6 +339,17 @@ def test_a_run_may_be_tested_only_after_a_validation(tmp_path, config):
     run.close()
 
 
+def test_a_run_whose_checkpoints_are_all_damaged_is_not_called_unvalidated(
+    finished, config, tmp_path
+):
+    shutil.copytree(finished[0], tmp_path / "run")
+    for file in (tmp_path / "run").rglob("theta.arrow"):
+        file.write_bytes(b"not this")
+    storage = Storage(str(tmp_path / "run"))
+    with pytest.raises(CheckpointError, match=r"no checkpoint in .* verifies: .*theta\.arrow"):
+        evaluate_best(config, storage, in_process(config))
+
+
 def test_another_evaluation_chooses_again(finished, config):
     folder, *_ = finished
     other = sinusoid("evaluation.inner_steps=[2]", "evaluation.tasks=4")
