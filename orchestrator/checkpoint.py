@@ -1,11 +1,11 @@
 """MetaState <-> Arrow files and a manifest. No pickle.
 
-`checkpoints/ckpt-<step>/` holds theta.arrow and optimizer.arrow, Arrow IPC files of one row with
-one tensor column per array, and manifest.json, written last: it is the commit. A reader trusts a
-checkpoint only if its manifest is there and every file has the size and sha256 that it names.
+`checkpoints/ckpt-<step>/` holds theta.arrow, carry.arrow and optimizer.arrow, Arrow IPC files of
+one row with one tensor column per array, and manifest.json, written last: it is the commit. A
+reader trusts a checkpoint only if its manifest is there and every file has the size and sha256 that
+it names.
 """
 
-import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -15,8 +15,9 @@ from orchestrator.arrow_tensors import decode, encode
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
+from workers.protocol import Array
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _FOLDER = "checkpoints"
 
 
@@ -47,6 +48,7 @@ def save(storage: Storage, state: MetaState, manifest: Manifest) -> str:
     name = _name(state.step)
     files = {
         "theta.arrow": encode(state.theta, state.names),
+        "carry.arrow": encode(list(state.carry.values()), list(state.carry)),
         "optimizer.arrow": encode(list(state.optimizer.values()), list(state.optimizer)),
     }
     table = manifest.as_dict()
@@ -69,9 +71,8 @@ def load(storage: Storage, name: str) -> tuple[MetaState, Manifest]:
     """
     manifest, contents = _read(storage, name)
     theta, names = decode(contents["theta.arrow"])
-    values, variables = decode(contents["optimizer.arrow"])
-    optimizer = dict(zip(variables, values, strict=True))
-    return MetaState(manifest.step, theta, names, optimizer), manifest
+    carry, optimizer = (_by_name(contents[file]) for file in ("carry.arrow", "optimizer.arrow"))
+    return MetaState(manifest.step, theta, names, carry, optimizer), manifest
 
 
 def load_latest(storage: Storage) -> tuple[MetaState, Manifest, list[str]] | None:
@@ -102,9 +103,24 @@ def names(storage: Storage) -> list[str]:
     ]
 
 
-def best(storage: Storage) -> tuple[str, dict[str, Any]] | None:
-    """The whole checkpoint with the best validation score, the earliest of equals: name, record."""
-    return _best(_whole(storage))
+def best(storage: Storage) -> tuple[str, dict[str, Any], list[str]]:
+    """The whole checkpoint with the best validation score, the earliest of equals.
+
+    Returns:
+      its name, its validation record, and one line for each checkpoint that does not verify.
+    Raises:
+      CheckpointError: no checkpoint verifies, or none of those that do was validated.
+    """
+    whole, problems = _whole(storage)
+    if not whole and problems:
+        raise CheckpointError(f"no checkpoint in {storage.location} verifies: {problems[0]}")
+    champion = _best(whole)
+    if champion is None:
+        raise CheckpointError(
+            f"{storage.location} holds no validated checkpoint: no step of the run has reached a "
+            "validation (evaluation.every)"
+        )
+    return *champion, problems
 
 
 def prune(storage: Storage, keep: int) -> None:
@@ -112,7 +128,7 @@ def prune(storage: Storage, keep: int) -> None:
 
     One that does not verify is left alone: the fault may be in the reading of it.
     """
-    whole = _whole(storage)
+    whole, _ = _whole(storage)
     champion = _best(whole)
     kept = set(list(whole)[-keep:]) | ({champion[0]} if champion else set())
     for name in whole:
@@ -128,13 +144,15 @@ def _best(whole: dict[str, Manifest]) -> tuple[str, dict[str, Any]] | None:
     return max(scored, key=lambda pair: pair[1]["score"] * pair[1]["sign"])
 
 
-def _whole(storage: Storage) -> dict[str, Manifest]:
-    """The checkpoints that verify, oldest first."""
-    whole = {}
+def _whole(storage: Storage) -> tuple[dict[str, Manifest], list[str]]:
+    """The checkpoints that verify, oldest first, and what is wrong with each of the others."""
+    whole, problems = {}, []
     for name in names(storage):
-        with contextlib.suppress(CheckpointError):
+        try:
             whole[name], _ = _read(storage, name)
-    return whole
+        except CheckpointError as error:
+            problems.append(str(error))
+    return whole, problems
 
 
 def _read(storage: Storage, name: str) -> tuple[Manifest, dict[str, bytes]]:
@@ -162,6 +180,11 @@ def _read_manifest(storage: Storage, name: str) -> dict[str, Any]:
     if table.pop("manifest_sha256", None) != _digest(table):
         raise CheckpointError(f"{name}/manifest.json is damaged (its own sha256 differs)")
     return table
+
+
+def _by_name(content: bytes) -> dict[str, Array]:
+    values, names = decode(content)
+    return dict(zip(names, values, strict=True))
 
 
 def _digest(table: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ right, so that help and refusals answer at once.
 """
 
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -74,7 +75,9 @@ def evaluate(
     run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
     tasks: Annotated[int | None, typer.Option(help="Test tasks.")] = None,
     overrides: Set = None,
-    workers: Workers = "0",
+    workers: Annotated[
+        str, typer.Option(metavar="N", help="Ray actors, 0: in this process, or auto.")
+    ] = "0",
     out: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file.")] = None,
     verbose: Verbose = False,
 ) -> None:
@@ -84,7 +87,7 @@ def evaluate(
     given = [*(overrides or []), *([f"evaluation.tasks={tasks}"] if tasks is not None else [])]
     GracefulStop()
     try:
-        evaluate_command.execute(run, given, workers or "0", out, verbose)
+        evaluate_command.execute(run, given, workers, out, verbose)
     except Interrupted:
         raise SystemExit(EXIT_STOPPED) from None
 
@@ -139,7 +142,8 @@ def _resume_command(location: str) -> str:
     words = [word for word in sys.argv[1:] if word != "--resume"]
     if not any(word.split("=")[0] == "--out" for word in words):
         words += ["--out", location]
-    return shlex.join(["metatrain", *words, "--resume"])
+    program = "metatrain" if shutil.which("metatrain") else sys.argv[0]
+    return shlex.join([program, *words, "--resume"])
 
 
 def _exit(message: Any, code: int) -> None:

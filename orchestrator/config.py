@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StrictInt, ValidationError, model_validator
 
 from orchestrator.config_errors import explain, suggest
-from workers.settings import Section, WorkerSettings, setting
+from workers.settings.section import Section, setting
+from workers.settings.worker import WorkerSettings
 
 PRESETS = Path(__file__).parent / "presets"
 

@@ -10,7 +10,7 @@ from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.pool import Pool
 from workers.errors import NonFiniteError
-from workers.protocol import Recipe, Vector
+from workers.protocol import Recipe, Weights
 from workers.tasks.family import TaskFamily
 
 Score = dict[str, float]
@@ -31,7 +31,7 @@ def evaluate(
     config: MetaConfig,
     family: TaskFamily,
     pool: Pool,
-    theta: Vector,
+    weights: Weights,
     split: Literal["validation", "test"],
     recipe: Recipe,
 ) -> list[Score]:
@@ -44,7 +44,7 @@ def evaluate(
     evaluation = config.evaluation
     num_tasks = evaluation.tasks if split == "test" else evaluation.validation_tasks
     blocks = held_out_blocks(config, family, split, num_tasks, recipe)
-    contributions = pool.run(theta, blocks)
+    contributions = pool.run(weights, blocks)
     names = contributions[0].metrics
     values = {
         name: np.concatenate([c.metrics[name] for c in contributions]).astype(np.float64)
@@ -57,8 +57,10 @@ def evaluate(
     ]
 
 
-def validate(config: MetaConfig, family: TaskFamily, pool: Pool, theta: Vector) -> dict[str, Any]:
-    """Score theta on the validation tasks, and choose the inner rate and steps there.
+def validate(
+    config: MetaConfig, family: TaskFamily, pool: Pool, weights: Weights
+) -> dict[str, Any]:
+    """Score `weights` on the validation tasks, and choose the inner rate and steps there.
 
     Returns:
       {"metric", "sign", "score", "inner_lr", "inner_steps", "candidates"}.
@@ -68,7 +70,7 @@ def validate(config: MetaConfig, family: TaskFamily, pool: Pool, theta: Vector) 
     metric, sign = headline_metric(family)
     candidates = []
     for recipe in recipes(config):
-        scores = evaluate(config, family, pool, theta, "validation", recipe)
+        scores = evaluate(config, family, pool, weights, "validation", recipe)
         for steps in sorted(set(config.evaluation.inner_steps)):
             score = scores[steps][metric]
             candidates.append({"inner_lr": recipe.inner_lr, "inner_steps": steps, "score": score})
@@ -85,7 +87,7 @@ def validate(config: MetaConfig, family: TaskFamily, pool: Pool, theta: Vector) 
 def protocol(config: MetaConfig, family: TaskFamily, validation: dict[str, Any]) -> dict[str, Any]:
     """All that a reader must know to compare the test numbers with others'."""
     evaluation, task, algorithm = config.evaluation, config.task, config.algorithm
-    normalization = getattr(config.model, "normalization", "none")
+    model = config.model
     table: dict[str, Any] = {
         "method": _method(config),
         "model": config.model.kind,
@@ -98,17 +100,13 @@ def protocol(config: MetaConfig, family: TaskFamily, validation: dict[str, Any])
         "inner_steps": validation["inner_steps"],
         "inner_steps_in_training": getattr(algorithm, "inner_steps", 0),
         "inner_lr": validation["inner_lr"],
-        "inner_optimizer": getattr(algorithm, "inner_optimizer", "sgd"),
+        "inner_optimizer": _inner_optimizer(config),
         "inner_batch": evaluation.inner_batch or "all support examples",
         "inner_loss": algorithm.inner_loss,
         "chosen_on": f"{evaluation.validation_tasks} validation tasks: checkpoint"
         + (", inner rate and steps" if len(validation["candidates"]) > 1 else ""),
-        "normalization": {
-            "batch": "batch statistics of each set (transductive)",
-            "layer": "layer (inductive)",
-            "none": "none (inductive)",
-        }[normalization],
-        "transductive": normalization == "batch",
+        "normalization": _normalization(config),
+        "transductive": model.normalization == "batch" and model.statistics == "batch",
         "meta_batch_size": config.outer.meta_batch_size,
         "outer_steps": config.outer.steps,
         "test_tasks": evaluation.tasks,
@@ -119,11 +117,42 @@ def protocol(config: MetaConfig, family: TaskFamily, validation: dict[str, Any])
     return {name: value for name, value in table.items() if value is not None}
 
 
+def _inner_optimizer(config: MetaConfig) -> str:
+    algorithm: Any = config.algorithm
+    if algorithm.kind == "meta_sgd":
+        return "sgd, a learned rate for each weight"
+    name = getattr(algorithm, "inner_optimizer", "sgd")
+    if name == "sgd":
+        return name
+    return f"{name}, {algorithm.inner_moments} moments"
+
+
+def _normalization(config: MetaConfig) -> str:
+    model = config.model
+    if model.normalization != "batch":
+        return f"{model.normalization} (inductive)"
+    return {
+        "batch": "batch statistics of each set (transductive)",
+        "support": "batch statistics of the support set and one query (inductive)",
+        "running": "running statistics for queries, batch statistics in training (inductive)",
+    }[model.statistics]
+
+
 def _method(config: MetaConfig) -> str:
     algorithm = config.algorithm
-    if algorithm.kind == "maml":
-        return "FOMAML" if algorithm.first_order else "MAML, second order"
-    return {"reptile": "Reptile", "joint": "joint training + fine-tuning"}[algorithm.kind]
+    name = {
+        "maml": "MAML",
+        "anil": "ANIL",
+        "boil": "BOIL",
+        "meta_sgd": "Meta-SGD",
+        "reptile": "Reptile",
+        "joint": "joint training + fine-tuning",
+    }[algorithm.kind]
+    if not hasattr(algorithm, "first_order"):
+        return name
+    if algorithm.kind == "maml" and algorithm.first_order:
+        return "FOMAML"
+    return f"{name}, {'first' if algorithm.first_order else 'second'} order"
 
 
 def _summary(name: str, values: NDArray[np.floating]) -> Iterable[tuple[str, float]]:

@@ -35,13 +35,11 @@ class Launch:
 
     def initial_state(self) -> MetaState:
         """Step 0: theta drawn from the seed."""
-        from workers.block import num_train_outputs
-        from workers.models.functional import initial_theta, make_model
+        from workers.meta import initial
 
-        config, outputs = self.config, num_train_outputs(self.config, self.family)
-        model = make_model(config.model, self.family.input_shape, outputs)
-        theta = initial_theta(config.model, self.family.input_shape, outputs, config.seed)
-        return MetaState(0, theta, model.names)
+        start = initial(self.config.worker, self.family)
+        carry = dict(zip(start.carry_names, start.carry, strict=True))
+        return MetaState(0, start.theta, start.names, carry)
 
     def close(self) -> None:
         """Close the pool."""
@@ -140,12 +138,10 @@ def _choose(config: MetaConfig, family: TaskFamily, say: Say, verbose: bool) -> 
 
 
 def _time_a_step(config: MetaConfig, family: TaskFamily, pool: Pool, state: MetaState) -> float:
-    from workers.tensors import pack
-
-    theta, blocks = pack(state.theta), train_blocks(config, family, 0)
-    pool.run(theta, blocks[:1])
+    weights, blocks = state.weights, train_blocks(config, family, 0)
+    pool.run(weights, blocks[:1])
     started = time.perf_counter()
-    pool.run(theta, blocks[:1])
+    pool.run(weights, blocks[:1])
     return (time.perf_counter() - started) * len(blocks)
 
 

@@ -8,14 +8,14 @@ import tensorflow as tf
 
 from orchestrator.config import OuterSettings
 from orchestrator.state import MetaState
-from workers.protocol import Vector
+from workers.protocol import Array, Vector, Weights
 from workers.tensors import pack, squared_norm, unpack
 
 _CLIP_EPSILON = 1e-12
 
 
 class OuterUpdate:
-    """theta and the optimizer's variables, where TensorFlow can update them in place.
+    """theta, the carry, and the optimizer's variables, which TensorFlow updates in place.
 
     The state is taken out and put in explicitly; `step` is the optimizer's own count, so an
     interrupt cannot fall between the two.
@@ -25,6 +25,8 @@ class OuterUpdate:
         self._settings = settings
         self._names = state.names
         self._shapes = [array.shape for array in state.theta]
+        self._carry_shapes = {name: array.shape for name, array in state.carry.items()}
+        self._carry = pack(list(state.carry.values()))
         self._theta = keras.Variable(pack(state.theta), name="theta")
         self._optimizer = _make_optimizer(settings)
         self._optimizer.build([self._theta])
@@ -47,9 +49,20 @@ class OuterUpdate:
         """float32 [parameters], a copy."""
         return np.array(self._theta.numpy())
 
-    def apply(self, gradient: Vector) -> None:
-        """One step against the mean outer gradient, float32 [parameters], clipped as configured."""
+    @property
+    def weights(self) -> Weights:
+        """What the blocks of the next step start from."""
+        return Weights(self.theta, self._carry, self.step)
+
+    def apply(self, gradient: Vector, carry: Vector) -> None:
+        """One step.
+
+        Args:
+          gradient: the mean outer gradient, float32 [parameters]; clipped as configured.
+          carry: the next carry, float32 [carry].
+        """
         self._update(tf.constant(clip(gradient, self._settings)))
+        self._carry = carry
 
     def state(self) -> MetaState:
         """A copy of all that the rest of the run depends on."""
@@ -57,8 +70,12 @@ class OuterUpdate:
             step=self.step,
             theta=unpack(self.theta, self._shapes),
             names=self._names,
+            carry=dict(zip(self._carry_shapes, self._unpack_carry(), strict=True)),
             optimizer={v.path: np.array(v.numpy()) for v in self._optimizer.variables},
         )
+
+    def _unpack_carry(self) -> list[Array]:
+        return unpack(self._carry, list(self._carry_shapes.values()))
 
 
 def clip(gradient: Vector, settings: OuterSettings) -> Vector:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from workers.protocol import Block, Contribution, Vector
+from workers.protocol import Block, Contribution, Weights
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
     from workers.block import BlockRunner
@@ -20,8 +20,8 @@ class Pool(Protocol):
     name: str
     replaced: int
 
-    def run(self, theta: Vector, blocks: Sequence[Block]) -> list[Contribution]:
-        """All blocks at theta, float32 [parameters]: their contributions, in order of index.
+    def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
+        """All blocks at `weights`: their contributions, in order of index.
 
         Training blocks that were summed where they ran share a contribution; see `combine`.
 
@@ -42,9 +42,9 @@ class InProcessPool:
     def __init__(self, runner: BlockRunner):
         self._runner = runner
 
-    def run(self, theta: Vector, blocks: Sequence[Block]) -> list[Contribution]:
+    def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
         """Run each block in turn."""
-        return [self._runner.run(theta, block) for block in blocks]
+        return [self._runner.run(weights, block) for block in blocks]
 
     def close(self) -> None:
         """Nothing is held."""

@@ -19,9 +19,9 @@ from orchestrator.blocks import Node, nodes
 from orchestrator.failure import Decision, Event, History, decide
 from workers.actor import BlockActor
 from workers.errors import FingerprintError, MetatrainError, PoolError
-from workers.protocol import Block, Contribution, Vector
+from workers.protocol import Block, Contribution, Weights
 from workers.runtime import differences
-from workers.settings import WorkerSettings
+from workers.settings.worker import WorkerSettings
 
 _IN_FLIGHT = 2
 
@@ -92,7 +92,7 @@ class RayPool:
             done, _ = ray.wait(list(starting), num_returns=1)
             self._welcome(starting[done[0]], deque())
 
-    def run(self, theta: Vector, blocks: Sequence[Block]) -> list[Contribution]:
+    def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
         """Run all blocks; see `Pool.run`.
 
         Raises:
@@ -100,7 +100,8 @@ class RayPool:
         """
         self._forget_dropped_step()
         inline_bytes = int(os.environ.get(_INLINE_LIMIT, _DEFAULT_INLINE_BYTES))
-        shared = ray.put(theta) if theta.nbytes > inline_bytes else theta
+        num_bytes = weights.theta.nbytes + weights.carry.nbytes
+        shared = ray.put(weights) if num_bytes > inline_bytes else weights
         pending = deque(nodes(blocks, len(self._actors)))
         num_nodes, done = len(pending), dict[int, Contribution]()
         errors: dict[int, int] = {}
@@ -144,7 +145,7 @@ class RayPool:
         handle = ray.remote(BlockActor).options(**self._options).remote(self._settings, self._gpus)
         return _Actor(handle, handle.ready.remote())
 
-    def _dispatch(self, pending: deque[Node], theta: Any, failed_on: dict[int, _Actor]) -> None:
+    def _dispatch(self, pending: deque[Node], weights: Any, failed_on: dict[int, _Actor]) -> None:
         """Give each actor a node to run and one to go on with, fewest in flight first."""
         for node in list(pending):
             free = [
@@ -156,7 +157,7 @@ class RayPool:
             if free:
                 actor = min(free, key=lambda candidate: len(candidate.in_flight))
                 pending.remove(node)
-                actor.in_flight[actor.handle.run.remote(theta, node)] = node
+                actor.in_flight[actor.handle.run.remote(weights, node)] = node
 
     def _welcome(self, actor: _Actor, pending: deque[Node]) -> None:
         """Take an actor in that has started, failed to, or would compute other bits."""

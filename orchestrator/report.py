@@ -24,7 +24,7 @@ class ProgressView:
         self._first_step = first_step
         self._smooth: dict[str, float] = {}
         self._shown = time.monotonic()
-        self._seconds = 0.0
+        self._replaced = 0
         self._bar = Progress(
             MofNCompleteColumn(),
             BarColumn(bar_width=20),
@@ -58,6 +58,13 @@ class ProgressView:
         for name, value in [*report.metrics.items(), ("seconds", report.seconds)]:
             old = self._smooth.get(name, value)
             self._smooth[name] = _SMOOTHING * old + (1 - _SMOOTHING) * value
+        if progress.replaced > self._replaced:
+            self._replaced = progress.replaced
+            self._console.print(
+                f"step {report.step}: an actor died and was replaced ({progress.replaced} so far); "
+                "its tasks were run again",
+                highlight=False,
+            )
         if progress.validation:
             chosen = progress.validation
             self._console.print(

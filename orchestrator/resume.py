@@ -29,7 +29,9 @@ def find_state(
     found = checkpoint.load_latest(storage)
     if found is None:
         if storage.exists("config.toml"):
-            raise ValueError(f"{storage.location} holds a run without a checkpoint; delete it")
+            raise ValueError(
+                f"{storage.location} holds a run without a checkpoint; give another --out"
+            )
         _check_empty(storage)
         return None, {}, [f"{storage.location} holds nothing to resume: starting afresh"]
     state, manifest, notes = found

@@ -18,9 +18,8 @@ from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer import OuterUpdate
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
-from workers.errors import CheckpointError
 from workers.protocol import Array, Recipe
-from workers.tensors import pack, sha256
+from workers.tensors import sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +27,13 @@ class Progress:
     """A step, and what was done right after it.
 
     validation: as `evaluate.validate` gives it, where the step was validated.
-    saved: the name of the checkpoint, where one was written.
+    saved: the name of the checkpoint, where one was written. replaced: actors so far.
     """
 
     report: StepReport
     validation: dict[str, Any] = field(default_factory=dict)
     saved: str = ""
+    replaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class TrainingRun:
             }
             self._validation = {}
             if last or report.step % config.evaluation.every == 0:
-                chosen = validate(config, launch.family, launch.pool, self._outer.theta)
+                chosen = validate(config, launch.family, launch.pool, self._outer.weights)
                 row[f"validation_{chosen['metric']}"] = chosen["score"]
                 self._validation = chosen
             self._log.append(row)
@@ -116,7 +116,7 @@ class TrainingRun:
             saved = ""
             if self._validation or report.step % config.checkpoint.every == 0:
                 saved = self.save()
-            yield Progress(report, self._validation, saved)
+            yield Progress(report, self._validation, saved, launch.pool.replaced)
 
     def save(self) -> str:
         """Write a checkpoint of the last whole step, unless there is one. Its name, or "".
@@ -156,7 +156,7 @@ class TrainingRun:
         state, _ = checkpoint.load(self._storage, result.tested)
         recipe = Recipe(result.protocol["inner_lr"], max(self._config.evaluation.inner_steps))
         launch = self._launch
-        png = render(self._config, launch.family, launch.pool, pack(state.theta), recipe)
+        png = render(self._config, launch.family, launch.pool, state.weights, recipe)
         self._storage.write("picture.png", png)
         return "picture.png"
 
@@ -174,22 +174,15 @@ def evaluate_best(
     Args:
       choose_again: choose the inner rate and steps anew, since config asks for other ones.
     Raises:
-      CheckpointError: no step of the run was validated yet.
+      CheckpointError: see `checkpoint.best`.
     """
-    champion = checkpoint.best(storage)
-    if champion is None:
-        checkpoint.load_latest(storage)  # says so if all there are, are damaged
-        raise CheckpointError(
-            f"{storage.location} holds no validated checkpoint yet; train until "
-            f"evaluation.every = {config.evaluation.every} or the end"
-        )
-    name, validation = champion
+    name, validation, _ = checkpoint.best(storage)
     state, _ = checkpoint.load(storage, name)
-    theta = pack(state.theta)
+    weights = state.weights
     if choose_again:
-        validation = validate(config, launch.family, launch.pool, theta)
+        validation = validate(config, launch.family, launch.pool, weights)
     recipe = Recipe(validation["inner_lr"], max(config.evaluation.inner_steps))
-    scores = evaluate(config, launch.family, launch.pool, theta, "test", recipe)
+    scores = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
     return Result(
         protocol=protocol(config, launch.family, validation),
         per_step=scores,

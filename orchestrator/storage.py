@@ -1,5 +1,6 @@
 """A folder on any pyarrow filesystem: a local path, or a URI such as s3://bucket/runs/a."""
 
+import fcntl
 import os
 from pathlib import Path
 from typing import Any
@@ -37,16 +38,27 @@ class Storage:
         except Exception as error:
             raise ValueError(f"--out {location} cannot be opened: {error}") from None
 
-    def create(self) -> None:
-        """Make the root folder, so that a place that cannot be written to is known early.
+    def claim(self) -> None:
+        """Make the root folder, and keep other processes of this machine from claiming it.
 
         Raises:
-          ValueError: it cannot be made.
+          ValueError: it cannot be made, or another process has claimed it.
         """
         try:
             self._fs.create_dir(self._root, recursive=True)
         except OSError as error:
             raise ValueError(f"--out {self.location} cannot be written to: {error}") from None
+        if self.local is None:
+            return
+        descriptor = os.open(self.local, os.O_RDONLY)  # until the process ends
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise ValueError(
+                f"another process is training in {self.location}; wait for it, stop it, or give "
+                "another --out"
+            ) from None
 
     def write(self, name: str, content: bytes) -> None:
         """Write an object whole, durably on a local disk. Folders are made as needed."""

@@ -18,6 +18,8 @@ TENSORFLOW = (
     "workers/models/",
     "workers/losses.py",
     "workers/inner.py",
+    "workers/inner_optimizers.py",
+    "workers/meta.py",
     "workers/algorithms/",
     "workers/runtime.py",
     "workers/block.py",

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from orchestrator.config import MetaConfig
-from workers.settings import Section
+from workers.settings.section import Section
 
 ROOT = Path(__file__).parents[1]
 # What else a section is called where it is read.

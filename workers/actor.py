@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from workers.combine import combine
-from workers.protocol import Block, Contribution, Vector
-from workers.settings import WorkerSettings
+from workers.protocol import Block, Contribution, Weights
+from workers.settings.worker import WorkerSettings
 
 
 class BlockActor:
@@ -32,6 +32,6 @@ class BlockActor:
         """Answer once built: the fingerprint, and who and where this is."""
         return {"fingerprint": self._fingerprint, "pid": os.getpid(), "host": os.uname().nodename}
 
-    def run(self, theta: Vector, blocks: Sequence[Block]) -> Contribution:
+    def run(self, weights: Weights, blocks: Sequence[Block]) -> Contribution:
         """The blocks of a node of the tree, combined. Raises as `BlockRunner.run` does."""
-        return combine([self._runner.run(theta, block) for block in blocks])
+        return combine([self._runner.run(weights, block) for block in blocks])

@@ -10,24 +10,29 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from workers.algorithms import joint, maml, reptile
+from workers.algorithms import anil, boil, joint, maml, meta_sgd, reptile
+from workers.algorithms.algorithm import Algorithm, Start, learn_all
 from workers.errors import NonFiniteError
-from workers.inner import make_optimizer, trajectory
+from workers.inner import Learner, trajectory
 from workers.losses import Objective
-from workers.models.functional import make_model
-from workers.protocol import Block, Contribution, Episode, Recipe, Vector, take
-from workers.settings import WorkerSettings
+from workers.meta import carry_layout, num_train_outputs, theta_layout
+from workers.models.functional import FunctionalModel, make_model
+from workers.protocol import Block, Contribution, Task, Weights, take
+from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 
-OUTER_GRADIENTS: dict[str, Callable[..., Any]] = {
-    "maml": maml.outer_gradient,
-    "reptile": reptile.outer_gradient,
-    "joint": joint.outer_gradient,
+ALGORITHMS: dict[str, Algorithm] = {
+    "maml": Algorithm(maml.outer_gradient, learn_all),
+    "anil": Algorithm(anil.outer_gradient, anil.learn),
+    "boil": Algorithm(boil.outer_gradient, boil.learn),
+    "meta_sgd": Algorithm(meta_sgd.outer_gradient, meta_sgd.learn),
+    "reptile": Algorithm(reptile.outer_gradient, learn_all),
+    "joint": Algorithm(joint.outer_gradient, joint.learn),
 }
 
 
 class BlockRunner:
-    """A pure function of (theta, block), with what it costs to build: model, graph, data.
+    """A pure function of (weights, block), with what it costs to build: model, graph, data.
 
     `num_traces` counts how often a block was traced: once per kind and shape, never more.
     """
@@ -35,117 +40,139 @@ class BlockRunner:
     def __init__(self, settings: WorkerSettings, family: TaskFamily):
         self._settings = settings
         self._family = family
+        self._algorithm = ALGORITHMS[settings.algorithm.kind]
         self._execution, self._xla = settings.execution
-        num_outputs = num_train_outputs(settings, family)
         self._global_labels = (
             settings.algorithm.kind == "joint" and family.num_train_classes is not None
         )
+        num_outputs = num_train_outputs(settings, family)
         self.train_model = make_model(settings.model, family.input_shape, num_outputs)
         self.test_model = self.train_model
         if self._global_labels:
             self.test_model = make_model(settings.model, family.input_shape, family.num_outputs)
+        self._theta = theta_layout(settings, self.train_model)
+        self._carry = carry_layout(settings, self.train_model)
         self.num_traces = 0
         self._train = self._compile(self._train_graph)
         self._adapts: dict[tuple[int, bool], Any] = {}
 
-    def run(self, theta: Vector, block: Block) -> Contribution:
-        """Run `block` at theta, float32 [parameters].
+    def run(self, weights: Weights, block: Block) -> Contribution:
+        """Run `block` at `weights`.
 
         Raises:
           NonFiniteError: theta or the block's gradient is not finite; names the tasks.
         """
         started = time.perf_counter()
-        train = block.kind == "train"
-        episodes = self._family.build(block.specs, global_labels=train and self._global_labels)
-        tensors = Episode(*(tf.constant(array) for array in episodes))
-        if train:
-            total, metrics = self._train(tf.constant(theta), tensors)
-            gradient = total.numpy()
+        tasks = self._build(block)
+        values = (
+            tf.constant(weights.theta),
+            tf.constant(weights.carry),
+            tf.constant(weights.step, tf.int32),
+        )
+        gradient = carry = np.zeros(0, np.float32)
+        if block.kind == "train":
+            total, left, metrics = self._train(*values, tasks)
+            gradient, carry = total.numpy(), left.numpy()
             # Both: a fused matmul and relu on the CPU makes NaN weights 0, and its gradient finite.
-            if not (np.isfinite(theta).all() and np.isfinite(gradient).all()):
-                raise NonFiniteError(self._name_culprit(theta, block))
+            if not all(np.isfinite(v).all() for v in (weights.theta, gradient, carry)):
+                raise NonFiniteError(self._name_culprit(weights, block))
         else:
             assert block.recipe is not None
-            metrics = self._adapt(block.recipe, block.kind == "predict")(
-                tf.constant(theta), tensors, tf.constant(block.recipe.inner_lr, tf.float32)
+            metrics = self._adapt(block.recipe.inner_steps, block.kind == "predict")(
+                *values, tasks, tf.constant(block.recipe.inner_lr, tf.float32)
             )
-            gradient = np.zeros(0, np.float32)
         return Contribution(
             index=block.index,
             num_tasks=block.hi - block.lo,
             gradient=gradient,
+            carry=carry,
             metrics={name: value.numpy() for name, value in metrics.items()},
             seconds=time.perf_counter() - started,
         )
 
-    def _train_graph(self, vector: tf.Tensor, episodes: Episode) -> Any:
-        """Sum of outer gradients, flat, and of metrics."""
-        self.num_traces += 1
-        theta = self.train_model.split(vector)
-        objective = self._objective(self.train_model)
-        outer_gradient = OUTER_GRADIENTS[self._settings.algorithm.kind]
+    def _build(self, block: Block) -> Task:
+        """The block's tasks as tensors."""
+        global_labels = self._global_labels and block.kind == "train"
+        episode = self._family.build(block.specs, global_labels=global_labels)
+        num_tasks = block.hi - block.lo
+        batches = block.specs.get("batches", np.zeros((num_tasks, 0, 0), np.int32))
+        seeds = block.specs.get("seeds", np.zeros((num_tasks, 2), np.int32))
+        return Task(*(tf.constant(array) for array in (*episode, batches, seeds)))
 
-        def one(episode: Episode) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-            gradient, metrics = outer_gradient(objective, theta, episode, self._settings.algorithm)
-            flat = tf.concat([tf.reshape(g, [-1]) for g in gradient], axis=0)
-            return flat, metrics
+    def _train_graph(
+        self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor, tasks: Task
+    ) -> Any:
+        """Sums over tasks: outer gradients, flat; next carries, flat; metrics."""
+        self.num_traces += 1
+        model, theta = self.train_model, self._theta.split(vector)
+        objective = self._objective(model)
+
+        def one(task: Task) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+            start = self._start(model, carried, step, task)
+            gradient, left, metrics = self._algorithm.outer_gradient(
+                objective, theta, start, task, self._settings.algorithm
+            )
+            return _flatten(gradient), self._flatten_carry(model, left), metrics
 
         if self._execution == "vectorized":
-            each = tf.vectorized_map(one, episodes)
+            each = tf.vectorized_map(one, tasks)
             return tf.nest.map_structure(lambda value: tf.reduce_sum(value, axis=0), each)
         # The first task is run ahead of the loop to learn what metrics there are.
-        first = one(Episode(*(array[0] for array in episodes)))
-        rest = Episode(*(array[1:] for array in episodes))
+        first = one(Task(*(array[0] for array in tasks)))
         return tf.foldl(
-            lambda total, episode: tf.nest.map_structure(tf.add, total, one(episode)),
-            rest,
+            lambda total, task: tf.nest.map_structure(tf.add, total, one(task)),
+            Task(*(array[1:] for array in tasks)),
             initializer=first,
             parallel_iterations=1,
         )
 
-    def _adapt(self, recipe: Recipe, predict: bool) -> Any:
+    def _adapt(self, inner_steps: int, predict: bool) -> Any:
         """The compiled evaluation (or prediction) of a block for so many inner steps."""
-        key = (recipe.inner_steps, predict)
+        key = (inner_steps, predict)
         if key not in self._adapts:
 
-            def graph(vector: tf.Tensor, episodes: Episode, inner_lr: tf.Tensor) -> Any:
+            def graph(*arguments: Any) -> Any:
                 self.num_traces += 1
-                return self._adapt_graph(vector, episodes, inner_lr, recipe.inner_steps, predict)
+                return self._adapt_graph(inner_steps, predict, *arguments)
 
             self._adapts[key] = self._compile(graph)
         return self._adapts[key]
 
     def _adapt_graph(
         self,
-        vector: tf.Tensor,
-        episodes: Episode,
-        inner_lr: tf.Tensor,
         inner_steps: int,
         predict: bool,
+        vector: tf.Tensor,
+        carried: tf.Tensor,
+        step: tf.Tensor,
+        tasks: Task,
+        inner_lr: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        theta = self.train_model.split(vector)
+        model, theta = self.test_model, self._theta.split(vector)
         if self._global_labels:
-            theta = joint.replace_head(theta, self.test_model.names, self.test_model.shapes)
-        objective = self._objective(self.test_model)
-        algorithm = self._settings.algorithm
-        optimizer = make_optimizer(getattr(algorithm, "inner_optimizer", "sgd"), inner_lr)
+            theta = joint.replace_head(theta, model.names, model.shapes)
+        objective = self._objective(model)
 
-        def one(episode: Episode) -> dict[str, tf.Tensor]:
-            def observe(weights: Any) -> dict[str, tf.Tensor]:
-                outputs = objective.model.apply(weights, episode.query_inputs)
+        def one(task: Task) -> dict[str, tf.Tensor]:
+            def observe(learner: Learner) -> dict[str, tf.Tensor]:
+                outputs = objective.predict(learner.theta, learner.state, task)
                 if predict:
                     return {"outputs": outputs}
-                return objective.score(outputs, episode.query_targets)[1]
+                return objective.score(outputs, task.query_targets)[1]
 
-            support = (episode.support_inputs, episode.support_targets)
-            return trajectory(objective.inner, theta, support, inner_steps, optimizer, observe)
+            start = self._start(model, carried, step, task)
+            learner, plan = self._algorithm.learn(
+                model, theta, start, self._settings.algorithm, inner_lr
+            )
+            plan = plan._replace(first_order=True)
+            return trajectory(objective.inner, learner, task, inner_steps, plan, observe)
 
         if self._execution == "vectorized":
-            return tf.vectorized_map(one, episodes)
-        first = one(Episode(*(array[0] for array in episodes)))
+            return tf.vectorized_map(one, tasks)
+        first = one(Task(*(array[0] for array in tasks)))
         rest = tf.map_fn(
             one,
-            Episode(*(array[1:] for array in episodes)),
+            Task(*(array[1:] for array in tasks)),
             fn_output_signature={
                 name: tf.TensorSpec(value.shape, value.dtype) for name, value in first.items()
             },
@@ -153,31 +180,48 @@ class BlockRunner:
         )
         return {name: tf.concat([first[name][None], rest[name]], 0) for name in first}
 
-    def _objective(self, model: Any) -> Objective:
-        family = self._family
+    def _start(
+        self, model: FunctionalModel, carried: tf.Tensor, step: tf.Tensor, task: Task
+    ) -> Start:
+        parts = self._carry.split(carried)
+        count = len(model.statistics_names)
+        return Start(model.start(parts[:count], task.seed), parts[count:], step)
+
+    def _flatten_carry(self, model: FunctionalModel, left: Start) -> tf.Tensor:
+        """What a task leaves, as far as it is carried."""
+        persistent = len(self._carry.names) > len(model.statistics_names)
+        return _flatten([*model.statistics(left.state), *(left.moments if persistent else [])])
+
+    def _objective(self, model: FunctionalModel) -> Objective:
+        family, settings = self._family, self._settings
         ways = family.num_outputs if family.loss == "cross_entropy" else 1
-        return Objective(model, family.loss, self._settings.algorithm.inner_loss, ways)
+        return Objective(
+            model, family.loss, settings.algorithm.inner_loss, ways, settings.model.statistics
+        )
 
     def _compile(self, graph: Callable[..., Any]) -> Any:
         return tf.function(graph, jit_compile=self._xla, autograph=False)
 
-    def _name_culprit(self, theta: Vector, block: Block) -> str:
+    def _name_culprit(self, weights: Weights, block: Block) -> str:
         """Run the block's tasks one by one to name the first that is not finite."""
-        if not np.isfinite(theta).all():
+        if not np.isfinite(weights.theta).all():
             return f"the weights are not finite at step {block.step}"
-        for task in range(block.hi - block.lo):
-            specs = take(block.specs, task, task + 1)
-            built = self._family.build(specs, global_labels=self._global_labels)
-            episodes = Episode(*(tf.constant(array) for array in built))
-            gradient, metrics = self._train(tf.constant(theta), episodes)
-            if not np.isfinite(gradient.numpy()).all():
+        for task in range(block.lo, block.hi):
+            specs = take(block.specs, task - block.lo, task - block.lo + 1)
+            single = Block(block.kind, block.step, block.index, task, task + 1, specs)
+            gradient, carry, metrics = self._train(
+                tf.constant(weights.theta),
+                tf.constant(weights.carry),
+                tf.constant(weights.step, tf.int32),
+                self._build(single),
+            )
+            if not (np.isfinite(gradient).all() and np.isfinite(carry).all()):
                 losses = {name: float(value) for name, value in metrics.items()}
-                return f"step {block.step}, task {block.lo + task}: gradient not finite, {losses}"
+                return f"step {block.step}, task {task}: gradient not finite, {losses}"
         return f"step {block.step}, tasks {block.lo} to {block.hi - 1}: their sum is not finite"
 
 
-def num_train_outputs(settings: WorkerSettings, family: TaskFamily) -> int:
-    """Outputs of the model whose weights theta are: joint classifies all training classes."""
-    if settings.algorithm.kind == "joint" and family.num_train_classes is not None:
-        return family.num_train_classes
-    return family.num_outputs
+def _flatten(arrays: list[tf.Tensor]) -> tf.Tensor:
+    if not arrays:
+        return tf.zeros([0])
+    return tf.concat([tf.reshape(array, [-1]) for array in arrays], axis=0)

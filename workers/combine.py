@@ -30,6 +30,7 @@ def combine(contributions: Sequence[Contribution]) -> Contribution:
         index=first.index,
         num_tasks=sum(c.num_tasks for c in contributions),
         gradient=tree_sum([c.gradient for c in contributions], np.add),
+        carry=tree_sum([c.carry for c in contributions], np.add),
         metrics={
             name: tree_sum([np.asarray(c.metrics[name], np.float64) for c in contributions], np.add)
             for name in first.metrics

@@ -1,11 +1,13 @@
 """Losses and metrics per example, and the objective that an algorithm minimizes."""
 
+import copy
 from collections.abc import Sequence
 from typing import Literal
 
 import tensorflow as tf
 
-from workers.models.functional import FunctionalModel
+from workers.models.functional import FunctionalModel, State
+from workers.protocol import Task
 
 Theta = Sequence[tf.Tensor]
 Metrics = dict[str, tf.Tensor]
@@ -25,7 +27,7 @@ _LOSSES = {"mse": mse, "cross_entropy": cross_entropy}
 
 
 class Objective:
-    """A model and its loss as functions of theta.
+    """A model and its loss as functions of theta and of the state of its layers.
 
     Args:
       model: the network.
@@ -33,6 +35,9 @@ class Objective:
       inner_loss: "mean" over the support examples; "sum_over_shots" divides their sum by shots,
         as github.com/cbfinn/maml does, which is `ways` times the mean in classification.
       ways: classes of a task, 1 in regression.
+      statistics: what batch normalization normalizes queries by: "batch", all of them together;
+        "support", each alone with the support set, as github.com/openai/supervised-reptile does;
+        "running", running statistics (in training, which updates them, as "batch").
     Attributes:
       inner_scale: what `inner` multiplies the mean loss by.
     """
@@ -43,23 +48,35 @@ class Objective:
         loss: Literal["mse", "cross_entropy"],
         inner_loss: Literal["mean", "sum_over_shots"],
         ways: int,
+        statistics: Literal["batch", "support", "running"] = "batch",
     ):
         self.model = model
+        self.statistics = statistics
         self._loss = _LOSSES[loss]
         self._classifies = loss == "cross_entropy"
         self.inner_scale = float(ways) if inner_loss == "sum_over_shots" else 1.0
 
-    def inner(self, theta: Theta, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """The scalar loss that inner steps descend."""
-        outputs = self.model.apply(theta, inputs)
-        return tf.reduce_mean(self._loss(outputs, targets)) * self.inner_scale
+    def of(self, model: FunctionalModel) -> "Objective":
+        """The same objective of another model."""
+        other = copy.copy(self)
+        other.model = model
+        return other
 
-    def outer(
-        self, theta: Theta, inputs: tf.Tensor, targets: tf.Tensor
-    ) -> tuple[tf.Tensor, Metrics]:
-        """The scalar query loss, and the metrics that go with it."""
-        outputs = self.model.apply(theta, inputs)
-        return self.score(outputs, targets)
+    def inner(
+        self, theta: Theta, state: State, inputs: tf.Tensor, targets: tf.Tensor
+    ) -> tuple[tf.Tensor, State]:
+        """The scalar loss that inner steps descend, and the state after it."""
+        outputs, state = self.model.apply(theta, state, inputs)
+        return tf.reduce_mean(self._loss(outputs, targets)) * self.inner_scale, state
+
+    def outer(self, theta: Theta, state: State, task: Task) -> tuple[tf.Tensor, Metrics, State]:
+        """The scalar query loss in training, the metrics that go with it, and the state after."""
+        outputs, state = self._queries(theta, state, task, training=True)
+        return *self.score(outputs, task.query_targets), state
+
+    def predict(self, theta: Theta, state: State, task: Task) -> tf.Tensor:
+        """Outputs for a task's queries when it is evaluated."""
+        return self._queries(theta, state, task, training=self.statistics != "running")[0]
 
     def score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, Metrics]:
         """Scalar loss and metrics of given outputs."""
@@ -69,3 +86,22 @@ class Objective:
             predicted = tf.argmax(outputs, axis=-1, output_type=targets.dtype)
             metrics["accuracy"] = tf.reduce_mean(tf.cast(predicted == targets, outputs.dtype))
         return loss, metrics
+
+    def _queries(
+        self, theta: Theta, state: State, task: Task, training: bool
+    ) -> tuple[tf.Tensor, State]:
+        if self.statistics != "support":
+            return self.model.apply(theta, state, task.query_inputs, training)
+
+        def alone(query: tf.Tensor) -> tf.Tensor:
+            inputs = tf.concat([task.support_inputs, query[None]], axis=0)
+            return self.model.apply(theta, state, inputs, training)[0][-1]
+
+        first = alone(task.query_inputs[0])  # ahead of the loop, for its shape
+        rest = tf.map_fn(
+            alone,
+            task.query_inputs[1:],
+            fn_output_signature=tf.TensorSpec(first.shape, first.dtype),
+            parallel_iterations=1,
+        )
+        return tf.concat([first[None], rest], axis=0), state

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ _STREAMS: dict[tuple[str, str], int] = {
     ("batches", "train"): 3,
     ("batches", "validation"): 4,
     ("batches", "test"): 5,
+    ("layers", "train"): 6,
+    ("layers", "validation"): 7,
+    ("layers", "test"): 8,
 }
 
 
@@ -43,16 +46,41 @@ class Draw:
 
 
 class Episode(NamedTuple):
-    """Built tasks, stacked over a leading task axis.
-
-    support_*: [tasks, batches, examples, ...], one batch per inner step, or a single one that
-    every inner step uses. query_*: [tasks, examples, ...].
-    """
+    """Built tasks, stacked over a leading task axis: both sets [tasks, examples, ...]."""
 
     support_inputs: Array
     support_targets: Array
     query_inputs: Array
     query_targets: Array
+
+
+class Task(NamedTuple):
+    """What a block's graph maps over: an episode, and how it is gone through.
+
+    batches: int32 [tasks, batches, examples], which support examples each inner step sees, batch
+    after batch and round again; [tasks, 0, 0]: every step sees all.
+    seed: int32 [tasks, 2], of the model's random layers.
+    """
+
+    support_inputs: Any
+    support_targets: Any
+    query_inputs: Any
+    query_targets: Any
+    batches: Any
+    seed: Any
+
+
+class Weights(NamedTuple):
+    """What the blocks of an outer step start from.
+
+    theta: float32 [parameters], all that is meta-learned. carry: float32 [carry], what passes from
+    step to step beside it, such as running statistics; the next carry is the mean over tasks of
+    theirs. step: outer steps done.
+    """
+
+    theta: Vector
+    carry: Vector
+    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +117,7 @@ class Contribution:
     """What a block, or `num_blocks` neighbours from block `index` on, give back.
 
     gradient: float32 [parameters], the sum of the block's outer gradients (empty unless "train").
+    carry: float32 [carry], the sum of the carries that its tasks ended with; likewise.
     metrics: name -> a sum over the block's tasks ("train"), or [tasks, inner_steps + 1, ...].
     seconds: how long that took where it ran.
     """
@@ -96,6 +125,7 @@ class Contribution:
     index: int
     num_tasks: int
     gradient: Vector
+    carry: Vector
     metrics: dict[str, Array]
     seconds: float
     num_blocks: int = 1

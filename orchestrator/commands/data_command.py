@@ -9,7 +9,7 @@ from rich.table import Table
 from orchestrator import config as configuration
 from orchestrator.commands.common import NOTES, RESULTS, decoding, open_family
 from orchestrator.config_errors import explain
-from workers.settings import ImagesTask
+from workers.settings.tasks import ImagesTask
 
 
 def execute(source: str, overrides: list[str]) -> None:

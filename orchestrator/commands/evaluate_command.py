@@ -4,6 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
+from orchestrator import checkpoint
 from orchestrator import config as configuration
 from orchestrator.commands.common import NOTES, RESULTS, check_machine, open_family, waiting
 from orchestrator.storage import Storage
@@ -20,7 +21,10 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
     storage = Storage(run)
     if not storage.exists("config.toml"):
         raise ValueError(f"{run} holds no run (no config.toml); give the folder of one")
-    table = tomllib.loads(storage.read("config.toml").decode())
+    try:
+        table = tomllib.loads(storage.read("config.toml").decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{run}/config.toml is not TOML: {error}") from None
     for text in overrides:
         key, value = configuration.parse_override(text)
         if not key.startswith(("evaluation.", "task.path", "task.cache", "task.split_file")):
@@ -32,6 +36,8 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
     configuration.set_key(table, *configuration.parse_override(f"workers.count={workers}"))
     config = configuration.validate(table)
     check_machine(config)
+    for problem in checkpoint.best(storage)[2]:
+        NOTES.print(f"note: passed over: {problem}")
     family = open_family(config)
 
     with waiting() as say:

@@ -40,7 +40,7 @@ def execute(
     for note in resume_notes:
         NOTES.print(f"note: {note}")
     family = open_family(config)
-    storage.create()
+    storage.claim()
 
     with waiting() as say:
         from orchestrator.launch import launch

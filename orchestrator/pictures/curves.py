@@ -26,7 +26,7 @@ def draw(episodes: Episode, outputs: Array, inner_steps: Sequence[int], title: s
             axes.plot(
                 x, outputs[task, step, :, 0], color="C0", alpha=shade, label=f"{step} step{plural}"
             )
-        support = episodes.support_inputs[task, 0, :, 0], episodes.support_targets[task, 0, :, 0]
+        support = episodes.support_inputs[task, :, 0], episodes.support_targets[task, :, 0]
         axes.plot(*support, "^", color="C1", markersize=8, label="support")
         axes.set_xlabel("x")
     figure.axes[0].set_ylabel("y")

@@ -17,7 +17,7 @@ def draw(episodes: Episode, outputs: Array, inner_steps: Sequence[int], title: s
       outputs: logits [tasks, inner_steps + 1, queries, ways].
       inner_steps: the last of them counts as "after".
     """
-    support, labels = episodes.support_inputs[0, 0], episodes.support_targets[0, 0]
+    support, labels = episodes.support_inputs[0], episodes.support_targets[0]
     ways = int(labels.max()) + 1
     num_queries = len(episodes.query_targets[0])
     shown = np.linspace(0, num_queries - 1, min(num_queries, _MAX_QUERIES)).astype(int)

@@ -16,8 +16,8 @@ from orchestrator.pool import InProcessPool
 from workers import runtime
 from workers.block import BlockRunner
 from workers.errors import PoolError
-from workers.protocol import Block, Contribution, Vector
-from workers.settings import WorkerSettings
+from workers.protocol import Block, Contribution, Weights
+from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
 from workers.tensors import sha256
@@ -45,9 +45,9 @@ class ShuffledPool:
     def __init__(self, pool: Any, seed: int = 0):
         self._pool, self._random = pool, random.Random(seed)
 
-    def run(self, theta: Vector, blocks: Sequence[Block]) -> list[Contribution]:
+    def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
         order = self._random.sample(list(blocks), len(blocks))
-        contributions = [self._pool.run(theta, [block])[0] for block in order]
+        contributions = [self._pool.run(weights, [block])[0] for block in order]
         self._random.shuffle(contributions)
         return contributions
 
@@ -60,9 +60,9 @@ class TwicePool(ShuffledPool):
 
     name = "twice"
 
-    def run(self, theta: Vector, blocks: Sequence[Block]) -> list[Contribution]:
-        super().run(theta, blocks)
-        return super().run(theta, blocks)
+    def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
+        super().run(weights, blocks)
+        return super().run(weights, blocks)
 
 
 class BreakingPool(ShuffledPool):
@@ -74,11 +74,11 @@ class BreakingPool(ShuffledPool):
         super().__init__(pool)
         self._step = step
 
-    def run(self, theta: Vector, blocks: Sequence[Block]) -> list[Contribution]:
+    def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
         if blocks[0].step == self._step:
-            self._pool.run(theta, blocks[:1])
+            self._pool.run(weights, blocks[:1])
             raise PoolError(f"nobody is left at step {self._step}")
-        return super().run(theta, blocks)
+        return super().run(weights, blocks)
 
 
 #: What is compared bit for bit: name -> (whether it needs images, overrides).

@@ -14,7 +14,7 @@ from orchestrator.storage import Storage
 from workers.errors import CheckpointError
 from workers.tensors import sha256
 
-FILES = ["theta.arrow", "optimizer.arrow", "manifest.json"]
+FILES = ["theta.arrow", "carry.arrow", "optimizer.arrow", "manifest.json"]
 
 
 @pytest.fixture(params=["local", "object store"])
@@ -37,7 +37,8 @@ def make_state(step=4):
         "adam/learning_rate": np.array(0.1, np.float32),
         "adam/theta_momentum": rng.normal(size=19).astype(np.float32),
     }
-    return MetaState(step, theta, ["conv 0/kernel", "θ", "a.b[0]", ""], optimizer)
+    carry = {"normalization0/mean": rng.normal(size=(2, 3)).astype(np.float32)}
+    return MetaState(step, theta, ["conv 0/kernel", "θ", "a.b[0]", ""], carry, optimizer)
 
 
 def make_manifest(state, validation=None):
@@ -107,7 +108,7 @@ def test_the_files_are_plain_arrow_that_anybody_can_read(tmp_path):
     manifest = json.loads((tmp_path / path(name, "manifest.json")).read_text())
     assert (manifest["step"], manifest["format_version"]) == (4, checkpoint.FORMAT_VERSION)
     assert {file: entry["bytes"] for file, entry in manifest["files"].items()} == {
-        file: (tmp_path / path(name, file)).stat().st_size for file in FILES[:2]
+        file: (tmp_path / path(name, file)).stat().st_size for file in FILES[:3]
     }
 
 
@@ -265,15 +266,18 @@ def test_the_best_is_by_the_sign_of_the_score_and_the_earliest_of_equals(
 ):
     for step, score in scores.items():
         save(storage, step, score, sign)
-    name, validation = checkpoint.best(storage)
+    name, validation, problems = checkpoint.best(storage)
+    assert problems == []
     assert name == f"ckpt-{expected:08d}"
     assert validation["score"] == scores[expected]
 
 
 def test_without_a_validation_nothing_is_best(storage):
-    assert checkpoint.best(storage) is None
+    with pytest.raises(CheckpointError, match="no validated checkpoint"):
+        checkpoint.best(storage)
     save(storage, 4)
-    assert checkpoint.best(storage) is None
+    with pytest.raises(CheckpointError, match="no validated checkpoint"):
+        checkpoint.best(storage)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +344,9 @@ def test_the_best_is_one_that_verifies(storage, file):
     save(storage, 4, 0.5)
     name = save(storage, 8, 0.9)
     storage.write(path(name, file), b"not this")
-    assert checkpoint.best(storage)[0] == "ckpt-00000004"
+    name, _, problems = checkpoint.best(storage)
+    assert name == "ckpt-00000004"
+    assert [problem.split("/")[0] for problem in problems] == ["ckpt-00000008"]
 
 
 def test_saving_a_step_again_replaces_it(storage):

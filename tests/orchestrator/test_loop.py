@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -10,7 +11,6 @@ from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
 from orchestrator.storage import Storage
 from workers.errors import NonFiniteError, PoolError
-from workers.protocol import Contribution
 from workers.tensors import sha256
 
 BREAK_AT = 23
@@ -100,7 +100,7 @@ class SpoiltPool(ShuffledPool):
         good = contributions[1]
         gradient = good.gradient.copy()
         gradient[0] = np.nan
-        contributions[1] = Contribution(1, good.num_tasks, gradient, good.metrics, good.seconds)
+        contributions[1] = dataclasses.replace(good, gradient=gradient)
         return contributions
 
 

@@ -20,6 +20,9 @@ SCHEDULES = [
 STEPS = 10
 
 
+NOTHING = np.zeros(0, np.float32)  # is carried
+
+
 def settings(**changes):
     return OuterSettings(**{"lr": 0.1, "steps": STEPS, **changes})
 
@@ -40,7 +43,7 @@ def bits(state):
 
 def run(outer, some_gradients):
     for gradient in some_gradients:
-        outer.apply(gradient)
+        outer.apply(gradient, NOTHING)
     return outer
 
 
@@ -128,10 +131,10 @@ def test_sgd_with_lr_epsilon_is_reptiles_interpolation():
     adapted = [theta + gradient for gradient in gradients(4)]
     mean = np.mean(adapted, axis=0, dtype=np.float32)
     outer = OuterUpdate(settings(optimizer="sgd", lr=epsilon), initial_state())
-    outer.apply(theta - mean)
+    outer.apply(theta - mean, NOTHING)
     np.testing.assert_allclose(outer.theta, theta + epsilon * (mean - theta), rtol=1e-6, atol=1e-6)
     all_the_way = OuterUpdate(settings(optimizer="sgd", lr=1.0), initial_state())
-    all_the_way.apply(theta - mean)
+    all_the_way.apply(theta - mean, NOTHING)
     np.testing.assert_allclose(all_the_way.theta, mean, rtol=1e-6, atol=1e-6)
 
 
@@ -170,7 +173,7 @@ def test_the_schedule_is_what_the_steps_move_by():
     moves = []
     for _ in range(4):
         before = outer.theta
-        outer.apply(np.ones(18, np.float32))
+        outer.apply(np.ones(18, np.float32), NOTHING)
         moves.append(float(np.mean(before - outer.theta)))
     assert moves == pytest.approx([1.0, 0.8, 0.6, 0.4], abs=1e-5)
 
@@ -213,7 +216,7 @@ def test_the_outer_update_clips_as_it_is_told():
     chosen = settings(optimizer="sgd", lr=1.0, clip_norm=0.5)
     outer = OuterUpdate(chosen, initial_state())
     before = outer.theta
-    outer.apply(gradients(1)[0])
+    outer.apply(gradients(1)[0], NOTHING)
     assert np.linalg.norm(before - outer.theta) == pytest.approx(0.5, rel=1e-5)
 
 
@@ -222,7 +225,7 @@ def test_a_changed_learning_rate_holds_after_a_resume():
     half = run(OuterUpdate(settings(optimizer="sgd"), initial_state()), gradients()[:1]).state()
     outer = OuterUpdate(settings(optimizer="sgd", lr=1.0), half)
     before = outer.theta
-    outer.apply(np.ones(18, np.float32))
+    outer.apply(np.ones(18, np.float32), NOTHING)
     np.testing.assert_allclose(before - outer.theta, 1.0, rtol=1e-5)
 
 
@@ -234,3 +237,17 @@ def test_another_optimizer_that_is_insisted_on_starts_with_its_own_moments():
     ends = [run(outer, gradients()[3:5]).state() for outer in (changed, fresh)]
     assert {sha256(end.theta) for end in ends} == {sha256(ends[0].theta)}
     assert [end.step for end in ends] == [5, 5]
+
+
+def test_the_carry_is_handed_on_and_is_part_of_the_state():
+    start = MetaState(0, [np.ones(2, np.float32)], ["w"], {"mean": np.zeros((1, 2), np.float32)})
+    outer = OuterUpdate(OuterSettings(), start)
+    np.testing.assert_array_equal(outer.weights.carry, [0, 0])
+    outer.apply(np.ones(2, np.float32), np.array([3, 4], np.float32))
+    np.testing.assert_array_equal(outer.weights.carry, [3, 4])
+    assert outer.weights.step == 1
+    state = outer.state()
+    np.testing.assert_array_equal(state.carry["mean"], [[3, 4]])
+    again = OuterUpdate(OuterSettings(), state)
+    for ours, theirs in zip(again.weights, outer.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

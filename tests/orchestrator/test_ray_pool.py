@@ -14,7 +14,7 @@ from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
 from orchestrator.ray_pool import RayPool
 from workers.errors import FingerprintError, NonFiniteError, PoolError
-from workers.tensors import pack, sha256
+from workers.tensors import sha256
 
 pytestmark = pytest.mark.ray
 
@@ -68,7 +68,7 @@ def make_pool():
 
 
 def first_blocks(launch):
-    return pack(launch.initial_state().theta), train_blocks(launch.config, launch.family, 0)
+    return launch.initial_state().weights, train_blocks(launch.config, launch.family, 0)
 
 
 def broken(block):
@@ -112,47 +112,47 @@ def sha256_with_a_kill(launch, pool, at_step):
 
 
 def test_contributions_come_in_the_order_of_the_blocks(sinusoids, two_actors):
-    theta, blocks = first_blocks(sinusoids)
-    contributions = two_actors.run(theta, blocks)
+    weights, blocks = first_blocks(sinusoids)
+    contributions = two_actors.run(weights, blocks)
     assert [c.index for c in contributions] == list(range(len(blocks)))
-    for ours, theirs in zip(contributions, sinusoids.pool.run(theta, blocks), strict=True):
+    for ours, theirs in zip(contributions, sinusoids.pool.run(weights, blocks), strict=True):
         assert ours.gradient.tobytes() == theirs.gradient.tobytes()
 
 
 def test_a_killed_actor_beyond_the_budget_ends_the_run_in_one_line(sinusoids, make_pool):
     pool = make_pool(sinusoids, 1, max_failures=0)
     pool.wait_until_ready()
-    theta, blocks = first_blocks(sinusoids)
+    weights, blocks = first_blocks(sinusoids)
     # Stopped, it takes the blocks that die with it.
     victim = pool.pids()[0]
     os.kill(victim, signal.SIGSTOP)
     threading.Timer(0.3, os.kill, (victim, signal.SIGKILL)).start()
     with pytest.raises(PoolError, match=r"1 actors? died, workers\.max_failures = 0") as refused:
-        pool.run(theta, blocks)
+        pool.run(weights, blocks)
     assert "\n" not in str(refused.value)
 
 
 def test_an_exception_in_a_block_ends_the_run_with_its_step_its_tasks_and_its_cause(
     sinusoids, two_actors
 ):
-    theta, blocks = first_blocks(sinusoids)
+    weights, blocks = first_blocks(sinusoids)
     with pytest.raises(PoolError) as refused:
-        two_actors.run(theta, [*blocks[:1], broken(blocks[1]), *blocks[2:]])
+        two_actors.run(weights, [*blocks[:1], broken(blocks[1]), *blocks[2:]])
     assert "\n" not in str(refused.value)
     assert "tasks 2 to 3 of step 0 failed on two actors: KeyError" in str(refused.value)
     assert two_actors.replaced == 0
     # The pool goes on: what the broken step left behind is not wanted any more.
-    again = two_actors.run(theta, blocks)
-    straight = sinusoids.pool.run(theta, blocks)
+    again = two_actors.run(weights, blocks)
+    straight = sinusoids.pool.run(weights, blocks)
     assert [c.gradient.tobytes() for c in again] == [c.gradient.tobytes() for c in straight]
 
 
 def test_an_error_of_ours_keeps_its_kind_and_its_words(sinusoids, two_actors):
-    theta, blocks = first_blocks(sinusoids)
+    weights, blocks = first_blocks(sinusoids)
     with pytest.raises(NonFiniteError) as there:
-        two_actors.run(np.full_like(theta, np.nan), blocks)
+        two_actors.run(weights._replace(theta=weights.theta * np.nan), blocks)
     with pytest.raises(NonFiniteError) as here:
-        sinusoids.pool.run(np.full_like(theta, np.nan), blocks)
+        sinusoids.pool.run(weights._replace(theta=weights.theta * np.nan), blocks)
     assert str(there.value) == str(here.value)
 
 

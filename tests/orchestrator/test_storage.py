@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -101,3 +103,20 @@ def test_a_local_file_and_its_folder_are_fsynced(tmp_path, monkeypatch):
     )
     Storage(str(tmp_path)).write("a/x", b"1")
     assert synced == [str(tmp_path / "a" / "x"), str(tmp_path / "a")]
+
+
+CLAIM = "from orchestrator.storage import Storage; import sys; Storage(sys.argv[1]).claim()"
+
+
+def test_a_folder_is_claimed_by_one_process_at_a_time(tmp_path):
+    folder = tmp_path / "a" / "run"
+    storage = Storage(str(folder))
+    storage.claim()
+    assert folder.is_dir()
+    with pytest.raises(ValueError, match=r"another process is training in .*; wait for it"):
+        Storage(str(folder)).claim()
+    other = [sys.executable, "-c", CLAIM]
+    refused = subprocess.run([*other, str(folder)], capture_output=True, text=True)
+    assert "another process is training in" in refused.stderr
+    assert subprocess.run([*other, str(tmp_path / "b")]).returncode == 0
+    Storage(str(tmp_path / "b")).claim()  # the process that had claimed it is gone

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 
 from workers.protocol import Block, Draw, Episode, Recipe, take
-from workers.settings import ImagesTask, MamlAlgorithm, MlpModel, SinusoidTask, WorkerSettings
-from workers.tasks.family import deal
+from workers.settings.algorithms import MamlAlgorithm
+from workers.settings.models import MlpModel
+from workers.settings.tasks import ImagesTask, SinusoidTask
+from workers.settings.worker import WorkerSettings
 from workers.tasks.sinusoid import SinusoidFamily
 
 WAYS = 3
@@ -54,7 +56,7 @@ class NoiseFamily:
             )
 
         support, query = examples(specs["support_seeds"]), examples(specs["query_seeds"])
-        return Episode(deal(support[0], specs), deal(support[1], specs), *query)
+        return Episode(*support, *query)
 
 
 def sinusoid_settings(**changes: Any) -> WorkerSettings:

@@ -6,13 +6,14 @@ import os
 
 import numpy as np
 from small_families import make_family, sinusoid_settings, train_block
+from small_tasks import at
 
 from workers.actor import BlockActor
 from workers.block import BlockRunner
 from workers.combine import combine
-from workers.models.functional import initial_theta
+from workers.meta import initial
 from workers.runtime import fingerprint
-from workers.settings import LinearModel
+from workers.settings.models import LinearModel
 from workers.tensors import pack
 
 
@@ -26,12 +27,12 @@ def test_an_actor_answers_with_its_fingerprint_and_computes_the_runners_bits():
     assert answer["pid"] == os.getpid()
     assert json.loads(json.dumps(answer)) == answer
 
-    theta = pack(initial_theta(settings.model, family.input_shape, family.num_outputs, 0))
+    weights = at(pack(initial(settings, family).theta))
     runner = BlockRunner(settings, family)
     first, second = (train_block(settings, family, lo, lo + 3) for lo in (0, 3))
     blocks = [first, dataclasses.replace(second, index=1)]
-    ours = combine([runner.run(theta, block) for block in blocks])
-    theirs = actor.run(theta, blocks)
+    ours = combine([runner.run(weights, block) for block in blocks])
+    theirs = actor.run(weights, blocks)
     np.testing.assert_array_equal(ours.gradient, theirs.gradient)
     assert (theirs.num_blocks, theirs.num_tasks) == (2, 6)
     assert np.any(ours.gradient)

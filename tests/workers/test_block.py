@@ -11,21 +11,16 @@ from small_families import (
     sinusoid_settings,
     train_block,
 )
+from small_tasks import at
 
 from workers.batches import draw_batches
-from workers.block import BlockRunner, num_train_outputs
+from workers.block import BlockRunner
 from workers.errors import NonFiniteError
-from workers.models.functional import initial_theta
+from workers.meta import initial, num_train_outputs
 from workers.protocol import Block, Draw, Recipe
-from workers.settings import (
-    Conv4Model,
-    JointAlgorithm,
-    LinearModel,
-    MamlAlgorithm,
-    MlpModel,
-    ReptileAlgorithm,
-    RuntimeSettings,
-)
+from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm, ReptileAlgorithm
+from workers.settings.models import Conv4Model, LinearModel, MlpModel
+from workers.settings.worker import RuntimeSettings
 from workers.tensors import pack
 
 MAP = RuntimeSettings(execution="map", xla=False)
@@ -50,9 +45,7 @@ def setup(settings, runtime=MAP, family=None):
     """A runner, its family, and theta."""
     family = family or make_family(settings)
     runner = BlockRunner(settings.model_copy(update={"runtime": runtime}), family)
-    outputs = num_train_outputs(settings, family)
-    theta = pack(initial_theta(settings.model, family.input_shape, outputs, settings.seed))
-    return runner, family, theta
+    return runner, family, pack(initial(settings, family).theta)
 
 
 def assert_close(ours, theirs):
@@ -72,11 +65,11 @@ def test_a_block_has_the_same_bits_again_and_on_another_runner(runtime):
     runner, family, theta = setup(settings, runtime)
     block = train_block(settings, family, 0, 4)
     before = theta.copy()
-    first = runner.run(theta, block)
-    runner.run(theta + 1, train_block(settings, family, 4, 8))
-    runner.run(theta, held_out_block(settings, family, "evaluate", 2, RECIPE))
-    assert_same_bits(runner.run(theta, block), first)
-    assert_same_bits(setup(settings, runtime)[0].run(theta, block), first)
+    first = runner.run(at(theta), block)
+    runner.run(at(theta + 1), train_block(settings, family, 4, 8))
+    runner.run(at(theta), held_out_block(settings, family, "evaluate", 2, RECIPE))
+    assert_same_bits(runner.run(at(theta), block), first)
+    assert_same_bits(setup(settings, runtime)[0].run(at(theta), block), first)
     np.testing.assert_array_equal(theta, before)
 
 
@@ -85,9 +78,9 @@ def test_a_block_is_the_sum_of_its_tasks_mapped_or_vectorized(case):
     settings = CASES[case]
     runner, family, theta = setup(settings)
     block = train_block(settings, family, 0, 4)
-    whole = runner.run(theta, block)
-    parts = [runner.run(theta, part(block, task, task + 1)) for task in range(4)]
-    vectorized = setup(settings, VECTORIZED)[0].run(theta, block)
+    whole = runner.run(at(theta), block)
+    parts = [runner.run(at(theta), part(block, task, task + 1)) for task in range(4)]
+    vectorized = setup(settings, VECTORIZED)[0].run(at(theta), block)
 
     assert whole.gradient.shape == theta.shape
     assert whole.gradient.dtype == np.float32
@@ -108,8 +101,8 @@ def test_evaluation_agrees_mapped_or_vectorized(case):
     settings = CASES[case]
     runner, family, theta = setup(settings)
     block = held_out_block(settings, family, "evaluate", 3, RECIPE)
-    mapped = runner.run(theta, block)
-    vectorized = setup(settings, VECTORIZED)[0].run(theta, block)
+    mapped = runner.run(at(theta), block)
+    vectorized = setup(settings, VECTORIZED)[0].run(at(theta), block)
     assert mapped.gradient.shape == (0,)
     names = {"loss"} | ({"accuracy"} if family.loss != "mse" else set())
     assert mapped.metrics.keys() == vectorized.metrics.keys() == names
@@ -127,10 +120,10 @@ def test_the_shipped_execution_agrees_with_the_plain_one_and_compiles_once():
     for step in range(20):
         block = train_block(settings, family, 0, 4, step)
         moved = theta * np.float32(1 + step / 100)
-        contribution = runner.run(moved, block)
+        contribution = runner.run(at(moved), block)
         seconds.append(contribution.seconds)
         if step % 10 == 0:
-            assert_close(contribution.gradient, plain.run(moved, block).gradient)
+            assert_close(contribution.gradient, plain.run(at(moved), block).gradient)
     assert runner.num_traces == 1
     assert np.median(seconds[1:]) < seconds[0] / 4
 
@@ -139,10 +132,10 @@ def test_nothing_is_traced_twice_for_a_kind_and_shape():
     settings = CASES["reptile, adam"]
     runner, family, theta = setup(settings)
     for step in range(20):
-        runner.run(theta + step, train_block(settings, family, 0, 4, step))
+        runner.run(at(theta + step), train_block(settings, family, 0, 4, step))
         for kind in ("evaluate", "predict"):
             recipe = Recipe(inner_lr=0.01 * (step + 1), inner_steps=2)
-            runner.run(theta, held_out_block(settings, family, kind, 2, recipe))
+            runner.run(at(theta), held_out_block(settings, family, kind, 2, recipe))
     assert runner.num_traces == 3
 
 
@@ -152,8 +145,12 @@ def test_a_prediction_is_the_outputs_on_the_queries_per_task_and_inner_step(num_
     settings = CASES["maml, batch"]
     runner, family, theta = setup(settings)
     recipe = Recipe(0.1, inner_steps)
-    predicted = runner.run(theta, held_out_block(settings, family, "predict", num_tasks, recipe))
-    evaluated = runner.run(theta, held_out_block(settings, family, "evaluate", num_tasks, recipe))
+    predicted = runner.run(
+        at(theta), held_out_block(settings, family, "predict", num_tasks, recipe)
+    )
+    evaluated = runner.run(
+        at(theta), held_out_block(settings, family, "evaluate", num_tasks, recipe)
+    )
     queries = settings.task.queries * WAYS
     outputs = predicted.metrics.pop("outputs")
     assert predicted.metrics == {}
@@ -174,8 +171,8 @@ def test_evaluation_scores_what_training_adapts_to(case):
     train = train_block(settings, family, 0, 3)
     recipe = Recipe(settings.algorithm.inner_lr, settings.algorithm.inner_steps)
     evaluate = Block("evaluate", train.step, 0, 0, 3, train.specs, recipe)
-    loss = runner.run(theta, evaluate).metrics["loss"]
-    after = runner.run(theta, train).metrics["loss_after"]
+    loss = runner.run(at(theta), evaluate).metrics["loss"]
+    after = runner.run(at(theta), train).metrics["loss_after"]
     np.testing.assert_allclose(loss[:, -1].sum(), after, rtol=1e-5)
     assert abs(loss[:, 0].sum() - after) > 1e-4
 
@@ -186,7 +183,7 @@ def test_the_reported_support_loss_is_the_mean_whatever_inner_loss_is_descended(
         algorithm = MamlAlgorithm(inner_lr=0.1, first_order=True, inner_loss=inner_loss)
         settings = noise_settings(model=LinearModel(), algorithm=algorithm)
         runner, family, theta = setup(settings)
-        metrics = runner.run(theta, train_block(settings, family, 0, 2)).metrics
+        metrics = runner.run(at(theta), train_block(settings, family, 0, 2)).metrics
         before.append(metrics["loss_before"])
     np.testing.assert_allclose(before[0], before[1], rtol=1e-6)
 
@@ -196,11 +193,11 @@ def test_inner_batches_decide_what_each_inner_step_sees():
     settings = noise_settings(algorithm=algorithm, model=MlpModel(hidden=(8,)))
     runner, family, theta = setup(settings)
     block = train_block(settings, family, 0, 2)
-    whole = runner.run(theta, block).gradient
+    whole = runner.run(at(theta), block).gradient
 
     def with_batches(batches):
         specs = {**block.specs, "batches": batches}
-        return runner.run(theta, Block("train", 3, 0, 0, 2, specs)).gradient
+        return runner.run(at(theta), Block("train", 3, 0, 0, 2, specs)).gradient
 
     batches = draw_batches(Draw(0, "train", 3), 0, 2, WAYS * settings.task.shots, 4, 2)
     everything = np.tile(np.arange(WAYS * settings.task.shots), (2, 1, 1))
@@ -215,14 +212,14 @@ def test_weights_that_are_not_finite_are_refused_by_name(runtime, index):
     runner, family, theta = setup(settings, runtime)
     theta[index] = np.nan
     with pytest.raises(NonFiniteError, match="the weights are not finite at step 7"):
-        runner.run(theta, train_block(settings, family, 0, 3, step=7))
+        runner.run(at(theta), train_block(settings, family, 0, 3, step=7))
 
 
 def test_an_exploding_inner_rate_is_refused_by_step_and_task():
     settings = sinusoid_settings(algorithm=MamlAlgorithm(inner_lr=1e30))
     runner, family, theta = setup(settings)
     with pytest.raises(NonFiniteError, match="step 7, task 4: gradient not finite"):
-        runner.run(theta, train_block(settings, family, 4, 7, step=7))
+        runner.run(at(theta), train_block(settings, family, 4, 7, step=7))
 
 
 @pytest.mark.parametrize("runtime", [MAP, RuntimeSettings()], ids=["map", "shipped"])
@@ -232,7 +229,7 @@ def test_the_one_task_that_explodes_is_named(runtime):
     block = train_block(settings, family, 4, 8, step=7)
     block.specs["amplitude"][2] = 1e30
     with pytest.raises(NonFiniteError, match="step 7, task 6: gradient not finite") as raised:
-        runner.run(theta, block)
+        runner.run(at(theta), block)
     assert "loss_before" in str(raised.value)
 
 
@@ -248,7 +245,7 @@ def test_joint_names_the_task_by_training_classes_too():
     block = train_block(settings, family, 0, 3, step=7)
     block.specs["query_seeds"][1, 0, 0] = 0
     with pytest.raises(NonFiniteError, match="step 7, task 1: gradient not finite"):
-        runner.run(theta, block)
+        runner.run(at(theta), block)
 
 
 def test_finite_tasks_whose_sum_overflows_are_named_together():
@@ -267,7 +264,7 @@ def test_finite_tasks_whose_sum_overflows_are_named_together():
         }
     )
     with pytest.raises(NonFiniteError, match="step 7, tasks 2 to 3: their sum is not finite"):
-        runner.run(theta, block)
+        runner.run(at(theta), block)
 
 
 def test_a_read_only_theta_is_as_good():
@@ -275,9 +272,9 @@ def test_a_read_only_theta_is_as_good():
     settings = CASES["maml, sinusoid"]
     runner, family, theta = setup(settings)
     block = train_block(settings, family, 0, 2)
-    expected = runner.run(theta, block)
+    expected = runner.run(at(theta), block)
     theta.setflags(write=False)
-    assert_same_bits(runner.run(theta, block), expected)
+    assert_same_bits(runner.run(at(theta), block), expected)
 
 
 def test_outputs_are_the_training_classes_for_joint_classification_alone():

@@ -12,7 +12,7 @@ def block(index, num_blocks=1):
     rng = np.random.default_rng(index)
     gradient = (rng.normal(size=SIZE) * 10.0 ** rng.integers(-4, 5, SIZE)).astype(np.float32)
     metrics = {"loss": np.float32(rng.normal() * 1e3)}
-    return Contribution(index, 2, gradient, metrics, 0.5, num_blocks)
+    return Contribution(index, 2, gradient, gradient[:2], metrics, 0.5, num_blocks)
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 8])
@@ -23,6 +23,7 @@ def test_sums_of_nodes_have_the_bits_of_the_sum_over_all_blocks(size):
         straight, by_nodes = combine(blocks), combine(nodes)
         assert by_nodes.gradient.tobytes() == straight.gradient.tobytes()
         exact = sum(np.float64(b.metrics["loss"]) for b in blocks)
+        assert by_nodes.carry.tobytes() == straight.gradient[:2].tobytes()
         assert by_nodes.metrics == straight.metrics == {"loss": pytest.approx(exact, rel=1e-14)}
         assert (by_nodes.index, by_nodes.num_blocks, by_nodes.num_tasks) == (0, count, 2 * count)
         assert by_nodes.seconds == 0.5 * count

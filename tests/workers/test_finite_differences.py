@@ -1,36 +1,42 @@
-"""MAML's outer gradient through every shipped model against float64 finite differences.
+"""The outer gradients of MAML and its relatives against float64 finite differences.
 
 The meta-objective is recomputed here from nothing but the model's first derivative. Central
-differences with step 1e-6 err by about 1e-12 (truncation) and 1e-10 (rounding) of the value. Relu
+differences with step 1e-7 err by about 1e-14 (truncation) and 1e-9 (rounding) of the value. Relu
 and the maximum have kinks, where the inner gradient jumps; the chance that one of the about 5000
-activations crosses its kink within 2e-6 is below one per cent, and the seeds are fixed.
+activations crosses its kink within 2e-7 is below one in a thousand, and the seeds are fixed.
 """
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_tasks import FRESH, task
 
-from workers.algorithms import maml
+from workers.block import ALGORITHMS
 from workers.losses import Objective
 from workers.models import conv4, mlp
 from workers.models.functional import make_model
-from workers.protocol import Episode
-from workers.settings import Conv4Model, LinearModel, MamlAlgorithm, MlpModel
+from workers.settings.algorithms import (
+    AnilAlgorithm,
+    BoilAlgorithm,
+    MamlAlgorithm,
+    MetaSgdAlgorithm,
+)
+from workers.settings.models import Conv4Model, LinearModel, MlpModel
 
 pytestmark = pytest.mark.usefixtures("float64")
 
-WAYS, STEP, DIRECTIONS = 3, 1e-6, 2
-BOUND = 1e-7  # observed: up to 2e-9
-NORMALIZATIONS = ["none", "batch", "layer"]
+WAYS, STEP, DIRECTIONS = 3, 1e-7, 2
+BOUND = 1e-7  # observed: up to 3e-8
+NORMALIZATIONS = ["none", "batch", "layer", "group"]
 
 
 def make_problem(settings, input_shape, loss="cross_entropy"):
-    """A model, weights near its initialisation (no offset is exactly 0), and an episode."""
+    """A model, weights near its initialisation (no offset is exactly 0), and a task."""
     keras.utils.set_random_seed(5)
     rng = np.random.default_rng(5)
     model = make_model(settings, input_shape, WAYS)
-    theta = [tf.constant(w + 0.2 * rng.normal(size=w.shape)) for w in model.weights()]
+    theta = [tf.constant(w + 0.2 * rng.normal(size=w.shape)) for w in model.initial_weights()]
     assert {w.dtype for w in theta} == {tf.float64}
 
     def examples(number):
@@ -39,29 +45,49 @@ def make_problem(settings, input_shape, loss="cross_entropy"):
             return inputs, rng.normal(size=(number, WAYS))
         return inputs, np.arange(number, dtype=np.int32) % WAYS
 
-    (x_s, y_s), (x_q, y_q) = examples(2 * WAYS), examples(2 * WAYS)
-    episode = Episode(*map(tf.constant, (x_s[None], y_s[None], x_q, y_q)))
-    return Objective(model, loss, "mean", WAYS), theta, episode
+    one = task(examples(2 * WAYS), examples(2 * WAYS))
+    return Objective(model, loss, "mean", WAYS, settings.statistics), theta, one
 
 
-def meta_objective(objective, theta, episode, algorithm):
+def meta_objective(objective, theta, one, settings):
     """The query loss after the inner steps, written out."""
-    for _ in range(algorithm.inner_steps):
+    model, state, velocity = objective.model, start(objective).state, None
+    weights, rates = theta[: len(model.names)], theta[len(model.names) :]
+    adapts = {"anil": model.is_head, "boil": [not head for head in model.is_head]}.get(
+        settings.kind, [True] * len(weights)
+    )
+    for _ in range(settings.inner_steps):
         with tf.GradientTape() as tape:
-            tape.watch(theta)
-            loss = objective.inner(theta, episode.support_inputs[0], episode.support_targets[0])
-        gradient = tape.gradient(loss, theta)
-        theta = [w - algorithm.inner_lr * g for w, g in zip(theta, gradient, strict=True)]
-    return float(objective.outer(theta, episode.query_inputs, episode.query_targets)[0])
+            tape.watch(weights)
+            loss, _ = objective.inner(weights, state, one.support_inputs, one.support_targets)
+        change = tape.gradient(loss, weights)
+        if getattr(settings, "inner_optimizer", "sgd") == "momentum":
+            velocity = [
+                settings.inner_momentum * v + g
+                for v, g in zip(velocity or [0] * len(change), change, strict=True)
+            ]
+            change = velocity
+        weights = [
+            w - (rates[i] if rates else settings.inner_lr) * g if adapted else w
+            for i, (w, g, adapted) in enumerate(zip(weights, change, adapts, strict=True))
+        ]
+    return float(objective.outer(weights, state, one)[0])
 
 
-def error_against_finite_differences(objective, theta, episode, algorithm):
+def start(objective):
+    model = objective.model
+    statistics = [tf.constant(value) for value in model.initial_statistics()]
+    return FRESH._replace(state=model.start(statistics, tf.zeros(2, tf.int32)))
+
+
+def error_against_finite_differences(objective, theta, one, settings):
     """The largest relative error of the directional derivative over random directions.
 
     A direction is half the gradient itself and half noise of its size, so that none of the
     directional derivatives is near zero.
     """
-    gradient, _ = maml.outer_gradient(objective, theta, episode, algorithm)
+    outer_gradient = ALGORITHMS[settings.kind].outer_gradient
+    gradient, _, _ = outer_gradient(objective, theta, start(objective), one, settings)
     gradient = [g.numpy() for g in gradient]
     rng = np.random.default_rng(6)
     norm = np.sqrt(sum(np.sum(np.square(g)) for g in gradient))
@@ -73,8 +99,8 @@ def error_against_finite_differences(objective, theta, episode, algorithm):
             meta_objective(
                 objective,
                 [w + sign * STEP * d for w, d in zip(theta, direction, strict=True)],
-                episode,
-                algorithm,
+                one,
+                settings,
             )
             for sign in (1, -1)
         )
@@ -88,10 +114,38 @@ def algorithm(inner_steps):
     return MamlAlgorithm(inner_lr=0.25, inner_steps=inner_steps)
 
 
+RELATIVES = {
+    "anil": AnilAlgorithm(inner_lr=0.25, inner_steps=2),
+    "boil": BoilAlgorithm(inner_lr=0.25, inner_steps=2),
+    "meta-sgd": MetaSgdAlgorithm(inner_steps=2),
+    "momentum": MamlAlgorithm(inner_lr=0.25, inner_steps=3, inner_optimizer="momentum"),
+}
+
+
+@pytest.mark.parametrize("relative", RELATIVES)
+@pytest.mark.parametrize(
+    ("settings", "input_shape"),
+    [
+        (MlpModel(hidden=(8, 6), normalization="batch"), (5,)),
+        (Conv4Model(filters=4), (16, 16, 1)),
+        (Conv4Model(filters=4, statistics="support"), (16, 16, 1)),
+        (Conv4Model(filters=4, statistics="running"), (16, 16, 1)),
+    ],
+    ids=["mlp", "conv4", "conv4, support statistics", "conv4, running statistics"],
+)
+def test_mamls_relatives_equal_finite_differences(relative, settings, input_shape):
+    objective, theta, one = make_problem(settings, input_shape)
+    if relative == "meta-sgd":
+        rng = np.random.default_rng(7)
+        theta += [tf.constant(rng.uniform(0.1, 0.4, w.shape)) for w in theta]
+    error = error_against_finite_differences(objective, theta, one, RELATIVES[relative])
+    assert error < BOUND
+
+
 @pytest.mark.parametrize("k", [1, 2])
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_maml_through_the_linear_model_equals_finite_differences(normalization, k):
-    problem = make_problem(LinearModel(normalization=normalization), (5,))
+    problem = make_problem(LinearModel(normalization=normalization, groups=2), (6,))
     assert error_against_finite_differences(*problem, algorithm(k)) < BOUND
 
 
@@ -99,7 +153,7 @@ def test_maml_through_the_linear_model_equals_finite_differences(normalization, 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
 def test_maml_through_the_mlp_equals_finite_differences(normalization, loss, k):
-    settings = MlpModel(hidden=(8, 6), normalization=normalization)
+    settings = MlpModel(hidden=(8, 6), normalization=normalization, groups=2)
     problem = make_problem(settings, (5,), loss)
     assert error_against_finite_differences(*problem, algorithm(k)) < BOUND
 
@@ -114,7 +168,7 @@ def test_maml_through_each_activation_equals_finite_differences(activation):
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("downsample", ["stride", "max_pool"])
 def test_maml_through_conv4_equals_finite_differences(normalization, downsample, k):
-    settings = Conv4Model(filters=4, downsample=downsample, normalization=normalization)
+    settings = Conv4Model(filters=4, downsample=downsample, normalization=normalization, groups=2)
     problem = make_problem(settings, (16, 16, 1))
     assert error_against_finite_differences(*problem, algorithm(k)) < BOUND
 
@@ -127,19 +181,23 @@ def test_maml_through_conv4s_readouts_equals_finite_differences(
 ):
     """On 32 x 32 images the last layer has 2 x 2 positions, on 16 x 16 only one."""
     settings = Conv4Model(
-        filters=4, downsample=downsample, normalization=normalization, readout=readout
+        filters=4,
+        downsample=downsample,
+        normalization=normalization,
+        groups=2,
+        readout=readout,
     )
-    objective, theta, episode = make_problem(settings, (32, 32, 1))
+    objective, theta, one = make_problem(settings, (32, 32, 1))
     assert theta[-2].shape == (features, WAYS)
-    assert error_against_finite_differences(objective, theta, episode, algorithm(1)) < BOUND
+    assert error_against_finite_differences(objective, theta, one, algorithm(1)) < BOUND
 
 
-def _keras_normalization(kind, name):
+def _keras_normalization(settings, name):
     layers = {
         "batch": keras.layers.BatchNormalization,
         "layer": keras.layers.LayerNormalization,
     }
-    return layers[kind](epsilon=1e-3, name=name)
+    return layers[settings.normalization](epsilon=1e-3, name=name)
 
 
 @pytest.mark.parametrize("normalization", ["batch", "layer"])

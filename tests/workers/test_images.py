@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from small_images import members, omniglot, picture, write_zip
 
-from workers.batches import draw_batches
 from workers.errors import DataError
 from workers.protocol import Draw, take
-from workers.settings import ImagesTask
+from workers.settings.tasks import ImagesTask
 from workers.tasks.images import ImagesFamily
 from workers.tasks.registry import make_family
 
@@ -73,7 +72,7 @@ def test_specs_are_small_integers_with_a_leading_task_axis(make):
 def test_no_tasks_are_no_tasks(make):
     family = make()
     episode = family.build(family.sample(DRAW, 2, 2, 1, 1), global_labels=True)
-    assert episode.support_inputs.shape == (0, 1, 3, 8, 8, 1)
+    assert episode.support_inputs.shape == (0, 3, 8, 8, 1)
 
 
 def test_support_and_query_share_no_image(make):
@@ -129,7 +128,7 @@ def test_images_are_those_of_the_spec_turned_and_scaled(make):
     episode = family.build(specs)
     assert set(specs["turns"].ravel().tolist()) == {0, 1, 2, 3}
     for inputs, examples in [
-        (episode.support_inputs[:, 0], specs["support_examples"]),
+        (episode.support_inputs, specs["support_examples"]),
         (episode.query_inputs, specs["query_examples"]),
     ]:
         assert inputs.dtype == np.float32
@@ -152,7 +151,7 @@ def test_targets_are_positions_in_the_task_class_by_class(make):
     family = make()
     episode = family.build(family.sample(DRAW, 0, 2, 2, 3))
     assert episode.support_targets.dtype == episode.query_targets.dtype == np.int32
-    assert episode.support_targets.tolist() == [[[0, 0, 1, 1, 2, 2]]] * 2
+    assert episode.support_targets.tolist() == [[0, 0, 1, 1, 2, 2]] * 2
     assert episode.query_targets.tolist() == [[0, 0, 0, 1, 1, 1, 2, 2, 2]] * 2
 
 
@@ -162,7 +161,7 @@ def test_global_targets_name_each_training_class_once(make, rotations):
     specs = family.sample(DRAW, 0, 500, 1, 2)
     episode = family.build(specs, global_labels=True)
     assert episode.query_targets.dtype == np.int32
-    np.testing.assert_array_equal(episode.query_targets[:, ::2], episode.support_targets[:, 0])
+    np.testing.assert_array_equal(episode.query_targets[:, ::2], episode.support_targets)
     label_of = dict(zip(pairs(specs), episode.support_targets.ravel().tolist(), strict=True))
     assert all(
         label_of[pair] == label
@@ -177,31 +176,12 @@ def test_global_targets_of_another_split_are_refused(make):
         family.build(family.sample(Draw(0, "test", 0), 0, 1, 1, 1), global_labels=True)
 
 
-def test_batches_deal_the_support_set_out(make):
-    family = make()
-    specs = dict(family.sample(DRAW, 0, 4, 2, 1))
-    whole = family.build(specs)
-    specs["batches"] = draw_batches(DRAW, 0, 4, 6, inner_steps=3, batch=4)
-    dealt = family.build(specs)
-    assert dealt.support_inputs.shape == (4, 3, 4, 8, 8, 1)
-    assert dealt.support_targets.shape == (4, 3, 4)
-    for task, step in np.ndindex(4, 3):
-        rows = specs["batches"][task, step]
-        np.testing.assert_array_equal(
-            dealt.support_inputs[task, step], whole.support_inputs[task, 0, rows]
-        )
-        np.testing.assert_array_equal(
-            dealt.support_targets[task, step], whole.support_targets[task, 0, rows]
-        )
-    np.testing.assert_array_equal(dealt.query_inputs, whole.query_inputs)
-
-
 def test_shapes_are_as_declared(make):
     family = make(channels=3, image_size=5)
     assert family.input_shape == (5, 5, 3)
     assert (family.num_outputs, family.num_train_classes) == (3, 13)
     episode = family.build(family.sample(DRAW, 0, 2, 1, 2))
-    assert episode.support_inputs.shape == (2, 1, 3, 5, 5, 3)
+    assert episode.support_inputs.shape == (2, 3, 5, 5, 3)
     assert episode.query_inputs.shape == (2, 6, 5, 5, 3)
 
 

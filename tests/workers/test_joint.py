@@ -10,20 +10,23 @@ from small_families import (
     sinusoid_settings,
     train_block,
 )
+from small_tasks import at
 
 from workers.algorithms.joint import replace_head
-from workers.block import BlockRunner, num_train_outputs
-from workers.models.functional import initial_theta, make_model
+from workers.block import BlockRunner
+from workers.meta import initial
+from workers.models.functional import make_model
 from workers.protocol import Recipe
-from workers.settings import Conv4Model, JointAlgorithm, LinearModel, MlpModel, RuntimeSettings
+from workers.settings.algorithms import JointAlgorithm
+from workers.settings.models import Conv4Model, LinearModel, MlpModel
+from workers.settings.worker import RuntimeSettings
 from workers.tensors import pack
 
 RUNTIME = RuntimeSettings(execution="map", xla=False)
 
 
 def setup(settings, family):
-    outputs = num_train_outputs(settings, family)
-    theta = initial_theta(settings.model, family.input_shape, outputs, settings.seed)
+    theta = initial(settings, family).theta
     return BlockRunner(settings, family), [tf.constant(w) for w in theta]
 
 
@@ -51,7 +54,7 @@ def test_replace_head_zeroes_exactly_the_head(settings):
 def test_before_fine_tuning_all_ways_are_equally_likely(classification):
     settings, family, runner, theta = classification
     block = held_out_block(settings, family, "evaluate", 3, Recipe(0.5, 4))
-    loss = runner.run(pack(theta), block).metrics["loss"]
+    loss = runner.run(at(pack(theta)), block).metrics["loss"]
     np.testing.assert_allclose(loss[:, 0], np.log(WAYS), rtol=1e-6)
     assert (loss[:, -1] < np.log(WAYS) - 0.05).all()
 
@@ -59,13 +62,13 @@ def test_before_fine_tuning_all_ways_are_equally_likely(classification):
 def test_training_classifies_all_examples_among_all_training_classes(classification):
     settings, family, runner, theta = classification
     block = train_block(settings, family, 0, 2)
-    metrics = runner.run(pack(theta), block).metrics
+    metrics = runner.run(at(pack(theta)), block).metrics
     episode = family.build(block.specs, global_labels=True)
     loss = accuracy = 0.0
     for task in range(2):
-        inputs = np.concatenate([episode.support_inputs[task, 0], episode.query_inputs[task]])
-        targets = np.concatenate([episode.support_targets[task, 0], episode.query_targets[task]])
-        outputs = runner.train_model.apply(theta, tf.constant(inputs)).numpy()
+        inputs = np.concatenate([episode.support_inputs[task], episode.query_inputs[task]])
+        targets = np.concatenate([episode.support_targets[task], episode.query_targets[task]])
+        outputs = runner.train_model.apply(theta, [], tf.constant(inputs))[0].numpy()
         assert outputs.shape == (len(targets), family.num_train_classes)
         logs = outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
         loss -= logs[np.arange(len(targets)), targets].mean()
@@ -80,9 +83,9 @@ def test_in_regression_the_head_is_kept():
     family = make_family(settings)
     runner, theta = setup(settings, family)
     block = held_out_block(settings, family, "predict", 2, Recipe(0.01, 1))
-    outputs = runner.run(pack(theta), block).metrics["outputs"]
+    outputs = runner.run(at(pack(theta)), block).metrics["outputs"]
     queries = family.build(block.specs).query_inputs
     for task in range(2):
-        plain = runner.train_model.apply(theta, tf.constant(queries[task]))
+        plain, _ = runner.train_model.apply(theta, [], tf.constant(queries[task]))
         np.testing.assert_allclose(outputs[task, 0], plain, rtol=1e-5, atol=1e-6)
     assert np.abs(outputs[:, 1] - outputs[:, 0]).max() > 1e-3

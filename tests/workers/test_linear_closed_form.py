@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_tasks import FRESH, task
 
 from workers.algorithms import maml
 from workers.losses import Objective
 from workers.models.functional import make_model
-from workers.protocol import Episode
-from workers.settings import LinearModel, MamlAlgorithm
+from workers.settings.algorithms import MamlAlgorithm
+from workers.settings.models import LinearModel
 
 WAYS, DIMENSIONS, SUPPORT, QUERIES = 4, 5, 8, 6
 ALPHA = 0.75  # exact in float32, which inner_lr passes through on its way to float64
@@ -63,11 +64,12 @@ def test_maml_on_the_linear_softmax_model_equals_its_closed_form(
 
     model = make_model(LinearModel(), (DIMENSIONS,), WAYS)
     assert model.names == ["head/kernel", "head/bias"]
-    episode = Episode(*map(tf.constant, (x_s[None], y_s[None].astype(np.int32), x_q, y_q)))
-    gradient, _ = maml.outer_gradient(
+    one = task((x_s, y_s.astype(np.int32)), (x_q, y_q))
+    gradient, _, _ = maml.outer_gradient(
         Objective(model, "cross_entropy", inner_loss, WAYS),
         [tf.constant(weights), tf.constant(bias)],
-        episode,
+        FRESH,
+        one,
         MamlAlgorithm(inner_lr=ALPHA, first_order=first_order, inner_loss=inner_loss),
     )
 

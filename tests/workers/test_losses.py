@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_tasks import task
 
 from workers.losses import Objective, cross_entropy, mse
 from workers.models.functional import make_model
-from workers.settings import LinearModel
+from workers.settings.models import LinearModel
 
 
 def test_mse_is_the_mean_square_over_output_dimensions():
@@ -21,12 +22,14 @@ def test_cross_entropy_is_minus_the_log_of_the_targets_probability():
 @pytest.mark.parametrize(("inner_loss", "scale"), [("mean", 1), ("sum_over_shots", 3)])
 def test_the_inner_loss_is_scaled_and_the_outer_loss_is_not(inner_loss, scale):
     model = make_model(LinearModel(), (2,), 3)
-    theta = [tf.constant(w) for w in model.weights()]
+    theta = [tf.constant(w) for w in model.initial_weights()]
     inputs, targets = tf.constant([[1.0, 0.0], [0.0, 2.0]]), tf.constant([0, 2])
     objective = Objective(model, "cross_entropy", inner_loss, 3)
-    mean = tf.reduce_mean(cross_entropy(model.apply(theta, inputs), targets))
-    np.testing.assert_allclose(objective.inner(theta, inputs, targets), scale * mean, rtol=1e-6)
-    np.testing.assert_allclose(objective.outer(theta, inputs, targets)[0], mean, rtol=1e-6)
+    mean = tf.reduce_mean(cross_entropy(model.apply(theta, [], inputs)[0], targets))
+    examples = (inputs, targets)
+    np.testing.assert_allclose(objective.inner(theta, [], *examples)[0], scale * mean, rtol=1e-6)
+    outer = objective.outer(theta, [], task(examples, examples))[0]
+    np.testing.assert_allclose(outer, mean, rtol=1e-6)
     assert objective.inner_scale == scale
 
 

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_families import make_family, sinusoid_settings
 
-from workers.models.functional import initial_theta, make_model
-from workers.settings import Conv4Model, LinearModel, MlpModel
+from workers.meta import Layout, initial
+from workers.models.functional import make_model
+from workers.settings.models import Conv4Model, LinearModel, MlpModel
 from workers.tensors import pack
 
 CASES = [
@@ -48,40 +50,48 @@ def test_finns_omniglot_network_has_his_number_of_parameters():
 def test_apply_uses_the_given_weights_and_not_the_models_own():
     model = make_model(LinearModel(), (2,), 1)
     theta = [tf.constant([[2.0], [3.0]]), tf.constant([1.0])]
-    before = model.weights()
-    np.testing.assert_array_equal(model.apply(theta, tf.constant([[1.0, 1.0]])), [[6.0]])
-    np.testing.assert_array_equal(pack(model.weights()), pack(before))
+    before = model.initial_weights()
+    outputs, state = model.apply(theta, [], tf.constant([[1.0, 1.0]]))
+    np.testing.assert_array_equal(outputs, [[6.0]])
+    assert state == []
+    np.testing.assert_array_equal(pack(model.initial_weights()), pack(before))
 
 
-def test_split_inverts_pack_inside_a_graph():
+def test_a_layout_splits_what_pack_joined():
     model = make_model(MlpModel(hidden=(5,)), (2,), 3)
-    parts = tf.function(model.split)(tf.constant(pack(model.weights())))
-    for part, weight in zip(parts, model.weights(), strict=True):
+    weights = model.initial_weights()
+    layout = Layout(model.names, model.shapes)
+    assert layout.size == model.num_parameters == pack(weights).size
+    parts = tf.function(layout.split)(tf.constant(pack(weights)))
+    for part, weight in zip(parts, weights, strict=True):
         np.testing.assert_array_equal(part, weight)
+    assert Layout([], []).split(tf.zeros([0])) == []
+
+
+def initial_theta(seed):
+    return pack(initial(sinusoid_settings(seed=seed), make_family(sinusoid_settings())).theta)
 
 
 def test_the_initial_theta_is_a_function_of_the_seed():
-    settings = MlpModel(hidden=(5,))
-    one, again, other = (pack(initial_theta(settings, (2,), 3, seed)) for seed in (1, 1, 2))
+    one, again, other = (initial_theta(seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, again)
     assert (one != other).any()
 
 
 def test_the_initial_theta_does_not_depend_on_models_built_before():
-    settings = MlpModel(hidden=(5,))
-    fresh = pack(initial_theta(settings, (2,), 3, 1))
-    make_model(settings, (2,), 3)
+    fresh = initial_theta(1)
+    make_model(MlpModel(hidden=(5,)), (2,), 3)
     make_model(Conv4Model(filters=2), (28, 28, 1), 5)
-    np.testing.assert_array_equal(pack(initial_theta(settings, (2,), 3, 1)), fresh)
+    np.testing.assert_array_equal(initial_theta(1), fresh)
 
 
-@pytest.mark.parametrize("normalization", ["none", "layer"])
+@pytest.mark.parametrize("normalization", ["none", "layer", "group"])
 def test_without_batch_normalization_an_example_is_classified_by_itself(normalization):
     rng = np.random.default_rng(0)
-    model = make_model(Conv4Model(filters=4, normalization=normalization), (16, 16, 1), 3)
+    model = make_model(Conv4Model(filters=4, normalization=normalization, groups=2), (16, 16, 1), 3)
     inputs = rng.normal(size=(5, 16, 16, 1)).astype(np.float32)
-    theta = [tf.constant(w) for w in model.weights()]
-    together, alone = model.apply(theta, inputs), model.apply(theta, inputs[:1])
+    theta = [tf.constant(w) for w in model.initial_weights()]
+    together, alone = (model.apply(theta, [], part)[0] for part in (inputs, inputs[:1]))
     np.testing.assert_allclose(together[:1], alone, atol=1e-5)
 
 
@@ -89,6 +99,6 @@ def test_batch_normalization_is_transductive():
     rng = np.random.default_rng(0)
     model = make_model(Conv4Model(filters=4, normalization="batch"), (16, 16, 1), 3)
     inputs = rng.normal(size=(5, 16, 16, 1)).astype(np.float32)
-    theta = [tf.constant(w) for w in model.weights()]
-    together, fewer = model.apply(theta, inputs), model.apply(theta, inputs[:2])
+    theta = [tf.constant(w) for w in model.initial_weights()]
+    together, fewer = (model.apply(theta, [], part)[0] for part in (inputs, inputs[:2]))
     assert np.abs(together[:2] - fewer).max() > 1e-2

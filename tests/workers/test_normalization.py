@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from precision import in_float64
+from small_tasks import FRESH, task
 
 from workers.algorithms import maml
 from workers.losses import Objective
 from workers.models.functional import make_model
 from workers.models.fused_batch_norm import EPSILON, fused_batch_norm
 from workers.models.normalization import BatchNormalization, LayerNormalization
-from workers.protocol import Episode
-from workers.settings import Conv4Model, MamlAlgorithm
+from workers.settings.algorithms import MamlAlgorithm
+from workers.settings.models import Conv4Model
 
 WAYS, SHAPE = 3, (16, 16, 1)
 SETTINGS = Conv4Model(filters=4)
@@ -26,25 +27,25 @@ def problem(dtype):
     ]
     inputs = tf.constant(rng.normal(size=(2, 6, *SHAPE)), dtype)
     targets = tf.constant(np.arange(12).reshape(2, 6) % WAYS, tf.int32)
-    episode = Episode(inputs[:1], targets[:1], inputs[1], targets[1])
-    return Objective(model, "cross_entropy", "mean", WAYS), theta, episode
+    one = task((inputs[0], targets[0]), (inputs[1], targets[1]))
+    return Objective(model, "cross_entropy", "mean", WAYS), theta, one
 
 
-def loss_and_gradients(objective, theta, episode):
+def loss_and_gradients(objective, theta, one):
     """The support loss, its gradient, and MAML's second-order gradient."""
     with tf.GradientTape() as tape:
         tape.watch(theta)
-        loss = objective.inner(theta, episode.support_inputs[0], episode.support_targets[0])
+        loss, _ = objective.inner(theta, [], one.support_inputs, one.support_targets)
     settings = MamlAlgorithm(inner_lr=0.25, inner_steps=2)
-    outer, _ = maml.outer_gradient(objective, theta, episode, settings)
+    outer, _, _ = maml.outer_gradient(objective, theta, FRESH, one, settings)
     return loss.numpy(), *(
         np.concatenate([np.ravel(g) for g in gradient])
         for gradient in (tape.gradient(loss, theta), outer)
     )
 
 
-def operations(objective, theta, episode):
-    graph = tf.function(lambda: objective.inner(theta, *(part[0] for part in episode[:2])))
+def operations(objective, theta, one):
+    graph = tf.function(lambda: objective.inner(theta, [], *one[:2]))
     return {op.type for op in graph.get_concrete_function().graph.get_operations()}
 
 

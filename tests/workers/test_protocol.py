@@ -68,8 +68,11 @@ def test_what_crosses_the_wire_survives_pickling():
     assert (back.kind, back.step, back.index, back.lo, back.hi) == ("evaluate", 3, 1, 4, 6)
     assert back.recipe == Recipe(0.1, 5)
     np.testing.assert_array_equal(back.specs["a"], block.specs["a"])
-    contribution = Contribution(1, 2, np.ones(3, np.float32), {"loss": np.float32(2)}, 0.5)
+    contribution = Contribution(
+        1, 2, np.ones(3, np.float32), np.zeros(2, np.float32), {"loss": np.float32(2)}, 0.5
+    )
     back = pickle.loads(pickle.dumps(contribution))
     assert (back.index, back.num_tasks, back.metrics, back.seconds) == (1, 2, {"loss": 2}, 0.5)
     np.testing.assert_array_equal(back.gradient, contribution.gradient)
+    np.testing.assert_array_equal(back.carry, contribution.carry)
     assert pickle.loads(pickle.dumps(Draw(1, "test", 2))) == Draw(1, "test", 2)

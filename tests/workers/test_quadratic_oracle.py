@@ -7,10 +7,17 @@ contracts: theta_k = a + (1 - alpha)^k (theta - a), so d(theta_k)/d(theta) = (1 
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_tasks import FRESH, task
 
-from workers.algorithms import joint, maml, reptile
-from workers.protocol import Episode
-from workers.settings import JointAlgorithm, MamlAlgorithm, ReptileAlgorithm
+from workers.algorithms import anil, boil, joint, maml, meta_sgd, reptile
+from workers.settings.algorithms import (
+    AnilAlgorithm,
+    BoilAlgorithm,
+    JointAlgorithm,
+    MamlAlgorithm,
+    MetaSgdAlgorithm,
+    ReptileAlgorithm,
+)
 
 SHAPES = [(2, 3), (4,)]
 ALPHA = 0.375  # exact in float32, which inner_lr passes through on its way to float64
@@ -20,24 +27,42 @@ class Quadratic:
     """The mean over examples x of 1/2 |theta - x|^2 (and half their spread, a constant)."""
 
     inner_scale = 1.0
+    statistics = "batch"
 
-    def inner(self, theta, inputs, targets):
-        flat = tf.concat([tf.reshape(w, [-1]) for w in theta], axis=0)
-        return tf.reduce_mean(tf.reduce_sum(tf.square(flat - inputs), axis=-1)) / 2
+    def __init__(self):
+        self.model = self
 
-    def outer(self, theta, inputs, targets):
-        loss = self.inner(theta, inputs, targets)
+    names = ("body", "head")
+    is_head = (False, True)
+    parts = None
+
+    def apply(self, theta, state, inputs):
+        return tf.concat([tf.reshape(w, [-1]) for w in theta], axis=0) - inputs, state
+
+    def score(self, outputs, targets):
+        loss = tf.reduce_mean(tf.reduce_sum(tf.square(outputs), axis=-1)) / 2
         return loss, {"loss": loss}
+
+    def inner(self, theta, state, inputs, targets):
+        return self.score(self.apply(theta, state, inputs)[0], targets)[0], state
+
+    def outer(self, theta, state, one):
+        outputs, state = self.apply(theta, state, one.query_inputs)
+        return *self.score(outputs, one.query_targets), state
 
 
 @pytest.fixture
 def problem():
-    """theta, an episode of 3 support and 2 query points, and their means a and b."""
+    """theta, a task of 3 support and 2 query points, and their means a and b."""
     rng = np.random.default_rng(0)
     theta, support, query = rng.normal(size=10), rng.normal(size=(3, 10)), rng.normal(size=(2, 10))
     targets = np.zeros(1, np.int32)
-    episode = Episode(*map(tf.constant, (support[None], targets[None], query, targets)))
-    return theta, episode, support.mean(axis=0), query.mean(axis=0)
+    return (
+        theta,
+        task((support, targets), (query, targets)),
+        support.mean(axis=0),
+        query.mean(axis=0),
+    )
 
 
 def split(flat):
@@ -60,49 +85,51 @@ def half_square(x, points):
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_second_order_maml_equals_the_quadratic_oracle(problem, k):
-    theta, episode, a, b = problem
+    theta, one, a, b = problem
     settings = MamlAlgorithm(inner_lr=ALPHA, inner_steps=k)
-    gradient, metrics = maml.outer_gradient(Quadratic(), split(theta), episode, settings)
+    gradient, _, metrics = maml.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
     shrink = (1 - ALPHA) ** k
     theta_k = a + shrink * (theta - a)
     np.testing.assert_allclose(flatten(gradient), shrink * (theta_k - b), rtol=1e-12)
     assert metrics.keys() == {"loss_before", "loss_after"}
-    before = half_square(theta, episode.support_inputs[0].numpy())
-    after = half_square(theta_k, episode.query_inputs.numpy())
+    before = half_square(theta, one.support_inputs.numpy())
+    after = half_square(theta_k, one.query_inputs.numpy())
     np.testing.assert_allclose(metrics["loss_before"], before, rtol=1e-12)
     np.testing.assert_allclose(metrics["loss_after"], after, rtol=1e-12)
 
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_first_order_maml_equals_the_quadratic_oracle(problem, k):
-    theta, episode, a, b = problem
+    theta, one, a, b = problem
     settings = MamlAlgorithm(inner_lr=ALPHA, inner_steps=k, first_order=True)
-    gradient, metrics = maml.outer_gradient(Quadratic(), split(theta), episode, settings)
+    gradient, _, metrics = maml.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
     theta_k = a + (1 - ALPHA) ** k * (theta - a)
     np.testing.assert_allclose(flatten(gradient), theta_k - b, rtol=1e-12)
-    after = half_square(theta_k, episode.query_inputs.numpy())
+    after = half_square(theta_k, one.query_inputs.numpy())
     np.testing.assert_allclose(metrics["loss_after"], after, rtol=1e-12)
 
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_reptile_equals_the_quadratic_oracle(problem, k):
-    theta, episode, a, _ = problem
+    theta, one, a, _ = problem
     settings = ReptileAlgorithm(inner_lr=ALPHA, inner_steps=k)
-    gradient, metrics = reptile.outer_gradient(Quadratic(), split(theta), episode, settings)
+    gradient, _, metrics = reptile.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
     theta_k = a + (1 - ALPHA) ** k * (theta - a)
     np.testing.assert_allclose(flatten(gradient), theta - theta_k, rtol=1e-12)
-    before = half_square(theta, episode.support_inputs[0].numpy())
-    after = half_square(theta_k, episode.query_inputs.numpy())
+    before = half_square(theta, one.support_inputs.numpy())
+    after = half_square(theta_k, one.query_inputs.numpy())
     np.testing.assert_allclose(metrics["loss_before"], before, rtol=1e-12)
     np.testing.assert_allclose(metrics["loss_after"], after, rtol=1e-12)
 
 
 def test_joint_pulls_toward_the_mean_of_support_and_query_examples(problem):
     """Its loss is the mean of 1/2 |theta - x|^2 over all examples: gradient theta - mean x."""
-    theta, episode, a, b = problem
-    gradient, metrics = joint.outer_gradient(Quadratic(), split(theta), episode, JointAlgorithm())
+    theta, one, a, b = problem
+    gradient, _, metrics = joint.outer_gradient(
+        Quadratic(), split(theta), FRESH, one, JointAlgorithm()
+    )
     np.testing.assert_allclose(flatten(gradient), theta - (3 * a + 2 * b) / 5, rtol=1e-12)
-    points = np.concatenate([episode.support_inputs[0], episode.query_inputs])
+    points = np.concatenate([one.support_inputs, one.query_inputs])
     assert metrics.keys() == {"loss_before", "loss_after"}
     np.testing.assert_allclose(metrics["loss_before"], half_square(theta, points), rtol=1e-12)
     assert metrics["loss_after"] is metrics["loss_before"]
@@ -110,9 +137,9 @@ def test_joint_pulls_toward_the_mean_of_support_and_query_examples(problem):
 
 @pytest.mark.parametrize("k", [1, 6])
 def test_reptile_with_inner_adam_equals_numpy(problem, k):
-    theta, episode, a, _ = problem
+    theta, one, a, _ = problem
     settings = ReptileAlgorithm(inner_lr=0.0625, inner_steps=k, inner_optimizer="adam")
-    gradient, _ = reptile.outer_gradient(Quadratic(), split(theta), episode, settings)
+    gradient, _, _ = reptile.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
     adapted, second = theta.copy(), np.zeros(10)
     for t in range(1, k + 1):
         g = adapted - a
@@ -122,21 +149,118 @@ def test_reptile_with_inner_adam_equals_numpy(problem, k):
 
 
 def test_inner_adams_first_step_is_the_sign_of_the_gradient(problem):
-    theta, episode, a, _ = problem
+    theta, one, a, _ = problem
     settings = ReptileAlgorithm(inner_lr=0.0625, inner_steps=1, inner_optimizer="adam")
-    gradient, _ = reptile.outer_gradient(Quadratic(), split(theta), episode, settings)
+    gradient, _, _ = reptile.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
     np.testing.assert_allclose(flatten(gradient), 0.0625 * np.sign(theta - a), rtol=1e-4)
 
 
 def test_each_inner_step_of_reptile_pulls_toward_its_own_batch(problem):
-    theta, episode, _, _ = problem
+    theta, one, _, _ = problem
     centres = np.random.default_rng(1).normal(size=(2, 1, 10))
-    dealt = episode._replace(
-        support_inputs=tf.constant(centres), support_targets=tf.zeros((2, 1), tf.int32)
+    dealt = one._replace(
+        support_inputs=tf.constant(centres[:, 0]),
+        support_targets=tf.zeros(2, tf.int32),
+        batches=tf.constant([[0], [1]]),
     )
     settings = ReptileAlgorithm(inner_lr=ALPHA, inner_steps=3)
-    gradient, _ = reptile.outer_gradient(Quadratic(), split(theta), dealt, settings)
+    gradient, _, _ = reptile.outer_gradient(Quadratic(), split(theta), FRESH, dealt, settings)
     adapted = theta
     for step in (0, 1, 0):
         adapted = adapted - ALPHA * (adapted - centres[step, 0])
     np.testing.assert_allclose(flatten(gradient), theta - adapted, rtol=1e-12)
+
+
+def velocity_of_quadratic(theta, a, k, coefficient, velocity=0.0):
+    """Momentum on the quadratic, by numpy: the adapted weights and the velocity."""
+    for _ in range(k):
+        velocity = coefficient * velocity + (theta - a)
+        theta = theta - ALPHA * velocity
+    return theta, velocity
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_reptile_with_inner_momentum_equals_numpy(problem, k):
+    theta, one, a, _ = problem
+    settings = ReptileAlgorithm(
+        inner_lr=ALPHA, inner_steps=k, inner_optimizer="momentum", inner_momentum=0.5
+    )
+    gradient, left, _ = reptile.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    adapted, velocity = velocity_of_quadratic(theta, a, k, 0.5)
+    np.testing.assert_allclose(flatten(gradient), theta - adapted, rtol=1e-12)
+    np.testing.assert_allclose(flatten(left.moments), velocity, rtol=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_persistent_moments_go_on_where_the_step_before_ended(problem, optimizer):
+    """Two outer steps of k inner steps each are one of 2k, if theta does not move in between."""
+    theta, one, _, _ = problem
+    settings = {"inner_optimizer": optimizer, "inner_moments": "persistent", "inner_lr": 0.0625}
+    twice = ReptileAlgorithm(inner_steps=6, **settings)
+    once = ReptileAlgorithm(inner_steps=3, **settings)
+    expected, end, _ = reptile.outer_gradient(Quadratic(), split(theta), FRESH, one, twice)
+    first, left, _ = reptile.outer_gradient(Quadratic(), split(theta), FRESH, one, once)
+    middle = split(theta - flatten(first))
+    second, final, _ = reptile.outer_gradient(
+        Quadratic(), middle, left._replace(outer_step=1), one, once
+    )
+    np.testing.assert_allclose(flatten(first) + flatten(second), flatten(expected), rtol=1e-10)
+    np.testing.assert_allclose(flatten(final.moments), flatten(end.moments), rtol=1e-10)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_maml_through_momentum_equals_the_quadratic_oracle(problem, k):
+    """The adapted weights are linear in theta: their slope is numpy's run from 1 toward 0."""
+    theta, one, a, b = problem
+    settings = MamlAlgorithm(
+        inner_lr=ALPHA, inner_steps=k, inner_optimizer="momentum", inner_momentum=0.5
+    )
+    gradient, _, _ = maml.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    adapted, _ = velocity_of_quadratic(theta, a, k, 0.5)
+    slope, _ = velocity_of_quadratic(1.0, 0.0, k, 0.5)
+    np.testing.assert_allclose(flatten(gradient), slope * (adapted - b), rtol=1e-12)
+
+
+@pytest.mark.parametrize("first_order", [False, True])
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize(
+    ("algorithm", "kind", "adapts"),
+    [(anil, AnilAlgorithm, [False, True]), (boil, BoilAlgorithm, [True, False])],
+    ids=["anil", "boil"],
+)
+def test_anil_and_boil_equal_the_quadratic_oracle(problem, algorithm, kind, adapts, k, first_order):
+    """Weights that adapt contract as MAML's; for the others d(theta_k)/d(theta) is 1."""
+    theta, one, a, b = problem
+    settings = kind(inner_lr=ALPHA, inner_steps=k, first_order=first_order)
+    gradient, _, _ = algorithm.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    mask = np.concatenate(
+        [np.full(np.prod(shape), adapted) for shape, adapted in zip(SHAPES, adapts, strict=True)]
+    )
+    shrink = np.where(mask, (1 - ALPHA) ** k, 1)
+    theta_k = a * (1 - shrink) + shrink * theta
+    slope = 1 if first_order else shrink
+    np.testing.assert_allclose(flatten(gradient), slope * (theta_k - b), rtol=1e-12)
+
+
+@pytest.mark.parametrize("first_order", [False, True])
+@pytest.mark.parametrize("k", [1, 3])
+def test_meta_sgd_equals_the_quadratic_oracle(problem, k, first_order):
+    """theta_k = a + (1 - r)^k (theta - a) for each weight's rate r, and so is d(theta_k)/dr.
+
+    First order drops what a step's gradient owes to the weights before it: then d(theta_k)/dr is
+    the sum of the gradients along the way, with a minus sign.
+    """
+    theta, one, a, b = problem
+    rates = np.random.default_rng(1).uniform(0.1, 0.9, 10)
+    settings = MetaSgdAlgorithm(inner_steps=k, first_order=first_order)
+    meta = split(theta) + split(rates)
+    gradient, _, _ = meta_sgd.outer_gradient(Quadratic(), meta, FRESH, one, settings)
+    theta_k = a + (1 - rates) ** k * (theta - a)
+    if first_order:
+        by_theta = 1
+        by_rate = -sum((1 - rates) ** i * (theta - a) for i in range(k))
+    else:
+        by_theta = (1 - rates) ** k
+        by_rate = -k * (1 - rates) ** (k - 1) * (theta - a)
+    np.testing.assert_allclose(flatten(gradient[:2]), by_theta * (theta_k - b), rtol=1e-12)
+    np.testing.assert_allclose(flatten(gradient[2:]), by_rate * (theta_k - b), rtol=1e-12)

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from workers.batches import draw_batches
 from workers.protocol import Draw, take
-from workers.settings import SinusoidTask
+from workers.settings.tasks import SinusoidTask
 from workers.tasks.registry import make_family
 from workers.tasks.sinusoid import SinusoidFamily
 
@@ -49,30 +48,18 @@ def test_another_seed_step_or_split_is_another_task(other):
 def test_support_and_query_lie_on_the_tasks_own_curve():
     specs = FAMILY.sample(DRAW, 0, 20, 5, 3)
     episode = FAMILY.build(specs)
-    assert episode.support_inputs.shape == episode.support_targets.shape == (20, 1, 5, 1)
+    assert episode.support_inputs.shape == episode.support_targets.shape == (20, 5, 1)
     assert episode.query_inputs.shape == episode.query_targets.shape == (20, 3, 1)
     assert {part.dtype for part in episode} == {np.dtype(np.float32)}
     for task in range(20):
         amplitude, phase = specs["amplitude"][task], specs["phase"][task]
         for inputs, targets, x in (
-            (episode.support_inputs[task, 0], episode.support_targets[task, 0], "support_x"),
+            (episode.support_inputs[task], episode.support_targets[task], "support_x"),
             (episode.query_inputs[task], episode.query_targets[task], "query_x"),
         ):
             np.testing.assert_allclose(inputs[:, 0], specs[x][task], rtol=1e-6)
             curve = amplitude * np.sin(specs[x][task] - phase)
             np.testing.assert_allclose(targets[:, 0], curve, atol=1e-6)
-
-
-def test_batches_deal_the_support_set_out():
-    specs = FAMILY.sample(DRAW, 0, 3, 6, 2)
-    batches = draw_batches(DRAW, 0, 3, 6, 4, 3)
-    whole, dealt = FAMILY.build(specs), FAMILY.build({**specs, "batches": batches})
-    assert dealt.support_inputs.shape == (3, 4, 3, 1)
-    for task, step in np.ndindex(3, 4):
-        chosen = batches[task, step]
-        for dealt_set, whole_set in zip(dealt[:2], whole[:2], strict=True):
-            np.testing.assert_array_equal(dealt_set[task, step], whole_set[task, 0, chosen])
-    np.testing.assert_array_equal(dealt.query_inputs, whole.query_inputs)
 
 
 def test_a_seeds_task_never_changes():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workers.errors import DataError
-from workers.settings import ImagesTask
+from workers.settings.tasks import ImagesTask
 from workers.tasks.splits import SPLITS, split_classes, split_hash
 
 NAMES = [f"c{index:03}" for index in range(100)]

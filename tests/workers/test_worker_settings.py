@@ -3,17 +3,10 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from workers.settings import (
-    Conv4Model,
-    ImagesTask,
-    LinearModel,
-    MamlAlgorithm,
-    MlpModel,
-    ReptileAlgorithm,
-    RuntimeSettings,
-    SinusoidTask,
-    WorkerSettings,
-)
+from workers.settings.algorithms import MamlAlgorithm, ReptileAlgorithm
+from workers.settings.models import Conv4Model, LinearModel, MlpModel
+from workers.settings.tasks import ImagesTask, SinusoidTask
+from workers.settings.worker import RuntimeSettings, WorkerSettings
 
 
 def make(model=None, task=None, **changes):
@@ -64,7 +57,7 @@ def test_a_kind_chooses_the_section():
         (SinusoidTask, {"shots": 0}, "shots"),
         (ImagesTask, {"ways": 1}, "ways"),
         (MlpModel, {"hidden": (0,)}, "hidden"),
-        (Conv4Model, {"normalization": "group"}, "normalization"),
+        (Conv4Model, {"normalization": "instance"}, "normalization"),
     ],
 )
 def test_what_is_out_of_range_is_refused_by_name(section, changes, field):

@@ -1,35 +1,47 @@
 """Joint training: no inner loop. The baseline that a few-shot claim is measured against."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
-from workers.losses import Metrics, Objective, Theta
-from workers.protocol import Episode
-from workers.settings import JointAlgorithm
+from workers.algorithms.algorithm import Outcome, Start
+from workers.inner import Learner, Plan
+from workers.inner_optimizers import Sgd
+from workers.losses import Objective, Theta
+from workers.models.functional import FunctionalModel
+from workers.protocol import Task
+from workers.settings.algorithms import JointAlgorithm
 
 
 def outer_gradient(
-    objective: Objective, theta: Theta, episode: Episode, settings: JointAlgorithm
-) -> tuple[list[tf.Tensor], Metrics]:
+    objective: Objective, theta: Theta, start: Start, task: Task, settings: JointAlgorithm
+) -> Outcome:
     """Differentiate the unadapted loss on all of a task's examples, support and query alike.
 
     Args:
       theta: list of float [*shape_i]; in classification with a head over all training classes.
-      episode: one task, its targets being training classes in classification.
+      task: its targets are training classes in classification.
     Returns:
-      list like theta, and scalar metrics; nothing is adapted, so loss_before is loss_after.
+      see `Algorithm`; nothing is adapted, so loss_before is loss_after.
     """
-    batches, examples = episode.support_inputs.shape[:2]
-    inputs = tf.concat([_flatten(episode.support_inputs), episode.query_inputs], axis=0)
-    targets = tf.concat([_flatten(episode.support_targets), episode.query_targets], axis=0)
-    assert inputs.shape[0] == batches * examples + episode.query_inputs.shape[0]
+    inputs = tf.concat([task.support_inputs, task.query_inputs], axis=0)
+    targets = tf.concat([task.support_targets, task.query_targets], axis=0)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(theta)
-        loss, metrics = objective.outer(theta, inputs, targets)
+        outputs, state = objective.model.apply(theta, start.state, inputs)
+        loss, metrics = objective.score(outputs, targets)
     gradient = tape.gradient(loss, theta, unconnected_gradients="zero")
     del metrics["loss"]
-    return gradient, {"loss_before": loss, "loss_after": loss, **metrics}
+    metrics = {"loss_before": loss, "loss_after": loss, **metrics}
+    return gradient, start._replace(state=state), metrics
+
+
+def learn(
+    model: FunctionalModel, theta: Theta, start: Start, settings: JointAlgorithm, inner_lr: Any
+) -> tuple[Learner, Plan]:
+    """A new task is adapted to by SGD on all weights."""
+    return Learner(list(theta), [], start.state), Plan(Sgd(inner_lr), [True] * len(theta))
 
 
 def replace_head(
@@ -40,7 +52,3 @@ def replace_head(
         tf.zeros(shape, w.dtype) if name.startswith("head/") else w
         for w, name, shape in zip(theta, names, shapes, strict=True)
     ]
-
-
-def _flatten(batches: tf.Tensor) -> tf.Tensor:
-    return tf.reshape(batches, [-1, *batches.shape[2:]])

@@ -1,31 +1,30 @@
 """Reptile."""
 
-import tensorflow as tf
-
-from workers.inner import adapt, make_optimizer
-from workers.losses import Metrics, Objective, Theta
-from workers.protocol import Episode
-from workers.settings import ReptileAlgorithm
+from workers.algorithms.algorithm import Outcome, Start, learn_all
+from workers.inner import adapt
+from workers.losses import Objective, Theta
+from workers.protocol import Task
+from workers.settings.algorithms import ReptileAlgorithm
 
 
 def outer_gradient(
-    objective: Objective, theta: Theta, episode: Episode, settings: ReptileAlgorithm
-) -> tuple[list[tf.Tensor], Metrics]:
+    objective: Objective, theta: Theta, start: Start, task: Task, settings: ReptileAlgorithm
+) -> Outcome:
     """Pull theta toward the weights adapted to one task.
 
     Args:
       theta: list of float [*shape_i], the initialisation.
-      episode: one task: support [batches, examples, ...], query [examples, ...] (for metrics).
+      task: its queries are for metrics only.
       settings: inner_lr > 0, inner_steps >= 1, inner_optimizer.
     Returns:
-      list like theta: theta - adapted. SGD with outer lr = e then moves theta by
-      e * (mean adapted - theta). And scalar metrics, as MAML's.
+      see `Algorithm`. The gradient is theta - adapted: SGD with outer lr = e then moves theta by
+      e * (mean adapted - theta).
     Source: Nichol et al. 2018, arXiv:1803.02999, algorithm 1.
     """
-    optimizer = make_optimizer(settings.inner_optimizer, settings.inner_lr)
-    support = (episode.support_inputs, episode.support_targets)
-    adapted, before = adapt(objective.inner, theta, support, settings.inner_steps, optimizer)
-    gradient = [w - a for w, a in zip(theta, adapted, strict=True)]
-    after, metrics = objective.outer(adapted, episode.query_inputs, episode.query_targets)
+    learner, plan = learn_all(objective.model, theta, start, settings, settings.inner_lr)
+    learner, before = adapt(objective.inner, learner, task, settings.inner_steps, plan)
+    gradient = [w - a for w, a in zip(theta, learner.theta, strict=True)]
+    after, metrics, _ = objective.outer(learner.theta, learner.state, task)
     del metrics["loss"]
-    return gradient, {"loss_before": before / objective.inner_scale, "loss_after": after, **metrics}
+    metrics = {"loss_before": before / objective.inner_scale, "loss_after": after, **metrics}
+    return gradient, start._replace(state=learner.state, moments=learner.moments), metrics

@@ -6,7 +6,7 @@ Source: Vinyals et al. 2016 (arXiv:1606.04080); strided for Omniglot as in Finn 
 import keras
 
 from workers.models.normalization import make_normalization
-from workers.settings import Conv4Model
+from workers.settings.models import Conv4Model
 
 
 def build(settings: Conv4Model, input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
@@ -23,7 +23,7 @@ def build(settings: Conv4Model, input_shape: tuple[int, ...], num_outputs: int) 
             use_bias=settings.normalization == "none",
             name=f"conv{i}",
         )(hidden)
-        hidden = make_normalization(settings.normalization, f"normalization{i}")(hidden)
+        hidden = make_normalization(settings, f"normalization{i}")(hidden)
         hidden = keras.layers.ReLU(name=f"relu{i}")(hidden)
         if not strided:
             hidden = keras.layers.MaxPooling2D(2, name=f"pool{i}")(hidden)

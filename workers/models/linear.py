@@ -3,12 +3,12 @@
 import keras
 
 from workers.models.normalization import make_normalization
-from workers.settings import LinearModel
+from workers.settings.models import LinearModel
 
 
 def build(settings: LinearModel, input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
     """[batch, *input_shape] -> [batch, num_outputs]."""
     inputs = keras.Input(input_shape)
     flat = keras.layers.Flatten(name="flatten")(inputs)
-    normalized = make_normalization(settings.normalization, "normalization")(flat)
+    normalized = make_normalization(settings, "normalization")(flat)
     return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(normalized))

@@ -3,7 +3,7 @@
 import keras
 
 from workers.models.normalization import make_normalization
-from workers.settings import MlpModel
+from workers.settings.models import MlpModel
 
 
 def build(settings: MlpModel, input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
@@ -12,6 +12,6 @@ def build(settings: MlpModel, input_shape: tuple[int, ...], num_outputs: int) ->
     hidden = keras.layers.Flatten(name="flatten")(inputs)
     for i, units in enumerate(settings.hidden):
         hidden = keras.layers.Dense(units, name=f"dense{i}")(hidden)
-        hidden = make_normalization(settings.normalization, f"normalization{i}")(hidden)
+        hidden = make_normalization(settings, f"normalization{i}")(hidden)
         hidden = keras.layers.Activation(settings.activation, name=f"activation{i}")(hidden)
     return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(hidden))

@@ -3,7 +3,7 @@
 Keras' BatchNormalization (in training), LayerNormalization and GroupNormalization go through
 `tf.nn.moments`, whose variance stops the gradient of the mean: the first derivative is right, the
 second is not, and second-order MAML silently trains on it. The layers here take their moments
-with `reduce_mean`, or with TensorFlow's fused kernel, which has a second derivative of its own.
+with `reduce_mean`, or with TensorFlow's fused kernel (fused_batch_norm.py).
 """
 
 from typing import Any
@@ -12,6 +12,8 @@ import keras
 import tensorflow as tf
 
 from workers.models.fused_batch_norm import EPSILON, fused_batch_norm
+
+_MOMENTUM = 0.99
 
 
 class _Normalization(keras.layers.Layer):
@@ -23,23 +25,55 @@ class _Normalization(keras.layers.Layer):
         self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma")
         self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
 
-    def _normalize(self, inputs: tf.Tensor, axes: list[int]) -> tf.Tensor:
+    def _scale_and_shift(
+        self, inputs: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor
+    ) -> tf.Tensor:
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-        centered = inputs - tf.reduce_mean(inputs, axes, keepdims=True)
-        variance = tf.reduce_mean(tf.square(centered), axes, keepdims=True)
-        return centered * (tf.math.rsqrt(variance + EPSILON) * gamma) + beta
+        return (inputs - mean) * (tf.math.rsqrt(variance + EPSILON) * gamma) + beta
+
+    def _normalize(self, inputs: tf.Tensor, axes: list[int]) -> tf.Tensor:
+        return self._scale_and_shift(inputs, *_moments(inputs, axes))
 
 
 class BatchNormalization(_Normalization):
-    """Normalize each channel by the statistics of the batch that it is given (transductive)."""
+    """Normalize each channel over the batch.
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    running: keep running statistics of the batches seen in training, and normalize by them
+    otherwise. Without, every batch is normalized by its own (transductive).
+    """
+
+    def __init__(self, running: bool = False, **options: Any):
+        super().__init__(**options)
+        self._running = running
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Running mean and variance, where asked for, beside scale and offset."""
+        super().build(input_shape)
+        if self._running:
+            shape = (input_shape[-1],)
+            self.mean = self.add_weight(
+                shape=shape, initializer="zeros", trainable=False, name="mean"
+            )
+            self.variance = self.add_weight(
+                shape=shape, initializer="ones", trainable=False, name="variance"
+            )
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """[batch, ..., channels] -> the same shape."""
         inputs = tf.convert_to_tensor(inputs)
+        axes = list(range(inputs.shape.rank - 1))
+        if self._running:
+            if not training:
+                kept = tf.convert_to_tensor(self.mean), tf.convert_to_tensor(self.variance)
+                return self._scale_and_shift(inputs, *kept)
+            moments = _moments(tf.stop_gradient(inputs), axes)
+            for variable, new in zip((self.mean, self.variance), moments, strict=True):
+                old = tf.convert_to_tensor(variable)
+                variable.assign(_MOMENTUM * old + (1 - _MOMENTUM) * tf.reshape(new, old.shape))
         if inputs.shape.rank == 4 and inputs.dtype == tf.float32:
             gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
             return fused_batch_norm(inputs, gamma, beta)
-        return self._normalize(inputs, list(range(inputs.shape.rank - 1)))
+        return self._normalize(inputs, axes)
 
 
 class LayerNormalization(_Normalization):
@@ -51,8 +85,41 @@ class LayerNormalization(_Normalization):
         return self._normalize(inputs, list(range(1, inputs.shape.rank)))
 
 
-def make_normalization(kind: str, name: str) -> Any:
-    """The layer of that kind; "none" is the identity."""
-    if kind == "none":
-        return keras.layers.Identity(name=name)
-    return {"batch": BatchNormalization, "layer": LayerNormalization}[kind](name=name)
+class GroupNormalization(_Normalization):
+    """Normalize each example by mean and variance over positions and a group of its channels.
+
+    Source: Wu and He 2018, arXiv:1803.08494.
+    """
+
+    def __init__(self, groups: int, **options: Any):
+        super().__init__(**options)
+        self._groups = groups
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[batch, ..., channels] -> the same shape."""
+        inputs = tf.convert_to_tensor(inputs)
+        *outer, channels = inputs.shape[1:]
+        grouped = tf.reshape(inputs, [-1, *outer, self._groups, channels // self._groups])
+        axes = [*range(1, 1 + len(outer)), grouped.shape.rank - 1]
+        mean, variance = _moments(grouped, axes)
+        standard = (grouped - mean) * tf.math.rsqrt(variance + EPSILON)
+        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        return tf.reshape(standard, tf.shape(inputs)) * gamma + beta
+
+
+def make_normalization(settings: Any, name: str) -> Any:
+    """The layer that `settings.normalization` names; "none" is the identity."""
+    kind = settings.normalization
+    if kind == "batch":
+        return BatchNormalization(running=settings.statistics == "running", name=name)
+    if kind == "group":
+        return GroupNormalization(settings.groups, name=name)
+    if kind == "layer":
+        return LayerNormalization(name=name)
+    return keras.layers.Identity(name=name)
+
+
+def _moments(inputs: tf.Tensor, axes: list[int]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and variance, with all axes kept."""
+    mean = tf.reduce_mean(inputs, axes, keepdims=True)
+    return mean, tf.reduce_mean(tf.square(inputs - mean), axes, keepdims=True)

@@ -2,9 +2,7 @@
 
 from typing import Any, Literal, Protocol
 
-import numpy as np
-
-from workers.protocol import Array, Draw, Episode, Specs, Split
+from workers.protocol import Draw, Episode, Specs, Split
 
 
 class TaskFamily(Protocol):
@@ -28,7 +26,6 @@ class TaskFamily(Protocol):
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Make the arrays, [tasks, ...].
 
-        specs["batches"], where present ([tasks, inner_steps, batch]), deals the support set out.
         global_labels: targets are indices of training classes instead of 0 .. ways - 1.
         """
 
@@ -40,11 +37,3 @@ class TaskFamily(Protocol):
 
     def protocol(self, split: Split) -> dict[str, Any]:
         """What must stand beside a number measured on these tasks."""
-
-
-def deal(support: Array, specs: Specs) -> Array:
-    """[tasks, examples, ...] -> [tasks, batches, batch, ...] as specs["batches"] says."""
-    if "batches" not in specs:
-        return support[:, None]
-    tasks = np.arange(len(support))[:, None, None]
-    return support[tasks, specs["batches"]]

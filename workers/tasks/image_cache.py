@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import DataError
-from workers.settings import ImagesTask
+from workers.settings.tasks import ImagesTask
 from workers.tasks.image_sources import open_sources, source_digest
 
 Progress = Callable[[int, int], None]

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from workers.errors import DataError
 from workers.protocol import Array, Draw, Episode, Specs, Split
-from workers.settings import ImagesTask
-from workers.tasks.family import deal
+from workers.settings.tasks import ImagesTask
 from workers.tasks.image_cache import ImageCache, Progress, open_cache
 from workers.tasks.image_sources import find_files
 from workers.tasks.splits import SPLITS, split_classes, split_hash
@@ -84,8 +83,8 @@ class ImagesFamily:
           global_labels: targets are indices of (base class, turn) among the training classes,
             0 .. num_train_classes - 1, instead of positions in the task.
         Returns:
-          Support inputs [tasks, batches, ways * shots, H, W, C], query inputs [tasks,
-          ways * queries, H, W, C]; targets likewise, without H, W, C.
+          Inputs [tasks, ways * shots or ways * queries, H, W, C]; targets likewise, without
+          H, W, C.
         """
         labels = np.broadcast_to(
             np.arange(self._settings.ways, dtype=np.int32), np.shape(specs["classes"])
@@ -96,7 +95,7 @@ class ImagesFamily:
             labels = ranks * np.int32(self._num_turns("train")) + specs["turns"]
         support_x, support_y = self._set(specs, "support_examples", labels)
         query_x, query_y = self._set(specs, "query_examples", labels)
-        return Episode(deal(support_x, specs), deal(support_y, specs), query_x, query_y)
+        return Episode(support_x, support_y, query_x, query_y)
 
     def showcase(self, specs: Specs) -> Specs:
         """As they are: the picture shows the queries that are measured."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from workers.settings import TaskSettings
+from workers.settings.tasks import TaskSettings
 from workers.tasks.family import TaskFamily
 
 Progress = Callable[[int, int], None]

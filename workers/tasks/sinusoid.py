@@ -5,8 +5,7 @@ from typing import Any, Literal
 import numpy as np
 
 from workers.protocol import Draw, Episode, Specs, Split
-from workers.settings import SinusoidTask
-from workers.tasks.family import deal
+from workers.settings.tasks import SinusoidTask
 
 
 class SinusoidFamily:
@@ -34,7 +33,7 @@ class SinusoidFamily:
         }
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
-        """Inputs and targets float32 [tasks, (batches,) examples, 1]."""
+        """Inputs and targets float32 [tasks, examples, 1]."""
         amplitude, phase = specs["amplitude"][:, None], specs["phase"][:, None]
 
         def points(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +42,7 @@ class SinusoidFamily:
 
         support_x, support_y = points(np.asarray(specs["support_x"]))
         query_x, query_y = points(np.asarray(specs["query_x"]))
-        return Episode(deal(support_x, specs), deal(support_y, specs), query_x, query_y)
+        return Episode(support_x, support_y, query_x, query_y)
 
     def showcase(self, specs: Specs) -> Specs:
         """Queries on an even grid over the range of the inputs."""

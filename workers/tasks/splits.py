@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from workers.errors import DataError
 from workers.protocol import Split
-from workers.settings import ImagesTask
+from workers.settings.tasks import ImagesTask
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 #: Split -> int32 indices into the sorted class names, ascending; no index in two splits.

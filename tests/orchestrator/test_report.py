@@ -1,0 +1,40 @@
+import io
+
+from rich.console import Console
+
+from orchestrator.loop import StepReport
+from orchestrator.report import ProgressView
+from orchestrator.run import Progress
+
+
+def lines(*progress, num_steps=3):
+    """What a view prints where there is no terminal."""
+    text = io.StringIO()
+    with ProgressView(Console(file=text, width=200), 0, num_steps) as view:
+        for each in progress:
+            view.update(each)
+    return text.getvalue().splitlines()
+
+
+def step(number, **rest):
+    report = StepReport(number, {"loss_before": 2.0, "loss_after": 1.0}, tasks=4, seconds=0.5)
+    return Progress(report, **rest)
+
+
+def test_the_last_step_is_shown_with_losses_and_speed():
+    *_, last = lines(step(1), step(2), step(3))
+    assert last.startswith("step 3/3  loss 2.000 → 1.000  8 tasks/s")
+
+
+def test_the_death_of_an_actor_is_told_once():
+    told = [
+        line for line in lines(step(1), step(2, replaced=1), step(3, replaced=1)) if "actor" in line
+    ]
+    assert told == ["step 2: an actor died and was replaced (1 so far); its tasks were run again"]
+
+
+def test_a_validation_is_told_with_its_recipe():
+    validation = {"metric": "accuracy", "score": 0.9, "inner_steps": 3, "inner_lr": 0.4}
+    assert "step 1: validation accuracy 0.9000 (inner steps 3, inner lr 0.4)" in lines(
+        step(1, validation=validation)
+    )

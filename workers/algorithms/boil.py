@@ -1,0 +1,20 @@
+"""BOIL: the body adapts, the head does not (Oh et al. 2021, arXiv:2008.08882)."""
+
+from functools import partial
+from typing import Any
+
+from workers.algorithms import maml
+from workers.algorithms.algorithm import Start, learn_some
+from workers.inner import Learner, Plan
+from workers.losses import Theta
+from workers.models.functional import FunctionalModel
+
+
+def learn(
+    model: FunctionalModel, theta: Theta, start: Start, settings: Any, inner_lr: Any
+) -> tuple[Learner, Plan]:
+    """All weights but those of the head adapt."""
+    return learn_some([not head for head in model.is_head], theta, start, settings, inner_lr)
+
+
+outer_gradient = partial(maml.outer_gradient, learn=learn)

@@ -1,0 +1,24 @@
+"""Meta-SGD: a learned rate for every weight (Li et al. 2017, arXiv:1707.09835)."""
+
+from functools import partial
+from typing import Any
+
+from workers.algorithms import maml
+from workers.algorithms.algorithm import Start
+from workers.inner import Learner, Plan
+from workers.inner_optimizers import Sgd
+from workers.losses import Theta
+from workers.models.functional import FunctionalModel
+
+
+def learn(
+    model: FunctionalModel, theta: Theta, start: Start, settings: Any, inner_lr: Any
+) -> tuple[Learner, Plan]:
+    """theta is the weights and, in the same order, their rates; `inner_lr` was their start."""
+    count = len(model.names)
+    weights, rates = list(theta[:count]), list(theta[count:])
+    plan = Plan(Sgd(rates), [True] * count, settings.first_order)
+    return Learner(weights, [], start.state), plan
+
+
+outer_gradient = partial(maml.outer_gradient, learn=learn)

@@ -1,0 +1,133 @@
+"""The inner loop's optimizers: pure, differentiable, over lists of weights.
+
+Keras' optimizers are stateful, and raise in `stateless_apply` on TensorFlow.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import tensorflow as tf
+
+Moments = list[tf.Tensor]
+
+_BETA2 = 0.999
+_EPSILON = 1e-8
+
+
+class InnerOptimizer(Protocol):
+    """An update rule. `moments` is what it keeps from step to step: a list like the weights."""
+
+    def init(self, weights: Sequence[tf.Tensor]) -> Moments:
+        """Fresh moments."""
+
+    def update(
+        self,
+        weights: Sequence[tf.Tensor],
+        gradient: Sequence[tf.Tensor],
+        moments: Moments,
+        step: Any,
+    ) -> tuple[list[tf.Tensor], Moments]:
+        """One step, the `step`-th from 0: the new weights and moments."""
+
+
+class Sgd(NamedTuple):
+    """w - rate * gradient. rates: one for all weights, or a list like them."""
+
+    rates: Any
+
+    def init(self, weights: Sequence[tf.Tensor]) -> Moments:
+        """SGD keeps nothing."""
+        return []
+
+    def update(
+        self,
+        weights: Sequence[tf.Tensor],
+        gradient: Sequence[tf.Tensor],
+        moments: Moments,
+        step: Any,
+    ) -> tuple[list[tf.Tensor], Moments]:
+        """One step."""
+        rates = _for_each(self.rates, weights)
+        return [w + -r * g for w, g, r in zip(weights, gradient, rates, strict=True)], moments
+
+
+class Momentum(NamedTuple):
+    """v = coefficient * v + gradient; w - rate * v."""
+
+    rates: Any
+    coefficient: float
+
+    def init(self, weights: Sequence[tf.Tensor]) -> Moments:
+        """No velocity."""
+        return [tf.zeros_like(w) for w in weights]
+
+    def update(
+        self,
+        weights: Sequence[tf.Tensor],
+        gradient: Sequence[tf.Tensor],
+        moments: Moments,
+        step: Any,
+    ) -> tuple[list[tf.Tensor], Moments]:
+        """One step."""
+        rates = _for_each(self.rates, weights)
+        moments = [
+            tf.cast(self.coefficient, v.dtype) * v + g
+            for v, g in zip(moments, gradient, strict=True)
+        ]
+        return [w + -r * v for w, v, r in zip(weights, moments, rates, strict=True)], moments
+
+
+class Adam(NamedTuple):
+    """Adam with beta1 = 0, as Reptile's inner loop (Nichol et al. 2018, appendix A).
+
+    steps_before: the steps that moments which are not fresh have seen, for the bias correction.
+    """
+
+    rates: Any
+    steps_before: Any = 0
+
+    def init(self, weights: Sequence[tf.Tensor]) -> Moments:
+        """Fresh second moments."""
+        return [tf.zeros_like(w) for w in weights]
+
+    def update(
+        self,
+        weights: Sequence[tf.Tensor],
+        gradient: Sequence[tf.Tensor],
+        moments: Moments,
+        step: Any,
+    ) -> tuple[list[tf.Tensor], Moments]:
+        """One step."""
+        dtype = weights[0].dtype
+        beta2 = tf.constant(_BETA2, dtype)
+        correction = tf.sqrt(1 - beta2 ** tf.cast(self.steps_before + step + 1, dtype))
+        moments = [
+            beta2 * m + (1 - beta2) * tf.square(g) for m, g in zip(moments, gradient, strict=True)
+        ]
+        rates = _for_each(self.rates, weights)
+        updated = [
+            w - r * correction * g / (tf.sqrt(m) + _EPSILON)
+            for w, g, m, r in zip(weights, gradient, moments, rates, strict=True)
+        ]
+        return updated, moments
+
+
+def make_optimizer(settings: Any, rates: Any, outer_step: Any = 0) -> InnerOptimizer:
+    """The optimizer that an algorithm's settings name.
+
+    Args:
+      rates: the step size, or a list of step sizes like the weights.
+      outer_step: outer steps done, which persistent moments have seen.
+    """
+    if settings.inner_optimizer == "momentum":
+        return Momentum(rates, settings.inner_momentum)
+    if settings.inner_optimizer == "adam":
+        persistent = settings.inner_moments == "persistent"
+        return Adam(rates, outer_step * settings.inner_steps if persistent else 0)
+    return Sgd(rates)
+
+
+def _for_each(rates: Any, weights: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    if isinstance(rates, list):
+        return rates
+    return [tf.cast(rates, weights[0].dtype)] * len(weights)

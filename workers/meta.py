@@ -1,0 +1,98 @@
+"""What is meta-learned, and what is carried beside it: names, shapes, and how a run starts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from workers.models.functional import FunctionalModel, make_model
+from workers.protocol import Array
+from workers.settings.worker import WorkerSettings
+from workers.tasks.family import TaskFamily
+from workers.tensors import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Names and shapes of a list of arrays that travels as one flat vector."""
+
+    names: list[str]
+    shapes: list[Shape]
+
+    @property
+    def size(self) -> int:
+        """Numbers in the vector."""
+        return sum(int(np.prod(shape)) for shape in self.shapes)
+
+    def split(self, vector: tf.Tensor) -> list[tf.Tensor]:
+        """[size] -> the list, inside a graph."""
+        if not self.shapes:
+            return []
+        parts = tf.split(vector, [int(np.prod(shape)) for shape in self.shapes])
+        return [tf.reshape(part, shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Initial:
+    """theta and the carry before any training."""
+
+    names: list[str]
+    theta: list[Array]
+    carry_names: list[str]
+    carry: list[Array]
+
+
+def theta_layout(settings: WorkerSettings, model: FunctionalModel) -> Layout:
+    """All that is meta-learned: the model's weights, and Meta-SGD's rates."""
+    names, shapes = list(model.names), list(model.shapes)
+    if settings.algorithm.kind == "meta_sgd":
+        names += [f"inner_lr/{name}" for name in model.names]
+        shapes += model.shapes
+    return Layout(names, shapes)
+
+
+def carry_layout(settings: WorkerSettings, model: FunctionalModel) -> Layout:
+    """All that is carried: running statistics, then persistent inner moments."""
+    names, shapes = list(model.statistics_names), list(model.statistics_shapes)
+    algorithm: Any = settings.algorithm
+    if getattr(algorithm, "inner_moments", "fresh") == "persistent":
+        adapts = {"anil": model.is_head, "boil": [not head for head in model.is_head]}
+        chosen = adapts.get(algorithm.kind, [True] * len(model.names))
+        if algorithm.inner_optimizer != "sgd":
+            for name, shape, adapted in zip(model.names, model.shapes, chosen, strict=True):
+                if adapted:
+                    names.append(f"moment/{name}")
+                    shapes.append(shape)
+    return Layout(names, shapes)
+
+
+def initial(settings: WorkerSettings, family: TaskFamily) -> Initial:
+    """How a run starts: the one place where a global seed is set.
+
+    Keras draws unseeded initializers from global state, so this runs once, in the driver; all
+    others get theta over the wire or from the checkpoint of step 0.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    model = make_model(settings.model, family.input_shape, num_train_outputs(settings, family))
+    theta, carry = theta_layout(settings, model), carry_layout(settings, model)
+    rate = settings.algorithm.inner_lr
+    return Initial(
+        theta.names,
+        _extend(model.initial_weights(), theta.shapes, rate),
+        carry.names,
+        _extend(model.initial_statistics(), carry.shapes, 0),
+    )
+
+
+def _extend(arrays: list[Array], shapes: list[Shape], value: float) -> list[Array]:
+    """`arrays`, and constants for the rest of `shapes`."""
+    return [*arrays, *(np.full(shape, value, np.float32) for shape in shapes[len(arrays) :])]
+
+
+def num_train_outputs(settings: WorkerSettings, family: TaskFamily) -> int:
+    """Outputs of the model whose weights theta are: joint classifies all training classes."""
+    if settings.algorithm.kind == "joint" and family.num_train_classes is not None:
+        return family.num_train_classes
+    return family.num_outputs

@@ -1,0 +1,86 @@
+"""Models."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from workers.settings.section import Section, setting
+
+
+class _Normalized(Section):
+    """What the shipped models say of their normalization."""
+
+    normalization: Literal["batch", "layer", "group", "none"] = setting(
+        "none", "normalization of the inputs, or of what each hidden layer computes"
+    )
+    statistics: Literal["batch", "support", "running"] = setting(
+        "batch",
+        "batch normalization's, for queries: of all queries together (transductive), of each "
+        "query with the support set, or running ones",
+    )
+    groups: int = setting(8, "groups of channels of group normalization, >= 1", ge=1)
+
+    @model_validator(mode="after")
+    def _statistics_of_batches(self) -> Self:
+        if self.statistics != "batch" and self.normalization != "batch":
+            raise ValueError(
+                f"model.statistics = {self.statistics!r} is for model.normalization = 'batch', not "
+                f"{self.normalization!r}"
+            )
+        return self
+
+    def _check_groups(self, channels: Iterable[int]) -> None:
+        for number in channels:
+            if self.normalization == "group" and number % self.groups:
+                raise ValueError(
+                    f"model.groups = {self.groups} does not divide {number} channels; choose a "
+                    "divisor"
+                )
+
+
+class LinearModel(_Normalized):
+    """F(x) = Wx + b."""
+
+    kind: Literal["linear"] = "linear"
+
+
+class MlpModel(_Normalized):
+    """Dense layers."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = setting(
+        (40, 40), "units of each hidden layer, >= 1"
+    )
+    activation: Literal["relu", "tanh", "elu", "gelu", "silu"] = setting(
+        "relu", "activation of the hidden layers"
+    )
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> Self:
+        self._check_groups(self.hidden)
+        return self
+
+
+class Conv4Model(_Normalized):
+    """Four 3x3 convolutions, the few-shot field's standard network (Vinyals et al. 2016)."""
+
+    kind: Literal["conv4"] = "conv4"
+    filters: int = setting(64, "filters of each convolution, >= 1", ge=1)
+    downsample: Literal["stride", "max_pool"] = setting(
+        "stride", "how each layer halves its input: stride 2, or a 2x2 maximum"
+    )
+    normalization: Literal["batch", "layer", "group", "none"] = setting(
+        "batch", "normalization after each convolution"
+    )
+    readout: Literal["flatten", "mean"] = setting(
+        "flatten", "what the head sees of the last layer: all of it, or its mean over positions"
+    )
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> Self:
+        self._check_groups([self.filters])
+        return self
+
+
+ModelSettings = Annotated[LinearModel | MlpModel | Conv4Model, Field(discriminator="kind")]

@@ -1,0 +1,64 @@
+"""All that a block runner is made from."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from workers.settings.algorithms import AlgorithmSettings
+from workers.settings.models import ModelSettings
+from workers.settings.section import Section, setting
+from workers.settings.tasks import TaskSettings
+
+
+class RuntimeSettings(Section):
+    """What decides bits beside the mathematics."""
+
+    execution: Literal["auto", "map", "vectorized"] = setting(
+        "auto", "tasks of a block one after another, or as one batch; auto: by the model's kind"
+    )
+    xla: bool | None = setting(None, "compile blocks with XLA; unset: by the model's kind")
+
+
+# kind of model -> (execution, xla). Measured: convolutions are fastest one task after another
+# without XLA, dense networks as one compiled batch.
+_EXECUTION = {
+    "linear": ("vectorized", True),
+    "mlp": ("vectorized", True),
+    "conv4": ("map", False),
+}
+
+
+class WorkerSettings(Section):
+    """All that a block runner is made from."""
+
+    seed: int = setting(
+        0, "seed of the initial weights and of all training tasks, 0 to 2^32 - 1", ge=0, lt=2**32
+    )
+    task: TaskSettings
+    model: ModelSettings
+    algorithm: AlgorithmSettings
+    runtime: RuntimeSettings = RuntimeSettings()
+
+    @property
+    def execution(self) -> tuple[str, bool]:
+        """The resolved (execution, xla)."""
+        mode, xla = _EXECUTION[self.model.kind]
+        if self.runtime.execution != "auto":
+            mode = self.runtime.execution
+        if self.runtime.xla is not None:
+            xla = self.runtime.xla
+        return mode, xla
+
+    @model_validator(mode="after")
+    def _fits(self) -> "WorkerSettings":
+        if self.task.kind == "sinusoid" and self.model.kind == "conv4":
+            raise ValueError(
+                "model.kind = 'conv4' takes images, but task.kind = 'sinusoid' has one number "
+                "per input; use model.kind = 'mlp' or 'linear'"
+            )
+        if self.task.kind == "images" and self.model.kind == "conv4" and self.task.image_size < 16:
+            raise ValueError(
+                f"task.image_size = {self.task.image_size} is too small for model.kind = 'conv4', "
+                "which halves its input four times; use 16 or more"
+            )
+        return self
