@@ -138,5 +138,5 @@ def test_theta_and_the_carry_do_not_depend_on_the_number_of_workers(
     assert bool(start.carry) == carries
     if carries:
         assert expected[1] != sha256(list(start.carry.values()))
-    for count in (1, 2, 3):
+    for count in (3, 2, 1):  # first both processes compile at once
         assert identity(launch, Processes(config, processes, count)) == expected, count
