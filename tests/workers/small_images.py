@@ -47,6 +47,14 @@ def write_zip(file: Path, contents: Mapping[str, bytes]) -> Path:
     return file
 
 
+def write_folder(folder: Path, contents: Mapping[str, bytes]) -> Path:
+    for name, content in contents.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    return folder
+
+
 def write_parquet(file: Path, **columns: Any) -> Path:
     pq.write_table(pa.table(columns), file)
     return file

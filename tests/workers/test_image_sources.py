@@ -1,8 +1,12 @@
 import pytest
-from small_images import members, omniglot, write_parquet, write_zip
+from small_images import members, omniglot, write_folder, write_parquet, write_zip
 
 from workers.errors import DataError
 from workers.tasks.image_sources import find_files, open_sources, source_digest
+
+
+def digest_of(files):
+    return source_digest(files, "image", "label")
 
 
 def test_a_file_names_itself(tmp_path):
@@ -37,10 +41,25 @@ def test_a_folder_with_two_files_is_refused_by_their_names(tmp_path):
         find_files(str(tmp_path))
 
 
-def test_a_folder_of_loose_images_is_refused(tmp_path):
+def test_a_folder_without_images_is_refused(tmp_path):
     (tmp_path / "c00").mkdir()
+    (tmp_path / "loose.png").write_bytes(b"")
     with pytest.raises(DataError, match="holds none"):
         find_files(str(tmp_path))
+
+
+def test_a_folder_of_class_folders_means_itself(tmp_path):
+    write_folder(tmp_path, members())
+    (tmp_path / "README.md").write_text("")
+    assert find_files(str(tmp_path)) == [tmp_path]
+
+
+def test_a_folder_of_class_folders_and_a_file_is_refused_by_the_files_name(tmp_path):
+    write_folder(tmp_path, members())
+    (tmp_path / "labels.csv").write_text("image,label\n")
+    with pytest.raises(DataError, match=r"holds folders of images and labels\.csv: name the file"):
+        find_files(str(tmp_path))
+    assert find_files(str(tmp_path / "labels.csv")) == [tmp_path / "labels.csv"]
 
 
 def test_an_unset_path_is_the_data_folders_omniglot(tmp_path, monkeypatch):
@@ -74,7 +93,7 @@ def test_a_missing_path_is_named(tmp_path, name):
 
 def test_another_kind_of_file_is_refused(tmp_path):
     (tmp_path / "a.tar").write_text("")
-    with pytest.raises(DataError, match=r"a\.tar is neither a \.zip nor a \.parquet"):
+    with pytest.raises(DataError, match=r"a\.tar is no \.zip, \.parquet, \.csv or folder"):
         find_files(str(tmp_path / "a.tar"))
 
 
@@ -91,8 +110,8 @@ def test_the_digest_tells_contents_apart_and_not_names(tmp_path):
     same = tmp_path / "b.zip"
     same.write_bytes(one.read_bytes())
     other = write_zip(tmp_path / "c.zip", {"c/1.png": b"2"})
-    assert source_digest([one]) == source_digest([same])
-    assert len({source_digest(files) for files in ([one], [other], [one, other])}) == 3
+    assert digest_of([one]) == digest_of([same])
+    assert len({digest_of(files) for files in ([one], [other], [one, other])}) == 3
 
 
 def test_a_class_may_go_on_in_another_zip(tmp_path):

@@ -33,13 +33,15 @@ class ImagesTask(Section):
     kind: Literal["images"] = "images"
     path: str | tuple[str, ...] | None = setting(
         None,
-        "a zip of CLASS/IMAGE files, several of them, a Parquet file, or a folder holding "
-        "Omniglot's zips; unset: the data folder's omniglot/",
+        "a zip or folder of CLASS/IMAGE files, a CSV or Parquet file, several of them, or a folder "
+        "holding Omniglot's zips; unset: the data folder's omniglot/",
         bits=False,
     )
-    image_column: str = setting("image", "Parquet: the column of encoded images")
+    image_column: str = setting(
+        "image", "Parquet: the column of encoded images; CSV: of their paths, relative to it"
+    )
     label_column: str | tuple[str, ...] = setting(
-        "label", "Parquet: the class; several columns are joined by '/'"
+        "label", "Parquet, CSV: the class; several columns are joined by '/'"
     )
     ways: int = setting(5, "classes per task, >= 2", ge=2)
     shots: int = setting(1, "support images per class, >= 1", ge=1)

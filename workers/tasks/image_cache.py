@@ -95,7 +95,7 @@ def _name(files: Sequence[Path], settings: ImagesTask) -> str:
     key = {
         "format": _FORMAT,
         "pillow": PIL.__version__,
-        "source": source_digest(files),
+        "source": source_digest(files, settings.image_column, settings.label_column),
         **settings.model_dump(
             include={"image_column", "label_column", "image_size", "channels", "invert"}
         ),

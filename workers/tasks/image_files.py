@@ -36,20 +36,13 @@ class ZipImages:
         self._file = file
         try:
             with zipfile.ZipFile(file) as archive:
-                members = sorted(name for name in archive.namelist() if _is_image(name))
+                members = sorted(name for name in archive.namelist() if is_image(name))
         except (zipfile.BadZipFile, OSError) as error:
             raise DataError(f"{file}: not a zip that can be read ({_line(error)})") from error
         if not members:
             raise DataError(f"{file}: holds no images; expected CLASS/IMAGE.png and the like")
-        folders = [PurePosixPath(name).parts[:-1] for name in members]
-        tops = {parts[:1] for parts in folders}
-        nested = len(tops) == 1 and min(len(parts) for parts in folders) > 1
-        self.top = folders[0][0] if nested else ""
-        self.class_names = ["/".join(parts[nested:]) for parts in folders]
+        self.top, self.class_names = class_names(members, file.name)
         self._members = members
-        if "" in self.class_names:
-            member = members[self.class_names.index("")]
-            raise DataError(f"{file.name}: {member} is in no folder; a class is a folder of images")
 
     def images(self) -> Iterator[tuple[str, bytes]]:
         """Each image as ("FILE.zip: member", encoded bytes)."""
@@ -124,7 +117,24 @@ class ParquetImages:
             )
 
 
-def _is_image(member: str) -> bool:
+def class_names(members: Sequence[str], source: str) -> tuple[str, list[str]]:
+    """The single top folder that holds all members, or "", and the class of each member.
+
+    Raises:
+      DataError: a member is in no folder.
+    """
+    folders = [PurePosixPath(name).parts[:-1] for name in members]
+    tops = {parts[:1] for parts in folders}
+    nested = len(tops) == 1 and min(len(parts) for parts in folders) > 1
+    names = ["/".join(parts[nested:]) for parts in folders]
+    if "" in names:
+        member = members[names.index("")]
+        raise DataError(f"{source}: {member} is in no folder; a class is a folder of images")
+    return folders[0][0] if nested else "", names
+
+
+def is_image(member: str) -> bool:
+    """Whether a path, with forward slashes, is that of an image and not hidden."""
     path = PurePosixPath(member)
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
     return not member.endswith("/") and not hidden and path.suffix.lower() in _SUFFIXES

@@ -7,17 +7,18 @@ from pathlib import Path
 
 from workers.errors import DataError
 from workers.tasks.image_files import ImageFile, ParquetImages, ZipImages
+from workers.tasks.image_folders import CsvImages, FolderImages, has_class_folders
 
 OMNIGLOT_ZIPS = ("images_background.zip", "images_evaluation.zip")
-_SUFFIXES = (".zip", ".parquet")
+_SUFFIXES = (".zip", ".parquet", ".csv")
 
 
 def find_files(path: str | Sequence[str] | None) -> list[Path]:
-    """The .zip and .parquet files that `path` means.
+    """The .zip, .parquet and .csv files and the folders of classes that `path` means.
 
     Args:
-      path: a file, several, or a folder that holds Omniglot's two zips or exactly one file; None:
-        $METATRAIN_DATA/omniglot, else ./data/omniglot.
+      path: one or several of them, or a folder that holds Omniglot's two zips or exactly one
+        file; None: $METATRAIN_DATA/omniglot, else ./data/omniglot.
     Raises:
       DataError: there is no such file, or it is not clear which one is meant.
     """
@@ -30,12 +31,19 @@ def find_files(path: str | Sequence[str] | None) -> list[Path]:
     return files
 
 
-def source_digest(files: Sequence[Path]) -> str:
-    """Sha256 over the sha256 of each file, in the order given."""
+def source_digest(
+    files: Sequence[Path], image_column: str, label_column: str | Sequence[str]
+) -> str:
+    """Changes with the files, in the order given; with what lies in a folder by name and time."""
     total = hashlib.sha256()
     for file in files:
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
+        if file.is_dir():
+            total.update(FolderImages(file).digest().encode())
+        elif file.suffix.lower() == ".csv":
+            total.update(CsvImages(file, image_column, _list(label_column)).digest().encode())
+        else:
+            with file.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
     return total.hexdigest()
 
 
@@ -48,14 +56,17 @@ def open_sources(
       DataError: a file is not what its name says, has no images, or misses a column; or two zips
         have a class in common below different top folders, so that it may be two classes.
     """
-    labels = [label_column] if isinstance(label_column, str) else list(label_column)
+    labels = _list(label_column)
     sources: list[ImageFile] = []
     tops: dict[str, tuple[Path, str]] = {}
     for file in files:
         if file.suffix.lower() == ".parquet":
             sources.append(ParquetImages(file, image_column, labels))
             continue
-        archive = ZipImages(file)
+        if file.suffix.lower() == ".csv":
+            sources.append(CsvImages(file, image_column, labels))
+            continue
+        archive = FolderImages(file) if file.is_dir() else ZipImages(file)
         sources.append(archive)
         for name in dict.fromkeys(archive.class_names):
             other, top = tops.setdefault(name, (file, archive.top))
@@ -66,6 +77,10 @@ def open_sources(
                     "folders that tell classes apart"
                 )
     return sources
+
+
+def _list(column: str | Sequence[str]) -> list[str]:
+    return [column] if isinstance(column, str) else list(column)
 
 
 def _default_folder() -> Path:
@@ -83,11 +98,11 @@ def _default_folder() -> Path:
 
 def _files_of(path: Path) -> list[Path]:
     if not path.exists():
-        raise DataError(f"task.path: {path} does not exist; use a .zip, a .parquet or a folder")
+        raise DataError(f"task.path: {path} does not exist; use a .zip, .parquet, .csv or folder")
     if path.is_dir():
         return _in_folder(path)
     if path.suffix.lower() not in _SUFFIXES:
-        raise DataError(f"task.path: {path} is neither a .zip nor a .parquet nor a folder")
+        raise DataError(f"task.path: {path} is no .zip, .parquet, .csv or folder")
     return [path]
 
 
@@ -100,10 +115,18 @@ def _in_folder(folder: Path) -> list[Path]:
         for file in folder.iterdir()
         if file.suffix.lower() in _SUFFIXES and file.is_file() and not file.name.startswith(".")
     )
+    if has_class_folders(folder):
+        if not found:
+            return [folder]
+        raise DataError(
+            f"task.path: {folder} holds folders of images and {found[0].name}: name the file, or "
+            "move it elsewhere to use the folders as classes"
+        )
     if len(found) != 1:
         names = ", ".join(file.name for file in found) or "none"
         raise DataError(
-            f"task.path: {folder} must hold {' and '.join(OMNIGLOT_ZIPS)}, or exactly one .zip or "
-            f".parquet, but holds {names}; name the files with --set task.path=..."
+            f"task.path: {folder} must hold {' and '.join(OMNIGLOT_ZIPS)}, exactly one .zip, "
+            f".parquet or .csv, or a folder of images per class, but holds {names}; name the files "
+            "with --set task.path=..."
         )
     return found
