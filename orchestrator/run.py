@@ -18,6 +18,7 @@ from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer import OuterUpdate
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
+from orchestrator.tensorboard import TensorBoardLog
 from workers.protocol import Array, Recipe
 from workers.tensors import sha256
 
@@ -82,6 +83,7 @@ class TrainingRun:
         self.first_step = state.step
         self._outer = OuterUpdate(config.outer, state)
         self._log = MetricsLog(storage, state.step)
+        self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
         self.saved_step = state.step if resumed else -1
         self._logged_step = state.step
         self._validation: dict[str, Any] = {}
@@ -112,6 +114,7 @@ class TrainingRun:
                 row[f"validation_{chosen['metric']}"] = chosen["score"]
                 self._validation = chosen
             self._log.append(row)
+            self._tensorboard.append(row)
             self._logged_step = report.step
             saved = ""
             if self._validation or report.step % config.checkpoint.every == 0:
@@ -160,9 +163,17 @@ class TrainingRun:
         self._storage.write("picture.png", png)
         return "picture.png"
 
+    def report(self) -> str:
+        """Write the run's page; its name. After `test` and `draw`."""
+        from orchestrator.page.page import write_page
+
+        self._log.commit(self._logged_step)
+        return write_page(self._config, self._storage)
+
     def close(self) -> None:
-        """Close the log and the pool."""
+        """Close the logs and the pool."""
         self._log.close()
+        self._tensorboard.close()
         self._launch.close()
 
 

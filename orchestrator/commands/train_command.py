@@ -114,6 +114,7 @@ def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s:
         result = run.test()
         say("drawing")
         picture = run.draw(result)
+        page = run.report()
     print_result(RESULTS, result, config.evaluation.inner_steps)
     if steps:
         RESULTS.print(
@@ -122,3 +123,4 @@ def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s:
         )
     RESULTS.print(f"theta after step {config.outer.steps}: sha256 {theta_sha256}")
     RESULTS.print(f"picture: {storage.location}/{picture}")
+    RESULTS.print(f"page: {storage.location}/{page}")

@@ -60,6 +60,7 @@ def test_a_run_leaves_its_configuration_its_metrics_its_scores_and_its_checkpoin
         "config.toml",
         "evaluation.json",
         "metrics.jsonl",
+        "tensorboard",
     ]
     assert load(str(folder / "config.toml"))[0] == config
 
