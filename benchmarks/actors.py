@@ -105,22 +105,24 @@ def run_blocks(config: MetaConfig, index: int, pipe: Connection) -> None:
     """One of the separate processes: for each number received, run that many steps of blocks."""
     runtime.start_tensorflow(0)
     from workers.block import BlockRunner
-    from workers.models.functional import initial_theta
+    from workers.meta import initial
+    from workers.protocol import Weights
     from workers.tasks.registry import make_family
     from workers.tensors import pack
 
     family = make_family(config.task)
     runner = BlockRunner(config.worker, family)
-    theta = pack(initial_theta(config.model, family.input_shape, config.task.ways, config.seed))
+    start = initial(config.worker, family)
+    weights = Weights(pack(start.theta), pack(start.carry), 0)
     blocks = train_blocks(config, family, index)
     for block in blocks:
-        runner.run(theta, block)
+        runner.run(weights, block)
     pipe.send("ready")
     while steps := pipe.recv():
         started = time.perf_counter()
         for _ in range(steps):
             for block in blocks[: len(blocks) // NUM_PROCESSES]:
-                runner.run(theta, block)
+                runner.run(weights, block)
         tasks = steps * sum(b.hi - b.lo for b in blocks[: len(blocks) // NUM_PROCESSES])
         pipe.send(tasks / (time.perf_counter() - started))
 

@@ -9,6 +9,8 @@ from orchestrator import config as configuration
 from orchestrator.commands.common import NOTES, RESULTS, check_machine, open_family, waiting
 from orchestrator.storage import Storage
 
+_OF_AN_EVALUATION = ("task.path", "task.cache", "task.split_file", "model.statistics")
+
 
 def execute(run: str, overrides: list[str], workers: str, out: Path | None, verbose: bool) -> None:
     """Print the test scores, and write them to `out` if given.
@@ -25,12 +27,19 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
         table = tomllib.loads(storage.read("config.toml").decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{run}/config.toml is not TOML: {error}") from None
+    trained_with = table.get("model", {}).get("statistics")
     for text in overrides:
         key, value = configuration.parse_override(text)
-        if not key.startswith(("evaluation.", "task.path", "task.cache", "task.split_file")):
+        if not key.startswith(("evaluation.", *_OF_AN_EVALUATION)):
             raise ValueError(
                 f"--set {key} does not belong to an evaluation; allowed are evaluation.*, "
-                "task.path, task.cache and task.split_file"
+                f"{', '.join(_OF_AN_EVALUATION)}"
+            )
+        changed = key == "model.statistics" and value != trained_with
+        if changed and "running" in (value, trained_with):
+            raise ValueError(
+                f"model.statistics = {value!r}, but the run was trained with {trained_with!r}: "
+                "running statistics are kept in training or not at all"
             )
         configuration.set_key(table, key, value)
     configuration.set_key(table, *configuration.parse_override(f"workers.count={workers}"))

@@ -194,6 +194,7 @@ def test_a_folder_with_another_run_is_left_as_it_is(undisturbed, words, expected
         (["--set", "outer.lr=1"], "--set outer.lr does not belong to an evaluation"),
         (["--tasks", "1"], "evaluation.tasks = 1"),
         (["--out", "small.toml"], "--out small.toml exists"),
+        (["--set", "model.statistics=running"], "the run was trained with 'batch'"),
     ],
 )
 def test_a_wrong_evaluation_is_refused(undisturbed, words, expected):
