@@ -47,7 +47,7 @@ def meta_train(
     Raises:
       MetatrainError: see `pool.run` and `aggregate`; theta is that of the last whole step.
     """
-    last = config.outer.steps - 1
+    weights, last = outer.weights, config.outer.steps - 1
     with ThreadPoolExecutor(1, "sampler") as sampler:
         ahead = sampler.submit(train_blocks, config, family, outer.step)
         for step in range(outer.step, config.outer.steps):
@@ -55,13 +55,13 @@ def meta_train(
             blocks = ahead.result()
             if step < last:  # sampled while the pool works
                 ahead = sampler.submit(train_blocks, config, family, step + 1)
-            weights = outer.weights
             contributions = pool.run(weights, blocks)
             gradient, carry, metrics = aggregate(
                 contributions, weights.theta.size, weights.carry.size
             )
             outer.apply(gradient, carry)
-            if not np.isfinite(outer.theta).all():
+            weights = outer.weights
+            if not np.isfinite(weights.theta).all():
                 raise NonFiniteError(
                     f"step {step}: the outer update made weights that are not finite, from a "
                     "finite gradient; lower outer.lr or set outer.clip_norm"

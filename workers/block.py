@@ -3,6 +3,7 @@
 The in-process pool and the Ray actor both call this; there is no Ray in here.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -64,11 +65,7 @@ class BlockRunner:
         """
         started = time.perf_counter()
         tasks = self._build(block)
-        values = (
-            tf.constant(weights.theta),
-            tf.constant(weights.carry),
-            tf.constant(weights.step, tf.int32),
-        )
+        values = self._constants(weights)
         gradient = carry = np.zeros(0, np.float32)
         if block.kind == "train":
             total, left, metrics = self._train(*values, tasks)
@@ -90,14 +87,25 @@ class BlockRunner:
             seconds=time.perf_counter() - started,
         )
 
+    def _constants(self, weights: Weights) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        if not weights.carry.size:  # nothing depends on the step either
+            return tf.constant(weights.theta), _zeros((0,), tf.float32), _zeros((), tf.int32)
+        return (
+            tf.constant(weights.theta),
+            tf.constant(weights.carry),
+            tf.constant(weights.step, tf.int32),
+        )
+
     def _build(self, block: Block) -> Task:
         """The block's tasks as tensors."""
         global_labels = self._global_labels and block.kind == "train"
         episode = self._family.build(block.specs, global_labels=global_labels)
         num_tasks = block.hi - block.lo
-        batches = block.specs.get("batches", np.zeros((num_tasks, 0, 0), np.int32))
-        seeds = block.specs.get("seeds", np.zeros((num_tasks, 2), np.int32))
-        return Task(*(tf.constant(array) for array in (*episode, batches, seeds)))
+        given = [tf.constant(array) for array in episode]
+        for name, shape in (("batches", (num_tasks, 0, 0)), ("seeds", (num_tasks, 2))):
+            array = block.specs.get(name)
+            given.append(_zeros(shape, tf.int32) if array is None else tf.constant(array))
+        return Task(*given)
 
     def _train_graph(
         self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor, tasks: Task
@@ -209,16 +217,17 @@ class BlockRunner:
         for task in range(block.lo, block.hi):
             specs = take(block.specs, task - block.lo, task - block.lo + 1)
             single = Block(block.kind, block.step, block.index, task, task + 1, specs)
-            gradient, carry, metrics = self._train(
-                tf.constant(weights.theta),
-                tf.constant(weights.carry),
-                tf.constant(weights.step, tf.int32),
-                self._build(single),
-            )
+            gradient, carry, metrics = self._train(*self._constants(weights), self._build(single))
             if not (np.isfinite(gradient).all() and np.isfinite(carry).all()):
                 losses = {name: float(value) for name, value in metrics.items()}
                 return f"step {block.step}, task {task}: gradient not finite, {losses}"
         return f"step {block.step}, tasks {block.lo} to {block.hi - 1}: their sum is not finite"
+
+
+@functools.cache
+def _zeros(shape: tuple[int, ...], dtype: tf.DType) -> tf.Tensor:
+    """Made once, since small steps are made of such things."""
+    return tf.zeros(shape, dtype)
 
 
 def _flatten(arrays: list[tf.Tensor]) -> tf.Tensor:
