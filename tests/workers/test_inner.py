@@ -58,7 +58,8 @@ def by_hand(objective, theta, one, steps, update):
         chosen = BATCHES[step % 3]
         examples = tf.gather(one.support_inputs, chosen), tf.gather(one.support_targets, chosen)
         loss, gradient = gradient_of(objective, weights, *examples)
-        weights = [update(i, step, w, g) for i, (w, g) in enumerate(zip(weights, gradient))]  # noqa: B905
+        pairs = zip(weights, gradient, strict=True)
+        weights = [update(i, step, w, g) for i, (w, g) in enumerate(pairs)]
         losses.append(loss)
     return weights, losses
 
