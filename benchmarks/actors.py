@@ -16,6 +16,7 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from synthetic import overrides as noise_overrides
 from synthetic import write_noise
 
 from orchestrator.blocks import train_blocks
@@ -40,12 +41,7 @@ def main() -> None:
 def make_config(source: Path, folder: str) -> MetaConfig:
     """The job that both sides do."""
     overrides = [
-        f"task.path={source}",
-        f"task.cache={folder}/cache",
-        "task.label_column=label",
-        "task.train_classes=60",
-        "task.validation_classes=20",
-        "task.test_classes=20",
+        *noise_overrides(source, folder),
         "task.queries=15",
         "workers.count=2",
         "outer.schedule=constant",

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from synthetic import overrides as noise_overrides
 from synthetic import write_noise
 
 from orchestrator.blocks import train_blocks
@@ -65,12 +66,7 @@ def make_run(source: Path, folder: str, overrides: list[str]):  # type: ignore[n
         "omniglot-5w1s",
         [
             *overrides,
-            f"task.path={source}",
-            f"task.cache={folder}/cache",
-            "task.label_column=label",
-            "task.train_classes=60",
-            "task.validation_classes=20",
-            "task.test_classes=20",
+            *noise_overrides(source, folder),
             "algorithm.inner_lr=0.1",
             "algorithm.inner_steps=5",
         ],

@@ -9,6 +9,18 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 
+def overrides(source: Path, folder: str) -> list[str]:
+    """What makes an Omniglot preset read the noise in `source`, with its cache in `folder`."""
+    return [
+        f"task.path={source}",
+        f"task.cache={folder}/cache",
+        "task.label_column=label",
+        "task.train_classes=60",
+        "task.validation_classes=20",
+        "task.test_classes=20",
+    ]
+
+
 def write_noise(path: Path, size: int = 28) -> None:
     """Write `path`, a Parquet file with the columns `image` (PNG) and `label`."""
     rng = np.random.default_rng(0)

@@ -18,7 +18,7 @@ class OuterUpdate:
     """theta, the carry, and the optimizer's variables, which TensorFlow updates in place.
 
     The state is taken out and put in explicitly; `step` is the optimizer's own count, so an
-    interrupt cannot fall between the two.
+    interrupt cannot fall between theta and it.
     """
 
     def __init__(self, settings: OuterSettings, state: MetaState):
@@ -62,6 +62,8 @@ class OuterUpdate:
           carry: the next carry, float32 [carry].
         """
         self._update(tf.constant(clip(gradient, self._settings)))
+        # After the update: an interrupt in between leaves a step that counts but was not reported,
+        # which is never saved; the other way round a new carry could be saved with the old theta.
         self._carry = carry
 
     def state(self) -> MetaState:

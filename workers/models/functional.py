@@ -38,7 +38,6 @@ class FunctionalModel:
         statistics = [v for v in self._kept if not _is_seed(v)]
         self.statistics_names = [variable.path for variable in statistics]
         self.statistics_shapes = [tuple(variable.shape) for variable in statistics]
-        self.num_seeds = len(self._kept) - len(statistics)
 
     @functools.cached_property
     def parts(self) -> "Parts | None":

@@ -67,15 +67,7 @@ class ParquetImages:
         self._file = file
         self._image_column = image_column
         with _parquet(self._file) as parquet:
-            columns = parquet.schema_arrow.names
-            wanted = [("image_column", image_column)]
-            wanted += [("label_column", name) for name in label_columns]
-            for key, name in wanted:
-                if name not in columns:
-                    raise DataError(
-                        f"{file.name} has no column {name!r} (task.{key}); it has "
-                        f"{', '.join(columns)}"
-                    )
+            check_columns(file, parquet.schema_arrow.names, image_column, label_columns)
             self._check_type(parquet.schema_arrow.field(image_column).type)
             table = parquet.read(columns=list(dict.fromkeys(label_columns)))
         labels = [table.column(name).to_pylist() for name in label_columns]
@@ -114,6 +106,18 @@ class ParquetImages:
             raise DataError(
                 f"{self._file.name}: column {self._image_column!r} (task.image_column) holds "
                 f"{_line(kind)}, not encoded images; allowed: binary, or a struct with 'bytes'"
+            )
+
+
+def check_columns(
+    file: Path, there: Sequence[str], image_column: str, label_columns: Sequence[str]
+) -> None:
+    """Raise DataError for the first column that a table lacks."""
+    wanted = [("image_column", image_column), *(("label_column", name) for name in label_columns)]
+    for key, name in wanted:
+        if name not in there:
+            raise DataError(
+                f"{file.name} has no column {name!r} (task.{key}); it has {', '.join(there)}"
             )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from workers.errors import DataError
-from workers.tasks.image_files import class_names, is_image
+from workers.tasks.image_files import check_columns, class_names, is_image
 
 
 class FolderImages:
@@ -39,26 +39,19 @@ class CsvImages:
 
         self._file = file
         try:
-            header = csv.open_csv(file).schema.names
-            wanted = [("image_column", image_column)]
-            wanted += [("label_column", name) for name in label_columns]
-            for key, name in wanted:
-                if name not in header:
-                    raise DataError(
-                        f"{file.name} has no column {name!r} (task.{key}); it has "
-                        f"{', '.join(header)}"
-                    )
+            check_columns(file, csv.open_csv(file).schema.names, image_column, label_columns)
+            wanted = [image_column, *label_columns]
             # As text: a class called 007 is not the class 7.
-            types = {name: pa.string() for _, name in wanted}
+            types = {name: pa.string() for name in wanted}
             options = csv.ConvertOptions(include_columns=list(types), column_types=types)
             table = csv.read_csv(file, convert_options=options)
         except (pa.ArrowException, OSError) as error:
             message = f"{file}: not a CSV file that can be read ({str(error).splitlines()[0]})"
             raise DataError(message) from error
-        columns = [table.column(name).to_pylist() for _, name in wanted]
+        columns = [table.column(name).to_pylist() for name in wanted]
         if not table.num_rows or not label_columns:
             raise DataError(f"{file.name}: needs one row and one task.label_column at least")
-        for (_, name), values in zip(wanted, columns, strict=True):
+        for name, values in zip(wanted, columns, strict=True):
             empty = [row for row, value in enumerate(values) if not value]
             if empty:
                 raise DataError(f"{file.name}: row {empty[0]} has no {name!r}")
