@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+import numpy as np
+
 from orchestrator.config import MetaConfig
 from workers.batches import draw_batches
-from workers.protocol import Block, Draw, Recipe, Specs, Split, take
+from workers.protocol import Array, Block, Draw, Recipe, Specs, Split, take
 from workers.tasks.family import TaskFamily
 
 #: All blocks below one node of the tree by which a step is summed: what an actor is sent at once.
@@ -29,6 +31,7 @@ def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Bloc
             algorithm.inner_steps,
             algorithm.inner_batch,
         )
+    specs |= _seeds(config, draw, num_tasks)
     return list(_cut("train", step, specs, num_tasks, config.block_size, None))
 
 
@@ -51,6 +54,7 @@ def held_out_blocks(
         specs["batches"] = draw_batches(
             draw, 0, num_tasks, examples, recipe.inner_steps, evaluation.inner_batch
         )
+    specs |= _seeds(config, draw, num_tasks)
     return list(_cut(kind, 0, specs, num_tasks, config.block_size, recipe))
 
 
@@ -69,6 +73,14 @@ def nodes(blocks: Sequence[Block], num_actors: int) -> list[Node]:
         ):
             size *= 2
     return [blocks[i : i + size] for i in range(0, len(blocks), size)]
+
+
+def _seeds(config: MetaConfig, draw: Draw, num_tasks: int) -> dict[str, Array]:
+    """int32 [tasks, 2], for the random layers that a user's model may have."""
+    if config.model.kind != "keras":
+        return {}
+    rng = draw.generator(stream="layers")
+    return {"seeds": rng.integers(2**31 - 1, size=(num_tasks, 2), dtype=np.int32)}
 
 
 def _cut(

@@ -28,8 +28,9 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
         )
     if kind in ("missing", "union_tag_not_found"):
         kinds = [_kind(option) for option in _sections(field)]
-        what = f"{key}.kind" if kinds else key
-        return f"{what} is missing" + (f"; allowed are {', '.join(kinds)}" if kinds else "")
+        if not kinds:
+            return f"{key} is missing" + (f" ({field.description})" if field else "")
+        return f"{key}.kind is missing; allowed are {', '.join(kinds)}"
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
     if kind == "tuple_type":
         message = "should be a list, in brackets"

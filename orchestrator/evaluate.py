@@ -1,6 +1,6 @@
 """Held-out tasks before and after adaptation, and the protocol that belongs to the numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -84,13 +84,22 @@ def validate(
     return {"metric": metric, "sign": sign, **chosen, "candidates": candidates}
 
 
-def protocol(config: MetaConfig, family: TaskFamily, validation: dict[str, Any]) -> dict[str, Any]:
-    """All that a reader must know to compare the test numbers with others'."""
+def protocol(
+    config: MetaConfig,
+    family: TaskFamily,
+    validation: dict[str, Any],
+    normalizations: Collection[str],
+) -> dict[str, Any]:
+    """All that a reader must know to compare the test numbers with others'.
+
+    Args:
+      normalizations: kinds of normalization in the model: "batch", "layer", "group".
+    """
     evaluation, task, algorithm = config.evaluation, config.task, config.algorithm
     model = config.model
     table: dict[str, Any] = {
         "method": _method(config),
-        "model": config.model.kind,
+        "model": model.source if model.kind == "keras" else model.kind,
         **family.protocol("test"),
         "ways": getattr(task, "ways", None),
         "shots": evaluation.shots or task.shots,
@@ -105,8 +114,8 @@ def protocol(config: MetaConfig, family: TaskFamily, validation: dict[str, Any])
         "inner_loss": algorithm.inner_loss,
         "chosen_on": f"{evaluation.validation_tasks} validation tasks: checkpoint"
         + (", inner rate and steps" if len(validation["candidates"]) > 1 else ""),
-        "normalization": _normalization(config),
-        "transductive": model.normalization == "batch" and model.statistics == "batch",
+        "normalization": _normalization(normalizations, model.statistics),
+        "transductive": "batch" in normalizations and model.statistics == "batch",
         "meta_batch_size": config.outer.meta_batch_size,
         "outer_steps": config.outer.steps,
         "test_tasks": evaluation.tasks,
@@ -127,15 +136,16 @@ def _inner_optimizer(config: MetaConfig) -> str:
     return f"{name}, {algorithm.inner_moments} moments"
 
 
-def _normalization(config: MetaConfig) -> str:
-    model = config.model
-    if model.normalization != "batch":
-        return f"{model.normalization} (inductive)"
-    return {
+def _normalization(normalizations: Collection[str], statistics: str) -> str:
+    others = [name for name in normalizations if name != "batch"]
+    if "batch" not in normalizations:
+        return f"{' and '.join(others) or 'none'} (inductive)"
+    by_batch = {
         "batch": "batch statistics of each set (transductive)",
         "support": "batch statistics of the support set and one query (inductive)",
         "running": "running statistics for queries, batch statistics in training (inductive)",
-    }[model.statistics]
+    }[statistics]
+    return " and ".join([*others, by_batch])
 
 
 def _method(config: MetaConfig) -> str:

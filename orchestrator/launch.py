@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.blocks import train_blocks
 from orchestrator.config import MetaConfig
@@ -14,6 +14,9 @@ from orchestrator.state import MetaState
 from workers import runtime
 from workers.errors import FingerprintError
 from workers.tasks.family import TaskFamily
+
+if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
+    from workers.models.check import ModelFacts
 
 # An outer step over two actors costs about this much more than the work itself, and starting
 # them about so long (measured; benchmarks/RESULTS.md).
@@ -25,13 +28,17 @@ Say = Callable[[str], None]
 
 @dataclass
 class Launch:
-    """A task family and the pool that runs its blocks."""
+    """A task family and the pool that runs its blocks.
+
+    facts: of a user's model; None of ours.
+    """
 
     config: MetaConfig
     family: TaskFamily
     pool: Pool
     why: str
     fingerprint: dict[str, Any] = field(default_factory=dict)
+    facts: "ModelFacts | None" = None
 
     def initial_state(self) -> MetaState:
         """Step 0: theta drawn from the seed."""
@@ -40,6 +47,14 @@ class Launch:
         start = initial(self.config.worker, self.family)
         carry = dict(zip(start.carry_names, start.carry, strict=True))
         return MetaState(0, start.theta, start.names, carry)
+
+    @property
+    def normalizations(self) -> list[str]:
+        """Kinds of normalization in the model: "batch", "layer", "group"."""
+        model = self.config.model
+        if model.kind != "keras":
+            return [] if model.normalization == "none" else [model.normalization]
+        return self.facts.normalizations if self.facts else []
 
     def close(self) -> None:
         """Close the pool."""
@@ -55,19 +70,25 @@ def launch(
       reference: the fingerprint of the run that is resumed; empty for a new one.
       say: tells the user what is being waited for.
     Raises:
+      ValueError: a user's model cannot be trained like this.
       FingerprintError: this machine would not go on with the same bits.
       PoolError: Ray cannot place the actors.
     """
     count = _count_asked_for(config)
+    in_process_gpus = config.workers.gpus if count == 0 else 0
     pool: Any = None
+    facts = None
+    if config.model.kind == "keras":  # refused before any actor starts
+        say("starting TensorFlow and looking at the model")
+        runtime.start_tensorflow(in_process_gpus, verbose)
+        facts = _check_model(config, family)
     if count:
         say("starting Ray and its actors")
         pool = _ray_pool(config, count, verbose)
     try:
         say("starting TensorFlow")
-        in_process_gpus = config.workers.gpus if count == 0 else 0
         runtime.start_tensorflow(in_process_gpus, verbose)
-        fingerprint = runtime.fingerprint(family.digest)
+        fingerprint = runtime.fingerprint(family.digest, facts.digest if facts else "")
         _check_same(reference, fingerprint)
         why = "as asked for"
         if count is None:
@@ -80,7 +101,7 @@ def launch(
                 del fingerprint["gpus"]  # the driver uses none; the actors must agree
             pool.expect(fingerprint)
             pool.wait_until_ready()
-        return Launch(config, family, pool, why, fingerprint)
+        return Launch(config, family, pool, why, fingerprint, facts)
     except BaseException:
         if pool is not None:
             pool.close()
@@ -143,6 +164,12 @@ def _time_a_step(config: MetaConfig, family: TaskFamily, pool: Pool, state: Meta
     started = time.perf_counter()
     pool.run(weights, blocks[:1])
     return (time.perf_counter() - started) * len(blocks)
+
+
+def _check_model(config: MetaConfig, family: TaskFamily) -> "ModelFacts":
+    from workers.models.check import check_model
+
+    return check_model(config.worker, family)
 
 
 def _in_process(config: MetaConfig, family: TaskFamily) -> InProcessPool:

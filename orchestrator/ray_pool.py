@@ -6,6 +6,7 @@ new actor itself, and a block whose actor died is simply run again: it is a pure
 
 import logging
 import os
+import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from orchestrator.blocks import Node, nodes
 from orchestrator.failure import Decision, Event, History, decide
 from workers.actor import BlockActor
 from workers.errors import FingerprintError, MetatrainError, PoolError
+from workers.own_packages import refuse_namesakes
 from workers.protocol import Block, Contribution, Weights
 from workers.runtime import differences
 from workers.settings.worker import WorkerSettings
@@ -60,8 +62,9 @@ class RayPool:
         """Start Ray, unless it already runs here, and `count` actors.
 
         Raises:
-          ValueError: Ray can never place so many actors.
+          ValueError: Ray can never place so many actors, or they could not import metatrain.
         """
+        refuse_namesakes(_folders_of_actors())
         self.name = f"{count} Ray actor{'s' if count > 1 else ''}"
         self.replaced = 0
         self._settings, self._gpus, self._budget = settings, gpus, max_failures
@@ -227,6 +230,12 @@ def _start_ray(num_cpus: float, verbose: bool) -> None:
         log_to_driver=verbose,
         logging_level=logging.INFO if verbose else logging.ERROR,
     )
+
+
+def _folders_of_actors() -> list[str]:
+    """What Ray puts first on the import path of actors: the working and the script's directory."""
+    script = os.path.dirname(os.path.realpath(sys.argv[0]))
+    return [os.getcwd(), *([script] if script in sys.path else [])]
 
 
 def _check_resources(count: int, cpus: float, gpus: float) -> None:

@@ -195,7 +195,7 @@ def evaluate_best(
     recipe = Recipe(validation["inner_lr"], max(config.evaluation.inner_steps))
     scores = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
     return Result(
-        protocol=protocol(config, launch.family, validation),
+        protocol=protocol(config, launch.family, validation, launch.normalizations),
         per_step=scores,
         theta_sha256=sha256(state.theta),
         tested=name,

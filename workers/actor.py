@@ -26,7 +26,7 @@ class BlockActor:
 
         family = make_family(settings.task)
         self._runner = BlockRunner(settings, family)
-        self._fingerprint = runtime.fingerprint(family.digest)
+        self._fingerprint = runtime.fingerprint(family.digest, self._runner.model_digest)
 
     def ready(self) -> dict[str, Any]:
         """Answer once built: the fingerprint, and who and where this is."""

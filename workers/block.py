@@ -16,8 +16,9 @@ from workers.algorithms.algorithm import Algorithm, Start, learn_all
 from workers.errors import NonFiniteError
 from workers.inner import Learner, trajectory
 from workers.losses import Objective
-from workers.meta import carry_layout, num_train_outputs, theta_layout
-from workers.models.functional import FunctionalModel, make_model
+from workers.meta import carry_layout, make_train_model, theta_layout
+from workers.models.functional import FunctionalModel
+from workers.models.registry import make_model, source_digest
 from workers.protocol import Block, Contribution, Task, Weights, take
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
@@ -36,6 +37,7 @@ class BlockRunner:
     """A pure function of (weights, block), with what it costs to build: model, graph, data.
 
     `num_traces` counts how often a block was traced: once per kind and shape, never more.
+    `model_digest`: see `source_digest`.
     """
 
     def __init__(self, settings: WorkerSettings, family: TaskFamily):
@@ -46,11 +48,12 @@ class BlockRunner:
         self._global_labels = (
             settings.algorithm.kind == "joint" and family.num_train_classes is not None
         )
-        num_outputs = num_train_outputs(settings, family)
-        self.train_model = make_model(settings.model, family.input_shape, num_outputs)
-        self.test_model = self.train_model
+        self.train_model = self.test_model = make_train_model(settings, family)
         if self._global_labels:
-            self.test_model = make_model(settings.model, family.input_shape, family.num_outputs)
+            self.test_model = make_model(
+                settings.model, family.input_shape, family.num_outputs, settings.seed
+            )
+        self.model_digest = source_digest(settings.model, self.train_model)
         self._theta = theta_layout(settings, self.train_model)
         self._carry = carry_layout(settings, self.train_model)
         self.num_traces = 0
@@ -158,7 +161,7 @@ class BlockRunner:
     ) -> dict[str, tf.Tensor]:
         model, theta = self.test_model, self._theta.split(vector)
         if self._global_labels:
-            theta = joint.replace_head(theta, model.names, model.shapes)
+            theta = joint.replace_head(theta, model.is_head, model.shapes)
         objective = self._objective(model)
 
         def one(task: Task) -> dict[str, tf.Tensor]:

@@ -71,7 +71,7 @@ class Momentum(NamedTuple):
         """One step."""
         rates = _for_each(self.rates, weights)
         moments = [
-            tf.cast(self.coefficient, v.dtype) * v + g
+            tf.constant(self.coefficient, v.dtype) * v + g
             for v, g in zip(moments, gradient, strict=True)
         ]
         return [w + -r * v for w, v, r in zip(weights, moments, rates, strict=True)], moments
@@ -130,4 +130,6 @@ def make_optimizer(settings: Any, rates: Any, outer_step: Any = 0) -> InnerOptim
 def _for_each(rates: Any, weights: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     if isinstance(rates, list):
         return rates
-    return [tf.cast(rates, weights[0].dtype)] * len(weights)
+    dtype = weights[0].dtype
+    rate = tf.cast(rates, dtype) if tf.is_tensor(rates) else tf.constant(rates, dtype)
+    return [rate] * len(weights)

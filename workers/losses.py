@@ -76,7 +76,7 @@ class Objective:
 
     def predict(self, theta: Theta, state: State, task: Task) -> tf.Tensor:
         """Outputs for a task's queries when it is evaluated."""
-        return self._queries(theta, state, task, training=self.statistics != "running")[0]
+        return self._queries(theta, state, task, training=False)[0]
 
     def score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, Metrics]:
         """Scalar loss and metrics of given outputs."""

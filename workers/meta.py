@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from workers.models.functional import FunctionalModel, make_model
+from workers.models.functional import FunctionalModel
+from workers.models.registry import make_model
 from workers.protocol import Array
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
@@ -69,13 +69,8 @@ def carry_layout(settings: WorkerSettings, model: FunctionalModel) -> Layout:
 
 
 def initial(settings: WorkerSettings, family: TaskFamily) -> Initial:
-    """How a run starts: the one place where a global seed is set.
-
-    Keras draws unseeded initializers from global state, so this runs once, in the driver; all
-    others get theta over the wire or from the checkpoint of step 0.
-    """
-    keras.utils.set_random_seed(settings.seed)
-    model = make_model(settings.model, family.input_shape, num_train_outputs(settings, family))
+    """How a run starts: runs in the driver; actors get theta over the wire."""
+    model = make_train_model(settings, family)
     theta, carry = theta_layout(settings, model), carry_layout(settings, model)
     rate = settings.algorithm.inner_lr
     return Initial(
@@ -84,6 +79,12 @@ def initial(settings: WorkerSettings, family: TaskFamily) -> Initial:
         carry.names,
         _extend(model.initial_statistics(), carry.shapes, 0),
     )
+
+
+def make_train_model(settings: WorkerSettings, family: TaskFamily) -> FunctionalModel:
+    """The model whose weights theta are."""
+    num_outputs = num_train_outputs(settings, family)
+    return make_model(settings.model, family.input_shape, num_outputs, settings.seed)
 
 
 def _extend(arrays: list[Array], shapes: list[Shape], value: float) -> list[Array]:

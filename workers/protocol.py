@@ -20,6 +20,9 @@ _STREAMS: dict[tuple[str, str], int] = {
     ("batches", "train"): 3,
     ("batches", "validation"): 4,
     ("batches", "test"): 5,
+    ("layers", "train"): 6,
+    ("layers", "validation"): 7,
+    ("layers", "test"): 8,
 }
 
 

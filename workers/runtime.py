@@ -79,11 +79,12 @@ def _silent() -> Iterator[None]:
         os.close(nowhere)
 
 
-def fingerprint(data_digest: str) -> dict[str, Any]:
+def fingerprint(data_digest: str, model_digest: str = "") -> dict[str, Any]:
     """What must be equal between driver and actors for their bits to be equal.
 
     Args:
       data_digest: sha256 of the task family's data, "" where it is generated.
+      model_digest: sha256 of a user's model, "" where the configuration says all of it.
     """
     import tensorflow as tf
 
@@ -107,6 +108,7 @@ def fingerprint(data_digest: str) -> dict[str, Any]:
             }
         ),
         "data": data_digest,
+        **({"model": model_digest} if model_digest else {}),
     }
 
 

@@ -27,7 +27,7 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
         table = tomllib.loads(storage.read("config.toml").decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{run}/config.toml is not TOML: {error}") from None
-    trained_with = table.get("model", {}).get("statistics")
+    statistics = table.get("model", {}).get("statistics")
     for text in overrides:
         key, value = configuration.parse_override(text)
         if not key.startswith(("evaluation.", *_OF_AN_EVALUATION)):
@@ -35,18 +35,20 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
                 f"--set {key} does not belong to an evaluation; allowed are evaluation.*, "
                 f"{', '.join(_OF_AN_EVALUATION)}"
             )
-        changed = key == "model.statistics" and value != trained_with
-        if changed and "running" in (value, trained_with):
+        changed = key == "model.statistics" and value != statistics
+        if changed and "running" in (value, statistics):
             raise ValueError(
-                f"model.statistics = {value!r}, but the run was trained with {trained_with!r}: "
+                f"model.statistics = {value!r}, but the run was trained with {statistics!r}: "
                 "running statistics are kept in training or not at all"
             )
         configuration.set_key(table, key, value)
     configuration.set_key(table, *configuration.parse_override(f"workers.count={workers}"))
     config = configuration.validate(table)
     check_machine(config)
-    for problem in checkpoint.best(storage)[2]:
+    name, _, problems = checkpoint.best(storage)
+    for problem in problems:
         NOTES.print(f"note: passed over: {problem}")
+    trained_with = checkpoint.load(storage, name)[1].fingerprint
     family = open_family(config)
 
     with waiting() as say:
@@ -55,6 +57,12 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
         launched = launch(config, family, {}, say, verbose)
         try:
             from orchestrator.run import evaluate_best
+
+            if launched.fingerprint.get("model") != trained_with.get("model"):
+                NOTES.print(
+                    f"note: {getattr(config.model, 'source', '')} has changed since the run was "
+                    "trained (another digest): these may not be the run's numbers"
+                )
 
             say(f"evaluating on {config.evaluation.tasks} test tasks")
             result = evaluate_best(config, storage, launched, choose_again=bool(overrides))

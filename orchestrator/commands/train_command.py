@@ -102,6 +102,8 @@ def _show_start(config: MetaConfig, storage: Storage, launched: Launch, first_st
         f"{config.name}: {config.outer.steps} outer steps of {config.outer.meta_batch_size} tasks "
         f"in {storage.location}{resumed}\nrunning in {launched.pool.name}: {launched.why}"
     )
+    for note in launched.facts.notes if launched.facts else []:
+        NOTES.print(f"model: {note}")
 
 
 def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s: float) -> None:

@@ -33,6 +33,12 @@ REPTILE_ADAM = [
     "algorithm.inner_batch=3",
     "outer.schedule=linear",
 ]
+# A model with dropout and each of Keras' normalization layers; see user_models.py.
+USER_MODEL = [
+    "model.kind=keras",
+    "model.source=user_models:small",
+    f"model.folder={Path(__file__).parents[1] / 'workers'}",
+]
 
 
 def sinusoid(*overrides: str) -> MetaConfig:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from small_configs import REPTILE, REPTILE_ADAM, images, sinusoid
+from small_configs import REPTILE, REPTILE_ADAM, USER_MODEL, images, sinusoid
 
 from orchestrator.config import MetaConfig
 from orchestrator.launch import Launch
@@ -25,15 +25,17 @@ from workers.tensors import sha256
 
 def in_process(config: MetaConfig) -> Launch:
     """What `launch` gives for workers.count = 0, without its messages."""
-    family, pool = _family_and_pool(config.worker)
-    return Launch(config, family, pool, "a test", runtime.fingerprint(family.digest))
+    family, runner = _family_and_runner(config.worker.model_dump_json())
+    fingerprint = runtime.fingerprint(family.digest, runner.model_digest)
+    return Launch(config, family, InProcessPool(runner), "a test", fingerprint)
 
 
 @functools.cache
-def _family_and_pool(settings: WorkerSettings) -> tuple[TaskFamily, InProcessPool]:
+def _family_and_runner(settings: str) -> tuple[TaskFamily, BlockRunner]:
     """Traced and compiled once for all tests of a session: they keep no training state."""
-    family = make_family(settings.task)
-    return family, InProcessPool(BlockRunner(settings, family))
+    worker = WorkerSettings.model_validate_json(settings)
+    family = make_family(worker.task)
+    return family, BlockRunner(worker, family)
 
 
 class ShuffledPool:
@@ -86,6 +88,7 @@ CASES: dict[str, tuple[bool, list[str]]] = {
     "maml on conv4": (True, ["outer.steps=50", "workers.block_size=2"]),
     "reptile on sinusoids": (False, [*REPTILE, "outer.steps=50", "runtime.xla=true"]),
     "reptile with inner adam": (False, [*REPTILE_ADAM, "outer.steps=50"]),
+    "a user's model": (False, [*USER_MODEL, "outer.steps=20", "model.statistics=running"]),
 }
 
 

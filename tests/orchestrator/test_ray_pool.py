@@ -2,6 +2,7 @@ import dataclasses
 import os
 import signal
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,6 +97,23 @@ def test_theta_of_reptile_is_the_same_with_2_or_3_actors(sinusoids, two_actors, 
     expected = sha256_after(sinusoids)
     assert sha256_after(sinusoids, two_actors) == expected
     assert sha256_after(sinusoids, make_pool(sinusoids, 3)) == expected
+
+
+def test_theta_of_a_users_model_is_the_same_with_2_actors(make_pool):
+    """Dropout, running statistics, and Keras' normalization layers."""
+    launch = in_process(case("a user's model", Path(), Path()))
+    pool = make_pool(launch, 2)
+    pool.expect(launch.fingerprint)
+    assert launch.fingerprint["model"]
+    assert sha256_after(launch, pool) == sha256_after(launch)
+
+
+def test_an_actor_with_another_model_is_refused(make_pool):
+    launch = in_process(case("a user's model", Path(), Path()))
+    pool = make_pool(launch, 1)
+    pool.expect({**launch.fingerprint, "model": "another"})
+    with pytest.raises(FingerprintError, match="model: 'another' here"):
+        pool.wait_until_ready()
 
 
 def sha256_with_a_kill(launch, pool, at_step):

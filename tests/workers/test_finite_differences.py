@@ -6,6 +6,9 @@ and the maximum have kinks, where the inner gradient jumps; the chance that one 
 activations crosses its kink within 2e-7 is below one in a thousand, and the seeds are fixed.
 """
 
+import contextlib
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -14,15 +17,15 @@ from small_tasks import FRESH, task
 
 from workers.block import ALGORITHMS
 from workers.losses import Objective
-from workers.models import conv4, mlp
-from workers.models.functional import make_model
+from workers.models import conv4, functional, mlp
+from workers.models.registry import make_model
 from workers.settings.algorithms import (
     AnilAlgorithm,
     BoilAlgorithm,
     MamlAlgorithm,
     MetaSgdAlgorithm,
 )
-from workers.settings.models import Conv4Model, LinearModel, MlpModel
+from workers.settings.models import Conv4Model, KerasModel, LinearModel, MlpModel
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -59,7 +62,7 @@ def meta_objective(objective, theta, one, settings):
     for _ in range(settings.inner_steps):
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            loss, _ = objective.inner(weights, state, one.support_inputs, one.support_targets)
+            loss, state = objective.inner(weights, state, one.support_inputs, one.support_targets)
         change = tape.gradient(loss, weights)
         if getattr(settings, "inner_optimizer", "sgd") == "momentum":
             velocity = [
@@ -192,6 +195,21 @@ def test_maml_through_conv4s_readouts_equals_finite_differences(
     assert error_against_finite_differences(objective, theta, one, algorithm(1)) < BOUND
 
 
+@pytest.mark.parametrize("relative", ["maml", *RELATIVES])
+@pytest.mark.parametrize("statistics", ["batch", "support", "running"])
+@pytest.mark.parametrize("name", ["small", "subclassed"])
+def test_a_users_model_with_keras_own_layers_equals_finite_differences(name, statistics, relative):
+    """Batch, layer and group normalization, and dropout under the task's seed."""
+    settings = KerasModel(
+        source=f"user_models:{name}", folder=str(Path(__file__).parent), statistics=statistics
+    )
+    objective, theta, one = make_problem(settings, (5,))
+    if relative == "meta-sgd":
+        theta += [tf.constant(np.full(w.shape, 0.2)) for w in theta]
+    chosen = {"maml": algorithm(2), **RELATIVES}[relative]
+    assert error_against_finite_differences(objective, theta, one, chosen) < BOUND
+
+
 def _keras_normalization(settings, name):
     layers = {
         "batch": keras.layers.BatchNormalization,
@@ -214,6 +232,7 @@ def test_control_keras_own_normalization_has_a_wrong_second_derivative(
     Observed: 4e-4 to 0.7.
     """
     monkeypatch.setattr(module, "make_normalization", _keras_normalization)
+    monkeypatch.setattr(functional, "exact_normalization", lambda **_: contextlib.nullcontext())
     settings = settings.model_copy(update={"normalization": normalization})
     problem = make_problem(settings, input_shape)
     assert error_against_finite_differences(*problem, algorithm(1)) > 1000 * BOUND

@@ -6,7 +6,7 @@ from small_tasks import task
 from workers.inner import Learner, Plan, adapt, inner_step, trajectory
 from workers.inner_optimizers import Adam, Momentum, Sgd
 from workers.losses import Objective
-from workers.models.functional import make_model
+from workers.models.registry import make_model
 from workers.settings.models import MlpModel
 
 EXAMPLES, WAYS = 6, 3

@@ -15,7 +15,7 @@ from small_tasks import at
 from workers.algorithms.joint import replace_head
 from workers.block import BlockRunner
 from workers.meta import initial
-from workers.models.functional import make_model
+from workers.models.registry import make_model
 from workers.protocol import Recipe
 from workers.settings.algorithms import JointAlgorithm
 from workers.settings.models import Conv4Model, LinearModel, MlpModel
@@ -44,7 +44,7 @@ def test_replace_head_zeroes_exactly_the_head(settings):
     model = make_model(settings, (16, 16, 1), 7)
     small = make_model(settings, (16, 16, 1), WAYS)
     theta = [tf.random.stateless_normal(shape, (1, 2)) for shape in model.shapes]
-    replaced = replace_head(theta, small.names, small.shapes)
+    replaced = replace_head(theta, small.is_head, small.shapes)
     assert [tuple(w.shape) for w in replaced] == small.shapes
     for new, old in zip(replaced[:-2], theta[:-2], strict=True):
         np.testing.assert_array_equal(new, old)

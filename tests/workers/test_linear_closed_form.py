@@ -7,7 +7,7 @@ from small_tasks import FRESH, task
 
 from workers.algorithms import maml
 from workers.losses import Objective
-from workers.models.functional import make_model
+from workers.models.registry import make_model
 from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.models import LinearModel
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 from small_tasks import task
 
 from workers.losses import Objective, cross_entropy, mse
-from workers.models.functional import make_model
+from workers.models.registry import make_model
 from workers.settings.models import LinearModel
 
 

@@ -6,9 +6,9 @@ from small_tasks import FRESH, task
 
 from workers.algorithms import maml
 from workers.losses import Objective
-from workers.models.functional import make_model
 from workers.models.fused_batch_norm import EPSILON, fused_batch_norm
 from workers.models.normalization import BatchNormalization, LayerNormalization
+from workers.models.registry import make_model
 from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.models import Conv4Model
 

@@ -15,7 +15,7 @@ from small_tasks import at, task
 from workers.block import BlockRunner
 from workers.losses import Objective
 from workers.meta import carry_layout, initial
-from workers.models.functional import make_model
+from workers.models.registry import make_model
 from workers.protocol import Recipe
 from workers.settings.algorithms import MamlAlgorithm, ReptileAlgorithm
 from workers.settings.models import Conv4Model, MlpModel

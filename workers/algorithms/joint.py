@@ -45,10 +45,10 @@ def learn(
 
 
 def replace_head(
-    theta: Theta, names: Sequence[str], shapes: Sequence[tuple[int, ...]]
+    theta: Sequence[tf.Tensor], is_head: Sequence[bool], shapes: Sequence[tuple[int, ...]]
 ) -> list[tf.Tensor]:
-    """Weights for a model of `names` and `shapes`: the layer `head` zero, theta elsewhere."""
+    """Weights for a model of `shapes`: those of the head zero, theta elsewhere."""
     return [
-        tf.zeros(shape, w.dtype) if name.startswith("head/") else w
-        for w, name, shape in zip(theta, names, shapes, strict=True)
+        tf.zeros(shape, w.dtype) if head else w
+        for w, head, shape in zip(theta, is_head, shapes, strict=True)
     ]

@@ -1,19 +1,16 @@
 """A Keras model as a pure function of lists of arrays."""
 
 import functools
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from workers.models import conv4, linear, mlp
+from workers.models.exact_normalization import exact_normalization
 from workers.protocol import Array
-from workers.settings.models import ModelSettings
-
-Build = Callable[[Any, tuple[int, ...], int], Any]
-MODELS: dict[str, Build] = {"linear": linear.build, "mlp": mlp.build, "conv4": conv4.build}
 
 State = list[tf.Tensor]
 
@@ -21,28 +18,64 @@ State = list[tf.Tensor]
 class FunctionalModel:
     """outputs, state = apply(theta, state, inputs); each a list in the order of its names.
 
-    theta: the trainable weights (`names`, `shapes`). state: what the layers keep beside them:
-    running statistics (`statistics_names`, float32), and the seeds of random layers.
-    is_head: for each weight, whether it belongs to the last layer that has any.
+    theta: the trainable weights (`names`, `shapes`). state: what a call changes beside them:
+    running statistics (`statistics_names`, float), and the seeds of random layers. What the model
+    keeps and never changes, such as frozen weights, stays where it is. input_shape: of an example.
+    is_head: for each weight, whether it belongs to the head: the last layer that has any, or the
+    one that was named.
     """
 
-    def __init__(self, model: keras.Model):
-        self._model = model
-        weights = model.trainable_variables
-        self.names = [variable.path for variable in weights]
-        self.shapes = [tuple(variable.shape) for variable in weights]
+    def __init__(
+        self,
+        model: keras.Model,
+        input_shape: tuple[int, ...],
+        running: bool = False,
+        head: str | None = None,
+    ):
+        """Take over a built model.
+
+        Args:
+          input_shape: of one example.
+          running: BatchNormalization keeps running statistics, and uses them outside training.
+          head: name of the layer that is the head.
+        Raises:
+          ValueError: nothing can be trained, no layer is called `head`, or a call changes what
+            cannot be carried.
+        """
+        self._model, self.input_shape, self._running = model, input_shape, running
+        self._weights = list(model.trainable_variables)
+        if not self._weights:
+            raise ValueError(f"the model {model.name!r} has no trainable weights")
+        self.names = _unique(self._weights)
+        self.shapes = [tuple(variable.shape) for variable in self._weights]
         self.num_parameters = sum(int(np.prod(shape)) for shape in self.shapes)
-        self._head = self.names[-1].rpartition("/")[0]
-        self.is_head = tuple(name.rpartition("/")[0] == self._head for name in self.names)
-        self._kept = list(model.non_trainable_variables)
-        statistics = [v for v in self._kept if not _is_seed(v)]
-        self.statistics_names = [variable.path for variable in statistics]
+        layers = [name.split("#")[0].rpartition("/")[0] for name in self.names]
+        self._head = _find(head, layers) if head else layers[-1]
+        self.is_head = tuple(layer == self._head for layer in layers)
+        self._changing = self._find_changing()
+        statistics = [variable for variable in self._changing if not _is_seed(variable)]
+        self.statistics_names = _unique(statistics)
         self.statistics_shapes = [tuple(variable.shape) for variable in statistics]
+
+    @property
+    def keras_model(self) -> keras.Model:
+        """The model as Keras knows it; its own weights are those that it was built with."""
+        return self._model
+
+    @property
+    def head(self) -> str:
+        """The name of the layer that is the head."""
+        return self._head.rpartition("/")[2]
 
     @functools.cached_property
     def parts(self) -> "Parts | None":
-        """The model cut in front of its head; None where there is no such place."""
+        """The model cut in front of its head; None where there is no such place.
+
+        Nor where layers are random: then the features of an example differ from call to call.
+        """
         model = self._model
+        if any(map(_is_seed, self._changing)):
+            return None
         heads = [layer for layer in model.layers if layer.path == self._head]
         if len(heads) != 1 or not hasattr(model, "inputs") or isinstance(heads[0].input, list):
             return None
@@ -51,22 +84,27 @@ class FunctionalModel:
             body, head = keras.Model(model.inputs, features), keras.Model(features, model.outputs)
         except ValueError:  # the outputs need more than the features
             return None
-        return Parts(FunctionalModel(body), FunctionalModel(head))
+        parts = Parts(
+            FunctionalModel(body, self.input_shape, self._running),
+            FunctionalModel(head, tuple(features.shape[1:]), self._running),
+        )
+        return None if parts.head._changing else parts
 
     def apply(
         self, theta: Sequence[tf.Tensor], state: State, inputs: tf.Tensor, training: bool = True
     ) -> tuple[tf.Tensor, State]:
-        """Outputs and the next state; differentiable in theta, to any order the layers support."""
-        outputs, state = self._model.stateless_call(
-            list(theta), list(state), inputs, training=training
-        )
-        return outputs, state
+        """Outputs and the next state; differentiable in theta, to any order the layers support.
+
+        training: for the layers that ask: dropout, running statistics.
+        """
+        outputs, variables = self._call(theta, self._changing, state, inputs, training)
+        return outputs, [variables.get_current_value(variable) for variable in self._changing]
 
     def start(self, statistics: Sequence[tf.Tensor], seed: tf.Tensor) -> State:
         """The state a task starts with: running statistics, and seeds from int32 [2]."""
         left, number = iter(statistics), 0
         state = []
-        for variable in self._kept:
+        for variable in self._changing:
             if _is_seed(variable):
                 state.append(tf.cast(tf.stack([seed[0] + number, seed[1]]), variable.dtype))
                 number += 1
@@ -76,15 +114,70 @@ class FunctionalModel:
 
     def statistics(self, state: State) -> list[tf.Tensor]:
         """The running statistics in `state`: what the carry takes on."""
-        return [v for v, variable in zip(state, self._kept, strict=True) if not _is_seed(variable)]
+        pairs = zip(state, self._changing, strict=True)
+        return [value for value, variable in pairs if not _is_seed(variable)]
 
     def initial_weights(self) -> list[Array]:
         """The weights that the model was built with."""
-        return [variable.numpy() for variable in self._model.trainable_variables]
+        return [variable.numpy() for variable in self._weights]
 
     def initial_statistics(self) -> list[Array]:
         """The running statistics that the model was built with."""
-        return [variable.numpy() for variable in self._kept if not _is_seed(variable)]
+        return [variable.numpy() for variable in self._changing if not _is_seed(variable)]
+
+    def frozen_sha256(self) -> str:
+        """The identity of what the model keeps and never changes."""
+        digest = hashlib.sha256()
+        changing = {id(variable) for variable in self._changing}
+        for variable in self._model.non_trainable_variables:
+            if id(variable) not in changing:
+                digest.update(f"{variable.dtype} {tuple(variable.shape)} ".encode())
+                digest.update(variable.numpy().tobytes())
+        return digest.hexdigest()
+
+    def _call(
+        self,
+        theta: Sequence[tf.Tensor],
+        variables: Sequence[Any],
+        state: State,
+        inputs: tf.Tensor,
+        training: bool,
+    ) -> tuple[tf.Tensor, Any]:
+        """Outputs, and the scope that holds what the variables have become."""
+        given = [*zip(self._weights, theta, strict=True), *zip(variables, state, strict=True)]
+        with (
+            exact_normalization(batch_statistics=not self._running),
+            keras.StatelessScope(state_mapping=given) as scope,
+        ):
+            return self._model(inputs, training=training), scope
+
+    def _find_changing(self) -> list[Any]:
+        """The variables that a call in training changes, apart from statistics nobody reads."""
+        unread = set()
+        if not self._running:
+            for layer in self._model._flatten_layers():
+                if isinstance(layer, keras.layers.BatchNormalization):
+                    unread |= {id(variable) for variable in layer.non_trainable_variables}
+        kept = [v for v in self._model.non_trainable_variables if id(v) not in unread]
+        if not kept:
+            return []
+        with tf.init_scope():  # the parts of a model are made within a graph
+            values = [tf.convert_to_tensor(variable.value) for variable in kept]
+            weights = [tf.convert_to_tensor(variable.value) for variable in self._weights]
+            inputs = tf.zeros((2, *self.input_shape))
+            _, scope = self._call(weights, kept, values, inputs, training=True)
+            changing = [
+                variable
+                for variable, value in zip(kept, values, strict=True)
+                if scope.get_current_value(variable) is not value
+            ]
+        for variable in changing:
+            if not (_is_seed(variable) or keras.backend.is_float_dtype(variable.dtype)):
+                raise ValueError(
+                    f"a call of the model {self._model.name!r} changes {variable.path}, of type "
+                    f"{variable.dtype}; only floats can be carried, as means over tasks"
+                )
+        return changing
 
 
 class Parts(NamedTuple):
@@ -95,11 +188,28 @@ class Parts(NamedTuple):
 
 
 def _is_seed(variable: Any) -> bool:
-    return not keras.backend.is_float_dtype(variable.dtype)
+    return bool(variable.name == "seed_generator_state")
 
 
-def make_model(
-    settings: ModelSettings, input_shape: tuple[int, ...], num_outputs: int
-) -> FunctionalModel:
-    """Build the architecture of `settings.kind`. Its weights are whatever Keras drew."""
-    return FunctionalModel(MODELS[settings.kind](settings, input_shape, num_outputs))
+def _unique(variables: Sequence[Any]) -> list[str]:
+    """Paths of variables; one that was there before gets a number."""
+    seen: dict[str, int] = {}
+    names = []
+    for variable in variables:
+        seen[variable.path] = seen.get(variable.path, 0) + 1
+        number = seen[variable.path]
+        names.append(variable.path if number == 1 else f"{variable.path}#{number}")
+    return names
+
+
+def _find(head: str, layers: Sequence[str]) -> str:
+    """The path among `layers` that ends in `head`."""
+    found = sorted({layer for layer in layers if layer.rpartition("/")[2] == head})
+    if len(found) != 1:
+        names = ", ".join(dict.fromkeys(layer.rpartition("/")[2] for layer in layers))
+        problem = "no layer" if not found else "more than one layer"
+        raise ValueError(
+            f"model.head = {head!r}: {problem} with trainable weights has that name; there are "
+            f"{names}"
+        )
+    return found[0]

@@ -1,23 +1,29 @@
 """Models."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from workers.settings.section import Section, setting
 
 
-class _Normalized(Section):
-    """What the shipped models say of their normalization."""
+class _Model(Section):
+    """What every model says."""
 
-    normalization: Literal["batch", "layer", "group", "none"] = setting(
-        "none", "normalization of the inputs, or of what each hidden layer computes"
-    )
     statistics: Literal["batch", "support", "running"] = setting(
         "batch",
         "batch normalization's, for queries: of all queries together (transductive), of each "
         "query with the support set, or running ones",
+    )
+
+
+class _Normalized(_Model):
+    """What the shipped models say of their normalization."""
+
+    normalization: Literal["batch", "layer", "group", "none"] = setting(
+        "none", "normalization of the inputs, or of what each hidden layer computes"
     )
     groups: int = setting(8, "groups of channels of group normalization, >= 1", ge=1)
 
@@ -83,4 +89,42 @@ class Conv4Model(_Normalized):
         return self
 
 
-ModelSettings = Annotated[LinearModel | MlpModel | Conv4Model, Field(discriminator="kind")]
+class KerasModel(_Model):
+    """A Keras model of the user's own."""
+
+    kind: Literal["keras"] = "keras"
+    source: str = setting(
+        ...,
+        "'module:function', which returns a keras.Model and is given those of input_shape and "
+        "num_outputs that it takes, or a .keras file",
+        bits=False,  # its content is in the fingerprint
+    )
+    arguments: dict[str, Any] = setting({}, "further arguments of the function, by name")
+    folder: str = setting(
+        ".", "folder that modules are imported from before all others, and of the file", bits=False
+    )
+    imports: tuple[str, ...] = setting(
+        (), "modules to import first: those that register custom layers with Keras", bits=False
+    )
+    head: str | None = setting(
+        None,
+        "layer that ANIL adapts alone, BOIL leaves alone and joint replaces; unset: the last one "
+        "with weights",
+    )
+    second_derivative: Literal["checked", "trusted"] = setting(
+        "checked",
+        "before second-order training, compare each layer's with finite differences, or trust "
+        "those that stop a gradient on purpose",
+        bits=False,
+    )
+
+    @field_validator("folder")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        """A run can be resumed, and an actor started, in another working directory."""
+        return str(Path(value).expanduser().absolute())
+
+
+ModelSettings = Annotated[
+    LinearModel | MlpModel | Conv4Model | KerasModel, Field(discriminator="kind")
+]

@@ -20,11 +20,12 @@ class RuntimeSettings(Section):
 
 
 # kind of model -> (execution, xla). Measured: convolutions are fastest one task after another
-# without XLA, dense networks as one compiled batch.
+# without XLA, dense networks as one compiled batch. A model that we do not know may hold anything.
 _EXECUTION = {
     "linear": ("vectorized", True),
     "mlp": ("vectorized", True),
     "conv4": ("map", False),
+    "keras": ("map", False),
 }
 
 

@@ -1,0 +1,35 @@
+"""The command `metatrain`, and `python -m metatrain`.
+
+The only module that is sure to be ours: a user may have packages called `orchestrator` or `workers`
+in the way.
+"""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+_WRONG_INPUT = 2
+
+
+def main() -> None:
+    """Run the command line, with our own packages or not at all."""
+    for name in ("orchestrator", "workers"):
+        spec = find_spec(name)
+        ours = Path(__file__).resolve().with_name(name) / "__init__.py"
+        if spec is None or spec.origin is None or Path(spec.origin).resolve() != ours:
+            found = (
+                spec.origin or list(spec.submodule_search_locations or []) if spec else "nothing"
+            )
+            print(
+                f"metatrain: {found} stands where metatrain's own package {name!r} is to be "
+                "imported from; rename it, or take it off PYTHONPATH",
+                file=sys.stderr,
+            )
+            raise SystemExit(_WRONG_INPUT)
+    from orchestrator.cli import main as command_line
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Runs of a user's own model: the same bits wherever blocks run, resumed, and told about."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from small_configs import USER_MODEL, sinusoid
+from small_runs import ShuffledPool, in_process, sha256_after
+from test_cli import metatrain, theta_sha256, write_config
+
+from orchestrator.blocks import held_out_blocks, train_blocks
+from workers.protocol import Recipe
+
+MODELS = Path(__file__).parents[1] / "workers"
+
+
+def user_model(*overrides, name="small"):
+    return sinusoid(*USER_MODEL, f"model.source=user_models:{name}", *overrides)
+
+
+@pytest.mark.parametrize("statistics", ["batch", "support", "running"])
+@pytest.mark.parametrize("name", ["small", "subclassed", "frozen"])
+def test_theta_does_not_depend_on_the_order_of_blocks(name, statistics):
+    launch = in_process(user_model(f"model.statistics={statistics}", "outer.steps=4", name=name))
+    expected = sha256_after(launch)
+    assert expected == sha256_after(launch, ShuffledPool(launch.pool))
+    carried = launch.initial_state().carry
+    assert bool(carried) == (statistics == "running" and name != "frozen")
+
+
+def test_a_tasks_seeds_are_a_function_of_the_run_seed_the_step_and_the_index():
+    config = user_model()
+    family = in_process(config).family
+
+    def seeds(config, step):
+        return [b.specs["seeds"].tolist() for b in train_blocks(config, family, step)]
+
+    here = seeds(config, 3)
+    assert here == seeds(config, 3)
+    assert [len(block) for block in here] == [2, 2, 2, 1]
+    assert len({tuple(pair) for block in here for pair in block}) == 7
+    larger_blocks = config.workers.model_copy(update={"block_size": 7})
+    whole = seeds(config.model_copy(update={"workers": larger_blocks}), 3)
+    assert [pair for block in here for pair in block] == whole[0]
+    assert here != seeds(config, 4)
+    assert here != seeds(config.model_copy(update={"seed": 1}), 3)
+    held_out = held_out_blocks(config, family, "test", 6, Recipe(0.05, 1))
+    assert [len(block.specs["seeds"]) for block in held_out] == [2, 2, 2]
+    assert "seeds" not in train_blocks(sinusoid(), family, 3)[0].specs
+
+
+def test_the_command_line_says_what_it_made_exact_and_goes_on_with_the_same_bits(tmp_path):
+    shutil.copy(MODELS / "user_models.py", tmp_path / "my_models.py")
+    config = sinusoid("model.kind=keras", "model.source=my_models:small", "outer.steps=8")
+    file = write_config(tmp_path, config.model_copy(update={"name": "mine"}))
+    file_text = (tmp_path / file).read_text().replace(config.model.folder, ".")
+    (tmp_path / file).write_text(file_text)
+
+    whole = metatrain(tmp_path, "train", file, "--out", "whole")
+    assert whole.returncode == 0, whole.stderr
+    assert "normalization layers made exact (1 batch, 1 layer, 1 group)" in whole.stderr
+    assert "model: my_models:small" in whole.stdout
+    assert "layer and group and batch statistics of each set (transductive)" in whole.stdout
+
+    half = metatrain(tmp_path, "train", file, "--out", "half", "--set", "outer.steps=4")
+    assert half.returncode == 0, half.stderr
+    rest = metatrain(tmp_path, "train", file, "--out", "half", "--resume")
+    assert rest.returncode == 0, rest.stderr
+    assert theta_sha256(rest.stdout) == theta_sha256(whole.stdout)
+
+    again = metatrain(tmp_path, "evaluate", "whole")
+    assert again.returncode == 0, again.stderr
+    assert "note: " not in again.stderr
+
+    with (tmp_path / "my_models.py").open("a") as source:
+        source.write("\n# edited\n")
+    again = metatrain(tmp_path, "evaluate", "whole")
+    assert again.returncode == 0, again.stderr
+    assert "my_models:small has changed since the run was trained" in again.stderr
+    refused = metatrain(
+        tmp_path, "train", file, "--out", "half", "--resume", "--set", "outer.steps=9"
+    )
+    assert refused.returncode == 1
+    assert "would not go on with the same bits as the run: model: " in refused.stderr
+
+
+def test_a_refusal_is_one_line_and_leaves_nothing(tmp_path):
+    config = user_model(name="no_model")
+    refused = metatrain(tmp_path, "train", write_config(tmp_path, config), "--out", "run")
+    assert refused.returncode == 2
+    last = refused.stderr.strip().splitlines()[-1]
+    assert last.startswith("metatrain: model.source = 'user_models:no_model' returned a list")
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
+@pytest.mark.parametrize("name", ["workers", "orchestrator"])
+def test_a_package_of_the_users_in_the_way_is_refused_and_named(tmp_path, name):
+    package = tmp_path / name / "__init__.py"
+    package.parent.mkdir()
+    package.touch()
+    refused = metatrain(tmp_path, "train", "--workers", "1", "--out", "run")
+    assert refused.returncode == 2
+    assert f"{package} hides metatrain's own package '{name}'" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["workers", "orchestrator"])
+def test_a_package_of_the_users_before_ours_is_refused_and_named(tmp_path, name, monkeypatch):
+    package = tmp_path / name / "__init__.py"
+    package.parent.mkdir()
+    package.touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    refused = metatrain(tmp_path, "presets")
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert f"{package} stands where metatrain's own package '{name}'" in refused.stderr

@@ -1,0 +1,107 @@
+"""Which layers can be differentiated twice, by comparison with finite differences."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import user_models
+from keras import layers
+
+from workers.models import second_derivative
+from workers.models.second_derivative import Verdict, check_second_derivative
+
+SHAPE = (8, 8, 1)
+
+
+def stack(*inner):
+    """The layers in turn, then a head."""
+    return keras.Sequential([keras.Input(SHAPE), *inner, layers.Flatten(), layers.Dense(3)])
+
+
+class Halved(layers.Layer):
+    """Holds a float32 constant, so that it computes in float32 alone."""
+
+    def call(self, inputs):
+        return inputs * tf.constant(0.5)
+
+
+class Forgetful(layers.Layer):
+    """Has a first derivative, and a constant in place of its second."""
+
+    def __init__(self):
+        super().__init__(name="forgetful")
+
+    def call(self, inputs):
+        @tf.custom_gradient
+        def square(x):
+            return x * x, lambda upstream: upstream * 2 * tf.stop_gradient(x)
+
+        return square(inputs)
+
+
+RIGHT = {
+    "convolutions": lambda: stack(
+        layers.Conv2D(4, 3), layers.ReLU(), layers.MaxPooling2D(), layers.DepthwiseConv2D(2)
+    ),
+    "normalizations and dropout": lambda: stack(
+        layers.Conv2D(4, 3),
+        layers.BatchNormalization(),
+        layers.GroupNormalization(2),
+        layers.Dropout(0.3),
+        layers.LayerNormalization(),
+    ),
+    "recurrent": lambda: stack(layers.Reshape((8, 8)), layers.LSTM(4)),
+    "nested": lambda: stack(stack(layers.Conv2D(2, 3)), layers.Activation("gelu")),
+    "subclassed": lambda: stack(layers.Flatten(), user_models.Subclassed(4)),
+    "augmented pictures": lambda: stack(layers.RandomRotation(0.1), layers.Conv2D(2, 3)),
+    "resized pictures": lambda: stack(layers.Resizing(4, 4), layers.Conv2D(2, 3)),
+}
+WRONG = {
+    "resizing": lambda: stack(layers.Conv2D(2, 3), layers.Resizing(4, 4, name="culprit")),
+    "forgetful": lambda: stack(layers.Conv2D(2, 3), Forgetful()),
+    "behind a layer of float32": lambda: stack(Halved(), layers.Conv2D(2, 3), Forgetful()),
+    "nested": lambda: stack(stack(layers.Conv2D(2, 3), Forgetful())),
+}
+
+
+def check(model):
+    return check_second_derivative(model, SHAPE, batch_statistics=True)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_is_let_through(name):
+    assert check(RIGHT[name]()) == Verdict()
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_found_and_named(name):
+    verdict = check(WRONG[name]())
+    assert "second derivative" in verdict.reason
+    assert verdict.layer.name == ("culprit" if name == "resizing" else "forgetful")
+
+
+def test_what_does_not_compute_in_float64_is_said():
+    verdict = check(stack(layers.Conv2D(2, 3), Halved()))
+    assert verdict == Verdict(unchecked=["Halved"])
+
+
+@pytest.mark.parametrize("kind", ["BatchNormalization", "LayerNormalization"])
+def test_control_keras_own_moments_are_found(monkeypatch, kind):
+    monkeypatch.setattr(
+        second_derivative, "exact_normalization", lambda _: contextlib.nullcontext()
+    )
+    model = stack(layers.Conv2D(4, 3), getattr(layers, kind)())
+    assert type(check(model).layer).__name__ == kind
+
+
+def test_a_model_is_as_it_was_after_it_was_looked_at():
+    model = RIGHT["normalizations and dropout"]()
+    inputs = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)
+    weights, outputs = [w.copy() for w in model.get_weights()], model(inputs).numpy()
+    check(model)
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    np.testing.assert_array_equal(model(inputs), outputs)

@@ -1,0 +1,211 @@
+"""Where a user's model comes from, and what is refused."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import user_models
+from small_families import NoiseFamily, noise_settings
+
+from workers.models.check import check_model
+from workers.models.registry import make_model, source_digest
+from workers.settings.algorithms import AnilAlgorithm, JointAlgorithm, MamlAlgorithm
+from workers.settings.models import KerasModel
+from workers.tensors import pack
+
+FOLDER = str(Path(__file__).parent)
+
+
+def of(name, **options):
+    return KerasModel(source=f"user_models:{name}", folder=FOLDER, **options)
+
+
+def check(model, input_shape=(4,), algorithm=None):
+    """What the driver does before it trains: 3 ways."""
+    settings = noise_settings(model=model, algorithm=algorithm or MamlAlgorithm())
+    return check_model(settings, NoiseFamily(input_shape))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A .keras file, and the model that is in it."""
+    model = user_models.small((4,), 3)
+    model.save(tmp_path / "small.keras")
+    return tmp_path / "small.keras", model
+
+
+def test_a_function_is_given_what_it_takes_and_the_arguments():
+    model = make_model(of("small", arguments={"width": 4}), (2, 3), 7)
+    assert model.shapes[0] == (6, 4)
+    assert model.shapes[-1] == (7,)
+    assert make_model(of("subclassed"), (5,), 2).shapes[0] == (5, 5)
+    assert make_model(of("for_pictures"), (32, 32, 3), 2).shapes[-1] == (3,)
+
+
+def test_a_file_is_loaded_with_its_weights(saved):
+    file, model = saved
+    functional = make_model(KerasModel(source=str(file)), (4,), 3)
+    np.testing.assert_array_equal(
+        pack(functional.initial_weights()), pack([v.numpy() for v in model.trainable_variables])
+    )
+
+
+def test_a_subclassed_model_is_loaded_if_a_module_registers_it(tmp_path):
+    model = user_models.Subclassed(2)
+    model(np.zeros((1, 5)))
+    model.save(tmp_path / "own.keras")
+    settings = KerasModel(
+        source=str(tmp_path / "own.keras"), folder=FOLDER, imports=("user_models",)
+    )
+    assert type(make_model(settings, (5,), 2).keras_model).__name__ == "Subclassed"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no_model", "returned a list, not a keras.Model"),
+        ("raises", r"raised RuntimeError when it was called with \(\): no model today"),
+        ("absent", "user_models has no function 'absent'; it has small, subclassed"),
+        ("for_pictures", r"takes examples of shape \(32, 32, 3\), the tasks have \(4,\)"),
+        ("one_of_two_outputs", "returns a list of outputs; the tasks need one tensor"),
+        ("softmax", "ends in a softmax; the loss takes logits"),
+        ("nothing_to_train", "has no trainable weights"),
+        ("tensorflows_noise", r"no seed of a task decides \(RandomStandardNormal\)"),
+        ("global_noise", r"no seed of a task decides \(keras.random without a seed\)"),
+        ("counting", "changes .*count, of type int32; only floats can be carried"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_by_name(name, message):
+    with pytest.raises(ValueError, match=message) as refusal:
+        check(of(name))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_head_with_fewer_outputs_than_ways_is_refused_and_both_shapes_are_said():
+    family = NoiseFamily((4,))
+    family.num_outputs = 5
+    settings = noise_settings(model=of("three_outputs"))
+    message = r"outputs \[batch, 3\] .* inputs \[batch, 4\]; .* need logits \[batch, 5\] float32"
+    with pytest.raises(ValueError, match=message):
+        check_model(settings, family)
+    check(of("three_outputs"))  # as many as ways
+
+
+def test_inputs_that_a_subclassed_model_cannot_take_are_refused():
+    model = user_models.Subclassed(3)
+    model(np.zeros((1, 5)))
+    for shape in [(5,), (6,)]:
+        settings = KerasModel(
+            source=f"{__name__}:made", folder=FOLDER, arguments={"shape": list(shape)}
+        )
+        if shape == (5,):
+            check(settings, input_shape=(5,))
+        else:
+            with pytest.raises(ValueError, match=r"cannot be called on examples of shape \(5,\)"):
+                check(settings, input_shape=(5,))
+
+
+def made(shape):
+    """A subclassed model that is built for examples of `shape`."""
+    model = user_models.Subclassed(3)
+    model(np.zeros((1, *shape)))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nowhere:small", "there is no module 'nowhere' in .*tests/workers or among the installed"),
+        ("user_models", "neither 'module:function' nor a file that ends in .keras"),
+        ("absent.keras", "there is no file .*absent.keras"),
+        ("user_models.keras", "is no .keras file"),
+    ],
+)
+def test_a_source_that_is_none_is_refused(tmp_path, source, message):
+    folder = FOLDER
+    if source == "user_models.keras":
+        folder = str(tmp_path)
+        shutil.copy(Path(FOLDER, "user_models.py"), tmp_path / source)
+    with pytest.raises(ValueError, match=message):
+        check(KerasModel(source=source, folder=folder))
+
+
+def test_arguments_are_for_functions(saved):
+    file, _ = saved
+    with pytest.raises(ValueError, match=r"model.arguments = \{'width': 3\} are for a function"):
+        check(KerasModel(source=str(file), arguments={"width": 3}))
+
+
+def test_modules_that_break_or_miss_something_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    Path(tmp_path, "breaks_when_imported.py").write_text("1 / 0")
+    Path(tmp_path, "misses_something.py").write_text("import nothing_like_it")
+    for module, message in [
+        ("breaks_when_imported", "cannot be imported: ZeroDivisionError: division by zero"),
+        ("misses_something", "needs 'nothing_like_it', which is not there"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            check(KerasModel(source=f"{module}:f", folder=str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["workers", "orchestrator"])
+@pytest.mark.parametrize("package", [True, False])
+def test_a_module_of_the_users_that_hides_ours_is_refused(tmp_path, name, package):
+    file = tmp_path / name / "__init__.py" if package else tmp_path / f"{name}.py"
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    with pytest.raises(ValueError, match=f"{file} hides metatrain's own package '{name}'"):
+        check(KerasModel(source="mine:f", folder=str(tmp_path)))
+
+
+def test_a_layer_without_a_second_derivative_is_refused_by_name_where_it_is_needed():
+    message = r"the layer 'upsampled' \(UpSampling2D\) has .* second derivative, .* 'maml' needs it"
+    with pytest.raises(ValueError, match=message):
+        check(of("resized"), (8, 8, 1))
+    check(of("resized"), (8, 8, 1), MamlAlgorithm(first_order=True))
+    check(of("resized"), (8, 8, 1), JointAlgorithm())
+    check(of("resized"), (8, 8, 1), AnilAlgorithm())  # its inner loop is of the head alone
+    check(of("resized", second_derivative="trusted"), (8, 8, 1))
+
+
+def test_what_is_worth_saying_is_said():
+    facts = check(of("small"))
+    assert facts.normalizations == ["batch", "layer", "group"]
+    assert "normalization layers made exact (1 batch, 1 layer, 1 group)" in facts.notes[1]
+    assert facts.notes[0].endswith("head answer")
+    assert "1 losses of its layers" in check(of("regularized")).notes[-1]
+    assert check(of("frozen")).normalizations == []
+
+
+def test_the_head_can_be_named():
+    model = make_model(of("small", head="dense"), (4,), 3)
+    assert model.is_head[:3] == (True, True, False)
+    assert make_model(of("small"), (4,), 3).is_head[-3:] == (False, True, True)
+    with pytest.raises(ValueError, match=r"model\.head = 'nose': no layer with trainable weights"):
+        make_model(of("small", head="nose"), (4,), 3)
+
+
+def test_frozen_weights_are_the_same_wherever_the_model_is_built_and_are_part_of_its_identity():
+    models = [make_model(of("frozen"), (4,), 3, seed) for seed in (1, 1, 2)]
+    assert [model.shapes for model in models] == [[(4, 3), (3,)]] * 3
+    one, again, other = (source_digest(of("frozen"), model) for model in models)
+    assert one == again != other
+    x, theta = tf.ones((1, 4)), models[0].initial_weights()
+    outputs = [model.apply(theta, [], x)[0].numpy() for model in models]
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    assert np.abs(outputs[0] - outputs[2]).max() > 1e-3
+
+
+def test_the_identity_of_a_model_is_that_of_its_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    shutil.copy(Path(FOLDER, "user_models.py"), tmp_path / "edited_models.py")
+    settings = KerasModel(source="edited_models:frozen", folder=str(tmp_path))
+    model = make_model(settings, (4,), 3)
+    before = source_digest(settings, model)
+    assert before == source_digest(settings, model)
+    with Path(tmp_path, "edited_models.py").open("a") as file:
+        file.write("\n# changed\n")
+    assert source_digest(settings, model) != before

@@ -1,0 +1,132 @@
+"""What users write: models for tests to load by 'user_models:NAME'."""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+
+def small(input_shape, num_outputs, width=6):
+    """Flat inputs or images; every normalization layer of Keras, and dropout."""
+    inputs = keras.Input(input_shape)
+    hidden = layers.Dense(width)(layers.Flatten()(inputs))
+    hidden = layers.BatchNormalization()(hidden)
+    hidden = layers.Activation("tanh")(hidden)
+    hidden = layers.Dropout(0.25)(hidden)
+    hidden = layers.LayerNormalization()(layers.Dense(width)(hidden))
+    hidden = layers.GroupNormalization(groups=2)(hidden)
+    return keras.Model(inputs, layers.Dense(num_outputs, name="answer")(hidden))
+
+
+@keras.saving.register_keras_serializable()
+class Subclassed(keras.Model):
+    """Its call does not ask whether it trains; its layers must know all the same."""
+
+    def __init__(self, num_outputs=1, **options):
+        super().__init__(**options)
+        self.num_outputs = num_outputs
+        self.hidden = layers.Dense(5)
+        self.normalization = layers.BatchNormalization()
+        self.dropout = layers.Dropout(0.5)
+        self.answer = layers.Dense(num_outputs)
+
+    def call(self, inputs):
+        return self.answer(self.dropout(tf.nn.tanh(self.normalization(self.hidden(inputs)))))
+
+    def get_config(self):
+        return {**super().get_config(), "num_outputs": self.num_outputs}
+
+
+def subclassed(num_outputs):
+    return Subclassed(num_outputs)
+
+
+def frozen(input_shape, num_outputs):
+    """A layer that does not learn, below one that does."""
+    inputs = keras.Input(input_shape)
+    hidden = layers.Dense(4, activation="tanh", trainable=False)(inputs)
+    return keras.Model(inputs, layers.Dense(num_outputs)(hidden))
+
+
+def resized(input_shape, num_outputs):
+    """Images that are resized first, where it does no harm, and again behind a layer."""
+    inputs = keras.Input(input_shape)
+    hidden = layers.Conv2D(2, 3)(layers.Resizing(6, 6)(inputs))
+    hidden = layers.UpSampling2D(interpolation="bilinear", name="upsampled")(hidden)
+    return keras.Model(inputs, layers.Dense(num_outputs)(layers.Flatten()(hidden)))
+
+
+def softmax(input_shape, num_outputs):
+    return keras.Sequential(
+        [keras.Input(input_shape), layers.Dense(num_outputs, activation="softmax")]
+    )
+
+
+def three_outputs(input_shape):
+    return keras.Sequential([keras.Input(input_shape), layers.Dense(3)])
+
+
+def one_of_two_outputs(input_shape):
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)])
+
+
+def for_pictures():
+    return keras.Sequential([keras.Input((32, 32, 3)), layers.Flatten(), layers.Dense(3)])
+
+
+def no_model():
+    return ["a", "list"]
+
+
+def raises():
+    raise RuntimeError("no model today")
+
+
+def nothing_to_train(input_shape):
+    return keras.Sequential([keras.Input(input_shape), layers.Flatten()])
+
+
+class Noise(layers.Layer):
+    """Adds noise that no task's seed decides."""
+
+    def __init__(self, draw):
+        super().__init__()
+        self.draw = draw
+
+    def call(self, inputs):
+        return inputs + self.draw((1, inputs.shape[-1]))
+
+
+def tensorflows_noise(input_shape, num_outputs):
+    return keras.Sequential(
+        [keras.Input(input_shape), Noise(tf.random.normal), layers.Dense(num_outputs)]
+    )
+
+
+def global_noise(input_shape, num_outputs):
+    return keras.Sequential(
+        [keras.Input(input_shape), Noise(keras.random.normal), layers.Dense(num_outputs)]
+    )
+
+
+class Counting(layers.Layer):
+    """Counts its calls, which no mean over tasks can stand for."""
+
+    def build(self, input_shape):
+        self.count = self.add_weight(
+            shape=(), dtype="int32", initializer="zeros", trainable=False, name="count"
+        )
+
+    def call(self, inputs):
+        self.count.assign(self.count + 1)
+        return inputs
+
+
+def counting(input_shape, num_outputs):
+    return keras.Sequential([keras.Input(input_shape), Counting(), layers.Dense(num_outputs)])
+
+
+def regularized(input_shape, num_outputs):
+    return keras.Sequential(
+        [keras.Input(input_shape), layers.Dense(num_outputs, kernel_regularizer="l2")]
+    )

@@ -1,0 +1,166 @@
+"""What must be right of a user's model before anything is trained, and what is worth saying."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.random.seed_generator import global_seed_generator
+
+from workers.meta import make_train_model, num_train_outputs
+from workers.models.functional import FunctionalModel
+from workers.models.registry import source_digest
+from workers.models.second_derivative import check_second_derivative
+from workers.settings.models import KerasModel
+from workers.settings.worker import WorkerSettings
+from workers.tasks.family import TaskFamily
+
+_NORMALIZATIONS = {
+    "batch": keras.layers.BatchNormalization,
+    "layer": keras.layers.LayerNormalization,
+    "group": keras.layers.GroupNormalization,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What the configuration does not say of a model.
+
+    digest: see `source_digest`. normalizations: of "batch", "layer", "group", those it has.
+    notes: lines for the user.
+    """
+
+    digest: str
+    normalizations: list[str]
+    notes: list[str]
+
+
+def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
+    """Build the user's model and look at it.
+
+    Raises:
+      ValueError: it cannot be had, its outputs are not what the tasks need, or it cannot be
+        differentiated as the algorithm must.
+    """
+    user = settings.model
+    assert isinstance(user, KerasModel)
+    functional = make_train_model(settings, family)
+    model = functional.keras_model
+    _check_outputs(user, model, family, num_train_outputs(settings, family))
+    _check_random(user, functional, family)
+    unchecked = _check_second_derivative(user, settings.algorithm, functional)
+    counts = _count_normalizations(model)
+    notes = [f"{functional.num_parameters} weights, head {functional.head}"]
+    if counts:
+        layers = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        notes.append(
+            f"normalization layers made exact ({layers}): Keras' moments have a wrong second "
+            "derivative, metatrain's are used in their place"
+        )
+    if model.losses:
+        notes.append(
+            f"{len(model.losses)} losses of its layers (regularizers) are not part of any loss here"
+        )
+    notes += unchecked
+    return ModelFacts(source_digest(user, functional), list(counts), notes)
+
+
+def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs: int) -> None:
+    outputs = model(tf.zeros((2, *family.input_shape)), training=False)
+    classifies = family.loss == "cross_entropy"
+    wanted = f"logits [batch, {num_outputs}]" if classifies else f"values [batch, {num_outputs}]"
+    if not isinstance(outputs, tf.Tensor):
+        raise ValueError(
+            f"model.source = {user.source!r} returns a {type(outputs).__name__} of outputs; the "
+            f"tasks need one tensor, {wanted}"
+        )
+    shape = outputs.shape
+    fits = shape.rank == 2 and shape[0] == 2 and outputs.dtype == tf.float32
+    if fits:
+        fits = shape[1] >= num_outputs if classifies else shape[1] == num_outputs
+    if not fits:
+        got = ["batch", *shape[1:]] if shape.rank and shape[0] == 2 else list(shape)
+        raise ValueError(
+            f"model.source = {user.source!r} has outputs {_shape(got)} {outputs.dtype.name} for "
+            f"inputs {_shape(['batch', *family.input_shape])}; the tasks need {wanted} float32"
+        )
+    if classifies and np.allclose(tf.reduce_sum(outputs, -1), 1) and _ends_in_softmax(model):
+        raise ValueError(
+            f"model.source = {user.source!r} ends in a softmax; the loss takes logits: leave its "
+            "activation out"
+        )
+
+
+def _ends_in_softmax(model: Any) -> bool:
+    activations = [getattr(layer, "activation", None) for layer in model._flatten_layers()]
+    has_layer = any(isinstance(layer, keras.layers.Softmax) for layer in model._flatten_layers())
+    return has_layer or keras.activations.softmax in activations
+
+
+def _check_random(user: KerasModel, functional: FunctionalModel, family: TaskFamily) -> None:
+    """Refuse random numbers that no seed of a task decides."""
+    weights = [tf.constant(value) for value in functional.initial_weights()]
+    statistics = [tf.constant(value) for value in functional.initial_statistics()]
+
+    def call(inputs: tf.Tensor) -> tf.Tensor:
+        state = functional.start(statistics, tf.zeros(2, tf.int32))
+        return functional.apply(weights, state, inputs)[0]
+
+    spec = tf.TensorSpec((2, *family.input_shape))
+    graph = tf.function(call, autograph=False).get_concrete_function(spec).graph
+    drawn = sorted({op.type for op in graph.get_operations() if _draws(op)})
+    shared = global_seed_generator().state.value.handle
+    if any(captured is shared for captured, _ in graph.captures):
+        drawn.append("keras.random without a seed")
+    if drawn:
+        raise ValueError(
+            f"model.source = {user.source!r} draws random numbers that no seed of a task decides "
+            f"({', '.join(drawn)}); use keras.random with a keras.random.SeedGenerator of the layer"
+        )
+
+
+def _draws(operation: Any) -> bool:
+    stateful = operation.op_def is not None and operation.op_def.is_stateful
+    words = ("Random", "Normal", "Multinomial", "Uniform")
+    return stateful and any(word in operation.type for word in words)
+
+
+def _check_second_derivative(
+    settings: KerasModel, algorithm: Any, functional: FunctionalModel
+) -> list[str]:
+    """Notes on what was not looked at."""
+    if settings.second_derivative == "trusted" or getattr(algorithm, "first_order", True):
+        return []
+    if algorithm.kind == "anil" and settings.statistics != "support":
+        # Where the model can be cut, the inner loop is of the head alone; see algorithms/anil.py.
+        functional = functional.parts.head if functional.parts else functional
+    verdict = check_second_derivative(
+        functional.keras_model, functional.input_shape, settings.statistics != "running"
+    )
+    if verdict.layer is not None:
+        kind = type(verdict.layer).__name__
+        raise ValueError(
+            f"model.source = {settings.source!r}: the layer {verdict.layer.name!r} ({kind}) "
+            f"has {verdict.reason}, and algorithm.kind = {algorithm.kind!r} needs it; "
+            "replace the layer, set algorithm.first_order = true, or, if it stops gradients on "
+            "purpose, model.second_derivative = 'trusted'"
+        )
+    if not verdict.unchecked:
+        return []
+    return [
+        f"the second derivative of {', '.join(verdict.unchecked)} was not checked: it does not "
+        "compute in float64"
+    ]
+
+
+def _count_normalizations(model: Any) -> dict[str, int]:
+    counts = {
+        name: sum(isinstance(layer, kind) for layer in model._flatten_layers())
+        for name, kind in _NORMALIZATIONS.items()
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _shape(sizes: list[Any]) -> str:
+    return f"[{', '.join(map(str, sizes))}]"

@@ -1,0 +1,58 @@
+"""From the settings' kind to a model."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+from keras.src.backend.common import global_state
+
+from workers.models import conv4, linear, mlp, user_model
+from workers.models.functional import FunctionalModel
+from workers.settings.models import ModelSettings
+
+Build = Callable[[Any, tuple[int, ...], int], Any]
+MODELS: dict[str, Build] = {
+    "linear": linear.build,
+    "mlp": mlp.build,
+    "conv4": conv4.build,
+    "keras": user_model.build,
+}
+
+_COUNTERS = "object_name_uids"
+
+
+def make_model(
+    settings: ModelSettings, input_shape: tuple[int, ...], num_outputs: int, seed: int = 0
+) -> FunctionalModel:
+    """Build the architecture of `settings.kind`, its weights drawn from `seed`.
+
+    The one place where a global seed is set: Keras draws unseeded initializers from global state.
+
+    Raises:
+      ValueError: a user's model cannot be had, or cannot be trained.
+    """
+    keras.utils.set_random_seed(seed)
+    with _fresh_names():
+        model = MODELS[settings.kind](settings, input_shape, num_outputs)
+    return FunctionalModel(
+        model, input_shape, settings.statistics == "running", getattr(settings, "head", None)
+    )
+
+
+@contextlib.contextmanager
+def _fresh_names() -> Iterator[None]:
+    """Within: Keras numbers layers without a name from 1, whatever was built before."""
+    counters = global_state.get_global_attribute(_COUNTERS)
+    global_state.set_global_attribute(_COUNTERS, None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(_COUNTERS, counters)
+
+
+def source_digest(settings: ModelSettings, model: FunctionalModel) -> str:
+    """The identity of what the configuration does not say of a user's model; "" of ours."""
+    if settings.kind != "keras":
+        return ""
+    return user_model.digest(settings, model.frozen_sha256())

@@ -1,0 +1,178 @@
+"""A user's own Keras model: from a function in a module, or from a .keras file."""
+
+import hashlib
+import importlib
+import inspect
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from workers.own_packages import refuse_namesakes
+from workers.settings.models import KerasModel
+
+
+def build(settings: KerasModel, input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
+    """The model that `settings.source` names, built for examples of `input_shape`.
+
+    Raises:
+      ValueError: there is none, it is no Keras model, or it does not take such inputs.
+    """
+    for name in settings.imports:
+        _import(name, settings)
+    if settings.source.endswith(".keras"):
+        model = _from_file(settings)
+    else:
+        model = _from_function(settings, input_shape, num_outputs)
+    _check_inputs(settings, model, input_shape)
+    for layer in model._flatten_layers():
+        if hasattr(layer, "use_cudnn"):
+            layer.use_cudnn = False  # cuDNN's recurrent kernels have no second derivative
+    return model
+
+
+def digest(settings: KerasModel, frozen_sha256: str) -> str:
+    """sha256 of the source's file and of the weights that are not trained."""
+    path = _path(settings)
+    if path is None:
+        module = _import(settings.source.partition(":")[0], settings)
+        file = inspect.getsourcefile(module)
+        path = Path(file) if file else None
+    content = path.read_bytes() if path is not None else b""
+    return hashlib.sha256(content + frozen_sha256.encode()).hexdigest()
+
+
+def _from_file(settings: KerasModel) -> keras.Model:
+    path = _path(settings)
+    if path is None or not path.is_file():
+        raise ValueError(f"model.source = {settings.source!r}: there is no file {path}")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"model.source = {settings.source!r} is no .keras file, which are zip archives written "
+            "by model.save"
+        )
+    if settings.arguments:
+        raise ValueError(
+            f"model.arguments = {settings.arguments!r} are for a function; the file "
+            f"{settings.source!r} is loaded as it is"
+        )
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:
+        raise ValueError(
+            f"model.source = {settings.source!r} cannot be loaded as a Keras model: "
+            f"{_first_line(error)} (classes of your own must be registered by a module that "
+            "model.imports names)"
+        ) from error
+    return _checked(settings, model, "holds")
+
+
+def _from_function(
+    settings: KerasModel, input_shape: tuple[int, ...], num_outputs: int
+) -> keras.Model:
+    """Call the function with whichever of input_shape and num_outputs it takes."""
+    function = _function(settings)
+    offered = {"input_shape": input_shape, "num_outputs": num_outputs}
+    parameters = inspect.signature(function).parameters
+    given = {name: value for name, value in offered.items() if name in parameters}
+    try:
+        model = function(**given | settings.arguments)
+    except Exception as error:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in (given | settings.arguments).items())
+        raise ValueError(
+            f"model.source = {settings.source!r} raised {type(error).__name__} when it was called "
+            f"with ({arguments}): {_first_line(error)}"
+        ) from error
+    return _checked(settings, model, "returned")
+
+
+def _function(settings: KerasModel) -> Callable[..., Any]:
+    module_name, _, name = settings.source.partition(":")
+    if not module_name or not name:
+        raise ValueError(
+            f"model.source = {settings.source!r} is neither 'module:function' nor a file that ends "
+            "in .keras"
+        )
+    module = _import(module_name, settings)
+    function = getattr(module, name, None)
+    if not callable(function):
+        there = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+        raise ValueError(
+            f"model.source = {settings.source!r}: {module_name} has no function {name!r}; it has "
+            f"{', '.join(there) or 'none'}"
+        )
+    return function
+
+
+def _import(name: str, settings: KerasModel) -> Any:
+    """A module, from the folder of the settings before all others."""
+    refuse_namesakes([settings.folder])
+    if settings.folder not in sys.path:
+        sys.path.insert(0, settings.folder)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
+            raise ValueError(
+                f"the module {name} of [model] needs {error.name!r}, which is not there"
+            ) from error
+        raise ValueError(
+            f"model.source = {settings.source!r}: there is no module {name!r} in {settings.folder} "
+            "or among the installed packages; set model.folder to where it is"
+        ) from None
+    except Exception as error:
+        raise ValueError(
+            f"the module {name} of [model] cannot be imported: {type(error).__name__}: "
+            f"{_first_line(error)}"
+        ) from error
+
+
+def _checked(settings: KerasModel, model: Any, verb: str) -> keras.Model:
+    if not isinstance(model, keras.Model):
+        kind = f"{type(model).__module__}.{type(model).__qualname__}"
+        raise ValueError(
+            f"model.source = {settings.source!r} {verb} a {kind.removeprefix('builtins.')}, not a "
+            "keras.Model"
+        )
+    return model
+
+
+def _check_inputs(settings: KerasModel, model: keras.Model, input_shape: tuple[int, ...]) -> None:
+    """Call the model on zeros, which also builds one that is not built yet."""
+    declared = getattr(model, "inputs", None)
+    if declared and len(declared) > 1:
+        raise ValueError(
+            f"model.source = {settings.source!r} takes {len(declared)} inputs, the tasks have one"
+        )
+    if declared:
+        expected = tuple(declared[0].shape[1:])
+        same = len(expected) == len(input_shape) and all(
+            size in (None, given) for size, given in zip(expected, input_shape, strict=True)
+        )
+        if not same:
+            raise ValueError(
+                f"model.source = {settings.source!r} takes examples of shape {expected}, the tasks "
+                f"have {input_shape}; change the model, or the shape that [task] gives"
+            )
+    try:
+        model(keras.ops.zeros((2, *input_shape)), training=False)
+    except Exception as error:
+        raise ValueError(
+            f"model.source = {settings.source!r} cannot be called on examples of shape "
+            f"{input_shape}, as the tasks have them: {_first_line(error)}"
+        ) from error
+
+
+def _path(settings: KerasModel) -> Path | None:
+    """The .keras file; None where the source is a function."""
+    if not settings.source.endswith(".keras"):
+        return None
+    return Path(settings.folder, settings.source).expanduser()
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
