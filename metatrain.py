@@ -11,21 +11,30 @@ from pathlib import Path
 _WRONG_INPUT = 2
 
 
-def main() -> None:
-    """Run the command line, with our own packages or not at all."""
+def refuse_others() -> None:
+    """Make sure that our own packages will be imported.
+
+    Raises:
+      ImportError: somebody else's package comes first; says where it is.
+    """
     for name in ("orchestrator", "workers"):
         spec = find_spec(name)
         ours = Path(__file__).resolve().with_name(name) / "__init__.py"
         if spec is None or spec.origin is None or Path(spec.origin).resolve() != ours:
-            found = (
-                spec.origin or list(spec.submodule_search_locations or []) if spec else "nothing"
+            other = spec and (spec.origin or list(spec.submodule_search_locations or []))
+            raise ImportError(
+                f"{other or 'nothing'} stands where metatrain's own package {name!r} is to be "
+                "imported from; rename it, or take it off the import path (PYTHONPATH)"
             )
-            print(
-                f"metatrain: {found} stands where metatrain's own package {name!r} is to be "
-                "imported from; rename it, or take it off PYTHONPATH",
-                file=sys.stderr,
-            )
-            raise SystemExit(_WRONG_INPUT)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        refuse_others()
+    except ImportError as error:
+        print(f"metatrain: {error}", file=sys.stderr)
+        raise SystemExit(_WRONG_INPUT) from None
     from orchestrator.cli import main as command_line
 
     command_line()

@@ -57,9 +57,9 @@ def save(storage: Storage, state: MetaState, manifest: Manifest) -> str:
         for file, content in files.items()
     }
     for file, content in files.items():
-        storage.write(f"{_FOLDER}/{name}/{file}", content)
+        storage.write(f"{path(name)}/{file}", content)
     table["manifest_sha256"] = _digest(table)
-    storage.write(f"{_FOLDER}/{name}/manifest.json", json.dumps(table, indent=1).encode())
+    storage.write(f"{path(name)}/manifest.json", json.dumps(table, indent=1).encode())
     return name
 
 
@@ -99,8 +99,13 @@ def names(storage: Storage) -> list[str]:
     return [
         name
         for name in storage.list(_FOLDER)
-        if name.startswith("ckpt-") and storage.exists(f"{_FOLDER}/{name}/manifest.json")
+        if name.startswith("ckpt-") and storage.exists(f"{path(name)}/manifest.json")
     ]
+
+
+def path(name: str) -> str:
+    """The folder of a checkpoint, below the run's."""
+    return f"{_FOLDER}/{name}"
 
 
 def best(storage: Storage) -> tuple[str, dict[str, Any], list[str]]:
@@ -133,8 +138,8 @@ def prune(storage: Storage, keep: int) -> None:
     kept = set(list(whole)[-keep:]) | ({champion[0]} if champion else set())
     for name in whole:
         if name not in kept:
-            storage.delete(f"{_FOLDER}/{name}/manifest.json")
-            storage.delete_dir(f"{_FOLDER}/{name}")
+            storage.delete(f"{path(name)}/manifest.json")
+            storage.delete_dir(path(name))
 
 
 def _best(whole: dict[str, Manifest]) -> tuple[str, dict[str, Any]] | None:
@@ -161,7 +166,7 @@ def _read(storage: Storage, name: str) -> tuple[Manifest, dict[str, bytes]]:
     contents = {}
     for file, expected in table.pop("files").items():
         try:
-            contents[file] = storage.read(f"{_FOLDER}/{name}/{file}")
+            contents[file] = storage.read(f"{path(name)}/{file}")
         except OSError as error:
             raise CheckpointError(f"{name}/{file} cannot be read: {error}") from None
         if hashlib.sha256(contents[file]).hexdigest() != expected["sha256"]:
@@ -171,7 +176,7 @@ def _read(storage: Storage, name: str) -> tuple[Manifest, dict[str, bytes]]:
 
 def _read_manifest(storage: Storage, name: str) -> dict[str, Any]:
     try:
-        table = json.loads(storage.read(f"{_FOLDER}/{name}/manifest.json"))
+        table = json.loads(storage.read(f"{path(name)}/manifest.json"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{name}/manifest.json cannot be read: {error}") from None
     version = table.get("format_version") if isinstance(table, dict) else None

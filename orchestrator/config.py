@@ -4,6 +4,7 @@ Layers merge as plain tables and are validated once, so that every error names a
 and what is allowed. Nothing here imports TensorFlow or Ray.
 """
 
+import copy
 import hashlib
 import json
 import tomllib
@@ -58,7 +59,9 @@ class WorkersSettings(Section):
         bits=False,
     )
     cpus: float = setting(1, "CPUs that Ray reserves for an actor, > 0", bits=False, gt=0)
-    gpus: float = setting(0, "GPUs of an actor, >= 0, fractions share one", bits=False, ge=0)
+    gpus: float = setting(
+        0, "share of a GPU that an actor takes, 0 to 1; fractions share one", bits=False, ge=0, le=1
+    )
     block_size: int | None = setting(
         None, "tasks per block, >= 1; unset: by meta_batch_size and execution", ge=1
     )
@@ -153,20 +156,32 @@ class MetaConfig(WorkerSettings):
         return self
 
 
-def load(source: str, overrides: Iterable[str] = ()) -> tuple[MetaConfig, list[str]]:
-    """Merge a preset or TOML file with `key=value` overrides, and validate.
+def load(
+    source: "MetaConfig | Mapping[str, Any] | str",
+    overrides: Mapping[str, Any] | Iterable[str] = (),
+) -> tuple[MetaConfig, list[str]]:
+    """Merge a configuration with overrides, and validate.
 
+    Args:
+      source: a configuration, a table like it, the name of a preset, or a path that ends in .toml.
+      overrides: dotted name -> value, or `key=value` texts whose values are TOML, else text.
     Returns:
       the configuration, and notes for the user: keys that a new `kind` dropped.
     Raises:
       ValueError: one line that names the key, the value and what is allowed.
     """
-    table = read_table(source)
-    table.setdefault("name", Path(source).stem)
+    if isinstance(source, str):
+        table = read_table(source)
+        table.setdefault("name", Path(source).stem)
+    elif isinstance(source, MetaConfig):
+        table = source.model_dump(mode="json", exclude_none=True)
+    else:
+        table = copy.deepcopy(dict(source))
+    if not isinstance(overrides, Mapping):
+        overrides = dict(map(parse_override, overrides))
     notes: list[str] = []
-    parsed = [pair for text in overrides for pair in flatten(dict([parse_override(text)])).items()]
     # A section's new kind comes first, so that the other overrides go to the new section.
-    for key, value in sorted(parsed, key=lambda pair: not pair[0].endswith(".kind")):
+    for key, value in sorted(flatten(overrides).items(), key=lambda p: not p[0].endswith(".kind")):
         notes += set_key(table, key, value)
     return validate(table), notes
 

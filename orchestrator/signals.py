@@ -51,3 +51,19 @@ class GracefulStop:
             os.write(2, b"\nstopping after this step; again to drop it\n")
             return
         raise Interrupted(signal.Signals(number).name)
+
+
+class NoSignals:
+    """Leaves the signals to whoever called: the contract of `GracefulStop`, from Python."""
+
+    requested = False
+
+    def install(self) -> None:
+        """Nothing is taken over."""
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Signals do within what they do elsewhere."""
+        yield
+
+    ignored = deferred

@@ -14,6 +14,9 @@ class Storage:
 
     Nothing is renamed or appended, which object stores cannot do; on a local disk each file and
     its folder are fsynced, which pyarrow does not do.
+
+    location: as given. filesystem, root: pyarrow's, and the folder there. local: the folder, where
+    it is on a local disk.
     """
 
     def __init__(self, location: str):
@@ -26,31 +29,32 @@ class Storage:
             raise ValueError("--out '' names no folder; give a path or a URI")
         self.location = location
         self.local: Path | None = None
+        self._claim: int | None = None
         if location.startswith("file://") or "://" not in location:
             self.local = _local_path(location).absolute()
-            self._fs: Any = fs.LocalFileSystem()
-            self._root = str(self.local)
+            self.filesystem: Any = fs.LocalFileSystem()
+            self.root = str(self.local)
             if self.local.exists() and not self.local.is_dir():
                 raise ValueError(f"--out {location} is a file; give a folder")
             return
         try:
-            self._fs, self._root = fs.FileSystem.from_uri(location)
+            self.filesystem, self.root = fs.FileSystem.from_uri(location)
         except Exception as error:
             raise ValueError(f"--out {location} cannot be opened: {error}") from None
 
     def claim(self) -> None:
-        """Make the root folder, and keep other processes of this machine from claiming it.
+        """Make the root folder, and keep others on this machine from claiming it until `release`.
 
         Raises:
-          ValueError: it cannot be made, or another process has claimed it.
+          ValueError: it cannot be made, or somebody else has claimed it.
         """
         try:
-            self._fs.create_dir(self._root, recursive=True)
+            self.filesystem.create_dir(self.root, recursive=True)
         except OSError as error:
             raise ValueError(f"--out {self.location} cannot be written to: {error}") from None
         if self.local is None:
             return
-        descriptor = os.open(self.local, os.O_RDONLY)  # until the process ends
+        descriptor = os.open(self.local, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -59,12 +63,19 @@ class Storage:
                 f"another process is training in {self.location}; wait for it, stop it, or give "
                 "another --out"
             ) from None
+        self._claim = descriptor
+
+    def release(self) -> None:
+        """Give the claim back. Idempotent; the end of the process does the same."""
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
 
     def write(self, name: str, content: bytes) -> None:
         """Write an object whole, durably on a local disk. Folders are made as needed."""
         path = self._path(name)
-        self._fs.create_dir(str(Path(path).parent), recursive=True)
-        with self._fs.open_output_stream(path) as stream:
+        self.filesystem.create_dir(str(Path(path).parent), recursive=True)
+        with self.filesystem.open_output_stream(path) as stream:
             stream.write(content)
         if self.local is not None:
             _fsync(path)
@@ -72,28 +83,28 @@ class Storage:
 
     def read(self, name: str) -> bytes:
         """An object, whole. Raises FileNotFoundError."""
-        with self._fs.open_input_stream(self._path(name)) as stream:
+        with self.filesystem.open_input_stream(self._path(name)) as stream:
             return bytes(stream.readall())
 
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of that name."""
-        return self._fs.get_file_info(self._path(name)).type != fs.FileType.NotFound
+        return self.filesystem.get_file_info(self._path(name)).type != fs.FileType.NotFound
 
     def list(self, name: str = "") -> list[str]:
         """Names directly below folder `name`, sorted; empty if it is not there."""
         selector = fs.FileSelector(self._path(name), allow_not_found=True)
-        return sorted(info.base_name for info in self._fs.get_file_info(selector))
+        return sorted(info.base_name for info in self.filesystem.get_file_info(selector))
 
     def delete_dir(self, name: str) -> None:
         """Delete a folder and what is in it."""
-        self._fs.delete_dir(self._path(name))
+        self.filesystem.delete_dir(self._path(name))
 
     def delete(self, name: str) -> None:
         """Delete a file."""
-        self._fs.delete_file(self._path(name))
+        self.filesystem.delete_file(self._path(name))
 
     def _path(self, name: str) -> str:
-        return f"{self._root}/{name}" if name else self._root
+        return f"{self.root}/{name}" if name else self.root
 
 
 def _local_path(location: str) -> Path:

@@ -25,7 +25,7 @@ TENSORFLOW = (
     "workers/block.py",
     "orchestrator/outer.py",
 )
-RAY = ("workers/actor.py", "orchestrator/ray_pool.py")
+RAY = ("workers/actor.py", "orchestrator/ray_pool.py", "orchestrator/trainer.py")
 
 
 def imported(file: str) -> set[str]:

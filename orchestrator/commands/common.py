@@ -11,6 +11,7 @@ from rich.progress import Progress
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.evaluate import recipes
+from orchestrator.launch import ray_is_running
 from workers import runtime
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
@@ -30,7 +31,7 @@ def check_machine(config: MetaConfig) -> None:
       ValueError: names what is needed and what there is.
     """
     workers = config.workers
-    if os.environ.get("RAY_ADDRESS"):
+    if os.environ.get("RAY_ADDRESS") or ray_is_running():
         return
     most = _MOST_ACTORS_PER_CORE * len(os.sched_getaffinity(0))
     if workers.count != "auto" and workers.count > most:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from orchestrator.commands.common import NOTES, RESULTS, check_machine, open_family, waiting
 from orchestrator.config import MetaConfig
 from orchestrator.resume import find_state
-from orchestrator.signals import GracefulStop, Interrupted
+from orchestrator.signals import GracefulStop, Interrupted, NoSignals
 from orchestrator.storage import Storage
 
 if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
     from orchestrator.launch import Launch
-    from orchestrator.run import TrainingRun
+    from orchestrator.run import Result, TrainingRun
 
 
 def execute(
@@ -24,10 +24,12 @@ def execute(
     resume: bool,
     allow_changes: bool,
     verbose: bool,
-    stop: GracefulStop,
-) -> None:
-    """Train to the end.
+    stop: GracefulStop | NoSignals,
+) -> Result:
+    """Train to the end, and show it.
 
+    Returns:
+      the scores on the test tasks.
     Raises:
       Interrupted: stopped by a signal; the last whole step is saved.
       ValueError, MetatrainError: the input was wrong, the run failed.
@@ -41,28 +43,29 @@ def execute(
         NOTES.print(f"note: {note}")
     family = open_family(config)
     storage.claim()
-
-    with waiting() as say:
-        from orchestrator.launch import launch
-
-        launched = launch(config, family, {} if allow_changes else fingerprint, say, verbose)
-        from orchestrator.run import TrainingRun
-
-        stop.install()
-        try:
-            run = TrainingRun(config, storage, launched, state)
-        except BaseException:
-            launched.close()
-            raise
     try:
-        _show_start(config, storage, launched, run.first_step)
-        started = time.monotonic()
-        _train(config, run, stop)
-        trained_s = time.monotonic() - started
-        _show_end(config, storage, run, trained_s)
+        with waiting() as say:
+            from orchestrator.launch import launch
+
+            launched = launch(config, family, {} if allow_changes else fingerprint, say, verbose)
+            from orchestrator.run import TrainingRun
+
+            stop.install()
+            try:
+                run = TrainingRun(config, storage, launched, state)
+            except BaseException:
+                launched.close()
+                raise
+        try:
+            _show_start(config, storage, launched, run.first_step)
+            started = time.monotonic()
+            _train(config, run, stop)
+            return _show_end(config, storage, run, time.monotonic() - started)
+        finally:
+            with stop.ignored():
+                run.close()
     finally:
-        with stop.ignored():
-            run.close()
+        storage.release()
 
 
 def location(config: MetaConfig, out: str | None, resume: bool) -> str:
@@ -80,7 +83,7 @@ def _numbers() -> list[str]:
     return [f"-{number}" for number in range(2, 10_000)]
 
 
-def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop) -> None:
+def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop | NoSignals) -> None:
     from orchestrator.report import ProgressView
 
     try:
@@ -89,7 +92,7 @@ def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop) -> None:
                 view.update(progress)
                 if stop.requested:
                     raise Interrupted("between two steps")
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         with stop.ignored():
             run.save()
         NOTES.print(f"saved up to step {run.saved_step}")
@@ -106,7 +109,7 @@ def _show_start(config: MetaConfig, storage: Storage, launched: Launch, first_st
         NOTES.print(f"model: {note}")
 
 
-def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s: float) -> None:
+def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s: float) -> Result:
     from orchestrator.report import print_result
 
     steps = config.outer.steps - run.first_step
@@ -126,3 +129,4 @@ def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s:
     RESULTS.print(f"theta after step {config.outer.steps}: sha256 {theta_sha256}")
     RESULTS.print(f"picture: {storage.location}/{picture}")
     RESULTS.print(f"page: {storage.location}/{page}")
+    return result

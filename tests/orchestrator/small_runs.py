@@ -88,7 +88,7 @@ CASES: dict[str, tuple[bool, list[str]]] = {
     "maml on conv4": (True, ["outer.steps=50", "workers.block_size=2"]),
     "reptile on sinusoids": (False, [*REPTILE, "outer.steps=50", "runtime.xla=true"]),
     "reptile with inner adam": (False, [*REPTILE_ADAM, "outer.steps=50"]),
-    "a user's model": (False, [*USER_MODEL, "outer.steps=20", "model.statistics=running"]),
+    "a user's model": (False, [*USER_MODEL, "outer.steps=50", "model.statistics=running"]),
 }
 
 

@@ -1,0 +1,134 @@
+"""MetaTrainer: a run from Python, in Ray Train's vocabulary. Wiring only."""
+
+from metatrain import refuse_others
+
+refuse_others()  # before anything of `workers` is imported
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas
+from ray.train import Checkpoint, Result, RunConfig, ScalingConfig
+
+from orchestrator import checkpoint, ray_vocabulary
+from orchestrator import config as configuration
+from orchestrator.commands import train_command
+from orchestrator.config import MetaConfig
+from orchestrator.metrics_log import read_metrics
+from orchestrator.signals import NoSignals
+from orchestrator.storage import Storage
+
+if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
+    from orchestrator.run import Result as TestResult
+
+
+class MetaTrainer:
+    """Trains to the end and tests, as `metatrain train` does, in the calling process.
+
+    On a Ray that already runs (`ray.init` was called, or RAY_ADDRESS is set) it takes actors there
+    and leaves it running; otherwise one is started, if it is worth it, and ended.
+
+    Example:
+
+        from orchestrator.trainer import MetaTrainer
+        from ray.train import RunConfig, ScalingConfig
+
+        result = MetaTrainer(
+            "sinusoid",
+            overrides={"outer.steps": 2000},
+            scaling_config=ScalingConfig(num_workers=2),
+            run_config=RunConfig(storage_path="runs", name="first"),
+        ).fit()
+        result.metrics["test_loss"], result.metrics_dataframe, result.checkpoint
+    """
+
+    def __init__(
+        self,
+        config: MetaConfig | Mapping[str, Any] | str,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        scaling_config: ScalingConfig | None = None,
+        run_config: RunConfig | None = None,
+        resume: bool = False,
+    ):
+        """Validate everything; nothing starts yet.
+
+        Args:
+          config: a configuration, a table as its TOML file has it, the name of a preset, or the
+            path of a TOML file.
+          overrides: dotted name -> value, as --set on the command line.
+          scaling_config: num_workers, use_gpu and resources_per_worker override [workers].
+            Without it workers.count says how many actors there are.
+          run_config: storage_path/name is the run's folder; max_failures and num_to_keep override
+            ours. Without it the folder is the first free one of runs/NAME, runs/NAME-2, ...
+          resume: go on with the run in that folder.
+        Raises:
+          ValueError: a key is wrong, or one of Ray's fields is set that means nothing here.
+        """
+        settings = dict(overrides or {})
+        if run_config is not None:
+            settings |= ray_vocabulary.of_run_config(run_config)
+        if scaling_config is not None:
+            settings |= ray_vocabulary.of_scaling_config(scaling_config)
+        self.config, self._notes = configuration.load(config, settings)
+        self._resume = resume
+        given = ray_vocabulary.location(run_config) if run_config is not None else None
+        self.location = train_command.location(self.config, given, resume)
+
+    def fit(self) -> Result:
+        """Train, test, and draw.
+
+        Returns:
+          metrics: the last step's, and test_* with their protocol; checkpoint: the newest;
+          best_checkpoints: those that were validated, with their metrics; metrics_dataframe: a row
+          per outer step.
+        Raises:
+          ValueError: the input is wrong. MetatrainError: the run failed. KeyboardInterrupt: the
+            last whole step is saved, and `resume=True` goes on from there.
+        """
+        tested = train_command.execute(
+            self.config,
+            self._notes,
+            self.location,
+            self._resume,
+            allow_changes=False,
+            verbose=False,
+            stop=NoSignals(),
+        )
+        return _as_result(Storage(self.location), tested)
+
+
+def _as_result(storage: Storage, tested: "TestResult") -> Result:
+    rows = read_metrics(storage)
+    scores = tested.as_dict()["after"]
+    metrics = {
+        **rows[-1],
+        **{f"test_{name}": value for name, value in scores.items()},
+        "test_protocol": tested.protocol,
+        "tested_checkpoint": tested.tested,
+        "tested_theta_sha256": tested.theta_sha256,
+    }
+    names = checkpoint.names(storage)
+    by_step = {row["step"]: row for row in rows}
+    saved = [(_checkpoint(storage, name), by_step.get(_step(name), {})) for name in names]
+    return Result(
+        metrics=metrics,
+        checkpoint=saved[-1][0],
+        error=None,
+        path=storage.root,
+        metrics_dataframe=pandas.DataFrame(rows),
+        best_checkpoints=[(there, row) for there, row in saved if _was_validated(row)],
+        _storage_filesystem=storage.filesystem,
+    )
+
+
+def _checkpoint(storage: Storage, name: str) -> Checkpoint:
+    return Checkpoint(f"{storage.root}/{checkpoint.path(name)}", storage.filesystem)
+
+
+def _was_validated(row: Mapping[str, Any]) -> bool:
+    return any(name.startswith("validation_") for name in row)
+
+
+def _step(name: str) -> int:
+    return int(name.rpartition("-")[2])

@@ -1,0 +1,181 @@
+"""MetaTrainer: the command line's run, from Python, with or without a Ray that runs already."""
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+import ray
+from ray.train import CheckpointConfig, Result, RunConfig, ScalingConfig
+from small_configs import SINUSOID, sinusoid
+from test_cli import environment
+
+from orchestrator import checkpoint
+from orchestrator.storage import Storage
+from orchestrator.trainer import MetaTrainer
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def train(config, folder, **options):
+    run = RunConfig(storage_path=str(folder), name="run", **options.pop("run", {}))
+    return MetaTrainer(config, run_config=run, **options).fit()
+
+
+def test_the_result_is_rays_with_metrics_checkpoints_and_a_dataframe(tmp_path):
+    result = train(sinusoid(), tmp_path, run={"checkpoint_config": CheckpointConfig(num_to_keep=9)})
+    assert isinstance(result, Result)
+    assert result.error is None
+    assert result.path == str(tmp_path / "run")
+    assert result.metrics["step"] == 12
+    tested = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert result.metrics["test_loss"] == tested["after"]["loss"]
+    assert result.metrics["test_protocol"] == tested["protocol"]
+    assert result.metrics["tested_theta_sha256"] == tested["theta_sha256"]
+    assert list(result.metrics_dataframe["step"]) == list(range(1, 13))
+    assert result.metrics_dataframe["loss_after"].notna().all()
+    assert [row["step"] for _, row in result.best_checkpoints] == [4, 8, 12]
+
+    with result.checkpoint.as_directory() as folder:
+        manifest = json.loads(Path(folder, "manifest.json").read_text())
+    assert manifest["step"] == 12
+    best = result.get_best_checkpoint("validation_loss", "min")
+    assert Path(best.path).name == checkpoint.best(Storage(result.path))[0]
+
+
+def test_twice_in_one_process_gives_the_same_and_goes_on_where_it_ended(tmp_path):
+    once = train(sinusoid("outer.steps=8"), tmp_path / "a")
+    again = train(SINUSOID, tmp_path / "b", overrides={"outer.steps": 8})
+    assert once.metrics["tested_theta_sha256"] == again.metrics["tested_theta_sha256"]
+    more = train(sinusoid("outer.steps=12"), tmp_path / "a", resume=True)
+    whole = train(sinusoid("outer.steps=12"), tmp_path / "c")
+    assert list(more.metrics_dataframe["step"]) == list(range(1, 13))
+    assert (
+        checkpoint.load_latest(Storage(more.path))[1].theta_sha256
+        == checkpoint.load_latest(Storage(whole.path))[1].theta_sha256
+    )
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
+    train(sinusoid("outer.steps=4"), tmp_path)
+    with pytest.raises(ValueError, match="holds a run already"):
+        train(sinusoid("outer.steps=4"), tmp_path)
+
+
+def test_without_a_run_config_the_folder_is_the_first_free_one(tmp_path):
+    Path("runs/small").mkdir(parents=True)
+    trainer = MetaTrainer(SINUSOID, overrides={"workers.count": 0})
+    assert trainer.location == "runs/small-2"
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides", "message"),
+    [
+        ("sinusoit", {}, "did you mean 'sinusoid'"),
+        ("sinusoid", {"outer.stepz": 3}, "unknown key outer.stepz"),
+        ("sinusoid", {"outer.steps": 0}, "outer.steps = 0"),
+        ({"task": {"kind": "sinusoid"}}, {}, "model.kind is missing"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_anything_starts(config, overrides, message):
+    with pytest.raises(ValueError, match=message):
+        MetaTrainer(config, overrides=overrides)
+
+
+def test_an_interrupt_saves_the_last_whole_step(tmp_path):
+    steps = 100_000
+    changes = {"outer.steps": steps, "evaluation.every": steps, "checkpoint.every": steps}
+    log = tmp_path / "run" / "metrics.jsonl"
+
+    def interrupt():
+        while not (log.exists() and log.read_text().count("\n") > 10):
+            threading.Event().wait(0.05)
+        signal.raise_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        train(SINUSOID, tmp_path, overrides=changes)
+    thread.join()
+    state, *_ = checkpoint.load_latest(Storage(str(tmp_path / "run")))
+    assert 10 < state.step < steps
+
+
+@pytest.mark.ray
+def test_on_a_ray_that_runs_already_it_takes_actors_and_leaves_it_running(tmp_path):
+    alone = train(sinusoid(), tmp_path / "alone", scaling_config=ScalingConfig(num_workers=0))
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    try:
+        two = ScalingConfig(num_workers=2)
+        result = train(sinusoid(), tmp_path / "two", scaling_config=two)
+        assert ray.is_initialized()
+        assert result.metrics["tested_theta_sha256"] == alone.metrics["tested_theta_sha256"]
+        many = MetaTrainer(sinusoid(), scaling_config=ScalingConfig(num_workers=5))
+        with pytest.raises(ValueError, match="needs 5 CPUs, but Ray has 2"):
+            many.fit()
+        assert ray.is_initialized()
+    finally:
+        ray.shutdown()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_in_a_notebook(tmp_path):
+    """In a real kernel, whose main thread has an event loop; Ray starts and ends with each cell."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    cell = """
+        from orchestrator.trainer import MetaTrainer
+        from ray.train import RunConfig, ScalingConfig
+
+        result = MetaTrainer(
+            "sinusoid",
+            overrides={"outer.steps": 4, "evaluation.tasks": 4, "evaluation.validation_tasks": 4},
+            scaling_config=ScalingConfig(num_workers=1),
+            run_config=RunConfig(storage_path="runs", name="NAME"),
+        ).fit()
+        print(result.metrics["tested_theta_sha256"])
+    """
+    cells = [
+        nbformat.v4.new_code_cell(textwrap.dedent(cell).replace("NAME", name)) for name in "ab"
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}})
+    client.execute(env=environment())
+    hashes = [
+        line
+        for cell in notebook.cells
+        for output in cell.outputs
+        if output.get("name") == "stdout"
+        for line in output.text.splitlines()
+        if len(line) == 64
+    ]
+    assert len(hashes) == 2
+    assert hashes[0] == hashes[1]
+
+
+def test_a_package_of_the_users_in_the_way_is_an_import_error_that_names_it(tmp_path):
+    package = tmp_path / "workers" / "__init__.py"
+    package.parent.mkdir()
+    package.touch()
+    script = tmp_path / "train.py"
+    script.write_text("from orchestrator.trainer import MetaTrainer\n")
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 1
+    assert f"ImportError: {package} stands where metatrain's own package 'workers'" in done.stderr
