@@ -10,6 +10,7 @@ class Event(Enum):
     """What happened to a block."""
 
     ACTOR_DIED = "the actor died"
+    ACTOR_REFUSED = "the actor could not be made: it would fail again"
     USER_ERROR = "the block raised an exception"
 
 
@@ -37,8 +38,12 @@ class History:
 def decide(event: Event, history: History) -> Decision:
     """A dead actor is replaced within the budget; an exception must happen twice to count.
 
+    What an actor raises while it is made, it would raise again.
+
     A block is a pure function of theta and its tasks, so running it again is always right.
     """
+    if event is Event.ACTOR_REFUSED:
+        return Decision.FAIL
     if event is Event.ACTOR_DIED:
         within = history.replaced < history.budget
         return Decision.REPLACE_AND_RETRY if within else Decision.FAIL

@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -89,7 +90,7 @@ def launch(
         say("starting TensorFlow")
         runtime.start_tensorflow(in_process_gpus, verbose)
         fingerprint = runtime.fingerprint(family.digest, facts.digest if facts else "")
-        _check_same(reference, fingerprint)
+        _check_same(_but_gpus(reference), _but_gpus(fingerprint))
         why = "as asked for"
         if count is None:
             pool, why = _choose(config, family, say, verbose)
@@ -97,15 +98,22 @@ def launch(
             pool = _in_process(config, family)
         if not isinstance(pool, InProcessPool):
             say(f"waiting for {pool.name} to build the model")
-            if config.workers.gpus:
-                del fingerprint["gpus"]  # the driver uses none; the actors must agree
-            pool.expect(fingerprint)
+            # The driver uses no GPU; where actors do, they must agree on theirs.
+            pool.expect(_but_gpus(fingerprint) if config.workers.gpus else fingerprint)
             pool.wait_until_ready()
+            fingerprint = pool.fingerprint
+        _check_same(reference, fingerprint)
         return Launch(config, family, pool, why, fingerprint, facts)
     except BaseException:
         if pool is not None:
             pool.close()
         raise
+
+
+def ray_is_running() -> bool:
+    """Whether this process has called `ray.init`. Does not import Ray to find out."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
 
 
 def _count_asked_for(config: MetaConfig) -> int | None:
@@ -114,6 +122,8 @@ def _count_asked_for(config: MetaConfig) -> int | None:
     if count != "auto":
         return count
     if os.environ.get("RAY_ADDRESS"):
+        return max(1, _cluster_slots(config))
+    if config.workers.gpus and ray_is_running():
         return max(1, _cluster_slots(config))
     if config.workers.gpus:
         return max(1, int(runtime.count_gpus() / config.workers.gpus))
@@ -149,7 +159,9 @@ def _choose(config: MetaConfig, family: TaskFamily, say: Say, verbose: bool) -> 
     count, why = worthwhile_actors(
         step_s=_time_a_step(config, family, local, state),
         num_blocks=-(-config.outer.meta_batch_size // config.block_size),
-        slots=int(len(os.sched_getaffinity(0)) / config.workers.cpus),
+        slots=_cluster_slots(config)
+        if ray_is_running()
+        else int(len(os.sched_getaffinity(0)) / config.workers.cpus),
         num_steps=config.outer.steps,
     )
     if not count:
@@ -195,7 +207,12 @@ def _cluster_slots(config: MetaConfig) -> int:
     return int(slots)
 
 
+def _but_gpus(fingerprint: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fingerprint.items() if name != "gpus"}
+
+
 def _check_same(reference: dict[str, Any], fingerprint: dict[str, Any]) -> None:
+    """Compare with the run that is resumed, if one is."""
     wrong = runtime.differences(reference, fingerprint) if reference else []
     if wrong:
         raise FingerprintError(

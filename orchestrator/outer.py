@@ -9,6 +9,7 @@ import tensorflow as tf
 from orchestrator.config import OuterSettings
 from orchestrator.state import MetaState
 from workers.protocol import Array, Vector, Weights
+from workers.runtime import DRIVER_DEVICE
 from workers.tensors import pack, squared_norm, unpack
 
 _CLIP_EPSILON = 1e-12
@@ -27,9 +28,10 @@ class OuterUpdate:
         self._shapes = [array.shape for array in state.theta]
         self._carry_shapes = {name: array.shape for name, array in state.carry.items()}
         self._carry = pack(list(state.carry.values()))
-        self._theta = keras.Variable(pack(state.theta), name="theta")
-        self._optimizer = _make_optimizer(settings)
-        self._optimizer.build([self._theta])
+        with tf.device(DRIVER_DEVICE):
+            self._theta = keras.Variable(pack(state.theta), name="theta")
+            self._optimizer = _make_optimizer(settings)
+            self._optimizer.build([self._theta])
         # By name: a resume that insists on another optimizer or schedule starts what is new afresh.
         for variable in self._optimizer.variables:
             if variable.path in state.optimizer and variable.name != "learning_rate":
@@ -61,7 +63,8 @@ class OuterUpdate:
           gradient: the mean outer gradient, float32 [parameters]; clipped as configured.
           carry: the next carry, float32 [carry].
         """
-        self._update(tf.constant(clip(gradient, self._settings)))
+        with tf.device(DRIVER_DEVICE):
+            self._update(tf.constant(clip(gradient, self._settings)))
         # After the update: an interrupt in between leaves a step that counts but was not reported,
         # which is never saved; the other way round a new carry could be saved with the old theta.
         self._carry = carry

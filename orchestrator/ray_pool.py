@@ -89,6 +89,11 @@ class RayPool:
         """Refuse actors that differ from `fingerprint`; what it lacks, the first actor sets."""
         self._reference = dict(fingerprint)
 
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What all actors agree on, once they are ready."""
+        return dict(self._reference)
+
     def wait_until_ready(self) -> None:
         """Block until every actor is built. Raises as `run` does."""
         while starting := {a.starting: a for a in self._actors if a.starting is not None}:
@@ -178,12 +183,15 @@ class RayPool:
             )
         actor.starting = None
 
-    def _bury(self, actor: _Actor, pending: deque[Node], error: RayError) -> None:
+    def _bury(self, actor: _Actor, pending: deque[Node], error: RayActorError) -> None:
         """Replace a dead actor; its other nodes go back to the front of the queue."""
         self._actors.remove(actor)
         pending.extendleft(actor.in_flight.values())
         history = History(self.replaced, self._budget, user_errors=0)
-        if decide(Event.ACTOR_DIED, history) is Decision.FAIL:
+        refused = error.actor_init_failed
+        if decide(Event.ACTOR_REFUSED if refused else Event.ACTOR_DIED, history) is Decision.FAIL:
+            if refused:
+                raise PoolError(f"an actor could not be made: {_cause(error)}") from error
             raise PoolError(
                 f"{self.replaced + 1} actors died, workers.max_failures = {self._budget}; "
                 f"the last: {_cause(error)}"

@@ -13,6 +13,8 @@ from typing import Any
 from workers.errors import MetatrainError
 
 NUM_THREADS = 1
+#: Where theta is drawn and updated, so that its bits do not depend on who has a GPU.
+DRIVER_DEVICE = "/CPU:0"
 
 
 def start_tensorflow(gpus: float, verbose: bool = False) -> None:

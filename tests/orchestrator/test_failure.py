@@ -12,6 +12,8 @@ TRUTH_TABLE = [
     (Event.ACTOR_DIED, 11, 10, 0, Decision.FAIL),
     (Event.ACTOR_DIED, 0, 1, 1, Decision.REPLACE_AND_RETRY),
     (Event.ACTOR_DIED, 0, 1, 2, Decision.REPLACE_AND_RETRY),
+    (Event.ACTOR_REFUSED, 0, 10, 0, Decision.FAIL),
+    (Event.ACTOR_REFUSED, 10, 10, 0, Decision.FAIL),
     (Event.USER_ERROR, 0, 0, 1, Decision.RETRY_ELSEWHERE),
     (Event.USER_ERROR, 0, 10, 1, Decision.RETRY_ELSEWHERE),
     (Event.USER_ERROR, 10, 10, 1, Decision.RETRY_ELSEWHERE),

@@ -1,4 +1,6 @@
 import json
+import logging
+import os
 import subprocess
 import sys
 import threading
@@ -6,6 +8,7 @@ import threading
 import pytest
 import tensorflow as tf
 
+from workers import runtime
 from workers.runtime import differences, fingerprint, start_tensorflow
 
 # Computes before metatrain could set the threads, and then asks for them.
@@ -81,3 +84,130 @@ def test_a_tensorflow_that_already_runs_otherwise_is_refused_and_differs():
     theirs, message = json.loads(result.stdout)
     assert "already runs in this process" in message
     assert differences(fingerprint("abc"), theirs) == ["threads: [1, 1] here, [2, 0] there"]
+
+
+class FakeConfig:
+    """Of a TensorFlow that sees two GPUs: what is asked of it, in order."""
+
+    def __init__(self):
+        self.asked = []
+        self.threading = self
+        self.experimental = self
+
+    def set_intra_op_parallelism_threads(self, number):
+        self.asked.append(("intra", number))
+
+    def set_inter_op_parallelism_threads(self, number):
+        self.asked.append(("inter", number))
+
+    def list_physical_devices(self, kind):
+        return [f"{kind}:0", f"{kind}:1"]
+
+    def set_memory_growth(self, device, grows):
+        self.asked.append(("growth", device, grows))
+
+    def set_visible_devices(self, devices, kind):
+        self.asked.append(("visible", kind, devices))
+
+
+class FakeTensorFlow:
+    def __init__(self):
+        self.config = FakeConfig()
+
+    def get_logger(self):
+        return logging.getLogger("fake")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "asked"),
+    [
+        (0, [("visible", "GPU", [])]),
+        (1, [("growth", "GPU:0", True), ("growth", "GPU:1", True)]),
+        (0.5, [("growth", "GPU:0", True), ("growth", "GPU:1", True)]),
+    ],
+)
+def test_a_share_of_a_gpu_grows_in_memory_and_without_one_all_are_hidden(gpus, asked):
+    tf = FakeTensorFlow()
+    runtime._configure(tf, gpus)
+    assert tf.config.asked == [("intra", 1), ("inter", 1), *asked]
+
+
+_NO_GPU = """
+from workers.errors import MetatrainError
+from workers.runtime import start_tensorflow
+try:
+    start_tensorflow(0.5)
+except MetatrainError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_a_gpu_that_is_asked_for_and_not_there_is_refused():
+    result = subprocess.run(
+        [sys.executable, "-c", _NO_GPU],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert result.stdout.startswith("workers.gpus = 0.5, but TensorFlow sees no GPU")
+
+
+# The second logical CPU stands for the GPU that an actor was given.
+_ON_ANOTHER_DEVICE = """
+import json, sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from workers.runtime import start_tensorflow
+start_tensorflow(0)
+sys.path.append(sys.argv[1])
+from small_families import noise_settings, NoiseFamily, train_block
+from small_tasks import at
+from workers.block import BlockRunner
+from workers.meta import initial
+from workers.settings.models import Conv4Model
+from workers.tensors import pack, sha256
+from orchestrator.config import OuterSettings
+from orchestrator.outer import OuterUpdate
+from orchestrator.state import MetaState
+
+settings = noise_settings(model=Conv4Model(filters=4))
+family = NoiseFamily((16, 16, 1))
+results = []
+for device in ("/CPU:0", "/CPU:1"):
+    with tf.device(device):
+        start = initial(settings, family)
+        runner = BlockRunner(settings, family)
+        total, *_ = runner._train(
+            *runner._constants(at(pack(start.theta))),
+            runner._build(train_block(settings, family, 0, 3)),
+        )
+        outer = OuterUpdate(OuterSettings(), MetaState(0, start.theta, start.names))
+        outer.apply(total.numpy(), pack([]))
+        weights = runner.train_model.keras_model.trainable_variables
+        results.append({
+            "block": total.device,
+            "outer": [v.value.device for v in (outer._theta, *outer._optimizer.variables)],
+            "model": [v.value.device for v in weights],
+            "theta": sha256(outer.state().theta),
+        })
+print(json.dumps(results))
+"""
+
+
+@pytest.mark.slow
+def test_blocks_run_on_the_device_that_is_there_and_theta_is_drawn_and_updated_on_the_cpu():
+    result = subprocess.run(
+        [sys.executable, "-c", _ON_ANOTHER_DEVICE, os.path.dirname(__file__)],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    first, second = json.loads(result.stdout)
+    assert first["block"].endswith("CPU:0")
+    assert second["block"].endswith("CPU:1")
+    for devices in (second["outer"], second["model"]):
+        assert {device[-5:] for device in devices} == {"CPU:0"}
+    assert first["theta"] == second["theta"]

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras.src.backend.common import global_state
 
 from workers.models import conv4, linear, mlp, user_model
 from workers.models.functional import FunctionalModel
+from workers.runtime import DRIVER_DEVICE
 from workers.settings.models import ModelSettings
 
 Build = Callable[[Any, tuple[int, ...], int], Any]
@@ -33,7 +35,7 @@ def make_model(
       ValueError: a user's model cannot be had, or cannot be trained.
     """
     keras.utils.set_random_seed(seed)
-    with _fresh_names():
+    with _fresh_names(), tf.device(DRIVER_DEVICE):
         model = MODELS[settings.kind](settings, input_shape, num_outputs)
     return FunctionalModel(
         model, input_shape, settings.statistics == "running", getattr(settings, "head", None)

@@ -1,0 +1,121 @@
+"""Actors that take GPUs, or shares of them. Ray's GPUs here are logical: there is no hardware."""
+
+import os
+import sys
+
+import pytest
+import ray
+import tensorflow as tf
+from small_configs import sinusoid
+from small_runs import in_process, sha256_after
+
+from orchestrator import ray_pool
+from orchestrator.launch import launch
+from orchestrator.ray_pool import RayPool
+from workers.actor import BlockActor
+from workers.errors import FingerprintError, PoolError
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_logical_gpus():
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.init(
+        address="local",
+        num_cpus=4,
+        num_gpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    here = sys.modules[__name__]  # which actors cannot import
+    ray.cloudpickle.register_pickle_by_value(here)
+    yield
+    ray.cloudpickle.unregister_pickle_by_value(here)
+    ray.shutdown()
+
+
+class OnLogicalGpu(BlockActor):
+    """Computes on the CPU, and says what it was given. Its GPU's name is its number, if `named`."""
+
+    named = False
+
+    def __init__(self, settings, gpus):
+        super().__init__(settings, gpus=0)
+        self._given = gpus, os.environ.get("CUDA_VISIBLE_DEVICES")
+
+    def ready(self):
+        share, device = self._given
+        answer = super().ready()
+        answer["fingerprint"]["gpus"] = [f"GPU number {device}" if self.named else "a GPU"]
+        return answer | {"share": share, "device": device}
+
+
+class OnNamedGpu(OnLogicalGpu):
+    named = True
+
+
+@pytest.fixture
+def sinusoids():
+    return in_process(sinusoid())
+
+
+def given(pool):
+    return [ray.get(actor.handle.ready.remote()) for actor in pool._actors]
+
+
+@pytest.mark.parametrize(
+    ("count", "gpus", "devices"),
+    [(2, 1, ["0", "1"]), (4, 0.5, ["0", "0", "1", "1"]), (1, 0.25, ["0"])],
+)
+def test_each_actor_has_its_share_and_the_bits_are_the_same(
+    monkeypatch, sinusoids, count, gpus, devices
+):
+    monkeypatch.setattr(ray_pool, "BlockActor", OnLogicalGpu)
+    pool = RayPool(sinusoids.config.worker, count, cpus=1, gpus=gpus, max_failures=0)
+    pool.wait_until_ready()
+    answers = given(pool)
+    assert sorted(answer["device"] for answer in answers) == devices
+    assert {answer["share"] for answer in answers} == {gpus}
+    assert sha256_after(sinusoids, pool) == sha256_after(sinusoids)
+    pool.close()
+
+
+def test_a_driver_without_a_gpu_takes_the_fingerprint_of_its_actors(monkeypatch, sinusoids):
+    monkeypatch.setattr(ray_pool, "BlockActor", OnLogicalGpu)
+    config = sinusoid("workers.count=2", "workers.gpus=0.5")
+    launched = launch(config, sinusoids.family, {}, print, verbose=False)
+    assert tf.config.get_visible_devices("GPU") == []
+    assert launched.fingerprint == {**sinusoids.fingerprint, "gpus": ["a GPU"]}
+    launched.close()
+    there = launched.fingerprint | {"gpus": ["another GPU"]}
+    with pytest.raises(FingerprintError, match=r"gpus: \['another GPU'\] here, \['a GPU'\] there"):
+        launch(config, sinusoids.family, there, print, verbose=False)
+
+
+def test_actors_on_different_gpus_are_refused(monkeypatch, sinusoids):
+    monkeypatch.setattr(ray_pool, "BlockActor", OnNamedGpu)
+    pool = RayPool(sinusoids.config.worker, 2, cpus=1, gpus=1, max_failures=3)
+    with pytest.raises(FingerprintError, match=r"gpus: .*GPU number"):
+        pool.wait_until_ready()
+    pool.close()
+
+
+@pytest.mark.parametrize(
+    ("count", "gpus", "message"),
+    [(3, 1, "needs 3 GPUs, but Ray has 2"), (4, 0.75, "needs 3 GPUs, but Ray has 2")],
+)
+def test_more_than_there_is_is_refused(sinusoids, count, gpus, message):
+    with pytest.raises(ValueError, match=message):
+        RayPool(sinusoids.config.worker, count, cpus=1, gpus=gpus, max_failures=3)
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
+def test_a_gpu_that_tensorflow_does_not_see_ends_the_run_at_once(sinusoids):
+    pool = RayPool(sinusoids.config.worker, 1, cpus=1, gpus=0.5, max_failures=3)
+    message = "could not be made: .*workers.gpus = 0.5, but TensorFlow sees no GPU"
+    with pytest.raises(PoolError, match=message):
+        pool.wait_until_ready()
+    assert pool.replaced == 0
+    pool.close()
