@@ -238,10 +238,17 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> Table:
 
 
 def to_toml(config: MetaConfig) -> str:
-    """The whole resolved configuration; unset keys are left out."""
+    """The whole resolved configuration; unset keys are left out, a section's kind comes first."""
     import tomli_w
 
-    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+    return tomli_w.dumps(_kind_first(config.model_dump(mode="json", exclude_none=True)))
+
+
+def _kind_first(table: Table) -> Table:
+    return {
+        key: _kind_first(table[key]) if isinstance(table[key], dict) else table[key]
+        for key in sorted(table, key=lambda key: key != "kind")
+    }
 
 
 def set_key(table: Table, key: str, value: Any) -> list[str]:
