@@ -2,11 +2,13 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from orchestrator import config as configuration
+from workers.settings.models import KerasModel
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -20,9 +22,9 @@ def commands():
     return found
 
 
-def block(marker):
-    """The command between `<!-- marker -->` and the closing fence."""
-    match = re.search(rf"<!-- {marker} -->\n```sh\n(.*?)\n```", README, re.S)
+def block(marker, language="sh"):
+    """What is between `<!-- marker -->` and the closing fence."""
+    match = re.search(rf"<!-- {marker} -->\n```{language}\n(.*?)\n```", README, re.S)
     assert match, marker
     return match.group(1)
 
@@ -44,10 +46,12 @@ def test_a_key_in_a_command_exists():
     for name in configuration.presets():
         config, _ = configuration.load(name)
         known |= set(configuration.flatten(config.model_dump()))
+    known |= {f"model.{name}" for name in KerasModel.model_fields}
     keys = re.findall(r"--set '?([a-z_.]+)=", README)
     assert keys
     for key in keys:
         # `metatrain data FILE` takes the keys of [task] without their section.
+        key = re.sub(r"^(model\.arguments)\..*", r"\1", key)
         assert key in known or f"task.{key}" in known, key
 
 
@@ -115,3 +119,30 @@ def test_the_commands_need_nothing_but_python():
         assert block(marker).startswith("python3 -m venv .venv && .venv/bin/pip install ")
     assert block("run command").endswith(".venv/bin/metatrain train")
     assert block("test command").endswith(".venv/bin/pytest")
+
+
+def test_the_model_of_the_readme_is_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    from workers.models.registry import make_model
+    from workers.models.second_derivative import Verdict, check_second_derivative
+
+    (tmp_path / "my_models.py").write_text(block("model example", "python"))
+    settings = KerasModel(source="my_models:small", folder=str(tmp_path), arguments={"width": 64})
+    model = make_model(settings, (28, 28, 1), 5)
+    assert model.shapes[0] == (3, 3, 1, 64)
+    verdict = check_second_derivative(model.keras_model, (28, 28, 1), batch_statistics=True)
+    assert verdict == Verdict()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(tmp_path):
+    script = block("python example", "python")
+    assert '"outer.steps": 2000' in script
+    shorter = script.replace('"outer.steps": 2000', '"outer.steps": 10, "evaluation.every": 10')
+    done = subprocess.run(
+        [sys.executable, "-c", shorter], cwd=tmp_path, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ckpt-00000010" in done.stdout
+    assert (tmp_path / "runs" / "first" / "report.html").exists()
