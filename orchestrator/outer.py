@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from orchestrator.config import OuterSettings
 from orchestrator.state import MetaState
+from workers.compiled import Compiled
 from workers.protocol import Array, Vector, Weights
 from workers.runtime import DRIVER_DEVICE
 from workers.tensors import pack, squared_norm, unpack
@@ -27,7 +28,7 @@ class OuterUpdate:
         self._names = state.names
         self._shapes = [array.shape for array in state.theta]
         self._carry_shapes = {name: array.shape for name, array in state.carry.items()}
-        self._carry = pack(list(state.carry.values()))
+        self._weights = state.weights
         with tf.device(DRIVER_DEVICE):
             self._theta = keras.Variable(pack(state.theta), name="theta")
             self._optimizer = _make_optimizer(settings)
@@ -37,9 +38,7 @@ class OuterUpdate:
             if variable.path in state.optimizer and variable.name != "learning_rate":
                 variable.assign(state.optimizer[variable.path])
         self._optimizer.iterations.assign(state.step)
-        self._update = tf.function(
-            lambda gradient: self._optimizer.apply([gradient], [self._theta]), autograph=False
-        )
+        self._update = Compiled(self._update_graph)
 
     @property
     def step(self) -> int:
@@ -54,7 +53,7 @@ class OuterUpdate:
     @property
     def weights(self) -> Weights:
         """What the blocks of the next step start from."""
-        return Weights(self.theta, self._carry, self.step)
+        return self._weights
 
     def apply(self, gradient: Vector, carry: Vector) -> None:
         """One step.
@@ -64,10 +63,15 @@ class OuterUpdate:
           carry: the next carry, float32 [carry].
         """
         with tf.device(DRIVER_DEVICE):
-            self._update(tf.constant(clip(gradient, self._settings)))
+            theta, step = self._update("flat", tf.constant(clip(gradient, self._settings)))
         # After the update: an interrupt in between leaves a step that counts but was not reported,
         # which is never saved; the other way round a new carry could be saved with the old theta.
-        self._carry = carry
+        self._weights = Weights(theta.numpy(), carry, int(step.numpy()))
+
+    def _update_graph(self, gradient: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The new theta and step; to read them from the variables would cost as much again."""
+        self._optimizer.apply([gradient], [self._theta])
+        return tf.identity(self._theta.value), tf.identity(self._optimizer.iterations.value)
 
     def state(self) -> MetaState:
         """A copy of all that the rest of the run depends on."""
@@ -80,7 +84,7 @@ class OuterUpdate:
         )
 
     def _unpack_carry(self) -> list[Array]:
-        return unpack(self._carry, list(self._carry_shapes.values()))
+        return unpack(self._weights.carry, list(self._carry_shapes.values()))
 
 
 def clip(gradient: Vector, settings: OuterSettings) -> Vector:

@@ -23,6 +23,7 @@ TENSORFLOW = (
     "workers/algorithms/",
     "workers/runtime.py",
     "workers/block.py",
+    "workers/compiled.py",
     "orchestrator/outer.py",
 )
 RAY = ("workers/actor.py", "orchestrator/ray_pool.py", "orchestrator/trainer.py")

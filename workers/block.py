@@ -5,7 +5,6 @@ The in-process pool and the Ray actor both call this; there is no Ray in here.
 
 import functools
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import tensorflow as tf
 
 from workers.algorithms import anil, boil, joint, maml, meta_sgd, reptile
 from workers.algorithms.algorithm import Algorithm, Start, learn_all
+from workers.compiled import Compiled
 from workers.errors import NonFiniteError
 from workers.inner import Learner, trajectory
 from workers.losses import Objective
@@ -22,6 +22,8 @@ from workers.models.registry import make_model, source_digest
 from workers.protocol import Block, Contribution, Task, Weights, take
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
+
+Shapes = tuple[tuple[int, ...], ...]
 
 ALGORITHMS: dict[str, Algorithm] = {
     "maml": Algorithm(maml.outer_gradient, learn_all),
@@ -57,8 +59,8 @@ class BlockRunner:
         self._theta = theta_layout(settings, self.train_model)
         self._carry = carry_layout(settings, self.train_model)
         self.num_traces = 0
-        self._train = self._compile(self._train_graph)
-        self._adapts: dict[tuple[int, bool], Any] = {}
+        self._train = Compiled(self._train_graph, self._xla)
+        self._adapts: dict[tuple[int, bool], Compiled] = {}
 
     def run(self, weights: Weights, block: Block) -> Contribution:
         """Run `block` at `weights`.
@@ -67,11 +69,11 @@ class BlockRunner:
           NonFiniteError: theta or the block's gradient is not finite; names the tasks.
         """
         started = time.perf_counter()
-        tasks = self._build(block)
+        tasks, shapes = self._build(block)
         values = self._constants(weights)
         gradient = carry = np.zeros(0, np.float32)
         if block.kind == "train":
-            total, left, metrics = self._train(*values, tasks)
+            total, left, metrics = self._train(shapes, *values, tasks)
             gradient, carry = total.numpy(), left.numpy()
             # Both: a fused matmul and relu on the CPU makes NaN weights 0, and its gradient finite.
             if not all(np.isfinite(v).all() for v in (weights.theta, gradient, carry)):
@@ -79,7 +81,7 @@ class BlockRunner:
         else:
             assert block.recipe is not None
             metrics = self._adapt(block.recipe.inner_steps, block.kind == "predict")(
-                *values, tasks, tf.constant(block.recipe.inner_lr, tf.float32)
+                shapes, *values, tasks, tf.constant(block.recipe.inner_lr, tf.float32)
             )
         return Contribution(
             index=block.index,
@@ -99,16 +101,18 @@ class BlockRunner:
             tf.constant(weights.step, tf.int32),
         )
 
-    def _build(self, block: Block) -> Task:
-        """The block's tasks as tensors."""
+    def _build(self, block: Block) -> tuple[Task, Shapes]:
+        """The block's tasks as tensors, and the shapes of these."""
         global_labels = self._global_labels and block.kind == "train"
         episode = self._family.build(block.specs, global_labels=global_labels)
         num_tasks = block.hi - block.lo
         given = [tf.constant(array) for array in episode]
+        shapes = [array.shape for array in episode]
         for name, shape in (("batches", (num_tasks, 0, 0)), ("seeds", (num_tasks, 2))):
             array = block.specs.get(name)
             given.append(_zeros(shape, tf.int32) if array is None else tf.constant(array))
-        return Task(*given)
+            shapes.append(shape if array is None else array.shape)
+        return Task(*given), tuple(shapes)
 
     def _train_graph(
         self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor, tasks: Task
@@ -137,7 +141,7 @@ class BlockRunner:
             parallel_iterations=1,
         )
 
-    def _adapt(self, inner_steps: int, predict: bool) -> Any:
+    def _adapt(self, inner_steps: int, predict: bool) -> Compiled:
         """The compiled evaluation (or prediction) of a block for so many inner steps."""
         key = (inner_steps, predict)
         if key not in self._adapts:
@@ -146,7 +150,7 @@ class BlockRunner:
                 self.num_traces += 1
                 return self._adapt_graph(inner_steps, predict, *arguments)
 
-            self._adapts[key] = self._compile(graph)
+            self._adapts[key] = Compiled(graph, self._xla)
         return self._adapts[key]
 
     def _adapt_graph(
@@ -210,9 +214,6 @@ class BlockRunner:
             model, family.loss, settings.algorithm.inner_loss, ways, settings.model.statistics
         )
 
-    def _compile(self, graph: Callable[..., Any]) -> Any:
-        return tf.function(graph, jit_compile=self._xla, autograph=False)
-
     def _name_culprit(self, weights: Weights, block: Block) -> str:
         """Run the block's tasks one by one to name the first that is not finite."""
         if not np.isfinite(weights.theta).all():
@@ -220,7 +221,8 @@ class BlockRunner:
         for task in range(block.lo, block.hi):
             specs = take(block.specs, task - block.lo, task - block.lo + 1)
             single = Block(block.kind, block.step, block.index, task, task + 1, specs)
-            gradient, carry, metrics = self._train(*self._constants(weights), self._build(single))
+            built, shapes = self._build(single)
+            gradient, carry, metrics = self._train(shapes, *self._constants(weights), built)
             if not (np.isfinite(gradient).all() and np.isfinite(carry).all()):
                 losses = {name: float(value) for name, value in metrics.items()}
                 return f"step {block.step}, task {task}: gradient not finite, {losses}"

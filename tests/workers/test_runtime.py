@@ -180,10 +180,8 @@ for device in ("/CPU:0", "/CPU:1"):
     with tf.device(device):
         start = initial(settings, family)
         runner = BlockRunner(settings, family)
-        total, *_ = runner._train(
-            *runner._constants(at(pack(start.theta))),
-            runner._build(train_block(settings, family, 0, 3)),
-        )
+        tasks, shapes = runner._build(train_block(settings, family, 0, 3))
+        total, *_ = runner._train(shapes, *runner._constants(at(pack(start.theta))), tasks)
         outer = OuterUpdate(OuterSettings(), MetaState(0, start.theta, start.names))
         outer.apply(total.numpy(), pack([]))
         weights = runner.train_model.keras_model.trainable_variables

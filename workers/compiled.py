@@ -1,0 +1,40 @@
+"""Graphs that are traced once for each signature, and called without ceremony."""
+
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+
+class _Traced(NamedTuple):
+    function: Any
+    captured: list[tf.Tensor]
+    structure: Any
+
+
+class Compiled:
+    """A graph as a function of nested tensors.
+
+    What tf.function adds to the call of a graph that it has traced, looking at the arguments, takes
+    0.2 ms: a third of a step of a small network. Here whoever calls says what is new.
+    """
+
+    def __init__(self, graph: Callable[..., Any], xla: bool = False):
+        """Nothing is traced yet. xla: compile with it."""
+        self._function = tf.function(graph, jit_compile=xla, autograph=False)
+        self._traced: dict[Hashable, _Traced] = {}
+
+    def __call__(self, signature: Hashable, *arguments: Any) -> Any:
+        """Run the graph.
+
+        Args:
+          signature: equal where, and only where, all shapes and types of `arguments` are.
+        """
+        if signature not in self._traced:
+            traced = self._function.get_concrete_function(*arguments)
+            self._traced[signature] = _Traced(
+                traced.inference_fn, list(traced.captured_inputs), traced.structured_outputs
+            )
+        function, captured, structure = self._traced[signature]
+        outputs = function.call_flat(*tf.nest.flatten(arguments), *captured)
+        return None if structure is None else tf.nest.pack_sequence_as(structure, outputs)
