@@ -124,7 +124,7 @@ class MetaConfig(WorkerSettings):
         if self.workers.block_size is not None:
             return self.workers.block_size
         if self.execution[0] == "vectorized":
-            return min(self.outer.meta_batch_size, 128)
+            return min(self.outer.meta_batch_size, 512)
         return -(-self.outer.meta_batch_size // 8)
 
     def bits(self) -> Table:

@@ -26,12 +26,12 @@ from workers.tasks.family import TaskFamily
 Shapes = tuple[tuple[int, ...], ...]
 
 ALGORITHMS: dict[str, Algorithm] = {
-    "maml": Algorithm(maml.outer_gradient, learn_all),
-    "anil": Algorithm(anil.outer_gradient, anil.learn),
-    "boil": Algorithm(boil.outer_gradient, boil.learn),
-    "meta_sgd": Algorithm(meta_sgd.outer_gradient, meta_sgd.learn),
+    "maml": Algorithm(maml.outer_gradient, learn_all, maml.outer_loss),
+    "anil": Algorithm(anil.outer_gradient, anil.learn, anil.outer_loss),
+    "boil": Algorithm(boil.outer_gradient, boil.learn, boil.outer_loss),
+    "meta_sgd": Algorithm(meta_sgd.outer_gradient, meta_sgd.learn, meta_sgd.outer_loss),
     "reptile": Algorithm(reptile.outer_gradient, learn_all),
-    "joint": Algorithm(joint.outer_gradient, joint.learn),
+    "joint": Algorithm(joint.outer_gradient, joint.learn, joint.outer_loss),
 }
 
 
@@ -119,6 +119,24 @@ class BlockRunner:
     ) -> Any:
         """Sums over tasks: outer gradients, flat; next carries, flat; metrics."""
         self.num_traces += 1
+        if self._execution == "vectorized":
+            # A user's layers may have gradients of their own, which the vectorizer would drop.
+            if self._algorithm.outer_loss is not None and self._settings.model.kind != "keras":
+                return self._differentiate_together(vector, carried, step, tasks)
+            each = tf.vectorized_map(self._of_one_task(vector, carried, step), tasks)
+            return tf.nest.map_structure(lambda value: tf.reduce_sum(value, axis=0), each)
+        one = self._of_one_task(vector, carried, step)
+        # The first task is run ahead of the loop to learn what metrics there are.
+        first = one(Task(*(array[0] for array in tasks)))
+        return tf.foldl(
+            lambda total, task: tf.nest.map_structure(tf.add, total, one(task)),
+            Task(*(array[1:] for array in tasks)),
+            initializer=first,
+            parallel_iterations=1,
+        )
+
+    def _of_one_task(self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor) -> Any:
+        """The function from a task to what is summed over tasks."""
         model, theta = self.train_model, self._theta.split(vector)
         objective = self._objective(model)
 
@@ -129,17 +147,33 @@ class BlockRunner:
             )
             return _flatten(gradient), self._flatten_carry(model, left), metrics
 
-        if self._execution == "vectorized":
+        return one
+
+    def _differentiate_together(
+        self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor, tasks: Task
+    ) -> Any:
+        """As the sums over `_of_one_task`, by one derivative of the sum of the outer losses.
+
+        The tasks' gradients are then never written out. The tape must be in the compiled graph:
+        around the call of it, XLA would compile anew at every theta.
+        """
+        model, theta = self.train_model, self._theta.split(vector)
+        objective, outer_loss = self._objective(model), self._algorithm.outer_loss
+        assert outer_loss is not None
+
+        def one(task: Task) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+            start = self._start(model, carried, step, task)
+            loss, left, metrics = outer_loss(
+                objective, theta, start, task, self._settings.algorithm
+            )
+            return loss, self._flatten_carry(model, left), metrics
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(theta)
             each = tf.vectorized_map(one, tasks)
-            return tf.nest.map_structure(lambda value: tf.reduce_sum(value, axis=0), each)
-        # The first task is run ahead of the loop to learn what metrics there are.
-        first = one(Task(*(array[0] for array in tasks)))
-        return tf.foldl(
-            lambda total, task: tf.nest.map_structure(tf.add, total, one(task)),
-            Task(*(array[1:] for array in tasks)),
-            initializer=first,
-            parallel_iterations=1,
-        )
+            losses, *rest = tf.nest.map_structure(lambda value: tf.reduce_sum(value, axis=0), each)
+        gradient = tape.gradient(losses, theta, unconnected_gradients="zero")
+        return _flatten(gradient), *rest
 
     def _adapt(self, inner_steps: int, predict: bool) -> Compiled:
         """The compiled evaluation (or prediction) of a block for so many inner steps."""

@@ -21,7 +21,7 @@ class Compiled:
 
     def __init__(self, graph: Callable[..., Any], xla: bool = False):
         """Nothing is traced yet. xla: compile with it."""
-        self._function = tf.function(graph, jit_compile=xla, autograph=False)
+        self._function, self._xla = tf.function(graph, autograph=False), xla
         self._traced: dict[Hashable, _Traced] = {}
 
     def __call__(self, signature: Hashable, *arguments: Any) -> Any:
@@ -31,10 +31,16 @@ class Compiled:
           signature: equal where, and only where, all shapes and types of `arguments` are.
         """
         if signature not in self._traced:
-            traced = self._function.get_concrete_function(*arguments)
-            self._traced[signature] = _Traced(
-                traced.inference_fn, list(traced.captured_inputs), traced.structured_outputs
-            )
+            self._traced[signature] = self._trace(arguments)
         function, captured, structure = self._traced[signature]
         outputs = function.call_flat(*tf.nest.flatten(arguments), *captured)
         return None if structure is None else tf.nest.pack_sequence_as(structure, outputs)
+
+    def _trace(self, arguments: Any) -> _Traced:
+        traced = self._function.get_concrete_function(*arguments)
+        if self._xla:
+            # Compiled as a whole, not while it is traced: a map vectorized there becomes a function
+            # of its own, and the gradient of its call has XLA compile anew for every theta.
+            traced = tf.function(traced, jit_compile=True).get_concrete_function(*arguments)
+        captured = list(traced.captured_inputs)
+        return _Traced(traced.inference_fn, captured, traced.structured_outputs)

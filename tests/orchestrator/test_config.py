@@ -340,8 +340,8 @@ def test_a_setting_that_says_what_auto_resolves_to_leaves_the_bits():
     [
         ("vectorized", 1, 1),
         ("vectorized", 25, 25),
-        ("vectorized", 128, 128),
-        ("vectorized", 1000, 128),
+        ("vectorized", 512, 512),
+        ("vectorized", 1000, 512),
         ("map", 1, 1),
         ("map", 8, 1),
         ("map", 9, 2),

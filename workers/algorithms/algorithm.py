@@ -25,6 +25,8 @@ class Start(NamedTuple):
 
 
 Outcome = tuple[list[tf.Tensor], Start, Metrics]
+OuterGradient = Callable[[Objective, Theta, Start, Task, Any], Outcome]
+OuterLoss = Callable[[Objective, Theta, Start, Task, Any], tuple[tf.Tensor, Start, Metrics]]
 
 
 class Algorithm(NamedTuple):
@@ -35,10 +37,27 @@ class Algorithm(NamedTuple):
     support loss before adapting), loss_after and others (the queries after it).
     learn(model, theta, start, settings, inner_lr) -> how a task is adapted to, in training and
     in evaluation alike.
+    outer_loss: the same as outer_gradient, with the scalar whose gradient that is; None where it
+    is no gradient.
     """
 
-    outer_gradient: Callable[[Objective, Theta, Start, Task, Any], Outcome]
+    outer_gradient: OuterGradient
     learn: Callable[[FunctionalModel, Theta, Start, Any, Any], tuple[Learner, Plan]]
+    outer_loss: OuterLoss | None = None
+
+
+def gradient_of(outer_loss: OuterLoss) -> OuterGradient:
+    """The outer gradient of a task by differentiating its outer loss."""
+
+    def outer_gradient(
+        objective: Objective, theta: Theta, start: Start, task: Task, settings: Any
+    ) -> Outcome:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(theta)
+            loss, left, metrics = outer_loss(objective, theta, start, task, settings)
+        return tape.gradient(loss, theta, unconnected_gradients="zero"), left, metrics
+
+    return outer_gradient
 
 
 def learn_all(

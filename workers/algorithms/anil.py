@@ -5,9 +5,9 @@ from typing import Any
 import tensorflow as tf
 
 from workers.algorithms import maml
-from workers.algorithms.algorithm import Outcome, Start, learn_all, learn_some
+from workers.algorithms.algorithm import Start, gradient_of, learn_all, learn_some
 from workers.inner import Learner, Plan, adapt
-from workers.losses import Objective, Theta
+from workers.losses import Metrics, Objective, Theta
 from workers.models.functional import FunctionalModel
 from workers.protocol import Task
 
@@ -19,9 +19,9 @@ def learn(
     return learn_some(model.is_head, theta, start, settings, inner_lr)
 
 
-def outer_gradient(
+def outer_loss(
     objective: Objective, theta: Theta, start: Start, task: Task, settings: Any
-) -> Outcome:
+) -> tuple[tf.Tensor, Start, Metrics]:
     """MAML's, with an inner loop over the head.
 
     The features of the support set do not change within it: where the model can be cut in front
@@ -29,22 +29,22 @@ def outer_gradient(
     """
     parts = objective.model.parts
     if parts is None or objective.statistics == "support":
-        return maml.outer_gradient(objective, theta, start, task, settings, learn)
+        return maml.outer_loss(objective, theta, start, task, settings, learn)
     is_head = objective.model.is_head
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(theta)
-        of_body = [w for w, head in zip(theta, is_head, strict=True) if not head]
-        of_head = [w for w, head in zip(theta, is_head, strict=True) if head]
-        support, state = parts.body.apply(of_body, start.state, task.support_inputs)
-        queries, state = parts.body.apply(of_body, state, task.query_inputs)
-        features = task._replace(support_inputs=support, query_inputs=queries)
-        over_head = objective.of(parts.head)
-        learner, plan = learn_all(
-            parts.head, of_head, start._replace(state=[]), settings, settings.inner_lr
-        )
-        learner, before = adapt(over_head.inner, learner, features, settings.inner_steps, plan)
-        after, metrics, _ = over_head.outer(learner.theta, [], features)
-    gradient = tape.gradient(after, theta, unconnected_gradients="zero")
+    of_body = [w for w, head in zip(theta, is_head, strict=True) if not head]
+    of_head = [w for w, head in zip(theta, is_head, strict=True) if head]
+    support, state = parts.body.apply(of_body, start.state, task.support_inputs)
+    queries, state = parts.body.apply(of_body, state, task.query_inputs)
+    features = task._replace(support_inputs=support, query_inputs=queries)
+    over_head = objective.of(parts.head)
+    learner, plan = learn_all(
+        parts.head, of_head, start._replace(state=[]), settings, settings.inner_lr
+    )
+    learner, before = adapt(over_head.inner, learner, features, settings.inner_steps, plan)
+    after, metrics, _ = over_head.outer(learner.theta, [], features)
     del metrics["loss"]
     metrics = {"loss_before": before / objective.inner_scale, "loss_after": after, **metrics}
-    return gradient, start._replace(state=state, moments=learner.moments), metrics
+    return after, start._replace(state=state, moments=learner.moments), metrics
+
+
+outer_gradient = gradient_of(outer_loss)

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from workers.algorithms import maml
-from workers.algorithms.algorithm import Start, learn_some
+from workers.algorithms.algorithm import Start, gradient_of, learn_some
 from workers.inner import Learner, Plan
 from workers.losses import Theta
 from workers.models.functional import FunctionalModel
@@ -17,4 +17,5 @@ def learn(
     return learn_some([not head for head in model.is_head], theta, start, settings, inner_lr)
 
 
-outer_gradient = partial(maml.outer_gradient, learn=learn)
+outer_loss = partial(maml.outer_loss, learn=learn)
+outer_gradient = gradient_of(outer_loss)

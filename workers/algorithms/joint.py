@@ -5,36 +5,36 @@ from typing import Any
 
 import tensorflow as tf
 
-from workers.algorithms.algorithm import Outcome, Start
+from workers.algorithms.algorithm import Start, gradient_of
 from workers.inner import Learner, Plan
 from workers.inner_optimizers import Sgd
-from workers.losses import Objective, Theta
+from workers.losses import Metrics, Objective, Theta
 from workers.models.functional import FunctionalModel
 from workers.protocol import Task
 from workers.settings.algorithms import JointAlgorithm
 
 
-def outer_gradient(
+def outer_loss(
     objective: Objective, theta: Theta, start: Start, task: Task, settings: JointAlgorithm
-) -> Outcome:
-    """Differentiate the unadapted loss on all of a task's examples, support and query alike.
+) -> tuple[tf.Tensor, Start, Metrics]:
+    """The unadapted loss on all of a task's examples, support and query alike.
 
     Args:
       theta: list of float [*shape_i]; in classification with a head over all training classes.
       task: its targets are training classes in classification.
     Returns:
-      see `Algorithm`; nothing is adapted, so loss_before is loss_after.
+      the loss; the rest as `Algorithm` has it: nothing is adapted, so loss_before is loss_after.
     """
     inputs = tf.concat([task.support_inputs, task.query_inputs], axis=0)
     targets = tf.concat([task.support_targets, task.query_targets], axis=0)
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(theta)
-        outputs, state = objective.model.apply(theta, start.state, inputs)
-        loss, metrics = objective.score(outputs, targets)
-    gradient = tape.gradient(loss, theta, unconnected_gradients="zero")
+    outputs, state = objective.model.apply(theta, start.state, inputs)
+    loss, metrics = objective.score(outputs, targets)
     del metrics["loss"]
     metrics = {"loss_before": loss, "loss_after": loss, **metrics}
-    return gradient, start._replace(state=state), metrics
+    return loss, start._replace(state=state), metrics
+
+
+outer_gradient = gradient_of(outer_loss)
 
 
 def learn(

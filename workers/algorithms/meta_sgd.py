@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from workers.algorithms import maml
-from workers.algorithms.algorithm import Start
+from workers.algorithms.algorithm import Start, gradient_of
 from workers.inner import Learner, Plan
 from workers.inner_optimizers import Sgd
 from workers.losses import Theta
@@ -21,4 +21,5 @@ def learn(
     return Learner(weights, [], start.state), plan
 
 
-outer_gradient = partial(maml.outer_gradient, learn=learn)
+outer_loss = partial(maml.outer_loss, learn=learn)
+outer_gradient = gradient_of(outer_loss)
