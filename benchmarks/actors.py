@@ -1,7 +1,7 @@
 """What Ray costs: conv4 MAML on two actors against two separate processes, in one run.
 
 conv4 with 64 filters, stride 2, 28x28 images, 5-way 1-shot, 15 queries a class, one inner step,
-second order, 32 tasks an outer step in blocks of 8: the whole loop (sampling, outer Adam step) on
+second order, 32 tasks an outer step in blocks of 4: the whole loop (sampling, outer Adam step) on
 two single-thread Ray actors, against two single-thread processes that only run blocks, without
 Ray and without a driver. They take turns, so that a noisy machine disturbs both alike.
 
@@ -9,19 +9,19 @@ Ray and without a driver. They take turns, so that a noisy machine disturbs both
 """
 
 import argparse
-import multiprocessing
 import statistics
 import tempfile
 import time
-from multiprocessing.connection import Connection
 from pathlib import Path
 
+import ours
+from matmul import best_gflops
+from processes import Team
 from synthetic import overrides as noise_overrides
 from synthetic import write_noise
 
 from orchestrator.blocks import train_blocks
 from orchestrator.config import MetaConfig, load
-from workers import runtime
 
 NUM_PROCESSES = 2
 
@@ -55,14 +55,11 @@ def measure(config: MetaConfig, rounds: int, steps: int) -> None:
     from workers.tasks.registry import make_family
 
     family = make_family(config.task)  # decodes once, before the processes open the cache
-    context = multiprocessing.get_context("spawn")
-    pipes = []
+    work = []
     for index in range(NUM_PROCESSES):
-        ours, theirs = context.Pipe()
-        context.Process(target=run_blocks, args=(config, index, theirs), daemon=True).start()
-        pipes.append(ours)
-    for pipe in pipes:
-        pipe.recv()
+        blocks = train_blocks(config, family, index)
+        work.append((config, blocks[: len(blocks) // NUM_PROCESSES]))
+    team = Team(ours.make, work)
 
     from orchestrator.launch import launch
 
@@ -77,7 +74,7 @@ def measure(config: MetaConfig, rounds: int, steps: int) -> None:
 
     separate, actors = [], []
     for number in range(rounds):
-        separate.append(time_processes(pipes, steps))
+        separate.append(team.rate(steps))
         started = time.perf_counter()
         for _ in range(steps):
             next(loop)
@@ -90,59 +87,10 @@ def measure(config: MetaConfig, rounds: int, steps: int) -> None:
     print(
         f"median: two processes {statistics.median(separate):.1f}, two actors "
         f"{statistics.median(actors):.1f} tasks/s; ratio {statistics.median(ratios):.3f}; "
-        f"one core's matmul {matmul_gflops():.0f} GFLOP/s"
+        f"one core's matmul {best_gflops():.0f} GFLOP/s"
     )
-    for pipe in pipes:
-        pipe.send(0)
+    team.close()
     launched.close()
-
-
-def run_blocks(config: MetaConfig, index: int, pipe: Connection) -> None:
-    """One of the separate processes: for each number received, run that many steps of blocks."""
-    runtime.start_tensorflow(0)
-    from workers.block import BlockRunner
-    from workers.meta import initial
-    from workers.protocol import Weights
-    from workers.tasks.registry import make_family
-    from workers.tensors import pack
-
-    family = make_family(config.task)
-    runner = BlockRunner(config.worker, family)
-    start = initial(config.worker, family)
-    weights = Weights(pack(start.theta), pack(start.carry), 0)
-    blocks = train_blocks(config, family, index)
-    for block in blocks:
-        runner.run(weights, block)
-    pipe.send("ready")
-    while steps := pipe.recv():
-        started = time.perf_counter()
-        for _ in range(steps):
-            for block in blocks[: len(blocks) // NUM_PROCESSES]:
-                runner.run(weights, block)
-        tasks = steps * sum(b.hi - b.lo for b in blocks[: len(blocks) // NUM_PROCESSES])
-        pipe.send(tasks / (time.perf_counter() - started))
-
-
-def time_processes(pipes: list[Connection], steps: int) -> float:
-    """Tasks/s of all separate processes together."""
-    for pipe in pipes:
-        pipe.send(steps)
-    return sum(pipe.recv() for pipe in pipes)
-
-
-def matmul_gflops() -> float:
-    """The best of ten 1024 x 1024 float32 products on this process's one thread."""
-    import tensorflow as tf
-
-    a = tf.random.normal((1024, 1024))
-    product = tf.function(lambda a: a @ a)
-    product(a)
-    times = []
-    for _ in range(10):
-        started = time.perf_counter()
-        product(a).numpy()
-        times.append(time.perf_counter() - started)
-    return 2 * 1024**3 / min(times) / 1e9
 
 
 if __name__ == "__main__":

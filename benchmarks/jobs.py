@@ -1,0 +1,43 @@
+"""What `inner_loop.py` computes."""
+
+from typing import NamedTuple
+
+
+class Job(NamedTuple):
+    """What is computed: a preset with changes, on so many cores."""
+
+    title: str
+    preset: str
+    overrides: list[str]
+    processes: int
+
+
+JOBS = {
+    "conv4-maml": Job(
+        "conv4 MAML: 64 filters, stride 2, 28 x 28, 5-way 1-shot, 15 queries a class, one inner "
+        "step, second order, batch statistics, 32 tasks a step",
+        "omniglot-5w1s",
+        ["task.queries=15", "outer.meta_batch_size=32", "workers.block_size=4"],
+        2,
+    ),
+    "conv4-reptile": Job(
+        "conv4 Reptile: 64 filters, stride 2, 28 x 28, 5-way 10-shot, 5 inner steps of 10 images, "
+        "Adam with beta1 = 0 and fresh moments, batch statistics, 32 tasks a step",
+        "omniglot-reptile-5w1s",
+        ["algorithm.inner_moments=fresh", "outer.meta_batch_size=32", "workers.block_size=4"],
+        2,
+    ),
+    "sinusoid-25": Job(
+        "sinusoid MAML: 1-40-40-1 ReLU, 10 points and 10 queries, one inner step of 0.01, second "
+        "order, 25 tasks a step",
+        "sinusoid",
+        ["outer.meta_batch_size=25"],
+        1,
+    ),
+    "sinusoid-1000": Job(
+        "sinusoid MAML: the same, 1000 tasks a step",
+        "sinusoid",
+        ["outer.meta_batch_size=1000"],
+        1,
+    ),
+}

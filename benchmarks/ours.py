@@ -1,0 +1,51 @@
+"""Our side of the benchmarks, without Ray: a process that runs blocks."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from peers.check import NUM_ALONE, Gradients
+from processes import Work
+
+from orchestrator.config import MetaConfig
+from workers import runtime
+from workers.protocol import Block
+
+
+def make(config: MetaConfig, blocks: Sequence[Block]) -> Work:
+    """Steps of `BlockRunner.run` over `blocks`: all that an actor does, building episodes too.
+
+    The answer is theta, as a list of arrays, and the gradients that peers are checked against.
+    """
+    runtime.start_tensorflow(0)
+    from workers.block import BlockRunner
+    from workers.meta import initial
+    from workers.protocol import Weights
+    from workers.tasks.registry import make_family
+    from workers.tensors import pack
+
+    family = make_family(config.task)
+    runner = BlockRunner(config.worker, family)
+    start = initial(config.worker, family)
+    weights = Weights(pack(start.theta), pack(start.carry), 0)
+
+    def step() -> None:
+        for block in blocks:
+            runner.run(weights, block)
+
+    total = np.sum([runner.run(weights, block).gradient for block in blocks], axis=0)
+    first = blocks[0]
+    size = first.hi - first.lo
+    alone = [
+        runner.run(weights, _copies(first, task)).gradient / size
+        for task in range(min(NUM_ALONE, size))
+    ]
+    tasks = sum(block.hi - block.lo for block in blocks)
+    return Work(step, tasks, (start.theta, Gradients(total, alone)))
+
+
+def _copies(block: Block, task: int) -> Block:
+    """A block of its `task`-th task, as often as it has tasks."""
+    chosen = [task] * (block.hi - block.lo)
+    specs = {name: values[chosen] for name, values in block.specs.items()}
+    return dataclasses.replace(block, specs=specs)

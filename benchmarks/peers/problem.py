@@ -1,0 +1,122 @@
+"""What every peer is given, in plain arrays, and how many operations it takes at least."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from orchestrator.config import MetaConfig
+from workers.protocol import Array, Block
+from workers.tasks.family import TaskFamily
+
+
+class Episodes(NamedTuple):
+    """Tasks, stacked: inner batches [tasks, inner_steps, examples, ...], queries [tasks, ...]."""
+
+    inner_inputs: Any
+    inner_targets: Any
+    query_inputs: Any
+    query_targets: Any
+
+
+class Problem(NamedTuple):
+    """One outer step over some tasks, from `theta`: Keras' weights in Keras' order and layout.
+
+    readout: of conv4, see `workers/settings/models.py`. build: makes the episodes again from
+    their specs, as an actor does for every block.
+    """
+
+    model: Literal["conv4", "mlp"]
+    algorithm: Literal["maml", "reptile"]
+    readout: str
+    inner_lr: float
+    theta: Sequence[Array]
+    episodes: Episodes
+    build: Callable[[], Episodes]
+
+    @property
+    def num_tasks(self) -> int:
+        """Tasks in the step."""
+        return len(self.episodes.query_inputs)
+
+    def alone(self, task: int) -> Episodes:
+        """As many copies of one task as there are tasks: its gradient, from the same code."""
+        chosen = [task] * self.num_tasks
+        return Episodes(*(array[chosen] for array in self.episodes))
+
+
+class EpisodesOf(NamedTuple):
+    """Builds the episodes of blocks; a class, so that it travels to other processes."""
+
+    family: TaskFamily
+    blocks: Sequence[Block]
+
+    def __call__(self) -> Episodes:
+        """Every support example in one inner batch, or the batches that the specs deal out."""
+        names = self.blocks[0].specs
+        specs = {name: np.concatenate([b.specs[name] for b in self.blocks]) for name in names}
+        episode = self.family.build(specs)
+        batches = specs.get("batches")
+        if batches is None:
+            inner = episode.support_inputs[:, None], episode.support_targets[:, None]
+        else:
+            tasks = np.arange(len(batches))[:, None, None]
+            inner = episode.support_inputs[tasks, batches], episode.support_targets[tasks, batches]
+        return Episodes(*inner, episode.query_inputs, episode.query_targets)
+
+
+def make_problem(
+    config: MetaConfig, family: TaskFamily, theta: Sequence[Array], blocks: Sequence[Block]
+) -> Problem:
+    """The problem that `blocks` are to our own block runner."""
+    build = EpisodesOf(family, blocks)
+    model, algorithm = config.model, config.algorithm
+    return Problem(
+        model=model.kind,
+        algorithm=algorithm.kind,
+        readout=getattr(model, "readout", ""),
+        inner_lr=algorithm.inner_lr,
+        theta=theta,
+        episodes=build(),
+        build=build,
+    )
+
+
+def gflop_per_task(problem: Problem) -> float:
+    """GFLOP of the matrix products and convolutions that one task's outer gradient needs.
+
+    Only these are counted, a multiplication and an addition as two, and zeros of a convolution's
+    padding as numbers; what a framework computes beyond them is not. With F for a layer's forward
+    product over the examples in question, its two derivatives cost F each, and the first layer
+    needs none for its inputs:
+
+      a pass forward and back        3 F, the first layer 2 F
+      differentiating that pass      6 F, the first layer 2 F
+
+    since each of the three products, bilinear in what it multiplies, has two derivatives; of the
+    first layer only the two products that know the weights are differentiated, each once. Reptile
+    is inner_steps first passes; MAML's one step is a first pass over the support set, one over
+    the queries, and the derivative of the former.
+    """
+    _, inner_steps, examples = problem.episodes.inner_inputs.shape[:3]
+    queries = problem.episodes.query_inputs.shape[1]
+    first, *others = _layers(problem)
+    if problem.algorithm == "reptile":
+        return inner_steps * examples * (2 * first + 3 * sum(others)) / 1e9
+    assert inner_steps == 1
+    support = 4 * first + 9 * sum(others)
+    query = 2 * first + 3 * sum(others)
+    return (examples * support + queries * query) / 1e9
+
+
+def _layers(problem: Problem) -> list[float]:
+    """FLOP of each layer's product for one example, from the shapes of the kernels."""
+    size = problem.episodes.query_inputs.shape[2]
+    flop = []
+    for kernel in problem.theta:
+        if kernel.ndim == 4:
+            size = -(-size // 2)
+            flop.append(2.0 * size * size * kernel.size)
+        elif kernel.ndim == 2:
+            flop.append(2.0 * kernel.size)
+    return flop

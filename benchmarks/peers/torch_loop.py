@@ -1,0 +1,64 @@
+"""PyTorch, a task at a time: native batch normalization, and autograd through the inner step."""
+
+from collections.abc import Sequence
+
+import torch
+from processes import Work
+
+from peers import torch_model
+from peers.check import gradients
+from peers.problem import Episodes, Problem
+from peers.torch_model import Weights
+from workers.protocol import Vector
+
+
+def make(problem: Problem, threads: int, style: str) -> Work:
+    """A step sums the outer gradients of the problem's tasks.
+
+    Args:
+      style: "channels first" or "channels last", the images' layout in memory.
+    """
+    torch.set_num_threads(threads)
+    arrange = _channels_last if style == "channels last" else torch.Tensor.contiguous
+    theta = [arrange(w).requires_grad_() for w in torch_model.to_torch(problem)]
+    loss = torch_model.loss(problem)
+    rate = problem.inner_lr
+
+    def maml(inputs: torch.Tensor, targets: torch.Tensor, *queries: torch.Tensor) -> Weights:
+        inner = torch.autograd.grad(loss(theta, inputs[0], targets[0]), theta, create_graph=True)
+        adapted = [w - rate * g for w, g in zip(theta, inner, strict=True)]
+        return torch.autograd.grad(loss(adapted, *queries), theta)
+
+    def reptile(inputs: torch.Tensor, targets: torch.Tensor, *_: torch.Tensor) -> Weights:
+        adapted, moments = theta, [torch.zeros_like(w) for w in theta]
+        for step in range(len(inputs)):
+            gradient = torch.autograd.grad(loss(adapted, inputs[step], targets[step]), adapted)
+            with torch.no_grad():
+                adapted, moments = torch_model.adam_step(adapted, gradient, moments, step, rate)
+            adapted = [w.requires_grad_() for w in adapted]
+        return torch._foreach_sub([w.detach() for w in theta], [w.detach() for w in adapted])
+
+    outer_gradient = reptile if problem.algorithm == "reptile" else maml
+
+    def ready(episodes: Episodes) -> list[torch.Tensor]:
+        return [arrange(tensor) for tensor in torch_model.to_tensors(problem, episodes)]
+
+    def summed(tasks: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        total = [torch.zeros_like(w) for w in theta]
+        for task in zip(*tasks, strict=True):
+            torch._foreach_add_(total, outer_gradient(*task))
+        return total
+
+    def flat_sum(episodes: Episodes) -> Vector:
+        return torch_model.from_torch(problem, summed(ready(episodes)))
+
+    tasks = ready(problem.episodes)
+    return Work(lambda: summed(tasks), problem.num_tasks, gradients(problem, flat_sum))
+
+
+def _channels_last(tensor: torch.Tensor) -> torch.Tensor:
+    """The same numbers, channels of a pixel side by side; [..., c, h, w] of any rank above 3."""
+    if tensor.ndim < 4:
+        return tensor
+    flat = tensor.reshape(-1, *tensor.shape[-3:]).contiguous(memory_format=torch.channels_last)
+    return flat.unflatten(0, tensor.shape[:-3])
