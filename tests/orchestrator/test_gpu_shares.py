@@ -7,6 +7,7 @@ import pytest
 import ray
 import tensorflow as tf
 from small_configs import sinusoid
+from small_ray import running_ray
 from small_runs import in_process, sha256_after
 
 from orchestrator import ray_pool
@@ -20,20 +21,11 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture(scope="module", autouse=True)
 def two_logical_gpus():
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(
-        address="local",
-        num_cpus=4,
-        num_gpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
     here = sys.modules[__name__]  # which actors cannot import
     ray.cloudpickle.register_pickle_by_value(here)
-    yield
+    with running_ray(num_cpus=4, num_gpus=2):
+        yield
     ray.cloudpickle.unregister_pickle_by_value(here)
-    ray.shutdown()
 
 
 class OnLogicalGpu(BlockActor):

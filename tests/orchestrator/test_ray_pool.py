@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import ray
+from small_ray import running_ray
 from small_runs import case, in_process, sha256_after
 
 from orchestrator.blocks import train_blocks
@@ -23,16 +24,8 @@ pytestmark = pytest.mark.ray
 @pytest.fixture(scope="module", autouse=True)
 def ray_here():
     """One Ray for all tests of this file; pools join it and leave it running."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(
-        address="local",
-        num_cpus=3,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
-    yield
-    ray.shutdown()
+    with running_ray(num_cpus=3):
+        yield
 
 
 @pytest.fixture(scope="module")

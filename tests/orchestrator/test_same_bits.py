@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import ray
 from small_configs import sinusoid
+from small_ray import running_ray
 from small_runs import in_process
 
 from orchestrator.blocks import nodes
@@ -83,15 +84,8 @@ def processes():
                 self._actors = {key: BlockActor(settings, gpus=0)}
             return self._actors[key].run(weights, blocks)
 
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
-    yield [ray.remote(num_cpus=1)(AnyBlocks).remote() for _ in range(2)]
-    ray.shutdown()
+    with running_ray(num_cpus=2):
+        yield [ray.remote(num_cpus=1)(AnyBlocks).remote() for _ in range(2)]
 
 
 class Processes:

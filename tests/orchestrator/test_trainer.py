@@ -12,6 +12,7 @@ import pytest
 import ray
 from ray.train import CheckpointConfig, Result, RunConfig, ScalingConfig
 from small_configs import SINUSOID, sinusoid
+from small_ray import running_ray
 from test_cli import environment
 
 from orchestrator import checkpoint
@@ -111,14 +112,7 @@ def test_an_interrupt_saves_the_last_whole_step(tmp_path):
 @pytest.mark.ray
 def test_on_a_ray_that_runs_already_it_takes_actors_and_leaves_it_running(tmp_path):
     alone = train(sinusoid(), tmp_path / "alone", scaling_config=ScalingConfig(num_workers=0))
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
-    try:
+    with running_ray(num_cpus=2):
         two = ScalingConfig(num_workers=2)
         result = train(sinusoid(), tmp_path / "two", scaling_config=two)
         assert ray.is_initialized()
@@ -127,8 +121,6 @@ def test_on_a_ray_that_runs_already_it_takes_actors_and_leaves_it_running(tmp_pa
         with pytest.raises(ValueError, match="needs 5 CPUs, but Ray has 2"):
             many.fit()
         assert ray.is_initialized()
-    finally:
-        ray.shutdown()
 
 
 @pytest.mark.ray
