@@ -1,9 +1,11 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from small_families import make_family, sinusoid_settings
 
 from workers.meta import Layout, initial
+from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
 from workers.settings.models import Conv4Model, LinearModel, MlpModel
 from workers.tensors import pack
@@ -45,6 +47,24 @@ def test_finns_omniglot_network_has_his_number_of_parameters():
     model = make_model(Conv4Model(), (28, 28, 1), 5)
     convolutions = 9 * 64 + 3 * 9 * 64 * 64
     assert model.num_parameters == convolutions + 4 * 2 * 64 + (4 * 64 + 1) * 5
+
+
+def test_a_model_is_cut_in_front_of_its_head_where_that_can_be_done():
+    inputs = keras.Input((4,))
+    shared, head = keras.layers.Dense(4), keras.layers.Dense(3)
+    hidden = keras.layers.Dense(4)(inputs)
+    models = {
+        "cut": keras.Model(inputs, head(hidden)),
+        "the head is called twice": keras.Model(inputs, shared(shared(inputs))),
+        "the head is all there is": keras.Model(inputs, keras.layers.Dense(3)(inputs)),
+        "more than the head goes on": keras.Model(
+            inputs, keras.layers.Add()([keras.layers.Dense(4)(hidden), inputs])
+        ),
+        "random": keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Dropout(0.1)(hidden))),
+        "nested": keras.Sequential([keras.Input((4,)), keras.Model(inputs, head(hidden))]),
+    }
+    cut = [name for name, model in models.items() if FunctionalModel(model, (4,)).parts]
+    assert cut == ["cut"]
 
 
 def test_apply_uses_the_given_weights_and_not_the_models_own():

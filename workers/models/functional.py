@@ -74,15 +74,18 @@ class FunctionalModel:
         Nor where layers are random: then the features of an example differ from call to call.
         """
         model = self._model
-        if any(map(_is_seed, self._changing)):
+        if any(map(_is_seed, self._changing)) or all(self.is_head):
             return None
         heads = [layer for layer in model.layers if layer.path == self._head]
-        if len(heads) != 1 or not hasattr(model, "inputs") or isinstance(heads[0].input, list):
+        if len(heads) != 1 or not hasattr(model, "inputs"):
             return None
-        features = heads[0].input
         try:
+            features = heads[0].input
             body, head = keras.Model(model.inputs, features), keras.Model(features, model.outputs)
-        except ValueError:  # the outputs need more than the features
+        except (AttributeError, ValueError):
+            # The head is called more than once, on several inputs, or the outputs need more.
+            return None
+        if isinstance(features, list):
             return None
         parts = Parts(
             FunctionalModel(body, self.input_shape, self._running),
