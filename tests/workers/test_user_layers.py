@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import user_models
-from small_tasks import task
+from small_families import NoiseFamily, noise_settings, train_block
+from small_tasks import at, task
 
+from workers.block import BlockRunner
 from workers.losses import Objective
+from workers.meta import initial
 from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
 from workers.settings.models import KerasModel
+from workers.settings.worker import RuntimeSettings
+from workers.tensors import pack
 
 FOLDER = str(Path(__file__).parent)
 
@@ -93,3 +98,19 @@ def test_a_frozen_batch_normalization_keeps_its_statistics():
     together = functional.apply(theta, state, inputs, training=False)[0]
     alone = functional.apply(theta, state, inputs[:1], training=False)[0]
     np.testing.assert_allclose(together[:1], alone, atol=1e-5)
+
+
+def test_a_layers_own_gradient_counts_whatever_the_execution():
+    model = KerasModel(
+        source="user_models:reversed_gradient", folder=FOLDER, second_derivative="trusted"
+    )
+    gradients = []
+    for execution in ("map", "vectorized"):
+        runtime = RuntimeSettings(execution=execution, xla=False)
+        settings = noise_settings(model=model, runtime=runtime)
+        family = NoiseFamily((4,))
+        weights = at(pack(initial(settings, family).theta))
+        block = train_block(settings, family, 0, 3)
+        gradients.append(BlockRunner(settings, family).run(weights, block).gradient)
+    np.testing.assert_allclose(*gradients, atol=1e-5)
+    assert np.abs(gradients[0]).max() > 1e-2

@@ -130,3 +130,20 @@ def regularized(input_shape, num_outputs):
     return keras.Sequential(
         [keras.Input(input_shape), layers.Dense(num_outputs, kernel_regularizer="l2")]
     )
+
+
+class Reversed(layers.Layer):
+    """The identity, with a gradient of its own."""
+
+    def call(self, inputs):
+        @tf.custom_gradient
+        def reverse(x):
+            return tf.identity(x), lambda upstream: -upstream
+
+        return reverse(inputs)
+
+
+def reversed_gradient(input_shape, num_outputs):
+    inputs = keras.Input(input_shape)
+    hidden = Reversed()(layers.Dense(5, activation="tanh")(inputs))
+    return keras.Model(inputs, layers.Dense(num_outputs)(hidden))
