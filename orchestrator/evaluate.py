@@ -89,11 +89,13 @@ def protocol(
     family: TaskFamily,
     validation: dict[str, Any],
     normalizations: Collection[str],
+    transductive: bool,
 ) -> dict[str, Any]:
     """All that a reader must know to compare the test numbers with others'.
 
     Args:
       normalizations: kinds of normalization in the model: "batch", "layer", "group".
+      transductive: whether the answer to a query depends on the other queries.
     """
     evaluation, task, algorithm = config.evaluation, config.task, config.algorithm
     model = config.model
@@ -114,8 +116,8 @@ def protocol(
         "inner_loss": algorithm.inner_loss,
         "chosen_on": f"{evaluation.validation_tasks} validation tasks: checkpoint"
         + (", inner rate and steps" if len(validation["candidates"]) > 1 else ""),
-        "normalization": _normalization(normalizations, model.statistics),
-        "transductive": "batch" in normalizations and model.statistics == "batch",
+        "normalization": _normalization(normalizations, model.statistics, transductive),
+        "transductive": transductive,
         "meta_batch_size": config.outer.meta_batch_size,
         "outer_steps": config.outer.steps,
         "test_tasks": evaluation.tasks,
@@ -136,9 +138,11 @@ def _inner_optimizer(config: MetaConfig) -> str:
     return f"{name}, {algorithm.inner_moments} moments"
 
 
-def _normalization(normalizations: Collection[str], statistics: str) -> str:
+def _normalization(normalizations: Collection[str], statistics: str, transductive: bool) -> str:
     others = [name for name in normalizations if name != "batch"]
     if "batch" not in normalizations:
+        if transductive:
+            return " and ".join([*others, "the model's own over the queries (transductive)"])
         return f"{' and '.join(others) or 'none'} (inductive)"
     by_batch = {
         "batch": "batch statistics of each set (transductive)",

@@ -57,6 +57,14 @@ class Launch:
             return [] if model.normalization == "none" else [model.normalization]
         return self.facts.normalizations if self.facts else []
 
+    @property
+    def transductive(self) -> bool:
+        """Whether the answer to a query depends on the other queries of its task."""
+        model = self.config.model
+        if model.kind == "keras":
+            return model.statistics != "support" and bool(self.facts and self.facts.mixes)
+        return model.normalization == "batch" and model.statistics == "batch"
+
     def close(self) -> None:
         """Close the pool."""
         self.pool.close()
@@ -216,8 +224,9 @@ def _check_same(reference: dict[str, Any], fingerprint: dict[str, Any]) -> None:
     wrong = runtime.differences(reference, fingerprint) if reference else []
     if wrong:
         raise FingerprintError(
-            f"this machine would not go on with the same bits as the run: {'; '.join(wrong)}; "
-            "resume where they are equal, or give --allow-changes"
+            f"the run would not go on with the same bits here: {'; '.join(wrong)} (model: the file "
+            "that model.source names, and its frozen weights); resume where they are equal, or "
+            "give --allow-changes"
         )
 
 

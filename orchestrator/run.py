@@ -195,7 +195,9 @@ def evaluate_best(
     recipe = Recipe(validation["inner_lr"], max(config.evaluation.inner_steps))
     scores = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
     return Result(
-        protocol=protocol(config, launch.family, validation, launch.normalizations),
+        protocol=protocol(
+            config, launch.family, validation, launch.normalizations, launch.transductive
+        ),
         per_step=scores,
         theta_sha256=sha256(state.theta),
         tested=name,

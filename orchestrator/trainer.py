@@ -65,6 +65,14 @@ class MetaTrainer:
         Raises:
           ValueError: a key is wrong, or one of Ray's fields is set that means nothing here.
         """
+        for name, value, kind in (
+            ("scaling_config", scaling_config, ScalingConfig),
+            ("run_config", run_config, RunConfig),
+        ):
+            if value is not None and not isinstance(value, kind):
+                raise ValueError(f"{name} = {value!r} is no ray.train.{kind.__name__}")
+        if not isinstance(resume, bool):
+            raise ValueError(f"resume = {resume!r} is neither True nor False")
         settings = dict(overrides or {})
         if run_config is not None:
             settings |= ray_vocabulary.of_run_config(run_config)

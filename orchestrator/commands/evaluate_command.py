@@ -59,11 +59,11 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
             from orchestrator.run import evaluate_best
 
             if launched.fingerprint.get("model") != trained_with.get("model"):
-                NOTES.print(
-                    f"note: {getattr(config.model, 'source', '')} has changed since the run was "
-                    "trained (another digest): these may not be the run's numbers"
+                raise ValueError(
+                    f"{getattr(config.model, 'source', '')} has changed since the run was trained "
+                    "(its file or its frozen weights): these would not be the run's numbers; set "
+                    "it back"
                 )
-
             say(f"evaluating on {config.evaluation.tasks} test tasks")
             result = evaluate_best(config, storage, launched, choose_again=bool(overrides))
         finally:

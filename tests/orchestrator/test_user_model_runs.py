@@ -75,13 +75,13 @@ def test_the_command_line_says_what_it_made_exact_and_goes_on_with_the_same_bits
     with (tmp_path / "my_models.py").open("a") as source:
         source.write("\n# edited\n")
     again = metatrain(tmp_path, "evaluate", "whole")
-    assert again.returncode == 0, again.stderr
+    assert again.returncode == 2, again.stderr
     assert "my_models:small has changed since the run was trained" in again.stderr
     refused = metatrain(
         tmp_path, "train", file, "--out", "half", "--resume", "--set", "outer.steps=9"
     )
     assert refused.returncode == 1
-    assert "would not go on with the same bits as the run: model: " in refused.stderr
+    assert "would not go on with the same bits here: model: " in refused.stderr
 
 
 def test_a_refusal_is_one_line_and_leaves_nothing(tmp_path):
@@ -89,7 +89,9 @@ def test_a_refusal_is_one_line_and_leaves_nothing(tmp_path):
     refused = metatrain(tmp_path, "train", write_config(tmp_path, config), "--out", "run")
     assert refused.returncode == 2
     last = refused.stderr.strip().splitlines()[-1]
-    assert last.startswith("metatrain: model.source = 'user_models:no_model' returned a list")
+    assert last.startswith(
+        "metatrain: model.source = 'user_models:no_model' returned an object of type list"
+    )
     assert not (tmp_path / "run" / "config.toml").exists()
 
 

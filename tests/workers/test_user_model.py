@@ -66,7 +66,7 @@ def test_a_subclassed_model_is_loaded_if_a_module_registers_it(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("no_model", "returned a list, not a keras.Model"),
+        ("no_model", "returned an object of type list, not a keras.Model"),
         ("raises", r"raised RuntimeError when it was called with \(\): no model today"),
         ("absent", "user_models has no function 'absent'; it has small, subclassed"),
         ("for_pictures", r"takes examples of shape \(32, 32, 3\), the tasks have \(4,\)"),
@@ -171,12 +171,45 @@ def test_a_layer_without_a_second_derivative_is_refused_by_name_where_it_is_need
     check(of("resized", second_derivative="trusted"), (8, 8, 1))
 
 
+def test_a_fault_in_the_models_own_call_is_found():
+    with pytest.raises(
+        ValueError, match=r"the layer 'centered' \(Centered\) has a missing or wrong"
+    ):
+        check(of("centered"))
+
+
+@pytest.mark.parametrize(
+    ("name", "statistics", "normalizations", "mixes"),
+    [
+        ("subclassed", "batch", ["batch"], True),
+        ("subclassed", "running", ["batch"], False),
+        ("centered", "batch", [], True),
+        ("frozen_normalization", "batch", [], False),
+        ("reversed_gradient", "batch", [], False),
+    ],
+)
+def test_whether_an_answer_depends_on_the_other_queries_is_tried(
+    name, statistics, normalizations, mixes
+):
+    facts = check(of(name, statistics=statistics), algorithm=MamlAlgorithm(first_order=True))
+    assert (facts.normalizations, facts.mixes) == (normalizations, mixes)
+
+
+def test_a_head_that_is_not_the_layer_made_last_must_be_named():
+    message = "made last is 'hidden', the one called last is 'answer'; .* model.head = 'answer'"
+    with pytest.raises(ValueError, match=message):
+        check(of("head_first"), algorithm=AnilAlgorithm())
+    check(of("head_first", head="answer"), algorithm=AnilAlgorithm())
+    check(of("head_first"))
+    check(of("subclassed"), algorithm=AnilAlgorithm())
+
+
 def test_what_is_worth_saying_is_said():
     facts = check(of("small"))
     assert facts.normalizations == ["batch", "layer", "group"]
     assert "normalization layers made exact (1 batch, 1 layer, 1 group)" in facts.notes[1]
     assert facts.notes[0].endswith("head answer")
-    assert "1 losses of its layers" in check(of("regularized")).notes[-1]
+    assert "regularizers of its layers" in check(of("regularized")).notes[-1]
     assert check(of("frozen")).normalizations == []
 
 

@@ -147,3 +147,44 @@ def reversed_gradient(input_shape, num_outputs):
     inputs = keras.Input(input_shape)
     hidden = Reversed()(layers.Dense(5, activation="tanh")(inputs))
     return keras.Model(inputs, layers.Dense(num_outputs)(hidden))
+
+
+class Centered(keras.Model):
+    """Normalizes by TensorFlow's own moments, in its call."""
+
+    def __init__(self, num_outputs):
+        super().__init__()
+        self.hidden = layers.Dense(5)
+        self.answer = layers.Dense(num_outputs)
+
+    def call(self, inputs):
+        hidden = self.hidden(inputs)
+        mean, variance = tf.nn.moments(hidden, [0])
+        return self.answer((hidden - mean) / tf.sqrt(variance + 1e-3))
+
+
+def centered(num_outputs):
+    return Centered(num_outputs)
+
+
+def frozen_normalization(input_shape, num_outputs):
+    inputs = keras.Input(input_shape)
+    hidden = layers.Dense(5, activation="tanh")(inputs)
+    hidden = layers.BatchNormalization(trainable=False)(hidden)
+    return keras.Model(inputs, layers.Dense(num_outputs)(hidden))
+
+
+class HeadFirst(keras.Model):
+    """Its head is made before its body."""
+
+    def __init__(self, num_outputs):
+        super().__init__()
+        self.answer = layers.Dense(num_outputs, name="answer")
+        self.hidden = layers.Dense(5, name="hidden")
+
+    def call(self, inputs):
+        return self.answer(tf.nn.tanh(self.hidden(inputs)))
+
+
+def head_first(num_outputs):
+    return HeadFirst(num_outputs)

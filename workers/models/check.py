@@ -11,7 +11,7 @@ from keras.src.random.seed_generator import global_seed_generator
 from workers.meta import make_train_model, num_train_outputs
 from workers.models.functional import FunctionalModel
 from workers.models.registry import source_digest
-from workers.models.second_derivative import check_second_derivative
+from workers.models.second_derivative import check_second_derivative, record_calls
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
@@ -27,12 +27,14 @@ _NORMALIZATIONS = {
 class ModelFacts:
     """What the configuration does not say of a model.
 
-    digest: see `source_digest`. normalizations: of "batch", "layer", "group", those it has.
-    notes: lines for the user.
+    digest: see `source_digest`. normalizations: of "batch", "layer", "group", those it has; a
+    frozen batch normalization is none. mixes: whether the prediction for an example depends on
+    those that it is predicted with. notes: lines for the user.
     """
 
     digest: str
     normalizations: list[str]
+    mixes: bool
     notes: list[str]
 
 
@@ -49,6 +51,7 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
     model = functional.keras_model
     _check_outputs(user, model, family, num_train_outputs(settings, family))
     _check_random(user, functional, family)
+    _check_head(user, settings.algorithm.kind, functional, family)
     unchecked = _check_second_derivative(user, settings.algorithm, functional)
     counts = _count_normalizations(model)
     notes = [f"{functional.num_parameters} weights, head {functional.head}"]
@@ -59,11 +62,12 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
             "derivative, metatrain's are used in their place"
         )
     if model.losses:
-        notes.append(
-            f"{len(model.losses)} losses of its layers (regularizers) are not part of any loss here"
-        )
+        notes.append("regularizers of its layers are not part of any loss here")
+    if any(variable.constraint is not None for variable in model.trainable_variables):
+        notes.append("constraints on its weights are not applied here")
     notes += unchecked
-    return ModelFacts(source_digest(user, functional), list(counts), notes)
+    mixes = _mixes_examples(functional, family)
+    return ModelFacts(source_digest(user, functional), list(counts), mixes, notes)
 
 
 def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs: int) -> None:
@@ -126,6 +130,36 @@ def _draws(operation: Any) -> bool:
     return stateful and any(word in operation.type for word in words)
 
 
+def _check_head(
+    settings: KerasModel, algorithm: str, functional: FunctionalModel, family: TaskFamily
+) -> None:
+    """Keras lists the layers of a subclassed model in the order in which they were made."""
+    if settings.head is not None or algorithm not in ("anil", "boil", "joint"):
+        return
+    calls = record_calls(functional.keras_model, tf.zeros((2, *family.input_shape)))
+    last = [c.layer for c in calls if c.layer.trainable_variables and not c.layer._layers][-1]
+    if last.name != functional.head:
+        raise ValueError(
+            f"model.source = {settings.source!r}: the layer made last is {functional.head!r}, the "
+            f"one called last is {last.name!r}; say which is the head that algorithm.kind = "
+            f"{algorithm!r} needs: model.head = {last.name!r}"
+        )
+
+
+def _mixes_examples(functional: FunctionalModel, family: TaskFamily) -> bool:
+    """Whether an example is predicted otherwise in company than alone."""
+    rng = np.random.default_rng(0)
+    inputs = tf.constant(rng.normal(size=(6, *family.input_shape)), tf.float32)
+    weights = [tf.constant(value) for value in functional.initial_weights()]
+    statistics = [tf.constant(value) for value in functional.initial_statistics()]
+    state = functional.start(statistics, tf.zeros(2, tf.int32))
+    together, alone = (
+        functional.apply(weights, state, part, training=False)[0][:1]
+        for part in (inputs, inputs[:1])
+    )
+    return not np.allclose(together, alone, rtol=1e-3, atol=1e-4)
+
+
 def _check_second_derivative(
     settings: KerasModel, algorithm: Any, functional: FunctionalModel
 ) -> list[str]:
@@ -155,8 +189,9 @@ def _check_second_derivative(
 
 
 def _count_normalizations(model: Any) -> dict[str, int]:
+    layers = list(model._flatten_layers())
     counts = {
-        name: sum(isinstance(layer, kind) for layer in model._flatten_layers())
+        name: sum(isinstance(x, kind) and (x.trainable or name != "batch") for x in layers)
         for name, kind in _NORMALIZATIONS.items()
     }
     return {name: count for name, count in counts.items() if count}

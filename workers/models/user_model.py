@@ -134,8 +134,9 @@ def _checked(settings: KerasModel, model: Any, verb: str) -> keras.Model:
     if not isinstance(model, keras.Model):
         kind = f"{type(model).__module__}.{type(model).__qualname__}"
         raise ValueError(
-            f"model.source = {settings.source!r} {verb} a {kind.removeprefix('builtins.')}, not a "
-            "keras.Model"
+            f"model.source = {settings.source!r} {verb} an object of type "
+            f"{kind.removeprefix('builtins.')}, not a keras.Model"
+            + (" (is there a return?)" if model is None else "")
         )
     return model
 
