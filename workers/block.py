@@ -25,6 +25,9 @@ from workers.tasks.family import TaskFamily
 
 Shapes = tuple[tuple[int, ...], ...]
 
+# From here on one derivative for all tasks of a block is a fifth faster than one for each.
+_MANY_TASKS = 64
+
 ALGORITHMS: dict[str, Algorithm] = {
     "maml": Algorithm(maml.outer_gradient, learn_all, maml.outer_loss),
     "anil": Algorithm(anil.outer_gradient, anil.learn, anil.outer_loss),
@@ -120,8 +123,10 @@ class BlockRunner:
         """Sums over tasks: outer gradients, flat; next carries, flat; metrics."""
         self.num_traces += 1
         if self._execution == "vectorized":
+            many = tasks.support_inputs.shape[0] >= _MANY_TASKS
             # A user's layers may have gradients of their own, which the vectorizer would drop.
-            if self._algorithm.outer_loss is not None and self._settings.model.kind != "keras":
+            theirs = self._settings.model.kind == "keras"
+            if many and self._algorithm.outer_loss is not None and not theirs:
                 return self._differentiate_together(vector, carried, step, tasks)
             each = tf.vectorized_map(self._of_one_task(vector, carried, step), tasks)
             return tf.nest.map_structure(lambda value: tf.reduce_sum(value, axis=0), each)

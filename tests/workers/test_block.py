@@ -127,6 +127,19 @@ def test_the_shipped_execution_agrees_with_the_plain_one():
     assert runner.num_traces == 1
 
 
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("name", ["maml, batch", "maml, sinusoid", "joint"])
+def test_one_derivative_for_many_tasks_is_the_sum_of_theirs(name, xla):
+    settings = CASES[name]
+    runner, family, theta = setup(settings, RuntimeSettings(execution="vectorized", xla=xla))
+    plain = setup(settings)[0]
+    block = train_block(settings, family, 0, 64)
+    together, one_by_one = (each.run(at(theta), block) for each in (runner, plain))
+    assert_close(together.gradient, one_by_one.gradient)
+    for metric, value in one_by_one.metrics.items():
+        np.testing.assert_allclose(together.metrics[metric], value, rtol=1e-4)
+
+
 # XLA dumps each program that it compiles into the folder of argument 2.
 _MANY_STEPS = """
 import sys
@@ -139,16 +152,18 @@ from test_block import CASES, RuntimeSettings, at, setup, train_block
 settings = CASES["maml, batch"]
 runner, family, theta = setup(settings, RuntimeSettings())
 for step in range(10):
-    runner.run(at(theta * np.float32(1 + step)), train_block(settings, family, 0, 4, step))
+    tasks = int(sys.argv[3])
+    runner.run(at(theta * np.float32(1 + step)), train_block(settings, family, 0, tasks, step))
     print(len({file.name.split(".")[0] for file in Path(sys.argv[2]).glob("module_*")}))
 """
 
 
 @pytest.mark.slow
-def test_xla_compiles_once_whatever_theta_is(tmp_path):
-    """With the outer tape around the vectorized map it would compile at each theta."""
+@pytest.mark.parametrize("tasks", [4, 64])
+def test_xla_compiles_once_whatever_theta_is(tmp_path, tasks):
+    """Both with a derivative for each task and with one for all."""
     result = subprocess.run(
-        [sys.executable, "-c", _MANY_STEPS, os.path.dirname(__file__), tmp_path],
+        [sys.executable, "-c", _MANY_STEPS, os.path.dirname(__file__), tmp_path, str(tasks)],
         capture_output=True,
         text=True,
         env={**os.environ, "XLA_FLAGS": f"--xla_dump_to={tmp_path}"},
