@@ -63,7 +63,7 @@ def measure(config: MetaConfig, rounds: int, steps: int) -> None:
 
     from orchestrator.launch import launch
 
-    launched = launch(config, family, {}, print, verbose=False)
+    launched = launch(config, family, {})
     from orchestrator.loop import meta_train
     from orchestrator.outer import OuterUpdate
 

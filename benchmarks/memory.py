@@ -26,7 +26,7 @@ def main() -> None:
     family = make_family(config.task)
     from orchestrator.launch import launch
 
-    launched = launch(config, family, {}, print, verbose=False)
+    launched = launch(config, family, {})
     from orchestrator.loop import meta_train
     from orchestrator.outer import OuterUpdate
 

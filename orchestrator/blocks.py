@@ -35,6 +35,12 @@ def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Bloc
     return list(_cut("train", step, specs, num_tasks, config.block_size, None))
 
 
+def example_blocks(config: MetaConfig, family: TaskFamily) -> list[Block]:
+    """A training block of each size that there is, for actors to compile before they are ready."""
+    blocks = train_blocks(config, family, 0)
+    return list({block.hi - block.lo: block for block in blocks}.values())
+
+
 def held_out_blocks(
     config: MetaConfig,
     family: TaskFamily,

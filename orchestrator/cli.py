@@ -14,7 +14,7 @@ import typer
 
 from orchestrator import config as configuration
 from orchestrator.signals import GracefulStop, Interrupted
-from workers.errors import MetatrainError
+from workers.errors import MetatrainError, TaskError
 
 EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 1, 2, 75
 
@@ -124,6 +124,10 @@ def main() -> None:
         _exit(error.format_message(), EXIT_WRONG_INPUT)
     except ValueError as error:
         _exit(str(error), EXIT_WRONG_INPUT)
+    except TaskError as error:
+        first, _, trace = str(error).partition("\n")
+        print(trace, file=sys.stderr)
+        _exit(first, EXIT_FAILED)
     except MetatrainError as error:
         _exit(str(error), EXIT_FAILED)
     except OSError as error:

@@ -66,6 +66,19 @@ class WorkersSettings(Section):
         None, "tasks per block, >= 1; unset: by meta_batch_size and execution", ge=1
     )
     max_failures: int = setting(10, "actors that may be replaced in a run, >= 0", bits=False, ge=0)
+    slow_after_s: float = setting(
+        2.0,
+        "a block that takes four times the median of its like, and more seconds than this, is run "
+        "a second time elsewhere, > 0",
+        bits=False,
+        gt=0,
+    )
+    start_limit_s: float = setting(
+        300.0,
+        "seconds in which an actor must have built and compiled its model, > 0",
+        bits=False,
+        gt=0,
+    )
 
     @model_validator(mode="after")
     def _count_in_range(self) -> "WorkersSettings":

@@ -4,7 +4,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from orchestrator.pool import InProcessPool, Pool
 from orchestrator.state import MetaState
 from workers import runtime
 from workers.errors import FingerprintError
+from workers.protocol import Block
 from workers.tasks.family import TaskFamily
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
@@ -71,13 +72,21 @@ class Launch:
 
 
 def launch(
-    config: MetaConfig, family: TaskFamily, reference: dict[str, Any], say: Say, verbose: bool
+    config: MetaConfig,
+    family: TaskFamily,
+    reference: dict[str, Any],
+    *,
+    examples: Sequence[Block] = (),
+    say: Say = print,
+    notify: Say = print,
+    verbose: bool = False,
 ) -> Launch:
     """Start TensorFlow here, and Ray if the configuration asks for it or it will be faster.
 
     Args:
       reference: the fingerprint of the run that is resumed; empty for a new one.
-      say: tells the user what is being waited for.
+      examples: blocks that actors compile before they are ready.
+      say: tells the user what is being waited for. notify: what went wrong and is made good.
     Raises:
       ValueError: a user's model cannot be trained like this.
       FingerprintError: this machine would not go on with the same bits.
@@ -91,9 +100,13 @@ def launch(
         say("starting TensorFlow and looking at the model")
         runtime.start_tensorflow(in_process_gpus, verbose)
         facts = _check_model(config, family)
+
+    def start_actors(number: int) -> Any:
+        say(f"starting Ray and {number} actor{'s' if number > 1 else ''}")
+        return _ray_pool(config, number, examples, notify, verbose)
+
     if count:
-        say("starting Ray and its actors")
-        pool = _ray_pool(config, count, verbose)
+        pool = start_actors(count)
     try:
         say("starting TensorFlow")
         runtime.start_tensorflow(in_process_gpus, verbose)
@@ -101,7 +114,7 @@ def launch(
         _check_same(_but_gpus(reference), _but_gpus(fingerprint))
         why = "as asked for"
         if count is None:
-            pool, why = _choose(config, family, say, verbose)
+            pool, why = _choose(config, family, say, start_actors)
         elif count == 0:
             pool = _in_process(config, family)
         if not isinstance(pool, InProcessPool):
@@ -159,7 +172,9 @@ def worthwhile_actors(
     return count, f"{took}, long enough to share"
 
 
-def _choose(config: MetaConfig, family: TaskFamily, say: Say, verbose: bool) -> tuple[Pool, str]:
+def _choose(
+    config: MetaConfig, family: TaskFamily, say: Say, start_actors: Callable[[int], Pool]
+) -> tuple[Pool, str]:
     """Time a step here, and decide. The bits are the same either way, so a timing may."""
     say("measuring a step")
     local = _in_process(config, family)
@@ -174,8 +189,7 @@ def _choose(config: MetaConfig, family: TaskFamily, say: Say, verbose: bool) -> 
     )
     if not count:
         return local, why
-    say(f"starting Ray and {count} actors")
-    return _ray_pool(config, count, verbose), why
+    return start_actors(count), why
 
 
 def _time_a_step(config: MetaConfig, family: TaskFamily, pool: Pool, state: MetaState) -> float:
@@ -198,15 +212,24 @@ def _in_process(config: MetaConfig, family: TaskFamily) -> InProcessPool:
     return InProcessPool(BlockRunner(config.worker, family))
 
 
-def _ray_pool(config: MetaConfig, count: int, verbose: bool) -> Any:
+def _ray_pool(
+    config: MetaConfig, count: int, examples: Sequence[Block], notify: Say, verbose: bool
+) -> Any:
     from orchestrator.ray_pool import RayPool
 
-    workers = config.workers
-    return RayPool(config.worker, count, workers.cpus, workers.gpus, workers.max_failures, verbose)
+    return RayPool(
+        config.worker,
+        count,
+        config.workers,
+        elastic=config.workers.count == "auto" and bool(os.environ.get("RAY_ADDRESS")),
+        examples=examples,
+        notify=notify,
+        verbose=verbose,
+    )
 
 
 def _cluster_slots(config: MetaConfig) -> int:
-    from orchestrator.ray_pool import join_cluster
+    from orchestrator.ray_session import join_cluster
 
     there = join_cluster()
     slots = there.get("CPU", 1) / config.workers.cpus

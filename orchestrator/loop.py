@@ -27,12 +27,14 @@ class StepReport:
     """One outer step, done.
 
     step: outer steps done, from 1. metrics: means over the step's tasks: loss_before, loss_after
-    and the family's own. seconds: wall-clock time of the step.
+    and the family's own. skipped_tasks: those of the step that are not in these, nor in the
+    gradient. seconds: wall-clock time of the step.
     """
 
     step: int
     metrics: dict[str, float]
     tasks: int
+    skipped_tasks: int
     seconds: float
 
 
@@ -70,5 +72,6 @@ def meta_train(
                 step=step + 1,
                 metrics=metrics,
                 tasks=config.outer.meta_batch_size,
+                skipped_tasks=sum(c.num_skipped for c in contributions),
                 seconds=time.perf_counter() - started,
             )

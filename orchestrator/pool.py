@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from workers.protocol import Block, Contribution, Weights
@@ -11,14 +12,29 @@ if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
     from workers.block import BlockRunner
 
 
+@dataclass
+class Incidents:
+    """What went wrong in a run so far and was made good; each a count since its start.
+
+    replaced_actors: actors that died, were stopped or too slow, or whose machine was drained.
+    retried_calls: run again since no answer came. copied_calls: run a second time since the answer
+    was late. rejected_answers: not used, for a wrong shape or since they were not finite.
+    """
+
+    replaced_actors: int = 0
+    retried_calls: int = 0
+    copied_calls: int = 0
+    rejected_answers: int = 0
+
+
 class Pool(Protocol):
     """Runs blocks. The contributions have the same bits whichever pool runs them.
 
-    name: for the user. replaced: how many actors had to be replaced so far.
+    name: for the user. incidents: what was made good so far.
     """
 
     name: str
-    replaced: int
+    incidents: Incidents
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
         """All blocks at `weights`: their contributions, in order of index.
@@ -37,10 +53,10 @@ class InProcessPool:
     """Blocks one after another, here: for tests, laptops, and blocks too small to send."""
 
     name = "this process"
-    replaced = 0
 
     def __init__(self, runner: BlockRunner):
         self._runner = runner
+        self.incidents = Incidents()
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
         """Run each block in turn."""

@@ -24,7 +24,7 @@ class ProgressView:
         self._first_step = first_step
         self._smooth: dict[str, float] = {}
         self._shown = time.monotonic()
-        self._replaced = 0
+        self._skipped = 0
         self._bar = Progress(
             MofNCompleteColumn(),
             BarColumn(bar_width=20),
@@ -58,11 +58,11 @@ class ProgressView:
         for name, value in [*report.metrics.items(), ("seconds", report.seconds)]:
             old = self._smooth.get(name, value)
             self._smooth[name] = _SMOOTHING * old + (1 - _SMOOTHING) * value
-        if progress.replaced > self._replaced:
-            self._replaced = progress.replaced
+        if report.skipped_tasks:
+            self._skipped += report.skipped_tasks
             self._console.print(
-                f"step {report.step}: an actor died and was replaced ({progress.replaced} so far); "
-                "its tasks were run again",
+                f"step {report.step}: {report.skipped_tasks} of {report.tasks} tasks left out; "
+                f"their gradient is not finite ({self._skipped} so far)",
                 highlight=False,
             )
         if progress.validation:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from orchestrator import checkpoint
-from orchestrator.config import MetaConfig
+from orchestrator.config import MetaConfig, validate
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 
@@ -40,7 +40,7 @@ def find_state(
             f"outer.steps = {config.outer.steps}, but {storage.location} has done {state.step}; "
             f"set outer.steps to {state.step} or more"
         )
-    ours, theirs = config.bits(), manifest.bits
+    ours, theirs = config.bits(), _defaults_of(manifest) | manifest.bits
     differing = [
         f"{key} = {theirs.get(key)!r} there, {ours.get(key)!r} now"
         for key in sorted(ours.keys() | theirs.keys())
@@ -60,6 +60,14 @@ def find_state(
     if differing:
         notes.append(f"resuming with changes: {'; '.join(differing)}")
     return state, manifest.fingerprint, notes
+
+
+def _defaults_of(manifest: checkpoint.Manifest) -> dict[str, Any]:
+    """For settings that did not exist yet when the checkpoint was written."""
+    try:
+        return validate(manifest.config).bits()
+    except ValueError:
+        return {}
 
 
 def _check_empty(storage: Storage) -> None:

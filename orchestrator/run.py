@@ -5,7 +5,7 @@ Wiring only. The command line, the Python interface and sweeps each consume `ste
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
@@ -28,13 +28,12 @@ class Progress:
     """A step, and what was done right after it.
 
     validation: as `evaluate.validate` gives it, where the step was validated.
-    saved: the name of the checkpoint, where one was written. replaced: actors so far.
+    saved: the name of the checkpoint, where one was written.
     """
 
     report: StepReport
     validation: dict[str, Any] = field(default_factory=dict)
     saved: str = ""
-    replaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,8 @@ class TrainingRun:
                 **report.metrics,
                 "tasks_per_s": report.tasks / report.seconds,
                 "seconds": report.seconds,
-                "replaced_actors": launch.pool.replaced,
+                "skipped_tasks": report.skipped_tasks,
+                **asdict(launch.pool.incidents),
             }
             self._validation = {}
             if last or report.step % config.evaluation.every == 0:
@@ -119,7 +119,7 @@ class TrainingRun:
             saved = ""
             if self._validation or report.step % config.checkpoint.every == 0:
                 saved = self.save()
-            yield Progress(report, self._validation, saved, launch.pool.replaced)
+            yield Progress(report, self._validation, saved)
 
     def save(self) -> str:
         """Write a checkpoint of the last whole step, unless there is one. Its name, or "".

@@ -1,12 +1,15 @@
 """Scalars for TensorBoard, in RUN/tensorboard."""
 
+from dataclasses import fields
 from typing import Any
 
 from tensorboardX import SummaryWriter
 
+from orchestrator.pool import Incidents
 from orchestrator.storage import Storage
 
 _FOLDER = "tensorboard"
+_OF_THE_RUN = {"tasks_per_s", "seconds", "skipped_tasks", *(f.name for f in fields(Incidents))}
 _MOST_POINTS = 1000
 
 
@@ -32,7 +35,7 @@ class TensorBoardLog:
             return
         for name, value in row.items():
             if name != "step":
-                group = "run" if name in ("tasks_per_s", "seconds", "replaced_actors") else "tasks"
+                group = "run" if name in _OF_THE_RUN else "tasks"
                 self._writer.add_scalar(f"{group}/{name}", value, row["step"])
 
     def close(self) -> None:

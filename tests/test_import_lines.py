@@ -26,7 +26,13 @@ TENSORFLOW = (
     "workers/compiled.py",
     "orchestrator/outer.py",
 )
-RAY = ("workers/actor.py", "orchestrator/ray_pool.py", "orchestrator/trainer.py")
+RAY = (
+    "workers/actor.py",
+    "orchestrator/ray_crew.py",
+    "orchestrator/ray_pool.py",
+    "orchestrator/ray_session.py",
+    "orchestrator/trainer.py",
+)
 
 
 def imported(file: str) -> set[str]:

@@ -13,13 +13,14 @@ import tensorflow as tf
 from workers.algorithms import anil, boil, joint, maml, meta_sgd, reptile
 from workers.algorithms.algorithm import Algorithm, Start, learn_all
 from workers.compiled import Compiled
-from workers.errors import NonFiniteError
+from workers.culprits import Sums, blame, sum_finite
+from workers.errors import MetatrainError
 from workers.inner import Learner, trajectory
 from workers.losses import Objective
 from workers.meta import carry_layout, make_train_model, theta_layout
 from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model, source_digest
-from workers.protocol import Block, Contribution, Task, Weights, take
+from workers.protocol import Array, Block, Contribution, Task, Weights
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 
@@ -70,30 +71,43 @@ class BlockRunner:
 
         Raises:
           NonFiniteError: theta or the block's gradient is not finite; names the tasks.
+          TaskError: the model or the family raised; names the task, its spec and the seed.
         """
+        try:
+            return self._run(weights, block)
+        except MetatrainError:
+            raise
+        except Exception as error:
+            raise blame(self._run, weights, block, error, self._settings.seed) from error
+
+    def _run(self, weights: Weights, block: Block) -> Contribution:
         started = time.perf_counter()
-        tasks, shapes = self._build(block)
-        values = self._constants(weights)
-        gradient = carry = np.zeros(0, np.float32)
         if block.kind == "train":
-            total, left, metrics = self._train(shapes, *values, tasks)
-            gradient, carry = total.numpy(), left.numpy()
+            gradient, carry, metrics = self._sums(weights, block)
             # Both: a fused matmul and relu on the CPU makes NaN weights 0, and its gradient finite.
             if not all(np.isfinite(v).all() for v in (weights.theta, gradient, carry)):
-                raise NonFiniteError(self._name_culprit(weights, block))
+                skip = self._settings.runtime.non_finite == "skip"
+                return sum_finite(self._sums, weights, block, skip)
         else:
-            assert block.recipe is not None
-            metrics = self._adapt(block.recipe.inner_steps, block.kind == "predict")(
-                shapes, *values, tasks, tf.constant(block.recipe.inner_lr, tf.float32)
-            )
+            gradient = carry = np.zeros(0, np.float32)
+            metrics = self._scores(weights, block)
         return Contribution(
             index=block.index,
             num_tasks=block.hi - block.lo,
             gradient=gradient,
             carry=carry,
-            metrics={name: value.numpy() for name, value in metrics.items()},
+            metrics=metrics,
             seconds=time.perf_counter() - started,
         )
+
+    def _scores(self, weights: Weights, block: Block) -> dict[str, Array]:
+        """Per held-out task and inner step: metrics, or the model's outputs."""
+        assert block.recipe is not None
+        tasks, shapes = self._build(block)
+        inner_lr = tf.constant(block.recipe.inner_lr, tf.float32)
+        adapt = self._adapt(block.recipe.inner_steps, block.kind == "predict")
+        metrics = adapt(shapes, *self._constants(weights), tasks, inner_lr)
+        return {name: value.numpy() for name, value in metrics.items()}
 
     def _constants(self, weights: Weights) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         if not weights.carry.size:  # nothing depends on the step either
@@ -253,19 +267,11 @@ class BlockRunner:
             model, family.loss, settings.algorithm.inner_loss, ways, settings.model.statistics
         )
 
-    def _name_culprit(self, weights: Weights, block: Block) -> str:
-        """Run the block's tasks one by one to name the first that is not finite."""
-        if not np.isfinite(weights.theta).all():
-            return f"the weights are not finite at step {block.step}"
-        for task in range(block.lo, block.hi):
-            specs = take(block.specs, task - block.lo, task - block.lo + 1)
-            single = Block(block.kind, block.step, block.index, task, task + 1, specs)
-            built, shapes = self._build(single)
-            gradient, carry, metrics = self._train(shapes, *self._constants(weights), built)
-            if not (np.isfinite(gradient).all() and np.isfinite(carry).all()):
-                losses = {name: float(value) for name, value in metrics.items()}
-                return f"step {block.step}, task {task}: gradient not finite, {losses}"
-        return f"step {block.step}, tasks {block.lo} to {block.hi - 1}: their sum is not finite"
+    def _sums(self, weights: Weights, block: Block) -> Sums:
+        """Over a training block's tasks: outer gradients, next carries, metrics."""
+        tasks, shapes = self._build(block)
+        total, left, metrics = self._train(shapes, *self._constants(weights), tasks)
+        return total.numpy(), left.numpy(), {name: v.numpy() for name, v in metrics.items()}
 
 
 @functools.cache

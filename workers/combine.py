@@ -37,4 +37,5 @@ def combine(contributions: Sequence[Contribution]) -> Contribution:
         },
         seconds=sum(c.seconds for c in contributions),
         num_blocks=sum(c.num_blocks for c in contributions),
+        num_skipped=sum(c.num_skipped for c in contributions),
     )

@@ -9,6 +9,13 @@ class NonFiniteError(MetatrainError):
     """A loss, a gradient or a weight became inf or nan."""
 
 
+class TaskError(MetatrainError):
+    """The model or the task family raised on a task: its spec, its seed, and the traceback.
+
+    The first line of the message says it all; the traceback follows.
+    """
+
+
 class DataError(MetatrainError, ValueError):
     """A data source that cannot be read as what it should be. The command line exits with 2."""
 

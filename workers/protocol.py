@@ -120,6 +120,7 @@ class Contribution:
     carry: float32 [carry], the sum of the carries that its tasks ended with; likewise.
     metrics: name -> a sum over the block's tasks ("train"), or [tasks, inner_steps + 1, ...].
     seconds: how long that took where it ran.
+    num_tasks: tasks in the sums. num_skipped: those left out, see `RuntimeSettings.non_finite`.
     """
 
     index: int
@@ -129,6 +130,31 @@ class Contribution:
     metrics: dict[str, Array]
     seconds: float
     num_blocks: int = 1
+    num_skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an actor is. node: Ray's id of the machine."""
+
+    host: str
+    pid: int
+    node: str
+
+    def __str__(self) -> str:
+        return f"{self.host} (pid {self.pid})"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What an actor says once it is ready.
+
+    fingerprint: see `workers.runtime.fingerprint`. seconds: of each example block that it ran
+    without compiling, in the order in which they were given; fewer, if one could not be run.
+    """
+
+    fingerprint: dict[str, Any]
+    seconds: list[float]
 
 
 def take(specs: Specs, lo: int, hi: int) -> dict[str, Array]:

@@ -54,7 +54,7 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
     with waiting() as say:
         from orchestrator.launch import launch
 
-        launched = launch(config, family, {}, say, verbose)
+        launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
         try:
             from orchestrator.run import evaluate_best
 

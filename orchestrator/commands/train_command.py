@@ -6,11 +6,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.blocks import example_blocks
 from orchestrator.commands.common import NOTES, RESULTS, check_machine, open_family, waiting
 from orchestrator.config import MetaConfig
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, NoSignals
 from orchestrator.storage import Storage
+from workers.errors import MetatrainError
 
 if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
     from orchestrator.launch import Launch
@@ -47,7 +49,15 @@ def execute(
         with waiting() as say:
             from orchestrator.launch import launch
 
-            launched = launch(config, family, {} if allow_changes else fingerprint, say, verbose)
+            launched = launch(
+                config,
+                family,
+                {} if allow_changes else fingerprint,
+                examples=example_blocks(config, family),
+                say=say,
+                notify=NOTES.print,
+                verbose=verbose,
+            )
             from orchestrator.run import TrainingRun
 
             stop.install()
@@ -92,7 +102,7 @@ def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop | NoSignals)
                 view.update(progress)
                 if stop.requested:
                     raise Interrupted("between two steps")
-    except (Interrupted, KeyboardInterrupt):
+    except (Interrupted, KeyboardInterrupt, MetatrainError):
         with stop.ignored():
             run.save()
         NOTES.print(f"saved up to step {run.saved_step}")

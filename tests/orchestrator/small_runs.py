@@ -12,7 +12,7 @@ from orchestrator.config import MetaConfig
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
-from orchestrator.pool import InProcessPool
+from orchestrator.pool import Incidents, InProcessPool
 from workers import runtime
 from workers.block import BlockRunner
 from workers.errors import PoolError
@@ -42,10 +42,10 @@ class ShuffledPool:
     """Blocks are run in a random order and come back in another one."""
 
     name = "shuffled"
-    replaced = 0
 
     def __init__(self, pool: Any, seed: int = 0):
         self._pool, self._random = pool, random.Random(seed)
+        self.incidents = Incidents()
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
         order = self._random.sample(list(blocks), len(blocks))

@@ -311,6 +311,8 @@ def test_only_these_settings_declare_that_they_leave_the_weights_as_they_are():
         "workers.cpus",
         "workers.gpus",
         "workers.max_failures",
+        "workers.slow_after_s",
+        "workers.start_limit_s",
     }
 
 

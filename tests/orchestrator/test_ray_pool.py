@@ -10,12 +10,13 @@ import ray
 from small_ray import running_ray
 from small_runs import case, in_process, sha256_after
 
-from orchestrator.blocks import train_blocks
+from orchestrator.blocks import example_blocks, train_blocks
+from orchestrator.config import WorkersSettings
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
 from orchestrator.ray_pool import RayPool
-from workers.errors import FingerprintError, NonFiniteError, PoolError
+from workers.errors import FingerprintError, NonFiniteError, PoolError, TaskError
 from workers.tensors import sha256
 
 pytestmark = pytest.mark.ray
@@ -41,7 +42,7 @@ def sinusoids(image_zip, image_cache):
 @pytest.fixture(scope="module")
 def two_actors(sinusoids):
     """Two actors for `sinusoids`, for the tests that leave them as they are."""
-    pool = RayPool(sinusoids.config.worker, 2, cpus=1, gpus=0, max_failures=1)
+    pool = RayPool(sinusoids.config.worker, 2, WorkersSettings(max_failures=1))
     yield pool
     pool.close()
 
@@ -52,8 +53,9 @@ def make_pool():
     pools = []
 
     def make(launch, count, **changes):
-        options = {"cpus": 1, "gpus": 0, "max_failures": 3, **changes}
-        pools.append(RayPool(launch.config.worker, count, **options))
+        workers = WorkersSettings(**{"max_failures": 3, **changes})
+        examples = example_blocks(launch.config, launch.family)
+        pools.append(RayPool(launch.config.worker, count, workers, examples=examples))
         return pools[-1]
 
     yield make
@@ -79,10 +81,10 @@ def test_theta_of_maml_is_the_same_with_1_2_or_3_actors_and_if_one_is_killed(
         pool.expect(convolutions.fingerprint)
         pool.wait_until_ready()
         assert sha256_after(convolutions, pool) == expected, f"{count} actors"
-        assert pool.replaced == 0
+        assert pool.incidents.replaced_actors == 0
         if count == 2:
             assert sha256_with_a_kill(convolutions, pool, at_step=20) == expected
-            assert pool.replaced == 1
+            assert pool.incidents.replaced_actors == 1
         pool.close()
 
 
@@ -138,7 +140,7 @@ def test_a_killed_actor_beyond_the_budget_ends_the_run_in_one_line(sinusoids, ma
     victim = pool.pids()[0]
     os.kill(victim, signal.SIGSTOP)
     threading.Timer(0.3, os.kill, (victim, signal.SIGKILL)).start()
-    with pytest.raises(PoolError, match=r"1 actors? died, workers\.max_failures = 0") as refused:
+    with pytest.raises(PoolError, match=r"1 actor was lost, workers\.max_failures = 0") as refused:
         pool.run(weights, blocks)
     assert "\n" not in str(refused.value)
 
@@ -147,11 +149,15 @@ def test_an_exception_in_a_block_ends_the_run_with_its_step_its_tasks_and_its_ca
     sinusoids, two_actors
 ):
     weights, blocks = first_blocks(sinusoids)
-    with pytest.raises(PoolError) as refused:
+    with pytest.raises(TaskError) as refused:
         two_actors.run(weights, [*blocks[:1], broken(blocks[1]), *blocks[2:]])
-    assert "\n" not in str(refused.value)
-    assert "tasks 2 to 3 of step 0 failed on two actors: KeyError" in str(refused.value)
-    assert two_actors.replaced == 0
+    first, _, trace = str(refused.value).partition("\n")
+    assert first == (
+        "step 0, task 2: KeyError: 'amplitude' (spec: nothing [0.]; seed: 0; kind: train)"
+    )
+    assert "in build" in trace
+    assert two_actors.incidents.retried_calls == 1
+    assert two_actors.incidents.replaced_actors == 0
     # The pool goes on: what the broken step left behind is not wanted any more.
     again = two_actors.run(weights, blocks)
     straight = sinusoids.pool.run(weights, blocks)
@@ -192,7 +198,7 @@ def test_an_actor_that_would_compute_other_bits_is_refused_by_name(sinusoids, ma
 )
 def test_more_than_ray_has_is_refused_in_one_line(sinusoids, make_pool, changes, expected):
     with pytest.raises(ValueError, match=r"^workers\.") as refused:
-        make_pool(sinusoids, changes.pop("count", 1), **changes)
+        make_pool(sinusoids, **{"count": 1, **changes})
     assert expected in str(refused.value)
     assert "\n" not in str(refused.value)
 

@@ -16,9 +16,9 @@ def lines(*progress, num_steps=3):
     return text.getvalue().splitlines()
 
 
-def step(number, **rest):
-    report = StepReport(number, {"loss_before": 2.0, "loss_after": 1.0}, tasks=4, seconds=0.5)
-    return Progress(report, **rest)
+def step(number, skipped=0, **rest):
+    losses = {"loss_before": 2.0, "loss_after": 1.0}
+    return Progress(StepReport(number, losses, 4, skipped, seconds=0.5), **rest)
 
 
 def test_the_last_step_is_shown_with_losses_and_speed():
@@ -26,11 +26,12 @@ def test_the_last_step_is_shown_with_losses_and_speed():
     assert last.startswith("step 3/3  loss 2.000 → 1.000  8 tasks/s")
 
 
-def test_the_death_of_an_actor_is_told_once():
-    told = [
-        line for line in lines(step(1), step(2, replaced=1), step(3, replaced=1)) if "actor" in line
+def test_tasks_that_are_left_out_are_told_with_their_number():
+    told = [line for line in lines(step(1), step(2, 1), step(3, 3)) if "left out" in line]
+    assert told == [
+        "step 2: 1 of 4 tasks left out; their gradient is not finite (1 so far)",
+        "step 3: 3 of 4 tasks left out; their gradient is not finite (4 so far)",
     ]
-    assert told == ["step 2: an actor died and was replaced (1 so far); its tasks were run again"]
 
 
 def test_a_validation_is_told_with_its_recipe():

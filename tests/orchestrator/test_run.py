@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -432,6 +433,21 @@ def test_what_leaves_the_numbers_as_they_are_may_change(finished, override):
     folder, *_ = finished
     state, _, notes = find_state(sinusoid(override), Storage(str(folder)), True, False)
     assert (state.step, notes) == (12, [])
+
+
+def test_a_checkpoint_from_before_a_setting_existed_was_made_by_its_default(config, tmp_path):
+    """Written by an older version, that had nothing to say of it."""
+    run = start(config, tmp_path / "run")
+    run.close()
+    storage = Storage(str(tmp_path / "run"))
+    state, manifest = checkpoint.load(storage, "ckpt-00000000")
+    older = {key: v for key, v in manifest.bits.items() if key != "runtime.non_finite"}
+    table = {**manifest.config, "runtime": {"xla": False}}
+    checkpoint.save(storage, state, replace(manifest, bits=older, config=table))
+    assert find_state(config, storage, True, False)[0].step == 0
+    skipping = sinusoid("runtime.non_finite=skip")
+    with pytest.raises(ValueError, match=r"runtime\.non_finite = 'fail' there, 'skip' now"):
+        find_state(skipping, storage, True, False)
 
 
 def test_the_steps_may_not_grow_where_the_schedule_depends_on_them(tmp_path):

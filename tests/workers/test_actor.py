@@ -1,7 +1,6 @@
 """The actor without Ray around it."""
 
 import dataclasses
-import json
 import os
 
 import numpy as np
@@ -12,6 +11,7 @@ from workers.actor import BlockActor
 from workers.block import BlockRunner
 from workers.combine import combine
 from workers.meta import initial
+from workers.protocol import Place
 from workers.runtime import fingerprint
 from workers.settings.models import LinearModel
 from workers.tensors import pack
@@ -21,11 +21,12 @@ def test_an_actor_answers_with_its_fingerprint_and_computes_the_runners_bits():
     settings = sinusoid_settings(model=LinearModel())
     family = make_family(settings)
     actor = BlockActor(settings, gpus=0)
+    assert actor.place() == Place(os.uname().nodename, os.getpid(), "")
 
-    answer = actor.ready()
-    assert answer["fingerprint"] == fingerprint(family.digest)
-    assert answer["pid"] == os.getpid()
-    assert json.loads(json.dumps(answer)) == answer
+    built = actor.build([train_block(settings, family, 0, 3)])
+    assert built.fingerprint == fingerprint(family.digest)
+    assert len(built.seconds) == 1
+    assert built.seconds[0] > 0
 
     weights = at(pack(initial(settings, family).theta))
     runner = BlockRunner(settings, family)

@@ -17,6 +17,11 @@ class RuntimeSettings(Section):
         "auto", "tasks of a block one after another, or as one batch; auto: by the model's kind"
     )
     xla: bool | None = setting(None, "compile blocks with XLA; unset: by the model's kind")
+    non_finite: Literal["fail", "skip"] = setting(
+        "fail",
+        "a training task whose gradient is inf or nan: fail ends the run, skip leaves the task out "
+        "of the mean and counts it in the metrics",
+    )
 
 
 # kind of model -> (execution, xla). Measured: convolutions are fastest one task after another

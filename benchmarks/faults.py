@@ -1,0 +1,201 @@
+"""Faults to inject into a job that runs on a Ray cluster of several nodes on this machine."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+import ray
+from ray._private.worker import global_worker
+from ray.cluster_utils import Cluster
+from ray.core.generated.autoscaler_pb2 import DrainNodeReason
+
+from orchestrator.actor_pool import ActorPool
+from orchestrator.launch import Launch
+from workers.tensors import sha256
+
+# A stopped actor is sent its share of the next step all the same, and dies with it.
+_UNTIL_IT_HAS_WORK_S = 0.3
+
+
+@contextlib.contextmanager
+def cluster(num_nodes: int) -> Iterator[Cluster]:
+    """Nodes of one CPU each, with Ray's default health checks; the driver is on the first."""
+    nodes = Cluster(initialize_head=True, head_node_args=_node_options(include_dashboard=False))
+    try:
+        for _ in range(num_nodes - 1):
+            nodes.add_node(**_node_options())
+        ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+        yield nodes
+    finally:
+        ray.shutdown()
+        nodes.shutdown()
+
+
+@dataclass
+class Target:
+    """What a fault strikes: the pool's actors, and the nodes below them.
+
+    resume: undoes what must not outlast the job, such as a stopped process.
+    """
+
+    pool: ActorPool
+    nodes: Cluster | None = None
+    resume: list[Callable[[], None]] = field(default_factory=list)
+    struck: str = ""
+
+    def signal(self, pid: int, number: int) -> None:
+        """Send a signal; a process that is stopped goes on after the job."""
+        os.kill(pid, number)
+        if number == signal.SIGSTOP:
+            self.resume.append(lambda: _signal_if_there(pid, signal.SIGCONT))
+
+    def kill_busy(self, pids: list[int]) -> None:
+        """SIGKILL processes once they have been sent work."""
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for pid in pids:
+            threading.Timer(_UNTIL_IT_HAS_WORK_S, os.kill, (pid, signal.SIGKILL)).start()
+
+    def worker_node(self) -> tuple[Any, list[int]]:
+        """A node that is not the driver's and runs an actor, and the pids of its actors."""
+        assert self.nodes is not None, "this fault needs a cluster"
+        there: dict[str, list[int]] = {}
+        for actor in self.pool._roster.ready:
+            there.setdefault(actor.place.node, []).append(actor.place.pid)
+        node = next(n for n in self.nodes.worker_nodes if there.get(n.node_id))
+        self.struck = node.node_id
+        return node, there[node.node_id]
+
+    def declared_dead(self) -> bool:
+        """Whether Ray knows that the struck node is gone."""
+        return not any(n["NodeID"] == self.struck and n["Alive"] for n in ray.nodes())
+
+
+def kill_actor(target: Target) -> None:
+    """SIGKILL of one actor while it works."""
+    target.kill_busy(target.pool.pids()[:1])
+
+
+def kill_all_actors(target: Target) -> None:
+    """SIGKILL of all actors while they work."""
+    target.kill_busy(target.pool.pids())
+
+
+def stop_actor(target: Target) -> None:
+    """SIGSTOP of one actor: it never answers, and never fails."""
+    target.signal(target.pool.pids()[0], signal.SIGSTOP)
+
+
+def kill_raylet(target: Target) -> None:
+    """SIGKILL of a node's raylet; its actors run on, cut off, until Ray declares the node dead."""
+    node, _ = target.worker_node()
+    target.signal(_raylet(node), signal.SIGKILL)
+
+
+def stop_raylet(target: Target) -> None:
+    """SIGSTOP of a node's raylet; its actors run on, cut off."""
+    node, _ = target.worker_node()
+    target.signal(_raylet(node), signal.SIGSTOP)
+
+
+def kill_node(target: Target) -> None:
+    """SIGKILL of a node's raylet and actors, as of a machine that loses its power."""
+    node, pids = target.worker_node()
+    for pid in [_raylet(node), *pids]:
+        target.signal(pid, signal.SIGKILL)
+
+
+def freeze_node(target: Target) -> None:
+    """SIGSTOP of a node's raylet and actors, as of a machine that hangs."""
+    node, pids = target.worker_node()
+    for pid in [_raylet(node), *pids]:
+        target.signal(pid, signal.SIGSTOP)
+
+
+def add_node(target: Target) -> None:
+    """A node joins."""
+    assert target.nodes is not None, "this fault needs a cluster"
+    target.nodes.add_node(**_node_options())
+
+
+def drain_node(target: Target) -> None:
+    """A node announces that it will be taken away in a minute."""
+    node, _ = target.worker_node()
+    reason = DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
+    deadline_ms = int((time.time() + 60) * 1000)
+    global_worker.gcs_client.drain_node(node.node_id, reason, "a test", deadline_ms)
+
+
+#: Name on the command line -> the fault.
+ON_ACTORS = {
+    "kill-actor": kill_actor,
+    "kill-all-actors": kill_all_actors,
+    "stop-actor": stop_actor,
+}
+ON_NODES = {
+    "kill-raylet": kill_raylet,
+    "stop-raylet": stop_raylet,
+    "kill-node": kill_node,
+    "freeze-node": freeze_node,
+    "add-node": add_node,
+    "drain-node": drain_node,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job went.
+
+    usual_s: the median of its steps. longest_s: the longest step after the fault. noticed: whether
+    Ray had declared the struck node dead when that step was done; None where no node is struck.
+    """
+
+    sha256: str
+    usual_s: float
+    longest_s: float
+    noticed: bool | None
+
+
+def run_job(
+    launch: Launch, pool: Any, fault: Callable[[Target], None], at: int, target: Target
+) -> Outcome:
+    """Train from step 0 to the end, with a fault in step `at` (from 0)."""
+    from orchestrator.loop import meta_train
+    from orchestrator.outer import OuterUpdate
+
+    outer = OuterUpdate(launch.config.outer, launch.initial_state())
+    seconds, longest_s = [], 0.0
+    noticed = None
+    if at == 0:
+        fault(target)
+    try:
+        for report in meta_train(launch.config, launch.family, pool, outer):
+            seconds.append(report.seconds)
+            if report.step == at:
+                fault(target)
+            elif report.step > at and report.seconds > longest_s:
+                longest_s = report.seconds
+                noticed = target.declared_dead() if target.struck else None
+    finally:
+        for resume in target.resume:
+            resume()
+    return Outcome(sha256(outer.state().theta), median(seconds), longest_s, noticed)
+
+
+def _node_options(**more: Any) -> dict[str, Any]:
+    return {"num_cpus": 1, "object_store_memory": 200 * 1024**2, **more}
+
+
+def _raylet(node: Any) -> int:
+    return int(node.all_processes["raylet"][0].process.pid)
+
+
+def _signal_if_there(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

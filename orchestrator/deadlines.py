@@ -1,0 +1,39 @@
+"""How long a block may take before it is run a second time elsewhere."""
+
+from collections import deque
+from collections.abc import Hashable
+from statistics import median
+
+_REMEMBERED = 64
+_SLOW = 4.0
+
+
+class Deadlines:
+    """A multiple of the median of what calls of the same kind took, by their tasks.
+
+    Durations of calls that compiled are kept apart: they tell how long compiling may take.
+    """
+
+    def __init__(self, floor_s: float, unknown_s: float):
+        """Set the limits.
+
+        Args:
+          floor_s: no deadline is shorter. unknown_s: the deadline where nothing was measured yet.
+        """
+        self._floor_s, self._unknown_s = floor_s, unknown_s
+        self._measured: dict[tuple[Hashable, bool], deque[float]] = {}
+        self._usual: dict[tuple[Hashable, bool], float] = {}
+
+    def note(self, kind: Hashable, compiling: bool, num_tasks: int, seconds: float) -> None:
+        """A call of `kind` over so many tasks took `seconds`."""
+        key = (kind, compiling)
+        measured = self._measured.setdefault(key, deque(maxlen=_REMEMBERED))
+        measured.append(seconds / num_tasks)
+        self._usual[key] = median(measured)
+
+    def limit_s(self, kind: Hashable, compiling: bool, num_tasks: int) -> float:
+        """The deadline of a call, in seconds from its start."""
+        usual = self._usual.get((kind, compiling))
+        if usual is None:
+            return self._unknown_s
+        return max(self._floor_s, _SLOW * usual * num_tasks)

@@ -1,0 +1,136 @@
+"""Actors on Ray. Its own restarts are off: they loop without an error when a constructor fails."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import ray
+from ray._private.state import state as ray_state
+from ray.exceptions import (
+    ActorUnavailableError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RaySystemError,
+    RayTaskError,
+)
+
+from orchestrator.blocks import Node
+from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Machines
+from orchestrator.ray_session import inline_bytes
+from workers.actor import BlockActor
+from workers.protocol import Block, Weights
+from workers.settings.worker import WorkerSettings
+
+# With so many calls on the way it pays to ask twice which are answered.
+_MANY_CALLS = 8
+
+
+class RayCrew:
+    """See `crew.Crew`."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        cpus: float,
+        gpus: float,
+        actor_class: type[BlockActor] = BlockActor,
+    ):
+        """Reserve so many CPUs and GPUs for each actor; start none yet."""
+        self._settings, self._cpus, self._gpus = settings, cpus, gpus
+        self._class = ray.remote(actor_class)
+        self._options: dict[str, Any] = {
+            "num_cpus": cpus,
+            "num_gpus": gpus,
+            "max_restarts": 0,
+            "max_task_retries": 0,
+        }
+
+    def start(self, avoid: Sequence[str]) -> Any:
+        """See `Crew.start`."""
+        options = dict(self._options)
+        if avoid:
+            options["label_selector"] = {"ray.io/node-id": f"!in({','.join(avoid)})"}
+        return self._class.options(**options).remote(self._settings, self._gpus)
+
+    def end(self, handle: Any) -> None:
+        """See `Crew.end`. A stopped process is killed by its raylet after 5 s."""
+        ray.kill(handle)
+
+    def place(self, handle: Any) -> Any:
+        """See `Crew.place`."""
+        return handle.place.remote()
+
+    def build(self, handle: Any, examples: Sequence[Block]) -> Any:
+        """See `Crew.build`."""
+        return handle.build.remote(list(examples))
+
+    def share(self, weights: Weights) -> Any:
+        """See `Crew.share`."""
+        large = weights.theta.nbytes + weights.carry.nbytes > inline_bytes()
+        return ray.put(weights) if large else weights
+
+    def run(self, handle: Any, weights: Any, node: Node) -> Any:
+        """See `Crew.run`."""
+        return handle.run.remote(weights, node)
+
+    def wait(self, calls: Sequence[Any], timeout_s: float) -> list[Any]:
+        """See `Crew.wait`."""
+        if not calls:
+            time.sleep(timeout_s)
+            return []
+        done, rest = ray.wait(list(calls), num_returns=1, timeout=timeout_s)
+        if done and len(rest) > _MANY_CALLS:
+            done += ray.wait(rest, num_returns=len(rest), timeout=0)[0]
+        return list(done)
+
+    def answer(self, call: Any) -> Any:
+        """See `Crew.answer`."""
+        try:
+            return ray.get(call)
+        except (ActorUnavailableError, ObjectLostError, RaySystemError) as error:
+            raise CallLostError(_first_line(error)) from error
+        except RayActorError as error:
+            if error.actor_init_failed:
+                raise CallRaisedError(RuntimeError(_last_line(error))) from error
+            raise ActorDiedError(_why_dead(error), bool(error.preempted)) from error
+        except OutOfMemoryError as error:
+            raise ActorDiedError(_first_line(error)) from error
+        except RayTaskError as error:
+            raise CallRaisedError(error.cause) from error
+
+    def machines(self) -> Machines:
+        """See `Crew.machines`. Ray tells which nodes are drained in its private state alone."""
+        draining = frozenset(ray_state.get_draining_nodes())
+        slots = 0
+        for node in ray.nodes():
+            if not node["Alive"] or node["NodeID"] in draining:
+                continue
+            there = node["Resources"]
+            room = [there.get("CPU", 0) / self._cpus]
+            if self._gpus:
+                room.append(there.get("GPU", 0) / self._gpus)
+            slots += int(min(room))
+        return Machines(slots, draining)
+
+    def now(self) -> float:
+        """See `Crew.now`."""
+        return time.monotonic()
+
+
+def _why_dead(error: RayActorError) -> str:
+    """Ray's reason, which stands in the middle of a paragraph, without its advice."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reasons = [line for line in lines if line.startswith("The actor is dead because")]
+    reason = reasons[0] if reasons else lines[0] if lines else type(error).__name__
+    return reason.removeprefix("The actor is dead because ").partition(" Some common causes")[0]
+
+
+def _first_line(error: RayError) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _last_line(error: RayError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -1,0 +1,65 @@
+"""Joins a Ray cluster, or starts one here that lives as long as this process."""
+
+import logging
+import os
+import sys
+
+import numpy as np
+import ray
+
+# What is larger than Ray's limit goes through its object store, at 1 to 3 ms a piece: where Ray is
+# ours, the weights and gradients of a small convolutional network travel with the calls instead.
+_INLINE_LIMIT = "RAY_max_direct_call_object_size"
+_DEFAULT_INLINE_BYTES = 100 * 1024
+_OUR_INLINE_BYTES = 1024 * 1024
+
+
+def join_cluster() -> dict[str, float]:
+    """Connect to the cluster of RAY_ADDRESS; its resources."""
+    if not ray.is_initialized():
+        start_ray(0, verbose=False)
+    return dict(ray.cluster_resources())
+
+
+def start_ray(num_cpus: float, verbose: bool) -> None:
+    """Join the cluster of RAY_ADDRESS, or start one here with so many CPUs."""
+    # Without this, Ray warns of a change in how it hides GPUs from tasks that ask for none.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    cluster = bool(os.environ.get("RAY_ADDRESS"))
+    if not cluster:
+        os.environ.setdefault(_INLINE_LIMIT, str(_OUR_INLINE_BYTES))
+    ray.init(
+        address=None if cluster else "local",
+        num_cpus=None if cluster else max(int(np.ceil(num_cpus)), 1),
+        include_dashboard=None if cluster else False,
+        log_to_driver=verbose,
+        logging_level=logging.INFO if verbose else logging.ERROR,
+    )
+
+
+def inline_bytes() -> int:
+    """What is no larger travels with a call."""
+    return int(os.environ.get(_INLINE_LIMIT, _DEFAULT_INLINE_BYTES))
+
+
+def folders_of_actors() -> list[str]:
+    """What Ray puts first on the import path of actors: the working and the script's directory."""
+    script = os.path.dirname(os.path.realpath(sys.argv[0]))
+    return [os.getcwd(), *([script] if script in sys.path else [])]
+
+
+def check_resources(count: int, cpus: float, gpus: float) -> None:
+    """Refuse what Ray can never place.
+
+    Raises:
+      ValueError: names what is needed and what there is.
+    """
+    there = ray.cluster_resources()
+    for name, key, each in (("CPU", "workers.cpus", cpus), ("GPU", "workers.gpus", gpus)):
+        needed = count * each
+        if needed > there.get(name, 0):
+            plural = "" if needed == 1 else "s"
+            raise ValueError(
+                f"workers.count = {count} with {key} = {each:g} needs {needed:g} {name}{plural}, "
+                f"but Ray has {there.get(name, 0):g}; lower one of them or add machines"
+            )

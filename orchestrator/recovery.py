@@ -1,0 +1,151 @@
+"""Acts on losses as `failure.decide` says: blocks go elsewhere, actors are replaced, runs end."""
+
+from collections.abc import Callable
+from typing import Any
+
+from orchestrator.aggregate import digest
+from orchestrator.board import Board
+from orchestrator.crew import CallRaisedError
+from orchestrator.failure import MAX_BLOCK_DEATHS, Decision, Event, History, back_off_s, decide
+from orchestrator.pool import Incidents
+from orchestrator.roster import Actor, Call, Roster, name_of
+from workers.errors import FingerprintError, MetatrainError, PoolError
+from workers.protocol import Contribution
+
+
+class Recovery:
+    """The memory of what went wrong in a run, and the hand that mends it.
+
+    begun: whether the run has begun, so that it can go on without an actor that is refused.
+    """
+
+    def __init__(
+        self, roster: Roster, budget: int, start_limit_s: float, notify: Callable[[str], None]
+    ):
+        self.incidents = Incidents()
+        self.begun = False
+        self._roster, self._budget = roster, budget
+        self._start_limit_s, self._notify = start_limit_s, notify
+        self._replaced = 0
+        self._failed_starts = 0
+
+    def welcome(self, actor: Actor) -> None:
+        """An actor is ready: whatever kept others from it is over."""
+        self._failed_starts = actor.lost = 0
+        if self.begun:
+            self._notify(f"{actor} has joined")
+
+    def bury(self, event: Event, actor: Actor, why: str, board: Board) -> None:
+        """End an actor and start another, within the budget; its nodes go elsewhere at once.
+
+        Raises:
+          MetatrainError: the budget is used up, or this would happen again.
+        """
+        killer = actor.head[1].node if event is Event.ACTOR_DIED and actor.head else None
+        deaths = board.count_death(killer) if killer is not None else 0
+        known = {"misses": actor.misses, "lost": actor.lost, "block_deaths": deaths}
+        if self._decide(event, **known) is Decision.FAIL:
+            if event is Event.ACTOR_DIFFERS:
+                raise FingerprintError(f"{actor} {why}")
+            if killer is not None and deaths >= MAX_BLOCK_DEATHS:
+                raise PoolError(
+                    f"{name_of(killer)} killed {deaths} actors, one after another (do they exhaust "
+                    f"the memory?); the last, {actor}, {why}"
+                )
+            count = "1 actor was" if self._replaced == 0 else f"{self._replaced + 1} actors were"
+            raise PoolError(
+                f"{count} lost, workers.max_failures = {self._budget}; the last, {actor}, {why}"
+            )
+        self.incidents.replaced_actors += 1
+        self._replaced += event is not Event.ACTOR_PREEMPTED
+        self._failed_starts += 1
+        self._roster.replace(actor, back_off_s(self._failed_starts))
+        for call in actor.calls.values():
+            if board.wants(call) and not self._roster.runs(call.node):
+                self.incidents.retried_calls += 1
+                board.give_back(call.node)
+        delay_s = back_off_s(self._failed_starts)
+        self._notify(
+            f"{actor} {why}; its blocks run elsewhere, another takes its place"
+            + (f" in {delay_s:g} s" if delay_s else "")
+        )
+
+    def lose(self, actor: Actor, call: Call | None, why: str, board: Board) -> None:
+        """A call was lost on its way: again at once, unless that goes on and on."""
+        actor.lost += 1
+        if call is not None and board.wants(call):
+            board.give_back(call.node)
+        if self._decide(Event.CALL_LOST, lost=actor.lost) is not Decision.RETRY:
+            self.bury(Event.CALL_LOST, actor, f"cannot be reached: {why}", board)
+            return
+        self.incidents.retried_calls += 1
+        if call is None:
+            self._roster.build_again(actor)
+
+    def take_error(
+        self, actor: Actor, call: Call | None, error: CallRaisedError, board: Board
+    ) -> None:
+        """Code in an actor raised: the block goes to another one, or the run ends."""
+        if call is None:
+            self._decide(Event.ACTOR_REFUSED)
+            ours = isinstance(error.cause, MetatrainError)
+            why = error.cause if ours else error
+            raise PoolError(f"{actor} could not be made: {why}") from error.cause
+        if board.wants(call):
+            errors = board.fail(call.node, actor)
+            if self._decide(Event.BLOCK_RAISED, block_errors=errors) is Decision.FAIL:
+                what = f"{name_of(call.node)} failed on {errors} actors: "
+                raise _as_ours(error, what) from error.cause
+            self.incidents.retried_calls += 1
+
+    def reject(self, actor: Actor, call: Call, fault: str, board: Board) -> None:
+        """An answer has a wrong shape or is not finite: it never reaches theta."""
+        self.incidents.rejected_answers += 1
+        if not board.wants(call):
+            return
+        errors = board.fail(call.node, actor)
+        if self._decide(Event.ANSWER_REJECTED, block_errors=errors) is Decision.FAIL:
+            raise PoolError(
+                f"{name_of(call.node)} gave what cannot be used on {errors} actors; the last, "
+                f"{actor}, {fault}"
+            )
+        self.incidents.retried_calls += 1
+        self._notify(f"{actor} {fault}: {name_of(call.node)} run again elsewhere")
+
+    def compare(self, actor: Actor, call: Call, answer: Contribution) -> None:
+        """A late copy must be equal to the answer that was used instead of it."""
+        if not call.digest or digest(answer) == call.digest:
+            return
+        self._decide(Event.COPIES_DIFFER)
+        raise PoolError(
+            f"{name_of(call.node)} came out differently on {actor} than on the actor whose answer "
+            "was used: a machine computes wrongly, or the model is not a function of its inputs; "
+            "find out which before you go on from a checkpoint before that step"
+        )
+
+    def miss(self, actor: Actor, call: Call, took_s: float, board: Board) -> None:
+        """A deadline passed: a second copy elsewhere, or the actor's end."""
+        call.misses += 1
+        compiling = call.compiling and took_s < self._start_limit_s
+        actor.misses += not compiling
+        decision = self._decide(Event.DEADLINE_MISSED, misses=actor.misses, compiling=compiling)
+        why = f"has not answered for {took_s:.1f} s"
+        if decision is not Decision.COPY:
+            self.bury(Event.DEADLINE_MISSED, actor, why, board)
+        elif call.misses == 1:
+            for waiting in actor.calls.values():
+                if board.wants(waiting) and not self._roster.runs(waiting.node):
+                    board.give_back(waiting.node)
+                    self.incidents.copied_calls += 1
+            self._notify(f"{actor} {why}: its blocks run a second time elsewhere")
+
+    def _decide(self, event: Event, **known: Any) -> Decision:
+        history = History(replaced=self._replaced, budget=self._budget, begun=self.begun, **known)
+        return decide(event, history)
+
+
+def _as_ours(error: CallRaisedError, what: str) -> MetatrainError:
+    """Our own errors keep their kind and words."""
+    if isinstance(error.cause, MetatrainError):
+        return error.cause
+    return PoolError(f"{what}{error}")

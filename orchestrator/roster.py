@@ -1,0 +1,222 @@
+"""The actors that there are, and the openings for new ones."""
+
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.aggregate import digest
+from orchestrator.blocks import Node
+from orchestrator.crew import Crew
+from workers.protocol import Block, Contribution, Place
+
+_IN_FLIGHT = 2
+_LOOK_EVERY_S = 2.0
+
+
+def kind_of(block: Block) -> Hashable:
+    """Blocks of a kind take equally long, task for task."""
+    return block.kind, block.recipe.inner_steps if block.recipe else None
+
+
+def shape_of(block: Block) -> Hashable:
+    """Blocks of a shape share a compiled graph."""
+    return kind_of(block), block.hi - block.lo
+
+
+def num_tasks(node: Node) -> int:
+    """Tasks of a node."""
+    return node[-1].hi - node[0].lo
+
+
+def name_of(node: Node) -> str:
+    """For the user."""
+    return f"tasks {node[0].lo} to {node[-1].hi - 1} of step {node[0].step}"
+
+
+@dataclass(eq=False)
+class Call:
+    """A node on its way to an actor, in it, or on its way back.
+
+    started: when it came to the head of its actor's queue. compiling: whether the actor sees its
+    shape for the first time. misses: deadlines that it has missed. wanted: whether a step waits for
+    it; digest: of the answer that was used instead, "" if there is none.
+    """
+
+    node: Node
+    compiling: bool
+    started: float
+    misses: int = 0
+    wanted: bool = True
+    digest: str = ""
+
+
+@dataclass(eq=False)
+class Actor:
+    """What the pool knows of an actor.
+
+    placing, building: the calls that tell where it is and that it is ready, None once answered.
+    since: when it was started, or placed. misses, lost: in a row. leaving: its machine is drained.
+    """
+
+    handle: Any
+    placing: Any
+    building: Any
+    since: float
+    place: Place | None = None
+    calls: dict[Any, Call] = field(default_factory=dict)
+    shapes: set[Hashable] = field(default_factory=set)
+    misses: int = 0
+    lost: int = 0
+    leaving: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is built."""
+        return self.building is None
+
+    @property
+    def head(self) -> tuple[Any, Call] | None:
+        """The call that it works on."""
+        return next(iter(self.calls.items()), None)
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it is late with what it works on."""
+        return self.head is not None and self.head[1].misses > 0
+
+    @property
+    def free(self) -> bool:
+        """Whether it can be given a node: one to run, and one to go on with."""
+        return self.ready and not self.suspect and len(self.calls) < _IN_FLIGHT
+
+    def __str__(self) -> str:
+        return f"an actor on {self.place}" if self.place else "an actor that has no machine yet"
+
+
+class Roster:
+    """Keeps as many actors as are wanted, in number and on machines that stay.
+
+    wanted: how many. avoid: machines on which no actor is to be started.
+    """
+
+    def __init__(
+        self,
+        crew: Crew,
+        count: int,
+        elastic: bool,
+        examples: Sequence[Block],
+        notify: Callable[[str], None],
+    ):
+        """Start `count` actors.
+
+        Args:
+          elastic: use machines that join, up to an actor per block.
+          examples: blocks that an actor runs before it is ready, so that it has compiled them.
+        """
+        self._crew, self._elastic, self._examples = crew, elastic, examples
+        self._notify = notify
+        self._openings: deque[float] = deque()
+        self._looked = crew.now()
+        self.actors: list[Actor] = []
+        self.avoid: list[str] = []
+        for _ in range(count):
+            self._hire()
+
+    @property
+    def ready(self) -> list[Actor]:
+        """The actors that are built."""
+        return [actor for actor in self.actors if actor.ready]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that are wanted are ready."""
+        return not self._openings and all(actor.ready for actor in self.actors)
+
+    def next_opening(self) -> float:
+        """When `tend` has something to do."""
+        return min([self._looked + _LOOK_EVERY_S, *self._openings])
+
+    def tend(self, num_blocks: int) -> None:
+        """Start actors that are due, and look at the cluster every other second."""
+        now = self._crew.now()
+        for _ in range(sum(at <= now for at in self._openings)):
+            self._openings.remove(min(self._openings))
+            self._hire()
+        for actor in [a for a in self.actors if a.leaving and not a.calls]:
+            self._dismiss(actor)
+        if now - self._looked >= _LOOK_EVERY_S:
+            self._looked = now
+            self._look_at_machines(num_blocks)
+
+    def replace(self, actor: Actor, delay_s: float) -> None:
+        """End an actor, and start another after so many seconds."""
+        self._dismiss(actor)
+        if not actor.leaving:  # its successor was called when its machine was drained
+            self._openings.append(self._crew.now() + delay_s)
+
+    def forgive(self, seconds: float) -> None:
+        """The driver itself stood still for so long: nobody is late by that."""
+        for actor in self.actors:
+            actor.since += seconds
+            for call in actor.calls.values():
+                call.started += seconds
+
+    def disown(self) -> None:
+        """A new step begins: what an interrupted one has left behind is not wanted any more."""
+        for actor in self.actors:
+            for call in actor.calls.values():
+                call.wanted = False
+
+    def runs(self, node: Node) -> bool:
+        """Whether an actor has the node that has missed no deadline with what it has."""
+        return any(
+            call.node is node
+            for actor in self.actors
+            if not actor.suspect
+            for call in actor.calls.values()
+        )
+
+    def mark_copies(self, node: Node, answer: Contribution) -> None:
+        """`node` is done: what others will still answer is to be compared with this."""
+        for actor in self.actors:
+            for call in actor.calls.values():
+                if call.node is node:
+                    call.wanted, call.digest = False, digest(answer)
+
+    def build_again(self, actor: Actor) -> None:
+        """Ask anew, where the calls of the start were lost."""
+        actor.placing = self._crew.place(actor.handle)
+        actor.building = self._crew.build(actor.handle, self._examples)
+
+    def close(self) -> None:
+        """End all."""
+        for actor in list(self.actors):
+            self._dismiss(actor)
+        self._openings.clear()
+
+    def _hire(self) -> None:
+        handle = self._crew.start(self.avoid)
+        placing = self._crew.place(handle)
+        building = self._crew.build(handle, self._examples)
+        self.actors.append(Actor(handle, placing, building, self._crew.now()))
+
+    def _dismiss(self, actor: Actor) -> None:
+        self.actors.remove(actor)
+        self._crew.end(actor.handle)
+
+    def _look_at_machines(self, num_blocks: int) -> None:
+        machines = self._crew.machines()
+        for actor in self.actors:
+            place = actor.place
+            if place is None or actor.leaving or place.node not in machines.draining:
+                continue
+            actor.leaving = True
+            self._openings.append(self._crew.now())
+            self._notify(f"{place.host} is being drained: {actor} gets no more blocks")
+        staying = sum(not actor.leaving for actor in self.actors) + len(self._openings)
+        more = min(machines.slots, num_blocks) - staying
+        if self._elastic and more > 0:
+            self._notify(f"there is room for {more} more actor{'s' if more > 1 else ''}: starting")
+            for _ in range(more):
+                self._hire()

@@ -1,0 +1,207 @@
+"""Actors without processes, on a clock that jumps: what takes Ray a minute takes no time.
+
+An actor works on one call at a time. Its faults are attributes that a test sets, before or (with
+`SimulatedCrew.at`) while a pool runs.
+"""
+
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from orchestrator.blocks import Node
+from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Machines
+from workers.combine import combine
+from workers.protocol import Block, Built, Contribution, Place, Weights
+
+NUM_PARAMETERS = 5
+NUM_CARRIED = 2
+WEIGHTS = Weights(np.zeros(NUM_PARAMETERS, np.float32), np.zeros(NUM_CARRIED, np.float32), 0)
+
+
+def blocks_of(step: int, count: int, size: int = 2) -> list[Block]:
+    """Training blocks of a step."""
+    return [
+        Block("train", step, index, index * size, (index + 1) * size, {}) for index in range(count)
+    ]
+
+
+def contribution_of(block: Block) -> Contribution:
+    """What a block gives: a function of its step and index."""
+    rng = np.random.default_rng([block.step, block.index])
+    return Contribution(
+        index=block.index,
+        num_tasks=block.hi - block.lo,
+        gradient=rng.normal(size=NUM_PARAMETERS).astype(np.float32),
+        carry=rng.normal(size=NUM_CARRIED).astype(np.float32),
+        metrics={"loss_after": np.float64(rng.normal())},
+        seconds=0.0,
+    )
+
+
+@dataclass(eq=False)
+class SimulatedActor:
+    """One actor.
+
+    build_s, task_s: how long it takes to build, and for a task. compile_s: more for the first task.
+    placeable: whether there is a machine for it. dies_in_build: whether it never gets ready.
+    raises, kills, spoils: block index -> the exception; whether it dies of it; what it makes of
+    its contribution. loses: chance that a call is lost.
+    """
+
+    number: int
+    node: str
+    build_s: float = 5.0
+    task_s: float = 0.01
+    compile_s: float = 0.0
+    placeable: bool = True
+    dies_in_build: bool = False
+    fingerprint: dict[str, Any] = field(default_factory=dict)
+    raises: dict[int, BaseException] = field(default_factory=dict)
+    kills: set[int] = field(default_factory=set)
+    spoils: dict[int, Callable[[Contribution], Any]] = field(default_factory=dict)
+    loses: float = 0.0
+    alive: bool = True
+    preempted: bool = False
+    stopped: bool = False
+    ended: bool = False
+    busy_until: float = 0.0
+    ran: list[tuple[int, int]] = field(default_factory=list)
+
+    def kill(self, preempted: bool = False) -> None:
+        """As SIGKILL, or the end of its machine."""
+        self.alive, self.preempted = False, preempted
+
+
+@dataclass(eq=False)
+class SimulatedCall:
+    """A call; its answer is there at `due`, unless its actor dies or stops before."""
+
+    actor: SimulatedActor
+    due: float
+    answer: Any = None
+    error: Exception | None = None
+    kills: bool = False
+
+
+class SimulatedCrew:
+    """See `orchestrator.crew.Crew`.
+
+    actors: all that were ever started. make: changes an actor as it is started.
+    """
+
+    def __init__(self, make: Callable[[SimulatedActor], None] = lambda actor: None, seed: int = 0):
+        self.actors: list[SimulatedActor] = []
+        self.cluster = Machines(slots=0, draining=frozenset())
+        self.avoided: list[list[str]] = []
+        self._make, self._random = make, random.Random(seed)
+        self._clock = 0.0
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+
+    def at(self, seconds: float, event: Callable[[], None]) -> None:
+        """Let something happen, so many seconds after the beginning."""
+        self._events = sorted([*self._events, (seconds, next(self._numbers), event)])
+
+    def alive(self) -> list[SimulatedActor]:
+        return [actor for actor in self.actors if actor.alive and not actor.ended]
+
+    def start(self, avoid: Sequence[str]) -> SimulatedActor:
+        actor = SimulatedActor(len(self.actors), f"node{len(self.actors)}")
+        actor.fingerprint = {"cpu": "a"}
+        self._make(actor)
+        self.actors.append(actor)
+        self.avoided.append(list(avoid))
+        return actor
+
+    def end(self, handle: SimulatedActor) -> None:
+        handle.ended, handle.alive = True, False
+
+    def place(self, handle: SimulatedActor) -> SimulatedCall:
+        due = self._clock + 1 if handle.placeable else float("inf")
+        return SimulatedCall(handle, due, Place(f"host{handle.number}", handle.number, handle.node))
+
+    def build(self, handle: SimulatedActor, examples: Sequence[Block]) -> SimulatedCall:
+        due = self._clock + handle.build_s if handle.placeable else float("inf")
+        handle.busy_until = due
+        seconds = [(block.hi - block.lo) * handle.task_s for block in examples]
+        return SimulatedCall(
+            handle, due, Built(handle.fingerprint, seconds), kills=handle.dies_in_build
+        )
+
+    def share(self, weights: Weights) -> Weights:
+        return weights
+
+    def run(self, handle: SimulatedActor, weights: Weights, node: Node) -> SimulatedCall:
+        handle.ran.append((node[0].step, node[0].index))
+        tasks = node[-1].hi - node[0].lo
+        begins = max(self._clock, handle.busy_until)
+        handle.busy_until = begins + tasks * handle.task_s + handle.compile_s
+        handle.compile_s = 0.0
+        call = SimulatedCall(handle, handle.busy_until)
+        index = node[0].index
+        if self._random.random() < handle.loses:
+            call.error = CallLostError("the call was lost")
+        elif index in handle.raises:
+            call.error = CallRaisedError(handle.raises[index])
+        else:
+            spoil = handle.spoils.get(index, lambda contribution: contribution)
+            call.answer = spoil(combine([contribution_of(block) for block in node]))
+            call.kills = index in handle.kills
+        return call
+
+    def wait(self, calls: Sequence[SimulatedCall], timeout_s: float) -> list[SimulatedCall]:
+        until = self._clock + timeout_s
+        while True:
+            done = [call for call in calls if self._is_over(call)]
+            if done or self._clock >= until:
+                return done[:1]
+            self._advance(calls, until)
+
+    def answer(self, call: SimulatedCall) -> Any:
+        actor = call.actor
+        if call.kills and call.due <= self._clock:
+            actor.alive = False
+        if not actor.alive:
+            raise ActorDiedError("killed by the test", actor.preempted)
+        if call.error is not None:
+            raise call.error
+        return call.answer
+
+    def machines(self) -> Machines:
+        return self.cluster
+
+    def now(self) -> float:
+        return self._clock
+
+    def _is_over(self, call: SimulatedCall) -> bool:
+        actor = call.actor
+        return not actor.alive or (call.due <= self._clock and not actor.stopped)
+
+    def _advance(self, calls: Sequence[SimulatedCall], until: float) -> None:
+        """To the next thing that happens."""
+        dues = [call.due for call in calls if not call.actor.stopped and call.due > self._clock]
+        events = [at for at, _, _ in self._events]
+        self._clock = min([until, *dues, *(max(at, self._clock) for at in events)])
+        while self._events and self._events[0][0] <= self._clock:
+            self._events.pop(0)[2]()
+
+
+def with_nan(contribution: Contribution) -> Contribution:
+    """An answer that is not finite."""
+    return replace(contribution, gradient=contribution.gradient * np.float32(np.nan))
+
+
+def misshapen(contribution: Contribution) -> Contribution:
+    """An answer of another model."""
+    return replace(contribution, gradient=contribution.gradient[:-1])
+
+
+def corrupt(contribution: Contribution) -> Contribution:
+    """An answer with one bit flipped."""
+    gradient = contribution.gradient.copy()
+    gradient.view(np.uint32)[0] ^= 1
+    return replace(contribution, gradient=gradient)

@@ -1,0 +1,447 @@
+"""The pool's logic, on simulated actors: no Ray, no waiting."""
+
+import random
+from collections import deque
+
+import pytest
+from simulated_crew import (
+    NUM_CARRIED,
+    NUM_PARAMETERS,
+    WEIGHTS,
+    SimulatedCrew,
+    blocks_of,
+    contribution_of,
+    corrupt,
+    misshapen,
+    with_nan,
+)
+
+from orchestrator.actor_pool import ActorPool
+from orchestrator.aggregate import aggregate
+from orchestrator.crew import CallRaisedError, Machines
+from workers.errors import FingerprintError, NonFiniteError, PoolError
+
+NUM_BLOCKS = 8
+
+
+def make_pool(crew, count, **changes):
+    options = {"max_failures": 10, "slow_after_s": 2.0, "start_limit_s": 300.0, **changes}
+    pool = ActorPool(crew, count, examples=blocks_of(0, 1), **options)
+    pool.expect({"cpu": "a"})
+    return pool
+
+
+def total(contributions):
+    gradient, carry, metrics = aggregate(contributions, NUM_PARAMETERS, NUM_CARRIED)
+    return gradient.tobytes(), carry.tobytes(), metrics
+
+
+def undisturbed(step):
+    return total([contribution_of(block) for block in blocks_of(step, NUM_BLOCKS)])
+
+
+def run(pool, step):
+    return total(pool.run(WEIGHTS._replace(step=step), blocks_of(step, NUM_BLOCKS)))
+
+
+def check_steps(pool, steps):
+    for step in steps:
+        assert run(pool, step) == undisturbed(step), f"step {step}"
+
+
+def ready_pool(count, make=lambda actor: None, **changes):
+    told: list[str] = []
+    crew = SimulatedCrew(make)
+    pool = make_pool(crew, count, notify=told.append, **changes)
+    pool.wait_until_ready()
+    return pool, crew, told
+
+
+def test_an_undisturbed_run_has_no_incidents():
+    pool, crew, told = ready_pool(3)
+    check_steps(pool, range(5))
+    assert len(crew.actors) == 3
+    assert all(actor.ran for actor in crew.actors)
+    assert not any(vars(pool.incidents).values())
+    assert told == []
+
+
+def test_a_dead_actor_is_replaced_and_its_blocks_run_elsewhere_at_once():
+    pool, crew, told = ready_pool(2)
+    check_steps(pool, [0])
+    crew.at(crew.now() + 0.01, crew.actors[0].kill)
+    before = crew.now()
+    check_steps(pool, [1])
+    assert crew.now() - before < 1, "the other actor does it all, before the new one is ready"
+    assert len(crew.actors) == 3
+    assert pool.incidents.replaced_actors == 1
+    assert told == [
+        "step 1: an actor on host0 (pid 0) died: killed by the test; its blocks run elsewhere, "
+        "another takes its place"
+    ]
+
+
+def test_when_all_actors_die_the_step_waits_for_new_ones():
+    pool, crew, told = ready_pool(2)
+    for actor in crew.actors:
+        crew.at(crew.now() + 0.01, actor.kill)
+    check_steps(pool, range(3))
+    assert pool.incidents.replaced_actors == 2
+    assert any("another takes its place in 1 s" in line for line in told)
+    assert any("an actor on host2 (pid 2) has joined" in line for line in told)
+
+
+def test_a_stopped_actor_is_not_used_again_before_it_is_replaced():
+    pool, crew, told = ready_pool(2)
+    check_steps(pool, [0])
+    crew.actors[0].stopped = True
+    before = crew.now()
+    check_steps(pool, [1])
+    assert 2.0 <= crew.now() - before < 3.0, "the deadline, then the second copy"
+    assert pool.incidents.copied_calls == 2
+    assert pool.incidents.replaced_actors == 0
+    sent = len(crew.actors[0].ran)
+    check_steps(pool, range(2, 400))
+    assert len(crew.actors[0].ran) == sent
+    assert crew.actors[0].ended
+    assert pool.incidents.replaced_actors == 1
+    assert "its blocks run a second time elsewhere" in told[0]
+    assert "has not answered for 4.0 s" in told[1]
+
+
+def test_a_slow_actor_that_answers_in_the_end_is_used_again_and_its_copies_are_compared():
+    pool, crew, _ = ready_pool(2)
+    check_steps(pool, [0])
+    crew.actors[0].stopped = True
+    check_steps(pool, [1])
+    sent = len(crew.actors[0].ran)
+    crew.at(crew.now() + 0.5, lambda: setattr(crew.actors[0], "stopped", False))
+    check_steps(pool, range(2, 100))
+    assert len(crew.actors[0].ran) > sent
+    assert pool.incidents.replaced_actors == 0
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "steps"),
+    [(2.01, "used first"), (2.5, "a few steps later")],
+    ids=lambda value: value,
+)
+def test_two_copies_that_differ_end_the_run_by_name(delay_s, steps):
+    pool, crew, _ = ready_pool(3)
+    check_steps(pool, [0])
+    suspect = crew.actors[0]
+    suspect.spoils = dict.fromkeys(range(NUM_BLOCKS), corrupt)
+    suspect.stopped = True
+    crew.at(crew.now() + delay_s, lambda: setattr(suspect, "stopped", False))
+    message = r"^tasks \d+ to \d+ of step 1 came out differently on"
+    with pytest.raises(PoolError, match=message):
+        deque((run(pool, step) for step in range(1, 400)), maxlen=0)
+
+
+@pytest.mark.parametrize("spoil", [with_nan, misshapen, lambda contribution: None])
+def test_a_useless_answer_never_reaches_theta_and_is_counted(spoil):
+    pool, crew, told = ready_pool(2)
+    crew.actors[0].spoils = dict.fromkeys(range(NUM_BLOCKS), spoil)
+    check_steps(pool, range(2))
+    assert pool.incidents.rejected_answers >= 2
+    assert pool.incidents.retried_calls == pool.incidents.rejected_answers
+    assert "run again elsewhere" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (with_nan, "not finite"),
+        (misshapen, r"float32 \[4\] for an outer gradient of float32 \[5\]"),
+    ],
+)
+def test_a_block_whose_answers_are_useless_on_two_actors_ends_the_run(spoil, words):
+    pool, crew, _ = ready_pool(2)
+    for actor in crew.actors:
+        actor.spoils = {2: spoil}
+    with pytest.raises(PoolError, match=rf"tasks 4 to 7 of step 0 .* on 2 actors.*{words}"):
+        run(pool, 0)
+
+
+def test_an_exception_on_one_actor_is_tried_on_another():
+    pool, crew, _ = ready_pool(2)
+    crew.actors[0].raises = dict.fromkeys(range(NUM_BLOCKS), RuntimeError("a bad machine"))
+    check_steps(pool, range(2))
+    assert pool.incidents.retried_calls
+    assert pool.incidents.replaced_actors == 0
+
+
+def test_an_exception_on_two_actors_ends_the_run_with_its_cause():
+    pool, crew, _ = ready_pool(3)
+    for actor in crew.actors:
+        actor.raises = {4: NonFiniteError("step 0, task 9")}
+    with pytest.raises(NonFiniteError, match=r"^step 0, task 9$"):
+        run(pool, 0)
+    assert sum((0, 4) in actor.ran for actor in crew.actors) == 2
+    for actor in crew.actors:
+        actor.raises = {4: KeyError("nothing")}
+    with pytest.raises(PoolError, match=r"tasks 8 to 9 of step 1 failed on 2 actors: KeyError"):
+        run(pool, 1)
+    for actor in crew.actors:
+        actor.raises = {}
+    check_steps(pool, [2])
+
+
+def test_a_lone_actor_gets_a_failed_block_again():
+    pool, crew, _ = ready_pool(1)
+    crew.actors[0].raises = {0: KeyError("nothing")}
+    with pytest.raises(PoolError, match="failed on 2 actors"):
+        run(pool, 0)
+
+
+def test_a_block_that_kills_whoever_takes_it_ends_the_run_before_the_budget_does():
+    pool, _, _ = ready_pool(2, make=lambda actor: actor.kills.add(4))
+    with pytest.raises(PoolError) as refused:
+        run(pool, 0)
+    assert "tasks 8 to " in str(refused.value)
+    assert "of step 0 killed 3 actors, one after another (do they exhaust the memory?)" in str(
+        refused.value
+    )
+    assert pool.incidents.replaced_actors == 2
+
+
+def test_an_actor_that_dies_in_its_build_uses_up_the_budget_with_growing_pauses():
+    told: list[str] = []
+    crew = SimulatedCrew(lambda actor: setattr(actor, "dies_in_build", True))
+    pool = make_pool(crew, 1, max_failures=4, notify=told.append)
+    message = (
+        r"5 actors were lost, workers\.max_failures = 4; the last, an actor on host4 .* died: "
+    )
+    with pytest.raises(PoolError, match=message):
+        pool.wait_until_ready()
+    assert len(crew.actors) == 5
+    assert [line.partition("its place")[2] for line in told] == [
+        "",
+        " in 1 s",
+        " in 2 s",
+        " in 4 s",
+    ]
+
+
+def test_an_exception_while_an_actor_is_built_ends_the_run_at_once():
+    class Refusing(SimulatedCrew):
+        def build(self, handle, examples):
+            call = super().build(handle, examples)
+            call.error = self.refusal
+            return call
+
+    crew = Refusing()
+    crew.refusal = CallRaisedError(ValueError("no such file"))
+    pool = make_pool(crew, 1)
+    with pytest.raises(PoolError, match="could not be made: ValueError: no such file"):
+        pool.wait_until_ready()
+    assert len(crew.actors) == 1
+
+
+def test_a_minute_of_building_or_compiling_is_no_miss():
+    def slow_to_compile(actor):
+        actor.compile_s = 60.0 if actor.number == 0 else 1.0
+
+    crew = SimulatedCrew(lambda actor: setattr(actor, "build_s", 60.0))
+    pool = make_pool(crew, 2)
+    pool.wait_until_ready()
+    check_steps(pool, range(3))
+    assert not any(vars(pool.incidents).values())
+
+    crew = SimulatedCrew(slow_to_compile)
+    pool = ActorPool(crew, 2, max_failures=0, slow_after_s=2.0, start_limit_s=300.0)
+    pool.wait_until_ready()
+    check_steps(pool, range(3000))
+    assert pool.incidents.replaced_actors == 0
+    assert pool.incidents.copied_calls > 0, "the others need not wait for it"
+
+
+def test_an_actor_that_is_not_ready_in_time_is_replaced():
+    pool = make_pool(
+        crew := SimulatedCrew(lambda actor: setattr(actor, "build_s", 500.0 / (actor.number + 1))),
+        1,
+    )
+    pool.wait_until_ready()
+    assert len(crew.actors) == 2
+    check_steps(pool, [0])
+
+
+def test_a_run_goes_on_with_the_actors_for_which_there_is_room():
+    told: list[str] = []
+    crew = SimulatedCrew(lambda actor: setattr(actor, "placeable", actor.number < 2))
+    pool = make_pool(crew, 3, notify=told.append)
+    pool.wait_until_ready()
+    assert told == [
+        "before the first step: going on with 2 actors: there is no room for the others yet"
+    ]
+    check_steps(pool, range(1000))
+    assert pool.incidents.replaced_actors == 0
+
+
+def test_without_any_machine_the_run_ends_and_says_so():
+    crew = SimulatedCrew(lambda actor: setattr(actor, "placeable", False))
+    with pytest.raises(PoolError, match="no machine has had room for an actor for 300 s"):
+        make_pool(crew, 2).wait_until_ready()
+
+
+def test_a_machine_that_joins_is_used_if_the_pool_is_elastic():
+    for elastic in (True, False):
+        pool, crew, told = ready_pool(2, elastic=elastic)
+        crew.cluster = Machines(4, frozenset())
+        check_steps(pool, range(300))
+        assert len(crew.actors) == (4 if elastic else 2)
+        assert all(actor.ran for actor in crew.actors)
+        assert ("step" in "".join(told)) == elastic
+
+
+def test_there_are_no_more_actors_than_blocks():
+    pool, crew, _ = ready_pool(2, elastic=True)
+    crew.cluster = Machines(100, frozenset())
+    check_steps(pool, range(300))
+    assert len(crew.actors) == NUM_BLOCKS
+
+
+def test_a_drained_machine_gets_no_new_block_and_costs_no_budget():
+    pool, crew, told = ready_pool(2, max_failures=0)
+    check_steps(pool, [0])
+    crew.cluster = Machines(2, frozenset({"node0"}))
+    check_steps(pool, range(1, 100))
+    assert len(crew.actors) == 3
+    drained = crew.actors[0]
+    assert drained.ended
+    assert pool.incidents.replaced_actors == 0
+    assert "host0 is being drained: an actor on host0 (pid 0) gets no more blocks" in told[0]
+    sent = len(drained.ran)
+    check_steps(pool, range(100, 200))
+    assert len(drained.ran) == sent
+
+
+def test_a_drained_machine_that_goes_with_its_blocks_costs_no_budget():
+    pool, crew, _ = ready_pool(2, max_failures=0)
+    crew.actors[0].stopped = True
+    crew.cluster = Machines(2, frozenset({"node0"}))
+    crew.at(crew.now() + 3.0, crew.actors[0].kill)
+    check_steps(pool, range(1, 100))
+    assert len(crew.actors) == 3
+
+
+def test_a_preempted_actor_costs_no_budget():
+    pool, crew, _ = ready_pool(2, max_failures=0)
+    crew.at(crew.now() + 0.01, lambda: crew.actors[0].kill(preempted=True))
+    check_steps(pool, range(3))
+    assert pool.incidents.replaced_actors == 1
+
+
+def test_the_budget_ends_the_run_in_one_line():
+    pool, crew, _ = ready_pool(2, max_failures=0)
+    crew.at(crew.now() + 0.01, crew.actors[0].kill)
+    message = r"^1 actor was lost, workers\.max_failures = 0; the last, an actor on host0 .*test$"
+    with pytest.raises(PoolError, match=message):
+        check_steps(pool, range(3))
+
+
+def test_an_actor_with_other_bits_is_refused_at_the_start_and_avoided_later():
+    other = {"fingerprint": {"cpu": "b"}}
+    crew = SimulatedCrew(lambda actor: vars(actor).update(other if actor.number == 1 else {}))
+    message = r"host1 \(pid 1\) would compute other bits than the driver: cpu: 'a' here, 'b' there"
+    with pytest.raises(FingerprintError, match=message):
+        make_pool(crew, 2).wait_until_ready()
+
+    pool, crew, told = ready_pool(
+        2, make=lambda actor: vars(actor).update(other if actor.number == 2 else {})
+    )
+    crew.actors[0].kill()
+    check_steps(pool, range(400))
+    assert len(crew.actors) == 4
+    assert crew.actors[2].ran == []
+    assert crew.avoided[3] == ["node2"]
+    assert any("cpu: 'a' here, 'b' there" in line for line in told)
+
+
+def test_lost_calls_are_run_again_without_a_replacement():
+    crew = SimulatedCrew(lambda actor: setattr(actor, "loses", 0.44), seed=1)
+    pool = make_pool(crew, 2)
+    check_steps(pool, range(50))
+    assert pool.incidents.retried_calls > 50
+    assert pool.incidents.replaced_actors <= 1
+
+
+def test_an_actor_that_cannot_be_reached_is_replaced():
+    pool, crew, told = ready_pool(2)
+    crew.actors[0].loses = 1.0
+    check_steps(pool, range(10))
+    assert pool.incidents.replaced_actors == 1
+    assert "cannot be reached" in told[0]
+
+
+def test_a_driver_that_stood_still_blames_nobody():
+    class Sleepy(SimulatedCrew):
+        def wait(self, calls, timeout_s):
+            if self.sleeps and calls and timeout_s:
+                self.sleeps, self._clock = False, self._clock + 100
+                for actor in self.actors:
+                    actor.busy_until += 100
+                for call in calls:
+                    call.due += 100
+                return []
+            return super().wait(calls, timeout_s)
+
+    crew = Sleepy()
+    crew.sleeps = False
+    pool = make_pool(crew, 2)
+    pool.wait_until_ready()
+    crew.sleeps = True
+    check_steps(pool, range(3))
+    assert not crew.sleeps
+    assert not any(vars(pool.incidents).values())
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_whatever_happens_the_contributions_are_those_of_the_undisturbed_run(seed):
+    """A hundred seconds in which actors die, stop, lag, lose calls, and machines come and go."""
+    rng = random.Random(seed)
+
+    def make(actor):
+        actor.loses, actor.task_s = rng.choice([0, 0, 0.2]), 0.2
+
+    crew = SimulatedCrew(make, seed)
+    pool = make_pool(crew, rng.randint(1, 5), max_failures=10_000, elastic=rng.random() < 0.5)
+
+    def strike(what):
+        def happen():
+            alive = crew.alive()
+            if what == "machines":
+                drained = {a.node for a in alive if rng.random() < 0.2}
+                crew.cluster = Machines(rng.randint(0, 8), frozenset(drained))
+            elif alive:
+                victim = rng.choice(alive)
+                if what == "kill":
+                    victim.kill(rng.random() < 0.3)
+                elif what == "raise":
+                    victim.raises = {rng.randrange(NUM_BLOCKS): RuntimeError("once")}
+                    crew.at(crew.now() + 0.02, lambda: setattr(victim, "raises", {}))
+                elif what == "spoil":
+                    victim.spoils = {rng.randrange(NUM_BLOCKS): with_nan}
+                    crew.at(crew.now() + 0.02, lambda: setattr(victim, "spoils", {}))
+                else:
+                    victim.stopped = True
+                    crew.at(
+                        crew.now() + rng.expovariate(0.3), lambda: setattr(victim, "stopped", False)
+                    )
+
+        return happen
+
+    for _ in range(rng.randint(5, 40)):
+        what = rng.choice(["kill", "kill", "stop", "stop", "machines", "raise", "spoil"])
+        crew.at(rng.uniform(0, 100), strike(what))
+    # Two strikes on one block, or three deaths, look like a fault of the block's own.
+    allowed = ("failed on 2 actors", "killed 3 actors", "on 2 actors; the last")
+    step, refusals = 0, []
+    while crew.now() < 110:
+        try:
+            check_steps(pool, [step])
+        except PoolError as error:
+            refusals.append(str(error))
+        step += 1
+    assert step > 10
+    assert all(any(words in text for words in allowed) for text in refusals)

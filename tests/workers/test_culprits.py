@@ -1,0 +1,123 @@
+"""A block's tasks one by one: who is to blame, and what is left without them."""
+
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+from small_families import part, sinusoid_settings, train_block
+from small_tasks import at
+
+from workers.block import BlockRunner
+from workers.combine import combine
+from workers.errors import MetatrainError, NonFiniteError, TaskError
+from workers.meta import initial
+from workers.settings.worker import RuntimeSettings
+from workers.tasks.sinusoid import SinusoidFamily
+from workers.tensors import pack
+
+
+def small(non_finite="skip", **runtime):
+    settings = sinusoid_settings(runtime=RuntimeSettings(non_finite=non_finite, **runtime))
+    return settings, SinusoidFamily(settings.task)
+
+
+def poisoned(block, *tasks):
+    """The block, with tasks whose targets are too large for a gradient."""
+    specs = {name: values.copy() for name, values in block.specs.items()}
+    specs["amplitude"][list(tasks)] = 1e38
+    return dataclasses.replace(block, specs=specs)
+
+
+@pytest.mark.parametrize(
+    "runtime", [{"execution": "map", "xla": False}, {"execution": "vectorized", "xla": True}]
+)
+def test_a_task_that_is_not_finite_is_left_out_and_counted(runtime):
+    settings, family = small(**runtime)
+    runner, weights = BlockRunner(settings, family), at(pack(initial(settings, family).theta))
+    block = train_block(settings, family, 0, 4)
+    ours = runner.run(weights, poisoned(block, 1, 3))
+    assert (ours.num_tasks, ours.num_skipped) == (2, 2)
+    one, other = (runner.run(weights, part(block, task, task + 1)) for task in (0, 2))
+    np.testing.assert_array_equal(ours.gradient, one.gradient + other.gradient)
+    for name, value in ours.metrics.items():
+        assert value == one.metrics[name] + other.metrics[name]
+    again = runner.run(weights, poisoned(block, 1, 3))
+    np.testing.assert_array_equal(ours.gradient, again.gradient)
+
+
+def test_a_whole_block_that_is_not_finite_weighs_nothing_in_its_node():
+    settings, family = small(execution="map", xla=False)
+    runner, weights = BlockRunner(settings, family), at(pack(initial(settings, family).theta))
+    block = train_block(settings, family, 0, 4)
+    first, second = part(block, 0, 2), dataclasses.replace(part(block, 2, 4), index=1)
+    nothing = runner.run(weights, poisoned(first, 0, 1))
+    assert (nothing.num_tasks, nothing.num_skipped) == (0, 2)
+    assert not nothing.gradient.any()
+    rest = runner.run(weights, second)
+    both = combine([nothing, rest])
+    assert (both.num_tasks, both.num_skipped) == (2, 2)
+    np.testing.assert_array_equal(both.gradient, rest.gradient)
+    assert both.metrics["loss_after"] == rest.metrics["loss_after"]
+
+
+def test_without_the_policy_the_first_such_task_ends_the_run():
+    settings, family = small("fail")
+    runner, weights = BlockRunner(settings, family), at(pack(initial(settings, family).theta))
+    block = poisoned(train_block(settings, family, 0, 4), 1, 3)
+    with pytest.raises(NonFiniteError, match="step 3, task 1: gradient not finite"):
+        runner.run(weights, block)
+
+
+def test_weights_that_are_not_finite_are_refused_under_either_policy():
+    settings, family = small("skip")
+    runner, theta = BlockRunner(settings, family), pack(initial(settings, family).theta)
+    block = train_block(settings, family, 0, 4)
+    with pytest.raises(NonFiniteError, match="the weights are not finite at step 3"):
+        runner.run(at(theta * np.nan), block)
+
+
+class Refusing(SinusoidFamily):
+    """Raises on tasks with a negative phase, or only on several tasks together."""
+
+    together = False
+
+    def build(self, specs, *, global_labels=False):
+        if self.together and len(specs["phase"]) > 1:
+            raise MemoryError("too many\nat once")
+        if (specs["phase"] < 0).any():
+            raise RuntimeError("no such\nphase")
+        return super().build(specs, global_labels=global_labels)
+
+
+def run_refused(together):
+    settings, _ = small()
+    family = Refusing(settings.task)
+    family.together = together
+    runner, weights = BlockRunner(settings, family), at(pack(initial(settings, family).theta))
+    block = train_block(settings, family, 4, 8)
+    if not together:
+        block.specs["phase"][2] = -1.5
+    with pytest.raises(TaskError) as refused:
+        runner.run(weights, block)
+    return str(refused.value)
+
+
+def test_an_exception_names_the_task_its_spec_the_seed_and_the_place():
+    first, _, trace = run_refused(together=False).partition("\n")
+    assert first.startswith("step 3, task 6: RuntimeError: no such (spec: amplitude [")
+    assert "phase [-1.5]" in first
+    assert first.endswith("; seed: 0; kind: train)")
+    assert "test_culprits.py" in trace
+    assert "raise RuntimeError" in trace
+
+
+def test_an_exception_of_several_tasks_together_names_them_all():
+    first = run_refused(together=True).partition("\n")[0]
+    assert first.startswith("step 3, tasks 4 to 7 together: MemoryError: too many (spec: ")
+
+
+def test_the_error_survives_pickling():
+    error = TaskError("one line\nTraceback")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert isinstance(error, MetatrainError)

@@ -1,0 +1,103 @@
+"""Which task of a block is to blame, found by running the tasks one by one."""
+
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from workers.errors import NonFiniteError, TaskError
+from workers.protocol import Array, Block, Contribution, Vector, Weights, take
+
+#: A block's outer gradients, next carries and metrics, each summed over its tasks.
+Sums = tuple[Vector, Vector, dict[str, Array]]
+
+
+def split(block: Block) -> Iterator[Block]:
+    """The tasks of a block, each as a block of its own."""
+    for task in range(block.lo, block.hi):
+        specs = take(block.specs, task - block.lo, task - block.lo + 1)
+        yield Block(block.kind, block.step, block.index, task, task + 1, specs, block.recipe)
+
+
+def sum_finite(
+    sums_of: Callable[[Weights, Block], Sums], weights: Weights, block: Block, skip: bool
+) -> Contribution:
+    """The sums over those tasks of a training block whose gradient and carry are finite.
+
+    Args:
+      sums_of: gives the sums over a block. skip: leave the other tasks out, instead of raising.
+    Raises:
+      NonFiniteError: theta is not finite, or a task is not and `skip` is False; names it.
+    """
+    if not np.isfinite(weights.theta).all():
+        raise NonFiniteError(f"the weights are not finite at step {block.step}")
+    gradient, carry = np.zeros_like(weights.theta), np.zeros_like(weights.carry)
+    total: dict[str, Array] = {}
+    finite = 0
+    for single in split(block):
+        one, left, metrics = sums_of(weights, single)
+        good = np.isfinite(one).all() and np.isfinite(left).all()
+        if not good and not skip:
+            losses = {name: float(value) for name, value in metrics.items()}
+            raise NonFiniteError(
+                f"step {block.step}, task {single.lo}: gradient not finite, {losses}"
+            )
+        finite += bool(good)
+        if good:
+            with np.errstate(over="ignore", invalid="ignore"):
+                gradient, carry = gradient + one, carry + left
+        for name, value in metrics.items():
+            value = np.asarray(value) if good else np.zeros_like(value)
+            total[name] = np.add(total[name], value) if name in total else value
+    if finite == block.hi - block.lo or not np.isfinite(gradient).all():
+        raise NonFiniteError(
+            f"step {block.step}, tasks {block.lo} to {block.hi - 1}: their sum is not finite, but "
+            "each of them is"
+        )
+    return Contribution(
+        index=block.index,
+        num_tasks=finite,
+        gradient=gradient,
+        carry=carry,
+        metrics=total,
+        seconds=0.0,
+        num_skipped=block.hi - block.lo - finite,
+    )
+
+
+def blame(
+    run: Callable[[Weights, Block], Any],
+    weights: Weights,
+    block: Block,
+    error: Exception,
+    seed: int,
+) -> TaskError:
+    """An error that names the first task that raises alone, or all if none does.
+
+    Args:
+      run: runs a block. error: what it raised on `block`. seed: the run's.
+    """
+    culprit = block
+    for single in split(block):
+        try:
+            run(weights, single)
+        except NonFiniteError:
+            continue
+        except Exception as alone:
+            culprit, error = single, alone
+            break
+    last = culprit.hi - 1
+    tasks = f"task {last}" if culprit.lo == last else f"tasks {culprit.lo} to {last} together"
+    what = str(error).strip().splitlines() or [""]
+    specs = ", ".join(f"{name} {_short(values)}" for name, values in culprit.specs.items())
+    trace = "".join(traceback.format_exception(error))
+    return TaskError(
+        f"step {culprit.step}, {tasks}: {type(error).__name__}: {what[0]} (spec: {specs}; seed: "
+        f"{seed}; kind: {culprit.kind})\n{trace}"
+    )
+
+
+def _short(values: Array) -> str:
+    text = np.array2string(np.asarray(values), precision=8, threshold=20, separator=", ")
+    return " ".join(text.split())
