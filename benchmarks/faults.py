@@ -63,12 +63,13 @@ class Target:
             threading.Timer(_UNTIL_IT_HAS_WORK_S, os.kill, (pid, signal.SIGKILL)).start()
 
     def worker_node(self) -> tuple[Any, list[int]]:
-        """A node that is not the driver's and runs an actor, and the pids of its actors."""
+        """A sound node that is not the driver's and runs an actor; the pids of its actors."""
         assert self.nodes is not None, "this fault needs a cluster"
         there: dict[str, list[int]] = {}
         for actor in self.pool._roster.ready:
             there.setdefault(actor.place.node, []).append(actor.place.pid)
-        node = next(n for n in self.nodes.worker_nodes if there.get(n.node_id))
+        sound = [n for n in self.nodes.worker_nodes if _raylet(n).poll() is None]
+        node = next(n for n in sound if there.get(n.node_id))
         self.struck = node.node_id
         return node, there[node.node_id]
 
@@ -95,26 +96,26 @@ def stop_actor(target: Target) -> None:
 def kill_raylet(target: Target) -> None:
     """SIGKILL of a node's raylet; its actors run on, cut off, until Ray declares the node dead."""
     node, _ = target.worker_node()
-    target.signal(_raylet(node), signal.SIGKILL)
+    target.signal(_raylet(node).pid, signal.SIGKILL)
 
 
 def stop_raylet(target: Target) -> None:
     """SIGSTOP of a node's raylet; its actors run on, cut off."""
     node, _ = target.worker_node()
-    target.signal(_raylet(node), signal.SIGSTOP)
+    target.signal(_raylet(node).pid, signal.SIGSTOP)
 
 
 def kill_node(target: Target) -> None:
     """SIGKILL of a node's raylet and actors, as of a machine that loses its power."""
     node, pids = target.worker_node()
-    for pid in [_raylet(node), *pids]:
+    for pid in [_raylet(node).pid, *pids]:
         target.signal(pid, signal.SIGKILL)
 
 
 def freeze_node(target: Target) -> None:
     """SIGSTOP of a node's raylet and actors, as of a machine that hangs."""
     node, pids = target.worker_node()
-    for pid in [_raylet(node), *pids]:
+    for pid in [_raylet(node).pid, *pids]:
         target.signal(pid, signal.SIGSTOP)
 
 
@@ -192,8 +193,8 @@ def _node_options(**more: Any) -> dict[str, Any]:
     return {"num_cpus": 1, "object_store_memory": 200 * 1024**2, **more}
 
 
-def _raylet(node: Any) -> int:
-    return int(node.all_processes["raylet"][0].process.pid)
+def _raylet(node: Any) -> Any:
+    return node.all_processes["raylet"][0].process
 
 
 def _signal_if_there(pid: int, number: int) -> None:

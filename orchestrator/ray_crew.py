@@ -124,7 +124,8 @@ def _why_dead(error: RayActorError) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reasons = [line for line in lines if line.startswith("The actor is dead because")]
     reason = reasons[0] if reasons else lines[0] if lines else type(error).__name__
-    return reason.removeprefix("The actor is dead because ").partition(" Some common causes")[0]
+    short = reason.removeprefix("The actor is dead because ").partition(" Some common causes")[0]
+    return short.rstrip(".")
 
 
 def _first_line(error: RayError) -> str:

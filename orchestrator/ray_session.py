@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import ray
+from ray._private.ray_logging import global_worker_stdstream_dispatcher
 
 # What is larger than Ray's limit goes through its object store, at 1 to 3 ms a piece: where Ray is
 # ours, the weights and gradients of a small convolutional network travel with the calls instead.
@@ -35,6 +36,8 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
         log_to_driver=verbose,
         logging_level=logging.INFO if verbose else logging.ERROR,
     )
+    if not verbose:  # pages on every actor that dies, among the results on standard output
+        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
 
 
 def inline_bytes() -> int:

@@ -91,7 +91,7 @@ class Actor:
         return self.ready and not self.suspect and len(self.calls) < _IN_FLIGHT
 
     def __str__(self) -> str:
-        return f"an actor on {self.place}" if self.place else "an actor that has no machine yet"
+        return f"an actor on {self.place}" if self.place else "an actor that was starting"
 
 
 class Roster:

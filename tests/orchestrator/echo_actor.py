@@ -1,0 +1,59 @@
+"""Actors that compute nothing: for what Ray does, without what TensorFlow takes to start."""
+
+import os
+
+import numpy as np
+
+from workers.actor import BlockActor
+from workers.combine import combine
+from workers.protocol import Block, Built, Contribution, Weights
+from workers.settings.algorithms import MamlAlgorithm
+from workers.settings.models import MlpModel
+from workers.settings.tasks import SinusoidTask
+from workers.settings.worker import WorkerSettings
+
+SETTINGS = WorkerSettings(task=SinusoidTask(), model=MlpModel(), algorithm=MamlAlgorithm())
+
+
+def weights_of(num_parameters: int, step: int) -> Weights:
+    return Weights(np.full(num_parameters, step, np.float32), np.zeros(0, np.float32), step)
+
+
+def blocks_of(step: int, count: int) -> list[Block]:
+    return [Block("train", step, index, index, index + 1, {}) for index in range(count)]
+
+
+class EchoActor(BlockActor):
+    """Gives the weights back, times the block's index plus one."""
+
+    def build(self, examples):
+        return Built({}, [0.001 for _ in examples])
+
+    def run(self, weights, blocks):
+        return combine([self._echo(weights, block) for block in blocks])
+
+    def _echo(self, weights, block):
+        return Contribution(
+            index=block.index,
+            num_tasks=block.hi - block.lo,
+            gradient=weights.theta * np.float32(block.index + 1),
+            carry=weights.carry,
+            metrics={},
+            seconds=0.001,
+        )
+
+
+class DiesInBuild(EchoActor):
+    """Takes its process with it."""
+
+    def build(self, examples):
+        os._exit(7)
+
+
+class DiesOfBlock1(EchoActor):
+    """As one whose model exhausts the memory on some tasks."""
+
+    def run(self, weights, blocks):
+        if any(block.index == 1 for block in blocks):
+            os._exit(7)
+        return super().run(weights, blocks)

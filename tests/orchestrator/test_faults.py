@@ -1,0 +1,135 @@
+"""Real faults on real processes: whatever is killed or stopped, theta has the undisturbed bits."""
+
+import os
+import signal
+import sys
+
+import echo_actor
+import faults
+import pytest
+import ray
+from echo_actor import SETTINGS, DiesInBuild, DiesOfBlock1, EchoActor, blocks_of, weights_of
+from small_configs import sinusoid
+from small_ray import running_ray
+from small_runs import in_process, sha256_after
+
+from orchestrator.blocks import example_blocks
+from orchestrator.config import WorkersSettings
+from orchestrator.ray_pool import RayPool
+from workers.errors import PoolError
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+STEPS = 12
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray_here():
+    ray.cloudpickle.register_pickle_by_value(echo_actor)  # which actors cannot import
+    with running_ray(num_cpus=3):
+        yield
+    ray.cloudpickle.unregister_pickle_by_value(sys.modules["echo_actor"])
+
+
+@pytest.fixture(scope="module")
+def launch():
+    return in_process(sinusoid(f"outer.steps={STEPS}"))
+
+
+@pytest.fixture(scope="module")
+def expected(launch):
+    return sha256_after(launch)
+
+
+@pytest.fixture(scope="module")
+def pool(launch):
+    """Two actors for all faults: what one fault did to it must not matter to the next."""
+    examples = example_blocks(launch.config, launch.family)
+    pool = RayPool(launch.config.worker, 2, WorkersSettings(max_failures=100), examples=examples)
+    pool.expect(launch.fingerprint)
+    pool.wait_until_ready()
+    yield pool
+    pool.close()
+
+
+@pytest.mark.parametrize("at", [0, STEPS // 2, STEPS - 1], ids=["first", "middle", "last"])
+@pytest.mark.parametrize("name", ["kill-actor", "kill-all-actors"])
+def test_theta_is_the_same_if_actors_are_killed_in_the_first_a_middle_or_the_last_step(
+    launch, pool, expected, name, at
+):
+    pool.wait_until_ready()
+    victims = set(pool.pids() if name == "kill-all-actors" else pool.pids()[:1])
+    replaced, retried = pool.incidents.replaced_actors, pool.incidents.retried_calls
+    outcome = faults.run_job(launch, pool, faults.ON_ACTORS[name], at, faults.Target(pool))
+    assert outcome.sha256 == expected
+    assert pool.incidents.replaced_actors == replaced + len(victims)
+    assert pool.incidents.retried_calls > retried
+    assert not victims & set(pool.pids())
+
+
+def test_the_step_of_a_stopped_actor_ends_by_a_second_copy_and_the_actor_is_replaced(
+    launch, pool, expected
+):
+    pool.wait_until_ready()
+    victim, other = pool.pids()
+    copied, replaced = pool.incidents.copied_calls, pool.incidents.replaced_actors
+    os.kill(victim, signal.SIGSTOP)
+    try:
+        assert sha256_after(launch, pool) == expected
+        assert pool.incidents.copied_calls > copied
+        assert pool.incidents.replaced_actors == replaced
+        while pool.incidents.replaced_actors == replaced:
+            assert sha256_after(launch, pool) == expected
+    finally:
+        os.kill(victim, signal.SIGCONT)
+    pool.wait_until_ready()
+    assert victim not in pool.pids()
+    assert other in pool.pids()
+
+
+def echo_pool(actor_class, **changes):
+    return RayPool(SETTINGS, 2, WorkersSettings(**changes), actor_class=actor_class)
+
+
+def test_an_actor_that_dies_in_its_build_each_time_uses_up_the_budget_and_the_cause_is_told():
+    pool = echo_pool(DiesInBuild, max_failures=2)
+    with pytest.raises(PoolError) as refused:
+        pool.wait_until_ready()
+    pool.close()
+    message = str(refused.value)
+    assert message.startswith("3 actors were lost, workers.max_failures = 2; the last, an actor ")
+    assert "its worker process has died" in message
+    assert "\n" not in message
+
+
+def test_a_block_that_kills_its_actors_is_named():
+    pool = echo_pool(DiesOfBlock1)
+    with pytest.raises(PoolError, match=r"^tasks 1 to 1 of step 4 killed 3 actors, one after"):
+        pool.run(weights_of(3, 4), blocks_of(4, 4))
+    pool.close()
+
+
+def test_memory_objects_and_references_stay_flat_over_10_000_steps_of_4_megabytes():
+    core = ray._private.worker.global_worker.core_worker
+    pool = echo_pool(EchoActor)
+    seen = []
+    for step in range(10_000):
+        answers = pool.run(weights_of(1_000_000, step), blocks_of(step, 2))
+        assert [answer.gradient[-1] for answer in answers] == [step, 2 * step]
+        if step % 1000 == 999:
+            del answers
+            free = ray.available_resources()["object_store_memory"]
+            used = ray.cluster_resources()["object_store_memory"] - free
+            seen.append((_resident_bytes(), used, len(core.get_all_reference_counts())))
+    assert not any(vars(pool.incidents).values())
+    pool.close()
+    memory, used, references = zip(*seen, strict=True)
+    # What Ray keeps of each call levels off; a leak of the weights would be 40 GB.
+    assert memory[-1] - memory[1] < 40e6, memory
+    assert max(used) < 200e6, used
+    assert max(references) < 50, references
+
+
+def _resident_bytes():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
