@@ -15,7 +15,7 @@ from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Cr
 from orchestrator.deadlines import Deadlines
 from orchestrator.failure import Event
 from orchestrator.pool import Incidents
-from orchestrator.recovery import Recovery
+from orchestrator.recovery import Recovery, is_slower
 from orchestrator.roster import Actor, Call, Roster, kind_of, num_tasks, shape_of
 from workers.errors import PoolError
 from workers.protocol import Block, Contribution, Weights
@@ -110,7 +110,7 @@ class ActorPool:
         self._where = f"step {blocks[0].step}" if blocks[0].kind == "train" else "evaluating"
         self._roster.disown()
         self._weights, self._num_blocks = weights, len(blocks)
-        self._board = Board(nodes(blocks, max(1, len(self._roster.ready))))
+        self._board = Board(nodes(blocks, max(1, len(self._roster.actors))))
         shared = self._crew.share(weights)
         while not self._board.complete:
             self._turn(shared)
@@ -213,14 +213,18 @@ class ActorPool:
         node = call.node
         self._deadlines.note(kind_of(node[0]), call.compiling, num_tasks(node), took_s)
         actor.shapes.update(map(shape_of, node))
-        actor.lost, actor.misses = 0, actor.misses if call.misses else 0
+        actor.lost = 0
+        if not call.misses or not is_slower(took_s, call):
+            actor.misses = 0
+        if call.misses:
+            self._board.take_back(actor)
         assert self._weights is not None
         fault = fault_of(answer, node, self._weights)
         if fault:
             self._recovery.reject(actor, call, fault, self._board)
         elif self._board.wants(call):
             self._board.settle(node, answer)
-            self._roster.mark_copies(node, answer)
+            self._roster.mark_copies(node, answer, took_s)
         else:
             self._recovery.compare(actor, call, answer)
 
@@ -256,7 +260,7 @@ class ActorPool:
         limit_s = self._deadlines.limit_s(
             kind_of(call.node[0]), call.compiling, num_tasks(call.node)
         )
-        return call.started + limit_s * (call.misses + 1)
+        return call.started + limit_s * self._board.patience * 2**call.misses
 
     def _next_alarm(self) -> float:
         return min([self._roster.next_opening(), *map(self._alarm, self._roster.actors)])

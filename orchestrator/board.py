@@ -9,10 +9,14 @@ from workers.protocol import Contribution
 
 
 class Board:
-    """The nodes of a step. Keyed by the index of their first block."""
+    """The nodes of a step. Keyed by the index of their first block.
+
+    patience: how many times its usual deadline a node may take.
+    """
 
     def __init__(self, nodes: Sequence[Node]):
         self.todo: deque[Node] = deque(nodes)
+        self.patience = 1
         self._errors: Counter[int] = Counter()
         self._deaths: Counter[int] = Counter()
         self._num_nodes = len(nodes)
@@ -49,6 +53,11 @@ class Board:
     def wants(self, call: Call) -> bool:
         """Whether the call's answer would be used."""
         return call.wanted and call.node[0].index not in self._done
+
+    def take_back(self, actor: Actor) -> None:
+        """An actor that was late has answered: what it still has need not run elsewhere."""
+        held = [call.node for call in actor.calls.values()]
+        self.todo = deque(n for n in self.todo if all(n is not node for node in held))
 
     def settle(self, node: Node, contribution: Contribution) -> None:
         """A node is done."""

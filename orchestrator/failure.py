@@ -7,8 +7,10 @@ from enum import Enum
 MAX_BLOCK_ERRORS = 2
 #: Actors that may die while they run the same block: it kills whoever takes it.
 MAX_BLOCK_DEATHS = 3
-#: Deadlines in a row that an actor may miss.
+#: Deadlines in a row that an actor misses, the last with a block that another did in less time.
 MAX_MISSES = 2
+#: The same where nobody has: it may be the block that is slow. Each deadline is twice the last.
+MAX_UNPROVEN_MISSES = 5
 #: Calls in a row that may be lost on their way to an actor or back.
 MAX_LOST_CALLS = 8
 
@@ -47,7 +49,7 @@ class History:
     replaced: actors replaced so far in the run, without this one. budget: how many may be.
     block_errors: exceptions and rejected answers of this block. block_deaths: actors that died
     while they ran it.
-    misses, lost: of the actor, in a row.
+    misses, lost: of the actor, in a row. proven: whether another did the block in less time.
     compiling: whether the actor runs a block of this shape for the first time.
     begun: whether all actors were ready once, so that the run goes on without this one.
     """
@@ -57,6 +59,7 @@ class History:
     block_errors: int = 0
     block_deaths: int = 0
     misses: int = 0
+    proven: bool = False
     lost: int = 0
     compiling: bool = False
     begun: bool = True
@@ -81,7 +84,8 @@ def decide(event: Event, history: History) -> Decision:
         case Event.START_TOO_SLOW:
             return replace
         case Event.DEADLINE_MISSED:
-            early = history.compiling or history.misses < MAX_MISSES
+            most = MAX_MISSES if history.proven else MAX_UNPROVEN_MISSES
+            early = history.compiling or history.misses < most
             return Decision.COPY if early else replace
         case Event.CALL_LOST:
             return Decision.RETRY if history.lost < MAX_LOST_CALLS else replace

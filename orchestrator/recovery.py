@@ -12,6 +12,9 @@ from orchestrator.roster import Actor, Call, Roster, name_of
 from workers.errors import FingerprintError, MetatrainError, PoolError
 from workers.protocol import Contribution
 
+# An actor is at fault if another took less than this part of its time for the same block.
+_SLOWER = 2.0
+
 
 class Recovery:
     """The memory of what went wrong in a run, and the hand that mends it.
@@ -35,16 +38,26 @@ class Recovery:
         if self.begun:
             self._notify(f"{actor} has joined")
 
-    def bury(self, event: Event, actor: Actor, why: str, board: Board) -> None:
+    def bury(
+        self, event: Event, actor: Actor, why: str, board: Board, proven: bool = False
+    ) -> None:
         """End an actor and start another, within the budget; its nodes go elsewhere at once.
 
+        Args:
+          proven: see `History`.
         Raises:
           MetatrainError: the budget is used up, or this would happen again.
         """
         killer = actor.head[1].node if event is Event.ACTOR_DIED and actor.head else None
         deaths = board.count_death(killer) if killer is not None else 0
-        known = {"misses": actor.misses, "lost": actor.lost, "block_deaths": deaths}
-        if self._decide(event, **known) is Decision.FAIL:
+        decision = self._decide(
+            event,
+            misses=actor.misses,
+            proven=proven,
+            lost=actor.lost,
+            block_deaths=deaths,
+        )
+        if decision is Decision.FAIL:
             if event is Event.ACTOR_DIFFERS:
                 raise FingerprintError(f"{actor} {why}")
             if killer is not None and deaths >= MAX_BLOCK_DEATHS:
@@ -128,10 +141,15 @@ class Recovery:
         call.misses += 1
         compiling = call.compiling and took_s < self._start_limit_s
         actor.misses += not compiling
-        decision = self._decide(Event.DEADLINE_MISSED, misses=actor.misses, compiling=compiling)
+        proven = is_slower(took_s, call)
+        decision = self._decide(
+            Event.DEADLINE_MISSED, misses=actor.misses, proven=proven, compiling=compiling
+        )
         why = f"has not answered for {took_s:.1f} s"
         if decision is not Decision.COPY:
-            self.bury(Event.DEADLINE_MISSED, actor, why, board)
+            if not proven:  # perhaps the blocks of this step are slow, not the actor
+                board.patience *= 2
+            self.bury(Event.DEADLINE_MISSED, actor, why, board, proven)
         elif call.misses == 1:
             for waiting in actor.calls.values():
                 if board.wants(waiting) and not self._roster.runs(waiting.node):
@@ -142,6 +160,11 @@ class Recovery:
     def _decide(self, event: Event, **known: Any) -> Decision:
         history = History(replaced=self._replaced, budget=self._budget, begun=self.begun, **known)
         return decide(event, history)
+
+
+def is_slower(took_s: float, call: Call) -> bool:
+    """Whether another actor took much less time for the same block."""
+    return took_s > _SLOWER * call.elsewhere_s
 
 
 def _as_ours(error: CallRaisedError, what: str) -> MetatrainError:

@@ -1,5 +1,6 @@
 """The actors that there are, and the openings for new ones."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,9 @@ def num_tasks(node: Node) -> int:
 
 def name_of(node: Node) -> str:
     """For the user."""
-    return f"tasks {node[0].lo} to {node[-1].hi - 1} of step {node[0].step}"
+    first, last = node[0].lo, node[-1].hi - 1
+    tasks = f"task {first}" if first == last else f"tasks {first} to {last}"
+    return f"{tasks} of step {node[0].step}"
 
 
 @dataclass(eq=False)
@@ -40,7 +43,8 @@ class Call:
 
     started: when it came to the head of its actor's queue. compiling: whether the actor sees its
     shape for the first time. misses: deadlines that it has missed. wanted: whether a step waits for
-    it; digest: of the answer that was used instead, "" if there is none.
+    it. digest: of the answer that was used instead, "" if there is none; elsewhere_s: how long that
+    answer took.
     """
 
     node: Node
@@ -49,6 +53,7 @@ class Call:
     misses: int = 0
     wanted: bool = True
     digest: str = ""
+    elsewhere_s: float = math.inf
 
 
 @dataclass(eq=False)
@@ -177,12 +182,12 @@ class Roster:
             for call in actor.calls.values()
         )
 
-    def mark_copies(self, node: Node, answer: Contribution) -> None:
+    def mark_copies(self, node: Node, answer: Contribution, took_s: float) -> None:
         """`node` is done: what others will still answer is to be compared with this."""
         for actor in self.actors:
             for call in actor.calls.values():
                 if call.node is node:
-                    call.wanted, call.digest = False, digest(answer)
+                    call.wanted, call.digest, call.elsewhere_s = False, digest(answer), took_s
 
     def build_again(self, actor: Actor) -> None:
         """Ask anew, where the calls of the start were lost."""

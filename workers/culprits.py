@@ -89,13 +89,32 @@ def blame(
             break
     last = culprit.hi - 1
     tasks = f"task {last}" if culprit.lo == last else f"tasks {culprit.lo} to {last} together"
-    what = str(error).strip().splitlines() or [""]
     specs = ", ".join(f"{name} {_short(values)}" for name, values in culprit.specs.items())
-    trace = "".join(traceback.format_exception(error))
     return TaskError(
-        f"step {culprit.step}, {tasks}: {type(error).__name__}: {what[0]} (spec: {specs}; seed: "
-        f"{seed}; kind: {culprit.kind})\n{trace}"
+        f"step {culprit.step}, {tasks}: {type(error).__name__}: {_gist(error)} (spec: {specs}; "
+        f"seed: {seed}; kind: {culprit.kind})\n{_trace(error)}"
     )
+
+
+def _gist(error: Exception) -> str:
+    """The line of a message that says what happened; TensorFlow's comes after a long list."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    if lines[0].startswith("Graph execution error"):
+        lines = [line for line in lines if "[[{{node" not in line][-1:]
+    return lines[0].strip()
+
+
+def _trace(error: Exception) -> str:
+    """The traceback without blank lines and without the frames inside of installed packages."""
+    kept, theirs = [], False
+    for line in "".join(traceback.format_exception(error, chain=False)).splitlines():
+        if line.startswith('  File "'):
+            theirs = "site-packages" in line
+        elif not line.startswith("    "):
+            theirs = False
+        if line.strip() and not theirs:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def _short(values: Array) -> str:

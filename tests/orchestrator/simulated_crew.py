@@ -46,7 +46,8 @@ def contribution_of(block: Block) -> Contribution:
 class SimulatedActor:
     """One actor.
 
-    build_s, task_s: how long it takes to build, and for a task. compile_s: more for the first task.
+    build_s, task_s: how long it takes to build, and for a task. compile_s: more for the first task;
+    slow: step -> more for a block of it.
     placeable: whether there is a machine for it. dies_in_build: whether it never gets ready.
     raises, kills, spoils: block index -> the exception; whether it dies of it; what it makes of
     its contribution. loses: chance that a call is lost.
@@ -57,6 +58,7 @@ class SimulatedActor:
     build_s: float = 5.0
     task_s: float = 0.01
     compile_s: float = 0.0
+    slow: dict[int, float] = field(default_factory=dict)
     placeable: bool = True
     dies_in_build: bool = False
     fingerprint: dict[str, Any] = field(default_factory=dict)
@@ -140,6 +142,7 @@ class SimulatedCrew:
         tasks = node[-1].hi - node[0].lo
         begins = max(self._clock, handle.busy_until)
         handle.busy_until = begins + tasks * handle.task_s + handle.compile_s
+        handle.busy_until += handle.slow.get(node[0].step, 0.0)
         handle.compile_s = 0.0
         call = SimulatedCall(handle, handle.busy_until)
         index = node[0].index

@@ -121,6 +121,23 @@ def test_a_slow_actor_that_answers_in_the_end_is_used_again_and_its_copies_are_c
     assert pool.incidents.replaced_actors == 0
 
 
+def test_a_lone_actor_that_stops_is_replaced_after_a_few_longer_deadlines():
+    pool, crew, told = ready_pool(1)
+    crew.actors[0].stopped = True
+    check_steps(pool, [0])
+    assert 32.0 <= crew.now() - 5.0 < 40.0
+    assert pool.incidents.replaced_actors == 1
+    assert "has not answered for 32.0 s" in told[-2]
+
+
+@pytest.mark.parametrize(("slow_s", "most"), [(5.0, 0), (50.0, 4)])
+def test_blocks_that_are_slow_on_every_actor_do_not_use_up_the_budget(slow_s, most):
+    pool, _, _ = ready_pool(3, make=lambda actor: actor.slow.update({3: slow_s}))
+    check_steps(pool, range(6))
+    assert pool.incidents.replaced_actors <= most
+    assert pool.incidents.copied_calls > 0
+
+
 @pytest.mark.parametrize(
     ("delay_s", "steps"),
     [(2.01, "used first"), (2.5, "a few steps later")],

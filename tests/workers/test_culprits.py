@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from small_families import part, sinusoid_settings, train_block
 from small_tasks import at
 
@@ -110,6 +111,33 @@ def test_an_exception_names_the_task_its_spec_the_seed_and_the_place():
     assert first.endswith("; seed: 0; kind: train)")
     assert "test_culprits.py" in trace
     assert "raise RuntimeError" in trace
+
+
+def test_what_tensorflow_says_of_an_exception_in_a_graph_is_cut_to_what_happened():
+    settings, family = small(execution="map", xla=False)
+    runner, weights = BlockRunner(settings, family), at(pack(initial(settings, family).theta))
+    block = train_block(settings, family, 0, 3)
+    graph = runner._of_one_task
+
+    def picky(*arguments):
+        one = graph(*arguments)
+
+        def checked(task):
+            tf.debugging.assert_less(task.support_targets, 100.0, message="beyond the sensor")
+            return one(task)
+
+        return checked
+
+    runner._of_one_task = picky
+    block.specs["amplitude"][1] = 1000.0
+    with pytest.raises(TaskError) as refused:
+        runner.run(weights, block)
+    first, _, trace = str(refused.value).partition("\n")
+    assert first.startswith("step 3, task 1: InvalidArgumentError: assertion failed: [beyond the")
+    assert "amplitude [1000.]" in first
+    assert "test_culprits.py" in trace
+    assert "site-packages" not in trace
+    assert "\n\n" not in trace
 
 
 def test_an_exception_of_several_tasks_together_names_them_all():
