@@ -5,6 +5,7 @@ from typing import Any
 
 from orchestrator import checkpoint
 from orchestrator.config import MetaConfig
+from orchestrator.metrics_log import has_metrics
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 
@@ -28,11 +29,13 @@ def find_state(
         return None, {}, []
     found = checkpoint.load_latest(storage)
     if found is None:
-        if storage.exists("config.toml"):
+        if has_metrics(storage):
             raise ValueError(
                 f"{storage.location} holds a run without a checkpoint; give another --out"
             )
-        _check_empty(storage)
+        # A run that was killed before its first checkpoint has left other things, and lost nothing.
+        if not storage.exists("config.toml"):
+            _check_empty(storage)
         return None, {}, [f"{storage.location} holds nothing to resume: starting afresh"]
     state, manifest, notes = found
     if state.step > config.outer.steps:

@@ -6,7 +6,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.commands.common import NOTES, RESULTS, check_machine, open_family, waiting
+from orchestrator.commands.common import (
+    NOTES,
+    RESULTS,
+    check_machine,
+    open_family,
+    show_note,
+    waiting,
+)
 from orchestrator.config import MetaConfig
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, NoSignals
@@ -52,7 +59,7 @@ def execute(
 
             stop.install()
             try:
-                run = TrainingRun(config, storage, launched, state)
+                run = TrainingRun(config, storage, launched, state, show_note)
             except BaseException:
                 launched.close()
                 raise
@@ -95,6 +102,7 @@ def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop | NoSignals)
     except (Interrupted, KeyboardInterrupt):
         with stop.ignored():
             run.save()
+            run.flush()
         NOTES.print(f"saved up to step {run.saved_step}")
         raise
 

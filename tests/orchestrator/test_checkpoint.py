@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator import checkpoint
 from orchestrator.checkpoint import Manifest
+from orchestrator.retention import Retention
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
@@ -57,6 +58,12 @@ def save(storage, step, score=None, sign=1):
     state = make_state(step)
     validation = {} if score is None else {"metric": "accuracy", "score": score, "sign": sign}
     return checkpoint.save(storage, state, make_manifest(state, validation))
+
+
+def prune(storage, keep):
+    retention = Retention(storage, keep, print)
+    retention.open()
+    retention.prune()
 
 
 def same(one, other):
@@ -295,7 +302,7 @@ def test_without_a_validation_nothing_is_best(storage):
 def test_retention_keeps_the_newest_and_the_best(storage, keep, scores, kept):
     for step, score in scores.items():
         save(storage, step, score)
-    checkpoint.prune(storage, keep)
+    prune(storage, keep)
     names = [f"ckpt-{step:08d}" for step in kept]
     assert checkpoint.names(storage) == names
     assert storage.list("checkpoints") == names
@@ -309,7 +316,7 @@ def test_retention_goes_on_beside_a_damaged_manifest(storage):
     storage.write(path(save(storage, 12), "manifest.json"), b"{")
     assert checkpoint.load_latest(storage)[0].step == 4
     save(storage, 8)
-    checkpoint.prune(storage, 1)
+    prune(storage, 1)
     assert checkpoint.load_latest(storage)[0].step == 8
 
 
@@ -319,7 +326,7 @@ def test_retention_does_not_keep_a_damaged_checkpoint_instead_of_a_whole_one(sto
     storage.write(path(save(storage, 12), "theta.arrow"), b"not this")
     assert checkpoint.load_latest(storage)[0].step == 4
     save(storage, 8)
-    checkpoint.prune(storage, 1)
+    prune(storage, 1)
     assert checkpoint.load_latest(storage)[0].step == 8
 
 
@@ -334,7 +341,7 @@ def test_what_cannot_be_read_just_now_is_not_deleted(storage):
 
     storage.read = broken
     with contextlib.suppress(OSError, CheckpointError):
-        checkpoint.prune(storage, 1)
+        prune(storage, 1)
     storage.read = read
     assert checkpoint.load_latest(storage)[0].step == 12
 

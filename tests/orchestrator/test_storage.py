@@ -101,8 +101,26 @@ def test_a_local_file_and_its_folder_are_fsynced(tmp_path, monkeypatch):
     monkeypatch.setattr(
         os, "fsync", lambda fd: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), fsync(fd))
     )
-    Storage(str(tmp_path)).write("a/x", b"1")
-    assert synced == [str(tmp_path / "a" / "x"), str(tmp_path / "a")]
+    storage = Storage(str(tmp_path))
+    storage.write("a/b/x", b"1")
+    folder = tmp_path / "a" / "b"
+    assert synced == [str(path) for path in (tmp_path, tmp_path / "a", folder / "x", folder)]
+    synced.clear()
+    storage.write("a/b/y", b"1")
+    assert synced == [str(folder / "y"), str(folder)]
+
+
+def test_what_is_deleted_locally_stays_deleted(tmp_path, monkeypatch):
+    synced = []
+    fsync = os.fsync
+    storage = Storage(str(tmp_path))
+    storage.write("a/x", b"1")
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), fsync(fd))
+    )
+    storage.delete("a/x")
+    storage.delete_dir("a")
+    assert synced == [str(tmp_path / "a"), str(tmp_path)]
 
 
 CLAIM = "from orchestrator.storage import Storage; import sys; Storage(sys.argv[1]).claim()"
