@@ -7,7 +7,7 @@ from orchestrator import checkpoint
 from orchestrator.config import MetaConfig
 from orchestrator.metrics_log import has_metrics
 from orchestrator.state import MetaState
-from orchestrator.storage import Storage
+from orchestrator.storage import Storage, part_of
 
 
 def find_state(
@@ -66,7 +66,8 @@ def find_state(
 
 
 def _check_empty(storage: Storage) -> None:
-    if there := storage.list():
+    there = [name for name in storage.list() if name != part_of("config.toml")]
+    if there:
         raise ValueError(
             f"{storage.location} is not empty ({', '.join(there[:3])}) and holds no run; give an "
             "--out that is new or empty"

@@ -16,8 +16,9 @@ from orchestrator.redact import redact
 class Storage:
     """Reads and writes whole objects below a root.
 
-    Nothing is renamed or appended, which object stores cannot do; on a local disk files and folders
-    are fsynced, those that are deleted too, which pyarrow does not do.
+    Object stores cannot rename or append, and need not: an object appears whole. On a local disk a
+    file is written beside its place, fsynced and renamed, and its folder fsynced, also after a
+    deletion; pyarrow does none of that.
 
     location: as given, without its secrets. filesystem, root: pyarrow's, and the folder there.
     local: the folder, where it is on a local disk.
@@ -76,14 +77,23 @@ class Storage:
             self._claim = None
 
     def write(self, name: str, content: bytes) -> None:
-        """Write an object whole, durably on a local disk. Folders are made as needed."""
+        """Write an object: it is there whole or not at all, and durable on a local disk.
+
+        Folders are made as needed.
+        """
         path = self._path(name)
         self._make_folder(str(Path(path).parent))
-        with self.filesystem.open_output_stream(path) as stream:
+        if self.local is None:
+            with self.filesystem.open_output_stream(path) as stream:
+                stream.write(content)
+            return
+        folder = Path(path).parent
+        part = f"{folder}/{part_of(Path(path).name)}"
+        with self.filesystem.open_output_stream(part) as stream:
             stream.write(content)
-        if self.local is not None:
-            _fsync(path)
-            _fsync(Path(path).parent)
+        _fsync(part)
+        self.filesystem.move(part, path)
+        _fsync(folder)
 
     def read(self, name: str) -> bytes:
         """An object, whole. Raises FileNotFoundError."""
@@ -123,6 +133,11 @@ class Storage:
 
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}" if name else self.root
+
+
+def part_of(name: str) -> str:
+    """What a file is called on a local disk while it is written."""
+    return f".{name}.part"
 
 
 def _local_path(location: str) -> Path:

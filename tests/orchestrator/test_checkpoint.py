@@ -3,19 +3,14 @@ import json
 import shutil
 from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
 import pytest
+from small_checkpoints import FILES, flip, make_manifest, make_state, path, same, save
 
 from orchestrator import checkpoint
-from orchestrator.checkpoint import Manifest
 from orchestrator.retention import Retention
-from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
-from workers.tensors import sha256
-
-FILES = ["theta.arrow", "carry.arrow", "optimizer.arrow", "manifest.json"]
 
 
 @pytest.fixture(params=["local", "object store"])
@@ -25,55 +20,10 @@ def storage(request, tmp_path):
     return Storage("mock://bucket/run")
 
 
-def make_state(step=4):
-    rng = np.random.default_rng(step)
-    theta = [
-        rng.normal(size=(3, 4)).astype(np.float32),
-        np.array(rng.normal(), np.float32),
-        np.array([np.float32(1e-45), -0.0, 3.4e38], np.float32),
-        np.zeros((2, 1, 1, 3), np.float32),
-    ]
-    optimizer = {
-        "adam/iteration": np.array(2**62 + step, np.int64),
-        "adam/learning_rate": np.array(0.1, np.float32),
-        "adam/theta_momentum": rng.normal(size=19).astype(np.float32),
-    }
-    carry = {"normalization0/mean": rng.normal(size=(2, 3)).astype(np.float32)}
-    return MetaState(step, theta, ["conv 0/kernel", "θ", "a.b[0]", ""], carry, optimizer)
-
-
-def make_manifest(state, validation=None):
-    return Manifest(
-        step=state.step,
-        theta_sha256=sha256(state.theta),
-        config={"name": "a", "outer": {"lr": 0.1}},
-        bits={"outer.lr": 0.1, "model.hidden": [40, 40]},
-        bits_sha256="0" * 64,
-        fingerprint={"threads": [1, 1], "gpus": []},
-        validation=validation or {},
-    )
-
-
-def save(storage, step, score=None, sign=1):
-    state = make_state(step)
-    validation = {} if score is None else {"metric": "accuracy", "score": score, "sign": sign}
-    return checkpoint.save(storage, state, make_manifest(state, validation))
-
-
 def prune(storage, keep):
     retention = Retention(storage, keep, print)
     retention.open()
     retention.prune()
-
-
-def same(one, other):
-    return [(a.dtype, a.shape, a.tobytes()) for a in one] == [
-        (a.dtype, a.shape, a.tobytes()) for a in other
-    ]
-
-
-def path(name, file):
-    return f"checkpoints/{name}/{file}"
 
 
 def test_a_checkpoint_comes_back_bit_for_bit(storage):
@@ -117,10 +67,6 @@ def test_the_files_are_plain_arrow_that_anybody_can_read(tmp_path):
     assert {file: entry["bytes"] for file, entry in manifest["files"].items()} == {
         file: (tmp_path / path(name, file)).stat().st_size for file in FILES[:3]
     }
-
-
-def flip(content, position):
-    return content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
 
 
 DAMAGES = {

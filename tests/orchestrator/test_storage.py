@@ -3,6 +3,8 @@ import subprocess
 import sys
 
 import pytest
+from faulty_files import FaultyFiles, fail_at
+from pyarrow import fs
 
 from orchestrator.storage import Storage
 
@@ -104,10 +106,21 @@ def test_a_local_file_and_its_folder_are_fsynced(tmp_path, monkeypatch):
     storage = Storage(str(tmp_path))
     storage.write("a/b/x", b"1")
     folder = tmp_path / "a" / "b"
-    assert synced == [str(path) for path in (tmp_path, tmp_path / "a", folder / "x", folder)]
+    made = [tmp_path, tmp_path / "a"]
+    assert synced == [str(path) for path in (*made, folder / ".x.part", folder)]
     synced.clear()
     storage.write("a/b/y", b"1")
-    assert synced == [str(folder / "y"), str(folder)]
+    assert synced == [str(folder / ".y.part"), str(folder)]
+    assert storage.list("a/b") == ["x", "y"]
+
+
+def test_a_local_file_that_cannot_be_written_leaves_the_one_before(tmp_path):
+    Storage(str(tmp_path)).write("x", b"1")
+    files = FaultyFiles(fs.LocalFileSystem(), fail_at(2))
+    with pytest.raises(OSError, match="No space left"):
+        Storage(str(tmp_path), files.filesystem()).write("x", b"22")
+    assert files.done[-1][0] == "torn"
+    assert (tmp_path / "x").read_bytes() == b"1"
 
 
 def test_what_is_deleted_locally_stays_deleted(tmp_path, monkeypatch):
