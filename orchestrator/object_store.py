@@ -34,7 +34,7 @@ def open_uri(location: str) -> tuple[Any, str]:
 def reason(error: BaseException) -> str:
     """An error of a filesystem in one line: the system's own words, or pyarrow's."""
     number = getattr(error, "errno", None)
-    text = redact(" ".join((os.strerror(number) if number else str(error)).split()))
+    text = redact(" ".join((os.strerror(number) if number else str(error)).split())).rstrip(".")
     if any(word in text for word in _DENIED):
         text += (
             "; give credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, a "

@@ -48,11 +48,16 @@ class Storage:
     def claim(self) -> None:
         """Make the root folder, and keep others on this machine from claiming it until `release`.
 
+        On an object store, where a folder is but a name, something is written and deleted.
+
         Raises:
-          ValueError: it cannot be made, or somebody else has claimed it.
+          ValueError: it cannot be made or written to, or somebody else has claimed it.
         """
         try:
             self._make_folder(self.root)
+            if self.local is None:
+                self.write(part_of("config.toml"), b"")
+                self.delete(part_of("config.toml"))
         except OSError as error:
             raise ValueError(
                 f"--out {self.location} cannot be written to: {reason(error)}"
@@ -75,6 +80,13 @@ class Storage:
         if self._claim is not None:
             os.close(self._claim)
             self._claim = None
+
+    def place(self, name: str) -> str:
+        """Where an object is, for the user."""
+        if self.local is not None:
+            return f"{self.location}/{name}"
+        address, mark, options = self.location.partition("?")
+        return f"{address}/{name}{mark}{options}"
 
     def write(self, name: str, content: bytes) -> None:
         """Write an object: it is there whole or not at all, and durable on a local disk.
@@ -123,6 +135,8 @@ class Storage:
 
     def _make_folder(self, path: str) -> None:
         """Make a folder and those above it; on a local disk their entries are durable."""
+        if self.filesystem.type_name == "s3":  # has none; pyarrow would write an object for each
+            return
         missing = []
         if self.local is not None:
             places = [Path(path), *Path(path).parents]

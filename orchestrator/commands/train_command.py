@@ -135,6 +135,6 @@ def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s:
             "(validation included)"
         )
     RESULTS.print(f"theta after step {config.outer.steps}: sha256 {theta_sha256}")
-    RESULTS.print(f"picture: {storage.location}/{picture}")
-    RESULTS.print(f"page: {storage.location}/{page}")
+    RESULTS.print(f"picture: {storage.place(picture)}")
+    RESULTS.print(f"page: {storage.place(page)}")
     return result

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,8 @@ class FaultyFiles(fs.FileSystemHandler):
         return fs.PyFileSystem(self)
 
     def step(self, kind: str, path: str) -> None:
+        # A local file is written beside its place: it is called by its own name here.
+        path = re.sub(r"/\.([^/]*)\.part$", r"/\1", path)
         self.done.append((kind, path))
         self.fault(kind, path)
 

@@ -271,5 +271,5 @@ def test_the_rows_up_to_a_checkpoint_are_durable_before_it_is(tmp_path, monkeypa
     it.submit(4)
     it.writer.flush()
     names = [path.rpartition("/")[2] for path in synced]
-    assert names.index("metrics.jsonl") < names.index("manifest.json")
+    assert names.index("metrics.jsonl") < names.index(".manifest.json.part")
     it.close()
