@@ -161,6 +161,22 @@ def test_the_manifest_is_written_last(storage):
     assert {file.rpartition("/")[0] for file in written} == {f"checkpoints/{name}"}
 
 
+def test_before_a_checkpoint_is_written_over_its_manifest_goes(storage):
+    """A reader must never see the old one's manifest beside the new one's files."""
+    name = save(storage, 8)
+    write = storage.write
+    committed = []
+
+    def watched(file, content):
+        committed.append(checkpoint.names(storage))
+        write(file, content)
+
+    storage.write = watched
+    save(storage, 8, 0.5)
+    assert committed == [[]] * 4
+    assert checkpoint.names(storage) == [name]
+
+
 def test_a_crash_while_saving_leaves_the_checkpoint_before(storage):
     save(storage, 4)
     write = storage.write
