@@ -6,12 +6,14 @@ reader trusts a checkpoint only if its manifest is there and every file has the 
 it names.
 """
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.arrow_tensors import decode, encode
+from orchestrator.object_store import reason
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
@@ -44,8 +46,11 @@ class Manifest:
 
 
 def save(storage: Storage, state: MetaState, manifest: Manifest) -> str:
-    """Write a checkpoint; its name. It does not exist for a reader before it is whole."""
-    name = _name(state.step)
+    """Write a checkpoint; its name. It does not exist for a reader before it is whole.
+
+    What was there under its name goes first, and what was written if the rest cannot be.
+    """
+    name = name_of(state.step)
     files = {
         "theta.arrow": encode(state.theta, state.names),
         "carry.arrow": encode(list(state.carry.values()), list(state.carry)),
@@ -56,11 +61,26 @@ def save(storage: Storage, state: MetaState, manifest: Manifest) -> str:
         file: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for file, content in files.items()
     }
-    for file, content in files.items():
-        storage.write(f"{path(name)}/{file}", content)
     table["manifest_sha256"] = _digest(table)
-    storage.write(f"{path(name)}/manifest.json", json.dumps(table, indent=1).encode())
+    files["manifest.json"] = json.dumps(table, indent=1).encode()
+    if storage.exists(f"{path(name)}/manifest.json"):
+        storage.delete(f"{path(name)}/manifest.json")
+    try:
+        for file, content in files.items():
+            storage.write(f"{path(name)}/{file}", content)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            delete(storage, name)
+        raise
     return name
+
+
+def delete(storage: Storage, name: str) -> None:
+    """Delete a checkpoint, or what is left of one. The manifest goes first."""
+    if storage.exists(f"{path(name)}/manifest.json"):
+        storage.delete(f"{path(name)}/manifest.json")
+    if storage.exists(path(name)):
+        storage.delete_dir(path(name))
 
 
 def load(storage: Storage, name: str) -> tuple[MetaState, Manifest]:
@@ -69,7 +89,9 @@ def load(storage: Storage, name: str) -> tuple[MetaState, Manifest]:
     Raises:
       CheckpointError: it is not whole, not what its manifest says, or of another format.
     """
-    manifest, contents = _read(storage, name)
+    table, _ = _read_manifest(storage, name)
+    contents = _read_files(storage, name, table)
+    manifest = _manifest(table)
     theta, names = decode(contents["theta.arrow"])
     carry, optimizer = (_by_name(contents[file]) for file in ("carry.arrow", "optimizer.arrow"))
     return MetaState(manifest.step, theta, names, carry, optimizer), manifest
@@ -94,13 +116,37 @@ def load_latest(storage: Storage) -> tuple[MetaState, Manifest, list[str]] | Non
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A checkpoint as it lies there.
+
+    manifest: None if it cannot be trusted. problem: what is wrong with it, "" if it is whole.
+    """
+
+    name: str
+    manifest: Manifest | None
+    size_bytes: int
+    problem: str
+
+
+def survey(storage: Storage) -> list[Found]:
+    """Read and verify every checkpoint that was committed, oldest first."""
+    return [_look(storage, name) for name in names(storage)]
+
+
 def names(storage: Storage) -> list[str]:
     """The checkpoints that were committed, oldest first."""
-    return [
-        name
-        for name in storage.list(_FOLDER)
-        if name.startswith("ckpt-") and storage.exists(f"{path(name)}/manifest.json")
-    ]
+    return [name for name in _folders(storage) if _is_committed(storage, name)]
+
+
+def unfinished(storage: Storage) -> list[str]:
+    """What is left where writing or deleting a checkpoint was cut short: no reader looks at it."""
+    return [name for name in _folders(storage) if not _is_committed(storage, name)]
+
+
+def name_of(step: int) -> str:
+    """What the checkpoint of a step is called."""
+    return f"ckpt-{step:08d}"
 
 
 def path(name: str) -> str:
@@ -116,75 +162,82 @@ def best(storage: Storage) -> tuple[str, dict[str, Any], list[str]]:
     Raises:
       CheckpointError: no checkpoint verifies, or none of those that do was validated.
     """
-    whole, problems = _whole(storage)
-    if not whole and problems:
+    found = survey(storage)
+    problems = [each.problem for each in found if each.problem]
+    if problems and len(problems) == len(found):
         raise CheckpointError(f"no checkpoint in {storage.location} verifies: {problems[0]}")
-    champion = _best(whole)
+    whole = {f.name: f.manifest.validation for f in found if f.manifest and not f.problem}
+    champion = best_of(whole)
     if champion is None:
         raise CheckpointError(
             f"{storage.location} holds no validated checkpoint: no step of the run has reached a "
             "validation (evaluation.every)"
         )
-    return *champion, problems
+    return champion, whole[champion], problems
 
 
-def prune(storage: Storage, keep: int) -> None:
-    """Delete whole checkpoints but the newest `keep` and the best one. The manifest goes first.
-
-    One that does not verify is left alone: the fault may be in the reading of it.
-    """
-    whole, _ = _whole(storage)
-    champion = _best(whole)
-    kept = set(list(whole)[-keep:]) | ({champion[0]} if champion else set())
-    for name in whole:
-        if name not in kept:
-            storage.delete(f"{path(name)}/manifest.json")
-            storage.delete_dir(path(name))
+def best_of(validations: dict[str, dict[str, Any]]) -> str | None:
+    """The name with the best score, the earliest of equals; None if none was validated."""
+    scored = [name for name in sorted(validations) if validations[name]]
+    score = {name: validations[name]["score"] * validations[name]["sign"] for name in scored}
+    return max(scored, key=lambda name: score[name], default=None)
 
 
-def _best(whole: dict[str, Manifest]) -> tuple[str, dict[str, Any]] | None:
-    scored = [(name, m.validation) for name, m in whole.items() if m.validation]
-    if not scored:
-        return None
-    return max(scored, key=lambda pair: pair[1]["score"] * pair[1]["sign"])
+def _look(storage: Storage, name: str) -> Found:
+    try:
+        table, manifest_bytes = _read_manifest(storage, name)
+    except CheckpointError as error:
+        return Found(name, None, 0, str(error))
+    size = manifest_bytes + sum(entry["bytes"] for entry in table["files"].values())
+    manifest = _manifest(table)
+    try:
+        _read_files(storage, name, table)
+    except CheckpointError as error:
+        return Found(name, manifest, size, str(error))
+    return Found(name, manifest, size, "")
 
 
-def _whole(storage: Storage) -> tuple[dict[str, Manifest], list[str]]:
-    """The checkpoints that verify, oldest first, and what is wrong with each of the others."""
-    whole, problems = {}, []
-    for name in names(storage):
-        try:
-            whole[name], _ = _read(storage, name)
-        except CheckpointError as error:
-            problems.append(str(error))
-    return whole, problems
-
-
-def _read(storage: Storage, name: str) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest and the files' contents, each with the sha256 that the manifest names."""
-    table = _read_manifest(storage, name)
+def _read_files(storage: Storage, name: str, table: dict[str, Any]) -> dict[str, bytes]:
+    """The files' contents, each with the sha256 that the manifest names."""
     contents = {}
-    for file, expected in table.pop("files").items():
+    for file, expected in table["files"].items():
         try:
             contents[file] = storage.read(f"{path(name)}/{file}")
         except OSError as error:
-            raise CheckpointError(f"{name}/{file} cannot be read: {error}") from None
+            raise CheckpointError(f"{name}/{file} cannot be read: {reason(error)}") from None
         if hashlib.sha256(contents[file]).hexdigest() != expected["sha256"]:
             raise CheckpointError(f"{name}/{file} is not what its manifest says (sha256 differs)")
-    return Manifest(**table), contents
+    return contents
 
 
-def _read_manifest(storage: Storage, name: str) -> dict[str, Any]:
+def _read_manifest(storage: Storage, name: str) -> tuple[dict[str, Any], int]:
+    """The table, which vouches for itself, and how many bytes it takes."""
+    file = f"{name}/manifest.json"
     try:
-        table = json.loads(storage.read(f"{path(name)}/manifest.json"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{name}/manifest.json cannot be read: {error}") from None
+        content = storage.read(f"{path(name)}/manifest.json")
+        table = json.loads(content)
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read: {reason(error)}") from None
+    except ValueError as error:
+        raise CheckpointError(f"{file} is damaged: it is not JSON ({error})") from None
     version = table.get("format_version") if isinstance(table, dict) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(f"{name} has format version {version}, this is {FORMAT_VERSION}")
     if table.pop("manifest_sha256", None) != _digest(table):
-        raise CheckpointError(f"{name}/manifest.json is damaged (its own sha256 differs)")
-    return table
+        raise CheckpointError(f"{file} is damaged (its own sha256 differs)")
+    return table, len(content)
+
+
+def _manifest(table: dict[str, Any]) -> Manifest:
+    return Manifest(**{key: value for key, value in table.items() if key != "files"})
+
+
+def _folders(storage: Storage) -> list[str]:
+    return [name for name in storage.list(_FOLDER) if name.startswith("ckpt-")]
+
+
+def _is_committed(storage: Storage, name: str) -> bool:
+    return storage.exists(f"{path(name)}/manifest.json")
 
 
 def _by_name(content: bytes) -> dict[str, Array]:
@@ -194,7 +247,3 @@ def _by_name(content: bytes) -> dict[str, Array]:
 
 def _digest(table: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
-
-
-def _name(step: int) -> str:
-    return f"ckpt-{step:08d}"

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator import config as configuration
+from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
 from workers.errors import MetatrainError, TaskError
 
@@ -93,6 +94,16 @@ def evaluate(
 
 
 @app.command()
+def checkpoints(
+    run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
+) -> None:
+    """List a run's checkpoints, and verify each."""
+    from orchestrator.commands import checkpoints_command
+
+    checkpoints_command.execute(run)
+
+
+@app.command()
 def presets() -> None:
     """List the presets, and what each of them is."""
     for name in configuration.presets():
@@ -142,8 +153,8 @@ def _load(
 
 
 def _resume_command(location: str) -> str:
-    """The command that was typed, with --resume and its folder."""
-    words = [word for word in sys.argv[1:] if word != "--resume"]
+    """The command that was typed, with --resume and its folder, without a URI's secrets."""
+    words = [redact(word) for word in sys.argv[1:] if word != "--resume"]
     if not any(word.split("=")[0] == "--out" for word in words):
         words += ["--out", location]
     program = "metatrain" if shutil.which("metatrain") else sys.argv[0]
@@ -151,7 +162,7 @@ def _resume_command(location: str) -> str:
 
 
 def _exit(message: Any, code: int) -> None:
-    print(f"metatrain: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"metatrain: {redact(' '.join(str(message).split()))}", file=sys.stderr)
     raise SystemExit(code)
 
 

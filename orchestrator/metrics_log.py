@@ -1,7 +1,9 @@
 """metrics.jsonl: one row per outer step, without a gap or a double after a resume."""
 
+import contextlib
 import json
 import os
+import threading
 import time
 from typing import Any, TextIO
 
@@ -13,13 +15,17 @@ _FLUSH_S = 1.0
 
 
 class MetricsLog:
-    """Appends rows on a local disk; on an object store a part goes with each checkpoint."""
+    """Appends rows on a local disk; on an object store a part goes with each checkpoint.
+
+    One thread appends, another may commit.
+    """
 
     def __init__(self, storage: Storage, step: int):
         """Open the log of a run that goes on from `step`: later rows are cut away."""
         self._storage = storage
-        self._rows: list[str] = []
+        self._rows: list[tuple[int, str]] = []
         self._stream: TextIO | None = None
+        self._lock = threading.Lock()
         self._flushed = time.monotonic()
         if storage.local is None:
             for part in storage.list(_PARTS):
@@ -27,36 +33,43 @@ class MetricsLog:
                     storage.delete(f"{_PARTS}/{part}")
             return
         path = storage.local / _NAME
-        if path.exists():
-            kept = [line for line in path.read_text().splitlines() if _step_of(line, step) <= step]
-            storage.write(_NAME, "".join(f"{line}\n" for line in kept).encode())
         self._stream = path.open("a")
+        # Cut off rather than written anew: a crash in between must not cost the rows before.
+        length = _length_up_to(path.read_bytes(), step)
+        if length < path.stat().st_size:
+            os.truncate(path, length)
 
     def append(self, row: dict[str, Any]) -> None:
         """Add the row of a step; it has a key `step`."""
         line = json.dumps(row)
-        if self._stream is not None:
+        if self._stream is None:
+            self._rows.append((row["step"], line))
+            return
+        with self._lock:
             self._stream.write(line + "\n")
             if time.monotonic() - self._flushed > _FLUSH_S:
-                self._stream.flush()
                 self._flushed = time.monotonic()
-        else:
-            self._rows.append(line)
+                self._stream.flush()
 
     def commit(self, step: int) -> None:
         """Make all rows up to the checkpoint of `step` durable, before it is written."""
         if self._stream is not None:
-            self._stream.flush()
+            with self._lock:
+                self._stream.flush()
             os.fsync(self._stream.fileno())
-        elif self._rows:
-            content = "".join(f"{line}\n" for line in self._rows).encode()
+            return
+        rows = [line for of_step, line in list(self._rows) if of_step <= step]
+        if rows:
+            content = "".join(f"{line}\n" for line in rows).encode()
             self._storage.write(f"{_PARTS}/{step:08d}.jsonl", content)
-            self._rows.clear()
+            del self._rows[: len(rows)]
 
     def close(self) -> None:
         """Flush and close."""
         if self._stream is not None:
-            self._stream.close()
+            # What cannot be written by now is after the last checkpoint: a resume does it again.
+            with contextlib.suppress(OSError):
+                self._stream.close()
 
 
 def read_metrics(storage: Storage) -> list[dict[str, Any]]:
@@ -69,7 +82,24 @@ def read_metrics(storage: Storage) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def _step_of(line: str, step: int) -> int:
+def has_metrics(storage: Storage) -> bool:
+    """Whether any step was logged, be it half."""
+    if storage.exists(_NAME):
+        return bool(storage.read(_NAME))
+    return bool(storage.list(_PARTS))
+
+
+def _length_up_to(content: bytes, step: int) -> int:
+    """How many bytes the whole rows up to `step` take; a row is whole with its end of line."""
+    length = 0
+    for line in content.splitlines(keepends=True):
+        if not line.endswith(b"\n") or _step_of(line, step) > step:
+            break
+        length += len(line)
+    return length
+
+
+def _step_of(line: bytes, step: int) -> int:
     """The row's step; a row cut short by a crash counts as later than `step`."""
     try:
         return int(json.loads(line)["step"])

@@ -5,8 +5,9 @@ from typing import Any
 
 from orchestrator import checkpoint
 from orchestrator.config import MetaConfig, validate
+from orchestrator.metrics_log import has_metrics
 from orchestrator.state import MetaState
-from orchestrator.storage import Storage
+from orchestrator.storage import Storage, part_of
 
 
 def find_state(
@@ -28,11 +29,13 @@ def find_state(
         return None, {}, []
     found = checkpoint.load_latest(storage)
     if found is None:
-        if storage.exists("config.toml"):
+        if has_metrics(storage):
             raise ValueError(
                 f"{storage.location} holds a run without a checkpoint; give another --out"
             )
-        _check_empty(storage)
+        # A run that was killed before its first checkpoint has left other things, and lost nothing.
+        if not storage.exists("config.toml"):
+            _check_empty(storage)
         return None, {}, [f"{storage.location} holds nothing to resume: starting afresh"]
     state, manifest, notes = found
     if state.step > config.outer.steps:
@@ -71,7 +74,8 @@ def _defaults_of(manifest: checkpoint.Manifest) -> dict[str, Any]:
 
 
 def _check_empty(storage: Storage) -> None:
-    if there := storage.list():
+    there = [name for name in storage.list() if name != part_of("config.toml")]
+    if there:
         raise ValueError(
             f"{storage.location} is not empty ({', '.join(there[:3])}) and holds no run; give an "
             "--out that is new or empty"

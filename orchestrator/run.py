@@ -4,12 +4,14 @@ Wiring only. The command line, the Python interface and sweeps each consume `ste
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
 from orchestrator import checkpoint
+from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explaining
 from orchestrator.config import MetaConfig, to_toml
 from orchestrator.evaluate import Score, evaluate, protocol, validate
 from orchestrator.launch import Launch
@@ -28,7 +30,7 @@ class Progress:
     """A step, and what was done right after it.
 
     validation: as `evaluate.validate` gives it, where the step was validated.
-    saved: the name of the checkpoint, where one was written.
+    saved: the name of the checkpoint, where one is written now.
     """
 
     report: StepReport
@@ -61,33 +63,54 @@ class Result:
 class TrainingRun:
     """A run in its folder. Between two steps of `steps()` it can be saved and left.
 
-    first_step: outer steps done when it was opened. saved_step: those in the newest checkpoint.
+    first_step: outer steps done when it was opened.
     """
 
     def __init__(
-        self, config: MetaConfig, storage: Storage, launch: Launch, resumed: MetaState | None
+        self,
+        config: MetaConfig,
+        storage: Storage,
+        launch: Launch,
+        resumed: MetaState | None,
+        notify: Callable[[str], None] = lambda note: None,
     ):
         """Start from `resumed`, or afresh with theta drawn from the seed and saved as step 0.
 
         Args:
           launch: the task family and the pool; closed by `close`.
+          notify: told what went wrong and does not end the run; called in another thread.
         Raises:
           ValueError: `resumed` holds the weights of another model.
+          CheckpointError: the folder cannot be written to.
         """
         self._config, self._storage, self._launch = config, storage, launch
         initial = launch.initial_state()
         state = resumed or initial
         _check_shapes(initial, state)
-        storage.write("config.toml", to_toml(config).encode())
         self.first_step = state.step
         self._outer = OuterUpdate(config.outer, state)
-        self._log = MetricsLog(storage, state.step)
-        self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
-        self.saved_step = state.step if resumed else -1
         self._logged_step = state.step
+        self._snapshot_step = saved_step = state.step if resumed else -1
         self._validation: dict[str, Any] = {}
+        with explaining(storage, "config.toml", saved_step):
+            _write_config(config, storage)
+            self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
+            self._log = MetricsLog(storage, state.step)
+        self._writer = CheckpointWriter(
+            storage, self._log, self._describe, config.checkpoint.keep, notify, saved_step
+        )
         if resumed is None:
-            self.save()
+            try:
+                self.save()
+                self.flush()
+            except BaseException:
+                self._close_files()
+                raise
+
+    @property
+    def saved_step(self) -> int:
+        """The step of the newest checkpoint that is written; -1 before the first."""
+        return self._writer.saved_step
 
     @property
     def theta_sha256(self) -> str:
@@ -99,6 +122,7 @@ class TrainingRun:
         config = self._config
         launch = self._launch
         for report in meta_train(config, launch.family, launch.pool, self._outer):
+            self._writer.check()
             last = report.step == config.outer.steps
             row = {
                 "step": report.step,
@@ -113,8 +137,9 @@ class TrainingRun:
                 chosen = validate(config, launch.family, launch.pool, self._outer.weights)
                 row[f"validation_{chosen['metric']}"] = chosen["score"]
                 self._validation = chosen
-            self._log.append(row)
-            self._tensorboard.append(row)
+            with self._explaining("metrics.jsonl"):
+                self._log.append(row)
+                self._tensorboard.append(row)
             self._logged_step = report.step
             saved = ""
             if self._validation or report.step % config.checkpoint.every == 0:
@@ -122,34 +147,33 @@ class TrainingRun:
             yield Progress(report, self._validation, saved)
 
     def save(self) -> str:
-        """Write a checkpoint of the last whole step, unless there is one. Its name, or "".
+        """Have the last whole step written, unless it is already. The checkpoint's name, or "".
 
-        A step is whole once it is validated, if that was due, and logged: an interrupt in between
-        leaves the step to be done again from the checkpoint before.
+        It is written in another thread: `flush` waits for it. A step is whole once it is validated,
+        if that was due, and logged: an interrupt in between leaves the step to be done again from
+        the checkpoint before.
+
+        Raises:
+          CheckpointError: an earlier checkpoint could not be written.
         """
-        state = self._outer.state()
-        if state.step == self.saved_step or state.step != self._logged_step:
+        step = self._outer.step
+        if step == self._snapshot_step or step != self._logged_step:
             return ""
-        self._log.commit(state.step)
-        manifest = checkpoint.Manifest(
-            step=state.step,
-            theta_sha256=sha256(state.theta),
-            config=json.loads(self._config.model_dump_json()),
-            bits=self._config.bits(),
-            bits_sha256=self._config.bits_hash(),
-            fingerprint=self._launch.fingerprint,
-            validation=self._validation,
-        )
-        name = checkpoint.save(self._storage, state, manifest)
-        checkpoint.prune(self._storage, self._config.checkpoint.keep)
-        self.saved_step = state.step
-        return name
+        self._writer.submit(Snapshot(self._outer.state(), self._validation))
+        self._snapshot_step = step
+        return checkpoint.name_of(step)
+
+    def flush(self) -> None:
+        """Wait until what was saved is on disk. Raises CheckpointError if it cannot be written."""
+        self._writer.flush()
 
     def test(self) -> Result:
         """Evaluate the best validated checkpoint on the test tasks; write evaluation.json."""
+        self.flush()
         result = evaluate_best(self._config, self._storage, self._launch)
         content = json.dumps(result.as_dict(), indent=1)
-        self._storage.write("evaluation.json", content.encode())
+        with self._explaining("evaluation.json"):
+            self._storage.write("evaluation.json", content.encode())
         return result
 
     def draw(self, result: Result) -> str:
@@ -160,21 +184,44 @@ class TrainingRun:
         recipe = Recipe(result.protocol["inner_lr"], max(self._config.evaluation.inner_steps))
         launch = self._launch
         png = render(self._config, launch.family, launch.pool, state.weights, recipe)
-        self._storage.write("picture.png", png)
+        with self._explaining("picture.png"):
+            self._storage.write("picture.png", png)
         return "picture.png"
 
     def report(self) -> str:
         """Write the run's page; its name. After `test` and `draw`."""
         from orchestrator.page.page import write_page
 
-        self._log.commit(self._logged_step)
-        return write_page(self._config, self._storage)
+        self.flush()
+        with self._explaining("report.html"):
+            self._log.commit(self._logged_step)
+            return write_page(self._config, self._storage)
 
     def close(self) -> None:
-        """Close the logs and the pool."""
+        """Write what was saved, close the logs and the pool."""
+        try:
+            self._close_files()
+        finally:
+            self._launch.close()
+
+    def _close_files(self) -> None:
+        self._writer.close()
         self._log.close()
         self._tensorboard.close()
-        self._launch.close()
+
+    def _describe(self, snapshot: Snapshot) -> checkpoint.Manifest:
+        return checkpoint.Manifest(
+            step=snapshot.state.step,
+            theta_sha256=sha256(snapshot.state.theta),
+            config=json.loads(self._config.model_dump_json()),
+            bits=self._config.bits(),
+            bits_sha256=self._config.bits_hash(),
+            fingerprint=self._launch.fingerprint,
+            validation=snapshot.validation,
+        )
+
+    def _explaining(self, what: str) -> AbstractContextManager[None]:
+        return explaining(self._storage, what, self.saved_step)
 
 
 def evaluate_best(
@@ -202,6 +249,13 @@ def evaluate_best(
         theta_sha256=sha256(state.theta),
         tested=name,
     )
+
+
+def _write_config(config: MetaConfig, storage: Storage) -> None:
+    """What is there already is not written again: a crash could cut it short."""
+    content = to_toml(config).encode()
+    if not storage.exists("config.toml") or storage.read("config.toml") != content:
+        storage.write("config.toml", content)
 
 
 def _check_shapes(expected: MetaState, state: MetaState) -> None:

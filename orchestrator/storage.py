@@ -1,6 +1,7 @@
 """A folder on any pyarrow filesystem: a local path, or a URI such as s3://bucket/runs/a."""
 
 import fcntl
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -8,50 +9,59 @@ from urllib.parse import unquote, urlsplit
 
 from pyarrow import fs
 
+from orchestrator.object_store import open_uri, reason
+from orchestrator.redact import redact
+
 
 class Storage:
     """Reads and writes whole objects below a root.
 
-    Nothing is renamed or appended, which object stores cannot do; on a local disk each file and
-    its folder are fsynced, which pyarrow does not do.
+    Object stores cannot rename or append, and need not: an object appears whole. On a local disk a
+    file is written beside its place, fsynced and renamed, and its folder fsynced, also after a
+    deletion; pyarrow does none of that.
 
-    location: as given. filesystem, root: pyarrow's, and the folder there. local: the folder, where
-    it is on a local disk.
+    location: as given, without its secrets. filesystem, root: pyarrow's, and the folder there.
+    local: the folder, where it is on a local disk.
     """
 
-    def __init__(self, location: str):
-        """`location` is a path or a URI.
+    def __init__(self, location: str, filesystem: Any = None):
+        """`location` is a path or a URI; `filesystem` is used instead of its own.
 
         Raises:
-          ValueError: pyarrow knows no such filesystem.
+          ValueError: pyarrow knows no such filesystem, or it cannot be opened.
         """
         if not location:
             raise ValueError("--out '' names no folder; give a path or a URI")
-        self.location = location
+        self.location = redact(location)
         self.local: Path | None = None
         self._claim: int | None = None
         if location.startswith("file://") or "://" not in location:
             self.local = _local_path(location).absolute()
-            self.filesystem: Any = fs.LocalFileSystem()
+            self.filesystem: Any = filesystem or fs.LocalFileSystem()
             self.root = str(self.local)
             if self.local.exists() and not self.local.is_dir():
                 raise ValueError(f"--out {location} is a file; give a folder")
             return
-        try:
-            self.filesystem, self.root = fs.FileSystem.from_uri(location)
-        except Exception as error:
-            raise ValueError(f"--out {location} cannot be opened: {error}") from None
+        opened, self.root = open_uri(location)
+        self.filesystem = filesystem or opened
 
     def claim(self) -> None:
         """Make the root folder, and keep others on this machine from claiming it until `release`.
 
+        On an object store, where a folder is but a name, something is written and deleted.
+
         Raises:
-          ValueError: it cannot be made, or somebody else has claimed it.
+          ValueError: it cannot be made or written to, or somebody else has claimed it.
         """
         try:
-            self.filesystem.create_dir(self.root, recursive=True)
+            self._make_folder(self.root)
+            if self.local is None:
+                self.write(part_of("config.toml"), b"")
+                self.delete(part_of("config.toml"))
         except OSError as error:
-            raise ValueError(f"--out {self.location} cannot be written to: {error}") from None
+            raise ValueError(
+                f"--out {self.location} cannot be written to: {reason(error)}"
+            ) from None
         if self.local is None:
             return
         descriptor = os.open(self.local, os.O_RDONLY)
@@ -71,15 +81,31 @@ class Storage:
             os.close(self._claim)
             self._claim = None
 
-    def write(self, name: str, content: bytes) -> None:
-        """Write an object whole, durably on a local disk. Folders are made as needed."""
-        path = self._path(name)
-        self.filesystem.create_dir(str(Path(path).parent), recursive=True)
-        with self.filesystem.open_output_stream(path) as stream:
-            stream.write(content)
+    def place(self, name: str) -> str:
+        """Where an object is, for the user."""
         if self.local is not None:
-            _fsync(path)
-            _fsync(str(Path(path).parent))
+            return f"{self.location}/{name}"
+        address, mark, options = self.location.partition("?")
+        return f"{address}/{name}{mark}{options}"
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write an object: it is there whole or not at all, and durable on a local disk.
+
+        Folders are made as needed.
+        """
+        path = self._path(name)
+        self._make_folder(str(Path(path).parent))
+        if self.local is None:
+            with self.filesystem.open_output_stream(path) as stream:
+                stream.write(content)
+            return
+        folder = Path(path).parent
+        part = f"{folder}/{part_of(Path(path).name)}"
+        with self.filesystem.open_output_stream(part) as stream:
+            stream.write(content)
+        _fsync(part)
+        self.filesystem.move(part, path)
+        _fsync(folder)
 
     def read(self, name: str) -> bytes:
         """An object, whole. Raises FileNotFoundError."""
@@ -96,15 +122,36 @@ class Storage:
         return sorted(info.base_name for info in self.filesystem.get_file_info(selector))
 
     def delete_dir(self, name: str) -> None:
-        """Delete a folder and what is in it."""
+        """Delete a folder and what is in it, durably on a local disk."""
         self.filesystem.delete_dir(self._path(name))
+        if self.local is not None:
+            _fsync(Path(self._path(name)).parent)
 
     def delete(self, name: str) -> None:
-        """Delete a file."""
+        """Delete a file, durably on a local disk."""
         self.filesystem.delete_file(self._path(name))
+        if self.local is not None:
+            _fsync(Path(self._path(name)).parent)
+
+    def _make_folder(self, path: str) -> None:
+        """Make a folder and those above it; on a local disk their entries are durable."""
+        if self.filesystem.type_name == "s3":  # has none; pyarrow would write an object for each
+            return
+        missing = []
+        if self.local is not None:
+            places = [Path(path), *Path(path).parents]
+            missing = list(itertools.takewhile(lambda place: not place.exists(), places))
+        self.filesystem.create_dir(path, recursive=True)
+        for folder in reversed(missing):
+            _fsync(folder.parent)
 
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}" if name else self.root
+
+
+def part_of(name: str) -> str:
+    """What a file is called on a local disk while it is written."""
+    return f".{name}.part"
 
 
 def _local_path(location: str) -> Path:
@@ -113,7 +160,7 @@ def _local_path(location: str) -> Path:
     return Path(location).expanduser()
 
 
-def _fsync(path: str) -> None:
+def _fsync(path: str | Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,9 +1,14 @@
 """Scalars for TensorBoard, in RUN/tensorboard."""
 
+import contextlib
+import socket
+import time
 from dataclasses import fields
 from typing import Any
 
-from tensorboardX import SummaryWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.record_writer import RecordWriter
 
 from orchestrator.pool import Incidents
 from orchestrator.storage import Storage
@@ -11,34 +16,54 @@ from orchestrator.storage import Storage
 _FOLDER = "tensorboard"
 _OF_THE_RUN = {"tasks_per_s", "seconds", "skipped_tasks", *(f.name for f in fields(Incidents))}
 _MOST_POINTS = 1000
+_FLUSH_S = 10.0
 
 
 class TensorBoardLog:
     """Writes some thousand points of each metric, and every validation.
 
-    Event files are appended to, which object stores cannot: there nothing is written.
+    Event files are appended to, which object stores cannot: there nothing is written. The records
+    are written here and now: tensorboardX's SummaryWriter waits for its thread without end once the
+    disk is full.
     """
 
     def __init__(self, storage: Storage, first_step: int, num_steps: int):
         self._every = max(1, num_steps // _MOST_POINTS)
-        self._writer: Any = None
-        if storage.local is not None:
+        self._records: Any = None
+        if storage.local is None:
+            return
+        folder = storage.local / _FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}"
+        self._records = RecordWriter(str(folder / name))
+        self._flushed = 0.0
+        self._write(Event(file_version="brain.Event:2"))
+        if first_step:
             # A resumed run begins a file of its own; its steps hide those that were lost.
-            self._writer = SummaryWriter(
-                str(storage.local / _FOLDER), purge_step=first_step + 1 if first_step else None
-            )
+            start = SessionLog(status=SessionLog.START)
+            self._write(Event(step=first_step + 1, session_log=start))
 
     def append(self, row: dict[str, Any]) -> None:
-        """Take in a row of metrics.jsonl."""
+        """Take in a row of metrics.jsonl. Raises OSError if it cannot be written."""
         validated = any(name.startswith("validation_") for name in row)
-        if self._writer is None or (row["step"] % self._every and not validated):
+        if self._records is None or (row["step"] % self._every and not validated):
             return
+        values = []
         for name, value in row.items():
             if name != "step":
                 group = "run" if name in _OF_THE_RUN else "tasks"
-                self._writer.add_scalar(f"{group}/{name}", value, row["step"])
+                values.append(Summary.Value(tag=f"{group}/{name}", simple_value=value))
+        self._write(Event(step=row["step"], summary=Summary(value=values)))
 
     def close(self) -> None:
         """Flush and close."""
-        if self._writer is not None:
-            self._writer.close()
+        if self._records is not None:
+            with contextlib.suppress(OSError):  # only the last points of the curves are lost
+                self._records.close()
+
+    def _write(self, event: Event) -> None:
+        event.wall_time = time.time()
+        self._records.write(event.SerializeToString())
+        if time.monotonic() - self._flushed > _FLUSH_S:
+            self._flushed = time.monotonic()
+            self._records.flush()

@@ -24,6 +24,11 @@ NOTES = Console(stderr=True, highlight=False, soft_wrap=True)
 _MOST_ACTORS_PER_CORE = 4
 
 
+def show_note(note: str) -> None:
+    """What the user should know, and what does not end the command; from any thread."""
+    NOTES.print(f"note: {note}", markup=False)
+
+
 def check_machine(config: MetaConfig) -> None:
     """Refuse what this machine lacks before anything starts (a cluster is asked later).
 

@@ -22,11 +22,13 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
         raise ValueError(f"--out {out} exists; give another file")
     storage = Storage(run)
     if not storage.exists("config.toml"):
-        raise ValueError(f"{run} holds no run (no config.toml); give the folder of one")
+        raise ValueError(
+            f"{storage.location} holds no run (no config.toml); give the folder of one"
+        )
     try:
         table = tomllib.loads(storage.read("config.toml").decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{run}/config.toml is not TOML: {error}") from None
+        raise ValueError(f"{storage.place('config.toml')} is not TOML: {error}") from None
     statistics = table.get("model", {}).get("statistics")
     for text in overrides:
         key, value = configuration.parse_override(text)

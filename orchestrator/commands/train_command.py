@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.blocks import example_blocks
-from orchestrator.commands.common import NOTES, RESULTS, check_machine, open_family, waiting
+from orchestrator.commands.common import (
+    NOTES,
+    RESULTS,
+    check_machine,
+    open_family,
+    show_note,
+    waiting,
+)
 from orchestrator.config import MetaConfig
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, NoSignals
 from orchestrator.storage import Storage
-from workers.errors import MetatrainError
+from workers.errors import CheckpointError, MetatrainError
 
 if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
     from orchestrator.launch import Launch
@@ -62,7 +70,7 @@ def execute(
 
             stop.install()
             try:
-                run = TrainingRun(config, storage, launched, state)
+                run = TrainingRun(config, storage, launched, state, show_note)
             except BaseException:
                 launched.close()
                 raise
@@ -102,11 +110,21 @@ def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop | NoSignals)
                 view.update(progress)
                 if stop.requested:
                     raise Interrupted("between two steps")
-    except (Interrupted, KeyboardInterrupt, MetatrainError):
+    except (Interrupted, KeyboardInterrupt):
         with stop.ignored():
-            run.save()
-        NOTES.print(f"saved up to step {run.saved_step}")
+            _save(run)
         raise
+    except MetatrainError:
+        with stop.ignored(), contextlib.suppress(CheckpointError):  # the first error is told
+            _save(run)
+        raise
+
+
+def _save(run: TrainingRun) -> None:
+    """The last whole step, and say so once it is durable."""
+    run.save()
+    run.flush()
+    NOTES.print(f"saved up to step {run.saved_step}")
 
 
 def _show_start(config: MetaConfig, storage: Storage, launched: Launch, first_step: int) -> None:
@@ -137,6 +155,6 @@ def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s:
             "(validation included)"
         )
     RESULTS.print(f"theta after step {config.outer.steps}: sha256 {theta_sha256}")
-    RESULTS.print(f"picture: {storage.location}/{picture}")
-    RESULTS.print(f"page: {storage.location}/{page}")
+    RESULTS.print(f"picture: {storage.place(picture)}")
+    RESULTS.print(f"page: {storage.place(page)}")
     return result

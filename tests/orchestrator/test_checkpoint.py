@@ -3,18 +3,14 @@ import json
 import shutil
 from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
 import pytest
+from small_checkpoints import FILES, flip, make_manifest, make_state, path, same, save
 
 from orchestrator import checkpoint
-from orchestrator.checkpoint import Manifest
-from orchestrator.state import MetaState
+from orchestrator.retention import Retention
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
-from workers.tensors import sha256
-
-FILES = ["theta.arrow", "carry.arrow", "optimizer.arrow", "manifest.json"]
 
 
 @pytest.fixture(params=["local", "object store"])
@@ -24,49 +20,10 @@ def storage(request, tmp_path):
     return Storage("mock://bucket/run")
 
 
-def make_state(step=4):
-    rng = np.random.default_rng(step)
-    theta = [
-        rng.normal(size=(3, 4)).astype(np.float32),
-        np.array(rng.normal(), np.float32),
-        np.array([np.float32(1e-45), -0.0, 3.4e38], np.float32),
-        np.zeros((2, 1, 1, 3), np.float32),
-    ]
-    optimizer = {
-        "adam/iteration": np.array(2**62 + step, np.int64),
-        "adam/learning_rate": np.array(0.1, np.float32),
-        "adam/theta_momentum": rng.normal(size=19).astype(np.float32),
-    }
-    carry = {"normalization0/mean": rng.normal(size=(2, 3)).astype(np.float32)}
-    return MetaState(step, theta, ["conv 0/kernel", "θ", "a.b[0]", ""], carry, optimizer)
-
-
-def make_manifest(state, validation=None):
-    return Manifest(
-        step=state.step,
-        theta_sha256=sha256(state.theta),
-        config={"name": "a", "outer": {"lr": 0.1}},
-        bits={"outer.lr": 0.1, "model.hidden": [40, 40]},
-        bits_sha256="0" * 64,
-        fingerprint={"threads": [1, 1], "gpus": []},
-        validation=validation or {},
-    )
-
-
-def save(storage, step, score=None, sign=1):
-    state = make_state(step)
-    validation = {} if score is None else {"metric": "accuracy", "score": score, "sign": sign}
-    return checkpoint.save(storage, state, make_manifest(state, validation))
-
-
-def same(one, other):
-    return [(a.dtype, a.shape, a.tobytes()) for a in one] == [
-        (a.dtype, a.shape, a.tobytes()) for a in other
-    ]
-
-
-def path(name, file):
-    return f"checkpoints/{name}/{file}"
+def prune(storage, keep):
+    retention = Retention(storage, keep, print)
+    retention.open()
+    retention.prune()
 
 
 def test_a_checkpoint_comes_back_bit_for_bit(storage):
@@ -110,10 +67,6 @@ def test_the_files_are_plain_arrow_that_anybody_can_read(tmp_path):
     assert {file: entry["bytes"] for file, entry in manifest["files"].items()} == {
         file: (tmp_path / path(name, file)).stat().st_size for file in FILES[:3]
     }
-
-
-def flip(content, position):
-    return content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
 
 
 DAMAGES = {
@@ -208,6 +161,22 @@ def test_the_manifest_is_written_last(storage):
     assert {file.rpartition("/")[0] for file in written} == {f"checkpoints/{name}"}
 
 
+def test_before_a_checkpoint_is_written_over_its_manifest_goes(storage):
+    """A reader must never see the old one's manifest beside the new one's files."""
+    name = save(storage, 8)
+    write = storage.write
+    committed = []
+
+    def watched(file, content):
+        committed.append(checkpoint.names(storage))
+        write(file, content)
+
+    storage.write = watched
+    save(storage, 8, 0.5)
+    assert committed == [[]] * 4
+    assert checkpoint.names(storage) == [name]
+
+
 def test_a_crash_while_saving_leaves_the_checkpoint_before(storage):
     save(storage, 4)
     write = storage.write
@@ -295,7 +264,7 @@ def test_without_a_validation_nothing_is_best(storage):
 def test_retention_keeps_the_newest_and_the_best(storage, keep, scores, kept):
     for step, score in scores.items():
         save(storage, step, score)
-    checkpoint.prune(storage, keep)
+    prune(storage, keep)
     names = [f"ckpt-{step:08d}" for step in kept]
     assert checkpoint.names(storage) == names
     assert storage.list("checkpoints") == names
@@ -309,7 +278,7 @@ def test_retention_goes_on_beside_a_damaged_manifest(storage):
     storage.write(path(save(storage, 12), "manifest.json"), b"{")
     assert checkpoint.load_latest(storage)[0].step == 4
     save(storage, 8)
-    checkpoint.prune(storage, 1)
+    prune(storage, 1)
     assert checkpoint.load_latest(storage)[0].step == 8
 
 
@@ -319,7 +288,7 @@ def test_retention_does_not_keep_a_damaged_checkpoint_instead_of_a_whole_one(sto
     storage.write(path(save(storage, 12), "theta.arrow"), b"not this")
     assert checkpoint.load_latest(storage)[0].step == 4
     save(storage, 8)
-    checkpoint.prune(storage, 1)
+    prune(storage, 1)
     assert checkpoint.load_latest(storage)[0].step == 8
 
 
@@ -334,7 +303,7 @@ def test_what_cannot_be_read_just_now_is_not_deleted(storage):
 
     storage.read = broken
     with contextlib.suppress(OSError, CheckpointError):
-        checkpoint.prune(storage, 1)
+        prune(storage, 1)
     storage.read = read
     assert checkpoint.load_latest(storage)[0].step == 12
 

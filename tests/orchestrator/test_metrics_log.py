@@ -14,6 +14,12 @@ def storage(request, tmp_path):
     return Storage("mock://bucket/run")
 
 
+@pytest.fixture(autouse=True)
+def folder(request):
+    if "storage" in request.fixturenames:
+        request.getfixturevalue("storage").write("config.toml", b"")
+
+
 def train(storage, first, last, every=4, crash=False):
     """Rows first .. last as a run writes them: a commit before each checkpoint."""
     storage.write("config.toml", b"")
@@ -67,6 +73,45 @@ def test_a_run_that_starts_afresh_has_no_rows(storage):
     train(storage, 1, 8)
     MetricsLog(storage, 0).close()
     assert steps(storage) == []
+
+
+def test_a_commit_takes_the_rows_up_to_its_step_alone(storage):
+    """It comes from another thread, while the run goes on."""
+    log = MetricsLog(storage, 0)
+    for step in (1, 2, 3, 4, 5):
+        log.append({"step": step})
+    log.commit(3)
+    log.close()
+    MetricsLog(storage, 3).close()
+    assert steps(storage) == [1, 2, 3]
+
+
+def test_rows_whose_commit_fails_are_in_the_next_one(storage):
+    log = MetricsLog(storage, 0)
+    log.append({"step": 1})
+    write, fsync = storage.write, os.fsync
+    storage.write = os.fsync = broken
+    try:
+        with pytest.raises(OSError, match="broken"):
+            log.commit(1)
+    finally:
+        storage.write, os.fsync = write, fsync
+    log.append({"step": 2})
+    log.commit(2)
+    assert steps(storage) == [1, 2]
+    log.close()
+
+
+def broken(*arguments):
+    raise OSError("broken")
+
+
+def test_to_open_a_log_writes_no_row_again(storage):
+    """A crash while a resume cuts the log back must not cost the rows that stay."""
+    train(storage, 1, 8, crash=True)
+    storage.write = broken
+    MetricsLog(storage, 4).close()
+    assert steps(storage) == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("torn", ['{"step": 9, "lo', '{"step": 9', "{", '{"step": "', "\x00\x00"])

@@ -268,6 +268,8 @@ def test_a_run_that_is_left_and_resumed_is_the_undisturbed_run(finished, config,
         if progress.report.step == stop_at:
             break
     run.save()
+    run.flush()
+    assert run.saved_step == stop_at
     run.close()
     again = start(config, tmp_path / "run", resume=True)
     assert again.first_step == stop_at
@@ -376,10 +378,33 @@ def test_a_folder_that_holds_a_run_is_refused_without_resume(finished, config):
         find_state(config, Storage(str(folder)), False, False)
 
 
-def test_a_run_without_a_checkpoint_is_not_resumed(tmp_path, config):
-    (tmp_path / "config.toml").write_text("")
+def test_a_run_that_has_lost_its_checkpoints_is_not_resumed(finished, tmp_path, config):
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "checkpoints")
     with pytest.raises(ValueError, match="without a checkpoint"):
         find_state(config, Storage(str(tmp_path)), True, False)
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_afresh(
+    finished, tmp_path, config
+):
+    """Nothing is lost; what is left of it is in nobody's way."""
+    left = tmp_path / "run" / "checkpoints" / "ckpt-00000000"
+    left.mkdir(parents=True)
+    (left / "theta.arrow").write_bytes(b"half")
+    (tmp_path / "run" / "config.toml").write_bytes(b"")
+    (tmp_path / "run" / "metrics.jsonl").write_bytes(b"")
+    storage = Storage(str(tmp_path / "run"))
+    state, _, notes = find_state(config, storage, True, False)
+    assert (state, notes) == (
+        None,
+        [f"{storage.location} holds nothing to resume: starting afresh"],
+    )
+    run = TrainingRun(config, storage, in_process(config), None)
+    _, result = finish(run)
+    assert (run.theta_sha256, result) == (finished[3], finished[2])
+    assert steps_logged(tmp_path / "run") == list(range(1, 13))
+    assert load(str(tmp_path / "run" / "config.toml"))[0] == config
 
 
 def test_the_newest_checkpoint_is_what_is_resumed(finished, config):

@@ -3,6 +3,8 @@ import subprocess
 import sys
 
 import pytest
+from faulty_files import FaultyFiles, fail_at
+from pyarrow import fs
 
 from orchestrator.storage import Storage
 
@@ -101,8 +103,37 @@ def test_a_local_file_and_its_folder_are_fsynced(tmp_path, monkeypatch):
     monkeypatch.setattr(
         os, "fsync", lambda fd: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), fsync(fd))
     )
-    Storage(str(tmp_path)).write("a/x", b"1")
-    assert synced == [str(tmp_path / "a" / "x"), str(tmp_path / "a")]
+    storage = Storage(str(tmp_path))
+    storage.write("a/b/x", b"1")
+    folder = tmp_path / "a" / "b"
+    made = [tmp_path, tmp_path / "a"]
+    assert synced == [str(path) for path in (*made, folder / ".x.part", folder)]
+    synced.clear()
+    storage.write("a/b/y", b"1")
+    assert synced == [str(folder / ".y.part"), str(folder)]
+    assert storage.list("a/b") == ["x", "y"]
+
+
+def test_a_local_file_that_cannot_be_written_leaves_the_one_before(tmp_path):
+    Storage(str(tmp_path)).write("x", b"1")
+    files = FaultyFiles(fs.LocalFileSystem(), fail_at(2))
+    with pytest.raises(OSError, match="No space left"):
+        Storage(str(tmp_path), files.filesystem()).write("x", b"22")
+    assert files.done[-1][0] == "torn"
+    assert (tmp_path / "x").read_bytes() == b"1"
+
+
+def test_what_is_deleted_locally_stays_deleted(tmp_path, monkeypatch):
+    synced = []
+    fsync = os.fsync
+    storage = Storage(str(tmp_path))
+    storage.write("a/x", b"1")
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), fsync(fd))
+    )
+    storage.delete("a/x")
+    storage.delete_dir("a")
+    assert synced == [str(tmp_path / "a"), str(tmp_path)]
 
 
 CLAIM = "from orchestrator.storage import Storage; import sys; Storage(sys.argv[1]).claim()"

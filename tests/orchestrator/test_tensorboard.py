@@ -1,4 +1,6 @@
+import struct
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 from tensorboardX.proto.event_pb2 import Event
@@ -7,19 +9,21 @@ from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
 
 
-def scalars(folder):
-    """tag -> {step: value} of all event files, read as TFRecords."""
-    import struct
+def events(content):
+    """The events of TFRecords."""
+    while content:
+        (length,) = struct.unpack("<Q", content[:8])
+        yield Event.FromString(content[12 : 12 + length])
+        content = content[16 + length :]
 
+
+def scalars(folder):
+    """tag -> {step: value} of all event files."""
     found = defaultdict(dict)
     for file in sorted((folder / "tensorboard").iterdir()):
-        content = file.read_bytes()
-        while content:
-            (length,) = struct.unpack("<Q", content[:8])
-            event = Event.FromString(content[12 : 12 + length])
+        for event in events(file.read_bytes()):
             for value in event.summary.value:
                 found[value.tag][event.step] = value.simple_value
-            content = content[16 + length :]
     return found
 
 
@@ -46,6 +50,40 @@ def test_a_long_run_has_a_thousand_points_and_every_validation(tmp_path):
     found = scalars(tmp_path)
     assert len(found["tasks/loss_after"]) == 1001
     assert found["tasks/validation_loss"] == {2503: 7}
+
+
+def test_a_full_disk_is_an_error_and_no_endless_wait(tmp_path):
+    log = TensorBoardLog(Storage(str(tmp_path)), 0, 100_000)
+    log._stream.close()
+    log._stream = Path("/dev/full").open("wb")  # noqa: SIM115
+    with pytest.raises(OSError, match="No space left"):
+        append_many(log)
+    log.close()
+
+
+def append_many(log):
+    for step in range(1, 10_000):
+        log.append(row(step, validation_loss=1.0))
+
+
+def test_a_resumed_run_hides_the_points_that_it_does_again(tmp_path):
+    TensorBoardLog(Storage(str(tmp_path)), 0, 10).close()
+    TensorBoardLog(Storage(str(tmp_path)), 4, 10).close()
+    content = b"".join(file.read_bytes() for file in sorted((tmp_path / "tensorboard").iterdir()))
+    starts = [event.step for event in events(content) if event.HasField("session_log")]
+    assert starts == [5]
+
+
+def test_tensorflow_reads_what_is_written(tmp_path):
+    """It checks the checksums."""
+    import tensorflow as tf
+
+    log = TensorBoardLog(Storage(str(tmp_path)), 0, 3)
+    log.append(row(1))
+    log.close()
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(file))]
+    assert [Event.FromString(record).step for record in records] == [0, 1]
 
 
 @pytest.mark.parametrize("location", ["mock://bucket/run"])

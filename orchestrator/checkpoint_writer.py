@@ -1,0 +1,170 @@
+"""Checkpoints are written in a thread of their own: a step waits for the copy alone."""
+
+import contextlib
+import errno
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from orchestrator import checkpoint
+from orchestrator.checkpoint import Manifest
+from orchestrator.metrics_log import MetricsLog
+from orchestrator.object_store import reason
+from orchestrator.retention import Retention
+from orchestrator.state import MetaState
+from orchestrator.storage import Storage
+from workers.errors import CheckpointError
+
+# Snapshots of validated steps are never dropped; with so many in memory `submit` waits.
+_MOST_WAITING = 4
+_REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on the size of files",
+    errno.EACCES: "give the right to write there",
+    errno.EPERM: "give the right to write there",
+    errno.EROFS: "make it writable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A whole step, and its validation record where it was validated."""
+
+    state: MetaState
+    validation: dict[str, Any]
+
+
+class CheckpointWriter:
+    """Writes what is submitted in order, each after the metrics up to it, and prunes.
+
+    A snapshot that waits behind a slow write is replaced by the next one, unless it was validated:
+    which one is best does not depend on how fast the disk is. After the first error nothing more is
+    written.
+
+    saved_step: of the newest checkpoint, -1 before the first one.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        log: MetricsLog,
+        describe: Callable[[Snapshot], Manifest],
+        keep: int,
+        notify: Callable[[str], None],
+        saved_step: int = -1,
+    ):
+        """Start the thread.
+
+        Args:
+          describe: gives a snapshot's manifest; called in the thread.
+          keep: how many of the newest stay, beside the best.
+          notify: told what does not end the run, in the thread.
+        """
+        self._storage, self._log, self._describe = storage, log, describe
+        self._retention = Retention(storage, keep, notify)
+        self._notify = notify
+        self.saved_step = saved_step
+        self._changed = threading.Condition()
+        self._waiting: list[Snapshot] = []
+        self._writing = self._closed = False
+        self._failure: BaseException | None = None
+        self._raised = False
+        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+        self._thread.start()
+
+    def submit(self, snapshot: Snapshot) -> None:
+        """Write it soon. Its arrays must not change any more.
+
+        Raises:
+          CheckpointError: an earlier one could not be written.
+        """
+        with self._changed:
+            while len(self._waiting) >= _MOST_WAITING and self._failure is None:
+                self._changed.wait()
+            self.check()
+            if self._waiting and not self._waiting[-1].validation:
+                self._waiting[-1] = snapshot
+            else:
+                self._waiting.append(snapshot)
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raise what went wrong in the thread, if anything did."""
+        if self._failure is not None:
+            self._raised = True
+            raise self._failure
+
+    def flush(self) -> None:
+        """Wait until all that was submitted is written, durably. Raises as `submit` does."""
+        with self._changed:
+            self._changed.notify_all()
+            while (self._waiting or self._writing) and self._failure is None:
+                self._changed.wait()
+        self.check()
+
+    def close(self) -> None:
+        """Write what waits, and end the thread. An error that nobody has seen is a note."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+        if self._failure is not None and not self._raised:
+            self._raised = True
+            self._notify(str(self._failure))
+
+    def _run(self) -> None:
+        while (snapshot := self._next()) is not None:
+            failure: BaseException | None = None
+            try:
+                self._write(snapshot)
+            except BaseException as error:  # raised again by `check`
+                failure = error
+            with self._changed:
+                self._failure, self._writing = failure, False
+                if failure is not None:
+                    self._closed = True
+                    self._waiting.clear()
+                self._changed.notify_all()
+
+    def _next(self) -> Snapshot | None:
+        """What to write now; None if there will be no more."""
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            self._writing = bool(self._waiting)
+            snapshot = self._waiting.pop(0) if self._waiting else None
+            self._changed.notify_all()
+            return snapshot
+
+    def _write(self, snapshot: Snapshot) -> None:
+        step = snapshot.state.step
+        self._retention.open()
+        with explaining(self._storage, checkpoint.name_of(step), self.saved_step):
+            self._log.commit(step)
+            name = checkpoint.save(self._storage, snapshot.state, self._describe(snapshot))
+        self.saved_step = step
+        self._retention.add(name, snapshot.validation)
+        self._retention.prune()
+
+
+@contextlib.contextmanager
+def explaining(storage: Storage, what: str, saved_step: int) -> Iterator[None]:
+    """Within: an error of the filesystem becomes a CheckpointError.
+
+    It says what could not be written, where, why, which checkpoint is left, and what to do.
+    """
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        last = "there is no checkpoint yet"
+        if saved_step >= 0:
+            last = f"the last good checkpoint is {checkpoint.name_of(saved_step)}"
+        remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "set that right")
+        raise CheckpointError(
+            f"{what} could not be written to {storage.location}: {reason(error)}; {last}; {remedy} "
+            "and go on with --resume"
+        ) from None

@@ -1,0 +1,65 @@
+"""`metatrain checkpoints`: what a run has saved, and whether it can be read."""
+
+from rich.table import Table
+
+from orchestrator import checkpoint
+from orchestrator.checkpoint import Found
+from orchestrator.commands.common import RESULTS
+from orchestrator.storage import Storage
+from workers.errors import CheckpointError
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def execute(run: str) -> None:
+    """Print a table of the checkpoints, each read and verified.
+
+    Raises:
+      ValueError: no run is there. CheckpointError: no checkpoint of it verifies.
+    """
+    storage = Storage(run)
+    found = checkpoint.survey(storage)
+    if not found and not storage.exists("config.toml"):
+        raise ValueError(f"{storage.location} holds no run; give the folder or the URI of one")
+    whole = {f.name: f.manifest.validation for f in found if f.manifest and not f.problem}
+    latest, best = max(whole, default=None), checkpoint.best_of(whole)
+    table = Table(title=f"checkpoints of {storage.location}")
+    for column in ("name", "step", "size", "validation", "state", "used by"):
+        numeric = column in ("step", "size")
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=column == "name")
+    for each in found:
+        uses = [use for use, name in (("resume", latest), ("evaluate", best)) if name == each.name]
+        table.add_row(*_cells(each), ", ".join(uses))
+    for name in checkpoint.unfinished(storage):
+        table.add_row(name, _step(name), "", "", "not finished (it has no manifest)", "")
+    if table.row_count:
+        RESULTS.print(table, markup=False)
+    if found and not whole:
+        raise CheckpointError(
+            f"no checkpoint in {storage.location} verifies: {found[-1].problem}; put back a copy "
+            "of one, or train again with another --out"
+        )
+    if not whole:
+        raise CheckpointError(
+            f"{storage.location} holds no checkpoint yet; train with --resume starts it afresh"
+        )
+
+
+def _cells(found: Found) -> list[str]:
+    validation = found.manifest.validation if found.manifest else {}
+    score = f"{validation['metric']} {validation['score']:.4g}" if validation else ""
+    size = _size(found.size_bytes) if found.manifest else ""
+    problem = found.problem.removeprefix(found.name).lstrip("/ ")
+    return [found.name, _step(found.name), size, score, problem or "whole"]
+
+
+def _step(name: str) -> str:
+    return str(int(name.rpartition("-")[2]))
+
+
+def _size(num_bytes: float) -> str:
+    for unit in _UNITS[:-1]:
+        if num_bytes < 1000:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.3g} {_UNITS[-1]}"

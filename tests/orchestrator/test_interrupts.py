@@ -1,0 +1,100 @@
+"""SIGTERM and SIGINT at bad moments: within a checkpoint, within a step, and twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small_configs import sinusoid
+from small_runs import in_process
+from test_cli import environment, write_config
+
+from orchestrator import checkpoint
+from orchestrator.metrics_log import read_metrics
+from orchestrator.resume import find_state
+from orchestrator.run import TrainingRun
+from orchestrator.storage import Storage
+
+SCRIPT = Path(__file__).with_name("slow_run.py")
+STEPS = 60
+
+
+@pytest.fixture(scope="module")
+def config():
+    return sinusoid(f"outer.steps={STEPS}", "checkpoint.every=20", "evaluation.every=1000")
+
+
+def finish(config, folder):
+    """Train to the end from what is there, in this process: theta's sha256, and the losses."""
+    storage = Storage(str(folder))
+    state, *_ = find_state(config, storage, storage.exists("config.toml"), allow_changes=False)
+    run = TrainingRun(config, storage, in_process(config), state)
+    list(run.steps())
+    run.flush()
+    run.close()
+    return run.theta_sha256, [(row["step"], row["loss_after"]) for row in read_metrics(storage)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(config, tmp_path_factory):
+    return finish(config, tmp_path_factory.mktemp("runs") / "run")
+
+
+def interrupt(folder, config, slow, signals, pause_s):
+    """Start a slow run, and send the signals once it is slow, `pause_s` apart: code and stderr."""
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, slow, "train", write_config(folder, config), "--out", "run"],
+        cwd=folder,
+        env=environment() | {"PYTHONPATH": str(SCRIPT.parents[2])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while process.poll() is None and not (folder / "slow").exists():
+            time.sleep(0.01)
+        for number in signals:
+            os.kill(process.pid, number)
+            time.sleep(pause_s)
+        started = time.monotonic()
+        _, stderr = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    return process.returncode, stderr, time.monotonic() - started
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "signals",
+    [[signal.SIGTERM], [signal.SIGINT, signal.SIGTERM, signal.SIGINT]],
+    ids=["SIGTERM", "and again"],
+)
+def test_a_signal_within_a_checkpoint_waits_for_it_and_for_the_last_step(
+    config, undisturbed, tmp_path, signals
+):
+    code, stderr, _ = interrupt(tmp_path, config, "write", signals, pause_s=0.5)
+    assert code == 75, stderr
+    assert "Traceback" not in stderr
+    storage = Storage(str(tmp_path / "run"))
+    found = checkpoint.survey(storage)
+    assert [each.problem for each in found] == [""] * len(found)
+    assert checkpoint.unfinished(storage) == []
+    saved = checkpoint.load_latest(storage)[0].step
+    assert saved >= 20
+    assert f"saved up to step {saved}\n" in stderr
+    assert finish(config, tmp_path / "run") == undisturbed
+
+
+@pytest.mark.slow
+def test_a_second_signal_drops_the_step_and_saves_the_one_before(config, undisturbed, tmp_path):
+    signals = [signal.SIGTERM, signal.SIGTERM]
+    code, stderr, seconds = interrupt(tmp_path, config, "step", signals, pause_s=0.2)
+    assert code == 75, stderr
+    assert "stopping after this step; again to drop it" in stderr
+    assert "saved up to step 25\n" in stderr
+    assert seconds < 2.5  # of the 3 s that the step takes
+    assert checkpoint.load_latest(Storage(str(tmp_path / "run")))[0].step == 25
+    assert finish(config, tmp_path / "run") == undisturbed

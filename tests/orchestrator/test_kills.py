@@ -1,0 +1,69 @@
+"""The whole process is killed, at any moment: nothing that was said to be saved is lost."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_configs import sinusoid
+from test_cli import environment, write_config
+
+from orchestrator import checkpoint
+from orchestrator.metrics_log import read_metrics
+from orchestrator.storage import Storage
+
+SCRIPT = Path(__file__).with_name("killed_runs.py")
+REPOSITORY = SCRIPT.parents[2]
+KILLS, STEPS = 20, 3000
+
+
+def killed_runs(folder, out, kills):
+    config = sinusoid(
+        f"outer.steps={STEPS}",
+        "checkpoint.every=5",
+        "checkpoint.keep=2",
+        "evaluation.every=400",
+        "evaluation.tasks=4",
+    )
+    done = subprocess.run(
+        [sys.executable, SCRIPT, write_config(folder, config), out, str(kills), "0"],
+        cwd=folder,
+        env=environment() | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=570,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), (folder / f"{out}.log").read_text()
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_20_times_ends_with_the_undisturbed_weights_and_rows(tmp_path):
+    _, undisturbed = killed_runs(tmp_path, "undisturbed", 0)
+    seen, log = killed_runs(tmp_path, "killed", KILLS)
+    assert seen["kills"] == KILLS, seen
+    assert seen["codes"] == [0], log
+    # The moments were of all kinds: while it starts, while it trains, within a checkpoint.
+    assert 0 < seen["in_start"] < KILLS
+    assert seen["unfinished"] > 0
+    assert len(set(seen["steps"])) > KILLS / 2
+    assert "Traceback" not in log
+    pattern = r"theta after step \d+: sha256 [0-9a-f]{64}"
+    assert re.findall(pattern, log) == re.findall(pattern, undisturbed)
+    assert len(re.findall(pattern, log)) == 1
+
+    storages = [Storage(str(tmp_path / name)) for name in ("killed", "undisturbed")]
+    rows, expected = ([strip(row) for row in read_metrics(storage)] for storage in storages)
+    assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
+    assert rows == expected
+    killed, whole = ((tmp_path / name / "evaluation.json") for name in ("killed", "undisturbed"))
+    assert json.loads(killed.read_text()) == json.loads(whole.read_text())
+    assert [found.problem for found in checkpoint.survey(storages[0])] == [""] * 3
+    assert checkpoint.unfinished(storages[0]) == []
+
+
+def strip(row):
+    """A row without what was measured with a clock."""
+    return {name: value for name, value in row.items() if name not in ("seconds", "tasks_per_s")}

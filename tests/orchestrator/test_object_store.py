@@ -1,0 +1,201 @@
+"""Runs on an S3-compatible store: killed, resumed, evaluated, listed; and what is refused."""
+
+import json
+import signal
+import subprocess
+import time
+from urllib.parse import quote
+
+import pytest
+from small_configs import sinusoid
+from small_s3 import private_store, silent_service, store, without_aws
+from test_cli import METATRAIN, environment, metatrain, theta_sha256, write_config
+
+from orchestrator import checkpoint
+from orchestrator.metrics_log import read_metrics
+from orchestrator.redact import redact
+from orchestrator.storage import Storage
+
+STEPS = 1000
+
+
+@pytest.fixture(scope="module")
+def s3():
+    with store() as it:
+        yield it
+
+
+def run(folder, *words, **variables):
+    """`metatrain WORDS...` as somebody without credentials but those given here."""
+    return subprocess.run(
+        [METATRAIN, *words],
+        cwd=folder,
+        env=without_aws(environment(), str(folder)) | variables,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture
+def config(tmp_path):
+    settings = ["checkpoint.every=50", "evaluation.every=500", f"outer.steps={STEPS}"]
+    return write_config(tmp_path, sinusoid(*settings))
+
+
+def test_an_object_is_written_read_listed_and_deleted(s3):
+    storage = Storage(s3.uri("one"))
+    storage.claim()
+    storage.write("a/b/x", b"123")
+    storage.write("a/b/y", b"")
+    assert storage.read("a/b/x") == b"123"
+    assert storage.list("a/b") == ["x", "y"]
+    storage.delete("a/b/y")
+    storage.delete_dir("a")
+    assert not storage.exists("a/b/x")
+    assert storage.list() == []
+
+
+def test_the_user_is_shown_where_a_run_is_without_its_secret(s3):
+    storage = Storage(s3.uri("two"))
+    assert storage.location == f"s3://***@bucket/two?{s3.options}"
+    assert storage.place("report.html") == f"s3://***@bucket/two/report.html?{s3.options}"
+    assert storage.root == "bucket/two"
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_on_s3_is_resumed_from_there_to_the_same_weights(s3, tmp_path, config):
+    local = metatrain(tmp_path, "train", config, "--out", "local")
+    assert local.returncode == 0, local.stderr
+    uri = s3.uri("run")
+    storage = Storage(uri)
+    variables = without_aws(environment(), str(tmp_path))
+    process = subprocess.Popen(
+        [METATRAIN, "train", config, "--out", uri],
+        cwd=tmp_path,
+        env=variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and len(read_metrics(storage)) < 50:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, stderr
+    saved = checkpoint.load_latest(storage)[0].step
+    assert 0 < saved < STEPS
+
+    resumed = run(tmp_path, "train", config, "--out", uri, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"resuming after step {saved}" in resumed.stderr
+    assert theta_sha256(resumed.stdout) == theta_sha256(local.stdout)
+    rows, expected = read_metrics(storage), read_metrics(Storage(str(tmp_path / "local")))
+    assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
+    assert [row["loss_after"] for row in rows] == [row["loss_after"] for row in expected]
+
+    evaluated = run(tmp_path, "evaluate", uri, "--out", "scores.json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores == json.loads((tmp_path / "local" / "evaluation.json").read_text())
+    listed = run(tmp_path, "checkpoints", uri)
+    assert listed.returncode == 0, listed.stderr
+    assert checkpoint.name_of(STEPS) in listed.stdout
+    listed = run(
+        tmp_path,
+        "checkpoints",
+        f"s3://bucket/run?{s3.options}",
+        AWS_ACCESS_KEY_ID=s3.key,
+        AWS_SECRET_ACCESS_KEY=s3.secret,
+    )
+    assert listed.returncode == 0, listed.stderr
+
+    for output in (stderr, *(done.stdout + done.stderr for done in (resumed, evaluated, listed))):
+        assert not shows_secret(s3, output)
+    written = s3.objects("run/")
+    assert {"run/config.toml", "run/evaluation.json", "run/report.html"} <= set(written)
+    for name, content in written.items():
+        assert not shows_secret(s3, content.decode("latin-1")), name
+
+
+def shows_secret(s3, text):
+    return s3.secret in text or quote(s3.secret, safe="") in text or s3.key in text
+
+
+@pytest.mark.slow
+def test_a_run_on_s3_that_is_stopped_says_how_to_go_on_without_the_secret(s3, tmp_path, config):
+    uri = s3.uri("stopped")
+    process = subprocess.Popen(
+        [METATRAIN, "train", config, f"--out={uri}"],
+        cwd=tmp_path,
+        env=without_aws(environment(), str(tmp_path)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    storage = Storage(uri)
+    while process.poll() is None and not read_metrics(storage):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 75, stderr
+    *_, saved, last = stderr.splitlines()
+    assert saved == f"saved up to step {checkpoint.load_latest(storage)[0].step}"
+    assert last.endswith(f" train small.toml '--out=s3://***@bucket/stopped?{s3.options}' --resume")
+    assert not shows_secret(s3, stdout + stderr)
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "checkpoints"])
+def test_without_credentials_there_is_one_line_at_once(tmp_path, config, command):
+    """Though the service that would know a role of this machine takes its time."""
+    with silent_service() as service, private_store() as options:
+        uri = f"s3://bucket/run?{options}"
+        words = ["train", config, "--out", uri] if command == "train" else [command, uri]
+        started = time.monotonic()
+        done = run(tmp_path, *words, AWS_EC2_METADATA_SERVICE_ENDPOINT=service)
+        seconds = time.monotonic() - started
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith(f"metatrain: --out {uri} cannot be opened: ")
+    assert "give credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in done.stderr
+    assert seconds < 8  # 18 s and more if that service is asked before each request
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://{user}x@bucket/run?{options}",
+        "s3://{user}@nobucket/run?{options}",
+        "s3://KEY:wJalr/XUtnFEMI@bucket/run?{options}",
+        "s3://{user}@bucket/run?nosuch=1&{options}",
+        "s4://{user}@bucket/run",
+    ],
+    ids=["a wrong secret", "no such bucket", "not quoted", "no such option", "no such scheme"],
+)
+def test_a_refusal_shows_no_secret(s3, tmp_path, config, uri):
+    done = run(tmp_path, "train", config, "--out", uri.format(user=s3.user, options=s3.options))
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "://***@" in done.stderr
+    assert not shows_secret(s3, done.stderr)
+    assert "XUtnFEMI" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("s3://K:S@bucket/run", "s3://***@bucket/run"),
+        ("s3://K:S/T+U=@bucket/run?region=a", "s3://***@bucket/run?region=a"),
+        ("--out=s3://K:S@bucket/run", "--out=s3://***@bucket/run"),
+        ("no 's3://K:S@b/r' there, 'x'", "no 's3://***@b/r' there, 'x'"),
+        ("abfs://c@a/run?sas_token=abc%3D&x=1", "abfs://c@a/run?sas_token=***&x=1"),
+        ("gs://b/run?access_token=abc", "gs://b/run?access_token=***"),
+        ("s3://bucket/run?endpoint_override=127.0.0.1:80", None),
+        ("s3://bucket/run@home", None),
+        ("runs/a:b@c", None),
+        ("file:///runs/a", None),
+    ],
+)
+def test_what_is_secret_in_a_uri_is_not_shown(text, expected):
+    assert redact(text) == (expected or text)
