@@ -1,9 +1,9 @@
 import struct
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.record_writer import RecordWriter
 
 from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
@@ -54,8 +54,8 @@ def test_a_long_run_has_a_thousand_points_and_every_validation(tmp_path):
 
 def test_a_full_disk_is_an_error_and_no_endless_wait(tmp_path):
     log = TensorBoardLog(Storage(str(tmp_path)), 0, 100_000)
-    log._stream.close()
-    log._stream = Path("/dev/full").open("wb")  # noqa: SIM115
+    log.close()
+    log._records = RecordWriter("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         append_many(log)
     log.close()
