@@ -17,7 +17,7 @@ README = (REPOSITORY / "README.md").read_text()
 def commands():
     """Every `metatrain ...` in README.md, with continued lines joined."""
     joined = README.replace("\\\n", " ")
-    found = re.findall(r"metatrain (?:train|evaluate|data|presets)[^`\n]*", joined)
+    found = re.findall(r"metatrain (?:train|evaluate|data|presets|checkpoints)[^`\n]*", joined)
     assert len(found) >= 5
     return found
 
