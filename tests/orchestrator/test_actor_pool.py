@@ -99,6 +99,10 @@ def test_a_stopped_actor_is_not_used_again_before_it_is_replaced():
     check_steps(pool, [1])
     assert 2.0 <= crew.now() - before < 3.0, "the deadline, then the second copy"
     assert pool.incidents.copied_calls == 2
+    assert sorted(crew.actors[0].ran[-2:]) == sorted(
+        set(crew.actors[0].ran) & set(crew.actors[1].ran)
+    )
+    assert len(crew.actors[1].ran) == len(set(crew.actors[1].ran)), "nothing twice on one actor"
     assert pool.incidents.replaced_actors == 0
     sent = len(crew.actors[0].ran)
     check_steps(pool, range(2, 400))
@@ -331,6 +335,20 @@ def test_a_drained_machine_gets_no_new_block_and_costs_no_budget():
     sent = len(drained.ran)
     check_steps(pool, range(100, 200))
     assert len(drained.ran) == sent
+
+
+def test_an_actor_whose_machine_is_drained_gets_nothing_from_then_on():
+    pool, crew, _ = ready_pool(2, make=lambda actor: setattr(actor, "task_s", 1.0))
+    sent_at_notice = []
+    drained = crew.actors[0]
+
+    def drain():
+        crew.cluster = Machines(2, frozenset({"node0"}))
+
+    pool._tell = lambda text: sent_at_notice.append(len(drained.ran))
+    crew.at(crew.now() + 1.0, drain)
+    check_steps(pool, [0])
+    assert 0 < len(drained.ran) == sent_at_notice[0] < NUM_BLOCKS // 2
 
 
 def test_a_drained_machine_that_goes_with_its_blocks_costs_no_budget():
