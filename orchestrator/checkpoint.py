@@ -9,6 +9,7 @@ it names.
 import contextlib
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from workers.protocol import Array
 
 FORMAT_VERSION = 2
 _FOLDER = "checkpoints"
+_NAME = re.compile(r"ckpt-\d{8,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def load_latest(storage: Storage) -> tuple[MetaState, Manifest, list[str]] | Non
         except CheckpointError as error:
             problems.append(str(error))
     if problems:
-        raise CheckpointError(f"no checkpoint in {storage.location} verifies: {problems[0]}")
+        raise none_verifies(storage, problems[0])
     return None
 
 
@@ -165,7 +167,7 @@ def best(storage: Storage) -> tuple[str, dict[str, Any], list[str]]:
     found = survey(storage)
     problems = [each.problem for each in found if each.problem]
     if problems and len(problems) == len(found):
-        raise CheckpointError(f"no checkpoint in {storage.location} verifies: {problems[0]}")
+        raise none_verifies(storage, problems[-1])
     whole = {f.name: f.manifest.validation for f in found if f.manifest and not f.problem}
     champion = best_of(whole)
     if champion is None:
@@ -174,6 +176,14 @@ def best(storage: Storage) -> tuple[str, dict[str, Any], list[str]]:
             "validation (evaluation.every)"
         )
     return champion, whole[champion], problems
+
+
+def none_verifies(storage: Storage, newest: str) -> CheckpointError:
+    """What is said when every checkpoint is bad; `newest` is what is wrong with the newest one."""
+    return CheckpointError(
+        f"no checkpoint in {storage.location} verifies: {newest}; put back a copy of one, or train "
+        "again elsewhere"
+    )
 
 
 def best_of(validations: dict[str, dict[str, Any]]) -> str | None:
@@ -218,8 +228,8 @@ def _read_manifest(storage: Storage, name: str) -> tuple[dict[str, Any], int]:
         table = json.loads(content)
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read: {reason(error)}") from None
-    except ValueError as error:
-        raise CheckpointError(f"{file} is damaged: it is not JSON ({error})") from None
+    except ValueError:
+        raise CheckpointError(f"{file} is damaged (it is not JSON)") from None
     version = table.get("format_version") if isinstance(table, dict) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(f"{name} has format version {version}, this is {FORMAT_VERSION}")
@@ -233,7 +243,8 @@ def _manifest(table: dict[str, Any]) -> Manifest:
 
 
 def _folders(storage: Storage) -> list[str]:
-    return [name for name in storage.list(_FOLDER) if name.startswith("ckpt-")]
+    """Those that are called as `name_of` does: what else lies there is the user's."""
+    return [name for name in storage.list(_FOLDER) if _NAME.fullmatch(name)]
 
 
 def _is_committed(storage: Storage, name: str) -> bool:

@@ -1,5 +1,6 @@
 """`metatrain checkpoints`: what a run has saved, and whether it can be read."""
 
+from rich.markup import escape
 from rich.table import Table
 
 from orchestrator import checkpoint
@@ -8,6 +9,7 @@ from orchestrator.commands.common import RESULTS
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
 
+_UNFINISHED = "not finished (it has no manifest)"
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -18,27 +20,25 @@ def execute(run: str) -> None:
       ValueError: no run is there. CheckpointError: no checkpoint of it verifies.
     """
     storage = Storage(run)
-    found = checkpoint.survey(storage)
+    found, unfinished = checkpoint.survey(storage), checkpoint.unfinished(storage)
     if not found and not storage.exists("config.toml"):
         raise ValueError(f"{storage.location} holds no run; give the folder or the URI of one")
     whole = {f.name: f.manifest.validation for f in found if f.manifest and not f.problem}
     latest, best = max(whole, default=None), checkpoint.best_of(whole)
-    table = Table(title=f"checkpoints of {storage.location}")
+    table = Table(title=escape(f"checkpoints of {storage.location}"))
     for column in ("name", "step", "size", "validation", "state", "used by"):
         numeric = column in ("step", "size")
         table.add_column(column, justify="right" if numeric else "left", no_wrap=column == "name")
+    rows = {name: [name, _step(name), "", "", _UNFINISHED, ""] for name in unfinished}
     for each in found:
         uses = [use for use, name in (("resume", latest), ("evaluate", best)) if name == each.name]
-        table.add_row(*_cells(each), ", ".join(uses))
-    for name in checkpoint.unfinished(storage):
-        table.add_row(name, _step(name), "", "", "not finished (it has no manifest)", "")
-    if table.row_count:
+        rows[each.name] = [*_cells(each), ", ".join(uses)]
+    for name in sorted(rows):
+        table.add_row(*rows[name])
+    if rows:
         RESULTS.print(table, markup=False)
     if found and not whole:
-        raise CheckpointError(
-            f"no checkpoint in {storage.location} verifies: {found[-1].problem}; put back a copy "
-            "of one, or train again with another --out"
-        )
+        raise checkpoint.none_verifies(storage, found[-1].problem)
     if not whole:
         raise CheckpointError(
             f"{storage.location} holds no checkpoint yet; train with --resume starts it afresh"

@@ -272,6 +272,16 @@ def test_retention_keeps_the_newest_and_the_best(storage, keep, scores, kept):
         checkpoint.load(storage, name)
 
 
+def test_what_the_user_has_put_beside_the_checkpoints_is_left_alone(storage):
+    for step in (4, 8):
+        save(storage, step)
+    storage.write("checkpoints/ckpt-00000004.copy/manifest.json", b"{}")
+    storage.write("checkpoints/ckpt-mine/theta.arrow", b"mine")
+    prune(storage, 1)
+    assert checkpoint.names(storage) == ["ckpt-00000008"]
+    assert storage.list("checkpoints") == ["ckpt-00000004.copy", "ckpt-00000008", "ckpt-mine"]
+
+
 def test_retention_goes_on_beside_a_damaged_manifest(storage):
     """A run that fell back to the checkpoint before must be able to save the next one."""
     save(storage, 4)

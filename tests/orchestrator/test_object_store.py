@@ -78,7 +78,7 @@ def test_a_run_that_is_killed_on_s3_is_resumed_from_there_to_the_same_weights(s3
         stderr=subprocess.PIPE,
         text=True,
     )
-    while process.poll() is None and len(read_metrics(storage)) < 50:
+    while process.poll() is None and checkpoint.names(storage)[-1:] < [checkpoint.name_of(50)]:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     _, stderr = process.communicate(timeout=60)
