@@ -134,6 +134,20 @@ def test_a_lone_actor_that_stops_is_replaced_after_a_few_longer_deadlines():
     assert "has not answered for 32.0 s" in told[-2]
 
 
+def test_a_block_is_late_from_when_it_is_begun_not_from_when_it_is_sent():
+    pool, crew, _ = ready_pool(1, make=lambda actor: actor.slow.update({3: 1.5}))
+    check_steps(pool, range(5))
+    assert not any(vars(pool.incidents).values())
+    assert len(crew.actors[0].ran) > 4
+
+
+def test_what_a_late_actor_still_has_does_not_run_elsewhere_once_it_has_answered():
+    pool, crew, _ = ready_pool(3, make=lambda actor: actor.slow.update({3: 5.0}))
+    check_steps(pool, range(6))
+    runs = [node for actor in crew.actors for node in actor.ran if node[0] == 3]
+    assert len(runs) < 2 * NUM_BLOCKS
+
+
 @pytest.mark.parametrize(("slow_s", "most"), [(5.0, 0), (50.0, 4)])
 def test_blocks_that_are_slow_on_every_actor_do_not_use_up_the_budget(slow_s, most):
     pool, _, _ = ready_pool(3, make=lambda actor: actor.slow.update({3: slow_s}))
@@ -338,17 +352,12 @@ def test_a_drained_machine_gets_no_new_block_and_costs_no_budget():
 
 
 def test_an_actor_whose_machine_is_drained_gets_nothing_from_then_on():
-    pool, crew, _ = ready_pool(2, make=lambda actor: setattr(actor, "task_s", 1.0))
-    sent_at_notice = []
-    drained = crew.actors[0]
-
-    def drain():
-        crew.cluster = Machines(2, frozenset({"node0"}))
-
-    pool._tell = lambda text: sent_at_notice.append(len(drained.ran))
-    crew.at(crew.now() + 1.0, drain)
+    pool, crew, told = ready_pool(3, make=lambda actor: setattr(actor, "task_s", 2.0))
+    crew.cluster = Machines(3, frozenset({"node0"}))
     check_steps(pool, [0])
-    assert 0 < len(drained.ran) == sent_at_notice[0] < NUM_BLOCKS // 2
+    assert "is being drained" in told[0]
+    assert len(crew.actors[0].ran) == 2, "what it had before the notice"
+    assert len(crew.actors) == 4
 
 
 def test_a_drained_machine_that_goes_with_its_blocks_costs_no_budget():
