@@ -222,6 +222,20 @@ def test_an_exception_on_two_actors_ends_the_run_with_its_cause():
     check_steps(pool, [2])
 
 
+def test_what_a_step_that_failed_has_left_behind_is_not_taken_for_the_next_one():
+    pool, crew, _ = ready_pool(3)
+    for actor in crew.actors:
+        actor.raises = {0: KeyError("nothing")}
+    crew.actors[2].slow = {0: 1.0}
+    with pytest.raises(PoolError, match="failed on 2 actors"):
+        run(pool, 0)
+    for actor in crew.actors:
+        actor.raises = {}
+    assert crew.actors[2].busy_until > crew.now()
+    crew.actors[0].slow = crew.actors[1].slow = {1: 2.0}
+    check_steps(pool, range(1, 4))
+
+
 def test_a_lone_actor_gets_a_failed_block_again():
     pool, crew, _ = ready_pool(1)
     crew.actors[0].raises = {0: KeyError("nothing")}
