@@ -125,6 +125,8 @@ def _why_dead(error: RayActorError) -> str:
     reasons = [line for line in lines if line.startswith("The actor is dead because")]
     reason = reasons[0] if reasons else lines[0] if lines else type(error).__name__
     short = reason.removeprefix("The actor is dead because ").partition(" Some common causes")[0]
+    if "connection error code 2" in short:  # it was there, and then it was not: no more is known
+        return "its process ended without a word"
     return short.rstrip(".")
 
 

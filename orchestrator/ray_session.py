@@ -3,10 +3,11 @@
 import logging
 import os
 import sys
+from typing import Any
 
 import numpy as np
 import ray
-from ray._private.ray_logging import global_worker_stdstream_dispatcher
+from ray._private import worker as ray_worker
 
 # What is larger than Ray's limit goes through its object store, at 1 to 3 ms a piece: where Ray is
 # ours, the weights and gradients of a small convolutional network travel with the calls instead.
@@ -36,8 +37,14 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
         log_to_driver=verbose,
         logging_level=logging.INFO if verbose else logging.ERROR,
     )
-    if not verbose:  # pages on every actor that dies, among the results on standard output
-        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+    if not verbose:
+        # Ray prints a page on every actor that dies, on standard output, where the results go, and
+        # has no setting for it. The pool says what happened.
+        ray_worker.print_to_stdstream = _discard
+
+
+def _discard(data: Any, ignore_prefix: bool) -> None:
+    """In the place of what prints Ray's messages."""
 
 
 def inline_bytes() -> int:

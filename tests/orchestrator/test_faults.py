@@ -98,7 +98,7 @@ def test_an_actor_that_dies_in_its_build_each_time_uses_up_the_budget_and_the_ca
     pool.close()
     message = str(refused.value)
     assert message.startswith("3 actors were lost, workers.max_failures = 2; the last, an actor ")
-    assert "its worker process has died" in message
+    assert "its process ended without a word" in message
     assert "\n" not in message
 
 
@@ -114,10 +114,10 @@ def test_memory_objects_and_references_stay_flat_over_10_000_steps_of_4_megabyte
     pool = echo_pool(EchoActor)
     seen = []
     for step in range(10_000):
-        answers = pool.run(weights_of(1_000_000, step), blocks_of(step, 2))
-        assert [answer.gradient[-1] for answer in answers] == [step, 2 * step]
+        (answer,) = pool.run(weights_of(1_000_000, step), blocks_of(step, 1))
+        assert answer.gradient[-1] == step
         if step % 1000 == 999:
-            del answers
+            del answer
             free = ray.available_resources()["object_store_memory"]
             used = ray.cluster_resources()["object_store_memory"] - free
             seen.append((_resident_bytes(), used, len(core.get_all_reference_counts())))
