@@ -18,7 +18,7 @@ from simulated_crew import (
 
 from orchestrator.actor_pool import ActorPool
 from orchestrator.aggregate import aggregate
-from orchestrator.crew import CallRaisedError, Machines
+from orchestrator.crew import CallLostError, CallRaisedError, Machines
 from workers.errors import FingerprintError, NonFiniteError, PoolError
 
 NUM_BLOCKS = 8
@@ -384,10 +384,13 @@ def test_a_drained_machine_that_goes_with_its_blocks_costs_no_budget():
 
 
 def test_a_preempted_actor_costs_no_budget():
-    pool, crew, _ = ready_pool(2, max_failures=0)
+    pool, crew, _ = ready_pool(2, max_failures=1)
     crew.at(crew.now() + 0.01, lambda: crew.actors[0].kill(preempted=True))
     check_steps(pool, range(3))
     assert pool.incidents.replaced_actors == 1
+    crew.at(crew.now() + 0.01, crew.actors[1].kill)
+    check_steps(pool, range(3, 6))
+    assert pool.incidents.replaced_actors == 2
 
 
 def test_the_budget_ends_the_run_in_one_line():
@@ -422,6 +425,24 @@ def test_lost_calls_are_run_again_without_a_replacement():
     check_steps(pool, range(50))
     assert pool.incidents.retried_calls > 50
     assert pool.incidents.replaced_actors <= 1
+
+
+def test_a_start_whose_calls_are_lost_is_asked_for_again():
+    class Losing(SimulatedCrew):
+        asked = 0
+
+        def build(self, handle, examples):
+            call = super().build(handle, examples)
+            self.asked += 1
+            if self.asked == 1:
+                call.error = CallLostError("the call was lost")
+            return call
+
+    crew = Losing()
+    pool = make_pool(crew, 1)
+    pool.wait_until_ready()
+    assert (crew.asked, len(crew.actors)) == (2, 1)
+    check_steps(pool, [0])
 
 
 def test_an_actor_that_cannot_be_reached_is_replaced():
