@@ -82,6 +82,7 @@ def processes():
             key = settings.model_dump_json()
             if key not in self._actors:
                 self._actors = {key: BlockActor(settings, gpus=0)}
+                self._actors[key].build([])
             return self._actors[key].run(weights, blocks)
 
     with running_ray(num_cpus=2):
@@ -90,8 +91,6 @@ def processes():
 
 class Processes:
     """A pool of `count` workers; nodes go round, and come back last first."""
-
-    replaced = 0
 
     def __init__(self, config: MetaConfig, actors: Sequence[Any], count: int):
         self._settings, self._actors, self._count = config.worker, actors[:count], count
