@@ -23,8 +23,9 @@ from workers.runtime import differences
 
 # The driver was stopped, not its actors slow, if it wakes up so much too late.
 _OVERSLEPT_S = 1.0
-# How long a run waits, before it begins, for machines that its last actors could have.
+# A run begins without actors that take so long to start, and so many times as long as the first.
 _LEFT_BEHIND_S = 30.0
+_SLOWER_START = 3.0
 
 
 class ActorPool:
@@ -86,17 +87,20 @@ class ActorPool:
         return [actor.place.pid for actor in self._roster.ready if actor.place]
 
     def wait_until_ready(self) -> None:
-        """Block until the actors are built, or those for which there is a machine are.
+        """Block until the actors are built, or some are and the others keep them waiting.
 
         Raises as `run` does.
         """
-        started = self._crew.now()
+        started, first_s = self._crew.now(), math.inf
         while not self._roster.complete:
-            left_behind = all(actor.ready or not actor.place for actor in self._roster.actors)
-            waited_s = self._crew.now() - started
-            if self._roster.ready and left_behind and waited_s > _LEFT_BEHIND_S:
-                there = len(self._roster.ready)
-                self._notify(f"going on with {there} actors: there is no room for the others yet")
+            waited_s, there = self._crew.now() - started, len(self._roster.ready)
+            first_s = min(first_s, waited_s) if there else math.inf
+            if waited_s > max(_LEFT_BEHIND_S, _SLOWER_START * first_s):
+                missing = len(self._roster.actors) - there
+                self._notify(
+                    f"going on with {there} of {there + missing} actors: the others have no "
+                    "machine yet, or are slow to start; they join when they are ready"
+                )
                 break
             self._turn(None)
         self._recovery.begun = True

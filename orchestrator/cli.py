@@ -67,6 +67,7 @@ def train(
     try:
         train_command.execute(config, notes, location, resume, allow_changes, verbose, stop)
     except Interrupted:
+        stop.ignore_to_the_end()
         print(f"stopped; go on with: {_resume_command(location)}", file=sys.stderr)
         raise SystemExit(EXIT_STOPPED) from None
 
@@ -86,10 +87,11 @@ def evaluate(
     from orchestrator.commands import evaluate_command
 
     given = [*(overrides or []), *([f"evaluation.tasks={tasks}"] if tasks is not None else [])]
-    GracefulStop()
+    stop = GracefulStop()
     try:
         evaluate_command.execute(run, given, workers, out, verbose)
     except Interrupted:
+        stop.ignore_to_the_end()
         raise SystemExit(EXIT_STOPPED) from None
 
 

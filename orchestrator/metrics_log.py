@@ -5,11 +5,13 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from orchestrator.storage import Storage
 
 _NAME = "metrics.jsonl"
+_DAMAGED = "metrics.damaged.jsonl"
 _PARTS = "metrics"
 _FLUSH_S = 1.0
 
@@ -20,8 +22,14 @@ class MetricsLog:
     One thread appends, another may commit.
     """
 
-    def __init__(self, storage: Storage, step: int):
-        """Open the log of a run that goes on from `step`: later rows are cut away."""
+    def __init__(
+        self, storage: Storage, step: int, notify: Callable[[str], None] = lambda note: None
+    ):
+        """Open the log of a run that goes on from `step`: later rows are cut away.
+
+        Rows that cannot be read are left out, and the file that held them is kept beside it;
+        `notify` is told of that, and of rows that are missing.
+        """
         self._storage = storage
         self._rows: list[tuple[int, str]] = []
         self._stream: TextIO | None = None
@@ -33,11 +41,19 @@ class MetricsLog:
                     storage.delete(f"{_PARTS}/{part}")
             return
         path = storage.local / _NAME
+        content = path.read_bytes() if path.exists() else b""
+        rows = _rows_up_to(content, step)
+        whole = b"".join(rows)
+        if not content.startswith(whole):
+            storage.write(_DAMAGED, content)
+            storage.write(_NAME, whole)
+        elif len(whole) < len(content):
+            # Cut off rather than written anew: a crash in between must not cost the rows before.
+            os.truncate(path, len(whole))
+        if len(rows) < step:
+            kept = f"; the file as it was is {_DAMAGED}" if storage.exists(_DAMAGED) else ""
+            notify(f"{_NAME} holds {len(rows)} rows of the {step} steps that are done{kept}")
         self._stream = path.open("a")
-        # Cut off rather than written anew: a crash in between must not cost the rows before.
-        length = _length_up_to(path.read_bytes(), step)
-        if length < path.stat().st_size:
-            os.truncate(path, length)
 
     def append(self, row: dict[str, Any]) -> None:
         """Add the row of a step; it has a key `step`."""
@@ -89,14 +105,16 @@ def has_metrics(storage: Storage) -> bool:
     return bool(storage.list(_PARTS))
 
 
-def _length_up_to(content: bytes, step: int) -> int:
-    """How many bytes the whole rows up to `step` take; a row is whole with its end of line."""
-    length = 0
+def _rows_up_to(content: bytes, step: int) -> list[bytes]:
+    """The whole rows up to `step`, each once; a row is whole with its end of line."""
+    rows: list[bytes] = []
+    last = 0
     for line in content.splitlines(keepends=True):
-        if not line.endswith(b"\n") or _step_of(line, step) > step:
-            break
-        length += len(line)
-    return length
+        number = _step_of(line, step)
+        if line.endswith(b"\n") and last < number <= step:
+            rows.append(line)
+            last = number
+    return rows
 
 
 def _step_of(line: bytes, step: int) -> int:

@@ -18,7 +18,7 @@ from ray.exceptions import (
 
 from orchestrator.blocks import Node
 from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Machines
-from orchestrator.ray_session import inline_bytes
+from orchestrator.ray_session import inline_bytes, interruptible
 from workers.actor import BlockActor
 from workers.protocol import Block, Weights
 from workers.settings.worker import WorkerSettings
@@ -80,15 +80,17 @@ class RayCrew:
         if not calls:
             time.sleep(timeout_s)
             return []
-        done, rest = ray.wait(list(calls), num_returns=1, timeout=timeout_s)
-        if done and len(rest) > _MANY_CALLS:
-            done += ray.wait(rest, num_returns=len(rest), timeout=0)[0]
+        with interruptible():
+            done, rest = ray.wait(list(calls), num_returns=1, timeout=timeout_s)
+            if done and len(rest) > _MANY_CALLS:
+                done += ray.wait(rest, num_returns=len(rest), timeout=0)[0]
         return list(done)
 
     def answer(self, call: Any) -> Any:
         """See `Crew.answer`."""
         try:
-            return ray.get(call)
+            with interruptible():
+                return ray.get(call)
         except (ActorUnavailableError, ObjectLostError, RaySystemError) as error:
             raise CallLostError(_first_line(error)) from error
         except RayActorError as error:

@@ -39,9 +39,9 @@ class RayPool(ActorPool):
         """
         refuse_namesakes(folders_of_actors())
         self._owns_ray = not ray.is_initialized()
-        if self._owns_ray:
-            start_ray(count * workers.cpus, verbose)
         try:
+            if self._owns_ray:
+                start_ray(count * workers.cpus, verbose)
             check_resources(count, workers.cpus, workers.gpus)
             super().__init__(
                 RayCrew(settings, workers.cpus, workers.gpus, actor_class),

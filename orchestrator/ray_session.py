@@ -1,8 +1,12 @@
 """Joins a Ray cluster, or starts one here that lives as long as this process."""
 
+import contextlib
 import logging
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,17 +34,52 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
     cluster = bool(os.environ.get("RAY_ADDRESS"))
     if not cluster:
         os.environ.setdefault(_INLINE_LIMIT, str(_OUR_INLINE_BYTES))
-    ray.init(
-        address=None if cluster else "local",
-        num_cpus=None if cluster else max(int(np.ceil(num_cpus)), 1),
-        include_dashboard=None if cluster else False,
-        log_to_driver=verbose,
-        logging_level=logging.INFO if verbose else logging.ERROR,
-    )
+    with _signals_kept(), interruptible():
+        ray.init(
+            address=None if cluster else "local",
+            num_cpus=None if cluster else max(int(np.ceil(num_cpus)), 1),
+            include_dashboard=None if cluster else False,
+            log_to_driver=verbose,
+            logging_level=logging.INFO if verbose else logging.ERROR,
+        )
     if not verbose:
         # Ray prints a page on every actor that dies, on standard output, where the results go, and
         # has no setting for it. The pool says what happened.
         ray_worker.print_to_stdstream = _discard
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Within: what a signal's handler raises in Ray's compiled code comes out as it was raised."""
+    try:
+        yield
+    except SystemError as error:
+        cause = error.__cause__
+        if cause is None or isinstance(cause, Exception):
+            raise
+        raise cause from None
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Within: `ray.init`, which takes SIGTERM over, in Python and below it, and exits on it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    terminated = False
+    try:
+        yield
+    except SystemExit as error:
+        terminated = error.code == signal.SIGTERM
+        if not terminated:
+            raise
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if terminated:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _discard(data: Any, ignore_prefix: bool) -> None:

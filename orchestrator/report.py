@@ -24,7 +24,7 @@ class ProgressView:
         self._first_step = first_step
         self._smooth: dict[str, float] = {}
         self._shown = time.monotonic()
-        self._skipped = 0
+        self._skipped = self._told = 0
         self._bar = Progress(
             MofNCompleteColumn(),
             BarColumn(bar_width=20),
@@ -59,12 +59,7 @@ class ProgressView:
             old = self._smooth.get(name, value)
             self._smooth[name] = _SMOOTHING * old + (1 - _SMOOTHING) * value
         if report.skipped_tasks:
-            self._skipped += report.skipped_tasks
-            self._console.print(
-                f"step {report.step}: {report.skipped_tasks} of {report.tasks} tasks left out; "
-                f"their gradient is not finite ({self._skipped} so far)",
-                highlight=False,
-            )
+            self._tell_skipped(report.step, report.skipped_tasks)
         if progress.validation:
             chosen = progress.validation
             self._console.print(
@@ -85,6 +80,16 @@ class ProgressView:
             self._console.print(
                 f"step {report.step}/{self._num_steps}  {self._line(report.tasks)}  "
                 f"{left:.0f} s left",
+                highlight=False,
+            )
+
+    def _tell_skipped(self, step: int, number: int) -> None:
+        """At the first time, and whenever there are twice as many as when it was told last."""
+        self._skipped += number
+        if self._skipped >= 2 * self._told:
+            self._told = self._skipped
+            self._console.print(
+                f"step {step}: {self._skipped} tasks left out so far, whose gradient is not finite",
                 highlight=False,
             )
 

@@ -92,10 +92,11 @@ class TrainingRun:
         self._logged_step = state.step
         self._snapshot_step = saved_step = state.step if resumed else -1
         self._validation: dict[str, Any] = {}
+        self._last_whole = state if self._is_due(state.step + 1) else None
         with explaining(storage, "config.toml", saved_step):
             _write_config(config, storage)
             self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
-            self._log = MetricsLog(storage, state.step)
+            self._log = MetricsLog(storage, state.step, notify)
         self._writer = CheckpointWriter(
             storage, self._log, self._describe, config.checkpoint.keep, notify, saved_step
         )
@@ -123,7 +124,6 @@ class TrainingRun:
         launch = self._launch
         for report in meta_train(config, launch.family, launch.pool, self._outer):
             self._writer.check()
-            last = report.step == config.outer.steps
             row = {
                 "step": report.step,
                 **report.metrics,
@@ -132,15 +132,16 @@ class TrainingRun:
                 "skipped_tasks": report.skipped_tasks,
                 **asdict(launch.pool.incidents),
             }
-            self._validation = {}
-            if last or report.step % config.evaluation.every == 0:
+            chosen: dict[str, Any] = {}
+            if self._is_due(report.step):
                 chosen = validate(config, launch.family, launch.pool, self._outer.weights)
                 row[f"validation_{chosen['metric']}"] = chosen["score"]
-                self._validation = chosen
             with self._explaining("metrics.jsonl"):
                 self._log.append(row)
                 self._tensorboard.append(row)
-            self._logged_step = report.step
+            self._logged_step, self._validation = report.step, chosen
+            # A step whose validation fails is not whole: the one before it is what can be saved.
+            self._last_whole = self._outer.state() if self._is_due(report.step + 1) else None
             saved = ""
             if self._validation or report.step % config.checkpoint.every == 0:
                 saved = self.save()
@@ -150,18 +151,24 @@ class TrainingRun:
         """Have the last whole step written, unless it is already. The checkpoint's name, or "".
 
         It is written in another thread: `flush` waits for it. A step is whole once it is validated,
-        if that was due, and logged: an interrupt in between leaves the step to be done again from
-        the checkpoint before.
+        if that was due, and logged: an interrupt or an error in between leaves it to be done again.
 
         Raises:
           CheckpointError: an earlier checkpoint could not be written.
         """
-        step = self._outer.step
-        if step == self._snapshot_step or step != self._logged_step:
+        if self._logged_step == self._snapshot_step:
             return ""
-        self._writer.submit(Snapshot(self._outer.state(), self._validation))
-        self._snapshot_step = step
-        return checkpoint.name_of(step)
+        whole = self._outer.step == self._logged_step
+        state = self._outer.state() if whole else self._last_whole
+        if state is None:
+            return ""
+        self._writer.submit(Snapshot(state, self._validation))
+        self._snapshot_step = state.step
+        return checkpoint.name_of(state.step)
+
+    def _is_due(self, step: int) -> bool:
+        """Whether a step is validated."""
+        return step == self._config.outer.steps or step % self._config.evaluation.every == 0
 
     def flush(self) -> None:
         """Wait until what was saved is on disk. Raises CheckpointError if it cannot be written."""

@@ -5,8 +5,9 @@ import os
 import signal
 from collections.abc import Iterator
 from types import FrameType
+from typing import NoReturn
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
@@ -14,17 +15,26 @@ class Interrupted(BaseException):
 
 
 class GracefulStop:
-    """Between steps a signal is noted; anywhere else, or a second time, it raises Interrupted."""
+    """Within a step a signal is noted; anywhere else, or a second time, it raises Interrupted.
+
+    From then on signals are ignored: the process is about to save and end, and does it once.
+    """
 
     def __init__(self) -> None:
         self.requested = False
-        self._deferring = False
+        self._deferring = self._ignoring = False
         self.install()
 
     def install(self) -> None:
-        """Take the signals over. `ray.init` overwrites them: call this again after it."""
+        """Take the signals over, but for a SIGHUP that is ignored, as under nohup."""
         for number in _SIGNALS:
-            signal.signal(number, self._receive)
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._receive)
+
+    def stop_if_requested(self) -> None:
+        """Raise Interrupted if a signal was noted."""
+        if self.requested:
+            self._end("between two steps")
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
@@ -37,29 +47,41 @@ class GracefulStop:
 
     @contextlib.contextmanager
     def ignored(self) -> Iterator[None]:
-        """Within: signals wait until the end, as while a checkpoint is written."""
-        previous = [signal.signal(number, signal.SIG_IGN) for number in _SIGNALS]
+        """Within: signals do nothing, as while a checkpoint is written."""
+        previous, self._ignoring = self._ignoring, True
         try:
             yield
         finally:
-            for number, handler in zip(_SIGNALS, previous, strict=True):
-                signal.signal(number, handler)
+            self._ignoring = previous
+
+    def ignore_to_the_end(self) -> None:
+        """Let no signal change the exit code, while the interpreter takes itself down either."""
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self._ignoring:
+            return
         if self._deferring and not self.requested:
             self.requested = True
-            os.write(2, b"\nstopping after this step; again to drop it\n")
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                os.write(2, b"\nstopping after this step; again to drop it\n")
             return
-        raise Interrupted(signal.Signals(number).name)
+        self._end(signal.Signals(number).name)
+
+    def _end(self, why: str) -> NoReturn:
+        self._ignoring = True
+        raise Interrupted(why)
 
 
 class NoSignals:
     """Leaves the signals to whoever called: the contract of `GracefulStop`, from Python."""
 
-    requested = False
-
     def install(self) -> None:
         """Nothing is taken over."""
+
+    def stop_if_requested(self) -> None:
+        """Nobody asks."""
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:

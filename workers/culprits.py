@@ -39,9 +39,11 @@ def sum_finite(
         one, left, metrics = sums_of(weights, single)
         good = np.isfinite(one).all() and np.isfinite(left).all()
         if not good and not skip:
-            losses = {name: float(value) for name, value in metrics.items()}
+            losses = ", ".join(f"{name} {float(value):g}" for name, value in metrics.items())
             raise NonFiniteError(
-                f"step {block.step}, task {single.lo}: gradient not finite, {losses}"
+                f"step {block.step}, task {single.lo}: gradient not finite ({losses}); lower "
+                "algorithm.inner_lr, mend the model, or leave such tasks out: "
+                "runtime.non_finite=skip"
             )
         finite += bool(good)
         if good:

@@ -6,6 +6,7 @@ from rich.table import Table
 from orchestrator import checkpoint
 from orchestrator.checkpoint import Found
 from orchestrator.commands.common import RESULTS
+from orchestrator.metrics_log import has_metrics
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
 
@@ -17,7 +18,7 @@ def execute(run: str) -> None:
     """Print a table of the checkpoints, each read and verified.
 
     Raises:
-      ValueError: no run is there. CheckpointError: no checkpoint of it verifies.
+      ValueError: no run is there. CheckpointError: a checkpoint of it does not verify.
     """
     storage = Storage(run)
     found, unfinished = checkpoint.survey(storage), checkpoint.unfinished(storage)
@@ -40,8 +41,14 @@ def execute(run: str) -> None:
     if found and not whole:
         raise checkpoint.none_verifies(storage, found[-1].problem)
     if not whole:
+        remedy = "another --out" if has_metrics(storage) else "--resume"
         raise CheckpointError(
-            f"{storage.location} holds no checkpoint yet; train with --resume starts it afresh"
+            f"{storage.location} holds no checkpoint; train with {remedy} begins afresh"
+        )
+    if damaged := [each.name for each in found if each.problem]:
+        raise CheckpointError(
+            f"{len(damaged)} of {len(found)} checkpoints in {storage.location} do not verify "
+            f"({', '.join(damaged)}); a resume takes {latest}"
         )
 
 

@@ -108,8 +108,7 @@ def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop | NoSignals)
         with stop.deferred(), ProgressView(NOTES, run.first_step, config.outer.steps) as view:
             for progress in run.steps():
                 view.update(progress)
-                if stop.requested:
-                    raise Interrupted("between two steps")
+                stop.stop_if_requested()
     except (Interrupted, KeyboardInterrupt):
         with stop.ignored():
             _save(run)

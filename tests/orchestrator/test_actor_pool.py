@@ -321,7 +321,8 @@ def test_a_run_goes_on_with_the_actors_for_which_there_is_room():
     pool = make_pool(crew, 3, notify=told.append)
     pool.wait_until_ready()
     assert told == [
-        "before the first step: going on with 2 actors: there is no room for the others yet"
+        "before the first step: going on with 2 of 3 actors: the others have no machine yet, or "
+        "are slow to start; they join when they are ready"
     ]
     check_steps(pool, range(1000))
     assert pool.incidents.replaced_actors == 0

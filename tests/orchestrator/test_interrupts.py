@@ -1,5 +1,6 @@
 """SIGTERM and SIGINT at bad moments: within a checkpoint, within a step, and twice."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -98,3 +99,52 @@ def test_a_second_signal_drops_the_step_and_saves_the_one_before(config, undistu
     assert seconds < 2.5  # of the 3 s that the step takes
     assert checkpoint.load_latest(Storage(str(tmp_path / "run")))[0].step == 25
     assert finish(config, tmp_path / "run") == undisturbed
+
+
+@pytest.mark.slow
+def test_signals_that_do_not_stop_coming_do_not_change_the_exit_code(config, tmp_path):
+    """As from a batch system, or somebody who leans on Ctrl-C; until the process is gone."""
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, "step", "train", write_config(tmp_path, config), "--out", "run"],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": str(SCRIPT.parents[2])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not (tmp_path / "slow").exists():
+        time.sleep(0.01)
+    numbers = itertools.cycle([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    while process.poll() is None:
+        process.send_signal(next(numbers))
+        time.sleep(0.02)
+    assert process.returncode == 75
+    assert "saved up to step 25\nstopped; go on with:" in process.stderr.read()
+    process.stderr.close()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("said", ["starting Ray", "waiting for 1 Ray actor"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_while_ray_and_its_actors_start_ends_with_75(config, tmp_path, said, number):
+    words = ["train", write_config(tmp_path, config), "--workers", "1", "--out", "run"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "metatrain", *words],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": str(SCRIPT.parents[2])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines = []
+    while not lines or not lines[-1].startswith(said):
+        lines.append(process.stderr.readline())
+        assert lines[-1], lines
+    time.sleep(1.5)  # within ray.init, or while the actor builds
+    process.send_signal(number)
+    _, rest = process.communicate(timeout=120)
+    assert process.returncode == 75, rest
+    assert "stopped; go on with:" in rest
+    assert "Traceback" not in rest
+    assert "***" not in rest

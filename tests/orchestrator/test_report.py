@@ -26,11 +26,14 @@ def test_the_last_step_is_shown_with_losses_and_speed():
     assert last.startswith("step 3/3  loss 2.000 → 1.000  8 tasks/s")
 
 
-def test_tasks_that_are_left_out_are_told_with_their_number():
-    told = [line for line in lines(step(1), step(2, 1), step(3, 3)) if "left out" in line]
+def test_tasks_that_are_left_out_are_told_whenever_they_have_doubled():
+    progress = [step(1), *(step(number, 1) for number in range(2, 12))]
+    told = [line for line in lines(*progress, num_steps=12) if "left out" in line]
     assert told == [
-        "step 2: 1 of 4 tasks left out; their gradient is not finite (1 so far)",
-        "step 3: 3 of 4 tasks left out; their gradient is not finite (4 so far)",
+        "step 2: 1 tasks left out so far, whose gradient is not finite",
+        "step 3: 2 tasks left out so far, whose gradient is not finite",
+        "step 5: 4 tasks left out so far, whose gradient is not finite",
+        "step 9: 8 tasks left out so far, whose gradient is not finite",
     ]
 
 

@@ -14,7 +14,7 @@ from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun, evaluate_best
 from orchestrator.storage import Storage
-from workers.errors import CheckpointError, NonFiniteError
+from workers.errors import CheckpointError, NonFiniteError, PoolError
 from workers.protocol import Recipe
 from workers.tensors import sha256
 
@@ -326,6 +326,27 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
     state, _, problems = checkpoint.load_latest(Storage(str(tmp_path / "run")))
     assert problems == []
     assert all(np.isfinite(array).all() for array in state.theta)
+
+
+def test_a_validation_that_fails_costs_no_step_but_its_own(finished, config, tmp_path, monkeypatch):
+    folder, _, expected, theta_sha256 = finished
+    run = start(config, tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr("orchestrator.run.validate", failing)
+        with pytest.raises(PoolError):
+            list(run.steps())
+    assert run.save() == "ckpt-00000003"
+    run.close()
+    again = start(config, tmp_path / "run", resume=True)
+    assert again.first_step == 3
+    _, result = finish(again)
+    assert again.theta_sha256 == theta_sha256
+    assert result == expected
+    assert steps_logged(tmp_path / "run") == steps_logged(folder)
+
+
+def failing(*arguments):
+    raise PoolError("nobody is left")
 
 
 def test_saving_twice_at_one_step_writes_once(tmp_path, config):

@@ -61,7 +61,7 @@ def _from_file(settings: KerasModel) -> keras.Model:
         )
     try:
         model = keras.saving.load_model(path, compile=False)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(
             f"model.source = {settings.source!r} cannot be loaded as a Keras model: "
             f"{_first_line(error)} (classes of your own must be registered by a module that "
@@ -80,7 +80,7 @@ def _from_function(
     given = {name: value for name, value in offered.items() if name in parameters}
     try:
         model = function(**given | settings.arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         arguments = ", ".join(f"{k}={v!r}" for k, v in (given | settings.arguments).items())
         raise ValueError(
             f"model.source = {settings.source!r} raised {type(error).__name__} when it was called "
@@ -123,7 +123,7 @@ def _import(name: str, settings: KerasModel) -> Any:
             f"model.source = {settings.source!r}: there is no module {name!r} in {settings.folder} "
             "or among the installed packages; set model.folder to where it is"
         ) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(
             f"the module {name} of [model] cannot be imported: {type(error).__name__}: "
             f"{_first_line(error)}"
@@ -160,7 +160,7 @@ def _check_inputs(settings: KerasModel, model: keras.Model, input_shape: tuple[i
             )
     try:
         model(keras.ops.zeros((2, *input_shape)), training=False)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(
             f"model.source = {settings.source!r} cannot be called on examples of shape "
             f"{input_shape}, as the tasks have them: {_first_line(error)}"
@@ -174,6 +174,6 @@ def _path(settings: KerasModel) -> Path | None:
     return Path(settings.folder, settings.source).expanduser()
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
