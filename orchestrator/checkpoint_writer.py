@@ -144,11 +144,6 @@ class CheckpointWriter:
         step = snapshot.state.step
         self._retention.open()
         with explaining(self._storage, checkpoint.name_of(step), self.saved_step):
-            if not self._storage.exists("config.toml"):
-                raise CheckpointError(
-                    f"{self._storage.location} is not the run's folder any more: config.toml is "
-                    "gone; put the folder back and go on with --resume, or begin again"
-                )
             self._log.commit(step)
             name = checkpoint.save(self._storage, snapshot.state, self._describe(snapshot))
         self.saved_step = step

@@ -21,6 +21,7 @@ from orchestrator.outer import OuterUpdate
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
+from workers.errors import CheckpointError
 from workers.protocol import Array, Recipe
 from workers.tensors import sha256
 
@@ -217,6 +218,11 @@ class TrainingRun:
         self._tensorboard.close()
 
     def _describe(self, snapshot: Snapshot) -> checkpoint.Manifest:
+        if not self._storage.exists("config.toml"):
+            raise CheckpointError(
+                f"{self._storage.location} is not the run's folder any more: config.toml is gone; "
+                "put the folder back and go on with --resume, or begin again"
+            )
         return checkpoint.Manifest(
             step=snapshot.state.step,
             theta_sha256=sha256(snapshot.state.theta),

@@ -72,7 +72,9 @@ def test_what_is_wrong_with_one_is_in_its_row(folder, file):
     newest = checkpoints(folder)[-1]
     damage(newest / file)
     done = metatrain(folder, "checkpoints", "run")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 1
+    assert f"do not verify ({newest.name}); a resume takes ckpt-" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
     cells = row(done.stdout, newest.name)
     assert file in cells[4]
     assert ("damaged" if file == "manifest.json" else "sha256 differs") in cells[4]
@@ -127,4 +129,4 @@ def test_a_run_that_has_saved_nothing_yet_is_one_line(tmp_path):
     done = metatrain(tmp_path, "checkpoints", "run")
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
-    assert "run holds no checkpoint yet" in done.stderr
+    assert "run holds no checkpoint; train with --resume begins afresh" in done.stderr
