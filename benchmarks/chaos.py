@@ -74,13 +74,7 @@ def main(
         for name, text in about.items():
             print(f"{name:16} {text}")
         return
-    unknown = sorted(set(names or []) - set(about) - {_NO_FAULT})
-    if unknown or not 0 <= at < steps:
-        raise SystemExit(
-            f"no fault is called {unknown[0]}; there are {', '.join(about)}"
-            if unknown
-            else f"--at {at} is not 0 to {steps - 1}, below --steps"
-        )
+    _check(names or [], list(about), preset, at, steps)
     if child:
         print(json.dumps(_one(names[0] if names else _NO_FAULT, preset, at, steps)))
         return
@@ -99,6 +93,28 @@ def main(
     console.print(_table(rows))
     if not all(row["same"] for row in rows.values()):
         raise SystemExit(1)
+
+
+def _check(names: list[str], known: list[str], preset: str, at: int, steps: int) -> None:
+    """Refuse wrong input in one line, with 2."""
+    from orchestrator.config import load
+
+    unknown = sorted(set(names) - {*known, _NO_FAULT})
+    problem = ""
+    if unknown:
+        problem = f"no fault is called {unknown[0]}; there are {', '.join(known)}"
+    elif steps < 1:
+        problem = f"--steps {steps} is not 1 or more"
+    elif not 0 <= at < steps:
+        problem = f"--at {at} is not 0 to {steps - 1}, which is below --steps"
+    else:
+        try:
+            load(preset, CONFIG)
+        except ValueError as error:
+            problem = str(error)
+    if problem:
+        print(f"chaos: {problem}", file=sys.stderr)
+        raise SystemExit(2)
 
 
 def _in_a_process(name: str, preset: str, at: int, steps: int) -> dict[str, Any]:

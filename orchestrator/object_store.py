@@ -27,7 +27,7 @@ def open_uri(location: str) -> tuple[Any, str]:
         filesystem, root = fs.FileSystem.from_uri(location)
         filesystem.get_file_info(root)
     except Exception as error:
-        raise ValueError(f"--out {redact(location)} cannot be opened: {reason(error)}") from None
+        raise ValueError(f"{redact(location)} cannot be opened: {reason(error)}") from None
     return filesystem, root
 
 

@@ -31,7 +31,7 @@ class Storage:
           ValueError: pyarrow knows no such filesystem, or it cannot be opened.
         """
         if not location:
-            raise ValueError("--out '' names no folder; give a path or a URI")
+            raise ValueError("'' names no folder; give a path or a URI")
         self.location = redact(location)
         self.local: Path | None = None
         self._claim: int | None = None
@@ -40,7 +40,7 @@ class Storage:
             self.filesystem: Any = filesystem or fs.LocalFileSystem()
             self.root = str(self.local)
             if self.local.exists() and not self.local.is_dir():
-                raise ValueError(f"--out {location} is a file; give a folder")
+                raise ValueError(f"{location} is a file; give a folder")
             return
         opened, self.root = open_uri(location)
         self.filesystem = filesystem or opened
@@ -59,9 +59,7 @@ class Storage:
                 self.write(part_of("config.toml"), b"")
                 self.delete(part_of("config.toml"))
         except OSError as error:
-            raise ValueError(
-                f"--out {self.location} cannot be written to: {reason(error)}"
-            ) from None
+            raise ValueError(f"{self.location} cannot be written to: {reason(error)}") from None
         if self.local is None:
             return
         descriptor = os.open(self.local, os.O_RDONLY)

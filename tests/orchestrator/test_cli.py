@@ -91,7 +91,7 @@ REFUSED = {
     "unknown filesystem": (["train", "small.toml", "--out", "nosuch://a/b"], "nosuch://a/b"),
     "workers not a number": (["train", "small.toml", "--workers", "many"], "many"),
     "far too many workers": (["train", "small.toml", "--workers", "1000"], "workers.count = 1000"),
-    "no folder": (["train", "small.toml", "--out", ""], "--out ''"),
+    "no folder": (["train", "small.toml", "--out", ""], "'' names no folder"),
     "negative workers": (["train", "small.toml", "--workers", "-1"], "workers.count = -1"),
     "a GPU that is not there": (
         ["train", "small.toml", "--set", "workers.gpus=1"],

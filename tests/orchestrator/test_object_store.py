@@ -157,7 +157,7 @@ def test_without_credentials_there_is_one_line_at_once(tmp_path, config, command
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert done.stderr.startswith(f"metatrain: --out {uri} cannot be opened: ")
+    assert done.stderr.startswith(f"metatrain: {uri} cannot be opened: ")
     assert "give credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in done.stderr
     assert seconds < 8  # 18 s and more if that service is asked before each request
 

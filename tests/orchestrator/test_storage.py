@@ -92,7 +92,7 @@ def test_a_file_uri_is_unquoted(tmp_path):
 
 
 def test_an_unknown_filesystem_is_refused_in_one_line():
-    with pytest.raises(ValueError, match=r"^--out nosuch://bucket/run cannot be opened: ") as error:
+    with pytest.raises(ValueError, match=r"^nosuch://bucket/run cannot be opened: ") as error:
         Storage("nosuch://bucket/run")
     assert "\n" not in str(error.value)
 
