@@ -1,0 +1,22 @@
+import pytest
+
+from orchestrator.ray_session import interruptible
+from orchestrator.signals import Interrupted
+
+
+def as_ray_does(cause):
+    """Compiled code that is left by an exception while it has a result makes this of it."""
+    raise SystemError("returned a result with an exception set") from cause
+
+
+@pytest.mark.parametrize("cause", [Interrupted("SIGTERM"), KeyboardInterrupt()])
+def test_what_a_signal_raises_in_compiled_code_comes_out_as_it_was_raised(cause):
+    with pytest.raises(type(cause)) as raised, interruptible():
+        as_ray_does(cause)
+    assert raised.value is cause
+
+
+@pytest.mark.parametrize("cause", [None, ValueError("a fault")])
+def test_any_other_error_of_the_system_stays_one(cause):
+    with pytest.raises(SystemError), interruptible():
+        as_ray_does(cause)
