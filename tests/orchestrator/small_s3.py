@@ -106,8 +106,8 @@ def private_store() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def silent_service() -> Iterator[str]:
-    """The address of something that takes connections, and never answers."""
+def silent_service() -> Iterator[tuple[str, list[socket.socket]]]:
+    """The address of something that takes connections, and never answers; the connections."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         connections: list[socket.socket] = []
 
@@ -118,7 +118,7 @@ def silent_service() -> Iterator[str]:
 
         thread = threading.Thread(target=accept)
         thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", connections
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
         for connection in connections:
