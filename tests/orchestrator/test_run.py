@@ -349,6 +349,21 @@ def failing(*arguments):
     raise PoolError("nobody is left")
 
 
+def test_a_run_whose_folder_is_taken_away_ends_at_its_next_checkpoint(config, tmp_path):
+    run = start(config, tmp_path / "run")
+    steps = run.steps()
+    next(steps)
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(CheckpointError, match="not the run's folder any more"):
+        exhaust(run, steps)
+    run.close()
+
+
+def exhaust(run, steps):
+    list(steps)
+    run.flush()
+
+
 def test_saving_twice_at_one_step_writes_once(tmp_path, config):
     run = start(config, tmp_path / "run")
     next(run.steps())
