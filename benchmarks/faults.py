@@ -66,8 +66,8 @@ class Target:
         """A sound node that is not the driver's and runs an actor; the pids of its actors."""
         assert self.nodes is not None, "this fault needs a cluster"
         there: dict[str, list[int]] = {}
-        for actor in self.pool._roster.ready:
-            there.setdefault(actor.place.node, []).append(actor.place.pid)
+        for place in self.pool.places():
+            there.setdefault(place.node, []).append(place.pid)
         sound = [n for n in self.nodes.worker_nodes if _raylet(n).poll() is None]
         node = next(n for n in sound if there.get(n.node_id))
         self.struck = node.node_id

@@ -18,7 +18,7 @@ from orchestrator.pool import Incidents
 from orchestrator.recovery import Recovery, is_slower
 from orchestrator.roster import Actor, Call, Roster, kind_of, num_tasks, shape_of
 from workers.errors import PoolError
-from workers.protocol import Block, Contribution, Weights
+from workers.protocol import Block, Contribution, Place, Weights
 from workers.runtime import differences
 
 # The driver was stopped, not its actors slow, if it wakes up so much too late.
@@ -82,9 +82,13 @@ class ActorPool:
         """What all actors agree on, once they are ready."""
         return dict(self._reference)
 
+    def places(self) -> list[Place]:
+        """Where the actors that are ready are."""
+        return [actor.place for actor in self._roster.ready if actor.place]
+
     def pids(self) -> list[int]:
-        """Process ids of the actors that are ready."""
-        return [actor.place.pid for actor in self._roster.ready if actor.place]
+        """Their process ids."""
+        return [place.pid for place in self.places()]
 
     def wait_until_ready(self) -> None:
         """Block until the actors are built, or some are and the others keep them waiting.

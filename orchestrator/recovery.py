@@ -72,12 +72,12 @@ class Recovery:
         self.incidents.replaced_actors += 1
         self._replaced += event is not Event.ACTOR_PREEMPTED
         self._failed_starts += 1
-        self._roster.replace(actor, back_off_s(self._failed_starts))
+        delay_s = back_off_s(self._failed_starts)
+        self._roster.replace(actor, delay_s)
         for call in actor.calls.values():
             if board.wants(call) and not self._roster.runs(call.node):
                 self.incidents.retried_calls += 1
                 board.give_back(call.node)
-        delay_s = back_off_s(self._failed_starts)
         self._notify(
             f"{actor} {why}; its blocks run elsewhere, another takes its place"
             + (f" in {delay_s:g} s" if delay_s else "")
@@ -100,7 +100,7 @@ class Recovery:
     ) -> None:
         """Code in an actor raised: the block goes to another one, or the run ends."""
         if call is None:
-            self._decide(Event.ACTOR_REFUSED)
+            assert self._decide(Event.ACTOR_REFUSED) is Decision.FAIL
             ours = isinstance(error.cause, MetatrainError)
             why = error.cause if ours else error
             raise PoolError(f"{actor} could not be made: {why}") from error.cause
@@ -129,7 +129,7 @@ class Recovery:
         """A late copy must be equal to the answer that was used instead of it."""
         if not call.digest or digest(answer) == call.digest:
             return
-        self._decide(Event.COPIES_DIFFER)
+        assert self._decide(Event.COPIES_DIFFER) is Decision.FAIL
         raise PoolError(
             f"{name_of(call.node)} came out differently on {actor} than on the actor whose answer "
             "was used: a machine computes wrongly, or the model is not a function of its inputs; "

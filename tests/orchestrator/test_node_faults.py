@@ -86,7 +86,7 @@ def test_a_node_that_is_drained_gets_no_more_blocks(launch, pool, nodes, expecte
     target = faults.Target(pool, nodes)
     outcome = faults.run_job(launch, pool, faults.drain_node, 10, target)
     assert outcome.sha256 == expected
-    on_it = {a.place.pid for a in pool._roster.ready if a.place.node == target.struck}
+    on_it = {place.pid for place in pool.places() if place.node == target.struck}
     until(launch, pool, lambda: not on_it & set(pool.pids()))
     assert sha256_after(launch, pool) == expected
 
