@@ -10,6 +10,7 @@ run undisturbed in one process.
 """
 
 import json
+import math
 import os
 import re
 import signal
@@ -161,7 +162,7 @@ def _one(name: str, preset: str, at: int, steps: int) -> dict[str, Any]:
             config.worker,
             _ACTORS,
             config.workers,
-            elastic=True,
+            most=math.inf,
             examples=example_blocks(config, here.family),
             notify=told.append,
         )

@@ -9,20 +9,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from orchestrator.aggregate import fault_of
-from orchestrator.blocks import nodes
-from orchestrator.board import Board
+from orchestrator.board import Board, Done
+from orchestrator.clocks import Clocks
 from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Crew
 from orchestrator.deadlines import Deadlines
 from orchestrator.failure import Event
 from orchestrator.pool import Incidents
 from orchestrator.recovery import Recovery, is_slower
-from orchestrator.roster import Actor, Call, Roster, kind_of, num_tasks, shape_of
-from workers.errors import PoolError
+from orchestrator.reduction import Delivery, Reduction, is_for_actors
+from orchestrator.roster import Actor, Call, Roster
+from orchestrator.work import Work, kind_of, leaves, shape_of
+from workers.errors import PartLostError
 from workers.protocol import Block, Contribution, Place, Weights
 from workers.runtime import differences
 
-# The driver was stopped, not its actors slow, if it wakes up so much too late.
-_OVERSLEPT_S = 1.0
 # A run begins without actors that take so long to start, and so many times as long as the first.
 _LEFT_BEHIND_S = 30.0
 _SLOWER_START = 3.0
@@ -43,7 +43,8 @@ class ActorPool:
         max_failures: int,
         slow_after_s: float,
         start_limit_s: float,
-        elastic: bool = False,
+        most: float | None = None,
+        reduction: Reduction = "auto",
         examples: Sequence[Block] = (),
         notify: Callable[[str], None] = lambda text: None,
     ):
@@ -52,21 +53,27 @@ class ActorPool:
         Args:
           max_failures: actors that may be replaced.
           slow_after_s: the shortest deadline of a block. start_limit_s: that of an actor's start.
-          elastic: use machines that join.
+          most: actors, as far as machines join that have room for them; None: `count`.
+          reduction: who adds contributions; auto: actors, where they are large.
           examples: blocks that each actor runs before it is ready, so that it has compiled them.
           notify: takes a line for the user, for each thing that went wrong.
         """
-        self.name = f"{count} Ray actor{'s' if count > 1 else ''}"
+        most = count if most is None else most
+        numbers = f"{count} to {most}" if count < most < math.inf else f"{count}"
+        self.name = f"{numbers} Ray actor{'s' if most > 1 else ''}"
         self._crew, self._examples, self._tell = crew, examples, notify
-        self._start_limit_s = start_limit_s
         self._deadlines = Deadlines(slow_after_s, unknown_s=start_limit_s)
         self._reference: dict[str, Any] = {}
         self._where = "before the first step"
         self._num_blocks = count
         self._weights: Weights | None = None
+        self._shared: Any = None
         self._board = Board([])
-        self._roster = Roster(crew, count, elastic, examples, self._notify)
+        self._reduction = reduction
+        self._delivery = Delivery(crew, self._deadlines)
+        self._roster = Roster(crew, count, most, examples, self._notify)
         self._recovery = Recovery(self._roster, max_failures, start_limit_s, self._notify)
+        self._clocks = Clocks(crew, self._roster, self._recovery, self._deadlines, start_limit_s)
 
     @property
     def incidents(self) -> Incidents:
@@ -96,6 +103,7 @@ class ActorPool:
         Raises as `run` does.
         """
         started, first_s = self._crew.now(), math.inf
+        self._clocks.wind()
         while not self._roster.complete:
             waited_s, there = self._crew.now() - started, len(self._roster.ready)
             first_s = min(first_s, waited_s) if there else math.inf
@@ -106,7 +114,7 @@ class ActorPool:
                     "machine yet, or are slow to start; they join when they are ready"
                 )
                 break
-            self._turn(None)
+            self._turn()
         self._recovery.begun = True
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
@@ -118,42 +126,65 @@ class ActorPool:
         self._where = f"step {blocks[0].step}" if blocks[0].kind == "train" else "evaluating"
         self._roster.disown()
         self._weights, self._num_blocks = weights, len(blocks)
-        self._board = Board(nodes(blocks, max(1, len(self._roster.actors))))
-        shared = self._crew.share(weights)
-        while not self._board.complete:
-            self._turn(shared)
+        works = leaves(blocks, max(1, len(self._roster.actors)))
+        self._board = Board(works, summed=is_for_actors(self._reduction, weights, works))
+        self._shared = self._crew.share(weights)
+        self._clocks.wind()
+        self._finish()
         self._recovery.begun = True
-        return self._board.contributions()
+        root = self._board.root
+        if root is None:
+            return self._board.contributions()
+        while (total := self._fetch(root)) is None:
+            self._finish()
+        return [total]
 
     def close(self) -> None:
         """End the actors."""
         self._roster.close()
 
-    def _turn(self, shared: Any) -> None:
+    def _finish(self) -> None:
+        while not self._board.complete:
+            self._turn()
+
+    def _fetch(self, root: Work) -> Contribution | None:
+        """The sum of all; None if it is lost and to be made again."""
+        done = self._board.done(root)
+        assert done is not None
+        try:
+            return self._delivery.fetch(done, self._board.patience)
+        except CallLostError as error:
+            self._recovery.rebuild(root, str(error), self._board)
+            return None
+
+    def _turn(self) -> None:
         """Give out what can be given, wait for something to happen, act on it."""
         self._roster.tend(self._num_blocks)
-        self._dispatch(shared)
-        awaited, alarm = self._awaited(), self._next_alarm()
-        for ref in self._crew.wait(list(awaited), max(0.0, alarm - self._crew.now())):
+        self._clocks.check(self._board)
+        self._dispatch()
+        awaited = self._awaited()
+        until = min(self._clocks.next_check, self._roster.next_opening())
+        for ref in self._crew.wait(list(awaited), max(0.0, until - self._crew.now())):
             if awaited[ref] in self._roster.actors:
                 self._take(ref, awaited[ref])
-        overslept_s = self._crew.now() - alarm
-        if overslept_s > _OVERSLEPT_S:
-            self._roster.forgive(overslept_s)
-        self._check_clocks()
 
-    def _dispatch(self, shared: Any) -> None:
-        """Give each actor a node to run and one to go on with, fewest in flight first."""
+    def _dispatch(self) -> None:
+        """Give each actor a work to do and one to go on with, fewest in flight first."""
+        if not self._board.todo:
+            return
         staying = [actor for actor in self._roster.actors if not actor.leaving]
         actors = staying if any(actor.ready for actor in staying) else self._roster.actors
-        for node in list(self._board.todo):
-            takers = self._board.takers(node, actors)
-            if takers:
-                actor = min(takers, key=lambda candidate: len(candidate.calls))
-                self._board.todo.remove(node)
-                ref = self._crew.run(actor.handle, shared, node)
-                compiling = any(shape_of(block) not in actor.shapes for block in node)
-                actor.calls[ref] = Call(node, compiling, self._crew.now())
+        free = sorted((a for a in actors if a.free), key=lambda actor: len(actor.calls))
+        several = sum(actor.ready for actor in actors) > 1
+        for work in list(self._board.todo):
+            actor = self._board.taker(work, free, several)
+            if actor is None:
+                continue
+            self._board.todo.remove(work)
+            self._delivery.give(actor, work, self._shared, self._board)
+            free.remove(actor)
+            if actor.free:
+                free.append(actor)
 
     def _awaited(self) -> dict[Any, Actor]:
         awaited: dict[Any, Actor] = {}
@@ -177,7 +208,10 @@ class ActorPool:
             self._recovery.lose(actor, call, str(error), board)
         except CallRaisedError as error:
             self._pop(ref, actor)
-            self._recovery.take_error(actor, call, error, board)
+            if call is not None and isinstance(error.cause, PartLostError):
+                self._lose_part(call, error.cause)
+            else:
+                self._recovery.take_error(actor, call, error, board)
         else:
             if call is not None:
                 took_s = self._pop(ref, actor)
@@ -216,62 +250,36 @@ class ActorPool:
             self._deadlines.note(kind_of(block), False, block.hi - block.lo, seconds)
         self._recovery.welcome(actor)
 
-    def _accept(self, actor: Actor, call: Call, answer: Contribution, took_s: float) -> None:
-        """An answer: settle its node, or compare it with the answer that was used instead."""
-        node = call.node
-        self._deadlines.note(kind_of(node[0]), call.compiling, num_tasks(node), took_s)
-        actor.shapes.update(map(shape_of, node))
+    def _lose_part(self, call: Call, error: PartLostError) -> None:
+        """The actor is well, but a part of the sum did not come."""
+        if not self._board.wants(call):
+            return
+        part = call.work.parts[error.number]
+        if self._board.done(part) is call.parts[error.number]:
+            self._recovery.rebuild(part, str(error).partition(": ")[2], self._board)
+        else:  # it was made again meanwhile
+            self._board.give_back(call.work)
+
+    def _accept(self, actor: Actor, call: Call, answer: Any, took_s: float) -> None:
+        """An answer: settle its work, or compare it with the answer that was used instead."""
+        work, board = call.work, self._board
+        self._deadlines.note(work.kind, call.compiling, work.amount, took_s)
+        actor.shapes.update(work.shapes)
         actor.lost = 0
         if not call.misses or not is_slower(took_s, call):
             actor.misses = 0
         if call.misses:
-            self._board.take_back(actor)
+            board.take_back(actor)
         assert self._weights is not None
-        fault = fault_of(answer, node, self._weights)
+        fault = fault_of(answer, work.blocks, self._weights)
         if fault:
-            self._recovery.reject(actor, call, fault, self._board)
-        elif self._board.wants(call):
-            self._board.settle(node, answer)
-            self._roster.mark_copies(node, answer, took_s)
+            self._recovery.reject(actor, call, fault, board)
+        elif board.wants(call):
+            self._recovery.compare(actor, work, board.digest_of(work), answer)
+            board.settle(work, Done(answer, call.vectors, actor.machine))
+            self._roster.mark_copies(work, answer, took_s)
         else:
-            self._recovery.compare(actor, call, answer)
-
-    def _check_clocks(self) -> None:
-        now = self._crew.now()
-        for actor in list(self._roster.actors):
-            if now < self._alarm(actor):
-                continue
-            if actor.head is None:
-                self._check_start(actor)
-            elif not self._crew.wait([actor.head[0]], 0.0):
-                call = actor.head[1]
-                self._recovery.miss(actor, call, now - call.started, self._board)
-
-    def _check_start(self, actor: Actor) -> None:
-        if actor.place:
-            why = f"was not ready within {self._start_limit_s:g} s"
-            self._recovery.bury(Event.START_TOO_SLOW, actor, why, self._board)
-            return
-        raise PoolError(
-            f"no machine has had room for an actor for {self._start_limit_s:g} s; add machines, or "
-            "lower workers.cpus or workers.gpus"
-        )
-
-    def _alarm(self, actor: Actor) -> float:
-        """When an actor's clock runs out."""
-        if not actor.ready:
-            hopeless = actor.place is not None or not self._roster.ready
-            return actor.since + self._start_limit_s if hopeless else math.inf
-        if actor.head is None:
-            return math.inf
-        call = actor.head[1]
-        limit_s = self._deadlines.limit_s(
-            kind_of(call.node[0]), call.compiling, num_tasks(call.node)
-        )
-        return call.started + limit_s * self._board.patience * 2**call.misses
-
-    def _next_alarm(self) -> float:
-        return min([self._roster.next_opening(), *map(self._alarm, self._roster.actors)])
+            self._recovery.compare(actor, work, call.digest, answer)
 
     def _notify(self, text: str) -> None:
         self._tell(f"{self._where}: {text}")

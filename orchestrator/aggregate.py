@@ -1,12 +1,12 @@
 """Many contributions, one outer gradient."""
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from workers.combine import combine
 from workers.errors import NonFiniteError, PoolError
+from workers.kept import Kept, digest, layout
 from workers.protocol import Block, Contribution, Vector, Weights
 
 
@@ -39,31 +39,36 @@ def aggregate(
     return total.gradient * each, total.carry * each, metrics
 
 
-def fault_of(answer: Contribution, node: Sequence[Block], weights: Weights) -> str:
-    """What is wrong with an answer that claims to be the contribution of `node`; "" if nothing."""
-    if not isinstance(answer, Contribution):
+def fault_of(answer: Contribution | Kept, blocks: Sequence[Block], weights: Weights) -> str:
+    """What is wrong with an answer that claims to be that of `blocks`; "" if nothing."""
+    what = answer.contribution if isinstance(answer, Kept) else answer
+    if not isinstance(what, Contribution):
         return f"answered with a {type(answer).__name__}"
-    claimed = (answer.index, answer.num_blocks, answer.num_tasks + answer.num_skipped)
-    if claimed != (node[0].index, len(node), node[-1].hi - node[0].lo):
+    claimed = (what.index, what.num_blocks, what.num_tasks + what.num_skipped)
+    if claimed != (blocks[0].index, len(blocks), blocks[-1].hi - blocks[0].lo):
         return "answered for other tasks than it was asked for"
-    if node[0].kind != "train":
+    if blocks[0].kind != "train":
         return ""
+    if isinstance(answer, Kept):
+        return _fault_of_kept(answer, weights)
     try:
-        _check(answer.index, answer.gradient, weights.theta.size, "n outer gradient")
-        _check(answer.index, answer.carry, weights.carry.size, " carry")
+        _check(what.index, what.gradient, weights.theta.size, "n outer gradient")
+        _check(what.index, what.carry, weights.carry.size, " carry")
     except (NonFiniteError, PoolError) as error:
         return f"gave a useless answer ({error})"
     return ""
 
 
-def digest(answer: Contribution) -> str:
-    """The identity of an answer: sha256 of all that the run takes from it."""
-    content = hashlib.sha256(f"{answer.index} {answer.num_tasks} {answer.num_blocks}".encode())
-    named = sorted(answer.metrics.items())
-    for name, array in [("gradient", answer.gradient), ("carry", answer.carry), *named]:
-        content.update(f"{name} {array.dtype} {array.shape}".encode())
-        content.update(np.ascontiguousarray(array).tobytes())
-    return content.hexdigest()
+def digest_of(answer: Contribution | Kept) -> str:
+    """See `workers.kept.digest`."""
+    return answer.digest if isinstance(answer, Kept) else digest(answer)
+
+
+def _fault_of_kept(kept: Kept, weights: Weights) -> str:
+    expected = (layout(weights.theta), layout(weights.carry))
+    if kept.layout != expected:
+        return f"keeps {' and '.join(kept.layout)} for a gradient and a carry like {expected}"
+    return "" if kept.finite else "keeps an outer gradient or a carry that is not finite"
 
 
 def _check(index: int, vector: Vector, size: int, what: str) -> None:

@@ -1,6 +1,6 @@
-"""Cut the tasks of a step, or of an evaluation, into blocks, and share them out in nodes."""
+"""Cut the tasks of a step, or of an evaluation, into blocks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -9,11 +9,6 @@ from orchestrator.config import MetaConfig
 from workers.batches import draw_batches
 from workers.protocol import Array, Block, Draw, Recipe, Specs, Split, take
 from workers.tasks.family import TaskFamily
-
-#: All blocks below one node of the tree by which a step is summed: what an actor is sent at once.
-Node = Sequence[Block]
-
-_CALLS_PER_ACTOR = 2
 
 
 def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Block]:
@@ -62,23 +57,6 @@ def held_out_blocks(
         )
     specs |= _seeds(config, draw, num_tasks)
     return list(_cut(kind, 0, specs, num_tasks, config.block_size, recipe))
-
-
-def nodes(blocks: Sequence[Block], num_actors: int) -> list[Node]:
-    """Share `blocks` out among actors in as few nodes as leave the work even.
-
-    An actor gets two nodes at least, where there are blocks enough: one to go on with while the
-    answer to the other travels. Held-out blocks are not summed, and stay single.
-    """
-    share = -(-len(blocks) // num_actors)
-    size = 1
-    if blocks[0].kind == "train":
-        while (
-            share >= _CALLS_PER_ACTOR * 2 * size
-            and -(-len(blocks) // (2 * size * num_actors)) * 2 * size == share
-        ):
-            size *= 2
-    return [blocks[i : i + size] for i in range(0, len(blocks), size)]
 
 
 def _seeds(config: MetaConfig, draw: Draw, num_tasks: int) -> dict[str, Array]:

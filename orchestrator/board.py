@@ -1,79 +1,156 @@
-"""Who runs what of an outer step: its nodes, and what came back."""
+"""Who runs what of an outer step: its works, and what came back."""
 
 from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from orchestrator.blocks import Node
 from orchestrator.roster import Actor, Call
+from orchestrator.work import Work, root_above
+from workers.kept import Kept
 from workers.protocol import Contribution
 
 
-class Board:
-    """The nodes of a step. Keyed by the index of their first block.
+@dataclass(frozen=True, slots=True, eq=False)
+class Done:
+    """What came back. vectors, machine: where it was kept, if it was."""
 
-    patience: how many times its usual deadline a node may take.
+    answer: Contribution | Kept
+    vectors: Any = None
+    machine: str = ""
+
+
+class Board:
+    """The works of a step.
+
+    todo: what can be given out. patience: how many times its usual deadline a work may take.
+    root: where contributions are kept, the work whose answer is all that the step needs.
     """
 
-    def __init__(self, nodes: Sequence[Node]):
-        self.todo: deque[Node] = deque(nodes)
+    def __init__(self, leaves: Sequence[Work], summed: bool = False):
+        """Lay out a step.
+
+        Args:
+          summed: by actors: contributions stay where they are made, and are added there.
+        """
+        self.todo: deque[Work] = deque(leaves)
         self.patience = 1
-        self._errors: Counter[int] = Counter()
-        self._deaths: Counter[int] = Counter()
-        self._num_nodes = len(nodes)
-        self._failed_on: dict[int, Actor] = {}
-        self._done: dict[int, Contribution] = {}
+        self.root = root_above(leaves) if summed else None
+        self._leaves = list(leaves)
+        self._above: dict[Work, Work] = {}
+        if self.root is not None:
+            self._link(self.root)
+        self._errors: Counter[Work] = Counter()
+        self._deaths: Counter[Work] = Counter()
+        self._losses: Counter[Work] = Counter()
+        self._failed_on: dict[Work, Actor] = {}
+        self._done: dict[Work, Done] = {}
+        self._digests: dict[Work, str] = {}
 
     @property
     def complete(self) -> bool:
-        """Whether every node is done."""
-        return len(self._done) == self._num_nodes
+        """Whether all that the step needs is done."""
+        return self.root in self._done if self.root else len(self._done) == len(self._leaves)
 
     def contributions(self) -> list[Contribution]:
-        """In order of index."""
-        return [self._done[index] for index in sorted(self._done)]
+        """In order of index, where they were not kept."""
+        done = [self._done[leaf].answer for leaf in self._leaves]
+        return [answer for answer in done if isinstance(answer, Contribution)]
 
-    def give_back(self, node: Node) -> None:
-        """Put a node at the front of the queue, unless it is there or done."""
-        done = node[0].index in self._done
-        if not done and all(node is not other for other in self.todo):
-            self.todo.appendleft(node)
+    def done(self, work: Work) -> Done | None:
+        """What came back for a work, unless it is part of a sum that is done, or lost."""
+        return self._done.get(work)
 
-    def fail(self, node: Node, actor: Actor) -> int:
-        """A node failed on `actor`: it is for others to try again. How often it has failed."""
-        self._errors[node[0].index] += 1
-        self._failed_on[node[0].index] = actor
-        self.give_back(node)
-        return self._errors[node[0].index]
+    def give_back(self, work: Work) -> None:
+        """Put a work at the front of the queue, unless it is there, not needed, or lacks a part."""
+        ready = all(part in self._done for part in work.parts)
+        if ready and not self._is_settled(work) and work not in self.todo:
+            self.todo.appendleft(work)
 
-    def count_death(self, node: Node) -> int:
-        """An actor died while it ran a node. How many have."""
-        self._deaths[node[0].index] += 1
-        return self._deaths[node[0].index]
+    def fail(self, work: Work, actor: Actor) -> int:
+        """A work failed on `actor`: it is for others to try again. How often it has failed."""
+        self._errors[work] += 1
+        self._failed_on[work] = actor
+        self.give_back(work)
+        return self._errors[work]
+
+    def count_death(self, work: Work) -> int:
+        """An actor died while it was at a work. How many have."""
+        self._deaths[work] += 1
+        return self._deaths[work]
 
     def wants(self, call: Call) -> bool:
         """Whether the call's answer would be used."""
-        return call.wanted and call.node[0].index not in self._done
+        return call.wanted and not self._is_settled(call.work)
 
     def take_back(self, actor: Actor) -> None:
         """An actor that was late has answered: what it still has need not run elsewhere."""
-        held = [call.node for call in actor.calls.values()]
-        self.todo = deque(n for n in self.todo if all(n is not node for node in held))
+        held = [call.work for call in actor.calls.values()]
+        self.todo = deque(work for work in self.todo if work not in held)
 
-    def settle(self, node: Node, contribution: Contribution) -> None:
-        """A node is done."""
-        self._done[node[0].index] = contribution
-        self.todo = deque(other for other in self.todo if other is not node)
+    def settle(self, work: Work, done: Done) -> None:
+        """A work is done. The sum above it can be given out once it is the last of its parts.
 
-    def takers(self, node: Node, actors: Sequence[Actor]) -> list[Actor]:
-        """Those of `actors` that may run `node` now.
-
-        Not one that has it already, nor one on which it failed while there are others.
+        The parts of a sum are let go: their memory is free, and if the sum is lost they are made
+        again.
         """
-        failed = self._failed_on.get(node[0].index)
-        others = any(actor.ready and actor is not failed for actor in actors)
-        return [
-            actor
-            for actor in actors
-            if actor.free and not any(call.node is node for call in actor.calls.values())
-            if actor is not failed or not others
-        ]
+        self._done[work] = done
+        if isinstance(done.answer, Kept):
+            self._digests[work] = done.answer.digest
+        for part in work.parts:
+            self._done.pop(part, None)
+        self.todo = deque(other for other in self.todo if not self._is_settled(other))
+        if work in self._above:
+            self.give_back(self._above[work])
+
+    def digest_of(self, work: Work) -> str:
+        """Of the answer that was kept, and perhaps lost; "" if there was none."""
+        return self._digests.get(work, "")
+
+    def lose(self, work: Work) -> int:
+        """What was kept for a work is gone: it is to be made again. How often that happened."""
+        self._losses[work] += 1
+        self._done.pop(work, None)
+        self.todo = deque(other for other in self.todo if work not in other.parts)
+        self._make_again(work)
+        return self._losses[work]
+
+    def taker(self, work: Work, free: Sequence[Actor], others: bool) -> Actor | None:
+        """Who of `free`, in order of preference, is to do a work now.
+
+        Not one that has it already, nor one on which it failed while there are `others`. A sum is
+        best made on a machine that keeps a part of it.
+        """
+        failed = self._failed_on.get(work)
+        machines = {self._done[part].machine for part in work.parts}
+        best = None
+        for actor in free:
+            if any(call.work is work for call in actor.calls.values()):
+                continue
+            if actor is failed and others:
+                continue
+            if not machines or actor.machine in machines:
+                return actor
+            best = best or actor
+        return best
+
+    def _link(self, work: Work) -> None:
+        for part in work.parts:
+            self._above[part] = work
+            self._link(part)
+
+    def _is_settled(self, work: Work) -> bool:
+        """Whether it is done, or part of a sum that is."""
+        at: Work | None = work
+        while at is not None:
+            if at in self._done:
+                return True
+            at = self._above.get(at)
+        return False
+
+    def _make_again(self, work: Work) -> None:
+        if work in self._done:
+            return
+        for part in work.parts:
+            self._make_again(part)
+        self.give_back(work)

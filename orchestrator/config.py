@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StrictInt, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from orchestrator.actor_count import ActorCount, parse_count
 from orchestrator.config_errors import explain, suggest
 from workers.settings.section import Section, setting
 from workers.settings.worker import WorkerSettings
@@ -21,6 +22,9 @@ from workers.settings.worker import WorkerSettings
 PRESETS = Path(__file__).parent / "presets"
 
 Table = dict[str, Any]
+
+# Keys whose value may be a table that is no section.
+_VALUES = {"workers.count"}
 
 
 class OuterSettings(Section):
@@ -53,9 +57,10 @@ class OuterSettings(Section):
 class WorkersSettings(Section):
     """Who runs the blocks."""
 
-    count: StrictInt | Literal["auto"] = setting(
+    count: ActorCount = setting(
         "auto",
-        "Ray actors, >= 0; 0: this process, no Ray; auto: whichever is faster",
+        "Ray actors; 0: this process, no Ray; auto: whichever is faster; MIN..MAX: as many as the "
+        "cluster has room for, and grows to",
         bits=False,
     )
     cpus: float = setting(1, "CPUs that Ray reserves for an actor, > 0", bits=False, gt=0)
@@ -64,6 +69,11 @@ class WorkersSettings(Section):
     )
     block_size: int | None = setting(
         None, "tasks per block, >= 1; unset: by meta_batch_size and execution", ge=1
+    )
+    reduction: Literal["auto", "driver", "actors"] = setting(
+        "auto",
+        "who adds contributions along the tree; auto: actors, above 50 MB a step",
+        bits=False,
     )
     max_failures: int = setting(10, "actors that may be replaced in a run, >= 0", bits=False, ge=0)
     slow_after_s: float = setting(
@@ -80,11 +90,10 @@ class WorkersSettings(Section):
         gt=0,
     )
 
-    @model_validator(mode="after")
-    def _count_in_range(self) -> "WorkersSettings":
-        if self.count != "auto" and not 0 <= self.count <= 4096:
-            raise ValueError(f"workers.count = {self.count} is not 'auto' or 0 to 4096")
-        return self
+    @field_validator("count", mode="before")
+    @classmethod
+    def _parse_count(cls, value: Any) -> ActorCount:
+        return parse_count(value)
 
 
 class EvaluationSettings(Section):
@@ -216,7 +225,7 @@ def read_table(source: str) -> Table:
 
 
 def presets() -> list[str]:
-    """Names of the presets, sorted."""
+    """Their names, sorted."""
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 
@@ -243,7 +252,7 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> Table:
     """{"a": {"b": 1}} -> {"a.b": 1}."""
     flat: Table = {}
     for key, value in table.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and f"{prefix}{key}" not in _VALUES:
             flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value
@@ -284,9 +293,11 @@ def set_key(table: Table, key: str, value: Any) -> list[str]:
 def _bits(section: BaseModel) -> Table:
     table: Table = {}
     for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
+        value, declared = getattr(section, name), field.json_schema_extra
+        if isinstance(declared, dict) and not declared.get("bits"):
+            continue
         if isinstance(value, BaseModel):
             table[name] = _bits(value)
-        elif not isinstance(field.json_schema_extra, dict) or field.json_schema_extra.get("bits"):
+        else:
             table[name] = list(value) if isinstance(value, tuple) else value
     return table

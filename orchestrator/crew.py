@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from orchestrator.blocks import Node
+from workers.kept import Kept
 from workers.protocol import Block, Weights
 
 
@@ -54,8 +54,20 @@ class Crew(Protocol):
     def share(self, weights: Weights) -> Any:
         """The weights, in the form in which `run` takes them."""
 
-    def run(self, handle: Any, weights: Any, node: Node) -> Any:
-        """A call whose answer is the contribution of a node."""
+    def run(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> Any:
+        """A call whose answer is the contribution of a node of the tree."""
+
+    def run_and_keep(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> tuple[Any, Any]:
+        """A call whose answer is `Kept`, and one for what is kept: `Vectors`."""
+
+    def add(
+        self, handle: Any, parts: Sequence[Kept], vectors: Sequence[Any], limit_s: float
+    ) -> tuple[Any, Any]:
+        """As `run_and_keep`, of the sum of what is kept; it raises PartLostError.
+
+        Args:
+          vectors: calls for what is kept of the parts. limit_s: how long the actor waits for them.
+        """
 
     def wait(self, calls: Sequence[Any], timeout_s: float) -> list[Any]:
         """Those of `calls` that are answered; empty only after `timeout_s`."""
@@ -65,6 +77,9 @@ class Crew(Protocol):
 
     def machines(self) -> Machines:
         """What the cluster is now."""
+
+    def request(self, count: int) -> None:
+        """Ask the cluster for room for so many actors; 0: none any more."""
 
     def now(self) -> float:
         """Seconds on a clock that never goes back."""

@@ -29,6 +29,7 @@ class Event(Enum):
     CALL_LOST = "the call or its answer was lost, the actor may be well"
     BLOCK_RAISED = "the block raised an exception"
     ANSWER_REJECTED = "the answer has a wrong shape, or is not finite"
+    SUM_LOST = "what was kept for the tree's next edge does not come"
     COPIES_DIFFER = "two actors gave different answers for the same block"
 
 
@@ -49,7 +50,8 @@ class History:
     replaced: actors replaced so far in the run, without this one. budget: how many may be.
     block_errors: exceptions and rejected answers of this block. block_deaths: actors that died
     while they ran it.
-    misses, lost: of the actor, in a row. proven: whether another did the block in less time.
+    misses: of the actor, in a row. lost: calls of the actor in a row, or how often this sum was
+    lost. proven: whether another did the block in less time.
     compiling: whether the actor runs a block of this shape for the first time.
     begun: whether all actors were ready once, so that the run goes on without this one.
     """
@@ -89,6 +91,8 @@ def decide(event: Event, history: History) -> Decision:
             return Decision.COPY if early else replace
         case Event.CALL_LOST:
             return Decision.RETRY if history.lost < MAX_LOST_CALLS else replace
+        case Event.SUM_LOST:
+            return Decision.RETRY if history.lost < MAX_LOST_CALLS else Decision.FAIL
         case Event.BLOCK_RAISED | Event.ANSWER_REJECTED:
             again = history.block_errors < MAX_BLOCK_ERRORS
             return Decision.RETRY_ELSEWHERE if again else Decision.FAIL

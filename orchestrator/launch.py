@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.actor_count import CountRange
 from orchestrator.blocks import train_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.pool import InProcessPool, Pool
@@ -92,7 +93,7 @@ def launch(
       FingerprintError: this machine would not go on with the same bits.
       PoolError: Ray cannot place the actors.
     """
-    count = _count_asked_for(config)
+    count, most = _count_asked_for(config)
     in_process_gpus = config.workers.gpus if count == 0 else 0
     pool: Any = None
     facts = None
@@ -103,7 +104,7 @@ def launch(
 
     def start_actors(number: int) -> Any:
         say(f"starting Ray and {number} actor{'s' if number > 1 else ''}")
-        return _ray_pool(config, number, examples, notify, verbose)
+        return _ray_pool(config, number, most, examples, notify, verbose)
 
     if count:
         pool = start_actors(count)
@@ -137,18 +138,23 @@ def ray_is_running() -> bool:
     return ray is not None and bool(ray.is_initialized())
 
 
-def _count_asked_for(config: MetaConfig) -> int | None:
-    """Actors to start at once; None if a measurement is to decide."""
+def _count_asked_for(config: MetaConfig) -> tuple[int | None, float | None]:
+    """Actors to start at once, None if a measurement is to decide; and to how many they may grow.
+
+    None: no more than that. infinite: as many as there is room for.
+    """
     count = config.workers.count
+    if isinstance(count, CountRange):
+        return count.min, count.max
     if count != "auto":
-        return count
+        return count, None
     if os.environ.get("RAY_ADDRESS"):
-        return max(1, _cluster_slots(config))
+        return max(1, _cluster_slots(config)), math.inf
     if config.workers.gpus and ray_is_running():
-        return max(1, _cluster_slots(config))
+        return max(1, _cluster_slots(config)), None
     if config.workers.gpus:
-        return max(1, int(runtime.count_gpus() / config.workers.gpus))
-    return None
+        return max(1, int(runtime.count_gpus() / config.workers.gpus)), None
+    return None, None
 
 
 def worthwhile_actors(
@@ -213,7 +219,12 @@ def _in_process(config: MetaConfig, family: TaskFamily) -> InProcessPool:
 
 
 def _ray_pool(
-    config: MetaConfig, count: int, examples: Sequence[Block], notify: Say, verbose: bool
+    config: MetaConfig,
+    count: int,
+    most: float | None,
+    examples: Sequence[Block],
+    notify: Say,
+    verbose: bool,
 ) -> Any:
     from orchestrator.ray_pool import RayPool
 
@@ -221,7 +232,7 @@ def _ray_pool(
         config.worker,
         count,
         config.workers,
-        elastic=config.workers.count == "auto" and bool(os.environ.get("RAY_ADDRESS")),
+        most=most,
         examples=examples,
         notify=notify,
         verbose=verbose,

@@ -19,12 +19,14 @@ class Incidents:
     replaced_actors: actors that died, were stopped or too slow, or whose machine was drained.
     retried_calls: run again since no answer came. copied_calls: run a second time since the answer
     was late. rejected_answers: not used, for a wrong shape or since they were not finite.
+    lost_sums: kept on a machine that went, and made again.
     """
 
     replaced_actors: int = 0
     retried_calls: int = 0
     copied_calls: int = 0
     rejected_answers: int = 0
+    lost_sums: int = 0
 
 
 class Pool(Protocol):

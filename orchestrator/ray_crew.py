@@ -6,6 +6,7 @@ from typing import Any
 
 import ray
 from ray._private.state import state as ray_state
+from ray.autoscaler.sdk import request_resources
 from ray.exceptions import (
     ActorUnavailableError,
     ObjectLostError,
@@ -16,10 +17,10 @@ from ray.exceptions import (
     RayTaskError,
 )
 
-from orchestrator.blocks import Node
 from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Machines
 from orchestrator.ray_session import inline_bytes, interruptible
 from workers.actor import BlockActor
+from workers.kept import Kept
 from workers.protocol import Block, Weights
 from workers.settings.worker import WorkerSettings
 
@@ -71,9 +72,22 @@ class RayCrew:
         large = weights.theta.nbytes + weights.carry.nbytes > inline_bytes()
         return ray.put(weights) if large else weights
 
-    def run(self, handle: Any, weights: Any, node: Node) -> Any:
+    def run(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> Any:
         """See `Crew.run`."""
-        return handle.run.remote(weights, node)
+        return handle.run.remote(weights, blocks)
+
+    def run_and_keep(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> tuple[Any, Any]:
+        """See `Crew.run_and_keep`."""
+        vectors, kept = handle.run_and_keep.options(num_returns=2).remote(weights, blocks)
+        return kept, vectors
+
+    def add(
+        self, handle: Any, parts: Sequence[Kept], vectors: Sequence[Any], limit_s: float
+    ) -> tuple[Any, Any]:
+        """See `Crew.add`. Within a list, Ray leaves the references to the actor to wait for."""
+        add = handle.add.options(num_returns=2)
+        total, kept = add.remote(list(parts), list(vectors), limit_s)
+        return kept, total
 
     def wait(self, calls: Sequence[Any], timeout_s: float) -> list[Any]:
         """See `Crew.wait`."""
@@ -115,6 +129,11 @@ class RayCrew:
                 room.append(there.get("GPU", 0) / self._gpus)
             slots += int(min(room))
         return Machines(slots, draining)
+
+    def request(self, count: int) -> None:
+        """See `Crew.request`. Ray's autoscaler takes it as what must be there, used or not."""
+        bundle = {"CPU": self._cpus, **({"GPU": self._gpus} if self._gpus else {})}
+        request_resources(bundles=[bundle] * count)
 
     def now(self) -> float:
         """See `Crew.now`."""

@@ -1,5 +1,6 @@
 """Blocks on Ray actors, one core or GPU each."""
 
+import os
 from collections.abc import Callable, Sequence
 
 import ray
@@ -23,7 +24,7 @@ class RayPool(ActorPool):
         count: int,
         workers: WorkersSettings,
         *,
-        elastic: bool = False,
+        most: float | None = None,
         examples: Sequence[Block] = (),
         notify: Callable[[str], None] = lambda text: None,
         verbose: bool = False,
@@ -33,7 +34,7 @@ class RayPool(ActorPool):
 
         Args:
           workers: resources of each actor, deadlines and the budget; its `count` is not read.
-          elastic, examples, notify: see `ActorPool`.
+          most, examples, notify: see `ActorPool`.
         Raises:
           ValueError: Ray can never place so many actors, or they could not import metatrain.
         """
@@ -41,15 +42,19 @@ class RayPool(ActorPool):
         self._owns_ray = not ray.is_initialized()
         try:
             if self._owns_ray:
-                start_ray(count * workers.cpus, verbose)
-            check_resources(count, workers.cpus, workers.gpus)
+                here = len(os.sched_getaffinity(0)) / workers.cpus
+                room = count if most is None else max(count, min(most, here))
+                start_ray(room * workers.cpus, verbose)
+            if most is None:  # otherwise machines may come
+                check_resources(count, workers.cpus, workers.gpus)
             super().__init__(
                 RayCrew(settings, workers.cpus, workers.gpus, actor_class),
                 count,
                 max_failures=workers.max_failures,
                 slow_after_s=workers.slow_after_s,
                 start_limit_s=workers.start_limit_s,
-                elastic=elastic,
+                most=most,
+                reduction=workers.reduction,
                 examples=examples,
                 notify=notify,
             )

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.aggregate import digest
+from orchestrator.aggregate import digest_of
 from orchestrator.board import Board
 from orchestrator.crew import CallRaisedError
 from orchestrator.failure import MAX_BLOCK_DEATHS, Decision, Event, History, back_off_s, decide
 from orchestrator.pool import Incidents
-from orchestrator.roster import Actor, Call, Roster, name_of
+from orchestrator.roster import Actor, Call, Roster
+from orchestrator.work import Work
 from workers.errors import FingerprintError, MetatrainError, PoolError
+from workers.kept import Kept
 from workers.protocol import Contribution
 
 # An actor is at fault if another took less than this part of its time for the same block.
@@ -41,14 +43,14 @@ class Recovery:
     def bury(
         self, event: Event, actor: Actor, why: str, board: Board, proven: bool = False
     ) -> None:
-        """End an actor and start another, within the budget; its nodes go elsewhere at once.
+        """End an actor and start another, within the budget; its works go elsewhere at once.
 
         Args:
           proven: see `History`.
         Raises:
           MetatrainError: the budget is used up, or this would happen again.
         """
-        killer = actor.head[1].node if event is Event.ACTOR_DIED and actor.head else None
+        killer = actor.head[1].work if event is Event.ACTOR_DIED and actor.head else None
         deaths = board.count_death(killer) if killer is not None else 0
         decision = self._decide(
             event,
@@ -62,7 +64,7 @@ class Recovery:
                 raise FingerprintError(f"{actor} {why}")
             if killer is not None and deaths >= MAX_BLOCK_DEATHS:
                 raise PoolError(
-                    f"{name_of(killer)} killed {deaths} actors, one after another (do they exhaust "
+                    f"{killer} killed {deaths} actors, one after another (do they exhaust "
                     f"the memory?); the last, {actor}, {why}"
                 )
             count = "1 actor was" if self._replaced == 0 else f"{self._replaced + 1} actors were"
@@ -75,9 +77,9 @@ class Recovery:
         delay_s = back_off_s(self._failed_starts)
         self._roster.replace(actor, delay_s)
         for call in actor.calls.values():
-            if board.wants(call) and not self._roster.runs(call.node):
+            if board.wants(call) and not self._roster.runs(call.work):
                 self.incidents.retried_calls += 1
-                board.give_back(call.node)
+                board.give_back(call.work)
         self._notify(
             f"{actor} {why}; its blocks run elsewhere, another takes its place"
             + (f" in {delay_s:g} s" if delay_s else "")
@@ -87,7 +89,7 @@ class Recovery:
         """A call was lost on its way: again at once, unless that goes on and on."""
         actor.lost += 1
         if call is not None and board.wants(call):
-            board.give_back(call.node)
+            board.give_back(call.work)
         if self._decide(Event.CALL_LOST, lost=actor.lost) is not Decision.RETRY:
             self.bury(Event.CALL_LOST, actor, f"cannot be reached: {why}", board)
             return
@@ -105,9 +107,9 @@ class Recovery:
             why = error.cause if ours else error
             raise PoolError(f"{actor} could not be made: {why}") from error.cause
         if board.wants(call):
-            errors = board.fail(call.node, actor)
+            errors = board.fail(call.work, actor)
             if self._decide(Event.BLOCK_RAISED, block_errors=errors) is Decision.FAIL:
-                what = f"{name_of(call.node)} failed on {errors} actors: "
+                what = f"{call.work} failed on {errors} actors: "
                 raise _as_ours(error, what) from error.cause
             self.incidents.retried_calls += 1
 
@@ -116,22 +118,40 @@ class Recovery:
         self.incidents.rejected_answers += 1
         if not board.wants(call):
             return
-        errors = board.fail(call.node, actor)
+        errors = board.fail(call.work, actor)
         if self._decide(Event.ANSWER_REJECTED, block_errors=errors) is Decision.FAIL:
             raise PoolError(
-                f"{name_of(call.node)} gave what cannot be used on {errors} actors; the last, "
+                f"{call.work} gave what cannot be used on {errors} actors; the last, "
                 f"{actor}, {fault}"
             )
         self.incidents.retried_calls += 1
-        self._notify(f"{actor} {fault}: {name_of(call.node)} run again elsewhere")
+        self._notify(f"{actor} {fault}: {call.work} run again elsewhere")
 
-    def compare(self, actor: Actor, call: Call, answer: Contribution) -> None:
-        """A late copy must be equal to the answer that was used instead of it."""
-        if not call.digest or digest(answer) == call.digest:
+    def rebuild(self, work: Work, why: str, board: Board) -> None:
+        """What was kept for a work does not come: it is made again, its parts too if need be.
+
+        Perhaps it was on its way: the next wait for it is longer.
+        """
+        self.incidents.lost_sums += 1
+        board.patience *= 2
+        losses = board.lose(work)
+        if self._decide(Event.SUM_LOST, lost=losses) is Decision.FAIL:
+            raise PoolError(
+                f"{work} was lost {losses} times on its way between actors, the last time: {why}"
+            )
+        self._notify(f"{work} is lost ({why}): it is made again")
+
+    def compare(self, actor: Actor, work: Work, known: str, answer: Contribution | Kept) -> None:
+        """A late copy, or what was lost and made again, must be what it was the first time.
+
+        Args:
+          known: digest of the answer that was used, "" if there is none.
+        """
+        if not known or digest_of(answer) == known:
             return
         assert self._decide(Event.COPIES_DIFFER) is Decision.FAIL
         raise PoolError(
-            f"{name_of(call.node)} came out differently on {actor} than on the actor whose answer "
+            f"{work} came out differently on {actor} than on the actor whose answer "
             "was used: a machine computes wrongly, or the model is not a function of its inputs; "
             "find out which before you go on from a checkpoint before that step"
         )
@@ -152,8 +172,8 @@ class Recovery:
             self.bury(Event.DEADLINE_MISSED, actor, why, board, proven)
         elif call.misses == 1:
             for waiting in actor.calls.values():
-                if board.wants(waiting) and not self._roster.runs(waiting.node):
-                    board.give_back(waiting.node)
+                if board.wants(waiting) and not self._roster.runs(waiting.work):
+                    board.give_back(waiting.work)
                     self.incidents.copied_calls += 1
             self._notify(f"{actor} {why}: its blocks run a second time elsewhere")
 

@@ -6,50 +6,32 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.aggregate import digest
-from orchestrator.blocks import Node
+from orchestrator.aggregate import digest_of
 from orchestrator.crew import Crew
+from orchestrator.work import Work
+from workers.kept import Kept
 from workers.protocol import Block, Contribution, Place
 
 _IN_FLIGHT = 2
 _LOOK_EVERY_S = 2.0
 
 
-def kind_of(block: Block) -> Hashable:
-    """Blocks of a kind take equally long, task for task."""
-    return block.kind, block.recipe.inner_steps if block.recipe else None
-
-
-def shape_of(block: Block) -> Hashable:
-    """Blocks of a shape share a compiled graph."""
-    return kind_of(block), block.hi - block.lo
-
-
-def num_tasks(node: Node) -> int:
-    """Tasks of a node."""
-    return node[-1].hi - node[0].lo
-
-
-def name_of(node: Node) -> str:
-    """For the user."""
-    first, last = node[0].lo, node[-1].hi - 1
-    tasks = f"task {first}" if first == last else f"tasks {first} to {last}"
-    return f"{tasks} of step {node[0].step}"
-
-
 @dataclass(eq=False)
 class Call:
-    """A node on its way to an actor, in it, or on its way back.
+    """A work on its way to an actor, in it, or on its way back.
 
     started: when it came to the head of its actor's queue. compiling: whether the actor sees its
-    shape for the first time. misses: deadlines that it has missed. wanted: whether a step waits for
-    it. digest: of the answer that was used instead, "" if there is none; elsewhere_s: how long that
-    answer took.
+    shape for the first time. vectors: where they will be kept, if they will. parts: what is to
+    be added. misses: deadlines that
+    it has missed. wanted: whether a step waits for it. digest: of the answer that was used instead,
+    "" if there is none; elsewhere_s: how long that answer took.
     """
 
-    node: Node
+    work: Work
     compiling: bool
     started: float
+    vectors: Any = None
+    parts: Sequence[Any] = ()
     misses: int = 0
     wanted: bool = True
     digest: str = ""
@@ -92,8 +74,13 @@ class Actor:
 
     @property
     def free(self) -> bool:
-        """Whether it can be given a node: one to run, and one to go on with."""
+        """Whether it can be given a work: one to do, and one to go on with."""
         return self.ready and not self.suspect and len(self.calls) < _IN_FLIGHT
+
+    @property
+    def machine(self) -> str:
+        """Ray's id of it, "" until it is known."""
+        return self.place.node if self.place else ""
 
     def __str__(self) -> str:
         return f"an actor on {self.place}" if self.place else "an actor that was starting"
@@ -109,22 +96,27 @@ class Roster:
         self,
         crew: Crew,
         count: int,
-        elastic: bool,
+        most: float,
         examples: Sequence[Block],
         notify: Callable[[str], None],
     ):
         """Start `count` actors.
 
         Args:
-          elastic: use machines that join, up to an actor per block.
+          most: use machines that join, up to so many actors, or as many as a step has blocks. If
+            it is finite, the cluster is asked for room for them.
           examples: blocks that an actor runs before it is ready, so that it has compiled them.
         """
-        self._crew, self._elastic, self._examples = crew, elastic, examples
+        self._crew, self._most, self._examples = crew, most, examples
+        self._asks = count < most < math.inf
+        self._elastic = most > count
         self._notify = notify
         self._openings: deque[float] = deque()
         self._looked = crew.now()
         self.actors: list[Actor] = []
         self.avoid: list[str] = []
+        if self._asks:
+            crew.request(int(most))
         for _ in range(count):
             self._hire()
 
@@ -162,10 +154,11 @@ class Roster:
 
     def forgive(self, seconds: float) -> None:
         """The driver itself stood still for so long: nobody is late by that."""
+        now = self._crew.now()
         for actor in self.actors:
-            actor.since += seconds
+            actor.since = min(now, actor.since + seconds)
             for call in actor.calls.values():
-                call.started += seconds
+                call.started = min(now, call.started + seconds)
 
     def disown(self) -> None:
         """A new step begins: what an interrupted one has left behind is not wanted any more."""
@@ -173,21 +166,21 @@ class Roster:
             for call in actor.calls.values():
                 call.wanted = False
 
-    def runs(self, node: Node) -> bool:
-        """Whether an actor has the node that has missed no deadline with what it has."""
+    def runs(self, work: Work) -> bool:
+        """Whether an actor has the work that has missed no deadline with what it has."""
         return any(
-            call.node is node
+            call.work is work
             for actor in self.actors
             if not actor.suspect
             for call in actor.calls.values()
         )
 
-    def mark_copies(self, node: Node, answer: Contribution, took_s: float) -> None:
-        """`node` is done: what others will still answer is to be compared with this."""
+    def mark_copies(self, work: Work, answer: Contribution | Kept, took_s: float) -> None:
+        """`work` is done: what others will still answer is to be compared with this."""
         for actor in self.actors:
             for call in actor.calls.values():
-                if call.node is node:
-                    call.wanted, call.digest, call.elsewhere_s = False, digest(answer), took_s
+                if call.work is work:
+                    call.wanted, call.digest, call.elsewhere_s = False, digest_of(answer), took_s
 
     def build_again(self, actor: Actor) -> None:
         """Ask anew, where the calls of the start were lost."""
@@ -199,6 +192,8 @@ class Roster:
         for actor in list(self.actors):
             self._dismiss(actor)
         self._openings.clear()
+        if self._asks:
+            self._crew.request(0)
 
     def _hire(self) -> None:
         handle = self._crew.start(self.avoid)
@@ -220,7 +215,7 @@ class Roster:
             self._openings.append(self._crew.now())
             self._notify(f"{place.host} is being drained: {actor} gets no more blocks")
         staying = sum(not actor.leaving for actor in self.actors) + len(self._openings)
-        more = min(machines.slots, num_blocks) - staying
+        more = int(min(machines.slots, num_blocks, self._most)) - staying
         if self._elastic and more > 0:
             self._notify(f"there is room for {more} more actor{'s' if more > 1 else ''}: starting")
             for _ in range(more):

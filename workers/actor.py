@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import ray
 
 from workers.combine import combine
-from workers.errors import MetatrainError
+from workers.errors import MetatrainError, PartLostError
+from workers.kept import Kept, Vectors, keep
 from workers.protocol import Block, Built, Contribution, Place, Weights
 from workers.settings.worker import WorkerSettings
 
@@ -59,3 +61,37 @@ class BlockActor:
     def run(self, weights: Weights, blocks: Sequence[Block]) -> Contribution:
         """The blocks of a node of the tree, combined. Raises as `BlockRunner.run` does."""
         return combine([self._runner.run(weights, block) for block in blocks])
+
+    def run_and_keep(self, weights: Weights, blocks: Sequence[Block]) -> tuple[Vectors, Kept]:
+        """As `run`, in two values: Ray keeps the vectors on this machine until they are asked for.
+
+        Ray owns them, not this process: they outlive it.
+        """
+        return keep(self.run(weights, blocks))
+
+    def add(
+        self, parts: Sequence[Kept], vectors: Sequence[Any], limit_s: float
+    ) -> tuple[Vectors, Kept]:
+        """Contributions of neighbouring nodes, combined: an edge of the tree.
+
+        Args:
+          vectors: Ray's references to those of the parts.
+          limit_s: how long to wait for them.
+        Raises:
+          PartLostError: a part did not come; it has to be made again.
+        """
+        ray.wait(list(vectors), num_returns=len(vectors), timeout=limit_s)
+        wholes = [
+            part.whole(_vectors_of(number, reference))
+            for number, (part, reference) in enumerate(zip(parts, vectors, strict=True))
+        ]
+        return keep(combine(wholes))
+
+
+def _vectors_of(number: int, reference: Any) -> Vectors:
+    """What is there, now."""
+    try:
+        vectors: Vectors = ray.get(reference, timeout=0)
+    except ray.exceptions.RayError as error:
+        raise PartLostError(f"{number}: {type(error).__name__}") from None
+    return vectors

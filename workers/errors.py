@@ -28,5 +28,14 @@ class PoolError(MetatrainError):
     """Blocks could not be run: actors kept dying, or user code failed twice on the same block."""
 
 
+class PartLostError(MetatrainError):
+    """A part of a sum did not come from where it is kept. The message begins with its number."""
+
+    @property
+    def number(self) -> int:
+        """Which part of those that were to be added, from 0."""
+        return int(str(self).partition(":")[0])
+
+
 class CheckpointError(MetatrainError):
     """A checkpoint that is missing or does not verify."""

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from orchestrator.actor_count import CountRange
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.evaluate import recipes
@@ -36,22 +37,23 @@ def check_machine(config: MetaConfig) -> None:
       ValueError: names what is needed and what there is.
     """
     workers = config.workers
+    count = workers.count.min if isinstance(workers.count, CountRange) else workers.count
     if os.environ.get("RAY_ADDRESS") or ray_is_running():
         return
     most = _MOST_ACTORS_PER_CORE * len(os.sched_getaffinity(0))
-    if workers.count != "auto" and workers.count > most:
+    if count != "auto" and count > most:
         raise ValueError(
             f"workers.count = {workers.count}, but this machine has room for {most} actors at most "
             f"({_MOST_ACTORS_PER_CORE} per core); lower it, or set RAY_ADDRESS to a cluster"
         )
     if not workers.gpus:
         return
-    count = 1 if workers.count == "auto" else max(1, workers.count)
-    needed, there = workers.gpus * count, runtime.count_gpus()
+    runners = 1 if count == "auto" else max(1, count)
+    needed, there = workers.gpus * runners, runtime.count_gpus()
     if needed > there:
         raise ValueError(
-            f"workers.gpus = {workers.gpus:g} for {count} runner{'s' if count > 1 else ''} needs "
-            f"{needed:g} GPU{'' if needed == 1 else 's'}, this machine has {there:g}; set "
+            f"workers.gpus = {workers.gpus:g} for {runners} runner{'s' if runners > 1 else ''} "
+            f"needs {needed:g} GPU{'' if needed == 1 else 's'}, this machine has {there:g}; set "
             "workers.gpus=0, or RAY_ADDRESS to a cluster that has them"
         )
 

@@ -1,6 +1,7 @@
 """Actors that compute nothing: for what Ray does, without what TensorFlow takes to start."""
 
 import os
+import time
 
 import numpy as np
 
@@ -41,6 +42,14 @@ class EchoActor(BlockActor):
             metrics={},
             seconds=0.001,
         )
+
+
+class SlowToAdd(EchoActor):
+    """Waits for a second before it adds."""
+
+    def add(self, parts, vectors, limit_s):
+        time.sleep(1)
+        return super().add(parts, vectors, limit_s)
 
 
 class DiesInBuild(EchoActor):

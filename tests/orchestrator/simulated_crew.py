@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.blocks import Node
 from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Machines
 from workers.combine import combine
+from workers.errors import PartLostError
+from workers.kept import Kept, Vectors, keep
 from workers.protocol import Block, Built, Contribution, Place, Weights
 
 NUM_PARAMETERS = 5
@@ -50,7 +51,8 @@ class SimulatedActor:
     slow: step -> more for a block of it.
     placeable: whether there is a machine for it. dies_in_build: whether it never gets ready.
     raises, kills, spoils: block index -> the exception; whether it dies of it; what it makes of
-    its contribution. loses: chance that a call is lost.
+    its contribution. spoils_sums: what it makes of the next sums. loses: chance that a call
+    is lost. add_s: how long it takes to add. machine_gone: with all that was kept there.
     """
 
     number: int
@@ -65,17 +67,24 @@ class SimulatedActor:
     raises: dict[int, BaseException] = field(default_factory=dict)
     kills: set[int] = field(default_factory=set)
     spoils: dict[int, Callable[[Contribution], Any]] = field(default_factory=dict)
+    spoils_sums: list[Callable[[Contribution], Any]] = field(default_factory=list)
     loses: float = 0.0
+    add_s: float = 0.01
     alive: bool = True
     preempted: bool = False
     stopped: bool = False
     ended: bool = False
+    machine_gone: bool = False
     busy_until: float = 0.0
     ran: list[tuple[int, int]] = field(default_factory=list)
 
     def kill(self, preempted: bool = False) -> None:
         """As SIGKILL, or the end of its machine."""
         self.alive, self.preempted = False, preempted
+
+    def take_machine(self) -> None:
+        """The actor goes, and what is kept beside it."""
+        self.alive, self.machine_gone = False, True
 
 
 @dataclass(eq=False)
@@ -89,16 +98,32 @@ class SimulatedCall:
     kills: bool = False
 
 
+@dataclass(eq=False)
+class SimulatedVectors:
+    """What is kept on an actor's machine. It outlives the actor, but not the machine."""
+
+    actor: SimulatedActor
+    value: Vectors | None
+    lost: bool = False
+
+    @property
+    def gone(self) -> bool:
+        return self.lost or self.actor.machine_gone
+
+
 class SimulatedCrew:
     """See `orchestrator.crew.Crew`.
 
-    actors: all that were ever started. make: changes an actor as it is started.
+    actors: all that were ever started. make: changes an actor as it is started. sums: who added,
+    and what came out. requested: actors for which the cluster was asked for room.
     """
 
     def __init__(self, make: Callable[[SimulatedActor], None] = lambda actor: None, seed: int = 0):
         self.actors: list[SimulatedActor] = []
         self.cluster = Machines(slots=0, draining=frozenset())
         self.avoided: list[list[str]] = []
+        self.sums: list[tuple[SimulatedActor, Contribution]] = []
+        self.requested: list[int] = []
         self._make, self._random = make, random.Random(seed)
         self._clock = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -137,26 +162,71 @@ class SimulatedCrew:
     def share(self, weights: Weights) -> Weights:
         return weights
 
-    def run(self, handle: SimulatedActor, weights: Weights, node: Node) -> SimulatedCall:
-        handle.ran.append((node[0].step, node[0].index))
-        tasks = node[-1].hi - node[0].lo
-        begins = max(self._clock, handle.busy_until)
-        handle.busy_until = begins + tasks * handle.task_s + handle.compile_s
-        handle.busy_until += handle.slow.get(node[0].step, 0.0)
-        handle.compile_s = 0.0
-        call = SimulatedCall(handle, handle.busy_until)
-        index = node[0].index
-        if self._random.random() < handle.loses:
-            call.error = CallLostError("the call was lost")
-        elif index in handle.raises:
-            call.error = CallRaisedError(handle.raises[index])
+    def run(
+        self, handle: SimulatedActor, weights: Weights, blocks: Sequence[Block]
+    ) -> SimulatedCall:
+        return self._run(handle, blocks)
+
+    def run_and_keep(
+        self, handle: SimulatedActor, weights: Weights, blocks: Sequence[Block]
+    ) -> tuple[SimulatedCall, SimulatedVectors]:
+        call = self._run(handle, blocks)
+        return call, self._keep(call)
+
+    def add(
+        self,
+        handle: SimulatedActor,
+        parts: Sequence[Kept],
+        vectors: Sequence[SimulatedVectors],
+        limit_s: float,
+    ) -> tuple[SimulatedCall, SimulatedVectors]:
+        call = self._call(handle, handle.add_s)
+        missing = [n for n, each in enumerate(vectors) if each.gone]
+        if call.error is not None:
+            pass
+        elif missing:
+            call.due = handle.busy_until = call.due + limit_s
+            call.error = CallRaisedError(PartLostError(f"{missing[0]}: it is gone"))
         else:
+            wholes = [part.whole(each.value) for part, each in zip(parts, vectors, strict=True)]
+            total = combine(wholes)
+            spoil = handle.spoils_sums.pop(0) if handle.spoils_sums else lambda whole: whole
+            call.answer = spoil(total)
+            self.sums.append((handle, total))
+        return call, self._keep(call)
+
+    def _run(self, handle: SimulatedActor, blocks: Sequence[Block]) -> SimulatedCall:
+        handle.ran.append((blocks[0].step, blocks[0].index))
+        tasks = blocks[-1].hi - blocks[0].lo
+        seconds = tasks * handle.task_s + handle.compile_s + handle.slow.get(blocks[0].step, 0.0)
+        handle.compile_s = 0.0
+        call = self._call(handle, seconds)
+        index = blocks[0].index
+        if call.error is None and index in handle.raises:
+            call.error = CallRaisedError(handle.raises[index])
+        elif call.error is None:
             spoil = handle.spoils.get(index, lambda contribution: contribution)
-            call.answer = spoil(combine([contribution_of(block) for block in node]))
+            call.answer = spoil(combine([contribution_of(block) for block in blocks]))
             call.kills = index in handle.kills
         return call
 
-    def wait(self, calls: Sequence[SimulatedCall], timeout_s: float) -> list[SimulatedCall]:
+    def _call(self, handle: SimulatedActor, seconds: float) -> SimulatedCall:
+        handle.busy_until = max(self._clock, handle.busy_until) + seconds
+        call = SimulatedCall(handle, handle.busy_until)
+        if self._random.random() < handle.loses:
+            call.error = CallLostError("the call was lost")
+        return call
+
+    def _keep(self, call: SimulatedCall) -> "SimulatedVectors":
+        """Take the answer apart: what is kept is on the actor's machine, and goes with it."""
+        vectors = None
+        if isinstance(call.answer, Contribution):
+            vectors, call.answer = keep(call.answer)
+        return SimulatedVectors(call.actor, vectors)
+
+    def wait(self, calls: Sequence[Any], timeout_s: float) -> list[Any]:
+        if calls and isinstance(calls[0], SimulatedVectors):
+            return list(calls)
         until = self._clock + timeout_s
         while True:
             done = [call for call in calls if self._is_over(call)]
@@ -164,7 +234,11 @@ class SimulatedCrew:
                 return done[:1]
             self._advance(calls, until)
 
-    def answer(self, call: SimulatedCall) -> Any:
+    def answer(self, call: Any) -> Any:
+        if isinstance(call, SimulatedVectors):
+            if call.gone:
+                raise CallLostError("it is gone")
+            return call.value
         actor = call.actor
         if call.kills and call.due <= self._clock:
             actor.alive = False
@@ -176,6 +250,9 @@ class SimulatedCrew:
 
     def machines(self) -> Machines:
         return self.cluster
+
+    def request(self, count: int) -> None:
+        self.requested.append(count)
 
     def now(self) -> float:
         return self._clock

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from small_configs import REPTILE_ADAM, images, sinusoid
 
-from orchestrator.blocks import held_out_blocks, nodes, train_blocks
-from workers.protocol import Block, Recipe
+from orchestrator.blocks import held_out_blocks, train_blocks
+from workers.protocol import Recipe
 from workers.tasks.registry import make_family
 
 RECIPE = Recipe(0.01, 3)
@@ -99,37 +99,3 @@ def test_a_block_is_a_value(config, family):
     block = train_blocks(config, family, 0)[0]
     with pytest.raises(dataclasses.FrozenInstanceError):
         block.index = 1
-
-
-def some_blocks(count, kind="train"):
-    return [Block(kind, 0, index, index, index + 1, {}) for index in range(count)]
-
-
-@pytest.mark.parametrize(
-    ("num_blocks", "num_actors", "sizes"),
-    [
-        (8, 1, [4, 4]),
-        (8, 2, [2, 2, 2, 2]),
-        (8, 3, [1] * 8),  # three and three and two: nodes of two would make it four
-        (8, 4, [1] * 8),
-        (16, 4, [2] * 8),
-        (7, 1, [1] * 7),  # an odd one would leave a node of two half empty
-        (1, 4, [1]),
-        (100, 3, [2] * 50),
-    ],
-)
-def test_nodes_are_as_large_as_leaves_two_for_each_actor(num_blocks, num_actors, sizes):
-    assert [len(node) for node in nodes(some_blocks(num_blocks), num_actors)] == sizes
-
-
-@pytest.mark.parametrize("num_actors", range(1, 9))
-def test_no_actor_works_longer_because_blocks_go_out_in_nodes(num_actors):
-    for num_blocks in range(1, 70):
-        shared = nodes(some_blocks(num_blocks), num_actors)
-        assert [block.index for node in shared for block in node] == list(range(num_blocks))
-        longest = -(-len(shared) // num_actors) * len(shared[0])
-        assert longest == -(-num_blocks // num_actors)
-
-
-def test_held_out_blocks_go_out_one_by_one():
-    assert [len(node) for node in nodes(some_blocks(8, "evaluate"), 1)] == [1] * 8

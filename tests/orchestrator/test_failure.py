@@ -42,6 +42,8 @@ TRUTH_TABLE = [
     (Event.BLOCK_RAISED, {"replaced": 9, "budget": 1, "block_errors": 1}, Decision.RETRY_ELSEWHERE),
     (Event.ANSWER_REJECTED, {"budget": 0, "block_errors": 1}, Decision.RETRY_ELSEWHERE),
     (Event.ANSWER_REJECTED, {"budget": 10, "block_errors": 2}, Decision.FAIL),
+    (Event.SUM_LOST, {"budget": 0, "lost": 7}, Decision.RETRY),
+    (Event.SUM_LOST, {"budget": 10, "lost": 8}, Decision.FAIL),
     (Event.COPIES_DIFFER, {"budget": 10}, Decision.FAIL),
 ]
 

@@ -1,12 +1,17 @@
 """Machines that die, hang, come and go: three nodes here, with Ray's default health checks."""
 
+import math
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import echo_actor
 import faults
+import numpy as np
 import pytest
 import ray
+from echo_actor import SETTINGS, SlowToAdd, blocks_of, weights_of
 from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
@@ -14,6 +19,7 @@ from orchestrator.blocks import example_blocks
 from orchestrator.config import WorkersSettings, to_toml
 from orchestrator.ray_crew import RayCrew
 from orchestrator.ray_pool import RayPool
+from workers.combine import combine
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -43,13 +49,20 @@ def pool(launch, nodes):
         launch.config.worker,
         NUM_NODES,
         WorkersSettings(max_failures=1000),
-        elastic=True,
+        most=math.inf,
         examples=example_blocks(launch.config, launch.family),
     )
     pool.expect(launch.fingerprint)
     pool.wait_until_ready()
     yield pool
     pool.close()
+
+
+@pytest.fixture
+def echo_actors():
+    ray.cloudpickle.register_pickle_by_value(echo_actor)  # which actors cannot import
+    yield echo_actor
+    ray.cloudpickle.unregister_pickle_by_value(echo_actor)
 
 
 def until(launch, pool, condition):
@@ -89,6 +102,27 @@ def test_a_node_that_is_drained_gets_no_more_blocks(launch, pool, nodes, expecte
     on_it = {place.pid for place in pool.places() if place.node == target.struck}
     until(launch, pool, lambda: not on_it & set(pool.pids()))
     assert sha256_after(launch, pool) == expected
+
+
+def test_a_sum_that_goes_with_its_node_is_made_again(nodes, echo_actors):
+    """Vectors of 4 MB, which stay in the object stores of the nodes."""
+    while sum(node["Alive"] for node in ray.nodes()) < NUM_NODES:
+        nodes.add_node(num_cpus=1)
+    workers = WorkersSettings(max_failures=1000, reduction="actors")
+    pool = RayPool(SETTINGS, NUM_NODES, workers, actor_class=SlowToAdd)
+    target = faults.Target(pool, nodes)
+    try:
+        for step in range(6):
+            if step == 3:  # when all have run their blocks, and wait before they add
+                threading.Timer(0.5, faults.kill_node, [target]).start()
+            weights = weights_of(1_000_000, step + 1)
+            total = combine(pool.run(weights, blocks_of(step, 16)))
+            factors = np.float32(sum(range(1, 17)))
+            np.testing.assert_array_equal(total.gradient, factors * weights.theta)
+        assert target.struck
+        assert pool.incidents.lost_sums >= 1
+    finally:
+        pool.close()
 
 
 def test_a_node_to_avoid_gets_no_actor(launch, nodes):

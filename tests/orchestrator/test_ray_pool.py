@@ -94,6 +94,18 @@ def test_theta_of_reptile_is_the_same_with_2_or_3_actors(sinusoids, two_actors, 
     assert sha256_after(sinusoids, make_pool(sinusoids, 3)) == expected
 
 
+@pytest.mark.parametrize("kill_at_step", [None, 20])
+def test_theta_is_the_same_if_actors_add_contributions(sinusoids, make_pool, kill_at_step):
+    expected = sha256_after(sinusoids)
+    pool = make_pool(sinusoids, 3, reduction="actors")
+    pool.wait_until_ready()
+    assert len(pool.run(*first_blocks(sinusoids))) == 1
+    if kill_at_step is None:
+        assert sha256_after(sinusoids, pool) == expected
+    else:
+        assert sha256_with_a_kill(sinusoids, pool, kill_at_step) == expected
+
+
 def test_theta_of_a_users_model_is_the_same_with_2_actors(make_pool):
     """Dropout, running statistics, and Keras' normalization layers."""
     launch = in_process(case("a user's model", Path(), Path()))

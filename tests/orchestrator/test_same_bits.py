@@ -13,10 +13,10 @@ from small_configs import sinusoid
 from small_ray import running_ray
 from small_runs import in_process
 
-from orchestrator.blocks import nodes
 from orchestrator.config import MetaConfig
 from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
+from orchestrator.work import leaves
 from workers.protocol import Block, Contribution, Weights
 from workers.tensors import sha256
 
@@ -97,8 +97,8 @@ class Processes:
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
         answers = [
-            self._actors[i % len(self._actors)].run.remote(self._settings, weights, node)
-            for i, node in enumerate(nodes(blocks, self._count))
+            self._actors[i % len(self._actors)].run.remote(self._settings, weights, work.blocks)
+            for i, work in enumerate(leaves(blocks, self._count))
         ]
         return [ray.get(answer) for answer in reversed(answers)]
 

@@ -1,0 +1,63 @@
+"""How many actors a run asks for: a number, a range, or whichever is faster."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from workers.settings.section import Section, setting
+
+MOST_ACTORS = 4096
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+
+
+class CountRange(Section):
+    """As many actors as the cluster has room for, and grows to."""
+
+    min: int = setting(
+        1, "actors with which a run starts, 1 to 4096", bits=False, ge=1, le=MOST_ACTORS
+    )
+    max: int = setting(
+        MOST_ACTORS,
+        "actors for which Ray's autoscaler is asked, min to 4096",
+        bits=False,
+        ge=1,
+        le=MOST_ACTORS,
+    )
+
+    def __str__(self) -> str:
+        return f"{self.min}..{self.max}"
+
+
+ActorCount = int | Literal["auto"] | CountRange
+
+
+def parse_count(value: Any) -> ActorCount:
+    """Take a number, 'auto', 'MIN..MAX', or a table of both.
+
+    Raises:
+      ValueError: one line that names the value and what is allowed.
+    """
+    if value == "auto" or isinstance(value, CountRange):
+        return value
+    if _is_count(value) and 0 <= value <= MOST_ACTORS:
+        return int(value)
+    least, most = _ends(value)
+    if _is_count(least) and _is_count(most) and 1 <= least <= most <= MOST_ACTORS:
+        return CountRange(min=least, max=most)
+    raise ValueError(
+        f"workers.count = {value!r} is none of: a number from 0 to {MOST_ACTORS}; 'auto'; a range "
+        f"from 1 on, as '2..8' or {{min = 2, max = 8}}"
+    )
+
+
+def _ends(value: Any) -> tuple[Any, Any]:
+    """Of what may be a range."""
+    if isinstance(value, str) and (match := _RANGE.fullmatch(value.replace(" ", ""))):
+        return int(match[1]), int(match[2])
+    if isinstance(value, Mapping) and value and value.keys() <= {"min", "max"}:
+        return value.get("min", 1), value.get("max", MOST_ACTORS)
+    return None, None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,79 @@
+"""Looks at the clocks of actors and their calls, and acts on those that have run out."""
+
+import math
+
+from orchestrator.board import Board
+from orchestrator.crew import Crew
+from orchestrator.deadlines import Deadlines
+from orchestrator.failure import Event
+from orchestrator.recovery import Recovery
+from orchestrator.roster import Actor, Roster
+from workers.errors import PoolError
+
+# Now and then is enough: there may be a thousand actors.
+_CHECK_EVERY_S = 0.1
+# The driver stood still, rather than its actors, if it comes so much too late.
+_OVERSLEPT_S = 1.0
+
+
+class Clocks:
+    """An actor's clock runs while it starts, and for the call at the head of its queue.
+
+    next_check: when to call `check`, in the crew's time.
+    """
+
+    def __init__(
+        self,
+        crew: Crew,
+        roster: Roster,
+        recovery: Recovery,
+        deadlines: Deadlines,
+        start_limit_s: float,
+    ):
+        """Look at the actors of `roster`; `recovery` is told what is late by `deadlines`."""
+        self._crew, self._roster, self._recovery = crew, roster, recovery
+        self._deadlines, self._start_limit_s = deadlines, start_limit_s
+        self.next_check = crew.now()
+
+    def wind(self) -> None:
+        """The driver begins to listen: it has not overslept before."""
+        self.next_check = self._crew.now()
+
+    def check(self, board: Board) -> None:
+        """Act on what is late, if it is time to look."""
+        now = self._crew.now()
+        overslept_s = now - self.next_check
+        if overslept_s < 0:
+            return
+        if overslept_s > _OVERSLEPT_S:
+            self._roster.forgive(overslept_s)
+        self.next_check = now + _CHECK_EVERY_S
+        for actor in list(self._roster.actors):
+            if now < self._alarm(actor, board):
+                continue
+            if actor.head is None:
+                self._end_start(actor, board)
+            elif not self._crew.wait([actor.head[0]], 0.0):
+                call = actor.head[1]
+                self._recovery.miss(actor, call, now - call.started, board)
+
+    def _end_start(self, actor: Actor, board: Board) -> None:
+        if actor.place:
+            why = f"was not ready within {self._start_limit_s:g} s"
+            self._recovery.bury(Event.START_TOO_SLOW, actor, why, board)
+            return
+        raise PoolError(
+            f"no machine has had room for an actor for {self._start_limit_s:g} s; add machines, or "
+            "lower workers.cpus or workers.gpus"
+        )
+
+    def _alarm(self, actor: Actor, board: Board) -> float:
+        """When an actor's clock runs out."""
+        if not actor.ready:
+            hopeless = actor.place is not None or not self._roster.ready
+            return actor.since + self._start_limit_s if hopeless else math.inf
+        if actor.head is None:
+            return math.inf
+        call = actor.head[1]
+        limit_s = self._deadlines.limit_s(call.work.kind, call.compiling, call.work.amount)
+        return call.started + limit_s * board.patience * 2**call.misses

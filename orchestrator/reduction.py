@@ -1,0 +1,74 @@
+"""Who adds contributions: the driver, or the actors, along the same tree.
+
+Sums of actors stay where they are made: the driver has references to them, and fetches the last.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from orchestrator.board import Board, Done
+from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Crew
+from orchestrator.deadlines import Deadlines
+from orchestrator.roster import Actor, Call
+from orchestrator.work import Work
+from workers.kept import Kept, Vectors
+from workers.protocol import Contribution, Weights
+
+Reduction = Literal["auto", "driver", "actors"]
+
+# From so many bytes a step on it takes longer to move contributions than to add them elsewhere.
+_DRIVER_ADDS_BYTES = 50e6
+# An actor gives up on a part of a sum before it is late itself.
+_WAIT_FOR_PARTS = 0.5
+
+
+def is_for_actors(reduction: Reduction, weights: Weights, works: Sequence[Work]) -> bool:
+    """Whether actors are to add the contributions of a step; never those of held-out blocks."""
+    if works[0].blocks[0].kind != "train" or reduction == "driver":
+        return False
+    size = weights.theta.nbytes + weights.carry.nbytes
+    large = len(works) > 1 and size * len(works) > _DRIVER_ADDS_BYTES
+    return reduction == "actors" or large
+
+
+class Delivery:
+    """Brings works to actors, and the sum of all back."""
+
+    def __init__(self, crew: Crew, deadlines: Deadlines):
+        self._crew, self._deadlines = crew, deadlines
+
+    def give(self, actor: Actor, work: Work, shared: Any, board: Board) -> None:
+        """Have `actor` do a work; its call is in the actor's queue from then on."""
+        crew, vectors = self._crew, None
+        parts = [done for part in work.parts if (done := board.done(part))]
+        assert len(parts) == len(work.parts)
+        if work.parts:
+            kept = [done.answer for done in parts if isinstance(done.answer, Kept)]
+            limit_s = self._deadlines.limit_s(work.kind, False, work.amount)
+            limit_s *= board.patience * _WAIT_FOR_PARTS
+            references = [done.vectors for done in parts]
+            call, vectors = crew.add(actor.handle, kept, references, limit_s)
+        elif board.root is not None:
+            call, vectors = crew.run_and_keep(actor.handle, shared, work.blocks)
+        else:
+            call = crew.run(actor.handle, shared, work.blocks)
+        compiling = any(shape not in actor.shapes for shape in work.shapes)
+        actor.calls[call] = Call(work, compiling, crew.now(), vectors, parts)
+
+    def fetch(self, done: Done, patience: int) -> Contribution:
+        """What was kept, here.
+
+        Raises:
+          CallLostError: it does not come.
+        """
+        began = self._crew.now()
+        limit_s = self._deadlines.limit_s("fetch", False, 1) * patience
+        if not self._crew.wait([done.vectors], limit_s):
+            raise CallLostError(f"it was not there after {limit_s:.1f} s")
+        try:
+            vectors: Vectors = self._crew.answer(done.vectors)
+        except (ActorDiedError, CallRaisedError) as error:
+            raise CallLostError(str(error)) from error
+        self._deadlines.note("fetch", False, 1, self._crew.now() - began)
+        assert isinstance(done.answer, Kept)
+        return done.answer.whole(vectors)

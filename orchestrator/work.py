@@ -1,0 +1,87 @@
+"""What an actor is asked to do at once: to run a node of the tree, or to add others' sums."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from workers.protocol import Block
+
+# Sums that are added in one call. A power of two, so that it is two edges of the binary tree in
+# one: the same bits, for a third of the calls.
+_PARTS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """The contribution of `blocks`, neighbours below one node of the tree.
+
+    parts: the works whose contributions are added to give it; none: the blocks are run.
+    """
+
+    blocks: Sequence[Block]
+    parts: tuple["Work", ...] = ()
+
+    @property
+    def index(self) -> int:
+        """Of the first block."""
+        return self.blocks[0].index
+
+    @property
+    def num_tasks(self) -> int:
+        """Tasks in all."""
+        return self.blocks[-1].hi - self.blocks[0].lo
+
+    @property
+    def kind(self) -> Hashable:
+        """Works of a kind take equally long, amount for amount."""
+        return "add" if self.parts else kind_of(self.blocks[0])
+
+    @property
+    def amount(self) -> int:
+        """How much there is to do: tasks to run, or parts to add."""
+        return len(self.parts) or self.num_tasks
+
+    @property
+    def shapes(self) -> list[Hashable]:
+        """The compiled graphs that it needs."""
+        return [] if self.parts else [shape_of(block) for block in self.blocks]
+
+    def __str__(self) -> str:
+        first, last = self.blocks[0].lo, self.blocks[-1].hi - 1
+        tasks = f"task {first}" if first == last else f"tasks {first} to {last}"
+        return f"{'the sum of ' if self.parts else ''}{tasks} of step {self.blocks[0].step}"
+
+
+def kind_of(block: Block) -> Hashable:
+    """Blocks of a kind take equally long, task for task."""
+    return block.kind, block.recipe.inner_steps if block.recipe else None
+
+
+def shape_of(block: Block) -> Hashable:
+    """Blocks of a shape share a compiled graph."""
+    return kind_of(block), block.hi - block.lo
+
+
+def leaves(blocks: Sequence[Block], num_actors: int) -> list[Work]:
+    """Share `blocks` out among actors in as few works as leave the load even.
+
+    Training blocks alone are summed: held-out ones stay single.
+    """
+    share = -(-len(blocks) // num_actors)
+    size = 1
+    if blocks[0].kind == "train":
+        while share >= 2 * size and -(-len(blocks) // (2 * size * num_actors)) * 2 * size == share:
+            size *= 2
+    return [Work(blocks[i : i + size]) for i in range(0, len(blocks), size)]
+
+
+def root_above(leaves: Sequence[Work]) -> Work:
+    """The work whose contribution is the sum of all leaves'."""
+    level = list(leaves)
+    while len(level) > 1:
+        groups = [level[i : i + _PARTS] for i in range(0, len(level), _PARTS)]
+        level = [group[0] if len(group) == 1 else _sum_of(group) for group in groups]
+    return level[0]
+
+
+def _sum_of(parts: Sequence[Work]) -> Work:
+    return Work([block for part in parts for block in part.blocks], tuple(parts))

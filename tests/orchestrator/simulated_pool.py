@@ -1,0 +1,48 @@
+"""Pools of simulated actors, and what they must give."""
+
+from simulated_crew import (
+    NUM_CARRIED,
+    NUM_PARAMETERS,
+    WEIGHTS,
+    SimulatedCrew,
+    blocks_of,
+    contribution_of,
+)
+
+from orchestrator.actor_pool import ActorPool
+from orchestrator.aggregate import aggregate
+
+NUM_BLOCKS = 8
+
+
+def make_pool(crew, count, **changes):
+    options = {"max_failures": 10, "slow_after_s": 2.0, "start_limit_s": 300.0, **changes}
+    pool = ActorPool(crew, count, examples=blocks_of(0, 1), **options)
+    pool.expect({"cpu": "a"})
+    return pool
+
+
+def total(contributions):
+    gradient, carry, metrics = aggregate(contributions, NUM_PARAMETERS, NUM_CARRIED)
+    return gradient.tobytes(), carry.tobytes(), metrics
+
+
+def undisturbed(step):
+    return total([contribution_of(block) for block in blocks_of(step, NUM_BLOCKS)])
+
+
+def run(pool, step):
+    return total(pool.run(WEIGHTS._replace(step=step), blocks_of(step, NUM_BLOCKS)))
+
+
+def check_steps(pool, steps):
+    for step in steps:
+        assert run(pool, step) == undisturbed(step), f"step {step}"
+
+
+def ready_pool(count, make=lambda actor: None, **changes):
+    told: list[str] = []
+    crew = SimulatedCrew(make)
+    pool = make_pool(crew, count, notify=told.append, **changes)
+    pool.wait_until_ready()
+    return pool, crew, told

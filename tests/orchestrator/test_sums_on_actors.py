@@ -1,0 +1,171 @@
+"""Contributions that actors add where they are: no Ray, no waiting."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from simulated_crew import WEIGHTS, blocks_of, corrupt, misshapen, with_nan
+from simulated_pool import NUM_BLOCKS, check_steps, ready_pool, run, undisturbed
+
+from orchestrator.crew import CallLostError
+from orchestrator.reduction import is_for_actors
+from orchestrator.work import leaves
+from workers.errors import PoolError
+from workers.protocol import Weights
+
+
+def adding_pool(count, **changes):
+    return ready_pool(count, reduction="actors", **changes)
+
+
+def test_actors_add_and_the_driver_gets_one_sum():
+    pool, crew, told = adding_pool(8)
+    contributions = pool.run(WEIGHTS, blocks_of(0, NUM_BLOCKS))
+    assert [c.num_blocks for c in contributions] == [NUM_BLOCKS]
+    assert sorted(total.num_blocks for _, total in crew.sums) == [4, 4, 8]
+    check_steps(pool, range(5))
+    assert not any(vars(pool.incidents).values())
+    assert told == []
+
+
+def test_held_out_blocks_are_not_added():
+    pool, crew, _ = adding_pool(2)
+    held_out = [replace(block, kind="evaluate") for block in blocks_of(0, 3)]
+    assert [c.index for c in pool.run(WEIGHTS, held_out)] == [0, 1, 2]
+    assert crew.sums == []
+
+
+def test_a_single_leaf_is_the_sum():
+    pool, crew, _ = adding_pool(1)
+    check_steps(pool, range(2))
+    assert crew.sums == []
+
+
+@pytest.mark.parametrize(
+    ("num_parameters", "num_works", "reduction", "actors"),
+    [
+        (1_000_000, 8, "auto", False),
+        (10_000_000, 1, "auto", False),
+        (10_000_000, 2, "auto", True),
+        (1_000_000, 13, "auto", True),
+        (1_000_000, 12, "auto", False),
+        (10_000_000, 8, "driver", False),
+        (10, 2, "actors", True),
+        (10, 1, "actors", True),
+    ],
+)
+def test_actors_add_what_is_above_50_megabytes_a_step(num_parameters, num_works, reduction, actors):
+    weights = Weights(np.zeros(num_parameters, np.float32), np.zeros(0, np.float32), 0)
+    works = leaves(blocks_of(0, num_works), num_works)
+    assert is_for_actors(reduction, weights, works) == actors
+
+
+def test_a_sum_is_made_where_a_part_of_it_is():
+    pool, crew, _ = adding_pool(8)
+    check_steps(pool, [0])
+    first_level = [(actor, total) for actor, total in crew.sums if total.num_blocks == 4]
+    assert len(first_level) == 2
+    for actor, total in first_level:
+        assert {(0, total.index + i) for i in range(4)} & set(actor.ran)
+
+
+def test_what_an_actor_kept_outlives_it():
+    pool, crew, _ = adding_pool(8)
+    crew.at(crew.now() + 0.025, crew.actors[0].kill)
+    check_steps(pool, [0])
+    assert pool.incidents.lost_sums == 0
+    assert pool.incidents.replaced_actors <= 1
+
+
+def lose_machine_of(crew, number, at_s):
+    """The first machine goes when all leaves are done, and before they are added."""
+    crew.at(crew.now() + at_s, crew.actors[number].take_machine)
+
+
+def test_a_lost_part_is_made_again_with_the_same_bits():
+    pool, crew, told = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
+    lose_machine_of(crew, 0, 0.05)
+    check_steps(pool, [0])
+    assert pool.incidents.lost_sums == 1
+    assert "tasks 0 to 1 of step 0 is lost (it is gone): it is made again" in "".join(told)
+    assert sum((0, 0) in actor.ran for actor in crew.actors) == 2
+    check_steps(pool, range(1, 4))
+    assert pool.incidents.lost_sums == 1
+
+
+def test_a_lost_sum_of_sums_is_made_again_with_its_parts():
+    pool, crew, told = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
+    holder = []
+
+    def strike():
+        holder.append(crew.sums[0][0])
+        holder[0].take_machine()
+
+    crew.at(crew.now() + 0.13, strike)  # the first level is done, the last is being added
+    check_steps(pool, [0])
+    assert pool.incidents.lost_sums >= 1
+    assert "the sum of tasks 0 to 7 of step 0 is lost" in "".join(told) or (
+        "the sum of tasks 8 to 15 of step 0 is lost" in "".join(told)
+    )
+
+
+def test_a_total_that_is_lost_before_the_driver_has_it_is_made_again():
+    pool, crew, told = adding_pool(4)
+    fetched = []
+
+    def answer(call, plain=crew.answer):
+        if hasattr(call, "value") and not fetched:
+            fetched.append(call)
+            raise CallLostError("the machine went")
+        return plain(call)
+
+    crew.answer = answer
+    check_steps(pool, range(3))
+    assert pool.incidents.lost_sums == 1
+    assert "the sum of tasks 0 to 15 of step 0 is lost (the machine went)" in told[0]
+
+
+def test_what_is_lost_again_and_again_ends_the_run():
+    pool, crew, _ = adding_pool(4)
+
+    def answer(call, plain=crew.answer):
+        if hasattr(call, "value"):
+            raise CallLostError("no route")
+        return plain(call)
+
+    crew.answer = answer
+    message = r"the sum of tasks 0 to 15 of step 0 was lost 8 times .* the last time: no route"
+    with pytest.raises(PoolError, match=message):
+        run(pool, 0)
+
+
+@pytest.mark.parametrize("spoil", [with_nan, misshapen])
+def test_a_useless_part_is_never_added(spoil):
+    pool, crew, told = adding_pool(2)
+    crew.actors[0].spoils = dict.fromkeys(range(NUM_BLOCKS), spoil)
+    check_steps(pool, range(2))
+    assert pool.incidents.rejected_answers >= 2
+    assert "run again elsewhere" in told[0]
+
+
+def test_a_sum_that_is_not_finite_is_asked_of_another_actor():
+    pool, crew, told = adding_pool(8)
+    once = [with_nan]
+    for actor in crew.actors:
+        actor.spoils_sums = once
+    assert run(pool, 0) == undisturbed(0)
+    assert pool.incidents.rejected_answers == 1
+    assert "the sum of tasks" in told[0]
+
+
+def test_what_is_made_again_must_come_out_as_before():
+    pool, crew, _ = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
+    lose_machine_of(crew, 0, 0.05)
+
+    def spoil_others():
+        for actor in crew.actors[1:]:
+            actor.spoils = {0: corrupt}
+
+    crew.at(crew.now() + 0.04, spoil_others)
+    with pytest.raises(PoolError, match=r"^tasks 0 to 1 of step 0 came out differently on"):
+        run(pool, 0)
