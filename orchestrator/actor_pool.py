@@ -70,6 +70,7 @@ class ActorPool:
         self._shared: Any = None
         self._board = Board([])
         self._reduction = reduction
+        self.latencies_s: list[float] = []
         self._delivery = Delivery(crew, self._deadlines)
         self._roster = Roster(crew, count, most, examples, self._notify)
         self._recovery = Recovery(self._roster, max_failures, start_limit_s, self._notify)
@@ -88,6 +89,11 @@ class ActorPool:
     def fingerprint(self) -> dict[str, Any]:
         """What all actors agree on, once they are ready."""
         return dict(self._reference)
+
+    @property
+    def num_ready(self) -> int:
+        """Actors that are ready."""
+        return len(self._roster.ready)
 
     def places(self) -> list[Place]:
         """Where the actors that are ready are."""
@@ -125,6 +131,7 @@ class ActorPool:
         """
         self._where = f"step {blocks[0].step}" if blocks[0].kind == "train" else "evaluating"
         self._roster.disown()
+        self.latencies_s = []
         self._weights, self._num_blocks = weights, len(blocks)
         works = leaves(blocks, max(1, len(self._roster.actors)))
         self._board = Board(works, summed=is_for_actors(self._reduction, weights, works))
@@ -264,6 +271,7 @@ class ActorPool:
         """An answer: settle its work, or compare it with the answer that was used instead."""
         work, board = call.work, self._board
         self._deadlines.note(work.kind, call.compiling, work.amount, took_s)
+        self.latencies_s.append(took_s)
         actor.shapes.update(work.shapes)
         actor.lost = 0
         if not call.misses or not is_slower(took_s, call):

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,7 @@ class CheckpointWriter:
         self._changed = threading.Condition()
         self._waiting: list[Snapshot] = []
         self._writing = self._closed = False
+        self._durations_s: list[float] = []
         self._failure: BaseException | None = None
         self._raised = False
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
@@ -91,6 +93,11 @@ class CheckpointWriter:
             else:
                 self._waiting.append(snapshot)
             self._changed.notify_all()
+
+    def durations_s(self) -> list[float]:
+        """What each checkpoint took that was written since this was asked last."""
+        taken, self._durations_s = self._durations_s, []
+        return taken
 
     def check(self) -> None:
         """Raise what went wrong in the thread, if anything did."""
@@ -141,11 +148,12 @@ class CheckpointWriter:
             return snapshot
 
     def _write(self, snapshot: Snapshot) -> None:
-        step = snapshot.state.step
+        step, began = snapshot.state.step, time.monotonic()
         self._retention.open()
         with explaining(self._storage, checkpoint.name_of(step), self.saved_step):
             self._log.commit(step)
             name = checkpoint.save(self._storage, snapshot.state, self._describe(snapshot))
+        self._durations_s.append(time.monotonic() - began)
         self.saved_step = step
         self._retention.add(name, snapshot.validation)
         self._retention.prune()

@@ -232,6 +232,7 @@ def _ray_pool(
         config.worker,
         count,
         config.workers,
+        name=config.name,
         most=most,
         examples=examples,
         notify=notify,

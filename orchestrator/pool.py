@@ -32,11 +32,14 @@ class Incidents:
 class Pool(Protocol):
     """Runs blocks. The contributions have the same bits whichever pool runs them.
 
-    name: for the user. incidents: what was made good so far.
+    name: for the user. incidents: what was made good so far. num_ready: actors that are ready.
+    latencies_s: of the last `run`, each call from when it could begin to its answer.
     """
 
     name: str
     incidents: Incidents
+    num_ready: int
+    latencies_s: list[float]
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
         """All blocks at `weights`: their contributions, in order of index.
@@ -55,14 +58,18 @@ class InProcessPool:
     """Blocks one after another, here: for tests, laptops, and blocks too small to send."""
 
     name = "this process"
+    num_ready = 0
 
     def __init__(self, runner: BlockRunner):
         self._runner = runner
         self.incidents = Incidents()
+        self.latencies_s: list[float] = []
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
         """Run each block in turn."""
-        return [self._runner.run(weights, block) for block in blocks]
+        contributions = [self._runner.run(weights, block) for block in blocks]
+        self.latencies_s = [contribution.seconds for contribution in contributions]
+        return contributions
 
     def close(self) -> None:
         """Nothing is held."""

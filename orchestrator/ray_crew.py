@@ -1,5 +1,7 @@
 """Actors on Ray. Its own restarts are off: they loop without an error when a constructor fails."""
 
+import itertools
+import secrets
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -36,10 +38,17 @@ class RayCrew:
         settings: WorkerSettings,
         cpus: float,
         gpus: float,
+        name: str = "run",
         actor_class: type[BlockActor] = BlockActor,
     ):
-        """Reserve so many CPUs and GPUs for each actor; start none yet."""
+        """Reserve so many CPUs and GPUs for each actor; start none yet.
+
+        Args:
+          name: of the run: the actors are called by it in Ray's dashboard.
+        """
         self._settings, self._cpus, self._gpus = settings, cpus, gpus
+        # Names must differ within a Ray job, in which several runs may be.
+        self._name, self._numbers = f"{name}-{secrets.token_hex(2)}", itertools.count()
         self._class = ray.remote(actor_class)
         self._options: dict[str, Any] = {
             "num_cpus": cpus,
@@ -50,10 +59,11 @@ class RayCrew:
 
     def start(self, avoid: Sequence[str]) -> Any:
         """See `Crew.start`."""
-        options = dict(self._options)
+        name = f"{self._name}-actor-{next(self._numbers)}"
+        options = {**self._options, "name": name}
         if avoid:
             options["label_selector"] = {"ray.io/node-id": f"!in({','.join(avoid)})"}
-        return self._class.options(**options).remote(self._settings, self._gpus)
+        return self._class.options(**options).remote(self._settings, self._gpus, name)
 
     def end(self, handle: Any) -> None:
         """See `Crew.end`. A stopped process is killed by its raylet after 5 s."""

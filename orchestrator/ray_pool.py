@@ -24,6 +24,7 @@ class RayPool(ActorPool):
         count: int,
         workers: WorkersSettings,
         *,
+        name: str = "run",
         most: float | None = None,
         examples: Sequence[Block] = (),
         notify: Callable[[str], None] = lambda text: None,
@@ -34,6 +35,7 @@ class RayPool(ActorPool):
 
         Args:
           workers: resources of each actor, deadlines and the budget; its `count` is not read.
+          name: of the run, for Ray's dashboard.
           most, examples, notify: see `ActorPool`.
         Raises:
           ValueError: Ray can never place so many actors, or they could not import metatrain.
@@ -48,7 +50,7 @@ class RayPool(ActorPool):
             if most is None:  # otherwise machines may come
                 check_resources(count, workers.cpus, workers.gpus)
             super().__init__(
-                RayCrew(settings, workers.cpus, workers.gpus, actor_class),
+                RayCrew(settings, workers.cpus, workers.gpus, name, actor_class),
                 count,
                 max_failures=workers.max_failures,
                 slow_after_s=workers.slow_after_s,

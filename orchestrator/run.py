@@ -18,6 +18,7 @@ from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer import OuterUpdate
+from orchestrator.ray_metrics import Timings, metrics_of
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
@@ -98,6 +99,7 @@ class TrainingRun:
             _write_config(config, storage)
             self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
             self._log = MetricsLog(storage, state.step, notify)
+        self._metrics = metrics_of(config.name)
         self._writer = CheckpointWriter(
             storage, self._log, self._describe, config.checkpoint.keep, notify, saved_step
         )
@@ -133,6 +135,8 @@ class TrainingRun:
                 "skipped_tasks": report.skipped_tasks,
                 **asdict(launch.pool.incidents),
             }
+            timings = Timings(launch.pool.latencies_s, self._writer.durations_s())
+            self._metrics.append(row, launch.pool.num_ready, timings)
             chosen: dict[str, Any] = {}
             if self._is_due(report.step):
                 chosen = validate(config, launch.family, launch.pool, self._outer.weights)

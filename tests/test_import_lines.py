@@ -29,6 +29,7 @@ TENSORFLOW = (
 RAY = (
     "workers/actor.py",
     "orchestrator/ray_crew.py",
+    "orchestrator/ray_metrics.py",
     "orchestrator/ray_pool.py",
     "orchestrator/ray_session.py",
     "orchestrator/trainer.py",

@@ -6,6 +6,7 @@ from typing import Any
 
 import ray
 
+from workers.actor_log import LOG, ActorLog
 from workers.combine import combine
 from workers.errors import MetatrainError, PartLostError
 from workers.kept import Kept, Vectors, keep
@@ -16,13 +17,18 @@ from workers.settings.worker import WorkerSettings
 class BlockActor:
     """One process, one thread, one model: runs blocks."""
 
-    def __init__(self, settings: WorkerSettings, gpus: float):
+    def __init__(self, settings: WorkerSettings, gpus: float, name: str = "actor"):
         """Remember what to build; that is done by `build`, so that `place` answers at once.
 
         Args:
           gpus: what Ray reserved for this actor, > 0 if it must use a GPU.
+          name: what Ray's dashboard and log call it.
         """
-        self._settings, self._gpus = settings, gpus
+        self._settings, self._gpus, self._name = settings, gpus, name
+        self._log = ActorLog()
+
+    def __repr__(self) -> str:
+        return self._name
 
     def place(self) -> Place:
         """Who and where this is."""
@@ -39,6 +45,8 @@ class BlockActor:
         """
         from workers import runtime
 
+        if ray.is_initialized():
+            self._log.take_over()
         runtime.start_tensorflow(self._gpus)
         from workers.block import BlockRunner
         from workers.meta import initial
@@ -56,11 +64,13 @@ class BlockActor:
                 seconds.append(self._runner.run(weights, block).seconds)
         except MetatrainError:
             pass
+        LOG.info("ready: %s on %s", self._settings.algorithm.kind, self._settings.task.kind)
         return Built(runtime.fingerprint(family.digest, self._runner.model_digest), seconds)
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> Contribution:
         """The blocks of a node of the tree, combined. Raises as `BlockRunner.run` does."""
-        return combine([self._runner.run(weights, block) for block in blocks])
+        with self._log.during(blocks):
+            return combine([self._runner.run(weights, block) for block in blocks])
 
     def run_and_keep(self, weights: Weights, blocks: Sequence[Block]) -> tuple[Vectors, Kept]:
         """As `run`, in two values: Ray keeps the vectors on this machine until they are asked for.
@@ -72,7 +82,7 @@ class BlockActor:
     def add(
         self, parts: Sequence[Kept], vectors: Sequence[Any], limit_s: float
     ) -> tuple[Vectors, Kept]:
-        """Contributions of neighbouring nodes, combined: an edge of the tree.
+        """Contributions of neighbouring nodes, combined: edges of the tree.
 
         Args:
           vectors: Ray's references to those of the parts.

@@ -46,6 +46,8 @@ class ShuffledPool:
     def __init__(self, pool: Any, seed: int = 0):
         self._pool, self._random = pool, random.Random(seed)
         self.incidents = Incidents()
+        self.num_ready = 0
+        self.latencies_s: list[float] = []
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
         order = self._random.sample(list(blocks), len(blocks))
