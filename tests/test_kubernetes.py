@@ -217,7 +217,7 @@ def test_the_jobs_command_starts_in_an_empty_folder_and_goes_on_in_a_full_one(tm
     """The entrypoint, shortened, with a local folder in the place of the bucket."""
     _, *options = shlex.split(load("rayjob.yaml")["spec"]["entrypoint"])
     options[options.index("--out") + 1] = str(tmp_path / "run")
-    short = ["--workers", "0", "--set", "evaluation.tasks=4"]
+    few = ["--set", "evaluation.tasks=4", "--set", "evaluation.validation_tasks=4"]
     said = []
     for steps in (2, 3):
         command = [
@@ -225,7 +225,9 @@ def test_the_jobs_command_starts_in_an_empty_folder_and_goes_on_in_a_full_one(tm
             "-m",
             "metatrain",
             *options,
-            *short,
+            "--workers",
+            "0",
+            *few,
             "--set",
             f"outer.steps={steps}",
         ]
