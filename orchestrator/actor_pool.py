@@ -187,7 +187,7 @@ class ActorPool:
             actor = self._board.taker(work, free, several)
             if actor is None:
                 continue
-            self._board.todo.remove(work)
+            self._board.give_out(work)
             self._delivery.give(actor, work, self._shared, self._board)
             free.remove(actor)
             if actor.free:
@@ -285,7 +285,8 @@ class ActorPool:
         elif board.wants(call):
             self._recovery.compare(actor, work, board.digest_of(work), answer)
             board.settle(work, Done(answer, call.vectors, actor.machine))
-            self._roster.mark_copies(work, answer, took_s)
+            if board.is_copied(work):
+                self._roster.mark_copies(work, answer, took_s)
         else:
             self._recovery.compare(actor, work, call.digest, answer)
 

@@ -8,6 +8,7 @@ from workers.combine import combine
 from workers.errors import NonFiniteError, PoolError
 from workers.kept import Kept, digest, layout
 from workers.protocol import Block, Contribution, Vector, Weights
+from workers.tensors import all_finite
 
 
 def aggregate(
@@ -26,9 +27,11 @@ def aggregate(
     ordered = sorted(contributions, key=lambda contribution: contribution.index)
     assert ordered[0].index == 0
     for contribution in ordered:
-        _check(contribution.index, contribution.gradient, num_parameters, "n outer gradient")
-        _check(contribution.index, contribution.carry, num_carried, " carry")
+        _check_layout(contribution, num_parameters, num_carried)
     total = combine(ordered)
+    if not _is_finite(total):
+        for contribution in [*ordered, total]:  # to name the block
+            _check_finite(contribution)
     if not total.num_tasks:
         raise NonFiniteError(
             f"none of the step's {total.num_skipped} tasks gave a finite gradient: nothing is left "
@@ -36,7 +39,11 @@ def aggregate(
         )
     metrics = {name: float(value) / total.num_tasks for name, value in total.metrics.items()}
     each = np.float32(1 / total.num_tasks)
-    return total.gradient * each, total.carry * each, metrics
+    if len(ordered) == 1:  # not ours to write into
+        return total.gradient * each, total.carry * each, metrics
+    for vector in (total.gradient, total.carry):
+        vector *= each
+    return total.gradient, total.carry, metrics
 
 
 def fault_of(answer: Contribution | Kept, blocks: Sequence[Block], weights: Weights) -> str:
@@ -52,8 +59,8 @@ def fault_of(answer: Contribution | Kept, blocks: Sequence[Block], weights: Weig
     if isinstance(answer, Kept):
         return _fault_of_kept(answer, weights)
     try:
-        _check(what.index, what.gradient, weights.theta.size, "n outer gradient")
-        _check(what.index, what.carry, weights.carry.size, " carry")
+        _check_layout(what, weights.theta.size, weights.carry.size)
+        _check_finite(what)
     except (NonFiniteError, PoolError) as error:
         return f"gave a useless answer ({error})"
     return ""
@@ -71,11 +78,26 @@ def _fault_of_kept(kept: Kept, weights: Weights) -> str:
     return "" if kept.finite else "keeps an outer gradient or a carry that is not finite"
 
 
-def _check(index: int, vector: Vector, size: int, what: str) -> None:
-    if vector.shape != (size,) or vector.dtype != np.float32:
-        raise PoolError(
-            f"block {index} returned {vector.dtype} {list(vector.shape)} for a{what} of float32 "
-            f"[{size}]"
-        )
-    if not np.isfinite(vector).all():
-        raise NonFiniteError(f"block {index} returned a{what} that is not finite")
+def _check_layout(contribution: Contribution, num_parameters: int, num_carried: int) -> None:
+    for what, vector, size in (
+        ("an outer gradient", contribution.gradient, num_parameters),
+        ("a carry", contribution.carry, num_carried),
+    ):
+        if vector.shape != (size,) or vector.dtype != np.float32:
+            raise PoolError(
+                f"block {contribution.index} returned {layout(vector)} for {what} of float32 "
+                f"[{size}]"
+            )
+
+
+def _check_finite(contribution: Contribution) -> None:
+    for what, vector in (
+        ("an outer gradient", contribution.gradient),
+        ("a carry", contribution.carry),
+    ):
+        if not all_finite(vector):
+            raise NonFiniteError(f"block {contribution.index} returned {what} that is not finite")
+
+
+def _is_finite(contribution: Contribution) -> bool:
+    return all_finite(contribution.gradient) and all_finite(contribution.carry)

@@ -40,6 +40,7 @@ class Board:
         self._above: dict[Work, Work] = {}
         if self.root is not None:
             self._link(self.root)
+        self._given: Counter[Work] = Counter()
         self._errors: Counter[Work] = Counter()
         self._deaths: Counter[Work] = Counter()
         self._losses: Counter[Work] = Counter()
@@ -60,6 +61,15 @@ class Board:
     def done(self, work: Work) -> Done | None:
         """What came back for a work, unless it is part of a sum that is done, or lost."""
         return self._done.get(work)
+
+    def give_out(self, work: Work) -> None:
+        """Take a work from the queue: somebody has it."""
+        self.todo.remove(work)
+        self._given[work] += 1
+
+    def is_copied(self, work: Work) -> bool:
+        """Whether a work was given out more than once."""
+        return self._given[work] > 1
 
     def give_back(self, work: Work) -> None:
         """Put a work at the front of the queue, unless it is there, not needed, or lacks a part."""

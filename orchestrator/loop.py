@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
-
 from orchestrator.aggregate import aggregate
 from orchestrator.blocks import train_blocks
 from orchestrator.config import MetaConfig
@@ -20,6 +18,7 @@ from orchestrator.outer import OuterUpdate
 from orchestrator.pool import Pool
 from workers.errors import NonFiniteError
 from workers.tasks.family import TaskFamily
+from workers.tensors import all_finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def meta_train(
             )
             outer.apply(gradient, carry)
             weights = outer.weights
-            if not np.isfinite(weights.theta).all():
+            if not all_finite(weights.theta):
                 raise NonFiniteError(
                     f"step {step}: the outer update made weights that are not finite, from a "
                     "finite gradient; lower outer.lr or set outer.clip_norm"

@@ -20,14 +20,16 @@ from ray.exceptions import (
 )
 
 from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Machines
-from orchestrator.ray_session import inline_bytes, interruptible
+from orchestrator.ray_session import interruptible
 from workers.actor import BlockActor
 from workers.kept import Kept
 from workers.protocol import Block, Weights
 from workers.settings.worker import WorkerSettings
+from workers.wire import pack, pack_if_small, unpack
 
-# With so many calls on the way it pays to ask twice which are answered.
+# With so many calls on the way it pays to wait a little, and take several answers at once.
 _MANY_CALLS = 8
+_A_LITTLE_S = 0.001
 
 
 class RayCrew:
@@ -56,6 +58,7 @@ class RayCrew:
             "max_restarts": 0,
             "max_task_retries": 0,
         }
+        self._fetched: dict[Any, Any] = {}
 
     def start(self, avoid: Sequence[str]) -> Any:
         """See `Crew.start`."""
@@ -79,16 +82,16 @@ class RayCrew:
 
     def share(self, weights: Weights) -> Any:
         """See `Crew.share`."""
-        large = weights.theta.nbytes + weights.carry.nbytes > inline_bytes()
-        return ray.put(weights) if large else weights
+        packed = pack_if_small(weights, weights.theta, weights.carry)
+        return packed if isinstance(packed, bytes) else ray.put(weights)
 
     def run(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> Any:
         """See `Crew.run`."""
-        return handle.run.remote(weights, blocks)
+        return handle.run.remote(weights, pack(blocks))
 
     def run_and_keep(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> tuple[Any, Any]:
         """See `Crew.run_and_keep`."""
-        vectors, kept = handle.run_and_keep.options(num_returns=2).remote(weights, blocks)
+        vectors, kept = handle.run_and_keep.options(num_returns=2).remote(weights, pack(blocks))
         return kept, vectors
 
     def add(
@@ -96,7 +99,7 @@ class RayCrew:
     ) -> tuple[Any, Any]:
         """See `Crew.add`. Within a list, Ray leaves the references to the actor to wait for."""
         add = handle.add.options(num_returns=2)
-        total, kept = add.remote(list(parts), list(vectors), limit_s)
+        total, kept = add.remote(pack(parts), list(vectors), limit_s)
         return kept, total
 
     def wait(self, calls: Sequence[Any], timeout_s: float) -> list[Any]:
@@ -107,14 +110,16 @@ class RayCrew:
         with interruptible():
             done, rest = ray.wait(list(calls), num_returns=1, timeout=timeout_s)
             if done and len(rest) > _MANY_CALLS:
-                done += ray.wait(rest, num_returns=len(rest), timeout=0)[0]
+                done += ray.wait(rest, num_returns=len(rest), timeout=_A_LITTLE_S)[0]
+            self._fetched = self._fetch(done) if len(done) > 1 else {}
         return list(done)
 
     def answer(self, call: Any) -> Any:
         """See `Crew.answer`."""
         try:
             with interruptible():
-                return ray.get(call)
+                value = self._fetched.pop(call) if call in self._fetched else ray.get(call)
+                return unpack(value)
         except (ActorUnavailableError, ObjectLostError, RaySystemError) as error:
             raise CallLostError(_first_line(error)) from error
         except RayActorError as error:
@@ -125,6 +130,13 @@ class RayCrew:
             raise ActorDiedError(_first_line(error)) from error
         except RayTaskError as error:
             raise CallRaisedError(error.cause) from error
+
+    def _fetch(self, calls: Sequence[Any]) -> dict[Any, Any]:
+        """Several answers in one call of Ray, unless one of them is an error."""
+        try:
+            return dict(zip(calls, ray.get(list(calls)), strict=True))
+        except RayError:
+            return {}
 
     def machines(self) -> Machines:
         """See `Crew.machines`. Ray tells which nodes are drained in its private state alone."""

@@ -13,10 +13,10 @@ import numpy as np
 import ray
 from ray._private import worker as ray_worker
 
+from workers.wire import INLINE_LIMIT
+
 # What is larger than Ray's limit goes through its object store, at 1 to 3 ms a piece: where Ray is
 # ours, the weights and gradients of a small convolutional network travel with the calls instead.
-_INLINE_LIMIT = "RAY_max_direct_call_object_size"
-_DEFAULT_INLINE_BYTES = 100 * 1024
 _OUR_INLINE_BYTES = 1024 * 1024
 
 
@@ -33,7 +33,7 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     cluster = bool(os.environ.get("RAY_ADDRESS"))
     if not cluster:
-        os.environ.setdefault(_INLINE_LIMIT, str(_OUR_INLINE_BYTES))
+        os.environ.setdefault(INLINE_LIMIT, str(_OUR_INLINE_BYTES))
     with _signals_kept(), interruptible():
         ray.init(
             address=None if cluster else "local",
@@ -84,11 +84,6 @@ def _signals_kept() -> Iterator[None]:
 
 def _discard(data: Any, ignore_prefix: bool) -> None:
     """In the place of what prints Ray's messages."""
-
-
-def inline_bytes() -> int:
-    """What is no larger travels with a call."""
-    return int(os.environ.get(_INLINE_LIMIT, _DEFAULT_INLINE_BYTES))
 
 
 def folders_of_actors() -> list[str]:

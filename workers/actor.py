@@ -9,9 +9,10 @@ import ray
 from workers.actor_log import LOG, ActorLog
 from workers.combine import combine
 from workers.errors import MetatrainError, PartLostError
-from workers.kept import Kept, Vectors, keep
+from workers.kept import Vectors, keep
 from workers.protocol import Block, Built, Contribution, Place, Weights
 from workers.settings.worker import WorkerSettings
+from workers.wire import pack, pack_if_small, unpack
 
 
 class BlockActor:
@@ -67,25 +68,27 @@ class BlockActor:
         LOG.info("ready: %s on %s", self._settings.algorithm.kind, self._settings.task.kind)
         return Built(runtime.fingerprint(family.digest, self._runner.model_digest), seconds)
 
-    def run(self, weights: Weights, blocks: Sequence[Block]) -> Contribution:
-        """The blocks of a node of the tree, combined. Raises as `BlockRunner.run` does."""
-        with self._log.during(blocks):
-            return combine([self._runner.run(weights, block) for block in blocks])
+    def run(self, weights: Any, blocks: Any) -> Any:
+        """The contribution of a node of the tree; arguments and answer may be packed.
 
-    def run_and_keep(self, weights: Weights, blocks: Sequence[Block]) -> tuple[Vectors, Kept]:
+        Raises as `BlockRunner.run` does.
+        """
+        contribution = self.contribution(unpack(weights), unpack(blocks))
+        return pack_if_small(contribution, contribution.gradient, contribution.carry)
+
+    def run_and_keep(self, weights: Any, blocks: Any) -> tuple[Vectors, Any]:
         """As `run`, in two values: Ray keeps the vectors on this machine until they are asked for.
 
         Ray owns them, not this process: they outlive it.
         """
-        return keep(self.run(weights, blocks))
+        vectors, kept = keep(self.contribution(unpack(weights), unpack(blocks)))
+        return vectors, pack(kept)
 
-    def add(
-        self, parts: Sequence[Kept], vectors: Sequence[Any], limit_s: float
-    ) -> tuple[Vectors, Kept]:
-        """Contributions of neighbouring nodes, combined: edges of the tree.
+    def add(self, parts: Any, vectors: Sequence[Any], limit_s: float) -> tuple[Vectors, Any]:
+        """As `run_and_keep`, of contributions of neighbouring nodes: edges of the tree.
 
         Args:
-          vectors: Ray's references to those of the parts.
+          parts: `Kept`, one for each. vectors: Ray's references to theirs.
           limit_s: how long to wait for them.
         Raises:
           PartLostError: a part did not come; it has to be made again.
@@ -93,9 +96,15 @@ class BlockActor:
         ray.wait(list(vectors), num_returns=len(vectors), timeout=limit_s)
         wholes = [
             part.whole(_vectors_of(number, reference))
-            for number, (part, reference) in enumerate(zip(parts, vectors, strict=True))
+            for number, (part, reference) in enumerate(zip(unpack(parts), vectors, strict=True))
         ]
-        return keep(combine(wholes))
+        total, kept = keep(combine(wholes))
+        return total, pack(kept)
+
+    def contribution(self, weights: Weights, blocks: Sequence[Block]) -> Contribution:
+        """The blocks' own, combined."""
+        with self._log.during(blocks):
+            return combine([self._runner.run(weights, block) for block in blocks])
 
 
 def _vectors_of(number: int, reference: Any) -> Vectors:

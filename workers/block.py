@@ -23,6 +23,7 @@ from workers.models.registry import make_model, source_digest
 from workers.protocol import Array, Block, Contribution, Task, Weights
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
+from workers.tensors import all_finite
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -85,7 +86,7 @@ class BlockRunner:
         if block.kind == "train":
             gradient, carry, metrics = self._sums(weights, block)
             # Both: a fused matmul and relu on the CPU makes NaN weights 0, and its gradient finite.
-            if not all(np.isfinite(v).all() for v in (weights.theta, gradient, carry)):
+            if not all(map(all_finite, (weights.theta, gradient, carry))):
                 skip = self._settings.runtime.non_finite == "skip"
                 return sum_finite(self._sums, weights, block, skip)
         else:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from workers.protocol import Contribution
-from workers.tensors import tree_sum
+from workers.tensors import tree_sum, tree_sum_of_vectors
 
 
 def combine(contributions: Sequence[Contribution]) -> Contribution:
@@ -29,8 +29,8 @@ def combine(contributions: Sequence[Contribution]) -> Contribution:
     return Contribution(
         index=first.index,
         num_tasks=sum(c.num_tasks for c in contributions),
-        gradient=tree_sum([c.gradient for c in contributions], np.add),
-        carry=tree_sum([c.carry for c in contributions], np.add),
+        gradient=tree_sum_of_vectors([c.gradient for c in contributions]),
+        carry=tree_sum_of_vectors([c.carry for c in contributions]),
         metrics={
             name: tree_sum([np.asarray(c.metrics[name], np.float64) for c in contributions], np.add)
             for name in first.metrics

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workers.protocol import Contribution, Vector
+from workers.tensors import all_finite
 
 
 class Vectors(NamedTuple):
@@ -41,7 +42,7 @@ def keep(contribution: Contribution) -> tuple[Vectors, Kept]:
     kept = Kept(
         contribution=replace(contribution, gradient=nothing, carry=nothing),
         layout=(layout(vectors.gradient), layout(vectors.carry)),
-        finite=all(bool(np.isfinite(vector).all()) for vector in vectors),
+        finite=all(map(all_finite, vectors)),
         digest=digest(contribution),
     )
     return vectors, kept

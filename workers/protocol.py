@@ -94,7 +94,7 @@ class Recipe:
     inner_steps: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # with slots it would take twice as long to pickle
 class Block:
     """Tasks [lo, hi) of a step: the unit of dispatch, of retry and of summation.
 
@@ -112,7 +112,7 @@ class Block:
     recipe: Recipe | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # with slots it would take twice as long to pickle
 class Contribution:
     """What a block, or `num_blocks` neighbours from block `index` on, give back.
 

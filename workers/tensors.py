@@ -41,9 +41,30 @@ def tree_sum(leaves: Sequence[T], add: Callable[[T, T], T]) -> T:
     assert leaves
     level = list(leaves)
     while len(level) > 1:
-        pairs = [add(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        level = pairs + level[len(level) - len(level) % 2 :]
+        level = _next_level(level, add)
     return level[0]
+
+
+def tree_sum_of_vectors(leaves: Sequence[Vector]) -> Vector:
+    """As `tree_sum`, in half of the memory: sums of sums are written over their first part."""
+    assert leaves
+    level = _next_level(list(leaves), np.add)
+    while len(level) > 1:
+        level = _next_level(level, lambda ours, other: np.add(ours, other, out=ours))
+    return level[0]
+
+
+def _next_level(level: list[T], add: Callable[[T, T], T]) -> list[T]:
+    """An odd last one is never the first of a pair, so that one is always a sum further up."""
+    pairs = [add(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    return pairs + level[len(level) - len(level) % 2 :]
+
+
+def all_finite(vector: Vector) -> bool:
+    """Whether no element is inf or nan. One pass without a temporary array, if so."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = np.add.reduce(vector)
+    return bool(np.isfinite(total) or np.isfinite(vector).all())
 
 
 def squared_norm(vector: Vector) -> float:

@@ -30,7 +30,7 @@ class EchoActor(BlockActor):
     def build(self, examples):
         return Built({}, [0.001 for _ in examples])
 
-    def run(self, weights, blocks):
+    def contribution(self, weights, blocks):
         return combine([self._echo(weights, block) for block in blocks])
 
     def _echo(self, weights, block):
@@ -62,7 +62,7 @@ class DiesInBuild(EchoActor):
 class DiesOfBlock1(EchoActor):
     """As one whose model exhausts the memory on some tasks."""
 
-    def run(self, weights, blocks):
+    def contribution(self, weights, blocks):
         if any(block.index == 1 for block in blocks):
             os._exit(7)
-        return super().run(weights, blocks)
+        return super().contribution(weights, blocks)

@@ -19,6 +19,7 @@ from orchestrator.outer import OuterUpdate
 from orchestrator.work import leaves
 from workers.protocol import Block, Contribution, Weights
 from workers.tensors import sha256
+from workers.wire import unpack
 
 pytestmark = pytest.mark.ray
 
@@ -100,7 +101,7 @@ class Processes:
             self._actors[i % len(self._actors)].run.remote(self._settings, weights, work.blocks)
             for i, work in enumerate(leaves(blocks, self._count))
         ]
-        return [ray.get(answer) for answer in reversed(answers)]
+        return [unpack(ray.get(answer)) for answer in reversed(answers)]
 
 
 def identity(launch, pool) -> tuple[str, str]:

@@ -14,7 +14,8 @@ from workers.meta import initial
 from workers.protocol import Place
 from workers.runtime import fingerprint
 from workers.settings.models import LinearModel
-from workers.tensors import pack
+from workers.tensors import pack as flat
+from workers.wire import pack, unpack
 
 
 def test_an_actor_answers_with_its_fingerprint_and_computes_the_runners_bits():
@@ -28,12 +29,12 @@ def test_an_actor_answers_with_its_fingerprint_and_computes_the_runners_bits():
     assert len(built.seconds) == 1
     assert built.seconds[0] > 0
 
-    weights = at(pack(initial(settings, family).theta))
+    weights = at(flat(initial(settings, family).theta))
     runner = BlockRunner(settings, family)
     first, second = (train_block(settings, family, lo, lo + 3) for lo in (0, 3))
     blocks = [first, dataclasses.replace(second, index=1)]
     ours = combine([runner.run(weights, block) for block in blocks])
-    theirs = actor.run(weights, blocks)
+    theirs = unpack(actor.run(pack(weights), pack(blocks)))
     np.testing.assert_array_equal(ours.gradient, theirs.gradient)
     assert (theirs.num_blocks, theirs.num_tasks) == (2, 6)
     assert np.any(ours.gradient)

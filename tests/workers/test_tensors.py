@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from workers.tensors import pack, sha256, squared_norm, tree_sum, unpack
+from workers.tensors import (
+    all_finite,
+    pack,
+    sha256,
+    squared_norm,
+    tree_sum,
+    tree_sum_of_vectors,
+    unpack,
+)
 
 SHAPES = [(2, 3), (), (4,), (1, 2, 2), (0,)]
 THETA = [np.float32([[1, -2], [0.5, 3]]), np.float32([0, 1e-3])]
@@ -81,3 +89,35 @@ def test_the_identity_of_theta_never_changes():
     assert sha256([w.astype(np.float64) for w in THETA]) == sha256(THETA)
     assert sha256([w.reshape(-1) for w in THETA]) == sha256(THETA)
     assert sha256(THETA[::-1]) != sha256(THETA)
+
+
+@pytest.mark.parametrize("count", range(1, 18))
+def test_vectors_are_summed_along_the_same_tree_and_stay_as_they_are(count):
+    rng = np.random.default_rng(count)
+    leaves = [
+        (rng.normal(size=50) * 10.0 ** rng.integers(-4, 5, 50)).astype(np.float32)
+        for _ in range(count)
+    ]
+    before = [leaf.tobytes() for leaf in leaves]
+    total = tree_sum_of_vectors(leaves)
+    assert total.tobytes() == tree_sum(leaves, np.add).tobytes()
+    assert [leaf.tobytes() for leaf in leaves] == before
+    assert count == 1 or all(total is not leaf for leaf in leaves)
+
+
+BIG = np.float32(3e38)
+
+
+@pytest.mark.parametrize(
+    ("values", "finite"),
+    [
+        ([], True),
+        ([1, -2, 0], True),
+        ([BIG, BIG, -BIG], True),  # whose sum is not
+        ([1, np.inf], False),
+        ([np.inf, -np.inf], False),
+        ([np.nan, 1], False),
+    ],
+)
+def test_all_finite_is_about_the_elements_not_their_sum(values, finite):
+    assert all_finite(np.array(values, np.float32)) is finite

@@ -1,0 +1,128 @@
+"""A step on 8 ... 1024 GPUs, on paper: what was measured here, and a network that was not.
+
+    python benchmarks/scaling_model.py [--measured benchmarks/scaling.json]
+
+Assumed: machines of 8 GPUs; a network of 10 or 100 Gb/s a machine, of which 80 % is used; one block a
+GPU and step; theta reaches each machine once, from machines that have it (a doubling tree); nothing
+overlaps. Fitted to `scaling.py driver` and `scaling.py large`, on two cores that the actors shared: a
+call's fixed cost, the driver's seconds an actor, and an actor's seconds a byte for adding and hashing.
+
+    driver adds:  step = work + fixed + (call + S add) N + theta out + S N / network
+    actors add:   step = work + fixed + 4/3 call N + theta out + sum over levels + S / network
+    a level:      fixed + S (4 add + 3 / network); within a machine without the network
+    theta out:    S / network x log2(machines)
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import typer
+from rich.console import Console
+from rich.table import Table
+
+GPUS = (8, 16, 32, 64, 128, 256, 512, 1024)
+NETWORKS_GBIT = (10, 100)
+_USED = 0.8
+_GPUS_A_MACHINE = 8
+_PARTS = 4
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What was measured. fixed_s: of a call there and back. call_s: of the driver, for an actor.
+
+    driver_add_s, actor_add_s: for a byte of a contribution.
+    """
+
+    fixed_s: float
+    call_s: float
+    driver_add_s: float
+    actor_add_s: float
+
+
+def driver_adds_s(costs: Costs, gpus: int, size: float, network: float) -> float:
+    """Seconds of a step beside the work. size: bytes of theta. network: bytes a second."""
+    each = costs.call_s + size * (costs.driver_add_s + _between(gpus) / network)
+    return costs.fixed_s + each * gpus + _theta_out_s(gpus, size, network)
+
+
+def actors_add_s(costs: Costs, gpus: int, size: float, network: float) -> float:
+    """As `driver_adds_s`, with the tree on actors."""
+    levels = math.ceil(math.log(gpus, _PARTS))
+    within = math.floor(math.log(_GPUS_A_MACHINE, _PARTS))
+    adding = levels * (costs.fixed_s + _PARTS * size * costs.actor_add_s)
+    moving = (levels - within) * (_PARTS - 1) * size / network * _between(gpus)
+    calls = (1 + 1 / (_PARTS - 1)) * costs.call_s * gpus
+    last = size / network
+    return costs.fixed_s + calls + _theta_out_s(gpus, size, network) + adding + moving + last
+
+
+def _between(gpus: int) -> int:
+    """Whether there is more than one machine."""
+    return int(gpus > _GPUS_A_MACHINE)
+
+
+def _theta_out_s(gpus: int, size: float, network: float) -> float:
+    return math.log2(max(1, gpus / _GPUS_A_MACHINE)) * size / network
+
+
+def main(measured: Path = HERE / "scaling.json", out: Path = HERE / "scaling.png") -> None:
+    """Print the share of ideal speed for a second of work a step, and draw it."""
+    costs = Costs(**json.loads(measured.read_text())["costs"])
+    console = Console(width=110)
+    console.print(costs)
+    for gbit in NETWORKS_GBIT:
+        network = gbit * 1e9 / 8 * _USED
+        table = Table(title=f"{gbit} Gb/s: overhead of a step, s; of ideal at 1 s of work")
+        table.add_column("GPUs", justify="right")
+        for size in (0.44e6, 40e6, 400e6):
+            for who in ("driver adds", "actors add"):
+                table.add_column(f"{size / 1e6:g} MB, {who}", justify="right")
+        for gpus in GPUS:
+            cells = []
+            for size in (0.44e6, 40e6, 400e6):
+                for overhead_s in (driver_adds_s, actors_add_s):
+                    seconds = overhead_s(costs, gpus, size, network)
+                    cells.append(f"{seconds:.3g}  {1 / (1 + seconds):.0%}")
+            table.add_row(str(gpus), *cells)
+        console.print(table)
+    draw(costs, json.loads(measured.read_text())["driver"], out)
+
+
+def draw(costs: Costs, points: list[dict], out: Path) -> None:
+    """Overhead against GPUs, beside the measured steps of actors on one machine."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+    for axis, gbit in zip(axes, NETWORKS_GBIT, strict=True):
+        network = gbit * 1e9 / 8 * _USED
+        for color, size in zip(("C0", "C1", "C2"), (0.44e6, 40e6, 400e6), strict=True):
+            label = f"{size / 1e6:g} MB"
+            for style, overhead_s in (("--", driver_adds_s), ("-", actors_add_s)):
+                seconds = [overhead_s(costs, gpus, size, network) for gpus in GPUS]
+                axis.plot(GPUS, seconds, style, color=color, label=label if style == "-" else None)
+        tiny = [point for point in points if point["megabytes"] < 1]
+        axis.plot(
+            [point["actors"] for point in tiny],
+            [point["step_s"] - point["work_s"] for point in tiny],
+            "ko",
+            markersize=4,
+            label="measured, 0.007 MB, 2 cores",
+        )
+        axis.set(xscale="log", yscale="log", xlabel="GPUs", title=f"{gbit} Gb/s (a model)")
+        axis.set_xticks(GPUS, [str(gpus) for gpus in GPUS])
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("s a step beside the work")
+    axes[0].legend(fontsize=8)
+    figure.suptitle("dashed: the driver adds; solid: actors add", fontsize=10)
+    figure.tight_layout()
+    figure.savefig(out, dpi=110)
+
+
+if __name__ == "__main__":
+    typer.run(main)
