@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator import cli_jobs
 from orchestrator import config as configuration
 from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
@@ -125,6 +126,9 @@ def data(
     from orchestrator.commands import data_command
 
     data_command.execute(source, overrides or [])
+
+
+app.add_typer(cli_jobs.app)
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ TENSORFLOW = (
 )
 RAY = (
     "workers/actor.py",
+    "orchestrator/jobs.py",
     "orchestrator/ray_crew.py",
     "orchestrator/ray_metrics.py",
     "orchestrator/ray_pool.py",

@@ -39,3 +39,7 @@ class PartLostError(MetatrainError):
 
 class CheckpointError(MetatrainError):
     """A checkpoint that is missing or does not verify."""
+
+
+class ClusterError(MetatrainError):
+    """A cluster's dashboard that does not answer, refuses, or has lost a job."""

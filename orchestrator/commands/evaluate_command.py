@@ -7,9 +7,8 @@ from pathlib import Path
 from orchestrator import checkpoint
 from orchestrator import config as configuration
 from orchestrator.commands.common import NOTES, RESULTS, check_machine, open_family, waiting
+from orchestrator.evaluation_keys import check_overrides
 from orchestrator.storage import Storage
-
-_OF_AN_EVALUATION = ("task.path", "task.cache", "task.split_file", "model.statistics")
 
 
 def execute(run: str, overrides: list[str], workers: str, out: Path | None, verbose: bool) -> None:
@@ -30,13 +29,9 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{storage.place('config.toml')} is not TOML: {error}") from None
     statistics = table.get("model", {}).get("statistics")
+    check_overrides(overrides)
     for text in overrides:
         key, value = configuration.parse_override(text)
-        if not key.startswith(("evaluation.", *_OF_AN_EVALUATION)):
-            raise ValueError(
-                f"--set {key} does not belong to an evaluation; allowed are evaluation.*, "
-                f"{', '.join(_OF_AN_EVALUATION)}"
-            )
         changed = key == "model.statistics" and value != statistics
         if changed and "running" in (value, statistics):
             raise ValueError(

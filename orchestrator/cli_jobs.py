@@ -1,0 +1,132 @@
+"""The commands about jobs on a cluster: submit, status, logs, stop, list."""
+
+import contextlib
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer()
+
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The cluster's dashboard. Default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS, "
+        "http://127.0.0.1:8265.",
+    ),
+]
+Id = Annotated[
+    str | None, typer.Argument(help="A job, or how its id begins; not needed if there is one.")
+]
+_EXAMPLE = "for example: metatrain submit -- train sinusoid"
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def submit(
+    context: typer.Context,
+    words: Annotated[
+        list[str], typer.Argument(metavar="-- COMMAND ...", help="train ... or evaluate ...")
+    ],
+    address: Address = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow the job, and end as it ends.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="One more attempt, which resumes the run.")
+    ] = False,
+    working_dir: Annotated[
+        Path,
+        typer.Option(
+            help="The folder that is shipped, and in which the command is read and runs; what "
+            ".gitignore names stays here."
+        ),
+    ] = Path(),
+    python: Annotated[
+        str | None, typer.Option(metavar="PATH", help="A Python on the head. Default: Ray's own.")
+    ] = None,
+) -> None:
+    """Run a command on a Ray cluster, with the code in this folder."""
+    from orchestrator import shipping, submission
+
+    name, *rest = words
+    if name not in submission.SUBMITTABLE:
+        there = ", ".join(submission.SUBMITTABLE)
+        raise ValueError(f"{name!r} cannot be submitted; there are {there}; {_EXAMPLE}")
+    if not working_dir.is_dir():
+        raise ValueError(f"--working-dir {working_dir} is no folder; give the one with your code")
+    os.chdir(working_dir)
+    values = _parse(context, name, rest)
+    shipment = shipping.choose(Path.cwd())
+    planned = submission.plan(name, values, shipment)
+    from orchestrator.commands import submit_command
+
+    with _interruptible("interrupted; metatrain list shows whether the job was submitted"):
+        code = submit_command.execute(planned, shipment, address, again, wait, python)
+    raise SystemExit(code)
+
+
+@app.command()
+def status(id: Id = None, address: Address = None) -> None:
+    """Say how a job is getting on."""
+    from orchestrator.commands import jobs_command
+
+    with _interruptible():
+        jobs_command.show_status(jobs_command.connect(address), id)
+
+
+@app.command()
+def logs(
+    id: Id = None,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Until the job ends, and end as it ends.")
+    ] = False,
+    address: Address = None,
+) -> None:
+    """Print what a job has printed."""
+    from orchestrator.commands import jobs_command
+
+    option = f" --address {shlex.quote(address)}" if address else ""
+    with _interruptible():
+        code = jobs_command.show_log(jobs_command.connect(address), id, follow, option)
+    raise SystemExit(code)
+
+
+@app.command()
+def stop(id: Id = None, address: Address = None) -> None:
+    """Have a job save and end, and wait until it has."""
+    from orchestrator.commands import jobs_command
+
+    with _interruptible("the job has been asked to stop; metatrain status shows whether it has"):
+        jobs_command.stop(jobs_command.connect(address), id)
+
+
+@app.command("list")
+def list_jobs(address: Address = None) -> None:
+    """List the jobs on a cluster."""
+    from orchestrator.commands import jobs_command
+
+    with _interruptible():
+        jobs_command.show_list(jobs_command.connect(address))
+
+
+def _parse(context: typer.Context, name: str, words: list[str]) -> dict[str, Any]:
+    """What the local command of that name would be given."""
+    assert context.parent is not None
+    group: Any = context.parent.command
+    return group.commands[name].make_context(f"metatrain submit -- {name}", words).params
+
+
+@contextlib.contextmanager
+def _interruptible(message: str = "interrupted") -> Iterator[None]:
+    """Within: Ctrl-C ends the command with 75 and a line."""
+    from orchestrator.commands.common import NOTES
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        NOTES.print(f"\n{message}", markup=False)
+        raise SystemExit(75) from None

@@ -1,0 +1,62 @@
+"""A job's log to its end, and the exit code that the local command would have had."""
+
+import sys
+import time
+from collections.abc import Callable
+
+from orchestrator.jobs import Job, Jobs
+from workers.errors import ClusterError
+
+EXIT_DONE, EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 0, 1, 2, 75
+_BETWEEN_TRIES_S = 2.0
+_MOST_TRIES = 15
+
+
+def follow(
+    jobs: Jobs,
+    id: str,
+    write: Callable[[str], object] = sys.stdout.write,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Job:
+    """Write what a job prints, each piece once, until it has ended.
+
+    A connection that breaks is made again, and goes on where it was.
+
+    Returns:
+      the job as it ended.
+    Raises:
+      ClusterError: the cluster does not come back.
+    """
+    printed = failures = 0
+    while True:
+        try:
+            seen = 0
+            for piece in jobs.follow(id):
+                new = piece[max(0, printed - seen) :]
+                seen += len(piece)
+                if new:
+                    write(new)
+                    sys.stdout.flush()
+                    printed, failures = seen, 0
+                elif not piece and jobs.get(id).is_over:
+                    break
+            job = jobs.get(id)
+            if job.is_over:
+                write(jobs.log(id)[printed:])
+                return job
+            failures = 0
+        except ClusterError:
+            failures += 1
+            if failures > _MOST_TRIES:
+                raise
+        sleep(_BETWEEN_TRIES_S)
+
+
+def exit_code(job: Job) -> int:
+    """Of a job that is over: 0, 1, 2 or 75, as the local command ends."""
+    if job.status == "SUCCEEDED":
+        return EXIT_DONE
+    if job.status == "STOPPED":
+        return EXIT_STOPPED
+    known = (EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED)
+    return job.exit_code if job.exit_code in known else EXIT_FAILED

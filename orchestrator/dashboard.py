@@ -1,0 +1,44 @@
+"""Where a cluster's dashboard is: its address as the user gave it."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from orchestrator.redact import redact
+
+DEFAULT = "http://127.0.0.1:8265"
+
+
+def dashboard_address(given: str | None, environment: Mapping[str, str]) -> str:
+    """The address to send requests to, without a slash at its end.
+
+    Args:
+      given: --address. Without it: RAY_API_SERVER_ADDRESS, RAY_ADDRESS if it is one of a dashboard,
+        and then this machine's, where a port forward of the head's ends.
+    Raises:
+      ValueError: it is no http address.
+    """
+    if given is not None:
+        return _checked("--address", given)
+    if address := environment.get("RAY_API_SERVER_ADDRESS"):
+        return _checked("RAY_API_SERVER_ADDRESS", address)
+    if (address := environment.get("RAY_ADDRESS", "")).startswith(("http://", "https://")):
+        return _checked("RAY_ADDRESS", address)
+    return DEFAULT
+
+
+def _checked(name: str, address: str) -> str:
+    remedy = f"give the dashboard's, for example {DEFAULT}"
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"{name} = {redact(address)!r} is no address: {error}; {remedy}") from None
+    if parts.scheme not in ("http", "https"):
+        ray = parts.scheme == "ray"
+        why = "is Ray Client's" if ray else "does not begin with http:// or https://"
+        raise ValueError(f"{name} = {redact(address)!r} {why}; {remedy}")
+    if not host or port == 0 or any(mark.isspace() for mark in address):
+        raise ValueError(f"{name} = {redact(address)!r} names no host and port; {remedy}")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{name} = {redact(address)!r} has more than a host and a path; {remedy}")
+    return address.rstrip("/")

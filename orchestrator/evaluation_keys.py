@@ -1,0 +1,18 @@
+"""Which keys of the configuration an evaluation may set: those that leave the weights alone."""
+
+from collections.abc import Iterable
+
+from orchestrator import config as configuration
+
+_ALLOWED = ("task.path", "task.cache", "task.split_file", "model.statistics", "model.folder")
+
+
+def check_overrides(overrides: Iterable[str]) -> None:
+    """Raises ValueError for a `key=value` that does not belong to an evaluation."""
+    for text in overrides:
+        key, _ = configuration.parse_override(text)
+        if not key.startswith(("evaluation.", *_ALLOWED)):
+            raise ValueError(
+                f"--set {key} does not belong to an evaluation; allowed are evaluation.*, "
+                f"{', '.join(_ALLOWED)}"
+            )

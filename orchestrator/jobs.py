@@ -1,0 +1,214 @@
+"""The jobs of a cluster, through Ray's job submission API, with our errors and bounded waits."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import requests
+from ray.dashboard.modules import dashboard_sdk
+from ray.dashboard.modules.job import sdk
+from ray.exceptions import AuthenticationError
+from ray.job_submission import JobDetails, JobSubmissionClient
+
+from orchestrator.redact import redact
+from workers.errors import ClusterError
+
+#: What a stopped job has to end its step and save, before Ray kills it (its default is 3 s). Ray
+#: reads RAY_JOB_STOP_WAIT_TIME_S in the process that watches over the job.
+STOP_WAIT_S = 120
+_CONNECT_S, _ANSWER_S = 5.0, 60.0
+_QUIET_S = 20.0
+_ADDRESS = "RAY_API_SERVER_ADDRESS"
+_OURS, _BASE, _RUN, _COMMAND = "metatrain", "metatrain_base", "metatrain_run", "metatrain_command"
+#: What Ray's client raises where the answer is not a dashboard's, or not one that it understands.
+_NO_DASHBOARD = (
+    aiohttp.ClientError,
+    requests.RequestException,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_OVER = ("STOPPED", "SUCCEEDED", "FAILED")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of metatrain's, as the cluster knows it.
+
+    base: the id of its first attempt. status: Ray's. started, ended: seconds since the epoch; None
+    before. exit_code: of the process; None while it runs, or if it was stopped, killed or lost.
+    """
+
+    id: str
+    status: str
+    base: str = ""
+    run: str = ""
+    command: str = ""
+    started: float | None = None
+    ended: float | None = None
+    exit_code: int | None = None
+    message: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, one way or another."""
+        return self.status in _OVER
+
+
+class Jobs:
+    """The jobs of metatrain's on one cluster."""
+
+    def __init__(self, address: str):
+        """Ask the dashboard at `address` who it is. Raises ClusterError."""
+        self.address = redact(address)
+        for module in (dashboard_sdk, sdk):  # what they tell of uploads and connections is ours to
+            module.logger.setLevel(logging.ERROR)
+        with self._explaining(), _environment(_ADDRESS, address):
+            self._client = _Client(address)
+
+    def submit(self, id: str, entrypoint: str, archive: Path, job: Job) -> None:
+        """Send the archive, unless the cluster has it, and start a job.
+
+        Args:
+          job: whose base, run and command are kept with it.
+        """
+        environment = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S)}
+        with self._explaining():
+            self._client.submit_job(
+                entrypoint=entrypoint,
+                submission_id=id,
+                runtime_env={"working_dir": str(archive), "env_vars": environment},
+                metadata={_OURS: "1", _BASE: job.base, _RUN: job.run, _COMMAND: job.command},
+            )
+
+    def all(self) -> list[Job]:
+        """Those that metatrain submitted, the newest first."""
+        with self._explaining():
+            found = [_job(each) for each in self._client.list_jobs() if _is_ours(each)]
+        return sorted(found, key=lambda job: (job.started or 0.0, job.id), reverse=True)
+
+    def get(self, id: str) -> Job:
+        """One of them, as it is now."""
+        with self._explaining():
+            return _job(self._client.get_job_info(id))
+
+    def stop(self, id: str) -> None:
+        """Ask a job to end. It has STOP_WAIT_S."""
+        with self._explaining():
+            self._client.stop_job(id)
+
+    def log(self, id: str) -> str:
+        """All that a job has printed so far."""
+        with self._explaining():
+            return self._client.get_job_logs(id)
+
+    def follow(self, id: str) -> Iterator[str]:
+        """What a job prints, from its beginning, until its log ends; "" where nothing comes."""
+        stream = self._client.tail_job_logs(id)
+        with self._explaining(), asyncio.Runner() as runner:
+            waiting: Any = None
+            while True:
+                waiting, piece = runner.run(_next(stream, waiting))
+                if piece is None:
+                    return
+                yield piece
+
+    @contextlib.contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Within: what Ray and the network raise becomes a ClusterError of one line."""
+        try:
+            yield
+        except ClusterError as error:
+            raise ClusterError(f"the cluster at {self.address} {error}") from None
+        except AuthenticationError as error:
+            raise ClusterError(_about_token(self.address, str(error))) from None
+        except (requests.ConnectionError, requests.Timeout, ConnectionError, TimeoutError):
+            raise ClusterError(
+                f"no dashboard answers at {self.address}; start the cluster, forward its port "
+                "(ray dashboard cluster.yaml), or give another --address"
+            ) from None
+        except _NO_DASHBOARD as error:
+            raise ClusterError(
+                f"{self.address} does not answer as a Ray dashboard does: {_first_line(error)}"
+            ) from None
+
+
+class _Client(JobSubmissionClient):
+    """Ray's client, which waits for ever, with an end to it, and errors of one line."""
+
+    def _do_request(self, method: str, endpoint: str, **kwargs: Any) -> requests.Response:
+        return super()._do_request(method, endpoint, timeout=(_CONNECT_S, _ANSWER_S), **kwargs)
+
+    def _raise_error(self, r: requests.Response) -> None:
+        text = r.text.strip().splitlines() or [r.reason or "no reason"]
+        raise ClusterError(f"refuses: {redact(text[-1][:300])} (HTTP {r.status_code})")
+
+
+async def _next(stream: Any, waiting: Any) -> tuple[Any, str | None]:
+    """The next piece; None at the end; "" for a while without one, and the task that waits on."""
+    task = waiting or asyncio.ensure_future(anext(stream, None))
+    done, _ = await asyncio.wait({task}, timeout=_QUIET_S)
+    return (None, task.result()) if done else (task, "")
+
+
+def _is_ours(details: JobDetails) -> bool:
+    return bool(details.submission_id and (details.metadata or {}).get(_OURS))
+
+
+def _job(details: JobDetails) -> Job:
+    about = details.metadata or {}
+    return Job(
+        id=details.submission_id,
+        status=details.status.value,
+        base=about.get(_BASE, ""),
+        run=about.get(_RUN, ""),
+        command=about.get(_COMMAND, ""),
+        started=details.start_time / 1000 if details.start_time else None,
+        ended=details.end_time / 1000 if details.end_time else None,
+        exit_code=details.driver_exit_code,
+        message=details.message or "",
+    )
+
+
+def _about_token(address: str, text: str) -> str:
+    """Which of the three things is wrong, and what to set; never the token itself."""
+    places = "RAY_AUTH_TOKEN, a file that RAY_AUTH_TOKEN_PATH names, or ~/.ray/auth_token"
+    if text.startswith("Authentication required"):
+        return (
+            f"the cluster at {address} wants a token; set RAY_AUTH_MODE=token and put the token "
+            f"into {places}"
+        )
+    if text.startswith("Authentication failed"):
+        return (
+            f"the cluster at {address} refuses the token; the one that it was started with goes "
+            f"into {places}"
+        )
+    if path := os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        return f"RAY_AUTH_TOKEN_PATH = {path!r} cannot be read or is empty; put the token there"
+    return f"RAY_AUTH_MODE is token, but there is none; put the cluster's into {places}"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return redact(lines[0][:300]) if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """Within: an environment variable that Ray lets override the address which it is given."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

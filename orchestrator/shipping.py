@@ -1,0 +1,157 @@
+"""What of a folder is shipped with a job: chosen as git and Ray choose, measured, packed.
+
+The archive is made here rather than by Ray, so that what was checked is what is sent.
+"""
+
+import os
+import stat
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+#: Ray's dashboard takes requests of up to 100 MiB (DASHBOARD_CLIENT_MAX_SIZE in its
+#: _private/ray_constants.py), and refuses a larger one only after it has been sent.
+MOST_BYTES = 100_000_000
+_MOST_FILES = 20_000
+_NEVER = GitIgnoreSpec.from_lines(
+    ["/runs/", ".git", ".venv/", "venv/", "node_modules/", "__pycache__/", "*.pyc", ".*_cache/"]
+)
+_IGNORE_FILES = (".gitignore", ".rayignore")
+_AN_ENTRY_BYTES = 256  # what a file costs in an archive beside its content
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files give the same archive, which Ray has already
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """The files of a folder that are shipped.
+
+    files: place below the folder, with slashes -> size in bytes.
+    """
+
+    folder: Path
+    files: Mapping[str, int]
+
+    @property
+    def num_bytes(self) -> int:
+        """All of it, before compression."""
+        return sum(size + _AN_ENTRY_BYTES for size in self.files.values())
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file, or at least one file of a folder, is shipped."""
+        try:
+            name = path.relative_to(self.folder).as_posix()
+        except ValueError:
+            return False
+        return name in self.files or any(file.startswith(f"{name}/") for file in self.files)
+
+    def largest(self, number: int) -> list[tuple[str, int]]:
+        """The entries of the folder that weigh most, and their bytes."""
+        totals: dict[str, int] = {}
+        for file, size in self.files.items():
+            top, below, _ = file.partition("/")
+            totals[top + below] = totals.get(top + below, 0) + size
+        return sorted(totals.items(), key=lambda entry: (-entry[1], entry[0]))[:number]
+
+
+def choose(folder: Path) -> Shipment:
+    """The files of `folder` but what .gitignore and .rayignore name, runs, caches, environments.
+
+    Raises:
+      ValueError: it is no folder, cannot be read, or holds more than can be sent.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"--working-dir {folder} is no folder; give the one that holds your code")
+    files: dict[str, int] = {}
+    try:
+        for file, size in _walk(folder, "", [], frozenset()):
+            files[file] = size
+            if len(files) > _MOST_FILES:
+                raise ValueError(_too_much(f"more than {_MOST_FILES} files", files, folder))
+    except OSError as error:
+        raise ValueError(
+            f"{error.filename} is to be shipped and cannot be read: {error.strerror}; name it in "
+            ".gitignore, or give another --working-dir"
+        ) from None
+    shipment = Shipment(folder, files)
+    if shipment.num_bytes > MOST_BYTES:
+        raise ValueError(_too_much(readable_size(shipment.num_bytes), files, folder))
+    return shipment
+
+
+def pack(shipment: Shipment, extra: Mapping[str, bytes], target: Path) -> None:
+    """Write an archive of the shipment and of `extra`, which comes first where both have a name.
+
+    Raises:
+      ValueError: a file went away, or cannot be read.
+    """
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted({*shipment.files, *extra}):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            mode, content = (0o644, extra[name]) if name in extra else _read(shipment.folder / name)
+            entry.external_attr = (stat.S_IFREG | stat.S_IMODE(mode)) << 16
+            archive.writestr(entry, content)
+
+
+def readable_size(num_bytes: int) -> str:
+    """For example 12.3 MB."""
+    size, units = float(num_bytes), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.3g} {units[0]}"
+
+
+def _walk(
+    folder: Path, below: str, ignored: list[tuple[str, GitIgnoreSpec]], above: frozenset[object]
+) -> Iterator[tuple[str, int]]:
+    """Files of `folder`, whose place is `below`; links are followed, but for circles.
+
+    Args:
+      ignored: the ignore files of this folder's parents, each with the place that it speaks of.
+      above: the identities of the folders on the way here.
+    """
+    seen = folder.stat()
+    identity = (seen.st_dev, seen.st_ino)
+    if identity in above or (folder / "pyvenv.cfg").is_file():
+        return
+    above |= {identity}
+    for name in _IGNORE_FILES:
+        if (folder / name).is_file():
+            lines = (folder / name).read_text(errors="replace").splitlines()
+            ignored = [*ignored, (below, GitIgnoreSpec.from_lines(lines))]
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        place = below + entry.name
+        if entry.is_dir():
+            if not _skips(ignored, f"{place}/"):
+                yield from _walk(Path(entry.path), f"{place}/", ignored, above)
+        elif entry.is_file() and not _skips(ignored, place):
+            if not os.access(entry.path, os.R_OK):
+                raise PermissionError(13, "permission denied", entry.path)
+            yield place, entry.stat().st_size
+
+
+def _skips(ignored: list[tuple[str, GitIgnoreSpec]], place: str) -> bool:
+    return _NEVER.match_file(place) or any(
+        spec.match_file(place.removeprefix(below)) for below, spec in ignored
+    )
+
+
+def _read(file: Path) -> tuple[int, bytes]:
+    try:
+        return file.stat().st_mode, file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{file} cannot be shipped: {error.strerror}") from None
+
+
+def _too_much(what: str, files: Mapping[str, int], folder: Path) -> str:
+    entries = Shipment(folder, files).largest(3)
+    named = ", ".join(f"{name} ({readable_size(size)})" for name, size in entries)
+    return (
+        f"{folder} holds {what} to ship, at most {readable_size(MOST_BYTES)} can be sent; the "
+        f"largest: {named}. Name in .gitignore what the job does not need, give --working-dir a "
+        "folder of code alone, or put data where the cluster's machines see it and name it by "
+        "--set task.path=..."
+    )
