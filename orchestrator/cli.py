@@ -4,6 +4,7 @@ TensorFlow and Ray are imported inside the commands that need them, after the in
 right, so that help and refusals answer at once.
 """
 
+import os
 import shlex
 import shutil
 import sys
@@ -163,6 +164,8 @@ def _resume_command(location: str) -> str:
     words = [redact(word) for word in sys.argv[1:] if word != "--resume"]
     if not any(word.split("=")[0] == "--out" for word in words):
         words += ["--out", location]
+    if os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"):  # Ray's, in a job of a cluster
+        return shlex.join(["metatrain", "submit", "--again", "--", *words])
     program = "metatrain" if shutil.which("metatrain") else sys.argv[0]
     return shlex.join([program, *words, "--resume"])
 

@@ -15,7 +15,7 @@ from pathspec import GitIgnoreSpec
 #: Ray's dashboard takes requests of up to 100 MiB (DASHBOARD_CLIENT_MAX_SIZE in its
 #: _private/ray_constants.py), and refuses a larger one only after it has been sent.
 MOST_BYTES = 100_000_000
-_MOST_FILES = 20_000
+MOST_FILES = 20_000
 _NEVER = GitIgnoreSpec.from_lines(
     ["/runs/", ".git", ".venv/", "venv/", "node_modules/", "__pycache__/", "*.pyc", ".*_cache/"]
 )
@@ -68,8 +68,8 @@ def choose(folder: Path) -> Shipment:
     try:
         for file, size in _walk(folder, "", [], frozenset()):
             files[file] = size
-            if len(files) > _MOST_FILES:
-                raise ValueError(_too_much(f"more than {_MOST_FILES} files", files, folder))
+            if len(files) > MOST_FILES:
+                raise ValueError(_too_much(f"more than {MOST_FILES} files", files, folder))
     except OSError as error:
         raise ValueError(
             f"{error.filename} is to be shipped and cannot be read: {error.strerror}; name it in "
@@ -150,8 +150,8 @@ def _too_much(what: str, files: Mapping[str, int], folder: Path) -> str:
     entries = Shipment(folder, files).largest(3)
     named = ", ".join(f"{name} ({readable_size(size)})" for name, size in entries)
     return (
-        f"{folder} holds {what} to ship, at most {readable_size(MOST_BYTES)} can be sent; the "
-        f"largest: {named}. Name in .gitignore what the job does not need, give --working-dir a "
+        f"{folder} holds {what} to ship; at most {readable_size(MOST_BYTES)} in {MOST_FILES} files "
+        f"can be sent; the largest: {named}. Name in .gitignore what the job does not need, give --working-dir a "
         "folder of code alone, or put data where the cluster's machines see it and name it by "
         "--set task.path=..."
     )

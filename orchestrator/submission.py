@@ -96,8 +96,12 @@ def _train(values: Values, shipment: Shipment) -> Submission:
         "config": _portable(json.loads(config.model_dump_json()), shipment.folder),
         "allow_changes": values["allow_changes"],
     }
-    name = job_id(config.name, "train", out or "", identity)
+    name = job_id(config.name, "train", "", identity)
     run = out or f"{RUNS}/{name}"
+    if run != f"{RUNS}/{name}":  # which, said or not, is the same run
+        name = job_id(config.name, "train", run, identity)
+    if run.startswith(f"{Path.home()}/"):
+        notes.append(f"{run} is a path of this machine's; quote a ~ that the cluster is to read")
     if "://" not in run:
         notes.append(
             f"{run} is on the disk of the cluster's head: fetch it before the head ends, or give "
@@ -162,10 +166,11 @@ def _shipped(what: str, path: str | Path, shipment: Shipment) -> str:
     """The place of a file below the folder that is shipped."""
     absolute = Path(os.path.abspath(shipment.folder / Path(path).expanduser()))
     if not shipment.holds(absolute):
-        ignored = absolute.is_relative_to(shipment.folder) and absolute.exists()
+        if not absolute.exists():
+            raise ValueError(f"{what} does not exist; a job gets what is in {shipment.folder}")
         why = (
             "is not shipped: .gitignore names it, or it is of a kind that never is (runs, caches)"
-            if ignored
+            if absolute.is_relative_to(shipment.folder)
             else f"is not in {shipment.folder}, which is what is shipped"
         )
         raise ValueError(f"{what} {why}; move it, or give another --working-dir")

@@ -20,6 +20,7 @@ _POLL_S = 1.0
 _SAVED = re.compile(r"saved up to step (\d+)")
 _PROGRESS = re.compile(r"^(step \d+/\d+ .*|step \d+: validation .*)$", re.MULTILINE)
 _WIDE = 10_000  # in a pipe, a job is a line
+_SHORT_ID = 36  # what a terminal of 80 columns has room for
 
 
 def connect(address: str | None) -> Jobs:
@@ -28,7 +29,7 @@ def connect(address: str | None) -> Jobs:
 
 
 def find(jobs: Jobs, given: str | None) -> Job:
-    """The job that was meant: by its id, by how the id begins, or the only one there is.
+    """The job that was meant: by its id, by how the id begins, or the only one that runs, or is.
 
     Several attempts of a run count as one: the newest.
 
@@ -44,7 +45,10 @@ def find(jobs: Jobs, given: str | None) -> Job:
     for job in there:
         if job.id == given:
             return job
-    fitting = [job for job in there if given is None or job.id.startswith(given)]
+    if given is None:
+        fitting = [job for job in there if not job.is_over] or there
+    else:
+        fitting = [job for job in there if job.id.startswith(given)]
     names = ", ".join(job.id for job in (fitting or there)[:5])
     names += ", ..." if len(fitting or there) > 5 else ""
     if not fitting:
@@ -135,10 +139,12 @@ def stop(jobs: Jobs, given: str | None, sleep: Callable[[float], object] = time.
 
 def show_list(jobs: Jobs) -> None:
     """Print a table of the jobs, the newest first."""
-    table = Table(box=None if not RESULTS.is_terminal else Table().box)
+    found = jobs.all()
+    table = Table(box=None, pad_edge=False)
+    short = all(len(job.id) <= _SHORT_ID for job in found)
     for name in ("id", "status", "started", "took", "run"):
-        table.add_column(name, overflow="fold", no_wrap=name in ("status", "took"))
-    for job in jobs.all():
+        table.add_column(name, overflow="fold", no_wrap=short if name == "id" else name != "run")
+    for job in found:
         ended = job.ended or time.time()
         table.add_row(
             job.id,
@@ -147,7 +153,7 @@ def show_list(jobs: Jobs) -> None:
             "" if job.started is None else _ago(ended - job.started),
             job.run,
         )
-    if not table.row_count:
+    if not found:
         NOTES.print(f"there is no job of metatrain's on {jobs.address}", markup=False)
         return
     console = RESULTS if RESULTS.is_terminal else Console(width=_WIDE, highlight=False)
@@ -167,7 +173,7 @@ def _why(job: Job) -> str:
 
 
 def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
+    return f"{datetime.fromtimestamp(seconds):%b %d %H:%M}"
 
 
 def _ago(seconds: float) -> str:
