@@ -23,7 +23,7 @@ while read -r _ _ _ _ _ file; do
 done <"/proc/$PPID/maps"
 prefix=${library%/lib*/python3*/ray/_raylet.so}
 if try "${library:+$prefix/bin/python}" || try "${library:+$prefix/bin/python3}" ||
-    try "/proc/$PPID/exe"; then
+    try "$(command -p readlink "/proc/$PPID/exe")"; then
     exec "$python" -m metatrain "$@"
 fi
 echo "metatrain: metatrain is not installed in the Python that Ray runs with on the head: $found; install it there ($found -m pip install metatrain), or name another by submit --python" >&2

@@ -151,7 +151,7 @@ def _too_much(what: str, files: Mapping[str, int], folder: Path) -> str:
     named = ", ".join(f"{name} ({readable_size(size)})" for name, size in entries)
     return (
         f"{folder} holds {what} to ship; at most {readable_size(MOST_BYTES)} in {MOST_FILES} files "
-        f"can be sent; the largest: {named}. Name in .gitignore what the job does not need, give --working-dir a "
-        "folder of code alone, or put data where the cluster's machines see it and name it by "
-        "--set task.path=..."
+        f"can be sent; the largest: {named}. Name in .gitignore what the job does not need, give "
+        "--working-dir a folder of code alone, or put data where the cluster's machines see it and "
+        "name it by --set task.path=..."
     )

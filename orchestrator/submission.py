@@ -69,15 +69,15 @@ def plan(command: str, values: Values, shipment: Shipment) -> Submission:
     Raises:
       ValueError: the configuration is wrong, or the job would miss something on the cluster.
     """
-    submission = SUBMITTABLE[command](values, shipment)
-    for word in submission.words:
-        if redact(word) != word:
+    typed = [values[name] for name in values if values[name]]
+    for word in [text for each in typed for text in (each if isinstance(each, list) else [each])]:
+        if redact(str(word)) != str(word):
             raise ValueError(
                 f"{redact(word)} holds a secret, and a job's command is shown to all who see the "
                 "dashboard; leave it out: on the cluster the machines' own credentials are used "
                 "(an instance's role, ~/.aws, or AWS_ACCESS_KEY_ID where Ray was started)"
             )
-    return submission
+    return SUBMITTABLE[command](values, shipment)
 
 
 def _train(values: Values, shipment: Shipment) -> Submission:
