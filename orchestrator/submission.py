@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,9 @@ def plan(command: str, values: Values, shipment: Shipment) -> Submission:
     Raises:
       ValueError: the configuration is wrong, or the job would miss something on the cluster.
     """
-    typed = [values[name] for name in values if values[name]]
-    for word in [text for each in typed for text in (each if isinstance(each, list) else [each])]:
-        if redact(str(word)) != str(word):
+    lists = [value if isinstance(value, list) else [value] for value in values.values()]
+    for word in map(str, chain.from_iterable(lists)):
+        if redact(word) != word:
             raise ValueError(
                 f"{redact(word)} holds a secret, and a job's command is shown to all who see the "
                 "dashboard; leave it out: on the cluster the machines' own credentials are used "

@@ -12,10 +12,16 @@ _BETWEEN_TRIES_S = 2.0
 _MOST_TRIES = 15
 
 
+def to_stdout(text: str) -> None:
+    """At once, into a pipe too."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def follow(
     jobs: Jobs,
     id: str,
-    write: Callable[[str], object] = sys.stdout.write,
+    write: Callable[[str], object] = to_stdout,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Job:
     """Write what a job prints, each piece once, until it has ended.
@@ -36,7 +42,6 @@ def follow(
                 seen += len(piece)
                 if new:
                     write(new)
-                    sys.stdout.flush()
                     printed, failures = seen, 0
                 elif not piece and jobs.get(id).is_over:
                     break

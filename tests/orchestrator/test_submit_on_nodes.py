@@ -1,0 +1,245 @@
+"""A run on a cluster of three nodes on this machine, from `metatrain submit` to its results.
+
+The head has no CPUs; each node has its own folder, as machines do. Another Python comes first on
+the PATH of them all.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from ray.cluster_utils import Cluster
+from small_configs import sinusoid
+
+from orchestrator.config import to_toml
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+METATRAIN = str(Path(sys.executable).with_name("metatrain"))
+STEPS = 2500
+MODEL = """
+import keras
+from keras import layers
+
+
+def small(input_shape, num_outputs):
+    hidden = layers.Dense(8, activation="tanh")
+    return keras.Sequential([keras.Input(input_shape), hidden, layers.Dense(num_outputs)])
+"""
+OTHER_PYTHON = "#!/bin/sh\necho the wrong python; exit 99\n"
+
+
+@dataclass
+class Journey:
+    """What was done one after another on one cluster, and what came of it."""
+
+    address: str
+    home: Path
+    code: Path
+    done: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
+
+    def start(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`metatrain WORDS...` where the code is, as on a laptop."""
+        kept = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+        ours = {"RAY_API_SERVER_ADDRESS": self.address, "CUDA_VISIBLE_DEVICES": ""}
+        return subprocess.run(
+            [METATRAIN, *words],
+            cwd=self.code,
+            env=kept | ours | {"HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            timeout=500,
+        )
+
+    def do(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """The same, remembered."""
+        self.done[name] = self.start(*words)
+        return self.done[name]
+
+    @property
+    def id(self) -> str:
+        return re.search(r"^submitted: (\S+)$", self.done["submit"].stdout, re.M).group(1)
+
+    @property
+    def run(self) -> Path:
+        return self.home / "metatrain-runs" / self.id
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """The address of a dashboard, and the home of whoever runs the cluster."""
+    home, path = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("bin")
+    for name in ("python", "python3", "metatrain"):
+        (path / name).write_text(OTHER_PYTHON)
+        (path / name).chmod(0o755)
+    folders = [tempfile.mkdtemp(prefix="mt", dir="/tmp") for _ in range(2)]  # short: sockets
+    options = {"object_store_memory": 80 * 1024**2}
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PATH", f"{path}:/usr/bin:/bin")
+        environment.setenv("HOME", str(home))
+        head = {"num_cpus": 0, "include_dashboard": True, "dashboard_host": "127.0.0.1"}
+        nodes = Cluster(True, head_node_args=head | options | {"dashboard_port": 0})
+        try:
+            for folder in folders:
+                nodes.add_node(num_cpus=1, temp_dir=folder, **options)
+            yield f"http://{nodes.webui_url}", home
+        finally:
+            nodes.shutdown()
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def journey(cluster, tmp_path_factory) -> Journey:
+    """Submit, submit again, stop, go on, evaluate, fetch; and the same run without a cluster."""
+    address, home = cluster
+    code = tmp_path_factory.mktemp("code")
+    (code / "my_models.py").write_text(MODEL)
+    given = [f"outer.steps={STEPS}", "evaluation.every=10000", "checkpoint.every=20"]
+    model = ["model.kind=keras", "model.source=my_models:small", "workers.count=auto"]
+    lines = to_toml(sinusoid(*given, *model)).splitlines()
+    (code / "small.toml").write_text(
+        "\n".join(line for line in lines if not line.startswith("folder ="))
+    )
+    journey = Journey(address, home, code)
+    submitted = journey.do("submit", "submit", "--", "train", "small.toml")
+    assert submitted.returncode == 0, submitted.stderr
+    until = time.monotonic() + 240
+    while not any(journey.run.glob("checkpoints/ckpt-*[1-9]*/manifest.json")):
+        assert time.monotonic() < until, journey.start("logs", journey.id).stdout
+        time.sleep(0.1)
+    journey.do("twice", "submit", "--", "train", "small.toml")
+    journey.do("stop", "stop")
+    journey.do("stopped", "logs", "-f", journey.id)
+    journey.do("again", "submit", "--again", "--wait", "--", "train", "small.toml")
+    run = f"~/metatrain-runs/{journey.id}"
+    journey.do(
+        "refused", "submit", "--wait", "--", "train", "small.toml", "--out", str(journey.run)
+    )
+    journey.do("evaluate", "submit", "--wait", "--", "evaluate", run, "--tasks", "7")
+    journey.do("list", "list")
+    journey.do("status", "status", f"{journey.id}-2")
+    shutil.copytree(journey.run, code / "fetched")
+    here = ["--set", f"model.folder={code}", "--tasks", "7"]
+    journey.do("fetched", "evaluate", "fetched", *here)
+    journey.do("local", "train", "small.toml", "--out", "local", "--workers", "0")
+    return journey
+
+
+def theta_of(output: str) -> str:
+    return re.search(r"theta after step \d+: sha256 ([0-9a-f]{64})", output).group(1)
+
+
+def test_it_says_what_to_type_next(journey):
+    told = journey.done["submit"].stdout.splitlines()
+    assert told == [
+        f"submitted: {journey.id}",
+        f"run: ~/metatrain-runs/{journey.id}",
+        f"watch: metatrain logs -f {journey.id}",
+        f"status: metatrain status {journey.id}",
+        f"stop: metatrain stop {journey.id}",
+        f"dashboard: {journey.address}",
+    ]
+
+
+def test_the_same_twice_is_refused_while_it_runs(journey):
+    done = journey.done["twice"]
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(
+        f"metatrain: {journey.id} is RUNNING already; watch it with: metatrain l"
+    )
+
+
+def test_a_stop_saves_the_last_step_and_says_which(journey):
+    done = journey.done["stop"]
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first == f"{journey.id}: STOPPED"
+    assert re.fullmatch(rf"saved up to step \d+ in ~/metatrain-runs/{journey.id}", second)
+    assert "go on with: metatrain submit --again -- train small.toml" in done.stderr
+    log = journey.done["stopped"]
+    assert log.returncode == 75
+    assert "go on with: metatrain submit --again -- train small.toml" in log.stdout
+
+
+def test_one_more_attempt_goes_on_where_the_first_was_stopped(journey):
+    done = journey.done["again"]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"submitted: {journey.id}-2" in done.stdout
+    saved = re.search(r"saved up to step (\d+)", journey.done["stop"].stdout).group(1)
+    assert 0 < int(saved) < STEPS
+    assert f"resuming after step {saved}" in done.stdout
+    rows = (journey.run / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(row)["step"] for row in rows] == list(range(1, STEPS + 1))
+
+
+def test_the_weights_are_those_of_one_process_without_a_cluster(journey):
+    local = journey.done["local"]
+    assert local.returncode == 0, local.stderr
+    assert theta_of(journey.done["again"].stdout) == theta_of(local.stdout)
+
+
+def test_the_actors_were_on_both_workers_and_not_on_the_head(journey):
+    found = asked(journey, "/api/v0/actors?limit=1000&detail=1")
+    actors = [actor for actor in found if actor["class_name"] == "BlockActor"]
+    nodes = asked(journey, "/api/v0/nodes?limit=10&detail=1")
+    workers = {node["node_id"] for node in nodes if not node["is_head_node"]}
+    assert len(workers) == 2
+    assert {actor["node_id"] for actor in actors} == workers
+    assert len(actors) == 4  # two of each attempt; the evaluation has none
+    assert "running in 2 Ray actors" in journey.done["again"].stdout
+
+
+def test_an_evaluation_is_a_job_too_and_gives_the_scores_that_the_fetched_run_gives(journey):
+    job, here = journey.done["evaluate"], journey.done["fetched"]
+    assert job.returncode == 0, job.stdout
+    assert here.returncode == 0, here.stderr
+    assert scores(job.stdout) == scores(here.stdout)
+
+
+def test_a_job_ends_submit_with_the_exit_code_of_its_command(journey):
+    done = journey.done["refused"]
+    assert done.returncode == 2
+    assert "holds a run already" in done.stdout
+
+
+def test_the_log_is_plain_and_has_no_chatter_of_rays(journey):
+    log = journey.done["again"].stdout
+    assert "\x1b" not in log
+    assert "\r" not in log
+    chatter = re.compile(r"tensorflow/|absl|WARNING|oneDNN|cuda|raylet|Connecting to existing Ray")
+    assert not chatter.search(log), log
+    assert log.count("job_manager.py") <= 1
+
+
+def test_status_and_list_tell_how_it_ended(journey):
+    status = journey.done["status"].stdout
+    assert "status: SUCCEEDED" in status
+    assert "exit code: 0" in status
+    assert f"progress: step {STEPS}/{STEPS}" in status
+    rows = {row.split()[0]: row for row in journey.done["list"].stdout.splitlines()[1:]}
+    assert len(rows) == 4
+    assert "STOPPED" in rows[journey.id]
+    assert "SUCCEEDED" in rows[f"{journey.id}-2"]
+    assert sum("FAILED 2" in row for row in rows.values()) == 1
+
+
+def scores(output: str) -> list[str]:
+    """The table's rows and the weights that were tested."""
+    return re.findall(r"│.*│|theta sha256 .*", output)
+
+
+def asked(journey: Journey, path: str) -> list[dict]:
+    with urllib.request.urlopen(journey.address + path, timeout=60) as answer:
+        return json.load(answer)["data"]["result"]["result"]
