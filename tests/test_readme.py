@@ -17,7 +17,8 @@ README = (REPOSITORY / "README.md").read_text()
 def commands():
     """Every `metatrain ...` in README.md, with continued lines joined."""
     joined = README.replace("\\\n", " ")
-    found = re.findall(r"metatrain (?:train|evaluate|data|presets|checkpoints)[^`\n]*", joined)
+    known = "train|evaluate|data|presets|checkpoints|submit|status|logs|stop|list"
+    found = re.findall(rf"metatrain (?:{known})\b[^`\n]*", joined)
     assert len(found) >= 5
     return found
 

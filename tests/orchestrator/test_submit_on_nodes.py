@@ -26,7 +26,7 @@ from orchestrator.config import to_toml
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 METATRAIN = str(Path(sys.executable).with_name("metatrain"))
-STEPS = 2500
+STEPS = 1500
 MODEL = """
 import keras
 from keras import layers
@@ -126,12 +126,11 @@ def journey(cluster, tmp_path_factory) -> Journey:
     journey.do(
         "refused", "submit", "--wait", "--", "train", "small.toml", "--out", str(journey.run)
     )
-    journey.do("evaluate", "submit", "--wait", "--", "evaluate", run, "--tasks", "7")
+    journey.do("evaluate", "submit", "--wait", "--", "evaluate", run)
     journey.do("list", "list")
     journey.do("status", "status", f"{journey.id}-2")
     shutil.copytree(journey.run, code / "fetched")
-    here = ["--set", f"model.folder={code}", "--tasks", "7"]
-    journey.do("fetched", "evaluate", "fetched", *here)
+    journey.do("fetched", "checkpoints", "fetched")
     journey.do("local", "train", "small.toml", "--out", "local", "--workers", "0")
     return journey
 
@@ -201,11 +200,19 @@ def test_the_actors_were_on_both_workers_and_not_on_the_head(journey):
     assert "running in 2 Ray actors" in journey.done["again"].stdout
 
 
-def test_an_evaluation_is_a_job_too_and_gives_the_scores_that_the_fetched_run_gives(journey):
-    job, here = journey.done["evaluate"], journey.done["fetched"]
+def test_an_evaluation_is_a_job_too_and_gives_the_scores_of_the_run_again(journey):
+    job = journey.done["evaluate"]
     assert job.returncode == 0, job.stdout
-    assert here.returncode == 0, here.stderr
-    assert scores(job.stdout) == scores(here.stdout)
+    assert len(scores(job.stdout)) == 4
+    assert scores(job.stdout) == scores(journey.done["again"].stdout)
+
+
+def test_what_was_fetched_is_whole(journey):
+    done = journey.done["fetched"]
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = journey.code / "fetched" / "checkpoints" / f"ckpt-{STEPS:08d}"
+    theta = json.loads((folder / "manifest.json").read_text())["theta_sha256"]
+    assert theta == theta_of(journey.done["local"].stdout)
 
 
 def test_a_job_ends_submit_with_the_exit_code_of_its_command(journey):
