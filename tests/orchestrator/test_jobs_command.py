@@ -103,8 +103,8 @@ def test_a_cluster_that_does_not_come_back_is_given_up():
 
 
 def test_a_cluster_that_answers_again_has_all_its_tries_again():
-    pieces = [step for n in range(1, 9) for step in ([["x" * n]] + [[LOST]] * 14)]
-    jobs = SmallJobs(job(), pieces=pieces, endings=[RUNNING] * 8 + [DONE], log="x" * 8)
+    pieces = [step for n in range(1, 9) for step in ([["x" * n, LOST]] + [[LOST]] * 14)]
+    jobs = SmallJobs(job(), pieces=[*pieces, ["x" * 8]], endings=[DONE], log="x" * 8)
     assert followed(jobs)[1] == "x" * 8
 
 

@@ -27,7 +27,7 @@ def test_code_is_shipped_and_runs_caches_and_environments_are_not(tmp_path):
 
 def test_what_gitignore_and_rayignore_name_is_not_shipped_wherever_they_lie(tmp_path):
     write(tmp_path, _dot_gitignore="*.zip\n!small.zip\n/top\n", top="", sub__top="", a="")
-    write(tmp_path, sub___dot_rayignore="data/\n", sub__data__x="", data__x="")
+    write(tmp_path, sub___dot_rayignore="/data/\n", sub__data__x="", data__x="")
     for name in ("small.zip", "large.zip", "sub/other.zip"):
         (tmp_path / name).write_text("")
     assert sorted(choose(tmp_path).files) == [
