@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -122,7 +123,7 @@ def _parse(context: typer.Context, name: str, words: list[str]) -> dict[str, Any
 
 @contextlib.contextmanager
 def _interruptible(message: str = "interrupted") -> Iterator[None]:
-    """Within: Ctrl-C ends the command with 75 and a line."""
+    """Within: Ctrl-C ends the command with 75 and a line, a pipe that is closed without one."""
     from orchestrator.commands.common import NOTES
 
     try:
@@ -130,3 +131,6 @@ def _interruptible(message: str = "interrupted") -> Iterator[None]:
     except KeyboardInterrupt:
         NOTES.print(f"\n{message}", markup=False)
         raise SystemExit(75) from None
+    except BrokenPipeError:  # whoever reads, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None

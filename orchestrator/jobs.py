@@ -26,7 +26,15 @@ _CONNECT_S, _ANSWER_S = 5.0, 60.0
 _QUIET_S = 20.0
 _ADDRESS = "RAY_API_SERVER_ADDRESS"
 _OURS, _BASE, _RUN, _COMMAND = "metatrain", "metatrain_base", "metatrain_run", "metatrain_command"
-#: What Ray's client raises where the answer is not a dashboard's, or not one that it understands.
+#: What Ray's client raises where nothing answers, or not in time.
+_UNREACHABLE = (
+    requests.ConnectionError,
+    requests.Timeout,
+    aiohttp.ClientConnectionError,
+    ConnectionError,
+    TimeoutError,
+)
+#: And where the answer is not a dashboard's, or not one that it understands.
 _NO_DASHBOARD = (
     aiohttp.ClientError,
     requests.RequestException,
@@ -129,7 +137,7 @@ class Jobs:
             raise ClusterError(f"the cluster at {self.address} {error}") from None
         except AuthenticationError as error:
             raise ClusterError(_about_token(self.address, str(error))) from None
-        except (requests.ConnectionError, requests.Timeout, ConnectionError, TimeoutError):
+        except _UNREACHABLE:
             raise ClusterError(
                 f"no dashboard answers at {self.address}; start the cluster, forward its port "
                 "(ray dashboard cluster.yaml), or give another --address"

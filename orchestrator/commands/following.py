@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from orchestrator.commands.common import show_note
 from orchestrator.jobs import Job, Jobs
 from workers.errors import ClusterError
 
@@ -23,6 +24,7 @@ def follow(
     id: str,
     write: Callable[[str], object] = to_stdout,
     sleep: Callable[[float], object] = time.sleep,
+    warn: Callable[[str], object] = show_note,
 ) -> Job:
     """Write what a job prints, each piece once, until it has ended.
 
@@ -50,10 +52,15 @@ def follow(
                 write(jobs.log(id)[printed:])
                 return job
             failures = 0
-        except ClusterError:
+        except ClusterError as error:
             failures += 1
             if failures > _MOST_TRIES:
-                raise
+                raise ClusterError(
+                    f"{error}. {id} may be running all the same; watch it with: metatrain logs -f "
+                    f"{id}"
+                ) from None
+            if failures == 1:
+                warn(f"{error}; trying again")
         sleep(_BETWEEN_TRIES_S)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.commands.common import NOTES, RESULTS, show_note
-from orchestrator.commands.following import EXIT_STOPPED, exit_code, follow
+from orchestrator.commands.following import EXIT_STOPPED, exit_code, follow, to_stdout
 from orchestrator.dashboard import dashboard_address
 from orchestrator.jobs import STOP_WAIT_S, Job, Jobs
 from workers.errors import ClusterError
@@ -84,7 +83,7 @@ def show_log(jobs: Jobs, given: str | None, to_the_end: bool, option: str) -> in
     job = find(jobs, given)
     if to_the_end:
         return follow_to_the_end(jobs, job.id, option)
-    sys.stdout.write(jobs.log(job.id))
+    to_stdout(jobs.log(job.id))
     return 0
 
 

@@ -25,7 +25,9 @@ class SmallDashboard:
         self.asked.append((line, body))
         self.tokens.append(request.headers.get("authorization"))
         places = [key for key in self.answers if line.startswith(key) or f" {key}" in line]
-        found = [self.answers[key] for key in sorted(places, key=lambda key: key[0] != "/")]
+        found = [
+            self.answers[key] for key in sorted(places, key=lambda key: (key[0] != "/", len(key)))
+        ]
         if found and found[-1] is None:
             self.over.wait()
             return

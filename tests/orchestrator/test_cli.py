@@ -210,7 +210,16 @@ def test_a_wrong_evaluation_is_refused(undisturbed, words, expected):
 def test_help_says_which_commands_there_are(tmp_path):
     done = metatrain(tmp_path, "--help")
     assert done.returncode == 0
-    for command in ("train", "evaluate", "checkpoints", "presets", "data", "submit", "logs", "stop"):
+    for command in (
+        "train",
+        "evaluate",
+        "checkpoints",
+        "presets",
+        "data",
+        "submit",
+        "logs",
+        "stop",
+    ):
         assert command in done.stdout
     assert done.stderr == ""
     for option in ("--set", "--out", "--workers", "--resume", "--allow-changes"):

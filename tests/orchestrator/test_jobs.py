@@ -114,6 +114,9 @@ def test_a_dashboard_that_breaks_off_later_is_one_line_too():
         with pytest.raises(ClusterError, match="does not answer as a Ray dashboard") as error:
             jobs.all()
     assert "\n" not in str(error.value)
+    for ask in (jobs.all, lambda: list(jobs.follow("a"))):  # the server is gone
+        with pytest.raises(ClusterError, match=f"no dashboard answers at {address}"):
+            ask()
 
 
 def test_the_address_that_is_asked_is_the_one_that_was_given(monkeypatch):

@@ -74,9 +74,9 @@ def test_the_exit_code_is_the_local_commands(status, code, expected):
 
 
 def followed(jobs):
-    written, slept = io.StringIO(), []
-    ended = follow(jobs, "a-1", written.write, slept.append)
-    return ended, written.getvalue(), slept
+    written, warned = io.StringIO(), []
+    ended = follow(jobs, "a-1", written.write, lambda seconds: None, warned.append)
+    return ended, written.getvalue(), warned
 
 
 def test_a_log_is_followed_to_the_end_and_each_piece_is_written_once():
@@ -86,8 +86,9 @@ def test_a_log_is_followed_to_the_end_and_each_piece_is_written_once():
         endings=[RUNNING, DONE],
         log="one\ntwo\nthree\nfour\n",
     )
-    ended, written, _ = followed(jobs)
+    ended, written, warned = followed(jobs)
     assert written == "one\ntwo\nthree\nfour\n"
+    assert warned == ["lost; trying again"]
     assert ended.status == "SUCCEEDED"
 
 
@@ -98,7 +99,7 @@ def test_a_silent_connection_is_left_once_the_job_has_ended():
 
 
 def test_a_cluster_that_does_not_come_back_is_given_up():
-    with pytest.raises(ClusterError, match="lost"):
+    with pytest.raises(ClusterError, match=r"lost\. a-1 may be running .* metatrain logs -f a-1"):
         followed(SmallJobs(job(), pieces=[[LOST]] * 100))
 
 

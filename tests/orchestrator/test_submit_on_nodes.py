@@ -83,7 +83,8 @@ def cluster(tmp_path_factory) -> Iterator[tuple[str, Path]]:
         (path / name).write_text(OTHER_PYTHON)
         (path / name).chmod(0o755)
     folders = [tempfile.mkdtemp(prefix="mt", dir="/tmp") for _ in range(2)]  # short: sockets
-    options = {"object_store_memory": 80 * 1024**2}
+    # Agents listen at a port that is free: by default it is a fixed one, perhaps another cluster's.
+    options = {"object_store_memory": 80 * 1024**2, "dashboard_agent_listen_port": 0}
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PATH", f"{path}:/usr/bin:/bin")
         environment.setenv("HOME", str(home))
