@@ -57,9 +57,7 @@ def submit(
     if name not in submission.SUBMITTABLE:
         there = ", ".join(submission.SUBMITTABLE)
         raise ValueError(f"{name!r} cannot be submitted; there are {there}; {_EXAMPLE}")
-    if not working_dir.is_dir():
-        raise ValueError(f"--working-dir {working_dir} is no folder; give the one with your code")
-    os.chdir(working_dir)
+    _enter(working_dir)
     values = _parse(context, name, rest)
     shipment = shipping.choose(Path.cwd())
     planned = submission.plan(name, values, shipment)
@@ -112,6 +110,12 @@ def list_jobs(address: Address = None) -> None:
 
     with _interruptible():
         jobs_command.show_list(jobs_command.connect(address))
+
+
+def _enter(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ValueError(f"--working-dir {folder} is no folder; give the one that holds your code")
+    os.chdir(folder)
 
 
 def _parse(context: typer.Context, name: str, words: list[str]) -> dict[str, Any]:

@@ -60,10 +60,8 @@ def choose(folder: Path) -> Shipment:
     """The files of `folder` but what .gitignore and .rayignore name, runs, caches, environments.
 
     Raises:
-      ValueError: it is no folder, cannot be read, or holds more than can be sent.
+      ValueError: it cannot be read, or holds more than can be sent.
     """
-    if not folder.is_dir():
-        raise ValueError(f"--working-dir {folder} is no folder; give the one that holds your code")
     files: dict[str, int] = {}
     try:
         for file, size in _walk(folder, "", [], frozenset()):

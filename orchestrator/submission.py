@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain
@@ -56,9 +56,10 @@ class Submission:
         return f"exec /bin/sh {SCRIPT} {chosen}{self.command(again)}"
 
 
-def attempt_id(base: str, attempts: int) -> str:
-    """The id of the next attempt, where there have been so many."""
-    return base if attempts == 0 else f"{base}-{attempts + 1}"
+def next_attempt(base: str, earlier: Iterable[str]) -> str:
+    """The id of the attempt after those there are: base, base-2, base-3, ..."""
+    numbers = [int(id.removeprefix(base).lstrip("-") or 1) for id in earlier]
+    return f"{base}-{max(numbers) + 1}" if numbers else base
 
 
 def plan(command: str, values: Values, shipment: Shipment) -> Submission:

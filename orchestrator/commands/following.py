@@ -55,10 +55,8 @@ def follow(
         except ClusterError as error:
             failures += 1
             if failures > _MOST_TRIES:
-                raise ClusterError(
-                    f"{error}. {id} may be running all the same; watch it with: metatrain logs -f "
-                    f"{id}"
-                ) from None
+                watch = f"it may be running all the same; watch it with: metatrain logs -f {id}"
+                raise ClusterError(f"{error}. {watch}") from None
             if failures == 1:
                 warn(f"{error}; trying again")
         sleep(_BETWEEN_TRIES_S)

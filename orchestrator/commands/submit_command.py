@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from orchestrator.commands.common import NOTES, RESULTS, show_note
 from orchestrator.dashboard import dashboard_address
 from orchestrator.shipping import pack, readable_size
-from orchestrator.submission import SCRIPT, Shipment, Submission, attempt_id
+from orchestrator.submission import SCRIPT, Shipment, Submission, next_attempt
 
 if TYPE_CHECKING:  # imports Ray, which refusals must not wait for
     from orchestrator.jobs import Job, Jobs
@@ -56,7 +56,7 @@ def submit(
 ) -> str:
     """Start the job, the next attempt of it if `again`; its id."""
     earlier = [job for job in jobs.all() if job.base == submission.id]
-    id = attempt_id(submission.id, len(earlier))
+    id = next_attempt(submission.id, [job.id for job in earlier])
     if earlier:
         _check_attempts(earlier, again)
     for note in submission.notes:

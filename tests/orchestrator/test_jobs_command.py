@@ -99,7 +99,7 @@ def test_a_silent_connection_is_left_once_the_job_has_ended():
 
 
 def test_a_cluster_that_does_not_come_back_is_given_up():
-    with pytest.raises(ClusterError, match=r"lost\. a-1 may be running .* metatrain logs -f a-1"):
+    with pytest.raises(ClusterError, match=r"lost\. it may be running .* metatrain logs -f a-1"):
         followed(SmallJobs(job(), pieces=[[LOST]] * 100))
 
 

@@ -7,7 +7,7 @@ import pytest
 from orchestrator import shipping
 from orchestrator.config import PRESETS
 from orchestrator.dashboard import dashboard_address
-from orchestrator.submission import RUNS, attempt_id, job_id, plan
+from orchestrator.submission import RUNS, job_id, next_attempt, plan
 
 SINUSOID = (PRESETS / "sinusoid.toml").read_text().replace('name = "sinusoid"', "")
 TRAIN = {
@@ -102,11 +102,13 @@ def test_an_id_is_made_of_what_ray_and_kubernetes_allow(name, expected):
     id = job_id(name, "train", "", {})
     assert id[:-12] == expected
     assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", id)
-    assert len(attempt_id(id, 99)) <= 63
+    assert len(next_attempt(id, [f"{id}-998"])) <= 63
 
 
-def test_attempts_are_counted():
-    assert [attempt_id("a", n) for n in range(3)] == ["a", "a-2", "a-3"]
+def test_attempts_are_counted_and_one_that_was_deleted_is_not_taken_again():
+    assert next_attempt("a-1", []) == "a-1"
+    assert next_attempt("a-1", ["a-1"]) == "a-1-2"
+    assert next_attempt("a-1", ["a-1-10", "a-1-9"]) == "a-1-11"
 
 
 # The command and its run folder.
