@@ -6,22 +6,38 @@ machine shows is the driver, the calls and the object store, not a network.
     python benchmarks/scaling.py overhead    a step on two actors, beside the work itself
     python benchmarks/scaling.py driver      the driver's cost against 2 ... 128 actors
     python benchmarks/scaling.py weak        1, 2 and 4 nodes, 16 actors each
-    python benchmarks/scaling.py large       10^8 parameters: a step, and the driver's memory
+    python benchmarks/scaling.py large       10^8 parameters: whole steps, and the driver's memory
+
+Each adds its table to scaling.json, which scaling_model.py reads.
 """
 
+import json
+import time
+from pathlib import Path
 from statistics import median
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
-from sleepers import memory_bytes, nodes, sleeping_pool, step, weights_of
+from sleepers import (
+    Cost,
+    bare_steps,
+    blocks_of,
+    memory_bytes,
+    nodes,
+    sleeping_pool,
+    steps,
+    weights_of,
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
-CONSOLE = Console(highlight=False, width=100)
+CONSOLE = Console(highlight=False, width=110)
+OUT = Path(__file__).with_suffix(".json")
 
-TINY, MIDDLE, LARGE, HUGE = 1_700, 110_000, 1_000_000, 10_000_000
+#: parameters by name; 4 bytes each.
+SIZES = {"tiny": 1_700, "0.44": 110_000, "4": 1_000_000, "40": 10_000_000}
 WORK_S = 0.05
 _WARM_UP = 5
 
@@ -29,124 +45,181 @@ Steps = Annotated[int, typer.Option(help="Steps that are measured, after five.")
 
 
 @app.command()
-def overhead(steps: Steps = 300, rounds: int = 3) -> None:
-    """Two actors, Ray as `--workers 2` starts it: steps without work, and with 50 ms a block."""
-    table = Table("weights", "blocks", "work a block", "a step, median", "overhead", "of ideal")
+def overhead(number: Steps = 200, rounds: int = 5) -> None:
+    """Two actors of a Ray as `--workers 2` starts it: steps without work, and with 50 ms a block."""
+    measured: dict[tuple[str, int, float], list[Cost]] = {}
     for _ in range(rounds):
-        with sleeping_pool(2, 0.0) as pool:
-            for size in (TINY, MIDDLE, LARGE):
-                took = _median(pool, steps, 8, size)[0]
-                table.add_row(_megabytes(size), "8", "none", _ms(took), _ms(took), "")
-        with sleeping_pool(2, WORK_S) as pool:
-            for size in (TINY, MIDDLE, LARGE):
-                for num_blocks in (2, 8):
-                    took = _median(pool, max(10, steps // 10), num_blocks, size)[0]
-                    ideal = WORK_S * num_blocks / 2
-                    row = [_megabytes(size), str(num_blocks), _ms(WORK_S), _ms(took)]
-                    table.add_row(*row, _ms(took - ideal), f"{ideal / took:.1%}")
-    CONSOLE.print(table)
+        for work_s in (0.0, WORK_S):
+            with sleeping_pool(2, work_s) as pool:
+                for size in ("tiny", "0.44", "4"):
+                    for num_blocks in (8,) if not work_s else (2, 8):
+                        count = number if not work_s else max(10, number // 8)
+                        costs = steps(pool, _WARM_UP + count, num_blocks, SIZES[size])
+                        case = measured.setdefault((size, num_blocks, work_s), [])
+                        case.append(_median(costs[_WARM_UP:]))
+    rows = []
+    for (size, num_blocks, work_s), costs in measured.items():
+        ideal_s, seconds = work_s * num_blocks / 2, sorted(cost.step_s for cost in costs)
+        rows.append(
+            {
+                "megabytes": _megabytes(size),
+                "blocks": num_blocks,
+                "work_s": work_s,
+                "step_s": _median(costs).step_s,
+                "overhead_s": _median(costs).step_s - ideal_s,
+                "least_s": seconds[0] - ideal_s,
+                "most_s": seconds[-1] - ideal_s,
+                "of_ideal": ideal_s / _median(costs).step_s,
+            }
+        )
+    _show("overhead", rows)
 
 
 @app.command()
-def driver(
-    steps: Steps = 20,
-    counts: str = "2,8,32,64,128",
-    sizes: str = "tiny,4,40",
-) -> None:
+def driver(number: Steps = 20, counts: str = "2,8,32,64,128", sizes: str = "tiny,4,40") -> None:
     """One block of 50 ms an actor: the step, and what the driver computes in it."""
-    table = Table("weights", "added by", "actors", "a step, median", "driver's CPU, median")
-    slopes = Table("weights", "added by", "driver's CPU per actor", "a step per actor")
-    asked = {"tiny": (TINY, "driver"), "4": (LARGE, "actors"), "40": (HUGE, "actors")}
     numbers = [int(count) for count in counts.split(",")]
+    rows, slopes = [], []
     for size in sizes.split(","):
-        num_parameters, reduction = asked[size]
-        measured = []
+        reduction = "driver" if size == "tiny" else "actors"
+        cases: dict[str, list[Cost]] = {"pool": [], "bare": []}
         for count in numbers:
-            store = max(1e9, 1.3 * count * 4 * num_parameters)
-            with nodes(1, store), sleeping_pool(count, WORK_S, reduction) as pool:
-                took, cost = _median(pool, steps, count, num_parameters)
-            measured.append((took, cost))
-            row = [_megabytes(num_parameters), reduction, str(count)]
-            table.add_row(*row, _ms(took), _ms(cost))
-            CONSOLE.print(*row, _ms(took), _ms(cost), sep="  ")
-        per_actor = [np.polyfit(numbers, column, 1)[0] for column in zip(*measured, strict=True)]
-        row = [_megabytes(num_parameters), reduction, _ms(per_actor[1]), _ms(per_actor[0])]
-        slopes.add_row(*row)
-    CONSOLE.print(table, slopes)
+            parameters = SIZES[size]
+            with nodes(1, max(1e9, 1.4 * count * 4 * parameters)):
+                with sleeping_pool(count, WORK_S, reduction) as pool:
+                    costs = steps(pool, _WARM_UP + number, count, parameters)
+                cases["pool"].append(_median(costs[_WARM_UP:]))
+                if size == "tiny":
+                    costs = bare_steps(count, WORK_S, _WARM_UP + number, parameters)
+                    cases["bare"].append(_median(costs[_WARM_UP:]))
+            for who, found in cases.items():
+                if found:
+                    by = {"megabytes": _megabytes(size), "who": who, "added_by": reduction}
+                    rows.append({**by, "actors": count, "work_s": WORK_S, **vars(found[-1])})
+                    CONSOLE.print(rows[-1])
+        for who, found in cases.items():
+            if found:
+                by = {"megabytes": _megabytes(size), "who": who, "added_by": reduction}
+                fields = ("step_s", "loop_s", "driver_s")
+                fits = {f: _slope(numbers, [getattr(cost, f) for cost in found]) for f in fields}
+                slopes.append({**by, **{f"{f}_per_actor": fit for f, fit in fits.items()}})
+    _show("driver", rows)
+    _show("slopes", slopes)
 
 
 @app.command()
-def weak(steps: Steps = 20, per_node: int = 16) -> None:
+def weak(number: Steps = 20, per_node: int = 16) -> None:
     """As many blocks an actor on 1, 2 and 4 nodes: the time of a step should stay."""
-    table = Table("nodes", "actors", "blocks an actor", "a step, median", "ideal", "of ideal")
+    rows = []
     for num_nodes in (1, 2, 4):
         count = per_node * num_nodes
         with nodes(num_nodes), sleeping_pool(count, WORK_S) as pool:
             for blocks in (1, 4, 8):
-                took = _median(pool, steps, blocks * count, TINY)[0]
-                ideal = WORK_S * blocks
-                row = [str(num_nodes), str(count), str(blocks), _ms(took), _ms(ideal)]
-                table.add_row(*row, f"{ideal / took:.1%}")
-    CONSOLE.print(table)
+                costs = steps(pool, _WARM_UP + number, blocks * count, SIZES["tiny"])
+                took, ideal_s = _median(costs[_WARM_UP:]).step_s, WORK_S * blocks
+                rows.append(
+                    {
+                        "nodes": num_nodes,
+                        "actors": count,
+                        "blocks_per_actor": blocks,
+                        "step_s": took,
+                        "ideal_s": ideal_s,
+                        "of_ideal": ideal_s / took,
+                    }
+                )
+                CONSOLE.print(rows[-1])
+    _show("weak", rows)
 
 
 @app.command()
-def large(steps: Steps = 3, count: int = 4, num_parameters: int = 100_000_000) -> None:
-    """Whole steps with the outer update (Adam): time, and the driver's memory in copies of theta."""
-    import tensorflow as tf
+def large(number: Steps = 3, count: int = 4, num_parameters: int = 100_000_000) -> None:
+    """Whole steps with the outer update (Adam), and the driver's memory in copies of theta."""
+    from workers.runtime import start_tensorflow
 
+    start_tensorflow(0)
+    from orchestrator.aggregate import aggregate
     from orchestrator.config import OuterSettings
     from orchestrator.outer import OuterUpdate
     from orchestrator.state import MetaState
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    theta = weights_of(num_parameters, 0).theta
-    outer = OuterUpdate(OuterSettings(), MetaState(0, [theta], ["theta"], {}))
-    del theta
-    table = Table(
-        "step", "actors add, s", "outer update, s", "driver's own", "the most, shared too"
-    )
-    copy = 4 * num_parameters
-    with nodes(1, 1.5 * (count + 2) * copy), sleeping_pool(count, WORK_S, "auto") as pool:
-        for number in range(steps):
-            row = _whole_step(pool, outer, number, count)
+    before = memory_bytes()["RssAnon"]
+    state = MetaState(0, [weights_of(num_parameters, 0).theta], ["theta"], {})
+    outer = OuterUpdate(OuterSettings(), state)
+    del state
+    theta_bytes, rows = 4 * num_parameters, []
+    with nodes(1, 1.5 * (count + 2) * theta_bytes), sleeping_pool(count, WORK_S, "auto") as pool:
+        for step in range(number):
+            began = time.perf_counter()
+            contributions = pool.run(outer.weights, blocks_of(step, count))
+            assert [c.num_blocks for c in contributions] == [count]
+            gradient, carry, _ = aggregate(contributions, num_parameters, 0)
+            del contributions
+            added = time.perf_counter()
+            outer.apply(gradient, carry)
+            del gradient
             memory = memory_bytes()
-            own, most = memory["RssAnon"] / copy, memory["VmHWM"] / copy
-            table.add_row(str(number), *row, f"{own:.1f} x theta", f"{most:.1f} x theta")
-    CONSOLE.print(f"theta: {_megabytes(num_parameters)}, {count} actors", table)
+            rows.append(
+                {
+                    "step": step,
+                    "megabytes": theta_bytes / 1e6,
+                    "actors": count,
+                    "actors_add_s": added - began,
+                    "outer_update_s": time.perf_counter() - added,
+                    "own_copies_now": (memory["RssAnon"] - before) / theta_bytes,
+                    "copies_at_most": (memory["VmHWM"] - before) / theta_bytes,
+                }
+            )
+    _show("large", rows)
+    _show("adding", [{"seconds_per_byte": _adding_s_per_byte()}])
 
 
-def _whole_step(pool, outer, number: int, num_blocks: int) -> list[str]:
-    import time
+def _adding_s_per_byte(num_parameters: int = 10_000_000, parts: int = 4) -> float:
+    """What an actor computes for a byte of a part: adding, checking, hashing."""
+    from workers.combine import combine
+    from workers.kept import keep
+    from workers.protocol import Contribution
 
-    from orchestrator.aggregate import aggregate
-    from workers.protocol import Block
-
-    blocks = [Block("train", number, i, i, i + 1, {}) for i in range(num_blocks)]
-    began = time.perf_counter()
-    contributions = pool.run(outer.weights, blocks)
-    gradient, carry, _ = aggregate(contributions, outer.weights.theta.size, 0)
-    del contributions
-    added = time.perf_counter()
-    outer.apply(gradient, carry)
-    return [f"{added - began:.2f}", f"{time.perf_counter() - added:.2f}"]
-
-
-def _median(pool, steps: int, num_blocks: int, num_parameters: int) -> tuple[float, float]:
-    """Of steps after the first five: seconds, and CPU seconds of the driver."""
-    measured = [
-        step(pool, number, num_blocks, num_parameters) for number in range(_WARM_UP + steps)
-    ]
-    took, cost = zip(*measured[_WARM_UP:], strict=True)
-    return median(took), median(cost)
+    theta = weights_of(num_parameters, 0).theta
+    wholes = [Contribution(i, 1, theta, theta[:0], {}, 0.0) for i in range(parts)]
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        keep(combine(wholes))
+        seconds.append(time.perf_counter() - began)
+    return median(seconds) / (parts * theta.nbytes)
 
 
-def _megabytes(num_parameters: int) -> str:
-    return f"{4 * num_parameters / 1e6:.3g} MB"
+def _median(costs: list[Cost]) -> Cost:
+    return Cost(*(median(getattr(cost, name) for cost in costs) for name in vars(costs[0])))
 
 
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1e3:.2f} ms"
+def _slope(numbers: list[int], values: list[float]) -> float:
+    """Of the straight line nearest to the values."""
+    return float(np.polyfit(numbers, values, 1)[0])
+
+
+def _megabytes(size: str) -> float:
+    return round(4 * SIZES[size] / 1e6, 4)
+
+
+def _show(name: str, rows: list[dict[str, Any]]) -> None:
+    """Print a table (times in milliseconds), and put it into scaling.json."""
+    table = Table(title=name)
+    for key in rows[0]:
+        table.add_column(key.replace("_s", ", ms", 1) if "_s" in key else key, justify="right")
+    for row in rows:
+        table.add_row(*(_cell(key, value) for key, value in row.items()))
+    CONSOLE.print(table)
+    there = json.loads(OUT.read_text()) if OUT.exists() else {}
+    OUT.write_text(json.dumps({**there, name: rows}, indent=1) + "\n")
+
+
+def _cell(key: str, value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    if key == "of_ideal":
+        return f"{value:.1%}"
+    return f"{value * 1e3:.2f}" if "_s" in key else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ray.cluster_utils import Cluster
 
 from orchestrator.aggregate import aggregate
 from orchestrator.config import WorkersSettings
+from orchestrator.ray_crew import RayCrew
 from orchestrator.ray_pool import RayPool
 from orchestrator.work import leaves
 from workers.actor import BlockActor
@@ -40,6 +42,18 @@ class Sleeper(BlockActor):
             seconds=self._settings * len(blocks),
             num_blocks=len(blocks),
         )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a step, in seconds: from begin to end, and the CPU's in the driver.
+
+    loop_s: of the thread that runs the loop. driver_s: of all threads, Ray's own included.
+    """
+
+    step_s: float
+    loop_s: float
+    driver_s: float
 
 
 @contextlib.contextmanager
@@ -75,20 +89,49 @@ def weights_of(num_parameters: int, step: int) -> Weights:
     return Weights(np.ones(num_parameters, np.float32), np.zeros(0, np.float32), step)
 
 
-def step(pool: RayPool, number: int, num_blocks: int, num_parameters: int) -> tuple[float, float]:
-    """An outer step up to the mean outer gradient.
+def blocks_of(step: int, count: int) -> list[Block]:
+    """Blocks of one task."""
+    return [Block("train", step, i, i, i + 1, {}) for i in range(count)]
 
-    Returns:
-      its seconds, and those that this process computed meanwhile, in all its threads.
-    """
-    weights = weights_of(num_parameters, number)
-    blocks = [Block("train", number, i, i, i + 1, {}) for i in range(num_blocks)]
-    began, computed = time.perf_counter(), time.process_time()
-    gradient, _, _ = aggregate(pool.run(weights, blocks), num_parameters, 0)
-    took, cost = time.perf_counter() - began, time.process_time() - computed
-    num_answers = len(leaves(blocks, pool.num_ready))
-    assert np.isclose([gradient[0], gradient[-1]], num_answers / num_blocks).all()
-    return took, cost
+
+@contextlib.contextmanager
+def _measured(costs: list[Cost]) -> Iterator[None]:
+    clocks = (time.perf_counter, time.thread_time, time.process_time)
+    began = [clock() for clock in clocks]
+    yield
+    costs.append(Cost(*(clock() - start for clock, start in zip(clocks, began, strict=True))))
+
+
+def steps(pool: RayPool, number: int, num_blocks: int, num_parameters: int) -> list[Cost]:
+    """Outer steps up to the mean outer gradient."""
+    costs: list[Cost] = []
+    expected = len(leaves(blocks_of(0, num_blocks), pool.num_ready)) / num_blocks
+    for step in range(number):
+        weights, blocks = weights_of(num_parameters, step), blocks_of(step, num_blocks)
+        with _measured(costs):
+            gradient, _, _ = aggregate(pool.run(weights, blocks), num_parameters, 0)
+        assert np.isclose([gradient[0], gradient[-1]], expected).all()
+    return costs
+
+
+def bare_steps(count: int, work_s: float, number: int, num_parameters: int) -> list[Cost]:
+    """The same calls of as many actors without a pool: send all, take what comes as it comes."""
+    crew = RayCrew(work_s, _CPUS, 0, "bare", Sleeper)
+    handles = [crew.start([]) for _ in range(count)]
+    ray.get([crew.build(handle, []) for handle in handles])
+    costs: list[Cost] = []
+    for step in range(number):
+        blocks = blocks_of(step, count)
+        with _measured(costs):
+            weights = crew.share(weights_of(num_parameters, step))
+            pairs = zip(handles, blocks, strict=True)
+            waiting = [crew.run(handle, weights, [block]) for handle, block in pairs]
+            while waiting:
+                done, waiting = ray.wait(waiting)
+                ray.get(done)
+    for handle in handles:
+        crew.end(handle)
+    return costs
 
 
 def memory_bytes() -> dict[str, int]:
