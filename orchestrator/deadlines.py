@@ -29,11 +29,13 @@ class Deadlines:
         key = (kind, compiling)
         measured = self._measured.setdefault(key, deque(maxlen=_REMEMBERED))
         measured.append(seconds / num_tasks)
-        self._usual[key] = median(measured)
+        self._usual.pop(key, None)
 
     def limit_s(self, kind: Hashable, compiling: bool, num_tasks: int) -> float:
         """The deadline of a call, in seconds from its start."""
-        usual = self._usual.get((kind, compiling))
-        if usual is None:
+        key = (kind, compiling)
+        if key not in self._measured:
             return self._unknown_s
-        return max(self._floor_s, _SLOW * usual * num_tasks)
+        if key not in self._usual:
+            self._usual[key] = median(self._measured[key])
+        return max(self._floor_s, _SLOW * self._usual[key] * num_tasks)
