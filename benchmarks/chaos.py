@@ -10,7 +10,6 @@ run undisturbed in one process.
 """
 
 import json
-import math
 import os
 import re
 import signal
@@ -162,7 +161,7 @@ def _one(name: str, preset: str, at: int, steps: int) -> dict[str, Any]:
             config.worker,
             _ACTORS,
             config.workers,
-            most=math.inf,
+            elastic=True,
             examples=example_blocks(config, here.family),
             notify=told.append,
         )

@@ -14,11 +14,11 @@ class CountRange(Section):
     """As many actors as the cluster has room for, and grows to."""
 
     min: int = setting(
-        1, "actors with which a run starts, 1 to 4096", bits=False, ge=1, le=MOST_ACTORS
+        1, "actors with which a run begins, 1 to 4096", bits=False, ge=1, le=MOST_ACTORS
     )
     max: int = setting(
         MOST_ACTORS,
-        "actors for which Ray's autoscaler is asked, min to 4096",
+        "actors for which room is asked of Ray's autoscaler, min to 4096",
         bits=False,
         ge=1,
         le=MOST_ACTORS,

@@ -26,6 +26,8 @@ from workers.runtime import differences
 # A run begins without actors that take so long to start, and so many times as long as the first.
 _LEFT_BEHIND_S = 30.0
 _SLOWER_START = 3.0
+# A machine that must be started first, and set up, may take so long.
+_MACHINE_LIMIT_S = 1800.0
 
 
 class ActorPool:
@@ -43,7 +45,8 @@ class ActorPool:
         max_failures: int,
         slow_after_s: float,
         start_limit_s: float,
-        most: float | None = None,
+        least: int | None = None,
+        elastic: bool = False,
         reduction: Reduction = "auto",
         examples: Sequence[Block] = (),
         notify: Callable[[str], None] = lambda text: None,
@@ -53,14 +56,16 @@ class ActorPool:
         Args:
           max_failures: actors that may be replaced.
           slow_after_s: the shortest deadline of a block. start_limit_s: that of an actor's start.
-          most: actors, as far as machines join that have room for them; None: `count`.
+          least: begin with so many, and use the others as they come; None: `count`. A cluster that
+            grows on demand sees the actors that wait for a machine.
+          elastic: start more where machines join.
           reduction: who adds contributions; auto: actors, where they are large.
           examples: blocks that each actor runs before it is ready, so that it has compiled them.
           notify: takes a line for the user, for each thing that went wrong.
         """
-        most = count if most is None else most
-        numbers = f"{count} to {most}" if count < most < math.inf else f"{count}"
-        self.name = f"{numbers} Ray actor{'s' if most > 1 else ''}"
+        self._least = count if least is None else least
+        numbers = f"{self._least} to {count}" if self._least < count else f"{count}"
+        self.name = f"{numbers} Ray actor{'s' if count > 1 else ''}"
         self._crew, self._examples, self._tell = crew, examples, notify
         self._deadlines = Deadlines(slow_after_s, unknown_s=start_limit_s)
         self._reference: dict[str, Any] = {}
@@ -72,9 +77,12 @@ class ActorPool:
         self._reduction = reduction
         self.latencies_s: list[float] = []
         self._delivery = Delivery(crew, self._deadlines)
-        self._roster = Roster(crew, count, most, examples, self._notify)
+        self._roster = Roster(crew, count, elastic, examples, self._notify)
         self._recovery = Recovery(self._roster, max_failures, start_limit_s, self._notify)
-        self._clocks = Clocks(crew, self._roster, self._recovery, self._deadlines, start_limit_s)
+        machine_limit_s = start_limit_s if self._least == count else _MACHINE_LIMIT_S
+        self._clocks = Clocks(
+            crew, self._roster, self._recovery, self._deadlines, start_limit_s, machine_limit_s
+        )
 
     @property
     def incidents(self) -> Incidents:
@@ -108,9 +116,9 @@ class ActorPool:
 
         Raises as `run` does.
         """
-        started, first_s = self._crew.now(), math.inf
+        started, first_s, told = self._crew.now(), math.inf, False
         self._clocks.wind()
-        while not self._roster.complete:
+        while not self._roster.complete and len(self._roster.ready) < self._least:
             waited_s, there = self._crew.now() - started, len(self._roster.ready)
             first_s = min(first_s, waited_s) if there else math.inf
             if waited_s > max(_LEFT_BEHIND_S, _SLOWER_START * first_s):
@@ -120,6 +128,9 @@ class ActorPool:
                     "machine yet, or are slow to start; they join when they are ready"
                 )
                 break
+            if waited_s > _LEFT_BEHIND_S and not told and not self._roster.placed:
+                told = True
+                self._notify("no machine has room for an actor yet: waiting")
             self._turn()
         self._recovery.begun = True
 
@@ -133,7 +144,7 @@ class ActorPool:
         self._roster.disown()
         self.latencies_s = []
         self._weights, self._num_blocks = weights, len(blocks)
-        works = leaves(blocks, max(1, len(self._roster.actors)))
+        works = leaves(blocks, self.num_ready or len(self._roster.actors))
         self._board = Board(works, summed=is_for_actors(self._reduction, weights, works))
         self._shared = self._crew.share(weights)
         self._clocks.wind()

@@ -29,8 +29,14 @@ class Clocks:
         recovery: Recovery,
         deadlines: Deadlines,
         start_limit_s: float,
+        machine_limit_s: float,
     ):
-        """Look at the actors of `roster`; `recovery` is told what is late by `deadlines`."""
+        """Look at the actors of `roster`; `recovery` is told what is late by `deadlines`.
+
+        Args:
+          start_limit_s: of an actor that has a machine. machine_limit_s: until the first has one.
+        """
+        self._machine_limit_s = machine_limit_s
         self._crew, self._roster, self._recovery = crew, roster, recovery
         self._deadlines, self._start_limit_s = deadlines, start_limit_s
         self.next_check = crew.now()
@@ -63,15 +69,16 @@ class Clocks:
             self._recovery.bury(Event.START_TOO_SLOW, actor, why, board)
             return
         raise PoolError(
-            f"no machine has had room for an actor for {self._start_limit_s:g} s; add machines, or "
-            "lower workers.cpus or workers.gpus"
+            f"no machine has had room for an actor for {self._machine_limit_s:g} s; add machines, "
+            "or lower workers.cpus or workers.gpus"
         )
 
     def _alarm(self, actor: Actor, board: Board) -> float:
         """When an actor's clock runs out."""
+        if not actor.ready and actor.place is None:
+            return math.inf if self._roster.placed else actor.since + self._machine_limit_s
         if not actor.ready:
-            hopeless = actor.place is not None or not self._roster.ready
-            return actor.since + self._start_limit_s if hopeless else math.inf
+            return actor.since + self._start_limit_s
         if actor.head is None:
             return math.inf
         call = actor.head[1]

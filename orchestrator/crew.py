@@ -78,8 +78,5 @@ class Crew(Protocol):
     def machines(self) -> Machines:
         """What the cluster is now."""
 
-    def request(self, count: int) -> None:
-        """Ask the cluster for room for so many actors; 0: none any more."""
-
     def now(self) -> float:
         """Seconds on a clock that never goes back."""

@@ -31,11 +31,17 @@ class Deadlines:
         measured.append(seconds / num_tasks)
         self._usual.pop(key, None)
 
-    def limit_s(self, kind: Hashable, compiling: bool, num_tasks: int) -> float:
-        """The deadline of a call, in seconds from its start."""
+    def limit_s(
+        self, kind: Hashable, compiling: bool, num_tasks: int, unknown_s: float | None = None
+    ) -> float:
+        """The deadline of a call, in seconds from its start.
+
+        Args:
+          unknown_s: where nothing of its kind was measured yet, instead of the usual one.
+        """
         key = (kind, compiling)
         if key not in self._measured:
-            return self._unknown_s
+            return self._unknown_s if unknown_s is None else unknown_s
         if key not in self._usual:
             self._usual[key] = median(self._measured[key])
         return max(self._floor_s, _SLOW * self._usual[key] * num_tasks)

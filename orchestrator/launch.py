@@ -93,7 +93,8 @@ def launch(
       FingerprintError: this machine would not go on with the same bits.
       PoolError: Ray cannot place the actors.
     """
-    count, most = _count_asked_for(config)
+    wanted = actors_wanted(config)
+    count = wanted.count
     in_process_gpus = config.workers.gpus if count == 0 else 0
     pool: Any = None
     facts = None
@@ -104,7 +105,7 @@ def launch(
 
     def start_actors(number: int) -> Any:
         say(f"starting Ray and {number} actor{'s' if number > 1 else ''}")
-        return _ray_pool(config, number, most, examples, notify, verbose)
+        return _ray_pool(config, number, wanted, examples, notify, verbose)
 
     if count:
         pool = start_actors(count)
@@ -138,23 +139,37 @@ def ray_is_running() -> bool:
     return ray is not None and bool(ray.is_initialized())
 
 
-def _count_asked_for(config: MetaConfig) -> tuple[int | None, float | None]:
-    """Actors to start at once, None if a measurement is to decide; and to how many they may grow.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Actors to start, None if a measurement is to decide.
 
-    None: no more than that. infinite: as many as there is room for.
+    least: to begin with so many. elastic: start more where machines join.
     """
+
+    count: int | None
+    least: int | None = None
+    elastic: bool = False
+
+
+def actors_wanted(config: MetaConfig) -> Wanted:
+    """What workers.count asks for. A range never asks for more actors than a step has blocks."""
     count = config.workers.count
     if isinstance(count, CountRange):
-        return count.min, count.max
+        most = max(count.min, min(count.max, _num_blocks(config)))
+        return Wanted(most, count.min)
     if count != "auto":
-        return count, None
+        return Wanted(count)
     if os.environ.get("RAY_ADDRESS"):
-        return max(1, _cluster_slots(config)), math.inf
+        return Wanted(max(1, _cluster_slots(config)), elastic=True)
     if config.workers.gpus and ray_is_running():
-        return max(1, _cluster_slots(config)), None
+        return Wanted(max(1, _cluster_slots(config)))
     if config.workers.gpus:
-        return max(1, int(runtime.count_gpus() / config.workers.gpus)), None
-    return None, None
+        return Wanted(max(1, int(runtime.count_gpus() / config.workers.gpus)))
+    return Wanted(None)
+
+
+def _num_blocks(config: MetaConfig) -> int:
+    return -(-config.outer.meta_batch_size // config.block_size)
 
 
 def worthwhile_actors(
@@ -187,7 +202,7 @@ def _choose(
     state = Launch(config, family, local, "").initial_state()
     count, why = worthwhile_actors(
         step_s=_time_a_step(config, family, local, state),
-        num_blocks=-(-config.outer.meta_batch_size // config.block_size),
+        num_blocks=_num_blocks(config),
         slots=_cluster_slots(config)
         if ray_is_running()
         else int(len(os.sched_getaffinity(0)) / config.workers.cpus),
@@ -221,7 +236,7 @@ def _in_process(config: MetaConfig, family: TaskFamily) -> InProcessPool:
 def _ray_pool(
     config: MetaConfig,
     count: int,
-    most: float | None,
+    wanted: Wanted,
     examples: Sequence[Block],
     notify: Say,
     verbose: bool,
@@ -233,7 +248,8 @@ def _ray_pool(
         count,
         config.workers,
         name=config.name,
-        most=most,
+        least=wanted.least,
+        elastic=wanted.elastic,
         examples=examples,
         notify=notify,
         verbose=verbose,

@@ -8,7 +8,6 @@ from typing import Any
 
 import ray
 from ray._private.state import state as ray_state
-from ray.autoscaler.sdk import request_resources
 from ray.exceptions import (
     ActorUnavailableError,
     ObjectLostError,
@@ -151,11 +150,6 @@ class RayCrew:
                 room.append(there.get("GPU", 0) / self._gpus)
             slots += int(min(room))
         return Machines(slots, draining)
-
-    def request(self, count: int) -> None:
-        """See `Crew.request`. Ray's autoscaler takes it as what must be there, used or not."""
-        bundle = {"CPU": self._cpus, **({"GPU": self._gpus} if self._gpus else {})}
-        request_resources(bundles=[bundle] * count)
 
     def now(self) -> float:
         """See `Crew.now`."""

@@ -25,7 +25,8 @@ class RayPool(ActorPool):
         workers: WorkersSettings,
         *,
         name: str = "run",
-        most: float | None = None,
+        least: int | None = None,
+        elastic: bool = False,
         examples: Sequence[Block] = (),
         notify: Callable[[str], None] = lambda text: None,
         verbose: bool = False,
@@ -36,7 +37,7 @@ class RayPool(ActorPool):
         Args:
           workers: resources of each actor, deadlines and the budget; its `count` is not read.
           name: of the run, for Ray's dashboard.
-          most, examples, notify: see `ActorPool`.
+          least, elastic, examples, notify: see `ActorPool`.
         Raises:
           ValueError: Ray can never place so many actors, or they could not import metatrain.
         """
@@ -44,10 +45,9 @@ class RayPool(ActorPool):
         self._owns_ray = not ray.is_initialized()
         try:
             if self._owns_ray:
-                here = len(os.sched_getaffinity(0)) / workers.cpus
-                room = count if most is None else max(count, min(most, here))
-                start_ray(room * workers.cpus, verbose)
-            if most is None:  # otherwise machines may come
+                here = count if least is None else len(os.sched_getaffinity(0)) / workers.cpus
+                start_ray(max(least or 0, min(count, here)) * workers.cpus, verbose)
+            if least is None:  # otherwise machines may come
                 check_resources(count, workers.cpus, workers.gpus)
             super().__init__(
                 RayCrew(settings, workers.cpus, workers.gpus, name, actor_class),
@@ -55,7 +55,8 @@ class RayPool(ActorPool):
                 max_failures=workers.max_failures,
                 slow_after_s=workers.slow_after_s,
                 start_limit_s=workers.start_limit_s,
-                most=most,
+                least=least,
+                elastic=elastic,
                 reduction=workers.reduction,
                 examples=examples,
                 notify=notify,

@@ -18,8 +18,10 @@ Reduction = Literal["auto", "driver", "actors"]
 
 # From so many bytes a step on it takes longer to move contributions than to add them elsewhere.
 _DRIVER_ADDS_BYTES = 50e6
-# An actor gives up on a part of a sum before it is late itself.
+# An actor gives up on a part of a sum before it is late itself, and so does the driver on the sum;
+# the first time after so many seconds, in which a slow network moves some gigabytes.
 _WAIT_FOR_PARTS = 0.5
+_FIRST_WAIT_S = 10.0
 
 
 def is_for_actors(reduction: Reduction, weights: Weights, works: Sequence[Work]) -> bool:
@@ -44,10 +46,12 @@ class Delivery:
         assert len(parts) == len(work.parts)
         if work.parts:
             kept = [done.answer for done in parts if isinstance(done.answer, Kept)]
-            limit_s = self._deadlines.limit_s(work.kind, False, work.amount)
-            limit_s *= board.patience * _WAIT_FOR_PARTS
+            limit_s = self._deadlines.limit_s(
+                work.kind, False, work.amount, unknown_s=_FIRST_WAIT_S / _WAIT_FOR_PARTS
+            )
+            wait_s = limit_s * _WAIT_FOR_PARTS * board.patience
             references = [done.vectors for done in parts]
-            call, vectors = crew.add(actor.handle, kept, references, limit_s)
+            call, vectors = crew.add(actor.handle, kept, references, wait_s)
         elif board.root is not None:
             call, vectors = crew.run_and_keep(actor.handle, shared, work.blocks)
         else:
@@ -62,7 +66,7 @@ class Delivery:
           CallLostError: it does not come.
         """
         began = self._crew.now()
-        limit_s = self._deadlines.limit_s("fetch", False, 1) * patience
+        limit_s = self._deadlines.limit_s("fetch", False, 1, unknown_s=_FIRST_WAIT_S) * patience
         if not self._crew.wait([done.vectors], limit_s):
             raise CallLostError(f"it was not there after {limit_s:.1f} s")
         try:

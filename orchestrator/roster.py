@@ -96,27 +96,22 @@ class Roster:
         self,
         crew: Crew,
         count: int,
-        most: float,
+        elastic: bool,
         examples: Sequence[Block],
         notify: Callable[[str], None],
     ):
         """Start `count` actors.
 
         Args:
-          most: use machines that join, up to so many actors, or as many as a step has blocks. If
-            it is finite, the cluster is asked for room for them.
+          elastic: use machines that join, up to an actor per block.
           examples: blocks that an actor runs before it is ready, so that it has compiled them.
         """
-        self._crew, self._most, self._examples = crew, most, examples
-        self._asks = count < most < math.inf
-        self._elastic = most > count
+        self._crew, self._elastic, self._examples = crew, elastic, examples
         self._notify = notify
         self._openings: deque[float] = deque()
         self._looked = crew.now()
         self.actors: list[Actor] = []
         self.avoid: list[str] = []
-        if self._asks:
-            crew.request(int(most))
         for _ in range(count):
             self._hire()
 
@@ -124,6 +119,11 @@ class Roster:
     def ready(self) -> list[Actor]:
         """The actors that are built."""
         return [actor for actor in self.actors if actor.ready]
+
+    @property
+    def placed(self) -> list[Actor]:
+        """The actors that have a machine."""
+        return [actor for actor in self.actors if actor.place]
 
     @property
     def complete(self) -> bool:
@@ -192,8 +192,6 @@ class Roster:
         for actor in list(self.actors):
             self._dismiss(actor)
         self._openings.clear()
-        if self._asks:
-            self._crew.request(0)
 
     def _hire(self) -> None:
         handle = self._crew.start(self.avoid)
@@ -215,7 +213,7 @@ class Roster:
             self._openings.append(self._crew.now())
             self._notify(f"{place.host} is being drained: {actor} gets no more blocks")
         staying = sum(not actor.leaving for actor in self.actors) + len(self._openings)
-        more = int(min(machines.slots, num_blocks, self._most)) - staying
+        more = min(machines.slots, num_blocks) - staying
         if self._elastic and more > 0:
             self._notify(f"there is room for {more} more actor{'s' if more > 1 else ''}: starting")
             for _ in range(more):

@@ -47,8 +47,8 @@ def contribution_of(block: Block) -> Contribution:
 class SimulatedActor:
     """One actor.
 
-    build_s, task_s: how long it takes to build, and for a task. compile_s: more for the first task;
-    slow: step -> more for a block of it.
+    place_s, build_s, task_s: how long it takes to get a machine, to build, and for a task.
+    compile_s: more for the first task; slow: step -> more for a block of it.
     placeable: whether there is a machine for it. dies_in_build: whether it never gets ready.
     raises, kills, spoils: block index -> the exception; whether it dies of it; what it makes of
     its contribution. spoils_sums: what it makes of the next sums. loses: chance that a call
@@ -57,6 +57,7 @@ class SimulatedActor:
 
     number: int
     node: str
+    place_s: float = 1.0
     build_s: float = 5.0
     task_s: float = 0.01
     compile_s: float = 0.0
@@ -115,7 +116,7 @@ class SimulatedCrew:
     """See `orchestrator.crew.Crew`.
 
     actors: all that were ever started. make: changes an actor as it is started. sums: who added,
-    and what came out. requested: actors for which the cluster was asked for room.
+    and what came out.
     """
 
     def __init__(self, make: Callable[[SimulatedActor], None] = lambda actor: None, seed: int = 0):
@@ -123,7 +124,6 @@ class SimulatedCrew:
         self.cluster = Machines(slots=0, draining=frozenset())
         self.avoided: list[list[str]] = []
         self.sums: list[tuple[SimulatedActor, Contribution]] = []
-        self.requested: list[int] = []
         self._make, self._random = make, random.Random(seed)
         self._clock = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -148,11 +148,12 @@ class SimulatedCrew:
         handle.ended, handle.alive = True, False
 
     def place(self, handle: SimulatedActor) -> SimulatedCall:
-        due = self._clock + 1 if handle.placeable else float("inf")
+        due = self._clock + handle.place_s if handle.placeable else float("inf")
         return SimulatedCall(handle, due, Place(f"host{handle.number}", handle.number, handle.node))
 
     def build(self, handle: SimulatedActor, examples: Sequence[Block]) -> SimulatedCall:
-        due = self._clock + handle.build_s if handle.placeable else float("inf")
+        start_s = handle.place_s - 1.0 + handle.build_s
+        due = self._clock + start_s if handle.placeable else float("inf")
         handle.busy_until = due
         seconds = [(block.hi - block.lo) * handle.task_s for block in examples]
         return SimulatedCall(
@@ -250,9 +251,6 @@ class SimulatedCrew:
 
     def machines(self) -> Machines:
         return self.cluster
-
-    def request(self, count: int) -> None:
-        self.requested.append(count)
 
     def now(self) -> float:
         return self._clock

@@ -1,6 +1,5 @@
 """The pool's logic, on simulated actors: no Ray, no waiting."""
 
-import math
 import random
 from collections import deque
 
@@ -290,7 +289,7 @@ def test_without_any_machine_the_run_ends_and_says_so():
 
 def test_a_machine_that_joins_is_used_if_the_pool_is_elastic():
     for elastic in (True, False):
-        pool, crew, told = ready_pool(2, most=math.inf if elastic else 2)
+        pool, crew, told = ready_pool(2, elastic=elastic)
         crew.cluster = Machines(4, frozenset())
         check_steps(pool, range(300))
         assert len(crew.actors) == (4 if elastic else 2)
@@ -298,33 +297,41 @@ def test_a_machine_that_joins_is_used_if_the_pool_is_elastic():
         assert ("step" in "".join(told)) == elastic
 
 
-def test_a_range_starts_small_asks_for_more_uses_what_comes_and_gives_it_back():
-    pool, crew, told = ready_pool(1, most=4)
+def test_a_range_begins_with_its_least_uses_what_comes_and_gives_all_back():
+    def make(actor):
+        actor.place_s = 1.0 if actor.number == 0 else 100.0 * actor.number
+
+    pool, crew, told = ready_pool(4, make=make, least=1)
     assert pool.name == "1 to 4 Ray actors"
-    assert crew.requested == [4]
-    check_steps(pool, range(10))
-    assert len(crew.actors) == 1
-    for slots, actors in ((2, 2), (8, 4)):
-        crew.cluster = Machines(slots, frozenset())
-        check_steps(pool, range(10, 300))
-        assert len(crew.actors) == actors
+    assert crew.now() < 10, "it does not wait for the others"
+    assert len(crew.actors) == 4, "which are there, for a cluster that grows on demand to see"
+    check_steps(pool, range(5000))
+    assert pool.num_ready == 4
     assert all(actor.ran for actor in crew.actors)
-    assert "there is room for 2 more actors: starting" in "".join(told)
+    assert sum("has joined" in line for line in told) == 3
+    assert pool.incidents.replaced_actors == 0
     pool.close()
-    assert crew.requested == [4, 0]
     assert not crew.alive()
 
 
-def test_a_fixed_number_asks_for_nothing():
-    for most in (None, 2, math.inf):
-        pool, crew, _ = ready_pool(2, most=most)
-        assert pool.name == "2 Ray actors"
-        pool.close()
-        assert crew.requested == []
+def test_machines_that_must_be_started_may_take_long_and_the_user_is_told():
+    told: list[str] = []
+    crew = SimulatedCrew(lambda actor: setattr(actor, "place_s", 1000.0))
+    pool = make_pool(crew, 3, least=1, notify=told.append)
+    pool.wait_until_ready()
+    assert told == ["before the first step: no machine has room for an actor yet: waiting"]
+    check_steps(pool, range(3))
+    assert pool.incidents.replaced_actors == 0
+
+
+def test_a_range_for_which_no_machine_comes_ends_with_a_line():
+    crew = SimulatedCrew(lambda actor: setattr(actor, "placeable", False))
+    with pytest.raises(PoolError, match="no machine has had room for an actor for 1800 s"):
+        make_pool(crew, 3, least=1).wait_until_ready()
 
 
 def test_there_are_no_more_actors_than_blocks():
-    pool, crew, _ = ready_pool(2, most=math.inf)
+    pool, crew, _ = ready_pool(2, elastic=True)
     crew.cluster = Machines(100, frozenset())
     check_steps(pool, range(300))
     assert len(crew.actors) == NUM_BLOCKS
@@ -465,9 +472,9 @@ def test_whatever_happens_the_contributions_are_those_of_the_undisturbed_run(see
         actor.loses, actor.task_s = rng.choice([0, 0, 0.2]), 0.2
 
     crew = SimulatedCrew(make, seed)
-    pool = make_pool(
-        crew, rng.randint(1, 5), max_failures=10_000, most=rng.choice([None, math.inf])
-    )
+    changes = {"elastic": rng.random() < 0.5, "reduction": reduction}
+    count = rng.randint(1, 5)
+    pool = make_pool(crew, count, max_failures=10_000, **changes)
 
     def strike(what):
         def happen():
@@ -508,4 +515,5 @@ def test_whatever_happens_the_contributions_are_those_of_the_undisturbed_run(see
             refusals.append(str(error))
         step += 1
     assert step > 10
+    assert bool(crew.sums) == (reduction == "actors") or count == 1
     assert all(any(words in text for words in allowed) for text in refusals)

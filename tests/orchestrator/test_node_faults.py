@@ -1,6 +1,5 @@
 """Machines that die, hang, come and go: three nodes here, with Ray's default health checks."""
 
-import math
 import subprocess
 import sys
 import threading
@@ -49,7 +48,7 @@ def pool(launch, nodes):
         launch.config.worker,
         NUM_NODES,
         WorkersSettings(max_failures=1000),
-        most=math.inf,
+        elastic=True,
         examples=example_blocks(launch.config, launch.family),
     )
     pool.expect(launch.fingerprint)
