@@ -46,7 +46,7 @@ Steps = Annotated[int, typer.Option(help="Steps that are measured, after five.")
 
 @app.command()
 def overhead(number: Steps = 200, rounds: int = 5) -> None:
-    """Two actors of a Ray as `--workers 2` starts it: steps without work, and with 50 ms a block."""
+    """Two actors of a Ray as `--workers 2` starts it: no work, and 50 ms a block."""
     measured: dict[tuple[str, int, float], list[Cost]] = {}
     for _ in range(rounds):
         for work_s in (0.0, WORK_S):
@@ -138,8 +138,8 @@ def large(number: Steps = 3, count: int = 4, num_parameters: int = 100_000_000) 
 
     start_tensorflow(0)
     from orchestrator.aggregate import aggregate
-    from orchestrator.config import OuterSettings
     from orchestrator.outer import OuterUpdate
+    from orchestrator.settings import OuterSettings
     from orchestrator.state import MetaState
 
     before = memory_bytes()["RssAnon"]

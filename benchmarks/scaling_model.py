@@ -1,16 +1,18 @@
 """A step on 8 ... 1024 GPUs, on paper: what was measured here, and a network that was not.
 
-    python benchmarks/scaling_model.py [--measured benchmarks/scaling.json]
+    python benchmarks/scaling_model.py
 
 Assumed: machines of 8 GPUs; a network of 10 or 100 Gb/s a machine, of which 80 % is used; one block a
-GPU and step; theta reaches each machine once, from machines that have it (a doubling tree); nothing
-overlaps. Fitted to `scaling.py driver` and `scaling.py large`, on two cores that the actors shared: a
-call's fixed cost, the driver's seconds an actor, and an actor's seconds a byte for adding and hashing.
+GPU and step; theta reaches each machine once, from machines that have it already (their number
+doubles); nothing overlaps. Fitted to scaling.json, measured on two cores that all actors shared: the
+fixed cost of a step, what an actor more costs the driver's loop, and the seconds a byte of adding.
 
-    driver adds:  step = work + fixed + (call + S add) N + theta out + S N / network
-    actors add:   step = work + fixed + 4/3 call N + theta out + sum over levels + S / network
-    a level:      fixed + S (4 add + 3 / network); within a machine without the network
-    theta out:    S / network x log2(machines)
+    the driver adds:  fixed + N (call + S (driver's add + 1 / network)) + theta out
+    actors add:       fixed + N call 4/3 + theta out + levels (fixed + 4 S actor's add)
+                      + levels between machines (3 S / network) + S / network
+    theta out:        log2(machines) S / network
+
+N: GPUs. S: bytes of theta. Levels: log4 N, of which the lowest one lies within a machine.
 """
 
 import json
@@ -25,6 +27,7 @@ from rich.table import Table
 
 GPUS = (8, 16, 32, 64, 128, 256, 512, 1024)
 NETWORKS_GBIT = (10, 100)
+SIZES_BYTES = (0.44e6, 40e6, 400e6)
 _USED = 0.8
 _GPUS_A_MACHINE = 8
 _PARTS = 4
@@ -70,27 +73,43 @@ def _theta_out_s(gpus: int, size: float, network: float) -> float:
     return math.log2(max(1, gpus / _GPUS_A_MACHINE)) * size / network
 
 
+def fitted(measured: dict) -> Costs:
+    """The costs behind the measured tables."""
+    overhead = {
+        row["megabytes"]: row["overhead_s"] for row in measured["overhead"] if row["work_s"]
+    }
+    slopes = {(row["megabytes"], row["who"]): row for row in measured["slopes"]}
+    tiny, large = min(overhead), max(overhead)
+    return Costs(
+        fixed_s=overhead[tiny],
+        call_s=slopes[tiny, "pool"]["loop_s_per_actor"],
+        driver_add_s=(overhead[large] - overhead[tiny]) / (2 * large * 1e6),
+        actor_add_s=measured["adding"][0]["seconds_per_byte"],
+    )
+
+
 def main(measured: Path = HERE / "scaling.json", out: Path = HERE / "scaling.png") -> None:
-    """Print the share of ideal speed for a second of work a step, and draw it."""
-    costs = Costs(**json.loads(measured.read_text())["costs"])
-    console = Console(width=110)
+    """Print the overhead of a step, and the share of ideal speed at a second of work; draw both."""
+    tables = json.loads(measured.read_text())
+    costs = fitted(tables)
+    console = Console(width=110, highlight=False)
     console.print(costs)
     for gbit in NETWORKS_GBIT:
         network = gbit * 1e9 / 8 * _USED
-        table = Table(title=f"{gbit} Gb/s: overhead of a step, s; of ideal at 1 s of work")
+        table = Table(title=f"{gbit} Gb/s: a step beside the work, s, and of ideal at 1 s of work")
         table.add_column("GPUs", justify="right")
-        for size in (0.44e6, 40e6, 400e6):
-            for who in ("driver adds", "actors add"):
+        for size in SIZES_BYTES:
+            for who in ("driver", "actors"):
                 table.add_column(f"{size / 1e6:g} MB, {who}", justify="right")
         for gpus in GPUS:
             cells = []
-            for size in (0.44e6, 40e6, 400e6):
+            for size in SIZES_BYTES:
                 for overhead_s in (driver_adds_s, actors_add_s):
                     seconds = overhead_s(costs, gpus, size, network)
-                    cells.append(f"{seconds:.3g}  {1 / (1 + seconds):.0%}")
+                    cells.append(f"{seconds:.2g}  {1 / (1 + seconds):.0%}")
             table.add_row(str(gpus), *cells)
         console.print(table)
-    draw(costs, json.loads(measured.read_text())["driver"], out)
+    draw(costs, tables["driver"], out)
 
 
 def draw(costs: Costs, points: list[dict], out: Path) -> None:
@@ -101,12 +120,12 @@ def draw(costs: Costs, points: list[dict], out: Path) -> None:
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), sharey=True)
     for axis, gbit in zip(axes, NETWORKS_GBIT, strict=True):
         network = gbit * 1e9 / 8 * _USED
-        for color, size in zip(("C0", "C1", "C2"), (0.44e6, 40e6, 400e6), strict=True):
+        for color, size in zip(("C0", "C1", "C2"), SIZES_BYTES, strict=True):
             label = f"{size / 1e6:g} MB"
             for style, overhead_s in (("--", driver_adds_s), ("-", actors_add_s)):
                 seconds = [overhead_s(costs, gpus, size, network) for gpus in GPUS]
                 axis.plot(GPUS, seconds, style, color=color, label=label if style == "-" else None)
-        tiny = [point for point in points if point["megabytes"] < 1]
+        tiny = [p for p in points if p["megabytes"] < 1 and p["who"] == "pool"]
         axis.plot(
             [point["actors"] for point in tiny],
             [point["step_s"] - point["work_s"] for point in tiny],

@@ -12,9 +12,9 @@ import ray
 from ray.cluster_utils import Cluster
 
 from orchestrator.aggregate import aggregate
-from orchestrator.config import WorkersSettings
 from orchestrator.ray_crew import RayCrew
 from orchestrator.ray_pool import RayPool
+from orchestrator.settings import WorkersSettings
 from orchestrator.work import leaves
 from workers.actor import BlockActor
 from workers.protocol import Block, Built, Contribution, Weights

@@ -4,7 +4,6 @@ A block is a pure function, so it may be run again, or twice, and the first answ
 done about a loss is in recovery.py, all that Ray does is behind `crew.Crew`.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from orchestrator.clocks import Clocks
 from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Crew
 from orchestrator.deadlines import Deadlines
 from orchestrator.failure import Event
+from orchestrator.muster import Muster
 from orchestrator.pool import Incidents
 from orchestrator.recovery import Recovery, is_slower
 from orchestrator.reduction import Delivery, Reduction, is_for_actors
@@ -23,9 +23,6 @@ from workers.errors import PartLostError
 from workers.protocol import Block, Contribution, Place, Weights
 from workers.runtime import differences
 
-# A run begins without actors that take so long to start, and so many times as long as the first.
-_LEFT_BEHIND_S = 30.0
-_SLOWER_START = 3.0
 # A machine that must be started first, and set up, may take so long.
 _MACHINE_LIMIT_S = 1800.0
 
@@ -116,21 +113,9 @@ class ActorPool:
 
         Raises as `run` does.
         """
-        started, first_s, told = self._crew.now(), math.inf, False
         self._clocks.wind()
-        while not self._roster.complete and len(self._roster.ready) < self._least:
-            waited_s, there = self._crew.now() - started, len(self._roster.ready)
-            first_s = min(first_s, waited_s) if there else math.inf
-            if waited_s > max(_LEFT_BEHIND_S, _SLOWER_START * first_s):
-                missing = len(self._roster.actors) - there
-                self._notify(
-                    f"going on with {there} of {there + missing} actors: the others have no "
-                    "machine yet, or are slow to start; they join when they are ready"
-                )
-                break
-            if waited_s > _LEFT_BEHIND_S and not told and not self._roster.placed:
-                told = True
-                self._notify("no machine has room for an actor yet: waiting")
+        muster = Muster(self._crew, self._roster, self._least, self._notify)
+        while muster.waits():
             self._turn()
         self._recovery.begun = True
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from orchestrator.config import OuterSettings
+from orchestrator.settings import OuterSettings
 from orchestrator.state import MetaState
 from workers.compiled import Compiled
 from workers.protocol import Array, Vector, Weights

@@ -14,8 +14,8 @@ from small_ray import running_ray
 from small_runs import in_process, sha256_after
 
 from orchestrator.blocks import example_blocks
-from orchestrator.config import WorkersSettings
 from orchestrator.ray_pool import RayPool
+from orchestrator.settings import WorkersSettings
 from workers.errors import PoolError
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]

@@ -13,9 +13,9 @@ from small_ray import running_ray
 from small_runs import in_process, sha256_after
 
 from orchestrator import ray_pool
-from orchestrator.config import WorkersSettings
 from orchestrator.launch import launch
 from orchestrator.ray_pool import RayPool
+from orchestrator.settings import WorkersSettings
 from workers.actor import BlockActor
 from workers.errors import FingerprintError, PoolError
 

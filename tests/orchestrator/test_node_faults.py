@@ -15,9 +15,10 @@ from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
 from orchestrator.blocks import example_blocks
-from orchestrator.config import WorkersSettings, to_toml
+from orchestrator.config import to_toml
 from orchestrator.ray_crew import RayCrew
 from orchestrator.ray_pool import RayPool
+from orchestrator.settings import WorkersSettings
 from workers.combine import combine
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]

@@ -11,11 +11,11 @@ from small_ray import running_ray
 from small_runs import case, in_process, sha256_after
 
 from orchestrator.blocks import example_blocks, train_blocks
-from orchestrator.config import WorkersSettings
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
 from orchestrator.ray_pool import RayPool
+from orchestrator.settings import WorkersSettings
 from workers.errors import FingerprintError, NonFiniteError, PoolError, TaskError
 from workers.tensors import sha256
 

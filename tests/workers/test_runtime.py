@@ -169,7 +169,7 @@ from workers.block import BlockRunner
 from workers.meta import initial
 from workers.settings.models import Conv4Model
 from workers.tensors import pack, sha256
-from orchestrator.config import OuterSettings
+from orchestrator.settings import OuterSettings
 from orchestrator.outer import OuterUpdate
 from orchestrator.state import MetaState
 

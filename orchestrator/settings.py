@@ -1,0 +1,106 @@
+"""The sections of a configuration that the driver alone reads."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from orchestrator.actor_count import ActorCount, parse_count
+from workers.settings.section import Section, setting
+
+
+class OuterSettings(Section):
+    """The outer update: what the mean outer gradient does to theta."""
+
+    optimizer: Literal["sgd", "momentum", "adam", "adamw"] = setting(
+        "adam", "Keras' optimizer of that name; Reptile's interpolation is sgd"
+    )
+    lr: float = setting(
+        1e-3, "outer learning rate (Reptile: epsilon) before the schedule, > 0", gt=0
+    )
+    schedule: Literal["constant", "linear", "cosine"] = setting(
+        "constant", "lr over outer.steps: constant, or decaying to final_lr"
+    )
+    final_lr: float = setting(0.0, "where linear and cosine schedules end, >= 0", ge=0)
+    warmup_steps: int = setting(0, "steps over which lr grows from 0, >= 0", ge=0)
+    momentum: float = setting(0.9, "momentum's coefficient, 0 to 1", ge=0, lt=1)
+    weight_decay: float = setting(0.004, "adamw's decoupled decay, >= 0", ge=0)
+    clip_norm: float | None = setting(None, "largest global norm of the outer gradient, > 0", gt=0)
+    clip_value: float | None = setting(None, "largest element of the outer gradient, > 0", gt=0)
+    meta_batch_size: int = setting(32, "tasks per outer step, >= 1", ge=1)
+    steps: int = setting(10_000, "outer steps of the run, >= 1", ge=1)
+
+    @property
+    def growable(self) -> bool:
+        """Whether more steps leave the first ones as they were."""
+        return self.schedule == "constant"
+
+
+class WorkersSettings(Section):
+    """Who runs the blocks."""
+
+    count: ActorCount = setting(
+        "auto",
+        "Ray actors; 0: this process, no Ray; auto: whichever is faster; MIN..MAX: as many as the "
+        "cluster has room for, and grows to",
+        bits=False,
+    )
+    cpus: float = setting(1, "CPUs that Ray reserves for an actor, > 0", bits=False, gt=0)
+    gpus: float = setting(
+        0, "share of a GPU that an actor takes, 0 to 1; fractions share one", bits=False, ge=0, le=1
+    )
+    block_size: int | None = setting(
+        None, "tasks per block, >= 1; unset: by meta_batch_size and execution", ge=1
+    )
+    reduction: Literal["auto", "driver", "actors"] = setting(
+        "auto",
+        "who adds contributions along the tree; auto: actors, above 50 MB a step",
+        bits=False,
+    )
+    max_failures: int = setting(10, "actors that may be replaced in a run, >= 0", bits=False, ge=0)
+    slow_after_s: float = setting(
+        2.0,
+        "a block that takes four times the median of its like, and more seconds than this, is run "
+        "a second time elsewhere, > 0",
+        bits=False,
+        gt=0,
+    )
+    start_limit_s: float = setting(
+        300.0,
+        "seconds in which an actor must have built and compiled its model, > 0",
+        bits=False,
+        gt=0,
+    )
+
+    @field_validator("count", mode="before")
+    @classmethod
+    def _parse_count(cls, value: Any) -> ActorCount:
+        return parse_count(value)
+
+
+class EvaluationSettings(Section):
+    """How the held-out tasks are adapted to and scored. None of it changes the weights."""
+
+    tasks: int = setting(600, "test tasks, >= 2", bits=False, ge=2)
+    validation_tasks: int = setting(200, "validation tasks, >= 2", bits=False, ge=2)
+    every: int = setting(1000, "outer steps between validations, >= 1", bits=False, ge=1)
+    shots: int | None = setting(None, "support examples; unset: task.shots", bits=False, ge=1)
+    queries: int | None = setting(None, "query examples; unset: task.queries", bits=False, ge=1)
+    inner_steps: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = setting(
+        (1,), "inner steps to report, 1 to 1000 each", bits=False, min_length=1
+    )
+    inner_lr: tuple[Annotated[float, Field(gt=0)], ...] = setting(
+        (), "inner rates to choose from on validation tasks; empty: the algorithm's", bits=False
+    )
+    inner_batch: int | None = setting(
+        None, "examples per inner step; unset: the whole support set", bits=False, ge=1
+    )
+    seed: int = setting(
+        1, "seed of validation and test tasks, 0 to 2^32 - 1", bits=False, ge=0, lt=2**32
+    )
+
+
+class CheckpointSettings(Section):
+    """When the state is saved."""
+
+    every: int = setting(500, "outer steps between checkpoints, >= 1", bits=False, ge=1)
+    keep: int = setting(3, "newest checkpoints kept beside the best one, >= 1", bits=False, ge=1)
