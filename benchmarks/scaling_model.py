@@ -2,10 +2,10 @@
 
     python benchmarks/scaling_model.py
 
-Assumed: machines of 8 GPUs; a network of 10 or 100 Gb/s a machine, of which 80 % is used; one block a
-GPU and step; theta reaches each machine once, from machines that have it already (their number
-doubles); nothing overlaps. Fitted to scaling.json, measured on two cores that all actors shared: the
-fixed cost of a step, what an actor more costs the driver's loop, and the seconds a byte of adding.
+Assumed: machines of 8 GPUs; a network of 10 or 100 Gb/s a machine, of which 80 % is used; one block
+a GPU and step; theta reaches each machine once, from machines that have it already (their number
+doubles); nothing overlaps. Fitted to scaling.json, measured on two cores that all actors shared:
+the fixed cost of a step, what an actor more costs the driver's loop, the seconds a byte of adding.
 
     the driver adds:  fixed + N (call + S (driver's add + 1 / network)) + theta out
     actors add:       fixed + N call 4/3 + theta out + levels (fixed + 4 S actor's add)

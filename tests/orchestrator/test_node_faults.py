@@ -10,7 +10,8 @@ import faults
 import numpy as np
 import pytest
 import ray
-from echo_actor import SETTINGS, SlowToAdd, blocks_of, weights_of
+from echo_actor import SETTINGS, EchoActor, SlowToAdd, blocks_of, weights_of
+from ray.autoscaler.v2.sdk import get_cluster_status
 from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
@@ -121,6 +122,27 @@ def test_a_sum_that_goes_with_its_node_is_made_again(nodes, echo_actors):
             np.testing.assert_array_equal(total.gradient, factors * weights.theta)
         assert target.struck
         assert pool.incidents.lost_sums >= 1
+    finally:
+        pool.close()
+
+
+def test_an_actor_of_a_range_waits_where_an_autoscaler_sees_it_and_joins_with_its_node(
+    nodes, echo_actors
+):
+    there = int(ray.cluster_resources()["CPU"])
+    pool = RayPool(SETTINGS, there + 1, WorkersSettings(), least=1, actor_class=EchoActor)
+    try:
+        pool.wait_until_ready()
+        steps = iter(range(1, 1_000_000))
+        while pool.num_ready < there:
+            pool.run(weights_of(10, next(steps)), blocks_of(1, 2 * there))
+        demand = get_cluster_status(nodes.address).resource_demands.ray_task_actor_demand
+        assert [bundle.bundle for each in demand for bundle in each.bundles_by_count] == [
+            {"CPU": 1.0}
+        ]
+        nodes.add_node(num_cpus=1)
+        while pool.num_ready <= there:
+            pool.run(weights_of(10, next(steps)), blocks_of(1, 2 * there))
     finally:
         pool.close()
 
