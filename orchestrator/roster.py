@@ -21,10 +21,9 @@ class Call:
     """A work on its way to an actor, in it, or on its way back.
 
     started: when it came to the head of its actor's queue. compiling: whether the actor sees its
-    shape for the first time. vectors: where they will be kept, if they will. parts: what is to
-    be added. misses: deadlines that
-    it has missed. wanted: whether a step waits for it. digest: of the answer that was used instead,
-    "" if there is none; elsewhere_s: how long that answer took.
+    shape for the first time. vectors: where they will be kept, if they will. parts: what is to be
+    added. misses: deadlines that it has missed. wanted: whether a step waits for it. digest: of the
+    answer that was used instead, "" if there is none; elsewhere_s: how long that answer took.
     """
 
     work: Work
