@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from sleepers import (
     Cost,
+    MemoryPeak,
     bare_steps,
     blocks_of,
     memory_bytes,
@@ -110,13 +111,14 @@ def driver(number: Steps = 20, counts: str = "2,8,32,64,128", sizes: str = "tiny
 @app.command()
 def weak(number: Steps = 20, per_node: int = 16) -> None:
     """As many blocks an actor on 1, 2 and 4 nodes: the time of a step should stay."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for num_nodes in (1, 2, 4):
         count = per_node * num_nodes
         with nodes(num_nodes), sleeping_pool(count, WORK_S) as pool:
-            for blocks in (1, 4, 8):
+            for blocks in (1, 4, 8, 16):
                 costs = steps(pool, _WARM_UP + number, blocks * count, SIZES["tiny"])
                 took, ideal_s = _median(costs[_WARM_UP:]).step_s, WORK_S * blocks
+                alone = [row["step_s"] for row in rows if row["blocks_per_actor"] == blocks]
                 rows.append(
                     {
                         "nodes": num_nodes,
@@ -125,6 +127,7 @@ def weak(number: Steps = 20, per_node: int = 16) -> None:
                         "step_s": took,
                         "ideal_s": ideal_s,
                         "of_ideal": ideal_s / took,
+                        "of_one_node": (alone or [took])[0] / took,
                     }
                 )
                 CONSOLE.print(rows[-1])
@@ -149,24 +152,26 @@ def large(number: Steps = 3, count: int = 4, num_parameters: int = 100_000_000) 
     theta_bytes, rows = 4 * num_parameters, []
     with nodes(1, 1.5 * (count + 2) * theta_bytes), sleeping_pool(count, WORK_S, "auto") as pool:
         for step in range(number):
-            began = time.perf_counter()
-            contributions = pool.run(outer.weights, blocks_of(step, count))
-            assert [c.num_blocks for c in contributions] == [count]
-            gradient, carry, _ = aggregate(contributions, num_parameters, 0)
-            del contributions
-            added = time.perf_counter()
-            outer.apply(gradient, carry)
-            del gradient
-            memory = memory_bytes()
+            with MemoryPeak() as peak:
+                began = time.perf_counter()
+                contributions = pool.run(outer.weights, blocks_of(step, count))
+                assert [c.num_blocks for c in contributions] == [count]
+                gradient, carry, _ = aggregate(contributions, num_parameters, 0)
+                del contributions
+                added = time.perf_counter()
+                outer.apply(gradient, carry)
+                del gradient
+                ended = time.perf_counter()
             rows.append(
                 {
                     "step": step,
                     "megabytes": theta_bytes / 1e6,
                     "actors": count,
                     "actors_add_s": added - began,
-                    "outer_update_s": time.perf_counter() - added,
-                    "own_copies_now": (memory["RssAnon"] - before) / theta_bytes,
-                    "copies_at_most": (memory["VmHWM"] - before) / theta_bytes,
+                    "outer_update_s": ended - added,
+                    "own_copies_after": (memory_bytes()["RssAnon"] - before) / theta_bytes,
+                    "own_copies_at_most": (peak.own_bytes - before) / theta_bytes,
+                    "shared_copies_at_most": peak.shared_bytes / theta_bytes,
                 }
             )
     _show("large", rows)
@@ -206,7 +211,8 @@ def _show(name: str, rows: list[dict[str, Any]]) -> None:
     """Print a table (times in milliseconds), and put it into scaling.json."""
     table = Table(title=name)
     for key in rows[0]:
-        table.add_column(key.replace("_s", ", ms", 1) if "_s" in key else key, justify="right")
+        title = key.replace("_s", ", ms", 1) if _is_time(key) else key
+        table.add_column(title, justify="right")
     for row in rows:
         table.add_row(*(_cell(key, value) for key, value in row.items()))
     CONSOLE.print(table)
@@ -217,9 +223,13 @@ def _show(name: str, rows: list[dict[str, Any]]) -> None:
 def _cell(key: str, value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
-    if key == "of_ideal":
+    if key.startswith("of_"):
         return f"{value:.1%}"
-    return f"{value * 1e3:.2f}" if "_s" in key else f"{value:.3g}"
+    return f"{value * 1e3:.2f}" if _is_time(key) else f"{value:.3g}"
+
+
+def _is_time(key: str) -> bool:
+    return key.endswith(("_s", "_s_per_actor"))
 
 
 if __name__ == "__main__":

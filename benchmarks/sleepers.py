@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -134,9 +135,29 @@ def bare_steps(count: int, work_s: float, number: int, num_parameters: int) -> l
     return costs
 
 
+class MemoryPeak:
+    """The most memory that this process held within: its own, and with others (Ray's store)."""
+
+    def __enter__(self) -> "MemoryPeak":
+        self.own_bytes = self.shared_bytes = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.01):
+            now = memory_bytes()
+            self.own_bytes = max(self.own_bytes, now["RssAnon"])
+            self.shared_bytes = max(self.shared_bytes, now["RssShmem"])
+
+
 def memory_bytes() -> dict[str, int]:
-    """This process': its own now ("RssAnon"), with others ("RssShmem"), and the most in all."""
-    wanted = {"RssAnon", "RssShmem", "VmHWM"}
+    """This process' memory now: its own ("RssAnon"), and with others ("RssShmem")."""
     with open(f"/proc/{os.getpid()}/status") as lines:
         fields = dict(line.split(":", 1) for line in lines)
-    return {name: int(fields[name].split()[0]) * 1024 for name in wanted}
+    return {name: int(fields[name].split()[0]) * 1024 for name in ("RssAnon", "RssShmem")}

@@ -26,9 +26,10 @@ from workers.protocol import Block, Weights
 from workers.settings.worker import WorkerSettings
 from workers.wire import pack, pack_if_small, unpack
 
-# With so many calls on the way it pays to wait a little, and take several answers at once.
+# With so many calls on the way it pays to wait a little, and take several answers at once: the more
+# there are, the sooner the next one comes, and the more it costs to ask.
 _MANY_CALLS = 8
-_A_LITTLE_S = 0.001
+_A_LITTLE_S = 5e-5
 
 
 class RayCrew:
@@ -109,7 +110,8 @@ class RayCrew:
         with interruptible():
             done, rest = ray.wait(list(calls), num_returns=1, timeout=timeout_s)
             if done and len(rest) > _MANY_CALLS:
-                done += ray.wait(rest, num_returns=len(rest), timeout=_A_LITTLE_S)[0]
+                wait_s = _A_LITTLE_S * len(rest)
+                done += ray.wait(rest, num_returns=len(rest), timeout=wait_s)[0]
             self._fetched = self._fetch(done) if len(done) > 1 else {}
         return list(done)
 
