@@ -217,6 +217,9 @@ def _show(name: str, rows: list[dict[str, Any]]) -> None:
         table.add_row(*(_cell(key, value) for key, value in row.items()))
     CONSOLE.print(table)
     there = json.loads(OUT.read_text()) if OUT.exists() else {}
+    if name in ("driver", "slopes"):  # one size at a time
+        sizes = {row["megabytes"] for row in rows}
+        rows = [row for row in there.get(name, []) if row["megabytes"] not in sizes] + rows
     OUT.write_text(json.dumps({**there, name: rows}, indent=1) + "\n")
 
 
