@@ -152,15 +152,14 @@ class Wanted:
 
 
 def actors_wanted(config: MetaConfig) -> Wanted:
-    """What workers.count asks for. A range never asks for more actors than a step has blocks."""
-    count = config.workers.count
+    """What workers.count asks for: but for a number, never more than a step has blocks."""
+    count, most = config.workers.count, _num_blocks(config)
     if isinstance(count, CountRange):
-        most = max(count.min, min(count.max, _num_blocks(config)))
-        return Wanted(most, count.min)
+        return Wanted(max(count.min, min(count.max, most)), count.min)
     if count != "auto":
         return Wanted(count)
     if os.environ.get("RAY_ADDRESS"):
-        return Wanted(max(1, _cluster_slots(config)), elastic=True)
+        return Wanted(max(1, min(_cluster_slots(config), most)), elastic=True)
     if config.workers.gpus and ray_is_running():
         return Wanted(max(1, _cluster_slots(config)))
     if config.workers.gpus:

@@ -1,4 +1,4 @@
-"""An actor's log, each line with the step and the tasks that it was about when it was written.
+"""An actor's log, each line with the step, blocks and tasks that it was about.
 
 Ray keeps it beside its own (worker-*.err), shows it in its dashboard, and with --verbose passes it
 on to the driver.
@@ -36,7 +36,7 @@ class ActorLog:
         self._num_tasks = 0
 
     def take_over(self) -> None:
-        """Become the process' log: a user's own lines say step and tasks too."""
+        """Become the process' log: a user's own lines say where too."""
         handler = logging.StreamHandler()
         handler.addFilter(self._doing)
         handler.setFormatter(logging.Formatter(_FORMAT))
@@ -48,8 +48,12 @@ class ActorLog:
     def during(self, blocks: Sequence[Block]) -> Iterator[None]:
         """Within: lines are about these blocks; an exception that passes through is logged."""
         first, last = blocks[0], blocks[-1]
-        split = "" if first.kind == "train" else f"{first.kind}, "
-        self._doing.text = f"[step {first.step}, {split}tasks {first.lo} to {last.hi - 1}] "
+        kind = "" if first.kind == "train" else f"{first.kind}, "
+        number = f"block {first.index}"
+        if first is not last:
+            number = f"blocks {first.index} to {last.index}"
+        tasks = f"tasks {first.lo} to {last.hi - 1}"
+        self._doing.text = f"[step {first.step}, {kind}{number}, {tasks}] "
         began = time.monotonic()
         try:
             yield

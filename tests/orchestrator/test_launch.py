@@ -1,6 +1,8 @@
 import pytest
+from small_configs import sinusoid
 
-from orchestrator.launch import worthwhile_actors
+from orchestrator import launch
+from orchestrator.launch import Wanted, actors_wanted, worthwhile_actors
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,29 @@ def test_actors_are_taken_where_they_save_more_than_they_cost(
     assert chosen == count
     assert because in why
     assert "a step takes" in why
+
+
+EIGHT_BLOCKS = ["outer.meta_batch_size=16", "workers.block_size=2"]
+
+
+@pytest.mark.parametrize(
+    ("count", "slots", "wanted"),
+    [
+        ("3", None, Wanted(3)),
+        ("0", None, Wanted(0)),
+        ("auto", None, Wanted(None)),
+        ("auto", 4, Wanted(4, elastic=True)),
+        ("auto", 64, Wanted(8, elastic=True)),
+        ("auto", 0, Wanted(1, elastic=True)),
+        ("2..6", None, Wanted(6, 2)),
+        ("2..64", 64, Wanted(8, 2)),
+        ("12..64", 64, Wanted(12, 12)),
+    ],
+)
+def test_how_many_actors_are_wanted(monkeypatch, count, slots, wanted):
+    """slots: of the cluster that RAY_ADDRESS names, if it names one."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if slots is not None:
+        monkeypatch.setenv("RAY_ADDRESS", "a cluster's")
+        monkeypatch.setattr(launch, "_cluster_slots", lambda config: slots)
+    assert actors_wanted(sinusoid(f"workers.count={count}", *EIGHT_BLOCKS)) == wanted

@@ -17,7 +17,7 @@ def log():
     root.handlers[:], root.level = handlers, level
 
 
-def test_lines_written_while_blocks_run_carry_step_and_tasks(log, capsys):
+def test_lines_written_while_blocks_run_carry_step_blocks_and_tasks(log, capsys):
     log.take_over()
     logging.getLogger("theirs").warning("before")
     with log.during(BLOCKS):
@@ -26,7 +26,7 @@ def test_lines_written_while_blocks_run_carry_step_and_tasks(log, capsys):
     lines = [line.split(" ", 3)[2:] for line in capsys.readouterr().err.splitlines()]
     assert lines == [
         ["WARNING", "theirs: before"],
-        ["WARNING", "[step 12, tasks 8 to 15] theirs: strange"],
+        ["WARNING", "[step 12, blocks 2 to 3, tasks 8 to 15] theirs: strange"],
         ["WARNING", "theirs: after"],
     ]
 
@@ -37,7 +37,9 @@ def test_an_exception_is_logged_with_its_step_and_passes_through(log, capsys):
     with pytest.raises(KeyError), log.during(held_out):
         raise KeyError("nothing")
     written = capsys.readouterr().err
-    assert "ERROR [step 0, evaluate, tasks 0 to 4] metatrain: KeyError: 'nothing'" in written
+    assert (
+        "ERROR [step 0, evaluate, block 0, tasks 0 to 4] metatrain: KeyError: 'nothing'" in written
+    )
 
 
 def test_an_actor_that_works_gives_a_sign_of_life_now_and_then(log, capsys, monkeypatch):
@@ -49,4 +51,4 @@ def test_an_actor_that_works_gives_a_sign_of_life_now_and_then(log, capsys, monk
     monkeypatch.setattr(actor_log, "_SIGN_OF_LIFE_S", 0.0)
     with log.during(BLOCKS):
         pass
-    assert "INFO [step 12, tasks 8 to 15] metatrain: took" in capsys.readouterr().err
+    assert "INFO [step 12, blocks 2 to 3, tasks 8 to 15] metatrain: took" in capsys.readouterr().err
