@@ -72,9 +72,9 @@ def digest_of(answer: Contribution | Kept) -> str:
 
 
 def _fault_of_kept(kept: Kept, weights: Weights) -> str:
-    expected = (layout(weights.theta), layout(weights.carry))
-    if kept.layout != expected:
-        return f"keeps {' and '.join(kept.layout)} for a gradient and a carry like {expected}"
+    expected = [layout(weights.theta), layout(weights.carry)]
+    if kept.layouts != expected:
+        return f"keeps {kept.layouts} for a gradient and a carry like {expected}"
     return "" if kept.finite else "keeps an outer gradient or a carry that is not finite"
 
 
@@ -85,8 +85,8 @@ def _check_layout(contribution: Contribution, num_parameters: int, num_carried: 
     ):
         if vector.shape != (size,) or vector.dtype != np.float32:
             raise PoolError(
-                f"block {contribution.index} returned {layout(vector)} for {what} of float32 "
-                f"[{size}]"
+                f"block {contribution.index} returned {vector.dtype} {list(vector.shape)} for "
+                f"{what} of float32 [{size}]"
             )
 
 

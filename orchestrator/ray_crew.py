@@ -91,15 +91,14 @@ class RayCrew:
 
     def run_and_keep(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> tuple[Any, Any]:
         """See `Crew.run_and_keep`."""
-        vectors, kept = handle.run_and_keep.options(num_returns=2).remote(weights, pack(blocks))
+        vectors, kept = handle.run_and_keep.remote(weights, pack(blocks))
         return kept, vectors
 
     def add(
         self, handle: Any, parts: Sequence[Kept], vectors: Sequence[Any], limit_s: float
     ) -> tuple[Any, Any]:
         """See `Crew.add`. Within a list, Ray leaves the references to the actor to wait for."""
-        add = handle.add.options(num_returns=2)
-        total, kept = add.remote(pack(parts), list(vectors), limit_s)
+        total, kept = handle.add.remote(pack(parts), list(vectors), limit_s)
         return kept, total
 
     def wait(self, calls: Sequence[Any], timeout_s: float) -> list[Any]:

@@ -76,6 +76,7 @@ class BlockActor:
         contribution = self.contribution(unpack(weights), unpack(blocks))
         return pack_if_small(contribution, contribution.gradient, contribution.carry)
 
+    @ray.method(num_returns=2)
     def run_and_keep(self, weights: Any, blocks: Any) -> tuple[Vectors, Any]:
         """As `run`, in two values: Ray keeps the vectors on this machine until they are asked for.
 
@@ -84,6 +85,7 @@ class BlockActor:
         vectors, kept = keep(self.contribution(unpack(weights), unpack(blocks)))
         return vectors, pack(kept)
 
+    @ray.method(num_returns=2)
     def add(self, parts: Any, vectors: Sequence[Any], limit_s: float) -> tuple[Vectors, Any]:
         """As `run_and_keep`, of contributions of neighbouring nodes: edges of the tree.
 

@@ -10,6 +10,9 @@ from workers.protocol import Contribution, Vector
 from workers.tensors import all_finite
 
 
+Layout = tuple[str, tuple[int, ...]]
+
+
 class Vectors(NamedTuple):
     """What of a contribution is as large as theta: its gradient and carry, float32."""
 
@@ -17,16 +20,16 @@ class Vectors(NamedTuple):
     carry: Vector
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Kept:
     """What travels in the place of vectors that are kept.
 
-    contribution: all of it but the vectors. layout: dtype and shape of each vector, as text.
+    contribution: all of it but the vectors. layouts: dtype and shape of each vector.
     finite: whether all their numbers are. digest: see `digest`, of the whole.
     """
 
     contribution: Contribution
-    layout: tuple[str, str]
+    layouts: list[Layout]
     finite: bool
     digest: str
 
@@ -41,16 +44,16 @@ def keep(contribution: Contribution) -> tuple[Vectors, Kept]:
     nothing = np.zeros(0, np.float32)
     kept = Kept(
         contribution=replace(contribution, gradient=nothing, carry=nothing),
-        layout=(layout(vectors.gradient), layout(vectors.carry)),
+        layouts=[layout(vector) for vector in vectors],
         finite=all(map(all_finite, vectors)),
         digest=digest(contribution),
     )
     return vectors, kept
 
 
-def layout(vector: Vector) -> str:
-    """For comparison and for the user: "float32 [1000]"."""
-    return f"{vector.dtype} {list(vector.shape)}"
+def layout(vector: Vector) -> Layout:
+    """For comparison."""
+    return vector.dtype.str, vector.shape
 
 
 def digest(contribution: Contribution) -> str:
