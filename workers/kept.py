@@ -9,7 +9,6 @@ import numpy as np
 from workers.protocol import Contribution, Vector
 from workers.tensors import all_finite
 
-
 Layout = tuple[str, tuple[int, ...]]
 
 
