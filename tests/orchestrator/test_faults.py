@@ -104,7 +104,7 @@ def test_an_actor_that_dies_in_its_build_each_time_uses_up_the_budget_and_the_ca
 
 def test_a_block_that_kills_its_actors_is_named():
     pool = echo_pool(DiesOfBlock1)
-    with pytest.raises(PoolError, match=r"^task 1 of step 4 killed 3 actors, one after"):
+    with pytest.raises(PoolError, match=r"^tasks 0 to 1 of step 4 killed 3 actors, one"):
         pool.run(weights_of(3, 4), blocks_of(4, 4))
     pool.close()
 
