@@ -8,7 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-_WRONG_INPUT = 2
+_WRONG_INPUT, _STOPPED = 2, 75
 
 
 def refuse_others() -> None:
@@ -35,8 +35,10 @@ def main() -> None:
     except ImportError as error:
         print(f"metatrain: {error}", file=sys.stderr)
         raise SystemExit(_WRONG_INPUT) from None
-    from orchestrator.cli import main as command_line
-
+    try:
+        from orchestrator.cli import main as command_line
+    except KeyboardInterrupt:
+        raise SystemExit(_STOPPED) from None
     command_line()
 
 

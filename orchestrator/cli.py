@@ -20,6 +20,7 @@ from orchestrator.signals import GracefulStop, Interrupted
 from workers.errors import MetatrainError, TaskError
 
 EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 1, 2, 75
+_INTERRUPTED = 130  # what typer makes of a Ctrl-C where nobody else takes it
 
 app = typer.Typer(
     name="metatrain",
@@ -135,7 +136,9 @@ app.add_typer(cli_jobs.app)
 def main() -> None:
     """The entry point: every refusal is one line on standard error."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
     except typer.TyperException as error:
         if not str(error):  # no command at all: the help was printed
             raise SystemExit(EXIT_WRONG_INPUT) from None
@@ -150,6 +153,10 @@ def main() -> None:
         _exit(str(error), EXIT_FAILED)
     except OSError as error:
         _exit(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), EXIT_FAILED)
+    if code == _INTERRUPTED:
+        _exit("interrupted", EXIT_STOPPED)
+    if code:
+        raise SystemExit(code)
 
 
 def _load(

@@ -64,7 +64,9 @@ def submit(
     from orchestrator.commands import submit_command
 
     with _interruptible("interrupted; metatrain list shows whether the job was submitted"):
-        code = submit_command.execute(planned, shipment, address, again, wait, python)
+        code = submit_command.execute(
+            planned, shipment, address, again, wait, python, str(working_dir)
+        )
     raise SystemExit(code)
 
 
@@ -88,9 +90,9 @@ def logs(
     """Print what a job has printed."""
     from orchestrator.commands import jobs_command
 
-    option = f" --address {shlex.quote(address)}" if address else ""
     with _interruptible():
-        code = jobs_command.show_log(jobs_command.connect(address), id, follow, option)
+        jobs = jobs_command.connect(address)
+        code = jobs_command.show_log(jobs, id, follow, _option(address))
     raise SystemExit(code)
 
 
@@ -100,7 +102,7 @@ def stop(id: Id = None, address: Address = None) -> None:
     from orchestrator.commands import jobs_command
 
     with _interruptible("the job has been asked to stop; metatrain status shows whether it has"):
-        jobs_command.stop(jobs_command.connect(address), id)
+        jobs_command.stop(jobs_command.connect(address), id, _option(address))
 
 
 @app.command("list")
@@ -110,6 +112,11 @@ def list_jobs(address: Address = None) -> None:
 
     with _interruptible():
         jobs_command.show_list(jobs_command.connect(address))
+
+
+def _option(address: str | None) -> str:
+    """Further commands name the address only where it was named."""
+    return f" --address {shlex.quote(address)}" if address else ""
 
 
 def _enter(folder: Path) -> None:

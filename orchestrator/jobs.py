@@ -25,7 +25,8 @@ STOP_WAIT_S = 120
 _CONNECT_S, _ANSWER_S = 5.0, 60.0
 _QUIET_S = 20.0
 _ADDRESS = "RAY_API_SERVER_ADDRESS"
-_OURS, _BASE, _RUN, _COMMAND = "metatrain", "metatrain_base", "metatrain_run", "metatrain_command"
+_OURS, _BASE, _RUN = "metatrain", "metatrain_base", "metatrain_run"
+_COMMAND, _OPTIONS = "metatrain_command", "metatrain_options"
 #: What Ray's client raises where nothing answers, or not in time.
 _UNREACHABLE = (
     requests.ConnectionError,
@@ -50,8 +51,9 @@ _OVER = ("STOPPED", "SUCCEEDED", "FAILED")
 class Job:
     """A job of metatrain's, as the cluster knows it.
 
-    base: the id of its first attempt. status: Ray's. started, ended: seconds since the epoch; None
-    before. exit_code: of the process; None while it runs, or if it was stopped, killed or lost.
+    base: the id of its first attempt. options: submit's own that were given. status: Ray's.
+    started, ended: seconds since the epoch; None before. exit_code: of the process; None while it
+    runs, or if it was stopped, killed or lost.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Job:
     base: str = ""
     run: str = ""
     command: str = ""
+    options: str = ""
     started: float | None = None
     ended: float | None = None
     exit_code: int | None = None
@@ -85,7 +88,7 @@ class Jobs:
         """Send the archive, unless the cluster has it, and start a job.
 
         Args:
-          job: whose base, run and command are kept with it.
+          job: whose base, run, command and options are kept with it.
         """
         environment = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S)}
         with self._explaining():
@@ -93,7 +96,13 @@ class Jobs:
                 entrypoint=entrypoint,
                 submission_id=id,
                 runtime_env={"working_dir": str(archive), "env_vars": environment},
-                metadata={_OURS: "1", _BASE: job.base, _RUN: job.run, _COMMAND: job.command},
+                metadata={
+                    _OURS: "1",
+                    _BASE: job.base,
+                    _RUN: job.run,
+                    _COMMAND: job.command,
+                    _OPTIONS: job.options,
+                },
             )
 
     def all(self) -> list[Job]:
@@ -155,8 +164,11 @@ class _Client(JobSubmissionClient):
         return super()._do_request(method, endpoint, timeout=(_CONNECT_S, _ANSWER_S), **kwargs)
 
     def _raise_error(self, r: requests.Response) -> None:
-        text = r.text.strip().splitlines() or [r.reason or "no reason"]
-        raise ClusterError(f"refuses: {redact(text[-1][:300])} (HTTP {r.status_code})")
+        lines = [line.strip() for line in r.text.splitlines() if any(map(str.isalpha, line))]
+        last = (lines or [r.reason or "no reason"])[-1]
+        if "already exists" in last:
+            raise ClusterError("has this job already: it was submitted meanwhile; metatrain list")
+        raise ClusterError(f"refuses: {redact(last[:300])} (HTTP {r.status_code})")
 
 
 async def _next(stream: Any, waiting: Any) -> tuple[Any, str | None]:
@@ -178,6 +190,7 @@ def _job(details: JobDetails) -> Job:
         base=about.get(_BASE, ""),
         run=about.get(_RUN, ""),
         command=about.get(_COMMAND, ""),
+        options=about.get(_OPTIONS, ""),
         started=details.start_time / 1000 if details.start_time else None,
         ended=details.end_time / 1000 if details.end_time else None,
         exit_code=details.driver_exit_code,

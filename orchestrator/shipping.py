@@ -19,6 +19,14 @@ MOST_FILES = 20_000
 _NEVER = GitIgnoreSpec.from_lines(
     ["/runs/", ".git", ".venv/", "venv/", "node_modules/", "__pycache__/", "*.pyc", ".*_cache/"]
 )
+# Where tokens and keys are kept by custom. They are never shipped, whatever the ignore files say.
+_SECRETS = GitIgnoreSpec.from_lines(
+    [
+        *(".ray/", ".ssh/", ".aws/", ".azure/", ".kube/", ".gnupg/", ".docker/", ".config/"),
+        *(".netrc", ".pypirc", ".env", ".env.*", "auth_token", "id_rsa", "id_ed25519"),
+        *("*.pem", "*.key"),
+    ]
+)
 _IGNORE_FILES = (".gitignore", ".rayignore")
 _AN_ENTRY_BYTES = 256  # what a file costs in an archive beside its content
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files give the same archive, which Ray has already
@@ -56,16 +64,31 @@ class Shipment:
         return sorted(totals.items(), key=lambda entry: (-entry[1], entry[0]))[:number]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ignored:
+    """An ignore file, and where it lies: in `below`, or so that `way` leads to what is shipped."""
+
+    spec: GitIgnoreSpec
+    below: str = ""
+    way: str = ""
+
+
 def choose(folder: Path) -> Shipment:
-    """The files of `folder` but what .gitignore and .rayignore name, runs, caches, environments.
+    """The files of `folder` but what .gitignore and .rayignore name, there or above.
+
+    Nor runs, caches, environments, tokens and keys.
 
     Raises:
       ValueError: it cannot be read, or holds more than can be sent.
     """
     files: dict[str, int] = {}
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    token = Path(named).expanduser().resolve() if named else None
     try:
-        for file, size in _walk(folder, "", [], frozenset()):
-            files[file] = size
+        for file, size in _walk(folder, "", _ignored_above(folder), frozenset()):
+            _check_name(folder, file)
+            if token is None or (folder / file).resolve() != token:
+                files[file] = size
             if len(files) > MOST_FILES:
                 raise ValueError(_too_much(f"more than {MOST_FILES} files", files, folder))
     except OSError as error:
@@ -102,13 +125,43 @@ def readable_size(num_bytes: int) -> str:
     return f"{size:.3g} {units[0]}"
 
 
+def _check_name(folder: Path, file: str) -> None:
+    try:
+        file.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{folder} holds a file whose name is not UTF-8: {file!r}; rename it, or name it in "
+            ".gitignore"
+        ) from None
+
+
+def _ignored_above(folder: Path) -> list[_Ignored]:
+    """The ignore files of the folders above, up to the root of the repository."""
+    parents = [folder, *folder.parents]
+    roots = [number for number, parent in enumerate(parents) if (parent / ".git").exists()]
+    if not roots or roots[0] == 0:
+        return []
+    found: list[_Ignored] = []
+    for parent in reversed(parents[1 : roots[0] + 1]):
+        way = folder.relative_to(parent).as_posix()
+        found += [_Ignored(spec, way=f"{way}/") for spec in _specs(parent)]
+    return found
+
+
+def _specs(folder: Path) -> list[GitIgnoreSpec]:
+    files = [folder / name for name in _IGNORE_FILES if (folder / name).is_file()]
+    return [
+        GitIgnoreSpec.from_lines(file.read_text(errors="replace").splitlines()) for file in files
+    ]
+
+
 def _walk(
-    folder: Path, below: str, ignored: list[tuple[str, GitIgnoreSpec]], above: frozenset[object]
+    folder: Path, below: str, ignored: list[_Ignored], above: frozenset[object]
 ) -> Iterator[tuple[str, int]]:
     """Files of `folder`, whose place is `below`; links are followed, but for circles.
 
     Args:
-      ignored: the ignore files of this folder's parents, each with the place that it speaks of.
+      ignored: the ignore files of this folder's parents.
       above: the identities of the folders on the way here.
     """
     seen = folder.stat()
@@ -116,10 +169,7 @@ def _walk(
     if identity in above or (folder / "pyvenv.cfg").is_file():
         return
     above |= {identity}
-    for name in _IGNORE_FILES:
-        if (folder / name).is_file():
-            lines = (folder / name).read_text(errors="replace").splitlines()
-            ignored = [*ignored, (below, GitIgnoreSpec.from_lines(lines))]
+    ignored = [*ignored, *(_Ignored(spec, below) for spec in _specs(folder))]
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         place = below + entry.name
         if entry.is_dir():
@@ -131,10 +181,10 @@ def _walk(
             yield place, entry.stat().st_size
 
 
-def _skips(ignored: list[tuple[str, GitIgnoreSpec]], place: str) -> bool:
-    return _NEVER.match_file(place) or any(
-        spec.match_file(place.removeprefix(below)) for below, spec in ignored
-    )
+def _skips(ignored: list[_Ignored], place: str) -> bool:
+    if _NEVER.match_file(place) or _SECRETS.match_file(place):
+        return True
+    return any(each.spec.match_file(each.way + place.removeprefix(each.below)) for each in ignored)
 
 
 def _read(file: Path) -> tuple[int, bytes]:

@@ -10,6 +10,7 @@ import boto3
 import botocore.exceptions
 import jsonschema
 import moto
+import moto.settings
 import pytest
 import yaml
 from manifests import HEALTH_CHECKS, REPOSITORY, SECRETS
@@ -36,6 +37,8 @@ def on_aws(tmp_path_factory):
     from ray.autoscaler._private.commands import _bootstrap_config
 
     with pytest.MonkeyPatch.context() as patch, moto.mock_aws():
+        # A store of other tests in this process may have switched moto's checks of keys on.
+        patch.setattr(moto.settings, "INITIAL_NO_AUTH_ACTION_COUNT", float("inf"))
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
             patch.setenv(name, "testing")

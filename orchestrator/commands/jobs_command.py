@@ -35,6 +35,8 @@ def find(jobs: Jobs, given: str | None) -> Job:
     Raises:
       ValueError: there is none, or it is not clear which.
     """
+    if given is not None and not given.strip():
+        raise ValueError("'' is no job; give an id, or how it begins")
     there = jobs.all()
     if not there:
         raise ValueError(
@@ -105,11 +107,16 @@ def follow_to_the_end(jobs: Jobs, id: str, option: str = "") -> int:
     why = _why(job)
     NOTES.print(f"{id}: {job.status}{f': {why}' if why else ''}", markup=False)
     if code == EXIT_STOPPED:
-        NOTES.print(_go_on(job), markup=False)
+        NOTES.print(_go_on(job, option), markup=False)
     return code
 
 
-def stop(jobs: Jobs, given: str | None, sleep: Callable[[float], object] = time.sleep) -> None:
+def stop(
+    jobs: Jobs,
+    given: str | None,
+    option: str = "",
+    sleep: Callable[[float], object] = time.sleep,
+) -> None:
     """Ask a job to save and end, wait until it has, and say what it saved.
 
     Raises:
@@ -132,8 +139,11 @@ def stop(jobs: Jobs, given: str | None, sleep: Callable[[float], object] = time.
     if saved:
         RESULTS.print(f"saved up to step {saved[-1]} in {job.run}", markup=False)
     else:
-        show_note("its log names no step that was saved; metatrain checkpoints RUN shows what is")
-    NOTES.print(_go_on(job), markup=False)
+        show_note(
+            "it ended without saving a step; the next attempt goes on from the last checkpoint in "
+            f"{job.run}, if there is one"
+        )
+    NOTES.print(_go_on(job, option), markup=False)
 
 
 def show_list(jobs: Jobs) -> None:
@@ -159,8 +169,9 @@ def show_list(jobs: Jobs) -> None:
     console.print(table, markup=False)
 
 
-def _go_on(job: Job) -> str:
-    return f"go on with: metatrain submit --again -- {job.command}"
+def _go_on(job: Job, option: str) -> str:
+    options = f" {job.options}" if job.options else ""
+    return f"go on with: metatrain submit --again{option}{options} -- {job.command}"
 
 
 def _why(job: Job) -> str:

@@ -26,6 +26,7 @@ def execute(
     again: bool,
     wait: bool,
     python: str | None,
+    typed_folder: str = ".",
 ) -> int:
     """Submit, say what to type next, and follow the job if asked to.
 
@@ -40,7 +41,7 @@ def execute(
     from orchestrator.jobs import Jobs
 
     jobs = Jobs(url)
-    id = submit(jobs, submission, shipment, again, python)
+    id = submit(jobs, submission, shipment, again, python, typed_folder)
     # Further commands name the address only where it was named here.
     option = f" --address {shlex.quote(jobs.address)}" if address else ""
     _show_next(jobs, id, submission, option)
@@ -52,7 +53,12 @@ def execute(
 
 
 def submit(
-    jobs: Jobs, submission: Submission, shipment: Shipment, again: bool, python: str | None
+    jobs: Jobs,
+    submission: Submission,
+    shipment: Shipment,
+    again: bool,
+    python: str | None,
+    typed_folder: str = ".",
 ) -> str:
     """Start the job, the next attempt of it if `again`; its id."""
     earlier = [job for job in jobs.all() if job.base == submission.id]
@@ -71,9 +77,16 @@ def submit(
             f"{readable_size(archive.stat().st_size)}, from {shipment.folder}",
             markup=False,
         )
-        job = Job(id, "", submission.id, submission.run, shlex.join(submission.words))
+        command, options = shlex.join(submission.words), _options(typed_folder, python)
+        job = Job(id, "", submission.id, submission.run, command, options)
         jobs.submit(id, submission.entrypoint(again, python), archive, job)
     return id
+
+
+def _options(typed_folder: str, python: str | None) -> str:
+    """What to type again for a further attempt."""
+    given = [] if typed_folder == "." else ["--working-dir", typed_folder]
+    return shlex.join([*given, *(["--python", python] if python else [])])
 
 
 def _check_attempts(earlier: list[Job], again: bool) -> None:

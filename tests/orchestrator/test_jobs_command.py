@@ -143,7 +143,7 @@ def test_a_log_is_printed_as_it_is(capsys):
 def test_a_stop_waits_until_the_job_has_ended_and_says_what_was_saved(capsys):
     log = "saved up to step 3\nresuming\nsaved up to step 12\n"
     jobs = SmallJobs(job(), log=log, endings=[RUNNING, RUNNING, {"status": "STOPPED"}])
-    jobs_command.stop(jobs, None, lambda seconds: None)
+    jobs_command.stop(jobs, None, sleep=lambda seconds: None)
     assert jobs.stopped == ["a-1"]
     told = capsys.readouterr()
     assert told.out == "a-1: STOPPED\nsaved up to step 12 in ~/runs/a-1\n"
@@ -151,8 +151,8 @@ def test_a_stop_waits_until_the_job_has_ended_and_says_what_was_saved(capsys):
 
 
 def test_a_stop_that_saved_nothing_says_so(capsys):
-    jobs_command.stop(SmallJobs(job(), endings=[{"status": "STOPPED"}]), None, lambda s: None)
-    assert "names no step that was saved" in capsys.readouterr().err
+    jobs_command.stop(SmallJobs(job(), endings=[{"status": "STOPPED"}]), None, sleep=lambda s: None)
+    assert "it ended without saving a step" in capsys.readouterr().err
 
 
 def test_a_job_that_has_ended_is_not_stopped():
@@ -164,7 +164,7 @@ def test_a_job_that_has_ended_is_not_stopped():
 
 def test_a_job_that_does_not_end_is_an_error():
     with pytest.raises(ClusterError, match="a-1 is still RUNNING"):
-        jobs_command.stop(SmallJobs(job()), None, lambda seconds: None)
+        jobs_command.stop(SmallJobs(job()), None, sleep=lambda seconds: None)
 
 
 # Status and list.

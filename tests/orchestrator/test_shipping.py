@@ -123,3 +123,29 @@ def test_what_is_held_is_told_of_files_and_folders(tmp_path):
 )
 def test_sizes_are_readable(size, text):
     assert readable_size(size) == text
+
+
+def test_tokens_and_keys_are_never_shipped(tmp_path, monkeypatch):
+    write(tmp_path, _dot_ray__auth_token="t", home___dot_ray__auth_token="t", model="")
+    write(tmp_path, _dot_ssh__id_ed25519="k", _dot_aws__credentials="k", _dot_env="k", a_pem="k")
+    (tmp_path / "a_pem").rename(tmp_path / "a.pem")
+    write(tmp_path, mine="t", _dot_gitignore="!.env\n!auth_token\n")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "mine"))
+    assert sorted(choose(tmp_path).files) == [".gitignore", "model"]
+
+
+def test_the_ignore_files_of_the_repository_above_count_too(tmp_path):
+    write(tmp_path, _dot_gitignore="*.log\n/sub/deep/secret\n/sub2/\n/model\n", _dot_git__HEAD="")
+    write(tmp_path, sub__deep__secret="", sub__deep__a_log="", sub__deep__model="")
+    (tmp_path / "sub" / "deep" / "a_log").rename(tmp_path / "sub" / "deep" / "a.log")
+    assert sorted(choose(tmp_path / "sub" / "deep").files) == ["model"]
+    assert sorted(choose(tmp_path / "sub").files) == ["deep/model"]
+    (tmp_path / ".git" / "HEAD").unlink()
+    (tmp_path / ".git").rmdir()
+    assert "secret" in choose(tmp_path / "sub" / "deep").files, "no repository, no other file"
+
+
+def test_a_name_that_is_not_utf_8_is_named(tmp_path):
+    (tmp_path / os.fsdecode(b"bad\xff.txt")).write_text("")
+    with pytest.raises(ValueError, match=r"not UTF-8: 'bad.*rename it, or name it in \.gitignore"):
+        choose(tmp_path)
