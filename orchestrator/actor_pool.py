@@ -76,7 +76,8 @@ class ActorPool:
         self._delivery = Delivery(crew, self._deadlines)
         self._roster = Roster(crew, count, elastic, examples, self._notify)
         self._recovery = Recovery(self._roster, max_failures, start_limit_s, self._notify)
-        machine_limit_s = start_limit_s if self._least == count else _MACHINE_LIMIT_S
+        may_come = elastic or self._least < count
+        machine_limit_s = _MACHINE_LIMIT_S if may_come else start_limit_s
         self._clocks = Clocks(
             crew, self._roster, self._recovery, self._deadlines, start_limit_s, machine_limit_s
         )

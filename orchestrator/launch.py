@@ -114,7 +114,7 @@ def launch(
         runtime.start_tensorflow(in_process_gpus, verbose)
         fingerprint = runtime.fingerprint(family.digest, facts.digest if facts else "")
         _check_same(_but_gpus(reference), _but_gpus(fingerprint))
-        why = "as asked for"
+        why = "as many as there is room and work for" if wanted.elastic else "as asked for"
         if count is None:
             pool, why = _choose(config, family, say, start_actors)
         elif count == 0:

@@ -44,7 +44,7 @@ class RayMetrics(NoMetrics):
     """Counts and measures, step by step."""
 
     def __init__(self, run: str):
-        """`run`: its name, by which the numbers of several are told apart."""
+        """`run`: the name of its folder, by which the numbers of several are told apart."""
         from ray.util.metrics import Counter, Gauge, Histogram
 
         self._made: dict[str, Any] = {}

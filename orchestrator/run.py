@@ -99,7 +99,7 @@ class TrainingRun:
             _write_config(config, storage)
             self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
             self._log = MetricsLog(storage, state.step, notify)
-        self._metrics = metrics_of(config.name)
+        self._metrics = metrics_of(storage.name)
         self._writer = CheckpointWriter(
             storage, self._log, self._describe, config.checkpoint.keep, notify, saved_step
         )

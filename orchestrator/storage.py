@@ -45,6 +45,11 @@ class Storage:
         opened, self.root = open_uri(location)
         self.filesystem = filesystem or opened
 
+    @property
+    def name(self) -> str:
+        """The folder's own."""
+        return self.root.rstrip("/").rpartition("/")[2]
+
     def claim(self) -> None:
         """Make the root folder, and keep others on this machine from claiming it until `release`.
 

@@ -13,7 +13,7 @@ import pytest
 from small_configs import images, sinusoid
 from small_images import members, write_zip
 
-from orchestrator import checkpoint
+from orchestrator import checkpoint, cli
 from orchestrator.config import presets, to_toml
 from orchestrator.storage import Storage
 
@@ -205,6 +205,18 @@ def test_a_wrong_evaluation_is_refused(undisturbed, words, expected):
 
 
 # What works.
+
+
+def test_a_ctrl_c_that_no_command_takes_ends_with_75_and_a_word(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.configuration, "presets", interrupted)
+    monkeypatch.setattr(sys, "argv", ["metatrain", "presets"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 75
+    assert capsys.readouterr().err == "metatrain: interrupted\n"
 
 
 def test_help_says_which_commands_there_are(tmp_path):

@@ -107,9 +107,8 @@ def test_a_node_that_is_drained_gets_no_more_blocks(launch, pool, nodes, expecte
 
 def test_a_sum_that_goes_with_its_node_is_made_again(nodes, echo_actors):
     """Vectors of 4 MB, which stay in the object stores of the nodes."""
-    while sum(node["Alive"] for node in ray.nodes()) < NUM_NODES:
-        nodes.add_node(num_cpus=1)
-    workers = WorkersSettings(max_failures=1000, reduction="actors")
+    # Beside the actors of another pool, which have the CPUs.
+    workers = WorkersSettings(cpus=0.01, max_failures=1000, reduction="actors")
     pool = RayPool(SETTINGS, NUM_NODES, workers, actor_class=SlowToAdd)
     target = faults.Target(pool, nodes)
     try:
@@ -124,25 +123,27 @@ def test_a_sum_that_goes_with_its_node_is_made_again(nodes, echo_actors):
         assert pool.incidents.lost_sums >= 1
     finally:
         pool.close()
+        nodes.add_node(num_cpus=1)
 
 
 def test_an_actor_of_a_range_waits_where_an_autoscaler_sees_it_and_joins_with_its_node(
     nodes, echo_actors
 ):
-    there = int(ray.cluster_resources()["CPU"])
-    pool = RayPool(SETTINGS, there + 1, WorkersSettings(), least=1, actor_class=EchoActor)
+    nodes.add_node(num_cpus=1, num_gpus=1)
+    workers = WorkersSettings(cpus=0.01, gpus=1)
+    pool = RayPool(SETTINGS, 2, workers, least=1, actor_class=EchoActor)
     try:
         pool.wait_until_ready()
-        steps = iter(range(1, 1_000_000))
-        while pool.num_ready < there:
-            pool.run(weights_of(10, next(steps)), blocks_of(1, 2 * there))
+        assert pool.num_ready == 1
         demand = get_cluster_status(nodes.address).resource_demands.ray_task_actor_demand
-        assert [bundle.bundle for each in demand for bundle in each.bundles_by_count] == [
-            {"CPU": 1.0}
+        assert [each.bundle for one in demand for each in one.bundles_by_count] == [
+            {"CPU": 0.01, "GPU": 1.0}
         ]
-        nodes.add_node(num_cpus=1)
-        while pool.num_ready <= there:
-            pool.run(weights_of(10, next(steps)), blocks_of(1, 2 * there))
+        nodes.add_node(num_cpus=1, num_gpus=1)
+        step = 0
+        while pool.num_ready < 2:
+            step += 1
+            pool.run(weights_of(10, step), blocks_of(step, 4))
     finally:
         pool.close()
 

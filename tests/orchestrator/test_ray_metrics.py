@@ -36,7 +36,7 @@ def test_prometheus_finds_a_runs_numbers_and_rays_dashboard_its_actors(tmp_path,
     monkeypatch.setenv("RAY_metrics_report_interval_ms", "500")
     config = sinusoid("outer.steps=30", "workers.count=2", 'name="small"', "checkpoint.every=10")
     with running_ray(num_cpus=2):
-        train_command.execute(config, [], str(tmp_path / "run"), False, False, False, NoSignals())
+        train_command.execute(config, [], str(tmp_path / "first"), False, False, False, NoSignals())
         found = scraped()
         names = [actor["Name"] for actor in ray._private.state.actors().values()]
         log = "".join(text_of_actors())
@@ -61,7 +61,7 @@ def scraped() -> dict[str, float]:
     while time.monotonic() < deadline:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             text = answer.read().decode()
-        of_the_run = re.findall(r'^ray_metatrain_(\w+)\{.*run="small".*\} (\S+)$', text, re.M)
+        of_the_run = re.findall(r'^ray_metatrain_(\w+)\{.*run="first".*\} (\S+)$', text, re.M)
         found = {name: float(value) for name, value in of_the_run}
         if all(found.get(name) == value for name, value in EXPECTED.items()):
             return found
