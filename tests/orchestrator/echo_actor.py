@@ -4,6 +4,7 @@ import os
 import time
 
 import numpy as np
+import ray
 
 from workers.actor import BlockActor
 from workers.combine import combine
@@ -47,6 +48,7 @@ class EchoActor(BlockActor):
 class SlowToAdd(EchoActor):
     """Waits for a second before it adds."""
 
+    @ray.method(num_returns=2)
     def add(self, parts, vectors, limit_s):
         time.sleep(1)
         return super().add(parts, vectors, limit_s)
