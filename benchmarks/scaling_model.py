@@ -5,10 +5,11 @@
 Assumed: machines of 8 GPUs; a network of 10 or 100 Gb/s a machine, of which 80 % is used; one block
 a GPU and step; theta reaches each machine once, from machines that have it already (their number
 doubles); nothing overlaps. Fitted to scaling.json, measured on two cores that all actors shared:
-the fixed cost of a step, what an actor more costs the driver's loop, the seconds a byte of adding.
+the fixed cost of a step, what an actor more costs the driver's loop (call, tree call), and the
+seconds a byte of adding.
 
     the driver adds:  fixed + N (call + S (driver's add + 1 / network)) + theta out
-    actors add:       fixed + N call 4/3 + theta out + levels (fixed + 4 S actor's add)
+    actors add:       fixed + N tree call + theta out + levels (fixed + 4 S actor's add)
                       + levels between machines (3 S / network) + S / network
     theta out:        log2(machines) S / network
 
@@ -36,13 +37,15 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Costs:
-    """What was measured. fixed_s: of a call there and back. call_s: of the driver, for an actor.
+    """What was measured. fixed_s: of a call there and back. call_s, tree_call_s: of the driver's
+    loop for an actor, where the driver and where actors add.
 
     driver_add_s, actor_add_s: for a byte of a contribution.
     """
 
     fixed_s: float
     call_s: float
+    tree_call_s: float
     driver_add_s: float
     actor_add_s: float
 
@@ -59,7 +62,7 @@ def actors_add_s(costs: Costs, gpus: int, size: float, network: float) -> float:
     within = math.floor(math.log(_GPUS_A_MACHINE, _PARTS))
     adding = levels * (costs.fixed_s + _PARTS * size * costs.actor_add_s)
     moving = (levels - within) * (_PARTS - 1) * size / network * _between(gpus)
-    calls = (1 + 1 / (_PARTS - 1)) * costs.call_s * gpus
+    calls = costs.tree_call_s * gpus
     last = size / network
     return costs.fixed_s + calls + _theta_out_s(gpus, size, network) + adding + moving + last
 
@@ -83,6 +86,7 @@ def fitted(measured: dict) -> Costs:
     return Costs(
         fixed_s=overhead[tiny],
         call_s=slopes[tiny, "pool"]["loop_s_per_actor"],
+        tree_call_s=slopes[4.0, "pool"]["loop_s_per_actor"],
         driver_add_s=(overhead[large] - overhead[tiny]) / (2 * large * 1e6),
         actor_add_s=measured["adding"][0]["seconds_per_byte"],
     )
