@@ -36,8 +36,8 @@ class OnLogicalGpu(BlockActor):
 
     named = False
 
-    def __init__(self, settings, gpus):
-        super().__init__(settings, gpus=0)
+    def __init__(self, settings, gpus, name):
+        super().__init__(settings, gpus=0, name=name)
         self._given = gpus, os.environ.get("CUDA_VISIBLE_DEVICES")
 
     def build(self, examples):
