@@ -1,14 +1,15 @@
-"""A run's numbers for Prometheus, by way of Ray: each node's agent serves them at its own port.
+"""A run's numbers for Prometheus, by way of Ray: the agent of the driver's node serves them.
 
 Ray puts "ray_" before the names, and adds node, job and process to the tag `run`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from orchestrator.launch import ray_is_running
-from orchestrator.pool import Incidents
+from orchestrator.loop import StepReport
+from orchestrator.pool import Incidents, Pool
 
 _SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0]
 _INCIDENTS = {
@@ -21,22 +22,10 @@ _INCIDENTS = {
 assert set(_INCIDENTS) == {field.name for field in fields(Incidents)}
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """What took how long since the last step, in seconds.
-
-    blocks: each call of an actor, from when it could begin to its answer. checkpoints: each that
-    was written.
-    """
-
-    blocks: Sequence[float]
-    checkpoints: Sequence[float]
-
-
 class NoMetrics:
     """Where no Ray runs, nobody collects."""
 
-    def append(self, row: dict[str, Any], actors: int, timings: Timings) -> None:
+    def append(self, report: StepReport, pool: Pool, checkpoints_s: Sequence[float]) -> None:
         """Do nothing."""
 
 
@@ -56,7 +45,7 @@ class RayMetrics(NoMetrics):
             self._made[name] = metric
 
         make(Counter, "outer_steps_total", "outer steps done")
-        make(Counter, "tasks_total", "training tasks that were in a step")
+        make(Counter, "tasks_total", "training tasks of the steps done")
         make(Counter, "skipped_tasks_total", "training tasks whose gradient was not finite")
         for name, description in _INCIDENTS.items():
             make(Counter, f"{name}_total", description)
@@ -73,25 +62,29 @@ class RayMetrics(NoMetrics):
         ):
             make(Histogram, name, description, boundaries=_SECONDS)
 
-    def append(self, row: dict[str, Any], actors: int, timings: Timings) -> None:
-        """Take in a row of metrics.jsonl."""
+    def append(self, report: StepReport, pool: Pool, checkpoints_s: Sequence[float]) -> None:
+        """Take in a step, right after it.
+
+        Args:
+          checkpoints_s: what each checkpoint took that was written since the step before.
+        """
         made = self._made
         made["outer_steps_total"].inc()
-        self._count("tasks_total", round(row["tasks_per_s"] * row["seconds"]))
-        self._count("skipped_tasks_total", row["skipped_tasks"])
-        for name, before in self._counted.items():
-            self._count(f"{name}_total", row[name] - before)
-            self._counted[name] = row[name]
-        made["outer_step"].set(row["step"])
-        made["tasks_per_second"].set(row["tasks_per_s"])
-        made["actors"].set(actors)
+        self._count("tasks_total", report.tasks)
+        self._count("skipped_tasks_total", report.skipped_tasks)
+        for name, counted in asdict(pool.incidents).items():
+            self._count(f"{name}_total", counted - self._counted[name])
+            self._counted[name] = counted
+        made["outer_step"].set(report.step)
+        made["tasks_per_second"].set(report.tasks / report.seconds)
+        made["actors"].set(pool.num_ready)
         for name in ("loss_before", "loss_after", "accuracy"):
-            if name in row:
-                made[name].set(row[name])
-        made["outer_step_seconds"].observe(row["seconds"])
-        for seconds in timings.blocks:
+            if name in report.metrics:
+                made[name].set(report.metrics[name])
+        made["outer_step_seconds"].observe(report.seconds)
+        for seconds in pool.latencies_s:
             made["block_seconds"].observe(seconds)
-        for seconds in timings.checkpoints:
+        for seconds in checkpoints_s:
             made["checkpoint_seconds"].observe(seconds)
 
     def _count(self, name: str, number: int) -> None:

@@ -18,7 +18,7 @@ from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer import OuterUpdate
-from orchestrator.ray_metrics import Timings, metrics_of
+from orchestrator.ray_metrics import metrics_of
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
@@ -135,8 +135,7 @@ class TrainingRun:
                 "skipped_tasks": report.skipped_tasks,
                 **asdict(launch.pool.incidents),
             }
-            timings = Timings(launch.pool.latencies_s, self._writer.durations_s())
-            self._metrics.append(row, launch.pool.num_ready, timings)
+            self._metrics.append(report, launch.pool, self._writer.durations_s())
             chosen: dict[str, Any] = {}
             if self._is_due(report.step):
                 chosen = validate(config, launch.family, launch.pool, self._outer.weights)

@@ -21,11 +21,6 @@ class Work:
     parts: tuple["Work", ...] = ()
 
     @property
-    def index(self) -> int:
-        """Of the first block."""
-        return self.blocks[0].index
-
-    @property
     def num_tasks(self) -> int:
         """Tasks in all."""
         return self.blocks[-1].hi - self.blocks[0].lo

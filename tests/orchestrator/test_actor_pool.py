@@ -324,10 +324,11 @@ def test_machines_that_must_be_started_may_take_long_and_the_user_is_told():
     assert pool.incidents.replaced_actors == 0
 
 
-def test_a_range_for_which_no_machine_comes_ends_with_a_line():
+@pytest.mark.parametrize("changes", [{"least": 1}, {"elastic": True}])
+def test_where_machines_may_come_they_may_take_half_an_hour(changes):
     crew = SimulatedCrew(lambda actor: setattr(actor, "placeable", False))
     with pytest.raises(PoolError, match="no machine has had room for an actor for 1800 s"):
-        make_pool(crew, 3, least=1).wait_until_ready()
+        make_pool(crew, 3, **changes).wait_until_ready()
 
 
 def test_there_are_no_more_actors_than_blocks():

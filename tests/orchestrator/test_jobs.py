@@ -102,6 +102,21 @@ def test_where_nothing_listens_it_is_said_without_the_secret_in_the_address():
     assert "PASSWORD" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("Traceback\nRuntimeError: no room\n.\n", r"refuses: RuntimeError: no room \(HTTP 500\)"),
+        ("ValueError: Job with submission_id a already exists.\n.\n", "has this job already"),
+        ("", r"refuses: Internal Server Error \(HTTP 500\)"),
+    ],
+)
+def test_a_refusal_is_told_by_its_last_line_that_has_words(body, words):
+    with serving(SmallDashboard(**{"/api/jobs/": (500, body)})) as address:
+        jobs = Jobs(address)
+        with pytest.raises(ClusterError, match=words):
+            jobs.get("a")
+
+
 def test_a_dashboard_that_breaks_off_later_is_one_line_too():
     dashboard = SmallDashboard(**{"/api/jobs/": (500, "Traceback\n  line\nKeyError: 'x'\n")})
     with serving(dashboard) as address:

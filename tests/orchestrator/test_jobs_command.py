@@ -155,6 +155,19 @@ def test_a_stop_that_saved_nothing_says_so(capsys):
     assert "it ended without saving a step" in capsys.readouterr().err
 
 
+def test_the_command_that_goes_on_has_the_options_that_were_given(capsys):
+    jobs = SmallJobs(job(options="--working-dir my/code"), endings=[{"status": "STOPPED"}])
+    jobs_command.stop(jobs, None, " --address http://there:8265", sleep=lambda seconds: None)
+    command = "metatrain submit --again --address http://there:8265 --working-dir my/code -- train"
+    assert f"go on with: {command} sinusoid\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("nothing", ["", " "])
+def test_an_empty_id_means_no_job(nothing):
+    with pytest.raises(ValueError, match="'' is no job; give an id, or how it begins"):
+        jobs_command.find(SmallJobs(job()), nothing)
+
+
 def test_a_job_that_has_ended_is_not_stopped():
     jobs = SmallJobs(job(status="FAILED"))
     with pytest.raises(ValueError, match="a-1 has ended already: FAILED"):

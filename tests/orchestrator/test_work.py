@@ -74,6 +74,7 @@ def test_a_sum_has_four_parts_at_most_and_each_block_once():
 
 
 def test_a_work_has_a_name_for_the_user():
-    works = leaves(some_blocks(3), 2)
-    assert str(works[0]) == "task 0 of step 0" or str(works[0]) == "tasks 0 to 1 of step 0"
-    assert str(root_above(leaves(some_blocks(3), 3))) == "the sum of tasks 0 to 2 of step 0"
+    blocks = some_blocks(3)
+    assert str(Work(blocks[:1])) == "task 0 of step 0"
+    assert str(Work(blocks[1:])) == "tasks 1 to 2 of step 0"
+    assert str(root_above(leaves(blocks, 3))) == "the sum of tasks 0 to 2 of step 0"
