@@ -137,8 +137,6 @@ def main() -> None:
     """The entry point: every refusal is one line on standard error."""
     try:
         code = app(standalone_mode=False)
-    except KeyboardInterrupt:
-        code = _INTERRUPTED
     except typer.TyperException as error:
         if not str(error):  # no command at all: the help was printed
             raise SystemExit(EXIT_WRONG_INPUT) from None

@@ -116,7 +116,7 @@ class SimulatedCrew:
     """See `orchestrator.crew.Crew`.
 
     actors: all that were ever started. make: changes an actor as it is started. sums: who added,
-    and what came out.
+    and what came out. waits_s: how long parts of sums were to be waited for.
     """
 
     def __init__(self, make: Callable[[SimulatedActor], None] = lambda actor: None, seed: int = 0):
@@ -124,6 +124,7 @@ class SimulatedCrew:
         self.cluster = Machines(slots=0, draining=frozenset())
         self.avoided: list[list[str]] = []
         self.sums: list[tuple[SimulatedActor, Contribution]] = []
+        self.waits_s: list[float] = []
         self._make, self._random = make, random.Random(seed)
         self._clock = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -182,6 +183,7 @@ class SimulatedCrew:
         limit_s: float,
     ) -> tuple[SimulatedCall, SimulatedVectors]:
         call = self._call(handle, handle.add_s)
+        self.waits_s.append(limit_s)
         missing = [n for n, each in enumerate(vectors) if each.gone]
         if call.error is not None:
             pass

@@ -11,8 +11,9 @@ from simulated_pool import NUM_BLOCKS, check_steps, ready_pool, run, undisturbed
 from orchestrator.board import Board, Done
 from orchestrator.crew import CallLostError
 from orchestrator.reduction import is_for_actors
+from orchestrator.roster import Call
 from orchestrator.work import leaves
-from workers.errors import PoolError
+from workers.errors import PartLostError, PoolError
 from workers.protocol import Weights
 
 
@@ -80,20 +81,6 @@ def test_what_an_actor_kept_outlives_it():
     assert sum((0, 0) in actor.ran for actor in crew.actors) == 1
 
 
-def test_the_parts_of_a_sum_are_let_go_once_it_is_made():
-    works = leaves(blocks_of(0, 4), 4)
-    board = Board(works, summed=True)
-    for work in works:
-        board.give_out(work)
-        board.settle(work, Done(None, "kept"))
-    assert board.root.parts == tuple(works)
-    assert all(board.done(work) for work in works)
-    board.give_out(board.root)
-    board.settle(board.root, Done(None, "kept"))
-    assert board.complete
-    assert not any(board.done(work) for work in works)
-
-
 def lose_machine_of(crew, number, at_s):
     """The first machine goes when all leaves are done, and before they are added."""
     crew.at(crew.now() + at_s, crew.actors[number].take_machine)
@@ -108,6 +95,64 @@ def test_a_lost_part_is_made_again_with_the_same_bits():
     assert sum((0, 0) in actor.ran for actor in crew.actors) == 2
     check_steps(pool, range(1, 4))
     assert pool.incidents.lost_sums == 1
+
+
+def test_the_next_wait_for_a_part_is_longer_since_it_may_be_on_its_way():
+    pool, crew, _ = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
+    check_steps(pool, [0])
+    usual = crew.waits_s[-1]
+    lose_machine_of(crew, 0, 0.05)
+    check_steps(pool, [1])
+    assert pool.incidents.lost_sums == 1
+    assert crew.waits_s[-1] == pytest.approx(2 * usual, rel=0.2)
+    check_steps(pool, [2])
+    assert crew.waits_s[-1] == pytest.approx(usual, rel=0.2)
+
+
+def laid_out(num_leaves):
+    """A step of which all leaves are done, and their sum is to be made."""
+    works = leaves(blocks_of(0, num_leaves), num_leaves)
+    board = Board(works, summed=True)
+    for work in works:
+        board.give_out(work)
+        board.settle(work, Done(None, "kept"))
+    assert list(board.todo) == [board.root]
+    return board, works
+
+
+def test_the_parts_of_a_sum_are_let_go_once_it_is_made():
+    board, works = laid_out(4)
+    assert all(board.done(work) for work in works)
+    board.give_out(board.root)
+    board.settle(board.root, Done(None, "kept"))
+    assert board.complete
+    assert not any(board.done(work) for work in works)
+
+
+def test_a_sum_is_not_given_out_while_one_of_its_parts_is_made_again():
+    board, works = laid_out(4)
+    assert board.lose(works[2]) == 1
+    assert list(board.todo) == [works[2]]
+    board.give_out(works[2])
+    board.settle(works[2], Done(None, "kept"))
+    assert list(board.todo) == [board.root]
+
+
+def test_a_late_report_of_a_part_that_was_made_again_meanwhile_loses_nothing():
+    pool, _, _ = adding_pool(4)
+    board, works = laid_out(4)
+    late = Call(board.root, False, 0.0, parts=[board.done(work) for work in works])
+    board.lose(works[2])
+    board.settle(works[2], Done(None, "kept again"))
+    board.give_out(board.root)
+    pool._board = board
+    pool._lose_part(late, PartLostError("2: it is gone"))
+    assert pool.incidents.lost_sums == 0
+    assert board.done(works[2]).vectors == "kept again"
+    assert list(board.todo) == [board.root]
+    pool._lose_part(late, PartLostError("1: it is gone"))
+    assert pool.incidents.lost_sums == 1
+    assert list(board.todo) == [works[1]]
 
 
 def test_a_lost_sum_of_sums_is_made_again_with_its_parts():
