@@ -90,20 +90,17 @@ def driver(number: Steps = 20, counts: str = "2,8,32,64,128", sizes: str = "tiny
                 with sleeping_pool(count, WORK_S, reduction) as pool:
                     costs = steps(pool, _WARM_UP + number, count, parameters)
                 cases["pool"].append(_median(costs[_WARM_UP:]))
-                if size == "tiny":
-                    costs = bare_steps(count, WORK_S, _WARM_UP + number, parameters)
-                    cases["bare"].append(_median(costs[_WARM_UP:]))
+                costs = bare_steps(count, WORK_S, _WARM_UP + number, parameters, reduction)
+                cases["bare"].append(_median(costs[_WARM_UP:]))
             for who, found in cases.items():
-                if found:
-                    by = {"megabytes": _megabytes(size), "who": who, "added_by": reduction}
-                    rows.append({**by, "actors": count, "work_s": WORK_S, **vars(found[-1])})
-                    CONSOLE.print(rows[-1])
-        for who, found in cases.items():
-            if found:
                 by = {"megabytes": _megabytes(size), "who": who, "added_by": reduction}
-                fields = ("step_s", "loop_s", "driver_s")
-                fits = {f: _slope(numbers, [getattr(cost, f) for cost in found]) for f in fields}
-                slopes.append({**by, **{f"{f}_per_actor": fit for f, fit in fits.items()}})
+                rows.append({**by, "actors": count, "work_s": WORK_S, **vars(found[-1])})
+                CONSOLE.print(rows[-1])
+        for who, found in cases.items():
+            by = {"megabytes": _megabytes(size), "who": who, "added_by": reduction}
+            fields = ("step_s", "loop_s", "driver_s")
+            fits = {f: _slope(numbers, [getattr(cost, f) for cost in found]) for f in fields}
+            slopes.append({**by, **{f"{f}_per_actor": fit for f, fit in fits.items()}})
     _show("driver", rows)
     _show("slopes", slopes)
 

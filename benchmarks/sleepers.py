@@ -16,9 +16,10 @@ from orchestrator.aggregate import aggregate
 from orchestrator.ray_crew import RayCrew
 from orchestrator.ray_pool import RayPool
 from orchestrator.settings import WorkersSettings
-from orchestrator.work import leaves
+from orchestrator.work import Work, leaves, root_above
 from workers.actor import BlockActor
 from workers.protocol import Block, Built, Contribution, Weights
+from workers.wire import unpack
 
 # So many actors share a core: they sleep.
 _CPUS = 0.01
@@ -115,24 +116,62 @@ def steps(pool: RayPool, number: int, num_blocks: int, num_parameters: int) -> l
     return costs
 
 
-def bare_steps(count: int, work_s: float, number: int, num_parameters: int) -> list[Cost]:
+def bare_steps(
+    count: int, work_s: float, number: int, num_parameters: int, reduction: str = "driver"
+) -> list[Cost]:
     """The same calls of as many actors without a pool: send all, take what comes as it comes."""
     crew = RayCrew(work_s, _CPUS, 0, "bare", Sleeper)
     handles = [crew.start([]) for _ in range(count)]
     ray.get([crew.build(handle, []) for handle in handles])
+    step_of = _bare_sum if reduction == "actors" else _bare_step
     costs: list[Cost] = []
     for step in range(number):
-        blocks = blocks_of(step, count)
+        weights, blocks = weights_of(num_parameters, step), blocks_of(step, count)
         with _measured(costs):
-            weights = crew.share(weights_of(num_parameters, step))
-            pairs = zip(handles, blocks, strict=True)
-            waiting = [crew.run(handle, weights, [block]) for handle, block in pairs]
-            while waiting:
-                done, waiting = ray.wait(waiting)
-                ray.get(done)
+            step_of(crew, handles, crew.share(weights), blocks)
     for handle in handles:
         crew.end(handle)
     return costs
+
+
+def _bare_step(crew: RayCrew, handles: list[Any], weights: Any, blocks: list[Block]) -> None:
+    pairs = zip(handles, blocks, strict=True)
+    waiting = [crew.run(handle, weights, [block]) for handle, block in pairs]
+    while waiting:
+        done, waiting = ray.wait(waiting)
+        ray.get(done)
+
+
+def _bare_sum(crew: RayCrew, handles: list[Any], weights: Any, blocks: list[Block]) -> None:
+    """Actors add: each sum is asked for when its parts are there."""
+    works = leaves(blocks, len(handles))
+    root = root_above(works)
+    above = _above(root)
+    calls = {}
+    vectors, answers = {}, {}
+    for handle, work in zip(handles, works, strict=True):
+        call, vectors[work] = crew.run_and_keep(handle, weights, work.blocks)
+        calls[call] = handle, work
+    while calls:
+        [done], _ = ray.wait(list(calls))
+        handle, work = calls.pop(done)
+        answers[work] = unpack(ray.get(done))
+        total = above.get(work)
+        if total is not None and all(part in answers for part in total.parts):
+            kept, references = zip(
+                *((answers[part], vectors.pop(part)) for part in total.parts), strict=True
+            )
+            call, vectors[total] = crew.add(handle, kept, references, 60.0)
+            calls[call] = handle, total
+    ray.get(vectors[root])
+
+
+def _above(work: Work) -> dict[Work, Work]:
+    """The sum of which each work below `work` is a part."""
+    found = {}
+    for part in work.parts:
+        found |= {part: work, **_above(part)}
+    return found
 
 
 class MemoryPeak:

@@ -88,6 +88,8 @@ def cluster(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PATH", f"{path}:/usr/bin:/bin")
         environment.setenv("HOME", str(home))
+        # Ray started in this process before has switched tokens on, and kept one in another home.
+        environment.setenv("RAY_AUTH_MODE", "disabled")
         head = {"num_cpus": 0, "include_dashboard": True, "dashboard_host": "127.0.0.1"}
         nodes = Cluster(True, head_node_args=head | options | {"dashboard_port": 0})
         try:
