@@ -118,6 +118,19 @@ def load_latest(storage: Storage) -> tuple[MetaState, Manifest, list[str]] | Non
     return None
 
 
+def copy_latest(source: Storage, target: Storage) -> None:
+    """Copy the newest checkpoint that verifies.
+
+    Raises:
+      CheckpointError: there is none.
+    """
+    found = load_latest(source)
+    if found is None:
+        raise CheckpointError(f"{source.location} holds no checkpoint")
+    state, manifest, _ = found
+    save(target, state, manifest)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A checkpoint as it lies there.

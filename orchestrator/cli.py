@@ -99,6 +99,30 @@ def evaluate(
 
 
 @app.command()
+def tune(
+    sweep: Annotated[str, typer.Argument(help="A sweep's FILE.toml.")],
+    out: Annotated[
+        str | None, typer.Option(help="Folder or URI of the sweep. Default: runs/NAME.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the sweep in --out.")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search hyperparameters by validation tasks; evaluate the best on the test tasks."""
+    from orchestrator.commands import tune_command
+
+    location = tune_command.location(sweep, out, resume)
+    stop = GracefulStop()
+    try:
+        tune_command.execute(sweep, location, resume, verbose)
+    except Interrupted:
+        stop.ignore_to_the_end()
+        print(f"stopped; go on with: {_resume_command(location)}", file=sys.stderr)
+        raise SystemExit(EXIT_STOPPED) from None
+
+
+@app.command()
 def checkpoints(
     run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
 ) -> None:

@@ -109,8 +109,7 @@ def load(
     if not isinstance(overrides, Mapping):
         overrides = dict(map(parse_override, overrides))
     notes: list[str] = []
-    # A section's new kind comes first, so that the other overrides go to the new section.
-    for key, value in sorted(flatten(overrides).items(), key=lambda p: not p[0].endswith(".kind")):
+    for key, value in kinds_first(overrides):
         notes += set_key(table, key, value)
     return validate(table), notes
 
@@ -178,6 +177,11 @@ def _kind_first(table: Table) -> Table:
         key: _kind_first(table[key]) if isinstance(table[key], dict) else table[key]
         for key in sorted(table, key=lambda key: key != "kind")
     }
+
+
+def kinds_first(overrides: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Dotted names and values; a section's new kind comes before what goes to the new section."""
+    return sorted(flatten(overrides).items(), key=lambda pair: not pair[0].endswith(".kind"))
 
 
 def set_key(table: Table, key: str, value: Any) -> list[str]:

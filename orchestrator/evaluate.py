@@ -21,6 +21,11 @@ def headline_metric(family: TaskFamily) -> tuple[str, Literal[1, -1]]:
     return ("accuracy", 1) if family.loss == "cross_entropy" else ("loss", -1)
 
 
+def metric_names(family: TaskFamily) -> tuple[str, ...]:
+    """What held-out tasks are scored by."""
+    return ("accuracy", "loss") if family.loss == "cross_entropy" else ("loss",)
+
+
 def recipes(config: MetaConfig) -> list[Recipe]:
     """The inner rates that validation may choose from, each with the most inner steps asked for."""
     rates = config.evaluation.inner_lr or (config.algorithm.inner_lr,)
@@ -63,17 +68,20 @@ def validate(
     """Score `weights` on the validation tasks, and choose the inner rate and steps there.
 
     Returns:
-      {"metric", "sign", "score", "inner_lr", "inner_steps", "candidates"}.
+      {"metric", "sign", "score", "inner_lr", "inner_steps", "candidates", "scores"}; scores: all
+      metrics at the inner rate and steps that were chosen.
     Raises:
       NonFiniteError: no candidate gave a finite score.
     """
     metric, sign = headline_metric(family)
     candidates = []
+    scores_of: dict[tuple[float, int], Score] = {}
     for recipe in recipes(config):
         scores = evaluate(config, family, pool, weights, "validation", recipe)
         for steps in sorted(set(config.evaluation.inner_steps)):
             score = scores[steps][metric]
             candidates.append({"inner_lr": recipe.inner_lr, "inner_steps": steps, "score": score})
+            scores_of[recipe.inner_lr, steps] = scores[steps]
     finite = [candidate for candidate in candidates if np.isfinite(candidate["score"])]
     if not finite:
         raise NonFiniteError(
@@ -81,7 +89,9 @@ def validate(
             f"{[recipe.inner_lr for recipe in recipes(config)]}; lower evaluation.inner_lr"
         )
     chosen = max(finite, key=lambda candidate: candidate["score"] * sign)
-    return {"metric": metric, "sign": sign, **chosen, "candidates": candidates}
+    at = scores_of[chosen["inner_lr"], int(chosen["inner_steps"])]
+    every = {name: at[name] for name in metric_names(family)}
+    return {"metric": metric, "sign": sign, **chosen, "candidates": candidates, "scores": every}
 
 
 def protocol(

@@ -139,7 +139,8 @@ class TrainingRun:
             chosen: dict[str, Any] = {}
             if self._is_due(report.step):
                 chosen = validate(config, launch.family, launch.pool, self._outer.weights)
-                row[f"validation_{chosen['metric']}"] = chosen["score"]
+                scores = chosen["scores"]
+                row |= {f"validation_{name}": score for name, score in scores.items()}
             with self._explaining("metrics.jsonl"):
                 self._log.append(row)
                 self._tensorboard.append(row)
@@ -178,10 +179,15 @@ class TrainingRun:
         """Wait until what was saved is on disk. Raises CheckpointError if it cannot be written."""
         self._writer.flush()
 
-    def test(self) -> Result:
-        """Evaluate the best validated checkpoint on the test tasks; write evaluation.json."""
+    def test(self, **protocol: Any) -> Result:
+        """Evaluate the best validated checkpoint on the test tasks; write evaluation.json.
+
+        Args:
+          protocol: what a reader of the numbers must know besides.
+        """
         self.flush()
         result = evaluate_best(self._config, self._storage, self._launch)
+        result.protocol.update(protocol)
         content = json.dumps(result.as_dict(), indent=1)
         with self._explaining("evaluation.json"):
             self._storage.write("evaluation.json", content.encode())

@@ -88,9 +88,14 @@ def execute(
 
 def location(config: MetaConfig, out: str | None, resume: bool) -> str:
     """`out`, or the first free runs/NAME, runs/NAME-2, ...; to resume, the last one there is."""
+    return free_location(config.name, out, resume)
+
+
+def free_location(name: str, out: str | None, resume: bool) -> str:
+    """As `location`, by name."""
     if out is not None:
         return out
-    candidates = [Path("runs", f"{config.name}{suffix}") for suffix in ["", *_numbers()]]
+    candidates = [Path("runs", f"{name}{suffix}") for suffix in ["", *_numbers()]]
     taken = [path for path in candidates if path.exists()]
     if resume and taken:
         return str(taken[-1])

@@ -117,7 +117,9 @@ def test_the_manifest_says_what_was_run(finished, config):
         "inner_lr",
         "inner_steps",
         "candidates",
+        "scores",
     }
+    assert manifest.validation["scores"] == {"loss": manifest.validation["score"]}
 
 
 def test_evaluation_json_holds_the_scores_before_and_after_and_per_step(finished, config):

@@ -1,0 +1,222 @@
+"""`metatrain tune`: search the space, test the best, and leave a file to train from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.blocks import example_blocks
+from orchestrator.commands.common import (
+    NOTES,
+    RESULTS,
+    check_machine,
+    open_family,
+    show_note,
+    waiting,
+)
+from orchestrator.commands.train_command import free_location
+from orchestrator.config import MetaConfig, Table, load, to_toml
+from orchestrator.evaluate import headline_metric, metric_names
+from orchestrator.resume import find_state
+from orchestrator.storage import Storage
+from orchestrator.sweep import record, rows
+from orchestrator.sweep.resources import bundles, num_actors
+from orchestrator.sweep.settings import SweepSettings, read_sweep
+from orchestrator.sweep.space import check_space, configure, points
+from workers.errors import MetatrainError
+from workers.tasks.family import TaskFamily
+
+if TYPE_CHECKING:
+    from orchestrator.run import Result
+    from orchestrator.sweep.board import SweepBoard
+    from orchestrator.sweep.rows import Row
+
+BEST = "best.toml"
+
+
+def location(path: str, out: str | None, resume: bool) -> str:
+    """`out`, or the first free runs/NAME, by the file's name; to resume, the last one there is."""
+    return free_location(Path(path).stem, out, resume)
+
+
+def execute(path: str, given: str, resume: bool, verbose: bool) -> None:
+    """Run the sweep in the folder `given`, and show it.
+
+    Raises:
+      Interrupted: stopped by a signal; what was reported is kept.
+      ValueError, MetatrainError: the input was wrong; no trial came to an end.
+    """
+    sweep, table = read_sweep(path)
+    config, notes = load(table)
+    check_space(sweep, table)
+    family = open_family(config)
+    metric, mode = _objective(sweep, family)
+    if sweep.mlflow is not None and find_spec("mlflow") is None:
+        raise ValueError(
+            "mlflow = ... needs the package: pip install mlflow-skinny, or leave it out"
+        )
+    for note in notes:
+        NOTES.print(f"note: {note}")
+    check_machine(config)
+    storage = Storage(given)
+    record.begin(storage, sweep, table, resume)
+    storage.claim()
+    try:
+        _search(sweep, table, config, given, (metric, mode), metric_names(family), verbose)
+    finally:
+        storage.release()
+
+
+def _objective(sweep: SweepSettings, family: TaskFamily) -> tuple[str, str]:
+    known = metric_names(family)
+    metric = sweep.metric or headline_metric(family)[0]
+    if metric not in known:
+        raise ValueError(
+            f"metric = '{metric}' is not measured on these tasks; there are {', '.join(known)}"
+        )
+    return metric, sweep.mode or ("max" if metric == "accuracy" else "min")
+
+
+def _search(
+    sweep: SweepSettings,
+    table: Table,
+    config: MetaConfig,
+    given: str,
+    objective: tuple[str, str],
+    metrics: Sequence[str],
+    verbose: bool,
+) -> None:
+    storage = Storage(given)
+    metric, mode = objective
+    with waiting() as say:
+        say("starting Ray")
+        from orchestrator.sweep import ray_tuner
+        from orchestrator.sweep.board import SweepBoard
+
+        ray_tuner.start(config, verbose)
+    num_trials = sweep.samples if sweep.search.searcher == "optuna" else len(points(sweep))
+    _show_start(sweep, config, storage, num_trials, metric, mode)
+    board = SweepBoard(
+        storage, list(sweep.space), metrics, metric, mode, num_trials, config.outer.steps, NOTES
+    )
+    began = time.monotonic()
+    try:
+        with board:
+            ray_tuner.run(sweep, table, config, given, board)
+            board.close()
+    finally:
+        ray_tuner.stop()
+    took_s = time.monotonic() - began
+    best = rows.ranked(board.rows, mode)
+    if not best:
+        raise MetatrainError(_why_none(board.rows))
+    chosen = configure(table, best[0].point)
+    storage.write(BEST, to_toml(chosen).encode())
+    tested = {
+        row.trial: _test(sweep, table, row, len(board.rows), board) for row in best[: sweep.top]
+    }
+    _show_end(sweep, board, best, tested, storage, took_s)
+
+
+def _show_start(
+    sweep: SweepSettings,
+    config: MetaConfig,
+    storage: Storage,
+    num_trials: int,
+    metric: str,
+    mode: str,
+) -> None:
+    each = num_actors(config)
+    NOTES.print(
+        f"{num_trials} trials of {config.name}, {config.outer.steps} outer steps each, in "
+        f"{storage.location}\n{sweep.search.searcher}, {sweep.search.scheduler}; {mode} of "
+        f"validation {metric}; a trial runs in "
+        + (f"{each} actors" if each else "one process")
+        + f" ({len(bundles(config))} bundles)"
+    )
+
+
+def _test(
+    sweep: SweepSettings, table: Table, row: Row, num_trials: int, board: SweepBoard
+) -> Result:
+    """The trial's best checkpoint on the test tasks, its picture and page."""
+    from orchestrator.launch import launch
+
+    config = configure(table, row.point)
+    storage = Storage(row.run)
+    chosen = (
+        f"best of {num_trials} trials by validation {board.metric} "
+        f"({sweep.search.searcher}, {sweep.search.scheduler})"
+    )
+    state, fingerprint, _ = find_state(config, storage, True, False)
+    family = open_family(config)
+    with waiting() as say:
+        launched = launch(
+            config.model_copy(
+                update={"workers": config.workers.model_copy(update={"count": num_actors(config)})}
+            ),
+            family,
+            fingerprint,
+            examples=example_blocks(config, family),
+            say=say,
+            notify=show_note,
+        )
+        from orchestrator.run import TrainingRun
+
+        try:
+            run = TrainingRun(config, storage, launched, state, show_note)
+        except BaseException:
+            launched.close()
+            raise
+        try:
+            say("evaluating on the test tasks")
+            result = run.test(hyperparameters=chosen)
+            say("drawing")
+            run.draw(result)
+            run.report()
+            return result
+        finally:
+            run.close()
+
+
+def _why_none(found: Sequence[Row]) -> str:
+    causes = [row.failed for row in found if row.failed]
+    if not found:
+        return "no trial was begun"
+    if causes:
+        return f"all {len(found)} trials failed; the first with: {causes[0]}"
+    return f"none of {len(found)} trials has reached a validation (evaluation.every)"
+
+
+def _show_end(
+    sweep: SweepSettings,
+    board: SweepBoard,
+    best: Sequence[Row],
+    tested: dict[str, Any],
+    storage: Storage,
+    took_s: float,
+) -> None:
+    from orchestrator.report import print_result
+
+    if not NOTES.is_terminal:
+        NOTES.print(board.table())
+    for row in best[: sweep.top]:
+        values = ", ".join(f"{key} = {value}" for key, value in row.point.items())
+        RESULTS.print(
+            f"validation {board.metric} {row.score:.4f} at step {row.best_step}: {values}"
+        )
+        result = tested[row.trial]
+        print_result(RESULTS, result, tuple(sorted(set(_reported(result)))))
+    trained_s = sum(row.seconds for row in board.rows)
+    RESULTS.print(
+        f"{len(board.rows)} trials in {took_s:.0f} s, {trained_s:.0f} s of training in all"
+    )
+    RESULTS.print(f"trials: {storage.place(rows.NAME)}")
+    RESULTS.print(f"best: {storage.place(BEST)}")
+
+
+def _reported(result: Any) -> list[int]:
+    return [int(result.protocol["inner_steps"])]

@@ -1,0 +1,1 @@
+"""Which hyperparameters? Ray Tune over whole runs, each of them what `metatrain train` does."""

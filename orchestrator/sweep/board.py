@@ -1,0 +1,160 @@
+"""The state of a sweep as it runs: a live table in a terminal, a line per event elsewhere."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table as RichTable
+
+from orchestrator.storage import Storage
+from orchestrator.sweep import rows as sweep_rows
+from orchestrator.sweep.rows import Row, Status
+from orchestrator.sweep.space import Point
+
+_SHOWN = 20
+_STYLES = {"running": "bold", "failed": "red", "stopped": "dim"}
+
+
+class SweepBoard:
+    """Takes in what happens to trials, shows it, and keeps sweep.parquet current."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        keys: Sequence[str],
+        metrics: Sequence[str],
+        metric: str,
+        mode: str,
+        num_trials: int,
+        num_steps: int,
+        console: Console,
+    ):
+        """Begin with the trials that sweep.parquet has: those of the sweep that is resumed.
+
+        Args:
+          keys: of the space. metrics: of validation; metric, mode: what decides.
+          num_steps: outer steps of a whole trial.
+        """
+        self._storage, self._keys, self._console = storage, keys, console
+        self._metrics, self.metric, self.mode = metrics, metric, mode
+        self._num_trials, self._num_steps = num_trials, num_steps
+        self._began = time.monotonic()
+        self._rows = {row.trial: row for row in sweep_rows.read(storage, keys, metric)}
+        self._live = Live(console=console, auto_refresh=False, transient=False)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+            self._show()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._console.is_terminal:
+            self._show()
+            self._live.stop()
+
+    @property
+    def rows(self) -> list[Row]:
+        """A row for each trial that was begun, in order."""
+        return list(self._rows.values())
+
+    def start(self, trial: str, point: Point) -> None:
+        """A trial begins, or goes on."""
+        row = self._rows.setdefault(trial, Row(trial, point))
+        self._put(replace(row, point=point, status="running"), f"{self._name(trial)} begins")
+
+    def report(self, trial: str, report: dict[str, Any]) -> None:
+        """A trial was validated, or failed."""
+        before = self._rows[trial]
+        row = sweep_rows.updated(before, report, self._metrics, self.metric, self.mode)
+        self._put(row)
+        if row.failed:
+            return
+        best = sweep_rows.ranked(self.rows, self.mode)
+        if best and best[0].trial == trial and best[0].score != before.score:
+            self._say(f"{self._name(trial)}: best so far, {self.metric} {row.score:.4f}", row)
+
+    def end(self, trial: str, failed: str = "") -> None:
+        """A trial is over."""
+        row = self._rows[trial]
+        failed = failed or row.failed
+        status: Status = "finished" if row.step >= self._num_steps else "stopped"
+        row = replace(row, status="failed" if failed else status, failed=failed)
+        what = f"failed: {failed}" if failed else f"{row.status}, {self.metric} {row.score:.4f}"
+        self._put(row, f"{self._name(trial)} {what}")
+        self.write()
+
+    def close(self) -> None:
+        """The sweep is over: nothing runs any more."""
+        for row in self.rows:
+            if not row.is_over:
+                self._rows[row.trial] = replace(row, status="stopped")
+        self.write()
+
+    def write(self) -> None:
+        """Write sweep.parquet."""
+        sweep_rows.write(self._storage, self.rows, self._keys, self.metric)
+
+    def _name(self, trial: str) -> str:
+        return f"trial {list(self._rows).index(trial) + 1}"
+
+    def _put(self, row: Row, event: str = "") -> None:
+        self._rows[row.trial] = row
+        if self._console.is_terminal:
+            self._show()
+        elif event:
+            self._say(event, row)
+
+    def _say(self, event: str, row: Row) -> None:
+        if not self._console.is_terminal:
+            point = ", ".join(f"{key}={_plain(value)}" for key, value in row.point.items())
+            self._console.print(f"{event} (step {row.step}, {point})", markup=False)
+
+    def _show(self) -> None:
+        self._live.update(self.table(), refresh=True)
+
+    def table(self) -> RichTable:
+        """The trials: those that run, then the best; as many as fit on a screen."""
+        rows = self.rows
+        best = sweep_rows.ranked(rows, self.mode)
+        order = {row.trial: place for place, row in enumerate(best)}
+        shown = sorted(rows, key=lambda r: (r.status != "running", order.get(r.trial, math.inf)))
+        over = sum(row.is_over for row in rows)
+        table = RichTable(
+            title=f"{over} of {self._num_trials} trials, {time.monotonic() - self._began:.0f} s"
+            + (f", best {self.metric} {best[0].score:.4f}" if best else ""),
+            caption=f"{len(rows) - _SHOWN} more" if len(rows) > _SHOWN else None,
+        )
+        for title in ("trial", "status", "step", *(_short(key) for key in self._keys)):
+            table.add_column(title, justify="right", no_wrap=True)
+        table.add_column(f"best {self.metric}", justify="right", no_wrap=True)
+        for row in shown[:_SHOWN]:
+            score = "" if math.isnan(row.score) else f"{row.score:.4f}"
+            mark = " *" if best and best[0].trial == row.trial else ""
+            table.add_row(
+                str(list(self._rows).index(row.trial) + 1),
+                row.status,
+                str(row.step),
+                *(_plain(row.point.get(key, "")) for key in self._keys),
+                score + mark,
+                style=_STYLES.get(row.status),
+            )
+        return table
+
+
+def _short(key: str) -> str:
+    return key.rpartition(".")[2] if key.count(".") == 1 else key
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,86 @@
+"""The shell that makes a trial Ray Tune's: an actor, whose placement group holds the run's own."""
+
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+
+from orchestrator.checkpoint import load_latest
+from orchestrator.state import MetaState
+from orchestrator.storage import Storage
+from orchestrator.sweep.dimension import holds
+from orchestrator.sweep.handover import beside
+from orchestrator.sweep.space import Point
+from workers.errors import MetatrainError
+
+if TYPE_CHECKING:  # imports TensorFlow, which the driver of a sweep does not need as it runs
+    from orchestrator.sweep.trial import Trial
+
+#: Keys of Tune's own configuration of a trial: what all trials share, and a point drawn before.
+SHARED, POINT = "shared", "point"
+
+
+class RayTrial(tune.Trainable):
+    """Trains up to the next validation at each of Tune's steps.
+
+    What a run meets and cannot go on with (weights that are not finite, a model that raises) is a
+    result, `failed`, and ends the trial alone. When the process dies Tune starts another, which
+    goes on from the folder.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Remember what to open; nothing is opened before the first step."""
+        self._given = config
+        self._donor: MetaState | None = None
+        self._trial: Trial | None = None
+
+    def step(self) -> dict[str, Any]:
+        """Train up to the next validation."""
+        metric = self._given[SHARED]["metric"]
+        try:
+            if self._trial is None:
+                self._trial = self._open()
+            return {"failed": "", **self._trial.advance()}
+        except (MetatrainError, ValueError) as error:
+            return {"failed": str(error), metric: float("nan"), "done": True}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """For population-based training: what another trial may go on from."""
+        if self._trial is not None:
+            self._trial.hand_over(checkpoint_dir)
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Go on from what this or another trial has handed over."""
+        self._close()
+        found = load_latest(Storage(checkpoint))
+        assert found is not None
+        self._donor = found[0]
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """The process serves another trial: TensorFlow is there already."""
+        self._close()
+        self._given, self._donor = new_config, None
+        return True
+
+    def cleanup(self) -> None:
+        """The trial is over, or was stopped."""
+        self._close()
+
+    def _open(self) -> "Trial":
+        from orchestrator.sweep.trial import Trial
+
+        shared = self._given[SHARED]
+        location = beside(shared["trials"], f"/{self.trial_id}")
+        return Trial(shared["table"], point_of(self._given), location, self._donor)
+
+    def _close(self) -> None:
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            trial.close()
+
+
+def point_of(config: dict[str, Any]) -> Point:
+    """The values of a trial's own, by dotted name: those whose conditions hold."""
+    shared = config[SHARED]
+    values = config.get(POINT, config)
+    point = {key: values[key] for key in shared["when"] if key in values}
+    return {key: value for key, value in point.items() if holds(shared["when"][key], point)}

@@ -1,0 +1,185 @@
+"""Ray Tune's own: searchers, schedulers, and a sweep that it runs or restores. Wiring only."""
+
+import os
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.schedulers import (
+    AsyncHyperBandScheduler,
+    FIFOScheduler,
+    MedianStoppingRule,
+    PopulationBasedTraining,
+    TrialScheduler,
+)
+
+from orchestrator.config import MetaConfig, Table
+from orchestrator.ray_session import start_ray
+from orchestrator.storage import Storage
+from orchestrator.sweep.board import SweepBoard
+from orchestrator.sweep.dimension import Dimension
+from orchestrator.sweep.handover import beside
+from orchestrator.sweep.ray_trial import POINT, SHARED, RayTrial
+from orchestrator.sweep.ray_relay import Relay
+from orchestrator.sweep.resources import bundles, check_room, num_actors
+from orchestrator.sweep.settings import SweepSettings
+from orchestrator.sweep.space import Point, points
+
+FOLDER = "tune"
+# A trial's process may die so often: the run in it mends what happens to its actors itself.
+_MAX_FAILURES = 3
+_SNAPSHOT_EVERY_S = "2"
+_STEP = "step"
+
+
+def start(config: MetaConfig, verbose: bool) -> None:
+    """Join or start Ray; a Ray of our own has room for one trial at least.
+
+    Raises:
+      PoolError: no trial can ever be placed.
+    """
+    # Ray's own settings, read when it starts: trials stay in the folder in which the command was
+    # given, as the user's code expects; their metrics are in the runs' own folders.
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", _SNAPSHOT_EVERY_S)
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the other output greets at any verbosity
+    needed = bundles(config)
+    if not ray.is_initialized():
+        cores = len(os.sched_getaffinity(0))
+        start_ray(max(cores, sum(bundle["CPU"] for bundle in needed)), verbose)
+    check_room(needed, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+
+
+def stop() -> None:
+    """Leave the cluster, or end the Ray that `start` started, and every trial with it."""
+    ray.shutdown()
+
+
+def run(
+    sweep: SweepSettings,
+    table: Table,
+    config: MetaConfig,
+    location: str,
+    board: SweepBoard,
+) -> None:
+    """Run trials until the sweep is over; one that is there already goes on."""
+    storage = Storage(location)
+    where = f"{storage.root}/{FOLDER}"
+    trainable = tune.with_resources(RayTrial, tune.PlacementGroupFactory(bundles(config)))
+    Relay.board = board
+    try:
+        if tune.Tuner.can_restore(where, storage_filesystem=storage.filesystem):
+            tuner = tune.Tuner.restore(where, trainable, storage_filesystem=storage.filesystem)
+        else:
+            tuner = _tuner(sweep, table, config, location, trainable, board)
+        tuner.fit()
+    finally:
+        Relay.board = None
+
+
+def _tuner(
+    sweep: SweepSettings,
+    table: Table,
+    config: MetaConfig,
+    location: str,
+    trainable: Any,
+    board: SweepBoard,
+) -> tune.Tuner:
+    storage, search = Storage(location), sweep.search
+    settled = {**table, "workers": {**table.get("workers", {}), "count": num_actors(config)}}
+    shared = {
+        "table": settled,
+        "trials": beside(location, "/trials"),
+        "metric": board.metric,
+        "when": {key: dimension.when for key, dimension in sweep.space.items()},
+    }
+    space: dict[str, Any] = {SHARED: shared}
+    searcher, samples = None, sweep.samples
+    if search.searcher == "optuna":
+        from ray.tune.search.optuna import OptunaSearch
+
+        domains = {key: _domain(dimension) for key, dimension in sweep.space.items()}
+        searcher = OptunaSearch(domains, metric=board.metric, mode=board.mode, seed=sweep.seed)
+    elif search.scheduler == "pbt":
+        space |= {key: _domain(dimension) for key, dimension in sweep.space.items()}
+    else:
+        space[POINT], samples = tune.grid_search(points(sweep)), 1
+    return tune.Tuner(
+        trainable,
+        param_space=space,
+        tune_config=tune.TuneConfig(
+            metric=None if searcher else board.metric,
+            mode=None if searcher else board.mode,
+            search_alg=searcher,
+            scheduler=_scheduler(sweep, config, board),
+            num_samples=samples,
+            max_concurrent_trials=search.parallel,
+            time_budget_s=search.time_s,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name=FOLDER,
+            storage_path=storage.root,
+            storage_filesystem=storage.filesystem,
+            failure_config=tune.FailureConfig(max_failures=_MAX_FAILURES),
+            callbacks=[Relay(), *_mlflow(sweep, config)],
+            verbose=0,
+        ),
+    )
+
+
+def _scheduler(sweep: SweepSettings, config: MetaConfig, board: SweepBoard) -> TrialScheduler:
+    search, every = sweep.search, config.evaluation.every
+    grace = min(search.grace_steps or every, config.outer.steps)
+    own = {"metric": board.metric, "mode": board.mode} if search.searcher == "optuna" else {}
+    match search.scheduler:
+        case "asha":
+            return AsyncHyperBandScheduler(
+                time_attr=_STEP,
+                max_t=config.outer.steps,
+                grace_period=grace,
+                reduction_factor=search.reduction_factor,
+                **own,
+            )
+        case "median":
+            return MedianStoppingRule(time_attr=_STEP, grace_period=grace, **own)
+        case "pbt":
+            return PopulationBasedTraining(
+                time_attr=_STEP,
+                perturbation_interval=search.perturb_steps or every,
+                hyperparam_mutations={k: _domain(d) for k, d in sweep.space.items()},
+                custom_explore_fn=_Within(dict(sweep.space)),
+            )
+    return FIFOScheduler()
+
+
+class _Within:
+    """Brings what was perturbed back into its range."""
+
+    def __init__(self, space: dict[str, Dimension]):
+        self._space = space
+
+    def __call__(self, config: dict[str, Any]) -> Point:
+        return config | {key: d.nearest(config[key]) for key, d in self._space.items()}
+
+
+def _domain(dimension: Dimension) -> Any:
+    make = {
+        "choice": lambda *values: tune.choice(list(values)),
+        "uniform": tune.uniform,
+        "loguniform": tune.loguniform,
+        "quniform": tune.quniform,
+        "randint": tune.randint,
+    }[dimension.kind]
+    return make(*getattr(dimension, dimension.kind))
+
+
+def _mlflow(sweep: SweepSettings, config: MetaConfig) -> list[Any]:
+    if sweep.mlflow is None:
+        return []
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+    return [MLflowLoggerCallback(tracking_uri=sweep.mlflow, experiment_name=config.name)]

@@ -1,0 +1,60 @@
+"""sweep.json: what a sweep is, so that it goes on as the same or not at all."""
+
+import json
+from typing import Any
+
+from orchestrator.config import Table, flatten
+from orchestrator.storage import Storage
+from orchestrator.sweep.settings import SweepSettings
+
+NAME = "sweep.json"
+# What may change when a sweep goes on.
+_FREE = ("top",)
+
+
+def begin(storage: Storage, sweep: SweepSettings, table: Table, resume: bool) -> None:
+    """Write what the sweep is into its folder, or compare with what is there.
+
+    Raises:
+      ValueError: the folder holds something else, or another sweep.
+    """
+    ours = _content(sweep, table)
+    if storage.exists(NAME):
+        if not resume:
+            raise ValueError(
+                f"{storage.location} holds a sweep already; give another --out, or "
+                "--resume to go on"
+            )
+        _compare(json.loads(storage.read(NAME)), ours, storage.location)
+        return
+    there = storage.list()
+    if resume and there:
+        raise ValueError(
+            f"{storage.location} holds no sweep (no {NAME}); give --resume the folder of one"
+        )
+    if there:
+        raise ValueError(
+            f"{storage.location} is not empty ({', '.join(there[:3])}); give a new --out"
+        )
+    storage.write(NAME, json.dumps(ours, indent=1).encode())
+
+
+def _content(sweep: SweepSettings, table: Table) -> dict[str, Any]:
+    settings = sweep.model_dump(mode="json", exclude_none=True)
+    return json.loads(json.dumps({"sweep": settings, "run": table}))
+
+
+def _compare(theirs: Table, ours: Table, location: str) -> None:
+    flat, now = flatten(theirs), flatten(ours)
+    for table in (flat, now):
+        for key in _FREE:
+            table.pop(f"sweep.{key}", None)
+    differing = [
+        f"{key} = {flat.get(key)!r} there, {now.get(key)!r} now"
+        for key in sorted(flat.keys() | now.keys())
+        if flat.get(key) != now.get(key)
+    ]
+    if differing:
+        raise ValueError(
+            f"{location} was begun with other settings: {'; '.join(differing)}; set them back"
+        )

@@ -1,0 +1,128 @@
+"""A row per trial, as sweep.parquet has it: what was tried, how it went, where it is."""
+
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestrator.storage import Storage
+
+NAME = "sweep.parquet"
+Status = Literal["waiting", "running", "finished", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A trial.
+
+    point: its hyperparameters, dotted. step: outer steps done. latest: its last validation.
+    score: the best one of the sweep's metric so far, at best_step; nan before the first.
+    seconds: of training. run: its folder. failed: the cause, "" if it did not fail.
+    """
+
+    trial: str
+    point: dict[str, Any]
+    status: Status = "waiting"
+    step: int = 0
+    score: float = math.nan
+    best_step: int = 0
+    latest: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    replaced_actors: int = 0
+    run: str = ""
+    failed: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it will not go on."""
+        return self.status in ("finished", "stopped", "failed")
+
+
+def updated(
+    row: Row, report: dict[str, Any], metrics: Iterable[str], metric: str, mode: str
+) -> Row:
+    """The row after a report of `Trial.advance`."""
+    if report.get("failed"):
+        return replace(row, status="failed", failed=report["failed"])
+    latest = {name: float(report[name]) for name in metrics}
+    sign = 1 if mode == "max" else -1
+    is_better = math.isnan(row.score) or latest[metric] * sign > row.score * sign
+    score, step = (latest[metric], report["step"]) if is_better else (row.score, row.best_step)
+    return replace(
+        row,
+        status="running",
+        step=report["step"],
+        score=score,
+        best_step=step,
+        latest=latest,
+        seconds=report["seconds"],
+        replaced_actors=report["replaced_actors"],
+        run=report["run"],
+    )
+
+
+def ranked(rows: Iterable[Row], mode: str) -> list[Row]:
+    """Those that have a score, the best first; the earlier of equals."""
+    scored = [row for row in rows if math.isfinite(row.score) and row.status != "failed"]
+    return sorted(scored, key=lambda row: row.score if mode == "min" else -row.score)
+
+
+def write(storage: Storage, rows: Sequence[Row], keys: Sequence[str], metric: str) -> None:
+    """Write sweep.parquet: a column for each key, whose type is that of its values."""
+    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in _PLAIN}
+    columns[f"best_{metric}"] = [_or_none(row.score) for row in rows]
+    for name in sorted({name for row in rows for name in row.latest}):
+        columns[f"last_{name}"] = [row.latest.get(name) for row in rows]
+    for key in keys:
+        columns[key] = _alike([row.point.get(key) for row in rows])
+    stream = io.BytesIO()
+    pq.write_table(pa.table(columns), stream)
+    storage.write(NAME, stream.getvalue())
+
+
+def read(storage: Storage, keys: Sequence[str], metric: str) -> list[Row]:
+    """What `write` wrote; empty if nothing was."""
+    if not storage.exists(NAME):
+        return []
+    rows = []
+    for line in pq.read_table(io.BytesIO(storage.read(NAME))).to_pylist():
+        latest = {name[5:]: value for name, value in line.items() if name.startswith("last_")}
+        score = line[f"best_{metric}"]
+        rows.append(
+            Row(
+                **{name: line[name] for name in _PLAIN},
+                point={key: line[key] for key in keys if line[key] is not None},
+                score=math.nan if score is None else score,
+                latest={name: value for name, value in latest.items() if value is not None},
+            )
+        )
+    return rows
+
+
+_PLAIN = (
+    "trial",
+    "status",
+    "step",
+    "best_step",
+    "seconds",
+    "replaced_actors",
+    "run",
+    "failed",
+)
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _alike(values: list[Any]) -> list[Any]:
+    """As they are, or as text where Arrow knows no type for all of them."""
+    try:
+        pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return [None if value is None else str(value) for value in values]
+    return values

@@ -1,0 +1,143 @@
+"""The schema of a sweep's file. Nothing here imports TensorFlow or Ray."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from orchestrator import config as configuration
+from orchestrator.config import flatten
+from orchestrator.config_errors import explain
+from orchestrator.sweep.dimension import Dimension
+from workers.settings.section import Section
+
+
+class SearchSettings(Section):
+    """How the space is searched, and what is stopped early."""
+
+    searcher: Literal["random", "grid", "optuna"] = Field(
+        "random", description="who proposes values; optuna: its TPE"
+    )
+    scheduler: Literal["none", "asha", "median", "pbt"] = Field(
+        "none", description="who stops trials early, or (pbt) perturbs them as they run"
+    )
+    parallel: int | None = Field(
+        None, description="trials at a time, >= 1; unset: as many as there is room for", ge=1
+    )
+    time_s: float | None = Field(None, description="seconds in all, > 0; unset: no limit", gt=0)
+    grace_steps: int | None = Field(
+        None,
+        description="outer steps before a trial may be stopped, >= 1; unset: evaluation.every",
+        ge=1,
+    )
+    reduction_factor: int = Field(
+        4, description="asha keeps the best of so many at each rung, >= 2", ge=2
+    )
+    perturb_steps: int | None = Field(
+        None,
+        description="pbt: outer steps between perturbations, >= 1; unset: evaluation.every",
+        ge=1,
+    )
+
+
+class SweepSettings(Section):
+    """A sweep: a run, what of it is varied, and what decides."""
+
+    base: str = Field(description="a preset, or a file that ends in .toml")
+    metric: str | None = Field(
+        None, description="of validation; unset: what decides between a run's checkpoints"
+    )
+    mode: Literal["min", "max"] | None = Field(
+        None, description="whether less or more is better; unset: max for accuracy, min for loss"
+    )
+    samples: int = Field(16, description="trials, >= 1; with a grid: of each of its points", ge=1)
+    top: int = Field(1, description="best trials to evaluate on the test tasks, >= 1", ge=1)
+    seed: int = Field(
+        0, description="of what is drawn from the space, 0 to 2^32 - 1", ge=0, lt=2**32
+    )
+    mlflow: str | None = Field(None, description="URI of an MLflow server or folder; unset: none")
+    overrides: dict[str, Any] = Field({}, description="dotted name = value, as --set")
+    space: dict[str, Dimension] = Field(description="dotted name = what it is drawn from")
+    search: SearchSettings = SearchSettings()
+
+    @model_validator(mode="after")
+    def _fits(self) -> "SweepSettings":
+        search = self.search
+        if not self.space:
+            raise ValueError("space is empty; name at least one key, such as algorithm.inner_lr")
+        grids = [key for key, dimension in self.space.items() if dimension.grid is not None]
+        if search.searcher == "grid" and len(grids) < len(self.space):
+            other = next(key for key in self.space if key not in grids)
+            raise ValueError(
+                f"search.searcher = 'grid', but space.{other} is no grid; give it as "
+                "{grid = [...]}, or set searcher = 'random', which takes both"
+            )
+        for what, name in (("searcher", "optuna"), ("scheduler", "pbt")):
+            if getattr(search, what) == name and grids:
+                raise ValueError(
+                    f"space.{grids[0]} is a grid, which search.{what} = '{name}' does not take; "
+                    "use choice"
+                )
+        if search.scheduler == "pbt" and search.searcher != "random":
+            raise ValueError(
+                f"search.searcher = '{search.searcher}' with scheduler = 'pbt', which draws "
+                "itself; set searcher = 'random'"
+            )
+        for key, dimension in self.space.items():
+            for other in dimension.when:
+                if other not in self.space:
+                    raise ValueError(
+                        f"space.{key} is drawn when {other} has a value, but {other} is not in "
+                        "the space"
+                    )
+                if self.space[other].when:
+                    raise ValueError(
+                        f"space.{key} depends on {other}, which depends on others itself; name "
+                        "all its conditions in its own `when`"
+                    )
+        return self
+
+
+def read_sweep(path: str) -> tuple[SweepSettings, configuration.Table]:
+    """A sweep's file, and the table of its base with its overrides.
+
+    Raises:
+      ValueError: one line that names the key, the value and what is allowed.
+    """
+    if not path.endswith(".toml"):
+        raise ValueError(f"{path} is no sweep: give a file that ends in .toml")
+    sweep = parse_sweep(configuration.read_table(path), path)
+    beside = Path(path).parent / sweep.base
+    base = str(beside) if sweep.base.endswith(".toml") and beside.is_file() else sweep.base
+    table = configuration.read_table(base)
+    table.setdefault("name", Path(base).stem)
+    for key, value in configuration.kinds_first(sweep.overrides):
+        configuration.set_key(table, key, value)
+    return sweep, table
+
+
+def parse_sweep(table: configuration.Table, path: str) -> SweepSettings:
+    """The schema's view of a table. Raises ValueError."""
+    table = dict(table)
+    if "space" not in table and "task" in table:
+        raise ValueError(f"{path} is a run, not a sweep: it has no [space]; try metatrain train")
+    if isinstance(table.get("overrides"), dict):
+        table["overrides"] = flatten(table["overrides"])
+    if isinstance(table.get("space"), dict):
+        table["space"] = _dotted(table["space"])
+    try:
+        return SweepSettings.model_validate(table)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {explain(error, SweepSettings)}") from None
+
+
+def _dotted(space: configuration.Table, prefix: str = "") -> configuration.Table:
+    """Keys with dots, whether they were quoted or written as tables."""
+    flat: configuration.Table = {}
+    for key, value in space.items():
+        is_section = isinstance(value, dict) and not Dimension.model_fields.keys() & value.keys()
+        if is_section and value:
+            flat |= _dotted(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

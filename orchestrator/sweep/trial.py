@@ -1,0 +1,111 @@
+"""A trial: a run in its own folder that stops to report at each validation. Knows no Ray."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from orchestrator import checkpoint
+from orchestrator.blocks import example_blocks
+from orchestrator.commands.common import open_family
+from orchestrator.config import Table
+from orchestrator.launch import launch
+from orchestrator.metrics_log import read_metrics
+from orchestrator.resume import find_state
+from orchestrator.run import Progress, TrainingRun
+from orchestrator.state import MetaState
+from orchestrator.storage import Storage
+from orchestrator.sweep.handover import where_to_go_on
+from orchestrator.sweep.locked import WithoutTestTasks
+from orchestrator.sweep.space import Point, configure
+
+# A killed predecessor may hold the folder until its process has ended.
+_CLAIM_WITHIN_S = 60.0
+
+
+class Trial:
+    """The run at a point of the space. `advance` trains up to the next validation."""
+
+    def __init__(self, table: Table, point: Point, location: str, donor: MetaState | None = None):
+        """Open the run: afresh, from where it was, or from what another handed over.
+
+        Raises:
+          ValueError, MetatrainError: the run cannot be opened.
+        """
+        config = configure(table, point)
+        self._num_steps = config.outer.steps
+        storage, state = where_to_go_on(config, location, donor)
+        self.location = storage.location
+        fingerprint: Table = {}
+        if state is None:
+            state, fingerprint, _ = find_state(config, storage, True, False)
+        family = WithoutTestTasks(open_family(config))
+        _claim(storage)
+        self._storage = storage
+        try:
+            launched = launch(
+                config, family, fingerprint, examples=example_blocks(config, family), say=print
+            )
+            try:
+                self._run = TrainingRun(config, storage, launched, state, print)
+            except BaseException:
+                launched.close()
+                raise
+        except BaseException:
+            storage.release()
+            raise
+        self._launched = launched
+        self._steps: Iterator[Progress] = self._run.steps()
+        rows = read_metrics(storage)
+        self._seconds = sum(row["seconds"] for row in rows if row["step"] <= self._run.first_step)
+
+    def advance(self) -> dict[str, Any]:
+        """Train up to the next validation, and wait until its checkpoint is written.
+
+        Returns:
+          what is reported: step, every validation metric, seconds of training so far, the folder.
+        Raises:
+          MetatrainError: the run failed.
+        """
+        began = time.monotonic()
+        for progress in self._steps:
+            if progress.validation:
+                self._run.flush()
+                self._seconds += time.monotonic() - began
+                return self._report(progress.report.step, progress.validation)
+        _, manifest = checkpoint.load(self._storage, checkpoint.names(self._storage)[-1])
+        return self._report(manifest.step, manifest.validation)
+
+    def hand_over(self, folder: str) -> None:
+        """Leave the last step in `folder`, for this or another trial to go on from."""
+        self._run.save()
+        self._run.flush()
+        checkpoint.copy_latest(self._storage, Storage(folder))
+
+    def close(self) -> None:
+        """End the actors, close the files."""
+        try:
+            self._run.close()
+        finally:
+            self._storage.release()
+
+    def _report(self, step: int, validation: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "step": step,
+            **validation["scores"],
+            "seconds": self._seconds,
+            "run": self.location,
+            "done": step >= self._num_steps,
+            **asdict(self._launched.pool.incidents),
+        }
+
+
+def _claim(storage: Storage) -> None:
+    until = time.monotonic() + _CLAIM_WITHIN_S
+    while time.monotonic() < until:
+        with contextlib.suppress(ValueError):
+            storage.claim()
+            return
+        time.sleep(0.5)
+    storage.claim()
