@@ -202,7 +202,7 @@ def _show_end(
     from orchestrator.report import print_result
 
     if not NOTES.is_terminal:
-        NOTES.print(board.table())
+        NOTES.print(board.table(), width=160)
     for row in best[: sweep.top]:
         values = ", ".join(f"{key} = {value}" for key, value in row.point.items())
         RESULTS.print(

@@ -19,8 +19,8 @@ from orchestrator.storage import Storage
 from orchestrator.sweep.board import SweepBoard
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.handover import beside
-from orchestrator.sweep.ray_trial import POINT, SHARED, RayTrial
 from orchestrator.sweep.ray_relay import Relay
+from orchestrator.sweep.ray_trial import POINT, SHARED, RayTrial
 from orchestrator.sweep.resources import bundles, check_room, num_actors
 from orchestrator.sweep.settings import SweepSettings
 from orchestrator.sweep.space import Point, points
@@ -98,8 +98,10 @@ def _tuner(
     space: dict[str, Any] = {SHARED: shared}
     searcher, samples = None, sweep.samples
     if search.searcher == "optuna":
+        import optuna
         from ray.tune.search.optuna import OptunaSearch
 
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         domains = {key: _domain(dimension) for key, dimension in sweep.space.items()}
         searcher = OptunaSearch(domains, metric=board.metric, mode=board.mode, seed=sweep.seed)
     elif search.scheduler == "pbt":

@@ -48,6 +48,8 @@ def updated(
     """The row after a report of `Trial.advance`."""
     if report.get("failed"):
         return replace(row, status="failed", failed=report["failed"])
+    if row.run not in ("", report["run"]):  # perturbed: another configuration, in another folder
+        row = replace(row, score=math.nan, best_step=0)
     latest = {name: float(report[name]) for name in metrics}
     sign = 1 if mode == "max" else -1
     is_better = math.isnan(row.score) or latest[metric] * sign > row.score * sign
