@@ -100,7 +100,8 @@ def evaluate(
 
 @app.command()
 def tune(
-    sweep: Annotated[str, typer.Argument(help="A sweep's FILE.toml.")],
+    sweep: Annotated[str, typer.Argument(help="A shipped sweep, or a FILE.toml.")] = "sinusoid",
+    overrides: Set = None,
     out: Annotated[
         str | None, typer.Option(help="Folder or URI of the sweep. Default: runs/NAME.")
     ] = None,
@@ -115,7 +116,7 @@ def tune(
     location = tune_command.location(sweep, out, resume)
     stop = GracefulStop()
     try:
-        tune_command.execute(sweep, location, resume, verbose)
+        tune_command.execute(sweep, overrides or [], location, resume, verbose)
     except Interrupted:
         stop.ignore_to_the_end()
         print(f"stopped; go on with: {_resume_command(location)}", file=sys.stderr)
@@ -134,11 +135,13 @@ def checkpoints(
 
 @app.command()
 def presets() -> None:
-    """List the presets, and what each of them is."""
+    """List the presets and the sweeps, and what each of them is."""
+    from orchestrator.sweep.settings import SHIPPED, shipped_sweeps
+
     for name in configuration.presets():
-        text = (configuration.PRESETS / f"{name}.toml").read_text()
-        comment = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
-        print(f"{name}\n    {' '.join(comment)}\n")
+        _describe(f"{name}", configuration.PRESETS / f"{name}.toml")
+    for name in shipped_sweeps():
+        _describe(f"tune {name}", SHIPPED / f"{name}.toml")
 
 
 @app.command()
@@ -186,6 +189,13 @@ def _load(
 ) -> tuple[configuration.MetaConfig, list[str]]:
     given = [*(overrides or []), *([f"workers.count={workers}"] if workers is not None else [])]
     return configuration.load(preset, given)
+
+
+def _describe(title: str, file: Path) -> None:
+    """A file's name, and the comment at its top."""
+    lines = file.read_text().splitlines()
+    comment = [line[1:].strip() for line in lines if line.startswith("#")]
+    print(f"{title}\n    {' '.join(comment)}\n")
 
 
 def _resume_command(location: str) -> str:

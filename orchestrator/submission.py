@@ -20,6 +20,8 @@ from orchestrator.config import MetaConfig
 from orchestrator.evaluation_keys import check_overrides
 from orchestrator.redact import redact
 from orchestrator.shipping import Shipment
+from orchestrator.sweep.settings import read_sweep
+from orchestrator.sweep.space import check_space
 from workers.settings.models import KerasModel
 from workers.settings.tasks import ImagesTask
 
@@ -102,8 +104,7 @@ def _train(values: Values, shipment: Shipment) -> Submission:
     run = out or f"{RUNS}/{name}"
     if run != f"{RUNS}/{name}":  # which, said or not, is the same run
         name = job_id(config.name, "train", run, identity)
-    if run.startswith(f"{Path.home()}/"):
-        notes.append(f"{run} is a path of this machine's; quote a ~ that the cluster is to read")
+    notes += _home_note(run)
     if "://" not in run:
         notes.append(
             f"{run} is on the disk of the cluster's head: fetch it before the head ends, or give "
@@ -115,6 +116,46 @@ def _train(values: Values, shipment: Shipment) -> Submission:
         f"--{flag.replace('_', '-')}" for flag in ("allow_changes", "verbose") if values[flag]
     ]
     return Submission(name, tuple(words), run, True, values["resume"], tuple(notes))
+
+
+def _tune(values: Values, shipment: Shipment) -> Submission:
+    overrides, out = list(values["overrides"] or []), values["out"]
+    source = values["sweep"]
+    sweep, table = read_sweep(source, overrides)
+    check_space(sweep, table)
+    config, notes = configuration.load(table)
+    base = Path(source).parent / sweep.base
+    if source.endswith(".toml"):
+        source = _shipped(source, source, shipment)
+        if sweep.base.endswith(".toml"):
+            _shipped(f"base = {sweep.base!r}", base if base.is_file() else sweep.base, shipment)
+    if out is not None:
+        _check_outlives("--out", out)
+    typed = configuration.flatten(table)
+    more = _check_model(config, typed, shipment)
+    notes = [*notes, *_check_data(config, typed, shipment)]
+    what = sweep.model_dump(mode="json", exclude_none=True)
+    identity = _portable(json.loads(json.dumps([what, table])), shipment.folder)
+    title = f"{Path(values['sweep']).stem.removesuffix('-sweep')}-sweep"
+    name = job_id(title, "tune", "", {"sweep": identity})
+    run = out or f"{RUNS}/{name}"
+    if run != f"{RUNS}/{name}":
+        name = job_id(title, "tune", run, {"sweep": identity})
+    notes += _home_note(run)
+    if "://" not in run:
+        notes.append(
+            f"{run} must be a folder that every machine of the cluster sees, where trials write; "
+            "or give --out a URI, such as s3://bucket/sweeps/a"
+        )
+    words = ["tune", source, *_repeated("--set", [*overrides, *more]), "--out", run]
+    words += ["--verbose"] if values["verbose"] else []
+    return Submission(name, tuple(words), run, True, values["resume"], tuple(notes))
+
+
+def _home_note(run: str) -> list[str]:
+    if not run.startswith(f"{Path.home()}/"):
+        return []
+    return [f"{run} is a path of this machine's; quote a ~ that the cluster is to read"]
 
 
 def _evaluate(values: Values, shipment: Shipment) -> Submission:
@@ -143,6 +184,7 @@ def _evaluate(values: Values, shipment: Shipment) -> Submission:
 #: The commands that can be submitted, and what makes a job of each.
 SUBMITTABLE: dict[str, Callable[[Values, Shipment], Submission]] = {
     "train": _train,
+    "tune": _tune,
     "evaluate": _evaluate,
 }
 

@@ -23,6 +23,7 @@ from orchestrator.evaluate import headline_metric, metric_names
 from orchestrator.resume import find_state
 from orchestrator.storage import Storage
 from orchestrator.sweep import record, rows
+from orchestrator.sweep.handover import beside
 from orchestrator.sweep.resources import bundles, num_actors
 from orchestrator.sweep.settings import SweepSettings, read_sweep
 from orchestrator.sweep.space import check_space, configure, points
@@ -37,19 +38,19 @@ if TYPE_CHECKING:
 BEST = "best.toml"
 
 
-def location(path: str, out: str | None, resume: bool) -> str:
-    """`out`, or the first free runs/NAME, by the file's name; to resume, the last one there is."""
-    return free_location(Path(path).stem, out, resume)
+def location(source: str, out: str | None, resume: bool) -> str:
+    """`out`, or the first free runs/NAME-sweep, ...; to resume, the last one there is."""
+    return free_location(f"{Path(source).stem.removesuffix('-sweep')}-sweep", out, resume)
 
 
-def execute(path: str, given: str, resume: bool, verbose: bool) -> None:
+def execute(source: str, overrides: list[str], given: str, resume: bool, verbose: bool) -> None:
     """Run the sweep in the folder `given`, and show it.
 
     Raises:
       Interrupted: stopped by a signal; what was reported is kept.
       ValueError, MetatrainError: the input was wrong; no trial came to an end.
     """
-    sweep, table = read_sweep(path)
+    sweep, table = read_sweep(source, overrides)
     config, notes = load(table)
     check_space(sweep, table)
     family = open_family(config)
@@ -115,10 +116,13 @@ def _search(
         raise MetatrainError(_why_none(board.rows))
     chosen = configure(table, best[0].point)
     storage.write(BEST, to_toml(chosen).encode())
+    runs = {row.trial: Storage(beside(given, f"/{row.run}")) for row in board.rows if row.run}
     tested = {
-        row.trial: _test(sweep, table, row, len(board.rows), board) for row in best[: sweep.top]
+        row.trial: _test(sweep, table, row, runs[row.trial], board) for row in best[: sweep.top]
     }
+    page = _write_page(sweep, config, storage, runs, board, tested)
     _show_end(sweep, board, best, tested, storage, took_s)
+    RESULTS.print(f"page: {storage.place(page)}")
 
 
 def _show_start(
@@ -140,15 +144,14 @@ def _show_start(
 
 
 def _test(
-    sweep: SweepSettings, table: Table, row: Row, num_trials: int, board: SweepBoard
+    sweep: SweepSettings, table: Table, row: Row, storage: Storage, board: SweepBoard
 ) -> Result:
     """The trial's best checkpoint on the test tasks, its picture and page."""
     from orchestrator.launch import launch
 
     config = configure(table, row.point)
-    storage = Storage(row.run)
     chosen = (
-        f"best of {num_trials} trials by validation {board.metric} "
+        f"best of {len(board.rows)} trials by validation {board.metric} "
         f"({sweep.search.searcher}, {sweep.search.scheduler})"
     )
     state, fingerprint, _ = find_state(config, storage, True, False)
@@ -180,6 +183,25 @@ def _test(
             return result
         finally:
             run.close()
+
+
+def _write_page(
+    sweep: SweepSettings,
+    config: MetaConfig,
+    storage: Storage,
+    runs: dict[str, Storage],
+    board: SweepBoard,
+    tested: dict[str, Result],
+) -> str:
+    from orchestrator.page.page import headline
+    from orchestrator.page.sweep_page import write_sweep_page
+
+    shown = [
+        {"trial": trial, "headline": headline(result.as_dict()), "protocol": result.protocol}
+        for trial, result in tested.items()
+    ]
+    objective = (board.metric, board.mode)
+    return write_sweep_page(config.name, sweep, storage, runs, board.rows, objective, shown)
 
 
 def _why_none(found: Sequence[Row]) -> str:

@@ -1,21 +1,16 @@
 """A run as one HTML file that opens without a network: result, protocol, curves, picture."""
 
 import base64
-import io
 import json
-from pathlib import Path
 from typing import Any
-
-import jinja2
-from matplotlib.figure import Figure
 
 from orchestrator.config import MetaConfig
 from orchestrator.metrics_log import read_metrics
+from orchestrator.page.html import render, svg
 from orchestrator.page.training_curves import draw
 from orchestrator.storage import Storage
 
 NAME = "report.html"
-_HERE = Path(__file__).parent
 
 
 def write_page(config: MetaConfig, storage: Storage) -> str:
@@ -25,21 +20,19 @@ def write_page(config: MetaConfig, storage: Storage) -> str:
     """
     result = json.loads(storage.read("evaluation.json"))
     picture = storage.read("picture.png") if storage.exists("picture.png") else b""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    page = environment.get_template("page.html").render(
+    page = render(
+        "page.html",
         name=config.name,
         scores=_scores(result["per_step"], {0, *config.evaluation.inner_steps}),
-        headline=_headline(result),
+        headline=headline(result),
         protocol=result["protocol"],
         checkpoint=result["checkpoint"],
         theta_sha256=result["theta_sha256"],
-        curves=_svg(draw(read_metrics(storage))),
+        curves=svg(draw(read_metrics(storage))),
         picture=base64.b64encode(picture).decode(),
         configuration=storage.read("config.toml").decode(),
     )
-    storage.write(NAME, page.encode())
+    storage.write(NAME, page)
     return NAME
 
 
@@ -55,7 +48,8 @@ def _scores(per_step: list[dict[str, float]], shown: set[int]) -> list[dict[str,
     ]
 
 
-def _headline(result: dict[str, Any]) -> str:
+def headline(result: dict[str, Any]) -> str:
+    """The test score before and after adaptation, of what evaluation.json holds."""
     name = "accuracy" if "accuracy" in result["after"] else "loss"
     before, after = (_with_interval(name, result[when]) for when in ("before", "after"))
     return f"{name} {before} → {after}"
@@ -65,11 +59,3 @@ def _with_interval(name: str, row: dict[str, float]) -> str:
     if name == "accuracy":
         return f"{100 * row[name]:.2f} ± {100 * row[f'{name}_ci95']:.2f} %"
     return f"{row[name]:.4f} ± {row[f'{name}_ci95']:.4f}"
-
-
-def _svg(figure: Figure) -> str:
-    """The figure as an <svg> element."""
-    content = io.StringIO()
-    figure.savefig(content, format="svg", metadata={"Date": None})
-    text = content.getvalue()
-    return text[text.index("<svg") :]

@@ -1,5 +1,6 @@
 """The shell that makes a trial Ray Tune's: an actor, whose placement group holds the run's own."""
 
+import platform
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -7,6 +8,7 @@ from ray import tune
 from orchestrator.checkpoint import load_latest
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
+from orchestrator.sweep import record
 from orchestrator.sweep.dimension import holds
 from orchestrator.sweep.handover import beside
 from orchestrator.sweep.space import Point
@@ -66,10 +68,16 @@ class RayTrial(tune.Trainable):
         self._close()
 
     def _open(self) -> "Trial":
-        from orchestrator.sweep.trial import Trial
+        from orchestrator.sweep.trial import FOLDER, Trial
 
         shared = self._given[SHARED]
-        location = beside(shared["trials"], f"/{self.trial_id}")
+        if not Storage(shared["sweep"]).exists(record.NAME):
+            raise ValueError(
+                f"{Storage(shared['sweep']).location} is not the sweep's folder on "
+                f"{platform.node()}: give an --out that every machine of the cluster sees, such as "
+                "s3://bucket/sweeps/a"
+            )
+        location = beside(shared["sweep"], f"/{FOLDER}/{self.trial_id}")
         return Trial(shared["table"], point_of(self._given), location, self._donor)
 
     def _close(self) -> None:

@@ -18,7 +18,6 @@ from orchestrator.ray_session import start_ray
 from orchestrator.storage import Storage
 from orchestrator.sweep.board import SweepBoard
 from orchestrator.sweep.dimension import Dimension
-from orchestrator.sweep.handover import beside
 from orchestrator.sweep.ray_relay import Relay
 from orchestrator.sweep.ray_trial import POINT, SHARED, RayTrial
 from orchestrator.sweep.resources import bundles, check_room, num_actors
@@ -91,7 +90,7 @@ def _tuner(
     settled = {**table, "workers": {**table.get("workers", {}), "count": num_actors(config)}}
     shared = {
         "table": settled,
-        "trials": beside(location, "/trials"),
+        "sweep": location,
         "metric": board.metric,
         "when": {key: dimension.when for key, dimension in sweep.space.items()},
     }

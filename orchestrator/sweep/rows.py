@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestrator.checkpoint import name_of, path
 from orchestrator.storage import Storage
 
 NAME = "sweep.parquet"
@@ -21,7 +22,7 @@ class Row:
 
     point: its hyperparameters, dotted. step: outer steps done. latest: its last validation.
     score: the best one of the sweep's metric so far, at best_step; nan before the first.
-    seconds: of training. run: its folder. failed: the cause, "" if it did not fail.
+    seconds: of training. run: its folder, below the sweep's. failed: the cause, or "".
     """
 
     trial: str
@@ -35,6 +36,11 @@ class Row:
     replaced_actors: int = 0
     run: str = ""
     failed: str = ""
+
+    @property
+    def checkpoint(self) -> str:
+        """The best one's folder, below the sweep's; "" before the first validation."""
+        return f"{self.run}/{path(name_of(self.best_step))}" if self.best_step else ""
 
     @property
     def is_over(self) -> bool:
@@ -76,6 +82,7 @@ def ranked(rows: Iterable[Row], mode: str) -> list[Row]:
 def write(storage: Storage, rows: Sequence[Row], keys: Sequence[str], metric: str) -> None:
     """Write sweep.parquet: a column for each key, whose type is that of its values."""
     columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in _PLAIN}
+    columns["checkpoint"] = [row.checkpoint for row in rows]
     columns[f"best_{metric}"] = [_or_none(row.score) for row in rows]
     for name in sorted({name for row in rows for name in row.latest}):
         columns[f"last_{name}"] = [row.latest.get(name) for row in rows]

@@ -1,5 +1,6 @@
 """The schema of a sweep's file. Nothing here imports TensorFlow or Ray."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -7,9 +8,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from orchestrator import config as configuration
 from orchestrator.config import flatten
-from orchestrator.config_errors import explain
+from orchestrator.config_errors import explain, suggest
 from orchestrator.sweep.dimension import Dimension
 from workers.settings.section import Section
+
+SHIPPED = configuration.PRESETS / "sweeps"
 
 
 class SearchSettings(Section):
@@ -98,15 +101,31 @@ class SweepSettings(Section):
         return self
 
 
-def read_sweep(path: str) -> tuple[SweepSettings, configuration.Table]:
-    """A sweep's file, and the table of its base with its overrides.
+def shipped_sweeps() -> list[str]:
+    """Their names, sorted."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
+
+def read_sweep(
+    source: str, overrides: Iterable[str] = ()
+) -> tuple[SweepSettings, configuration.Table]:
+    """A sweep, and the table of its base with its overrides.
+
+    Args:
+      source: the name of a shipped one, or a file that ends in .toml.
+      overrides: `key=value` texts that go over the sweep's own.
     Raises:
       ValueError: one line that names the key, the value and what is allowed.
     """
-    if not path.endswith(".toml"):
-        raise ValueError(f"{path} is no sweep: give a file that ends in .toml")
-    sweep = parse_sweep(configuration.read_table(path), path)
+    if not source.endswith(".toml") and source not in shipped_sweeps():
+        raise ValueError(
+            f"no sweep is called '{source}'{suggest(source, shipped_sweeps())}; there are "
+            f"{', '.join(shipped_sweeps())}, or give a file that ends in .toml"
+        )
+    path = source if source.endswith(".toml") else str(SHIPPED / f"{source}.toml")
+    sweep = parse_sweep(configuration.read_table(path), source)
+    given = dict(map(configuration.parse_override, overrides))
+    sweep = sweep.model_copy(update={"overrides": sweep.overrides | given})
     beside = Path(path).parent / sweep.base
     base = str(beside) if sweep.base.endswith(".toml") and beside.is_file() else sweep.base
     table = configuration.read_table(base)

@@ -20,6 +20,8 @@ from orchestrator.sweep.handover import where_to_go_on
 from orchestrator.sweep.locked import WithoutTestTasks
 from orchestrator.sweep.space import Point, configure
 
+#: Where the runs are, below the sweep's folder.
+FOLDER = "trials"
 # A killed predecessor may hold the folder until its process has ended.
 _CLAIM_WITHIN_S = 60.0
 
@@ -36,7 +38,6 @@ class Trial:
         config = configure(table, point)
         self._num_steps = config.outer.steps
         storage, state = where_to_go_on(config, location, donor)
-        self.location = storage.location
         fingerprint: Table = {}
         if state is None:
             state, fingerprint, _ = find_state(config, storage, True, False)
@@ -64,7 +65,8 @@ class Trial:
         """Train up to the next validation, and wait until its checkpoint is written.
 
         Returns:
-          what is reported: step, every validation metric, seconds of training so far, the folder.
+          what is reported: step, every validation metric, seconds of training so far, and where the
+          run is, seen from the sweep's folder.
         Raises:
           MetatrainError: the run failed.
         """
@@ -95,7 +97,7 @@ class Trial:
             "step": step,
             **validation["scores"],
             "seconds": self._seconds,
-            "run": self.location,
+            "run": f"{FOLDER}/{self._storage.name}",
             "done": step >= self._num_steps,
             **asdict(self._launched.pool.incidents),
         }

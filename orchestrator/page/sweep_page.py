@@ -1,0 +1,80 @@
+"""A sweep as one HTML file: what was found, what it was found among, what mattered."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.metrics_log import read_metrics
+from orchestrator.page.html import render, svg
+from orchestrator.page.sweep_pictures import curves, importance_bars, parallel_coordinates
+from orchestrator.storage import Storage
+from orchestrator.sweep import record, rows
+from orchestrator.sweep.importance import importances
+from orchestrator.sweep.rows import Row
+from orchestrator.sweep.settings import SweepSettings
+
+NAME = "report.html"
+
+
+def write_sweep_page(
+    name: str,
+    sweep: SweepSettings,
+    storage: Storage,
+    runs: dict[str, Storage],
+    found: Sequence[Row],
+    objective: tuple[str, str],
+    tested: Sequence[dict[str, Any]],
+) -> str:
+    """Write report.html into the sweep's folder; its name.
+
+    Args:
+      runs: where each trial's run is. found: all trials. objective: metric and mode.
+      tested: {"trial", "headline", "protocol"} of those that were evaluated on the test tasks.
+    """
+    metric, mode = objective
+    ranked = rows.ranked(found, mode)
+    best, keys = ranked[0], list(sweep.space)
+    shares, left_out = importances(ranked, sweep.space, mode)
+    page = render(
+        "sweep.html",
+        name=name,
+        headline=f"best of {len(found)} trials: validation {metric} {best.score:.4f}",
+        best={key: _plain(value) for key, value in best.point.items()},
+        tested=tested,
+        metric=metric,
+        coordinates=svg(parallel_coordinates(ranked, sweep.space)),
+        curves=svg(curves([_curve(runs[row.trial], metric) for row in ranked], metric)),
+        importance=svg(importance_bars(shares)) if shares else "",
+        left_out=left_out,
+        scored=len(ranked),
+        trials=[_line(row, keys, metric) for row in _in_order(found, ranked)],
+        configuration=storage.read(record.NAME).decode(),
+    )
+    storage.write(NAME, page)
+    return NAME
+
+
+def _curve(run: Storage, metric: str) -> list[tuple[int, float]]:
+    name = f"validation_{metric}"
+    return [(row["step"], row[name]) for row in read_metrics(run) if name in row]
+
+
+def _in_order(found: Sequence[Row], ranked: Sequence[Row]) -> list[Row]:
+    """The best first, those without a score last."""
+    return [*ranked, *(row for row in found if row not in ranked)]
+
+
+def _line(row: Row, keys: Sequence[str], metric: str) -> dict[str, str]:
+    return {
+        "trial": row.trial,
+        "status": row.status + (f": {row.failed}" if row.failed else ""),
+        f"best {metric}": _plain(row.score),
+        "at step": str(row.best_step),
+        "steps": str(row.step),
+        "seconds": f"{row.seconds:.0f}",
+        **{key: _plain(row.point.get(key, "")) for key in keys},
+        "run": row.run,
+    }
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

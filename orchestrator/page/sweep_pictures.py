@@ -1,0 +1,123 @@
+"""A sweep's pictures: parallel coordinates, a curve per trial, importances."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from orchestrator.sweep.dimension import Dimension
+from orchestrator.sweep.rows import Row
+
+_COLORS = colormaps["viridis_r"]
+Curve = Sequence[tuple[int, float]]
+Tick = tuple[float, str]
+# Where a trial is drawn at a hyperparameter that it has not: below the axis.
+_ABSENT = -0.12
+
+
+def parallel_coordinates(ranked: Sequence[Row], space: Mapping[str, Dimension]) -> Figure:
+    """An axis for each hyperparameter and one for the score; a line for each trial.
+
+    Args:
+      ranked: trials with a score, the best first: it is drawn last, and darkest.
+    """
+    keys = list(space)
+    figure = Figure(figsize=(1.7 * (len(keys) + 1) + 1, 3.6), layout="constrained")
+    axes = figure.subplots()
+    columns = [_column([row.point.get(key) for row in ranked], space[key]) for key in keys]
+    columns.append(_numbers([row.score for row in ranked], log=False))
+    heights = np.array([column[0] for column in columns])
+    for place in reversed(range(len(ranked))):
+        axes.plot(heights[:, place], color=_color(place, len(ranked)), lw=2.5 if place == 0 else 1)
+    for place, (_, ticks) in enumerate(columns):
+        axes.axvline(place, color="0.6", lw=0.8, zorder=0)
+        for height, label in ticks:
+            axes.annotate(
+                label, (place, height), (4, 0), textcoords="offset points", fontsize=7, va="center"
+            )
+    axes.set_xticks(range(len(columns)), [*(_two_lines(key) for key in keys), "score"], fontsize=8)
+    axes.set_xlim(-0.1, len(columns) - 0.6)
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def curves(of_trials: Sequence[Curve], metric: str) -> Figure:
+    """Validation against outer steps; the trials in order of rank, the best first."""
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for place in reversed(range(len(of_trials))):
+        points = of_trials[place]
+        axes.plot(
+            [step for step, _ in points],
+            [score for _, score in points],
+            marker="o" if len(points) == 1 else None,
+            color=_color(place, len(of_trials)),
+            lw=2.5 if place == 0 else 1,
+            label="best" if place == 0 else None,
+        )
+    scores = [score for points in of_trials for _, score in points if np.isfinite(score)]
+    if metric == "loss" and scores and min(scores) > 0:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("outer step")
+    axes.set_ylabel(f"validation {metric}")
+    axes.legend(frameon=False)
+    return figure
+
+
+def importance_bars(shares: Mapping[str, float]) -> Figure:
+    """A bar for each hyperparameter."""
+    figure = Figure(figsize=(6.4, 0.4 * len(shares) + 0.8), layout="constrained")
+    axes = figure.subplots()
+    names = list(shares)[::-1]
+    bars = axes.barh(names, [shares[name] for name in names], color="C0")
+    axes.bar_label(bars, [f"{shares[name]:.0%}" for name in names], padding=3)
+    axes.set_xlim(0, 1.1)
+    axes.set_xticks([])
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    return figure
+
+
+def _column(values: Sequence[Any], dimension: Dimension) -> tuple[list[float], list[Tick]]:
+    """Heights from 0 to 1, below where there is no value, and labels at heights."""
+    if dimension.kind not in ("choice", "grid"):
+        return _numbers(values, log=dimension.kind == "loguniform")
+    names = list(dict.fromkeys(str(value) for value in dimension.extremes))
+    at = {name: place / max(1, len(names) - 1) for place, name in enumerate(names)}
+    heights = [_ABSENT if value is None else at[str(value)] for value in values]
+    return heights, _ticks([(height, name) for name, height in at.items()], heights)
+
+
+def _numbers(values: Sequence[Any], log: bool) -> tuple[list[float], list[Tick]]:
+    numbers = np.array([np.nan if value is None else float(value) for value in values])
+    if not np.isfinite(numbers).any():
+        return [_ABSENT] * len(values), _ticks([], [_ABSENT])
+    scaled = np.log(numbers) if log else numbers
+    low, high = np.nanmin(scaled), np.nanmax(scaled)
+    heights = list(np.nan_to_num((scaled - low) / ((high - low) or 1), nan=_ABSENT))
+    ticks = np.linspace(low, high, 5) if high > low else np.array([low])
+    labels = np.exp(ticks) if log else ticks
+    found = [
+        (float((tick - low) / ((high - low) or 1)), f"{label:.3g}")
+        for tick, label in zip(ticks, labels, strict=True)
+    ]
+    return heights, _ticks(found, heights)
+
+
+def _ticks(of_values: list[Tick], heights: Sequence[float]) -> list[Tick]:
+    return [*of_values, *([(_ABSENT, "none")] if _ABSENT in heights else [])]
+
+
+def _two_lines(key: str) -> str:
+    section, _, name = key.rpartition(".")
+    return f"{section}.\n{name}" if section else name
+
+
+def _color(place: int, number: int) -> Any:
+    return _COLORS(1 - 0.85 * place / max(1, number - 1))
