@@ -232,6 +232,9 @@ def _show_end(
         )
         result = tested[row.trial]
         print_result(RESULTS, result, tuple(sorted(set(_reported(result)))))
+    for row in board.rows:
+        if row.failed:
+            NOTES.print(f"trial {row.trial} failed: {row.failed.splitlines()[0]}", markup=False)
     trained_s = sum(row.seconds for row in board.rows)
     RESULTS.print(
         f"{len(board.rows)} trials in {took_s:.0f} s, {trained_s:.0f} s of training in all"

@@ -71,7 +71,8 @@ class SweepBoard:
     def start(self, trial: str, point: Point) -> None:
         """A trial begins, or goes on."""
         row = self._rows.setdefault(trial, Row(trial, point))
-        self._put(replace(row, point=point, status="running"), f"{self._name(trial)} begins")
+        begins = "goes on" if row.step else "begins"
+        self._put(replace(row, point=point, status="running"), f"{self._name(trial)} {begins}")
 
     def report(self, trial: str, report: dict[str, Any]) -> None:
         """A trial was validated, or failed."""

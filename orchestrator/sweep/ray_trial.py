@@ -32,6 +32,7 @@ class RayTrial(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Remember what to open; nothing is opened before the first step."""
         self._given = config
+        self._step = 0
         self._donor: MetaState | None = None
         self._trial: Trial | None = None
 
@@ -41,9 +42,11 @@ class RayTrial(tune.Trainable):
         try:
             if self._trial is None:
                 self._trial = self._open()
-            return {"failed": "", **self._trial.advance()}
+            report = self._trial.advance()
         except (MetatrainError, ValueError) as error:
-            return {"failed": str(error), metric: float("nan"), "done": True}
+            return {"failed": str(error), metric: float("nan"), "step": self._step, "done": True}
+        self._step = int(report["step"])
+        return {"failed": "", **report}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """For population-based training: what another trial may go on from."""
@@ -60,7 +63,7 @@ class RayTrial(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """The process serves another trial: TensorFlow is there already."""
         self._close()
-        self._given, self._donor = new_config, None
+        self._given, self._donor, self._step = new_config, None, 0
         return True
 
     def cleanup(self) -> None:

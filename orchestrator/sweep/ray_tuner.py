@@ -14,7 +14,7 @@ from ray.tune.schedulers import (
 )
 
 from orchestrator.config import MetaConfig, Table
-from orchestrator.ray_session import start_ray
+from orchestrator.ray_session import interruptible, start_ray
 from orchestrator.storage import Storage
 from orchestrator.sweep.board import SweepBoard
 from orchestrator.sweep.dimension import Dimension
@@ -73,7 +73,8 @@ def run(
             tuner = tune.Tuner.restore(where, trainable, storage_filesystem=storage.filesystem)
         else:
             tuner = _tuner(sweep, table, config, location, trainable, board)
-        tuner.fit()
+        with interruptible():
+            tuner.fit()
     finally:
         Relay.board = None
 

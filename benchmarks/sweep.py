@@ -1,0 +1,82 @@
+"""The shipped sinusoid sweep against its preset: what it finds, what ASHA saves, what Tune costs.
+
+    python benchmarks/sweep.py
+
+One run each of the preset, the sweep, and the same trials without early stopping, one after
+another. `lost` is the share of the wall-clock time of two slots, from the command to the end of the
+last trial, that no trial trained or validated in: starting Ray and TensorFlow, compiling, Tune, and
+slots that were empty at the end.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import tomli_w
+import typer
+from rich.console import Console
+
+from orchestrator import checkpoint
+from orchestrator.config import read_table
+from orchestrator.storage import Storage
+from orchestrator.sweep.settings import SHIPPED
+
+CONSOLE = Console(highlight=False, width=110)
+_SLOTS = 2
+
+
+def main(sweep: str = "sinusoid", out: Path | None = None) -> None:
+    """Run all three, in folders below `out`."""
+    folder = out or Path(tempfile.mkdtemp())
+    table = read_table(str(SHIPPED / f"{sweep}.toml"))
+    _run("train", table["base"], "--workers", "0", "--out", f"{folder}/preset")
+    preset = _validated(folder / "preset")
+    CONSOLE.print(f"preset: validation {table['metric']} {preset['score']:.4f}")
+    took: dict[str, float] = {}
+    for scheduler in ("asha", "none"):
+        changed = {**table, "search": {**table["search"], "scheduler": scheduler}}
+        file = folder / f"{scheduler}.toml"
+        file.write_text(tomli_w.dumps(changed))
+        took[scheduler] = _run("tune", str(file), "--out", f"{folder}/{scheduler}")
+        _tell(scheduler, folder / scheduler, table, preset["score"], took[scheduler])
+    CONSOLE.print(f"ASHA saves {1 - took['asha'] / took['none']:.0%} of the time")
+
+
+def _tell(scheduler: str, folder: Path, table: dict, preset: float, took_s: float) -> None:
+    found = pq.read_table(folder / "sweep.parquet").to_pylist()
+    best = min(found, key=lambda row: row[f"best_{table['metric']}"])
+    score, trained_s = best[f"best_{table['metric']}"], sum(row["seconds"] for row in found)
+    tested = json.loads((folder / best["run"] / "evaluation.json").read_text())["after"]
+    values = {key: best[key] for key in table["space"]}
+    CONSOLE.print(
+        f"{scheduler}: {len(found)} trials in {took_s:.0f} s, {trained_s:.0f} s of training, "
+        f"lost {1 - trained_s / (_SLOTS * took_s):.0%}; steps {sorted(row['step'] for row in found)}"
+        f"\nbest: validation {table['metric']} {score:.4f}, {1 - score / preset:.0%} below the "
+        f"preset's; test {tested['loss']:.4f} ± {tested['loss_ci95']:.4f}; {values}"
+    )
+
+
+def _validated(run: Path) -> dict:
+    return checkpoint.best(Storage(str(run)))[1]
+
+
+def _run(*words: str) -> float:
+    """Seconds until the command's search is over: its test tasks and pictures come after it."""
+    began = time.monotonic()
+    command = [sys.executable, "-m", "metatrain", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        over = began
+        for line in process.stderr:
+            if not line.startswith(("starting TensorFlow", "evaluating", "drawing")):
+                over = time.monotonic()
+    assert process.returncode == 0, words
+    return over - began
+
+
+if __name__ == "__main__":
+    typer.run(main)
