@@ -9,6 +9,7 @@ slots that were empty at the end.
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -54,8 +55,8 @@ def _tell(scheduler: str, folder: Path, table: dict, preset: float, took_s: floa
     values = {key: best[key] for key in table["space"]}
     CONSOLE.print(
         f"{scheduler}: {len(found)} trials in {took_s:.0f} s, {trained_s:.0f} s of training, "
-        f"lost {1 - trained_s / (_SLOTS * took_s):.0%}; steps {sorted(row['step'] for row in found)}"
-        f"\nbest: validation {table['metric']} {score:.4f}, {1 - score / preset:.0%} below the "
+        f"lost {1 - trained_s / (_SLOTS * took_s):.0%}; "
+        f"steps {sorted(row['step'] for row in found)}\nbest: validation {table['metric']} {score:.4f}, {1 - score / preset:.0%} below the "
         f"preset's; test {tested['loss']:.4f} ± {tested['loss_ci95']:.4f}; {values}"
     )
 
@@ -65,14 +66,14 @@ def _validated(run: Path) -> dict:
 
 
 def _run(*words: str) -> float:
-    """Seconds until the command's search is over: its test tasks and pictures come after it."""
+    """Seconds until the last trial is over: test tasks and pictures come after it."""
     began = time.monotonic()
     command = [sys.executable, "-m", "metatrain", *words]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         over = began
         for line in process.stderr:
-            if not line.startswith(("starting TensorFlow", "evaluating", "drawing")):
+            if re.match(r"trial \d+ (finished|stopped|failed)", line):
                 over = time.monotonic()
     assert process.returncode == 0, words
     return over - began
