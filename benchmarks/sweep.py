@@ -56,7 +56,10 @@ def _tell(scheduler: str, folder: Path, table: dict, preset: float, took_s: floa
     CONSOLE.print(
         f"{scheduler}: {len(found)} trials in {took_s:.0f} s, {trained_s:.0f} s of training, "
         f"lost {1 - trained_s / (_SLOTS * took_s):.0%}; "
-        f"steps {sorted(row['step'] for row in found)}\nbest: validation {table['metric']} {score:.4f}, {1 - score / preset:.0%} below the "
+        f"steps {sorted(row['step'] for row in found)}"
+    )
+    CONSOLE.print(
+        f"best: validation {table['metric']} {score:.4f}, {1 - score / preset:.0%} below the "
         f"preset's; test {tested['loss']:.4f} ± {tested['loss_ci95']:.4f}; {values}"
     )
 

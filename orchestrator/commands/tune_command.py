@@ -97,7 +97,7 @@ def _search(
         from orchestrator.sweep import ray_tuner
         from orchestrator.sweep.board import SweepBoard
 
-        ray_tuner.start(config, verbose)
+        ours = ray_tuner.start(config, verbose)
     num_trials = sweep.samples if sweep.search.searcher == "optuna" else len(points(sweep))
     _show_start(sweep, config, storage, num_trials, metric, mode)
     board = SweepBoard(
@@ -109,7 +109,8 @@ def _search(
             ray_tuner.run(sweep, table, config, given, board)
             board.close()
     finally:
-        ray_tuner.stop()
+        if ours:
+            ray_tuner.stop()
     took_s = time.monotonic() - began
     best = rows.ranked(board.rows, mode)
     if not best:

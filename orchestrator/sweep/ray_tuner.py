@@ -31,8 +31,11 @@ _SNAPSHOT_EVERY_S = "2"
 _STEP = "step"
 
 
-def start(config: MetaConfig, verbose: bool) -> None:
+def start(config: MetaConfig, verbose: bool) -> bool:
     """Join or start Ray; a Ray of our own has room for one trial at least.
+
+    Returns:
+      whether it is ours to stop.
 
     Raises:
       PoolError: no trial can ever be placed.
@@ -44,11 +47,12 @@ def start(config: MetaConfig, verbose: bool) -> None:
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", _SNAPSHOT_EVERY_S)
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the other output greets at any verbosity
-    needed = bundles(config)
-    if not ray.is_initialized():
+    needed, ours = bundles(config), not ray.is_initialized()
+    if ours:
         cores = len(os.sched_getaffinity(0))
         start_ray(max(cores, sum(bundle["CPU"] for bundle in needed)), verbose)
     check_room(needed, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+    return ours
 
 
 def stop() -> None:
