@@ -21,15 +21,14 @@ from orchestrator.commands import tune_command
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-RUN = ["outer.steps=1200", "evaluation.every=400", "checkpoint.every=400"]
+RUN = ["outer.steps=600", "evaluation.every=200", "checkpoint.every=200"]
 RATES = [0.05, 0.02, 0.01]
 NODES, CPUS_EACH = 3, 2
 
 
 def living() -> list[gcs_pb2.ActorTableData]:
     """The actors that Ray knows to be alive."""
-    ray_state._connect_and_get_accessor()
-    table = ray_state.global_state_accessor.get_actor_table(None, "ALIVE")
+    table = ray_state._connect_and_get_accessor().get_actor_table(None, "ALIVE")
     return [gcs_pb2.ActorTableData.FromString(row) for row in table]
 
 
