@@ -18,7 +18,7 @@ class Dimension(Section):
     uniform: tuple[float, float] | None = Field(None, description="[low, high]")
     loguniform: tuple[float, float] | None = Field(None, description="[low, high], low > 0")
     quniform: tuple[float, float, float] | None = Field(
-        None, description="[low, high, step]: multiples of step"
+        None, description="[low, high, step]: multiples of step, whole if low and step are"
     )
     randint: tuple[int, int] | None = Field(None, description="[low, high), whole numbers")
     when: dict[str, Any] = Field(
@@ -55,7 +55,7 @@ class Dimension(Section):
             return list(values)
         if self.kind == "randint":
             return [values[0], values[1] - 1]
-        return list(values[:2])
+        return [self.typed(value) for value in values[:2]]
 
     def draw(self, rng: np.random.Generator) -> Any:
         """A value, independent of all others."""
@@ -70,16 +70,24 @@ class Dimension(Section):
                 return float(np.clip(np.exp(rng.uniform(*np.log(values))), low, high))
             case "quniform":
                 low, high, step = values
-                return float(np.clip(round(rng.uniform(low, high) / step) * step, low, high))
+                value = np.clip(round(rng.uniform(low, high) / step) * step, low, high)
+                return self.typed(float(value))
             case _:
                 return int(rng.integers(*values))
+
+    def typed(self, value: Any) -> Any:
+        """The value as a whole number where all of the range are: Tune draws floats there."""
+        if self.quniform is None or not isinstance(value, float):
+            return value
+        low, _, step = self.quniform
+        return int(value) if low.is_integer() and step.is_integer() else value
 
     def nearest(self, value: Any) -> Any:
         """The value itself, or the end of the range that it has left."""
         if self.kind in ("choice", "grid"):
             return value
         low, high = self.extremes
-        return min(max(value, low), high)
+        return self.typed(min(max(value, low), high))
 
 
 def holds(conditions: dict[str, Any], point: dict[str, Any]) -> bool:

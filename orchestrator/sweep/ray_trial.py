@@ -9,9 +9,8 @@ from orchestrator.checkpoint import load_latest
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from orchestrator.sweep import record
-from orchestrator.sweep.dimension import holds
 from orchestrator.sweep.handover import beside
-from orchestrator.sweep.space import Point
+from orchestrator.sweep.space import Point, active
 from workers.errors import MetatrainError
 
 if TYPE_CHECKING:  # imports TensorFlow, which the driver of a sweep does not need as it runs
@@ -91,7 +90,6 @@ class RayTrial(tune.Trainable):
 
 def point_of(config: dict[str, Any]) -> Point:
     """The values of a trial's own, by dotted name: those whose conditions hold."""
-    shared = config[SHARED]
     values = config.get(POINT, config)
-    point = {key: values[key] for key in shared["when"] if key in values}
-    return {key: value for key, value in point.items() if holds(shared["when"][key], point)}
+    space = config[SHARED]["space"]
+    return active(space, {key: d.typed(values[key]) for key, d in space.items() if key in values})

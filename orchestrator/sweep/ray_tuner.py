@@ -97,7 +97,7 @@ def _tuner(
         "table": settled,
         "sweep": location,
         "metric": board.metric,
-        "when": {key: dimension.when for key, dimension in sweep.space.items()},
+        "space": dict(sweep.space),
     }
     space: dict[str, Any] = {SHARED: shared}
     searcher, samples = None, sweep.samples
