@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -27,7 +27,7 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
             f"{key} = {first['input']!r}: needs more values ({field.description if field else ''})"
         )
     if kind in ("missing", "union_tag_not_found"):
-        kinds = [_kind(option) for option in _sections(field)]
+        kinds = [_kind(option) for option in _sections(field) if "kind" in option.model_fields]
         if not kinds:
             return f"{key} is missing" + (f" ({field.description})" if field else "")
         return f"{key}.kind is missing; allowed are {', '.join(kinds)}"
@@ -41,10 +41,10 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
     elif first["loc"] and isinstance(first["loc"][-1], int):
         key = f"{key}[{first['loc'][-1]}]"
     if not keys or (kind == "value_error" and _sections(field)):
-        return message
-    if _sections(field):
-        return f"{key} = {first['input']!r} is not a table of keys"
+        return f"{key}: {message}" if _is_mapping(field) else message
     described = f" ({field.description})" if field and field.description else ""
+    if _sections(field):
+        return f"{key} = {first['input']!r} is not a table of keys{described}"
     return f"{key} = {first['input']!r}: {message}{described}"
 
 
@@ -81,6 +81,11 @@ def _sections(field: FieldInfo | None) -> list[type[BaseModel]]:
         return []
     options: Any = get_args(field.annotation) or (field.annotation,)
     return [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
+
+
+def _is_mapping(field: FieldInfo | None) -> bool:
+    """Whether it holds sections under names of the user's, which they do not know themselves."""
+    return field is not None and get_origin(field.annotation) is dict
 
 
 def _kind(section: type[BaseModel]) -> str:

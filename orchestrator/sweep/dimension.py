@@ -1,5 +1,6 @@
 """One hyperparameter: what its values are drawn from, and when it is there at all."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,14 @@ class Dimension(Section):
         if kind in ("choice", "grid"):
             return self
         low, high = values[:2]
-        if low > high or (kind == "randint" and low == high):
+        if low >= high:
             raise ValueError(f"{kind} = {list(values)}: the low end must be below the high one")
         if kind == "loguniform" and low <= 0:
             raise ValueError(f"loguniform = {list(values)}: the low end must be above 0")
-        if kind == "quniform" and not 0 < values[2] <= max(high - low, values[2]):
+        if kind == "quniform" and values[2] <= 0:
             raise ValueError(f"quniform = {list(values)}: the step must be above 0")
+        if kind == "quniform" and any(not _is_multiple(end, values[2]) for end in (low, high)):
+            raise ValueError(f"quniform = {list(values)}: the ends must be multiples of the step")
         return self
 
     @property
@@ -69,9 +72,7 @@ class Dimension(Section):
                 low, high = values
                 return float(np.clip(np.exp(rng.uniform(*np.log(values))), low, high))
             case "quniform":
-                low, high, step = values
-                value = np.clip(round(rng.uniform(low, high) / step) * step, low, high)
-                return self.typed(float(value))
+                return self.nearest(rng.uniform(*values[:2]))
             case _:
                 return int(rng.integers(*values))
 
@@ -83,9 +84,12 @@ class Dimension(Section):
         return int(value) if low.is_integer() and step.is_integer() else value
 
     def nearest(self, value: Any) -> Any:
-        """The value itself, or the end of the range that it has left."""
+        """The value itself, the multiple of the step, or the end of the range that it has left."""
         if self.kind in ("choice", "grid"):
             return value
+        if self.quniform is not None:
+            step = self.quniform[2]
+            value = float(round(value / step) * step)
         low, high = self.extremes
         return self.typed(min(max(value, low), high))
 
@@ -96,3 +100,7 @@ def holds(conditions: dict[str, Any], point: dict[str, Any]) -> bool:
         point.get(key) in (value if isinstance(value, list | tuple) else [value])
         for key, value in conditions.items()
     )
+
+
+def _is_multiple(value: float, step: float) -> bool:
+    return math.isclose(value / step, round(value / step))

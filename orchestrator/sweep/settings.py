@@ -9,8 +9,8 @@ from pydantic import Field, ValidationError, model_validator
 from orchestrator import config as configuration
 from orchestrator.config import flatten
 from orchestrator.config_errors import explain, suggest
-from orchestrator.sweep.dimension import Dimension
-from workers.settings.section import Section
+from orchestrator.sweep.dimension import Dimension, holds
+from workers.settings.section import Section, setting
 
 SHIPPED = configuration.PRESETS / "sweeps"
 
@@ -24,21 +24,23 @@ class SearchSettings(Section):
     scheduler: Literal["none", "asha", "median", "pbt"] = Field(
         "none", description="who stops trials early, or (pbt) perturbs them as they run"
     )
-    parallel: int | None = Field(
-        None, description="trials at a time, >= 1; unset: as many as there is room for", ge=1
+    parallel: int | None = setting(
+        None, "trials at a time, >= 1; unset: as many as there is room for", bits=False, ge=1
     )
-    time_s: float | None = Field(None, description="seconds in all, > 0; unset: no limit", gt=0)
-    grace_steps: int | None = Field(
+    time_s: float | None = setting(None, "seconds in all, > 0; unset: no limit", bits=False, gt=0)
+    grace_steps: int | None = setting(
         None,
-        description="outer steps before a trial may be stopped, >= 1; unset: evaluation.every",
+        "outer steps before a trial may be stopped, >= 1; unset: evaluation.every",
+        bits=False,
         ge=1,
     )
-    reduction_factor: int = Field(
-        4, description="asha keeps the best of so many at each rung, >= 2", ge=2
+    reduction_factor: int = setting(
+        4, "asha keeps the best of so many at each rung, >= 2", bits=False, ge=2
     )
-    perturb_steps: int | None = Field(
+    perturb_steps: int | None = setting(
         None,
-        description="pbt: outer steps between perturbations, >= 1; unset: evaluation.every",
+        "pbt: outer steps between perturbations, >= 1; unset: evaluation.every",
+        bits=False,
         ge=1,
     )
 
@@ -53,14 +55,16 @@ class SweepSettings(Section):
     mode: Literal["min", "max"] | None = Field(
         None, description="whether less or more is better; unset: max for accuracy, min for loss"
     )
-    samples: int = Field(16, description="trials, >= 1; with a grid: of each of its points", ge=1)
-    top: int = Field(1, description="best trials to evaluate on the test tasks, >= 1", ge=1)
-    seed: int = Field(
-        0, description="of what is drawn from the space, 0 to 2^32 - 1", ge=0, lt=2**32
+    samples: int = setting(16, "trials, >= 1; with a grid: of each of its points", bits=False, ge=1)
+    top: int = setting(1, "best trials to evaluate on the test tasks, >= 1", bits=False, ge=1)
+    seed: int = setting(
+        0, "of what is drawn from the space, 0 to 2^32 - 1", bits=False, ge=0, lt=2**32
     )
     mlflow: str | None = Field(None, description="URI of an MLflow server or folder; unset: none")
     overrides: dict[str, Any] = Field({}, description="dotted name = value, as --set")
-    space: dict[str, Dimension] = Field(description="dotted name = what it is drawn from")
+    space: dict[str, Dimension] = Field(
+        description="dotted name = what it is drawn from, as {choice = [1, 2]}"
+    )
     search: SearchSettings = SearchSettings()
 
     @model_validator(mode="after")
@@ -87,18 +91,29 @@ class SweepSettings(Section):
                 "itself; set searcher = 'random'"
             )
         for key, dimension in self.space.items():
-            for other in dimension.when:
-                if other not in self.space:
-                    raise ValueError(
-                        f"space.{key} is drawn when {other} has a value, but {other} is not in "
-                        "the space"
-                    )
-                if self.space[other].when:
-                    raise ValueError(
-                        f"space.{key} depends on {other}, which depends on others itself; name "
-                        "all its conditions in its own `when`"
-                    )
+            for other, wanted in dimension.when.items():
+                self._check_condition(key, other, wanted)
         return self
+
+    def _check_condition(self, key: str, other: str, wanted: Any) -> None:
+        if other not in self.space:
+            raise ValueError(
+                f"space.{key} is drawn when {other} has a value, but {other} is not in the space; "
+                "name a key of the space, in quotes"
+            )
+        if other == key:
+            raise ValueError(f"space.{key} depends on itself; leave {key} out of its `when`")
+        if self.space[other].when:
+            raise ValueError(
+                f"space.{key} depends on {other}, which depends on others itself; name all its "
+                "conditions in its own `when`"
+            )
+        values = self.space[other].choice or self.space[other].grid
+        if wanted == [] or (values and not any(holds({other: wanted}, {other: v}) for v in values)):
+            raise ValueError(
+                f"space.{key} is drawn when {other} = {wanted!r}, which it never is"
+                + (f"; its values are {', '.join(map(repr, values))}" if values else "")
+            )
 
 
 def shipped_sweeps() -> list[str]:
@@ -128,7 +143,10 @@ def read_sweep(
     sweep = sweep.model_copy(update={"overrides": sweep.overrides | given})
     beside = Path(path).parent / sweep.base
     base = str(beside) if sweep.base.endswith(".toml") and beside.is_file() else sweep.base
-    table = configuration.read_table(base)
+    try:
+        table = configuration.read_table(base)
+    except ValueError as error:
+        raise ValueError(f"{path}: base = {sweep.base!r}: {error}") from None
     table.setdefault("name", Path(base).stem)
     for key, value in configuration.kinds_first(sweep.overrides):
         configuration.set_key(table, key, value)
@@ -154,8 +172,9 @@ def _dotted(space: configuration.Table, prefix: str = "") -> configuration.Table
     """Keys with dots, whether they were quoted or written as tables."""
     flat: configuration.Table = {}
     for key, value in space.items():
-        is_section = isinstance(value, dict) and not Dimension.model_fields.keys() & value.keys()
-        if is_section and value:
+        is_dimension = isinstance(value, dict) and Dimension.model_fields.keys() & value.keys()
+        has_tables = isinstance(value, dict) and any(isinstance(v, dict) for v in value.values())
+        if has_tables and not is_dimension:
             flat |= _dotted(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value
