@@ -24,7 +24,7 @@ from orchestrator.resume import find_state
 from orchestrator.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.handover import beside
-from orchestrator.sweep.resources import bundles, num_actors
+from orchestrator.sweep.resources import bundles, count_of, num_actors
 from orchestrator.sweep.settings import SweepSettings, read_sweep
 from orchestrator.sweep.space import check_space, configure, points
 from workers.errors import MetatrainError
@@ -140,7 +140,7 @@ def _show_start(
         f"{storage.location}\n{sweep.search.searcher}, {sweep.search.scheduler}; {mode} of "
         f"validation {metric}; a trial runs in "
         + (f"{each} actors" if each else "one process")
-        + f" ({len(bundles(config))} bundles)"
+        + f" ({count_of(bundles(config), 'bundle')})"
     )
 
 

@@ -44,7 +44,7 @@ class SweepBoard:
         self._metrics, self.metric, self.mode = metrics, metric, mode
         self._num_trials, self._num_steps = num_trials, num_steps
         self._began = time.monotonic()
-        self._rows = {row.trial: row for row in sweep_rows.read(storage, keys, metric)}
+        self._rows = {row.trial: row for row in sweep_rows.read(storage, metric)}
         self._live = Live(console=console, auto_refresh=False, transient=False)
 
     def __enter__(self) -> Self:

@@ -9,6 +9,8 @@ from workers.errors import PoolError
 
 Bundle = dict[str, float]
 
+_WHOLE = 10_000
+
 
 def num_actors(config: MetaConfig) -> int:
     """Of a trial: the least of a range, and none for auto: trials share a machine better."""
@@ -35,22 +37,37 @@ def check_room(needed: Sequence[Bundle], nodes: Sequence[dict[str, Any]]) -> Non
     Raises:
       PoolError: names what a trial needs and what there is.
     """
-    left = [dict(node) for node in nodes]
+    left = [{name: _units(node.get(name, 0)) for name in ("CPU", "GPU")} for node in nodes]
     for bundle in sorted(needed, key=lambda bundle: -sum(bundle.values())):
-        room = next((node for node in left if _fits(bundle, node)), None)
+        taken = {name: _units(amount) for name, amount in bundle.items()}
+        if "GPU" in taken:
+            taken["GPU"] = _of_one_gpu(taken["GPU"])
+        room = next((node for node in left if all(node[n] >= taken[n] for n in taken)), None)
         if room is None:
+            largest = max(needed, key=lambda bundle: sum(bundle.values()))
             raise PoolError(
-                f"a trial needs {_sum(needed)} ({len(needed)} bundles, the largest "
-                f"{_sum([max(needed, key=lambda b: sum(b.values()))])}), and the cluster has "
-                f"{_sum(nodes)} on {len(nodes)} node{'s' if len(nodes) > 1 else ''}; lower "
-                "workers.count, workers.cpus or workers.gpus, or add machines"
+                f"a trial needs {_sum(needed)} ({count_of(needed, 'bundle')}, the largest "
+                f"{_sum([largest])}), and the cluster has {_sum(nodes)} on "
+                f"{count_of(nodes, 'node')}; lower workers.count, workers.cpus or workers.gpus, or "
+                "add machines"
             )
-        for name, amount in bundle.items():
+        for name, amount in taken.items():
             room[name] -= amount
 
 
-def _fits(bundle: Bundle, node: dict[str, Any]) -> bool:
-    return all(node.get(name, 0) >= amount for name, amount in bundle.items())
+def count_of(things: Sequence[Any], what: str) -> str:
+    """How many, in words."""
+    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"
+
+
+def _units(amount: float) -> int:
+    """Ten-thousandths: Ray counts in whole ones of them."""
+    return round(amount * _WHOLE)
+
+
+def _of_one_gpu(share: int) -> int:
+    """What a share takes with what is lost beside it: no share lies on two GPUs."""
+    return share if share >= _WHOLE else _WHOLE // (_WHOLE // share)
 
 
 def _sum(of: Sequence[dict[str, Any]]) -> str:

@@ -1,6 +1,7 @@
 """A row per trial, as sweep.parquet has it: what was tried, how it went, where it is."""
 
 import io
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -80,9 +81,13 @@ def ranked(rows: Iterable[Row], mode: str) -> list[Row]:
 
 
 def write(storage: Storage, rows: Sequence[Row], keys: Sequence[str], metric: str) -> None:
-    """Write sweep.parquet: a column for each key, whose type is that of its values."""
+    """Write sweep.parquet: a column for each key, whose type is that of its values.
+
+    The points are there once more as JSON: a column's type may change what is in it.
+    """
     columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in _PLAIN}
     columns["checkpoint"] = [row.checkpoint for row in rows]
+    columns["point"] = [json.dumps(row.point) for row in rows]
     columns[f"best_{metric}"] = [_or_none(row.score) for row in rows]
     for name in sorted({name for row in rows for name in row.latest}):
         columns[f"last_{name}"] = [row.latest.get(name) for row in rows]
@@ -93,7 +98,7 @@ def write(storage: Storage, rows: Sequence[Row], keys: Sequence[str], metric: st
     storage.write(NAME, stream.getvalue())
 
 
-def read(storage: Storage, keys: Sequence[str], metric: str) -> list[Row]:
+def read(storage: Storage, metric: str) -> list[Row]:
     """What `write` wrote; empty if nothing was."""
     if not storage.exists(NAME):
         return []
@@ -104,7 +109,7 @@ def read(storage: Storage, keys: Sequence[str], metric: str) -> list[Row]:
         rows.append(
             Row(
                 **{name: line[name] for name in _PLAIN},
-                point={key: line[key] for key in keys if line[key] is not None},
+                point=json.loads(line["point"]),
                 score=math.nan if score is None else score,
                 latest={name: value for name, value in latest.items() if value is not None},
             )

@@ -50,27 +50,40 @@ def points(sweep: SweepSettings) -> list[Point]:
 def check_space(sweep: SweepSettings, table: Table) -> None:
     """Refuse a space that holds a value which no run could have.
 
-    Each value of each key is tried by itself, and the keys together at points drawn from the space.
+    Each value of each key is tried beside what the run has for the others, then beside values drawn
+    for them; and the keys together at points drawn from the space.
 
     Raises:
       ValueError: names the key, the value and what is allowed.
     """
     configuration.load(table, {})
     rng = np.random.default_rng(sweep.seed)
+    drawn_points = [
+        {key: dimension.draw(rng) for key, dimension in sweep.space.items()}
+        for _ in range(_TRIED_POINTS)
+    ]
     for key, dimension in sweep.space.items():
         needed = {
             other: value[0] if isinstance(value, list | tuple) else value
             for other, value in dimension.when.items()
         }
         for value in dimension.extremes:
-            try:
-                configure(table, needed | {key: value})
-            except ValueError as error:
-                raise ValueError(f"space.{key}: {error}") from None
-    for _ in range(_TRIED_POINTS):
-        values = {key: dimension.draw(rng) for key, dimension in sweep.space.items()}
-        point = active(sweep.space, values)
-        try:
-            configure(table, point)
-        except ValueError as error:
-            raise ValueError(f"space: at {point}: {error}") from None
+            fixed = needed | {key: value}
+            refused = _refusal(table, fixed)
+            if refused and all(
+                _refusal(table, active(sweep.space, drawn | fixed)) for drawn in drawn_points
+            ):
+                raise ValueError(f"space.{key}: {refused}")
+    for drawn in drawn_points:
+        point = active(sweep.space, drawn)
+        if refused := _refusal(table, point):
+            raise ValueError(f"space: at {point}: {refused}")
+
+
+def _refusal(table: Table, point: Point) -> str:
+    """Why there is no run at a point; "" if there is."""
+    try:
+        configure(table, point)
+    except ValueError as error:
+        return str(error)
+    return ""
