@@ -1,51 +1,19 @@
-"""Sweeps over small runs, and what their runs give without a sweep."""
+"""Small sweeps. Nothing here imports TensorFlow or Ray."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-import tomli_w
-from small_configs import sinusoid
-from small_runs import in_process
+from orchestrator.sweep.settings import SweepSettings, parse_sweep, read_sweep
 
-from orchestrator import checkpoint
-from orchestrator.config import MetaConfig, to_toml
-from orchestrator.loop import meta_train
-from orchestrator.outer import OuterUpdate
-from orchestrator.storage import Storage
-from workers.tensors import sha256
+BASE = 'base = "sinusoid"\n'
+SPACE = '[space]\n"algorithm.inner_lr" = {loguniform = [1e-3, 0.3]}\n'
 
 
-def write_sweep(folder: Path, base: MetaConfig, sweep: dict[str, Any]) -> Path:
-    """A sweep's file in `folder`, beside that of its base."""
-    (folder / "base.toml").write_text(to_toml(base))
-    file = folder / "sweep.toml"
-    file.write_text(tomli_w.dumps({"base": "base.toml", **sweep}))
-    return file
+def sweep_of(space: dict[str, Any], **settings: Any) -> SweepSettings:
+    return parse_sweep({"base": "sinusoid", "space": space, **settings}, "s.toml")
 
 
-def rows_of(out: Path) -> list[dict[str, Any]]:
-    """What sweep.parquet holds."""
-    return pq.read_table(out / "sweep.parquet").to_pylist()
-
-
-def theta_of(run: Path) -> tuple[int, str]:
-    """The last step of a run, and the identity of its weights."""
-    found = checkpoint.load_latest(Storage(str(run)))
-    assert found is not None
-    return found[1].step, found[1].theta_sha256
-
-
-def undisturbed_theta(*overrides: str) -> tuple[int, str]:
-    """The same of a run in this process."""
-    launch = in_process(sinusoid(*overrides))
-    outer = OuterUpdate(launch.config.outer, launch.initial_state())
-    for _ in meta_train(launch.config, launch.family, launch.pool, outer):
-        pass
-    return outer.step, sha256(outer.state().theta)
-
-
-def base_of(out: Path) -> dict[str, Any]:
-    """What best.toml holds."""
-    return tomllib.loads((out / "best.toml").read_text())
+def read_text(folder: Path, text: str):
+    path = folder / "s.toml"
+    path.write_text(text)
+    return read_sweep(str(path))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from small_configs import sinusoid
-from small_sweeps import base_of, rows_of, theta_of, undisturbed_theta, write_sweep
+from whole_sweeps import base_of, rows_of, theta_of, undisturbed_theta, write_sweep
 
 from orchestrator import config as configuration
 

@@ -15,7 +15,7 @@ from ray.cluster_utils import Cluster
 from ray.core.generated import gcs_pb2
 from ray.util import placement_group_table
 from small_configs import sinusoid
-from small_sweeps import rows_of, theta_of, undisturbed_theta, write_sweep
+from whole_sweeps import rows_of, theta_of, undisturbed_theta, write_sweep
 
 from orchestrator.commands import tune_command
 

@@ -1,0 +1,206 @@
+import pytest
+from small_sweeps import BASE, SPACE, read_text, sweep_of
+
+from orchestrator.config import PRESETS
+from orchestrator.sweep.settings import read_sweep
+
+QUOTED = """
+base = "sinusoid"
+metric = "loss"
+mode = "min"
+samples = 8
+top = 2
+
+[overrides]
+"outer.steps" = 2000
+evaluation.every = 500
+
+[space]
+"algorithm.kind" = {choice = ["maml", "reptile"]}
+"algorithm.inner_lr" = {loguniform = [1e-3, 0.3]}
+"algorithm.inner_batch" = {choice = [2, 5], when = {"algorithm.kind" = "reptile"}}
+
+[search]
+searcher = "optuna"
+scheduler = "asha"
+parallel = 2
+"""
+NESTED = QUOTED.partition("[space]")[0] + (
+    """
+[space.algorithm]
+kind = {choice = ["maml", "reptile"]}
+inner_lr.loguniform = [1e-3, 0.3]
+inner_batch = {choice = [2, 5], when = {"algorithm.kind" = "reptile"}}
+
+[search]
+searcher = "optuna"
+scheduler = "asha"
+parallel = 2
+"""
+)
+LR = '[space]\n"outer.lr" = '
+KINDS = '[space]\n"algorithm.kind" = {choice = ["maml", "reptile"]}\n"outer.lr" = '
+GRID = '[space]\n"algorithm.inner_lr" = {grid = [0.1, 0.2]}\n'
+ONE_OF = "give exactly one of choice, grid, uniform, loguniform, quniform, randint"
+
+REFUSALS = [
+    # what follows the base -> what the one line must hold
+    ("smaples = 3\n" + SPACE, ["unknown key smaples", "did you mean 'samples'", "base, metric"]),
+    (
+        SPACE + '[search]\nschedular = "asha"',
+        ["unknown key search.schedular", "did you mean 'scheduler'"],
+    ),
+    (
+        SPACE + '[search]\nscheduler = "hyperband"',
+        ["search.scheduler = 'hyperband'", "'none', 'asha', 'median' or 'pbt'"],
+    ),
+    (
+        SPACE + '[search]\nsearcher = "tpe"',
+        ["search.searcher = 'tpe'", "'random', 'grid' or 'optuna'"],
+    ),
+    ("[space]", ["space is empty", "at least one key"]),
+    ("", ["space is missing", "dotted name"]),
+    ("space = 3", ["space = 3 is not a table of keys"]),
+    (LR + "{uniform = [2, 1]}", ["space.outer.lr", "uniform = [2.0, 1.0]", "low end", "below"]),
+    (LR + "{uniform = [1, 1]}", ["space.outer.lr", "uniform = [1.0, 1.0]", "below"]),
+    (LR + "{randint = [3, 3]}", ["space.outer.lr", "randint = [3, 3]", "below"]),
+    (LR + "{randint = [3, 4.5]}", ["space.outer.lr.randint[1] = 4.5", "integer"]),
+    (LR + "{loguniform = [0, 1]}", ["space.outer.lr", "loguniform = [0.0, 1.0]", "above 0"]),
+    (LR + "{quniform = [0, 1, 0]}", ["space.outer.lr", "quniform = [0.0, 1.0, 0.0]", "step"]),
+    (LR + "{quniform = [0.1, 1, 0.3]}", ["space.outer.lr", "quniform", "multiples of the step"]),
+    (LR + "{quniform = [0, 1]}", ["space.outer.lr.quniform = [0, 1]", "more values"]),
+    (LR + "{uniform = [0, nan]}", ["space.outer.lr.uniform[1] = nan", "finite"]),
+    (LR + "{choice = []}", ["space.outer.lr.choice = []", "at least 1"]),
+    (LR + "{uniform = [0, 1], choice = [1]}", ["space.outer.lr", ONE_OF]),
+    (LR + "{}", ["space.outer.lr", ONE_OF]),
+    (LR + "{unifrom = [0, 1]}", ["unknown key space.outer.lr.unifrom", "did you mean 'uniform'"]),
+    (LR + "[0.1, 0.2]", ["space.outer.lr = [0.1, 0.2]", "{choice = [1, 2]}"]),
+    (
+        GRID + '[search]\nsearcher = "optuna"',
+        ["space.algorithm.inner_lr is a grid", "search.searcher = 'optuna'", "use choice"],
+    ),
+    (
+        GRID + '[search]\nscheduler = "pbt"',
+        ["space.algorithm.inner_lr is a grid", "search.scheduler = 'pbt'", "use choice"],
+    ),
+    (
+        GRID + '"outer.lr" = {uniform = [0, 1]}\n[search]\nsearcher = "grid"',
+        ["search.searcher = 'grid'", "space.outer.lr is no grid", "searcher = 'random'"],
+    ),
+    (
+        SPACE + '[search]\nsearcher = "optuna"\nscheduler = "pbt"',
+        ["search.searcher = 'optuna'", "'pbt'", "set searcher = 'random'"],
+    ),
+    (
+        LR + '{choice = [1], when = {"algorithm.kind" = "maml"}}',
+        ["space.outer.lr", "algorithm.kind is not in the space"],
+    ),
+    (
+        LR + '{choice = [1], when = {"outer.lr" = 1}}',
+        ["space.outer.lr depends on itself"],
+    ),
+    (
+        KINDS + '{choice = [1], when = {"algorithm.kind" = "anil"}}',
+        ["space.outer.lr", "algorithm.kind = 'anil'", "values are 'maml', 'reptile'"],
+    ),
+    (
+        KINDS + '{choice = [1], when = {"algorithm.kind" = []}}',
+        ["space.outer.lr", "algorithm.kind = []", "values are 'maml', 'reptile'"],
+    ),
+    (
+        KINDS + '{choice = [1], when = {"algorithm.kind" = "maml"}}\n'
+        '"outer.steps" = {choice = [9], when = {"outer.lr" = 1}}',
+        ["space.outer.steps depends on outer.lr", "its own `when`"],
+    ),
+    ("samples = 0\n" + SPACE, ["samples = 0", "greater than or equal to 1"]),
+    ('samples = "3"\n' + SPACE, ["samples = '3'", "integer"]),
+    ("top = true\n" + SPACE, ["top = True", "integer"]),
+    ('mode = "least"\n' + SPACE, ["mode = 'least'", "'min' or 'max'"]),
+    (SPACE + "[search]\nparallel = 0", ["search.parallel = 0", "greater than or equal to 1"]),
+    ("overrides = 3\n" + SPACE, ["overrides = 3", "dotted name"]),
+]
+
+
+def refusal(read, *given) -> str:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011
+        read(*given)
+    assert refused.type is ValueError
+    message = str(refused.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("text", [QUOTED, NESTED], ids=["quoted", "nested"])
+def test_a_sweep_is_read_whether_its_keys_are_quoted_or_tables(tmp_path, text):
+    sweep, table = read_text(tmp_path, text)
+    assert (sweep.metric, sweep.mode, sweep.samples, sweep.top) == ("loss", "min", 8, 2)
+    assert list(sweep.space) == ["algorithm.kind", "algorithm.inner_lr", "algorithm.inner_batch"]
+    assert sweep.space["algorithm.kind"].choice == ("maml", "reptile")
+    assert sweep.space["algorithm.inner_lr"].loguniform == (1e-3, 0.3)
+    assert sweep.space["algorithm.inner_batch"].when == {"algorithm.kind": "reptile"}
+    search = sweep.search
+    assert (search.searcher, search.scheduler, search.parallel) == ("optuna", "asha", 2)
+    assert table["name"] == "sinusoid"
+    assert (table["outer"]["steps"], table["evaluation"]["every"]) == (2000, 500)
+    assert table["model"] == {"kind": "mlp", "hidden": [40, 40]}
+
+
+@pytest.mark.parametrize(("text", "expected"), REFUSALS, ids=lambda x: " ".join(x)[:40])
+def test_a_bad_sweep_gives_one_line_with_the_key_the_value_and_what_is_allowed(
+    tmp_path, text, expected
+):
+    message = refusal(read_text, tmp_path, BASE + text)
+    assert message.startswith(f"{tmp_path / 's.toml'}: ")
+    assert [part for part in expected if part not in message] == [], message
+
+
+def test_a_run_is_told_from_a_sweep(tmp_path):
+    message = refusal(read_text, tmp_path, (PRESETS / "sinusoid.toml").read_text())
+    assert "is a run, not a sweep" in message
+    assert "metatrain train" in message
+
+
+@pytest.mark.parametrize("name", ["sinusoid", "s.json"])
+def test_a_sweep_is_a_toml_file(name):
+    assert f"{name} is no sweep: give a file that ends in .toml" == refusal(read_sweep, name)
+
+
+def test_a_sweep_that_is_not_there_is_named():
+    assert refusal(read_sweep, "nowhere.toml") == "no such file: nowhere.toml"
+
+
+@pytest.mark.parametrize(
+    ("base", "why"), [("sinusod", "did you mean 'sinusoid'"), ("b.toml", "no such file: b.toml")]
+)
+def test_a_base_that_is_not_there_is_named(tmp_path, base, why):
+    message = refusal(read_text, tmp_path, f'base = "{base}"\n{SPACE}')
+    assert message.startswith(f"{tmp_path / 's.toml'}: base = '{base}': ")
+    assert why in message
+
+
+def test_a_base_is_looked_for_beside_the_sweep_and_then_in_the_current_folder(
+    tmp_path, monkeypatch
+):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    text = f'base = "b.toml"\n{SPACE}'
+    (here / "b.toml").write_text("seed = 1")
+    assert read_text(there, text)[1] == {"name": "b", "seed": 1}
+    (there / "b.toml").write_text("seed = 2")
+    assert read_text(there, text)[1] == {"name": "b", "seed": 2}
+
+
+def test_an_override_of_a_kind_comes_before_what_goes_into_its_section(tmp_path):
+    overrides = '[overrides]\n"algorithm.inner_batch" = 5\n"algorithm.kind" = "reptile"\n'
+    table = read_text(tmp_path, BASE + overrides + SPACE)[1]
+    assert table["algorithm"] == {"kind": "reptile", "inner_batch": 5}
+
+
+def test_a_condition_may_name_several_values_and_one_that_is_possible_is_enough():
+    space = {
+        "algorithm.kind": {"choice": ["maml", "reptile"]},
+        "outer.lr": {"choice": [1], "when": {"algorithm.kind": ["reptile", "anil"]}},
+    }
+    assert sweep_of(space).space["outer.lr"].when == {"algorithm.kind": ["reptile", "anil"]}
