@@ -1,0 +1,185 @@
+import io
+import math
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.storage import Storage
+from orchestrator.sweep import rows as sweep_rows
+from orchestrator.sweep.board import SweepBoard
+from orchestrator.sweep.rows import Row
+
+KEY = "outer.lr"
+
+
+class Screen:
+    """A board that writes into a string."""
+
+    def __init__(self, folder, mode="min", num_trials=3, terminal=False):
+        self.stream = io.StringIO()
+        console = Console(
+            file=self.stream, soft_wrap=True, force_terminal=terminal, width=100, height=60
+        )
+        self.console, self.storage = console, Storage(str(folder))
+        self.board = SweepBoard(
+            self.storage, [KEY], ["loss"], "loss", mode, num_trials, 12, console
+        )
+
+    @property
+    def lines(self):
+        return self.stream.getvalue().splitlines()
+
+    @property
+    def written(self):
+        return sweep_rows.read(self.storage, "loss")
+
+    def report(self, trial, step, loss, **more):
+        self.board.report(trial, report(trial, step, loss) | more)
+
+    def table(self):
+        """Cells of each column, by title."""
+        table = self.board.table()
+        return {str(column.header): list(column.cells) for column in table.columns}
+
+
+def report(trial, step, loss):
+    run = f"/runs/{trial}"
+    return {"step": step, "loss": loss, "seconds": 1.0, "run": run, "replaced_actors": 0}
+
+
+@pytest.fixture
+def screen(tmp_path):
+    return Screen(tmp_path)
+
+
+def test_each_event_is_a_line(screen):
+    with screen.board as board:
+        board.start("x", {KEY: 0.123456})
+        screen.report("x", 4, 2.0)
+        screen.report("x", 8, 3.0)
+        board.start("y", {KEY: 1})
+        screen.report("y", 4, 2.5)
+        screen.report("y", 12, 1.5)
+        board.end("y")
+        board.end("x")
+        board.start("z", {KEY: 0.5})
+        board.report("z", {"failed": "θ is [not] finite", "loss": math.nan})
+        board.end("z")
+    assert screen.lines == [
+        "trial 1 begins (step 0, outer.lr=0.123)",
+        "trial 1: best so far, loss 2.0000 (step 4, outer.lr=0.123)",
+        "trial 2 begins (step 0, outer.lr=1)",
+        "trial 2: best so far, loss 1.5000 (step 12, outer.lr=1)",
+        "trial 2 finished, loss 1.5000 (step 12, outer.lr=1)",
+        "trial 1 stopped, loss 2.0000 (step 8, outer.lr=0.123)",
+        "trial 3 begins (step 0, outer.lr=0.5)",
+        "trial 3 failed: θ is [not] finite (step 0, outer.lr=0.5)",
+    ]
+
+
+def test_sweep_parquet_is_current_whenever_a_trial_ends(screen):
+    screen.board.start("x", {KEY: 0.1})
+    screen.report("x", 12, 2.0)
+    screen.board.end("x")
+    screen.board.start("y", {KEY: 0.2})
+    assert [(row.trial, row.status, row.score) for row in screen.written] == [
+        ("x", "finished", 2.0)
+    ]
+    screen.board.end("y", failed="its process ended")
+    first, second = screen.written
+    assert (first.run, second.status, second.failed) == ("/runs/x", "failed", "its process ended")
+    assert second.point == {KEY: 0.2}
+
+
+def test_what_still_runs_when_the_sweep_is_over_was_stopped(screen):
+    for trial in "xyz":
+        screen.board.start(trial, {KEY: 0.1})
+    screen.report("x", 12, 2.0)
+    screen.board.end("x")
+    screen.board.end("z", failed="broken")
+    screen.board.close()
+    assert [row.status for row in screen.written] == ["finished", "stopped", "failed"]
+
+
+def test_a_board_of_a_sweep_that_goes_on_has_the_rows_from_before(screen, tmp_path):
+    screen.board.start("x", {KEY: 0.1})
+    screen.report("x", 12, 2.0)
+    screen.board.end("x")
+    screen.board.start("y", {KEY: 0.2})
+    screen.report("y", 4, 3.0)
+    screen.board.close()
+    again = Screen(tmp_path)
+    assert again.board.rows == screen.board.rows
+    again.board.start("y", {KEY: 0.2})
+    again.report("y", 8, 2.5)
+    again.board.start("z", {KEY: 0.3})
+    assert [row.trial for row in again.board.rows] == ["x", "y", "z"]
+    assert [row.status for row in again.board.rows] == ["finished", "running", "running"]
+    assert again.board.rows[1].score == 2.5
+    assert again.lines == [
+        "trial 2 begins (step 4, outer.lr=0.2)",
+        "trial 3 begins (step 0, outer.lr=0.3)",
+    ]
+
+
+def test_a_trial_that_is_perturbed_has_its_new_point(screen):
+    screen.board.start("x", {KEY: 0.1})
+    screen.report("x", 4, 2.0)
+    screen.board.start("x", {KEY: 0.12})
+    assert screen.board.rows[0].point == {KEY: 0.12}
+    assert screen.board.rows[0].step == 4
+
+
+@pytest.mark.parametrize(
+    ("mode", "trials", "scores"),
+    [
+        ("min", ["3", "2", "1", "4"], ["", "1.0000 *", "2.0000", ""]),
+        ("max", ["3", "1", "2", "4"], ["", "2.0000 *", "1.0000", ""]),
+    ],
+)
+def test_the_table_has_what_runs_then_the_best_which_is_marked(tmp_path, mode, trials, scores):
+    screen = Screen(tmp_path, mode, num_trials=9)
+    for trial, loss in (("w", 2.0), ("x", 1.0)):
+        screen.board.start(trial, {KEY: loss / 8})
+        screen.report(trial, 12, loss)
+        screen.board.end(trial)
+    screen.board.start("y", {KEY: 1})
+    screen.board.start("z", {})
+    screen.board.end("z", failed="broken")
+    table = screen.table()
+    assert table["trial"] == trials
+    assert table["best loss"] == scores
+    assert table["status"] == ["running", "finished", "finished", "failed"]
+    assert sorted(table["lr"]) == ["", "0.125", "0.25", "1"]
+    best = scores[1].removesuffix(" *")
+    assert str(screen.board.table().title).startswith("3 of 9 trials, ")
+    assert str(screen.board.table().title).endswith(f"best loss {best}")
+
+
+def test_the_table_shows_as_many_as_fit_and_says_how_many_more_there_are(screen):
+    for i in range(23):
+        screen.board.start(f"trial{i}", {KEY: 1})
+        screen.report(f"trial{i}", 12, 100.0 - i)
+        screen.board.end(f"trial{i}")
+    assert screen.table()["trial"] == [str(i) for i in range(23, 3, -1)]
+    assert screen.board.table().caption == "3 more"
+
+
+def test_a_terminal_shows_the_table_and_no_events(tmp_path):
+    screen = Screen(tmp_path, terminal=True)
+    with screen.board as board:
+        board.start("x", {KEY: 0.1})
+        screen.report("x", 12, 2.0)
+        board.end("x")
+    shown = Text.from_ansi(screen.stream.getvalue()).plain
+    assert "2.0000 *" in shown
+    assert "1 of 3 trials" in shown
+    assert "begins" not in shown
+    assert [row.status for row in screen.written] == ["finished"]
+
+
+def test_nothing_is_known_of_a_trial_before_it_begins(screen):
+    assert screen.board.rows == []
+    screen.board.start("x", {KEY: 0.1})
+    assert screen.board.rows == [Row("x", {KEY: 0.1}, "running", score=screen.board.rows[0].score)]

@@ -1,0 +1,87 @@
+import pytest
+from small_checkpoints import make_state, save
+from small_configs import sinusoid
+
+from orchestrator.config import to_toml
+from orchestrator.storage import Storage
+from orchestrator.sweep.handover import beside, where_to_go_on
+
+OURS, OTHER = sinusoid(), sinusoid("algorithm.inner_lr=0.2")
+DONOR = make_state(8)
+
+
+@pytest.fixture
+def location(tmp_path):
+    return str(tmp_path / "a")
+
+
+def leave(location, config=OURS, step=4):
+    """A run that has got as far as `step`; 0: without a checkpoint."""
+    storage = Storage(location)
+    storage.write("config.toml", to_toml(config).encode())
+    if step:
+        save(storage, step)
+
+
+def go_on(config, location, donor):
+    storage, state = where_to_go_on(config, location, donor)
+    return storage.location.removeprefix(location), state
+
+
+def test_a_trial_without_a_donor_is_in_its_own_folder(location):
+    assert go_on(OURS, location, None) == ("", None)
+    leave(location)
+    assert go_on(OURS, location, None) == ("", None)
+
+
+def test_a_trial_without_a_donor_goes_on_in_its_last_folder(location):
+    for place in ("", "-2", "-3"):
+        leave(location + place)
+    assert go_on(OURS, location, None) == ("-3", None)
+
+
+def test_a_folder_behind_a_gap_is_not_the_trials(location):
+    leave(location)
+    leave(f"{location}-3")
+    assert go_on(OURS, location, None) == ("", None)
+
+
+def test_a_trial_whose_configuration_is_there_goes_on_from_what_is_there(location):
+    leave(location)
+    assert go_on(OURS, location, DONOR) == ("", None)
+    leave(f"{location}-2", OTHER)
+    assert go_on(OTHER, location, DONOR) == ("-2", None)
+
+
+def test_a_trial_with_another_configuration_goes_on_from_its_donor_in_the_next_folder(location):
+    leave(location)
+    assert go_on(OTHER, location, DONOR) == ("-2", DONOR)
+    leave(f"{location}-2", OTHER)
+    assert go_on(OURS, location, DONOR) == ("-3", DONOR)
+
+
+def test_a_trial_that_has_not_begun_goes_on_from_its_donor_in_its_own_folder(location):
+    assert go_on(OURS, location, DONOR) == ("", DONOR)
+
+
+def test_a_run_without_a_checkpoint_has_nothing_to_go_on_from(location):
+    leave(location, step=0)
+    assert go_on(OURS, location, DONOR) == ("-2", DONOR)
+
+
+def test_what_does_not_change_the_weights_is_no_other_configuration(location):
+    leave(location, sinusoid("workers.count=2", "checkpoint.keep=5"))
+    assert go_on(OURS, location, DONOR) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("runs/a", "runs/a-2"),
+        ("runs/a/", "runs/a-2"),
+        ("s3://bucket/a", "s3://bucket/a-2"),
+        ("s3://bucket/a/?scheme=http&x=y/z", "s3://bucket/a-2?scheme=http&x=y/z"),
+    ],
+)
+def test_a_suffix_goes_behind_the_name_and_before_the_options(location, expected):
+    assert beside(location, "-2") == expected

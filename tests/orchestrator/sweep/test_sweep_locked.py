@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+from small_configs import sinusoid
+
+from orchestrator.sweep.locked import WithoutTestTasks
+from workers.protocol import Draw
+from workers.tasks.sinusoid import SinusoidFamily
+
+FAMILY = SinusoidFamily(sinusoid().task)
+LOCKED = WithoutTestTasks(FAMILY)
+
+
+def test_test_tasks_cannot_be_had():
+    with pytest.raises(AssertionError, match="must not see the test tasks"):
+        LOCKED.sample(Draw(0, "test", 0), 0, 2, 5, 5)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_training_and_validation_tasks_are_the_familys_own(split):
+    draw = Draw(3, split, 7)
+    ours, theirs = LOCKED.sample(draw, 1, 4, 5, 6), FAMILY.sample(draw, 1, 4, 5, 6)
+    assert ours.keys() == theirs.keys()
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+    for mine, other in zip(LOCKED.build(ours), FAMILY.build(theirs), strict=True):
+        assert np.array_equal(mine, other)
+
+
+def test_all_else_is_the_familys_own():
+    assert (LOCKED.loss, LOCKED.picture, LOCKED.num_outputs) == ("mse", "curves", 1)
+    assert LOCKED.describe() == FAMILY.describe()
+    assert LOCKED.protocol("validation") == FAMILY.protocol("validation")
