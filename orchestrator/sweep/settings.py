@@ -7,7 +7,6 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from orchestrator import config as configuration
-from orchestrator.config import flatten
 from orchestrator.config_errors import explain, suggest
 from orchestrator.sweep.dimension import Dimension, holds
 from workers.settings.section import Section, setting
@@ -158,8 +157,6 @@ def parse_sweep(table: configuration.Table, path: str) -> SweepSettings:
     table = dict(table)
     if "space" not in table and "task" in table:
         raise ValueError(f"{path} is a run, not a sweep: it has no [space]; try metatrain train")
-    if isinstance(table.get("overrides"), dict):
-        table["overrides"] = flatten(table["overrides"])
     if isinstance(table.get("space"), dict):
         table["space"] = _dotted(table["space"])
     try:

@@ -34,6 +34,11 @@ def test_a_trial_without_a_donor_is_in_its_own_folder(location):
     assert go_on(OURS, location, None) == ("", None)
 
 
+def test_a_trial_without_a_donor_stays_whatever_is_there_and_resuming_decides(location):
+    leave(location, OTHER)
+    assert go_on(OURS, location, None) == ("", None)
+
+
 def test_a_trial_without_a_donor_goes_on_in_its_last_folder(location):
     for place in ("", "-2", "-3"):
         leave(location + place)

@@ -54,6 +54,7 @@ def shares(num, share):
         ([DRIVER] * 3, cpus(1, 1), False),
         (cpus(1, 2, 2), cpus(3, 2), True),
         (cpus(1, 2, 2), cpus(2, 3), True),
+        (cpus(*[0.07] * 100), cpus(7), True),  # 7 - 100 * 0.07 is below 0 in floats
         (cpus(1, 4), cpus(3, 3), False),  # 6 CPUs for 5, but no node has 4
         (cpus(1, 2, 2), cpus(1, 1, 3), False),
         (shares(1, 1.0), cpus(8), False),

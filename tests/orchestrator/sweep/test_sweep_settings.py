@@ -108,6 +108,10 @@ REFUSALS = [
         ["space.outer.lr", "algorithm.kind = []", "values are 'maml', 'reptile'"],
     ),
     (
+        LR + '{choice = [1], when = {"outer.steps" = []}}\n"outer.steps" = {randint = [1, 5]}',
+        ["space.outer.lr", "outer.steps = [], which it never is"],
+    ),
+    (
         KINDS + '{choice = [1], when = {"algorithm.kind" = "maml"}}\n'
         '"outer.steps" = {choice = [9], when = {"outer.lr" = 1}}',
         ["space.outer.steps depends on outer.lr", "its own `when`"],

@@ -88,7 +88,10 @@ def test_a_point_makes_a_run():
             ["unknown key algorithm.iner_lr", "did you mean 'inner_lr'"],
         ),
         ({BATCH: {"choice": [2]}}, [f"unknown key {BATCH}"]),
-        ({**FOR_REPTILE, BATCH: {"choice": [0], "when": {KIND: "reptile"}}}, [f"{BATCH} = 0"]),
+        (
+            {**FOR_REPTILE, BATCH: {"randint": [0, 10**6], "when": {KIND: "reptile"}}},
+            [f"space.{BATCH}: ", f"{BATCH} = 0", ">= 1"],
+        ),
         (
             {**FOR_REPTILE, BATCH: {"choice": [2], "when": {KIND: ["reptile", "maml"]}}},
             ["space: at", "'maml'", f"unknown key {BATCH}"],
@@ -103,6 +106,12 @@ def test_a_point_makes_a_run():
 def test_a_value_that_no_run_could_have_is_refused_by_name(space, expected):
     message = refusal(space)
     assert [part for part in expected if part not in message] == [], message
+
+
+def test_a_value_that_is_allowed_beside_some_others_is_refused_with_those_it_is_not():
+    space = {"outer.steps": {"choice": [20, 100]}, "outer.warmup_steps": {"choice": [10, 50]}}
+    message = refusal(space, outer={"steps": 30})
+    assert message.startswith("space: at {'outer.steps': 20, 'outer.warmup_steps': 50}: ")
 
 
 def test_a_base_that_is_no_run_is_refused_before_the_space_is_looked_at():
