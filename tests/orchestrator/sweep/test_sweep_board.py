@@ -176,6 +176,7 @@ def test_a_terminal_shows_the_table_and_no_events(tmp_path):
     assert "2.0000 *" in shown
     assert "1 of 3 trials" in shown
     assert "begins" not in shown
+    assert "best so far" not in shown
     assert [row.status for row in screen.written] == ["finished"]
 
 
