@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from orchestrator.checkpoint import load_latest
-from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from orchestrator.sweep import record
-from orchestrator.sweep.handover import beside
+from orchestrator.sweep.handover import Handed, beside, take_over
 from orchestrator.sweep.space import Point, active
 from workers.errors import MetatrainError
 
@@ -32,7 +30,7 @@ class RayTrial(tune.Trainable):
         """Remember what to open; nothing is opened before the first step."""
         self._given = config
         self._step = 0
-        self._donor: MetaState | None = None
+        self._handed: Handed | None = None
         self._trial: Trial | None = None
 
     def step(self) -> dict[str, Any]:
@@ -55,14 +53,12 @@ class RayTrial(tune.Trainable):
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Go on from what this or another trial has handed over."""
         self._close()
-        found = load_latest(Storage(checkpoint))
-        assert found is not None
-        self._donor = found[0]
+        self._handed = take_over(Storage(checkpoint))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """The process serves another trial: TensorFlow is there already."""
         self._close()
-        self._given, self._donor, self._step = new_config, None, 0
+        self._given, self._handed, self._step = new_config, None, 0
         return True
 
     def cleanup(self) -> None:
@@ -80,7 +76,7 @@ class RayTrial(tune.Trainable):
                 "s3://bucket/sweeps/a"
             )
         location = beside(shared["sweep"], f"/{FOLDER}/{self.trial_id}")
-        return Trial(shared["table"], point_of(self._given), location, self._donor)
+        return Trial(shared["table"], point_of(self._given), location, self._handed)
 
     def _close(self) -> None:
         trial, self._trial = self._trial, None

@@ -14,9 +14,8 @@ from orchestrator.launch import launch
 from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state
 from orchestrator.run import Progress, TrainingRun
-from orchestrator.state import MetaState
 from orchestrator.storage import Storage
-from orchestrator.sweep.handover import where_to_go_on
+from orchestrator.sweep.handover import Handed, hand_over, where_to_go_on
 from orchestrator.sweep.locked import WithoutTestTasks
 from orchestrator.sweep.space import Point, configure
 
@@ -29,7 +28,7 @@ _CLAIM_WITHIN_S = 60.0
 class Trial:
     """The run at a point of the space. `advance` trains up to the next validation."""
 
-    def __init__(self, table: Table, point: Point, location: str, donor: MetaState | None = None):
+    def __init__(self, table: Table, point: Point, location: str, handed: Handed | None = None):
         """Open the run: afresh, from where it was, or from what another handed over.
 
         Raises:
@@ -37,7 +36,7 @@ class Trial:
         """
         config = configure(table, point)
         self._num_steps = config.outer.steps
-        storage, state = where_to_go_on(config, location, donor)
+        storage, state = where_to_go_on(config, location, handed)
         fingerprint: Table = {}
         if state is None:
             state, fingerprint, _ = find_state(config, storage, True, False)
@@ -83,7 +82,7 @@ class Trial:
         """Leave the last step in `folder`, for this or another trial to go on from."""
         self._run.save()
         self._run.flush()
-        checkpoint.copy_latest(self._storage, Storage(folder))
+        hand_over(self._storage, Storage(folder))
 
     def close(self) -> None:
         """End the actors, close the files."""

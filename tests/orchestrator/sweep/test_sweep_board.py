@@ -118,7 +118,7 @@ def test_a_board_of_a_sweep_that_goes_on_has_the_rows_from_before(screen, tmp_pa
     assert [row.status for row in again.board.rows] == ["finished", "running", "running"]
     assert again.board.rows[1].score == 2.5
     assert again.lines == [
-        "trial 2 begins (step 4, outer.lr=0.2)",
+        "trial 2 goes on (step 4, outer.lr=0.2)",
         "trial 3 begins (step 0, outer.lr=0.3)",
     ]
 

@@ -4,10 +4,17 @@ from small_configs import sinusoid
 
 from orchestrator.config import to_toml
 from orchestrator.storage import Storage
-from orchestrator.sweep.handover import beside, where_to_go_on
+from orchestrator.sweep.handover import (
+    Handed,
+    beside,
+    hand_over,
+    take_over,
+    where_to_go_on,
+)
 
 OURS, OTHER = sinusoid(), sinusoid("algorithm.inner_lr=0.2")
-DONOR = make_state(8)
+STATE = make_state(8)
+OWN, OTHERS = Handed(STATE, "a"), Handed(STATE, "b")
 
 
 @pytest.fixture
@@ -23,8 +30,8 @@ def leave(location, config=OURS, step=4):
         save(storage, step)
 
 
-def go_on(config, location, donor):
-    storage, state = where_to_go_on(config, location, donor)
+def go_on(config, location, handed):
+    storage, state = where_to_go_on(config, location, handed)
     return storage.location.removeprefix(location), state
 
 
@@ -53,30 +60,43 @@ def test_a_folder_behind_a_gap_is_not_the_trials(location):
 
 def test_a_trial_whose_configuration_is_there_goes_on_from_what_is_there(location):
     leave(location)
-    assert go_on(OURS, location, DONOR) == ("", None)
+    assert go_on(OURS, location, OWN) == ("", None)
     leave(f"{location}-2", OTHER)
-    assert go_on(OTHER, location, DONOR) == ("-2", None)
+    assert go_on(OTHER, location, Handed(STATE, "a-2")) == ("-2", None)
+
+
+def test_a_trial_that_takes_over_from_another_does_so_with_an_equal_configuration_too(location):
+    leave(location)
+    assert go_on(OURS, location, OTHERS) == ("-2", STATE)
 
 
 def test_a_trial_with_another_configuration_goes_on_from_its_donor_in_the_next_folder(location):
     leave(location)
-    assert go_on(OTHER, location, DONOR) == ("-2", DONOR)
+    assert go_on(OTHER, location, OWN) == ("-2", STATE)
+    assert go_on(OTHER, location, OTHERS) == ("-2", STATE)
     leave(f"{location}-2", OTHER)
-    assert go_on(OURS, location, DONOR) == ("-3", DONOR)
+    assert go_on(OURS, location, OTHERS) == ("-3", STATE)
 
 
 def test_a_trial_that_has_not_begun_goes_on_from_its_donor_in_its_own_folder(location):
-    assert go_on(OURS, location, DONOR) == ("", DONOR)
+    assert go_on(OURS, location, OTHERS) == ("", STATE)
 
 
 def test_a_run_without_a_checkpoint_has_nothing_to_go_on_from(location):
     leave(location, step=0)
-    assert go_on(OURS, location, DONOR) == ("-2", DONOR)
+    assert go_on(OURS, location, OWN) == ("-2", STATE)
 
 
 def test_what_does_not_change_the_weights_is_no_other_configuration(location):
     leave(location, sinusoid("workers.count=2", "checkpoint.keep=5"))
-    assert go_on(OURS, location, DONOR) == ("", None)
+    assert go_on(OURS, location, OWN) == ("", None)
+
+
+def test_what_is_handed_over_comes_back_with_the_name_of_its_run(location, tmp_path):
+    leave(location, step=4)
+    hand_over(Storage(location), Storage(str(tmp_path / "box")))
+    handed = take_over(Storage(str(tmp_path / "box")))
+    assert (handed.state.step, handed.run) == (4, "a")
 
 
 @pytest.mark.parametrize(

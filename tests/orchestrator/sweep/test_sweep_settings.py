@@ -2,7 +2,8 @@ import pytest
 from small_sweeps import BASE, SPACE, read_text, sweep_of
 
 from orchestrator.config import PRESETS
-from orchestrator.sweep.settings import read_sweep
+from orchestrator.sweep.settings import read_sweep, shipped_sweeps
+from orchestrator.sweep.space import check_space
 
 QUOTED = """
 base = "sinusoid"
@@ -164,9 +165,27 @@ def test_a_run_is_told_from_a_sweep(tmp_path):
     assert "metatrain train" in message
 
 
-@pytest.mark.parametrize("name", ["sinusoid", "s.json"])
-def test_a_sweep_is_a_toml_file(name):
-    assert f"{name} is no sweep: give a file that ends in .toml" == refusal(read_sweep, name)
+@pytest.mark.parametrize(
+    ("name", "hint"), [("sinusod", " (did you mean 'sinusoid'?)"), ("s.json", "")]
+)
+def test_a_sweep_is_a_shipped_one_or_a_toml_file(name, hint):
+    assert refusal(read_sweep, name) == (
+        f"no sweep is called '{name}'{hint}; there are omniglot-maml, omniglot-reptile, sinusoid, or "
+        "give a file that ends in .toml"
+    )
+
+
+@pytest.mark.parametrize("name", shipped_sweeps())
+def test_a_shipped_sweep_holds_nothing_that_a_run_forbids(name):
+    sweep, table = read_sweep(name)
+    check_space(sweep, table)
+    assert sweep.metric in ("loss", "accuracy")
+
+
+def test_what_is_given_with_the_command_goes_over_the_files_own():
+    sweep, table = read_sweep("sinusoid", ["outer.steps=7", "task.shots=3"])
+    assert (table["outer"]["steps"], table["task"]["shots"]) == (7, 3)
+    assert sweep.overrides["outer.steps"] == 7
 
 
 def test_a_sweep_that_is_not_there_is_named():

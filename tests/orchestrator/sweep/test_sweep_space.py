@@ -82,7 +82,7 @@ def test_a_point_makes_a_run():
         ({"outer.momentum": {"uniform": [0, 1]}}, ["space.outer.momentum: ", "= 1.0", "than 1"]),
         ({"algorithm.inner_steps": {"randint": [90, 200]}}, ["inner_steps = 199", "1 to 100"]),
         ({"outer.steps": {"quniform": [1, 9, 2.5]}}, ["multiples of the step"]),
-        ({"outer.steps": {"quniform": [2, 8, 2]}}, ["outer.steps = 2.0", "integer"]),
+        ({"outer.steps": {"quniform": [2, 8, 0.5]}}, ["outer.steps = 2.0", "integer"]),
         (
             {"algorithm.iner_lr": {"uniform": [0.1, 1]}},
             ["unknown key algorithm.iner_lr", "did you mean 'inner_lr'"],
