@@ -29,6 +29,9 @@ EVALUATE = {
 }
 
 
+TUNE = {"sweep": "sinusoid", "overrides": None, "out": None, "resume": False, "verbose": False}
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """The folder in which the words are read."""
@@ -45,6 +48,10 @@ def train(**values):
 
 def evaluate(**values):
     return plan("evaluate", EVALUATE | values, shipping.choose(Path.cwd()))
+
+
+def tune(**values):
+    return plan("tune", TUNE | values, shipping.choose(Path.cwd()))
 
 
 def user_model(*overrides):
@@ -66,6 +73,9 @@ def test_an_id_is_the_name_and_a_hash_of_what_the_job_does(folder):
         train(preset="omniglot-5w1s"),
         evaluate(),
         evaluate(tasks=10),
+        tune(),
+        tune(overrides=["seed=1"]),
+        tune(out="/runs/a"),
     ]
     assert len({train().id, *(each.id for each in other)}) == 1 + len(other)
 
@@ -139,6 +149,31 @@ def test_a_later_attempt_resumes_and_an_evaluation_has_nothing_to_resume(folder)
     assert train(resume=True).command(again=True).count("--resume") == 1
     assert train(resume=True).command(again=False).endswith(" --resume")
     assert evaluate().command(again=True) == "evaluate /runs/a --workers 0"
+
+
+def test_a_sweep_is_shipped_with_its_base_resumed_by_a_later_attempt_and_its_folder_is_shared(
+    folder,
+):
+    (folder / "base.toml").write_text(SINUSOID)
+    sweep = 'base = "base.toml"\n[space]\n"outer.lr" = {uniform = [0.1, 0.2]}\n'
+    (folder / "mine.toml").write_text(sweep)
+    job = tune(sweep="mine.toml", overrides=["outer.steps=7"])
+    assert re.fullmatch(r"mine-sweep-[0-9a-f]{12}", job.id)
+    expected = f"tune mine.toml --set outer.steps=7 --out '{RUNS}/{job.id}'"
+    assert job.command(again=False) == expected
+    assert job.command(again=True) == f"{expected} --resume"
+    assert any("every machine of the cluster sees" in note for note in job.notes)
+    assert not tune(sweep="mine.toml", out="s3://bucket/a").notes
+    (folder.parent / "base.toml").write_text(SINUSOID)
+    (folder / "mine.toml").write_text(sweep.replace("base.toml", "../base.toml"))
+    with pytest.raises(ValueError, match=r"base = '../base.toml' is not in .*, which is what is"):
+        tune(sweep="mine.toml")
+
+
+def test_a_wrong_sweep_is_refused_before_anything_is_sent(folder):
+    (folder / "mine.toml").write_text('base = "sinusoid"\n[space]\n"outer.lr" = {choice = [-1]}\n')
+    with pytest.raises(ValueError, match=r"outer.lr = -1"):
+        tune(sweep="mine.toml")
 
 
 def test_a_python_is_named_before_the_command(folder):

@@ -30,8 +30,8 @@ def metatrain(monkeypatch, capsys, *words):
 REFUSED = {
     "nothing": (["submit"], "Missing argument"),
     "not a command": (
-        ["submit", "--", "tune", "x"],
-        "'tune' cannot be submitted; there are train, ",
+        ["submit", "--", "presets", "x"],
+        "'presets' cannot be submitted; there are train, tune, ",
     ),
     "no command": (["submit", "sinusoid"], "'sinusoid' cannot be submitted"),
     "a command's unknown option": (["submit", "--", "train", "--nosuch"], "--nosuch"),

@@ -170,8 +170,8 @@ def test_a_run_is_told_from_a_sweep(tmp_path):
 )
 def test_a_sweep_is_a_shipped_one_or_a_toml_file(name, hint):
     assert refusal(read_sweep, name) == (
-        f"no sweep is called '{name}'{hint}; there are omniglot-maml, omniglot-reptile, sinusoid, or "
-        "give a file that ends in .toml"
+        f"no sweep is called '{name}'{hint}; there are omniglot-maml, omniglot-reptile, sinusoid, "
+        "or give a file that ends in .toml"
     )
 
 
