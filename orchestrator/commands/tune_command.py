@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from orchestrator.resume import find_state
 from orchestrator.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.handover import beside
+from orchestrator.sweep.mlflow_server import check_mlflow
 from orchestrator.sweep.resources import bundles, count_of, num_actors
 from orchestrator.sweep.settings import SweepSettings, read_sweep
 from orchestrator.sweep.space import check_space, configure, points
@@ -55,10 +55,7 @@ def execute(source: str, overrides: list[str], given: str, resume: bool, verbose
     check_space(sweep, table)
     family = open_family(config)
     metric, mode = _objective(sweep, family)
-    if sweep.mlflow is not None and find_spec("mlflow") is None:
-        raise ValueError(
-            "mlflow = ... needs the package: pip install mlflow-skinny, or leave it out"
-        )
+    check_mlflow(sweep.mlflow)
     for note in notes:
         NOTES.print(f"note: {note}")
     check_machine(config)

@@ -1,12 +1,17 @@
 """The shell that makes a trial Ray Tune's: an actor, whose placement group holds the run's own."""
 
 import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+from orchestrator.config import Table
+from orchestrator.redact import redact
 from orchestrator.storage import Storage
 from orchestrator.sweep import record
+from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.handover import Handed, beside, take_over
 from orchestrator.sweep.space import Point, active
 from workers.errors import MetatrainError
@@ -16,6 +21,23 @@ if TYPE_CHECKING:  # imports TensorFlow, which the driver of a sweep does not ne
 
 #: Keys of Tune's own configuration of a trial: what all trials share, and a point drawn before.
 SHARED, POINT = "shared", "point"
+
+
+@dataclass(frozen=True, repr=False)
+class Shared:
+    """What all trials of a sweep have in common.
+
+    table: the base, with its overrides. sweep: the folder, with the secrets in its URI, which
+    loggers must not see. metric: what decides.
+    """
+
+    table: Table
+    space: Mapping[str, Dimension]
+    sweep: str
+    metric: str
+
+    def __repr__(self) -> str:
+        return redact(self.sweep)
 
 
 class RayTrial(tune.Trainable):
@@ -35,7 +57,7 @@ class RayTrial(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train up to the next validation."""
-        metric = self._given[SHARED]["metric"]
+        metric = self._given[SHARED].metric
         try:
             if self._trial is None:
                 self._trial = self._open()
@@ -68,15 +90,15 @@ class RayTrial(tune.Trainable):
     def _open(self) -> "Trial":
         from orchestrator.sweep.trial import FOLDER, Trial
 
-        shared = self._given[SHARED]
-        if not Storage(shared["sweep"]).exists(record.NAME):
+        shared: Shared = self._given[SHARED]
+        if not Storage(shared.sweep).exists(record.NAME):
             raise ValueError(
-                f"{Storage(shared['sweep']).location} is not the sweep's folder on "
+                f"{Storage(shared.sweep).location} is not the sweep's folder on "
                 f"{platform.node()}: give an --out that every machine of the cluster sees, such as "
                 "s3://bucket/sweeps/a"
             )
-        location = beside(shared["sweep"], f"/{FOLDER}/{self.trial_id}")
-        return Trial(shared["table"], point_of(self._given), location, self._handed)
+        location = beside(shared.sweep, f"/{FOLDER}/{self.trial_id}")
+        return Trial(shared.table, point_of(self._given), location, self._handed)
 
     def _close(self) -> None:
         trial, self._trial = self._trial, None
@@ -87,5 +109,5 @@ class RayTrial(tune.Trainable):
 def point_of(config: dict[str, Any]) -> Point:
     """The values of a trial's own, by dotted name: those whose conditions hold."""
     values = config.get(POINT, config)
-    space = config[SHARED]["space"]
+    space = config[SHARED].space
     return active(space, {key: d.typed(values[key]) for key, d in space.items() if key in values})

@@ -19,7 +19,7 @@ from orchestrator.storage import Storage
 from orchestrator.sweep.board import SweepBoard
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.ray_relay import Relay
-from orchestrator.sweep.ray_trial import POINT, SHARED, RayTrial
+from orchestrator.sweep.ray_trial import POINT, SHARED, RayTrial, Shared
 from orchestrator.sweep.resources import bundles, check_room, num_actors
 from orchestrator.sweep.settings import SweepSettings
 from orchestrator.sweep.space import Point, points
@@ -93,12 +93,7 @@ def _tuner(
 ) -> tune.Tuner:
     storage, search = Storage(location), sweep.search
     settled = {**table, "workers": {**table.get("workers", {}), "count": num_actors(config)}}
-    shared = {
-        "table": settled,
-        "sweep": location,
-        "metric": board.metric,
-        "space": dict(sweep.space),
-    }
+    shared = Shared(settled, dict(sweep.space), location, board.metric)
     space: dict[str, Any] = {SHARED: shared}
     searcher, samples = None, sweep.samples
     if search.searcher == "optuna":

@@ -59,7 +59,7 @@ class SweepSettings(Section):
     seed: int = setting(
         0, "of what is drawn from the space, 0 to 2^32 - 1", bits=False, ge=0, lt=2**32
     )
-    mlflow: str | None = Field(None, description="URI of an MLflow server or folder; unset: none")
+    mlflow: str | None = Field(None, description="URI of an MLflow server or database; unset: none")
     overrides: dict[str, Any] = Field({}, description="dotted name = value, as --set")
     space: dict[str, Dimension] = Field(
         description="dotted name = what it is drawn from, as {choice = [1, 2]}"

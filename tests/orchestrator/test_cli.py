@@ -15,6 +15,7 @@ from small_images import members, write_zip
 
 from orchestrator import checkpoint, cli
 from orchestrator.config import presets, to_toml
+from orchestrator.sweep.settings import shipped_sweeps
 from orchestrator.storage import Storage
 
 METATRAIN = str(Path(sys.executable).with_name("metatrain"))
@@ -242,7 +243,7 @@ def test_presets_are_listed_with_what_they_are(tmp_path):
     done = metatrain(tmp_path, "presets")
     assert (done.returncode, done.stderr) == (0, "")
     names = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
-    assert names == presets()
+    assert names == [*presets(), *(f"tune {name}" for name in shipped_sweeps())]
     assert "Finn et al. 2017" in done.stdout
 
 
