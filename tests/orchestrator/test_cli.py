@@ -15,8 +15,8 @@ from small_images import members, write_zip
 
 from orchestrator import checkpoint, cli
 from orchestrator.config import presets, to_toml
-from orchestrator.sweep.settings import shipped_sweeps
 from orchestrator.storage import Storage
+from orchestrator.sweep.settings import shipped_sweeps
 
 METATRAIN = str(Path(sys.executable).with_name("metatrain"))
 STEPS = 300
