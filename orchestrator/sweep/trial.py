@@ -79,8 +79,7 @@ class Trial:
         return self._report(manifest.step, manifest.validation)
 
     def hand_over(self, folder: str) -> None:
-        """Leave the last step in `folder`, for this or another trial to go on from."""
-        self._run.save()
+        """Leave the last validated step in `folder`, for this or another trial to go on from."""
         self._run.flush()
         hand_over(self._storage, Storage(folder))
 

@@ -12,12 +12,15 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+import tomli_w
 from ray.cluster_utils import Cluster
 from small_configs import sinusoid
 
@@ -130,6 +133,10 @@ def journey(cluster, tmp_path_factory) -> Journey:
         "refused", "submit", "--wait", "--", "train", "small.toml", "--out", str(journey.run)
     )
     journey.do("evaluate", "submit", "--wait", "--", "evaluate", run)
+    sweep = {"base": "small.toml", "space": {"algorithm.inner_lr": {"grid": [0.05, 0.02]}}}
+    sweep["overrides"] = {"outer.steps": 40, "evaluation.every": 20}
+    (code / "rates.toml").write_text(tomli_w.dumps(sweep))
+    journey.do("tune", "submit", "--wait", "--", "tune", "rates.toml", "--out", str(home / "rates"))
     journey.do("list", "list")
     journey.do("status", "status", f"{journey.id}-2")
     shutil.copytree(journey.run, code / "fetched")
@@ -239,7 +246,7 @@ def test_status_and_list_tell_how_it_ended(journey):
     assert "exit code: 0" in status
     assert f"progress: step {STEPS}/{STEPS}" in status
     rows = {row.split()[0]: row for row in journey.done["list"].stdout.splitlines()[1:]}
-    assert len(rows) == 4
+    assert len(rows) == 5
     assert "STOPPED" in rows[journey.id]
     assert "SUCCEEDED" in rows[f"{journey.id}-2"]
     assert sum("FAILED 2" in row for row in rows.values()) == 1
@@ -253,3 +260,16 @@ def scores(output: str) -> list[str]:
 def asked(journey: Journey, path: str) -> list[dict]:
     with urllib.request.urlopen(journey.address + path, timeout=60) as answer:
         return json.load(answer)["data"]["result"]["result"]
+
+
+def test_a_sweep_is_a_job_too_and_its_trials_are_runs_of_the_users_model(journey):
+    tuned = journey.done["tune"]
+    assert tuned.returncode == 0, tuned.stdout + tuned.stderr
+    assert "must be a folder that every machine of the cluster sees" in tuned.stderr
+    folder = journey.home / "rates"
+    found = pq.read_table(folder / "sweep.parquet").to_pylist()
+    assert [(row["status"], row["step"]) for row in found] == [("finished", 40)] * 2
+    configs = [tomllib.loads((folder / row["run"] / "config.toml").read_text()) for row in found]
+    assert {config["algorithm"]["inner_lr"] for config in configs} == {0.05, 0.02}
+    assert all(config["model"]["source"] == "my_models:small" for config in configs)
+    assert (folder / "best.toml").is_file()
