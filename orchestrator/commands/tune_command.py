@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.blocks import example_blocks
 from orchestrator.commands.common import (
     NOTES,
     RESULTS,
@@ -19,7 +18,6 @@ from orchestrator.commands.common import (
 from orchestrator.commands.train_command import free_location
 from orchestrator.config import MetaConfig, Table, load, to_toml
 from orchestrator.evaluate import headline_metric, metric_names
-from orchestrator.resume import find_state
 from orchestrator.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.handover import beside
@@ -60,7 +58,7 @@ def execute(source: str, overrides: list[str], given: str, resume: bool, verbose
         NOTES.print(f"note: {note}")
     check_machine(config)
     storage = Storage(given)
-    record.begin(storage, sweep, table, resume)
+    record.check(storage, sweep, table, resume)
     storage.claim()
     try:
         _search(sweep, table, config, given, (metric, mode), metric_names(family), verbose)
@@ -95,6 +93,7 @@ def _search(
         from orchestrator.sweep.board import SweepBoard
 
         ours = ray_tuner.start(config, verbose)
+    record.write(storage, sweep, table)
     num_trials = sweep.samples if sweep.search.searcher == "optuna" else len(points(sweep))
     _show_start(sweep, config, storage, num_trials, metric, mode)
     board = SweepBoard(
@@ -144,43 +143,14 @@ def _show_start(
 def _test(
     sweep: SweepSettings, table: Table, row: Row, storage: Storage, board: SweepBoard
 ) -> Result:
-    """The trial's best checkpoint on the test tasks, its picture and page."""
-    from orchestrator.launch import launch
-
-    config = configure(table, row.point)
     chosen = (
         f"best of {len(board.rows)} trials by validation {board.metric} "
         f"({sweep.search.searcher}, {sweep.search.scheduler})"
     )
-    state, fingerprint, _ = find_state(config, storage, True, False)
-    family = open_family(config)
     with waiting() as say:
-        launched = launch(
-            config.model_copy(
-                update={"workers": config.workers.model_copy(update={"count": num_actors(config)})}
-            ),
-            family,
-            fingerprint,
-            examples=example_blocks(config, family),
-            say=say,
-            notify=show_note,
-        )
-        from orchestrator.run import TrainingRun
+        from orchestrator.sweep.champion import evaluate_trial
 
-        try:
-            run = TrainingRun(config, storage, launched, state, show_note)
-        except BaseException:
-            launched.close()
-            raise
-        try:
-            say("evaluating on the test tasks")
-            result = run.test(hyperparameters=chosen)
-            say("drawing")
-            run.draw(result)
-            run.report()
-            return result
-        finally:
-            run.close()
+        return evaluate_trial(configure(table, row.point), storage, chosen, say, show_note)
 
 
 def _write_page(

@@ -12,20 +12,19 @@ NAME = "sweep.json"
 _FREE = ("top",)
 
 
-def begin(storage: Storage, sweep: SweepSettings, table: Table, resume: bool) -> None:
-    """Write what the sweep is into its folder, or compare with what is there.
+def check(storage: Storage, sweep: SweepSettings, table: Table, resume: bool) -> None:
+    """Compare the sweep with what is in its folder.
 
     Raises:
       ValueError: the folder holds something else, or another sweep.
     """
-    ours = _content(sweep, table)
     if storage.exists(NAME):
         if not resume:
             raise ValueError(
                 f"{storage.location} holds a sweep already; give another --out, or "
                 "--resume to go on"
             )
-        _compare(json.loads(storage.read(NAME)), ours, storage.location)
+        _compare(json.loads(storage.read(NAME)), _content(sweep, table), storage.location)
         return
     there = storage.list()
     if resume and there:
@@ -36,7 +35,12 @@ def begin(storage: Storage, sweep: SweepSettings, table: Table, resume: bool) ->
         raise ValueError(
             f"{storage.location} is not empty ({', '.join(there[:3])}); give a new --out"
         )
-    storage.write(NAME, json.dumps(ours, indent=1).encode())
+
+
+def write(storage: Storage, sweep: SweepSettings, table: Table) -> None:
+    """Write what the sweep is into its folder, if it is not there yet."""
+    if not storage.exists(NAME):
+        storage.write(NAME, json.dumps(_content(sweep, table), indent=1).encode())
 
 
 def _content(sweep: SweepSettings, table: Table) -> dict[str, Any]:

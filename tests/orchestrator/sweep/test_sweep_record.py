@@ -12,7 +12,9 @@ TABLE = read_table("sinusoid")
 
 
 def begin(folder, space=None, table=None, resume=False, **settings):
-    record.begin(Storage(str(folder)), sweep_of(space or SPACE, **settings), table or TABLE, resume)
+    storage, sweep = Storage(str(folder)), sweep_of(space or SPACE, **settings)
+    record.check(storage, sweep, table or TABLE, resume)
+    record.write(storage, sweep, table or TABLE)
 
 
 def refusal(folder, *args, **more):
