@@ -71,31 +71,43 @@ def run(
     storage = Storage(location)
     where = f"{storage.root}/{FOLDER}"
     trainable = tune.with_resources(RayTrial, tune.PlacementGroupFactory(bundles(config)))
+    settled = {**table, "workers": {**table.get("workers", {}), "count": num_actors(config)}}
+    shared = Shared(settled, dict(sweep.space), location, board.metric)
+    space = {SHARED: shared, **_proposed(sweep)}
     Relay.board = board
     try:
         if tune.Tuner.can_restore(where, storage_filesystem=storage.filesystem):
-            tuner = tune.Tuner.restore(where, trainable, storage_filesystem=storage.filesystem)
+            # What is no plain value Tune does not keep: it is told the space again.
+            tuner = tune.Tuner.restore(
+                where, trainable, param_space=space, storage_filesystem=storage.filesystem
+            )
         else:
-            tuner = _tuner(sweep, table, config, location, trainable, board)
+            tuner = _tuner(sweep, config, storage, trainable, space, board)
         with interruptible():
             tuner.fit()
     finally:
         Relay.board = None
 
 
+def _proposed(sweep: SweepSettings) -> dict[str, Any]:
+    """What Tune itself proposes: all points, or with pbt each value; Optuna has its own space."""
+    if sweep.search.searcher == "optuna":
+        return {}
+    if sweep.search.scheduler == "pbt":
+        return {key: _domain(dimension) for key, dimension in sweep.space.items()}
+    return {POINT: tune.grid_search(points(sweep))}
+
+
 def _tuner(
     sweep: SweepSettings,
-    table: Table,
     config: MetaConfig,
-    location: str,
+    storage: Storage,
     trainable: Any,
+    space: dict[str, Any],
     board: SweepBoard,
 ) -> tune.Tuner:
-    storage, search = Storage(location), sweep.search
-    settled = {**table, "workers": {**table.get("workers", {}), "count": num_actors(config)}}
-    shared = Shared(settled, dict(sweep.space), location, board.metric)
-    space: dict[str, Any] = {SHARED: shared}
-    searcher, samples = None, sweep.samples
+    search, searcher = sweep.search, None
+    samples = 1 if POINT in space else sweep.samples
     if search.searcher == "optuna":
         import optuna
         from ray.tune.search.optuna import OptunaSearch
@@ -103,10 +115,6 @@ def _tuner(
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         domains = {key: _domain(dimension) for key, dimension in sweep.space.items()}
         searcher = OptunaSearch(domains, metric=board.metric, mode=board.mode, seed=sweep.seed)
-    elif search.scheduler == "pbt":
-        space |= {key: _domain(dimension) for key, dimension in sweep.space.items()}
-    else:
-        space[POINT], samples = tune.grid_search(points(sweep)), 1
     return tune.Tuner(
         trainable,
         param_space=space,
