@@ -100,10 +100,7 @@ def _train(values: Values, shipment: Shipment) -> Submission:
         "config": _portable(json.loads(config.model_dump_json()), shipment.folder),
         "allow_changes": values["allow_changes"],
     }
-    name = job_id(config.name, "train", "", identity)
-    run = out or f"{RUNS}/{name}"
-    if run != f"{RUNS}/{name}":  # which, said or not, is the same run
-        name = job_id(config.name, "train", run, identity)
+    name, run = _named(config.name, "train", out, identity)
     notes += _home_note(run)
     if "://" not in run:
         notes.append(
@@ -137,10 +134,7 @@ def _tune(values: Values, shipment: Shipment) -> Submission:
     what = sweep.model_dump(mode="json", exclude_none=True)
     identity = _portable(json.loads(json.dumps([what, table])), shipment.folder)
     title = f"{Path(values['sweep']).stem.removesuffix('-sweep')}-sweep"
-    name = job_id(title, "tune", "", {"sweep": identity})
-    run = out or f"{RUNS}/{name}"
-    if run != f"{RUNS}/{name}":
-        name = job_id(title, "tune", run, {"sweep": identity})
+    name, run = _named(title, "tune", out, {"sweep": identity})
     notes += _home_note(run)
     if "://" not in run:
         notes.append(
@@ -150,6 +144,17 @@ def _tune(values: Values, shipment: Shipment) -> Submission:
     words = ["tune", source, *_repeated("--set", [*overrides, *more]), "--out", run]
     words += ["--verbose"] if values["verbose"] else []
     return Submission(name, tuple(words), run, True, values["resume"], tuple(notes))
+
+
+def _named(
+    title: str, command: str, out: str | None, identity: Mapping[str, Any]
+) -> tuple[str, str]:
+    """A job's id, and its run's folder: the one by the id, said or not, is the same run."""
+    name = job_id(title, command, "", identity)
+    run = out or f"{RUNS}/{name}"
+    if run != f"{RUNS}/{name}":
+        name = job_id(title, command, run, identity)
+    return name, run
 
 
 def _home_note(run: str) -> list[str]:
