@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator import config as configuration
+from orchestrator.sweep.settings import read_sweep, shipped_sweeps
+from orchestrator.sweep.space import check_space
 from workers.settings.models import KerasModel
 
 REPOSITORY = Path(__file__).parents[1]
@@ -133,6 +135,19 @@ def test_the_model_of_the_readme_is_one(tmp_path, monkeypatch):
     assert model.shapes[0] == (3, 3, 1, 64)
     verdict = check_second_derivative(model.keras_model, (28, 28, 1), batch_statistics=True)
     assert verdict == Verdict()
+
+
+def test_the_sweep_of_the_readme_is_one(tmp_path):
+    (tmp_path / "sweep.toml").write_text(block("sweep example", "toml"))
+    sweep, table = read_sweep(str(tmp_path / "sweep.toml"))
+    check_space(sweep, table)
+    kinds = {dimension.kind for dimension in sweep.space.values()}
+    assert kinds == {"choice", "loguniform", "randint", "quniform"}
+
+
+def test_the_sweeps_that_the_readme_names_are_the_shipped_ones():
+    chapter = README.split("## Finding hyperparameters")[1].split("\n## ")[0]
+    assert all(f"`{name}`" in chapter for name in shipped_sweeps())
 
 
 @pytest.mark.ray
