@@ -20,7 +20,7 @@ from orchestrator.config import MetaConfig
 from orchestrator.evaluation_keys import check_overrides
 from orchestrator.redact import redact
 from orchestrator.shipping import Shipment
-from orchestrator.sweep.settings import read_sweep
+from orchestrator.sweep.settings import read_sweep, title_of
 from orchestrator.sweep.space import check_space
 from workers.settings.models import KerasModel
 from workers.settings.tasks import ImagesTask
@@ -133,7 +133,7 @@ def _tune(values: Values, shipment: Shipment) -> Submission:
     notes = [*notes, *_check_data(config, typed, shipment)]
     what = sweep.model_dump(mode="json", exclude_none=True)
     identity = _portable(json.loads(json.dumps([what, table])), shipment.folder)
-    title = f"{Path(values['sweep']).stem.removesuffix('-sweep')}-sweep"
+    title = title_of(values["sweep"])
     name, run = _named(title, "tune", out, {"sweep": identity})
     notes += _home_note(run)
     if "://" not in run:

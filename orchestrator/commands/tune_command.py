@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.commands.common import (
@@ -23,7 +22,7 @@ from orchestrator.sweep import record, rows
 from orchestrator.sweep.handover import beside
 from orchestrator.sweep.mlflow_server import check_mlflow
 from orchestrator.sweep.resources import bundles, count_of, num_actors
-from orchestrator.sweep.settings import SweepSettings, read_sweep
+from orchestrator.sweep.settings import SweepSettings, read_sweep, title_of
 from orchestrator.sweep.space import check_space, configure, points
 from workers.errors import MetatrainError
 from workers.tasks.family import TaskFamily
@@ -38,7 +37,7 @@ BEST = "best.toml"
 
 def location(source: str, out: str | None, resume: bool) -> str:
     """`out`, or the first free runs/NAME-sweep, ...; to resume, the last one there is."""
-    return free_location(f"{Path(source).stem.removesuffix('-sweep')}-sweep", out, resume)
+    return free_location(title_of(source), out, resume)
 
 
 def execute(source: str, overrides: list[str], given: str, resume: bool, verbose: bool) -> None:
@@ -96,9 +95,7 @@ def _search(
     record.write(storage, sweep, table)
     num_trials = sweep.samples if sweep.search.searcher == "optuna" else len(points(sweep))
     _show_start(sweep, config, storage, num_trials, metric, mode)
-    board = SweepBoard(
-        storage, list(sweep.space), metrics, metric, mode, num_trials, config.outer.steps, NOTES
-    )
+    board = SweepBoard(storage, list(sweep.space), metrics, metric, mode, num_trials, NOTES)
     began = time.monotonic()
     try:
         with board:
@@ -202,7 +199,9 @@ def _show_end(
         print_result(RESULTS, result, tuple(sorted(set(_reported(result)))))
     for row in board.rows:
         if row.failed:
-            NOTES.print(f"trial {row.trial} failed: {row.failed.splitlines()[0]}", markup=False)
+            NOTES.print(
+                f"{board.name(row.trial)} failed: {row.failed.splitlines()[0]}", markup=False
+            )
     trained_s = sum(row.seconds for row in board.rows)
     RESULTS.print(
         f"{len(board.rows)} trials in {took_s:.0f} s, {trained_s:.0f} s of training in all"

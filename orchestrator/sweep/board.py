@@ -31,18 +31,16 @@ class SweepBoard:
         metric: str,
         mode: str,
         num_trials: int,
-        num_steps: int,
         console: Console,
     ):
         """Begin with the trials that sweep.parquet has: those of the sweep that is resumed.
 
         Args:
           keys: of the space. metrics: of validation; metric, mode: what decides.
-          num_steps: outer steps of a whole trial.
         """
         self._storage, self._keys, self._console = storage, keys, console
         self._metrics, self.metric, self.mode = metrics, metric, mode
-        self._num_trials, self._num_steps = num_trials, num_steps
+        self._num_trials = num_trials
         self._began = time.monotonic()
         self._rows = {row.trial: row for row in sweep_rows.read(storage, metric)}
         self._live = Live(console=console, auto_refresh=False, transient=False)
@@ -72,7 +70,7 @@ class SweepBoard:
         """A trial begins, or goes on."""
         row = self._rows.setdefault(trial, Row(trial, point))
         begins = "goes on" if row.step else "begins"
-        self._put(replace(row, point=point, status="running"), f"{self._name(trial)} {begins}")
+        self._put(replace(row, point=point, status="running"), f"{self.name(trial)} {begins}")
 
     def report(self, trial: str, report: dict[str, Any]) -> None:
         """A trial was validated, or failed."""
@@ -83,16 +81,16 @@ class SweepBoard:
             return
         best = sweep_rows.ranked(self.rows, self.mode)
         if best and best[0].trial == trial and best[0].score != before.score:
-            self._say(f"{self._name(trial)}: best so far, {self.metric} {row.score:.4f}", row)
+            self._say(f"{self.name(trial)}: best so far, {self.metric} {row.score:.4f}", row)
 
     def end(self, trial: str, failed: str = "") -> None:
         """A trial is over."""
         row = self._rows[trial]
         failed = failed or row.failed
-        status: Status = "finished" if row.step >= self._num_steps else "stopped"
+        status: Status = "finished" if row.status == "finished" else "stopped"
         row = replace(row, status="failed" if failed else status, failed=failed)
         what = f"failed: {failed}" if failed else f"{row.status}, {self.metric} {row.score:.4f}"
-        self._put(row, f"{self._name(trial)} {what}")
+        self._put(row, f"{self.name(trial)} {what}")
         self.write()
 
     def close(self) -> None:
@@ -106,7 +104,8 @@ class SweepBoard:
         """Write sweep.parquet."""
         sweep_rows.write(self._storage, self.rows, self._keys, self.metric)
 
-    def _name(self, trial: str) -> str:
+    def name(self, trial: str) -> str:
+        """What it is called: its number, from 1."""
         return f"trial {list(self._rows).index(trial) + 1}"
 
     def _put(self, row: Row, event: str = "") -> None:

@@ -142,13 +142,16 @@ def _tuner(
 
 def _scheduler(sweep: SweepSettings, config: MetaConfig, board: SweepBoard) -> TrialScheduler:
     search, every = sweep.search, config.evaluation.every
-    grace = min(search.grace_steps or every, config.outer.steps)
+    # Runs of different lengths may be in the space themselves.
+    lengths = sweep.space.get("outer.steps")
+    longest = max(lengths.extremes) if lengths else config.outer.steps
+    grace = min(search.grace_steps or every, longest)
     own = {"metric": board.metric, "mode": board.mode} if search.searcher == "optuna" else {}
     match search.scheduler:
         case "asha":
             return AsyncHyperBandScheduler(
                 time_attr=_STEP,
-                max_t=config.outer.steps,
+                max_t=longest,
                 grace_period=grace,
                 reduction_factor=search.reduction_factor,
                 **own,

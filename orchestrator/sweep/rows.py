@@ -63,7 +63,7 @@ def updated(
     score, step = (latest[metric], report["step"]) if is_better else (row.score, row.best_step)
     return replace(
         row,
-        status="running",
+        status="finished" if report["finished"] else "running",
         step=report["step"],
         score=score,
         best_step=step,

@@ -120,6 +120,11 @@ def shipped_sweeps() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
+def title_of(source: str) -> str:
+    """What the sweep of a file, or a shipped one, is called: its folder and its job."""
+    return f"{Path(source).stem.removesuffix('-sweep')}-sweep"
+
+
 def read_sweep(
     source: str, overrides: Iterable[str] = ()
 ) -> tuple[SweepSettings, configuration.Table]:

@@ -65,7 +65,8 @@ class Trial:
 
         Returns:
           what is reported: step, every validation metric, seconds of training so far, and where the
-          run is, seen from the sweep's folder.
+          run is, seen from the sweep's folder. finished: nobody has stopped it, which Tune calls
+          done too.
         Raises:
           MetatrainError: the run failed.
         """
@@ -97,6 +98,7 @@ class Trial:
             "seconds": self._seconds,
             "run": f"{FOLDER}/{self._storage.name}",
             "done": step >= self._num_steps,
+            "finished": step >= self._num_steps,
             **asdict(self._launched.pool.incidents),
         }
 

@@ -22,9 +22,7 @@ class Screen:
             file=self.stream, soft_wrap=True, force_terminal=terminal, width=100, height=60
         )
         self.console, self.storage = console, Storage(str(folder))
-        self.board = SweepBoard(
-            self.storage, [KEY], ["loss"], "loss", mode, num_trials, 12, console
-        )
+        self.board = SweepBoard(self.storage, [KEY], ["loss"], "loss", mode, num_trials, console)
 
     @property
     def lines(self):
@@ -45,7 +43,8 @@ class Screen:
 
 def report(trial, step, loss):
     run = f"/runs/{trial}"
-    return {"step": step, "loss": loss, "seconds": 1.0, "run": run, "replaced_actors": 0}
+    common = {"seconds": 1.0, "run": run, "replaced_actors": 0}
+    return {"step": step, "loss": loss, "finished": step == 12, **common}
 
 
 @pytest.fixture

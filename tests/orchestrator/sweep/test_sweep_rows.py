@@ -33,6 +33,7 @@ ROWS = [
 def report(step, loss, run="/runs/a", **more):
     return {
         "step": step,
+        "finished": False,
         "loss": loss,
         "accuracy": 1 - loss,
         "seconds": step / 2,
@@ -147,3 +148,9 @@ def test_a_score_of_another_folder_is_of_another_configuration():
 )
 def test_a_trial_is_over_once_it_cannot_go_on(status, is_over):
     assert Row("a", {}, status).is_over is is_over
+
+
+def test_a_trial_is_finished_when_its_run_is_however_long_that_was():
+    row = after(Row("a", {"outer.steps": 4}), report(4, 1.0, finished=True))
+    assert (row.status, row.is_over) == ("finished", True)
+    assert after(Row("a", {"outer.steps": 8}), report(4, 1.0)).status == "running"
