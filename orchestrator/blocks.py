@@ -1,13 +1,12 @@
 """Cut the tasks of a step, or of an evaluation, into blocks."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 
 from orchestrator.config import MetaConfig
 from workers.batches import draw_batches
-from workers.protocol import Array, Block, Draw, Recipe, Specs, Split, take
+from workers.protocol import Array, Block, Draw, Kind, Recipe, Specs, Split, take
 from workers.tasks.family import TaskFamily
 
 
@@ -42,7 +41,7 @@ def held_out_blocks(
     split: Split,
     num_tasks: int,
     recipe: Recipe,
-    kind: Literal["evaluate", "predict"] = "evaluate",
+    kind: Kind = "evaluate",
 ) -> list[Block]:
     """Held-out tasks: the same for every method and at every time, by evaluation.seed."""
     evaluation, task = config.evaluation, config.task
@@ -68,7 +67,7 @@ def _seeds(config: MetaConfig, draw: Draw, num_tasks: int) -> dict[str, Array]:
 
 
 def _cut(
-    kind: Literal["train", "evaluate", "predict"],
+    kind: Kind,
     step: int,
     specs: Specs,
     num_tasks: int,

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.arrow_tensors import decode, encode
@@ -20,7 +20,9 @@ from orchestrator.storage import Storage
 from workers.errors import CheckpointError
 from workers.protocol import Array
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+# Version 2 lacks `examples` and `protocol`.
+_READABLE = (2, FORMAT_VERSION)
 _FOLDER = "checkpoints"
 _NAME = re.compile(r"ckpt-\d{8,}")
 
@@ -31,6 +33,8 @@ class Manifest:
 
     bits: the configuration's bit-changing part, dotted; fingerprint: see runtime.fingerprint;
     validation: {"metric", "score", ...} where the step was validated, else empty.
+    examples: what a model must know of a task's examples, see `GivenTask`; protocol: under which
+    the validated weights were chosen. Both empty in checkpoints of version 2.
     """
 
     step: int
@@ -40,6 +44,8 @@ class Manifest:
     bits_sha256: str
     fingerprint: dict[str, Any]
     validation: dict[str, Any]
+    examples: dict[str, Any] = field(default_factory=dict)
+    protocol: dict[str, Any] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def as_dict(self) -> dict[str, Any]:
@@ -63,7 +69,7 @@ def save(storage: Storage, state: MetaState, manifest: Manifest) -> str:
         file: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for file, content in files.items()
     }
-    table["manifest_sha256"] = _digest(table)
+    table["manifest_sha256"] = digest_of(table)
     files["manifest.json"] = json.dumps(table, indent=1).encode()
     if storage.exists(f"{path(name)}/manifest.json"):
         storage.delete(f"{path(name)}/manifest.json")
@@ -244,9 +250,9 @@ def _read_manifest(storage: Storage, name: str) -> tuple[dict[str, Any], int]:
     except ValueError:
         raise CheckpointError(f"{file} is damaged (it is not JSON)") from None
     version = table.get("format_version") if isinstance(table, dict) else None
-    if version != FORMAT_VERSION:
+    if version not in _READABLE:
         raise CheckpointError(f"{name} has format version {version}, this is {FORMAT_VERSION}")
-    if table.pop("manifest_sha256", None) != _digest(table):
+    if table.pop("manifest_sha256", None) != digest_of(table):
         raise CheckpointError(f"{file} is damaged (its own sha256 differs)")
     return table, len(content)
 
@@ -269,5 +275,6 @@ def _by_name(content: bytes) -> dict[str, Array]:
     return dict(zip(names, values, strict=True))
 
 
-def _digest(table: dict[str, Any]) -> str:
+def digest_of(table: dict[str, Any]) -> str:
+    """What a manifest vouches for itself with: sha256 of all else that is in it."""
     return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()

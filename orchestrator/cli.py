@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator import cli_jobs
+from orchestrator import cli_adapt, cli_jobs
 from orchestrator import config as configuration
 from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
@@ -157,6 +157,7 @@ def data(
     data_command.execute(source, overrides or [])
 
 
+app.add_typer(cli_adapt.app)
 app.add_typer(cli_jobs.app)
 
 

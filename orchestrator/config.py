@@ -22,6 +22,7 @@ from orchestrator.settings import (
     WorkersSettings,
 )
 from workers.settings.section import setting
+from workers.settings.tasks import TaskSettings
 from workers.settings.worker import WorkerSettings
 
 PRESETS = Path(__file__).parent / "presets"
@@ -35,6 +36,7 @@ _VALUES = {"workers.count"}
 class MetaConfig(WorkerSettings):
     """A run: what its actors must know, and what only the driver does."""
 
+    task: TaskSettings
     name: str = setting("run", "what the run is called in its folder and pictures", bits=False)
     outer: OuterSettings = OuterSettings()
     workers: WorkersSettings = WorkersSettings()

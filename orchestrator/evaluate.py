@@ -15,6 +15,13 @@ from workers.tasks.family import TaskFamily
 
 Score = dict[str, float]
 
+#: What `model.statistics` is called in a protocol.
+BY_BATCH = {
+    "batch": "batch statistics of each set (transductive)",
+    "support": "batch statistics of the support set and one query (inductive)",
+    "running": "running statistics for queries, batch statistics in training (inductive)",
+}
+
 
 def headline_metric(family: TaskFamily) -> tuple[str, Literal[1, -1]]:
     """What decides between checkpoints and recipes: its name, and 1 if more is better."""
@@ -154,12 +161,7 @@ def _normalization(normalizations: Collection[str], statistics: str, transductiv
         if transductive:
             return " and ".join([*others, "the model's own over the queries (transductive)"])
         return f"{' and '.join(others) or 'none'} (inductive)"
-    by_batch = {
-        "batch": "batch statistics of each set (transductive)",
-        "support": "batch statistics of the support set and one query (inductive)",
-        "running": "running statistics for queries, batch statistics in training (inductive)",
-    }[statistics]
-    return " and ".join([*others, by_batch])
+    return " and ".join([*others, BY_BATCH[statistics]])
 
 
 def _method(config: MetaConfig) -> str:

@@ -5,7 +5,7 @@ Wiring only. The command line, the Python interface and sweeps each consume `ste
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -24,6 +24,7 @@ from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
 from workers.errors import CheckpointError
 from workers.protocol import Array, Recipe
+from workers.tasks.given import given_task
 from workers.tensors import sha256
 
 
@@ -79,14 +80,24 @@ class TrainingRun:
         """Start from `resumed`, or afresh with theta drawn from the seed and saved as step 0.
 
         Args:
-          launch: the task family and the pool; closed by `close`.
+          launch: the task family and the pool; closed by `close`, and if the run cannot be opened.
           notify: told what went wrong and does not end the run; called in another thread.
         Raises:
           ValueError: `resumed` holds the weights of another model.
           CheckpointError: the folder cannot be written to.
         """
         self._config, self._storage, self._launch = config, storage, launch
-        initial = launch.initial_state()
+        with ExitStack() as opened:
+            opened.callback(launch.close)
+            self._open(resumed, notify, opened)
+            opened.pop_all()
+
+    def _open(
+        self, resumed: MetaState | None, notify: Callable[[str], None], opened: ExitStack
+    ) -> None:
+        """What is opened is left in `opened`, for the case that the rest fails."""
+        config, storage = self._config, self._storage
+        initial = self._launch.initial_state()
         state = resumed or initial
         _check_shapes(initial, state)
         self.first_step = state.step
@@ -103,13 +114,10 @@ class TrainingRun:
         self._writer = CheckpointWriter(
             storage, self._log, self._describe, config.checkpoint.keep, notify, saved_step
         )
+        opened.callback(self._close_files)
         if resumed is None:
-            try:
-                self.save()
-                self.flush()
-            except BaseException:
-                self._close_files()
-                raise
+            self.save()
+            self.flush()
 
     @property
     def saved_step(self) -> int:
@@ -240,6 +248,8 @@ class TrainingRun:
             bits_sha256=self._config.bits_hash(),
             fingerprint=self._launch.fingerprint,
             validation=snapshot.validation,
+            examples=given_task(self._launch.family).model_dump(mode="json"),
+            protocol=_protocol(self._config, self._launch, snapshot.validation),
         )
 
     def _explaining(self, what: str) -> AbstractContextManager[None]:
@@ -264,13 +274,18 @@ def evaluate_best(
     recipe = Recipe(validation["inner_lr"], max(config.evaluation.inner_steps))
     scores = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
     return Result(
-        protocol=protocol(
-            config, launch.family, validation, launch.normalizations, launch.transductive
-        ),
+        protocol=_protocol(config, launch, validation),
         per_step=scores,
         theta_sha256=sha256(state.theta),
         tested=name,
     )
+
+
+def _protocol(config: MetaConfig, launch: Launch, validation: dict[str, Any]) -> dict[str, Any]:
+    """Under which weights that were validated are tested; empty for those that were not."""
+    if not validation:
+        return {}
+    return protocol(config, launch.family, validation, launch.normalizations, launch.transductive)
 
 
 def _write_config(config: MetaConfig, storage: Storage) -> None:

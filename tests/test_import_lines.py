@@ -24,6 +24,7 @@ TENSORFLOW = (
     "workers/runtime.py",
     "workers/block.py",
     "workers/compiled.py",
+    "workers/held_out.py",
     "orchestrator/outer.py",
 )
 RAY = (

@@ -19,7 +19,7 @@ README = (REPOSITORY / "README.md").read_text()
 def commands():
     """Every `metatrain ...` in README.md, with continued lines joined."""
     joined = README.replace("\\\n", " ")
-    known = "train|evaluate|data|presets|checkpoints|submit|status|logs|stop|list"
+    known = "train|evaluate|adapt|export|data|presets|checkpoints|submit|status|logs|stop|list"
     found = re.findall(rf"metatrain (?:{known})\b[^`\n]*", joined)
     assert len(found) >= 5
     return found
@@ -162,3 +162,9 @@ def test_the_python_of_the_readme_runs(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "ckpt-00000010" in done.stdout
     assert (tmp_path / "runs" / "first" / "report.html").exists()
+    adapt = block("adapt example", "python")
+    done = subprocess.run(
+        [sys.executable, "-c", adapt], cwd=tmp_path, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "adapted.keras").exists()

@@ -10,41 +10,37 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from workers.algorithms import anil, boil, joint, maml, meta_sgd, reptile
-from workers.algorithms.algorithm import Algorithm, Start, learn_all
+from workers.algorithms.algorithm import Start
+from workers.algorithms.registry import ALGORITHMS
 from workers.compiled import Compiled
 from workers.culprits import Sums, blame, sum_finite
 from workers.errors import MetatrainError
-from workers.inner import Learner, trajectory
+from workers.held_out import Constants, HeldOutTasks, Shapes
 from workers.losses import Objective
-from workers.meta import carry_layout, make_train_model, theta_layout
+from workers.meta import (
+    carry_layout,
+    flatten,
+    has_global_labels,
+    make_train_model,
+    start_task,
+    theta_layout,
+)
 from workers.models.functional import FunctionalModel
-from workers.models.registry import make_model, source_digest
-from workers.protocol import Array, Block, Contribution, Task, Weights
+from workers.models.registry import source_digest
+from workers.protocol import Block, Contribution, Task, Weights
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 from workers.tensors import all_finite
 
-Shapes = tuple[tuple[int, ...], ...]
-
 # From here on one derivative for all tasks of a block is a fifth faster than one for each.
 _MANY_TASKS = 64
-
-ALGORITHMS: dict[str, Algorithm] = {
-    "maml": Algorithm(maml.outer_gradient, learn_all, maml.outer_loss),
-    "anil": Algorithm(anil.outer_gradient, anil.learn, anil.outer_loss),
-    "boil": Algorithm(boil.outer_gradient, boil.learn, boil.outer_loss),
-    "meta_sgd": Algorithm(meta_sgd.outer_gradient, meta_sgd.learn, meta_sgd.outer_loss),
-    "reptile": Algorithm(reptile.outer_gradient, learn_all),
-    "joint": Algorithm(joint.outer_gradient, joint.learn, joint.outer_loss),
-}
 
 
 class BlockRunner:
     """A pure function of (weights, block), with what it costs to build: model, graph, data.
 
-    `num_traces` counts how often a block was traced: once per kind and shape, never more.
-    `model_digest`: see `source_digest`.
+    train_model: the one that theta belongs to. held_out: runs what is not training.
+    model_digest: see `source_digest`.
     """
 
     def __init__(self, settings: WorkerSettings, family: TaskFamily):
@@ -52,20 +48,20 @@ class BlockRunner:
         self._family = family
         self._algorithm = ALGORITHMS[settings.algorithm.kind]
         self._execution, self._xla = settings.execution
-        self._global_labels = (
-            settings.algorithm.kind == "joint" and family.num_train_classes is not None
-        )
-        self.train_model = self.test_model = make_train_model(settings, family)
-        if self._global_labels:
-            self.test_model = make_model(
-                settings.model, family.input_shape, family.num_outputs, settings.seed
-            )
+        self._global_labels = has_global_labels(settings, family)
+        self.train_model = make_train_model(settings, family)
         self.model_digest = source_digest(settings.model, self.train_model)
         self._theta = theta_layout(settings, self.train_model)
         self._carry = carry_layout(settings, self.train_model)
-        self.num_traces = 0
+        self._objective = Objective.of_tasks(settings, family, self.train_model)
+        self._train_traces = 0
         self._train = Compiled(self._train_graph, self._xla)
-        self._adapts: dict[tuple[int, bool], Compiled] = {}
+        self.held_out = HeldOutTasks(settings, family, self.train_model)
+
+    @property
+    def num_traces(self) -> int:
+        """How often a block was traced: once for each kind and shape, never more."""
+        return self._train_traces + self.held_out.num_traces
 
     def run(self, weights: Weights, block: Block) -> Contribution:
         """Run `block` at `weights`.
@@ -91,7 +87,8 @@ class BlockRunner:
                 return sum_finite(self._sums, weights, block, skip)
         else:
             gradient = carry = np.zeros(0, np.float32)
-            metrics = self._scores(weights, block)
+            tasks, shapes = self._build(block)
+            metrics = self.held_out.run(block, self._constants(weights), tasks, shapes)
         return Contribution(
             index=block.index,
             num_tasks=block.hi - block.lo,
@@ -101,16 +98,7 @@ class BlockRunner:
             seconds=time.perf_counter() - started,
         )
 
-    def _scores(self, weights: Weights, block: Block) -> dict[str, Array]:
-        """Per held-out task and inner step: metrics, or the model's outputs."""
-        assert block.recipe is not None
-        tasks, shapes = self._build(block)
-        inner_lr = tf.constant(block.recipe.inner_lr, tf.float32)
-        adapt = self._adapt(block.recipe.inner_steps, block.kind == "predict")
-        metrics = adapt(shapes, *self._constants(weights), tasks, inner_lr)
-        return {name: value.numpy() for name, value in metrics.items()}
-
-    def _constants(self, weights: Weights) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _constants(self, weights: Weights) -> Constants:
         if not weights.carry.size:  # nothing depends on the step either
             return tf.constant(weights.theta), _zeros((0,), tf.float32), _zeros((), tf.int32)
         return (
@@ -136,7 +124,7 @@ class BlockRunner:
         self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor, tasks: Task
     ) -> Any:
         """Sums over tasks: outer gradients, flat; next carries, flat; metrics."""
-        self.num_traces += 1
+        self._train_traces += 1
         if self._execution == "vectorized":
             many = tasks.support_inputs.shape[0] >= _MANY_TASKS
             # A user's layers may have gradients of their own, which the vectorizer would drop.
@@ -158,14 +146,14 @@ class BlockRunner:
     def _of_one_task(self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor) -> Any:
         """The function from a task to what is summed over tasks."""
         model, theta = self.train_model, self._theta.split(vector)
-        objective = self._objective(model)
+        objective = self._objective
 
         def one(task: Task) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-            start = self._start(model, carried, step, task)
+            start = start_task(model, self._carry, carried, step, task)
             gradient, left, metrics = self._algorithm.outer_gradient(
                 objective, theta, start, task, self._settings.algorithm
             )
-            return _flatten(gradient), self._flatten_carry(model, left), metrics
+            return flatten(gradient), self._flatten_carry(model, left), metrics
 
         return one
 
@@ -178,11 +166,11 @@ class BlockRunner:
         around the call of it, XLA would compile anew at every theta.
         """
         model, theta = self.train_model, self._theta.split(vector)
-        objective, outer_loss = self._objective(model), self._algorithm.outer_loss
+        objective, outer_loss = self._objective, self._algorithm.outer_loss
         assert outer_loss is not None
 
         def one(task: Task) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-            start = self._start(model, carried, step, task)
+            start = start_task(model, self._carry, carried, step, task)
             loss, left, metrics = outer_loss(
                 objective, theta, start, task, self._settings.algorithm
             )
@@ -193,80 +181,12 @@ class BlockRunner:
             each = tf.vectorized_map(one, tasks)
             losses, *rest = tf.nest.map_structure(lambda value: tf.reduce_sum(value, axis=0), each)
         gradient = tape.gradient(losses, theta, unconnected_gradients="zero")
-        return _flatten(gradient), *rest
-
-    def _adapt(self, inner_steps: int, predict: bool) -> Compiled:
-        """The compiled evaluation (or prediction) of a block for so many inner steps."""
-        key = (inner_steps, predict)
-        if key not in self._adapts:
-
-            def graph(*arguments: Any) -> Any:
-                self.num_traces += 1
-                return self._adapt_graph(inner_steps, predict, *arguments)
-
-            self._adapts[key] = Compiled(graph, self._xla)
-        return self._adapts[key]
-
-    def _adapt_graph(
-        self,
-        inner_steps: int,
-        predict: bool,
-        vector: tf.Tensor,
-        carried: tf.Tensor,
-        step: tf.Tensor,
-        tasks: Task,
-        inner_lr: tf.Tensor,
-    ) -> dict[str, tf.Tensor]:
-        model, theta = self.test_model, self._theta.split(vector)
-        if self._global_labels:
-            theta = joint.replace_head(theta, model.is_head, model.shapes)
-        objective = self._objective(model)
-
-        def one(task: Task) -> dict[str, tf.Tensor]:
-            def observe(learner: Learner) -> dict[str, tf.Tensor]:
-                outputs = objective.predict(learner.theta, learner.state, task)
-                if predict:
-                    return {"outputs": outputs}
-                return objective.score(outputs, task.query_targets)[1]
-
-            start = self._start(model, carried, step, task)
-            learner, plan = self._algorithm.learn(
-                model, theta, start, self._settings.algorithm, inner_lr
-            )
-            plan = plan._replace(first_order=True)
-            return trajectory(objective.inner, learner, task, inner_steps, plan, observe)
-
-        if self._execution == "vectorized":
-            return tf.vectorized_map(one, tasks)
-        first = one(Task(*(array[0] for array in tasks)))
-        rest = tf.map_fn(
-            one,
-            Task(*(array[1:] for array in tasks)),
-            fn_output_signature={
-                name: tf.TensorSpec(value.shape, value.dtype) for name, value in first.items()
-            },
-            parallel_iterations=1,
-        )
-        return {name: tf.concat([first[name][None], rest[name]], 0) for name in first}
-
-    def _start(
-        self, model: FunctionalModel, carried: tf.Tensor, step: tf.Tensor, task: Task
-    ) -> Start:
-        parts = self._carry.split(carried)
-        count = len(model.statistics_names)
-        return Start(model.start(parts[:count], task.seed), parts[count:], step)
+        return flatten(gradient), *rest
 
     def _flatten_carry(self, model: FunctionalModel, left: Start) -> tf.Tensor:
         """What a task leaves, as far as it is carried."""
         persistent = len(self._carry.names) > len(model.statistics_names)
-        return _flatten([*model.statistics(left.state), *(left.moments if persistent else [])])
-
-    def _objective(self, model: FunctionalModel) -> Objective:
-        family, settings = self._family, self._settings
-        ways = family.num_outputs if family.loss == "cross_entropy" else 1
-        return Objective(
-            model, family.loss, settings.algorithm.inner_loss, ways, settings.model.statistics
-        )
+        return flatten([*model.statistics(left.state), *(left.moments if persistent else [])])
 
     def _sums(self, weights: Weights, block: Block) -> Sums:
         """Over a training block's tasks: outer gradients, next carries, metrics."""
@@ -279,9 +199,3 @@ class BlockRunner:
 def _zeros(shape: tuple[int, ...], dtype: tf.DType) -> tf.Tensor:
     """Made once, since small steps are made of such things."""
     return tf.zeros(shape, dtype)
-
-
-def _flatten(arrays: list[tf.Tensor]) -> tf.Tensor:
-    if not arrays:
-        return tf.zeros([0])
-    return tf.concat([tf.reshape(array, [-1]) for array in arrays], axis=0)

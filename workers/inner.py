@@ -83,8 +83,11 @@ def trajectory(
     inner_steps: int,
     plan: Plan,
     observe: Callable[[Learner], dict[str, tf.Tensor]],
-) -> dict[str, tf.Tensor]:
+) -> tuple[dict[str, tf.Tensor], Learner]:
     """Adapt, and observe the learner before and after each step: name -> [inner_steps + 1, ...].
+
+    Returns:
+      what was observed, and the learner after the last step.
 
     A loop in the graph, so that fifty steps compile as fast as one; no gradient is taken through
     it.
@@ -103,11 +106,11 @@ def trajectory(
         }
         return step + 1, learner, records
 
-    _, _, records = tf.while_loop(
+    _, learner, records = tf.while_loop(
         lambda step, *_: step < inner_steps,
         body,
         (tf.constant(0), learner, records),
         parallel_iterations=1,
         maximum_iterations=inner_steps,
     )
-    return records
+    return records, learner

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from workers.models.functional import FunctionalModel, State
 from workers.protocol import Task
+from workers.settings.worker import WorkerSettings
+from workers.tasks.family import TaskFamily
 
 Theta = Sequence[tf.Tensor]
 Metrics = dict[str, tf.Tensor]
@@ -55,6 +57,15 @@ class Objective:
         self._loss = _LOSSES[loss]
         self._classifies = loss == "cross_entropy"
         self.inner_scale = float(ways) if inner_loss == "sum_over_shots" else 1.0
+
+    @classmethod
+    def of_tasks(
+        cls, settings: WorkerSettings, family: TaskFamily, model: FunctionalModel
+    ) -> "Objective":
+        """What `settings` say of the tasks of `family`."""
+        ways = family.num_outputs if family.loss == "cross_entropy" else 1
+        inner_loss = settings.algorithm.inner_loss
+        return cls(model, family.loss, inner_loss, ways, settings.model.statistics)
 
     def of(self, model: FunctionalModel) -> "Objective":
         """The same objective of another model."""

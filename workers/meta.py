@@ -1,14 +1,16 @@
 """What is meta-learned, and what is carried beside it: names, shapes, and how a run starts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from workers.algorithms.algorithm import Start
 from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
-from workers.protocol import Array
+from workers.protocol import Array, Task
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 from workers.tensors import Shape
@@ -87,6 +89,32 @@ def make_train_model(settings: WorkerSettings, family: TaskFamily) -> Functional
     return make_model(settings.model, family.input_shape, num_outputs, settings.seed)
 
 
+def make_test_model(settings: WorkerSettings, family: TaskFamily) -> FunctionalModel:
+    """The model that adapts to a held-out task, where it is not the one in training."""
+    return make_model(settings.model, family.input_shape, family.num_outputs, settings.seed)
+
+
+def has_global_labels(settings: WorkerSettings, family: TaskFamily) -> bool:
+    """Whether training is over all training classes at once, with a head for these."""
+    return settings.algorithm.kind == "joint" and family.num_train_classes is not None
+
+
+def start_task(
+    model: FunctionalModel, carry: Layout, carried: tf.Tensor, step: tf.Tensor, task: Task
+) -> Start:
+    """What a task starts from beside theta, inside a graph."""
+    parts = carry.split(carried)
+    count = len(model.statistics_names)
+    return Start(model.start(parts[:count], task.seed), parts[count:], step)
+
+
+def flatten(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
+    """The list as one vector, inside a graph; the inverse of `Layout.split`."""
+    if not arrays:
+        return tf.zeros([0])
+    return tf.concat([tf.reshape(array, [-1]) for array in arrays], axis=0)
+
+
 def _extend(arrays: list[Array], shapes: list[Shape], value: float) -> list[Array]:
     """`arrays`, and constants for the rest of `shapes`."""
     return [*arrays, *(np.full(shape, value, np.float32) for shape in shapes[len(arrays) :])]
@@ -94,6 +122,7 @@ def _extend(arrays: list[Array], shapes: list[Shape], value: float) -> list[Arra
 
 def num_train_outputs(settings: WorkerSettings, family: TaskFamily) -> int:
     """Outputs of the model whose weights theta are: joint classifies all training classes."""
-    if settings.algorithm.kind == "joint" and family.num_train_classes is not None:
+    if has_global_labels(settings, family):
+        assert family.num_train_classes is not None
         return family.num_train_classes
     return family.num_outputs

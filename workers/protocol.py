@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Split = Literal["train", "validation", "test"]
+Kind = Literal["train", "evaluate", "predict", "adapt"]
 Array = NDArray[np.generic]
 Vector = NDArray[np.float32]
 #: Tasks, not yet built: name -> array [tasks, ...]. Small enough to send, whole enough to rebuild.
@@ -83,6 +84,13 @@ class Weights(NamedTuple):
     step: int
 
 
+class Adapted(NamedTuple):
+    """What a task was adapted to, flat: all weights of the model, and its running statistics."""
+
+    theta: Array
+    statistics: Array
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a task is adapted when it is evaluated.
@@ -99,11 +107,12 @@ class Block:
     """Tasks [lo, hi) of a step: the unit of dispatch, of retry and of summation.
 
     kind: "train" sums outer gradients; "evaluate" returns metrics per task and inner step;
-    "predict" returns the model's outputs on the query set per task and inner step.
+    "predict" returns the model's outputs on the query set per task and inner step; "adapt"
+    returns what each task was adapted to, [tasks, ...] of what `Adapted` has.
     index: the block's leaf in the tree by which a step is summed.
     """
 
-    kind: Literal["train", "evaluate", "predict"]
+    kind: Kind
     step: int
     index: int
     lo: int

@@ -69,11 +69,7 @@ def execute(
             from orchestrator.run import TrainingRun
 
             stop.install()
-            try:
-                run = TrainingRun(config, storage, launched, state, show_note)
-            except BaseException:
-                launched.close()
-                raise
+            run = TrainingRun(config, storage, launched, state, show_note)
         try:
             _show_start(config, storage, launched, run.first_step)
             started = time.monotonic()

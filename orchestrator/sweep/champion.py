@@ -35,11 +35,7 @@ def evaluate_trial(
     launched = launch(config, family, fingerprint, examples=examples, say=say, notify=notify)
     from orchestrator.run import TrainingRun
 
-    try:
-        run = TrainingRun(config, storage, launched, state, notify)
-    except BaseException:
-        launched.close()
-        raise
+    run = TrainingRun(config, storage, launched, state, notify)
     try:
         say("evaluating on the test tasks")
         result = run.test(hyperparameters=chosen)

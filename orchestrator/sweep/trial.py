@@ -47,11 +47,7 @@ class Trial:
             launched = launch(
                 config, family, fingerprint, examples=example_blocks(config, family), say=print
             )
-            try:
-                self._run = TrainingRun(config, storage, launched, state, print)
-            except BaseException:
-                launched.close()
-                raise
+            self._run = TrainingRun(config, storage, launched, state, print)
         except BaseException:
             storage.release()
             raise

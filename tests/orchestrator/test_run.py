@@ -101,6 +101,16 @@ def test_step_0_is_saved_before_the_first_step(tmp_path, config):
     run.close()
 
 
+def test_a_run_that_cannot_be_opened_closes_its_pool(tmp_path, config):
+    launched = in_process(config)
+    closed = []
+    launched.pool.close = lambda: closed.append(True)
+    (tmp_path / "run" / "config.toml").mkdir(parents=True)
+    with pytest.raises(CheckpointError):
+        TrainingRun(config, Storage(str(tmp_path / "run")), launched, None)
+    assert closed == [True]
+
+
 def test_the_manifest_says_what_was_run(finished, config):
     folder, _, _, theta_sha256 = finished
     _, manifest, _ = checkpoint.load_latest(Storage(str(folder)))

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from small_tasks import FRESH, task
 
-from workers.block import ALGORITHMS
+from workers.algorithms.registry import ALGORITHMS
 from workers.losses import Objective
 from workers.models import conv4, functional, mlp
 from workers.models.registry import make_model

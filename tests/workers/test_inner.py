@@ -161,7 +161,7 @@ def test_trajectory_observes_what_repeated_inner_steps_give(problem, optimizer):
     compiled = tf.function(
         lambda: trajectory(objective.inner, learner(theta, optimizer), one, 5, how, observe)
     )
-    records = compiled()
+    records, left = compiled()
     assert records["outputs"].shape == (6, EXAMPLES, WAYS)
     assert records["accuracy"].shape == (6,)
 
@@ -175,12 +175,14 @@ def test_trajectory_observes_what_repeated_inner_steps_give(problem, optimizer):
     for name, values in records.items():
         np.testing.assert_allclose(values, [seen[name] for seen in expected], rtol=1e-11)
     assert len(set(records["loss"].numpy())) == 6
+    for ours, theirs in zip(left.theta, current.theta, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11)
 
 
 def test_no_inner_steps_observe_theta_alone(problem):
     objective, theta, one = problem
     start, how = learner(theta, Sgd(0.5)), plan(Sgd(0.5), theta)
-    records = trajectory(
+    records, _ = trajectory(
         objective.inner, start, one, 0, how, lambda current: {"bias": current.theta[-1]}
     )
     np.testing.assert_array_equal(records["bias"], theta[-1][None])

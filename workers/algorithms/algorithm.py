@@ -30,7 +30,7 @@ OuterLoss = Callable[[Objective, Theta, Start, Task, Any], tuple[tf.Tensor, Star
 
 
 class Algorithm(NamedTuple):
-    """A row of the table in `block.py`.
+    """A row of the table in `registry.py`.
 
     outer_gradient(objective, theta, start, task, settings) -> the outer gradient (a list like
     theta), what the task leaves for the next step, and scalar metrics: loss_before (the mean

@@ -128,6 +128,12 @@ class FunctionalModel:
         """The running statistics that the model was built with."""
         return [variable.numpy() for variable in self._changing if not _is_seed(variable)]
 
+    def assign(self, theta: Sequence[tf.Tensor], statistics: Sequence[tf.Tensor]) -> None:
+        """Make these the model's own weights and running statistics: what `initial_*` will give."""
+        changing = [variable for variable in self._changing if not _is_seed(variable)]
+        for variable, value in zip([*self._weights, *changing], [*theta, *statistics], strict=True):
+            variable.assign(value)
+
     def frozen_sha256(self) -> str:
         """The identity of what the model keeps and never changes."""
         digest = hashlib.sha256()

@@ -16,7 +16,7 @@ from workers.models.fused_batch_norm import EPSILON, fused_batch_norm
 _MOMENTUM = 0.99
 
 
-class _Normalization(keras.layers.Layer):
+class Normalization(keras.layers.Layer):
     """A learned scale and offset for each channel, after whatever is normalized."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -35,7 +35,7 @@ class _Normalization(keras.layers.Layer):
         return self._scale_and_shift(inputs, *_moments(inputs, axes))
 
 
-class BatchNormalization(_Normalization):
+class BatchNormalization(Normalization):
     """Normalize each channel over the batch.
 
     running: keep running statistics of the batches seen in training, and normalize by them
@@ -76,7 +76,7 @@ class BatchNormalization(_Normalization):
         return self._normalize(inputs, axes)
 
 
-class LayerNormalization(_Normalization):
+class LayerNormalization(Normalization):
     """Normalize each example by its own mean and variance over all but the batch axis."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -85,7 +85,7 @@ class LayerNormalization(_Normalization):
         return self._normalize(inputs, list(range(1, inputs.shape.rank)))
 
 
-class GroupNormalization(_Normalization):
+class GroupNormalization(Normalization):
     """Normalize each example by mean and variance over positions and a group of its channels.
 
     Source: Wu and He 2018, arXiv:1803.08494.
@@ -93,13 +93,13 @@ class GroupNormalization(_Normalization):
 
     def __init__(self, groups: int, **options: Any):
         super().__init__(**options)
-        self._groups = groups
+        self.groups = groups
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """[batch, ..., channels] -> the same shape."""
         inputs = tf.convert_to_tensor(inputs)
         *outer, channels = inputs.shape[1:]
-        grouped = tf.reshape(inputs, [-1, *outer, self._groups, channels // self._groups])
+        grouped = tf.reshape(inputs, [-1, *outer, self.groups, channels // self.groups])
         axes = [*range(1, 1 + len(outer)), grouped.shape.rank - 1]
         mean, variance = _moments(grouped, axes)
         standard = (grouped - mean) * tf.math.rsqrt(variance + EPSILON)

@@ -78,4 +78,15 @@ class ImagesTask(Section):
         return tuple(str(Path(each).expanduser().absolute()) for each in value)
 
 
+class GivenTask(Section):
+    """Tasks that are handed over, to be adapted to: what a model must know of their examples."""
+
+    kind: Literal["given"] = "given"
+    loss: Literal["mse", "cross_entropy"] = setting("mse", "regression, or classification")
+    input_shape: tuple[int, ...] = setting(..., "shape of an example")
+    num_outputs: int = setting(..., "outputs of the model, >= 1", ge=1)
+    num_train_classes: int | None = setting(None, "outputs of `joint`'s head in training", ge=1)
+
+
+#: What a run can train on.
 TaskSettings = Annotated[SinusoidTask | ImagesTask, Field(discriminator="kind")]

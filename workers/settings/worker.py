@@ -7,7 +7,7 @@ from pydantic import model_validator
 from workers.settings.algorithms import AlgorithmSettings
 from workers.settings.models import ModelSettings
 from workers.settings.section import Section, setting
-from workers.settings.tasks import TaskSettings
+from workers.settings.tasks import GivenTask, TaskSettings
 
 
 class RuntimeSettings(Section):
@@ -40,7 +40,7 @@ class WorkerSettings(Section):
     seed: int = setting(
         0, "seed of the initial weights and of all training tasks, 0 to 2^32 - 1", ge=0, lt=2**32
     )
-    task: TaskSettings
+    task: TaskSettings | GivenTask
     model: ModelSettings
     algorithm: AlgorithmSettings
     runtime: RuntimeSettings = RuntimeSettings()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from workers.settings.tasks import TaskSettings
+from workers.settings.tasks import GivenTask, TaskSettings
 from workers.tasks.family import TaskFamily
 
 Progress = Callable[[int, int], None]
@@ -21,9 +21,16 @@ def _images(settings: Any, progress: Progress) -> TaskFamily:
     return ImagesFamily(settings, progress)
 
 
+def _given(settings: Any, progress: Progress) -> TaskFamily:
+    from workers.tasks.given import GivenFamily
+
+    return GivenFamily(settings)
+
+
 FAMILIES: dict[str, Callable[[Any, Progress], TaskFamily]] = {
     "sinusoid": _sinusoid,
     "images": _images,
+    "given": _given,
 }
 
 
@@ -31,6 +38,6 @@ def _silent(done: int, total: int) -> None:
     """Nobody watches."""
 
 
-def make_family(settings: TaskSettings, progress: Progress = _silent) -> TaskFamily:
+def make_family(settings: TaskSettings | GivenTask, progress: Progress = _silent) -> TaskFamily:
     """The family of `settings.kind`, its data opened; `progress(done, total)` follows decoding."""
     return FAMILIES[settings.kind](settings, progress)

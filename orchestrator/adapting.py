@@ -1,0 +1,122 @@
+"""What adapting does alike from Python and from the shell."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from orchestrator.artefact import Artefact
+from orchestrator.evaluate import BY_BATCH
+from workers.errors import NonFiniteError
+from workers.protocol import Array, Recipe
+from workers.settings.models import KerasModel
+from workers.settings.worker import WorkerSettings
+
+
+def worker_settings(source: Artefact) -> WorkerSettings:
+    """What a block runner of handed-over tasks is made from."""
+    worker = source.config.worker
+    return worker.model_copy(update={"task": source.examples})
+
+
+def with_model_in(settings: WorkerSettings, folder: Path, model: bytes) -> WorkerSettings:
+    """With a user's model from a file of `folder`, which is written here."""
+    user = settings.model
+    assert isinstance(user, KerasModel)
+    file = folder / "model.keras"
+    file.write_bytes(model)
+    # Modules with layers of its own are looked for where the command runs.
+    changed = {"source": str(file), "folder": str(Path.cwd()), "arguments": {}}
+    return settings.model_copy(update={"model": user.model_copy(update=changed)})
+
+
+def check_model(source: Artefact, digest: str) -> None:
+    """Raise ValueError if a user's model is not the one that was trained."""
+    if source.model_digest and source.model_digest != digest:
+        name = getattr(source.config.model, "source", "")
+        raise ValueError(
+            f"{name} has changed since the run was trained (its file or its frozen weights): the "
+            "weights are not for it; set it back"
+        )
+
+
+def with_statistics(source: Artefact, statistics: str | None) -> Artefact:
+    """Normalize queries otherwise: "batch", all together, or "support", each with the support set.
+
+    Raises:
+      ValueError: the model has no batch normalization, or running statistics.
+    """
+    model = source.config.model
+    if statistics is None or statistics == model.statistics:
+        return source
+    allowed = ("batch", "support")
+    normalization = getattr(model, "normalization", "batch")
+    if statistics not in allowed or model.statistics not in allowed or normalization != "batch":
+        has = (
+            f"{model.statistics} statistics" if normalization == "batch" else "no batch statistics"
+        )
+        raise ValueError(
+            f"statistics = {statistics!r}: the model has {has}; those of a batch can be exchanged "
+            f"for {' or '.join(map(repr, allowed))}"
+        )
+    changed = source.config.model_copy(
+        update={"model": model.model_copy(update={"statistics": statistics})}
+    )
+    protocol = {**source.protocol, "transductive": statistics == "batch"}
+    said = protocol.get("normalization", "")
+    protocol["normalization"] = said.replace(BY_BATCH[model.statistics], BY_BATCH[statistics])
+    return replace(source, config=changed, protocol=protocol)
+
+
+def depends_on_company(source: Artefact, num_queries: int) -> str:
+    """What to say where queries are normalized together and there are few; else ""."""
+    few = num_queries < source.examples.num_outputs
+    if not (few and source.protocol.get("transductive")):
+        return ""
+    return (
+        f"the model normalizes the queries of a task together (transductive), and {num_queries} "
+        "of them are unlike what it was trained on; give all queries at once, or statistics "
+        "'support', which normalizes each with the support set (--statistics support)"
+    )
+
+
+def change(recipe: Recipe, inner_steps: int | None, inner_lr: float | None) -> Recipe:
+    """The recipe with what is given instead.
+
+    Raises:
+      ValueError: inner_steps < 0 or > 10000, or inner_lr <= 0.
+    """
+    steps = recipe.inner_steps if inner_steps is None else inner_steps
+    rate = recipe.inner_lr if inner_lr is None else inner_lr
+    if not 0 <= steps <= 10_000:
+        raise ValueError(f"inner_steps = {steps}; 0 to 10000 are allowed")
+    if not (np.isfinite(rate) and rate > 0):
+        raise ValueError(f"inner_lr = {rate:g}; it must be above 0")
+    return Recipe(rate, steps)
+
+
+def check_model_file(file: Path) -> Path:
+    """Raise ValueError if a model cannot be written there."""
+    if file.suffix != ".keras":
+        raise ValueError(f"{file}: a saved model's name ends in .keras")
+    if file.exists():
+        raise ValueError(f"{file} exists; give another file")
+    if not file.parent.is_dir():
+        raise ValueError(f"{file.parent} is no folder; make it first")
+    return file
+
+
+def probabilities(logits: Array, num_classes: int) -> Array:
+    """Softmax over the classes that the task has: float32 [..., num_classes]."""
+    used = np.asarray(logits, np.float64)[..., :num_classes]
+    exp = np.exp(used - used.max(-1, keepdims=True))
+    return np.asarray(exp / exp.sum(-1, keepdims=True), np.float32)
+
+
+def diverged(recipe: Recipe, task: str = "") -> NonFiniteError:
+    """What is raised when adapting gives inf or nan."""
+    of = f" of the task {task!r}" if task else ""
+    return NonFiniteError(
+        f"the predictions{of} are not finite after {recipe.inner_steps} inner steps of rate "
+        f"{recipe.inner_lr:g}; lower --inner-lr, or look for outlandish values in the examples"
+    )

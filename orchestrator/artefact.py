@@ -1,0 +1,175 @@
+"""What adapting needs, and nothing else: from a run's best checkpoint, or in a file of its own.
+
+The file is a zip of a manifest (JSON), tensors (Arrow) and, where the model is a user's own, its
+.keras file. No pickle.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator import checkpoint
+from orchestrator.arrow_tensors import decode, encode
+from orchestrator.config import MetaConfig, validate
+from orchestrator.state import MetaState
+from orchestrator.storage import Storage
+from workers.errors import CheckpointError
+from workers.protocol import Recipe
+from workers.settings.tasks import GivenTask
+from workers.tensors import sha256
+
+FORMAT_VERSION = 1
+_READABLE = (1,)
+_MANIFEST, _MODEL = "manifest.json", "model.keras"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A meta-trained model, ready to adapt.
+
+    config: of the run. examples: what the model must know of a task's examples. recipe: the inner
+    rate and steps that validation chose. state: theta and the carry. protocol: under which they
+    were chosen. origin: where they are from, for the user. model_digest: of a user's model in a
+    run, "" in a file. model: a user's model as a .keras file, where there is one.
+    """
+
+    config: MetaConfig
+    examples: GivenTask
+    recipe: Recipe
+    state: MetaState
+    protocol: dict[str, Any]
+    origin: str
+    model_digest: str = ""
+    model: bytes | None = None
+
+
+def load(source: str) -> Artefact:
+    """From a run's folder or URI, or from a file that `metatrain export` wrote.
+
+    Raises:
+      ValueError: there is neither. CheckpointError: it cannot be trusted.
+    """
+    path = Path(source).expanduser()
+    if "://" not in source and path.is_file():
+        return _of_file(path)
+    return of_run(Storage(source))
+
+
+def of_run(storage: Storage) -> Artefact:
+    """The best validated checkpoint of a run.
+
+    Raises:
+      ValueError: no run is there, or it has no validated checkpoint.
+      CheckpointError: no checkpoint verifies.
+    """
+    if not storage.exists("config.toml"):
+        raise ValueError(
+            f"{storage.location} holds no run (no config.toml) and is no exported file; give the "
+            "folder of a run"
+        )
+    found = checkpoint.survey(storage)
+    if not any(each.manifest and each.manifest.validation for each in found):
+        has = "no validated checkpoint" if found else "no checkpoint"
+        raise ValueError(
+            f"{storage.location} has {has}: train it up to a validation first (evaluation.every), "
+            "with --resume"
+        )
+    name, validation, _ = checkpoint.best(storage)
+    state, manifest = checkpoint.load(storage, name)
+    config = validate(manifest.config)
+    return Artefact(
+        config=config,
+        examples=_examples(config, manifest),
+        recipe=Recipe(validation["inner_lr"], validation["inner_steps"]),
+        state=MetaState(state.step, state.theta, state.names, state.carry),
+        protocol=manifest.protocol,
+        origin=f"{storage.location}, {name}",
+        model_digest=manifest.fingerprint.get("model", ""),
+    )
+
+
+def write(artefact: Artefact, file: Path) -> None:
+    """Write the file; the same artefact gives the same bytes.
+
+    Raises:
+      ValueError: `file` exists.
+    """
+    carry = artefact.state.carry
+    files = {
+        "theta.arrow": encode(artefact.state.theta, artefact.state.names),
+        "carry.arrow": encode(list(carry.values()), list(carry)),
+        **({_MODEL: artefact.model} if artefact.model is not None else {}),
+    }
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "config": json.loads(artefact.config.model_dump_json()),
+        "examples": artefact.examples.model_dump(mode="json"),
+        "recipe": {
+            "inner_lr": artefact.recipe.inner_lr,
+            "inner_steps": artefact.recipe.inner_steps,
+        },
+        "step": artefact.state.step,
+        "theta_sha256": sha256(artefact.state.theta),
+        "protocol": artefact.protocol,
+        "origin": artefact.origin,
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    files[_MANIFEST] = json.dumps(manifest, indent=1).encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), files[name])
+    try:
+        with file.open("xb") as stream:
+            stream.write(packed.getvalue())
+    except FileExistsError:
+        raise ValueError(f"{file} exists; give another file") from None
+
+
+def _of_file(path: Path) -> Artefact:
+    """Read and verify a file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read(_MANIFEST))
+            version = manifest.get("format_version")
+            if version not in _READABLE:
+                raise ValueError(
+                    f"{path} has format version {version}, this metatrain reads "
+                    f"{', '.join(map(str, _READABLE))}; update it, or export the run again"
+                )
+            contents = {name: archive.read(name) for name in manifest["files"]}
+    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, UnicodeDecodeError):
+        raise ValueError(
+            f"{path} is no file that `metatrain export` wrote, or a damaged one; give that, or the "
+            "folder of a run"
+        ) from None
+    for name, expected in manifest["files"].items():
+        if hashlib.sha256(contents[name]).hexdigest() != expected:
+            raise CheckpointError(f"{path}: {name} is damaged (its sha256 differs)")
+    theta, names = decode(contents["theta.arrow"])
+    values, carry_names = decode(contents["carry.arrow"])
+    carry = dict(zip(carry_names, values, strict=True))
+    return Artefact(
+        config=validate(manifest["config"]),
+        examples=GivenTask.model_validate(manifest["examples"]),
+        recipe=Recipe(**manifest["recipe"]),
+        state=MetaState(manifest["step"], theta, names, carry),
+        protocol=manifest["protocol"],
+        origin=f"{path} ({manifest['origin']})",
+        model=contents.get(_MODEL),
+    )
+
+
+def _examples(config: MetaConfig, manifest: checkpoint.Manifest) -> GivenTask:
+    """What the checkpoint says; one of before it said that needs the run's data."""
+    if manifest.examples:
+        return GivenTask.model_validate(manifest.examples)
+    from workers.tasks.given import given_task
+    from workers.tasks.registry import make_family
+
+    return given_task(make_family(config.task))

@@ -1,0 +1,98 @@
+"""The commands for somebody who has a trained run: adapt, export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+Source = Annotated[
+    str, typer.Argument(metavar="RUN", help="Folder or URI of a run, or an exported file.")
+]
+
+
+@app.command()
+def adapt(
+    source: Source,
+    support: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Labelled examples: a folder of class folders, a zip, a CSV or Parquet file.",
+        ),
+    ],
+    query: Annotated[
+        str, typer.Option(metavar="FILE", help="What to predict: the same, labelled or not.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the predictions as .parquet.")
+    ] = None,
+    save_model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the adapted model as .keras; a folder for several tasks."
+        ),
+    ] = None,
+    input_column: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of the inputs; repeatable. Default: x, or the image's."),
+    ] = None,
+    target_column: Annotated[
+        str | None, typer.Option(help="Column of the class or value. Default: y, or the label's.")
+    ] = None,
+    task_column: Annotated[
+        str | None, typer.Option(help="Column that tells tasks apart: each is adapted to alone.")
+    ] = None,
+    inner_steps: Annotated[
+        int | None, typer.Option(help="Instead of those that validation chose.")
+    ] = None,
+    inner_lr: Annotated[
+        float | None, typer.Option(help="Instead of the one that validation chose.")
+    ] = None,
+    statistics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="batch|support",
+            help="Batch normalization: of all queries together, or of each with the support set. "
+            "Default: as trained.",
+        ),
+    ] = None,
+    workers: Annotated[
+        str, typer.Option(metavar="N", help="Ray actors, 0: in this process, or auto.")
+    ] = "0",
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show TensorFlow's and Ray's messages.")
+    ] = False,
+) -> None:
+    """Adapt a trained run to a few examples of your own, and predict."""
+    from orchestrator.commands import adapt_command
+    from orchestrator.examples.examples import Columns
+
+    inputs = tuple(input_column) if input_column else None
+    adapt_command.execute(
+        adapt_command.Request(
+            source=source,
+            support=support,
+            query=query,
+            columns=Columns(inputs, target_column, task_column),
+            inner_steps=inner_steps,
+            inner_lr=inner_lr,
+            statistics=statistics,
+            workers=workers,
+            out=out,
+            save_model=save_model,
+            verbose=verbose,
+        )
+    )
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+) -> None:
+    """Write all that `metatrain adapt` needs of a run as one file."""
+    from orchestrator.commands import export_command
+
+    export_command.execute(run, file)

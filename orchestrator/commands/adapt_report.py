@@ -1,0 +1,107 @@
+"""What `metatrain adapt` shows: predictions by inner step, scores, and their protocol."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.artefact import Artefact
+from orchestrator.predictions import Predictions, summary
+from workers.protocol import Recipe
+
+_MOST_ROWS = 20
+# Of the run's protocol, what bears on predictions for somebody's own task.
+_FROM_THE_RUN = ("method", "model", "tasks_from", "ways", "shots", "normalization", "transductive")
+
+
+def show(
+    console: Console,
+    source: Artefact,
+    recipe: Recipe,
+    predictions: Sequence[Predictions],
+    names: Sequence[str],
+) -> None:
+    """Print it.
+
+    Args:
+      names: what each query is called, in the order of the query set.
+    """
+    steps = _shown_steps(source, recipe)
+    console.print(_table(predictions, names, steps))
+    if len(names) > _MOST_ROWS:
+        console.print(f"... and {len(names) - _MOST_ROWS} more; --out FILE.parquet takes them all")
+    for name, scores in summary(predictions).items():
+        shown = ", ".join(f"{_score(name, *scores[step])} after {step}" for step in steps)
+        console.print(f"{name}: {shown} inner steps")
+    console.print(f"protocol: {_protocol(source, recipe, predictions)}")
+
+
+def _shown_steps(source: Artefact, recipe: Recipe) -> list[int]:
+    asked = {0, recipe.inner_steps, *source.config.evaluation.inner_steps}
+    return sorted(step for step in asked if step <= recipe.inner_steps)
+
+
+def _table(predictions: Sequence[Predictions], names: Sequence[str], steps: Sequence[int]) -> Table:
+    several = len(predictions) > 1
+    table = Table(title="Predictions after inner steps")
+    if several:
+        table.add_column("task")
+    table.add_column("query", overflow="fold")
+    known = any(one.task.query_targets is not None for one in predictions)
+    if known:
+        table.add_column("target")
+    for step in steps:
+        table.add_column(f"after {step}" + ("" if step else " (before)"), justify="right")
+    rows = {row: (one, i) for one in predictions for i, row in enumerate(one.task.rows)}
+    for row in sorted(rows)[:_MOST_ROWS]:
+        one, query = rows[row]
+        cells = [one.task.name] if several else []
+        cells += [names[row]]
+        cells += [_plain(one.target(query))] if known else []
+        table.add_row(*cells, *(_cell(one, step, query) for step in steps))
+    return table
+
+
+def _cell(one: Predictions, step: int, query: int) -> str:
+    text = _plain(one.predicted(step, query))
+    if one.task.classes is None:
+        return text
+    return f"{text} {one.answers[step, query].max():.0%}"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _score(name: str, mean: float, interval: float | None) -> str:
+    scale, digits, unit = (100, 1, " %") if name == "accuracy" else (1, 4, "")
+    error = "" if interval is None else f" ± {interval * scale:.{digits}f}"
+    return f"{mean * scale:.{digits}f}{error}{unit}"
+
+
+def _protocol(source: Artefact, recipe: Recipe, predictions: Sequence[Predictions]) -> str:
+    """What must stand beside predictions, and scores of them."""
+    own = recipe == source.recipe
+    supports = [len(one.task.support_inputs) for one in predictions]
+    queries = sum(len(one.task.query_inputs) for one in predictions)
+    parts = {
+        "weights": source.origin,
+        "inner steps": recipe.inner_steps,
+        "inner lr": f"{recipe.inner_lr:g}",
+        "chosen": "on validation tasks" if own else "by hand",
+        "tasks": len(predictions),
+        "support examples": f"{min(supports)}" + _to(min(supports), max(supports)),
+        "queries": queries,
+    }
+    if len(predictions) > 1:
+        parts["interval"] = "95 %: 1.96 standard errors over tasks"
+    for name in _FROM_THE_RUN:
+        if name in source.protocol:
+            parts[f"trained: {name}".replace("_", " ")] = source.protocol[name]
+    return "; ".join(f"{name}: {value}" for name, value in parts.items())
+
+
+def _to(low: int, high: int) -> str:
+    return f" to {high}" if high > low else ""

@@ -1,0 +1,57 @@
+"""`metatrain export`: what adapting needs of a run, as one file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator import artefact
+from orchestrator.adapting import check_model, worker_settings
+from orchestrator.artefact import Artefact
+from orchestrator.commands.common import RESULTS, show_note, waiting
+from orchestrator.storage import Storage
+from workers.settings.models import KerasModel
+
+
+def execute(run: str, file: Path) -> None:
+    """Write `file`.
+
+    Raises:
+      ValueError: `file` exists, or there is no run with a validated checkpoint.
+    """
+    file = file.expanduser()
+    if file.exists():
+        raise ValueError(f"{file} exists; give another file")
+    if not file.absolute().parent.is_dir():
+        raise ValueError(f"{file.absolute().parent} is no folder; make it first")
+    source = artefact.of_run(Storage(run))
+    if source.config.model.kind == "keras":
+        source = _with_model(source)
+    artefact.write(source, file)
+    size = file.stat().st_size
+    RESULTS.print(
+        f"written: {file} ({size / 1e6:.2g} MB): theta of {source.origin}, "
+        f"{source.recipe.inner_steps} inner steps of rate {source.recipe.inner_lr:g}"
+    )
+
+
+def _with_model(source: Artefact) -> Artefact:
+    """A user's own model goes along, as the .keras file that Keras makes of it."""
+    from workers import runtime
+
+    with waiting() as say:
+        say("building the model")
+        runtime.start_tensorflow(0)
+        from workers.models.portable import as_keras_file
+        from workers.tasks.given import GivenFamily
+
+        portable = as_keras_file(worker_settings(source), GivenFamily(source.examples))
+    assert isinstance(source.config.model, KerasModel)
+    check_model(source, portable.digest)
+    if portable.modules:
+        show_note(
+            f"the model has layers of {', '.join(portable.modules)}: where the file is used, that "
+            "must be in the working directory or installed"
+        )
+    imports = (*source.config.model.imports, *portable.modules)
+    model = source.config.model.model_copy(update={"imports": imports})
+    config = source.config.model_copy(update={"model": model})
+    return replace(source, config=config, model=portable.content, model_digest="")

@@ -1,0 +1,56 @@
+"""One's own examples, as they come from a file or an array."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from workers.protocol import Array
+
+#: What they are for: to adapt to, or to be predicted.
+Role = Literal["support", "query"]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of a table hold what; None: the reader's own names.
+
+    inputs: one column or several. target: class or value. task: what tells tasks apart.
+    """
+
+    inputs: tuple[str, ...] | None = None
+    target: str | None = None
+    task: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Examples of one or several tasks, in the order of their source.
+
+    inputs: float32 [n, *input_shape], as the model was trained on. targets: the classes' names,
+    or values float32 [n, num_outputs]; None where the source has none. names: what each example is
+    called in its source. tasks: the task of each; all "" where there is but one.
+    notes: what was done to them that the user should know.
+    """
+
+    inputs: Array
+    targets: list[str] | Array | None
+    names: list[str]
+    tasks: list[str]
+    notes: list[str] = field(default_factory=list)
+
+
+class Reader(Protocol):
+    """How examples of a task family come in."""
+
+    def read(self, source: str, role: Role, columns: Columns) -> Examples:
+        """Read a file or folder; a support set must have targets, queries may.
+
+        Raises:
+          DataError: it cannot be read, or is not what the model takes.
+        """
+
+    def inputs(self, given: Any) -> Array:
+        """Inputs that are given in memory: float32 [n, *input_shape].
+
+        Raises:
+          ValueError: they have another shape, or are not finite.
+        """

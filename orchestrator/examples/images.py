@@ -1,0 +1,180 @@
+"""Image classification: folders of class folders, zips, tables with an image column, images."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from orchestrator.examples.examples import Columns, Examples, Role
+from orchestrator.examples.numbers import checked
+from orchestrator.examples.tables import ExampleTable
+from workers.errors import DataError
+from workers.protocol import Array
+from workers.settings.tasks import GivenTask, ImagesTask
+from workers.tasks.image_cache import decode
+from workers.tasks.image_files import ZipImages, is_image
+from workers.tasks.image_folders import FolderImages, has_class_folders
+
+_FORMS = "a folder of CLASS/IMAGE files or of images, an image, a .zip, .csv or .parquet"
+
+
+class _Found(NamedTuple):
+    """Encoded images and where each is; their classes, and their tasks."""
+
+    images: Iterable[tuple[str, bytes]]
+    classes: list[str] | None
+    tasks: list[str] | None = None
+
+
+class ImageReader:
+    """Images of any size, made what the run's own were."""
+
+    def __init__(self, task: ImagesTask, shapes: GivenTask):
+        self._task, self._input_shape = task, shapes.input_shape
+
+    def read(self, source: str, role: Role, columns: Columns) -> Examples:
+        """A folder, an image, a zip, or a table with a column of images or of their paths."""
+        path = Path(source).expanduser()
+        if not path.exists():
+            raise DataError(f"--{role} {source} does not exist; give {_FORMS}")
+        found = self._open(path, columns)
+        if role == "support" and found.classes is None:
+            raise DataError(
+                f"--{role} {source} has no classes; give a folder for each class, or a table with "
+                "a column for it (--target-column)"
+            )
+        names, pixels, sizes = [], [], []
+        for where, encoded in found.images:
+            names.append(where.removeprefix(f"{path}/").removeprefix(f"{path.name}: "))
+            pixels.append(self._decode(encoded, where))
+            sizes.append(_size(encoded))
+        inputs = np.stack(pixels).astype(np.float32) / np.float32(255)
+        tasks = found.tasks or [""] * len(names)
+        return Examples(inputs, found.classes, names, tasks, self._notes(role, sizes))
+
+    def inputs(self, given: Any) -> Array:
+        """float [n, H, W, C] as in training, uint8 [n, H, W(, C)] of any size, or paths."""
+        if not isinstance(given, np.ndarray) and all(isinstance(x, str | Path) for x in given):
+            pixels = [self._decode(Path(path).read_bytes(), str(path)) for path in given]
+            return np.stack(pixels).astype(np.float32) / np.float32(255)
+        found = np.asarray(given)
+        if found.dtype == np.uint8:
+            pixels = [self._decode(_as_png(image), f"inputs[{i}]") for i, image in enumerate(found)]
+            return np.stack(pixels).astype(np.float32) / np.float32(255)
+        return checked(found.astype(np.float32), self._input_shape)
+
+    def _open(self, path: Path, columns: Columns) -> _Found:
+        suffix = path.suffix.lower()
+        if path.is_file() and suffix in (".csv", ".parquet"):
+            return self._table(path, columns)
+        if columns.task:
+            raise DataError(f"--task-column is for tables; {path} is none")
+        if path.is_dir() and has_class_folders(path):
+            _check_no_class_is_empty(path)
+            folder = FolderImages(path)
+            return _Found(folder.images(), folder.class_names)
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if is_image(file.name))
+            if not files:
+                raise DataError(f"{path} holds no images; give {_FORMS}")
+            return _Found(_read(files), None)
+        if suffix == ".zip":
+            archive = ZipImages(path)
+            return _Found(archive.images(), archive.class_names)
+        if is_image(path.name):
+            return _Found(((path.name, content) for _, content in _read([path])), None)
+        raise DataError(f"{path} is no {_FORMS.removeprefix('a ')}")
+
+    def _table(self, path: Path, columns: Columns) -> _Found:
+        image = columns.inputs or (self._task.image_column,)
+        if len(image) != 1:
+            raise DataError(f"--input-column {', '.join(image)}: an image is in one column")
+        label = self._task.label_column
+        labels = (
+            [columns.target] if columns.target else [label] if isinstance(label, str) else label
+        )
+        names = [*labels, *([columns.task] if columns.task else [])]
+        table = ExampleTable(path, [*image, *names] if path.suffix.lower() == ".csv" else [])
+        table.check(image[0], "--input-column")
+        if columns.target:
+            table.check(columns.target, "--target-column")
+        if columns.task:
+            table.check(columns.task, "--task-column")
+        classes = None
+        if all(name in table.column_names for name in labels):
+            classes = ["/".join(row) for row in zip(*map(table.texts, labels), strict=True)]
+        tasks = table.texts(columns.task) if columns.task else None
+        return _Found(_of_rows(path, table.values(image[0])), classes, tasks)
+
+    def _decode(self, encoded: bytes, where: str) -> Array:
+        pixels = decode(encoded, where, self._task.image_size, self._task.channels)
+        return 255 - pixels if self._task.invert else pixels
+
+    def _notes(self, role: Role, sizes: Sequence[tuple[int, int, bool]]) -> list[str]:
+        size, grey = self._task.image_size, self._task.channels == 1
+        other = [(width, height) for width, height, _ in sizes if (width, height) != (size, size)]
+        colour = sum(is_colour != (not grey) for *_, is_colour in sizes)
+        notes = []
+        if other:
+            width, height = other[0]
+            notes.append(
+                f"--{role}: {len(other)} of {len(sizes)} images were resized to {size} x {size} "
+                f"(the first was {width} x {height})"
+            )
+        if colour:
+            ours, theirs = ("grey", "in colour") if grey else ("in colour", "grey")
+            notes.append(f"--{role}: {colour} of {len(sizes)} images were {theirs}, made {ours}")
+        return notes
+
+
+def _check_no_class_is_empty(folder: Path) -> None:
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+        if not folders and not any(map(is_image, files)):
+            raise DataError(f"{root}: the class {Path(root).name!r} has no image; add one")
+
+
+def _of_rows(path: Path, cells: Sequence[Any]) -> Iterator[tuple[str, bytes]]:
+    """Cells that are encoded images, structs {bytes, path}, or paths relative to the table."""
+    for row, cell in enumerate(cells):
+        where = f"{path.name}: row {row}"
+        content = cell.get("bytes") if isinstance(cell, dict) else cell
+        if not content:
+            raise DataError(f"{where} has no image")
+        if isinstance(content, str):
+            yield next(_read([path.parent / content], where))
+        elif isinstance(content, bytes):
+            yield where, content
+        else:
+            raise DataError(f"{where} holds {type(content).__name__}, no image and no path of one")
+
+
+def _read(files: Iterable[Path], where: str = "") -> Iterator[tuple[str, bytes]]:
+    for file in files:
+        try:
+            yield f"{where}: {file.name}" if where else str(file), file.read_bytes()
+        except OSError as error:
+            raise DataError(f"{where or file}: {file} cannot be read ({error.strerror})") from None
+
+
+def _size(encoded: bytes) -> tuple[int, int, bool]:
+    """Width, height, and whether it is in colour."""
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(encoded)) as image:
+        grey = image.mode in ("1", "L", "LA")
+        return image.width, image.height, not grey
+
+
+def _as_png(image: Array) -> bytes:
+    import io
+
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(image.squeeze(-1) if image.shape[-1:] == (1,) else image).save(content, "PNG")
+    return content.getvalue()

@@ -1,0 +1,87 @@
+"""Regression: rows of numbers, such as (x, y) pairs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orchestrator.examples.examples import Columns, Examples, Role
+from orchestrator.examples.tables import SUFFIXES, ExampleTable
+from workers.errors import DataError
+from workers.protocol import Array
+from workers.settings.tasks import GivenTask
+
+
+class NumberReader:
+    """Inputs in the column `x` and targets in `y`, or in those that are named."""
+
+    def __init__(self, task: Any, shapes: GivenTask):
+        """`task`: the run's settings of its family; of no use here."""
+        self._input_shape, self._num_outputs = shapes.input_shape, shapes.num_outputs
+
+    def read(self, source: str, role: Role, columns: Columns) -> Examples:
+        """A CSV or Parquet file."""
+        path = Path(source).expanduser()
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            what = "is no file" if not path.is_file() else "is no table"
+            raise DataError(f"--{role} {source} {what}; give a {' or '.join(SUFFIXES)} file")
+        inputs, target = columns.inputs or ("x",), columns.target or "y"
+        table = ExampleTable(path, [columns.task] if columns.task else [])
+        for name in inputs:
+            table.check(name, "--input-column")
+        if role == "support" or columns.target:
+            table.check(target, "--target-column")
+        targets = None
+        if target in table.column_names:
+            targets = table.numbers([target])
+            if targets.shape[1] != self._num_outputs:
+                raise DataError(
+                    f"{path}: {target!r} holds {targets.shape[1]} numbers a row, the model has "
+                    f"{self._num_outputs} outputs"
+                )
+        found = table.numbers(inputs)
+        size = int(np.prod(self._input_shape))
+        if found.shape[1] != size:
+            raise DataError(
+                f"{path}: {', '.join(inputs)} hold {found.shape[1]} numbers a row, the model takes "
+                f"{size} (--input-column, once for each column)"
+            )
+        if columns.task:
+            table.check(columns.task, "--task-column")
+        return Examples(
+            inputs=found.reshape(-1, *self._input_shape),
+            targets=targets,
+            names=[_name(row, inputs, values) for row, values in enumerate(found)],
+            tasks=table.texts(columns.task) if columns.task else [""] * len(table),
+        )
+
+    def inputs(self, given: Any) -> Array:
+        """[n, *input_shape], or [n] where an input is a single number."""
+        found = np.asarray(given, np.float32)
+        if found.ndim == 1 and self._input_shape == (1,):
+            found = found[:, None]
+        return checked(found, self._input_shape)
+
+
+def _name(row: int, columns: Sequence[str], values: Array) -> str:
+    """By its number, and by what is in it where that is little."""
+    if len(columns) > 3 or len(columns) != len(values):
+        return f"row {row}"
+    pairs = zip(columns, values, strict=True)
+    return f"row {row}: " + ", ".join(f"{column} = {value:.4g}" for column, value in pairs)
+
+
+def checked(found: Array, input_shape: tuple[int, ...]) -> Array:
+    """`found`, if it is n examples of finite numbers.
+
+    Raises:
+      ValueError: it is not.
+    """
+    if found.shape[1:] != input_shape or not len(found):
+        wanted = ", ".join(map(str, ("n", *input_shape)))
+        raise ValueError(f"inputs have shape {list(found.shape)}, the model takes [{wanted}]")
+    if not np.isfinite(found).all():
+        row = int(np.argwhere(~np.isfinite(found))[0][0])
+        raise ValueError(f"inputs[{row}] is not finite; finite numbers are needed")
+    return found

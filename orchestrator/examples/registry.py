@@ -1,0 +1,14 @@
+"""From the kind of a task family to the reader of a user's examples."""
+
+from collections.abc import Callable
+from typing import Any
+
+from orchestrator.examples.examples import Reader
+from orchestrator.examples.images import ImageReader
+from orchestrator.examples.numbers import NumberReader
+from workers.settings.tasks import GivenTask
+
+READERS: dict[str, Callable[[Any, GivenTask], Reader]] = {
+    "sinusoid": NumberReader,
+    "images": ImageReader,
+}

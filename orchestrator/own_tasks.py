@@ -1,0 +1,155 @@
+"""From one's own examples to tasks, and from tasks to blocks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from orchestrator.config import MetaConfig
+from orchestrator.examples.examples import Examples
+from workers.batches import draw_batches
+from workers.protocol import Array, Block, Draw, Kind, Recipe, Specs
+from workers.settings.tasks import GivenTask
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTask:
+    """A support set to adapt to, and queries.
+
+    name: "" where there is but one task. classes: what targets are indices of; None in regression.
+    support_targets: int32 [n], or float32 [n, num_outputs]; query_targets likewise, or None.
+    rows: where its queries are among all.
+    """
+
+    name: str
+    classes: list[str] | None
+    support_inputs: Array
+    support_targets: Array
+    query_inputs: Array
+    query_targets: Array | None
+    rows: Array
+
+
+def make_tasks(examples: GivenTask, support: Examples, query: Examples) -> list[OwnTask]:
+    """The tasks, in the order in which they come in `support`.
+
+    Raises:
+      ValueError: a task has more classes than the model has outputs or a single one, queries
+        without a support set or none, or a query of a class that it does not know.
+    """
+    names = list(dict.fromkeys(support.tasks))
+    for name in dict.fromkeys(query.tasks):
+        if name not in names:
+            raise ValueError(
+                f"the query set has the task {name!r}, the support set has "
+                f"{', '.join(map(repr, names))}; every task needs examples to adapt to"
+            )
+    return [_make_task(examples, name, support, query) for name in names]
+
+
+def _make_task(examples: GivenTask, name: str, support: Examples, query: Examples) -> OwnTask:
+    ours = [i for i, task in enumerate(support.tasks) if task == name]
+    rows = np.array([i for i, task in enumerate(query.tasks) if task == name], np.int64)
+    if not len(rows):
+        raise ValueError(f"the task {name!r} of the support set has no query")
+    classes = None
+    support_targets, query_targets = support.targets, query.targets
+    assert support_targets is not None
+    if examples.loss == "cross_entropy":
+        labels = [str(support_targets[i]) for i in ours]
+        classes = find_classes(labels, examples.num_outputs, name)
+        own = as_indices(labels, classes)
+        asked = None
+        if query_targets is not None:
+            asked = _known([str(query_targets[i]) for i in rows], classes, query, rows)
+    else:
+        own = np.asarray(support_targets)[ours]
+        asked = None if query_targets is None else np.asarray(query_targets)[rows]
+    return OwnTask(name, classes, support.inputs[ours], own, query.inputs[rows], asked, rows)
+
+
+def find_classes(labels: Sequence[str], num_outputs: int, task: str = "") -> list[str]:
+    """The classes of a support set, sorted: class i is output i.
+
+    Raises:
+      ValueError: there are more than `num_outputs`, or less than two.
+    """
+    classes = sorted(set(labels))
+    of = f"the task {task!r}" if task else "the support set"
+    if len(classes) > num_outputs:
+        raise ValueError(
+            f"{of} has {len(classes)} classes ({', '.join(classes[:6])}"
+            f"{', ...' if len(classes) > 6 else ''}), the model tells at most {num_outputs} apart "
+            f"(task.ways); leave some out, or train with task.ways={len(classes)}"
+        )
+    if len(classes) < 2:
+        raise ValueError(f"{of} has one class only ({classes[0]}); two or more can be told apart")
+    return classes
+
+
+def as_indices(labels: Sequence[str], classes: Sequence[str]) -> Array:
+    """int32 [n]."""
+    place = {name: i for i, name in enumerate(classes)}
+    return np.array([place[label] for label in labels], np.int32)
+
+
+def _known(labels: Sequence[str], classes: list[str], query: Examples, rows: Array) -> Array:
+    for label, row in zip(labels, rows, strict=True):
+        if label not in classes:
+            raise ValueError(
+                f"{query.names[row]} of the query set is of class {label!r}, which has no example "
+                f"in the support set; it has {', '.join(classes)} (queries without classes are "
+                "predicted too)"
+            )
+    return as_indices(labels, classes)
+
+
+def blocks_of(
+    config: MetaConfig, tasks: Sequence[OwnTask], recipe: Recipe, kind: Kind, block_size: int
+) -> tuple[list[Block], list[int]]:
+    """Blocks of tasks of one shape each, and the places of their tasks in `tasks`, in order."""
+    shapes: dict[tuple[int, int], list[int]] = {}
+    for place, task in enumerate(tasks):
+        key = len(task.support_inputs), len(task.query_inputs)
+        shapes.setdefault(key, []).append(place)
+    blocks, order = list[Block](), list[int]()
+    for places in shapes.values():
+        for group in _chunks(places, block_size):
+            specs = specs_of(config, [tasks[place] for place in group], recipe)
+            lo = len(order)
+            order += group
+            blocks.append(Block(kind, 0, len(blocks), lo, len(order), specs, recipe))
+    return blocks, order
+
+
+def specs_of(config: MetaConfig, tasks: Sequence[OwnTask], recipe: Recipe) -> Specs:
+    """What `GivenFamily` builds an episode from, with inner batches and seeds as in evaluation."""
+    draw = Draw(config.evaluation.seed, "test", 0)
+    specs: dict[str, Array] = {
+        "support_inputs": np.stack([task.support_inputs for task in tasks]),
+        "support_targets": np.stack([task.support_targets for task in tasks]),
+        "query_inputs": np.stack([task.query_inputs for task in tasks]),
+        "query_targets": np.stack([_targets(task) for task in tasks]),
+    }
+    batch, num_examples = config.evaluation.inner_batch, specs["support_inputs"].shape[1]
+    if batch is not None:
+        # The same for each task, so that it does not depend on the tasks beside it.
+        dealt = draw_batches(draw, 0, 1, num_examples, recipe.inner_steps, batch)
+        specs["batches"] = np.repeat(dealt, len(tasks), axis=0)
+    if config.model.kind == "keras":
+        seed = draw.generator(stream="layers").integers(2**31 - 1, size=(1, 2), dtype=np.int32)
+        specs["seeds"] = np.repeat(seed, len(tasks), axis=0)
+    return specs
+
+
+def _targets(task: OwnTask) -> Array:
+    """Those of the queries; where nobody knows them, something of their type."""
+    if task.query_targets is not None:
+        return task.query_targets
+    shape = (len(task.query_inputs), *task.support_targets.shape[1:])
+    return np.zeros(shape, task.support_targets.dtype)
+
+
+def _chunks(places: Sequence[int], size: int) -> Iterator[list[int]]:
+    for lo in range(0, len(places), size):
+        yield list(places[lo : lo + size])

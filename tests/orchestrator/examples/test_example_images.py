@@ -1,0 +1,163 @@
+import numpy as np
+import pytest
+from small_images import picture, png, write_folder, write_parquet, write_zip
+
+from orchestrator.examples.examples import Columns
+from orchestrator.examples.images import ImageReader
+from workers.errors import DataError
+from workers.settings.tasks import GivenTask, ImagesTask
+
+PICTURES = {f"{name}/{i}.png": png(picture(c, i)) for c, name in enumerate("ab") for i in range(2)}
+
+
+def reader(**settings):
+    task = ImagesTask(**{"image_size": 8, **settings})
+    shape = (task.image_size, task.image_size, task.channels)
+    given = GivenTask(loss="cross_entropy", input_shape=shape, num_outputs=3)
+    return ImageReader(task, given)
+
+
+def read(source, role="support", columns=Columns(), **settings):  # noqa: B008
+    return reader(**settings).read(str(source), role, columns)
+
+
+def coloured(seed=0, size=8):
+    return np.random.default_rng(seed).integers(0, 256, (size, size, 3), np.uint8)
+
+
+def test_a_folder_of_class_folders(tmp_path):
+    found = read(write_folder(tmp_path, PICTURES))
+    assert found.targets == ["a", "a", "b", "b"]
+    assert found.names == ["a/0.png", "a/1.png", "b/0.png", "b/1.png"]
+    expected = np.stack([picture(c, i) for c in range(2) for i in range(2)])[..., None] / 255
+    np.testing.assert_allclose(found.inputs, expected.astype(np.float32), rtol=1e-6)
+    assert found.notes == []
+
+
+def test_a_zip_holds_the_same(tmp_path):
+    in_folder = read(write_folder(tmp_path / "folder", PICTURES))
+    in_zip = read(write_zip(tmp_path / "a.zip", PICTURES))
+    assert (in_zip.targets, in_zip.names) == (in_folder.targets, in_folder.names)
+    np.testing.assert_array_equal(in_zip.inputs, in_folder.inputs)
+
+
+def test_queries_may_be_a_folder_of_images_or_a_single_one(tmp_path):
+    write_folder(tmp_path, {"1.png": png(picture(0, 1)), "0.png": png(picture(0, 0)), "x.txt": b""})
+    found = read(tmp_path, "query")
+    assert (found.names, found.targets) == (["0.png", "1.png"], None)
+    alone = read(tmp_path / "1.png", "query")
+    assert (alone.names, alone.targets) == (["1.png"], None)
+    np.testing.assert_array_equal(alone.inputs[0], found.inputs[1])
+    with pytest.raises(DataError, match="has no classes; give a folder for each class"):
+        read(tmp_path, "support")
+
+
+@pytest.mark.parametrize("kind", ["bytes", "struct", "paths"])
+def test_a_table_with_an_image_column(tmp_path, kind):
+    write_folder(tmp_path, PICTURES)
+    images = {
+        "bytes": list(PICTURES.values()),
+        "struct": [{"bytes": content, "path": None} for content in PICTURES.values()],
+        "paths": list(PICTURES),
+    }[kind]
+    labels = [name[0] for name in PICTURES]
+    file = write_parquet(tmp_path / "a.parquet", image=images, label=labels, who=["x", "y"] * 2)
+    found = read(file, columns=Columns(task="who"))
+    assert (found.targets, found.tasks) == (["a", "a", "b", "b"], ["x", "y", "x", "y"])
+    expected = np.stack([picture(c, i) for c in range(2) for i in range(2)])
+    np.testing.assert_allclose(found.inputs[..., 0] * 255, expected, rtol=1e-5)
+    unlabelled = write_parquet(tmp_path / "q.parquet", image=images)
+    assert read(unlabelled, "query").targets is None
+    np.testing.assert_array_equal(read(unlabelled, "query").inputs, found.inputs)
+
+
+def test_a_csv_names_files_beside_it_and_keeps_classes_as_they_are_written(tmp_path):
+    write_folder(tmp_path, PICTURES)
+    (tmp_path / "a.csv").write_text("photo,breed\na/0.png,007\nb/1.png,12\n")
+    found = read(tmp_path / "a.csv", columns=Columns(("photo",), "breed"))
+    assert found.targets == ["007", "12"]
+    np.testing.assert_allclose(found.inputs[1, ..., 0] * 255, picture(1, 1), rtol=1e-5)
+
+
+def test_images_are_made_what_the_runs_own_were_and_it_is_said(tmp_path):
+    write_folder(tmp_path, {"a/0.png": png(coloured(size=12)), "b/0.png": png(picture(1, 0))})
+    found = read(tmp_path, invert=True)
+    assert found.inputs.shape == (2, 8, 8, 1)
+    np.testing.assert_allclose(found.inputs[1, ..., 0] * 255, 255 - picture(1, 0), rtol=1e-5)
+    assert found.notes == [
+        "--support: 1 of 2 images were resized to 8 x 8 (the first was 12 x 12)",
+        "--support: 1 of 2 images were in colour, made grey",
+    ]
+    assert (
+        read(tmp_path, channels=3).notes[1] == "--support: 1 of 2 images were grey, made in colour"
+    )
+
+
+def test_a_class_without_an_image_is_told(tmp_path):
+    write_folder(tmp_path, PICTURES)
+    (tmp_path / "c").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    with pytest.raises(DataError, match="the class 'c' has no image"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "columns", "message"),
+    [
+        (lambda f: f / "gone", Columns(), "does not exist; give a folder of CLASS/IMAGE"),
+        (lambda f: f, Columns(), "holds no images"),
+        (lambda f: text(f, "a.txt", "hello"), Columns(), "is no folder of CLASS/IMAGE"),
+        (lambda f: text(f, "a.csv", "x,y\n1,2\n"), Columns(), r"no column 'image' \(--input-col"),
+        (lambda f: table(f), Columns(("image", "label")), "an image is in one column"),
+        (lambda f: table(f), Columns(target="no"), r"no column 'no' \(--target-column\)"),
+        (lambda f: table(f), Columns(task="no"), r"no column 'no' \(--task-column\)"),
+        (lambda f: table(f, image=[b"no image"]), Columns(), "row 0: not an image that Pillow"),
+        (lambda f: table(f, image=[None]), Columns(), "row 0 has no image"),
+        (lambda f: table(f, image=["gone.png"]), Columns(), r"gone\.png cannot be read"),
+        (lambda f: table(f, image=[1.5]), Columns(), "row 0 holds float, no image"),
+        (lambda f: table(f, label=[None]), Columns(), "row 0 has no 'label'"),
+        (
+            lambda f: write_folder(f, {**PICTURES, "a/bad.png": b"no"}),
+            Columns(),
+            r"a/bad\.png: not an image that Pillow can read",
+        ),
+        (
+            lambda f: write_folder(f, PICTURES),
+            Columns(task="t"),
+            "--task-column is for tables",
+        ),
+    ],
+)
+def test_wrong_images_are_told(tmp_path, make, columns, message):
+    with pytest.raises(DataError, match=message):
+        read(make(tmp_path), columns=columns)
+
+
+def text(folder, name, content):
+    (folder / name).write_text(content)
+    return folder / name
+
+
+def table(folder, **columns):
+    given = {"image": [png(picture(0, 0))], "label": ["a"], **columns}
+    return write_parquet(folder / "t.parquet", **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.zeros((2, 8, 8, 3), np.float32), r"inputs have shape \[2, 8, 8, 3\]"),
+        (np.zeros((0, 8, 8, 1), np.float32), "inputs have shape"),
+        (np.full((1, 8, 8, 1), np.nan, np.float32), r"inputs\[0\] is not finite"),
+    ],
+)
+def test_arrays_of_another_shape_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        reader().inputs(given)
+
+
+def test_arrays_of_bytes_are_images_of_any_size():
+    given = np.stack([coloured(i, size=12) for i in range(2)])
+    assert reader(channels=3).inputs(given).shape == (2, 8, 8, 3)
+    assert reader().inputs(given[..., :1]).shape == (2, 8, 8, 1)
+    assert reader().inputs(given[..., 0]).shape == (2, 8, 8, 1)

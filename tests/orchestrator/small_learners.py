@@ -1,0 +1,46 @@
+"""Small trained runs to adapt, and tasks of theirs as arrays."""
+
+import functools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from small_runs import in_process
+
+from orchestrator.blocks import held_out_blocks
+from orchestrator.config import MetaConfig
+from orchestrator.run import TrainingRun
+from orchestrator.storage import Storage
+from workers.protocol import Recipe
+
+
+@functools.cache
+def trained(settings: str) -> Path:
+    """The folder of a run of that configuration (as JSON), trained once. Not to be written to."""
+    config = MetaConfig.model_validate_json(settings)
+    folder = Path(tempfile.mkdtemp(prefix="mtlearner")) / "run"
+    storage = Storage(str(folder))
+    run = TrainingRun(config, storage, in_process(config), None)
+    for _ in run.steps():
+        pass
+    run.close()
+    return folder
+
+
+def run_of(config: MetaConfig) -> Path:
+    return trained(config.model_dump_json())
+
+
+def episode_of(config: MetaConfig, task: int = 0):
+    """Support and query arrays of a test task, each without a task axis."""
+    family = in_process(config).family
+    block = held_out_blocks(config, family, "test", task + 1, Recipe(0.1, 1))[task // 2]
+    episode = family.build(block.specs)
+    return [array[task % 2] for array in episode]
+
+
+def outputs_in_evaluation(config: MetaConfig, weights, recipe: Recipe) -> np.ndarray:
+    """Of the first test task, by the run's own pool: [inner_steps + 1, queries, outputs]."""
+    launched = in_process(config)
+    blocks = held_out_blocks(config, launched.family, "test", 2, recipe, "predict")
+    return launched.pool.run(weights, blocks[:1])[0].metrics["outputs"][0]

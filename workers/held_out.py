@@ -1,0 +1,149 @@
+"""Tasks that are adapted to and not trained on: to be scored, predicted or handed over."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from workers.algorithms import joint
+from workers.algorithms.registry import ALGORITHMS
+from workers.compiled import Compiled
+from workers.inner import Learner, trajectory
+from workers.losses import Objective
+from workers.meta import (
+    Layout,
+    carry_layout,
+    flatten,
+    has_global_labels,
+    make_test_model,
+    start_task,
+    theta_layout,
+)
+from workers.models.functional import FunctionalModel
+from workers.protocol import Adapted, Array, Block, Task
+from workers.settings.worker import WorkerSettings
+from workers.tasks.family import TaskFamily
+
+Shapes = tuple[tuple[int, ...], ...]
+#: theta, carry and step, flat.
+Constants = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+
+
+class HeldOutTasks:
+    """Runs blocks of held-out tasks; the inner loop is that of training, without a second order.
+
+    model: what is adapted: the model in training, but for a head over all training classes.
+    num_traces: graphs that were traced.
+    """
+
+    def __init__(self, settings: WorkerSettings, family: TaskFamily, train_model: FunctionalModel):
+        self._settings = settings
+        self._algorithm = ALGORITHMS[settings.algorithm.kind]
+        self._execution, self._xla = settings.execution
+        self._theta = theta_layout(settings, train_model)
+        self._carry = carry_layout(settings, train_model)
+        self._new_head = has_global_labels(settings, family)
+        self.model = make_test_model(settings, family) if self._new_head else train_model
+        self._adapted = Layout(self.model.names, self.model.shapes)
+        self._objective = Objective.of_tasks(settings, family, self.model)
+        self.num_traces = 0
+        self._graphs: dict[tuple[str, int], Compiled] = {}
+        self._answer = Compiled(self._answer_graph, self._xla)
+
+    def run(
+        self, block: Block, constants: Constants, tasks: Task, shapes: Shapes
+    ) -> dict[str, Array]:
+        """What `Block.kind` says, for each task.
+
+        Args:
+          shapes: of the arrays in `tasks`.
+        """
+        assert block.recipe is not None
+        graph = self._graph(block.kind, block.recipe.inner_steps)
+        found = graph(shapes, *constants, tasks, tf.constant(block.recipe.inner_lr, tf.float32))
+        return {name: value.numpy() for name, value in found.items()}
+
+    def answer(self, adapted: Adapted, task: Task) -> Array:
+        """The outputs for the queries of a single task, [queries, ...], at weights adapted to it.
+
+        Args:
+          task: without a task axis; its support set matters where queries are normalized with it.
+        """
+        arrays = [tf.convert_to_tensor(array) for array in task]
+        shapes = tuple(tuple(array.shape) for array in arrays)
+        given = tf.constant(adapted.theta), tf.constant(adapted.statistics)
+        outputs: Array = self._answer(shapes, *given, Task(*arrays)).numpy()
+        return outputs
+
+    def _graph(self, kind: str, inner_steps: int) -> Compiled:
+        key = (kind, inner_steps)
+        if key not in self._graphs:
+
+            def graph(*arguments: Any) -> Any:
+                self.num_traces += 1
+                return self._adapt_all(kind, inner_steps, *arguments)
+
+            self._graphs[key] = Compiled(graph, self._xla)
+        return self._graphs[key]
+
+    def _adapt_all(
+        self,
+        kind: str,
+        inner_steps: int,
+        vector: tf.Tensor,
+        carried: tf.Tensor,
+        step: tf.Tensor,
+        tasks: Task,
+        inner_lr: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        theta = self._theta.split(vector)
+        if self._new_head:
+            theta = joint.replace_head(theta, self.model.is_head, self.model.shapes)
+
+        def one(task: Task) -> dict[str, tf.Tensor]:
+            start = start_task(self.model, self._carry, carried, step, task)
+            learner, plan = self._algorithm.learn(
+                self.model, theta, start, self._settings.algorithm, inner_lr
+            )
+            plan = plan._replace(first_order=True)
+            observe = self._observer(kind, task)
+            records, learner = trajectory(
+                self._objective.inner, learner, task, inner_steps, plan, observe
+            )
+            return records if kind != "adapt" else self._hand_over(learner)
+
+        if self._execution == "vectorized":
+            return tf.vectorized_map(one, tasks)
+        first = one(Task(*(array[0] for array in tasks)))
+        rest = tf.map_fn(
+            one,
+            Task(*(array[1:] for array in tasks)),
+            fn_output_signature={
+                name: tf.TensorSpec(value.shape, value.dtype) for name, value in first.items()
+            },
+            parallel_iterations=1,
+        )
+        return {name: tf.concat([first[name][None], rest[name]], 0) for name in first}
+
+    def _observer(self, kind: str, task: Task) -> Callable[[Learner], dict[str, tf.Tensor]]:
+        """What is seen of a learner before and after each inner step."""
+
+        def outputs(learner: Learner) -> tf.Tensor:
+            return self._objective.predict(learner.theta, learner.state, task)
+
+        def scores(learner: Learner) -> dict[str, tf.Tensor]:
+            return self._objective.score(outputs(learner), task.query_targets)[1]
+
+        if kind == "adapt":
+            return lambda learner: {}
+        return scores if kind == "evaluate" else lambda learner: {"outputs": outputs(learner)}
+
+    def _hand_over(self, learner: Learner) -> dict[str, tf.Tensor]:
+        statistics = self.model.statistics(learner.state)
+        return {"theta": flatten(learner.theta), "statistics": flatten(statistics)}
+
+    def _answer_graph(self, vector: tf.Tensor, statistics: tf.Tensor, task: Task) -> tf.Tensor:
+        self.num_traces += 1
+        kept = Layout(self.model.statistics_names, self.model.statistics_shapes).split(statistics)
+        state = self.model.start(kept, task.seed)
+        return self._objective.predict(self._adapted.split(vector), state, task)

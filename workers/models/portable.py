@@ -1,0 +1,37 @@
+"""A user's model as the .keras file that Keras makes of it."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.meta import make_train_model
+from workers.models.plain import save_and_load
+from workers.models.registry import source_digest
+from workers.settings.worker import WorkerSettings
+from workers.tasks.family import TaskFamily
+
+
+@dataclass(frozen=True, slots=True)
+class Portable:
+    """content: of the file. digest: of the source. modules: that its layers need, beside Keras."""
+
+    content: bytes
+    digest: str
+    modules: list[str]
+
+
+def as_keras_file(settings: WorkerSettings, family: TaskFamily) -> Portable:
+    """Build the model in training, and save it.
+
+    Raises:
+      ValueError: it cannot be built, or Keras cannot load what it saved.
+    """
+    functional = make_train_model(settings, family)
+    model = functional.keras_model
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "model.keras")
+        save_and_load(model, file)
+        content = file.read_bytes()
+    modules = {type(layer).__module__ for layer in model._flatten_layers()}
+    theirs = sorted(name for name in modules if name.partition(".")[0] != "keras")
+    return Portable(content, source_digest(settings.model, functional), theirs)
