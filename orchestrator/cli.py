@@ -119,7 +119,10 @@ def tune(
         tune_command.execute(sweep, overrides or [], location, resume, verbose)
     except Interrupted:
         stop.ignore_to_the_end()
-        print(f"stopped; go on with: {_resume_command(location)}", file=sys.stderr)
+        if tune_command.is_begun(location):
+            print(f"stopped; go on with: {_resume_command(location)}", file=sys.stderr)
+        else:
+            print("stopped before anything began", file=sys.stderr)
         raise SystemExit(EXIT_STOPPED) from None
 
 

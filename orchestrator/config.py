@@ -102,7 +102,7 @@ def load(
       ValueError: one line that names the key, the value and what is allowed.
     """
     if isinstance(source, str):
-        table = read_table(source)
+        table = read_run(source)
         table.setdefault("name", Path(source).stem)
     elif isinstance(source, MetaConfig):
         table = source.model_dump(mode="json", exclude_none=True)
@@ -130,6 +130,14 @@ def read_table(source: str) -> Table:
         return tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{source} is not TOML: {error}") from None
+
+
+def read_run(source: str) -> Table:
+    """As `read_table`. Raises ValueError for a file that is a sweep."""
+    table = read_table(source)
+    if "base" in table and "space" in table:
+        raise ValueError(f"{source} is a sweep, not a run: metatrain tune {source}")
+    return table
 
 
 def presets() -> list[str]:

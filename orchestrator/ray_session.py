@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import ray
+from ray._private import services as ray_services
 from ray._private import worker as ray_worker
 
 from workers.wire import INLINE_LIMIT
@@ -34,7 +35,7 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
     cluster = bool(os.environ.get("RAY_ADDRESS"))
     if not cluster:
         os.environ.setdefault(INLINE_LIMIT, str(_OUR_INLINE_BYTES))
-    with _signals_kept(), interruptible():
+    with _signals_kept(), in_sessions_of_their_own(), interruptible():
         ray.init(
             address=None if cluster else "local",
             num_cpus=None if cluster else max(int(np.ceil(num_cpus)), 1),
@@ -80,6 +81,26 @@ def _signals_kept() -> Iterator[None]:
             signal.signal(number, handler)
     if terminated:
         signal.raise_signal(signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def in_sessions_of_their_own() -> Iterator[None]:
+    """Within: what Ray starts gets no signal that is sent to the driver's process group.
+
+    `timeout`, systemd and batch systems send theirs to all of a group: Ray would be gone before the
+    driver has saved, and the driver wait for it for a minute.
+    """
+    popen = ray_services.ConsolePopen
+
+    class Apart(popen):  # type: ignore[misc, valid-type]
+        def __init__(self, *arguments: Any, **options: Any):
+            super().__init__(*arguments, start_new_session=True, **options)
+
+    ray_services.ConsolePopen = Apart
+    try:
+        yield
+    finally:
+        ray_services.ConsolePopen = popen
 
 
 def _discard(data: Any, ignore_prefix: bool) -> None:

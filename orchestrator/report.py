@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from orchestrator.result import Result
 from orchestrator.run import Progress as StepProgress
-from orchestrator.run import Result
 
 _REDRAW_S = 0.1
 _LINE_S = 10.0

@@ -13,12 +13,13 @@ from typing import Any
 from orchestrator import checkpoint
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explaining
 from orchestrator.config import MetaConfig, to_toml
-from orchestrator.evaluate import Score, evaluate, protocol, validate
+from orchestrator.evaluate import evaluate, protocol, validate
 from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer import OuterUpdate
 from orchestrator.ray_metrics import metrics_of
+from orchestrator.result import Result
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
@@ -39,28 +40,6 @@ class Progress:
     report: StepReport
     validation: dict[str, Any] = field(default_factory=dict)
     saved: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The end of a run, as evaluation.json has it."""
-
-    protocol: dict[str, Any]
-    per_step: list[Score]
-    theta_sha256: str
-    tested: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        chosen = self.protocol["inner_steps"]
-        return {
-            "protocol": self.protocol,
-            "before": self.per_step[0],
-            "after": self.per_step[chosen],
-            "per_step": self.per_step,
-            "checkpoint": self.tested,
-            "theta_sha256": self.theta_sha256,
-        }
 
 
 class TrainingRun:

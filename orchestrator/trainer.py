@@ -19,7 +19,7 @@ from orchestrator.signals import NoSignals
 from orchestrator.storage import Storage
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
-    from orchestrator.run import Result as TestResult
+    from orchestrator.result import Result as TestResult
 
 
 class MetaTrainer:

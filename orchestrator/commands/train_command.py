@@ -24,7 +24,8 @@ from workers.errors import CheckpointError, MetatrainError
 
 if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
     from orchestrator.launch import Launch
-    from orchestrator.run import Result, TrainingRun
+    from orchestrator.result import Result
+    from orchestrator.run import TrainingRun
 
 
 def execute(

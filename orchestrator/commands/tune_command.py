@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.commands.common import (
@@ -28,7 +28,7 @@ from workers.errors import MetatrainError
 from workers.tasks.family import TaskFamily
 
 if TYPE_CHECKING:
-    from orchestrator.run import Result
+    from orchestrator.result import Result
     from orchestrator.sweep.board import SweepBoard
     from orchestrator.sweep.rows import Row
 
@@ -38,6 +38,11 @@ BEST = "best.toml"
 def location(source: str, out: str | None, resume: bool) -> str:
     """`out`, or the first free runs/NAME-sweep, ...; to resume, the last one there is."""
     return free_location(title_of(source), out, resume)
+
+
+def is_begun(given: str) -> bool:
+    """Whether there is a sweep to go on with."""
+    return Storage(given).exists(record.NAME)
 
 
 def execute(source: str, overrides: list[str], given: str, resume: bool, verbose: bool) -> None:
@@ -58,11 +63,19 @@ def execute(source: str, overrides: list[str], given: str, resume: bool, verbose
     check_machine(config)
     storage = Storage(given)
     record.check(storage, sweep, table, resume)
-    storage.claim()
-    try:
-        _search(sweep, table, config, given, (metric, mode), metric_names(family), verbose)
-    finally:
-        storage.release()
+    with ExitStack() as ray_of_ours:
+        with waiting() as say:
+            say("starting Ray")
+            from orchestrator.sweep import ray_tuner
+
+            if ray_tuner.start(config, verbose):
+                ray_of_ours.callback(ray_tuner.stop)
+        storage.claim()
+        try:
+            record.write(storage, sweep, table)
+            _search(sweep, table, config, given, (metric, mode), metric_names(family), ray_of_ours)
+        finally:
+            storage.release()
 
 
 def _objective(sweep: SweepSettings, family: TaskFamily) -> tuple[str, str]:
@@ -82,29 +95,20 @@ def _search(
     given: str,
     objective: tuple[str, str],
     metrics: Sequence[str],
-    verbose: bool,
+    ray_of_ours: ExitStack,
 ) -> None:
+    from orchestrator.sweep import ray_tuner
+    from orchestrator.sweep.board import SweepBoard
+
     storage = Storage(given)
     metric, mode = objective
-    with waiting() as say:
-        say("starting Ray")
-        from orchestrator.sweep import ray_tuner
-        from orchestrator.sweep.board import SweepBoard
-
-        ours = ray_tuner.start(config, verbose)
-    record.write(storage, sweep, table)
     num_trials = sweep.samples if sweep.search.searcher == "optuna" else len(points(sweep))
     _show_start(sweep, config, storage, num_trials, metric, mode)
     board = SweepBoard(storage, list(sweep.space), metrics, metric, mode, num_trials, NOTES)
-    began = time.monotonic()
-    try:
-        with board:
-            ray_tuner.run(sweep, table, config, given, board)
-            board.close()
-    finally:
-        if ours:
-            ray_tuner.stop()
-    took_s = time.monotonic() - began
+    with board:
+        ray_tuner.run(sweep, table, config, given, board)
+        board.close()
+    ray_of_ours.close()  # what is tested takes all of the machine
     best = rows.ranked(board.rows, mode)
     if not best:
         raise MetatrainError(_why_none(board.rows))
@@ -115,7 +119,7 @@ def _search(
         row.trial: _test(sweep, table, row, runs[row.trial], board) for row in best[: sweep.top]
     }
     page = _write_page(sweep, config, storage, runs, board, tested)
-    _show_end(sweep, board, best, tested, storage, took_s)
+    _show_end(sweep, board, best, tested, storage)
     RESULTS.print(f"page: {storage.place(page)}")
 
 
@@ -127,14 +131,21 @@ def _show_start(
     metric: str,
     mode: str,
 ) -> None:
+    from orchestrator.sweep import ray_tuner
+
     each = num_actors(config)
     NOTES.print(
-        f"{num_trials} trials of {config.name}, {config.outer.steps} outer steps each, in "
-        f"{storage.location}\n{sweep.search.searcher}, {sweep.search.scheduler}; {mode} of "
-        f"validation {metric}; a trial runs in "
-        + (f"{each} actors" if each else "one process")
+        f"{count_of(range(num_trials), 'trial')} of {config.name}, {config.outer.steps} outer "
+        f"steps each, in {storage.location}\n{sweep.search.searcher}, {sweep.search.scheduler}; "
+        f"{mode} of validation {metric}; a trial runs in "
+        + (count_of(range(each), "actor") if each else "one process")
         + f" ({count_of(bundles(config), 'bundle')})"
     )
+    if sweep.search.scheduler == "pbt" and (room := ray_tuner.room_for(sweep, config)) < num_trials:
+        show_note(
+            f"pbt compares trials that run together: {num_trials} are asked for, and there is room "
+            f"for {room}; the others begin when these have ended (samples, search.parallel)"
+        )
 
 
 def _test(
@@ -184,27 +195,23 @@ def _show_end(
     best: Sequence[Row],
     tested: dict[str, Any],
     storage: Storage,
-    took_s: float,
 ) -> None:
     from orchestrator.report import print_result
 
-    if not NOTES.is_terminal:
-        NOTES.print(board.table(), width=160)
+    for line in board.lines(only_failed=NOTES.is_terminal):
+        NOTES.print(line, markup=False)
     for row in best[: sweep.top]:
         values = ", ".join(f"{key} = {value}" for key, value in row.point.items())
         RESULTS.print(
-            f"validation {board.metric} {row.score:.4f} at step {row.best_step}: {values}"
+            f"{board.name(row.trial)}: validation {board.metric} {row.score:.4f} at step "
+            f"{row.best_step}: {values}"
         )
         result = tested[row.trial]
         print_result(RESULTS, result, tuple(sorted(set(_reported(result)))))
-    for row in board.rows:
-        if row.failed:
-            NOTES.print(
-                f"{board.name(row.trial)} failed: {row.failed.splitlines()[0]}", markup=False
-            )
     trained_s = sum(row.seconds for row in board.rows)
     RESULTS.print(
-        f"{len(board.rows)} trials in {took_s:.0f} s, {trained_s:.0f} s of training in all"
+        f"{count_of(board.rows, 'trial')}, {trained_s:.0f} s of training in all; this command "
+        f"searched for {board.seconds:.0f} s"
     )
     RESULTS.print(f"trials: {storage.place(rows.NAME)}")
     RESULTS.print(f"best: {storage.place(BEST)}")

@@ -33,20 +33,21 @@ def write_sweep_page(
     metric, mode = objective
     ranked = rows.ranked(found, mode)
     best, keys = ranked[0], list(sweep.space)
+    numbers = {row.trial: number for number, row in enumerate(found, start=1)}
     shares, left_out = importances(ranked, sweep.space, mode)
     page = render(
         "sweep.html",
         name=name,
         headline=f"best of {len(found)} trials: validation {metric} {best.score:.4f}",
         best={key: _plain(value) for key, value in best.point.items()},
-        tested=tested,
+        tested=[{**each, "trial": f"trial {numbers[each['trial']]}"} for each in tested],
         metric=metric,
         coordinates=svg(parallel_coordinates(ranked, sweep.space)),
         curves=svg(curves([_curve(runs[row.trial], metric) for row in ranked], metric)),
         importance=svg(importance_bars(shares)) if shares else "",
         left_out=left_out,
         scored=len(ranked),
-        trials=[_line(row, keys, metric) for row in _in_order(found, ranked)],
+        trials=[_line(numbers[row.trial], row, keys, metric) for row in _in_order(found, ranked)],
         configuration=storage.read(record.NAME).decode(),
     )
     storage.write(NAME, page)
@@ -63,9 +64,9 @@ def _in_order(found: Sequence[Row], ranked: Sequence[Row]) -> list[Row]:
     return [*ranked, *(row for row in found if row not in ranked)]
 
 
-def _line(row: Row, keys: Sequence[str], metric: str) -> dict[str, str]:
+def _line(number: int, row: Row, keys: Sequence[str], metric: str) -> dict[str, str]:
     return {
-        "trial": row.trial,
+        "trial": str(number),
         "status": row.status + (f": {row.failed}" if row.failed else ""),
         f"best {metric}": _plain(row.score),
         "at step": str(row.best_step),

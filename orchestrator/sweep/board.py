@@ -17,6 +17,8 @@ from orchestrator.sweep.rows import Row, Status
 from orchestrator.sweep.space import Point
 
 _SHOWN = 20
+# What a validation adds to sweep.parquet may wait so long.
+_WRITE_S = 10.0
 _STYLES = {"running": "bold", "failed": "red", "stopped": "dim"}
 
 
@@ -41,7 +43,8 @@ class SweepBoard:
         self._storage, self._keys, self._console = storage, keys, console
         self._metrics, self.metric, self.mode = metrics, metric, mode
         self._num_trials = num_trials
-        self._began = time.monotonic()
+        self._began = self._written = time.monotonic()
+        self._ended: float | None = None
         self._rows = {row.trial: row for row in sweep_rows.read(storage, metric)}
         self._live = Live(console=console, auto_refresh=False, transient=False)
 
@@ -71,12 +74,15 @@ class SweepBoard:
         row = self._rows.setdefault(trial, Row(trial, point))
         begins = "goes on" if row.step else "begins"
         self._put(replace(row, point=point, status="running"), f"{self.name(trial)} {begins}")
+        self.write()
 
     def report(self, trial: str, report: dict[str, Any]) -> None:
         """A trial was validated, or failed."""
         before = self._rows[trial]
         row = sweep_rows.updated(before, report, self._metrics, self.metric, self.mode)
         self._put(row)
+        if time.monotonic() - self._written > _WRITE_S:
+            self.write()
         if row.failed:
             return
         best = sweep_rows.ranked(self.rows, self.mode)
@@ -89,7 +95,11 @@ class SweepBoard:
         failed = failed or row.failed
         status: Status = "finished" if row.status == "finished" else "stopped"
         row = replace(row, status="failed" if failed else status, failed=failed)
-        what = f"failed: {failed}" if failed else f"{row.status}, {self.metric} {row.score:.4f}"
+        what = (
+            f"failed: {_one_line(failed)}"
+            if failed
+            else f"{row.status}, {self.metric} {row.score:.4f}"
+        )
         self._put(row, f"{self.name(trial)} {what}")
         self.write()
 
@@ -98,15 +108,35 @@ class SweepBoard:
         for row in self.rows:
             if not row.is_over:
                 self._rows[row.trial] = replace(row, status="stopped")
+        self._ended = time.monotonic()
         self.write()
+
+    @property
+    def seconds(self) -> float:
+        """Of the search, in this process."""
+        return (self._ended or time.monotonic()) - self._began
 
     def write(self) -> None:
         """Write sweep.parquet."""
+        self._written = time.monotonic()
         sweep_rows.write(self._storage, self.rows, self._keys, self.metric)
 
     def name(self, trial: str) -> str:
         """What it is called: its number, from 1."""
         return f"trial {list(self._rows).index(trial) + 1}"
+
+    def lines(self, only_failed: bool = False) -> list[str]:
+        """A line for each trial, the best first: where a table would be cut, and for causes."""
+        best = sweep_rows.ranked(self.rows, self.mode)
+        lines = []
+        for row in [*best, *(row for row in self.rows if row not in best)]:
+            if only_failed and not row.failed:
+                continue
+            score = "" if math.isnan(row.score) else f", best {self.metric} {row.score:.4f}"
+            why = f": {_one_line(row.failed)}" if row.failed else ""
+            status = f"{row.status}{why} at step {row.step}"
+            lines.append(f"{self.name(row.trial)}{score}, {status}, {_point(row)}")
+        return lines
 
     def _put(self, row: Row, event: str = "") -> None:
         self._rows[row.trial] = row
@@ -117,8 +147,7 @@ class SweepBoard:
 
     def _say(self, event: str, row: Row) -> None:
         if not self._console.is_terminal:
-            point = ", ".join(f"{key}={_plain(value)}" for key, value in row.point.items())
-            self._console.print(f"{event} (step {row.step}, {point})", markup=False)
+            self._console.print(f"{event} (step {row.step}, {_point(row)})", markup=False)
 
     def _show(self) -> None:
         self._live.update(self.table(), refresh=True)
@@ -131,13 +160,13 @@ class SweepBoard:
         shown = sorted(rows, key=lambda r: (r.status != "running", order.get(r.trial, math.inf)))
         over = sum(row.is_over for row in rows)
         table = RichTable(
-            title=f"{over} of {self._num_trials} trials, {time.monotonic() - self._began:.0f} s"
+            title=f"{over} of {self._num_trials} trials, {self.seconds:.0f} s"
             + (f", best {self.metric} {best[0].score:.4f}" if best else ""),
             caption=f"{len(rows) - _SHOWN} more" if len(rows) > _SHOWN else None,
         )
         for title in ("trial", "status", "step", *(_short(key) for key in self._keys)):
             table.add_column(title, justify="right", no_wrap=True)
-        table.add_column(f"best {self.metric}", justify="right", no_wrap=True)
+        table.add_column(f"best\n{self.metric}", justify="right", no_wrap=True)
         for row in shown[:_SHOWN]:
             score = "" if math.isnan(row.score) else f"{row.score:.4f}"
             mark = " *" if best and best[0].trial == row.trial else ""
@@ -150,6 +179,14 @@ class SweepBoard:
                 style=_STYLES.get(row.status),
             )
         return table
+
+
+def _point(row: Row) -> str:
+    return ", ".join(f"{key}={_plain(value)}" for key, value in row.point.items())
+
+
+def _one_line(cause: str) -> str:
+    return " ".join(cause.splitlines()[0].split())
 
 
 def _short(key: str) -> str:

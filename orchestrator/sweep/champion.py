@@ -1,8 +1,10 @@
 """The end of a sweep: the one thing in it that sees the test tasks."""
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from orchestrator import checkpoint
 from orchestrator.blocks import example_blocks
 from orchestrator.commands.common import open_family
 from orchestrator.config import MetaConfig
@@ -12,7 +14,9 @@ from orchestrator.storage import Storage
 from orchestrator.sweep.resources import num_actors
 
 if TYPE_CHECKING:
-    from orchestrator.run import Result
+    from orchestrator.result import Result
+
+EVALUATION = "evaluation.json"
 
 
 def evaluate_trial(
@@ -27,6 +31,9 @@ def evaluate_trial(
     Args:
       chosen: how its hyperparameters were, for the protocol.
     """
+    if (earlier := _earlier(storage, chosen)) is not None:
+        notify(f"{storage.name} was evaluated on the test tasks before: its scores are shown again")
+        return earlier
     workers = config.workers.model_copy(update={"count": num_actors(config)})
     config = config.model_copy(update={"workers": workers})
     state, fingerprint, _ = find_state(config, storage, True, False)
@@ -45,3 +52,14 @@ def evaluate_trial(
         return result
     finally:
         run.close()
+
+
+def _earlier(storage: Storage, chosen: str) -> "Result | None":
+    """What the same checkpoint, chosen among the same trials, scored: test tasks are seen once."""
+    if not storage.exists(EVALUATION):
+        return None
+    from orchestrator.result import Result
+
+    found = Result.from_dict(json.loads(storage.read(EVALUATION)))
+    same = found.protocol.get("hyperparameters") == chosen
+    return found if same and found.tested == checkpoint.best(storage)[0] else None

@@ -51,6 +51,11 @@ class Dimension(Section):
         return next(kind for kind in _KINDS if getattr(self, kind) is not None)
 
     @property
+    def is_continuous(self) -> bool:
+        """Whether no value is ever drawn exactly."""
+        return self.kind in ("uniform", "loguniform")
+
+    @property
     def extremes(self) -> list[Any]:
         """All values of a choice, and the ends of a range: if these are allowed, all are."""
         values = getattr(self, self.kind)

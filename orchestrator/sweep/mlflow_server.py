@@ -1,8 +1,27 @@
 """Whether MLflow can be logged to, asked before anything starts. Ray's own logger does it."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from orchestrator.redact import redact
+
+
+@contextmanager
+def _without_patience() -> Iterator[None]:
+    """Within: a server that does not answer is asked once; MLflow itself goes on for minutes."""
+    settings = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def check_mlflow(uri: str | None) -> None:
@@ -22,7 +41,8 @@ def check_mlflow(uri: str | None) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
-        MlflowClient(uri).search_experiments(max_results=1)
+        with _without_patience():
+            MlflowClient(uri).search_experiments(max_results=1)
     except (MlflowException, ImportError) as error:
         why = str(error).strip().splitlines()[0]
         raise ValueError(

@@ -36,9 +36,8 @@ def start(config: MetaConfig, verbose: bool) -> bool:
 
     Returns:
       whether it is ours to stop.
-
     Raises:
-      PoolError: no trial can ever be placed.
+      ValueError: no trial can ever be placed.
     """
     # Ray's own settings, read when it starts: trials stay in the folder in which the command was
     # given, as the user's code expects; their metrics are in the runs' own folders.
@@ -53,6 +52,13 @@ def start(config: MetaConfig, verbose: bool) -> bool:
         start_ray(max(cores, sum(bundle["CPU"] for bundle in needed)), verbose)
     check_room(needed, [node["Resources"] for node in ray.nodes() if node["Alive"]])
     return ours
+
+
+def room_for(sweep: SweepSettings, config: MetaConfig) -> int:
+    """How many trials run at a time, by CPUs alone."""
+    each = sum(bundle["CPU"] for bundle in bundles(config))
+    room = max(1, int(ray.cluster_resources().get("CPU", 0) / each))
+    return min(room, sweep.search.parallel or room)
 
 
 def stop() -> None:

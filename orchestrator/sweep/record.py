@@ -8,8 +8,6 @@ from orchestrator.storage import Storage
 from orchestrator.sweep.settings import SweepSettings
 
 NAME = "sweep.json"
-# What may change when a sweep goes on.
-_FREE = ("top",)
 
 
 def check(storage: Storage, sweep: SweepSettings, table: Table, resume: bool) -> None:
@@ -26,11 +24,12 @@ def check(storage: Storage, sweep: SweepSettings, table: Table, resume: bool) ->
             )
         _compare(json.loads(storage.read(NAME)), _content(sweep, table), storage.location)
         return
-    there = storage.list()
-    if resume and there:
+    if resume:
         raise ValueError(
-            f"{storage.location} holds no sweep (no {NAME}); give --resume the folder of one"
+            f"{storage.location} holds no sweep (no {NAME}); give --resume the folder of one, or "
+            "leave it out to begin there"
         )
+    there = storage.list()
     if there:
         raise ValueError(
             f"{storage.location} is not empty ({', '.join(there[:3])}); give a new --out"
@@ -50,9 +49,6 @@ def _content(sweep: SweepSettings, table: Table) -> dict[str, Any]:
 
 def _compare(theirs: Table, ours: Table, location: str) -> None:
     flat, now = flatten(theirs), flatten(ours)
-    for table in (flat, now):
-        for key in _FREE:
-            table.pop(f"sweep.{key}", None)
     differing = [
         f"{key} = {flat.get(key)!r} there, {now.get(key)!r} now"
         for key in sorted(flat.keys() | now.keys())

@@ -5,7 +5,6 @@ from typing import Any
 
 from orchestrator.actor_count import CountRange
 from orchestrator.config import MetaConfig
-from workers.errors import PoolError
 
 Bundle = dict[str, float]
 
@@ -35,7 +34,7 @@ def check_room(needed: Sequence[Bundle], nodes: Sequence[dict[str, Any]]) -> Non
     Args:
       nodes: resources of each that is alive.
     Raises:
-      PoolError: names what a trial needs and what there is.
+      ValueError: names what a trial needs and what there is.
     """
     left = [{name: _units(node.get(name, 0)) for name in ("CPU", "GPU")} for node in nodes]
     for bundle in sorted(needed, key=lambda bundle: -sum(bundle.values())):
@@ -45,7 +44,7 @@ def check_room(needed: Sequence[Bundle], nodes: Sequence[dict[str, Any]]) -> Non
         room = next((node for node in left if all(node[n] >= taken[n] for n in taken)), None)
         if room is None:
             largest = max(needed, key=lambda bundle: sum(bundle.values()))
-            raise PoolError(
+            raise ValueError(
                 f"a trial needs {_sum(needed)} ({count_of(needed, 'bundle')}, the largest "
                 f"{_sum([largest])}), and the cluster has {_sum(nodes)} on "
                 f"{count_of(nodes, 'node')}; lower workers.count, workers.cpus or workers.gpus, or "

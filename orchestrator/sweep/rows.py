@@ -83,9 +83,12 @@ def ranked(rows: Iterable[Row], mode: str) -> list[Row]:
 def write(storage: Storage, rows: Sequence[Row], keys: Sequence[str], metric: str) -> None:
     """Write sweep.parquet: a column for each key, whose type is that of its values.
 
+    number: what a trial is called on the screen, from 1 in the order in which they began.
+
     The points are there once more as JSON: a column's type may change what is in it.
     """
-    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in _PLAIN}
+    columns: dict[str, list[Any]] = {"number": list(range(1, len(rows) + 1))}
+    columns |= {name: [getattr(row, name) for row in rows] for name in _PLAIN}
     columns["checkpoint"] = [row.checkpoint for row in rows]
     columns["point"] = [json.dumps(row.point) for row in rows]
     columns[f"best_{metric}"] = [_or_none(row.score) for row in rows]

@@ -11,6 +11,8 @@ from orchestrator.config_errors import explain, suggest
 from orchestrator.sweep.dimension import Dimension, holds
 from workers.settings.section import Section, setting
 
+# Sections of a run in which nothing is learned.
+_NOT_SEARCHED = ("workers", "checkpoint", "evaluation")
 SHIPPED = configuration.PRESETS / "sweeps"
 
 
@@ -90,6 +92,7 @@ class SweepSettings(Section):
                 "itself; set searcher = 'random'"
             )
         for key, dimension in self.space.items():
+            _check_key(key, self.overrides)
             for other, wanted in dimension.when.items():
                 self._check_condition(key, other, wanted)
         return self
@@ -108,11 +111,30 @@ class SweepSettings(Section):
                 "conditions in its own `when`"
             )
         values = self.space[other].choice or self.space[other].grid
+        if self.space[other].is_continuous:
+            raise ValueError(
+                f"space.{key} is drawn when {other} = {wanted!r}, which a value from a range never "
+                f"is exactly; give {other} as a choice"
+            )
         if wanted == [] or (values and not any(holds({other: wanted}, {other: v}) for v in values)):
             raise ValueError(
                 f"space.{key} is drawn when {other} = {wanted!r}, which it never is"
                 + (f"; its values are {', '.join(map(repr, values))}" if values else "")
             )
+
+
+def _check_key(key: str, overrides: dict[str, Any]) -> None:
+    """Refuse a key that is no hyperparameter, or that has a value already."""
+    if key == "name" or key.partition(".")[0] in _NOT_SEARCHED:
+        raise ValueError(
+            f"space.{key} is no hyperparameter: trials differ in what they learn, not in what they "
+            "are called, where they run, and how they are measured; set it under [overrides]"
+        )
+    if key in configuration.flatten(overrides):
+        raise ValueError(
+            f"{key} is in the space and has one value besides (in [overrides], or by --set), which "
+            "would be ignored; leave one of them out"
+        )
 
 
 def shipped_sweeps() -> list[str]:
@@ -145,10 +167,12 @@ def read_sweep(
     sweep = parse_sweep(configuration.read_table(path), source)
     given = dict(map(configuration.parse_override, overrides))
     sweep = sweep.model_copy(update={"overrides": sweep.overrides | given})
+    for key in sweep.space:
+        _check_key(key, sweep.overrides)
     beside = Path(path).parent / sweep.base
     base = str(beside) if sweep.base.endswith(".toml") and beside.is_file() else sweep.base
     try:
-        table = configuration.read_table(base)
+        table = configuration.read_run(base)
     except ValueError as error:
         raise ValueError(f"{path}: base = {sweep.base!r}: {error}") from None
     table.setdefault("name", Path(base).stem)
@@ -162,12 +186,14 @@ def parse_sweep(table: configuration.Table, path: str) -> SweepSettings:
     table = dict(table)
     if "space" not in table and "task" in table:
         raise ValueError(f"{path} is a run, not a sweep: it has no [space]; try metatrain train")
-    if isinstance(table.get("space"), dict):
-        table["space"] = _dotted(table["space"])
     try:
+        if isinstance(table.get("space"), dict):
+            table["space"] = _dotted(table["space"])
         return SweepSettings.model_validate(table)
     except ValidationError as error:
         raise ValueError(f"{path}: {explain(error, SweepSettings)}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _dotted(space: configuration.Table, prefix: str = "") -> configuration.Table:
@@ -176,8 +202,10 @@ def _dotted(space: configuration.Table, prefix: str = "") -> configuration.Table
     for key, value in space.items():
         is_dimension = isinstance(value, dict) and Dimension.model_fields.keys() & value.keys()
         has_tables = isinstance(value, dict) and any(isinstance(v, dict) for v in value.values())
+        found = {f"{prefix}{key}": value}
         if has_tables and not is_dimension:
-            flat |= _dotted(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
+            found = _dotted(value, f"{prefix}{key}.")
+        for name in flat.keys() & found.keys():
+            raise ValueError(f"space.{name} is there twice, in quotes and in a table; keep one")
+        flat |= found
     return flat

@@ -1,6 +1,10 @@
-import pytest
+import os
+import sys
 
-from orchestrator.ray_session import interruptible
+import pytest
+from ray._private import services
+
+from orchestrator.ray_session import in_sessions_of_their_own, interruptible
 from orchestrator.signals import Interrupted
 
 
@@ -20,3 +24,14 @@ def test_what_a_signal_raises_in_compiled_code_comes_out_as_it_was_raised(cause)
 def test_any_other_error_of_the_system_stays_one(cause):
     with pytest.raises(SystemError), interruptible():
         as_ray_does(cause)
+
+
+def test_a_signal_to_the_drivers_group_does_not_reach_what_ray_starts():
+    popen = services.ConsolePopen
+    command = [sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())"]
+    with in_sessions_of_their_own():
+        with services.ConsolePopen(command, stdout=-1, text=True) as apart:
+            answer = apart.communicate()[0]
+        assert answer == "True\n"
+    assert services.ConsolePopen is popen
+    assert os.getsid(0) != apart.pid

@@ -77,13 +77,15 @@ def test_each_event_is_a_line(screen):
     ]
 
 
-def test_sweep_parquet_is_current_whenever_a_trial_ends(screen):
+def test_sweep_parquet_is_current_whenever_a_trial_begins_or_ends(screen):
     screen.board.start("x", {KEY: 0.1})
+    assert [(row.trial, row.status) for row in screen.written] == [("x", "running")]
     screen.report("x", 12, 2.0)
     screen.board.end("x")
     screen.board.start("y", {KEY: 0.2})
-    assert [(row.trial, row.status, row.score) for row in screen.written] == [
-        ("x", "finished", 2.0)
+    assert [(row.trial, row.status, row.best_step) for row in screen.written] == [
+        ("x", "finished", 12),
+        ("y", "running", 0),
     ]
     screen.board.end("y", failed="its process ended")
     first, second = screen.written
@@ -148,7 +150,7 @@ def test_the_table_has_what_runs_then_the_best_which_is_marked(tmp_path, mode, t
     screen.board.end("z", failed="broken")
     table = screen.table()
     assert table["trial"] == trials
-    assert table["best loss"] == scores
+    assert table["best\nloss"] == scores
     assert table["status"] == ["running", "finished", "finished", "failed"]
     assert sorted(table["lr"]) == ["", "0.125", "0.25", "1"]
     best = scores[1].removesuffix(" *")

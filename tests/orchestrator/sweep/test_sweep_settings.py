@@ -1,7 +1,7 @@
 import pytest
 from small_sweeps import BASE, SPACE, read_text, sweep_of
 
-from orchestrator.config import PRESETS
+from orchestrator.config import PRESETS, load
 from orchestrator.sweep.settings import read_sweep, shipped_sweeps
 from orchestrator.sweep.space import check_space
 
@@ -117,6 +117,22 @@ REFUSALS = [
         '"outer.steps" = {choice = [9], when = {"outer.lr" = 1}}',
         ["space.outer.steps depends on outer.lr", "its own `when`"],
     ),
+    (
+        LR + '{choice = [1], when = {"algorithm.inner_lr" = 0.1}}\n'
+        '"algorithm.inner_lr" = {uniform = [0.1, 0.2]}',
+        ["space.outer.lr", "a value from a range never is exactly", "as a choice"],
+    ),
+    (
+        '[space]\n"outer.lr" = {choice = [1]}\n[space.outer]\nlr = {choice = [2]}',
+        ["space.outer.lr is there twice"],
+    ),
+    ('[space]\n"workers.count" = {choice = [1]}', ["space.workers.count is no hyperparameter"]),
+    ('[space]\n"evaluation.tasks" = {choice = [1]}', ["space.evaluation.tasks is no hyper"]),
+    ('[space]\nname = {choice = ["a"]}', ["space.name is no hyperparameter", "[overrides]"]),
+    (
+        "[overrides]\nouter.lr = 0.1\n" + LR + "{choice = [1]}",
+        ["outer.lr is in the space and has one value besides", "leave one of them out"],
+    ),
     ("samples = 0\n" + SPACE, ["samples = 0", "greater than or equal to 1"]),
     ('samples = "3"\n' + SPACE, ["samples = '3'", "integer"]),
     ("top = true\n" + SPACE, ["top = True", "integer"]),
@@ -227,3 +243,17 @@ def test_a_condition_may_name_several_values_and_one_that_is_possible_is_enough(
         "outer.lr": {"choice": [1], "when": {"algorithm.kind": ["reptile", "anil"]}},
     }
     assert sweep_of(space).space["outer.lr"].when == {"algorithm.kind": ["reptile", "anil"]}
+
+
+def test_a_value_given_with_the_command_for_a_key_of_the_space_is_refused():
+    with pytest.raises(ValueError, match=r"algorithm\.inner_lr is in the space and has one value"):
+        read_sweep("sinusoid", ["algorithm.inner_lr=0.3"])
+
+
+def test_a_sweep_is_no_run(tmp_path):
+    (tmp_path / "s.toml").write_text(BASE + SPACE)
+    with pytest.raises(ValueError, match=r"s\.toml is a sweep, not a run: metatrain tune"):
+        load(str(tmp_path / "s.toml"))
+    (tmp_path / "t.toml").write_text('base = "s.toml"\n' + SPACE)
+    with pytest.raises(ValueError, match=r"s\.toml is a sweep, not a run"):
+        read_sweep(str(tmp_path / "t.toml"))

@@ -1,0 +1,21 @@
+import os
+import socket
+
+import pytest
+
+from orchestrator.sweep.mlflow_server import check_mlflow
+
+
+def test_without_a_server_there_is_nothing_to_ask():
+    check_mlflow(None)
+
+
+def test_a_server_that_does_not_answer_is_refused():
+    pytest.importorskip("mlflow", reason="MLflow is not installed")
+    before = dict(os.environ)
+    with socket.socket() as nobody:  # bound, and not listening: a connection is refused
+        nobody.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.raises(ValueError, match=f"mlflow = '{uri}' cannot be logged to"):
+            check_mlflow(uri)
+    assert dict(os.environ) == before
