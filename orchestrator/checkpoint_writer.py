@@ -57,6 +57,7 @@ class CheckpointWriter:
         keep: int,
         notify: Callable[[str], None],
         saved_step: int = -1,
+        written: Callable[[], None] = lambda: None,
     ):
         """Start the thread.
 
@@ -64,10 +65,11 @@ class CheckpointWriter:
           describe: gives a snapshot's manifest; called in the thread.
           keep: how many of the newest stay, beside the best.
           notify: told what does not end the run, in the thread.
+          written: called in the thread after each checkpoint.
         """
         self._storage, self._log, self._describe = storage, log, describe
         self._retention = Retention(storage, keep, notify)
-        self._notify = notify
+        self._notify, self._written = notify, written
         self.saved_step = saved_step
         self._changed = threading.Condition()
         self._waiting: list[Snapshot] = []
@@ -157,6 +159,7 @@ class CheckpointWriter:
         self.saved_step = step
         self._retention.add(name, snapshot.validation)
         self._retention.prune()
+        self._written()
 
 
 @contextlib.contextmanager

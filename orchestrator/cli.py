@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator import cli_adapt, cli_jobs
+from orchestrator import cli_adapt, cli_jobs, cli_report
 from orchestrator import config as configuration
 from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
@@ -68,7 +68,10 @@ def train(
     location = train_command.location(config, out, resume)
     stop = GracefulStop()
     try:
-        train_command.execute(config, notes, location, resume, allow_changes, verbose, stop)
+        command = _typed()
+        train_command.execute(
+            config, notes, location, resume, allow_changes, verbose, stop, command
+        )
     except Interrupted:
         stop.ignore_to_the_end()
         print(f"stopped; go on with: {_resume_command(location)}", file=sys.stderr)
@@ -162,6 +165,7 @@ def data(
 
 app.add_typer(cli_adapt.app)
 app.add_typer(cli_jobs.app)
+app.add_typer(cli_report.app)
 
 
 def main() -> None:
@@ -211,6 +215,11 @@ def _resume_command(location: str) -> str:
         return shlex.join(["metatrain", "submit", "--again", "--", *words])
     program = "metatrain" if shutil.which("metatrain") else sys.argv[0]
     return shlex.join([program, *words, "--resume"])
+
+
+def _typed() -> str:
+    """The command as it was typed, without secrets."""
+    return shlex.join(["metatrain", *(redact(word) for word in sys.argv[1:])])
 
 
 def _exit(message: Any, code: int) -> None:

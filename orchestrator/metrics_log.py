@@ -90,12 +90,28 @@ class MetricsLog:
 
 def read_metrics(storage: Storage) -> list[dict[str, Any]]:
     """All rows of a run, in order of step."""
+    return [json.loads(line) for line in _lines(storage)]
+
+
+def read_whole_rows(storage: Storage) -> tuple[list[dict[str, Any]], int]:
+    """The rows that can be read, in order of step, and how many cannot: a crash cuts one short."""
+    rows: list[dict[str, Any]] = []
+    lines = _lines(storage)
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            row = json.loads(line)
+            if int(row["step"]) > (rows[-1]["step"] if rows else 0):
+                rows.append(row)
+    return rows, len(lines) - len(rows)
+
+
+def _lines(storage: Storage) -> list[str]:
     if storage.exists(_NAME):
-        text = storage.read(_NAME).decode()
-    else:
-        parts = storage.list(_PARTS)
-        text = "".join(storage.read(f"{_PARTS}/{part}").decode() for part in parts)
-    return [json.loads(line) for line in text.splitlines()]
+        return storage.read(_NAME).decode(errors="replace").splitlines()
+    parts = storage.list(_PARTS)
+    return [
+        line for part in parts for line in storage.read(f"{_PARTS}/{part}").decode().splitlines()
+    ]
 
 
 def has_metrics(storage: Storage) -> bool:

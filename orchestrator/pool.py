@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from workers.protocol import Block, Contribution, Weights
+from workers.protocol import Block, Contribution, Place, Weights
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
     from workers.block import BlockRunner
@@ -50,6 +50,9 @@ class Pool(Protocol):
           MetatrainError: a block cannot be run.
         """
 
+    def places(self) -> list[Place]:
+        """Where the actors that are ready are."""
+
     def close(self) -> None:
         """Give back what the pool holds. Idempotent."""
 
@@ -70,6 +73,10 @@ class InProcessPool:
         contributions = [self._runner.run(weights, block) for block in blocks]
         self.latencies_s = [contribution.seconds for contribution in contributions]
         return contributions
+
+    def places(self) -> list[Place]:
+        """There are no actors."""
+        return []
 
     def close(self) -> None:
         """Nothing is held."""

@@ -7,24 +7,24 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
-from itertools import zip_longest
 from typing import Any
 
 from orchestrator import checkpoint
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explaining
 from orchestrator.config import MetaConfig, to_toml
 from orchestrator.evaluate import evaluate, protocol, validate
+from orchestrator.history import History, opening
 from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer import OuterUpdate
 from orchestrator.ray_metrics import metrics_of
 from orchestrator.result import Result
-from orchestrator.state import MetaState
+from orchestrator.state import MetaState, check_shapes
 from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
 from workers.errors import CheckpointError
-from workers.protocol import Array, Recipe
+from workers.protocol import Recipe
 from workers.tasks.given import given_task
 from workers.tensors import sha256
 
@@ -55,11 +55,13 @@ class TrainingRun:
         launch: Launch,
         resumed: MetaState | None,
         notify: Callable[[str], None] = lambda note: None,
+        command: str = "",
     ):
         """Start from `resumed`, or afresh with theta drawn from the seed and saved as step 0.
 
         Args:
           launch: the task family and the pool; closed by `close`, and if the run cannot be opened.
+          command: what opened the run, for history.json.
           notify: told what went wrong and does not end the run; called in another thread.
         Raises:
           ValueError: `resumed` holds the weights of another model.
@@ -68,17 +70,21 @@ class TrainingRun:
         self._config, self._storage, self._launch = config, storage, launch
         with ExitStack() as opened:
             opened.callback(launch.close)
-            self._open(resumed, notify, opened)
+            self._open(resumed, notify, command, opened)
             opened.pop_all()
 
     def _open(
-        self, resumed: MetaState | None, notify: Callable[[str], None], opened: ExitStack
+        self,
+        resumed: MetaState | None,
+        notify: Callable[[str], None],
+        command: str,
+        opened: ExitStack,
     ) -> None:
         """What is opened is left in `opened`, for the case that the rest fails."""
         config, storage = self._config, self._storage
         initial = self._launch.initial_state()
         state = resumed or initial
-        _check_shapes(initial, state)
+        check_shapes(initial, state)
         self.first_step = state.step
         self._outer = OuterUpdate(config.outer, state)
         self._logged_step = state.step
@@ -90,8 +96,15 @@ class TrainingRun:
             self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
             self._log = MetricsLog(storage, state.step, notify)
         self._metrics = metrics_of(storage.name)
+        self._history = History(storage, opening(self._launch, command, state.step), notify)
         self._writer = CheckpointWriter(
-            storage, self._log, self._describe, config.checkpoint.keep, notify, saved_step
+            storage,
+            self._log,
+            self._describe,
+            config.checkpoint.keep,
+            notify,
+            saved_step,
+            written=self._history.write,
         )
         opened.callback(self._close_files)
         if resumed is None:
@@ -154,6 +167,7 @@ class TrainingRun:
         state = self._outer.state() if whole else self._last_whole
         if state is None:
             return ""
+        self._history.note(state.step, self._launch.pool.places())
         self._writer.submit(Snapshot(state, self._validation))
         self._snapshot_step = state.step
         return checkpoint.name_of(state.step)
@@ -181,16 +195,18 @@ class TrainingRun:
         return result
 
     def draw(self, result: Result) -> str:
-        """Write the family's picture of the tested weights; its name."""
+        """Write the family's pictures of the tested weights; the name of the one with all tasks."""
+        from orchestrator.page.inner_steps import png_of_each_metric
         from orchestrator.pictures.render import render
 
         state, _ = checkpoint.load(self._storage, result.tested)
         recipe = Recipe(result.protocol["inner_lr"], max(self._config.evaluation.inner_steps))
         launch = self._launch
-        png = render(self._config, launch.family, launch.pool, state.weights, recipe)
+        pictures = render(self._config, launch.family, launch.pool, state.weights, recipe)
+        images = {"tasks": pictures.png, **png_of_each_metric(result.per_step)}
         with self._explaining("picture.png"):
-            self._storage.write("picture.png", png)
-        return "picture.png"
+            self._tensorboard.append_images(state.step, images)
+            return pictures.write(self._storage)
 
     def report(self) -> str:
         """Write the run's page; its name. After `test` and `draw`."""
@@ -199,7 +215,13 @@ class TrainingRun:
         self.flush()
         with self._explaining("report.html"):
             self._log.commit(self._logged_step)
-            return write_page(self._config, self._storage)
+            self._history.end("finished")
+            self._history.write()
+            return write_page(self._storage)
+
+    def leave(self, why: str) -> None:
+        """Say why the run will be closed before its end, for history.json."""
+        self._history.end(why)
 
     def close(self) -> None:
         """Write what was saved, close the logs and the pool."""
@@ -210,6 +232,7 @@ class TrainingRun:
 
     def _close_files(self) -> None:
         self._writer.close()
+        self._history.close()
         self._log.close()
         self._tensorboard.close()
 
@@ -272,16 +295,3 @@ def _write_config(config: MetaConfig, storage: Storage) -> None:
     content = to_toml(config).encode()
     if not storage.exists("config.toml") or storage.read("config.toml") != content:
         storage.write("config.toml", content)
-
-
-def _check_shapes(expected: MetaState, state: MetaState) -> None:
-    for name, ours, theirs in zip_longest(expected.names, expected.theta, state.theta):
-        if ours is None or theirs is None or ours.shape != theirs.shape:
-            raise ValueError(
-                f"the checkpoint's weights are of another model: {name} is "
-                f"{_shape(theirs)} there, {_shape(ours)} now; set [model] and [task] back"
-            )
-
-
-def _shape(array: Array | None) -> str:
-    return "missing" if array is None else str(list(array.shape))

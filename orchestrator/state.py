@@ -1,6 +1,7 @@
 """All that survives an outer step."""
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from workers.protocol import Array, Weights
 from workers.tensors import pack
@@ -25,3 +26,17 @@ class MetaState:
     def weights(self) -> Weights:
         """What blocks start from."""
         return Weights(pack(self.theta), pack(list(self.carry.values())), self.step)
+
+
+def check_shapes(expected: MetaState, state: MetaState) -> None:
+    """Raise ValueError unless both hold the weights of one model."""
+    for name, ours, theirs in zip_longest(expected.names, expected.theta, state.theta):
+        if ours is None or theirs is None or ours.shape != theirs.shape:
+            raise ValueError(
+                f"the checkpoint's weights are of another model: {name} is "
+                f"{_shape(theirs)} there, {_shape(ours)} now; set [model] and [task] back"
+            )
+
+
+def _shape(array: Array | None) -> str:
+    return "missing" if array is None else str(list(array.shape))

@@ -4,7 +4,9 @@ from metatrain import refuse_others
 
 refuse_others()  # before anything of `workers` is imported
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas
@@ -102,6 +104,7 @@ class MetaTrainer:
             allow_changes=False,
             verbose=False,
             stop=NoSignals(),
+            command=f"MetaTrainer(...).fit() in {Path(sys.argv[0]).name or 'Python'}",
         )
         return _as_result(Storage(self.location), tested)
 

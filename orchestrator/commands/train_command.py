@@ -17,6 +17,7 @@ from orchestrator.commands.common import (
     waiting,
 )
 from orchestrator.config import MetaConfig
+from orchestrator.redact import redact
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, NoSignals
 from orchestrator.storage import Storage
@@ -36,9 +37,12 @@ def execute(
     allow_changes: bool,
     verbose: bool,
     stop: GracefulStop | NoSignals,
+    command: str = "",
 ) -> Result:
     """Train to the end, and show it.
 
+    Args:
+      command: what was typed, without secrets, for the run's history.
     Returns:
       the scores on the test tasks.
     Raises:
@@ -70,12 +74,15 @@ def execute(
             from orchestrator.run import TrainingRun
 
             stop.install()
-            run = TrainingRun(config, storage, launched, state, show_note)
+            run = TrainingRun(config, storage, launched, state, show_note, command)
         try:
             _show_start(config, storage, launched, run.first_step)
             started = time.monotonic()
             _train(config, run, stop)
             return _show_end(config, storage, run, time.monotonic() - started)
+        except BaseException as error:
+            run.leave(_why(error))
+            raise
         finally:
             with stop.ignored():
                 run.close()
@@ -119,6 +126,13 @@ def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop | NoSignals)
         with stop.ignored(), contextlib.suppress(CheckpointError):  # the first error is told
             _save(run)
         raise
+
+
+def _why(error: BaseException) -> str:
+    """How a run ended that did not finish, in a line."""
+    if isinstance(error, (Interrupted, KeyboardInterrupt)):
+        return "stopped"
+    return f"failed: {redact(str(error).partition(chr(10))[0]) or type(error).__name__}"
 
 
 def _save(run: TrainingRun) -> None:

@@ -169,7 +169,7 @@ def _write_page(
     board: SweepBoard,
     tested: dict[str, Result],
 ) -> str:
-    from orchestrator.page.page import headline
+    from orchestrator.page.numbers import headline
     from orchestrator.page.sweep_page import write_sweep_page
 
     shown = [

@@ -1,26 +1,70 @@
-"""One self-contained HTML file from a template beside this module."""
+"""One self-contained HTML file from a template beside this module, in light and in dark."""
 
 import io
+import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 _HERE = Path(__file__).parent
+_GENERATOR = '<meta name="generator" content="metatrain">'
+# Matplotlib's own colours become those of the page, which differ between light and dark; alone, as
+# a file, the figure keeps them.
+_COLORS = {
+    "#1f77b4": "c0",
+    "#ff7f0e": "c1",
+    "#2ca02c": "c2",
+    "#d62728": "c3",
+    "#9467bd": "c4",
+    "#8c564b": "c5",
+    "#e377c2": "c6",
+    "#7f7f7f": "c7",
+    "#bcbd22": "c8",
+    "#17becf": "c9",
+    "#999999": "muted",
+    "#e0e0e0": "line",
+}
+# Text stays text, so that it is read out and found; ids are the same in each run.
+_SETTINGS: Any = {"svg.fonttype": "none", "svg.hashsalt": "metatrain"}
 
 
 def render(template: str, **values: Any) -> bytes:
     """The page. A name that the template uses and `values` lacks is an error."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**values).encode()
+    return environment.get_template(template).render(generator=_GENERATOR, **values).encode()
 
 
-def svg(figure: Figure) -> str:
-    """The figure as an <svg> element."""
+def is_ours(page: bytes) -> bool:
+    """Whether `render` has made it."""
+    return _GENERATOR.encode() in page[:4096]
+
+
+def svg(figure: Figure, label: str) -> str:
+    """The figure as an <svg> element whose lines and text take the colours of the page.
+
+    Args:
+      label: what it shows, for those who do not see it.
+    """
     content = io.StringIO()
-    figure.savefig(content, format="svg", metadata={"Date": None})
+    with mpl.rc_context(_SETTINGS):
+        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
     text = content.getvalue()
-    return text[text.index("<svg") :]
+    text = text[text.index("<svg") :]
+    for color, name in _COLORS.items():
+        text = text.replace(color, f"var(--{name}, {color})")
+    text = text.replace("#000000", "currentColor")
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, count=1, flags=re.S)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # several figures of a page would share them
+    text = re.sub(r'font-family: [^;"]*', "font-family: system-ui, sans-serif", text)
+    role = f'role="img" aria-label="{escape(label)}" fill="currentColor" '
+    return text.replace("<svg ", f"<svg {role}", 1)

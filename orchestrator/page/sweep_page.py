@@ -5,6 +5,7 @@ from typing import Any
 
 from orchestrator.metrics_log import read_metrics
 from orchestrator.page.html import render, svg
+from orchestrator.page.numbers import protocol_of
 from orchestrator.page.sweep_pictures import curves, importance_bars, parallel_coordinates
 from orchestrator.storage import Storage
 from orchestrator.sweep import record, rows
@@ -40,11 +41,24 @@ def write_sweep_page(
         name=name,
         headline=f"best of {len(found)} trials: validation {metric} {best.score:.4f}",
         best={key: _plain(value) for key, value in best.point.items()},
-        tested=[{**each, "trial": f"trial {numbers[each['trial']]}"} for each in tested],
+        tested=[
+            {
+                **test,
+                "trial": f"trial {numbers[test['trial']]}",
+                "protocol": protocol_of(test),
+            }
+            for test in tested
+        ],
         metric=metric,
-        coordinates=svg(parallel_coordinates(ranked, sweep.space)),
-        curves=svg(curves([_curve(runs[row.trial], metric) for row in ranked], metric)),
-        importance=svg(importance_bars(shares)) if shares else "",
+        coordinates=svg(
+            parallel_coordinates(ranked, sweep.space),
+            f"Hyperparameters and validation {metric} of each trial",
+        ),
+        curves=svg(
+            curves([_curve(runs[row.trial], metric) for row in ranked], metric),
+            f"Validation {metric} of each trial by outer step",
+        ),
+        importance=svg(importance_bars(shares), "Importance") if shares else "",
         left_out=left_out,
         scored=len(ranked),
         trials=[_line(numbers[row.trial], row, keys, metric) for row in _in_order(found, ranked)],

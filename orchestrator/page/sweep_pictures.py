@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
 
+from orchestrator.page.panel import count_steps, panel, scale
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.rows import Row
 
-_COLORS = colormaps["viridis_r"]
 Curve = Sequence[tuple[int, float]]
 Tick = tuple[float, str]
 # Where a trial is drawn at a hyperparameter that it has not: below the axis.
@@ -22,7 +20,7 @@ def parallel_coordinates(ranked: Sequence[Row], space: Mapping[str, Dimension]) 
     """An axis for each hyperparameter and one for the score; a line for each trial.
 
     Args:
-      ranked: trials with a score, the best first: it is drawn last, and darkest.
+      ranked: trials with a score, the best first: it is drawn last, and stands out.
     """
     keys = list(space)
     figure = Figure(figsize=(1.7 * (len(keys) + 1) + 1, 3.6), layout="constrained")
@@ -31,7 +29,7 @@ def parallel_coordinates(ranked: Sequence[Row], space: Mapping[str, Dimension]) 
     columns.append(_numbers([row.score for row in ranked], log=False))
     heights = np.array([column[0] for column in columns])
     for place in reversed(range(len(ranked))):
-        axes.plot(heights[:, place], color=_color(place, len(ranked)), lw=2.5 if place == 0 else 1)
+        axes.plot(heights[:, place], **_style(place, len(ranked)))
     for place, (_, ticks) in enumerate(columns):
         axes.axvline(place, color="0.6", lw=0.8, zorder=0)
         for height, label in ticks:
@@ -47,26 +45,18 @@ def parallel_coordinates(ranked: Sequence[Row], space: Mapping[str, Dimension]) 
 
 def curves(of_trials: Sequence[Curve], metric: str) -> Figure:
     """Validation against outer steps; the trials in order of rank, the best first."""
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = panel("outer step", f"validation {metric}")
     for place in reversed(range(len(of_trials))):
         points = of_trials[place]
         axes.plot(
             [step for step, _ in points],
             [score for _, score in points],
             marker="o" if len(points) == 1 else None,
-            color=_color(place, len(of_trials)),
-            lw=2.5 if place == 0 else 1,
             label="best" if place == 0 else None,
+            **_style(place, len(of_trials)),
         )
-    scores = [score for points in of_trials for _, score in points if np.isfinite(score)]
-    if metric == "loss" and scores and min(scores) > 0:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("outer step")
-    axes.set_ylabel(f"validation {metric}")
+    scale(axes, metric, [score for points in of_trials for _, score in points])
+    count_steps(axes)
     axes.legend(frameon=False)
     return figure
 
@@ -119,5 +109,8 @@ def _two_lines(key: str) -> str:
     return f"{section}.\n{name}" if section else name
 
 
-def _color(place: int, number: int) -> Any:
-    return _COLORS(1 - 0.85 * place / max(1, number - 1))
+def _style(place: int, number: int) -> dict[str, Any]:
+    """The best stands out; of the others the better are the stronger, on light and on dark."""
+    if place == 0:
+        return {"color": "C1", "lw": 2.5}
+    return {"color": "C0", "lw": 1.2, "alpha": 1 - 0.75 * place / max(1, number - 1)}

@@ -6,16 +6,18 @@ from matplotlib.figure import Figure
 
 from workers.protocol import Array, Episode
 
+_LEGEND_COLUMNS = 3  # for each task
+
 
 def draw(episodes: Episode, outputs: Array, inner_steps: Sequence[int], title: str) -> Figure:
     """One panel per task.
 
     Args:
       outputs: [tasks, inner_steps + 1, queries, 1] at episodes.query_inputs, which are sorted.
-      inner_steps: which of them to draw beside step 0.
+      inner_steps: which of them to draw beside step 0. title: "" for none.
     """
     num_tasks = len(outputs)
-    figure = Figure(figsize=(4 * num_tasks, 3.6), layout="constrained")
+    figure = Figure(figsize=(4.2 * num_tasks, 3.6), layout="constrained")
     for task, axes in enumerate(figure.subplots(1, num_tasks, squeeze=False)[0]):
         x = episodes.query_inputs[task, :, 0]
         axes.plot(x, episodes.query_targets[task, :, 0], color="0.6", linewidth=4, label="truth")
@@ -29,8 +31,11 @@ def draw(episodes: Episode, outputs: Array, inner_steps: Sequence[int], title: s
         support = episodes.support_inputs[task, :, 0], episodes.support_targets[task, :, 0]
         axes.plot(*support, "^", color="C1", markersize=8, label="support")
         axes.set_xlabel("x")
+        axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel("y")
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    figure.suptitle(title)
+    columns = min(len(labels), _LEGEND_COLUMNS * num_tasks)
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+    if title:
+        figure.suptitle(title)
     return figure

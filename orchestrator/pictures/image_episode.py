@@ -1,13 +1,17 @@
 """Image classification: the support set, the queries, and what they are taken for."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workers.protocol import Array, Episode
 
 _MAX_QUERIES = 10
+_COLUMNS = 5  # still read on a phone
+_IMAGE_INCHES, _CAPTION_INCHES, _TITLE_INCHES = 0.85, 0.28, 0.4
 
 
 def draw(episodes: Episode, outputs: Array, inner_steps: Sequence[int], title: str) -> Figure:
@@ -15,34 +19,43 @@ def draw(episodes: Episode, outputs: Array, inner_steps: Sequence[int], title: s
 
     Args:
       outputs: logits [tasks, inner_steps + 1, queries, ways].
-      inner_steps: the last of them counts as "after".
+      inner_steps: the last of them counts as "after". title: "" for none.
     """
     support, labels = episodes.support_inputs[0], episodes.support_targets[0]
-    ways = int(labels.max()) + 1
-    num_queries = len(episodes.query_targets[0])
-    shown = np.linspace(0, num_queries - 1, min(num_queries, _MAX_QUERIES)).astype(int)
-    columns = max(ways, len(shown))
-    figure = Figure(figsize=(1.3 * columns, 4.2), layout="constrained")
-    grid = figure.subplots(2, columns, squeeze=False)
-    for axes in grid.ravel():
-        axes.set_axis_off()
-    for way in range(ways):
-        _show(grid[0, way], support[np.argmax(labels == way)], f"class {way}", "black")
-    before = outputs[0, 0].argmax(-1)
-    after = outputs[0, inner_steps[-1]].argmax(-1)
-    for column, query in enumerate(shown):
-        truth = int(episodes.query_targets[0][query])
-        caption = f"is {truth}\nbefore: {before[query]}\nafter: {after[query]}"
-        right = after[query] == truth
-        _show(grid[1, column], episodes.query_inputs[0][query], caption, "C2" if right else "C3")
-    accuracy = np.mean(after == episodes.query_targets[0])
-    figure.suptitle(f"{title}: support above, queries below ({accuracy:.0%} right after)")
+    targets = episodes.query_targets[0]
+    before, after = outputs[0, 0].argmax(-1), outputs[0, inner_steps[-1]].argmax(-1)
+    shown = np.linspace(0, len(targets) - 1, min(len(targets), _MAX_QUERIES)).astype(int)
+    classes = range(int(labels.max()) + 1)
+    heights = [_height(len(classes), 1), _height(len(shown), 3)]
+    figure = Figure(figsize=(_COLUMNS * 1.0, sum(heights)), layout="constrained")
+    upper, lower = list(figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0])
+    upper.suptitle(f"{title}: support set" if title else "Support set")
+    for axes, way in zip(_grid(upper, len(classes)), classes, strict=False):
+        _show(axes, support[np.argmax(labels == way)], f"class {way}", "black")
+    accuracies = [np.mean(predicted == targets) for predicted in (before, after)]
+    lower.suptitle("Queries: {:.0%} right before, {:.0%} after".format(*accuracies))
+    for axes, query in zip(_grid(lower, len(shown)), shown, strict=False):
+        right = after[query] == targets[query]
+        mark, color = ("✓", "C2") if right else ("✗", "C3")
+        caption = f"is {targets[query]:g}\nbefore: {before[query]}\nafter: {after[query]} {mark}"
+        _show(axes, episodes.query_inputs[0][query], caption, color)
     return figure
 
 
-def _show(axes: object, image: Array, caption: str, color: str) -> None:
-    from matplotlib.axes import Axes
+def _height(number: int, lines: int) -> float:
+    """Inches of so many images in rows, under captions of so many lines."""
+    return _TITLE_INCHES + -(-number // _COLUMNS) * (_IMAGE_INCHES + lines * _CAPTION_INCHES * 0.7)
 
-    assert isinstance(axes, Axes)
-    axes.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray_r")
+
+def _grid(figure: Any, number: int) -> Sequence[Axes]:
+    """Empty axes, in reading order."""
+    grid = figure.subplots(-(-number // _COLUMNS), _COLUMNS, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    return grid
+
+
+def _show(axes: Axes, image: Array, caption: str, color: str) -> None:
+    pixels = image.squeeze(-1) if image.shape[-1] == 1 else image
+    axes.imshow(pixels, cmap="gray_r", interpolation="none")
     axes.set_title(caption, fontsize=9, color=color)

@@ -1,35 +1,78 @@
-"""From a trained run to the PNG of its task family."""
+"""From a trained run to the pictures of its task family."""
 
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
+from orchestrator.page.html import svg
 from orchestrator.pictures import curves, image_episode
 from orchestrator.pool import Pool
-from workers.protocol import Block, Recipe, Weights
+from orchestrator.storage import Storage
+from workers.protocol import Array, Block, Episode, Recipe, Weights
 from workers.tasks.family import TaskFamily
 
 PICTURES: dict[str, ModuleType] = {"curves": curves, "image_episode": image_episode}
 
+#: How the pictures of single tasks are called in a run's folder.
+FOLDER = "pictures"
 _NUM_TASKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """png: as many tasks as the family's picture shows at once. svgs: one task each."""
+
+    png: bytes
+    svgs: Sequence[str]
+
+    def write(self, storage: Storage) -> str:
+        """Write them into a run's folder; the name of the PNG."""
+        for number, text in enumerate(self.svgs, start=1):
+            storage.write(f"{FOLDER}/task-{number}.svg", text.encode())
+        storage.write("picture.png", self.png)
+        return "picture.png"
 
 
 def render(
     config: MetaConfig, family: TaskFamily, pool: Pool, weights: Weights, recipe: Recipe
-) -> bytes:
-    """PNG of the first test tasks, predicted before and after each inner step."""
+) -> Pictures:
+    """The first test tasks, predicted before and after each inner step."""
     blocks = [
         Block(b.kind, b.step, b.index, b.lo, b.hi, family.showcase(b.specs), b.recipe)
         for b in held_out_blocks(config, family, "test", _NUM_TASKS, recipe, "predict")
     ]
     outputs = np.concatenate([c.metrics["outputs"] for c in pool.run(weights, blocks)])
     episodes = [family.build(block.specs) for block in blocks]
-    stacked = type(episodes[0])(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
+    stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
     steps = sorted(set(config.evaluation.inner_steps))
-    figure = PICTURES[family.picture].draw(stacked, outputs, steps, config.name)
+    return draw(family.picture, stacked, outputs, steps, config.name)
+
+
+def draw(
+    picture: str, episodes: Episode, outputs: Array, inner_steps: Sequence[int], name: str
+) -> Pictures:
+    """Draw tasks by the family's picture.
+
+    Args:
+      outputs: [tasks, inner_steps + 1, queries, ...], as the model answers.
+      inner_steps: which of them to draw. name: of the run, above the PNG.
+    """
+    drawing = PICTURES[picture]
+    single = []
+    for task in range(len(outputs)):
+        episode = Episode(*(arrays[task : task + 1] for arrays in episodes))
+        figure = drawing.draw(episode, outputs[task : task + 1], inner_steps, "")
+        single.append(svg(figure, f"Test task {task + 1} before and after adaptation"))
+    return Pictures(_png(drawing.draw(episodes, outputs, inner_steps, name)), single)
+
+
+def _png(figure: Figure) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110)
     return content.getvalue()

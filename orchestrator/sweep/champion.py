@@ -42,7 +42,7 @@ def evaluate_trial(
     launched = launch(config, family, fingerprint, examples=examples, say=say, notify=notify)
     from orchestrator.run import TrainingRun
 
-    run = TrainingRun(config, storage, launched, state, notify)
+    run = TrainingRun(config, storage, launched, state, notify, "metatrain tune")
     try:
         say("evaluating on the test tasks")
         result = run.test(hyperparameters=chosen)

@@ -47,7 +47,7 @@ class Trial:
             launched = launch(
                 config, family, fingerprint, examples=example_blocks(config, family), say=print
             )
-            self._run = TrainingRun(config, storage, launched, state, print)
+            self._run = TrainingRun(config, storage, launched, state, print, "metatrain tune")
         except BaseException:
             storage.release()
             raise

@@ -16,7 +16,7 @@ from orchestrator.pool import Incidents, InProcessPool
 from workers import runtime
 from workers.block import BlockRunner
 from workers.errors import PoolError
-from workers.protocol import Block, Contribution, Weights
+from workers.protocol import Block, Contribution, Place, Weights
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
@@ -54,6 +54,9 @@ class ShuffledPool:
         contributions = [self._pool.run(weights, [block])[0] for block in order]
         self._random.shuffle(contributions)
         return contributions
+
+    def places(self) -> list[Place]:
+        return []
 
     def close(self) -> None:
         self._pool.close()

@@ -60,6 +60,7 @@ def test_a_run_leaves_its_configuration_its_metrics_its_scores_and_its_checkpoin
         "checkpoints",
         "config.toml",
         "evaluation.json",
+        "history.json",
         "metrics.jsonl",
         "tensorboard",
     ]

@@ -1,0 +1,165 @@
+"""Runs side by side: their scores, whether these compare, what differs, and their curves."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.config import flatten
+from orchestrator.page import inner_steps, overlays
+from orchestrator.page.html import render, svg
+from orchestrator.page.numbers import (
+    digits_of,
+    duration,
+    headline_metric,
+    plain,
+    with_interval,
+)
+from orchestrator.page.panel import thousands
+from orchestrator.page.run_folder import RunFolder
+
+# Rows of a protocol that say how the weights were made and adapted: what a comparison is about.
+# All others, those of a new family too, say what was measured, and must be equal.
+_OF_THE_METHOD = {
+    "method",
+    "model",
+    "shots_in_training",
+    "queries_in_training",
+    "inner_steps",
+    "inner_steps_in_training",
+    "inner_lr",
+    "inner_optimizer",
+    "inner_batch",
+    "inner_loss",
+    "chosen_on",
+    "meta_batch_size",
+    "outer_steps",
+    "seed",
+    "hyperparameters",
+}
+# Other draws from the same tasks: the means still compare, if less sharply.
+_OF_THE_DRAW = {"test_tasks", "evaluation_seed"}
+
+Compared = Mapping[str, RunFolder]
+
+
+def comparison_of(runs: Sequence[RunFolder]) -> bytes:
+    """The page of several runs."""
+    compared = dict(zip(labels(runs), runs, strict=True))
+    tested = {label: run for label, run in compared.items() if run.result is not None}
+    differences = protocol_differences(tested)
+    return render(
+        "comparison.html",
+        title=" · ".join(compared),
+        scores=_scores(compared, comparable=not differences["test"]),
+        untested=[label for label in compared if label not in tested],
+        differences={kind: _table(rows, tested) for kind, rows in differences.items()},
+        configuration=_table(config_differences(compared), compared),
+        figures=[(caption, svg(figure, caption)) for caption, figure in _figures(compared)],
+        commands={
+            label: list(dict.fromkeys(o["command"] for o in run.openings if o["command"]))
+            for label, run in compared.items()
+        },
+    )
+
+
+def labels(runs: Sequence[RunFolder]) -> list[str]:
+    """What each is called: its folder, or where that is where two are called alike."""
+    number = Counter(run.folder for run in runs)
+    return [run.folder if number[run.folder] == 1 else run.location for run in runs]
+
+
+def protocol_differences(tested: Compared) -> dict[str, dict[str, list[str]]]:
+    """Rows of the protocols that differ -> each run's value, by what they are of.
+
+    Returns:
+      {"test": {...}, "draw": {...}, "method": {...}}; scores compare where "test" is empty.
+    """
+    protocols = [run.result["protocol"] for run in tested.values() if run.result]
+    differing = _differences(protocols)
+    kinds: dict[str, dict[str, list[str]]] = {"test": {}, "draw": {}, "method": {}}
+    for name, values in differing.items():
+        kind = "method" if name in _OF_THE_METHOD else "draw" if name in _OF_THE_DRAW else "test"
+        kinds[kind][name.replace("_", " ")] = values
+    metrics = {headline_metric(run.result["after"]) for run in tested.values() if run.result}
+    if len(metrics) > 1:
+        kinds["test"]["metric"] = [
+            headline_metric(run.result["after"]) for run in tested.values() if run.result
+        ]
+    return kinds
+
+
+def config_differences(compared: Compared) -> dict[str, list[str]]:
+    """Dotted key -> each run's value, where they differ."""
+    return _differences([flatten(run.config) for run in compared.values()])
+
+
+def _differences(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    keys = dict.fromkeys(key for table in tables for key in table)
+    rows = {key: [plain(table[key]) if key in table else "–" for table in tables] for key in keys}
+    return {key: values for key, values in rows.items() if len(set(values)) > 1}
+
+
+def _table(rows: Mapping[str, Sequence[str]], compared: Compared) -> list[dict[str, str]]:
+    return [{"": key, **dict(zip(compared, values, strict=True))} for key, values in rows.items()]
+
+
+def _scores(compared: Compared, comparable: bool) -> list[dict[str, str]]:
+    """A row for each run; the difference to the best one where the scores compare."""
+    best = _best(compared) if comparable else ""
+    table = []
+    for label, run in compared.items():
+        row = {"run": label, "method": "", "before": "", "after": "", "inner steps": ""}
+        result = run.result
+        if result is not None:
+            metric = headline_metric(result["after"])
+            row["method"] = result["protocol"].get("method", "")
+            row["before"] = with_interval(metric, result["before"])
+            row["after"] = with_interval(metric, result["after"])
+            row["inner steps"] = plain(result["protocol"]["inner_steps"])
+            if best:
+                row["to the best"] = _difference(compared[best], run, metric)
+        elif best:
+            row["to the best"] = ""
+        row["after"] = row["after"] or "not evaluated"
+        row["outer steps"] = f"{thousands(run.step)} of {thousands(run.num_steps)}"
+        row["training"] = duration(sum(r.get("seconds", 0.0) for r in run.rows))
+        table.append(row)
+    return table
+
+
+def _best(compared: Compared) -> str:
+    """The label of the run with the best score after adaptation; "" without any two."""
+    scores = {}
+    for label, run in compared.items():
+        if run.result is not None:
+            metric = headline_metric(run.result["after"])
+            scores[label] = run.result["after"][metric] * (1 if metric == "accuracy" else -1)
+    finite = {label: score for label, score in scores.items() if math.isfinite(score)}
+    return max(finite, key=finite.__getitem__) if len(finite) > 1 else ""
+
+
+def _difference(best: RunFolder, run: RunFolder, metric: str) -> str:
+    """Difference of the means, with the interval of two independent ones."""
+    if best is run:
+        return "best"
+    assert best.result is not None
+    assert run.result is not None
+    ours, theirs = run.result["after"], best.result["after"]
+    factor, unit = (100, " points") if metric == "accuracy" else (1, "")
+    interval = factor * math.hypot(ours[f"{metric}_ci95"], theirs[f"{metric}_ci95"])
+    digits = digits_of(interval)
+    difference = factor * (ours[metric] - theirs[metric])
+    within = "" if abs(difference) > interval else " (not told apart)"
+    return f"{difference:+.{digits}f} ± {interval:.{digits}f}{unit}{within}"
+
+
+def _figures(compared: Compared) -> list[tuple[str, Any]]:
+    drawn = []
+    tested = {label: run.result for label, run in compared.items() if run.result is not None}
+    shared = [set(inner_steps.metrics_of(result["per_step"])) for result in tested.values()]
+    for metric in sorted(set.intersection(*shared)) if shared else []:
+        per_step = {label: result["per_step"] for label, result in tested.items()}
+        caption = f"Test {metric} by inner step, with 95 % intervals"
+        drawn.append((caption, inner_steps.draw(per_step, metric)))
+    return [*drawn, *overlays.draw({label: run.rows for label, run in compared.items()})]

@@ -1,0 +1,58 @@
+"""Scores by inner step, each with its interval."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from orchestrator.page.panel import panel, scale
+
+PerStep = Sequence[Mapping[str, float]]
+# Up to so many inner steps each has a mark and a bar of its own.
+_MOST_MARKS = 20
+
+
+def metrics_of(per_step: PerStep) -> list[str]:
+    """What was measured with an interval; what decides stands first."""
+    names = [name for name in per_step[0] if f"{name}_ci95" in per_step[0]]
+    return sorted(names, key=lambda name: name != "accuracy")
+
+
+def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) -> Figure:
+    """The metric against inner steps, a curve for each label.
+
+    Args:
+      chosen: the inner steps that validation chose, marked.
+    """
+    figure, axes = panel("inner steps", metric)
+    drawn = []
+    for number, (label, per_step) in enumerate(curves.items()):
+        steps = np.arange(len(per_step))
+        means = np.array([row[metric] for row in per_step], float)
+        errors = np.array([row[f"{metric}_ci95"] for row in per_step], float)
+        drawn += [*(means - errors), *(means + errors)]
+        color = f"C{number % 10}"
+        if len(steps) <= _MOST_MARKS:
+            axes.errorbar(steps, means, errors, fmt="o-", ms=4, capsize=3, color=color, label=label)
+        else:
+            axes.plot(steps, means, color=color, label=label)
+            axes.fill_between(steps, means - errors, means + errors, color=color, alpha=0.25, lw=0)
+    if chosen is not None:
+        axes.axvline(chosen, color="0.6", linestyle=":", label="chosen on validation tasks")
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    scale(axes, metric, drawn)
+    if len(curves) > 1 or chosen is not None:
+        axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def png_of_each_metric(per_step: PerStep) -> dict[str, bytes]:
+    """{"accuracy by inner step": PNG, ...}."""
+    pictures = {}
+    for metric in metrics_of(per_step):
+        content = io.BytesIO()
+        draw({"test": per_step}, metric).savefig(content, format="png", dpi=110)
+        pictures[f"{metric}_by_inner_step"] = content.getvalue()
+    return pictures

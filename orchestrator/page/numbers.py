@@ -1,0 +1,73 @@
+"""Numbers as people read them: as many digits as their interval leaves a meaning to."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestrator.page.panel import thousands
+
+_MOST_DIGITS = 6
+
+
+def with_interval(metric: str, row: Mapping[str, float]) -> str:
+    """Mean ± half the 95 % interval, which keeps two significant digits; accuracy in per cent."""
+    factor, unit = (100, " %") if metric == "accuracy" else (1, "")
+    mean, interval = factor * row[metric], factor * row[f"{metric}_ci95"]
+    digits = digits_of(interval)
+    return f"{mean:.{digits}f} ± {interval:.{digits}f}{unit}"
+
+
+def digits_of(interval: float) -> int:
+    """Decimals that show two significant digits of `interval`."""
+    if not math.isfinite(interval) or interval <= 0:
+        return 4
+    return max(0, min(_MOST_DIGITS, 1 - math.floor(math.log10(interval))))
+
+
+def score(metric: str, value: float) -> str:
+    """A score whose interval is not known."""
+    return f"{100 * value:.1f} %" if metric == "accuracy" else f"{value:.4g}"
+
+
+def headline_metric(row: Mapping[str, float]) -> str:
+    """Accuracy where there is one."""
+    return "accuracy" if "accuracy" in row else "loss"
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """The test score before and after adaptation, of what evaluation.json holds."""
+    metric = headline_metric(result["after"])
+    before, after = (with_interval(metric, result[when]) for when in ("before", "after"))
+    return f"{metric} {before} → {after}"
+
+
+def protocol_of(result: Mapping[str, Any]) -> dict[str, str]:
+    """The protocol's rows."""
+    return {name.replace("_", " "): plain(value) for name, value in result["protocol"].items()}
+
+
+def plain(value: Any) -> str:
+    """A value of a configuration or a protocol."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} = {plain(item)}" for name, item in value.items())
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return " to ".join(plain(item) for item in value)
+    return str(value)
+
+
+def duration(seconds: float) -> str:
+    """3.2 s, 4.1 min, 2.3 h: what is read at a glance."""
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 100 * 60 else f"{seconds / 3600:.3g} h"
+
+
+def count(number: float, noun: str) -> str:
+    """1 step, 12 345 steps."""
+    return f"{thousands(number)} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,124 @@
+"""What a run has left in its folder, as far as it has come. Needs neither TensorFlow nor data."""
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.history import read_history
+from orchestrator.metrics_log import read_whole_rows
+from orchestrator.storage import Storage
+
+_PICTURES = "pictures"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run as its files tell it.
+
+    location, folder: where it is, and the last name of that. name: from its configuration.
+    config: its table, configuration: the text of it. rows: of metrics.jsonl, those that can be
+    read; num_damaged: the others. result: of evaluation.json, None before the end.
+    openings: of history.json, none in older runs. drawings: an SVG per task. picture: a PNG, for
+    runs that have no SVG.
+    """
+
+    location: str
+    folder: str
+    name: str
+    config: Mapping[str, Any]
+    configuration: str
+    rows: Sequence[Mapping[str, Any]]
+    num_damaged: int
+    result: Mapping[str, Any] | None
+    openings: Sequence[Mapping[str, Any]]
+    drawings: Sequence[str]
+    picture: bytes
+
+    @property
+    def step(self) -> int:
+        """Outer steps done."""
+        last = self.rows[-1]["step"] if self.rows else 0
+        return max([last, *(opening["last_step"] for opening in self.openings)])
+
+    @property
+    def num_steps(self) -> int:
+        """Outer steps that were asked for."""
+        return int(self.config.get("outer", {}).get("steps", self.step))
+
+    @property
+    def inner_steps(self) -> list[int]:
+        """The inner steps whose scores are told, from 0 on."""
+        if self.result is None:
+            return []
+        asked = self.config.get("evaluation", {}).get("inner_steps", [])
+        last = len(self.result["per_step"]) - 1
+        return sorted({0, *(s for s in asked if s <= last), self.result["protocol"]["inner_steps"]})
+
+
+def read_run(storage: Storage) -> RunFolder:
+    """Read a run's folder.
+
+    Raises:
+      ValueError: it holds no run, or a file in it that is not what a run writes.
+    """
+    _check_is_run(storage)
+    text = _decoded(storage, "config.toml")
+    try:
+        config = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{storage.place('config.toml')} is not TOML: {error}") from None
+    rows, num_damaged = read_whole_rows(storage)
+    names = [name for name in storage.list(_PICTURES) if name.endswith(".svg")]
+    has_png = storage.exists("picture.png")
+    return RunFolder(
+        location=storage.location,
+        folder=storage.name,
+        name=str(config.get("name", storage.name)),
+        config=config,
+        configuration=text,
+        rows=rows,
+        num_damaged=num_damaged,
+        result=_read_result(storage),
+        openings=read_history(storage),
+        drawings=[_decoded(storage, f"{_PICTURES}/{name}") for name in names],
+        picture=storage.read("picture.png") if has_png and not names else b"",
+    )
+
+
+def _check_is_run(storage: Storage) -> None:
+    if storage.exists("config.toml"):
+        return
+    if storage.exists("sweep.json"):
+        raise ValueError(
+            f"{storage.location} is a sweep's folder, whose page is "
+            f"{storage.place('report.html')}; give runs, which are below "
+            f"{storage.place('trials')}"
+        )
+    raise ValueError(f"{storage.location} holds no run (no config.toml); give the folder of one")
+
+
+def _decoded(storage: Storage, name: str) -> str:
+    try:
+        return storage.read(name).decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{storage.place(name)} is not text: {error}") from None
+
+
+def _read_result(storage: Storage) -> Mapping[str, Any] | None:
+    name = "evaluation.json"
+    if not storage.exists(name):
+        return None
+    try:
+        result = json.loads(storage.read(name))
+        whole = result["per_step"] and result["before"] and result["after"]
+        known = whole and result["protocol"]["inner_steps"] < len(result["per_step"])
+    except (ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        raise ValueError(
+            f"{storage.place(name)} is not what a run writes; delete it, or make it anew with "
+            "metatrain train --resume"
+        )
+    return result
