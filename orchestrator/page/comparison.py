@@ -13,6 +13,7 @@ from orchestrator.page.numbers import (
     duration,
     headline_metric,
     plain,
+    protocol_of,
     with_interval,
 )
 from orchestrator.page.panel import thousands
@@ -53,6 +54,7 @@ def comparison_of(runs: Sequence[RunFolder]) -> bytes:
         title=" · ".join(compared),
         scores=_scores(compared, comparable=not differences["test"]),
         untested=[label for label in compared if label not in tested],
+        common=_common([protocol_of(run.result) for run in tested.values() if run.result]),
         differences={kind: _table(rows, tested) for kind, rows in differences.items()},
         configuration=_table(config_differences(compared), compared),
         figures=[(caption, svg(figure, caption)) for caption, figure in _figures(compared)],
@@ -94,6 +96,18 @@ def config_differences(compared: Compared) -> dict[str, list[str]]:
     return _differences([flatten(run.config) for run in compared.values()])
 
 
+def _common(protocols: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """What all protocols say alike; nothing of a single one."""
+    if len(protocols) < 2:
+        return {}
+    first, *others = protocols
+    return {
+        name: value
+        for name, value in first.items()
+        if all(other.get(name) == value for other in others)
+    }
+
+
 def _differences(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     keys = dict.fromkeys(key for table in tables for key in table)
     rows = {key: [plain(table[key]) if key in table else "–" for table in tables] for key in keys}
@@ -118,9 +132,9 @@ def _scores(compared: Compared, comparable: bool) -> list[dict[str, str]]:
             row["after"] = with_interval(metric, result["after"])
             row["inner steps"] = plain(result["protocol"]["inner_steps"])
             if best:
-                row["to the best"] = _difference(compared[best], run, metric)
+                row["difference to the best"] = _difference(compared[best], run, metric)
         elif best:
-            row["to the best"] = ""
+            row["difference to the best"] = ""
         row["after"] = row["after"] or "not evaluated"
         row["outer steps"] = f"{thousands(run.step)} of {thousands(run.num_steps)}"
         row["training"] = duration(sum(r.get("seconds", 0.0) for r in run.rows))

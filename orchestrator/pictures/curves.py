@@ -23,11 +23,10 @@ def draw(episodes: Episode, outputs: Array, inner_steps: Sequence[int], title: s
         axes.plot(x, episodes.query_targets[task, :, 0], color="0.6", linewidth=4, label="truth")
         axes.plot(x, outputs[task, 0, :, 0], "--", color="C3", label="before")
         for i, step in enumerate(inner_steps):
-            shade = 0.35 + 0.65 * (i + 1) / len(inner_steps)
+            shade = 0.3 + 0.7 * (i + 1) / len(inner_steps)
             plural = "s" if step > 1 else ""
-            axes.plot(
-                x, outputs[task, step, :, 0], color="C0", alpha=shade, label=f"{step} step{plural}"
-            )
+            style = {"color": "C0", "alpha": shade, "linewidth": 1 + shade}
+            axes.plot(x, outputs[task, step, :, 0], label=f"{step} step{plural}", **style)
         support = episodes.support_inputs[task, :, 0], episodes.support_targets[task, :, 0]
         axes.plot(*support, "^", color="C1", markersize=8, label="support")
         axes.set_xlabel("x")

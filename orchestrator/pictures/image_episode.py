@@ -32,8 +32,8 @@ def draw(episodes: Episode, outputs: Array, inner_steps: Sequence[int], title: s
     upper.suptitle(f"{title}: support set" if title else "Support set")
     for axes, way in zip(_grid(upper, len(classes)), classes, strict=False):
         _show(axes, support[np.argmax(labels == way)], f"class {way}", "black")
-    accuracies = [np.mean(predicted == targets) for predicted in (before, after)]
-    lower.suptitle("Queries: {:.0%} right before, {:.0%} after".format(*accuracies))
+    accuracies = [100 * np.mean(predicted == targets) for predicted in (before, after)]
+    lower.suptitle("Queries: {:.0f} % right before, {:.0f} % after".format(*accuracies))
     for axes, query in zip(_grid(lower, len(shown)), shown, strict=False):
         right = after[query] == targets[query]
         mark, color = ("✓", "C2") if right else ("✗", "C3")
@@ -58,4 +58,4 @@ def _grid(figure: Any, number: int) -> Sequence[Axes]:
 def _show(axes: Axes, image: Array, caption: str, color: str) -> None:
     pixels = image.squeeze(-1) if image.shape[-1] == 1 else image
     axes.imshow(pixels, cmap="gray_r", interpolation="none")
-    axes.set_title(caption, fontsize=9, color=color)
+    axes.set_title(caption, fontsize=10, color=color)
