@@ -34,9 +34,9 @@ def parallel_coordinates(ranked: Sequence[Row], space: Mapping[str, Dimension]) 
         axes.axvline(place, color="0.6", lw=0.8, zorder=0)
         for height, label in ticks:
             axes.annotate(
-                label, (place, height), (4, 0), textcoords="offset points", fontsize=7, va="center"
+                label, (place, height), (4, 0), textcoords="offset points", fontsize=9, va="center"
             )
-    axes.set_xticks(range(len(columns)), [*(_two_lines(key) for key in keys), "score"], fontsize=8)
+    axes.set_xticks(range(len(columns)), [*(_two_lines(key) for key in keys), "score"], fontsize=9)
     axes.set_xlim(-0.1, len(columns) - 0.6)
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

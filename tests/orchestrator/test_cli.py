@@ -15,6 +15,7 @@ from small_images import members, write_zip
 
 from orchestrator import checkpoint, cli
 from orchestrator.config import presets, to_toml
+from orchestrator.history import read_history
 from orchestrator.storage import Storage
 from orchestrator.sweep.settings import shipped_sweeps
 
@@ -130,6 +131,9 @@ REFUSED = {
         "queries = 6 need 7 images",
     ),
     "no run to evaluate": (["evaluate", "nowhere"], "nowhere holds no run"),
+    "no run to report": (["report", "nowhere"], "nowhere holds no run"),
+    "nothing to report": (["report"], "RUN"),
+    "a page over a file": (["report", "nowhere", "--out", "small.toml"], "small.toml exists"),
     "no such data": (["data", "nowhere.zip"], "'nowhere.zip' is neither a path nor a preset"),
 }
 
@@ -206,6 +210,14 @@ def test_a_wrong_evaluation_is_refused(undisturbed, words, expected):
 
 
 # What works.
+
+
+def test_a_run_remembers_the_command_without_its_secrets(undisturbed, monkeypatch):
+    (opening,) = read_history(Storage(str(undisturbed[0] / "run")))
+    assert opening["command"] == "metatrain train small.toml --out run"
+    assert (opening["ended"], opening["last_step"]) == ("finished", STEPS)
+    monkeypatch.setattr(sys, "argv", ["metatrain", "train", "--out", "s3://KEY:SECRET@bucket/a b"])
+    assert cli._typed() == "metatrain train --out 's3://***@bucket/a b'"
 
 
 def test_a_ctrl_c_that_no_command_takes_ends_with_75_and_a_word(monkeypatch, capsys):

@@ -1,10 +1,15 @@
+import io
 import struct
 from collections import defaultdict
 
 import pytest
+from PIL import Image
+from small_configs import sinusoid
+from small_runs import in_process
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import RecordWriter
 
+from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
 
@@ -74,6 +79,28 @@ def test_a_resumed_run_hides_the_points_that_it_does_again(tmp_path):
     assert starts == [5]
 
 
+def test_a_finished_run_has_the_pictures_of_its_page(tmp_path):
+    config, storage = sinusoid("outer.steps=4"), Storage(str(tmp_path))
+    run = TrainingRun(config, storage, in_process(config), None)
+    list(run.steps())
+    run.draw(run.test())
+    run.close()
+    images = {}
+    for file in sorted((tmp_path / "tensorboard").iterdir()):
+        for event in events(file.read_bytes()):
+            for value in event.summary.value:
+                if value.HasField("image"):
+                    images[value.tag] = (event.step, value.image)
+    assert set(images) == {"test/tasks", "test/loss_by_inner_step"}
+    for step, image in images.values():
+        assert step == 4
+        opened = Image.open(io.BytesIO(image.encoded_image_string))
+        assert opened.format == "PNG"
+        assert opened.size == (image.width, image.height)
+        assert len(opened.getcolors(1 << 20)) > 5
+    assert images["test/tasks"][1].encoded_image_string == storage.read("picture.png")
+
+
 def test_tensorflow_reads_what_is_written(tmp_path):
     """It checks the checksums."""
     import tensorflow as tf
@@ -91,5 +118,6 @@ def test_an_object_store_gets_no_event_files(location):
     storage = Storage(location)
     log = TensorBoardLog(storage, 0, 3)
     log.append(row(1))
+    log.append_images(1, {"tasks": b""})
     log.close()
     assert storage.list() == []

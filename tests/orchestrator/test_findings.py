@@ -1,0 +1,105 @@
+import math
+
+import pytest
+
+from orchestrator.page.findings import findings
+from orchestrator.page.run_folder import RunFolder
+
+
+def run_with(**changes):
+    """A finished run in which nothing happened; two validations, the first one the better."""
+    rows = [
+        {"step": step, "loss_before": 2.0, "loss_after": 1.0, "skipped_tasks": 0}
+        for step in range(1, 5)
+    ]
+    rows[1]["validation_loss"], rows[3]["validation_loss"] = 0.5, 0.6
+    fields = {
+        "location": "runs/a",
+        "folder": "a",
+        "name": "a",
+        "config": {"outer": {"steps": 4}},
+        "configuration": "",
+        "rows": rows,
+        "num_damaged": 0,
+        "result": result(before=2.0, after=1.0),
+        "openings": [],
+        "drawings": [],
+        "picture": b"",
+    }
+    return RunFolder(**{**fields, **changes})
+
+
+def result(before, after, interval=0.1, metric="loss", outer_steps=4):
+    scores = [{metric: value, f"{metric}_ci95": interval} for value in (before, after)]
+    protocol = {"inner_steps": 1, "outer_steps": outer_steps}
+    return {"before": scores[0], "after": scores[1], "per_step": scores, "protocol": protocol}
+
+
+def told(kind=None, **changes):
+    return [f.text for f in findings(run_with(**changes)) if kind in (None, f.kind)]
+
+
+def test_of_a_run_that_went_well_there_is_no_warning():
+    assert told("warning") == []
+    assert told("good") == [
+        "Trained to the end: 4 outer steps.",
+        "No actor was replaced, no call retried, no task left out.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"config": {"outer": {"steps": 9}}, "result": None}, "Not finished: 4 steps of 9 outer"),
+        ({"result": None}, "Not evaluated"),
+        ({"result": result(2.0, 1.95)}, "does not change the test loss beyond its interval"),
+        ({"result": result(2.0, 2.5)}, "makes the test loss worse"),
+        ({"result": result(0.2, 0.1, 0.01, "accuracy")}, "makes the test accuracy worse"),
+        ({"result": result(0.2, math.nan, 0.01)}, "is not finite"),
+        ({"result": result(2.0, 1.0, outer_steps=2)}, "of a run of 2 steps"),
+        ({"num_damaged": 1}, "1 line of metrics.jsonl cannot be read"),
+        ({"rows": [{"step": 4, "loss_after": math.inf}]}, "loss_after is not finite in 1 step."),
+    ],
+)
+def test_what_is_wrong_is_a_warning(changes, expected):
+    (warning, *others) = told("warning", **changes)
+    assert any(expected in text for text in (warning, *others))
+
+
+def test_an_accuracy_that_rises_is_no_warning():
+    assert told("warning", result=result(0.2, 0.9, 0.01, "accuracy")) == []
+
+
+def test_it_is_said_whether_more_steps_may_help():
+    assert "best with 0.5 at step 2; one later validation is no better" in " ".join(told("note"))
+    rows = [{"step": 1, "validation_loss": 3.0}, {"step": 4, "validation_loss": 1.0}]
+    improving = " ".join(told("note", rows=rows))
+    assert "still improving at its last step: 1 at step 4, 3 at best before" in improving
+    accuracies = [{**row, "accuracy": 1.0, "validation_accuracy": 0.4} for row in rows]
+    accuracies[1]["validation_accuracy"] = 0.3
+    assert "best with 40.0 % at step 1" in " ".join(told("note", rows=accuracies))
+
+
+def test_what_was_made_good_is_counted():
+    rows = [{"step": 1, "replaced_actors": 2, "retried_calls": 3}, {"step": 4, "retried_calls": 1}]
+    assert "Made good on the way: 2 replaced actors, 4 retried calls." in told("note", rows=rows)
+
+
+def test_how_an_unfinished_run_ended_is_told():
+    opening = {
+        "started": "2026-01-02T03:04:05+00:00",
+        "seen": "2026-01-02T04:05:06+00:00",
+        "first_step": 0,
+        "last_step": 4,
+        "ended": "",
+    }
+    longer = {"config": {"outer": {"steps": 9}}}
+    longer |= {"result": None}
+    text = told("warning", openings=[opening], **longer)[0]
+    assert "still running, or killed (last heard of at 2026-01-02 04:05 UTC)" in text
+    failed = {**opening, "ended": "failed: the disk is full"}
+    assert "failed: the disk is full" in told("warning", openings=[failed], **longer)[0]
+    again = {**opening, "ended": "finished"}
+    notes = told("note", openings=[failed, again])
+    assert "The run that began at 2026-01-02 03:04 UTC failed: the disk is full" in notes
+    assert "Opened 2 times; see the machines below." in notes

@@ -1,0 +1,233 @@
+import html.parser
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import synthetic_run
+from small_configs import sinusoid
+
+from orchestrator.commands.report_command import execute
+from orchestrator.page.comparison import config_differences, labels, protocol_differences
+from orchestrator.page.run_folder import read_run
+from orchestrator.storage import Storage
+
+CONFIG = ["outer.steps=30", "evaluation.every=10"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Folders: a, of MAML; b, of Reptile; many, on more shots; half, unfinished. Not written to."""
+    folder = tmp_path_factory.mktemp("runs")
+    synthetic_run.write_run(folder / "a", sinusoid(*CONFIG))
+    synthetic_run.write_run(folder / "b", sinusoid(*CONFIG, "algorithm.kind=reptile"), seed=1)
+    synthetic_run.write_run(folder / "many", sinusoid(*CONFIG, "evaluation.shots=9"), seed=2)
+    synthetic_run.write_run(folder / "half", sinusoid(*CONFIG), steps=12)
+    return folder
+
+
+class Text(html.parser.HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.parts = []
+        self.feed(page.read_text())
+
+    def handle_data(self, data):
+        self.parts.append(data.strip())
+
+
+def text_of(page):
+    return " ".join(" ".join(Text(page).parts).split())
+
+
+def read(runs, *names):
+    return [read_run(Storage(str(runs / name))) for name in names]
+
+
+def test_a_page_is_made_anew_without_tensorflow_or_data(runs, tmp_path):
+    out = tmp_path / "page.html"
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from orchestrator.commands.report_command import execute\n"
+        f"execute([{str(runs / 'a')!r}], Path({str(out)!r}))\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"tensorflow", "keras", "ray"} & set(done.stdout.split())
+    assert "Trained to the end: 30 outer steps." in text_of(out)
+
+
+def test_the_page_of_one_run_goes_into_its_folder(runs, capsys):
+    execute([str(runs / "half")], None)
+    page = runs / "half" / "report.html"
+    assert "Not finished: 12 steps of 30 outer steps" in text_of(page)
+    assert capsys.readouterr().out.strip() == f"page: {page}"
+    first = page.read_bytes()
+    execute([str(runs / "half")], None)
+    assert page.read_bytes() == first
+
+
+def test_runs_are_put_side_by_side(runs, tmp_path):
+    out = tmp_path / "ab.html"
+    execute([str(runs / "a"), str(runs / "b")], out)
+    text = text_of(out)
+    assert "algorithm.kind maml reptile" in text
+    assert "These scores do not compare" not in text
+    assert "difference to the best" in text
+    assert "The protocol that all share" in text
+
+
+def test_another_protocol_is_told_and_nothing_is_called_best(runs, tmp_path):
+    out = tmp_path / "page.html"
+    execute([str(runs / name) for name in ("a", "many", "half")], out)
+    text = text_of(out)
+    assert "These scores do not compare" in text
+    assert "shots 5 9" in text
+    assert "difference to the best" not in text
+    assert "Not evaluated: half." in text
+
+
+def test_what_differs_is_found_and_nothing_else(runs):
+    a, b, many = read(runs, "a", "b", "many")
+    assert protocol_differences({"a": a, "b": b})["test"] == {}
+    assert protocol_differences({"a": a, "b": b})["method"]["method"] == [
+        "MAML, second order",
+        "Reptile",
+    ]
+    assert protocol_differences({"a": a, "many": many})["test"] == {"shots": ["5", "9"]}
+    assert config_differences({"a": a, "many": many}) == {"evaluation.shots": ["–", "9"]}
+    assert config_differences({"a": a, "same": a}) == {}
+
+
+def test_what_a_new_family_says_of_its_tasks_must_be_equal(runs):
+    a, other = read(runs, "a", "a")
+    other.result["protocol"]["pond"] = "deep"
+    assert protocol_differences({"a": a, "b": other})["test"] == {"pond": ["–", "deep"]}
+
+
+def test_other_tasks_of_the_same_kind_are_told_apart_from_another_protocol(runs):
+    a, other = read(runs, "a", "a")
+    other.result["protocol"]["evaluation_seed"] = 99
+    found = protocol_differences({"a": a, "b": other})
+    assert (found["test"], list(found["draw"])) == ({}, ["evaluation seed"])
+
+
+def test_a_loss_does_not_compare_with_an_accuracy(runs):
+    a, other = read(runs, "a", "a")
+    other.result["after"] |= {"accuracy": 0.5, "accuracy_ci95": 0.1}
+    found = protocol_differences({"a": a, "b": other})
+    assert found["test"] == {"metric": ["loss", "accuracy"]}
+
+
+def test_runs_whose_folders_are_called_alike_are_called_by_their_place(runs):
+    a, b = read(runs, "a", "b")
+    assert labels([a, b]) == ["a", "b"]
+    assert labels([a, a, b]) == [str(runs / "a"), str(runs / "a"), "b"]
+
+
+def test_a_comparison_goes_into_the_working_directory_and_is_made_anew(
+    runs, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    for names in (["a", "b"], ["a", "many"]):
+        execute([str(runs / name) for name in names], None)
+        assert capsys.readouterr().out == "page: comparison.html\n"
+    assert "many" in text_of(tmp_path / "comparison.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["comparison.html"]
+
+
+def copied(runs, folder, name="half"):
+    """A run's files, without its folders."""
+    folder.mkdir()
+    for path in (runs / name).iterdir():
+        if path.is_file() and path.name != "report.html":
+            (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def somebody_elses(runs, tmp_path):
+    (tmp_path / "mine.html").write_text("<p>mine</p>")
+    return [runs / "a", runs / "b"], tmp_path / "mine.html", "mine.html exists, and is no page"
+
+
+def a_folder(runs, tmp_path):
+    return [runs / "a"], tmp_path, "is a folder; give a file"
+
+
+def no_folder(runs, tmp_path):
+    return [runs / "a"], tmp_path / "none" / "page.html", "there is no folder"
+
+
+def no_run(runs, tmp_path):
+    return [runs / "a", tmp_path], None, "holds no run (no config.toml)"
+
+
+def not_there(runs, tmp_path):
+    return [tmp_path / "none"], None, "holds no run"
+
+
+def a_sweep(runs, tmp_path):
+    (tmp_path / "sweep.json").write_text("{}")
+    return [tmp_path], None, f"give runs, which are below {tmp_path}/trials"
+
+
+def twice(runs, tmp_path):
+    return [runs / "a", f"{runs}/a"], None, "is given twice"
+
+
+def damaged(name, content, message):
+    def case(runs, tmp_path):
+        folder = copied(runs, tmp_path / "damaged", "a")
+        (folder / name).write_bytes(content)
+        return [folder], None, message
+
+    return case
+
+
+REFUSED = {
+    "somebody else's file": somebody_elses,
+    "a folder": a_folder,
+    "no folder": no_folder,
+    "no run": no_run,
+    "not there": not_there,
+    "a sweep": a_sweep,
+    "twice": twice,
+    "config.toml is no TOML": damaged("config.toml", b"[", "config.toml is not TOML"),
+    "config.toml is no text": damaged("config.toml", b"\xff", "config.toml is not text"),
+    "evaluation.json is cut short": damaged("evaluation.json", b"{", "is not what a run writes"),
+    "evaluation.json is a list": damaged("evaluation.json", b"[]", "is not what a run writes"),
+    "history.json is cut short": damaged("history.json", b"[{", "history.json is not JSON"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+def test_wrong_input_is_refused_in_a_line_and_nothing_is_written(case, runs, tmp_path, monkeypatch):
+    words, out, message = case(runs, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    with pytest.raises(ValueError, match=re.escape(message)) as refused:
+        execute([str(word) for word in words], out)
+    assert "\n" not in str(refused.value)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_rows_that_a_crash_cut_short_are_left_out_and_told_of(runs, tmp_path):
+    folder = copied(runs, tmp_path / "cut")
+    content = (folder / "metrics.jsonl").read_bytes()
+    (folder / "metrics.jsonl").write_bytes(content[:-20])
+    execute([str(folder)], None)
+    assert "1 line of metrics.jsonl cannot be read" in text_of(folder / "report.html")
+
+
+def test_a_run_of_an_object_store_gets_its_page_there(runs):
+    from pyarrow import fs
+
+    storage = Storage("mock://bucket/run")
+    for name in ("config.toml", "evaluation.json", "history.json"):
+        storage.write(name, (runs / "a" / name).read_bytes())
+    storage.write("metrics/00000030.jsonl", (runs / "a" / "metrics.jsonl").read_bytes())
+    assert isinstance(storage.filesystem, fs.FileSystem)
+    run = read_run(storage)
+    assert (run.step, run.num_steps) == (30, 30)
+    assert run.result == json.loads((runs / "a" / "evaluation.json").read_text())
