@@ -109,7 +109,7 @@ class History:
     def close(self) -> None:
         """Write it for the last time."""
         self._told = True  # on a disk that is full others have said so
-        self.end(self._entry.ended or "left")
+        self.end(self._entry.ended or "closed")
         self.write()
 
     def _try(self, write: Callable[[], None]) -> None:

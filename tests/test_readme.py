@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import config as configuration
+from orchestrator.metrics_log import read_metrics
 from orchestrator.sweep.settings import read_sweep, shipped_sweeps
 from orchestrator.sweep.space import check_space
 from workers.settings.models import KerasModel
@@ -19,7 +20,9 @@ README = (REPOSITORY / "README.md").read_text()
 def commands():
     """Every `metatrain ...` in README.md, with continued lines joined."""
     joined = README.replace("\\\n", " ")
-    known = "train|evaluate|adapt|export|data|presets|checkpoints|submit|status|logs|stop|list"
+    known = (
+        "train|evaluate|adapt|export|data|presets|checkpoints|report|submit|status|logs|stop|list"
+    )
     found = re.findall(rf"metatrain (?:{known})\b[^`\n]*", joined)
     assert len(found) >= 5
     return found
@@ -148,6 +151,29 @@ def test_the_sweep_of_the_readme_is_one(tmp_path):
 def test_the_sweeps_that_the_readme_names_are_the_shipped_ones():
     chapter = README.split("## Finding hyperparameters")[1].split("\n## ")[0]
     assert all(f"`{name}`" in chapter for name in shipped_sweeps())
+
+
+def test_the_columns_of_the_readme_are_those_of_a_run(tmp_path):
+    import synthetic_run
+
+    config, _ = configuration.load("sinusoid", ["outer.steps=5"])
+    storage = synthetic_run.write_run(tmp_path / "run", config, incidents=False)
+    table = README.split("| column | what it is | unit |")[1].split("\n\n")[0]
+    cells = [line.split(" | ")[0] for line in table.splitlines()[2:]]
+    told = {name for cell in cells for name in re.findall(r"`([a-z_*]+)`", cell)}
+    logged = {re.sub("^validation_.*", "validation_*", name) for name in read_metrics(storage)[-1]}
+    assert logged | {"accuracy"} == told
+
+
+def test_the_plot_of_the_readme_is_drawn(tmp_path, monkeypatch):
+    import synthetic_run
+
+    config, _ = configuration.load("sinusoid", ["outer.steps=300"])
+    synthetic_run.write_run(tmp_path, config)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    exec(block("plot example", "python"), {})
+    assert (tmp_path / "losses.png").stat().st_size > 5000
 
 
 @pytest.mark.ray

@@ -1,6 +1,5 @@
 """`metatrain report`: a run's page made anew from its folder, or several runs side by side."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from orchestrator.storage import Storage
 from workers.errors import MetatrainError
 
 _COMPARISON = "comparison.html"
+_HEAD_BYTES = 4096
 
 
 def execute(runs: Sequence[str], out: Path | None) -> None:
@@ -43,7 +43,7 @@ def execute(runs: Sequence[str], out: Path | None) -> None:
         content = comparison_of(found)
     try:
         if out is not None:
-            _write(out, content)
+            Storage(str(out.parent)).write(out.name, content)
             RESULTS.print(f"page: {out}", markup=False)
         else:
             storages[0].write(NAME, content)
@@ -61,12 +61,9 @@ def _check_out(out: Path) -> None:
         raise ValueError(f"--out {out} is a folder; give a file")
     if not out.parent.is_dir():
         raise ValueError(f"--out {out}: there is no folder {out.parent}; make it, or give another")
-    if out.exists() and not is_ours(out.read_bytes()):
+    if not out.exists():
+        return
+    with out.open("rb") as stream:
+        ours = is_ours(stream.read(_HEAD_BYTES))
+    if not ours:
         raise ValueError(f"--out {out} exists, and is no page of metatrain's; give another file")
-
-
-def _write(out: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    part = out.with_name(f".{out.name}.part")
-    part.write_bytes(content)
-    os.replace(part, out)

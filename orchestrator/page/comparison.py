@@ -1,7 +1,6 @@
 """Runs side by side: their scores, whether these compare, what differs, and their curves."""
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,6 +33,7 @@ _OF_THE_METHOD = {
     "inner_loss",
     "chosen_on",
     "meta_batch_size",
+    "normalization",
     "outer_steps",
     "seed",
     "hyperparameters",
@@ -66,9 +66,13 @@ def comparison_of(runs: Sequence[RunFolder]) -> bytes:
 
 
 def labels(runs: Sequence[RunFolder]) -> list[str]:
-    """What each is called: its folder, or where that is where two are called alike."""
-    number = Counter(run.folder for run in runs)
-    return [run.folder if number[run.folder] == 1 else run.location for run in runs]
+    """What each is called: the end of its location, as much of it as tells them apart."""
+    places = [run.location.partition("?")[0].rstrip("/").split("/") for run in runs]
+    for depth in range(1, max(map(len, places))):
+        names = ["/".join(place[-depth:]) for place in places]
+        if len(set(names)) == len(names):
+            return names
+    return [run.location for run in runs]
 
 
 def protocol_differences(tested: Compared) -> dict[str, dict[str, list[str]]]:
@@ -78,7 +82,7 @@ def protocol_differences(tested: Compared) -> dict[str, dict[str, list[str]]]:
       {"test": {...}, "draw": {...}, "method": {...}}; scores compare where "test" is empty.
     """
     protocols = [run.result["protocol"] for run in tested.values() if run.result]
-    differing = _differences(protocols)
+    differing = _differences(protocols, between=" to ")
     kinds: dict[str, dict[str, list[str]]] = {"test": {}, "draw": {}, "method": {}}
     for name, values in differing.items():
         kind = "method" if name in _OF_THE_METHOD else "draw" if name in _OF_THE_DRAW else "test"
@@ -93,7 +97,7 @@ def protocol_differences(tested: Compared) -> dict[str, dict[str, list[str]]]:
 
 def config_differences(compared: Compared) -> dict[str, list[str]]:
     """Dotted key -> each run's value, where they differ."""
-    return _differences([flatten(run.config) for run in compared.values()])
+    return _differences([flatten(run.config) for run in compared.values()], between=", ")
 
 
 def _common(protocols: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -108,38 +112,51 @@ def _common(protocols: Sequence[Mapping[str, str]]) -> dict[str, str]:
     }
 
 
-def _differences(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+def _differences(tables: Sequence[Mapping[str, Any]], between: str) -> dict[str, list[str]]:
     keys = dict.fromkeys(key for table in tables for key in table)
-    rows = {key: [plain(table[key]) if key in table else "–" for table in tables] for key in keys}
+    rows = {
+        key: [plain(table[key], between) if key in table else "–" for table in tables]
+        for key in keys
+    }
     return {key: values for key, values in rows.items() if len(set(values)) > 1}
 
 
 def _table(rows: Mapping[str, Sequence[str]], compared: Compared) -> list[dict[str, str]]:
-    return [{"": key, **dict(zip(compared, values, strict=True))} for key, values in rows.items()]
+    return [
+        {"key": key, **dict(zip(compared, values, strict=True))} for key, values in rows.items()
+    ]
 
 
 def _scores(compared: Compared, comparable: bool) -> list[dict[str, str]]:
     """A row for each run; the difference to the best one where the scores compare."""
     best = _best(compared) if comparable else ""
-    table = []
-    for label, run in compared.items():
-        row = {"run": label, "method": "", "before": "", "after": "", "inner steps": ""}
-        result = run.result
-        if result is not None:
-            metric = headline_metric(result["after"])
-            row["method"] = result["protocol"].get("method", "")
-            row["before"] = with_interval(metric, result["before"])
-            row["after"] = with_interval(metric, result["after"])
-            row["inner steps"] = plain(result["protocol"]["inner_steps"])
-            if best:
-                row["difference to the best"] = _difference(compared[best], run, metric)
-        elif best:
-            row["difference to the best"] = ""
-        row["after"] = row["after"] or "not evaluated"
-        row["outer steps"] = f"{thousands(run.step)} of {thousands(run.num_steps)}"
-        row["training"] = duration(sum(r.get("seconds", 0.0) for r in run.rows))
-        table.append(row)
-    return table
+    return [
+        {
+            "run": label,
+            **_score(run, compared[best] if best else None),
+            "outer steps": f"{thousands(run.step)} of {thousands(run.num_steps)}",
+            "training": duration(sum(row.get("seconds", 0.0) for row in run.rows)),
+        }
+        for label, run in compared.items()
+    ]
+
+
+def _score(run: RunFolder, best: RunFolder | None) -> dict[str, str]:
+    """The cells of a run that come from its evaluation."""
+    columns = ["after", *(["difference to the best"] if best else []), "before", "inner steps"]
+    result = run.result
+    if result is None:
+        return dict.fromkeys([*columns, "method"], "") | {"after": "not evaluated"}
+    metric = headline_metric(result["after"])
+    cells = {
+        "after": with_interval(metric, result["after"]),
+        "before": with_interval(metric, result["before"]),
+        "inner steps": plain(result["protocol"]["inner_steps"]),
+        "method": result["protocol"].get("method", ""),
+    }
+    if best is not None:
+        cells["difference to the best"] = _difference(best, run, metric)
+    return {column: cells[column] for column in [*columns, "method"]}
 
 
 def _best(compared: Compared) -> str:

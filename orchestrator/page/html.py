@@ -44,9 +44,9 @@ def render(template: str, **values: Any) -> bytes:
     return environment.get_template(template).render(generator=_GENERATOR, **values).encode()
 
 
-def is_ours(page: bytes) -> bool:
-    """Whether `render` has made it."""
-    return _GENERATOR.encode() in page[:4096]
+def is_ours(head: bytes) -> bool:
+    """Whether `render` has made the page that begins so."""
+    return _GENERATOR.encode() in head
 
 
 def svg(figure: Figure, label: str) -> str:

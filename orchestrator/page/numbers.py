@@ -46,8 +46,8 @@ def protocol_of(result: Mapping[str, Any]) -> dict[str, str]:
     return {name.replace("_", " "): plain(value) for name, value in result["protocol"].items()}
 
 
-def plain(value: Any) -> str:
-    """A value of a configuration or a protocol."""
+def plain(value: Any, between: str = " to ") -> str:
+    """A value of a protocol or a configuration; `between` the items of a list."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -55,9 +55,9 @@ def plain(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} = {plain(item)}" for name, item in value.items())
+        return ", ".join(f"{name} = {plain(item, between)}" for name, item in value.items())
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return " to ".join(plain(item) for item in value)
+        return between.join(plain(item, between) for item in value)
     return str(value)
 
 

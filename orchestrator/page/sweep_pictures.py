@@ -63,7 +63,7 @@ def curves(of_trials: Sequence[Curve], metric: str) -> Figure:
 
 def importance_bars(shares: Mapping[str, float]) -> Figure:
     """A bar for each hyperparameter."""
-    figure = Figure(figsize=(6.4, 0.4 * len(shares) + 0.8), layout="constrained")
+    figure = Figure(figsize=(4.4, 0.35 * len(shares) + 0.6), layout="constrained")
     axes = figure.subplots()
     names = list(shares)[::-1]
     bars = axes.barh(names, [shares[name] for name in names], color="C0")

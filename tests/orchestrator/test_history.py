@@ -33,7 +33,7 @@ def test_each_time_that_a_run_is_opened_is_an_entry(storage):
     assert (one["ended"], two["ended"]) == ("stopped", "")
     assert (two["command"], two["first_step"], two["last_step"]) == ("two", 7, 7)
     second.close()
-    assert read_history(storage)[1]["ended"] == "left"
+    assert read_history(storage)[1]["ended"] == "closed"
 
 
 def test_an_entry_says_where_and_when(storage):

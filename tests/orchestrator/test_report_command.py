@@ -3,6 +3,8 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import synthetic_run
@@ -12,6 +14,7 @@ from orchestrator.commands.report_command import execute
 from orchestrator.page.comparison import config_differences, labels, protocol_differences
 from orchestrator.page.run_folder import read_run
 from orchestrator.storage import Storage
+from workers.errors import MetatrainError
 
 CONFIG = ["outer.steps=30", "evaluation.every=10"]
 
@@ -120,10 +123,14 @@ def test_a_loss_does_not_compare_with_an_accuracy(runs):
     assert found["test"] == {"metric": ["loss", "accuracy"]}
 
 
-def test_runs_whose_folders_are_called_alike_are_called_by_their_place(runs):
-    a, b = read(runs, "a", "b")
-    assert labels([a, b]) == ["a", "b"]
-    assert labels([a, a, b]) == [str(runs / "a"), str(runs / "a"), "b"]
+def test_runs_are_called_by_as_much_of_their_place_as_tells_them_apart(runs):
+    (run,) = read(runs, "a")
+    at = [
+        replace(run, location=location) for location in ("x/a/run", "x/b/run/", "s3://c/a/run?a=/b")
+    ]
+    assert labels(at[:2]) == ["a/run", "b/run"]
+    assert labels(at) == ["x/a/run", "x/b/run", "c/a/run"]
+    assert labels([run, at[0]]) == ["a", "run"]
 
 
 def test_a_comparison_goes_into_the_working_directory_and_is_made_anew(
@@ -210,6 +217,11 @@ def test_wrong_input_is_refused_in_a_line_and_nothing_is_written(case, runs, tmp
         execute([str(word) for word in words], out)
     assert "\n" not in str(refused.value)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_page_that_cannot_be_written_is_an_error_that_says_so(runs):
+    with pytest.raises(MetatrainError, match=r"cannot be written to /proc/page.html: .*--out FILE"):
+        execute([str(runs / "a")], Path("/proc/page.html"))
 
 
 def test_rows_that_a_crash_cut_short_are_left_out_and_told_of(runs, tmp_path):

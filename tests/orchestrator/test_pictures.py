@@ -1,0 +1,80 @@
+import re
+
+import numpy as np
+import pytest
+
+from orchestrator.page.html import svg
+from orchestrator.page.panel import panel
+from orchestrator.pictures import curves, image_episode
+from orchestrator.pictures.render import draw
+from orchestrator.storage import Storage
+from workers.protocol import Episode
+
+
+def sinusoids(tasks=2):
+    x = np.tile(np.linspace(-1, 1, 20)[None, :, None], (tasks, 1, 1))
+    return Episode(x[:, :3], x[:, :3], x, x), np.zeros((tasks, 6, 20, 1))
+
+
+def images(ways=3, queries=4):
+    """One task; every query is of class 1, and taken for that after the last inner step alone."""
+    pixels = np.random.default_rng(0).random((1, ways + queries, 8, 8, 1))
+    targets = np.ones((1, queries), int)
+    outputs = np.zeros((1, 4, queries, ways))
+    outputs[0, 3, :, 1] = 1.0
+    support = np.arange(ways)[None]
+    return Episode(pixels[:, :ways], support, pixels[:, ways:], targets), outputs
+
+
+def captions(figure):
+    return [axes.get_title() for axes in figure.get_axes() if axes.get_title()]
+
+
+def test_a_sinusoid_is_shown_with_its_fits():
+    episode, outputs = sinusoids()
+    first, second = curves.draw(episode, outputs, [1, 5], "name").axes
+    labels = ["truth", "before", "1 step", "5 steps", "support"]
+    assert [line.get_label() for line in first.get_lines()] == labels
+    assert len(second.get_lines()) == 5
+
+
+@pytest.mark.parametrize(("steps", "mark"), [([1, 2], "✗"), ([3], "✓")])
+def test_a_query_says_what_it_is_taken_for_and_whether_that_is_right(steps, mark):
+    found = captions(image_episode.draw(*images(), steps, "name"))
+    assert found[:3] == ["class 0", "class 1", "class 2"]
+    after = 1 if mark == "✓" else 0
+    assert found[3:] == [f"is 1\nbefore: 0\nafter: {after} {mark}"] * 4
+
+
+def test_many_classes_take_several_rows():
+    figure = image_episode.draw(*images(ways=12, queries=30), [3], "")
+    assert len(captions(figure)) == 12 + 10
+    assert figure.get_size_inches()[0] == image_episode.draw(*images(), [3], "").get_figwidth()
+
+
+def test_each_task_has_a_drawing_of_its_own(tmp_path):
+    pictures = draw("curves", *sinusoids(tasks=2), [1, 5], "name")
+    assert pictures.write(Storage(str(tmp_path))) == "picture.png"
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
+        "task-1.svg",
+        "task-2.svg",
+    ]
+
+
+def test_a_figure_takes_the_colours_of_its_page_and_its_text_stays_text():
+    figure, axes = panel("outer step", "loss & more")
+    axes.plot([0, 1], [0, 1], color="C3")
+    drawn = svg(figure, 'a "label" <here>')
+    assert drawn.startswith('<svg role="img" aria-label="a &quot;label&quot; &lt;here&gt;"')
+    assert "var(--c3, #d62728)" in drawn
+    assert ">outer step</text>" in drawn
+    assert "loss &amp; more" in drawn
+    assert not re.search("#000000|#ffffff", drawn)
+    assert drawn == svg(figure, 'a "label" <here>')
+
+
+def test_what_a_page_shares_with_another_is_not_called_alike():
+    figure, _ = panel("x", "y")
+    names = re.findall(r'id="([^"]+)"', svg(figure, ""))
+    assert not {"figure_1", "axes_1"} & set(names)
