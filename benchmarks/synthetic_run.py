@@ -10,7 +10,7 @@ import numpy as np
 
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig, to_toml
-from orchestrator.evaluate import metric_names, protocol
+from orchestrator.evaluate import headline_metric, metric_names, protocol
 from orchestrator.history import History, Opening
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.pictures.render import draw
@@ -103,6 +103,8 @@ def _evaluate(
         "per_step": per_step,
         "checkpoint": f"ckpt-{config.outer.steps:08d}",
         "theta_sha256": "ab" * 32,
+        "metric": headline_metric(family)[0],
+        "sign": headline_metric(family)[1],
     }
     storage.write("evaluation.json", json.dumps(result, indent=1).encode())
     blocks = held_out_blocks(config, family, "test", 3, Recipe(0.01, most), "predict")

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.object_store import reason
 from orchestrator.storage import Storage
@@ -69,7 +70,7 @@ class History:
         self._lock = threading.Lock()
         self._told = False
         self._began = datetime.now(UTC)
-        self._earlier: list[Any] = []
+        self._earlier: list[Opening] = []
         try:
             self._earlier = read_history(storage)
         except ValueError as error:
@@ -103,7 +104,8 @@ class History:
                 seen=now.isoformat(timespec="seconds"),
                 seconds=round((now - self._began).total_seconds(), 1),
             )
-            content = json.dumps([*self._earlier, asdict(entry)], indent=1).encode()
+            entries = [asdict(each) for each in (*self._earlier, entry)]
+            content = json.dumps(entries, indent=1).encode()
             self._try(lambda: self._storage.write(NAME, content))
 
     def close(self) -> None:
@@ -138,7 +140,7 @@ def opening(launch: "Launch", command: str, step: int) -> Opening:
     )
 
 
-def read_history(storage: Storage) -> list[dict[str, Any]]:
+def read_history(storage: Storage) -> list[Opening]:
     """The entries, the oldest first; none where the file is not there, as in older runs.
 
     Raises:
@@ -147,15 +149,12 @@ def read_history(storage: Storage) -> list[dict[str, Any]]:
     if not storage.exists(NAME):
         return []
     try:
-        entries = json.loads(storage.read(NAME))
-    except ValueError as error:
-        raise ValueError(f"{storage.place(NAME)} is not JSON: {error}") from None
-    needed = {"command", "pool", "first_step", "last_step", "started", "seconds"}
-    if not isinstance(entries, list) or not all(
-        isinstance(entry, dict) and needed <= entry.keys() for entry in entries
-    ):
-        raise ValueError(f"{storage.place(NAME)} is no list of times that a run was opened")
-    return entries
+        return TypeAdapter(list[Opening]).validate_json(storage.read(NAME))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        what = f"{place}: {first['msg']}" if place else first["msg"]
+        raise ValueError(f"{storage.place(NAME)} is not what a run writes ({what})") from None
 
 
 def _driver() -> dict[str, Any]:

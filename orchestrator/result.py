@@ -8,12 +8,14 @@ from orchestrator.evaluate import Score
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The end of a run, as evaluation.json has it."""
+    """The end of a run, as evaluation.json has it. metric, sign: see `headline_metric`."""
 
     protocol: dict[str, Any]
     per_step: list[Score]
     theta_sha256: str
     tested: str
+    metric: str
+    sign: int
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -25,9 +27,6 @@ class Result:
             "per_step": self.per_step,
             "checkpoint": self.tested,
             "theta_sha256": self.theta_sha256,
+            "metric": self.metric,
+            "sign": self.sign,
         }
-
-    @classmethod
-    def from_dict(cls, table: dict[str, Any]) -> "Result":
-        """Inverse of `as_dict`."""
-        return cls(table["protocol"], table["per_step"], table["theta_sha256"], table["checkpoint"])

@@ -92,7 +92,7 @@ class TrainingRun:
         self._validation: dict[str, Any] = {}
         self._last_whole = state if self._is_due(state.step + 1) else None
         with explaining(storage, "config.toml", saved_step):
-            _write_config(config, storage)
+            storage.write_changed("config.toml", to_toml(config).encode())
             self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
             self._log = MetricsLog(storage, state.step, notify)
         self._metrics = metrics_of(storage.name)
@@ -280,6 +280,8 @@ def evaluate_best(
         per_step=scores,
         theta_sha256=sha256(state.theta),
         tested=name,
+        metric=validation["metric"],
+        sign=validation["sign"],
     )
 
 
@@ -288,10 +290,3 @@ def _protocol(config: MetaConfig, launch: Launch, validation: dict[str, Any]) ->
     if not validation:
         return {}
     return protocol(config, launch.family, validation, launch.normalizations, launch.transductive)
-
-
-def _write_config(config: MetaConfig, storage: Storage) -> None:
-    """What is there already is not written again: a crash could cut it short."""
-    content = to_toml(config).encode()
-    if not storage.exists("config.toml") or storage.read("config.toml") != content:
-        storage.write("config.toml", content)

@@ -110,6 +110,11 @@ class Storage:
         self.filesystem.move(part, path)
         _fsync(folder)
 
+    def write_changed(self, name: str, content: bytes) -> None:
+        """Write an object unless it is there already: a crash could cut it short."""
+        if not self.exists(name) or self.read(name) != content:
+            self.write(name, content)
+
     def read(self, name: str) -> bytes:
         """An object, whole. Raises FileNotFoundError."""
         with self.filesystem.open_input_stream(self._path(name)) as stream:

@@ -10,7 +10,6 @@ from orchestrator.page.html import render, svg
 from orchestrator.page.numbers import (
     digits_of,
     duration,
-    headline_metric,
     plain,
     protocol_of,
     with_interval,
@@ -54,14 +53,11 @@ def comparison_of(runs: Sequence[RunFolder]) -> bytes:
         title=" · ".join(compared),
         scores=_scores(compared, comparable=not differences["test"]),
         untested=[label for label in compared if label not in tested],
-        common=_common([protocol_of(run.result) for run in tested.values() if run.result]),
+        common=_common([protocol_of(run.result.protocol) for run in tested.values() if run.result]),
         differences={kind: _table(rows, tested) for kind, rows in differences.items()},
         configuration=_table(config_differences(compared), compared),
         figures=[(caption, svg(figure, caption)) for caption, figure in _figures(compared)],
-        commands={
-            label: list(dict.fromkeys(o["command"] for o in run.openings if o["command"]))
-            for label, run in compared.items()
-        },
+        commands={label: run.commands for label, run in compared.items()},
     )
 
 
@@ -81,17 +77,15 @@ def protocol_differences(tested: Compared) -> dict[str, dict[str, list[str]]]:
     Returns:
       {"test": {...}, "draw": {...}, "method": {...}}; scores compare where "test" is empty.
     """
-    protocols = [run.result["protocol"] for run in tested.values() if run.result]
-    differing = _differences(protocols, between=" to ")
+    results = [run.result for run in tested.values() if run.result is not None]
+    differing = _differences([result.protocol for result in results], between=" to ")
     kinds: dict[str, dict[str, list[str]]] = {"test": {}, "draw": {}, "method": {}}
     for name, values in differing.items():
         kind = "method" if name in _OF_THE_METHOD else "draw" if name in _OF_THE_DRAW else "test"
         kinds[kind][name.replace("_", " ")] = values
-    metrics = {headline_metric(run.result["after"]) for run in tested.values() if run.result}
-    if len(metrics) > 1:
-        kinds["test"]["metric"] = [
-            headline_metric(run.result["after"]) for run in tested.values() if run.result
-        ]
+    metrics = [result.metric for result in results]
+    if len(set(metrics)) > 1:
+        kinds["test"]["metric"] = metrics
     return kinds
 
 
@@ -135,7 +129,7 @@ def _scores(compared: Compared, comparable: bool) -> list[dict[str, str]]:
             "run": label,
             **_score(run, compared[best] if best else None),
             "outer steps": f"{thousands(run.step)} of {thousands(run.num_steps)}",
-            "training": duration(sum(row.get("seconds", 0.0) for row in run.rows)),
+            "training": duration(run.seconds),
         }
         for label, run in compared.items()
     ]
@@ -147,36 +141,35 @@ def _score(run: RunFolder, best: RunFolder | None) -> dict[str, str]:
     result = run.result
     if result is None:
         return dict.fromkeys([*columns, "method"], "") | {"after": "not evaluated"}
-    metric = headline_metric(result["after"])
     cells = {
-        "after": with_interval(metric, result["after"]),
-        "before": with_interval(metric, result["before"]),
-        "inner steps": plain(result["protocol"]["inner_steps"]),
-        "method": result["protocol"].get("method", ""),
+        "after": with_interval(result.metric, result.after),
+        "before": with_interval(result.metric, result.before),
+        "inner steps": plain(result.inner_steps),
+        "method": result.protocol.get("method", ""),
     }
     if best is not None:
-        cells["difference to the best"] = _difference(best, run, metric)
+        cells["difference to the best"] = _difference(best, run)
     return {column: cells[column] for column in [*columns, "method"]}
 
 
 def _best(compared: Compared) -> str:
     """The label of the run with the best score after adaptation; "" without any two."""
-    scores = {}
-    for label, run in compared.items():
-        if run.result is not None:
-            metric = headline_metric(run.result["after"])
-            scores[label] = run.result["after"][metric] * (1 if metric == "accuracy" else -1)
+    scores = {
+        label: run.result.sign * run.result.after[run.result.metric]
+        for label, run in compared.items()
+        if run.result is not None
+    }
     finite = {label: score for label, score in scores.items() if math.isfinite(score)}
     return max(finite, key=finite.__getitem__) if len(finite) > 1 else ""
 
 
-def _difference(best: RunFolder, run: RunFolder, metric: str) -> str:
+def _difference(best: RunFolder, run: RunFolder) -> str:
     """Difference of the means, with the interval of two independent ones."""
     if best is run:
         return "best"
     assert best.result is not None
     assert run.result is not None
-    ours, theirs = run.result["after"], best.result["after"]
+    metric, ours, theirs = run.result.metric, run.result.after, best.result.after
     factor, unit = (100, " points") if metric == "accuracy" else (1, "")
     interval = factor * math.hypot(ours[f"{metric}_ci95"], theirs[f"{metric}_ci95"])
     digits = digits_of(interval)
@@ -186,11 +179,11 @@ def _difference(best: RunFolder, run: RunFolder, metric: str) -> str:
 
 
 def _figures(compared: Compared) -> list[tuple[str, Any]]:
+    results = {label: run.result for label, run in compared.items() if run.result is not None}
     drawn = []
-    tested = {label: run.result for label, run in compared.items() if run.result is not None}
-    shared = [set(inner_steps.metrics_of(result["per_step"])) for result in tested.values()]
-    for metric in sorted(set.intersection(*shared)) if shared else []:
-        per_step = {label: result["per_step"] for label, result in tested.items()}
-        caption = f"Test {metric} by inner step, with 95 % intervals"
-        drawn.append((caption, inner_steps.draw(per_step, metric)))
+    for metric in next(iter(results.values())).metrics if results else []:
+        if all(metric in result.metrics for result in results.values()):
+            per_step = {label: result.per_step for label, result in results.items()}
+            caption = f"Test {metric} by inner step, with 95 % intervals"
+            drawn.append((caption, inner_steps.draw(per_step, metric)))
     return [*drawn, *overlays.draw({label: run.rows for label, run in compared.items()})]

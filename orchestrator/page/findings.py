@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.page.numbers import count, headline_metric, score
+from orchestrator.page.numbers import count, score
 from orchestrator.page.run_folder import RunFolder
 from orchestrator.page.training_curves import INCIDENTS, VALIDATION, cumulated, metrics_of
 
@@ -30,9 +30,9 @@ def _end(run: RunFolder) -> Iterator[Finding]:
     if run.step >= run.num_steps:
         yield Finding("good", f"Trained to the end: {steps}.")
     else:
-        last = run.openings[-1] if run.openings else {}
-        ended = last.get("ended") or "still running, or killed"
-        heard = f" (last heard of at {readable(last['seen'])})" if last.get("seen") else ""
+        last = run.openings[-1] if run.openings else None
+        ended = (last and last.ended) or "still running, or killed"
+        heard = f" (last heard of at {readable(last.seen)})" if last and last.seen else ""
         yield Finding(
             "warning", f"Not finished: {count(run.step, 'step')} of {steps}; {ended}{heard}."
         )
@@ -40,8 +40,8 @@ def _end(run: RunFolder) -> Iterator[Finding]:
         yield Finding(
             "warning", "Not evaluated: there are no test scores yet, only those of training."
         )
-    elif run.result["protocol"].get("outer_steps", run.num_steps) != run.num_steps:
-        trained = run.result["protocol"]["outer_steps"]
+    elif run.result.protocol.get("outer_steps", run.num_steps) != run.num_steps:
+        trained = run.result.protocol["outer_steps"]
         yield Finding(
             "warning",
             f"The test scores are of a run of {count(trained, 'step')}; it was asked for {steps} "
@@ -55,12 +55,10 @@ def _end(run: RunFolder) -> Iterator[Finding]:
 def _adaptation(run: RunFolder) -> Iterator[Finding]:
     if run.result is None:
         return
-    before, after = run.result["before"], run.result["after"]
-    metric = headline_metric(after)
-    sign = 1 if metric == "accuracy" else -1
-    gain = sign * (after[metric] - before[metric])
+    before, after, metric = run.result.before, run.result.after, run.result.metric
+    gain = run.result.sign * (after[metric] - before[metric])
     interval = math.hypot(before[f"{metric}_ci95"], after[f"{metric}_ci95"])
-    steps = count(run.result["protocol"]["inner_steps"], "inner step")
+    steps = count(run.result.inner_steps, "inner step")
     if not math.isfinite(gain):
         yield Finding("warning", f"The test {metric} is not finite.")
     elif gain < -interval:
@@ -72,12 +70,11 @@ def _adaptation(run: RunFolder) -> Iterator[Finding]:
 
 
 def _convergence(run: RunFolder) -> Iterator[Finding]:
-    metric = "accuracy" if "accuracy" in metrics_of(run.rows) else "loss"
+    metric, sign = _objective(run)
     name = f"{VALIDATION}{metric}"
     validated = [r for r in run.rows if name in r and math.isfinite(r[name])]
     if len(validated) < 2:
         return
-    sign = 1 if metric == "accuracy" else -1
     best = max(range(len(validated)), key=lambda i: sign * validated[i][name])
     later = len(validated) - 1 - best
     told = f"{score(metric, validated[best][name])} at step {validated[best]['step']}"
@@ -93,6 +90,13 @@ def _convergence(run: RunFolder) -> Iterator[Finding]:
         )
 
 
+def _objective(run: RunFolder) -> tuple[str, int]:
+    """What decides, and 1 if more of it is better; before the evaluation by what is logged."""
+    if run.result is not None:
+        return run.result.metric, run.result.sign
+    return ("accuracy", 1) if "accuracy" in metrics_of(run.rows) else ("loss", -1)
+
+
 def _incidents(run: RunFolder) -> Iterator[Finding]:
     if not run.rows:
         return
@@ -106,11 +110,10 @@ def _incidents(run: RunFolder) -> Iterator[Finding]:
         broken = sum(not math.isfinite(row.get(metric, 0.0)) for row in run.rows)
         if broken:
             yield Finding("warning", f"{metric} is not finite in {count(broken, 'step')}.")
-    failed = [o for o in run.openings if str(o.get("ended", "")).startswith("failed")]
-    for opening in failed:
-        yield Finding(
-            "note", f"The run that began at {readable(opening['started'])} {opening['ended']}"
-        )
+    for opening in run.openings:
+        if opening.ended.startswith("failed"):
+            text = f"The run that began at {readable(opening.started)} {opening.ended}"
+            yield Finding("note", text)
     if len(run.openings) > 1:
         yield Finding("note", f"Opened {len(run.openings)} times; see the machines below.")
 

@@ -14,12 +14,6 @@ PerStep = Sequence[Mapping[str, float]]
 _MOST_MARKS = 20
 
 
-def metrics_of(per_step: PerStep) -> list[str]:
-    """What was measured with an interval; what decides stands first."""
-    names = [name for name in per_step[0] if f"{name}_ci95" in per_step[0]]
-    return sorted(names, key=lambda name: name != "accuracy")
-
-
 def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) -> Figure:
     """The metric against inner steps, a curve for each label.
 
@@ -51,7 +45,7 @@ def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) 
 def png_of_each_metric(per_step: PerStep) -> dict[str, bytes]:
     """{"accuracy by inner step": PNG, ...}."""
     pictures = {}
-    for metric in metrics_of(per_step):
+    for metric in [name for name in per_step[0] if f"{name}_ci95" in per_step[0]]:
         content = io.BytesIO()
         draw({"test": per_step}, metric).savefig(content, format="png", dpi=110)
         pictures[f"{metric}_by_inner_step"] = content.getvalue()

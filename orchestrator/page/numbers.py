@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from orchestrator.page.evaluation_file import Evaluation
 from orchestrator.page.panel import thousands
 
 _MOST_DIGITS = 6
@@ -29,21 +30,15 @@ def score(metric: str, value: float) -> str:
     return f"{100 * value:.1f} %" if metric == "accuracy" else f"{value:.4g}"
 
 
-def headline_metric(row: Mapping[str, float]) -> str:
-    """Accuracy where there is one."""
-    return "accuracy" if "accuracy" in row else "loss"
+def headline(result: Evaluation) -> str:
+    """The test score before and after adaptation."""
+    before, after = (with_interval(result.metric, row) for row in (result.before, result.after))
+    return f"{result.metric} {before} → {after}"
 
 
-def headline(result: Mapping[str, Any]) -> str:
-    """The test score before and after adaptation, of what evaluation.json holds."""
-    metric = headline_metric(result["after"])
-    before, after = (with_interval(metric, result[when]) for when in ("before", "after"))
-    return f"{metric} {before} → {after}"
-
-
-def protocol_of(result: Mapping[str, Any]) -> dict[str, str]:
-    """The protocol's rows."""
-    return {name.replace("_", " "): plain(value) for name, value in result["protocol"].items()}
+def protocol_of(protocol: Mapping[str, Any]) -> dict[str, str]:
+    """A protocol's rows."""
+    return {name.replace("_", " "): plain(value) for name, value in protocol.items()}
 
 
 def plain(value: Any, between: str = " to ") -> str:

@@ -1,16 +1,16 @@
 """A run as one HTML file that opens without a network."""
 
 import base64
-from collections.abc import Mapping
-from typing import Any
 
+from orchestrator.history import Opening
 from orchestrator.page import inner_steps, training_curves
+from orchestrator.page.evaluation_file import Evaluation
 from orchestrator.page.findings import findings, readable
 from orchestrator.page.html import render, svg
 from orchestrator.page.numbers import (
+    count,
     duration,
     headline,
-    headline_metric,
     plain,
     protocol_of,
     with_interval,
@@ -41,41 +41,37 @@ def page_of(run: RunFolder) -> bytes:
         scores=_scores(run),
         by_inner_step=_by_inner_step(run.result) if run.result else [],
         result=run.result,
-        protocol=protocol_of(run.result) if run.result else {},
+        protocol=protocol_of(run.result.protocol) if run.result else {},
         curves=_curves(run),
         drawings=run.drawings,
         picture=base64.b64encode(run.picture).decode(),
         openings=[_opening(opening) for opening in run.openings],
-        commands=list(dict.fromkeys(o["command"] for o in run.openings if o["command"])),
+        commands=run.commands,
         configuration=run.configuration,
     )
 
 
-def _big(result: Mapping[str, Any]) -> dict[str, str]:
+def _big(result: Evaluation) -> dict[str, str]:
     """The number that everybody looks for, and what it is."""
-    metric = headline_metric(result["after"])
-    steps = result["protocol"]["inner_steps"]
     return {
-        "metric": metric,
-        "after": with_interval(metric, result["after"]),
-        "before": with_interval(metric, result["before"]),
-        "steps": f"{steps} inner step{'' if steps == 1 else 's'}",
-        "tasks": plain(result["protocol"].get("test_tasks", "")),
+        "metric": result.metric,
+        "after": with_interval(result.metric, result.after),
+        "before": with_interval(result.metric, result.before),
+        "steps": count(result.inner_steps, "inner step"),
+        "tasks": plain(result.protocol.get("test_tasks", "")),
     }
 
 
 def _facts(run: RunFolder) -> dict[str, str]:
     """What stands in one line below the headline."""
-    protocol = run.result["protocol"] if run.result else {}
     algorithm = run.config.get("algorithm", {}).get("kind", "")
-    seconds = sum(row.get("seconds", 0.0) for row in run.rows)
     facts = {
-        "method": protocol.get("method", algorithm),
+        "method": run.result.protocol.get("method", algorithm) if run.result else algorithm,
         "outer steps": thousands(run.step),
-        "training": duration(seconds),
+        "training": duration(run.seconds),
     }
     if run.openings:
-        facts["in all"] = duration(sum(opening["seconds"] for opening in run.openings))
+        facts["in all"] = duration(sum(opening.seconds for opening in run.openings))
     return facts
 
 
@@ -83,8 +79,7 @@ def _scores(run: RunFolder) -> list[dict[str, str]]:
     """Rows of the table of results: inner step, and each metric with its interval."""
     if run.result is None:
         return []
-    per_step = run.result["per_step"]
-    metrics = inner_steps.metrics_of(per_step)
+    per_step, metrics = run.result.per_step, run.result.metrics
     return [
         {
             "inner steps": f"{step}" if step else "0 (before)",
@@ -94,19 +89,14 @@ def _scores(run: RunFolder) -> list[dict[str, str]]:
     ]
 
 
-def _by_inner_step(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _by_inner_step(result: Evaluation) -> list[tuple[str, str]]:
     """Captions and figures."""
-    per_step, chosen = result["per_step"], result["protocol"]["inner_steps"]
-    return [
-        (
-            f"Test {metric} by inner step, with its 95 % interval",
-            svg(
-                inner_steps.draw({"test tasks": per_step}, metric, chosen),
-                f"Test {metric} by inner step",
-            ),
-        )
-        for metric in inner_steps.metrics_of(per_step)
-    ]
+    drawn = []
+    for metric in result.metrics:
+        figure = inner_steps.draw({"test tasks": result.per_step}, metric, result.inner_steps)
+        caption = f"Test {metric} by inner step, with its 95 % interval"
+        drawn.append((caption, svg(figure, caption)))
+    return drawn
 
 
 def _curves(run: RunFolder) -> list[tuple[str, str]]:
@@ -124,22 +114,20 @@ def _curves(run: RunFolder) -> list[tuple[str, str]]:
     return [(caption, svg(figure, f"{caption} by outer step")) for caption, figure in drawn]
 
 
-def _opening(opening: Mapping[str, Any]) -> dict[str, str]:
+def _opening(opening: Opening) -> dict[str, str]:
     """A row of the table of machines."""
-    driver = opening.get("driver", {})
-    gpus = f", {opening['gpus']:g} GPU" if opening.get("gpus") else ""
-    models = ", ".join(opening.get("gpu_names", []))
-    each = f"{opening.get('cpus', 1):g} CPU{gpus} each{f' ({models})' if models else ''}"
-    actors = opening.get("actors", {})
-    where = ", ".join(f"{number} on {host}" for host, number in actors.items())
-    machine = f"{driver.get('host', '')}: {driver.get('cpus', '?')} CPUs, {driver.get('processor')}"
+    where = ", ".join(f"{number} on {host}" for host, number in opening.actors.items())
+    each = f"{opening.cpus:g} CPU" + (f", {opening.gpus:g} GPU" if opening.gpus else "")
+    models = f" ({', '.join(opening.gpu_names)})" if opening.gpu_names else ""
+    driver = opening.driver
+    machine = f"{driver.get('host')}: {driver.get('cpus')} CPUs, {driver.get('processor')}"
     return {
-        "opened": readable(opening["started"]),
-        "took": duration(opening["seconds"]),
-        "steps": f"{opening['first_step']} to {opening['last_step']}",
-        "ended": opening.get("ended") or "still running, or killed",
-        "ran in": opening["pool"],
-        "actors": f"{where}; {each}" if where else "none",
+        "opened": readable(opening.started),
+        "took": duration(opening.seconds),
+        "steps": f"{opening.first_step} to {opening.last_step}",
+        "ended": opening.ended or "still running, or killed",
+        "ran in": opening.pool,
+        "actors": f"{where}; {each} each{models}" if where else "none",
         "driver": machine if driver else "",
-        "metatrain": opening.get("metatrain", ""),
+        "metatrain": opening.metatrain,
     }

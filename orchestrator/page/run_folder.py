@@ -1,13 +1,13 @@
 """What a run has left in its folder, as far as it has come. Needs neither TensorFlow nor data."""
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.history import read_history
+from orchestrator.history import Opening, read_history
 from orchestrator.metrics_log import read_whole_rows
+from orchestrator.page.evaluation_file import Evaluation, read_evaluation
 from orchestrator.storage import Storage
 
 _PICTURES = "pictures"
@@ -17,7 +17,7 @@ _PICTURES = "pictures"
 class RunFolder:
     """A run as its files tell it.
 
-    location, folder: where it is, and the last name of that. name: from its configuration.
+    location: where it is. name: from its configuration.
     config: its table, configuration: the text of it. rows: of metrics.jsonl, those that can be
     read; num_damaged: the others. result: of evaluation.json, None before the end.
     openings: of history.json, none in older runs. drawings: an SVG per task. picture: a PNG, for
@@ -25,14 +25,13 @@ class RunFolder:
     """
 
     location: str
-    folder: str
     name: str
     config: Mapping[str, Any]
     configuration: str
     rows: Sequence[Mapping[str, Any]]
     num_damaged: int
-    result: Mapping[str, Any] | None
-    openings: Sequence[Mapping[str, Any]]
+    result: Evaluation | None
+    openings: Sequence[Opening]
     drawings: Sequence[str]
     picture: bytes
 
@@ -40,7 +39,17 @@ class RunFolder:
     def step(self) -> int:
         """Outer steps done."""
         last = self.rows[-1]["step"] if self.rows else 0
-        return max([last, *(opening["last_step"] for opening in self.openings)])
+        return max([last, *(opening.last_step for opening in self.openings)])
+
+    @property
+    def seconds(self) -> float:
+        """Of training, in all outer steps together."""
+        return sum(row.get("seconds", 0.0) for row in self.rows)
+
+    @property
+    def commands(self) -> list[str]:
+        """What it was opened by, each once."""
+        return list(dict.fromkeys(o.command for o in self.openings if o.command))
 
     @property
     def num_steps(self) -> int:
@@ -53,8 +62,8 @@ class RunFolder:
         if self.result is None:
             return []
         asked = self.config.get("evaluation", {}).get("inner_steps", [])
-        last = len(self.result["per_step"]) - 1
-        return sorted({0, *(s for s in asked if s <= last), self.result["protocol"]["inner_steps"]})
+        last = len(self.result.per_step) - 1
+        return sorted({0, *(s for s in asked if s <= last), self.result.inner_steps})
 
 
 def read_run(storage: Storage) -> RunFolder:
@@ -74,13 +83,12 @@ def read_run(storage: Storage) -> RunFolder:
     has_png = storage.exists("picture.png")
     return RunFolder(
         location=storage.location,
-        folder=storage.name,
         name=str(config.get("name", storage.name)),
         config=config,
         configuration=text,
         rows=rows,
         num_damaged=num_damaged,
-        result=_read_result(storage),
+        result=read_evaluation(storage),
         openings=read_history(storage),
         drawings=[_decoded(storage, f"{_PICTURES}/{name}") for name in names],
         picture=storage.read("picture.png") if has_png and not names else b"",
@@ -104,21 +112,3 @@ def _decoded(storage: Storage, name: str) -> str:
         return storage.read(name).decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"{storage.place(name)} is not text: {error}") from None
-
-
-def _read_result(storage: Storage) -> Mapping[str, Any] | None:
-    name = "evaluation.json"
-    if not storage.exists(name):
-        return None
-    try:
-        result = json.loads(storage.read(name))
-        whole = result["per_step"] and result["before"] and result["after"]
-        known = whole and result["protocol"]["inner_steps"] < len(result["per_step"])
-    except (ValueError, KeyError, TypeError):
-        known = False
-    if not known:
-        raise ValueError(
-            f"{storage.place(name)} is not what a run writes; delete it, or make it anew with "
-            "metatrain train --resume"
-        )
-    return result

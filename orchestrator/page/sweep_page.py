@@ -45,7 +45,7 @@ def write_sweep_page(
             {
                 **test,
                 "trial": f"trial {numbers[test['trial']]}",
-                "protocol": protocol_of(test),
+                "protocol": protocol_of(test["protocol"]),
             }
             for test in tested
         ],

@@ -214,8 +214,8 @@ def test_a_wrong_evaluation_is_refused(undisturbed, words, expected):
 
 def test_a_run_remembers_the_command_without_its_secrets(undisturbed, monkeypatch):
     (opening,) = read_history(Storage(str(undisturbed[0] / "run")))
-    assert opening["command"] == "metatrain train small.toml --out run"
-    assert (opening["ended"], opening["last_step"]) == ("finished", STEPS)
+    assert opening.command == "metatrain train small.toml --out run"
+    assert (opening.ended, opening.last_step) == ("finished", STEPS)
     monkeypatch.setattr(sys, "argv", ["metatrain", "train", "--out", "s3://KEY:SECRET@bucket/a b"])
     assert cli._typed() == "metatrain train --out 's3://***@bucket/a b'"
 

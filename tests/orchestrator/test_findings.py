@@ -1,7 +1,10 @@
 import math
+from dataclasses import replace
 
 import pytest
 
+from orchestrator.history import Opening
+from orchestrator.page.evaluation_file import Evaluation
 from orchestrator.page.findings import findings
 from orchestrator.page.run_folder import RunFolder
 
@@ -15,7 +18,6 @@ def run_with(**changes):
     rows[1]["validation_loss"], rows[3]["validation_loss"] = 0.5, 0.6
     fields = {
         "location": "runs/a",
-        "folder": "a",
         "name": "a",
         "config": {"outer": {"steps": 4}},
         "configuration": "",
@@ -31,8 +33,16 @@ def run_with(**changes):
 
 def result(before, after, interval=0.1, metric="loss", outer_steps=4):
     scores = [{metric: value, f"{metric}_ci95": interval} for value in (before, after)]
-    protocol = {"inner_steps": 1, "outer_steps": outer_steps}
-    return {"before": scores[0], "after": scores[1], "per_step": scores, "protocol": protocol}
+    return Evaluation(
+        protocol={"inner_steps": 1, "outer_steps": outer_steps},
+        before=scores[0],
+        after=scores[1],
+        per_step=scores,
+        checkpoint="",
+        theta_sha256="",
+        metric=metric,
+        sign=1 if metric == "accuracy" else -1,
+    )
 
 
 def told(kind=None, **changes):
@@ -77,7 +87,7 @@ def test_it_is_said_whether_more_steps_may_help():
     assert "still improving at its last step: 1 at step 4, 3 at best before" in improving
     accuracies = [{**row, "accuracy": 1.0, "validation_accuracy": 0.4} for row in rows]
     accuracies[1]["validation_accuracy"] = 0.3
-    assert "best with 40.0 % at step 1" in " ".join(told("note", rows=accuracies))
+    assert "best with 40.0 % at step 1" in " ".join(told("note", rows=accuracies, result=None))
 
 
 def test_what_was_made_good_is_counted():
@@ -86,20 +96,15 @@ def test_what_was_made_good_is_counted():
 
 
 def test_how_an_unfinished_run_ended_is_told():
-    opening = {
-        "started": "2026-01-02T03:04:05+00:00",
-        "seen": "2026-01-02T04:05:06+00:00",
-        "first_step": 0,
-        "last_step": 4,
-        "ended": "",
-    }
+    times = {"started": "2026-01-02T03:04:05+00:00", "seen": "2026-01-02T04:05:06+00:00"}
+    opening = Opening("metatrain train", "this process", 0, 4, **times)
     longer = {"config": {"outer": {"steps": 9}}}
     longer |= {"result": None}
     text = told("warning", openings=[opening], **longer)[0]
     assert "still running, or killed (last heard of at 2026-01-02 04:05 UTC)" in text
-    failed = {**opening, "ended": "failed: the disk is full"}
+    failed = replace(opening, ended="failed: the disk is full")
     assert "failed: the disk is full" in told("warning", openings=[failed], **longer)[0]
-    again = {**opening, "ended": "finished"}
+    again = replace(opening, ended="finished")
     notes = told("note", openings=[failed, again])
     assert "The run that began at 2026-01-02 03:04 UTC failed: the disk is full" in notes
     assert "Opened 2 times; see the machines below." in notes

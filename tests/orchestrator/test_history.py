@@ -1,5 +1,3 @@
-import json
-
 import pytest
 from faulty_files import FaultyFiles, no_space
 from small_configs import sinusoid
@@ -10,6 +8,8 @@ from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
 from workers.protocol import Place
+
+WRONG = '[{"command": "", "pool": "", "first_step": "many", "last_step": 1}]'
 
 
 def opened(command="metatrain train", step=0):
@@ -29,11 +29,11 @@ def test_each_time_that_a_run_is_opened_is_an_entry(storage):
     first.close()
     second = History(storage, opened("two", 7), pytest.fail)
     one, two = read_history(storage)
-    assert (one["command"], one["first_step"], one["last_step"]) == ("one", 0, 7)
-    assert (one["ended"], two["ended"]) == ("stopped", "")
-    assert (two["command"], two["first_step"], two["last_step"]) == ("two", 7, 7)
+    assert (one.command, one.first_step, one.last_step) == ("one", 0, 7)
+    assert (one.ended, two.ended) == ("stopped", "")
+    assert (two.command, two.first_step, two.last_step) == ("two", 7, 7)
     second.close()
-    assert read_history(storage)[1]["ended"] == "closed"
+    assert read_history(storage)[1].ended == "closed"
 
 
 def test_an_entry_says_where_and_when(storage):
@@ -43,11 +43,11 @@ def test_an_entry_says_where_and_when(storage):
     history.note(2, [b])
     history.write()
     (entry,) = read_history(storage)
-    assert entry["actors"] == {"a": 2, "b": 1}  # the most that were there
-    assert entry["driver"]["cpus"] >= 1
-    assert entry["driver"]["host"]
-    assert entry["started"].endswith("+00:00")
-    assert 0 <= entry["seconds"] < 60
+    assert entry.actors == {"a": 2, "b": 1}  # the most that were there
+    assert entry.driver["cpus"] >= 1
+    assert entry.driver["host"]
+    assert entry.started.endswith("+00:00")
+    assert 0 <= entry.seconds < 60
 
 
 def test_what_cannot_be_read_is_kept_and_told_of(storage):
@@ -55,15 +55,15 @@ def test_what_cannot_be_read_is_kept_and_told_of(storage):
     notes = []
     History(storage, opened(), notes.append)
     assert len(notes) == 1
-    assert "is not JSON" in notes[0]
+    assert "is not what a run writes (Invalid JSON" in notes[0]
     assert storage.read("history.damaged.json") == b"[{]"
     assert len(read_history(storage)) == 1
 
 
-@pytest.mark.parametrize("content", ["{}", "[1]", '[{"command": "a"}]', "null"])
+@pytest.mark.parametrize("content", ["{}", "[1]", '[{"command": "a"}]', "null", WRONG])
 def test_another_file_of_that_name_is_no_history(storage, content):
     storage.write("history.json", content.encode())
-    with pytest.raises(ValueError, match="no list of times"):
+    with pytest.raises(ValueError, match="is not what a run writes"):
         read_history(storage)
 
 
@@ -110,11 +110,11 @@ def train(config, location, resume, steps=None):
 def test_a_killed_run_has_said_how_far_it_was_saved(tmp_path):
     config, location = sinusoid(), str(tmp_path / "run")
     killed = train(config, location, resume=False, steps=9)
-    (entry,) = json.loads((tmp_path / "run" / "history.json").read_text())
-    assert (entry["last_step"], entry["ended"]) == (8, "")
+    (entry,) = read_history(Storage(location))
+    assert (entry.last_step, entry.ended) == (8, "")
     killed._close_files()
     train(config, location, resume=True).close()
     first, second = read_history(Storage(location))
-    assert (second["command"], second["ended"]) == ("resume=True", "finished")
-    assert (second["first_step"], second["last_step"]) == (8, 12)
-    assert first["command"] == "resume=False"
+    assert (second.command, second.ended) == ("resume=True", "finished")
+    assert (second.first_step, second.last_step) == (8, 12)
+    assert first.command == "resume=False"

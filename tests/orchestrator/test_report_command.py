@@ -12,6 +12,7 @@ from small_configs import sinusoid
 
 from orchestrator.commands.report_command import execute
 from orchestrator.page.comparison import config_differences, labels, protocol_differences
+from orchestrator.page.evaluation_file import Evaluation
 from orchestrator.page.run_folder import read_run
 from orchestrator.storage import Storage
 from workers.errors import MetatrainError
@@ -105,20 +106,27 @@ def test_what_differs_is_found_and_nothing_else(runs):
 
 def test_what_a_new_family_says_of_its_tasks_must_be_equal(runs):
     a, other = read(runs, "a", "a")
-    other.result["protocol"]["pond"] = "deep"
+    other.result.protocol["pond"] = "deep"
     assert protocol_differences({"a": a, "b": other})["test"] == {"pond": ["–", "deep"]}
 
 
 def test_other_tasks_of_the_same_kind_are_told_apart_from_another_protocol(runs):
     a, other = read(runs, "a", "a")
-    other.result["protocol"]["evaluation_seed"] = 99
+    other.result.protocol["evaluation_seed"] = 99
     found = protocol_differences({"a": a, "b": other})
     assert (found["test"], list(found["draw"])) == ({}, ["evaluation seed"])
 
 
+def test_the_scores_of_an_older_version_say_what_decides():
+    row = {"loss": 1.0, "loss_ci95": 0.1, "accuracy": 0.5, "accuracy_ci95": 0.1}
+    older = {**json.loads(SHORT), "before": row, "after": row, "per_step": [row]}
+    result = Evaluation.model_validate(older)
+    assert (result.metric, result.sign, result.metrics) == ("accuracy", 1, ["accuracy", "loss"])
+
+
 def test_a_loss_does_not_compare_with_an_accuracy(runs):
     a, other = read(runs, "a", "a")
-    other.result["after"] |= {"accuracy": 0.5, "accuracy_ci95": 0.1}
+    other = replace(other, result=other.result.model_copy(update={"metric": "accuracy"}))
     found = protocol_differences({"a": a, "b": other})
     assert found["test"] == {"metric": ["loss", "accuracy"]}
 
@@ -192,6 +200,8 @@ def damaged(name, content, message):
     return case
 
 
+SHORT = """{"protocol": {"inner_steps": 0}, "before": {}, "after": {}, "per_step": [],
+            "checkpoint": "", "theta_sha256": ""}"""
 REFUSED = {
     "somebody else's file": somebody_elses,
     "a folder": a_folder,
@@ -204,7 +214,15 @@ REFUSED = {
     "config.toml is no text": damaged("config.toml", b"\xff", "config.toml is not text"),
     "evaluation.json is cut short": damaged("evaluation.json", b"{", "is not what a run writes"),
     "evaluation.json is a list": damaged("evaluation.json", b"[]", "is not what a run writes"),
-    "history.json is cut short": damaged("history.json", b"[{", "history.json is not JSON"),
+    "evaluation.json lacks its rows": damaged(
+        "evaluation.json", SHORT.encode(), "per_step: List should have at least 1 item"
+    ),
+    "evaluation.json lacks its interval": damaged(
+        "evaluation.json",
+        SHORT.replace("[]", '[{"loss": 1}]').encode(),
+        "a row without loss and its interval",
+    ),
+    "history.json is cut short": damaged("history.json", b"[{", "history.json is not what a run"),
 }
 
 
@@ -222,6 +240,18 @@ def test_wrong_input_is_refused_in_a_line_and_nothing_is_written(case, runs, tmp
 def test_a_page_that_cannot_be_written_is_an_error_that_says_so(runs):
     with pytest.raises(MetatrainError, match=r"cannot be written to /proc/page.html: .*--out FILE"):
         execute([str(runs / "a")], Path("/proc/page.html"))
+
+
+def test_a_score_that_is_not_finite_is_told_of(runs, tmp_path):
+    folder = copied(runs, tmp_path / "nan", "a")
+    result = json.loads((folder / "evaluation.json").read_text())
+    for row in (result["after"], result["per_step"][-1]):
+        row |= {"loss": float("nan"), "loss_ci95": float("inf")}
+    (folder / "evaluation.json").write_text(json.dumps(result))
+    execute([str(folder)], None)
+    text = text_of(folder / "report.html")
+    assert "The test loss is not finite." in text
+    assert "nan ± inf" in text
 
 
 def test_rows_that_a_crash_cut_short_are_left_out_and_told_of(runs, tmp_path):
@@ -242,4 +272,4 @@ def test_a_run_of_an_object_store_gets_its_page_there(runs):
     assert isinstance(storage.filesystem, fs.FileSystem)
     run = read_run(storage)
     assert (run.step, run.num_steps) == (30, 30)
-    assert run.result == json.loads((runs / "a" / "evaluation.json").read_text())
+    assert run.result.model_dump() == json.loads((runs / "a" / "evaluation.json").read_text())
