@@ -3,6 +3,7 @@
 python benchmarks/report.py --steps 60000
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -44,13 +45,16 @@ def main(
 
 def _measure(name: str, words: list[str], page: Path, rounds: int) -> None:
     command = [sys.executable, str(Path(__file__).parents[1] / "metatrain.py"), "report", *words]
-    seconds = []
+    seconds, began = [], os.times()
     for _ in range(rounds):
         started = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         seconds.append(time.perf_counter() - started)
-    listed = ", ".join(f"{each:.1f}" for each in seconds)
-    print(f"{name}: {listed} s; {page.stat().st_size / 1e6:.2f} MB")
+    listed, ended = ", ".join(f"{each:.1f}" for each in seconds), os.times()
+    cpu = ended.children_user + ended.children_system - began.children_user - began.children_system
+    print(
+        f"{name}: {listed} s ({cpu / rounds:.1f} s of CPU each); {page.stat().st_size / 1e6:.2f} MB"
+    )
 
 
 if __name__ == "__main__":
