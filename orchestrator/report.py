@@ -106,7 +106,7 @@ def print_result(console: Console, result: Result, inner_steps: tuple[int, ...])
     """Scores, and right below them the protocol under which they were measured."""
     console.print(_result_table(result, inner_steps))
     console.print(f"protocol: {_protocol_line(result.protocol)}")
-    console.print(f"tested: {result.tested}, theta sha256 {result.theta_sha256}")
+    console.print(f"tested: {result.checkpoint}, theta sha256 {result.theta_sha256}")
 
 
 def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:

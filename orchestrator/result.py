@@ -1,32 +1,87 @@
-"""The end of a run: scores on the test tasks, and their protocol."""
+"""The end of a run, evaluation.json: scores on the test tasks, and their protocol."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from orchestrator.evaluate import Score
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
+
+from orchestrator.storage import Storage
+
+NAME = "evaluation.json"
+Score = dict[str, int | float]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The end of a run, as evaluation.json has it. metric, sign: see `headline_metric`."""
+class Result(BaseModel):
+    """Scores by inner step, from 0, and under which protocol.
+
+    metric, sign: what decides, and 1 if more of it is better; older versions did not say.
+    """
+
+    model_config = ConfigDict(frozen=True)
 
     protocol: dict[str, Any]
-    per_step: list[Score]
+    per_step: list[Score] = Field(min_length=1)
+    checkpoint: str
     theta_sha256: str
-    tested: str
     metric: str
-    sign: int
+    sign: Literal[1, -1]
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        chosen = self.protocol["inner_steps"]
-        return {
-            "protocol": self.protocol,
-            "before": self.per_step[0],
-            "after": self.per_step[chosen],
-            "per_step": self.per_step,
-            "checkpoint": self.tested,
-            "theta_sha256": self.theta_sha256,
-            "metric": self.metric,
-            "sign": self.sign,
-        }
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def before(self) -> Score:
+        """At inner step 0."""
+        return self.per_step[0]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def after(self) -> Score:
+        """After as many inner steps as validation chose."""
+        return self.per_step[self.inner_steps]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, table: Any) -> Any:
+        if not isinstance(table, dict) or "metric" in table:
+            return table
+        metric = "accuracy" if "accuracy" in str(table.get("per_step")) else "loss"
+        return {"metric": metric, "sign": 1 if metric == "accuracy" else -1, **table}
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Result":
+        for row in self.per_step:
+            if not {self.metric, f"{self.metric}_ci95"} <= row.keys():
+                raise ValueError(f"a row without {self.metric} and its interval")
+        steps = self.protocol.get("inner_steps")
+        if not isinstance(steps, int) or not 0 <= steps < len(self.per_step):
+            raise ValueError(f"protocol.inner_steps = {steps}, but {len(self.per_step)} rows")
+        return self
+
+    @property
+    def inner_steps(self) -> int:
+        """Those that validation chose."""
+        return int(self.protocol["inner_steps"])
+
+    @property
+    def metrics(self) -> list[str]:
+        """What was measured with an interval at every inner step; what decides stands first."""
+        names = [n for n in self.per_step[0] if all(f"{n}_ci95" in row for row in self.per_step)]
+        return sorted(names, key=lambda name: name != self.metric)
+
+
+def read_result(storage: Storage) -> Result | None:
+    """The run's scores; None where it has none yet.
+
+    Raises:
+      ValueError: the file is not what a run writes.
+    """
+    if not storage.exists(NAME):
+        return None
+    try:
+        return Result.model_validate_json(storage.read(NAME))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        what = f"{place}: {first['msg']}" if place else first["msg"]
+        raise ValueError(
+            f"{storage.place(NAME)} is not what a run writes ({what}); delete it, or have it made "
+            "anew by metatrain train --resume"
+        ) from None

@@ -19,6 +19,7 @@ from orchestrator.loop import StepReport, meta_train
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer import OuterUpdate
 from orchestrator.ray_metrics import metrics_of
+from orchestrator.result import NAME as EVALUATION
 from orchestrator.result import Result
 from orchestrator.state import MetaState, check_shapes
 from orchestrator.storage import Storage
@@ -189,9 +190,9 @@ class TrainingRun:
         self.flush()
         result = evaluate_best(self._config, self._storage, self._launch)
         result.protocol.update(protocol)
-        content = json.dumps(result.as_dict(), indent=1)
-        with self._explaining("evaluation.json"):
-            self._storage.write("evaluation.json", content.encode())
+        content = result.model_dump_json(indent=1)
+        with self._explaining(EVALUATION):
+            self._storage.write(EVALUATION, content.encode())
         return result
 
     def draw(self, result: Result) -> str:
@@ -199,7 +200,7 @@ class TrainingRun:
         from orchestrator.page.inner_steps import png_of_each_metric
         from orchestrator.pictures.render import render
 
-        state, _ = checkpoint.load(self._storage, result.tested)
+        state, _ = checkpoint.load(self._storage, result.checkpoint)
         recipe = Recipe(result.protocol["inner_lr"], max(self._config.evaluation.inner_steps))
         launch = self._launch
         pictures = render(self._config, launch.family, launch.pool, state.weights, recipe)
@@ -279,7 +280,7 @@ def evaluate_best(
         protocol=_protocol(config, launch, validation),
         per_step=scores,
         theta_sha256=sha256(state.theta),
-        tested=name,
+        checkpoint=name,
         metric=validation["metric"],
         sign=validation["sign"],
     )

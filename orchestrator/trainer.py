@@ -111,12 +111,12 @@ class MetaTrainer:
 
 def _as_result(storage: Storage, tested: "TestResult") -> Result:
     rows = read_metrics(storage)
-    scores = tested.as_dict()["after"]
+    scores = tested.after
     metrics = {
         **rows[-1],
         **{f"test_{name}": value for name, value in scores.items()},
         "test_protocol": tested.protocol,
-        "tested_checkpoint": tested.tested,
+        "tested_checkpoint": tested.checkpoint,
         "tested_theta_sha256": tested.theta_sha256,
     }
     names = checkpoint.names(storage)

@@ -1,6 +1,5 @@
 """`metatrain evaluate`: score a run's best checkpoint again, perhaps under another protocol."""
 
-import json
 import tomllib
 from pathlib import Path
 
@@ -69,5 +68,5 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
 
     print_result(RESULTS, result, config.evaluation.inner_steps)
     if out is not None:
-        out.write_text(json.dumps(result.as_dict(), indent=1))
+        out.write_text(result.model_dump_json(indent=1))
         NOTES.print(f"written: {out}")

@@ -169,16 +169,11 @@ def _write_page(
     board: SweepBoard,
     tested: dict[str, Result],
 ) -> str:
-    from orchestrator.page.evaluation_file import Evaluation
     from orchestrator.page.numbers import headline
     from orchestrator.page.sweep_page import write_sweep_page
 
     shown = [
-        {
-            "trial": trial,
-            "headline": headline(Evaluation.model_validate(result.as_dict())),
-            "protocol": result.protocol,
-        }
+        {"trial": trial, "headline": headline(result), "protocol": result.protocol}
         for trial, result in tested.items()
     ]
     objective = (board.metric, board.mode)

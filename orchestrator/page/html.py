@@ -27,6 +27,7 @@ _COLORS = {
     "#17becf": "c9",
     "#999999": "muted",
     "#e0e0e0": "line",
+    "#ffffff": "bg",
 }
 # Text stays text, so that it is read out and found; ids are the same in each run.
 _SETTINGS: Any = {"svg.fonttype": "none", "svg.hashsalt": "metatrain"}

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orchestrator.page.evaluation_file import Evaluation
 from orchestrator.page.panel import thousands
+from orchestrator.result import Result
 
 _MOST_DIGITS = 6
 
@@ -30,7 +30,7 @@ def score(metric: str, value: float) -> str:
     return f"{100 * value:.1f} %" if metric == "accuracy" else f"{value:.4g}"
 
 
-def headline(result: Evaluation) -> str:
+def headline(result: Result) -> str:
     """The test score before and after adaptation."""
     before, after = (with_interval(result.metric, row) for row in (result.before, result.after))
     return f"{result.metric} {before} → {after}"

@@ -4,7 +4,6 @@ import base64
 
 from orchestrator.history import Opening
 from orchestrator.page import inner_steps, training_curves
-from orchestrator.page.evaluation_file import Evaluation
 from orchestrator.page.findings import findings, readable
 from orchestrator.page.html import render, svg
 from orchestrator.page.numbers import (
@@ -17,6 +16,7 @@ from orchestrator.page.numbers import (
 )
 from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import RunFolder, read_run
+from orchestrator.result import Result
 from orchestrator.storage import Storage
 
 NAME = "report.html"
@@ -51,7 +51,7 @@ def page_of(run: RunFolder) -> bytes:
     )
 
 
-def _big(result: Evaluation) -> dict[str, str]:
+def _big(result: Result) -> dict[str, str]:
     """The number that everybody looks for, and what it is."""
     return {
         "metric": result.metric,
@@ -89,7 +89,7 @@ def _scores(run: RunFolder) -> list[dict[str, str]]:
     ]
 
 
-def _by_inner_step(result: Evaluation) -> list[tuple[str, str]]:
+def _by_inner_step(result: Result) -> list[tuple[str, str]]:
     """Captions and figures."""
     drawn = []
     for metric in result.metrics:

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.history import Opening, read_history
 from orchestrator.metrics_log import read_whole_rows
-from orchestrator.page.evaluation_file import Evaluation, read_evaluation
+from orchestrator.result import Result, read_result
 from orchestrator.storage import Storage
 
 _PICTURES = "pictures"
@@ -30,7 +30,7 @@ class RunFolder:
     configuration: str
     rows: Sequence[Mapping[str, Any]]
     num_damaged: int
-    result: Evaluation | None
+    result: Result | None
     openings: Sequence[Opening]
     drawings: Sequence[str]
     picture: bytes
@@ -88,7 +88,7 @@ def read_run(storage: Storage) -> RunFolder:
         configuration=text,
         rows=rows,
         num_damaged=num_damaged,
-        result=read_evaluation(storage),
+        result=read_result(storage),
         openings=read_history(storage),
         drawings=[_decoded(storage, f"{_PICTURES}/{name}") for name in names],
         picture=storage.read("picture.png") if has_png and not names else b"",

@@ -14,6 +14,8 @@ from orchestrator.sweep.rows import Row
 from orchestrator.sweep.settings import SweepSettings
 
 NAME = "report.html"
+# Scored trials from which on importances are shown without a warning.
+_ENOUGH = 10
 
 
 def write_sweep_page(
@@ -51,16 +53,17 @@ def write_sweep_page(
         ],
         metric=metric,
         coordinates=svg(
-            parallel_coordinates(ranked, sweep.space),
+            parallel_coordinates({numbers[row.trial]: row for row in ranked}, sweep.space, metric),
             f"Hyperparameters and validation {metric} of each trial",
         ),
         curves=svg(
-            curves([_curve(runs[row.trial], metric) for row in ranked], metric),
+            curves({numbers[row.trial]: _curve(runs[row.trial], metric) for row in ranked}, metric),
             f"Validation {metric} of each trial by outer step",
         ),
         importance=svg(importance_bars(shares), "Importance") if shares else "",
         left_out=left_out,
         scored=len(ranked),
+        few=len(ranked) < _ENOUGH,
         trials=[_line(numbers[row.trial], row, keys, metric) for row in _in_order(found, ranked)],
         configuration=storage.read(record.NAME).decode(),
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from orchestrator.page.panel import count_steps, panel, scale
@@ -14,50 +15,67 @@ Curve = Sequence[tuple[int, float]]
 Tick = tuple[float, str]
 # Where a trial is drawn at a hyperparameter that it has not: below the axis.
 _ABSENT = -0.12
+# A number's height in a figure's pixels.
+_NUMBER_PX = 12
+# Behind a tick's label, so that lines do not strike it through.
+_BEHIND = {"boxstyle": "square,pad=0.1", "facecolor": "#ffffff", "edgecolor": "none"}
 
 
-def parallel_coordinates(ranked: Sequence[Row], space: Mapping[str, Dimension]) -> Figure:
+def parallel_coordinates(
+    ranked: Mapping[int, Row], space: Mapping[str, Dimension], metric: str
+) -> Figure:
     """An axis for each hyperparameter and one for the score; a line for each trial.
 
     Args:
-      ranked: trials with a score, the best first: it is drawn last, and stands out.
+      ranked: trials with a score by number, the best first: it is drawn last, and stands out.
     """
     keys = list(space)
     figure = Figure(figsize=(1.7 * (len(keys) + 1) + 1, 3.6), layout="constrained")
     axes = figure.subplots()
-    columns = [_column([row.point.get(key) for row in ranked], space[key]) for key in keys]
-    columns.append(_numbers([row.score for row in ranked], log=False))
+    found = list(ranked.values())
+    columns = [_column([row.point.get(key) for row in found], space[key]) for key in keys]
+    columns.append(_numbers([row.score for row in found], log=False))
     heights = np.array([column[0] for column in columns])
-    for place in reversed(range(len(ranked))):
-        axes.plot(heights[:, place], **_style(place, len(ranked)))
+    for place in reversed(range(len(found))):
+        axes.plot(heights[:, place], **_style(place, len(found)))
     for place, (_, ticks) in enumerate(columns):
         axes.axvline(place, color="0.6", lw=0.8, zorder=0)
         for height, label in ticks:
             axes.annotate(
-                label, (place, height), (4, 0), textcoords="offset points", fontsize=9, va="center"
+                label,
+                (place, height),
+                (4, 0),
+                textcoords="offset points",
+                fontsize=9,
+                va="center",
+                bbox=_BEHIND,
             )
-    axes.set_xticks(range(len(columns)), [*(_two_lines(key) for key in keys), "score"], fontsize=9)
+    _number_ends(
+        axes, {n: (0, height) for n, height in zip(ranked, heights[0], strict=True)}, left=True
+    )
+    names = [*(_two_lines(key) for key in keys), f"validation\n{metric}"]
+    axes.set_xticks(range(len(columns)), names, fontsize=9)
     axes.set_xlim(-0.1, len(columns) - 0.6)
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     return figure
 
 
-def curves(of_trials: Sequence[Curve], metric: str) -> Figure:
-    """Validation against outer steps; the trials in order of rank, the best first."""
+def curves(of_trials: Mapping[int, Curve], metric: str) -> Figure:
+    """Validation against outer steps; the trials by number in order of rank, the best first."""
     figure, axes = panel("outer step", f"validation {metric}")
-    for place in reversed(range(len(of_trials))):
-        points = of_trials[place]
+    found = list(of_trials.values())
+    for place in reversed(range(len(found))):
+        points = found[place]
         axes.plot(
             [step for step, _ in points],
             [score for _, score in points],
             marker="o" if len(points) == 1 else None,
-            label="best" if place == 0 else None,
-            **_style(place, len(of_trials)),
+            **_style(place, len(found)),
         )
-    scale(axes, metric, [score for points in of_trials for _, score in points])
+    scale(axes, metric, [score for points in found for _, score in points])
     count_steps(axes)
-    axes.legend(frameon=False)
+    _number_ends(axes, {number: points[-1] for number, points in of_trials.items() if points})
     return figure
 
 
@@ -102,6 +120,31 @@ def _numbers(values: Sequence[Any], log: bool) -> tuple[list[float], list[Tick]]
 
 def _ticks(of_values: list[Tick], heights: Sequence[float]) -> list[Tick]:
     return [*of_values, *([(_ABSENT, "none")] if _ABSENT in heights else [])]
+
+
+def _number_ends(axes: Axes, ends: Mapping[int, tuple[float, float]], left: bool = False) -> None:
+    """Each trial's number beside the end of its line, where it covers no better one's.
+
+    Args:
+      ends: by number, the best first, which is never left out.
+      left: to the left of the end, not to its right.
+    """
+    free: list[float] = []
+    for number, end in ends.items():
+        height = axes.transData.transform(end)[1]
+        if any(abs(height - other) < _NUMBER_PX for other in free):
+            continue
+        free.append(height)
+        axes.annotate(
+            str(number),
+            end,
+            (-5 if left else 4, 0),
+            textcoords="offset points",
+            fontsize=8,
+            va="center",
+            ha="right" if left else "left",
+            color="C0" if len(free) > 1 else "C1",
+        )
 
 
 def _two_lines(key: str) -> str:

@@ -1,22 +1,16 @@
 """The end of a sweep: the one thing in it that sees the test tasks."""
 
-import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from orchestrator import checkpoint
 from orchestrator.blocks import example_blocks
 from orchestrator.commands.common import open_family
 from orchestrator.config import MetaConfig
 from orchestrator.launch import launch
+from orchestrator.result import Result, read_result
 from orchestrator.resume import find_state
 from orchestrator.storage import Storage
 from orchestrator.sweep.resources import num_actors
-
-if TYPE_CHECKING:
-    from orchestrator.result import Result
-
-EVALUATION = "evaluation.json"
 
 
 def evaluate_trial(
@@ -25,7 +19,7 @@ def evaluate_trial(
     chosen: str,
     say: Callable[[str], None],
     notify: Callable[[str], None],
-) -> "Result":
+) -> Result:
     """Evaluate a trial's best checkpoint on the test tasks; its picture and its page.
 
     Args:
@@ -54,12 +48,9 @@ def evaluate_trial(
         run.close()
 
 
-def _earlier(storage: Storage, chosen: str) -> "Result | None":
+def _earlier(storage: Storage, chosen: str) -> Result | None:
     """What the same checkpoint, chosen among the same trials, scored: test tasks are seen once."""
-    if not storage.exists(EVALUATION):
+    found = read_result(storage)
+    if found is None or found.protocol.get("hyperparameters") != chosen:
         return None
-    from orchestrator.result import Result
-
-    found = Result.from_dict(json.loads(storage.read(EVALUATION)))
-    same = found.protocol.get("hyperparameters") == chosen
-    return found if same and found.tested == checkpoint.best(storage)[0] else None
+    return found if found.checkpoint == checkpoint.best(storage)[0] else None

@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.history import Opening
-from orchestrator.page.evaluation_file import Evaluation
 from orchestrator.page.findings import findings
 from orchestrator.page.run_folder import RunFolder
+from orchestrator.result import Result
 
 
 def run_with(**changes):
@@ -33,10 +33,8 @@ def run_with(**changes):
 
 def result(before, after, interval=0.1, metric="loss", outer_steps=4):
     scores = [{metric: value, f"{metric}_ci95": interval} for value in (before, after)]
-    return Evaluation(
+    return Result(
         protocol={"inner_steps": 1, "outer_steps": outer_steps},
-        before=scores[0],
-        after=scores[1],
         per_step=scores,
         checkpoint="",
         theta_sha256="",

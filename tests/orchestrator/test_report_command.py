@@ -12,8 +12,8 @@ from small_configs import sinusoid
 
 from orchestrator.commands.report_command import execute
 from orchestrator.page.comparison import config_differences, labels, protocol_differences
-from orchestrator.page.evaluation_file import Evaluation
 from orchestrator.page.run_folder import read_run
+from orchestrator.result import Result
 from orchestrator.storage import Storage
 from workers.errors import MetatrainError
 
@@ -120,7 +120,7 @@ def test_other_tasks_of_the_same_kind_are_told_apart_from_another_protocol(runs)
 def test_the_scores_of_an_older_version_say_what_decides():
     row = {"loss": 1.0, "loss_ci95": 0.1, "accuracy": 0.5, "accuracy_ci95": 0.1}
     older = {**json.loads(SHORT), "before": row, "after": row, "per_step": [row]}
-    result = Evaluation.model_validate(older)
+    result = Result.model_validate(older)
     assert (result.metric, result.sign, result.metrics) == ("accuracy", 1, ["accuracy", "loss"])
 
 

@@ -89,7 +89,7 @@ def test_the_last_step_is_saved_and_validated_wherever_it_falls(tmp_path):
     run = start(config, tmp_path / "run")
     progress, result = finish(run)
     assert [p.report.step for p in progress if p.validation] == [5]
-    assert result.tested == "ckpt-00000005"
+    assert result.checkpoint == "ckpt-00000005"
     state, _, _ = checkpoint.load_latest(Storage(str(tmp_path / "run")))
     assert (state.step, sha256(state.theta)) == (5, run.theta_sha256)
 
@@ -136,7 +136,7 @@ def test_the_manifest_says_what_was_run(finished, config):
 def test_evaluation_json_holds_the_scores_before_and_after_and_per_step(finished, config):
     folder, _, result, _ = finished
     table = json.loads((folder / "evaluation.json").read_text())
-    assert table == result.as_dict()
+    assert table == result.model_dump()
     chosen = table["protocol"]["inner_steps"]
     assert chosen in config.evaluation.inner_steps
     assert [row["inner_step"] for row in table["per_step"]] == [0, 1, 2, 3]
@@ -151,7 +151,7 @@ def test_evaluation_json_holds_the_scores_before_and_after_and_per_step(finished
 def test_the_scores_are_the_mean_over_tasks_and_1_96_standard_errors(finished, config):
     folder, _, result, _ = finished
     launch = in_process(config)
-    state, _ = checkpoint.load(Storage(str(folder)), result.tested)
+    state, _ = checkpoint.load(Storage(str(folder)), result.checkpoint)
     recipe = Recipe(result.protocol["inner_lr"], 3)
     from orchestrator.blocks import held_out_blocks
 
@@ -219,18 +219,18 @@ def test_the_tested_checkpoint_is_the_best_validated_one(tmp_path):
     scores = {p.report.step: p.validation["score"] for p in progress if p.validation}
     best = min(scores, key=scores.get)
     assert best < 20
-    assert result.tested == f"ckpt-{best:08d}"
-    state, _ = checkpoint.load(Storage(str(tmp_path / "run")), result.tested)
+    assert result.checkpoint == f"ckpt-{best:08d}"
+    state, _ = checkpoint.load(Storage(str(tmp_path / "run")), result.checkpoint)
     assert result.theta_sha256 == sha256(state.theta)
     names = checkpoint.names(Storage(str(tmp_path / "run")))
-    assert names == [result.tested, "ckpt-00000020"]
+    assert names == [result.checkpoint, "ckpt-00000020"]
 
 
 def test_the_validation_chooses_rate_and_steps_and_the_test_uses_them(tmp_path):
     overrides = ["evaluation.inner_lr=[0.2, 0.001]", "evaluation.inner_steps=[1, 5]"]
     config = sinusoid("algorithm.kind=joint", "outer.steps=8", *overrides)
     progress, result = finish(start(config, tmp_path / "run"))
-    validation = next(p.validation for p in progress if p.saved == result.tested)
+    validation = next(p.validation for p in progress if p.saved == result.checkpoint)
     tried = [(c["inner_lr"], c["inner_steps"]) for c in validation["candidates"]]
     assert tried == [(0.2, 1), (0.2, 5), (0.001, 1), (0.001, 5)]
     best = min(validation["candidates"], key=lambda candidate: candidate["score"])
@@ -238,7 +238,7 @@ def test_the_validation_chooses_rate_and_steps_and_the_test_uses_them(tmp_path):
     assert validation["score"] == best["score"]
     assert validation["inner_lr"] == result.protocol["inner_lr"] == best["inner_lr"]
     assert validation["inner_steps"] == result.protocol["inner_steps"] == best["inner_steps"]
-    assert result.as_dict()["after"]["inner_step"] == best["inner_steps"]
+    assert result.after["inner_step"] == best["inner_steps"]
     assert result.protocol["method"] == "joint training + fine-tuning"
     assert result.protocol["inner_steps_in_training"] == 0
 

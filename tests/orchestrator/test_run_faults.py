@@ -183,6 +183,6 @@ def test_what_a_run_leaves_does_not_depend_on_how_fast_the_disk_is(config, tmp_p
         storage = Storage(str(tmp_path / part), files.filesystem())
         _, result, _ = finish(config, storage)
         validated = [s for s in (4, 8, 12) if checkpoint.name_of(s) in checkpoint.names(storage)]
-        names.add((result.tested, result.theta_sha256, tuple(validated)))
+        names.add((result.checkpoint, result.theta_sha256, tuple(validated)))
         shutil.rmtree(tmp_path / part)
     assert len(names) == 1

@@ -34,10 +34,9 @@ def test_the_test_tasks_are_seen_once(trial, monkeypatch):
 def test_what_was_chosen_among_other_trials_is_evaluated_anew(trial):
     champion.evaluate_trial(sinusoid(), trial, CHOSEN, print, print)
     other = CHOSEN.replace("3", "4")
-    assert (
-        champion.evaluate_trial(sinusoid(), trial, other, print, print).protocol["hyperparameters"]
-        == other
-    )
+    result = champion.evaluate_trial(sinusoid(), trial, other, print, print)
+    assert result.protocol["hyperparameters"] == other
     table = json.loads(trial.read("evaluation.json"))
     trial.write("evaluation.json", json.dumps({**table, "checkpoint": "ckpt-00000001"}).encode())
-    assert champion.evaluate_trial(sinusoid(), trial, other, print, print).tested != "ckpt-00000001"
+    result = champion.evaluate_trial(sinusoid(), trial, other, print, print)
+    assert result.checkpoint != "ckpt-00000001"
