@@ -48,6 +48,16 @@ def count_gpus() -> float:
     return min(there, len([i for i in visible.split(",") if i])) if visible is not None else there
 
 
+def gpus_of_tensorflow() -> list[str]:
+    """Names of the GPUs that TensorFlow sees, hidden from this process or not."""
+    import tensorflow as tf
+
+    return [
+        tf.config.experimental.get_device_details(device).get("device_name", "a GPU")
+        for device in tf.config.list_physical_devices("GPU")
+    ]
+
+
 def _configure(tf: Any, gpus: float) -> None:
     tf.get_logger().setLevel("ERROR")
     try:

@@ -10,7 +10,13 @@ import user_models
 from keras import layers
 
 from workers.models import second_derivative
-from workers.models.second_derivative import Verdict, check_second_derivative
+from workers.models.registry import make_model
+from workers.models.second_derivative import (
+    Verdict,
+    check_second_derivative,
+    survey_second_derivatives,
+)
+from workers.settings.models import Conv4Model, MlpModel
 
 SHAPE = (8, 8, 1)
 
@@ -105,3 +111,55 @@ def test_a_model_is_as_it_was_after_it_was_looked_at():
     for before, after in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
     np.testing.assert_array_equal(model(inputs), outputs)
+
+
+def survey(model, shape=SHAPE):
+    found = survey_second_derivatives(model, shape, batch_statistics=True)
+    return [layer.name for layer, _ in found.faults], found
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_survey_finds_nothing_in_what_is_right(name):
+    names, found = survey(RIGHT[name]())
+    assert names == []
+    assert found.unchecked == []
+    assert found.num_layers >= 2
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_survey_names_the_innermost_layer_alone(name):
+    assert survey(WRONG[name]())[0] == ["culprit" if name == "resizing" else "forgetful"]
+
+
+def test_a_survey_names_every_layer_at_fault():
+    names, found = survey(user_models.reversed_twice((4,), 3), (4,))
+    assert names == ["first", "second"]
+    assert found.num_layers == 5
+    assert all("second derivative" in reason for _, reason in found.faults)
+
+
+class RightInFloat64(layers.Layer):
+    """Forgets its second derivative in float32, as a kernel that only that type has may."""
+
+    def call(self, inputs):
+        @tf.custom_gradient
+        def square(x):
+            return x * x, lambda upstream: upstream * 2 * tf.stop_gradient(x)
+
+        return square(inputs) if inputs.dtype == tf.float32 else inputs * inputs
+
+
+def test_a_survey_compares_what_is_computed_in_float32():
+    model = stack(layers.Conv2D(2, 3), RightInFloat64(name="culprit"))
+    assert check(model) == Verdict()
+    names, found = survey(model)
+    assert names == ["culprit"]
+    assert "in float32" in found.faults[0][1]
+
+
+@pytest.mark.parametrize("normalization", ["batch", "layer", "group", "none"])
+@pytest.mark.parametrize("settings", [Conv4Model(filters=4), MlpModel(hidden=(8, 8))])
+def test_the_shipped_models_are_right_in_both_types(settings, normalization):
+    settings = settings.model_copy(update={"normalization": normalization, "groups": 2})
+    model = make_model(settings, (16, 16, 1), 3)
+    assert survey(model.keras_model, (16, 16, 1))[0] == []

@@ -153,6 +153,14 @@ def reversed_gradient(input_shape, num_outputs):
     return keras.Model(inputs, layers.Dense(num_outputs)(hidden))
 
 
+def reversed_twice(input_shape, num_outputs):
+    """Two layers with a wrong second derivative, and two that are right."""
+    inputs = keras.Input(input_shape)
+    hidden = Reversed(name="first")(layers.Dense(5, activation="tanh")(inputs))
+    hidden = Reversed(name="second")(layers.LayerNormalization()(hidden))
+    return keras.Model(inputs, layers.Dense(num_outputs)(hidden))
+
+
 class Centered(keras.Model):
     """Normalizes by TensorFlow's own moments, in its call."""
 

@@ -10,8 +10,9 @@ from keras.src.random.seed_generator import global_seed_generator
 
 from workers.meta import make_train_model, num_train_outputs
 from workers.models.functional import FunctionalModel
+from workers.models.hessian import record_calls
 from workers.models.registry import source_digest
-from workers.models.second_derivative import check_second_derivative, record_calls
+from workers.models.second_derivative import check_second_derivative
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily

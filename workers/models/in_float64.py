@@ -35,17 +35,20 @@ def in_float64(model: keras.Model) -> Iterator[None]:
             layer.dtype_policy = own
 
 
-def stateless(variables: Sequence[Any], given: Iterable[tuple[Any, tf.Tensor]]) -> Any:
+def stateless(
+    variables: Sequence[Any], given: Iterable[tuple[Any, tf.Tensor]], dtype: Any = tf.float64
+) -> Any:
     """A scope in which variables have float64 values, which Keras would cast back.
 
     Args:
       variables: have their own values, integers as they are.
       given: variables, and the values that they have within.
+      dtype: of the floats among `variables`.
     """
     scope = keras.StatelessScope()
     for variable in variables:
         value = tf.convert_to_tensor(variable.value)
         floats = value.dtype.is_floating
-        scope.state_mapping[id(variable)] = tf.cast(value, tf.float64) if floats else value
+        scope.state_mapping[id(variable)] = tf.cast(value, dtype) if floats else value
     scope.state_mapping |= {id(variable): value for variable, value in given}
     return scope
