@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator import cli_adapt, cli_jobs, cli_report
+from orchestrator import cli_adapt, cli_doctor, cli_jobs, cli_report
 from orchestrator import config as configuration
 from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
@@ -164,6 +164,7 @@ def data(
 
 
 app.add_typer(cli_adapt.app)
+app.add_typer(cli_doctor.app)
 app.add_typer(cli_jobs.app)
 app.add_typer(cli_report.app)
 

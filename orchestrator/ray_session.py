@@ -28,6 +28,14 @@ def join_cluster() -> dict[str, float]:
     return dict(ray.cluster_resources())
 
 
+def try_ray() -> dict[str, float]:
+    """Join the cluster of RAY_ADDRESS, or start Ray here for a moment; its resources."""
+    try:
+        return join_cluster()
+    finally:
+        ray.shutdown()
+
+
 def start_ray(num_cpus: float, verbose: bool) -> None:
     """Join the cluster of RAY_ADDRESS, or start one here with so many CPUs."""
     # Without this, Ray warns of a change in how it hides GPUs from tasks that ask for none.

@@ -1,0 +1,118 @@
+"""What is made of measurements, and of those that fail."""
+
+import pytest
+from small_configs import sinusoid
+
+from orchestrator.doctor import consultation, judge, machine
+from orchestrator.doctor.child import ChildDiedError, ChildTimeoutError
+from orchestrator.doctor.consultation import consult
+from orchestrator.doctor.derivative import Layers
+from orchestrator.doctor.measure import Examined, Local, Shared
+from workers.errors import DataError, PoolError
+from workers.tasks.registry import make_family
+
+GB = 1_000_000_000
+LOCAL = Local(100, 400, 4, 7.0, 3.0, 0.050, 0.2, 0.202, peak_bytes=GB)
+SHARED = Shared(2, 2, 0.055, 0.116, 20.0, driver_bytes=GB, actor_bytes=GB)
+LAYERS = Layers([], [], 3)
+
+
+class Children:
+    """Stands for processes: answers by the name of the function, raises what is an exception."""
+
+    def __init__(self, **answers):
+        self.answers = answers
+
+    def __call__(self, function, *arguments, say, limit_s=None):
+        answer = self.answers[function.__name__]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def consulted(monkeypatch):
+    """The verdict of each finding by its name, and the rows."""
+    monkeypatch.setattr(machine, "available_bytes", lambda: 64 * GB)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+    def run(examine, measure_on_actors=SHARED, num_actors=2):
+        children = Children(examine=examine, measure_on_actors=measure_on_actors)
+        monkeypatch.setattr(consultation, "in_child", children)
+        config = sinusoid()
+        found = consult(config, make_family(config.task), num_actors, print)
+        return {finding.what: finding for finding in found.findings}, found.rows
+
+    return run
+
+
+def test_a_model_that_runs_has_rows_and_nothing_broken(consulted):
+    findings, rows = consulted(Examined(LAYERS, LOCAL))
+    assert all(finding.verdict in ("well", "note") for finding in findings.values())
+    assert [row.num_actors for row in rows][:3] == [0, 1, 2]
+    assert rows[2].step_s == SHARED.step_s
+
+
+@pytest.mark.parametrize("error", [ChildDiedError("SIGKILL"), RuntimeError("odd\nmore")])
+def test_a_model_whose_process_dies_is_broken(consulted, error):
+    findings, rows = consulted(error)
+    assert findings["model"].verdict == "broken"
+    assert findings["model"].found in ("SIGKILL", "odd")
+    assert rows == []
+
+
+def test_a_wrong_model_is_the_users_to_correct(consulted):
+    with pytest.raises(DataError, match="no such model"):
+        consulted(DataError("no such model"))
+
+
+def test_training_that_fails_is_broken_and_its_layers_are_told_all_the_same(consulted):
+    findings, rows = consulted(Examined(LAYERS, None, "a task raised"))
+    assert (findings["training"].verdict, findings["training"].found) == ("broken", "a task raised")
+    assert findings["2nd derivative"].verdict == "well"
+    assert rows == []
+
+
+@pytest.mark.parametrize("error", [PoolError("no room"), ChildTimeoutError("late"), OSError("x")])
+def test_where_actors_fail_one_process_is_forecast(consulted, error):
+    findings, rows = consulted(Examined(LAYERS, LOCAL), error)
+    assert findings["2 actors"].verdict == "broken"
+    assert "--workers 0" in findings["2 actors"].advice
+    assert [row.basis for row in rows][:2] == ["measured", "forecast"]
+
+
+def test_without_actors_none_are_started(consulted):
+    _, rows = consulted(Examined(LAYERS, LOCAL), AssertionError(), num_actors=0)
+    assert rows
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict", "advice"),
+    [
+        (64 * GB, "well", ""),
+        (2 * GB + 1, "warning", "--workers 1 or fewer"),
+        (GB // 2, "broken", "workers.block_size"),
+        (None, "well", ""),
+    ],
+)
+def test_memory_is_compared_with_what_there_is(consulted, free, verdict, advice):
+    _, rows = consulted(Examined(LAYERS, LOCAL))
+    finding = judge.judge_memory(rows, 2, free)
+    assert finding.verdict == verdict
+    assert advice in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0013, "1.3 ms"),
+        (0.052, "52 ms"),
+        (0.9996, "1000 ms"),
+        (3.14, "3.1 s"),
+        (119, "119 s"),
+        (270, "4.5 min"),
+        (7200, "2.0 h"),
+    ],
+)
+def test_durations_have_two_digits_and_a_unit(seconds, text):
+    assert judge.duration(seconds) == text

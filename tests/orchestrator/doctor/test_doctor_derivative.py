@@ -1,0 +1,70 @@
+"""Which layers at fault break a run, and what is said of them."""
+
+from pathlib import Path
+
+import pytest
+import tensorflow  # noqa: F401  (starts on one thread, see conftest.py)
+from small_configs import sinusoid
+
+from orchestrator.doctor.derivative import Fault, Layers, judge_layers, look_at_layers
+from workers.tasks.registry import make_family
+
+MODELS = Path(__file__).parents[2] / "workers"
+
+
+def judged(name, *overrides):
+    config = sinusoid(
+        "model.kind=keras",
+        f"model.source=user_models:{name}",
+        f"model.folder={MODELS}",
+        *overrides,
+    )
+    return judge_layers(config, look_at_layers(config, make_family(config.task)))
+
+
+def test_every_layer_at_fault_is_named_with_what_to_do():
+    first, second = judged("reversed_twice")
+    assert first.verdict == second.verdict == "broken"
+    assert "'first' (Reversed)" in first.found
+    assert "'second' (Reversed)" in second.found
+    for advice in ("replace the layer", "algorithm.first_order=true", "second_derivative=trusted"):
+        assert advice in first.advice
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["algorithm.first_order=true"],
+        ["algorithm.kind=reptile"],
+        ["algorithm.kind=joint"],
+        ["algorithm.kind=anil"],
+        ["model.second_derivative=trusted"],
+    ],
+)
+def test_a_layer_at_fault_is_a_note_where_nothing_needs_it(overrides):
+    findings = judged("reversed_twice", *overrides)
+    assert [finding.verdict for finding in findings] == ["note", "note"]
+    assert "'first'" in findings[0].found
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [["algorithm.kind=boil"], ["algorithm.kind=anil", "model.statistics=support"]],
+)
+def test_a_layer_at_fault_breaks_what_differentiates_through_the_body(overrides):
+    assert {finding.verdict for finding in judged("reversed_twice", *overrides)} == {"broken"}
+
+
+def test_what_is_right_is_one_line():
+    [finding] = judged("small")
+    assert finding.verdict == "well"
+    assert "right in all 8 layers" in finding.found
+    assert "not needed" in judged("small", "algorithm.first_order=true")[0].found
+
+
+def test_layers_that_could_not_be_checked_are_said():
+    layers = Layers([Fault("a", "A", "none", True)], ["Own"], 3)
+    verdicts = [finding.verdict for finding in judge_layers(sinusoid(), layers)]
+    assert verdicts == ["broken", "warning"]
+    first_order = sinusoid("algorithm.first_order=true")
+    assert judge_layers(first_order, Layers([], ["Own"], 3))[0].verdict == "note"
