@@ -94,11 +94,7 @@ def _why_ended(code: int | None) -> str:
     if code is None or code >= 0:
         return f"the process ended without a word (exit code {code})"
     name = signal.Signals(-code).name
-    likely = {
-        "SIGKILL": "the machine may lack memory",
-        "SIGILL": "the processor lacks instructions",
-    }
-    return f"the process was ended by {name}" + (f": {likely[name]}" if name in likely else "")
+    return f"the process was ended by {name}" + (f": {_LIKELY[name]}" if name in _LIKELY else "")
 
 
 def _end(process: Any) -> None:
