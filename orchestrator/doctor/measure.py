@@ -126,7 +126,7 @@ def measure_on_actors(tell: Tell, config: MetaConfig, num_actors: int, long: boo
         if long:
             step_s += (-(-total // num_actors) - 1) * block_s
         _run_held_out(config, family, pool, state.weights, 2 * num_actors)
-        here = [p.pid for p in launched.pool.places() if p.host == os.uname().nodename]  # type: ignore[attr-defined]
+        here = [p.pid for p in launched.pool.places() if p.host == os.uname().nodename]
         return Shared(
             num_actors,
             int(join_cluster().get("CPU", 1) / config.workers.cpus),
