@@ -4,8 +4,9 @@
 
 One run each of the preset, the sweep, and the same trials without early stopping, one after
 another. `lost` is the share of the wall-clock time of two slots, from the command to the end of the
-last trial, that no trial trained or validated in: starting Ray and TensorFlow, compiling, Tune, and
-slots that were empty at the end.
+last trial, that no trial trained or validated in: starting Ray and TensorFlow, compiling, Tune.
+`empty` is what comes on top: the share of the slot that had nothing left to run while the last
+trial ended.
 """
 
 import json
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow.parquet as pq
 import tomli_w
@@ -30,6 +32,16 @@ CONSOLE = Console(highlight=False, width=110)
 _SLOTS = 2
 
 
+class Took(NamedTuple):
+    """Seconds of a command until its last trial is over (test tasks and pictures come after it).
+
+    alone_s: those after the last but one.
+    """
+
+    all_s: float
+    alone_s: float
+
+
 def main(sweep: str = "sinusoid", out: Path | None = None) -> None:
     """Run all three, in folders below `out`."""
     folder = out or Path(tempfile.mkdtemp())
@@ -37,25 +49,27 @@ def main(sweep: str = "sinusoid", out: Path | None = None) -> None:
     _run("train", table["base"], "--workers", "0", "--out", f"{folder}/preset")
     preset = _validated(folder / "preset")
     CONSOLE.print(f"preset: validation {table['metric']} {preset['score']:.4f}")
-    took: dict[str, float] = {}
+    took: dict[str, Took] = {}
     for scheduler in ("asha", "none"):
         changed = {**table, "search": {**table["search"], "scheduler": scheduler}}
         file = folder / f"{scheduler}.toml"
         file.write_text(tomli_w.dumps(changed))
         took[scheduler] = _run("tune", str(file), "--out", f"{folder}/{scheduler}")
         _tell(scheduler, folder / scheduler, table, preset["score"], took[scheduler])
-    CONSOLE.print(f"ASHA saves {1 - took['asha'] / took['none']:.0%} of the time")
+    saved = 1 - took["asha"].all_s / took["none"].all_s
+    CONSOLE.print(f"ASHA saves {saved:.0%} of the time")
 
 
-def _tell(scheduler: str, folder: Path, table: dict, preset: float, took_s: float) -> None:
+def _tell(scheduler: str, folder: Path, table: dict, preset: float, took: Took) -> None:
     found = pq.read_table(folder / "sweep.parquet").to_pylist()
     best = min(found, key=lambda row: row[f"best_{table['metric']}"])
     score, trained_s = best[f"best_{table['metric']}"], sum(row["seconds"] for row in found)
     tested = json.loads((folder / best["run"] / "evaluation.json").read_text())["after"]
     values = {key: best[key] for key in table["space"]}
+    slots_s = _SLOTS * took.all_s
     CONSOLE.print(
-        f"{scheduler}: {len(found)} trials in {took_s:.0f} s, {trained_s:.0f} s of training, "
-        f"lost {1 - trained_s / (_SLOTS * took_s):.0%}; "
+        f"{scheduler}: {len(found)} trials in {took.all_s:.0f} s, {trained_s:.0f} s of training, "
+        f"lost {1 - (trained_s + took.alone_s) / slots_s:.0%}, empty {took.alone_s / slots_s:.0%}; "
         f"steps {sorted(row['step'] for row in found)}"
     )
     CONSOLE.print(
@@ -68,18 +82,18 @@ def _validated(run: Path) -> dict:
     return checkpoint.best(Storage(str(run)))[1]
 
 
-def _run(*words: str) -> float:
-    """Seconds until the last trial is over: test tasks and pictures come after it."""
+def _run(*words: str) -> Took:
+    """Run a command to its end."""
     began = time.monotonic()
     command = [sys.executable, "-m", "metatrain", *words]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        over = began
+        ends = [began, began]
         for line in process.stderr:
             if re.match(r"trial \d+ (finished|stopped|failed)", line):
-                over = time.monotonic()
+                ends.append(time.monotonic())
     assert process.returncode == 0, words
-    return over - began
+    return Took(ends[-1] - began, ends[-1] - ends[-2])
 
 
 if __name__ == "__main__":
