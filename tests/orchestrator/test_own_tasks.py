@@ -32,7 +32,7 @@ def test_each_task_gets_its_own_examples_and_rows():
 
 
 def test_classes_are_sorted_for_each_task():
-    support = examples([1, 2, 3, 4], ["x", "m", "z", "a"], ["1", "1", "2", "2"])
+    support = examples([1, 2, 3, 4], ["x", "m", "a", "z"], ["1", "1", "2", "2"])
     query = examples([5, 6], ["x", "a"], ["1", "2"])
     one, two = make_tasks(CLASSES, support, query)
     assert (one.classes, two.classes) == (["m", "x"], ["a", "z"])
