@@ -50,7 +50,7 @@ def judge_actors(plan: Plan, local: Local, on_a_cluster: bool) -> Finding:
         count = max(1, min(plan.slots, local.num_blocks))
         return Finding("actors", f"metatrain train takes {count}: what there is room and work for")
     count, why = worthwhile_actors(local.step_s, local.num_blocks, plan.slots, plan.num_steps)
-    return Finding("actors", f"metatrain train chooses --workers {count} here: {why}")
+    return Finding("actors", f"left to itself, a run takes --workers {count} here: {why}")
 
 
 def judge_memory(rows: list[Row], slots: int, available_bytes: int | None) -> Finding:
