@@ -1,5 +1,6 @@
 """What adapting does alike from Python and from the shell."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from workers.errors import NonFiniteError
 from workers.protocol import Array, Recipe
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
+from workers.tensors import Shape
 
 
 def worker_settings(source: Artefact) -> WorkerSettings:
@@ -37,6 +39,16 @@ def check_model(source: Artefact, digest: str) -> None:
         raise ValueError(
             f"{name} has changed since the run was trained (its file or its frozen weights): the "
             "weights are not for it; set it back"
+        )
+
+
+def check_weights(source: Artefact, names: Sequence[str], shapes: Sequence[Shape]) -> None:
+    """Raise ValueError if the weights are not those of a model of these."""
+    found = [array.shape for array in source.state.theta]
+    if (list(names), list(shapes)) != (source.state.names, found):
+        raise ValueError(
+            f"{source.origin}: its weights are of another model than its configuration says; "
+            "export the run again"
         )
 
 
@@ -88,11 +100,11 @@ def change(recipe: Recipe, inner_steps: int | None, inner_lr: float | None) -> R
     """
     steps = recipe.inner_steps if inner_steps is None else inner_steps
     rate = recipe.inner_lr if inner_lr is None else inner_lr
-    if not 0 <= steps <= 10_000:
-        raise ValueError(f"inner_steps = {steps}; 0 to 10000 are allowed")
+    if int(steps) != steps or not 0 <= steps <= 10_000:
+        raise ValueError(f"inner_steps = {steps}; whole numbers from 0 to 10000 are allowed")
     if not (np.isfinite(rate) and rate > 0):
         raise ValueError(f"inner_lr = {rate:g}; it must be above 0")
-    return Recipe(rate, steps)
+    return Recipe(rate, int(steps))
 
 
 def check_model_file(file: Path) -> Path:

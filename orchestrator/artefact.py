@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+from pydantic import BaseModel, Field, ValidationError
+
 from orchestrator import checkpoint
 from orchestrator.arrow_tensors import decode, encode
 from orchestrator.config import MetaConfig, validate
@@ -20,7 +23,7 @@ from orchestrator.storage import Storage
 from workers.errors import CheckpointError
 from workers.protocol import Recipe
 from workers.settings.tasks import GivenTask
-from workers.tensors import sha256
+from workers.tensors import all_finite, pack, sha256
 
 FORMAT_VERSION = 1
 _READABLE = (1,)
@@ -135,34 +138,87 @@ def _of_file(path: Path) -> Artefact:
     """Read and verify a file."""
     try:
         with zipfile.ZipFile(path) as archive:
-            manifest = json.loads(archive.read(_MANIFEST))
-            version = manifest.get("format_version")
-            if version not in _READABLE:
-                raise ValueError(
-                    f"{path} has format version {version}, this metatrain reads "
-                    f"{', '.join(map(str, _READABLE))}; update it, or export the run again"
-                )
-            contents = {name: archive.read(name) for name in manifest["files"]}
-    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, UnicodeDecodeError):
-        raise ValueError(
-            f"{path} is no file that `metatrain export` wrote, or a damaged one; give that, or the "
-            "folder of a run"
-        ) from None
-    for name, expected in manifest["files"].items():
+            manifest = _parse(path, archive.read(_MANIFEST))
+            contents = {name: archive.read(name) for name in manifest.files}
+    except (zipfile.BadZipFile, KeyError):
+        raise _no_export(path) from None
+    for name, expected in manifest.files.items():
         if hashlib.sha256(contents[name]).hexdigest() != expected:
             raise CheckpointError(f"{path}: {name} is damaged (its sha256 differs)")
-    theta, names = decode(contents["theta.arrow"])
-    values, carry_names = decode(contents["carry.arrow"])
-    carry = dict(zip(carry_names, values, strict=True))
+    config = validate(manifest.config)
+    if config.model.kind == "keras" and _MODEL not in contents:
+        # Its configuration names code to run; that is for those who train, not for those who adapt.
+        raise ValueError(f"{path} lacks the user's model that it is for; export the run again")
     return Artefact(
-        config=validate(manifest["config"]),
-        examples=GivenTask.model_validate(manifest["examples"]),
-        recipe=Recipe(**manifest["recipe"]),
-        state=MetaState(manifest["step"], theta, names, carry),
-        protocol=manifest["protocol"],
-        origin=f"{path} ({manifest['origin']})",
+        config=config,
+        examples=manifest.examples,
+        recipe=Recipe(manifest.recipe.inner_lr, manifest.recipe.inner_steps),
+        state=_state(path, manifest, contents),
+        protocol=manifest.protocol,
+        origin=f"{path} ({manifest.origin})",
         model=contents.get(_MODEL),
     )
+
+
+def _parse(path: Path, content: bytes) -> "_Manifest":
+    try:
+        found = json.loads(content)
+        version = found["format_version"]
+    except (ValueError, KeyError, TypeError):
+        raise _no_export(path) from None
+    if version not in _READABLE or not isinstance(version, int) or isinstance(version, bool):
+        raise ValueError(
+            f"{path} has format version {version!r}, this metatrain reads "
+            f"{', '.join(map(str, _READABLE))}; export the run again with this one, or take the "
+            "metatrain that wrote it"
+        )
+    try:
+        return _Manifest.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(
+            f"{path}: its {_MANIFEST} is not what `metatrain export` writes ({place}: "
+            f"{first['msg']}); export the run again"
+        ) from None
+
+
+def _state(path: Path, manifest: "_Manifest", contents: dict[str, bytes]) -> MetaState:
+    try:
+        theta, names = decode(contents["theta.arrow"])
+        values, carry_names = decode(contents["carry.arrow"])
+    except (pa.ArrowException, CheckpointError, KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{path}: its weights cannot be read; export the run again") from None
+    finite = all_finite(pack(theta)) and all_finite(pack(values))
+    if sha256(theta) != manifest.theta_sha256 or not finite:
+        raise CheckpointError(f"{path}: its weights are not those that were exported")
+    carry = dict(zip(carry_names, values, strict=True))
+    return MetaState(manifest.step, theta, names, carry)
+
+
+def _no_export(path: Path) -> ValueError:
+    return ValueError(
+        f"{path} is no file that `metatrain export` wrote, or a damaged one; give that, or the "
+        "folder of a run"
+    )
+
+
+class _Recipe(BaseModel):
+    inner_lr: float = Field(gt=0, allow_inf_nan=False)
+    inner_steps: int = Field(ge=0, le=10_000)
+
+
+class _Manifest(BaseModel):
+    """files: sha256 of each other file in the zip, by name."""
+
+    config: dict[str, Any]
+    examples: GivenTask
+    recipe: _Recipe
+    step: int = Field(ge=0)
+    theta_sha256: str
+    protocol: dict[str, Any]
+    origin: str
+    files: dict[str, str]
 
 
 def _examples(config: MetaConfig, manifest: checkpoint.Manifest) -> GivenTask:

@@ -122,6 +122,8 @@ def read_table(source: str) -> Table:
     if not path.is_file():
         if source.endswith(".toml"):
             raise ValueError(f"no such file: {source}")
+        if Path(source).is_file():
+            raise ValueError(f"{source}: configurations are files that end in .toml")
         raise ValueError(
             f"no preset is called '{source}'{suggest(source, presets())}; there are "
             f"{', '.join(presets())}, or give a file that ends in .toml"

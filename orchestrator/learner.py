@@ -14,6 +14,7 @@ from orchestrator.adapting import (
     change,
     check_model,
     check_model_file,
+    check_weights,
     diverged,
     probabilities,
     with_model_in,
@@ -66,6 +67,7 @@ class Learner:
                 built = with_model_in(built, Path(folder), source.model)
             self._runner = BlockRunner(built, self._family)
         check_model(source, self._runner.model_digest)
+        check_weights(source, self._runner.theta_layout.names, self._runner.theta_layout.shapes)
         self.classifies = source.examples.loss == "cross_entropy"
         self.recipe, self.protocol = source.recipe, source.protocol
 
@@ -95,19 +97,21 @@ class Learner:
         Args:
           inputs: as the run's tasks have them, [n, ...]: numbers, or images (float in [0, 1] of
             the size trained on, uint8 of any size, or paths).
-          targets: n classes, of any type that sorts, or values [n] or [n, num_outputs].
+          targets: n classes, told apart and sorted by their text, or values [n] or
+            [n, num_outputs].
           inner_steps, inner_lr: instead of those that validation chose; >= 0, > 0.
         Raises:
           ValueError: they are not what the model takes. NonFiniteError: the inner loop diverged.
         """
         recipe = change(self.recipe, inner_steps, inner_lr)
+        targets = targets if isinstance(targets, np.ndarray) else list(targets)
         examples = self._reader.inputs(inputs)
         if len(examples) != len(targets):
             raise ValueError(f"{len(examples)} inputs, but {len(targets)} targets; give as many")
         labels: Array | None = None
         classes = None
         if self.classifies:
-            texts = [str(target) for target in np.asarray(targets)]
+            texts = _names(targets)
             classes = find_classes(texts, self._artefact.examples.num_outputs)
             own = as_indices(texts, classes)
             labels = np.array([_first(targets, texts, name) for name in classes])
@@ -216,6 +220,22 @@ class Predictor:
     def _asking(self, inputs: Any) -> OwnTask:
         asked = self._learner.read_inputs(inputs)
         return replace(self._task, query_inputs=asked, rows=np.arange(len(asked)))
+
+
+def _names(targets: Any) -> list[str]:
+    """Classes by name.
+
+    Raises:
+      ValueError: they are not one for each example, or one is missing.
+    """
+    if np.ndim(targets) != 1:
+        raise ValueError(
+            f"targets of shape {list(np.shape(targets))}; a class for each input is needed, [n]"
+        )
+    for place, target in enumerate(targets):
+        if target is None or target != target:  # NaN
+            raise ValueError(f"targets[{place}] is {target}; every example needs a class")
+    return [str(target) for target in np.asarray(targets)]
 
 
 def _first(targets: Any, texts: Sequence[str], name: str) -> Any:

@@ -105,7 +105,7 @@ class ProgressView:
 def print_result(console: Console, result: Result, inner_steps: tuple[int, ...]) -> None:
     """Scores, and right below them the protocol under which they were measured."""
     console.print(_result_table(result, inner_steps))
-    console.print(f"protocol: {_protocol_line(result.protocol)}")
+    console.print(f"protocol: {_protocol_line(result.protocol)}", markup=False)
     console.print(f"tested: {result.checkpoint}, theta sha256 {result.theta_sha256}")
 
 

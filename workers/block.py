@@ -39,7 +39,8 @@ _MANY_TASKS = 64
 class BlockRunner:
     """A pure function of (weights, block), with what it costs to build: model, graph, data.
 
-    train_model: the one that theta belongs to. held_out: runs what is not training.
+    train_model: the one that theta belongs to, laid out as theta_layout says. held_out: runs what
+    is not training.
     model_digest: see `source_digest`.
     """
 
@@ -51,7 +52,7 @@ class BlockRunner:
         self._global_labels = has_global_labels(settings, family)
         self.train_model = make_train_model(settings, family)
         self.model_digest = source_digest(settings.model, self.train_model)
-        self._theta = theta_layout(settings, self.train_model)
+        self.theta_layout = theta_layout(settings, self.train_model)
         self._carry = carry_layout(settings, self.train_model)
         self._objective = Objective.of_tasks(settings, family, self.train_model)
         self._train_traces = 0
@@ -145,7 +146,7 @@ class BlockRunner:
 
     def _of_one_task(self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor) -> Any:
         """The function from a task to what is summed over tasks."""
-        model, theta = self.train_model, self._theta.split(vector)
+        model, theta = self.train_model, self.theta_layout.split(vector)
         objective = self._objective
 
         def one(task: Task) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
@@ -165,7 +166,7 @@ class BlockRunner:
         The tasks' gradients are then never written out. The tape must be in the compiled graph:
         around the call of it, XLA would compile anew at every theta.
         """
-        model, theta = self.train_model, self._theta.split(vector)
+        model, theta = self.train_model, self.theta_layout.split(vector)
         objective, outer_loss = self._objective, self._algorithm.outer_loss
         assert outer_loss is not None
 

@@ -17,6 +17,7 @@ from orchestrator.adapting import (
     change,
     check_model,
     check_model_file,
+    check_weights,
     depends_on_company,
     diverged,
     with_model_in,
@@ -85,7 +86,7 @@ def execute(request: Request) -> None:
         show(RESULTS, source, recipe, predictions, query.names)
         if request.out is not None:
             _write(request.out, as_table(predictions, query.names))
-            RESULTS.print(f"written: {request.out}")
+            RESULTS.print(f"written: {request.out}", markup=False)
         if files:
             _save_models(launched, source.state.weights, recipe, predictions, files)
 
@@ -94,9 +95,9 @@ def _read(request: Request, source: Artefact) -> tuple[Examples, list[OwnTask]]:
     reader = READERS[source.config.task.kind](source.config.task, source.examples)
     support = reader.read(request.support, "support", request.columns)
     query = reader.read(request.query, "query", request.columns)
+    tasks = make_tasks(source.examples, support, query)
     for note in [*support.notes, *query.notes]:
         show_note(note)
-    tasks = make_tasks(source.examples, support, query)
     fewest = min(len(task.query_inputs) for task in tasks)
     if warning := depends_on_company(source, fewest):
         show_note(warning)
@@ -121,6 +122,8 @@ def _launched(source: Artefact, verbose: bool) -> Iterator[Any]:
             launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
         try:
             check_model(source, launched.fingerprint.get("model", ""))
+            start = launched.initial_state()
+            check_weights(source, start.names, [array.shape for array in start.theta])
             yield launched
         finally:
             launched.close()
@@ -193,7 +196,7 @@ def _save_models(
                 f"{file}: in plain Keras the answers differ by up to {off:.2g}: there the queries "
                 "are normalized by fixed statistics, here each with the support set"
             )
-        RESULTS.print(f"model: {file}")
+        RESULTS.print(f"model: {file}", markup=False)
 
 
 def _model_files(given: Path | None, tasks: Sequence[OwnTask]) -> list[Path]:

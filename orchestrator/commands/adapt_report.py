@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from orchestrator.artefact import Artefact
 from orchestrator.predictions import Predictions, summary
@@ -33,7 +34,7 @@ def show(
     for name, scores in summary(predictions).items():
         shown = ", ".join(f"{_score(name, *scores[step])} after {step}" for step in steps)
         console.print(f"{name}: {shown} inner steps")
-    console.print(f"protocol: {_protocol(source, recipe, predictions)}")
+    console.print(f"protocol: {_protocol(source, recipe, predictions)}", markup=False)
 
 
 def _shown_steps(source: Artefact, recipe: Recipe) -> list[int]:
@@ -58,7 +59,8 @@ def _table(predictions: Sequence[Predictions], names: Sequence[str], steps: Sequ
         cells = [one.task.name] if several else []
         cells += [names[row]]
         cells += [_plain(one.target(query))] if known else []
-        table.add_row(*cells, *(_cell(one, step, query) for step in steps))
+        cells += [_cell(one, step, query) for step in steps]
+        table.add_row(*map(Text, cells))  # names may look like markup
     return table
 
 

@@ -50,7 +50,10 @@ def execute(source: str | None, overrides: list[str], workers: str | None, as_js
     if not as_json:
         _show("This installation", findings)
     consultation = Consultation([])
-    if subject and family and not _lacks(findings, "TensorFlow"):
+    if subject and _lacks(findings, "TensorFlow"):
+        skipped = "not looked at: TensorFlow does not start here"
+        consultation.findings.append(Finding("configuration", skipped, "note"))
+    elif subject and family:
         config, notes, num_actors = subject
         with waiting() as say:
             num_actors = 0 if _lacks(findings, "Ray") else num_actors

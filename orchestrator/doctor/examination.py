@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.doctor import address, installation, machine
-from orchestrator.doctor.child import in_child
+from orchestrator.doctor.child import ChildTimeoutError, in_child
 from orchestrator.doctor.finding import Finding
 from orchestrator.redact import redact
 from workers import runtime
 
 Say = Callable[[str], None]
+
+_BUSY = "this machine may be too busy, or lack memory: look with top, and try again"
 
 _TENSORFLOW_LIMIT_S, _RAY_LIMIT_S, _JOIN_LIMIT_S = 180.0, 120.0, 30.0
 
@@ -48,6 +50,9 @@ def _examine_tensorflow(say: Say) -> Iterator[Finding]:
     began = time.monotonic()
     try:
         seen = in_child(_start_tensorflow, say=say, limit_s=_TENSORFLOW_LIMIT_S)
+    except ChildTimeoutError as error:
+        yield Finding("TensorFlow", _line(error), "broken", _BUSY)
+        return
     except Exception as error:
         yield Finding("TensorFlow", _line(error), "broken", "install metatrain again with pip")
         return
@@ -61,6 +66,8 @@ def _examine_ray(say: Say, joins: bool) -> Finding:
     began = time.monotonic()
     try:
         there = in_child(_try_ray, say=say, limit_s=_JOIN_LIMIT_S if joins else _RAY_LIMIT_S)
+    except ChildTimeoutError as error:
+        return Finding("Ray", f"{_version('ray')}: {_line(error)}", "broken", _BUSY)
     except Exception as error:
         remedy = (
             "compare Ray's and Python's versions there (ray status), and the token"

@@ -14,7 +14,7 @@ from workers.errors import DataError
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask, ImagesTask
 from workers.tasks.image_cache import decode
-from workers.tasks.image_files import ZipImages, is_image
+from workers.tasks.image_files import ZipImages, images_in_no_folder, is_image
 from workers.tasks.image_folders import FolderImages, has_class_folders
 
 _FORMS = "a folder of CLASS/IMAGE files or of images, an image, a .zip, .csv or .parquet"
@@ -39,7 +39,7 @@ class ImageReader:
         path = Path(source).expanduser()
         if not path.exists():
             raise DataError(f"--{role} {source} does not exist; give {_FORMS}")
-        found = self._open(path, columns)
+        found = self._open(path, role, columns)
         if role == "support" and found.classes is None:
             raise DataError(
                 f"--{role} {source} has no classes; give a folder for each class, or a table with "
@@ -57,18 +57,25 @@ class ImageReader:
     def inputs(self, given: Any) -> Array:
         """float [n, H, W, C] as in training, uint8 [n, H, W(, C)] of any size, or paths."""
         if not isinstance(given, np.ndarray) and all(isinstance(x, str | Path) for x in given):
-            pixels = [self._decode(Path(path).read_bytes(), str(path)) for path in given]
+            pixels = [self._decode(_read_file(Path(path)), str(path)) for path in given]
             return np.stack(pixels).astype(np.float32) / np.float32(255)
-        found = np.asarray(given)
+        found = _as_array(given)
         if found.dtype == np.uint8:
+            _check_uint8(found)
             pixels = [self._decode(_as_png(image), f"inputs[{i}]") for i, image in enumerate(found)]
             return np.stack(pixels).astype(np.float32) / np.float32(255)
-        return checked(found.astype(np.float32), self._input_shape)
+        images = checked(found.astype(np.float32), self._input_shape)
+        if images.min() < 0 or images.max() > 1:
+            raise ValueError(
+                f"inputs hold values from {images.min():g} to {images.max():g}; float images are "
+                "in [0, 1], those in 0 .. 255 are uint8"
+            )
+        return images
 
-    def _open(self, path: Path, columns: Columns) -> _Found:
+    def _open(self, path: Path, role: Role, columns: Columns) -> _Found:
         suffix = path.suffix.lower()
         if path.is_file() and suffix in (".csv", ".parquet"):
-            return self._table(path, columns)
+            return self._table(path, role, columns)
         if columns.task:
             raise DataError(f"--task-column is for tables; {path} is none")
         if path.is_dir() and has_class_folders(path):
@@ -81,13 +88,15 @@ class ImageReader:
                 raise DataError(f"{path} holds no images; give {_FORMS}")
             return _Found(_read(files), None)
         if suffix == ".zip":
+            if role == "query" and (flat := images_in_no_folder(path)) is not None:
+                return _Found(flat, None)
             archive = ZipImages(path)
             return _Found(archive.images(), archive.class_names)
         if is_image(path.name):
             return _Found(((path.name, content) for _, content in _read([path])), None)
         raise DataError(f"{path} is no {_FORMS.removeprefix('a ')}")
 
-    def _table(self, path: Path, columns: Columns) -> _Found:
+    def _table(self, path: Path, role: Role, columns: Columns) -> _Found:
         image = columns.inputs or (self._task.image_column,)
         if len(image) != 1:
             raise DataError(f"--input-column {', '.join(image)}: an image is in one column")
@@ -95,11 +104,13 @@ class ImageReader:
         labels = (
             [columns.target] if columns.target else [label] if isinstance(label, str) else label
         )
-        names = [*labels, *([columns.task] if columns.task else [])]
+        names = [*labels, "label", *([columns.task] if columns.task else [])]
         table = ExampleTable(path, [*image, *names] if path.suffix.lower() == ".csv" else [])
         table.check(image[0], "--input-column")
-        if columns.target:
-            table.check(columns.target, "--target-column")
+        if not columns.target and not set(labels) <= set(table.column_names):
+            labels = ["label"]  # for those who did not name theirs as the run's data do
+        if role == "support":
+            table.check(labels[0], "--target-column")
         if columns.task:
             table.check(columns.task, "--task-column")
         classes = None
@@ -168,6 +179,34 @@ def _size(encoded: bytes) -> tuple[int, int, bool]:
     with Image.open(io.BytesIO(encoded)) as image:
         grey = image.mode in ("1", "L", "LA")
         return image.width, image.height, not grey
+
+
+def _read_file(path: Path) -> bytes:
+    if not path.is_file():
+        raise ValueError(f"inputs: there is no file {path}")
+    return path.read_bytes()
+
+
+def _as_array(given: Any) -> Array:
+    """Images of one size. Raises ValueError if they are none."""
+    try:
+        found: Array = np.asarray(given)
+        if found.dtype.kind not in "uif":
+            raise ValueError(f"of type {found.dtype}")
+    except ValueError as error:
+        raise ValueError(
+            f"inputs are no array of images [n, height, width, channels], nor paths ({error})"
+        ) from None
+    return found
+
+
+def _check_uint8(images: Array) -> None:
+    """Raise ValueError unless they are [n, height, width], grey, or [.., 1, 3 or 4]."""
+    if images.ndim != 3 and not (images.ndim == 4 and images.shape[-1] in (1, 3, 4)):
+        raise ValueError(
+            f"inputs of shape {list(images.shape)}; uint8 images are [n, height, width], or have "
+            "1, 3 or 4 channels besides"
+        )
 
 
 def _as_png(image: Array) -> bytes:

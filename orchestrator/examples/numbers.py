@@ -30,7 +30,7 @@ class NumberReader:
         table = ExampleTable(path, [columns.task] if columns.task else [])
         for name in inputs:
             table.check(name, "--input-column")
-        if role == "support" or columns.target:
+        if role == "support":
             table.check(target, "--target-column")
         targets = None
         if target in table.column_names:

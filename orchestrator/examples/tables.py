@@ -38,6 +38,9 @@ class ExampleTable:
             raise DataError(f"{path}: not a table that can be read ({reason})") from None
         if not self._table.num_rows:
             raise DataError(f"{path}: has no rows")
+        names = self._table.column_names
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise DataError(f"{path}: has the column {min(twice)!r} more than once; rename one")
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -50,7 +53,7 @@ class ExampleTable:
     def check(self, name: str, option: str) -> None:
         """Raise DataError if there is no such column; `option` is how another one is named."""
         if name not in self.column_names:
-            there = ", ".join(self.column_names)
+            there = ", ".join(map(repr, self.column_names))
             raise DataError(f"{self._path} has no column {name!r} ({option}); it has {there}")
 
     def texts(self, name: str) -> list[str]:
@@ -59,7 +62,9 @@ class ExampleTable:
         for row, value in enumerate(values):
             if value is None or value == "":
                 raise DataError(f"{self._path}: row {row} has no {name!r}")
-        return [str(value) for value in values]
+        # A column of whole numbers with a gap is one of floats: a class 1.0 is 1.
+        whole = (int(v) if isinstance(v, float) and v.is_integer() else v for v in values)
+        return [str(value) for value in whole]
 
     def values(self, name: str) -> list[Any]:
         """A column as Python values."""
@@ -80,7 +85,8 @@ class ExampleTable:
         if missing:
             raise DataError(f"{self._path}: row {missing[0]} has no {name!r} (empty, or NaN)")
         try:
-            found = np.asarray(values, np.float64).astype(np.float32).reshape(len(values), -1)
+            with np.errstate(over="ignore"):  # what is too large is told below
+                found = np.asarray(values, np.float64).astype(np.float32).reshape(len(values), -1)
         except (TypeError, ValueError):
             kind = self._table.schema.field(name).type
             raise DataError(f"{self._path}: column {name!r} holds {kind}, not numbers") from None

@@ -83,7 +83,7 @@ def test_a_file_of_another_version_is_refused(tmp_path):
             if name == "manifest.json":
                 content = content.replace(b'"format_version": 1', b'"format_version": 9')
             later.writestr(name, content)
-    with pytest.raises(ValueError, match=r"has format version 9, this metatrain reads 1; update"):
+    with pytest.raises(ValueError, match=r"has format version 9, this metatrain reads 1; export"):
         artefact.load(str(file))
 
 
@@ -196,3 +196,65 @@ def test_a_run_without_a_validated_checkpoint_is_refused(tmp_path):
     checkpoint.save(storage, state, unvalidated)
     with pytest.raises(ValueError, match="has no validated checkpoint"):
         artefact.load(storage.location)
+
+
+def rewritten(file, change, **contents):
+    """The golden file with its manifest changed by `change`, and other contents."""
+    with zipfile.ZipFile(GOLDEN) as golden, zipfile.ZipFile(file, "w") as other:
+        manifest = json.loads(golden.read("manifest.json"))
+        manifest = change(manifest) or manifest
+        for name in golden.namelist():
+            content = contents.get(name, golden.read(name))
+            if name == "manifest.json":
+                content = json.dumps(manifest).encode()
+            other.writestr(name, content)
+    return file
+
+
+def test_a_file_cannot_name_code_to_run(tmp_path):
+    """A user's model travels as a .keras file; a function to call is for those who train."""
+
+    def call(manifest):
+        manifest["config"]["model"] = {
+            "kind": "keras",
+            "source": "os:system",
+            "arguments": {"command": f"touch {tmp_path}/done"},
+        }
+
+    file = rewritten(tmp_path / "bad", call)
+    with pytest.raises(ValueError, match="lacks the user's model"):
+        Learner.load(file)
+    assert not (tmp_path / "done").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda m: [1], "is no file that"),
+        (lambda m: m.pop("format_version") and None, "is no file that"),
+        (lambda m: m.update(format_version="1"), "has format version '1'"),
+        (lambda m: m.update(format_version=True), "has format version True"),
+        (lambda m: m.pop("recipe") and None, r"manifest.json is not .* \(recipe: Field required"),
+        (lambda m: m["recipe"].update(inner_lr=-1), r"\(recipe.inner_lr: "),
+        (lambda m: m["recipe"].update(inner_steps=-3), r"\(recipe.inner_steps: "),
+        (lambda m: m.update(protocol=[]), r"\(protocol: "),
+        (lambda m: m.update(files=[]), r"\(files: "),
+        (lambda m: m.update(files={}), "its weights cannot be read"),
+        (lambda m: m.update(theta_sha256="0" * 64), "not those that were exported"),
+    ],
+)
+def test_a_manifest_that_export_does_not_write_is_told(tmp_path, change, match):
+    with pytest.raises((ValueError, CheckpointError), match=match):
+        artefact.load(str(rewritten(tmp_path / "bad", change)))
+
+
+def test_weights_that_are_not_finite_or_of_another_model_are_refused(tmp_path):
+    source = linear()
+    theta = [np.full((1, 1), np.nan, np.float32), source.state.theta[1]]
+    artefact.write(replace(source, state=replace(source.state, theta=theta)), tmp_path / "nan")
+    with pytest.raises(CheckpointError, match="not those that were exported"):
+        artefact.load(str(tmp_path / "nan"))
+    wide = replace(source, examples=GivenTask(loss="mse", input_shape=(2,), num_outputs=1))
+    artefact.write(wide, tmp_path / "wide")
+    with pytest.raises(ValueError, match="its weights are of another model"):
+        Learner.load(tmp_path / "wide")

@@ -218,7 +218,8 @@ def test_a_changed_model_is_not_adapted(tmp_path):
         ([1.0, 2.0], [1.0], {}, "2 inputs, but 1 targets"),
         ([1.0], [float("inf")], {}, "finite values"),
         ([1.0], [[1.0, 2.0]], {}, r"finite values \[n, 1\] are needed"),
-        ([1.0], [1.0], {"inner_steps": -1}, "inner_steps = -1; 0 to 10000"),
+        ([1.0], [1.0], {"inner_steps": -1}, "inner_steps = -1; whole numbers from 0 to 10000"),
+        ([1.0], [1.0], {"inner_steps": 1.5}, "inner_steps = 1.5; whole numbers"),
         ([1.0], [1.0], {"inner_lr": 0.0}, "inner_lr = 0; it must be above 0"),
         ([1.0], [1.0], {"inner_lr": float("nan")}, "inner_lr = nan"),
     ],
@@ -240,5 +241,10 @@ def test_a_task_has_two_classes_at_least_and_no_more_than_the_model(image_zip, i
         learner.adapt(pictures, ["a"] * 4)
     with pytest.raises(ValueError, match=r"has 4 classes .* at most 3 apart .* task\.ways=4"):
         learner.adapt(pictures, list("abcd"))
+    for labels in (["a", None, "b", "a"], [0.0, 1.0, float("nan"), 1.0]):
+        with pytest.raises(ValueError, match=r"targets\[\d\] is \w+; every example needs a class"):
+            learner.adapt(pictures, labels)
+    with pytest.raises(ValueError, match=r"targets of shape \[4, 3\]; a class for each"):
+        learner.adapt(pictures, np.eye(4, 3))
     with pytest.raises(ValueError, match="use predict"):
         learner_of(sinusoid()).adapt([1.0], [1.0]).predict_proba([1.0])

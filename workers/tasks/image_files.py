@@ -46,15 +46,31 @@ class ZipImages:
 
     def images(self) -> Iterator[tuple[str, bytes]]:
         """Each image as ("FILE.zip: member", encoded bytes)."""
-        with zipfile.ZipFile(self._file) as archive:
-            for member in self._members:
-                where = f"{self._file.name}: {member}"
-                try:
-                    encoded = archive.read(member)
-                # zipfile passes on what its decompressors and its password check raise.
-                except Exception as error:
-                    raise DataError(f"{where}: cannot be unpacked ({_line(error)})") from error
-                yield where, encoded
+        return _unpack(self._file, self._members)
+
+
+def images_in_no_folder(file: Path) -> Iterator[tuple[str, bytes]] | None:
+    """As `ZipImages.images`, where no image is in a folder; None where one is, or nothing is."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = sorted(name for name in archive.namelist() if is_image(name))
+    except (zipfile.BadZipFile, OSError):
+        return None
+    if not members or any("/" in name for name in members):
+        return None
+    return _unpack(file, members)
+
+
+def _unpack(file: Path, members: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(file) as archive:
+        for member in members:
+            where = f"{file.name}: {member}"
+            try:
+                encoded = archive.read(member)
+            # zipfile passes on what its decompressors and its password check raise.
+            except Exception as error:
+                raise DataError(f"{where}: cannot be unpacked ({_line(error)})") from error
+            yield where, encoded
 
 
 class ParquetImages:

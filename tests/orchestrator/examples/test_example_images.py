@@ -79,6 +79,40 @@ def test_a_csv_names_files_beside_it_and_keeps_classes_as_they_are_written(tmp_p
     np.testing.assert_allclose(found.inputs[1, ..., 0] * 255, picture(1, 1), rtol=1e-5)
 
 
+def test_a_query_table_needs_no_column_of_classes_whatever_the_supports_is_called(tmp_path):
+    write_folder(tmp_path, PICTURES)
+    support, query = text(tmp_path, "s.csv", "image,who\na/0.png,x\n"), tmp_path / "q.csv"
+    query.write_text("image\nb/0.png\n")
+    named = Columns(target="who")
+    assert (read(support, columns=named).targets, read(query, "query", named).targets) == (
+        ["x"],
+        None,
+    )
+
+
+def test_classes_are_in_label_where_the_runs_own_columns_are_not(tmp_path):
+    write_folder(tmp_path, PICTURES)
+    file = text(tmp_path, "s.csv", "image,label\na/0.png,x\n")
+    assert read(file, label_column=("alphabet", "character")).targets == ["x"]
+    other = text(tmp_path, "o.csv", "image,name\na/0.png,x\n")
+    with pytest.raises(DataError, match=r"no column 'label' \(--target-column\); it has 'image'"):
+        read(other, label_column=("alphabet", "character"))
+
+
+def test_whole_numbers_are_the_same_classes_whatever_their_type(tmp_path):
+    pictures = [png(picture(0, 0)), png(picture(1, 0))]
+    whole = write_parquet(tmp_path / "a.parquet", image=pictures, label=[1, 2])
+    floats = write_parquet(tmp_path / "b.parquet", image=pictures, label=[1.0, 2.0])
+    assert read(whole).targets == read(floats).targets == ["1", "2"]
+
+
+def test_queries_may_be_a_zip_without_folders(tmp_path):
+    flat = write_zip(tmp_path / "q.zip", {"1.png": png(picture(0, 1))})
+    assert (read(flat, "query").names, read(flat, "query").targets) == (["1.png"], None)
+    with pytest.raises(DataError, match="is in no folder"):
+        read(flat)
+
+
 def test_images_are_made_what_the_runs_own_were_and_it_is_said(tmp_path):
     write_folder(tmp_path, {"a/0.png": png(coloured(size=12)), "b/0.png": png(picture(1, 0))})
     found = read(tmp_path, invert=True)
@@ -149,6 +183,12 @@ def table(folder, **columns):
         (np.zeros((2, 8, 8, 3), np.float32), r"inputs have shape \[2, 8, 8, 3\]"),
         (np.zeros((0, 8, 8, 1), np.float32), "inputs have shape"),
         (np.full((1, 8, 8, 1), np.nan, np.float32), r"inputs\[0\] is not finite"),
+        (np.full((1, 8, 8, 1), 255, np.float32), r"values from 255 to 255; .* \[0, 1\]"),
+        (np.zeros((40, 40), np.uint8), r"inputs of shape \[40, 40\]; uint8 images are"),
+        (np.zeros((2, 8, 8, 5), np.uint8), r"inputs of shape \[2, 8, 8, 5\]; uint8"),
+        (["gone.png"], r"inputs: there is no file gone\.png"),
+        ([None, None], "inputs are no array of images"),
+        ([np.zeros((8, 8, 1)), np.zeros((9, 9, 1))], "inputs are no array of images"),
     ],
 )
 def test_arrays_of_another_shape_are_refused(given, message):

@@ -35,10 +35,11 @@ def test_pairs_are_read_from_x_and_y(tmp_path):
 def test_queries_need_no_target(tmp_path):
     file = csv(tmp_path, "x\n1\n")
     assert read(file, "query").targets is None
-    with pytest.raises(DataError, match=r"no column 'y' \(--target-column\); it has x"):
+    with pytest.raises(DataError, match=r"no column 'y' \(--target-column\); it has 'x'"):
         read(file, "support")
+    assert read(file, "query", Columns(target="z")).targets is None
     with pytest.raises(DataError, match=r"no column 'z' \(--target-column\)"):
-        read(file, "query", Columns(target="z"))
+        read(file, "support", Columns(target="z"))
 
 
 def test_columns_are_named_and_several_make_an_input(tmp_path):
@@ -68,8 +69,10 @@ def test_a_column_of_lists_is_an_input(tmp_path):
         ("x,y\n1,2\nnan,3\n", r"row 1 has no 'x' \(empty, or NaN\)"),
         ("x,y\n1,2\n,3\n", r"row 1 has no 'x'"),
         ("x,y\n1,inf\n", r"row 0 has 'y' = inf; finite numbers"),
+        ("x,y\n1,1e300\n", r"row 0 has 'y' = 1e\+300; finite numbers"),
+        ("x,x,y\n1,1,1\n", r"has the column 'x' more than once; rename one"),
         ("x,y\n1,2\nfoo,3\n", r"column 'x' holds string, not numbers"),
-        ("a,b\n1,2\n", r"has no column 'x' \(--input-column\); it has a, b"),
+        ("a,b\n1,2\n", r"has no column 'x' \(--input-column\); it has 'a', 'b'"),
         ("x,y\n", "has no rows"),
         ("", "not a table that can be read"),
         ("x,y\n1,2,3\n", "not a table that can be read"),

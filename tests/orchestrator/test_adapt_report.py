@@ -1,0 +1,23 @@
+import io
+
+import numpy as np
+from rich.console import Console
+from test_artefact import linear
+
+from orchestrator.commands.adapt_report import show
+from orchestrator.own_tasks import OwnTask
+from orchestrator.predictions import Predictions
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are():
+    inputs = np.zeros((2, 1), np.float32)
+    classes = ["[red]apple", "[/b]"]
+    task = OwnTask("", classes, inputs, np.arange(2), inputs, np.arange(2), np.arange(2))
+    outputs = np.zeros((3, 2, 2), np.float32) + np.eye(2, dtype=np.float32)
+    console = Console(file=io.StringIO(), width=120)
+    source = linear()
+    one = Predictions.of(task, outputs)
+    show(console, source, source.recipe, [one], ["[x]pear.png", "[/y].png"])
+    text = console.file.getvalue()
+    for name in (*classes, "[x]pear.png", "[/y].png"):
+        assert name in text
