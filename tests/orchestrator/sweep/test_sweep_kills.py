@@ -15,7 +15,7 @@ from orchestrator import config as configuration
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-STEPS = 2400
+STEPS = 1200
 RUN = [f"outer.steps={STEPS}", "evaluation.every=300", "checkpoint.every=100"]
 RATES = [0.05, 1e9, 0.02, 0.01]
 

@@ -1,5 +1,6 @@
 """Sweeps over small runs, and what their runs give without a sweep."""
 
+import io
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,11 @@ def write_sweep(folder: Path, base: MetaConfig, sweep: dict[str, Any]) -> Path:
 
 
 def rows_of(out: Path) -> list[dict[str, Any]]:
-    """What sweep.parquet holds."""
-    return pq.read_table(out / "sweep.parquet").to_pylist()
+    """What sweep.parquet holds.
+
+    Read in one go: a sweep that is under way may put another in its place between two reads.
+    """
+    return pq.read_table(io.BytesIO((out / "sweep.parquet").read_bytes())).to_pylist()
 
 
 def theta_of(run: Path) -> tuple[int, str]:
