@@ -7,7 +7,7 @@ import numpy as np
 from orchestrator.config import MetaConfig
 from workers.batches import draw_batches
 from workers.protocol import Array, Block, Draw, Kind, Recipe, Specs, Split, take
-from workers.tasks.family import TaskFamily
+from workers.tasks.family import TaskFamily, ways_of
 
 
 def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Block]:
@@ -21,7 +21,7 @@ def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Bloc
             draw,
             0,
             num_tasks,
-            task.shots * getattr(task, "ways", 1),
+            task.shots * ways_of(family),
             algorithm.inner_steps,
             algorithm.inner_batch,
         )
@@ -50,7 +50,7 @@ def held_out_blocks(
     draw = Draw(evaluation.seed, split, 0)
     specs = dict(family.sample(draw, 0, num_tasks, shots, queries))
     if evaluation.inner_batch is not None:
-        examples = shots * getattr(task, "ways", 1)
+        examples = shots * ways_of(family)
         specs["batches"] = draw_batches(
             draw, 0, num_tasks, examples, recipe.inner_steps, evaluation.inner_batch
         )

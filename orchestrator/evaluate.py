@@ -11,6 +11,7 @@ from orchestrator.config import MetaConfig
 from orchestrator.pool import Pool
 from workers.errors import NonFiniteError
 from workers.protocol import Recipe, Weights
+from workers.scores import METRICS, sign_of
 from workers.tasks.family import TaskFamily
 
 Score = dict[str, float]
@@ -25,12 +26,13 @@ BY_BATCH = {
 
 def headline_metric(family: TaskFamily) -> tuple[str, Literal[1, -1]]:
     """What decides between checkpoints and recipes: its name, and 1 if more is better."""
-    return ("accuracy", 1) if family.loss == "cross_entropy" else ("loss", -1)
+    name = METRICS[family.loss][0]
+    return name, sign_of(name)
 
 
 def metric_names(family: TaskFamily) -> tuple[str, ...]:
     """What held-out tasks are scored by."""
-    return ("accuracy", "loss") if family.loss == "cross_entropy" else ("loss",)
+    return METRICS[family.loss]
 
 
 def recipes(config: MetaConfig) -> list[Recipe]:

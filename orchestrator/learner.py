@@ -23,10 +23,11 @@ from orchestrator.adapting import (
 )
 from orchestrator.artefact import Artefact
 from orchestrator.examples.registry import READERS
-from orchestrator.own_tasks import OwnTask, as_indices, find_classes, specs_of
+from orchestrator.own_tasks import OwnTask, as_indices, classes_of, specs_of
 from workers import runtime
 from workers.errors import MetatrainError
 from workers.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
+from workers.scores import CLASSIFYING
 
 
 class Learner:
@@ -68,7 +69,7 @@ class Learner:
             self._runner = BlockRunner(built, self._family)
         check_model(source, self._runner.model_digest)
         check_weights(source, self._runner.theta_layout.names, self._runner.theta_layout.shapes)
-        self.classifies = source.examples.loss == "cross_entropy"
+        self.classifies = source.examples.loss in CLASSIFYING
         self.recipe, self.protocol = source.recipe, source.protocol
 
     @classmethod
@@ -112,7 +113,7 @@ class Learner:
         classes = None
         if self.classifies:
             texts = _names(targets)
-            classes = find_classes(texts, self._artefact.examples.num_outputs)
+            classes = classes_of(self._artefact.examples, texts)
             own = as_indices(texts, classes)
             labels = np.array([_first(targets, texts, name) for name in classes])
         else:
@@ -121,9 +122,7 @@ class Learner:
         return Predictor(self, task, recipe, labels)
 
     def _values(self, targets: Any) -> Array:
-        found = np.asarray(targets, np.float32)
-        if found.ndim == 1:
-            found = found[:, None]
+        found = self._reader.targets(targets)
         wanted = self._artefact.examples.num_outputs
         if found.shape[1:] != (wanted,) or not np.isfinite(found).all():
             raise ValueError(
@@ -149,6 +148,14 @@ class Learner:
         task = Task(support_x, support_y, query_x, query_y, np.zeros((0, 0), np.int32), seed)
         return self._runner.held_out.answer(adapted, task)
 
+    def assemble(self, task: OwnTask) -> OwnTask:
+        """The task as the model takes it."""
+        return self._reader.assemble(task)
+
+    def values(self, outputs: Array) -> Array:
+        """What the model of regression answers, in the user's own units."""
+        return self._reader.values(outputs)
+
     def read_inputs(self, given: Any) -> Array:
         """Inputs as the model takes them, float32 [n, ...]."""
         return self._reader.inputs(given)
@@ -173,13 +180,13 @@ class Predictor:
     def __init__(self, learner: Learner, task: OwnTask, recipe: Recipe, classes: Array | None):
         self._learner, self._task = learner, task
         self.recipe, self.classes = recipe, classes
-        found = learner.run("adapt", task, recipe)
+        found = learner.run("adapt", learner.assemble(task), recipe)
         self._adapted = Adapted(found["theta"], found["statistics"])
 
     def predict(self, inputs: Any) -> Array:
         """A class for each input, or values float32 [n, num_outputs]."""
         if self.classes is None:
-            return self._outputs(inputs)
+            return self._learner.values(self._outputs(inputs))
         best: Array = self.classes[self.predict_proba(inputs).argmax(-1)]
         return best
 
@@ -199,7 +206,9 @@ class Predictor:
         Where they still move much from one step to the next, a few examples decide little.
         """
         outputs = self._learner.run("predict", self._asking(inputs), self.recipe)["outputs"]
-        return outputs if self.classes is None else probabilities(outputs, len(self.classes))
+        if self.classes is None:
+            return self._learner.values(outputs)
+        return probabilities(outputs, len(self.classes))
 
     def save(self, file: str | Path, inputs: Any = None) -> None:
         """Write a .keras file that plain Keras loads; it answers in logits, or values.
@@ -211,7 +220,9 @@ class Predictor:
           ValueError: `file` exists, or does not end in .keras.
         """
         path = check_model_file(Path(file).expanduser())
-        seen = self._task.support_inputs if inputs is None else self._learner.read_inputs(inputs)
+        asked = self._task.support_inputs if inputs is None else self._learner.read_inputs(inputs)
+        task = replace(self._task, query_inputs=asked)
+        seen = self._learner.assemble(task).query_inputs
         self._learner.save(self._adapted, seen, path)
 
     def _outputs(self, inputs: Any) -> Array:
@@ -219,7 +230,8 @@ class Predictor:
 
     def _asking(self, inputs: Any) -> OwnTask:
         asked = self._learner.read_inputs(inputs)
-        return replace(self._task, query_inputs=asked, rows=np.arange(len(asked)))
+        task = replace(self._task, query_inputs=asked, rows=np.arange(len(asked)))
+        return self._learner.assemble(task)
 
 
 def _names(targets: Any) -> list[str]:
@@ -239,4 +251,5 @@ def _names(targets: Any) -> list[str]:
 
 
 def _first(targets: Any, texts: Sequence[str], name: str) -> Any:
-    return np.asarray(targets)[texts.index(name)]
+    """A class as the user gave it; by its name, where no example is of it."""
+    return np.asarray(targets)[texts.index(name)] if name in texts else name

@@ -9,6 +9,7 @@ from orchestrator.config import MetaConfig
 from orchestrator.examples.examples import Examples
 from workers.batches import draw_batches
 from workers.protocol import Array, Block, Draw, Kind, Recipe, Specs
+from workers.scores import CLASSIFYING
 from workers.settings.tasks import GivenTask
 
 
@@ -55,9 +56,9 @@ def _make_task(examples: GivenTask, name: str, support: Examples, query: Example
     classes = None
     support_targets, query_targets = support.targets, query.targets
     assert support_targets is not None
-    if examples.loss == "cross_entropy":
+    if examples.loss in CLASSIFYING:
         labels = [str(support_targets[i]) for i in ours]
-        classes = find_classes(labels, examples.num_outputs, name)
+        classes = classes_of(examples, labels, name)
         own = as_indices(labels, classes)
         asked = None
         if query_targets is not None:
@@ -68,14 +69,24 @@ def _make_task(examples: GivenTask, name: str, support: Examples, query: Example
     return OwnTask(name, classes, support.inputs[ours], own, query.inputs[rows], asked, rows)
 
 
-def find_classes(labels: Sequence[str], num_outputs: int, task: str = "") -> list[str]:
-    """The classes of a support set, sorted: class i is output i.
+def classes_of(examples: GivenTask, labels: Sequence[str], task: str = "") -> list[str]:
+    """What the outputs stand for: the run's own classes, or those of a support set, sorted.
 
     Raises:
-      ValueError: there are more than `num_outputs`, or less than two.
+      ValueError: a label is none of the run's classes; or there are more classes than outputs, or
+        less than two.
     """
-    classes = sorted(set(labels))
     of = f"the task {task!r}" if task else "the support set"
+    fixed: list[str] | None = examples.preparation.get("classes")
+    if fixed is not None:
+        unknown = sorted(set(labels) - set(fixed))
+        if unknown:
+            raise ValueError(
+                f"{of} has the class {unknown[0]!r}, the run's classes are {', '.join(fixed)}"
+            )
+        return list(fixed)
+    num_outputs = examples.num_outputs
+    classes = sorted(set(labels))
     if len(classes) > num_outputs:
         raise ValueError(
             f"{of} has {len(classes)} classes ({', '.join(classes[:6])}"

@@ -1,6 +1,6 @@
 """What adapted models answer, as a table, and how good it is where the truth is known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +16,25 @@ class Predictions:
     """Of one task, before and after each inner step.
 
     answers: probabilities [inner_steps + 1, queries, classes], or values [.., num_outputs].
+    targets: of the queries, indices of classes or values; None where nobody knows them.
     """
 
     task: OwnTask
     answers: Array
+    targets: Array | None
 
     @classmethod
-    def of(cls, task: OwnTask, outputs: Array) -> "Predictions":
-        """From what the model gives: logits, or values, [inner_steps + 1, queries, outputs]."""
+    def of(cls, task: OwnTask, outputs: Array, values: Callable[[Array], Array]) -> "Predictions":
+        """From what the model gives.
+
+        Args:
+          outputs: logits, or values, [inner_steps + 1, queries, outputs].
+          values: puts values into the user's own units.
+        """
+        targets = task.query_targets
         if task.classes is None:
-            return cls(task, outputs)
-        return cls(task, probabilities(outputs, len(task.classes)))
+            return cls(task, values(outputs), None if targets is None else values(targets))
+        return cls(task, probabilities(outputs, len(task.classes)), targets)
 
     @property
     def inner_steps(self) -> int:
@@ -42,7 +50,7 @@ class Predictions:
 
     def target(self, query: int) -> Any:
         """The truth, in the same form; None where nobody knows it."""
-        targets = self.task.query_targets
+        targets = self.targets
         if targets is None:
             return None
         if self.task.classes is not None:
@@ -52,7 +60,7 @@ class Predictions:
 
     def scores(self) -> dict[str, Array] | None:
         """Accuracy, or mean squared error, after each inner step: [inner_steps + 1]."""
-        targets = self.task.query_targets
+        targets = self.targets
         if targets is None:
             return None
         if self.task.classes is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.launch import ray_is_running
 from orchestrator.loop import StepReport
 from orchestrator.pool import Incidents, Pool
+from workers.scores import OWN
 
 _SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0]
 _INCIDENTS = {
@@ -54,7 +55,8 @@ class RayMetrics(NoMetrics):
         make(Gauge, "actors", "actors that are ready")
         make(Gauge, "loss_before", "support loss before adapting, mean of the last step's tasks")
         make(Gauge, "loss_after", "query loss after adapting, mean of the last step's tasks")
-        make(Gauge, "accuracy", "on queries after adapting, mean of the last step's tasks")
+        for name in OWN:
+            make(Gauge, name, "on queries after adapting, mean of the last step's tasks")
         for name, description in (
             ("outer_step_seconds", "an outer step"),
             ("block_seconds", "a call of an actor, from when it could begin to its answer"),
@@ -78,7 +80,7 @@ class RayMetrics(NoMetrics):
         made["outer_step"].set(report.step)
         made["tasks_per_second"].set(report.tasks / report.seconds)
         made["actors"].set(pool.num_ready)
-        for name in ("loss_before", "loss_after", "accuracy"):
+        for name in ("loss_before", "loss_after", *OWN):
             if name in report.metrics:
                 made[name].set(report.metrics[name])
         made["outer_step_seconds"].observe(report.seconds)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from orchestrator.result import Result
 from orchestrator.run import Progress as StepProgress
+from workers.scores import OWN
 
 _REDRAW_S = 0.1
 _LINE_S = 10.0
@@ -95,9 +96,11 @@ class ProgressView:
 
     def _line(self, tasks: int) -> str:
         smooth = self._smooth
-        accuracy = f"  accuracy {smooth['accuracy']:.3f}" if "accuracy" in smooth else ""
+        own = "".join(
+            f"  {name.replace('_', ' ')} {smooth[name]:.3f}" for name in OWN if name in smooth
+        )
         return (
-            f"loss {smooth['loss_before']:.3f} → {smooth['loss_after']:.3f}{accuracy}  "
+            f"loss {smooth['loss_before']:.3f} → {smooth['loss_after']:.3f}{own}  "
             f"{tasks / smooth['seconds']:.0f} tasks/s"
         )
 

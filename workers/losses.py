@@ -1,31 +1,74 @@
-"""Losses and metrics per example, and the objective that an algorithm minimizes."""
+"""Losses and metrics, and the objective that an algorithm minimizes."""
 
 import copy
-from collections.abc import Sequence
-from typing import Literal
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import tensorflow as tf
 
 from workers.models.functional import FunctionalModel, State
 from workers.protocol import Task
+from workers.scores import LossName
 from workers.settings.worker import WorkerSettings
-from workers.tasks.family import TaskFamily
+from workers.tasks.family import TaskFamily, ways_of
 
 Theta = Sequence[tf.Tensor]
 Metrics = dict[str, tf.Tensor]
 
 
 def mse(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Squared error, mean over output dimensions: [n, d], [n, d] -> [n]."""
-    return tf.reduce_mean(tf.square(outputs - tf.cast(targets, outputs.dtype)), axis=-1)
+    """Mean squared error: [n, d], [n, d]."""
+    by_example = tf.reduce_mean(tf.square(outputs - tf.cast(targets, outputs.dtype)), axis=-1)
+    return tf.reduce_mean(by_example)
 
 
 def cross_entropy(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Softmax cross-entropy from logits: [n, classes], int [n] -> [n], nats."""
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
+    """Mean softmax cross-entropy from logits: [n, classes], int [n]; nats."""
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs))
 
 
-_LOSSES = {"mse": mse, "cross_entropy": cross_entropy}
+def next_token(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Mean cross-entropy over all tokens that there are, whichever text they stand in; nats.
+
+    Args:
+      outputs: logits [n, length, tokens]. targets: int [n, length]; below 0: there is none.
+    """
+    there = targets >= 0
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(targets, 0), outputs)
+    weights = tf.cast(there, losses.dtype)
+    return tf.reduce_sum(losses * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
+
+
+def _accuracy(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
+    predicted = tf.argmax(outputs, axis=-1, output_type=targets.dtype)
+    return tf.reduce_mean(tf.cast(predicted == targets, outputs.dtype))
+
+
+def _reciprocal_rank(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
+    """Of the right candidate, 1 at best; candidates that are as good count as better."""
+    right = tf.gather(outputs, targets, axis=-1, batch_dims=1)[..., None]
+    ranks = tf.reduce_sum(tf.cast(outputs >= right, outputs.dtype), axis=-1)
+    return tf.reduce_mean(1.0 / ranks)
+
+
+def _bits(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
+    return loss / math.log(2)
+
+
+class _Loss(NamedTuple):
+    """mean: (outputs, targets) -> scalar. metrics: (outputs, targets, that scalar) -> scalar."""
+
+    mean: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    metrics: Mapping[str, Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]]
+
+
+_LOSSES: dict[LossName, _Loss] = {
+    "mse": _Loss(mse, {}),
+    "cross_entropy": _Loss(cross_entropy, {"accuracy": _accuracy}),
+    "ranking": _Loss(cross_entropy, {"accuracy": _accuracy, "mrr": _reciprocal_rank}),
+    "next_token": _Loss(next_token, {"bits_per_character": _bits}),
+}
 
 
 class Objective:
@@ -47,7 +90,7 @@ class Objective:
     def __init__(
         self,
         model: FunctionalModel,
-        loss: Literal["mse", "cross_entropy"],
+        loss: LossName,
         inner_loss: Literal["mean", "sum_over_shots"],
         ways: int,
         statistics: Literal["batch", "support", "running"] = "batch",
@@ -55,7 +98,6 @@ class Objective:
         self.model = model
         self.statistics = statistics
         self._loss = _LOSSES[loss]
-        self._classifies = loss == "cross_entropy"
         self.inner_scale = float(ways) if inner_loss == "sum_over_shots" else 1.0
 
     @classmethod
@@ -63,9 +105,8 @@ class Objective:
         cls, settings: WorkerSettings, family: TaskFamily, model: FunctionalModel
     ) -> "Objective":
         """What `settings` say of the tasks of `family`."""
-        ways = family.num_outputs if family.loss == "cross_entropy" else 1
         inner_loss = settings.algorithm.inner_loss
-        return cls(model, family.loss, inner_loss, ways, settings.model.statistics)
+        return cls(model, family.loss, inner_loss, ways_of(family), settings.model.statistics)
 
     def of(self, model: FunctionalModel) -> "Objective":
         """The same objective of another model."""
@@ -78,7 +119,7 @@ class Objective:
     ) -> tuple[tf.Tensor, State]:
         """The scalar loss that inner steps descend, and the state after it."""
         outputs, state = self.model.apply(theta, state, inputs)
-        return tf.reduce_mean(self._loss(outputs, targets)) * self.inner_scale, state
+        return self._loss.mean(outputs, targets) * self.inner_scale, state
 
     def outer(self, theta: Theta, state: State, task: Task) -> tuple[tf.Tensor, Metrics, State]:
         """The scalar query loss in training, the metrics that go with it, and the state after."""
@@ -91,12 +132,9 @@ class Objective:
 
     def score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, Metrics]:
         """Scalar loss and metrics of given outputs."""
-        loss = tf.reduce_mean(self._loss(outputs, targets))
-        metrics = {"loss": loss}
-        if self._classifies:
-            predicted = tf.argmax(outputs, axis=-1, output_type=targets.dtype)
-            metrics["accuracy"] = tf.reduce_mean(tf.cast(predicted == targets, outputs.dtype))
-        return loss, metrics
+        loss = self._loss.mean(outputs, targets)
+        found = {name: of(outputs, targets, loss) for name, of in self._loss.metrics.items()}
+        return loss, {"loss": loss, **found}
 
     def _queries(
         self, theta: Theta, state: State, task: Task, training: bool

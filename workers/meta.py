@@ -86,12 +86,12 @@ def initial(settings: WorkerSettings, family: TaskFamily) -> Initial:
 def make_train_model(settings: WorkerSettings, family: TaskFamily) -> FunctionalModel:
     """The model whose weights theta are."""
     num_outputs = num_train_outputs(settings, family)
-    return make_model(settings.model, family.input_shape, num_outputs, settings.seed)
+    return _make(settings, family, num_outputs)
 
 
 def make_test_model(settings: WorkerSettings, family: TaskFamily) -> FunctionalModel:
     """The model that adapts to a held-out task, where it is not the one in training."""
-    return make_model(settings.model, family.input_shape, family.num_outputs, settings.seed)
+    return _make(settings, family, family.num_outputs)
 
 
 def has_global_labels(settings: WorkerSettings, family: TaskFamily) -> bool:
@@ -113,6 +113,11 @@ def flatten(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
     if not arrays:
         return tf.zeros([0])
     return tf.concat([tf.reshape(array, [-1]) for array in arrays], axis=0)
+
+
+def _make(settings: WorkerSettings, family: TaskFamily, num_outputs: int) -> FunctionalModel:
+    shape, tokens = family.input_shape, family.num_tokens
+    return make_model(settings.model, shape, num_outputs, settings.seed, tokens)
 
 
 def _extend(arrays: list[Array], shapes: list[Shape], value: float) -> list[Array]:

@@ -28,7 +28,7 @@ from orchestrator.artefact import Artefact
 from orchestrator.commands.adapt_report import show
 from orchestrator.commands.common import NOTES, RESULTS, check_machine, show_note, waiting
 from orchestrator.config import MetaConfig
-from orchestrator.examples.examples import Columns, Examples
+from orchestrator.examples.examples import Columns, Examples, Reader
 from orchestrator.examples.registry import READERS
 from orchestrator.own_tasks import OwnTask, blocks_of, make_tasks
 from orchestrator.predictions import Predictions, as_table
@@ -74,11 +74,12 @@ def execute(request: Request) -> None:
     check_machine(config)
     source = replace(source, config=config)
     recipe = change(source.recipe, request.inner_steps, request.inner_lr)
-    query, tasks = _read(request, source)
+    reader = READERS[source.config.task.kind](source.config.task, source.examples)
+    query, tasks = _read(request, source, reader)
     files = _model_files(request.save_model, tasks)
     with _launched(source, request.verbose) as launched:
         started_s = time.monotonic() - began
-        predictions = _predict(launched, source.state.weights, tasks, recipe)
+        predictions = _predict(launched, source.state.weights, tasks, recipe, reader)
         NOTES.print(
             f"first prediction after {time.monotonic() - began:.1f} s, {started_s:.1f} of them "
             f"until {launched.pool.name} was ready"
@@ -88,16 +89,16 @@ def execute(request: Request) -> None:
             _write(request.out, as_table(predictions, query.names))
             RESULTS.print(f"written: {request.out}", markup=False)
         if files:
-            _save_models(launched, source.state.weights, recipe, predictions, files)
+            _save_models(launched, source.state.weights, recipe, predictions, files, reader)
 
 
-def _read(request: Request, source: Artefact) -> tuple[Examples, list[OwnTask]]:
-    reader = READERS[source.config.task.kind](source.config.task, source.examples)
+def _read(request: Request, source: Artefact, reader: Reader) -> tuple[Examples, list[OwnTask]]:
     support = reader.read(request.support, "support", request.columns)
     query = reader.read(request.query, "query", request.columns)
     tasks = make_tasks(source.examples, support, query)
     for note in [*support.notes, *query.notes]:
         show_note(note)
+    tasks = [reader.assemble(task) for task in tasks]
     fewest = min(len(task.query_inputs) for task in tasks)
     if warning := depends_on_company(source, fewest):
         show_note(warning)
@@ -141,7 +142,7 @@ def _handed_over(source: Artefact, folder: Path) -> MetaConfig:
 
 
 def _predict(
-    launched: Any, weights: Any, tasks: Sequence[OwnTask], recipe: Recipe
+    launched: Any, weights: Any, tasks: Sequence[OwnTask], recipe: Recipe, reader: Reader
 ) -> list[Predictions]:
     found = _run(launched, weights, tasks, recipe, "predict")
     predictions = []
@@ -149,7 +150,7 @@ def _predict(
         outputs = answers["outputs"]
         if not np.isfinite(outputs).all():
             raise diverged(recipe, task.name)
-        predictions.append(Predictions.of(task, outputs))
+        predictions.append(Predictions.of(task, outputs, reader.values))
     return predictions
 
 
@@ -178,6 +179,7 @@ def _save_models(
     recipe: Recipe,
     predictions: Sequence[Predictions],
     files: Sequence[Path],
+    reader: Reader,
 ) -> None:
     """Write each task's model, and say where plain Keras answers otherwise than was shown."""
     from workers.models.plain import save_plain
@@ -189,7 +191,7 @@ def _save_models(
         file.parent.mkdir(exist_ok=True)
         adapted = Adapted(found["theta"], found["statistics"])
         answers = save_plain(worker, family, adapted, one.task.query_inputs, file)
-        again = Predictions.of(one.task, answers[None]).answers[0]
+        again = Predictions.of(one.task, answers[None], reader.values).answers[0]
         off = float(np.abs(again - one.answers[-1]).max())
         if off > _SAME:
             show_note(

@@ -25,6 +25,7 @@ from orchestrator.sweep.resources import bundles, count_of, num_actors
 from orchestrator.sweep.settings import SweepSettings, read_sweep, title_of
 from orchestrator.sweep.space import check_space, configure, points
 from workers.errors import MetatrainError
+from workers.scores import sign_of
 from workers.tasks.family import TaskFamily
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _objective(sweep: SweepSettings, family: TaskFamily) -> tuple[str, str]:
         raise ValueError(
             f"metric = '{metric}' is not measured on these tasks; there are {', '.join(known)}"
         )
-    return metric, sweep.mode or ("max" if metric == "accuracy" else "min")
+    return metric, sweep.mode or ("max" if sign_of(metric) > 0 else "min")
 
 
 def _search(

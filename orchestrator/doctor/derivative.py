@@ -36,7 +36,9 @@ def look_at_layers(config: MetaConfig, family: TaskFamily) -> Layers:
 
     functional = make_train_model(config.worker, family)
     batch_statistics = config.model.statistics != "running"
-    survey = survey_second_derivatives(functional.keras_model, family.input_shape, batch_statistics)
+    survey = survey_second_derivatives(
+        functional.keras_model, family.input_shape, batch_statistics, family.num_tokens
+    )
     needed = _needed(config, functional)
     faults = [
         Fault(layer.name, type(layer).__name__, reason, needed is None or id(layer) in needed)

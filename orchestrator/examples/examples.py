@@ -1,9 +1,15 @@
 """One's own examples, as they come from a file or an array."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from workers.protocol import Array
+
+if TYPE_CHECKING:
+    from orchestrator.own_tasks import OwnTask
 
 #: What they are for: to adapt to, or to be predicted.
 Role = Literal["support", "query"]
@@ -38,9 +44,10 @@ class Examples:
     notes: list[str] = field(default_factory=list)
 
 
-class Reader(Protocol):
+class Reader(ABC):
     """How examples of a task family come in."""
 
+    @abstractmethod
     def read(self, source: str, role: Role, columns: Columns) -> Examples:
         """Read a file or folder; a support set must have targets, queries may.
 
@@ -48,9 +55,23 @@ class Reader(Protocol):
           DataError: it cannot be read, or is not what the model takes.
         """
 
+    @abstractmethod
     def inputs(self, given: Any) -> Array:
         """Inputs that are given in memory: float32 [n, *input_shape].
 
         Raises:
           ValueError: they have another shape, or are not finite.
         """
+
+    def targets(self, given: Any) -> Array:
+        """Values in the user's own units, as the model is given them: float32 [n, outputs]."""
+        found: Array = np.asarray(given, np.float32)
+        return found[:, None] if found.ndim == 1 else found
+
+    def values(self, outputs: Array) -> Array:
+        """What a model of regression answers, or is given as targets, in the user's own units."""
+        return outputs
+
+    def assemble(self, task: "OwnTask") -> "OwnTask":
+        """The task as the model takes it, where that is not example by example."""
+        return task

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from orchestrator.examples.examples import Columns, Examples, Role
+from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from orchestrator.examples.numbers import checked
-from orchestrator.examples.tables import ExampleTable
 from workers.errors import DataError
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask, ImagesTask
 from workers.tasks.image_cache import decode
 from workers.tasks.image_files import ZipImages, images_in_no_folder, is_image
 from workers.tasks.image_folders import FolderImages, has_class_folders
+from workers.tasks.rows import Rows
 
 _FORMS = "a folder of CLASS/IMAGE files or of images, an image, a .zip, .csv or .parquet"
 
@@ -28,7 +28,7 @@ class _Found(NamedTuple):
     tasks: list[str] | None = None
 
 
-class ImageReader:
+class ImageReader(Reader):
     """Images of any size, made what the run's own were."""
 
     def __init__(self, task: ImagesTask, shapes: GivenTask):
@@ -105,7 +105,8 @@ class ImageReader:
             [columns.target] if columns.target else [label] if isinstance(label, str) else label
         )
         names = [*labels, "label", *([columns.task] if columns.task else [])]
-        table = ExampleTable(path, [*image, *names] if path.suffix.lower() == ".csv" else [])
+        names_files = path.suffix.lower() == ".csv"
+        table = Rows(path, [*image, *names] if names_files else [])
         table.check(image[0], "--input-column")
         if not columns.target and not set(labels) <= set(table.column_names):
             labels = ["label"]  # for those who did not name theirs as the run's data do
@@ -117,7 +118,8 @@ class ImageReader:
         if all(name in table.column_names for name in labels):
             classes = ["/".join(row) for row in zip(*map(table.texts, labels), strict=True)]
         tasks = table.texts(columns.task) if columns.task else None
-        return _Found(_of_rows(path, table.values(image[0])), classes, tasks)
+        cells: Sequence[Any] = (table.texts if names_files else table.values)(image[0])
+        return _Found(_of_rows(path, cells), classes, tasks)
 
     def _decode(self, encoded: bytes, where: str) -> Array:
         pixels = decode(encoded, where, self._task.image_size, self._task.channels)

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.examples.examples import Columns, Examples, Role
-from orchestrator.examples.tables import SUFFIXES, ExampleTable
+from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from workers.errors import DataError
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask
+from workers.tasks.rows import SUFFIXES, Rows
 
 
-class NumberReader:
+class NumberReader(Reader):
     """Inputs in the column `x` and targets in `y`, or in those that are named."""
 
     def __init__(self, task: Any, shapes: GivenTask):
@@ -27,7 +27,7 @@ class NumberReader:
             what = "is no file" if not path.is_file() else "is no table"
             raise DataError(f"--{role} {source} {what}; give a {' or '.join(SUFFIXES)} file")
         inputs, target = columns.inputs or ("x",), columns.target or "y"
-        table = ExampleTable(path, [columns.task] if columns.task else [])
+        table = Rows(path, [columns.task] if columns.task else [])
         for name in inputs:
             table.check(name, "--input-column")
         if role == "support":

@@ -8,6 +8,7 @@ from typing import Literal
 from orchestrator.page.numbers import count, score
 from orchestrator.page.run_folder import RunFolder
 from orchestrator.page.training_curves import INCIDENTS, VALIDATION, cumulated, metrics_of
+from workers.scores import METRICS, sign_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,10 @@ def _objective(run: RunFolder) -> tuple[str, int]:
     """What decides, and 1 if more of it is better; before the evaluation by what is logged."""
     if run.result is not None:
         return run.result.metric, run.result.sign
-    return ("accuracy", 1) if "accuracy" in metrics_of(run.rows) else ("loss", -1)
+    logged = metrics_of(run.rows)
+    deciding = {metrics[0] for metrics in METRICS.values()} - {"loss"}
+    name = next((name for name in logged if name in deciding), "loss")
+    return name, sign_of(name)
 
 
 def _incidents(run: RunFolder) -> Iterator[Finding]:

@@ -5,11 +5,18 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from workers.protocol import Array, Episode
+from workers.tasks.words import Words
 
 _LEGEND_COLUMNS = 3  # for each task
 
 
-def draw(episodes: Episode, outputs: Array, inner_steps: Sequence[int], title: str) -> Figure:
+def draw(
+    episodes: Episode,
+    outputs: Array,
+    inner_steps: Sequence[int],
+    title: str,
+    words: Sequence[Words] = (),
+) -> Figure:
     """One panel per task.
 
     Args:

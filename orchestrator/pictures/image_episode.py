@@ -8,13 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workers.protocol import Array, Episode
+from workers.tasks.words import Words
 
 _MAX_QUERIES = 10
 _COLUMNS = 5  # still read on a phone
 _IMAGE_INCHES, _CAPTION_INCHES, _TITLE_INCHES = 0.85, 0.28, 0.4
 
 
-def draw(episodes: Episode, outputs: Array, inner_steps: Sequence[int], title: str) -> Figure:
+def draw(
+    episodes: Episode,
+    outputs: Array,
+    inner_steps: Sequence[int],
+    title: str,
+    words: Sequence[Words] = (),
+) -> Figure:
     """The first task: one support image per class above, queries with predictions below.
 
     Args:

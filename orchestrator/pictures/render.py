@@ -11,13 +11,20 @@ from matplotlib.figure import Figure
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.page.html import svg
-from orchestrator.pictures import curves, image_episode
+from orchestrator.pictures import confusion, curves, image_episode, predicted, text_episode
 from orchestrator.pool import Pool
 from orchestrator.storage import Storage
 from workers.protocol import Array, Block, Episode, Recipe, Weights
 from workers.tasks.family import TaskFamily
+from workers.tasks.words import Words
 
-PICTURES: dict[str, ModuleType] = {"curves": curves, "image_episode": image_episode}
+PICTURES: dict[str, ModuleType] = {
+    "curves": curves,
+    "image_episode": image_episode,
+    "predicted": predicted,
+    "confusion": confusion,
+    "text_episode": text_episode,
+}
 
 #: How the pictures of single tasks are called in a run's folder.
 FOLDER = "pictures"
@@ -51,25 +58,33 @@ def render(
     episodes = [family.build(block.specs) for block in blocks]
     stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
     steps = sorted(set(config.evaluation.inner_steps))
-    return draw(family.picture, stacked, outputs, steps, config.name)
+    words = [each for block in blocks for each in family.words(block.specs)]
+    return draw(family.picture, stacked, outputs, steps, config.name, words)
 
 
 def draw(
-    picture: str, episodes: Episode, outputs: Array, inner_steps: Sequence[int], name: str
+    picture: str,
+    episodes: Episode,
+    outputs: Array,
+    inner_steps: Sequence[int],
+    name: str,
+    words: Sequence[Words] = (),
 ) -> Pictures:
     """Draw tasks by the family's picture.
 
     Args:
       outputs: [tasks, inner_steps + 1, queries, ...], as the model answers.
-      inner_steps: which of them to draw. name: of the run, above the PNG.
+      inner_steps: which of them to draw. name: of the run, above the PNG. words: of each task,
+        where tasks have words.
     """
     drawing = PICTURES[picture]
     single = []
     for task in range(len(outputs)):
         episode = Episode(*(arrays[task : task + 1] for arrays in episodes))
-        figure = drawing.draw(episode, outputs[task : task + 1], inner_steps, "")
+        said = words[task : task + 1]
+        figure = drawing.draw(episode, outputs[task : task + 1], inner_steps, "", said)
         single.append(svg(figure, f"Test task {task + 1} before and after adaptation"))
-    return Pictures(_png(drawing.draw(episodes, outputs, inner_steps, name)), single)
+    return Pictures(_png(drawing.draw(episodes, outputs, inner_steps, name, words)), single)
 
 
 def _png(figure: Figure) -> bytes:

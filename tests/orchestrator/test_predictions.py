@@ -5,6 +5,10 @@ from orchestrator.own_tasks import OwnTask
 from orchestrator.predictions import Predictions, as_table, summary
 
 
+def as_they_are(values):
+    return values
+
+
 def task(name="", classes=None, targets=None, rows=(0, 1)):
     if targets is not None:
         targets = np.array(targets, np.int32 if classes else np.float32)
@@ -16,7 +20,7 @@ def task(name="", classes=None, targets=None, rows=(0, 1)):
 def of_classes(**options):
     """Two queries, one step: the first is always a, the second b only after it."""
     logits = np.array([[[2, 0, 9], [1, 0, 9]], [[3, 0, 9], [0, 1, 9]]], np.float32)
-    return Predictions.of(task(classes=["a", "b"], **options), logits)
+    return Predictions.of(task(classes=["a", "b"], **options), logits, as_they_are)
 
 
 def test_outputs_without_a_class_are_left_out():
@@ -33,7 +37,7 @@ def test_accuracy_is_that_after_each_inner_step():
 
 def test_the_error_is_the_mean_square():
     values = np.array([[[0.0], [0.0]], [[1.0], [3.0]]], np.float32)
-    found = Predictions.of(task(targets=[[1.0], [1.0]]), values)
+    found = Predictions.of(task(targets=[[1.0], [1.0]]), values, as_they_are)
     assert list(found.scores()["mse"]) == [1, 2]
     assert (found.predicted(-1, 1), found.target(0)) == (3.0, 1.0)
 
@@ -58,7 +62,7 @@ def test_the_table_has_a_row_for_each_query_in_the_order_of_the_query_set():
 
 def test_a_table_of_one_task_without_truth_lacks_these_columns():
     values = np.zeros((3, 2, 1), np.float32)
-    table = as_table([Predictions.of(task(), values)], ["a", "b"])
+    table = as_table([Predictions.of(task(), values, as_they_are)], ["a", "b"])
     assert table.column_names == ["query", "prediction", "by_inner_step"]
     assert table.to_pylist()[0]["by_inner_step"] == [0, 0, 0]
 
@@ -66,7 +70,8 @@ def test_a_table_of_one_task_without_truth_lacks_these_columns():
 def test_several_tasks_are_averaged_with_an_interval():
     values = np.zeros((1, 1, 1), np.float32)
     scored = [
-        Predictions.of(task(targets=[[error]], rows=(0,)), values) for error in (1.0, 2.0, 3.0)
+        Predictions.of(task(targets=[[error]], rows=(0,)), values, as_they_are)
+        for error in (1.0, 2.0, 3.0)
     ]
     squares = np.array([1.0, 4.0, 9.0])
     [(mean, interval)] = summary(scored)["mse"]

@@ -5,7 +5,7 @@ import pytest
 
 from workers.errors import DataError
 from workers.settings.tasks import ImagesTask
-from workers.tasks.splits import SPLITS, split_classes, split_hash
+from workers.tasks.splits import SPLITS, split_hash, split_names
 
 NAMES = [f"c{index:03}" for index in range(100)]
 
@@ -21,7 +21,7 @@ def write_split(tmp_path, content):
 
 
 def test_splits_are_disjoint_ascending_and_cover_all_classes():
-    splits = split_classes(NAMES, ImagesTask())
+    splits = split_names(NAMES, ImagesTask())
     joined = [index for split in SPLITS for index in splits[split].tolist()]
     assert sorted(joined) == list(range(100))
     assert all(splits[split].tolist() == sorted(splits[split].tolist()) for split in SPLITS)
@@ -38,16 +38,16 @@ def test_splits_are_disjoint_ascending_and_cover_all_classes():
     ],
 )
 def test_counts_are_those_set_else_64_and_16_percent_and_the_rest(changes, expected):
-    assert sizes(split_classes(NAMES, ImagesTask(**changes))) == expected
+    assert sizes(split_names(NAMES, ImagesTask(**changes))) == expected
 
 
 @pytest.mark.parametrize("num_classes", range(1, 30))
 def test_shares_of_few_classes_fit(num_classes):
-    assert sum(sizes(split_classes(NAMES[:num_classes], ImagesTask()))) == num_classes
+    assert sum(sizes(split_names(NAMES[:num_classes], ImagesTask()))) == num_classes
 
 
 def test_the_split_of_a_seed_never_changes():
-    splits = split_classes(NAMES, ImagesTask())
+    splits = split_names(NAMES, ImagesTask())
     assert splits["validation"].tolist() == [
         10,
         16,
@@ -73,21 +73,21 @@ def test_the_split_of_a_seed_never_changes():
 
 def test_another_seed_is_another_split():
     hashes = {
-        split_hash(NAMES, split_classes(NAMES, ImagesTask(split_seed=seed))) for seed in range(5)
+        split_hash(NAMES, split_names(NAMES, ImagesTask(split_seed=seed))) for seed in range(5)
     }
     assert len(hashes) == 5
 
 
 def test_more_test_classes_leave_training_and_validation_as_they_are():
-    few = split_classes(NAMES, ImagesTask(test_classes=5))
-    many = split_classes(NAMES, ImagesTask(test_classes=20))
+    few = split_names(NAMES, ImagesTask(test_classes=5))
+    many = split_names(NAMES, ImagesTask(test_classes=20))
     assert few["train"].tolist() == many["train"].tolist()
     assert few["validation"].tolist() == many["validation"].tolist()
 
 
 def test_too_many_classes_are_refused_naming_keys_values_and_limit():
     with pytest.raises(DataError) as caught:
-        split_classes(NAMES, ImagesTask(train_classes=90, test_classes=1))
+        split_names(NAMES, ImagesTask(train_classes=90, test_classes=1))
     assert str(caught.value) == (
         "task.train_classes = 90 + task.validation_classes = 16 (unset) + task.test_classes = 1 "
         "is 107, but the source has 100 classes; lower or set them, to 100 or fewer together"
@@ -96,7 +96,7 @@ def test_too_many_classes_are_refused_naming_keys_values_and_limit():
 
 def test_a_split_file_is_followed_whatever_its_order(tmp_path):
     listed = {"test": ["c007"], "train": ["c050", "c003"], "validation": ["c001"]}
-    splits = split_classes(NAMES, write_split(tmp_path, listed))
+    splits = split_names(NAMES, write_split(tmp_path, listed))
     assert {split: splits[split].tolist() for split in SPLITS} == {
         "train": [3, 50],
         "validation": [1],
@@ -105,9 +105,9 @@ def test_a_split_file_is_followed_whatever_its_order(tmp_path):
 
 
 def test_a_split_and_the_file_that_lists_it_have_one_hash(tmp_path):
-    seeded = split_classes(NAMES, ImagesTask())
+    seeded = split_names(NAMES, ImagesTask())
     listed = {split: [NAMES[index] for index in seeded[split][::-1]] for split in SPLITS}
-    from_file = split_classes(NAMES, write_split(tmp_path, listed))
+    from_file = split_names(NAMES, write_split(tmp_path, listed))
     assert split_hash(NAMES, from_file) == split_hash(NAMES, seeded)
 
 
@@ -139,11 +139,11 @@ def test_the_hash_is_over_names_in_order_whatever_order_they_are_listed_in():
 )
 def test_a_wrong_split_file_is_refused(tmp_path, content, message):
     with pytest.raises(DataError, match=message) as caught:
-        split_classes(NAMES, write_split(tmp_path, content))
+        split_names(NAMES, write_split(tmp_path, content))
     assert "split.json" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_split_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"task\.split_file .*none\.json: cannot be read"):
-        split_classes(NAMES, ImagesTask(split_file=str(tmp_path / "none.json")))
+        split_names(NAMES, ImagesTask(split_file=str(tmp_path / "none.json")))

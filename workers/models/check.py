@@ -11,8 +11,10 @@ from keras.src.random.seed_generator import global_seed_generator
 from workers.meta import make_train_model, num_train_outputs
 from workers.models.functional import FunctionalModel
 from workers.models.hessian import record_calls
+from workers.models.random_inputs import random_inputs
 from workers.models.registry import source_digest
 from workers.models.second_derivative import check_second_derivative
+from workers.scores import CLASSIFYING
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
@@ -53,7 +55,7 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
     _check_outputs(user, model, family, num_train_outputs(settings, family))
     _check_random(user, functional, family)
     _check_head(user, settings.algorithm.kind, functional, family)
-    unchecked = _check_second_derivative(user, settings.algorithm, functional)
+    unchecked = _check_second_derivative(user, settings.algorithm, functional, family.num_tokens)
     counts = _count_normalizations(model)
     notes = [f"{functional.num_parameters} weights, head {functional.head}"]
     if counts:
@@ -72,8 +74,8 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
 
 
 def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs: int) -> None:
-    outputs = model(tf.zeros((2, *family.input_shape)), training=False)
-    classifies = family.loss == "cross_entropy"
+    outputs = model(random_inputs(family.input_shape, family.num_tokens, 2), training=False)
+    classifies = family.loss in CLASSIFYING
     wanted = f"logits [batch, {num_outputs}]" if classifies else f"values [batch, {num_outputs}]"
     if not isinstance(outputs, tf.Tensor):
         raise ValueError(
@@ -112,7 +114,8 @@ def _check_random(user: KerasModel, functional: FunctionalModel, family: TaskFam
         state = functional.start(statistics, tf.zeros(2, tf.int32))
         return functional.apply(weights, state, inputs)[0]
 
-    spec = tf.TensorSpec((2, *family.input_shape))
+    dtype = tf.float32 if family.num_tokens is None else tf.int32
+    spec = tf.TensorSpec((2, *family.input_shape), dtype)
     graph = tf.function(call, autograph=False).get_concrete_function(spec).graph
     drawn = sorted({op.type for op in graph.get_operations() if _draws(op)})
     shared = global_seed_generator().state.value.handle
@@ -137,7 +140,8 @@ def _check_head(
     """Keras lists the layers of a subclassed model in the order in which they were made."""
     if settings.head is not None or algorithm not in ("anil", "boil", "joint"):
         return
-    calls = record_calls(functional.keras_model, tf.zeros((2, *family.input_shape)))
+    inputs = random_inputs(family.input_shape, family.num_tokens, 2)
+    calls = record_calls(functional.keras_model, inputs)
     last = [c.layer for c in calls if c.layer.trainable_variables and not c.layer._layers][-1]
     if last.name != functional.head:
         raise ValueError(
@@ -149,8 +153,7 @@ def _check_head(
 
 def _mixes_examples(functional: FunctionalModel, family: TaskFamily) -> bool:
     """Whether an example is predicted otherwise in company than alone."""
-    rng = np.random.default_rng(0)
-    inputs = tf.constant(rng.normal(size=(6, *family.input_shape)), tf.float32)
+    inputs = random_inputs(family.input_shape, family.num_tokens, 6)
     weights = [tf.constant(value) for value in functional.initial_weights()]
     statistics = [tf.constant(value) for value in functional.initial_statistics()]
     state = functional.start(statistics, tf.zeros(2, tf.int32))
@@ -162,16 +165,17 @@ def _mixes_examples(functional: FunctionalModel, family: TaskFamily) -> bool:
 
 
 def _check_second_derivative(
-    settings: KerasModel, algorithm: Any, functional: FunctionalModel
+    settings: KerasModel, algorithm: Any, functional: FunctionalModel, num_tokens: int | None
 ) -> list[str]:
     """Notes on what was not looked at."""
     if settings.second_derivative == "trusted" or getattr(algorithm, "first_order", True):
         return []
-    if algorithm.kind == "anil" and settings.statistics != "support":
-        # Where the model can be cut, the inner loop is of the head alone; see algorithms/anil.py.
-        functional = functional.parts.head if functional.parts else functional
+    head_alone = algorithm.kind == "anil" and settings.statistics != "support"
+    # Where the model can be cut, the inner loop is of the head alone; see algorithms/anil.py.
+    if head_alone and functional.parts:
+        functional, num_tokens = functional.parts.head, None
     verdict = check_second_derivative(
-        functional.keras_model, functional.input_shape, settings.statistics != "running"
+        functional.keras_model, functional.input_shape, settings.statistics != "running", num_tokens
     )
     if verdict.layer is not None:
         kind = type(verdict.layer).__name__

@@ -30,14 +30,14 @@ class FunctionalModel:
         model: keras.Model,
         input_shape: tuple[int, ...],
         running: bool = False,
-        head: str | None = None,
+        head: str | Sequence[str] | None = None,
     ):
         """Take over a built model.
 
         Args:
           input_shape: of one example.
           running: BatchNormalization keeps running statistics, and uses them outside training.
-          head: name of the layer that is the head.
+          head: name of the layer that is the head, or of those that are together.
         Raises:
           ValueError: nothing can be trained, no layer is called `head`, or a call changes what
             cannot be carried.
@@ -50,8 +50,9 @@ class FunctionalModel:
         self.shapes = [tuple(variable.shape) for variable in self._weights]
         self.num_parameters = sum(int(np.prod(shape)) for shape in self.shapes)
         layers = [name.split("#")[0].rpartition("/")[0] for name in self.names]
-        self._head = _find(head, layers) if head else layers[-1]
-        self.is_head = tuple(layer == self._head for layer in layers)
+        named = [head] if isinstance(head, str) else head
+        self._heads = [_find(name, layers) for name in named] if named else [layers[-1]]
+        self.is_head = tuple(layer in self._heads for layer in layers)
         self._changing = self._find_changing()
         statistics = [variable for variable in self._changing if not _is_seed(variable)]
         self.statistics_names = _unique(statistics)
@@ -64,20 +65,20 @@ class FunctionalModel:
 
     @property
     def head(self) -> str:
-        """The name of the layer that is the head."""
-        return self._head.rpartition("/")[2]
+        """The name of the layer that is the head, or of the last that is part of it."""
+        return self._heads[-1].rpartition("/")[2]
 
     @functools.cached_property
     def parts(self) -> "Parts | None":
-        """The model cut in front of its head; None where there is no such place.
+        """The model cut in front of its head; None where there is no such place, or several.
 
         Nor where layers are random: then the features of an example differ from call to call.
         """
         model = self._model
         if any(map(_is_seed, self._changing)) or all(self.is_head):
             return None
-        heads = [layer for layer in model.layers if layer.path == self._head]
-        if len(heads) != 1 or not hasattr(model, "inputs"):
+        heads = [layer for layer in model.layers if layer.path in self._heads]
+        if len(heads) != 1 or len(self._heads) != 1 or not hasattr(model, "inputs"):
             return None
         try:
             features = heads[0].input

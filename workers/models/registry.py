@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras.src.backend.common import global_state
 
-from workers.models import conv4, linear, mlp, user_model
+from workers.models import conv4, linear, mlp, text, user_model
 from workers.models.functional import FunctionalModel
 from workers.runtime import DRIVER_DEVICE
 from workers.settings.models import ModelSettings
@@ -18,6 +18,10 @@ MODELS: dict[str, Build] = {
     "linear": linear.build,
     "mlp": mlp.build,
     "conv4": conv4.build,
+}
+#: Those that may ask how many ids there are, where inputs are ids.
+MODELS_OF_TOKENS: dict[str, Callable[[Any, tuple[int, ...], int, int | None], Any]] = {
+    "text": text.build,
     "keras": user_model.build,
 }
 
@@ -25,7 +29,11 @@ _COUNTERS = "object_name_uids"
 
 
 def make_model(
-    settings: ModelSettings, input_shape: tuple[int, ...], num_outputs: int, seed: int = 0
+    settings: ModelSettings,
+    input_shape: tuple[int, ...],
+    num_outputs: int,
+    seed: int = 0,
+    num_tokens: int | None = None,
 ) -> FunctionalModel:
     """Build the architecture of `settings.kind`, its weights drawn from `seed`.
 
@@ -36,7 +44,11 @@ def make_model(
     """
     keras.utils.set_random_seed(seed)
     with _fresh_names(), tf.device(DRIVER_DEVICE):
-        model = MODELS[settings.kind](settings, input_shape, num_outputs)
+        if settings.kind in MODELS_OF_TOKENS:
+            build = MODELS_OF_TOKENS[settings.kind]
+            model = build(settings, input_shape, num_outputs, num_tokens)
+        else:
+            model = MODELS[settings.kind](settings, input_shape, num_outputs)
     return FunctionalModel(
         model, input_shape, settings.statistics == "running", getattr(settings, "head", None)
     )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from workers.models.exact_normalization import exact_normalization
 from workers.models.hessian import Derivatives, LayerCall, derivatives, record_calls, relative_error
 from workers.models.in_float64 import in_float64
+from workers.models.random_inputs import random_inputs
 
 _BOUND, _FLOAT32_BOUND, _POINTS, _EXAMPLES = 1e-4, 1e-3, 3, 3
 #: What TensorFlow and Keras raise in a layer that computes in float32 alone.
@@ -36,17 +37,20 @@ class Verdict:
 
 
 def check_second_derivative(
-    model: keras.Model, input_shape: tuple[int, ...], batch_statistics: bool
+    model: keras.Model,
+    input_shape: tuple[int, ...],
+    batch_statistics: bool,
+    num_tokens: int | None = None,
 ) -> Verdict:
     """Look at the second derivative of each layer of `model`.
 
     Args:
-      input_shape: of one example, float.
+      input_shape: of one example. num_tokens: inputs are ids below it; None: they are floats.
       batch_statistics: as for `exact_normalization`, under which the layers are called.
     """
-    inputs = np.random.default_rng(0).normal(size=(_EXAMPLES, *input_shape)).astype(np.float32)
+    inputs = random_inputs(input_shape, num_tokens, _EXAMPLES)
     with exact_normalization(batch_statistics):
-        calls = record_calls(model, tf.constant(inputs))
+        calls = record_calls(model, inputs)
         unchecked = list[str]()
         with in_float64(model):
             if _is_right(calls[-1]):  # the whole model first: most are
@@ -69,17 +73,20 @@ class Survey:
 
 
 def survey_second_derivatives(
-    model: keras.Model, input_shape: tuple[int, ...], batch_statistics: bool
+    model: keras.Model,
+    input_shape: tuple[int, ...],
+    batch_statistics: bool,
+    num_tokens: int | None = None,
 ) -> Survey:
     """As `check_second_derivative`, but every layer at fault, and the float32 kernels too.
 
     A layer may compute in float32 by other operations than in float64, where finite differences
     have the digits: its second derivatives in both are compared.
     """
-    inputs = np.random.default_rng(0).normal(size=(_EXAMPLES, *input_shape)).astype(np.float32)
+    inputs = random_inputs(input_shape, num_tokens, _EXAMPLES)
     unchecked = list[str]()
     with exact_normalization(batch_statistics):
-        calls = record_calls(model, tf.constant(inputs))
+        calls = record_calls(model, inputs)
         leaves = {id(call.layer): call for call in calls if call.matters and not call.inner_layers}
         with in_float64(model):
             whole = _is_right(calls[-1])

@@ -15,7 +15,12 @@ from workers.own_packages import refuse_namesakes
 from workers.settings.models import KerasModel
 
 
-def build(settings: KerasModel, input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
+def build(
+    settings: KerasModel,
+    input_shape: tuple[int, ...],
+    num_outputs: int,
+    num_tokens: int | None = None,
+) -> keras.Model:
     """The model that `settings.source` names, built for examples of `input_shape`.
 
     Raises:
@@ -26,7 +31,7 @@ def build(settings: KerasModel, input_shape: tuple[int, ...], num_outputs: int) 
     if settings.source.endswith(".keras"):
         model = _from_file(settings)
     else:
-        model = _from_function(settings, input_shape, num_outputs)
+        model = _from_function(settings, input_shape, num_outputs, num_tokens)
     _check_inputs(settings, model, input_shape)
     for layer in model._flatten_layers():
         if hasattr(layer, "use_cudnn"):
@@ -71,11 +76,15 @@ def _from_file(settings: KerasModel) -> keras.Model:
 
 
 def _from_function(
-    settings: KerasModel, input_shape: tuple[int, ...], num_outputs: int
+    settings: KerasModel, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None
 ) -> keras.Model:
     """Call the function with whichever of input_shape and num_outputs it takes."""
     function = _function(settings)
-    offered = {"input_shape": input_shape, "num_outputs": num_outputs}
+    offered = {
+        "input_shape": input_shape,
+        "num_outputs": num_outputs,
+        "num_tokens": num_tokens,
+    }
     parameters = inspect.signature(function).parameters
     given = {name: value for name, value in offered.items() if name in parameters}
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -125,6 +125,29 @@ class KerasModel(_Model):
         return str(Path(value).expanduser().absolute())
 
 
+#: The layer of a `TextModel` that holds what tokens say by themselves, beside its `head`.
+LEXICAL_HEAD = "lexical_head"
+
+
+class TextModel(_Model):
+    """Weighted tokens and pooled embeddings of a text: to a head, or to a similarity."""
+
+    normalization: ClassVar[str] = "none"
+    head: ClassVar[tuple[str, ...]] = (LEXICAL_HEAD, "head")
+
+    kind: Literal["text"] = "text"
+    units: int = setting(64, "numbers of an embedding, >= 1", ge=1)
+    heads: int = setting(1, "attention heads, each a weighted mean of the tokens, >= 1", ge=1)
+    mixer: Literal["none", "convolution"] = setting(
+        "none", "what tokens see of their neighbours, before attention"
+    )
+    width: int = setting(5, "tokens that a convolution sees, >= 1", ge=1)
+    lexical: float = setting(
+        4.0, "length of the vector in which each token is a dimension of its own, > 0", gt=0
+    )
+    semantic: float = setting(2.0, "length of the vector that embeddings make, > 0", gt=0)
+
+
 ModelSettings = Annotated[
-    LinearModel | MlpModel | Conv4Model | KerasModel, Field(discriminator="kind")
+    LinearModel | MlpModel | Conv4Model | TextModel | KerasModel, Field(discriminator="kind")
 ]

@@ -1,12 +1,14 @@
 """Task families."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
 
+from workers.scores import LossName
 from workers.settings.section import Section, setting
+from workers.settings.text_tasks import MatchingTask, TextTask
 
 
 class SinusoidTask(Section):
@@ -78,15 +80,59 @@ class ImagesTask(Section):
         return tuple(str(Path(each).expanduser().absolute()) for each in value)
 
 
+class TableTask(Section):
+    """Regression or classification of rows of one's own table; a task is a group of rows."""
+
+    kind: Literal["table"] = "table"
+    path: str = setting(..., "a CSV or Parquet file", bits=False)
+    task_column: str = setting(..., "column that tells tasks apart: subject, station, customer")
+    target_column: str = setting(..., "column to predict: numbers, or classes")
+    feature_columns: tuple[str, ...] | None = setting(
+        None, "columns of numbers to predict from; unset: all others that hold numbers"
+    )
+    target: Literal["auto", "value", "class"] = setting(
+        "auto", "whether the target is a number or a class; auto: a class where it is text"
+    )
+    nulls: Literal["refuse", "mean"] = setting(
+        "refuse", "a feature that is missing: an error, or the mean over the training tasks"
+    )
+    small_tasks: Literal["refuse", "leave_out"] = setting(
+        "refuse", "a task with too few rows for shots and queries: an error, or left out"
+    )
+    shots: int = setting(5, "support rows per task, of each class where there are any, >= 1", ge=1)
+    queries: int = setting(5, "query rows per task, likewise, >= 1", ge=1)
+    train_tasks: int | None = setting(None, "tasks to train on; unset: 64 %", ge=1)
+    validation_tasks: int | None = setting(None, "tasks to validate on; unset: 16 %", ge=1)
+    test_tasks: int | None = setting(None, "tasks to test on; unset: the rest", ge=1)
+    split_seed: int = setting(0, "seed of the split by tasks, 0 to 2^32 - 1", ge=0, lt=2**32)
+    split_file: str | None = setting(
+        None,
+        "JSON {'train': [task, ...], 'validation': [...], 'test': [...]} instead of a seed",
+        bits=False,
+    )
+
+    @field_validator("path", "split_file")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        """A run can be resumed, and an actor started, in another working directory."""
+        return None if value is None else str(Path(value).expanduser().absolute())
+
+
 class GivenTask(Section):
     """Tasks that are handed over, to be adapted to: what a model must know of their examples."""
 
     kind: Literal["given"] = "given"
-    loss: Literal["mse", "cross_entropy"] = setting("mse", "regression, or classification")
+    loss: LossName = setting("mse", "regression, or classification")
     input_shape: tuple[int, ...] = setting(..., "shape of an example")
     num_outputs: int = setting(..., "outputs of the model, >= 1", ge=1)
     num_train_classes: int | None = setting(None, "outputs of `joint`'s head in training", ge=1)
+    num_tokens: int | None = setting(None, "ids that an example may hold; unset: it holds numbers")
+    preparation: dict[str, Any] = setting(
+        {}, "what the family makes of a user's examples with: columns, scales, vocabularies"
+    )
 
 
 #: What a run can train on.
-TaskSettings = Annotated[SinusoidTask | ImagesTask, Field(discriminator="kind")]
+TaskSettings = Annotated[
+    SinusoidTask | ImagesTask | TableTask | TextTask | MatchingTask, Field(discriminator="kind")
+]

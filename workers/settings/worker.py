@@ -30,6 +30,7 @@ _EXECUTION = {
     "linear": ("vectorized", True),
     "mlp": ("vectorized", True),
     "conv4": ("map", False),
+    "text": ("map", False),
     "keras": ("map", False),
 }
 
@@ -61,6 +62,17 @@ class WorkerSettings(Section):
             raise ValueError(
                 "model.kind = 'conv4' takes images, but task.kind = 'sinusoid' has one number "
                 "per input; use model.kind = 'mlp' or 'linear'"
+            )
+        of_texts = self.task.kind in ("text", "matching")
+        if of_texts and self.model.kind not in ("text", "keras"):
+            raise ValueError(
+                f"model.kind = {self.model.kind!r} takes numbers, but task.kind = "
+                f"{self.task.kind!r} has texts; use model.kind = 'text', or 'keras' with a model "
+                "of yours that takes token ids"
+            )
+        if self.model.kind == "text" and not of_texts and self.task.kind != "given":
+            raise ValueError(
+                f"model.kind = 'text' takes texts, but task.kind = {self.task.kind!r} has none"
             )
         if self.task.kind == "images" and self.model.kind == "conv4" and self.task.image_size < 16:
             raise ValueError(

@@ -1,8 +1,16 @@
 """What a task family provides."""
 
-from typing import Any, Literal, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from workers.protocol import Draw, Episode, Specs, Split
+from workers.scores import CLASSIFYING, LossName
+from workers.tasks.words import Words
+
+
+def ways_of(family: "TaskFamily") -> int:
+    """Classes of a task; 1 where tasks have none."""
+    return family.num_outputs if family.loss in CLASSIFYING else 1
 
 
 class TaskFamily(Protocol):
@@ -10,15 +18,21 @@ class TaskFamily(Protocol):
 
     loss: the name of the loss in `losses.py`. picture: the name of a picture in
     `orchestrator/pictures`. digest: sha256 of the data and its split, "" where it is generated.
-    num_train_classes: the outputs of `joint`'s head; None for regression.
+    num_train_classes: the outputs of `joint`'s head; None for regression. num_tokens: inputs are
+    ids from 0 to num_tokens - 1; None: they are numbers.
     """
 
-    loss: Literal["mse", "cross_entropy"]
+    loss: LossName
     picture: str
     digest: str
     input_shape: tuple[int, ...]
     num_outputs: int
     num_train_classes: int | None
+    num_tokens: int | None
+
+    @property
+    def preparation(self) -> dict[str, Any]:
+        """What a user's own examples are made into inputs with: JSON, for the checkpoint."""
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
         """Tasks [lo, hi) of `draw`: the same whatever lo and hi are, and on whatever machine."""
@@ -31,6 +45,9 @@ class TaskFamily(Protocol):
 
     def showcase(self, specs: Specs) -> Specs:
         """The same tasks with the queries that the family's picture wants."""
+
+    def words(self, specs: Specs) -> Sequence[Words]:
+        """What the tasks say, where they are of texts; else nothing."""
 
     def describe(self) -> dict[str, Any]:
         """What the family draws from, for `metatrain data`."""

@@ -1,10 +1,13 @@
 """Tasks that somebody hands over, examples and all."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 from workers.protocol import Draw, Episode, Specs, Split
+from workers.scores import LossName
 from workers.settings.tasks import GivenTask
 from workers.tasks.family import TaskFamily
+from workers.tasks.words import Words
 
 
 class GivenFamily:
@@ -14,10 +17,12 @@ class GivenFamily:
     digest = ""
 
     def __init__(self, settings: GivenTask):
-        self.loss: Literal["mse", "cross_entropy"] = settings.loss
+        self.loss: LossName = settings.loss
         self.input_shape = settings.input_shape
         self.num_outputs = settings.num_outputs
         self.num_train_classes = settings.num_train_classes
+        self.num_tokens = settings.num_tokens
+        self.preparation = settings.preparation
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
         """There is nothing to draw from."""
@@ -36,6 +41,10 @@ class GivenFamily:
         """Nothing is kept."""
         return {"source": "handed over"}
 
+    def words(self, specs: Specs) -> Sequence[Words]:
+        """Numbers say it all."""
+        return ()
+
     def protocol(self, split: Split) -> dict[str, Any]:
         """Whoever hands tasks over knows where they are from."""
         return {"tasks_from": "handed over"}
@@ -48,4 +57,6 @@ def given_task(family: TaskFamily) -> GivenTask:
         input_shape=family.input_shape,
         num_outputs=family.num_outputs,
         num_train_classes=family.num_train_classes,
+        num_tokens=family.num_tokens,
+        preparation=family.preparation,
     )

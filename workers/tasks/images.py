@@ -3,17 +3,19 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import DataError
 from workers.protocol import Array, Draw, Episode, Specs, Split
+from workers.scores import LossName
 from workers.settings.tasks import ImagesTask
 from workers.tasks.image_cache import ImageCache, Progress, open_cache
 from workers.tasks.image_sources import find_files
-from workers.tasks.splits import SPLITS, split_classes, split_hash
+from workers.tasks.splits import SPLITS, split_hash, split_names
+from workers.tasks.words import Words
 
 
 class ImagesFamily:
@@ -23,15 +25,16 @@ class ImagesFamily:
     never holds the same pair twice, but may hold one base class under two rotations.
     """
 
-    loss: Literal["mse", "cross_entropy"] = "cross_entropy"
+    loss: LossName = "cross_entropy"
     picture = "image_episode"
 
     def __init__(self, settings: ImagesTask, progress: Progress | None = None):
         self._settings = settings
+        self.preparation: dict[str, Any] = {}
         self._files = find_files(settings.path)
         self._images = open_cache(self._files, settings, progress)
         self._counts = np.diff(self._images.offsets)
-        self._splits = split_classes(self._images.class_names, settings)
+        self._splits = split_names(self._images.class_names, settings)
         self._split_hash = split_hash(self._images.class_names, self._splits)
         for split in SPLITS:
             self._check_ways(split)
@@ -45,6 +48,7 @@ class ImagesFamily:
         self.input_shape: tuple[int, ...] = self._images.pixels.shape[1:]
         self.num_outputs = settings.ways
         self.num_train_classes: int | None = len(train) * self._num_turns("train")
+        self.num_tokens: int | None = None
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
         """Classes and images by index.
@@ -100,6 +104,10 @@ class ImagesFamily:
     def showcase(self, specs: Specs) -> Specs:
         """As they are: the picture shows the queries that are measured."""
         return specs
+
+    def words(self, specs: Specs) -> Sequence[Words]:
+        """Numbers say it all."""
+        return ()
 
     def protocol(self, split: Split) -> dict[str, Any]:
         """Where the classes are from, how they are split, and how many there are."""

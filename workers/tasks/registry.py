@@ -21,6 +21,24 @@ def _images(settings: Any, progress: Progress) -> TaskFamily:
     return ImagesFamily(settings, progress)
 
 
+def _table(settings: Any, progress: Progress) -> TaskFamily:
+    from workers.tasks.table import TableFamily
+
+    return TableFamily(settings)
+
+
+def _text(settings: Any, progress: Progress) -> TaskFamily:
+    from workers.tasks.text import TextFamily
+
+    return TextFamily(settings)
+
+
+def _matching(settings: Any, progress: Progress) -> TaskFamily:
+    from workers.tasks.matching import MatchingFamily
+
+    return MatchingFamily(settings)
+
+
 def _given(settings: Any, progress: Progress) -> TaskFamily:
     from workers.tasks.given import GivenFamily
 
@@ -30,6 +48,9 @@ def _given(settings: Any, progress: Progress) -> TaskFamily:
 FAMILIES: dict[str, Callable[[Any, Progress], TaskFamily]] = {
     "sinusoid": _sinusoid,
     "images": _images,
+    "table": _table,
+    "text": _text,
+    "matching": _matching,
     "given": _given,
 }
 

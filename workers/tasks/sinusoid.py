@@ -1,25 +1,30 @@
 """Sinusoid regression (Finn et al. 2017, arXiv:1703.03400, section 5.1)."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from workers.protocol import Draw, Episode, Specs, Split
+from workers.scores import LossName
 from workers.settings.tasks import SinusoidTask
+from workers.tasks.words import Words
 
 
 class SinusoidFamily:
     """y = amplitude * sin(x - phase), amplitude, phase and x uniform."""
 
-    loss: Literal["mse", "cross_entropy"] = "mse"
+    loss: LossName = "mse"
     picture = "curves"
     digest = ""
     input_shape: tuple[int, ...] = (1,)
     num_outputs = 1
     num_train_classes: int | None = None
+    num_tokens: int | None = None
 
     def __init__(self, settings: SinusoidTask):
         self._settings = settings
+        self.preparation: dict[str, Any] = {}
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
         """One row of uniform numbers per task, so that task i is row i whatever lo and hi are."""
@@ -52,6 +57,10 @@ class SinusoidFamily:
     def describe(self) -> dict[str, Any]:
         """Nothing is read."""
         return {"source": "generated: amplitude * sin(x - phase)", **self.protocol("train")}
+
+    def words(self, specs: Specs) -> Sequence[Words]:
+        """Numbers say it all."""
+        return ()
 
     def protocol(self, split: Split) -> dict[str, Any]:
         """The ranges; a generated family has no split."""

@@ -1,4 +1,4 @@
-"""Which classes are for training, for validation and for testing."""
+"""Which classes, or tasks, are for training, for validation and for testing."""
 
 import hashlib
 import json
@@ -11,24 +11,26 @@ from numpy.typing import NDArray
 
 from workers.errors import DataError
 from workers.protocol import Split
-from workers.settings.tasks import ImagesTask
 
 SPLITS: tuple[Split, ...] = get_args(Split)
-#: Split -> int32 indices into the sorted class names, ascending; no index in two splits.
+#: Split -> int32 indices into the sorted names, ascending; no index in two splits.
 Splits = Mapping[Split, NDArray[np.int32]]
 
 
-def split_classes(names: Sequence[str], settings: ImagesTask) -> Splits:
-    """Split the classes as settings.split_file lists them, or else by settings.split_seed.
+def split_names(names: Sequence[str], settings: Any, what: str = "classes") -> Splits:
+    """Split `names` as settings.split_file lists them, or else by settings.split_seed.
 
     Args:
-      names: all class names, sorted.
+      names: all of them, sorted.
+      settings: has split_file, split_seed, and train_WHAT, validation_WHAT and test_WHAT: how many,
+        or None for shares of 64, 16 and 20 %.
+      what: "classes" or "tasks".
     Raises:
-      DataError: more classes are asked for than there are, or the file is not such a split.
+      DataError: more are asked for than there are, or the file is not such a split.
     """
     if settings.split_file is not None:
-        return _from_file(names, Path(settings.split_file).expanduser())
-    return _by_seed(len(names), settings)
+        return _from_file(names, Path(settings.split_file).expanduser(), what)
+    return _by_seed(len(names), settings, what)
 
 
 def split_hash(names: Sequence[str], splits: Splits) -> str:
@@ -38,34 +40,34 @@ def split_hash(names: Sequence[str], splits: Splits) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _by_seed(num_classes: int, settings: ImagesTask) -> Splits:
-    train = settings.train_classes or _percent(num_classes, 64)
-    validation = settings.validation_classes or _percent(num_classes, 16)
-    test = settings.test_classes or max(0, num_classes - train - validation)
-    if train + validation + test > num_classes:
+def _by_seed(number: int, settings: Any, what: str) -> Splits:
+    given = {split: getattr(settings, f"{split}_{what}") for split in SPLITS}
+    train = given["train"] or _percent(number, 64)
+    validation = given["validation"] or _percent(number, 16)
+    test = given["test"] or max(0, number - train - validation)
+    if train + validation + test > number:
         asked = " + ".join(
-            f"task.{split}_classes = {count}"
-            + ("" if getattr(settings, f"{split}_classes") else " (unset)")
+            f"task.{split}_{what} = {count}" + ("" if given[split] else " (unset)")
             for split, count in zip(SPLITS, (train, validation, test), strict=True)
         )
         raise DataError(
-            f"{asked} is {train + validation + test}, but the source has {num_classes} classes; "
-            f"lower or set them, to {num_classes} or fewer together"
+            f"{asked} is {train + validation + test}, but the source has {number} {what}; "
+            f"lower or set them, to {number} or fewer together"
         )
     # The raw stream and a sort: NumPy keeps the stream of a bit generator for good, but may
     # change Generator.permutation.
-    keys = np.random.Philox(np.random.SeedSequence(settings.split_seed)).random_raw(num_classes)
+    keys = np.random.Philox(np.random.SeedSequence(settings.split_seed)).random_raw(number)
     order = np.argsort(keys, kind="stable").astype(np.int32)
     bounds = np.cumsum([train, validation, test])
     parts = np.split(order, bounds)[:3]
     return {split: np.sort(part) for split, part in zip(SPLITS, parts, strict=True)}
 
 
-def _percent(num_classes: int, share: int) -> int:
-    return (num_classes * share + 50) // 100
+def _percent(number: int, share: int) -> int:
+    return (number * share + 50) // 100
 
 
-def _from_file(names: Sequence[str], file: Path) -> Splits:
+def _from_file(names: Sequence[str], file: Path, what: str) -> Splits:
     listed = _load(file)
     index = {name: i for i, name in enumerate(names)}
     seen: dict[str, str] = {}
@@ -73,13 +75,13 @@ def _from_file(names: Sequence[str], file: Path) -> Splits:
         for name in listed[split]:
             if name not in index:
                 raise DataError(
-                    f"task.split_file {file}: {split!r} lists {name!r}, which is no class of the "
-                    f"source; its {len(names)} classes are named like {names[0]!r}"
+                    f"task.split_file {file}: {split!r} lists {name!r}, which is not in the "
+                    f"source; its {len(names)} {what} are named like {names[0]!r}"
                 )
             if name in seen:
                 raise DataError(
                     f"task.split_file {file}: {name!r} is listed in {seen[name]!r} and in "
-                    f"{split!r}; list each class once"
+                    f"{split!r}; list each once"
                 )
             seen[name] = split
     return {

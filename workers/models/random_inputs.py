@@ -1,0 +1,15 @@
+"""Inputs to try a model with."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def random_inputs(
+    input_shape: tuple[int, ...], num_tokens: int | None, number: int, seed: int = 0
+) -> tf.Tensor:
+    """Normal float32 [number, *input_shape], or where there are tokens ids int32."""
+    rng = np.random.default_rng(seed)
+    shape = (number, *input_shape)
+    if num_tokens is not None:
+        return tf.constant(rng.integers(num_tokens, size=shape), tf.int32)
+    return tf.constant(rng.normal(size=shape), tf.float32)

@@ -1,0 +1,119 @@
+"""Texts, as token ids, to classes, or to how like each of some candidates they are.
+
+A text is two vectors of one length: a lexical one, in which each token is a dimension of its own
+with a learned weight, as in TF-IDF; and a semantic one, its tokens' embeddings pooled by attention.
+The first tells texts apart by words that training has never seen, the second by what it has.
+"""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from workers.settings.models import LEXICAL_HEAD, TextModel
+
+
+class _Terms(NamedTuple):
+    """A text's tokens. ids: [..., length]. weights: theirs, [..., length], together of length 1."""
+
+    ids: Any
+    weights: Any
+
+
+def build(
+    settings: TextModel, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None
+) -> keras.Model:
+    """Ids int [batch, length] -> classes [batch, num_outputs], or a text and its candidates
+    [batch, 1 + candidates, length] -> similarities [batch, candidates]. Id 0 is no token.
+    """
+    assert num_tokens is not None, "see WorkerSettings"
+    inputs = keras.Input(input_shape, dtype="int32")
+    semantic = _semantic(settings, inputs, num_tokens)
+    if len(input_shape) == 1:
+        name = "weights"
+        terms = _terms(inputs, num_tokens, name)
+        outputs = _classes(settings, terms, semantic, num_tokens, num_outputs)
+    else:
+        name = LEXICAL_HEAD  # the weights are what makes texts alike, and adapt with the head
+        terms = _terms(inputs, num_tokens, name)
+        outputs = _similarities(settings, terms, semantic)
+    model = keras.Model(inputs, outputs)
+    model.get_layer(name).set_weights([_rarity(num_tokens)])
+    return model
+
+
+def _rarity(num_tokens: int) -> Any:
+    """The weight of each token before training: float32 [num_tokens, 1], up to 1.
+
+    The vocabulary has the most frequent first: by Zipf's law a token's inverse document frequency
+    grows with the logarithm of its rank.
+    """
+    ranks = np.arange(num_tokens, dtype=np.float32)[:, None]
+    return np.log1p(ranks) / np.log1p(np.float32(num_tokens))
+
+
+def _terms(ids: Any, num_tokens: int, name: str) -> _Terms:
+    """As in TF-IDF, but that the weights are learned."""
+    ops = keras.ops
+    table = keras.layers.Embedding(num_tokens, 1, name=name)
+    weights = ops.where(ops.not_equal(ids, 0), ops.squeeze(table(ids), -1), 0.0)
+    return _Terms(ids, keras.layers.UnitNormalization(axis=-1, name="lexical")(weights))
+
+
+def _classes(
+    settings: TextModel, terms: _Terms, semantic: Any, num_tokens: int, num_outputs: int
+) -> Any:
+    """A linear layer over all tokens, of which a text has few, and one over its embedding."""
+    ops, layers = keras.ops, keras.layers
+    table = layers.Embedding(
+        num_tokens, num_outputs, embeddings_initializer="zeros", name=LEXICAL_HEAD
+    )
+    lexical = ops.matmul(ops.expand_dims(terms.weights, -2), table(terms.ids))
+    head = layers.Dense(num_outputs, kernel_initializer="zeros", name="head")
+    return settings.lexical * ops.squeeze(lexical, -2) + head(semantic)
+
+
+def _similarities(settings: TextModel, terms: _Terms, semantic: Any) -> Any:
+    """The cosine of the weights of common tokens, and of embeddings, mapped by a matrix."""
+    ops = keras.ops
+    # [batch, candidates, length, length]: which token of a candidate is which of the text.
+    same = ops.equal(terms.ids[:, 1:, :, None], terms.ids[:, :1, None, :])
+    of_text = ops.where(same, terms.weights[:, :1, None, :], 0.0)
+    lexical = ops.sum(ops.sum(of_text, axis=-1) * terms.weights[:, 1:], axis=-1)
+    mapped = keras.layers.Dense(
+        settings.units * settings.heads, kernel_initializer="identity", use_bias=False, name="head"
+    )(semantic[:, :1])
+    alike = ops.matmul(semantic[:, 1:], ops.swapaxes(mapped, 1, 2))
+    return settings.lexical**2 * lexical + ops.squeeze(alike, -1)
+
+
+def _semantic(settings: TextModel, ids: Any, num_tokens: int) -> Any:
+    ops, layers = keras.ops, keras.layers
+    there = ops.expand_dims(ops.not_equal(ids, 0), -1)
+    vectors = layers.Embedding(num_tokens, settings.units, name="embedding")(ids)
+    if settings.mixer == "convolution":
+        shape = _known(vectors)
+        rows = ops.reshape(ops.where(there, vectors, 0.0), (-1, *shape[-2:]))
+        rows = layers.Conv1D(
+            settings.units, settings.width, padding="same", activation="relu", name="convolution"
+        )(rows)
+        vectors = ops.reshape(rows, shape)
+    attention = layers.Embedding(
+        num_tokens, settings.heads, embeddings_initializer="zeros", name="attention"
+    )(ids)
+    attention = ops.where(there, ops.exp(attention), 0.0)
+    attention = attention / (ops.sum(attention, axis=-2, keepdims=True) + 1e-6)
+    pooled = ops.matmul(ops.swapaxes(attention, -1, -2), vectors)
+    pooled = ops.reshape(pooled, (*_known(pooled)[:-2], settings.heads * settings.units))
+    return _normalized(pooled, settings.semantic, "semantic")
+
+
+def _normalized(vectors: Any, length: float, name: str) -> Any:
+    """Vectors of the given length."""
+    unit = keras.layers.UnitNormalization(axis=-1, name=name)(vectors)
+    return keras.layers.Rescaling(length, name=f"{name}_length")(unit)
+
+
+def _known(tensor: Any) -> tuple[int, ...]:
+    """Its shape, with -1 for the batch."""
+    return tuple(-1 if size is None else size for size in tensor.shape)

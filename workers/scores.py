@@ -1,0 +1,26 @@
+"""What tasks are scored by, by the name of their loss; how it is computed is in `losses.py`."""
+
+from typing import Literal
+
+LossName = Literal["mse", "cross_entropy", "ranking", "next_token"]
+
+#: The metrics of a loss; the first decides between checkpoints and recipes.
+METRICS: dict[LossName, tuple[str, ...]] = {
+    "mse": ("loss",),
+    "cross_entropy": ("accuracy", "loss"),
+    "ranking": ("accuracy", "mrr", "loss"),
+    "next_token": ("bits_per_character", "loss"),
+}
+
+#: Those that are not losses, of all.
+OWN: tuple[str, ...] = tuple(dict.fromkeys(m for ms in METRICS.values() for m in ms if m != "loss"))
+
+#: Losses whose outputs are logits of a few classes, one of which is right.
+CLASSIFYING: tuple[LossName, ...] = ("cross_entropy", "ranking")
+
+_MORE_IS_BETTER = ("accuracy", "mrr")
+
+
+def sign_of(metric: str) -> Literal[1, -1]:
+    """1 if more of it is better, else -1."""
+    return 1 if metric in _MORE_IS_BETTER else -1

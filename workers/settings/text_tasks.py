@@ -1,0 +1,109 @@
+"""Task families of texts."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import field_validator, model_validator
+
+from workers.settings.section import Section, setting
+
+
+class _Texts(Section):
+    """Where texts come from, and what a model is given of one."""
+
+    path: str = setting(..., "a CSV or Parquet file, or one in the data folder", bits=False)
+    text_column: str = setting("text", "column of the texts")
+    label_column: str = setting("label", "column of the classes: what the texts mean")
+    domain_column: str | None = setting(
+        None, "column of the domains that classes belong to; unset: there are none"
+    )
+    leave_out: tuple[str, ...] = setting((), "classes to leave out, such as one for the rest")
+    tokens: Literal["ngrams", "words", "bytes"] = setting(
+        "ngrams",
+        "what a text is to the model: its words, pairs of words and parts of words (3 to 5 "
+        "characters), in no order; its words; or its bytes",
+    )
+    max_tokens: int | None = setting(
+        None, "tokens of a text that the model takes, >= 1; unset: as many as the longest has", ge=1
+    )
+    long_texts: Literal["refuse", "cut"] = setting(
+        "refuse", "a text of more than max_tokens: an error, or its end is left out"
+    )
+    vocabulary: int = setting(
+        8192, "tokens with an embedding of their own: the most frequent in training, >= 1", ge=1
+    )
+    buckets: int = setting(
+        8192, "embeddings that all other tokens share, by their hash, >= 1", ge=1
+    )
+    small_classes: Literal["refuse", "leave_out"] = setting(
+        "refuse", "a class with too few texts for shots and queries: an error, or left out"
+    )
+    split_seed: int = setting(0, "seed of the split, 0 to 2^32 - 1", ge=0, lt=2**32)
+    split_file: str | None = setting(
+        None,
+        "JSON {'train': [name, ...], 'validation': [...], 'test': [...]} instead of a seed",
+        bits=False,
+    )
+    train_domains: int | None = setting(None, "domains to train on; unset: 64 %", ge=1)
+    validation_domains: int | None = setting(None, "domains to validate on; unset: 16 %", ge=1)
+    test_domains: int | None = setting(None, "domains to test on; unset: the rest", ge=1)
+
+    @field_validator("path", "split_file")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        return _absolute(value)
+
+
+class TextTask(_Texts):
+    """N-way K-shot classification of short texts."""
+
+    kind: Literal["text"] = "text"
+    ways: int = setting(5, "classes per task, >= 2", ge=2)
+    shots: int = setting(5, "support texts per class, >= 1", ge=1)
+    queries: int = setting(5, "query texts per class, >= 1", ge=1)
+    split_by: Literal["classes", "domains"] = setting(
+        "classes", "what is not seen before the test: classes, or whole domains"
+    )
+    train_classes: int | None = setting(None, "classes to train on; unset: 64 %", ge=1)
+    validation_classes: int | None = setting(None, "classes to validate on; unset: 16 %", ge=1)
+    test_classes: int | None = setting(None, "classes to test on; unset: the rest", ge=1)
+
+    @model_validator(mode="after")
+    def _domains_are_named(self) -> Self:
+        if self.split_by == "domains" and self.domain_column is None:
+            raise ValueError(
+                "task.split_by = 'domains', but task.domain_column is unset; name the column, or "
+                "split by 'classes'"
+            )
+        return self
+
+
+class MatchingTask(_Texts):
+    """Which candidate means the same as a text: a task is some meanings of one domain."""
+
+    kind: Literal["matching"] = "matching"
+    domain_column: str = setting("domain", "column of the domains; a task is of one domain")
+    test_path: str | None = setting(
+        None,
+        "another file, with the same columns, whose domains are the test tasks'; unset: domains "
+        "of `path`",
+        bits=False,
+    )
+    candidates: int = setting(5, "candidates for each text, each of another meaning, >= 2", ge=2)
+    shots: int = setting(5, "support texts per meaning, >= 2", ge=2)
+    queries: int = setting(5, "query texts per meaning, >= 2", ge=2)
+
+    @field_validator("test_path")
+    @classmethod
+    def _absolute_too(cls, value: str | None) -> str | None:
+        return _absolute(value)
+
+
+def _absolute(path: str | None) -> str | None:
+    """A run can be resumed, and an actor started, in another working directory.
+
+    What is not there is of the data folder, wherever that is then.
+    """
+    if path is None or not Path(path).expanduser().exists():
+        return path
+    return str(Path(path).expanduser().absolute())

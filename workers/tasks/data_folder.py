@@ -1,0 +1,35 @@
+"""The folder where presets look for data."""
+
+import os
+from pathlib import Path
+
+from workers.errors import DataError
+
+#: The environment variable that names it.
+VARIABLE = "METATRAIN_DATA"
+
+
+def data_folder() -> Path:
+    """$METATRAIN_DATA, else ./data."""
+    return Path(os.environ.get(VARIABLE) or "data")
+
+
+def find_file(path: str, setting: str) -> Path:
+    """A file, as it is named or below the data folder.
+
+    Args:
+      setting: where it is named, for the error.
+    Raises:
+      DataError: there is none.
+    """
+    given = Path(path).expanduser()
+    if given.is_file():
+        return given.absolute()
+    below = (data_folder() / given).absolute()
+    if below.is_file():
+        return below
+    looked = f"{given}" if given.is_absolute() else f"{given}, nor {below}"
+    raise DataError(
+        f"{setting} = {path!r}: there is no file {looked}; name one, or set {VARIABLE} to the "
+        "folder that has it"
+    )

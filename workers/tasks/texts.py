@@ -1,0 +1,168 @@
+"""Labelled texts from a table, by class, and their splits."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.errors import DataError
+from workers.tasks.data_folder import find_file
+from workers.tasks.rows import Rows
+from workers.tasks.splits import SPLITS, Splits, split_names
+from workers.tasks.tokens import Ids, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Texts by class; a text that a class has twice counts once.
+
+    source: the file. texts: in its order. classes: sorted names. domains: of each class, "" where
+    there are none. rows: of each class, int32 indices of its texts, ascending. digest: of all of
+    these.
+    """
+
+    source: str
+    texts: list[str]
+    classes: list[str]
+    domains: list[str]
+    rows: list[NDArray[np.int32]]
+    digest: str
+
+    def of_classes(self, classes: Iterable[int] | None = None) -> list[str]:
+        """The texts of some classes, or of all."""
+        chosen = range(len(self.classes)) if classes is None else classes
+        return [self.texts[row] for i in chosen for row in self.rows[i]]
+
+    def encode(self, tokens: Tokens, cut: bool) -> Ids:
+        """int32 [rows of the file, length]; of rows that are in no class, zeros.
+
+        Raises:
+          DataError: a text is too long.
+        """
+        used = np.concatenate(self.rows)
+        ids = np.zeros((len(self.texts), tokens.length), np.int32)
+        named = {f"{self.source}: row {row}": self.texts[row] for row in used}
+        ids[used] = tokens.encode(named, cut)
+        return ids
+
+    def check_sizes(self, classes: Iterable[int], needed: int) -> None:
+        """Raise DataError if one of `classes` has less than `needed` texts."""
+        for i in classes:
+            if len(self.rows[i]) < needed:
+                raise DataError(
+                    f"{self.source}: the class {self.classes[i]!r} has {len(self.rows[i])} "
+                    f"different texts, shots and queries need {needed}; lower task.shots or "
+                    "task.queries, or leave such classes out: task.small_classes=leave_out"
+                )
+
+    def describe(self) -> dict[str, Any]:
+        """For `metatrain data`."""
+        sizes = [len(rows) for rows in self.rows]
+        table: dict[str, Any] = {
+            "source": self.source,
+            "texts": sum(sizes),
+            "classes": len(sizes),
+            "texts_per_class": [min(sizes), max(sizes)],
+        }
+        if any(self.domains):
+            table["domains"] = len(set(self.domains))
+        return table
+
+
+def read_texts(path: str, settings: Any, needed: int) -> Texts:
+    """Read `path` by the columns that `settings` names.
+
+    Args:
+      settings: text_column, label_column, domain_column, leave_out, small_classes.
+      needed: texts that a class must have.
+    Raises:
+      DataError: a column is missing, a text or name is empty or no UTF-8, or a class is in two
+        domains or too small; names the row.
+    """
+    columns = {"text_column": settings.text_column, "label_column": settings.label_column}
+    if settings.domain_column is not None:
+        columns["domain_column"] = settings.domain_column
+    path = str(find_file(path, "task.path"))
+    table = Rows(Path(path), columns.values())
+    for name, column in columns.items():
+        table.check(column, f"task.{name}")
+    texts = [text.strip() for text in table.texts(settings.text_column)]
+    labels = table.texts(settings.label_column)
+    domains = [""] * len(texts)
+    if settings.domain_column is not None:
+        domains = table.texts(settings.domain_column)
+    unknown = sorted(set(settings.leave_out) - set(labels))
+    if unknown:
+        raise DataError(f"task.leave_out names {unknown[0]!r}, which is no class of {path}")
+    found = _by_class(path, settings, texts, labels, domains)
+    if settings.small_classes == "leave_out":
+        found = {name: each for name, each in found.items() if len(each[1]) >= needed}
+        if not found:
+            raise DataError(
+                f"{path}: no class has {needed} different texts; lower task.shots or task.queries"
+            )
+    return _assemble(path, texts, found)
+
+
+def split_texts(texts: Texts, settings: Any, by: Literal["classes", "domains"]) -> Splits:
+    """The classes of each split: they themselves are split, or their domains are.
+
+    Raises:
+      DataError: see `split_names`.
+    """
+    if by == "classes":
+        return split_names(texts.classes, settings, "classes")
+    names = sorted(set(texts.domains))
+    of_domains = split_names(names, settings, "domains")
+    place = np.array([names.index(domain) for domain in texts.domains])
+    return {
+        split: np.flatnonzero(np.isin(place, of_domains[split])).astype(np.int32)
+        for split in SPLITS
+    }
+
+
+Classes = dict[str, tuple[str, list[int]]]
+
+
+def _by_class(
+    path: str, settings: Any, texts: list[str], labels: list[str], domains: list[str]
+) -> Classes:
+    """Class -> its domain and its rows."""
+    found: Classes = {}
+    seen: set[tuple[str, str]] = set()
+    for row, (text, label, domain) in enumerate(zip(texts, labels, domains, strict=True)):
+        if label in settings.leave_out:
+            continue
+        if not text:
+            raise DataError(f"{path}: row {row} has an empty {settings.text_column!r}")
+        of, rows = found.setdefault(label, (domain, []))
+        if of != domain:
+            raise DataError(
+                f"{path}: row {row} has {label!r} in the domain {domain!r}, row {rows[0]} has it "
+                f"in {of!r}; a class belongs to one domain"
+            )
+        if (label, text) not in seen:
+            seen.add((label, text))
+            rows.append(row)
+    return found
+
+
+def _assemble(path: str, texts: list[str], found: Classes) -> Texts:
+    classes = sorted(found)
+    digest = hashlib.sha256()
+    for name in classes:
+        domain, rows = found[name]
+        for part in (domain, name, *(texts[row] for row in rows)):
+            digest.update(part.encode() + b"\x1f")
+    return Texts(
+        path,
+        texts,
+        classes,
+        [found[name][0] for name in classes],
+        [np.array(found[name][1], np.int32) for name in classes],
+        digest.hexdigest(),
+    )
