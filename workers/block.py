@@ -137,6 +137,8 @@ class BlockRunner:
         one = self._of_one_task(vector, carried, step)
         # The first task is run ahead of the loop to learn what metrics there are.
         first = one(Task(*(array[0] for array in tasks)))
+        if tasks.support_inputs.shape[0] == 1:  # XLA does not take a loop over nothing
+            return first
         return tf.foldl(
             lambda total, task: tf.nest.map_structure(tf.add, total, one(task)),
             Task(*(array[1:] for array in tasks)),

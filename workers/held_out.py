@@ -115,6 +115,8 @@ class HeldOutTasks:
         if self._execution == "vectorized":
             return tf.vectorized_map(one, tasks)
         first = one(Task(*(array[0] for array in tasks)))
+        if tasks.support_inputs.shape[0] == 1:  # XLA does not take a loop over nothing
+            return {name: value[None] for name, value in first.items()}
         rest = tf.map_fn(
             one,
             Task(*(array[1:] for array in tasks)),

@@ -172,6 +172,20 @@ def test_xla_compiles_once_whatever_theta_is(tmp_path, tasks):
     assert result.stdout.split() == ["1"] * 10
 
 
+def test_a_block_of_one_task_is_mapped_with_xla_too():
+    settings = sinusoid_settings()
+    plain, family, theta = setup(settings, MAP)
+    compiled, _, _ = setup(settings, RuntimeSettings(execution="map", xla=True))
+    for block in (
+        train_block(settings, family, 4, 5),
+        held_out_block(settings, family, "predict", 1, RECIPE),
+    ):
+        ours, theirs = (runner.run(at(theta), block) for runner in (compiled, plain))
+        np.testing.assert_allclose(ours.gradient, theirs.gradient, rtol=1e-4, atol=1e-5)
+        for name, values in theirs.metrics.items():
+            np.testing.assert_allclose(ours.metrics[name], values, rtol=1e-4, atol=1e-5)
+
+
 def test_nothing_is_traced_twice_for_a_kind_and_shape():
     settings = CASES["reptile, adam"]
     runner, family, theta = setup(settings)
