@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from workers.scores import LossName
+from workers.settings.generation_task import GenerationTask
 from workers.settings.section import Section, setting
 from workers.settings.text_tasks import MatchingTask, TextTask
 
@@ -134,5 +135,6 @@ class GivenTask(Section):
 
 #: What a run can train on.
 TaskSettings = Annotated[
-    SinusoidTask | ImagesTask | TableTask | TextTask | MatchingTask, Field(discriminator="kind")
+    SinusoidTask | ImagesTask | TableTask | TextTask | MatchingTask | GenerationTask,
+    Field(discriminator="kind"),
 ]

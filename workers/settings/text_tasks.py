@@ -51,7 +51,7 @@ class _Texts(Section):
     @field_validator("path", "split_file")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
-        return _absolute(value)
+        return absolute(value)
 
 
 class TextTask(_Texts):
@@ -96,10 +96,10 @@ class MatchingTask(_Texts):
     @field_validator("test_path")
     @classmethod
     def _absolute_too(cls, value: str | None) -> str | None:
-        return _absolute(value)
+        return absolute(value)
 
 
-def _absolute(path: str | None) -> str | None:
+def absolute(path: str | None) -> str | None:
     """A run can be resumed, and an actor started, in another working directory.
 
     What is not there is of the data folder, wherever that is then.

@@ -39,6 +39,12 @@ def _matching(settings: Any, progress: Progress) -> TaskFamily:
     return MatchingFamily(settings)
 
 
+def _generation(settings: Any, progress: Progress) -> TaskFamily:
+    from workers.tasks.generation import GenerationFamily
+
+    return GenerationFamily(settings)
+
+
 def _given(settings: Any, progress: Progress) -> TaskFamily:
     from workers.tasks.given import GivenFamily
 
@@ -51,6 +57,7 @@ FAMILIES: dict[str, Callable[[Any, Progress], TaskFamily]] = {
     "table": _table,
     "text": _text,
     "matching": _matching,
+    "generation": _generation,
     "given": _given,
 }
 

@@ -1,0 +1,69 @@
+"""The task family of texts to go on with."""
+
+from typing import Literal
+
+from pydantic import field_validator
+
+from workers.settings.section import Section, setting
+from workers.settings.text_tasks import absolute
+
+
+class GenerationTask(Section):
+    """A language model of a group's texts: a speaker's lines, a language's names."""
+
+    kind: Literal["generation"] = "generation"
+    path: str = setting(..., "a CSV, Parquet or Arrow file, or one in the data folder", bits=False)
+    task_column: str = setting("task", "column that tells tasks apart: speaker, language, customer")
+    text_column: str = setting("text", "column of the texts")
+    order_column: str | None = setting(
+        None, "column of numbers that a task's texts are in the order of; unset: the file's order"
+    )
+    texts: Literal["rows", "windows"] = setting(
+        "rows",
+        "an example is a row's text, or `length` tokens of a task's texts joined by line ends",
+    )
+    tokens: Literal["characters", "bytes"] = setting("characters", "what a text is taken apart to")
+    length: int = setting(
+        64,
+        "tokens of an example, with the one for the end of a row's text, 2 to 4096",
+        ge=2,
+        le=4096,
+    )
+    long_texts: Literal["refuse", "cut"] = setting(
+        "refuse", "a row's text that is longer: an error, or its end is left out"
+    )
+    shared_texts: Literal["keep", "leave_out"] = setting(
+        "keep",
+        "a held-out task's text that another split has too: kept in both, or left out of training "
+        "(and, where a test task has it, of validation)",
+    )
+    small_tasks: Literal["refuse", "leave_out"] = setting(
+        "refuse", "a task with fewer different texts than min_texts: an error, or left out"
+    )
+    min_texts: int | None = setting(
+        None,
+        "different texts that a task must have, >= 2; unset: shots + queries, but an evaluation "
+        "with more shots needs more",
+        ge=2,
+    )
+    shots: int = setting(10, "support texts per task, >= 1", ge=1)
+    queries: int = setting(10, "query texts per task, >= 1", ge=1)
+    train_tasks: int | None = setting(None, "tasks to train on; unset: 64 %", ge=1)
+    validation_tasks: int | None = setting(None, "tasks to validate on; unset: 16 %", ge=1)
+    test_tasks: int | None = setting(None, "tasks to test on; unset: the rest", ge=1)
+    split_seed: int = setting(0, "seed of the split by tasks, 0 to 2^32 - 1", ge=0, lt=2**32)
+    split_file: str | None = setting(
+        None,
+        "JSON {'train': [task, ...], 'validation': [...], 'test': [...]} instead of a seed",
+        bits=False,
+    )
+
+    @property
+    def needed(self) -> int:
+        """Different texts that a task must have."""
+        return self.min_texts or self.shots + self.queries
+
+    @field_validator("path", "split_file")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        return absolute(value)
