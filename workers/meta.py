@@ -61,7 +61,7 @@ def carry_layout(settings: WorkerSettings, model: FunctionalModel) -> Layout:
     algorithm: Any = settings.algorithm
     if getattr(algorithm, "inner_moments", "fresh") == "persistent":
         adapts = {"anil": model.is_head, "boil": [not head for head in model.is_head]}
-        chosen = adapts.get(algorithm.kind, [True] * len(model.names))
+        chosen = adapts.get(algorithm.kind, model.adapts)
         if algorithm.inner_optimizer != "sgd":
             for name, shape, adapted in zip(model.names, model.shapes, chosen, strict=True):
                 if adapted:

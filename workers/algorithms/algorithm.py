@@ -63,8 +63,8 @@ def gradient_of(outer_loss: OuterLoss) -> OuterGradient:
 def learn_all(
     model: FunctionalModel, theta: Theta, start: Start, settings: Any, inner_lr: Any
 ) -> tuple[Learner, Plan]:
-    """All weights adapt, at one rate."""
-    return learn_some([True] * len(model.names), theta, start, settings, inner_lr)
+    """All weights that may adapt do, at one rate."""
+    return learn_some(model.adapts, theta, start, settings, inner_lr)
 
 
 def learn_some(

@@ -40,8 +40,8 @@ outer_gradient = gradient_of(outer_loss)
 def learn(
     model: FunctionalModel, theta: Theta, start: Start, settings: JointAlgorithm, inner_lr: Any
 ) -> tuple[Learner, Plan]:
-    """A new task is adapted to by SGD on all weights."""
-    return Learner(list(theta), [], start.state), Plan(Sgd(inner_lr), [True] * len(theta))
+    """A new task is adapted to by SGD on all weights that may adapt."""
+    return Learner(list(theta), [], start.state), Plan(Sgd(inner_lr), model.adapts)
 
 
 def replace_head(

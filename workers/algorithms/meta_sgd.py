@@ -17,7 +17,8 @@ def learn(
     """theta is the weights and, in the same order, their rates; `inner_lr` was their start."""
     count = len(model.names)
     weights, rates = list(theta[:count]), list(theta[count:])
-    plan = Plan(Sgd(rates), [True] * count, settings.first_order)
+    own = [rate for rate, adapts in zip(rates, model.adapts, strict=True) if adapts]
+    plan = Plan(Sgd(own), model.adapts, settings.first_order)
     return Learner(weights, [], start.state), plan
 
 

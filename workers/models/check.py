@@ -53,6 +53,7 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
     functional = make_train_model(settings, family)
     model = functional.keras_model
     _check_outputs(user, model, family, num_train_outputs(settings, family))
+    _check_causal(user, model, family)
     _check_random(user, functional, family)
     _check_head(user, settings.algorithm.kind, functional, family)
     unchecked = _check_second_derivative(user, settings.algorithm, functional, family.num_tokens)
@@ -76,26 +77,45 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
 def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs: int) -> None:
     outputs = model(random_inputs(family.input_shape, family.num_tokens, 2), training=False)
     classifies = family.loss in CLASSIFYING
-    wanted = f"logits [batch, {num_outputs}]" if classifies else f"values [batch, {num_outputs}]"
+    # Where texts are gone on with, each token has outputs of its own.
+    places = family.input_shape if family.loss == "next_token" else ()
+    of_logits = classifies or family.loss == "next_token"
+    kind = "logits" if of_logits else "values"
+    wanted = f"{kind} {_shape(['batch', *places, num_outputs])}"
     if not isinstance(outputs, tf.Tensor):
         raise ValueError(
             f"model.source = {user.source!r} returns a {type(outputs).__name__} of outputs; the "
             f"tasks need one tensor, {wanted}"
         )
     shape = outputs.shape
-    fits = shape.rank == 2 and shape[0] == 2 and outputs.dtype == tf.float32
+    fits = tuple(shape[:-1]) == (2, *places) and outputs.dtype == tf.float32
     if fits:
-        fits = shape[1] >= num_outputs if classifies else shape[1] == num_outputs
+        fits = shape[-1] >= num_outputs if classifies else shape[-1] == num_outputs
     if not fits:
         got = ["batch", *shape[1:]] if shape.rank and shape[0] == 2 else list(shape)
         raise ValueError(
             f"model.source = {user.source!r} has outputs {_shape(got)} {outputs.dtype.name} for "
             f"inputs {_shape(['batch', *family.input_shape])}; the tasks need {wanted} float32"
         )
-    if classifies and np.allclose(tf.reduce_sum(outputs, -1), 1) and _ends_in_softmax(model):
+    if of_logits and np.allclose(tf.reduce_sum(outputs, -1), 1) and _ends_in_softmax(model):
         raise ValueError(
             f"model.source = {user.source!r} ends in a softmax; the loss takes logits: leave its "
             "activation out"
+        )
+
+
+def _check_causal(user: KerasModel, model: Any, family: TaskFamily) -> None:
+    """A model that sees what it has to say next would seem to foresee all of it."""
+    if family.loss != "next_token":
+        return
+    ids = random_inputs(family.input_shape, family.num_tokens, 4)
+    assert family.num_tokens is not None
+    changed = tf.concat([ids[:, :-1], (ids[:, -1:] + 1) % family.num_tokens], axis=1)
+    before, after = (model(each, training=False)[:, :-1] for each in (ids, changed))
+    if not np.allclose(before, after, rtol=1e-3, atol=1e-5):
+        raise ValueError(
+            f"model.source = {user.source!r} looks ahead: another last token changes what it says "
+            "before it; mask what is later (use_causal_mask=True, padding='causal')"
         )
 
 

@@ -22,7 +22,8 @@ class FunctionalModel:
     running statistics (`statistics_names`, float), and the seeds of random layers. What the model
     keeps and never changes, such as frozen weights, stays where it is. input_shape: of an example.
     is_head: for each weight, whether it belongs to the head: the last layer that has any, or the
-    one that was named.
+    one that was named. adapts: for each weight, whether an inner loop may change it: all of them,
+    or where the model has adapters those of these.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class FunctionalModel:
         input_shape: tuple[int, ...],
         running: bool = False,
         head: str | Sequence[str] | None = None,
+        adapters: tuple[str, ...] = (),
     ):
         """Take over a built model.
 
@@ -38,6 +40,7 @@ class FunctionalModel:
           input_shape: of one example.
           running: BatchNormalization keeps running statistics, and uses them outside training.
           head: name of the layer that is the head, or of those that are together.
+          adapters: what the names of layers end in that are adapters; empty: there are none.
         Raises:
           ValueError: nothing can be trained, no layer is called `head`, or a call changes what
             cannot be carried.
@@ -53,6 +56,7 @@ class FunctionalModel:
         named = [head] if isinstance(head, str) else head
         self._heads = [_find(name, layers) for name in named] if named else [layers[-1]]
         self.is_head = tuple(layer in self._heads for layer in layers)
+        self.adapts = tuple(not adapters or layer.endswith(adapters) for layer in layers)
         self._changing = self._find_changing()
         statistics = [variable for variable in self._changing if not _is_seed(variable)]
         self.statistics_names = _unique(statistics)

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras.src.backend.common import global_state
 
-from workers.models import conv4, linear, mlp, text, user_model
+from workers.models import conv4, linear, mlp, text, transformer, user_model
 from workers.models.functional import FunctionalModel
 from workers.runtime import DRIVER_DEVICE
 from workers.settings.models import ModelSettings
@@ -22,6 +22,7 @@ MODELS: dict[str, Build] = {
 #: Those that may ask how many ids there are, where inputs are ids.
 MODELS_OF_TOKENS: dict[str, Callable[[Any, tuple[int, ...], int, int | None], Any]] = {
     "text": text.build,
+    "transformer": transformer.build,
     "keras": user_model.build,
 }
 
@@ -49,9 +50,9 @@ def make_model(
             model = build(settings, input_shape, num_outputs, num_tokens)
         else:
             model = MODELS[settings.kind](settings, input_shape, num_outputs)
-    return FunctionalModel(
-        model, input_shape, settings.statistics == "running", getattr(settings, "head", None)
-    )
+    adapters = transformer.ADAPTER if getattr(settings, "adapter_rank", 0) else ()
+    running, head = settings.statistics == "running", getattr(settings, "head", None)
+    return FunctionalModel(model, input_shape, running, head, adapters)
 
 
 @contextlib.contextmanager

@@ -148,6 +148,35 @@ class TextModel(_Model):
     semantic: float = setting(2.0, "length of the vector that embeddings make, > 0", gt=0)
 
 
+class TransformerModel(_Model):
+    """A decoder-only transformer, which says of each token of a text which one comes next."""
+
+    normalization: ClassVar[str] = "none"
+
+    kind: Literal["transformer"] = "transformer"
+    layers: int = setting(2, "layers of attention and feed-forward, >= 1", ge=1)
+    width: int = setting(64, "numbers that stand for a token, >= 1", ge=1)
+    heads: int = setting(4, "attention heads, >= 1; a divisor of the width", ge=1)
+    output: Literal["head", "tied"] = setting(
+        "head", "a layer of its own, or the vectors of the embedding"
+    )
+    adapter_rank: int = setting(
+        0,
+        "rank of the adapters beside each dense layer; if > 0, the inner loop adapts them alone",
+        ge=0,
+    )
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(
+                f"model.heads = {self.heads} does not divide model.width = {self.width}; choose a "
+                "divisor"
+            )
+        return self
+
+
 ModelSettings = Annotated[
-    LinearModel | MlpModel | Conv4Model | TextModel | KerasModel, Field(discriminator="kind")
+    LinearModel | MlpModel | Conv4Model | TextModel | TransformerModel | KerasModel,
+    Field(discriminator="kind"),
 ]

@@ -25,12 +25,14 @@ class RuntimeSettings(Section):
 
 
 # kind of model -> (execution, xla). Measured: convolutions are fastest one task after another
-# without XLA, dense networks as one compiled batch. A model that we do not know may hold anything.
+# without XLA, transformers one after another with it, dense networks as one compiled batch. A
+# model that we do not know may hold anything.
 _EXECUTION = {
     "linear": ("vectorized", True),
     "mlp": ("vectorized", True),
     "conv4": ("map", False),
     "text": ("map", False),
+    "transformer": ("map", True),
     "keras": ("map", False),
 }
 
@@ -74,9 +76,40 @@ class WorkerSettings(Section):
             raise ValueError(
                 f"model.kind = 'text' takes texts, but task.kind = {self.task.kind!r} has none"
             )
+        self._check_transformer()
         if self.task.kind == "images" and self.model.kind == "conv4" and self.task.image_size < 16:
             raise ValueError(
                 f"task.image_size = {self.task.image_size} is too small for model.kind = 'conv4', "
                 "which halves its input four times; use 16 or more"
             )
         return self
+
+    def _check_transformer(self) -> None:
+        model, algorithm, task = self.model, self.algorithm, self.task
+        if task.kind == "generation" and model.kind not in ("transformer", "keras"):
+            raise ValueError(
+                f"model.kind = {model.kind!r} does not say what comes next, as task.kind = "
+                "'generation' wants; use model.kind = 'transformer', or 'keras' with a model of "
+                "yours that gives logits for each token"
+            )
+        if model.kind != "transformer":
+            return
+        if task.kind not in ("generation", "given"):
+            raise ValueError(
+                f"model.kind = 'transformer' goes on with texts, task.kind = {task.kind!r} does "
+                "not; it is for task.kind = 'generation'"
+            )
+        if model.adapter_rank and algorithm.kind in ("anil", "boil", "reptile"):
+            raise ValueError(
+                f"model.adapter_rank = {model.adapter_rank} says what adapts, and so does "
+                f"algorithm.kind = {algorithm.kind!r}"
+                if algorithm.kind != "reptile"
+                else f"model.adapter_rank = {model.adapter_rank} has the inner loop change the "
+                "adapters alone, and algorithm.kind = 'reptile' trains only what that changes; use "
+                "'maml', with algorithm.first_order = true to save time"
+            )
+        if model.output == "tied" and algorithm.kind in ("anil", "boil"):
+            raise ValueError(
+                f"model.output = 'tied' has no head, which algorithm.kind = {algorithm.kind!r} "
+                "tells from the rest; use model.output = 'head'"
+            )

@@ -1,0 +1,51 @@
+import pytest
+from pydantic import ValidationError
+
+from workers.settings.algorithms import (
+    AnilAlgorithm,
+    BoilAlgorithm,
+    JointAlgorithm,
+    MamlAlgorithm,
+    MetaSgdAlgorithm,
+    ReptileAlgorithm,
+)
+from workers.settings.generation_task import GenerationTask
+from workers.settings.models import MlpModel, TransformerModel
+from workers.settings.tasks import SinusoidTask
+from workers.settings.worker import WorkerSettings
+
+TASK = GenerationTask(path="a.csv")
+
+
+def make(model, algorithm=None, task=TASK):
+    return WorkerSettings(task=task, model=model, algorithm=algorithm or MamlAlgorithm())
+
+
+def test_a_transformer_runs_one_task_after_another_with_xla():
+    assert make(TransformerModel()).execution == ("map", True)
+
+
+@pytest.mark.parametrize(
+    ("model", "algorithm", "task", "match"),
+    [
+        (MlpModel(), None, TASK, "model.kind = 'mlp' does not say what comes next"),
+        (TransformerModel(), None, SinusoidTask(), "it is for task.kind = 'generation'"),
+        (TransformerModel(output="tied"), AnilAlgorithm(), TASK, "'tied' has no head"),
+        (TransformerModel(output="tied"), BoilAlgorithm(), TASK, "'tied' has no head"),
+        (TransformerModel(adapter_rank=2), AnilAlgorithm(), TASK, "adapter_rank = 2 says what"),
+        (TransformerModel(adapter_rank=2), ReptileAlgorithm(), TASK, "trains only what that"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(model, algorithm, task, match):
+    with pytest.raises(ValidationError, match=match):
+        make(model, algorithm, task)
+
+
+@pytest.mark.parametrize("algorithm", [MamlAlgorithm(), MetaSgdAlgorithm(), JointAlgorithm()])
+def test_adapters_go_with_what_trains_all_weights(algorithm):
+    assert make(TransformerModel(adapter_rank=2), algorithm).model.adapter_rank == 2
+
+
+def test_heads_divide_the_width():
+    with pytest.raises(ValidationError, match=r"model.heads = 3 does not divide model.width = 64"):
+        TransformerModel(heads=3)

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+from small_passages import rows_of
+from small_texts import write
+
+from workers.models.check import check_model
+from workers.settings.algorithms import MamlAlgorithm
+from workers.settings.generation_task import GenerationTask
+from workers.settings.models import KerasModel
+from workers.settings.worker import WorkerSettings
+from workers.tasks.registry import make_family
+
+
+@pytest.fixture
+def check(tmp_path):
+    path = write(tmp_path / "a.csv", rows_of(), ("voice", "text"))
+
+    def check(name):
+        settings = WorkerSettings(
+            task=GenerationTask(path=str(path), task_column="voice", shots=3, queries=3, length=20),
+            model=KerasModel(source=f"text_models:{name}", folder=str(Path(__file__).parent)),
+            algorithm=MamlAlgorithm(first_order=True),
+        )
+        return check_model(settings, make_family(settings.task))
+
+    return check
+
+
+def test_a_users_causal_model_is_taken(check):
+    assert not check("causal").mixes
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("peeking", "looks ahead: another last token changes what it says"),
+        ("of_texts", r"the tasks need logits \[batch, 20, \d+\] float32"),
+        ("with_softmax", "ends in a softmax"),
+    ],
+)
+def test_what_does_not_say_what_comes_next_is_refused(check, name, match):
+    with pytest.raises(ValueError, match=match):
+        check(name)

@@ -1,0 +1,34 @@
+"""A user's models of texts to go on with."""
+
+import keras
+from keras import layers
+
+
+def _ahead(input_shape, num_outputs, num_tokens, padding):
+    ids = keras.Input(input_shape, dtype="int32")
+    hidden = layers.Embedding(num_tokens, 4)(ids)
+    hidden = layers.Conv1D(8, 3, padding=padding, activation="relu")(hidden)
+    return keras.Model(ids, layers.Dense(num_outputs)(hidden))
+
+
+def causal(input_shape, num_outputs, num_tokens):
+    """Sees the last three tokens."""
+    return _ahead(input_shape, num_outputs, num_tokens, "causal")
+
+
+def peeking(input_shape, num_outputs, num_tokens):
+    """Sees the next one too."""
+    return _ahead(input_shape, num_outputs, num_tokens, "same")
+
+
+def of_texts(input_shape, num_outputs, num_tokens):
+    """One answer for the whole text."""
+    ids = keras.Input(input_shape, dtype="int32")
+    hidden = layers.GlobalAveragePooling1D()(layers.Embedding(num_tokens, 4)(ids))
+    return keras.Model(ids, layers.Dense(num_outputs)(hidden))
+
+
+def with_softmax(input_shape, num_outputs, num_tokens):
+    """Gives probabilities."""
+    model = causal(input_shape, num_outputs, num_tokens)
+    return keras.Model(model.inputs, layers.Softmax()(model.outputs[0]))

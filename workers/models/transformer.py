@@ -1,0 +1,98 @@
+"""A decoder-only transformer: of each token of a text, which one comes next.
+
+Made of Keras' own layers and operations alone, so that a saved model needs nothing but Keras.
+Source: Vaswani et al. 2017, arXiv:1706.03762; normalization before each part (Xiong et al. 2020,
+arXiv:2002.04745) by root mean squares, whose second derivative is right; adapters: Hu et al. 2021,
+arXiv:2106.09685.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from workers.settings.models import TransformerModel
+
+#: What the names of adapters' layers end in.
+ADAPTER = ("_adapter_down", "_adapter_up")
+_SPREAD = 0.02
+_NEVER = -1e9
+
+
+def build(
+    settings: TransformerModel,
+    input_shape: tuple[int, ...],
+    num_outputs: int,
+    num_tokens: int | None,
+) -> keras.Model:
+    """Ids int [batch, length] -> logits [batch, length, num_outputs] of what follows each."""
+    assert num_tokens is not None, "see WorkerSettings"
+    (length,) = input_shape
+    inputs = keras.Input(input_shape, dtype="int32")
+    hidden, way_back = _embed(settings, num_tokens, keras.ops.cast(inputs, "int32"))
+    for i in range(settings.layers):
+        hidden = hidden + _attention(settings, length, f"layer{i}", _norm(f"layer{i}_a", hidden))
+        hidden = hidden + _feed_forward(settings, f"layer{i}", _norm(f"layer{i}_b", hidden))
+    head = way_back or keras.layers.Dense(num_outputs, name="head")
+    return keras.Model(inputs, head(_norm("last", hidden)))
+
+
+def _embed(
+    settings: TransformerModel, num_tokens: int, ids: Any
+) -> tuple[Any, Callable[[Any], Any] | None]:
+    """Vectors of tokens plus those of their positions; with tied output, the way back too."""
+    ops, layers, width, length = keras.ops, keras.layers, settings.width, ids.shape[-1]
+    spread = keras.initializers.RandomNormal(_SPREAD)
+    if settings.output == "head":
+        # One product with both is faster than looking up, and differentiates as any other.
+        both = layers.EinsumDense(
+            "blt,tw->blw",
+            (length, width),
+            bias_axes="lw",
+            kernel_initializer=spread,
+            bias_initializer=spread,
+            name="embedding",
+        )
+        return both(ops.one_hot(ids, num_tokens)), None
+    tokens = layers.ReversibleEmbedding(
+        num_tokens, width, embeddings_initializer=spread, name="embedding"
+    )
+    places = ops.cumsum(ops.ones_like(ids), axis=-1) - 1
+    positions = layers.Embedding(length, width, embeddings_initializer=spread, name="positions")
+    return tokens(ids) + positions(places), lambda hidden: tokens(hidden, reverse=True)
+
+
+def _norm(name: str, hidden: Any) -> Any:
+    return keras.layers.RMSNormalization(name=f"{name}_norm")(hidden)
+
+
+def _attention(settings: TransformerModel, length: int, name: str, hidden: Any) -> Any:
+    """Each position looks at itself and at those before it."""
+    ops, heads = keras.ops, settings.heads
+    size = settings.width // heads
+    merged = _dense(settings, 3 * settings.width, f"{name}_attention_in", hidden)
+    parted = ops.transpose(ops.reshape(merged, (-1, length, 3 * heads, size)), (0, 2, 1, 3))
+    query, key, value = (parted[:, i * heads : (i + 1) * heads] for i in range(3))
+    scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) * size**-0.5
+    later = np.triu(np.full((length, length), _NEVER, np.float32), 1)
+    seen = ops.matmul(ops.softmax(scores + later, axis=-1), value)
+    joined = ops.reshape(ops.transpose(seen, (0, 2, 1, 3)), (-1, length, settings.width))
+    return _dense(settings, settings.width, f"{name}_attention_out", joined)
+
+
+def _feed_forward(settings: TransformerModel, name: str, hidden: Any) -> Any:
+    inner = _dense(settings, 4 * settings.width, f"{name}_inner", hidden)
+    inner = keras.layers.Activation("gelu", name=f"{name}_gelu")(inner)
+    return _dense(settings, settings.width, f"{name}_outer", inner)
+
+
+def _dense(settings: TransformerModel, units: int, name: str, inputs: Any) -> Any:
+    """A dense layer, with a low-rank adapter beside it where asked for: 0 at first."""
+    outputs = keras.layers.Dense(units, name=name)(inputs)
+    if not settings.adapter_rank:
+        return outputs
+    down, up = (name + end for end in ADAPTER)
+    narrow = keras.layers.Dense(settings.adapter_rank, use_bias=False, name=down)(inputs)
+    zeros = {"use_bias": False, "kernel_initializer": "zeros", "name": up}
+    return outputs + keras.layers.Dense(units, **zeros)(narrow)
