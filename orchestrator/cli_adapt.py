@@ -19,12 +19,25 @@ def adapt(
         str,
         typer.Option(
             metavar="FILE",
-            help="Labelled examples: a folder of class folders, a zip, a CSV or Parquet file.",
+            help="Examples with what is right: a folder of class folders, a zip, a CSV or Parquet "
+            "file; or texts, a line each in a .txt file.",
         ),
     ],
     query: Annotated[
-        str, typer.Option(metavar="FILE", help="What to predict: the same, labelled or not.")
-    ],
+        str | None, typer.Option(metavar="FILE", help="What to predict: the same, labelled or not.")
+    ] = None,
+    generate: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Texts to make, before and after (task.kind = generation)."),
+    ] = None,
+    prompt: Annotated[str, typer.Option(metavar="TEXT", help="How they begin.")] = "",
+    temperature: Annotated[
+        float, typer.Option(help="0: the likeliest token; 1: as the model says; above: wilder.")
+    ] = 1.0,
+    top_k: Annotated[
+        int | None, typer.Option(metavar="K", help="Draw among the K likeliest tokens only.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the predictions as .parquet.")
     ] = None,
@@ -70,12 +83,16 @@ def adapt(
     from orchestrator.examples.examples import Columns
 
     inputs = tuple(input_column) if input_column else None
+    texts = None
+    if generate is not None:
+        texts = adapt_command.Generate(generate, prompt, temperature, top_k, seed)
     adapt_command.execute(
         adapt_command.Request(
             source=source,
             support=support,
             query=query,
             columns=Columns(inputs, target_column, task_column),
+            generate=texts,
             inner_steps=inner_steps,
             inner_lr=inner_lr,
             statistics=statistics,

@@ -1,11 +1,12 @@
 """Adapt a trained run to one's own examples, from Python."""
 
+import functools
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -29,12 +30,16 @@ from workers.errors import MetatrainError
 from workers.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
 from workers.scores import CLASSIFYING
 
+if TYPE_CHECKING:
+    from orchestrator.text_predictor import TextPredictor
+
 
 class Learner:
     """A meta-trained model, ready to adapt.
 
-    classifies: whether tasks have classes, or values. recipe: the inner rate and steps that the
-    run's validation chose. protocol: what to know of the numbers of the run.
+    classifies: whether tasks have classes, or values. generates: whether they are texts to go on
+    with. recipe: the inner rate and steps that the run's validation chose. protocol: what to know
+    of the numbers of the run.
 
     Example:
 
@@ -70,6 +75,7 @@ class Learner:
         check_model(source, self._runner.model_digest)
         check_weights(source, self._runner.theta_layout.names, self._runner.theta_layout.shapes)
         self.classifies = source.examples.loss in CLASSIFYING
+        self.generates = source.examples.loss == "next_token"
         self.recipe, self.protocol = source.recipe, source.protocol
 
     @classmethod
@@ -88,25 +94,31 @@ class Learner:
     def adapt(
         self,
         inputs: Any,
-        targets: Sequence[Any] | Array,
+        targets: Sequence[Any] | Array | None = None,
         *,
         inner_steps: int | None = None,
         inner_lr: float | None = None,
-    ) -> "Predictor":
-        """Run the inner loop on a few examples.
+    ) -> Any:
+        """Run the inner loop on a few examples: a `Predictor`.
 
         Args:
           inputs: as the run's tasks have them, [n, ...]: numbers, or images (float in [0, 1] of
             the size trained on, uint8 of any size, or paths).
           targets: n classes, told apart and sorted by their text, or values [n] or
-            [n, num_outputs].
+            [n, num_outputs]; none where the inputs are texts to go on with, which gives a
+            `TextPredictor`.
           inner_steps, inner_lr: instead of those that validation chose; >= 0, > 0.
         Raises:
           ValueError: they are not what the model takes. NonFiniteError: the inner loop diverged.
         """
         recipe = change(self.recipe, inner_steps, inner_lr)
-        targets = targets if isinstance(targets, np.ndarray) else list(targets)
+        if targets is not None and not isinstance(targets, np.ndarray):
+            targets = list(targets)
         examples = self._reader.inputs(inputs)
+        if self.generates:
+            return self._adapt_to_texts(inputs, examples, targets, recipe)
+        if targets is None:
+            raise ValueError(f"{len(examples)} inputs without targets; give as many")
         if len(examples) != len(targets):
             raise ValueError(f"{len(examples)} inputs, but {len(targets)} targets; give as many")
         labels: Array | None = None
@@ -120,6 +132,17 @@ class Learner:
             own = self._values(targets)
         task = OwnTask("", classes, examples, own, examples[:1], None, np.arange(1))
         return Predictor(self, task, recipe, labels)
+
+    def _adapt_to_texts(
+        self, texts: Any, examples: Array, targets: Any, recipe: Recipe
+    ) -> "TextPredictor":
+        from orchestrator.text_predictor import TextPredictor
+
+        if targets is not None:
+            raise ValueError("texts to go on with have no targets but themselves; give none")
+        own = self._reader.targets(texts)
+        task = OwnTask("", None, examples, own, examples[:1], own[:1], np.arange(1))
+        return TextPredictor(self, task, recipe)
 
     def _values(self, targets: Any) -> Array:
         found = self._reader.targets(targets)
@@ -159,6 +182,17 @@ class Learner:
     def read_inputs(self, given: Any) -> Array:
         """Inputs as the model takes them, float32 [n, ...]."""
         return self._reader.inputs(given)
+
+    def read_targets(self, given: Any) -> Array:
+        """Targets as the model is scored by them."""
+        return self._reader.targets(given)
+
+    @functools.cached_property
+    def sampler(self) -> Any:
+        """Makes texts, where the run's tasks are texts."""
+        from workers.sampling import Sampler
+
+        return Sampler(self._runner.held_out.model, self._artefact.examples.preparation)
 
     def save(self, adapted: Adapted, seen: Array, file: Path) -> Array:
         """Write a .keras file; what it answers to `seen`."""

@@ -25,6 +25,7 @@ TENSORFLOW = (
     "workers/block.py",
     "workers/compiled.py",
     "workers/held_out.py",
+    "workers/sampling.py",
     "orchestrator/outer.py",
 )
 RAY = (

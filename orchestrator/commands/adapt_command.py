@@ -1,44 +1,39 @@
 """`metatrain adapt`: a trained run, somebody's few examples, and predictions for the rest."""
 
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import Progress
 
 from orchestrator import artefact
 from orchestrator import config as configuration
-from orchestrator.adapting import (
-    change,
-    check_model,
-    check_model_file,
-    check_weights,
-    depends_on_company,
-    diverged,
-    with_model_in,
-    with_statistics,
-    worker_settings,
-)
+from orchestrator.adapting import change, depends_on_company, diverged, with_statistics
 from orchestrator.artefact import Artefact
 from orchestrator.commands.adapt_report import show
-from orchestrator.commands.common import NOTES, RESULTS, check_machine, show_note, waiting
-from orchestrator.config import MetaConfig
+from orchestrator.commands.common import NOTES, RESULTS, check_machine, show_note
+from orchestrator.commands.handing_over import launched_for, model_files, run_tasks
 from orchestrator.examples.examples import Columns, Examples, Reader
 from orchestrator.examples.registry import READERS
-from orchestrator.own_tasks import OwnTask, blocks_of, make_tasks
+from orchestrator.own_tasks import OwnTask, make_tasks
 from orchestrator.predictions import Predictions, as_table
-from workers.protocol import Adapted, Array, Kind, Recipe
-from workers.tasks.given import GivenFamily
+from workers.protocol import Adapted, Recipe
 
-# As many tasks as that are adapted to at once, by each actor.
-_BLOCK_SIZE = 8
 # Answers that differ by less are told to be the same.
 _SAME = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Texts to be made: how many, how they begin, and how tokens are drawn (`workers.sampling`)."""
+
+    number: int
+    prompt: str = ""
+    temperature: float = 1.0
+    top_k: int | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +42,9 @@ class Request:
 
     source: str
     support: str
-    query: str
+    query: str | None
     columns: Columns
+    generate: Generate | None = None
     inner_steps: int | None = None
     inner_lr: float | None = None
     statistics: str | None = None
@@ -75,9 +71,19 @@ def execute(request: Request) -> None:
     source = replace(source, config=config)
     recipe = change(source.recipe, request.inner_steps, request.inner_lr)
     reader = READERS[source.config.task.kind](source.config.task, source.examples)
+    if source.examples.loss == "next_token":
+        from orchestrator.commands import texts_command
+
+        texts_command.execute(request, source, recipe, reader)
+        return
+    if request.generate is not None:
+        raise ValueError(
+            f"--generate {request.generate.number} is for runs of task.kind = 'generation', "
+            f"{request.source} is of {source.config.task.kind!r}; give a --query to be predicted"
+        )
     query, tasks = _read(request, source, reader)
-    files = _model_files(request.save_model, tasks)
-    with _launched(source, request.verbose) as launched:
+    files = model_files(request.save_model, tasks)
+    with launched_for(source, request.verbose) as launched:
         started_s = time.monotonic() - began
         predictions = _predict(launched, source.state.weights, tasks, recipe, reader)
         NOTES.print(
@@ -86,13 +92,15 @@ def execute(request: Request) -> None:
         )
         show(RESULTS, source, recipe, predictions, query.names)
         if request.out is not None:
-            _write(request.out, as_table(predictions, query.names))
+            write_table(request.out, as_table(predictions, query.names))
             RESULTS.print(f"written: {request.out}", markup=False)
         if files:
             _save_models(launched, source.state.weights, recipe, predictions, files, reader)
 
 
 def _read(request: Request, source: Artefact, reader: Reader) -> tuple[Examples, list[OwnTask]]:
+    if request.query is None:
+        raise ValueError("there is nothing to predict; give --query FILE")
     support = reader.read(request.support, "support", request.columns)
     query = reader.read(request.query, "query", request.columns)
     tasks = make_tasks(source.examples, support, query)
@@ -111,40 +119,10 @@ def _read(request: Request, source: Artefact, reader: Reader) -> tuple[Examples,
     return query, tasks
 
 
-@contextmanager
-def _launched(source: Artefact, verbose: bool) -> Iterator[Any]:
-    """A pool that adapts to tasks that are handed over."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = _handed_over(source, Path(folder))
-        with waiting() as say:
-            from orchestrator.launch import launch
-
-            family = GivenFamily(source.examples)
-            launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
-        try:
-            check_model(source, launched.fingerprint.get("model", ""))
-            start = launched.initial_state()
-            check_weights(source, start.names, [array.shape for array in start.theta])
-            yield launched
-        finally:
-            launched.close()
-
-
-def _handed_over(source: Artefact, folder: Path) -> MetaConfig:
-    """The run's configuration, with its tasks replaced by those that are handed over."""
-    settings = worker_settings(source)
-    if source.model is not None:
-        settings = with_model_in(settings, folder, source.model)
-    model = settings.model
-    if model.kind == "keras":  # nothing is differentiated twice here
-        model = model.model_copy(update={"second_derivative": "trusted"})
-    return source.config.model_copy(update={"task": settings.task, "model": model})
-
-
 def _predict(
     launched: Any, weights: Any, tasks: Sequence[OwnTask], recipe: Recipe, reader: Reader
 ) -> list[Predictions]:
-    found = _run(launched, weights, tasks, recipe, "predict")
+    found = run_tasks(launched, weights, tasks, recipe, "predict")
     predictions = []
     for task, answers in zip(tasks, found, strict=True):
         outputs = answers["outputs"]
@@ -152,25 +130,6 @@ def _predict(
             raise diverged(recipe, task.name)
         predictions.append(Predictions.of(task, outputs, reader.values))
     return predictions
-
-
-def _run(
-    launched: Any, weights: Any, tasks: Sequence[OwnTask], recipe: Recipe, kind: Kind
-) -> list[dict[str, Array]]:
-    """What blocks of `kind` give for each task, in the order of the tasks."""
-    blocks, order = blocks_of(launched.config, tasks, recipe, kind, _BLOCK_SIZE)
-    found: dict[int, dict[str, Array]] = {}
-    round_size = 8 * max(1, launched.pool.num_ready)
-    bar = Progress(console=NOTES, transient=True, disable=not NOTES.is_terminal)
-    with bar:
-        shown = bar.add_task("adapting", total=len(tasks))
-        for lo in range(0, len(blocks), round_size):
-            part = blocks[lo : lo + round_size]
-            for block, answer in zip(part, launched.pool.run(weights, part), strict=True):
-                for i, place in enumerate(order[block.lo : block.hi]):
-                    found[place] = {name: values[i] for name, values in answer.metrics.items()}
-                bar.advance(shown, block.hi - block.lo)
-    return [found[place] for place in range(len(tasks))]
 
 
 def _save_models(
@@ -186,7 +145,7 @@ def _save_models(
 
     worker, family = launched.config.worker, launched.family
     tasks = [one.task for one in predictions]
-    handed_over = _run(launched, weights, tasks, recipe, "adapt")
+    handed_over = run_tasks(launched, weights, tasks, recipe, "adapt")
     for one, found, file in zip(predictions, handed_over, files, strict=True):
         file.parent.mkdir(exist_ok=True)
         adapted = Adapted(found["theta"], found["statistics"])
@@ -201,20 +160,6 @@ def _save_models(
         RESULTS.print(f"model: {file}", markup=False)
 
 
-def _model_files(given: Path | None, tasks: Sequence[OwnTask]) -> list[Path]:
-    """A file, or with several tasks one for each in a new folder."""
-    if given is None:
-        return []
-    if len(tasks) == 1:
-        return [check_model_file(given)]
-    if not given.absolute().parent.is_dir():
-        raise ValueError(f"{given.absolute().parent} is no folder; make it first")
-    for task in tasks:
-        if "/" in task.name or task.name.startswith("."):
-            raise ValueError(f"--save-model: the task {task.name!r} cannot be the name of a file")
-    return [given / f"{task.name}.keras" for task in tasks]
-
-
 def _check_out(out: Path | None) -> None:
     if out is None:
         return
@@ -226,7 +171,8 @@ def _check_out(out: Path | None) -> None:
         raise ValueError(f"--out: {out.absolute().parent} is no folder; make it first")
 
 
-def _write(out: Path, table: Any) -> None:
+def write_table(out: Path, table: Any) -> None:
+    """As Parquet."""
     import pyarrow.parquet as pq
 
     pq.write_table(table, out)

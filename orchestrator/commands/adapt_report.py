@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.artefact import Artefact
+from orchestrator.own_tasks import OwnTask
 from orchestrator.predictions import Predictions, summary
 from workers.protocol import Recipe
 
@@ -27,17 +28,19 @@ def show(
     Args:
       names: what each query is called, in the order of the query set.
     """
-    steps = _shown_steps(source, recipe)
+    steps = shown_steps(source, recipe)
     console.print(_table(predictions, names, steps))
     if len(names) > _MOST_ROWS:
         console.print(f"... and {len(names) - _MOST_ROWS} more; --out FILE.parquet takes them all")
     for name, scores in summary(predictions).items():
         shown = ", ".join(f"{_score(name, *scores[step])} after {step}" for step in steps)
         console.print(f"{name}: {shown} inner steps")
-    console.print(f"protocol: {_protocol(source, recipe, predictions)}", markup=False)
+    told = protocol_line(source, recipe, [one.task for one in predictions])
+    console.print(f"protocol: {told}", markup=False)
 
 
-def _shown_steps(source: Artefact, recipe: Recipe) -> list[int]:
+def shown_steps(source: Artefact, recipe: Recipe) -> list[int]:
+    """The inner steps that are told of."""
     asked = {0, recipe.inner_steps, *source.config.evaluation.inner_steps}
     return sorted(step for step in asked if step <= recipe.inner_steps)
 
@@ -83,21 +86,21 @@ def _score(name: str, mean: float, interval: float | None) -> str:
     return f"{mean * scale:.{digits}f}{error}{unit}"
 
 
-def _protocol(source: Artefact, recipe: Recipe, predictions: Sequence[Predictions]) -> str:
+def protocol_line(source: Artefact, recipe: Recipe, tasks: Sequence[OwnTask]) -> str:
     """What must stand beside predictions, and scores of them."""
     own = recipe == source.recipe
-    supports = [len(one.task.support_inputs) for one in predictions]
-    queries = sum(len(one.task.query_inputs) for one in predictions)
+    supports = [len(task.support_inputs) for task in tasks]
+    queries = sum(len(task.query_inputs) for task in tasks)
     parts = {
         "weights": source.origin,
         "inner steps": recipe.inner_steps,
         "inner lr": f"{recipe.inner_lr:g}",
         "chosen": "on validation tasks" if own else "by hand",
-        "tasks": len(predictions),
+        "tasks": len(tasks),
         "support examples": f"{min(supports)}" + _to(min(supports), max(supports)),
         "queries": queries,
     }
-    if len(predictions) > 1:
+    if len(tasks) > 1:
         parts["interval"] = "95 %: 1.96 standard errors over tasks"
     for name in _FROM_THE_RUN:
         if name in source.protocol:

@@ -5,6 +5,7 @@ from typing import Any
 
 from orchestrator.examples.examples import Reader
 from orchestrator.examples.images import ImageReader
+from orchestrator.examples.lines import LineReader
 from orchestrator.examples.numbers import NumberReader
 from orchestrator.examples.table_rows import TableReader
 from orchestrator.examples.texts import MatchingReader, TextReader
@@ -16,4 +17,5 @@ READERS: dict[str, Callable[[Any, GivenTask], Reader]] = {
     "table": TableReader,
     "text": TextReader,
     "matching": MatchingReader,
+    "generation": LineReader,
 }

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.page.html import svg
-from orchestrator.pictures import confusion, curves, image_episode, predicted, text_episode
+from orchestrator.pictures import confusion, curves, image_episode, predicted, samples, text_episode
 from orchestrator.pool import Pool
 from orchestrator.storage import Storage
 from workers.protocol import Array, Block, Episode, Recipe, Weights
@@ -24,6 +24,7 @@ PICTURES: dict[str, ModuleType] = {
     "predicted": predicted,
     "confusion": confusion,
     "text_episode": text_episode,
+    "samples": samples,
 }
 
 #: How the pictures of single tasks are called in a run's folder.
@@ -59,6 +60,8 @@ def render(
     stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
     steps = sorted(set(config.evaluation.inner_steps))
     words = [each for block in blocks for each in family.words(block.specs)]
+    if family.loss == "next_token":
+        words = samples.generate(config, family, pool, weights, blocks, words)
     return draw(family.picture, stacked, outputs, steps, config.name, words)
 
 

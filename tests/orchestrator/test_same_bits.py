@@ -12,6 +12,7 @@ import ray
 from small_configs import sinusoid
 from small_ray import running_ray
 from small_runs import in_process
+from small_voices import voices
 
 from orchestrator.config import MetaConfig
 from orchestrator.loop import meta_train
@@ -133,4 +134,13 @@ def test_theta_and_the_carry_do_not_depend_on_the_number_of_workers(
     if carries:
         assert expected[1] != sha256(list(start.carry.values()))
     for count in (3, 2, 1):  # first both processes compile at once
+        assert identity(launch, Processes(config, processes, count)) == expected, count
+
+
+def test_texts_give_one_theta_with_any_number_of_workers(processes):
+    config = voices("outer.steps=3", "outer.meta_batch_size=8")
+    launch = in_process(config)
+    expected = identity(launch, launch.pool)
+    assert expected[0] != sha256(launch.initial_state().theta)
+    for count in (3, 2, 1):
         assert identity(launch, Processes(config, processes, count)) == expected, count

@@ -1,0 +1,87 @@
+"""Lines of one's own, for a model to go on with: a text file, a table, or strings."""
+
+from pathlib import Path
+from typing import Any
+
+from orchestrator.examples.examples import Columns, Examples, Reader, Role
+from workers.errors import DataError
+from workers.protocol import Array
+from workers.settings.tasks import GivenTask
+from workers.tasks.characters import Characters, Sequences
+from workers.tasks.rows import SUFFIXES, Rows
+
+_TEXT = ".txt"
+
+
+class LineReader(Reader):
+    """A text a line, or in the run's own column, or in the one that is named."""
+
+    def __init__(self, task: Any, shapes: GivenTask):
+        self._task = task
+        self._characters = Characters.from_dict(shapes.preparation["characters"])
+
+    def read(self, source: str, role: Role, columns: Columns) -> Examples:
+        """A .txt file, empty lines left out, or a table."""
+        path = Path(source).expanduser()
+        suffix = path.suffix.lower()
+        if suffix not in (_TEXT, *SUFFIXES) or not path.is_file():
+            what = "is no file" if not path.is_file() else "is no text or table"
+            allowed = f"{_TEXT}, {', '.join(SUFFIXES)}"
+            raise DataError(f"--{role} {source} {what}; give a file that ends in {allowed}")
+        named, tasks = _of_text(path) if suffix == _TEXT else self._of_table(path, columns)
+        sequences = self._encode(named)
+        return Examples(sequences.inputs, sequences.targets, list(named.values()), tasks)
+
+    def inputs(self, given: Any) -> Array:
+        """Strings -> int32 [n, length]."""
+        return self._given(given).inputs
+
+    def targets(self, given: Any) -> Array:
+        """The same strings -> what is to be said: int32 [n, length], -1 where one has ended."""
+        return self._given(given).targets
+
+    def _given(self, given: Any) -> Sequences:
+        texts = [given] if isinstance(given, str) else list(given)
+        if not texts:
+            raise ValueError("no text was given; one or more are needed")
+        for row, text in enumerate(texts):
+            if not isinstance(text, str) or not text.strip():
+                raise ValueError(f"texts[{row}] is {text!r}; texts are needed, none of them empty")
+        return self._encode({f"texts[{row}]": text for row, text in enumerate(texts)})
+
+    def _encode(self, named: dict[str, str]) -> Sequences:
+        return self._characters.encode(named, self._task.long_texts == "cut")
+
+    def _of_table(self, path: Path, columns: Columns) -> tuple[dict[str, str], list[str]]:
+        inputs = columns.inputs or (self._task.text_column,)
+        if len(inputs) > 1:
+            raise DataError(f"--input-column {', '.join(inputs)}: a text is in a single column")
+        if columns.target:
+            raise DataError(
+                f"--target-column {columns.target}: what is to be said is the text itself; leave "
+                "it out"
+            )
+        rows = Rows(path, [name for name in (inputs[0], columns.task) if name])
+        rows.check(inputs[0], "--input-column")
+        if columns.task:
+            rows.check(columns.task, "--task-column")
+        texts = rows.texts(inputs[0])
+        named = {f"{path}: row {row}": text for row, text in enumerate(texts)}
+        for where, text in named.items():
+            if not text.strip():
+                raise DataError(f"{where} has an empty {inputs[0]!r}")
+        return named, rows.texts(columns.task) if columns.task else [""] * len(texts)
+
+
+def _of_text(path: Path) -> tuple[dict[str, str], list[str]]:
+    named: dict[str, str] = {}
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            raise DataError(f"{path}: line {number} is no UTF-8") from None
+        if text.strip():
+            named[f"{path}: line {number}"] = text
+    if not named:
+        raise DataError(f"{path} has no text")
+    return named, [""] * len(named)

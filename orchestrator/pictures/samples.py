@@ -1,0 +1,92 @@
+"""Texts that go on: what was shown of a task, and what the model says before and after."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from textwrap import shorten
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from orchestrator.config import MetaConfig
+from orchestrator.pool import Pool
+from workers.bits import bits_of_texts, mean_bits
+from workers.protocol import Adapted, Array, Block, Episode, Weights
+from workers.tasks.family import TaskFamily
+from workers.tasks.words import Words
+
+_NUM_SHOWN, _NUM_SAMPLES = 4, 6
+_LINE_INCHES, _WIDTH = 0.2, 66
+
+
+def generate(
+    config: MetaConfig,
+    family: TaskFamily,
+    pool: Pool,
+    weights: Weights,
+    blocks: Sequence[Block],
+    words: Sequence[Words],
+) -> list[Words]:
+    """`words`, with samples of the model before and after it was adapted to each task of `blocks`.
+
+    Drawn at temperature 1, from streams of evaluation.seed, the same before and after.
+    """
+    from workers.meta import make_test_model
+    from workers.sampling import Manner, Sampler
+
+    sampler = Sampler(make_test_model(config.worker, family), family.preparation)
+    manner = Manner(seed=config.evaluation.seed)
+    before = sampler.generate(sampler.unadapted(weights.theta, weights.carry), _NUM_SAMPLES, manner)
+    adapting = [replace(block, kind="adapt") for block in blocks]
+    found = [c.metrics for c in pool.run(weights, adapting)]
+    thetas, statistics = (
+        np.concatenate([each[name] for each in found]) for name in ("theta", "statistics")
+    )
+    return [
+        said._replace(samples=(before, sampler.generate(Adapted(*own), _NUM_SAMPLES, manner)))
+        for said, own in zip(words, zip(thetas, statistics, strict=True), strict=True)
+    ]
+
+
+def draw(
+    episodes: Episode,
+    outputs: Array,
+    inner_steps: Sequence[int],
+    title: str,
+    words: Sequence[Words],
+) -> Figure:
+    """The first task: some of its support set, and samples.
+
+    Args:
+      outputs: logits [tasks, inner_steps + 1, queries, length, tokens].
+      inner_steps: the last of them counts as "after". title: "" for none.
+      words: of each task.
+    """
+    said, step = words[0], inner_steps[-1]
+    targets = episodes.query_targets[0]
+    before, after = (mean_bits(bits_of_texts(outputs[0, i], targets), targets) for i in (0, step))
+    lines: list[tuple[str, str]] = [(title, "black")] if title else []
+    lines.append((f"Shown: {len(said.support)} texts, of which", "black"))
+    lines += [(_short(text), "0.4") for text in said.support[:_NUM_SHOWN]]
+    steps = f"{step} inner step{'s' if step > 1 else ''}"
+    headings = [
+        f"Before: {before:.2f} bits per character on others of it",
+        f"After {steps}: {after:.2f} bits per character",
+    ]
+    for heading, texts, color in zip(headings, said.samples, ("C3", "C0"), strict=True):
+        lines += [("", "0.4"), (heading, "black"), *((_short(text), color) for text in texts)]
+    return _written(lines)
+
+
+def _short(text: str) -> str:
+    return shorten(text, _WIDTH, placeholder=" …") or text[:_WIDTH]
+
+
+def _written(lines: Sequence[tuple[str, str]]) -> Figure:
+    figure = Figure(figsize=(5.4, _LINE_INCHES * (len(lines) + 1)))
+    height = 1 / (len(lines) + 1)
+    for place, (text, color) in enumerate(lines, start=1):
+        style: Any = {"weight": "bold"} if color == "black" else {}
+        escaped = text.replace("$", r"\$")
+        figure.text(0.02, 1 - place * height, escaped, fontsize=9, color=color, **style)
+    return figure

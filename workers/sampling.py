@@ -1,0 +1,109 @@
+"""Texts that a language model goes on with, token by token."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from workers.meta import Layout
+from workers.models.functional import FunctionalModel
+from workers.protocol import Adapted, Array
+from workers.tasks.characters import END, UNKNOWN, Characters
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the next token is drawn.
+
+    temperature: what logits are divided by, >= 0; 0: the likeliest token. top_k: of so many
+    likeliest ones; None: of all. seed: of the draws; each text has a stream of its own.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what cannot be drawn by."""
+        if not (np.isfinite(self.temperature) and self.temperature >= 0):
+            raise ValueError(f"temperature = {self.temperature:g}; 0 or more is allowed")
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k = {self.top_k}; 1 or more is allowed")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed = {self.seed}; 0 to 2^32 - 1 is allowed")
+
+
+class Sampler:
+    """A model of texts, for weights that are adapted already."""
+
+    def __init__(self, model: FunctionalModel, preparation: dict[str, Any]):
+        """`preparation`: of the family that the model was trained on."""
+        self._model = model
+        self._characters = Characters.from_dict(preparation["characters"])
+        self._weights = Layout(self._model.names, self._model.shapes)
+        self._kept = Layout(self._model.statistics_names, self._model.statistics_shapes)
+        self._logits = tf.function(self._logits_at, autograph=False)
+
+    def unadapted(self, theta: Array, carry: Array) -> Adapted:
+        """What every task starts from: the model's part of theta and of the carry."""
+        return Adapted(theta[: self._weights.size], carry[: self._kept.size])
+
+    def generate(
+        self, adapted: Adapted, number: int, manner: Manner, prompt: str = ""
+    ) -> list[str]:
+        """`number` texts that begin with `prompt`, each up to its end or the model's length.
+
+        Raises:
+          ValueError: number < 1, or the prompt leaves no room.
+        """
+        if number < 1:
+            raise ValueError(f"{number} texts to generate; 1 or more is allowed")
+        said = self._characters.prefix(prompt)
+        if len(said) >= self._characters.longest:
+            raise ValueError(
+                f"the prompt has {len(said)} {self._characters.kind}, the model takes "
+                f"{self._characters.longest} in all: {prompt[:40]!r}; shorten it"
+            )
+        length = self._characters.length
+        ids = np.zeros((number, length), np.int32)
+        ids[:, 1 : 1 + len(said)] = said
+        draws = [np.random.default_rng([manner.seed, row]) for row in range(number)]
+        texts: list[list[int]] = [list(said) for _ in range(number)]
+        given = tf.constant(adapted.theta), tf.constant(adapted.statistics)
+        open_rows = list(range(number))
+        for place in range(len(said), self._characters.longest):
+            logits = self._logits(*given, tf.constant(ids), tf.constant(place)).numpy()
+            for row in list(open_rows):
+                token = self._draw(logits[row], manner, draws[row])
+                if token == END:
+                    open_rows.remove(row)
+                    continue
+                texts[row].append(token)
+                if place + 1 < length:
+                    ids[row, place + 1] = token
+            if not open_rows:
+                break
+        return [prompt + self._characters.decode(tokens[len(said) :]) for tokens in texts]
+
+    def _draw(self, logits: Array, manner: Manner, rng: np.random.Generator) -> int:
+        """A token; never the one for what is unknown, nor an end where texts have none."""
+        scores = logits.astype(np.float64)
+        scores[UNKNOWN] = -np.inf
+        if not self._characters.ends:
+            scores[END] = -np.inf
+        if not manner.temperature:
+            return int(scores.argmax())
+        if manner.top_k is not None and manner.top_k < len(scores):
+            least = np.sort(scores)[-manner.top_k]
+            scores[scores < least] = -np.inf
+        # Drawn by the largest of scores with Gumbel noise: no sum whose rounding decides.
+        noise = -np.log(-np.log(rng.random(len(scores))))
+        return int((scores / manner.temperature + noise).argmax())
+
+    def _logits_at(
+        self, vector: tf.Tensor, statistics: tf.Tensor, ids: tf.Tensor, place: tf.Tensor
+    ) -> Any:
+        state = self._model.start(self._kept.split(statistics), tf.zeros(2, tf.int32))
+        outputs, _ = self._model.apply(self._weights.split(vector), state, ids, training=False)
+        return outputs[:, place]
