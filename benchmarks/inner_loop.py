@@ -37,6 +37,7 @@ from rich.console import Console
 from rich.table import Table
 from synthetic import overrides as noise_overrides
 from synthetic import write_noise
+from synthetic_texts import write_lines
 
 from orchestrator.blocks import train_blocks
 from orchestrator.config import MetaConfig, load
@@ -78,11 +79,16 @@ def main() -> None:
         else:
             peers.append(framework)
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "noise.parquet")
+        source, lines = Path(folder, "noise.parquet"), Path(folder, "lines.parquet")
         write_noise(source)
+        write_lines(lines)
+        synthetic = {
+            "sinusoid": [],
+            "shakespeare-generation": [f"task.path={lines}"],
+        }
         for name in arguments.jobs:
             job = JOBS[name]
-            noise = [] if job.preset == "sinusoid" else noise_overrides(source, folder)
+            noise = synthetic.get(job.preset, noise_overrides(source, folder))
             config, _ = load(job.preset, [*noise, *job.overrides])
             console.rule()
             console.print(job.title)

@@ -40,4 +40,11 @@ JOBS = {
         ["outer.meta_batch_size=1000"],
         1,
     ),
+    "transformer-maml": Job(
+        "transformer MAML: decoder-only, 2 layers, width 64, 4 heads, 64 characters, 10 lines and "
+        "10 queries, one inner step, second order, 16 tasks a step",
+        "shakespeare-generation",
+        ["algorithm.kind=maml", "algorithm.inner_steps=1", "outer.meta_batch_size=16"],
+        2,
+    ),
 }

@@ -52,6 +52,14 @@ def arrangements(model: str, algorithm: str, processes: int) -> list[Arrangement
             Arrangement("JAX, from specs", "jax_vmap", "vmap specs"),
             Arrangement("JAX, from specs", "jax_vmap", "grad-vmap specs"),
         ]
+    if model == "transformer":
+        return [
+            *(
+                Arrangement("PyTorch loop", "torch_loop", style, processes)
+                for style in ("native", "written out")
+            ),
+            Arrangement("PyTorch loop", "torch_loop", "native", 1, processes),
+        ]
     over_tasks = ["vmap of grad"] + ["grad of vmap"] * (algorithm == "maml")
     return [
         *(

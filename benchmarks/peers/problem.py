@@ -22,13 +22,14 @@ class Episodes(NamedTuple):
 class Problem(NamedTuple):
     """One outer step over some tasks, from `theta`: Keras' weights in Keras' order and layout.
 
-    readout: of conv4, see `workers/settings/models.py`. build: makes the episodes again from
-    their specs, as an actor does for every block.
+    readout, heads: of conv4, of a transformer; see `workers/settings/models.py`. build: makes the
+    episodes again from their specs, as an actor does for every block.
     """
 
-    model: Literal["conv4", "mlp"]
+    model: Literal["conv4", "mlp", "transformer"]
     algorithm: Literal["maml", "reptile"]
     readout: str
+    heads: int
     inner_lr: float
     theta: Sequence[Array]
     episodes: Episodes
@@ -75,6 +76,7 @@ def make_problem(
         model=model.kind,
         algorithm=algorithm.kind,
         readout=getattr(model, "readout", ""),
+        heads=getattr(model, "heads", 1),
         inner_lr=algorithm.inner_lr,
         theta=theta,
         episodes=build(),
@@ -110,7 +112,13 @@ def gflop_per_task(problem: Problem) -> float:
 
 
 def _layers(problem: Problem) -> list[float]:
-    """FLOP of each layer's product for one example, from the shapes of the kernels."""
+    """FLOP of each layer's products for one example, from the shapes of the kernels."""
+    if problem.model == "transformer":
+        length, width = problem.theta[1].shape
+        kernels = [w for w in problem.theta[2:] if w.ndim == 2]
+        attention = 4.0 * length * length * width * (len(kernels) // 4)
+        # The embedding looks up; it is no product.
+        return [0.0, attention, *(2.0 * length * kernel.size for kernel in kernels)]
     size = problem.episodes.query_inputs.shape[2]
     flop = []
     for kernel in problem.theta:

@@ -16,12 +16,13 @@ def make(problem: Problem, threads: int, style: str) -> Work:
     """A step sums the outer gradients of the problem's tasks.
 
     Args:
-      style: "channels first" or "channels last", the images' layout in memory.
+      style: "channels first" or "channels last", the images' layout in memory; of texts, "native"
+        or "written out" attention.
     """
     torch.set_num_threads(threads)
     arrange = _channels_last if style == "channels last" else torch.Tensor.contiguous
     theta = [arrange(w).requires_grad_() for w in torch_model.to_torch(problem)]
-    loss = torch_model.loss(problem)
+    loss = torch_model.loss(problem, style != "written out")
     rate = problem.inner_lr
 
     def maml(inputs: torch.Tensor, targets: torch.Tensor, *queries: torch.Tensor) -> Weights:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from peers import torch_transformer
 from peers.problem import Episodes, Problem
 from workers.protocol import Array, Vector
 
@@ -27,8 +28,10 @@ def loss(
     """The mean loss of the network's outputs.
 
     Args:
-      native: PyTorch's batch normalization, or one written out.
+      native: PyTorch's batch normalization, or attention, or one written out.
     """
+    if problem.model == "transformer":
+        return torch_transformer.loss(problem.heads, native)
     if problem.model == "mlp":
         return lambda theta, inputs, targets: F.mse_loss(_mlp(theta, inputs), targets)
     normalize, mean = _native if native else _written_out, _mean(problem)
