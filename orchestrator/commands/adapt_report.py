@@ -13,7 +13,17 @@ from workers.protocol import Recipe
 
 _MOST_ROWS = 20
 # Of the run's protocol, what bears on predictions for somebody's own task.
-_FROM_THE_RUN = ("method", "model", "tasks_from", "ways", "shots", "normalization", "transductive")
+_FROM_THE_RUN = (
+    "method",
+    "model",
+    "tasks_from",
+    "features",
+    "target",
+    "ways",
+    "shots",
+    "normalization",
+    "transductive",
+)
 
 
 def show(
@@ -77,7 +87,9 @@ def _cell(one: Predictions, step: int, query: int) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_plain, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
 def _score(name: str, mean: float, interval: float | None) -> str:

@@ -10,7 +10,8 @@ from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from workers.errors import DataError
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask
-from workers.tasks.rows import SUFFIXES, Rows
+from workers.tasks.rows import Rows
+from workers.tasks.table_files import FORMS, SUFFIXES
 
 
 class NumberReader(Reader):
@@ -21,11 +22,8 @@ class NumberReader(Reader):
         self._input_shape, self._num_outputs = shapes.input_shape, shapes.num_outputs
 
     def read(self, source: str, role: Role, columns: Columns) -> Examples:
-        """A CSV or Parquet file."""
-        path = Path(source).expanduser()
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
-            what = "is no file" if not path.is_file() else "is no table"
-            raise DataError(f"--{role} {source} {what}; give a {' or '.join(SUFFIXES)} file")
+        """A table."""
+        path = table_file(source, role)
         inputs, target = columns.inputs or ("x",), columns.target or "y"
         table = Rows(path, [columns.task] if columns.task else [])
         for name in inputs:
@@ -62,6 +60,19 @@ class NumberReader(Reader):
         if found.ndim == 1 and self._input_shape == (1,):
             found = found[:, None]
         return checked(found, self._input_shape)
+
+
+def table_file(source: str, role: Role) -> Path:
+    """A table's path.
+
+    Raises:
+      DataError: there is none, or it is no table.
+    """
+    path = Path(source).expanduser()
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        what = "is no file" if not path.is_file() else "is no table"
+        raise DataError(f"--{role} {source} {what}; give a {FORMS} file")
+    return path
 
 
 def _name(row: int, columns: Sequence[str], values: Array) -> str:

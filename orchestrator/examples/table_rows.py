@@ -1,17 +1,16 @@
 """Rows of one's own table, made what the run's own were: standardized, or classes."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
-from orchestrator.examples.numbers import checked
-from workers.errors import DataError
+from orchestrator.examples.numbers import checked, table_file
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask, TableTask
-from workers.tasks.columns import Scaled
-from workers.tasks.rows import SUFFIXES, Rows
+from workers.tasks.columns import Scale
+from workers.tasks.rows import Rows
 
 
 class TableReader(Reader):
@@ -19,57 +18,73 @@ class TableReader(Reader):
 
     def __init__(self, task: TableTask, shapes: GivenTask):
         prepared = shapes.preparation
-        self._task, self._classes = task, prepared["classes"]
-        self._features = Scaled.from_dict(prepared["features"])
-        self._target = Scaled.from_dict(prepared["target"]) if prepared["target"] else None
+        self._task = task
+        self._classes: list[str] | None = prepared["classes"]
+        self._features = Scale.from_dict(prepared["features"])
+        self._target = Scale.from_dict(prepared["target"]) if prepared["target"] else None
         self._input_shape = shapes.input_shape
 
     def read(self, source: str, role: Role, columns: Columns) -> Examples:
-        """A CSV or Parquet file with the run's feature columns; queries need no target."""
-        path = Path(source).expanduser()
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
-            what = "is no file" if not path.is_file() else "is no table"
-            raise DataError(f"--{role} {source} {what}; give a {' or '.join(SUFFIXES)} file")
+        """A table with the run's feature columns; queries need no target.
+
+        Where it has the run's task column, each task is one of its own, as in training.
+        """
+        path = table_file(source, role)
         names = columns.inputs or self._features.names
         target = columns.target or self._task.target_column
-        task = columns.task
-        rows = Rows(path, [task] if task else [])
-        for name in names:
-            rows.check(name, "--input-column")
-        if len(names) != len(self._features.names):
-            raise DataError(
-                f"--input-column {', '.join(names)}: the model takes {len(self._features.names)} "
-                f"features: {', '.join(self._features.names)}"
-            )
+        task = columns.task or self._task.task_column
+        rows = Rows(path, [task] if self._classes is None else [task, target])
+        self._check_features(rows, names)
         if role == "support":
             rows.check(target, "--target-column")
-        if task:
+        if columns.task:
             rows.check(task, "--task-column")
         may_miss = self._task.nulls == "mean"
         values = np.stack([rows.column_of_numbers(name, may_miss) for name in names], axis=1)
+        tasks = rows.texts(task) if task in rows.column_names else [""] * len(rows)
         return Examples(
-            inputs=self._features.apply(values),
-            targets=self._targets(rows, target) if target in rows.column_names else None,
+            inputs=self._features.apply(values, str(path)),
+            targets=self._read_targets(rows, target, role),
             names=[f"row {row}" for row in range(len(rows))],
-            tasks=rows.texts(task) if task else [""] * len(rows),
+            tasks=tasks,
+            notes=self._notes(role, task, tasks, bool(columns.task)),
         )
 
     def inputs(self, given: Any) -> Array:
-        """[n, features] in the table's own units."""
-        found = np.asarray(given, np.float32)
-        return self._features.apply(checked(found, self._input_shape))
+        """[n, features] in the table's own units, in the order of the run's features."""
+        found = np.asarray(given, np.float64)
+        if self._task.nulls == "mean" and found.shape[1:] == self._input_shape:
+            found = np.where(np.isnan(found), self._features.mean, found)
+        return self._features.apply(checked(found, self._input_shape), "inputs")
 
     def targets(self, given: Any) -> Array:
         """[n] in the table's own units, standardized: float32 [n, 1]."""
         assert self._target is not None
-        return self._target.apply(np.asarray(given, np.float64).reshape(-1, 1))
+        return self._target.apply(np.asarray(given, np.float64).reshape(-1, 1), "targets")
 
     def values(self, outputs: Array) -> Array:
         """What the model answers, in the table's own units."""
-        assert self._target is not None
-        return np.asarray(outputs * self._target.sd + self._target.mean, np.float32)
+        return outputs if self._target is None else self._target.undo(outputs)
 
-    def _targets(self, rows: Rows, name: str) -> list[str] | Array:
+    def _check_features(self, rows: Rows, names: Sequence[str]) -> None:
+        for name in names:
+            rows.check(name, "--input-column")
+        if len(names) != len(self._features.names):
+            raise ValueError(
+                f"--input-column {', '.join(names)}: the model takes {len(self._features.names)} "
+                f"features: {', '.join(self._features.names)}"
+            )
+
+    def _read_targets(self, rows: Rows, name: str, role: Role) -> list[str] | Array | None:
+        """None where the source has none: no such column, or an empty one among queries."""
+        if name not in rows.column_names or (role == "query" and rows.is_empty(name)):
+            return None
         if self._classes is not None:
             return rows.texts(name)
         return self.targets(rows.column_of_numbers(name, False))
+
+    def _notes(self, role: Role, column: str, tasks: Sequence[str], asked: bool) -> list[str]:
+        number = len(set(tasks))
+        if asked or role == "query" or number < 2:
+            return []
+        return [f"--support: {number} tasks, told apart by {column!r}; each is adapted to alone"]

@@ -1,17 +1,17 @@
 """Texts of one's own: a table, or strings."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
+from orchestrator.examples.numbers import table_file
 from orchestrator.own_tasks import OwnTask
 from workers.errors import DataError
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask
-from workers.tasks.rows import SUFFIXES, Rows
+from workers.tasks.rows import Rows
 from workers.tasks.tokens import Tokens
 
 
@@ -24,10 +24,7 @@ class TextReader(Reader):
 
     def read(self, source: str, role: Role, columns: Columns) -> Examples:
         """A CSV, Parquet or Arrow file; queries need no class."""
-        path = Path(source).expanduser()
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
-            what = "is no file" if not path.is_file() else "is no table"
-            raise DataError(f"--{role} {source} {what}; give a {' or '.join(SUFFIXES)} file")
+        path = table_file(source, role)
         inputs = columns.inputs or (self._task.text_column,)
         if len(inputs) > 1:
             raise DataError(f"--input-column {', '.join(inputs)}: a text is in a single column")

@@ -126,7 +126,10 @@ def test_the_hash_is_over_names_in_order_whatever_order_they_are_listed_in():
         ({"train": [], "validation": [], "test": [], "dev": []}, "'dev'; expected"),
         ({"train": "c001", "validation": [], "test": []}, "'train' is no list of names"),
         ({"train": [1], "validation": [], "test": []}, "'train' is no list of names"),
-        ({"train": ["x"], "validation": [], "test": []}, "'train' lists 'x', which is no class"),
+        (
+            {"train": ["x"], "validation": [], "test": []},
+            "'train' lists 'x', which is not in the source",
+        ),
         (
             {"train": ["c001"], "validation": [], "test": ["c001"]},
             "'c001' is listed in 'train' and in 'test'",

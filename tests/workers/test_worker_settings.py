@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from workers.settings.algorithms import MamlAlgorithm, ReptileAlgorithm
 from workers.settings.models import Conv4Model, LinearModel, MlpModel
-from workers.settings.tasks import ImagesTask, SinusoidTask
+from workers.settings.tasks import ImagesTask, SinusoidTask, TableTask
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 
 
@@ -66,9 +66,12 @@ def test_what_is_out_of_range_is_refused_by_name(section, changes, field):
     assert [error["loc"][0] for error in raised.value.errors()] == [field]
 
 
-def test_convolutions_do_not_take_sinusoids():
+@pytest.mark.parametrize(
+    "task", [SinusoidTask(), TableTask(path="a.csv", task_column="a", target_column="b")]
+)
+def test_convolutions_do_not_take_numbers(task):
     with pytest.raises(ValidationError, match=r"model\.kind = 'conv4' takes images"):
-        make(Conv4Model(), SinusoidTask())
+        make(Conv4Model(), task)
 
 
 def test_convolutions_do_not_take_images_that_vanish():

@@ -1,10 +1,10 @@
 """Task families."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from workers.scores import LossName
 from workers.settings.generation_task import GenerationTask
@@ -85,14 +85,14 @@ class TableTask(Section):
     """Regression or classification of rows of one's own table; a task is a group of rows."""
 
     kind: Literal["table"] = "table"
-    path: str = setting(..., "a CSV or Parquet file", bits=False)
+    path: str = setting(..., "a .csv, .parquet, .arrow or .feather file", bits=False)
     task_column: str = setting(..., "column that tells tasks apart: subject, station, customer")
     target_column: str = setting(..., "column to predict: numbers, or classes")
     feature_columns: tuple[str, ...] | None = setting(
-        None, "columns of numbers to predict from; unset: all others that hold numbers"
+        None, "columns of numbers to predict from; unset: all others of numbers that vary"
     )
     target: Literal["auto", "value", "class"] = setting(
-        "auto", "whether the target is a number or a class; auto: a class where it is text"
+        "auto", "whether the target is a number or a class; auto: a class unless it is numbers"
     )
     nulls: Literal["refuse", "mean"] = setting(
         "refuse", "a feature that is missing: an error, or the mean over the training tasks"
@@ -117,6 +117,25 @@ class TableTask(Section):
     def _absolute(cls, value: str | None) -> str | None:
         """A run can be resumed, and an actor started, in another working directory."""
         return None if value is None else str(Path(value).expanduser().absolute())
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        if self.task_column == self.target_column:
+            raise ValueError(
+                f"task.task_column and task.target_column are both {self.task_column!r}; name two"
+            )
+        named = self.feature_columns or ()
+        for taken in (self.task_column, self.target_column):
+            if taken in named:
+                raise ValueError(
+                    f"task.feature_columns has {taken!r}, which is the task's or the target's "
+                    "column; features are other ones"
+                )
+        if self.feature_columns is not None and len(set(named)) < max(1, len(named)):
+            raise ValueError(
+                f"task.feature_columns = {list(named)}: name one or more columns, each once"
+            )
+        return self
 
 
 class GivenTask(Section):

@@ -60,10 +60,10 @@ class WorkerSettings(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> "WorkerSettings":
-        if self.task.kind == "sinusoid" and self.model.kind == "conv4":
+        if self.task.kind in ("sinusoid", "table") and self.model.kind == "conv4":
             raise ValueError(
-                "model.kind = 'conv4' takes images, but task.kind = 'sinusoid' has one number "
-                "per input; use model.kind = 'mlp' or 'linear'"
+                f"model.kind = 'conv4' takes images, but task.kind = {self.task.kind!r} has "
+                "numbers; use model.kind = 'mlp' or 'linear'"
             )
         of_texts = self.task.kind in ("text", "matching")
         if of_texts and self.model.kind not in ("text", "keras"):

@@ -1,6 +1,6 @@
 """Columns of a table as features and target: numbers, standardized with the training rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,91 +11,187 @@ from workers.errors import DataError
 from workers.settings.tasks import TableTask
 from workers.tasks.rows import Rows
 
+# What pandas calls an index that it writes along: numbers of rows, which say nothing.
+_INDEX = ("", "Unnamed: 0", "__index_level_0__")
+_FILL = "; fill it in, or take the mean over the training tasks: task.nulls=mean"
+
 
 @dataclass(frozen=True, slots=True)
-class Scaled:
-    """Columns and their scale over the training rows.
+class Scale:
+    """How columns are standardized.
 
-    names: of the columns. values: float64 [rows, columns], as they are; NaN is missing. mean, sd:
-    float64 [columns].
+    names: of the columns. mean, sd: float64 [columns], over the rows of the training tasks.
     """
 
     names: tuple[str, ...]
-    values: NDArray[Any]
-    mean: NDArray[Any]
-    sd: NDArray[Any]
+    mean: NDArray[np.float64]
+    sd: NDArray[np.float64]
 
     @classmethod
-    def of(cls, values: NDArray[Any], train: NDArray[Any], names: Sequence[str]) -> Self:
-        """Measure the scale of `values`, [rows] or [rows, columns], over the rows `train`.
+    def of(
+        cls,
+        values: NDArray[np.float64],
+        train: NDArray[np.int32],
+        names: Sequence[str],
+        source: str,
+        remedy: str,
+    ) -> Self:
+        """Measure it over the rows `train` of `values`, [rows, columns]; NaN is missing.
 
         Raises:
-          DataError: a column is constant there, or empty.
+          DataError: a column of `source` has no spread there, or no value. `remedy`: what to do.
         """
-        table = np.asarray(values, np.float64).reshape(len(values), -1)
-        seen = table[train]
-        for place, name in enumerate(names):
-            known = seen[~np.isnan(seen[:, place]), place]
-            if not len(known) or known.min() == known.max():
-                what = f"is {known[0]:g} in every row" if len(known) else "has no value"
+        scales = []
+        for name, column in zip(names, values.T, strict=True):
+            known = column[train][~np.isnan(column[train])]
+            with np.errstate(all="ignore"):
+                mean, sd = (known.mean(), known.std()) if len(known) else (np.nan, np.nan)
+            if not np.isfinite(mean) or not 0 < sd < np.inf or known.min() == known.max():
                 raise DataError(
-                    f"column {name!r} {what} of the training tasks, which says nothing; leave it "
-                    "out (task.feature_columns)"
+                    f"{source}: {name!r} {_range(known)} in the training tasks, which cannot be "
+                    f"standardized; {remedy}"
                 )
-        return cls(tuple(names), table, np.nanmean(seen, axis=0), np.nanstd(seen, axis=0))
+            scales.append((mean, sd))
+        mean, sd = np.array(scales, np.float64).reshape(-1, 2).T
+        return cls(tuple(names), mean, sd)
 
-    def apply(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Standardize: float32 [rows, columns]; what is missing becomes the mean."""
-        scaled = (np.asarray(values, np.float64) - self.mean) / self.sd
-        return np.nan_to_num(scaled, nan=0.0).astype(np.float32)
+    def apply(self, values: NDArray[Any], source: str) -> NDArray[np.float32]:
+        """Standardize [rows, columns]; what is missing becomes the mean.
+
+        Raises:
+          DataError: a value of `source` is so far out that float32 cannot hold it; names the row.
+        """
+        with np.errstate(over="ignore"):
+            scaled = ((np.asarray(values, np.float64) - self.mean) / self.sd).astype(np.float32)
+        for row, place in np.argwhere(np.isinf(scaled))[:1]:
+            raise DataError(
+                f"{source}: row {row} has {self.names[place]!r} = {values[row, place]:g}, too far "
+                f"from the training tasks' mean of {self.mean[place]:g}"
+            )
+        return np.nan_to_num(scaled, nan=0.0)
+
+    def undo(self, scaled: NDArray[Any]) -> NDArray[np.float64]:
+        """In the table's own units: [.., columns]."""
+        return np.asarray(scaled, np.float64) * self.sd + self.mean
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: names and scale."""
+        """For JSON."""
         return {"names": list(self.names), "mean": self.mean.tolist(), "sd": self.sd.tolist()}
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Self:
-        """Inverse of `as_dict`; without values."""
-        names, mean, sd = table["names"], np.array(table["mean"]), np.array(table["sd"])
-        return cls(tuple(names), np.zeros((0, len(names))), mean, sd)
+        """Inverse of `as_dict`."""
+        return cls(tuple(table["names"]), np.array(table["mean"]), np.array(table["sd"]))
 
 
-def choose_features(rows: Rows, settings: TableTask, train: NDArray[Any]) -> Scaled:
-    """The columns that are named, or all others that hold numbers.
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Columns to predict from.
 
-    Raises:
-      DataError: there are none, or a value is missing or not finite.
+    values: float64 [rows, columns], as they are; NaN is missing. left_out: other columns, and why.
     """
-    names = settings.feature_columns
-    if names is None:
-        taken = (settings.task_column, settings.target_column)
-        names = tuple(n for n in rows.column_names if n not in taken and rows.is_numeric(n))
-    if not names:
+
+    scale: Scale
+    values: NDArray[np.float64]
+    left_out: list[str]
+
+
+def choose_features(rows: Rows, settings: TableTask, train: NDArray[np.int32]) -> Features:
+    """The columns that are named, or all others that hold numbers and are not constant.
+
+    Args:
+      train: the rows of the training tasks.
+    Raises:
+      DataError: there are none; a column is missing, or constant though it is named; a value is
+        missing, no number or not finite. Names the row.
+    """
+    named = settings.feature_columns
+    left_out = {} if named is not None else dict(_not_features(rows, settings))
+    taken = (settings.task_column, settings.target_column, *left_out)
+    columns: dict[str, NDArray[np.float64]] = {}
+    for name in named or [n for n in rows.column_names if n not in taken]:
+        rows.check(name, "task.feature_columns")
+        column = rows.column_of_numbers(name, settings.nulls == "mean", _FILL)
+        if named is None and not _varies(column[train]):
+            left_out[name] = "constant"
+        else:
+            columns[name] = column
+    if not columns:
         raise DataError(
-            f"{settings.path}: no column but task and target holds numbers; it has "
+            f"{settings.path}: no column beside task and target holds numbers that vary; it has "
             f"{', '.join(rows.column_names)}"
         )
-    for name in names:
-        rows.check(name, "task.feature_columns")
-    may_miss = settings.nulls == "mean"
-    values = np.stack([rows.column_of_numbers(name, may_miss) for name in names], axis=1)
-    return Scaled.of(values, train, names)
+    values = np.stack(list(columns.values()), axis=1)
+    remedy = "leave it out of task.feature_columns"
+    scale = Scale.of(values, train, list(columns), settings.path, remedy)
+    return Features(scale, values, [f"{name} ({why})" for name, why in left_out.items()])
 
 
-def read_target(rows: Rows, settings: TableTask) -> tuple[NDArray[Any], list[str] | None]:
-    """Values float64 [rows], or indices of classes, and these sorted.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be predicted.
+
+    values: float64 [rows], or indices of classes int32 [rows]. classes: their names, sorted; None:
+    there are none.
+    """
+
+    values: NDArray[Any]
+    classes: list[str] | None
+
+
+def read_target(rows: Rows, settings: TableTask) -> Target:
+    """The target column.
 
     Raises:
-      DataError: a value is missing, or there is but one class.
+      DataError: a value is missing, or there is but one class; names the row.
     """
     name = settings.target_column
-    numeric = rows.is_numeric(name)
-    if settings.target == "value" or (settings.target == "auto" and numeric):
-        return rows.column_of_numbers(name, False), None
+    if is_value(rows, settings):
+        return Target(rows.column_of_numbers(name, False), None)
     labels = rows.texts(name)
     classes, indices = np.unique(np.asarray(labels), return_inverse=True)
     if len(classes) < 2:
         raise DataError(
-            f"{settings.path}: {name!r} is {labels[0]!r} in every row; nothing to learn"
+            f"{settings.path}: {name!r} (task.target_column) is {labels[0]!r} in every row; there "
+            "is nothing to learn"
         )
-    return indices, [str(each) for each in classes]
+    return Target(indices.astype(np.int32), [str(each) for each in classes])
+
+
+def is_value(rows: Rows, settings: TableTask) -> bool:
+    """Whether the target is a number to predict, or else a class.
+
+    Raises:
+      DataError: it is a text, but for a few rows all are numbers.
+    """
+    name = settings.target_column
+    if settings.target == "auto":
+        rows.check_meant(name, "or are they classes: task.target=class")
+        return rows.is_numeric(name) and not rows.is_boolean(name)
+    return settings.target == "value"
+
+
+def _not_features(rows: Rows, settings: TableTask) -> Iterator[tuple[str, str]]:
+    """Columns that are no features unless they are named, and why."""
+    for name in rows.column_names:
+        if name in (settings.task_column, settings.target_column):
+            continue
+        if name in _INDEX:
+            yield name, "an index"
+            continue
+        rows.check(name, "task.feature_columns")
+        if not rows.is_numeric(name):
+            rows.check_meant(name, "or name the others: task.feature_columns")
+            yield name, "no numbers"
+
+
+def _range(known: NDArray[np.float64]) -> str:
+    if not len(known):
+        return "has no value"
+    low, high = known.min(), known.max()
+    return f"is {low:g} in every row" if low == high else f"runs from {low:g} to {high:g}"
+
+
+def _varies(column: NDArray[np.float64]) -> bool:
+    known = column[~np.isnan(column)]
+    return len(known) > 0 and bool(known.min() < known.max())

@@ -1,4 +1,4 @@
-"""Rows of a table: CSV and Parquet files, read whole."""
+"""Rows of a table, by column: texts and numbers, each refused by its row."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 
 from workers.errors import DataError
 from workers.protocol import Array
+from workers.tasks.table_files import read_table
 
-SUFFIXES = (".csv", ".parquet")
+# A column of texts is meant to hold numbers if as many of its cells do.
+_MEANT = 0.9
+_NOTHING = (None, "", b"")
 
 
 class Rows:
-    """A table that was read whole; columns are taken by name."""
+    """A table that was read whole; columns are taken by name, rows counted from 0."""
 
     def __init__(self, path: Path, text_columns: Iterable[str] = ()):
         """Read `path`; a CSV file's `text_columns` stay as they are: a class 007 is not 7.
@@ -22,27 +25,8 @@ class Rows:
         Raises:
           DataError: it is no table, or has no row.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-        from pyarrow import csv
-
         self._path = path
-        try:
-            if path.suffix.lower() == ".csv":
-                # As bytes, so that what is no UTF-8 can be named: see `texts`.
-                types = {name: pa.binary() for name in text_columns}
-                options = csv.ConvertOptions(column_types=types, check_utf8=False)
-                self._table = csv.read_csv(path, convert_options=options)
-            else:
-                self._table = pq.read_table(path)
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(f"{path}: not a table that can be read ({reason})") from None
-        if not self._table.num_rows:
-            raise DataError(f"{path}: has no rows")
-        names = self._table.column_names
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise DataError(f"{path}: has the column {min(twice)!r} more than once; rename one")
+        self._table = read_table(path, text_columns)
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -53,10 +37,13 @@ class Rows:
         return list(self._table.column_names)
 
     def check(self, name: str, setting: str) -> None:
-        """Raise DataError if there is no such column; `setting` is where another one is named."""
-        if name not in self.column_names:
+        """Raise DataError unless there is one such column; `setting` is where it is named."""
+        count = self.column_names.count(name)
+        if count == 0:
             there = ", ".join(map(repr, self.column_names))
             raise DataError(f"{self._path} has no column {name!r} ({setting}); it has {there}")
+        if count > 1:
+            raise DataError(f"{self._path} has {count} columns {name!r} ({setting}); rename them")
 
     def texts(self, name: str) -> list[str]:
         """A column as texts.
@@ -66,7 +53,7 @@ class Rows:
         """
         found = []
         for row, value in enumerate(self._raw(name)):
-            if value is None or value in ("", b""):
+            if value in _NOTHING or value != value:
                 raise DataError(f"{self._path}: row {row} has no {name!r}")
             try:
                 found.append(_text(value))
@@ -76,20 +63,19 @@ class Rows:
                 ) from None
         return found
 
-    def _raw(self, name: str) -> list[Any]:
-        """A column as Python values; texts as bytes, which nobody has looked at."""
-        import pyarrow as pa
-
-        column = self._table.column(name)
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column = column.cast(pa.large_binary())
-        return list(column.to_pylist())
-
     def values(self, name: str) -> list[Any]:
         """A column as Python values."""
         return list(self._table.column(name).to_pylist())
+
+    def is_empty(self, name: str) -> bool:
+        """Whether no row has a value."""
+        return all(value in _NOTHING or value != value for value in self._raw(name))
+
+    def is_boolean(self, name: str) -> bool:
+        """Whether a column holds truth values."""
+        import pyarrow as pa
+
+        return bool(pa.types.is_boolean(self._table.schema.field(name).type))
 
     def is_numeric(self, name: str) -> bool:
         """Whether a column holds numbers or truth values, one a row."""
@@ -104,25 +90,37 @@ class Rows:
         )
         return any(is_one(kind) for is_one in kinds)
 
-    def column_of_numbers(self, name: str, may_miss: bool) -> Array:
+    def check_meant(self, name: str, remedy: str) -> None:
+        """Raise DataError if a column of texts holds numbers but for a few cells; names the first.
+
+        Such a column would be left out, or be classes, for a slip in one row.
+        """
+        cells = [(row, cell) for row, cell in enumerate(self._raw(name)) if cell not in _NOTHING]
+        strays = [(row, cell) for row, cell in cells if not _is_number(cell)]
+        if strays and len(strays) <= (1 - _MEANT) * len(cells):
+            raise self._no_number(*strays[0], name, f"; {remedy}")
+
+    def column_of_numbers(self, name: str, may_miss: bool, remedy: str = "") -> NDArray[np.float64]:
         """A column of numbers: float64 [n]; what is missing is NaN, if it may.
 
+        Args:
+          remedy: what to do where a value is missing.
         Raises:
           DataError: a value is missing that may not, no number, or infinite; names the row.
         """
-        if may_miss:
-            import pyarrow as pa
-            import pyarrow.compute as pc
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
-            if not self.is_numeric(name):
-                raise self._no_numbers(name)
-            column = pc.cast(self._table.column(name), pa.float64())
-            found: Array = column.to_numpy(zero_copy_only=False)
-            infinite = np.flatnonzero(np.isinf(found))
-            if len(infinite):
-                raise self._not_finite(int(infinite[0]), name, found[infinite[0]])
-            return found
-        return self._as_numbers(name, np.float64)[:, 0]
+        if not self.is_numeric(name):
+            raise self._no_numbers(name)
+        column = pc.cast(self._table.column(name), pa.float64(), safe=False)
+        found: NDArray[np.float64] = column.to_numpy(zero_copy_only=False)
+        missing, infinite = np.flatnonzero(np.isnan(found)), np.flatnonzero(np.isinf(found))
+        if len(missing) and not may_miss:
+            raise self._missing(int(missing[0]), name, remedy)
+        if len(infinite):
+            raise self._not_finite(int(infinite[0]), name, found[infinite[0]])
+        return found
 
     def numbers(self, names: Iterable[str]) -> Array:
         """Columns of finite numbers, or of lists of equally many: float32 [n, numbers].
@@ -130,17 +128,16 @@ class Rows:
         Raises:
           DataError: a value is missing, no number, NaN or infinite; names the row.
         """
-        parts = [self._as_numbers(name, np.float32) for name in names]
-        return np.concatenate(parts, axis=1)
+        return np.concatenate([self._as_numbers(name) for name in names], axis=1)
 
-    def _as_numbers(self, name: str, dtype: type) -> Array:
+    def _as_numbers(self, name: str) -> NDArray[np.float32]:
         values = self.values(name)
         missing = [row for row, value in enumerate(values) if value is None]
         if missing:
-            raise DataError(f"{self._path}: row {missing[0]} has no {name!r} (empty, or NaN)")
+            raise self._missing(missing[0], name)
         try:
             with np.errstate(over="ignore"):  # what is too large is told below
-                found: NDArray[Any] = np.asarray(values, np.float64).astype(dtype)
+                found: NDArray[np.float32] = np.asarray(values, np.float64).astype(np.float32)
         except (TypeError, ValueError):
             raise self._no_numbers(name) from None
         found = found.reshape(len(values), -1)
@@ -149,14 +146,47 @@ class Rows:
             raise self._not_finite(int(bad[0]), name, values[bad[0]])
         return found
 
+    def _raw(self, name: str) -> list[Any]:
+        """A column as Python values; texts as bytes, which nobody has looked at."""
+        import pyarrow as pa
+
+        column = self._table.column(name)
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            column = column.cast(pa.large_binary())
+        return list(column.to_pylist())
+
+    def _missing(self, row: int, name: str, remedy: str = "") -> DataError:
+        return DataError(f"{self._path}: row {row} has no {name!r} (empty, or NaN){remedy}")
+
     def _no_numbers(self, name: str) -> DataError:
-        kind = self._table.schema.field(name).type
-        return DataError(f"{self._path}: column {name!r} holds {kind}, not numbers")
+        """Names the first text that is no number, where there are texts."""
+        for row, value in enumerate(self._raw(name)):
+            if isinstance(value, str | bytes) and not _is_number(value):
+                return self._no_number(row, value, name)
+        kind = str(self._table.schema.field(name).type)
+        holds = "is empty" if kind == "null" else f"holds {kind}, not numbers"
+        return DataError(f"{self._path}: column {name!r} {holds}")
+
+    def _no_number(self, row: int, cell: Any, name: str, remedy: str = "") -> DataError:
+        text = cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell)
+        return DataError(
+            f"{self._path}: row {row} has {name!r} = {text!r}; numbers are needed{remedy}"
+        )
 
     def _not_finite(self, row: int, name: str, value: object) -> DataError:
         return DataError(
             f"{self._path}: row {row} has {name!r} = {value}; finite numbers are needed"
         )
+
+
+def _is_number(cell: Any) -> bool:
+    try:
+        float(cell)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _text(value: Any) -> str:

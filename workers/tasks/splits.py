@@ -90,7 +90,7 @@ def _from_file(names: Sequence[str], file: Path, what: str) -> Splits:
 
 
 def _load(file: Path) -> dict[str, Any]:
-    expected = "expected {'train': [class, ...], 'validation': [...], 'test': [...]}"
+    expected = "expected {'train': [name, ...], 'validation': [...], 'test': [...]}"
     try:
         listed = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.errors import DataError
-from workers.protocol import Array, Draw, Episode, Specs, Split
+from workers.protocol import Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.tasks import TableTask
-from workers.tasks.columns import Scaled, choose_features, read_target
+from workers.tasks.columns import Scale, choose_features, is_value, read_target
+from workers.tasks.row_groups import RowGroups
 from workers.tasks.rows import Rows
 from workers.tasks.splits import SPLITS, split_hash, split_names
 from workers.tasks.words import Words
 
+# As many names stand in a protocol; of more, how many there are.
+_MOST_NAMES = 12
+
 
 class TableFamily:
-    """Features, and in regression targets, are standardized with the rows of the training tasks.
+    """Features, and in regression targets, are standardized by the rows of the training tasks.
 
     Classes mean the same in every task: output i is class i of all that the table has, sorted.
     """
@@ -31,73 +36,67 @@ class TableFamily:
 
         Raises:
           DataError: a column is missing, constant or no numbers, a value is missing or not finite,
-            or a task has too few rows.
+            a task has too few rows, or a split no task.
         """
         self._settings = settings
-        rows = Rows(Path(settings.path), [settings.task_column])
-        rows.check(settings.task_column, "task.task_column")
-        rows.check(settings.target_column, "task.target_column")
-        of_row = rows.texts(settings.task_column)
-        target, self._classes = read_target(rows, settings)
-        classifies = self._classes is not None
-        self._rows_of = self._group(of_row, target if classifies else None)
-        self._names = sorted(self._rows_of)
-        self._splits = split_names(self._names, settings, "tasks")
-        train = np.concatenate([self._all_rows(i) for i in self._splits["train"]])
+        rows = _read(settings)
+        target, of_row = read_target(rows, settings), rows.texts(settings.task_column)
+        classes, self._targets = target.classes, target.values
+        indices = None if classes is None else target.values
+        self._groups = RowGroups.of(settings.path, of_row, indices, classes)
+        self._splits = self._split()
+        train = self._groups.of_tasks(self._splits["train"])
         self._features = choose_features(rows, settings, train)
-        self._target = None if classifies else Scaled.of(target, train, [settings.target_column])
-        self._inputs = self._features.apply(self._features.values)
-        self._targets = target.astype(np.int32) if classifies else self._scaled(target)
+        self._inputs = self._features.scale.apply(self._features.values, settings.path)
+        self._target: Scale | None = None
+        if classes is None:
+            remedy = "choose another task.target_column"
+            values, names = target.values[:, None], [settings.target_column]
+            self._target = Scale.of(values, train, names, settings.path, remedy)
+            self._targets = self._target.apply(values, settings.path)
 
-        self.loss: LossName = "cross_entropy" if classifies else "mse"
-        self.picture = "confusion" if classifies else "predicted"
-        self.input_shape: tuple[int, ...] = (len(self._features.names),)
-        self.num_outputs = len(self._classes) if self._classes else 1
+        self.loss: LossName = "mse" if classes is None else "cross_entropy"
+        self.picture = "predicted" if classes is None else "confusion"
+        self.input_shape: tuple[int, ...] = (len(self._features.scale.names),)
+        self.num_outputs = 1 if classes is None else len(classes)
         # Classes mean the same everywhere: joint training needs no head of its own for them.
         self.num_train_classes: int | None = None
         self.num_tokens: int | None = None
-        self._split_hash = split_hash(self._names, self._splits)
+        self._split_hash = split_hash(self._groups.names, self._splits)
         self.digest = self._hash()
 
     @property
     def preparation(self) -> dict[str, Any]:
-        """Columns, their scales, and the classes."""
+        """The scales, and the classes."""
         return {
-            "task_column": self._settings.task_column,
-            "target_column": self._settings.target_column,
-            "features": self._features.as_dict(),
+            "features": self._features.scale.as_dict(),
             "target": None if self._target is None else self._target.as_dict(),
-            "classes": self._classes,
+            "classes": self._groups.classes,
         }
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
         """Rows by index.
 
         Returns:
-          support_rows, query_rows: int32 [tasks, shots] and [tasks, queries], of each class one
-          after another where there are any; all different.
+          support_rows, query_rows: int32 [tasks, ways * shots] and [tasks, ways * queries], class
+          by class (ways = 1 in regression); all different.
         Raises:
-          DataError: the split has no task, or a task fewer than shots + queries rows.
+          DataError: a task of the split has less than shots + queries rows.
         """
         tasks = self._splits[draw.split]
-        if not len(tasks):
-            raise DataError(
-                f"no task is left to be a {draw.split} task: {self._settings.path} has "
-                f"{len(self._names)}; set task.{draw.split}_tasks"
-            )
-        self._check_sizes(tasks, shots + queries)
-        support, query = [], []
-        for task in range(lo, hi):
-            rng = draw.generator(task)
-            groups = self._rows_of[self._names[tasks[rng.integers(len(tasks))]]]
-            chosen = [rng.choice(group, shots + queries, replace=False) for group in groups]
+        self._check_sizes(draw.split, shots + queries)
+        support: list[NDArray[np.int32]] = []
+        query: list[NDArray[np.int32]] = []
+        for index in range(lo, hi):
+            rng = draw.generator(index)
+            parts = self._groups.rows[tasks[rng.integers(len(tasks))]]
+            chosen = [rng.choice(part, shots + queries, replace=False) for part in parts]
             support.append(np.concatenate([rows[:shots] for rows in chosen]))
             query.append(np.concatenate([rows[shots:] for rows in chosen]))
-        ways = len(self._classes) if self._classes else 1
-        shape = (hi - lo, ways)
+        ways = len(self._groups.classes or [""])
         return {
-            "support_rows": np.array(support, np.int32).reshape(shape[0], ways * shots),
-            "query_rows": np.array(query, np.int32).reshape(shape[0], ways * queries),
+            "support_rows": np.array(support, np.int32).reshape(hi - lo, ways * shots),
+            "query_rows": np.array(query, np.int32).reshape(hi - lo, ways * queries),
         }
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
@@ -112,83 +111,119 @@ class TableFamily:
         return specs
 
     def words(self, specs: Specs) -> Sequence[Words]:
-        """Numbers say it all."""
-        return ()
+        """The rows by number, and the classes; nothing in regression."""
+        classes = self._groups.classes
+        if classes is None:
+            return ()
+        return [
+            Words(_said(support), [classes] * len(support), _said(query), [classes] * len(query))
+            for support, query in zip(specs["support_rows"], specs["query_rows"], strict=True)
+        ]
 
     def protocol(self, split: Split) -> dict[str, Any]:
         """Where the rows are from, how tasks are split, and what a unit of the loss is."""
         table: dict[str, Any] = {
-            "tasks_from": Path(self._settings.path).name,
+            "tasks_from": f"{Path(self._settings.path).name}, by {self._settings.task_column!r}",
             "split_hash": self._split_hash,
-            "groups": len(self._splits[split]),
-            "features": len(self._features.names),
+            "different_tasks": len(self._splits[split]),
+            "features": _named(self._features.scale.names),
+            "target": self._settings.target_column,
             "data_digest": self.digest,
         }
-        if self._target is not None:
-            table["target_unit"] = (
-                f"{self._target.sd[0]:.6g}, the standard deviation over training tasks"
+        if self._target is None:
+            table["classes"] = _named(self._groups.classes or [])
+        else:
+            table["unit_of_the_loss"] = (
+                f"the square of {self._target.sd[0]:.4g}, the target's standard deviation over "
+                "training tasks"
             )
         return table
 
     def describe(self) -> dict[str, Any]:
         """What the table holds and how it is split."""
-        sizes = [sum(len(group) for group in self._rows_of[name]) for name in self._names]
-        return {
-            "source": self._settings.path,
+        groups, scale = self._groups, self._features.scale
+        sizes = [sum(map(len, parts)) for parts in groups.rows]
+        table: dict[str, Any] = {
+            "source": groups.source,
             "rows": sum(sizes),
-            "tasks": len(self._names),
+            "tasks": len(sizes),
             "rows_per_task": [min(sizes), max(sizes)],
-            "features": list(self._features.names),
+            "features": list(scale.names),
+            "columns_left_out": self._features.left_out or "none",
             "target": self._settings.target_column,
-            "classes": self._classes,
+        }
+        if self._target is None:
+            table["classes"] = groups.classes
+            table["rows_per_task_and_class"] = [int(groups.fewest.min()), _most(groups)]
+        else:
+            mean, sd = self._target.mean[0], self._target.sd[0]
+            table["target_in_training"] = f"{mean:.4g}, standard deviation {sd:.4g}"
+        used = sum(len(self._splits[split]) for split in SPLITS)
+        return {
+            **table,
             **{f"{split}_tasks": len(self._splits[split]) for split in SPLITS},
+            "tasks_left_out": len(sizes) - used,
             "split_hash": self._split_hash,
         }
 
-    def _group(self, of_row: Sequence[str], classes: Array | None) -> dict[str, list[Array]]:
-        """Task -> its rows, of each class apart where there are any."""
-        names, inverse = np.unique(np.asarray(of_row), return_inverse=True)
-        groups: dict[str, list[Array]] = {}
-        smallest = self._settings.shots + self._settings.queries
-        for i, name in enumerate(names):
-            rows = np.flatnonzero(inverse == i).astype(np.int32)
-            parts: list[Array] = [rows]
-            if classes is not None:
-                parts = [rows[classes[rows] == c] for c in range(len(self._classes or []))]
-            if self._settings.small_tasks == "refuse" or min(map(len, parts)) >= smallest:
-                groups[str(name)] = parts
-        if not groups:
-            each = " of each class" if classes is not None else ""
-            raise DataError(
-                f"{self._settings.path}: no task has {smallest} rows{each}; lower task.shots or "
-                "task.queries"
-            )
-        return groups
+    def _split(self) -> dict[Split, NDArray[np.int32]]:
+        """Tasks are split first: which are for testing does not hang on what small ones are."""
+        settings, groups = self._settings, self._groups
+        splits = dict(split_names(groups.names, settings, "tasks"))
+        needed = settings.shots + settings.queries
+        leaves_out = settings.small_tasks == "leave_out"
+        if leaves_out:
+            splits = {s: tasks[groups.fewest[tasks] >= needed] for s, tasks in splits.items()}
+        for split, tasks in splits.items():
+            if not len(tasks):
+                each = " of each class" if groups.classes else ""
+                so = f" ({needed} rows{each} or more)" if leaves_out else ""
+                raise DataError(
+                    f"{groups.source} has {len(groups.names)} tasks (task.task_column = "
+                    f"{settings.task_column!r}), and none{so} is left for {split}: every split "
+                    f"needs one; set task.train_tasks, task.validation_tasks and task.test_tasks"
+                )
+        return splits
 
-    def _check_sizes(self, tasks: Array, needed: int) -> None:
-        for i in tasks:
-            for place, group in enumerate(self._rows_of[self._names[int(i)]]):
-                if len(group) < needed:
-                    of = f" of class {self._classes[place]!r}" if self._classes else ""
-                    raise DataError(
-                        f"{self._settings.path}: the task {self._names[int(i)]!r} has {len(group)} "
-                        f"rows{of}, shots and queries need {needed}; lower task.shots or "
-                        "task.queries, or leave such tasks out: task.small_tasks=leave_out"
-                    )
-
-    def _all_rows(self, task: int) -> Array:
-        return np.concatenate(self._rows_of[self._names[task]])
-
-    def _scaled(self, target: Array) -> Array:
-        assert self._target is not None
-        return self._target.apply(target[:, None])
+    def _check_sizes(self, split: Split, needed: int) -> None:
+        remedy = "lower shots or queries, or leave such tasks out: task.small_tasks=leave_out"
+        if self._settings.small_tasks == "leave_out":  # those with too few for training
+            remedy = "lower evaluation.shots or evaluation.queries"
+        self._groups.check(self._splits[split], needed, remedy)
 
     def _hash(self) -> str:
         total = hashlib.sha256(json.dumps(self.preparation, sort_keys=True).encode())
         for array in (self._inputs, self._targets):
             total.update(np.ascontiguousarray(array).tobytes())
-        total.update(
-            json.dumps({n: [g.tolist() for g in r] for n, r in self._rows_of.items()}).encode()
-        )
+        for name, parts in zip(self._groups.names, self._groups.rows, strict=True):
+            total.update(json.dumps([name, [len(part) for part in parts]]).encode())
+            total.update(b"".join(part.tobytes() for part in parts))
         total.update(self._split_hash.encode())
         return total.hexdigest()
+
+
+def _read(settings: TableTask) -> Rows:
+    """The table, with its tasks, and classes if there are any, as they are written."""
+    columns = {"task_column": settings.task_column, "target_column": settings.target_column}
+    as_written = [settings.task_column]
+    if settings.target == "class":
+        as_written.append(settings.target_column)
+    rows = Rows(Path(settings.path), as_written)
+    for name, column in columns.items():
+        rows.check(column, f"task.{name}")
+    if settings.target == "auto" and not is_value(rows, settings):
+        rows = Rows(Path(settings.path), columns.values())
+    return rows
+
+
+def _said(rows: Any) -> list[str]:
+    return [f"row {row}" for row in rows]
+
+
+def _named(names: Any) -> str:
+    """Few names, or how many there are."""
+    return ", ".join(names) if len(names) <= _MOST_NAMES else str(len(names))
+
+
+def _most(groups: RowGroups) -> int:
+    return max(len(part) for parts in groups.rows for part in parts)

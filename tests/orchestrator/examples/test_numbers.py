@@ -70,8 +70,8 @@ def test_a_column_of_lists_is_an_input(tmp_path):
         ("x,y\n1,2\n,3\n", r"row 1 has no 'x'"),
         ("x,y\n1,inf\n", r"row 0 has 'y' = inf; finite numbers"),
         ("x,y\n1,1e300\n", r"row 0 has 'y' = 1e\+300; finite numbers"),
-        ("x,x,y\n1,1,1\n", r"has the column 'x' more than once; rename one"),
-        ("x,y\n1,2\nfoo,3\n", r"column 'x' holds string, not numbers"),
+        ("x,x,y\n1,1,1\n", r"has 2 columns 'x' \(--input-column\); rename them"),
+        ("x,y\n1,2\nfoo,3\n", r"row 1 has 'x' = 'foo'; numbers are needed"),
         ("a,b\n1,2\n", r"has no column 'x' \(--input-column\); it has 'a', 'b'"),
         ("x,y\n", "has no rows"),
         ("", "not a table that can be read"),
@@ -94,7 +94,7 @@ def test_a_wrong_size_is_told(tmp_path):
 @pytest.mark.parametrize("name", ["gone.csv", "a.txt", "."])
 def test_what_is_no_table_is_told(tmp_path, name):
     (tmp_path / "a.txt").write_text("x,y\n1,2\n")
-    with pytest.raises(DataError, match=r"give a \.csv or \.parquet file"):
+    with pytest.raises(DataError, match=r"give a \.csv, .*\.feather file"):
         read(tmp_path / name)
 
 

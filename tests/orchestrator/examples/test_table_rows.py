@@ -1,0 +1,165 @@
+import numpy as np
+import pytest
+from small_tables import changed, write_table
+
+from orchestrator.examples.examples import Columns
+from orchestrator.examples.table_rows import TableReader
+from workers.errors import DataError
+from workers.settings.tasks import GivenTask, TableTask
+
+ROWS = {"sensor": ["a", "a", "b"], "x": [1.0, 3, 5], "y": [0.0, 4, 2], "ppm": [10.0, 30, 50]}
+
+
+def reader(classes=None, **settings):
+    common = {"path": "gone.csv", "task_column": "sensor", "target_column": "ppm"}
+    target = None if classes else {"names": ["ppm"], "mean": [20.0], "sd": [10.0]}
+    given = GivenTask(
+        loss="cross_entropy" if classes else "mse",
+        input_shape=(2,),
+        num_outputs=len(classes) if classes else 1,
+        preparation={
+            "features": {"names": ["y", "x"], "mean": [2.0, 1.0], "sd": [4.0, 2.0]},
+            "target": target,
+            "classes": classes,
+        },
+    )
+    return TableReader(TableTask(**{**common, **settings}), given)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_with(columns, role="support", named=Columns(), name="a.csv", **options):  # noqa: B008
+        file = write_table(tmp_path / name, columns)
+        return reader(**options).read(str(file), role, named)
+
+    return read_with
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.feather"])
+def test_rows_are_standardized_as_the_runs_own_were(read, name):
+    found = read(ROWS, name=name)
+    np.testing.assert_array_equal(found.inputs, [[-0.5, 0], [0.5, 1], [0, 2]])
+    np.testing.assert_array_equal(found.targets, [[-1], [1], [3]])
+    assert found.inputs.dtype == found.targets.dtype == np.float32
+    assert found.names == ["row 0", "row 1", "row 2"]
+
+
+def test_the_runs_task_column_tells_tasks_apart_and_it_is_said(read):
+    found = read(ROWS)
+    assert found.tasks == ["a", "a", "b"]
+    assert found.notes == [
+        "--support: 2 tasks, told apart by 'sensor'; each is adapted to alone",
+    ]
+    assert read(ROWS, "query").notes == []
+    alone = {**ROWS, "sensor": ["a"] * 3}
+    assert (read(alone).tasks, read(alone).notes) == (["a"] * 3, [])
+    del alone["sensor"]
+    assert read(alone).tasks == [""] * 3
+
+
+def test_numbers_of_tasks_stay_as_they_are_written(read, tmp_path):
+    (tmp_path / "b.csv").write_text("sensor,x,y,ppm\n01,1,1,1\n1,1,1,1\n")
+    found = reader().read(str(tmp_path / "b.csv"), "support", Columns())
+    assert found.tasks == ["01", "1"]
+
+
+def test_other_columns_are_taken_where_they_are_named(read):
+    columns = {"who": ["p", "q", "q"], "u": ROWS["y"], "v": ROWS["x"], "w": ROWS["ppm"]}
+    found = read(columns, named=Columns(("u", "v"), "w", "who"))
+    np.testing.assert_array_equal(found.inputs, read(ROWS).inputs)
+    np.testing.assert_array_equal(found.targets, read(ROWS).targets)
+    assert (found.tasks, found.notes) == (["p", "q", "q"], [])
+
+
+def test_queries_need_no_target_and_an_empty_one_is_none(read):
+    without = {name: column for name, column in ROWS.items() if name != "ppm"}
+    assert read(without, "query").targets is None
+    for name in ("a.csv", "a.parquet"):
+        assert read({**ROWS, "ppm": [None] * 3}, "query", name=name).targets is None
+    assert len(read(ROWS, "query").targets) == 3
+
+
+def test_classes_are_read_as_they_are_written(read):
+    found = read({**ROWS, "ppm": ["01", "1", "01"]}, classes=["01", "1"])
+    assert found.targets == ["01", "1", "01"]
+    empty = read({**ROWS, "ppm": [""] * 3}, "query", classes=["01", "1"])
+    assert empty.targets is None
+
+
+def test_what_is_missing_is_the_mean_where_the_run_takes_it(read):
+    holed = changed(ROWS, "x", 1, None)
+    np.testing.assert_array_equal(read(holed, nulls="mean").inputs[1], [0.5, 0])
+    given = [[2.0, np.nan], [6.0, 1.0]]
+    np.testing.assert_array_equal(reader(nulls="mean").inputs(given), [[0, 0], [1, 0]])
+
+
+def test_arrays_are_in_the_tables_own_units():
+    assert reader().inputs([[2, 1], [6, 3]]).tolist() == [[0, 0], [1, 1]]
+    assert reader().targets([20, 35]).tolist() == [[0], [1.5]]
+    assert reader().values(np.array([[0.0], [1.5]], np.float32)).tolist() == [[20], [35]]
+    large = GivenTask(
+        loss="mse",
+        input_shape=(1,),
+        num_outputs=1,
+        preparation={
+            "features": {"names": ["t"], "mean": [1.7e9], "sd": [10.0]},
+            "target": {"names": ["y"], "mean": [0.0], "sd": [1.0]},
+            "classes": None,
+        },
+    )
+    task = TableTask(path="gone.csv", task_column="sensor", target_column="y")
+    assert TableReader(task, large).inputs([[1.7e9 + 3]])[0, 0] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("columns", "named", "message"),
+    [
+        ({"x": [1.0], "ppm": [1.0]}, Columns(), r"no column 'y' \(--input-column\); it has x, ppm"),
+        ({"x": [1.0], "y": [1.0]}, Columns(), r"no column 'ppm' \(--target-column\)"),
+        (ROWS, Columns(target="no"), r"no column 'no' \(--target-column\)"),
+        (ROWS, Columns(task="no"), r"no column 'no' \(--task-column\)"),
+        (ROWS, Columns(("x",)), "--input-column x: the model takes 2 features: y, x"),
+        (changed(ROWS, "x", 1, None), Columns(), r"row 1 has no 'x' \(empty, or NaN\)"),
+        (changed(ROWS, "ppm", 1, None), Columns(), "row 1 has no 'ppm'"),
+        (changed(ROWS, "sensor", 1, ""), Columns(), "row 1 has no 'sensor'"),
+        (changed(ROWS, "x", 2, float("inf")), Columns(), "row 2 has 'x' = inf"),
+        (changed(ROWS, "x", 2, 1e300), Columns(), r"row 2 has 'x' = 1e.300, too far"),
+        ({**ROWS, "x": ["1", "two", "3"]}, Columns(), "row 1 has 'x' = 'two'; numbers are needed"),
+    ],
+)
+def test_wrong_rows_are_told(read, columns, named, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        read(columns, named=named)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("gone.csv", None, r"--support .*gone.csv is no file; give a .csv, .*\.feather file"),
+        ("a.txt", b"x", r"--support .*a.txt is no table"),
+        ("a.csv", b"x,y,ppm\n", "has no rows"),
+        ("a.parquet", b"x", "not a table that can be read"),
+    ],
+)
+def test_what_is_no_table_is_told(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        reader().read(str(tmp_path / name), "support", Columns())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([[1.0]], r"inputs have shape \[1, 1\], the model takes \[n, 2\]"),
+        ([[1.0, np.nan]], r"inputs\[0\] is not finite"),
+        ([1.0, 2.0], r"inputs have shape \[2\]"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        reader().inputs(given)
+    if np.shape(given) != (1, 2):
+        with pytest.raises(ValueError, match=message):
+            reader(nulls="mean").inputs(given)

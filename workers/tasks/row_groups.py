@@ -1,0 +1,67 @@
+"""The tasks of a table: groups of its rows, each of one customer, station or subject."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroups:
+    """Rows by task.
+
+    source: the file. names: of the tasks, sorted. rows: of each task, its rows by class, int32,
+    ascending; all of them as one where there are no classes. fewest: int [tasks], how many a task
+    has of the class that it has least of. classes: their names; None: there are none.
+    """
+
+    source: str
+    names: list[str]
+    rows: list[list[NDArray[np.int32]]]
+    fewest: NDArray[np.int64]
+    classes: list[str] | None
+
+    @classmethod
+    def of(
+        cls,
+        source: str,
+        task_of_row: Sequence[str],
+        class_of_row: NDArray[np.int32] | None,
+        classes: list[str] | None,
+    ) -> Self:
+        """Group the rows of a table."""
+        names, task = np.unique(np.asarray(task_of_row), return_inverse=True)
+        ways = 1 if classes is None else len(classes)
+        cell = task.astype(np.int64) * ways + (0 if class_of_row is None else class_of_row)
+        counts = np.bincount(cell, minlength=len(names) * ways)
+        order = np.argsort(cell, kind="stable").astype(np.int32)
+        parts = np.split(order, np.cumsum(counts)[:-1])
+        rows = [parts[i * ways : (i + 1) * ways] for i in range(len(names))]
+        fewest = counts.reshape(-1, ways).min(axis=1)
+        return cls(source, [str(name) for name in names], rows, fewest, classes)
+
+    def of_tasks(self, tasks: Iterable[int]) -> NDArray[np.int32]:
+        """All rows of some tasks, ascending."""
+        parts = [part for task in tasks for part in self.rows[task]]
+        return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.int32)
+
+    def check(self, tasks: NDArray[np.int32], needed: int, remedy: str) -> None:
+        """Raise DataError if one of `tasks` has less than `needed` rows; `remedy` says what to do.
+
+        It names the smallest one.
+        """
+        too_small = int(np.sum(self.fewest[tasks] < needed))
+        if not too_small:
+            return
+        smallest = int(tasks[self.fewest[tasks].argmin()])
+        sizes = list(map(len, self.rows[smallest]))
+        count = f"{min(sizes)} row{'' if min(sizes) == 1 else 's'}"
+        of = f" of class {self.classes[int(np.argmin(sizes))]!r}" if self.classes else ""
+        raise DataError(
+            f"{self.source}: the task {self.names[smallest]!r} has {count}{of}, shots and "
+            f"queries need {needed} (so it is with {too_small} of {len(tasks)} tasks); {remedy}"
+        )
