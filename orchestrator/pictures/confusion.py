@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -11,6 +12,9 @@ from workers.protocol import Array, Episode
 from workers.tasks.words import Words
 
 _MOST_CLASSES = 20
+# Letters of a name; so many names stand side by side.
+_WIDTH, _LEVEL = 12, 4
+_INCHES, _FULL_POINTS = 4.2, 150.0  # of the panel; across it, for the area of a share of 1
 
 
 def draw(
@@ -20,31 +24,47 @@ def draw(
     title: str,
     words: Sequence[Words] = (),
 ) -> Figure:
-    """Two matrices over the queries of all tasks: rows are true classes, columns predictions.
+    """A row for each true class; the area of a disc is the share of it that is taken for a class.
 
     Args:
       outputs: logits [tasks, inner_steps + 1, queries, classes].
-      inner_steps: the last of them counts as "after".
+      inner_steps: the last of them counts as "after". title: "" for none.
+      words: their options are the classes' names.
     """
     number = min(outputs.shape[-1], _MOST_CLASSES)
-    steps = [0, inner_steps[-1]]
-    figure = Figure(figsize=(8.4, 4.4), layout="constrained")
-    for axes, step in zip(figure.subplots(1, 2), steps, strict=True):
-        predicted = outputs[:, step].argmax(-1)
-        shares = _shares(episodes.query_targets, predicted, number)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        accuracy = np.mean(predicted == episodes.query_targets)
-        axes.set_title(f"{'after' if step else 'before'}: {accuracy:.0%} right")
-        axes.set_xlabel("predicted class")
-        axes.set_xticks(range(number))
-        axes.set_yticks(range(number))
-        if number <= 10:
-            for (row, column), share in np.ndenumerate(shares):
-                color = "white" if share > 0.5 else "0.3"
-                axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=color)
-    figure.axes[0].set_ylabel("true class")
-    figure.suptitle(title)
+    targets = episodes.query_targets
+    before, after = (outputs[:, step].argmax(-1) for step in (0, inner_steps[-1]))
+    figure = Figure(figsize=(_INCHES, _INCHES + 0.6), layout="constrained")
+    axes = figure.subplots()
+    _discs(axes, _shares(targets, after, number), color="C0", linewidths=0)
+    _discs(axes, _shares(targets, before, number), facecolors="none", edgecolors="C3")
+    steps = f"{inner_steps[-1]} step{'s' if inner_steps[-1] > 1 else ''}"
+    axes.plot([], [], "o", color="C3", markerfacecolor="none", label="before")
+    axes.plot([], [], "o", color="C0", label=f"after {steps}")
+    names = words[0].query_options[0] if words else range(number)
+    labels = [_short(str(name)) for name in names][:number]
+    slant = {"rotation": 40, "ha": "right"} if number > _LEVEL else {}
+    axes.set_xticks(range(number), labels, parse_math=False, **slant)
+    axes.set_yticks(range(number), labels, parse_math=False)
+    axes.set_xlim(-0.5, number - 0.5)
+    axes.set_ylim(number - 0.5, -0.5)
+    axes.set_xlabel("taken for")
+    axes.set_ylabel("is")
+    right = [100 * np.mean(predicted == targets) for predicted in (before, after)]
+    said = "{:.0f} % right before, {:.0f} % after".format(*right)
+    axes.set_title(f"{title}: {said}" if title else said, fontsize=10)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+def _discs(axes: Axes, shares: NDArray[Any], **style: Any) -> None:
+    rows, columns = np.indices(shares.shape)
+    full = (_FULL_POINTS / len(shares)) ** 2
+    axes.scatter(columns.ravel(), rows.ravel(), full * shares.ravel(), **style)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _WIDTH else f"{name[: _WIDTH - 1]}…"
 
 
 def _shares(truth: NDArray[Any], predicted: NDArray[Any], number: int) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """From a trained run to the pictures of its task family."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
+from orchestrator.examples.registry import READERS
 from orchestrator.page.html import svg
 from orchestrator.pictures import confusion, curves, image_episode, predicted, samples, text_episode
 from orchestrator.pool import Pool
 from orchestrator.storage import Storage
 from workers.protocol import Array, Block, Episode, Recipe, Weights
 from workers.tasks.family import TaskFamily
+from workers.tasks.given import given_task
 from workers.tasks.words import Words
 
 PICTURES: dict[str, ModuleType] = {
@@ -58,6 +60,9 @@ def render(
     outputs = np.concatenate([c.metrics["outputs"] for c in pool.run(weights, blocks)])
     episodes = [family.build(block.specs) for block in blocks]
     stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
+    if family.loss == "mse":
+        values = READERS[config.task.kind](config.task, given_task(family)).values
+        outputs, stacked = values(outputs), _in_own_units(stacked, values)
     steps = sorted(set(config.evaluation.inner_steps))
     words = [each for block in blocks for each in family.words(block.specs)]
     if family.loss == "next_token":
@@ -88,6 +93,13 @@ def draw(
         figure = drawing.draw(episode, outputs[task : task + 1], inner_steps, "", said)
         single.append(svg(figure, f"Test task {task + 1} before and after adaptation"))
     return Pictures(_png(drawing.draw(episodes, outputs, inner_steps, name, words)), single)
+
+
+def _in_own_units(episodes: Episode, values: Callable[[Array], Array]) -> Episode:
+    return episodes._replace(
+        support_targets=values(episodes.support_targets),
+        query_targets=values(episodes.query_targets),
+    )
 
 
 def _png(figure: Figure) -> bytes:

@@ -5,10 +5,11 @@ import pytest
 
 from orchestrator.page.html import svg
 from orchestrator.page.panel import panel
-from orchestrator.pictures import curves, image_episode
+from orchestrator.pictures import confusion, curves, image_episode, predicted
 from orchestrator.pictures.render import draw
 from orchestrator.storage import Storage
 from workers.protocol import Episode
+from workers.tasks.words import Words
 
 
 def sinusoids(tasks=2):
@@ -24,6 +25,15 @@ def images(ways=3, queries=4):
     outputs[0, 3, :, 1] = 1.0
     support = np.arange(ways)[None]
     return Episode(pixels[:, :ways], support, pixels[:, ways:], targets), outputs
+
+
+def values(tasks=2):
+    """Each query is predicted to be 0 before, and what it is after the last inner step alone."""
+    targets = np.arange(4.0).reshape(1, 4, 1).repeat(tasks, axis=0)
+    inputs = np.zeros((tasks, 4, 3))
+    outputs = np.zeros((tasks, 4, 4, 1))
+    outputs[:, 3] = targets
+    return Episode(inputs, targets + 1, inputs, targets), outputs
 
 
 def captions(figure):
@@ -50,6 +60,47 @@ def test_many_classes_take_several_rows():
     figure = image_episode.draw(*images(ways=12, queries=30), [3], "")
     assert len(captions(figure)) == 12 + 10
     assert figure.get_size_inches()[0] == image_episode.draw(*images(), [3], "").get_figwidth()
+
+
+def test_predictions_are_shown_against_the_truth_before_and_after():
+    first, second = predicted.draw(*values(), [1, 3], "name").axes
+    lines = {line.get_label(): line.get_xydata().tolist() for line in first.get_lines()}
+    assert list(lines) == ["truth", "before", "after 3 steps", "support"]
+    assert lines["truth"] == [[0, 0], [4, 4]]
+    assert lines["before"] == [[0, 0], [1, 0], [2, 0], [3, 0]]
+    assert lines["after 3 steps"] == [[0, 0], [1, 1], [2, 2], [3, 3]]
+    assert [x for x, _ in lines["support"]] == [1, 2, 3, 4]
+    assert len(second.get_lines()) == 4
+
+
+@pytest.mark.parametrize(("steps", "taken_for"), [([1, 2], 0), ([3], 1)])
+def test_the_discs_are_what_each_class_is_taken_for(steps, taken_for):
+    """Every query is of class 1."""
+    episode, outputs = images()
+    axes = confusion.draw(episode, outputs, steps, "name").axes[0]
+    after, before = (discs.get_sizes().reshape(3, 3) for discs in axes.collections)
+    places = axes.collections[0].get_offsets()
+    assert [place.tolist() for place in places[[1, 3]]] == [[1, 0], [0, 1]]
+    for areas, column in ((before, 0), (after, taken_for)):
+        assert np.argwhere(areas > 0).tolist() == [[1, column]]
+    said = "100 % after" if taken_for else "0 % after"
+    assert axes.get_title() == f"name: 0 % right before, {said}"
+
+
+def test_classes_are_called_by_their_names():
+    episode, outputs = images()
+    options = [["$5 to $10", "a name that is far too long", "c"]] * 4
+    axes = confusion.draw(episode, outputs, [3], "", [Words([], [], [], options)]).axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["$5 to $10", "a name that…", "c"]
+    assert not any(label.get_parse_math() for label in axes.get_yticklabels())
+
+
+def test_of_many_classes_the_first_are_shown():
+    episode, outputs = images(ways=30)
+    axes = confusion.draw(episode, outputs, [3], "").axes[0]
+    assert len(axes.get_xticks()) == 20
+    assert axes.get_title() == "0 % right before, 100 % after"
 
 
 def test_each_task_has_a_drawing_of_its_own(tmp_path):
