@@ -29,7 +29,8 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
     if kind in ("missing", "union_tag_not_found"):
         kinds = [_kind(option) for option in _sections(field) if "kind" in option.model_fields]
         if not kinds:
-            return f"{key} is missing" + (f" ({field.description})" if field else "")
+            others = _other_missing(error, schema)
+            return f"{key} is missing" + (f" ({field.description})" if field else "") + others
         return f"{key}.kind is missing; allowed are {', '.join(kinds)}"
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
     if kind == "tuple_type":
@@ -46,6 +47,13 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
     if _sections(field):
         return f"{key} = {first['input']!r} is not a table of keys{described}"
     return f"{key} = {first['input']!r}: {message}{described}"
+
+
+def _other_missing(error: ValidationError, schema: type[BaseModel]) -> str:
+    """What else is missing, so that it is given at once."""
+    rest = [each["loc"] for each in error.errors()[1:] if each["type"] == "missing"]
+    keys = [".".join(_locate(loc, schema)[0]) for loc in rest]
+    return f"; so {'are' if keys[1:] else 'is'} {' and '.join(keys)}" if keys else ""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

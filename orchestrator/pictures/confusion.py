@@ -43,7 +43,7 @@ def draw(
     axes.plot([], [], "o", color="C0", label=f"after {steps}")
     names = words[0].query_options[0] if words else range(number)
     labels = [_short(str(name)) for name in names][:number]
-    slant = {"rotation": 40, "ha": "right"} if number > _LEVEL else {}
+    slant: dict[str, Any] = {"rotation": 40, "ha": "right"} if number > _LEVEL else {}
     axes.set_xticks(range(number), labels, parse_math=False, **slant)
     axes.set_yticks(range(number), labels, parse_math=False)
     axes.set_xlim(-0.5, number - 0.5)

@@ -26,6 +26,12 @@ IMAGES: dict[str, Any] = {
     "algorithm": {"kind": "maml", "inner_lr": 0.1},
     "outer": {"lr": 0.01, "meta_batch_size": 5, "steps": 12},
 }
+TABLE: dict[str, Any] = {
+    **SINUSOID,
+    "task": {"kind": "table", "task_column": "sensor", "target_column": "concentration"},
+}
+#: What a preset cannot know.
+NEEDED = {"table": ["task.path=a.csv", "task.task_column=sensor", "task.target_column=ppm"]}
 REPTILE = ["algorithm.kind=reptile", "outer.optimizer=sgd", "outer.lr=0.5"]
 REPTILE_ADAM = [
     *REPTILE,
@@ -47,6 +53,10 @@ def sinusoid(*overrides: str) -> MetaConfig:
 
 def images(source: Path, cache: Path, *overrides: str) -> MetaConfig:
     return changed(IMAGES, f"task.path={source}", f"task.cache={cache}", *overrides)
+
+
+def table(source: Path, *overrides: str) -> MetaConfig:
+    return changed(TABLE, f"task.path={source}", *overrides)
 
 
 def changed(table: dict[str, Any], *overrides: str) -> MetaConfig:

@@ -3,7 +3,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
-from small_configs import IMAGES, SINUSOID, changed, sinusoid
+from small_configs import IMAGES, NEEDED, SINUSOID, changed, sinusoid
 
 from orchestrator import config as configuration
 from orchestrator.config import MetaConfig
@@ -196,9 +196,20 @@ def test_the_same_kind_drops_nothing():
 
 @pytest.mark.parametrize("name", configuration.presets())
 def test_a_preset_loads_as_itself(name):
-    config, notes = configuration.load(name)
+    config, notes = configuration.load(name, NEEDED.get(name, []))
     assert config.name == name
     assert notes == []
+
+
+def test_all_that_a_preset_needs_is_told_at_once():
+    missing = (
+        r"^task\.path is missing \(a \.csv, \.parquet, \.arrow or \.feather file\); so are "
+        r"task\.task_column and task\.target_column$"
+    )
+    with pytest.raises(ValueError, match=missing):
+        configuration.load("table")
+    with pytest.raises(ValueError, match=r"^task\.task_column is .*; so is task\.target_column$"):
+        configuration.load("table", NEEDED["table"][:1])
 
 
 def test_there_are_presets():
@@ -208,7 +219,7 @@ def test_there_are_presets():
 @pytest.mark.parametrize(
     "config",
     [
-        *(configuration.load(name)[0] for name in configuration.presets()),
+        *(configuration.load(n, NEEDED.get(n, []))[0] for n in configuration.presets()),
         changed(IMAGES, "task.path=['/a.zip', '/b.zip']", "runtime.xla=true", "outer.lr=0.1"),
         sinusoid('name="quote \\" and\\nline"', "outer.clip_norm=1e-30", "workers.count=auto"),
         sinusoid("evaluation.inner_lr=[0.1, 0.30000000000000004]", "workers.block_size=3"),

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,6 +16,13 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 #: Split -> int32 indices into the sorted names, ascending; no index in two splits.
 Splits = Mapping[Split, NDArray[np.int32]]
 
+#: What is split -> the settings of how many are for each of SPLITS.
+_COUNTS: dict[str, Callable[[Any], tuple[int | None, ...]]] = {
+    "classes": lambda task: (task.train_classes, task.validation_classes, task.test_classes),
+    "domains": lambda task: (task.train_domains, task.validation_domains, task.test_domains),
+    "tasks": lambda task: (task.train_tasks, task.validation_tasks, task.test_tasks),
+}
+
 
 def split_names(names: Sequence[str], settings: Any, what: str = "classes") -> Splits:
     """Split `names` as settings.split_file lists them, or else by settings.split_seed.
@@ -24,7 +31,7 @@ def split_names(names: Sequence[str], settings: Any, what: str = "classes") -> S
       names: all of them, sorted.
       settings: has split_file, split_seed, and train_WHAT, validation_WHAT and test_WHAT: how many,
         or None for shares of 64, 16 and 20 %.
-      what: "classes" or "tasks".
+      what: "classes", "domains" or "tasks".
     Raises:
       DataError: more are asked for than there are, or the file is not such a split.
     """
@@ -41,7 +48,7 @@ def split_hash(names: Sequence[str], splits: Splits) -> str:
 
 
 def _by_seed(number: int, settings: Any, what: str) -> Splits:
-    given = {split: getattr(settings, f"{split}_{what}") for split in SPLITS}
+    given = dict(zip(SPLITS, _COUNTS[what](settings), strict=True))
     train = given["train"] or _percent(number, 64)
     validation = given["validation"] or _percent(number, 16)
     test = given["test"] or max(0, number - train - validation)
