@@ -8,7 +8,8 @@ from workers.errors import DataError
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask
 from workers.tasks.characters import Characters, Sequences
-from workers.tasks.rows import SUFFIXES, Rows
+from workers.tasks.rows import Rows
+from workers.tasks.table_files import SUFFIXES
 
 _TEXT = ".txt"
 
