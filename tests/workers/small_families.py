@@ -22,6 +22,7 @@ class NoiseFamily:
     digest = "noise"
     num_outputs = WAYS
     num_train_classes = 7
+    num_tokens = None
 
     def __init__(self, input_shape: tuple[int, ...] = (4, 4, 1)):
         self.input_shape = input_shape

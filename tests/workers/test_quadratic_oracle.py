@@ -34,6 +34,7 @@ class Quadratic:
 
     names = ("body", "head")
     is_head = (False, True)
+    adapts = (True, True)
     parts = None
 
     def apply(self, theta, state, inputs):
