@@ -66,7 +66,7 @@ def execute(request: Request, source: Artefact, recipe: Recipe, reader: Reader) 
         _show(source, recipe, said, query)
         if request.out is not None:
             write_table(request.out, _as_table(said, query))
-            RESULTS.print(f"written: {request.out}")
+            RESULTS.print(f"written: {request.out}", markup=False)
         _save(launched, said, adapted, files)
 
 
@@ -117,7 +117,9 @@ def _show(source: Artefact, recipe: Recipe, said: Sequence[Said], query: Example
             RESULTS.print(*one.before, sep="\n", markup=False)
             RESULTS.print(f"after {recipe.inner_steps} inner steps{of}:", style="bold")
             RESULTS.print(*one.after, sep="\n", markup=False)
-    RESULTS.print(f"protocol: {protocol_line(source, recipe, [one.task for one in said])}")
+    RESULTS.print(
+        f"protocol: {protocol_line(source, recipe, [one.task for one in said])}", markup=False
+    )
 
 
 def _show_bits(said: Sequence[Said], query: Examples, steps: Sequence[int]) -> None:
@@ -192,4 +194,4 @@ def _save(
             off = float(np.abs(_bits(answers, one.task) - one.bits[-1]).max())
             if off > _SAME:
                 show_note(f"{file}: in plain Keras the bits differ by up to {off:.2g}")
-        RESULTS.print(f"model: {file}")
+        RESULTS.print(f"model: {file}", markup=False)

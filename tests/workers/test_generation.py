@@ -151,10 +151,13 @@ def test_other_texts_splits_or_tokens_have_another_digest(make, of_rows):
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"task_column": "who"}, r"has no column 'who' \(task.task_column\); it has 'voice', 'text'"),
+        (
+            {"task_column": "who"},
+            r"has no column 'who' \(task.task_column\); it has 'voice', 'text'",
+        ),
         ({"text_column": "line"}, r"has no column 'line' \(task.text_column\)"),
         ({"order_column": "at"}, r"has no column 'at' \(task.order_column\)"),
-        ({"order_column": "voice"}, r"column 'voice' holds"),
+        ({"order_column": "voice"}, r"row 0 has 'voice' = 'baba'; numbers"),
         ({"length": 4}, r"row \d+ has \d+ characters, the model takes 3: .* task.long_texts=cut"),
         (
             {"shots": 9},

@@ -64,7 +64,7 @@ def test_what_is_no_number_is_named_by_its_row(tmp_path, may_miss, text, message
 
 
 def test_a_missing_column_is_told_with_those_that_are_there(tmp_path):
-    with pytest.raises(DataError, match=r"has no column 'z' \(task\.z\); it has x, y"):
+    with pytest.raises(DataError, match=r"has no column 'z' \(task\.z\); it has 'x', 'y'"):
         csv(tmp_path, "x,y\n1,2\n").check("z", "task.z")
 
 

@@ -48,15 +48,20 @@ def test_the_order_of_tokens_does_not_count_without_a_convolution():
     assert not np.allclose(one, other, rtol=1e-2)
 
 
-def test_at_first_a_similarity_is_the_cosine_of_mean_embeddings_times_the_squared_scale():
-    model = make(MATCHES, scale=3.0)
+def test_at_first_a_similarity_is_the_cosine_of_mean_embeddings_and_that_of_rare_tokens():
+    model = make(MATCHES, lexical=2.0, semantic=3.0)
     ids = np.array(
         [[[1, 2, 0, 0, 0, 0], [3, 0, 0, 0, 0, 0], [1, 2, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0]]]
     )
     table = model.initial_weights()[model.names.index("embedding/embeddings")]
     mean = [np.mean(table[[i for i in row if i]], axis=0) for row in ids[0]]
     unit = [vector / np.linalg.norm(vector) for vector in mean]
-    expected = [9 * unit[0] @ other for other in unit[1:]]
+    rarity = np.log1p(np.arange(NUM_TOKENS))
+    terms = np.zeros((4, NUM_TOKENS))
+    for text, row in enumerate(ids[0]):
+        terms[text, row] = rarity[row]
+    terms /= np.linalg.norm(terms, axis=1, keepdims=True)
+    expected = [9 * unit[0] @ unit[i] + 4 * terms[0] @ terms[i] for i in (1, 2, 3)]
     np.testing.assert_allclose(answer(model, ids)[0], expected, rtol=1e-3)
     assert answer(model, ids)[0].argmax() == 1
 
@@ -86,11 +91,9 @@ def test_plain_keras_loads_it(tmp_path):
 
 
 def test_anil_adapts_the_head_or_the_similarity_alone():
-    assert [name for name, head in zip(make().names, make().is_head, strict=True) if head] == [
-        "head/kernel",
-        "head/bias",
-    ]
-    model = make(MATCHES)
-    assert [name for name, head in zip(model.names, model.is_head, strict=True) if head] == [
-        "head/kernel"
-    ]
+    adapts = {
+        shape: [n for n, head in zip(make(shape).names, make(shape).is_head, strict=True) if head]
+        for shape in (CLASSIFIES, MATCHES)
+    }
+    assert adapts[CLASSIFIES] == ["lexical_head/embeddings", "head/kernel", "head/bias"]
+    assert adapts[MATCHES] == ["lexical_head/embeddings", "head/kernel"]

@@ -58,11 +58,6 @@ class GenerationTask(Section):
         bits=False,
     )
 
-    @property
-    def needed(self) -> int:
-        """Different texts that a task must have."""
-        return self.min_texts or self.shots + self.queries
-
     @field_validator("path", "split_file")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:

@@ -29,13 +29,11 @@ class GenerationFamily:
         """Read the table, split its tasks, and build the vocabulary from those of training.
 
         Raises:
-          DataError: see `read_passages`; or a task is too small, or a text too long.
+          DataError: see `read_passages`; or a text is too long.
         """
         self._settings = settings
         self._passages = read_passages(settings)
         self._splits = self._passages.splits
-        for split in SPLITS:
-            self._passages.check_sizes(self._splits[split], settings.needed)
         self._characters = vocabulary_of(self._passages, settings)
         self._sequences = self._encode()
         self._split_hash = split_hash(self._passages.names, self._splits)

@@ -58,12 +58,12 @@ def read_passages(settings: GenerationTask) -> Passages:
     """Read the table, make groups of its texts, and split these.
 
     Raises:
-      DataError: a column is missing, a text or name is empty or no UTF-8 (names the row), or no
-        task is large enough.
+      DataError: a column is missing, a text or name is empty or no UTF-8 (names the row), or a
+        task is too small, or all are.
     """
     path = str(find_file(settings.path, "task.path"))
     groups, repeated = _grouped(path, settings)
-    needed = settings.needed
+    needed = settings.min_texts or settings.shots + settings.queries
     if settings.small_tasks == "leave_out":
         groups = {name: each for name, each in groups.items() if len(each) >= needed}
         if not groups:
@@ -89,7 +89,10 @@ def read_passages(settings: GenerationTask) -> Passages:
         digest.update(json.dumps([name, [text for _, text in groups[name]]]).encode())
     digest.update(split_hash(names, splits).encode())
     own = " that no other split has" if settings.shared_texts == "leave_out" else ""
-    return Passages(path, names, texts, places, repeated, own, splits, digest.hexdigest())
+    found = Passages(path, names, texts, places, repeated, own, splits, digest.hexdigest())
+    for tasks in splits.values():
+        found.check_sizes(tasks, needed)
+    return found
 
 
 Groups = dict[str, list[tuple[str, str]]]
