@@ -10,7 +10,7 @@ from rich.table import Table
 
 from orchestrator.result import Result
 from orchestrator.run import Progress as StepProgress
-from workers.scores import OWN
+from workers.scores import OWN, called, is_share
 
 _REDRAW_S = 0.1
 _LINE_S = 10.0
@@ -118,11 +118,12 @@ def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:
     table = Table(title="Test tasks, before and after adaptation")
     table.add_column("inner steps", justify="right")
     for name in metrics:
-        table.add_column("accuracy, %" if name == "accuracy" else name, justify="right")
+        unit = ", %" if is_share(name) else ""
+        table.add_column(f"{called(name)}{unit}", justify="right")
     for step in sorted({0, *inner_steps}):
         cells = []
         for name in metrics:
-            scale, digits = (100, 2) if name == "accuracy" else (1, 4)
+            scale, digits = (100, 2) if is_share(name) else (1, 4)
             mean = result.per_step[step][name] * scale
             interval = result.per_step[step][f"{name}_ci95"] * scale
             cells.append(f"{mean:.{digits}f} ± {interval:.{digits}f}")

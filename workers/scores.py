@@ -24,3 +24,13 @@ _MORE_IS_BETTER = ("accuracy", "mrr")
 def sign_of(metric: str) -> Literal[1, -1]:
     """1 if more of it is better, else -1."""
     return 1 if metric in _MORE_IS_BETTER else -1
+
+
+def is_share(metric: str) -> bool:
+    """Whether it is a share of all queries, which people read in per cent."""
+    return metric == "accuracy"
+
+
+def called(metric: str) -> str:
+    """Its name for people."""
+    return metric.replace("_", " ")

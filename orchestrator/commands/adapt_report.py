@@ -10,6 +10,7 @@ from orchestrator.artefact import Artefact
 from orchestrator.own_tasks import OwnTask
 from orchestrator.predictions import Predictions, summary
 from workers.protocol import Recipe
+from workers.scores import is_share
 
 _MOST_ROWS = 20
 # Of the run's protocol, what bears on predictions for somebody's own task.
@@ -93,7 +94,7 @@ def _plain(value: object) -> str:
 
 
 def _score(name: str, mean: float, interval: float | None) -> str:
-    scale, digits, unit = (100, 1, " %") if name == "accuracy" else (1, 4, "")
+    scale, digits, unit = (100, 1, " %") if is_share(name) else (1, 4, "")
     error = "" if interval is None else f" ± {interval * scale:.{digits}f}"
     return f"{mean * scale:.{digits}f}{error}{unit}"
 

@@ -16,6 +16,7 @@ from orchestrator.page.numbers import (
 )
 from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import RunFolder
+from workers.scores import is_share
 
 # Rows of a protocol that say how the weights were made and adapted: what a comparison is about.
 # All others, those of a new family too, say what was measured, and must be equal.
@@ -170,7 +171,7 @@ def _difference(best: RunFolder, run: RunFolder) -> str:
     assert best.result is not None
     assert run.result is not None
     metric, ours, theirs = run.result.metric, run.result.after, best.result.after
-    factor, unit = (100, " points") if metric == "accuracy" else (1, "")
+    factor, unit = (100, " points") if is_share(metric) else (1, "")
     interval = factor * math.hypot(ours[f"{metric}_ci95"], theirs[f"{metric}_ci95"])
     digits = digits_of(interval)
     difference = factor * (ours[metric] - theirs[metric])

@@ -6,13 +6,14 @@ from typing import Any
 
 from orchestrator.page.panel import thousands
 from orchestrator.result import Result
+from workers.scores import is_share
 
 _MOST_DIGITS = 6
 
 
 def with_interval(metric: str, row: Mapping[str, float]) -> str:
     """Mean ± half the 95 % interval, which keeps two significant digits; accuracy in per cent."""
-    factor, unit = (100, " %") if metric == "accuracy" else (1, "")
+    factor, unit = (100, " %") if is_share(metric) else (1, "")
     mean, interval = factor * row[metric], factor * row[f"{metric}_ci95"]
     digits = digits_of(interval)
     return f"{mean:.{digits}f} ± {interval:.{digits}f}{unit}"
@@ -27,7 +28,7 @@ def digits_of(interval: float) -> int:
 
 def score(metric: str, value: float) -> str:
     """A score whose interval is not known."""
-    return f"{100 * value:.1f} %" if metric == "accuracy" else f"{value:.4g}"
+    return f"{100 * value:.1f} %" if is_share(metric) else f"{value:.4g}"
 
 
 def headline(result: Result) -> str:

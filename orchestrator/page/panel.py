@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
+from workers.scores import is_share
+
 #: Points of a curve at most.
 MAX_POINTS = 150
 
@@ -45,7 +47,7 @@ def scale(axes: Axes, metric: str, values: ArrayLike) -> None:
     """
     numbers = np.asarray(values, float)
     numbers = numbers[np.isfinite(numbers)]
-    if metric == "accuracy":
+    if is_share(metric):
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
         return
     if "loss" in metric and numbers.size and numbers.min() > 0:
