@@ -30,6 +30,7 @@ TABLE: dict[str, Any] = {
     **SINUSOID,
     "task": {"kind": "table", "task_column": "sensor", "target_column": "concentration"},
 }
+MACHINES = ["task.task_column=machine", "task.target_column=state"]
 #: What a preset cannot know.
 NEEDED = {"table": ["task.path=a.csv", "task.task_column=sensor", "task.target_column=ppm"]}
 REPTILE = ["algorithm.kind=reptile", "outer.optimizer=sgd", "outer.lr=0.5"]

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import tables
-from small_configs import table
+from small_configs import MACHINES, table
 from small_learners import episode_of, run_of
 from small_runs import ShuffledPool, in_process, sha256_after
 from small_tables import write_table
@@ -26,7 +26,6 @@ from orchestrator.learner import Learner
 from orchestrator.page.run_folder import read_run
 from orchestrator.storage import Storage
 
-MACHINES = ["task.task_column=machine", "task.target_column=state"]
 #: The columns of a made-up table in the order in which the model takes them.
 FEATURES = {
     "sensors": ["reading", "temperature", "humidity", "battery"],

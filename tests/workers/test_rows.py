@@ -68,9 +68,8 @@ def test_a_missing_column_is_told_with_those_that_are_there(tmp_path):
         csv(tmp_path, "x,y\n1,2\n").check("z", "task.z")
 
 
-def test_a_column_that_is_there_twice_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"has 2 columns 'x' \(task\.x\); rename them"):
-        csv(tmp_path, "x,x\n1,2\n").check("x", "task.x")
+def test_whole_numbers_with_a_gap_are_whole_as_texts(tmp_path):
+    assert rows(tmp_path, c=[1.0, 2.5]).texts("c") == ["1", "2.5"]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
         ("gone.csv", None, r"gone\.csv does not exist; give a \.csv, .* or \.feather file"),
         ("a.txt", b"x\n1\n", r"a\.txt is no table; give a \.csv, "),
         ("a.csv", b"", "not a table that can be read .Empty CSV"),
+        ("a.csv", b"x,y,x\n1,2,3\n", "has the column 'x' more than once; rename one"),
         ("a.csv", b"x,y\n", r"a\.csv: has no rows"),
         ("a.csv", b"x,y\n1,2\n1,2,3\n", r"not a table that can be read .CSV parse error"),
         ("a.parquet", b"no Parquet at all", "not a table that can be read .*: Parquet magic"),

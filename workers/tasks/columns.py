@@ -119,7 +119,7 @@ def choose_features(rows: Rows, settings: TableTask, train: NDArray[np.int32]) -
     if not columns:
         raise DataError(
             f"{settings.path}: no column beside task and target holds numbers that vary; it has "
-            f"{', '.join(rows.column_names)}"
+            f"{', '.join(map(repr, rows.column_names))}"
         )
     values = np.stack(list(columns.values()), axis=1)
     remedy = "leave it out of task.feature_columns"

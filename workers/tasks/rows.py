@@ -37,13 +37,10 @@ class Rows:
         return list(self._table.column_names)
 
     def check(self, name: str, setting: str) -> None:
-        """Raise DataError unless there is one such column; `setting` is where it is named."""
-        count = self.column_names.count(name)
-        if count == 0:
+        """Raise DataError if there is no such column; `setting` is where another one is named."""
+        if name not in self.column_names:
             there = ", ".join(map(repr, self.column_names))
             raise DataError(f"{self._path} has no column {name!r} ({setting}); it has {there}")
-        if count > 1:
-            raise DataError(f"{self._path} has {count} columns {name!r} ({setting}); rename them")
 
     def texts(self, name: str) -> list[str]:
         """A column as texts.
@@ -137,7 +134,7 @@ class Rows:
             raise self._missing(missing[0], name)
         try:
             with np.errstate(over="ignore"):  # what is too large is told below
-                found: NDArray[np.float32] = np.asarray(values, np.float64).astype(np.float32)
+                found: NDArray[Any] = np.asarray(values, np.float64).astype(np.float32)
         except (TypeError, ValueError):
             raise self._no_numbers(name) from None
         found = found.reshape(len(values), -1)
@@ -181,16 +178,16 @@ class Rows:
         )
 
 
+def _text(value: Any) -> str:
+    """A column of whole numbers with a gap is one of floats: a class 1.0 is 1."""
+    if isinstance(value, bytes):
+        return value.decode()
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
 def _is_number(cell: Any) -> bool:
     try:
         float(cell)
     except (TypeError, ValueError):
         return False
     return True
-
-
-def _text(value: Any) -> str:
-    """A column of whole numbers with a gap is one of floats: a class 1.0 is 1."""
-    if isinstance(value, bytes):
-        return value.decode()
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)

@@ -34,6 +34,9 @@ def read_table(path: Path, text_columns: Iterable[str] = ()) -> Any:
         raise DataError(f"{path}: not a table that can be read ({reason})") from None
     if not table.num_rows:
         raise DataError(f"{path}: has no rows")
+    names = table.column_names
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise DataError(f"{path}: has the column {min(twice)!r} more than once; rename one")
     return table
 
 

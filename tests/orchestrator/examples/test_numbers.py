@@ -70,7 +70,7 @@ def test_a_column_of_lists_is_an_input(tmp_path):
         ("x,y\n1,2\n,3\n", r"row 1 has no 'x'"),
         ("x,y\n1,inf\n", r"row 0 has 'y' = inf; finite numbers"),
         ("x,y\n1,1e300\n", r"row 0 has 'y' = 1e\+300; finite numbers"),
-        ("x,x,y\n1,1,1\n", r"has 2 columns 'x' \(--input-column\); rename them"),
+        ("x,x,y\n1,1,1\n", r"has the column 'x' more than once; rename one"),
         ("x,y\n1,2\nfoo,3\n", r"row 1 has 'x' = 'foo'; numbers are needed"),
         ("a,b\n1,2\n", r"has no column 'x' \(--input-column\); it has 'a', 'b'"),
         ("x,y\n", "has no rows"),

@@ -114,7 +114,11 @@ def test_arrays_are_in_the_tables_own_units():
 @pytest.mark.parametrize(
     ("columns", "named", "message"),
     [
-        ({"x": [1.0], "ppm": [1.0]}, Columns(), r"no column 'y' \(--input-column\); it has x, ppm"),
+        (
+            {"x": [1.0], "ppm": [1.0]},
+            Columns(),
+            r"no column 'y' \(--input-column\); it has 'x'",
+        ),
         ({"x": [1.0], "y": [1.0]}, Columns(), r"no column 'ppm' \(--target-column\)"),
         (ROWS, Columns(target="no"), r"no column 'no' \(--target-column\)"),
         (ROWS, Columns(task="no"), r"no column 'no' \(--task-column\)"),
