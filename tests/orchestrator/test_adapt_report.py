@@ -16,7 +16,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are():
     outputs = np.zeros((3, 2, 2), np.float32) + np.eye(2, dtype=np.float32)
     console = Console(file=io.StringIO(), width=120)
     source = linear()
-    one = Predictions.of(task, outputs)
+    one = Predictions.of(task, outputs, lambda values: values)
     show(console, source, source.recipe, [one], ["[x]pear.png", "[/y].png"])
     text = console.file.getvalue()
     for name in (*classes, "[x]pear.png", "[/y].png"):
