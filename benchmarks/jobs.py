@@ -47,4 +47,16 @@ JOBS = {
         ["algorithm.kind=maml", "algorithm.inner_steps=1", "outer.meta_batch_size=16"],
         2,
     ),
+    "names-maml": Job(
+        "names MAML: the same transformer, 21 characters, as in the preset names-generation",
+        "shakespeare-generation",
+        [
+            "task.texts=windows",
+            "task.length=21",
+            "algorithm.kind=maml",
+            "algorithm.inner_steps=1",
+            "outer.meta_batch_size=16",
+        ],
+        2,
+    ),
 }
