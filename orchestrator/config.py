@@ -23,7 +23,7 @@ from orchestrator.settings import (
 )
 from workers.settings.section import setting
 from workers.settings.tasks import TaskSettings
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ENVIRONMENTS, WorkerSettings
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -79,12 +79,27 @@ class MetaConfig(WorkerSettings):
                 f"outer.warmup_steps = {self.outer.warmup_steps} must be below outer.steps = "
                 f"{self.outer.steps}"
             )
+        self._check_policy_evaluation()
         if self.algorithm.kind == "joint" and self.evaluation.inner_batch is not None:
             raise ValueError(
                 f"evaluation.inner_batch = {self.evaluation.inner_batch} is not for "
                 "algorithm.kind = 'joint', which fine-tunes on the whole support set; unset it"
             )
         return self
+
+    def _check_policy_evaluation(self) -> None:
+        evaluation = self.evaluation
+        if self.task.kind in ENVIRONMENTS:
+            if evaluation.inner_batch is not None:
+                raise ValueError(
+                    f"evaluation.inner_batch = {evaluation.inner_batch} deals out examples, but "
+                    "each inner step of a policy sees its own episodes; unset it"
+                )
+        elif evaluation.later_lr != 1:
+            raise ValueError(
+                f"evaluation.later_lr = {evaluation.later_lr:g} is for policies, not for task.kind "
+                f"= {self.task.kind!r}; unset it"
+            )
 
 
 def load(

@@ -10,8 +10,11 @@ from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.pool import Pool
 from workers.errors import NonFiniteError
-from workers.protocol import Recipe, Weights
+from workers.protocol import Draw, Recipe, Weights
 from workers.scores import METRICS, sign_of
+from workers.settings.environments import EnvironmentTask
+from workers.settings.worker import ENVIRONMENTS
+from workers.tasks.environments import EnvironmentFamily, has_environments
 from workers.tasks.family import TaskFamily
 
 Score = dict[str, float]
@@ -38,7 +41,16 @@ def metric_names(family: TaskFamily) -> tuple[str, ...]:
 def recipes(config: MetaConfig) -> list[Recipe]:
     """The inner rates that validation may choose from, each with the most inner steps asked for."""
     rates = config.evaluation.inner_lr or (config.algorithm.inner_lr,)
-    return [Recipe(rate, max(config.evaluation.inner_steps)) for rate in rates]
+    return [recipe_at(config, rate) for rate in rates]
+
+
+def recipe_at(config: MetaConfig, inner_lr: float) -> Recipe:
+    """With the most inner steps asked for."""
+    evaluation = config.evaluation
+    inner_steps = max(evaluation.inner_steps)
+    if config.task.kind not in ENVIRONMENTS:
+        return Recipe(inner_lr, inner_steps)
+    return Recipe(inner_lr, inner_steps, evaluation.later_lr, evaluation.shots, evaluation.queries)
 
 
 def evaluate(
@@ -144,7 +156,27 @@ def protocol(
         "seed": config.seed,
         "interval": "95 %: 1.96 standard errors over tasks",
     }
+    if has_environments(family):
+        table |= _of_policies(config, family)
     return {name: value for name, value in table.items() if value is not None}
+
+
+def _of_policies(config: MetaConfig, family: EnvironmentFamily) -> dict[str, Any]:
+    """What belongs to returns; shots and queries are episodes."""
+    evaluation, task = config.evaluation, config.task
+    assert isinstance(task, EnvironmentTask)
+    table: dict[str, Any] = {
+        "horizon": task.horizon,
+        "returns": "mean over episodes, not discounted, on fresh episodes after each inner step",
+        "later_lr": evaluation.later_lr,
+        "discount": task.discount,
+        "gae_lambda": task.gae_lambda,
+        "baseline": task.baseline,
+        "curvature": task.curvature,
+    }
+    draw = Draw(evaluation.seed, "test", 0)
+    best = family.oracle(family.sample(draw, 0, evaluation.tasks, task.shots, task.queries))
+    return table if best is None else {**table, "oracle_return": float(np.mean(best))}
 
 
 def _inner_optimizer(config: MetaConfig) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator import checkpoint
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explaining
 from orchestrator.config import MetaConfig, to_toml
-from orchestrator.evaluate import evaluate, protocol, validate
+from orchestrator.evaluate import evaluate, protocol, recipe_at, validate
 from orchestrator.history import History, opening
 from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
@@ -25,7 +25,6 @@ from orchestrator.state import MetaState, check_shapes
 from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
 from workers.errors import CheckpointError
-from workers.protocol import Recipe
 from workers.tasks.given import given_task
 from workers.tensors import sha256
 
@@ -201,7 +200,7 @@ class TrainingRun:
         from orchestrator.pictures.render import render
 
         state, _ = checkpoint.load(self._storage, result.checkpoint)
-        recipe = Recipe(result.protocol["inner_lr"], max(self._config.evaluation.inner_steps))
+        recipe = recipe_at(self._config, result.protocol["inner_lr"])
         launch = self._launch
         pictures = render(self._config, launch.family, launch.pool, state.weights, recipe)
         images = {"tasks": pictures.png, **png_of_each_metric(result.per_step)}
@@ -274,7 +273,7 @@ def evaluate_best(
     weights = state.weights
     if choose_again:
         validation = validate(config, launch.family, launch.pool, weights)
-    recipe = Recipe(validation["inner_lr"], max(config.evaluation.inner_steps))
+    recipe = recipe_at(config, validation["inner_lr"])
     scores = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
     return Result(
         protocol=_protocol(config, launch, validation),

@@ -91,6 +91,12 @@ class EvaluationSettings(Section):
     inner_lr: tuple[Annotated[float, Field(gt=0)], ...] = setting(
         (), "inner rates to choose from on validation tasks; empty: the algorithm's", bits=False
     )
+    later_lr: float = setting(
+        1.0,
+        "what the inner rate is multiplied by after the first inner step, > 0; of policies alone",
+        bits=False,
+        gt=0,
+    )
     inner_batch: int | None = setting(
         None, "examples per inner step; unset: the whole support set", bits=False, ge=1
     )

@@ -16,6 +16,7 @@ FILES = [
 # Files, or folders ending in /, that may import these.
 TENSORFLOW = (
     "workers/models/",
+    "workers/policies/",
     "workers/losses.py",
     "workers/inner.py",
     "workers/inner_optimizers.py",

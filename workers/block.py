@@ -16,7 +16,6 @@ from workers.compiled import Compiled
 from workers.culprits import Sums, blame, sum_finite
 from workers.errors import MetatrainError
 from workers.held_out import Constants, HeldOutTasks, Shapes
-from workers.losses import Objective
 from workers.meta import (
     carry_layout,
     flatten,
@@ -27,8 +26,11 @@ from workers.meta import (
 )
 from workers.models.functional import FunctionalModel
 from workers.models.registry import source_digest
-from workers.protocol import Block, Contribution, Task, Weights
+from workers.policies.loss import make_objective
+from workers.policies.practice import Practice
+from workers.protocol import Array, Block, Contribution, Task, Weights
 from workers.settings.worker import WorkerSettings
+from workers.tasks.environments import has_environments
 from workers.tasks.family import TaskFamily
 from workers.tensors import all_finite
 
@@ -54,15 +56,19 @@ class BlockRunner:
         self.model_digest = source_digest(settings.model, self.train_model)
         self.theta_layout = theta_layout(settings, self.train_model)
         self._carry = carry_layout(settings, self.train_model)
-        self._objective = Objective.of_tasks(settings, family, self.train_model)
+        self._objective = make_objective(settings, family, self.train_model)
         self._train_traces = 0
         self._train = Compiled(self._train_graph, self._xla)
         self.held_out = HeldOutTasks(settings, family, self.train_model)
+        self._practice: Practice | None = None
+        if has_environments(family):
+            self._practice = Practice(settings, family, self.train_model, self._objective)
 
     @property
     def num_traces(self) -> int:
         """How often a block was traced: once for each kind and shape, never more."""
-        return self._train_traces + self.held_out.num_traces
+        practised = self._practice.num_traces if self._practice else 0
+        return self._train_traces + self.held_out.num_traces + practised
 
     def run(self, weights: Weights, block: Block) -> Contribution:
         """Run `block` at `weights`.
@@ -88,8 +94,7 @@ class BlockRunner:
                 return sum_finite(self._sums, weights, block, skip)
         else:
             gradient = carry = np.zeros(0, np.float32)
-            tasks, shapes = self._build(block)
-            metrics = self.held_out.run(block, self._constants(weights), tasks, shapes)
+            metrics = self._score(self._constants(weights), block)
         return Contribution(
             index=block.index,
             num_tasks=block.hi - block.lo,
@@ -99,6 +104,12 @@ class BlockRunner:
             seconds=time.perf_counter() - started,
         )
 
+    def _score(self, constants: Constants, block: Block) -> dict[str, Array]:
+        """What a held-out block asks for, of each task."""
+        if self._practice:
+            return self._practice.run(constants, block)
+        return self.held_out.run(block, constants, *self._build(block))
+
     def _constants(self, weights: Weights) -> Constants:
         if not weights.carry.size:  # nothing depends on the step either
             return tf.constant(weights.theta), _zeros((0,), tf.float32), _zeros((), tf.int32)
@@ -107,6 +118,13 @@ class BlockRunner:
             tf.constant(weights.carry),
             tf.constant(weights.step, tf.int32),
         )
+
+    def _gather(self, constants: Constants, block: Block) -> tuple[Task, Shapes]:
+        """Training tasks, built, or made by the policy itself."""
+        if not self._practice:
+            return self._build(block)
+        tasks = self._practice.gather(constants, block)
+        return tasks, tuple(tuple(array.shape) for array in tasks)
 
     def _build(self, block: Block) -> tuple[Task, Shapes]:
         """The block's tasks as tensors, and the shapes of these."""
@@ -193,8 +211,10 @@ class BlockRunner:
 
     def _sums(self, weights: Weights, block: Block) -> Sums:
         """Over a training block's tasks: outer gradients, next carries, metrics."""
-        tasks, shapes = self._build(block)
-        total, left, metrics = self._train(shapes, *self._constants(weights), tasks)
+        constants = self._constants(weights)
+        tasks, shapes = self._gather(constants, block)
+        total, left, metrics = self._train(shapes, *constants, tasks)
+        metrics.pop("divergence", None)  # 0 at the weights that acted
         return total.numpy(), left.numpy(), {name: v.numpy() for name, v in metrics.items()}
 
 

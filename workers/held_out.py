@@ -9,7 +9,6 @@ from workers.algorithms import joint
 from workers.algorithms.registry import ALGORITHMS
 from workers.compiled import Compiled
 from workers.inner import Learner, trajectory
-from workers.losses import Objective
 from workers.meta import (
     Layout,
     carry_layout,
@@ -20,6 +19,7 @@ from workers.meta import (
     theta_layout,
 )
 from workers.models.functional import FunctionalModel
+from workers.policies.loss import make_objective
 from workers.protocol import Adapted, Array, Block, Task
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
@@ -45,7 +45,7 @@ class HeldOutTasks:
         self._new_head = has_global_labels(settings, family)
         self.model = make_test_model(settings, family) if self._new_head else train_model
         self._adapted = Layout(self.model.names, self.model.shapes)
-        self._objective = Objective.of_tasks(settings, family, self.model)
+        self._objective = make_objective(settings, family, self.model)
         self.num_traces = 0
         self._graphs: dict[tuple[str, int], Compiled] = {}
         self._answer = Compiled(self._answer_graph, self._xla)

@@ -56,18 +56,18 @@ def _bits(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
     return loss / math.log(2)
 
 
-class _Loss(NamedTuple):
+class Loss(NamedTuple):
     """mean: (outputs, targets) -> scalar. metrics: (outputs, targets, that scalar) -> scalar."""
 
     mean: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     metrics: Mapping[str, Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]]
 
 
-_LOSSES: dict[LossName, _Loss] = {
-    "mse": _Loss(mse, {}),
-    "cross_entropy": _Loss(cross_entropy, {"accuracy": _accuracy}),
-    "ranking": _Loss(cross_entropy, {"accuracy": _accuracy, "mrr": _reciprocal_rank}),
-    "next_token": _Loss(next_token, {"bits_per_character": _bits}),
+_LOSSES: dict[LossName, Loss] = {
+    "mse": Loss(mse, {}),
+    "cross_entropy": Loss(cross_entropy, {"accuracy": _accuracy}),
+    "ranking": Loss(cross_entropy, {"accuracy": _accuracy, "mrr": _reciprocal_rank}),
+    "next_token": Loss(next_token, {"bits_per_character": _bits}),
 }
 
 
@@ -76,7 +76,7 @@ class Objective:
 
     Args:
       model: the network.
-      loss: name of the loss.
+      loss: the loss, or its name.
       inner_loss: "mean" over the support examples; "sum_over_shots" divides their sum by shots,
         as github.com/cbfinn/maml does, which is `ways` times the mean in classification.
       ways: classes of a task, 1 in regression.
@@ -90,14 +90,14 @@ class Objective:
     def __init__(
         self,
         model: FunctionalModel,
-        loss: LossName,
+        loss: LossName | Loss,
         inner_loss: Literal["mean", "sum_over_shots"],
         ways: int,
         statistics: Literal["batch", "support", "running"] = "batch",
     ):
         self.model = model
         self.statistics = statistics
-        self._loss = _LOSSES[loss]
+        self._loss = loss if isinstance(loss, Loss) else _LOSSES[loss]
         self.inner_scale = float(ways) if inner_loss == "sum_over_shots" else 1.0
 
     @classmethod

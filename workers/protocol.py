@@ -24,6 +24,9 @@ _STREAMS: dict[tuple[str, str], int] = {
     ("layers", "train"): 6,
     ("layers", "validation"): 7,
     ("layers", "test"): 8,
+    ("rollouts", "train"): 9,
+    ("rollouts", "validation"): 10,
+    ("rollouts", "test"): 11,
 }
 
 
@@ -96,10 +99,15 @@ class Recipe:
     """How a task is adapted when it is evaluated.
 
     inner_lr: step size, > 0. inner_steps: steps whose metrics are recorded, 0 .. inner_steps.
+    later_lr: what it is multiplied by after the first inner step. shots, queries: episodes to learn
+    from at each inner step, and to judge by; None: as in training. These are of policies alone.
     """
 
     inner_lr: float
     inner_steps: int
+    later_lr: float = 1.0
+    shots: int | None = None
+    queries: int | None = None
 
 
 @dataclass(frozen=True, eq=False)  # with slots it would take twice as long to pickle

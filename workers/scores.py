@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-LossName = Literal["mse", "cross_entropy", "ranking", "next_token"]
+LossName = Literal[
+    "mse", "cross_entropy", "ranking", "next_token", "gaussian_policy", "categorical_policy"
+]
 
 #: The metrics of a loss; the first decides between checkpoints and recipes.
 METRICS: dict[LossName, tuple[str, ...]] = {
@@ -10,6 +12,8 @@ METRICS: dict[LossName, tuple[str, ...]] = {
     "cross_entropy": ("accuracy", "loss"),
     "ranking": ("accuracy", "mrr", "loss"),
     "next_token": ("bits_per_character", "loss"),
+    "gaussian_policy": ("return",),
+    "categorical_policy": ("return",),
 }
 
 #: Those that are not losses, of all.
@@ -18,7 +22,10 @@ OWN: tuple[str, ...] = tuple(dict.fromkeys(m for ms in METRICS.values() for m in
 #: Losses whose outputs are logits of a few classes, one of which is right.
 CLASSIFYING: tuple[LossName, ...] = ("cross_entropy", "ranking")
 
-_MORE_IS_BETTER = ("accuracy", "mrr")
+#: Losses of policies, whose outputs are a distribution over actions.
+ACTING: tuple[LossName, ...] = ("gaussian_policy", "categorical_policy")
+
+_MORE_IS_BETTER = ("accuracy", "mrr", "return")
 
 
 def sign_of(metric: str) -> Literal[1, -1]:

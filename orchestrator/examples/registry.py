@@ -11,6 +11,15 @@ from orchestrator.examples.table_rows import TableReader
 from orchestrator.examples.texts import MatchingReader, TextReader
 from workers.settings.tasks import GivenTask
 
+
+def _policy(task: Any, examples: GivenTask) -> Reader:
+    """Policies learn from what they do."""
+    raise ValueError(
+        f"task.kind = {task.kind!r} has environments, in which a policy makes its own episodes: "
+        "there are no examples to give it"
+    )
+
+
 READERS: dict[str, Callable[[Any, GivenTask], Reader]] = {
     "sinusoid": NumberReader,
     "images": ImageReader,
@@ -18,4 +27,5 @@ READERS: dict[str, Callable[[Any, GivenTask], Reader]] = {
     "text": TextReader,
     "matching": MatchingReader,
     "generation": LineReader,
+    "navigation": _policy,
 }

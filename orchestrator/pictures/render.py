@@ -12,7 +12,15 @@ from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.examples.registry import READERS
 from orchestrator.page.html import svg
-from orchestrator.pictures import confusion, curves, image_episode, predicted, samples, text_episode
+from orchestrator.pictures import (
+    confusion,
+    curves,
+    image_episode,
+    paths,
+    predicted,
+    samples,
+    text_episode,
+)
 from orchestrator.pool import Pool
 from orchestrator.storage import Storage
 from workers.protocol import Array, Block, Episode, Recipe, Weights
@@ -27,6 +35,7 @@ PICTURES: dict[str, ModuleType] = {
     "confusion": confusion,
     "text_episode": text_episode,
     "samples": samples,
+    "paths": paths,
 }
 
 #: How the pictures of single tasks are called in a run's folder.

@@ -33,6 +33,19 @@ TABLE: dict[str, Any] = {
 MACHINES = ["task.task_column=machine", "task.target_column=state"]
 #: What a preset cannot know.
 NEEDED = {"table": ["task.path=a.csv", "task.task_column=sensor", "task.target_column=ppm"]}
+NAVIGATION: dict[str, Any] = {
+    **SINUSOID,
+    "task": {"kind": "navigation", "shots": 4, "queries": 3, "horizon": 7},
+    "model": {"kind": "gaussian_mlp", "hidden": [6]},
+    "outer": {"lr": 0.01, "meta_batch_size": 5, "steps": 4},
+    "evaluation": {
+        "tasks": 6,
+        "validation_tasks": 5,
+        "every": 2,
+        "inner_steps": [1, 2],
+        "later_lr": 0.5,
+    },
+}
 REPTILE = ["algorithm.kind=reptile", "outer.optimizer=sgd", "outer.lr=0.5"]
 REPTILE_ADAM = [
     *REPTILE,
@@ -50,6 +63,10 @@ USER_MODEL = [
 
 def sinusoid(*overrides: str) -> MetaConfig:
     return changed(SINUSOID, *overrides)
+
+
+def navigation(*overrides: str) -> MetaConfig:
+    return changed(NAVIGATION, *overrides)
 
 
 def images(source: Path, cache: Path, *overrides: str) -> MetaConfig:

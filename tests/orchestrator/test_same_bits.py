@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import ray
-from small_configs import sinusoid
+from small_configs import navigation, sinusoid
 from small_ray import running_ray
 from small_runs import in_process
 from small_voices import voices
@@ -63,6 +63,13 @@ NORMALIZATIONS = {
     "running statistics": ["model.normalization=batch", "model.statistics=running"],
     "layer": ["model.normalization=layer"],
     "group": ["model.normalization=group", "model.groups=2"],
+}
+POLICIES = {
+    "maml": [],
+    "maml, per step": ["task.curvature=per_step", "algorithm.inner_steps=2"],
+    "fomaml": ["algorithm.first_order=true"],
+    "reptile": ["algorithm.kind=reptile", "algorithm.inner_steps=2"],
+    "joint": ["algorithm.kind=joint"],
 }
 CARRYING = ("running statistics", "persistent")
 
@@ -139,6 +146,16 @@ def test_theta_and_the_carry_do_not_depend_on_the_number_of_workers(
 
 def test_texts_give_one_theta_with_any_number_of_workers(processes):
     config = voices("outer.steps=3", "outer.meta_batch_size=8")
+    assert_same_with_any_number(processes, config)
+
+
+@pytest.mark.parametrize("algorithm", POLICIES)
+def test_a_policys_theta_does_not_depend_on_the_number_of_workers(processes, algorithm):
+    config = navigation(*POLICIES[algorithm], "outer.steps=3", "workers.block_size=1")
+    assert_same_with_any_number(processes, config)
+
+
+def assert_same_with_any_number(processes, config):
     launch = in_process(config)
     expected = identity(launch, launch.pool)
     assert expected[0] != sha256(launch.initial_state().theta)

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras.src.backend.common import global_state
 
-from workers.models import conv4, linear, mlp, text, transformer, user_model
+from workers.models import conv4, gaussian_mlp, linear, mlp, text, transformer, user_model
 from workers.models.functional import FunctionalModel
 from workers.runtime import DRIVER_DEVICE
 from workers.settings.models import ModelSettings
@@ -17,6 +17,7 @@ Build = Callable[[Any, tuple[int, ...], int], Any]
 MODELS: dict[str, Build] = {
     "linear": linear.build,
     "mlp": mlp.build,
+    "gaussian_mlp": gaussian_mlp.build,
     "conv4": conv4.build,
 }
 #: Those that may ask how many ids there are, where inputs are ids.

@@ -68,6 +68,22 @@ class MlpModel(_Normalized):
         return self
 
 
+class GaussianMlpModel(MlpModel):
+    """Dense layers for the mean of Gaussian actions, and standard deviations that depend on none.
+
+    What a policy does in an environment whose actions are numbers.
+    """
+
+    kind: Literal["gaussian_mlp"] = "gaussian_mlp"  # type: ignore[assignment]
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = setting(
+        (100, 100), "units of each hidden layer, >= 1"
+    )
+    activation: Literal["relu", "tanh", "elu", "gelu", "silu"] = setting(
+        "tanh", "activation of the hidden layers"
+    )
+    initial_std: float = setting(1.0, "standard deviation that training starts with, > 0", gt=0)
+
+
 class Conv4Model(_Normalized):
     """Four 3x3 convolutions, the few-shot field's standard network (Vinyals et al. 2016)."""
 
@@ -177,6 +193,12 @@ class TransformerModel(_Model):
 
 
 ModelSettings = Annotated[
-    LinearModel | MlpModel | Conv4Model | TextModel | TransformerModel | KerasModel,
+    LinearModel
+    | MlpModel
+    | Conv4Model
+    | TextModel
+    | TransformerModel
+    | KerasModel
+    | GaussianMlpModel,
     Field(discriminator="kind"),
 ]

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from workers.scores import LossName
+from workers.settings.environments import NavigationTask
 from workers.settings.generation_task import GenerationTask
 from workers.settings.section import Section, setting
 from workers.settings.text_tasks import MatchingTask, TextTask
@@ -154,6 +155,12 @@ class GivenTask(Section):
 
 #: What a run can train on.
 TaskSettings = Annotated[
-    SinusoidTask | ImagesTask | TableTask | TextTask | MatchingTask | GenerationTask,
+    SinusoidTask
+    | ImagesTask
+    | TableTask
+    | TextTask
+    | MatchingTask
+    | GenerationTask
+    | NavigationTask,
     Field(discriminator="kind"),
 ]

@@ -9,6 +9,9 @@ from workers.settings.models import ModelSettings
 from workers.settings.section import Section, setting
 from workers.settings.tasks import GivenTask, TaskSettings
 
+#: Kinds of tasks in which a policy acts.
+ENVIRONMENTS = ("navigation",)
+
 
 class RuntimeSettings(Section):
     """What decides bits beside the mathematics."""
@@ -30,6 +33,7 @@ class RuntimeSettings(Section):
 _EXECUTION = {
     "linear": ("vectorized", True),
     "mlp": ("vectorized", True),
+    "gaussian_mlp": ("vectorized", True),
     "conv4": ("map", False),
     "text": ("map", False),
     "transformer": ("map", True),
@@ -82,6 +86,7 @@ class WorkerSettings(Section):
                 f"task.image_size = {self.task.image_size} is too small for model.kind = 'conv4', "
                 "which halves its input four times; use 16 or more"
             )
+        self._check_policy()
         return self
 
     def _check_transformer(self) -> None:
@@ -112,4 +117,31 @@ class WorkerSettings(Section):
             raise ValueError(
                 f"model.output = 'tied' has no head, which algorithm.kind = {algorithm.kind!r} "
                 "tells from the rest; use model.output = 'head'"
+            )
+
+    def _check_policy(self) -> None:
+        """Refuse what policies cannot have, and what only they can."""
+        task, model = self.task, self.model
+        acts = task.kind in ENVIRONMENTS
+        if model.kind == "gaussian_mlp" and not acts:
+            raise ValueError(
+                f"model.kind = 'gaussian_mlp' is a policy, but task.kind = {task.kind!r} has no "
+                "environments to act in; use model.kind = 'mlp'"
+            )
+        if not acts:
+            return
+        if model.kind not in ("linear", "mlp", "gaussian_mlp"):
+            raise ValueError(
+                f"model.kind = {model.kind!r} cannot be a policy yet; for task.kind = "
+                f"{task.kind!r} use 'gaussian_mlp', 'mlp' or 'linear'"
+            )
+        if model.normalization == "batch":
+            raise ValueError(
+                "model.normalization = 'batch' makes what a policy does depend on other episodes; "
+                "use 'none' or 'layer'"
+            )
+        if getattr(self.algorithm, "inner_batch", None) is not None:
+            raise ValueError(
+                f"algorithm.inner_batch = {getattr(self.algorithm, 'inner_batch', None)} deals "
+                "out examples, but each inner step of a policy sees its own episodes; unset it"
             )

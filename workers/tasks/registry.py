@@ -45,6 +45,12 @@ def _generation(settings: Any, progress: Progress) -> TaskFamily:
     return GenerationFamily(settings)
 
 
+def _navigation(settings: Any, progress: Progress) -> TaskFamily:
+    from workers.tasks.navigation import NavigationFamily
+
+    return NavigationFamily(settings)
+
+
 def _given(settings: Any, progress: Progress) -> TaskFamily:
     from workers.tasks.given import GivenFamily
 
@@ -58,6 +64,7 @@ FAMILIES: dict[str, Callable[[Any, Progress], TaskFamily]] = {
     "text": _text,
     "matching": _matching,
     "generation": _generation,
+    "navigation": _navigation,
     "given": _given,
 }
 

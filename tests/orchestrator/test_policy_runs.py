@@ -1,0 +1,168 @@
+"""A policy's run, from its configuration to its scores and pictures."""
+
+import json
+
+import numpy as np
+import pytest
+from small_configs import navigation, sinusoid
+from small_runs import in_process
+
+from orchestrator.config import load
+from orchestrator.evaluate import headline_metric, recipe_at, recipes
+from orchestrator.examples.registry import READERS
+from orchestrator.metrics_log import read_metrics
+from orchestrator.pictures import paths
+from orchestrator.resume import find_state
+from orchestrator.run import TrainingRun
+from orchestrator.storage import Storage
+from workers.protocol import Episode, Recipe
+from workers.tasks.given import given_task
+
+
+def run_in(folder, config, num_steps=None, resume=False):
+    """Train, for so many steps or to the end; the run, left open."""
+    storage = Storage(str(folder))
+    state, _, _ = find_state(config, storage, resume, allow_changes=False)
+    run = TrainingRun(config, storage, in_process(config), state)
+    for progress in run.steps():
+        if progress.report.step == num_steps:
+            break
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Folder, result and theta's hash of a whole run."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    run = run_in(folder, navigation())
+    result = run.test()
+    run.draw(result)
+    run.report()
+    identity = run.theta_sha256
+    run.close()
+    return folder, result, identity
+
+
+def test_the_return_decides_and_more_of_it_is_better(finished):
+    folder, result, _ = finished
+    assert headline_metric(in_process(navigation()).family) == ("return", 1)
+    written = json.loads((folder / "evaluation.json").read_text())
+    assert (written["metric"], written["sign"]) == ("return", 1)
+    validated = [row for row in read_metrics(Storage(str(folder))) if "validation_return" in row]
+    assert [row["step"] for row in validated] == [2, 4]
+    best = max(validated, key=lambda row: row["validation_return"])
+    assert result.checkpoint == f"ckpt-{best['step']:08d}"
+
+
+def test_there_is_a_return_before_and_after_each_inner_step(finished):
+    _, result, _ = finished
+    assert [row["inner_step"] for row in result.per_step] == [0, 1, 2]
+    for row in result.per_step:
+        assert set(row) == {"inner_step", "return", "return_ci95"}
+        assert row["return"] < 0
+        assert row["return_ci95"] > 0
+
+
+def test_the_protocol_says_what_belongs_to_returns(finished):
+    _, result, _ = finished
+    told = result.protocol
+    assert told["tasks_from"] == "points that must find a goal"
+    assert (told["horizon"], told["later_lr"], told["baseline"]) == (7, 0.5, "linear")
+    assert (told["discount"], told["gae_lambda"], told["curvature"]) == (0.99, 1.0, "dice")
+    best = max(row["return"] for row in result.per_step)
+    assert best < told["oracle_return"] < 0
+
+
+def test_a_row_of_a_step_has_the_return_after_adaptation(finished):
+    folder, *_ = finished
+    for row in read_metrics(Storage(str(folder))):
+        assert row["return"] == pytest.approx(-row["loss_after"], rel=1e-5)
+        assert "divergence" not in row
+
+
+def test_its_page_and_its_pictures_are_written(finished):
+    folder, *_ = finished
+    assert (folder / "picture.png").read_bytes().startswith(b"\x89PNG")
+    assert len(list((folder / "pictures").iterdir())) == 3
+    assert "validation return" in (folder / "report.html").read_text().lower()
+
+
+def test_a_run_that_was_interrupted_ends_with_the_same_weights(finished, tmp_path):
+    *_, identity = finished
+    run = run_in(tmp_path / "run", navigation(), num_steps=3)
+    run.save()
+    run.close()
+    run = run_in(tmp_path / "run", navigation(), resume=True)
+    assert run.first_step == 3
+    assert run.theta_sha256 == identity
+    run.close()
+
+
+def test_how_policies_are_evaluated_stands_in_the_recipe():
+    config = navigation("evaluation.shots=9", "evaluation.queries=8", "evaluation.inner_lr=[0.1]")
+    assert recipes(config) == [Recipe(0.1, 2, later_lr=0.5, shots=9, queries=8)]
+    assert recipe_at(sinusoid("evaluation.shots=9"), 0.1) == Recipe(0.1, 3)
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("model.kind=conv4", "cannot be a policy yet"),
+        ("model.normalization=batch", "depend on other episodes"),
+        ("evaluation.inner_batch=2", "evaluation.inner_batch = 2"),
+        ("task.horizon=0", "task.horizon"),
+        ("task.discount=1.5", "task.discount"),
+    ],
+)
+def test_what_a_policy_cannot_have_is_refused(override, told):
+    with pytest.raises(ValueError, match=told):
+        navigation(override)
+
+
+def test_a_reptile_on_batches_is_refused():
+    with pytest.raises(ValueError, match=r"algorithm\.inner_batch = 2"):
+        navigation("algorithm.kind=reptile", "algorithm.inner_batch=2")
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("model.kind=gaussian_mlp", "is a policy"),
+        ("evaluation.later_lr=0.5", "is for policies"),
+    ],
+)
+def test_what_only_a_policy_can_have_is_refused_elsewhere(override, told):
+    with pytest.raises(ValueError, match=told):
+        sinusoid(override)
+
+
+def test_a_policy_is_given_no_examples():
+    config = navigation()
+    family = in_process(config).family
+    with pytest.raises(ValueError, match="there are no examples to give it"):
+        READERS["navigation"](config.task, given_task(family))
+
+
+def test_the_preset_is_finns_protocol():
+    config, _ = load("navigation")
+    assert (config.task.shots, config.task.horizon, config.outer.meta_batch_size) == (20, 100, 20)
+    assert (config.evaluation.tasks, config.evaluation.later_lr) == (40, 0.5)
+
+
+def test_the_ways_of_a_point_are_drawn_for_each_task():
+    where = np.zeros((2, 4, 3, 5, 2))
+    where[0, 0, :, 3:] = np.nan
+    goals = np.float32([[[0.3, 0.4]], [[0.9, 0.0]]])
+    nothing = np.zeros((2, 0, 2))
+    figure = paths.draw(Episode(nothing, nothing, goals, goals), where, [1, 3], "name")
+    assert len(figure.axes) == 2
+    # Three episodes before, after one step and after three, the start and the goal.
+    assert [len(axes.get_lines()) for axes in figure.axes] == [3 * 3 + 2] * 2
+    assert figure.axes[1].get_xlim()[1] > 0.9
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "goal",
+        "start",
+        "before",
+        "1 step",
+        "3 steps",
+    ]

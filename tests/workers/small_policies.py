@@ -1,0 +1,53 @@
+"""Small policies in small environments."""
+
+from typing import Any
+
+import numpy as np
+
+from workers.block import BlockRunner
+from workers.meta import initial
+from workers.protocol import Block, Draw, Recipe, Weights
+from workers.settings.algorithms import MamlAlgorithm
+from workers.settings.environments import NavigationTask
+from workers.settings.models import GaussianMlpModel
+from workers.settings.worker import RuntimeSettings, WorkerSettings
+from workers.tasks.navigation import NavigationFamily
+from workers.tensors import pack
+
+# No step is clipped, so that all that a policy does can be told apart.
+TASK = NavigationTask(shots=4, queries=3, horizon=7, max_step=10.0)
+
+
+def settings_of(**changes: Any) -> WorkerSettings:
+    common = {
+        "task": TASK,
+        "model": GaussianMlpModel(hidden=(6,), initial_std=0.3),
+        "algorithm": MamlAlgorithm(inner_lr=0.05),
+        "runtime": RuntimeSettings(xla=False),
+    }
+    return WorkerSettings(**{**common, **changes})
+
+
+def runner_of(settings: WorkerSettings) -> BlockRunner:
+    return BlockRunner(settings, NavigationFamily(settings.task))
+
+
+def weights_of(settings: WorkerSettings) -> Weights:
+    start = initial(settings, NavigationFamily(settings.task))
+    return Weights(pack(start.theta), pack(start.carry), 0)
+
+
+def block_of(settings: WorkerSettings, num_tasks: int = 3, step: int = 2) -> Block:
+    family = NavigationFamily(settings.task)
+    specs = family.sample(Draw(settings.seed, "train", step), 0, num_tasks, 0, 0)
+    return Block("train", step, 0, 0, num_tasks, specs)
+
+
+def held_out_block_of(settings: WorkerSettings, kind: Any, recipe: Recipe) -> Block:
+    family = NavigationFamily(settings.task)
+    specs = family.sample(Draw(1, "test", 0), 0, 3, 0, 0)
+    return Block(kind, 0, 0, 0, 3, specs, recipe)
+
+
+def arrays(task: Any) -> list[np.ndarray]:
+    return [np.asarray(array) for array in task]

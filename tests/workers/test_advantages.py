@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from workers.policies.advantages import advantages
+
+RNG = np.random.default_rng(0)
+TASKS, EPISODES, HORIZON = 2, 3, 5
+
+
+@pytest.fixture(scope="module")
+def episodes():
+    """Observations, rewards, and which steps were taken; some episodes are over early."""
+    observations = RNG.normal(size=(TASKS, EPISODES, HORIZON, 2)).astype(np.float32)
+    rewards = RNG.normal(size=(TASKS, EPISODES, HORIZON)).astype(np.float32)
+    ends = np.array([[5, 2, 4], [1, 5, 3]])
+    taken = (np.arange(HORIZON) < ends[..., None]).astype(np.float32)
+    return observations, rewards, taken
+
+
+def normalized(values, taken):
+    found = np.zeros_like(values)
+    for task in range(len(values)):
+        there = values[task][taken[task] == 1]
+        found[task] = (values[task] - there.mean()) / there.std() * taken[task]
+    return found
+
+
+def by_hand(episodes, discount, gae_lambda, values):
+    """The sums as they are defined, step by step."""
+    _, rewards, taken = episodes
+    found = np.zeros(rewards.shape)
+    for task, episode in np.ndindex(TASKS, EPISODES):
+        last = int(taken[task, episode].sum())
+        value = [*values[task, episode, :last], 0.0]
+        ahead = 0.0
+        for t in reversed(range(last)):
+            surprise = rewards[task, episode, t] + discount * value[t + 1] - value[t]
+            ahead = surprise + discount * gae_lambda * ahead
+            found[task, episode, t] = ahead
+    return normalized(found, taken)
+
+
+def fitted(episodes, discount):
+    """The linear baseline by NumPy's least squares."""
+    observations, rewards, taken = (np.asarray(each, np.float64) for each in episodes)
+    values = np.zeros(rewards.shape)
+    for task in range(TASKS):
+        rows, wanted, places = [], [], []
+        for episode, t in np.ndindex(EPISODES, HORIZON):
+            if not taken[task, episode, t]:
+                continue
+            seen, time = observations[task, episode, t], t / 100
+            rows.append([*seen, *seen**2, time, time**2, time**3, 1])
+            later = rewards[task, episode, t:] * taken[task, episode, t:]
+            wanted.append(np.sum(later * discount ** np.arange(len(later))))
+            places.append((task, episode, t))
+        rows, wanted = np.array(rows), np.array(wanted)
+        square = rows.T @ rows + 1e-5 * np.eye(rows.shape[1])
+        answers = rows @ np.linalg.solve(square, rows.T @ wanted)
+        for place, value in zip(places, answers, strict=True):
+            values[place] = value
+    return values
+
+
+@pytest.mark.parametrize(("discount", "gae_lambda"), [(0.9, 1.0), (0.9, 0.7), (1.0, 0.0)])
+def test_without_a_baseline_advantages_are_discounted_sums_of_rewards(
+    episodes, discount, gae_lambda
+):
+    found = advantages(*episodes, discount, gae_lambda, "none")
+    nothing = np.zeros(episodes[1].shape)
+    expected = by_hand(episodes, discount, gae_lambda, nothing)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("discount", "gae_lambda"), [(0.9, 1.0), (0.9, 0.7), (1.0, 0.0)])
+def test_the_linear_baseline_is_fitted_to_each_task_alone(episodes, discount, gae_lambda):
+    found = advantages(*episodes, discount, gae_lambda, "linear")
+    expected = by_hand(episodes, discount, gae_lambda, fitted(episodes, discount))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_task_does_not_change_anothers_advantages(episodes):
+    together = advantages(*episodes, 0.9, 1.0, "linear")
+    alone = advantages(*(each[1:] for each in episodes), 0.9, 1.0, "linear")
+    np.testing.assert_allclose(together[1:], alone, atol=1e-12)
+
+
+def test_they_have_mean_0_and_standard_deviation_1_over_the_steps_taken(episodes):
+    found = np.asarray(advantages(*episodes, 0.99, 1.0, "linear"))
+    for values, taken in zip(found, episodes[2], strict=True):
+        there = values[taken == 1]
+        np.testing.assert_allclose([there.mean(), there.std()], [0, 1], atol=1e-6)
+        assert not values[taken == 0].any()
+
+
+def test_equal_rewards_are_no_advantage(episodes):
+    observations, rewards, taken = episodes
+    found = advantages(observations, np.zeros_like(rewards), taken, 0.99, 1.0, "linear")
+    assert not np.asarray(found).any()

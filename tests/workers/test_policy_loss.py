@@ -1,0 +1,175 @@
+"""The outer gradient of policies against float64 finite differences of the exact expected return.
+
+Episodes have two steps of two actions, so there are four, and expectations are sums: an episode
+stands for its probability by advantages that are multiplied with it. What an action is worth
+depends on the one before, so that a step owes something to what came before it.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_tasks import FRESH, task
+
+from workers.algorithms.registry import ALGORITHMS
+from workers.losses import Loss, Objective
+from workers.models.registry import make_model
+from workers.policies.distributions import Categorical
+from workers.policies.loss import PolicyLoss
+from workers.policies.moves import Moves
+from workers.settings.algorithms import MamlAlgorithm
+from workers.settings.models import LinearModel
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+EPISODES = np.array(list(itertools.product([0, 1], repeat=2)))
+# What is seen: at first a 1, then which action was taken.
+SEEN = np.array([[[1.0, 0, 0], [0, 1 - a, a]] for a, _ in EPISODES])
+REWARDS = np.array([[0.3, 2.0], [0.3, -1.0], [-0.5, 0.7], [-0.5, 3.0]])
+STEP, BOUND = 1e-6, 1e-7
+
+
+@pytest.fixture(scope="module")
+def weights():
+    rng = np.random.default_rng(3)
+    return [rng.normal(size=(3, 2)), rng.normal(size=2)]
+
+
+def log_probs(theta):
+    """Of each action in each episode, [4, 2]; theta: NumPy arrays or tensors."""
+    logits = tf.linalg.matmul(tf.constant(SEEN.reshape(8, 3)), theta[0]) + theta[1]
+    chosen = tf.one_hot(EPISODES.reshape(-1), 2, dtype=tf.float64)
+    return tf.reshape(tf.reduce_sum(chosen * tf.nn.log_softmax(logits), -1), (4, 2))
+
+
+def expected_loss(theta):
+    """Minus the expected return for each step."""
+    probabilities = tf.exp(tf.reduce_sum(log_probs(theta), axis=1))
+    return -tf.reduce_sum(probabilities * REWARDS.sum(1)) / 2
+
+
+def adapted(theta, inner_lr, inner_steps):
+    theta = [tf.constant(w) for w in theta]
+    for _ in range(inner_steps):
+        with tf.GradientTape() as tape:
+            tape.watch(theta)
+            loss = expected_loss(theta)
+        theta = [w - inner_lr * g for w, g in zip(theta, tape.gradient(loss, theta), strict=True)]
+    return theta
+
+
+def episodes_of(theta, baseline=(0.0, 0.0)):
+    """All four, as inputs and targets, each counted by its probability under theta."""
+    logits = tf.linalg.matmul(tf.constant(SEEN.reshape(8, 3)), theta[0]) + theta[1]
+    probabilities = np.exp(log_probs(theta).numpy().sum(1))
+    ahead = np.stack([REWARDS.sum(1), REWARDS[:, 1]], axis=1) - np.array(baseline)
+    moves = Moves(
+        actions=EPISODES[..., None].astype(float),
+        rewards=REWARDS,
+        advantages=4 * probabilities[:, None] * ahead,
+        taken=np.ones((4, 2)),
+        outputs=logits.numpy().reshape(4, 2, 2),
+    )
+    columns = [moves.actions, *(each[..., None] for each in moves[1:4]), moves.outputs]
+    return SEEN.reshape(8, 3), np.concatenate(columns, axis=-1).reshape(8, 6)
+
+
+def outer_gradient(theta, settings, curvature, baseline=(0.0, 0.0)):
+    loss = PolicyLoss(Categorical(2), horizon=2, curvature=curvature)
+    model = make_model(LinearModel(), (3,), 2)
+    objective = Objective(model, Loss(loss.mean, {}), "mean", 1)
+    rate, steps = settings.inner_lr, settings.inner_steps
+    support = [episodes_of(adapted(theta, rate, k), baseline) for k in range(steps)]
+    inputs, targets = (np.concatenate(arrays) for arrays in zip(*support, strict=True))
+    batches = np.arange(8 * steps, dtype=np.int32).reshape(steps, 8)
+    one = task((inputs, targets), episodes_of(adapted(theta, rate, steps), baseline), batches)
+    given = [tf.constant(w) for w in theta]
+    found, _, _ = ALGORITHMS["maml"].outer_gradient(objective, given, FRESH, one, settings)
+    return np.concatenate([g.numpy().ravel() for g in found])
+
+
+def finite_differences(theta, settings):
+    flat, found = np.concatenate([w.ravel() for w in theta]), []
+    for i in range(flat.size):
+        ends = []
+        for sign in (1, -1):
+            moved = flat.copy()
+            moved[i] += sign * STEP
+            there = [moved[:6].reshape(3, 2), moved[6:]]
+            after = adapted(there, settings.inner_lr, settings.inner_steps)
+            ends.append(float(expected_loss(after)))
+        found.append((ends[0] - ends[1]) / (2 * STEP))
+    return np.array(found)
+
+
+def error(found, expected):
+    return np.linalg.norm(found - expected) / np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("baseline", [(0.0, 0.0), (1.5, -0.7)])
+@pytest.mark.parametrize("inner_steps", [1, 2, 3])
+def test_the_outer_gradient_equals_finite_differences_of_the_expected_return(
+    weights, inner_steps, baseline
+):
+    """Whatever rewards are compared with: that does not depend on the action."""
+    settings = MamlAlgorithm(inner_lr=0.8, inner_steps=inner_steps)
+    found = outer_gradient(weights, settings, "dice", baseline)
+    assert error(found, finite_differences(weights, settings)) < BOUND
+
+
+def test_without_what_a_step_owes_to_those_before_it_the_second_order_is_another(weights):
+    settings = MamlAlgorithm(inner_lr=0.8)
+    expected = finite_differences(weights, settings)
+    assert error(outer_gradient(weights, settings, "per_step"), expected) > 1e-3
+
+
+@pytest.mark.parametrize("curvature", ["dice", "per_step"])
+def test_first_order_is_the_gradient_at_the_adapted_weights(weights, curvature):
+    settings = MamlAlgorithm(inner_lr=0.8, inner_steps=2, first_order=True)
+    theta = adapted(weights, 0.8, 2)
+    with tf.GradientTape() as tape:
+        tape.watch(theta)
+        loss = expected_loss(theta)
+    expected = np.concatenate([g.numpy().ravel() for g in tape.gradient(loss, theta)])
+    assert error(outer_gradient(weights, settings, curvature), expected) < BOUND
+    second = finite_differences(weights, settings)
+    assert error(expected, second) > 1e-2  # so the tests above can fail
+
+
+@pytest.fixture
+def loss():
+    return PolicyLoss(Categorical(2), horizon=2, curvature="dice")
+
+
+def test_at_the_weights_that_acted_the_loss_is_minus_the_mean_return(weights, loss):
+    _, targets = episodes_of(weights)
+    outputs = tf.constant(targets[:, 4:])
+    value = loss.mean(outputs, tf.constant(targets))
+    np.testing.assert_allclose(value, -REWARDS.sum(1).mean(), atol=1e-12)
+    returns = loss.returns(outputs, tf.constant(targets), value)
+    np.testing.assert_allclose(returns, REWARDS.sum(1).mean())
+
+
+def test_the_divergence_is_zero_where_the_policy_acts_as_it_did(weights, loss):
+    _, targets = episodes_of(weights)
+    outputs, given = tf.constant(targets[:, 4:]), tf.constant(targets)
+    assert float(loss.divergence(outputs, given, None)) == 0
+    assert float(loss.divergence(outputs * 1.1, given, None)) > 1e-4
+
+
+@pytest.mark.parametrize("curvature", ["dice", "per_step"])
+def test_what_is_there_once_an_episode_is_over_does_not_count(weights, curvature):
+    loss = PolicyLoss(Categorical(2), horizon=2, curvature=curvature)
+    _, targets = episodes_of(weights)
+    targets = targets.reshape(4, 2, 6)
+    targets[1:, 1, 1:4] = 0  # rewards, advantages, taken
+    outputs = targets[..., 4:] + 0.3 * np.random.default_rng(0).normal(size=(4, 2, 2))
+    other = outputs.copy()
+    other[1:, 1] += 5.0
+
+    def at(outputs):
+        outputs, given = tf.constant(outputs.reshape(8, 2)), tf.constant(targets.reshape(8, 6))
+        return float(loss.mean(outputs, given)), float(loss.divergence(outputs, given, None))
+
+    np.testing.assert_allclose(at(other), at(outputs), rtol=1e-12)

@@ -1,0 +1,254 @@
+"""Rollouts and inner steps by turns."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_policies import (
+    TASK,
+    arrays,
+    block_of,
+    held_out_block_of,
+    runner_of,
+    settings_of,
+    weights_of,
+)
+
+from workers.errors import TaskError
+from workers.inner import Learner, Plan, inner_step
+from workers.inner_optimizers import Sgd
+from workers.meta import theta_layout
+from workers.policies.distributions import Gaussian
+from workers.policies.loss import make_objective
+from workers.policies.moves import part
+from workers.policies.rollouts import roll_out
+from workers.protocol import Recipe
+from workers.settings.algorithms import (
+    AnilAlgorithm,
+    BoilAlgorithm,
+    JointAlgorithm,
+    MamlAlgorithm,
+    MetaSgdAlgorithm,
+    ReptileAlgorithm,
+)
+from workers.settings.worker import RuntimeSettings
+from workers.tasks.navigation import NavigationFamily
+
+EXAMPLES = TASK.shots * TASK.horizon
+
+
+@pytest.fixture(scope="module")
+def two_steps():
+    """A run with two inner steps, and a block of its tasks as they were gathered."""
+    settings = settings_of(algorithm=MamlAlgorithm(inner_lr=0.05, inner_steps=2))
+    runner, weights = runner_of(settings), weights_of(settings)
+    tasks, _ = runner._gather(runner._constants(weights), block_of(settings))
+    return settings, runner, weights, tasks
+
+
+def learners_of(settings, runner, weights, tasks, number):
+    """The first task's weights before and after each inner step, from its support episodes."""
+    objective = make_objective(settings, NavigationFamily(settings.task), runner.train_model)
+    theta = theta_layout(settings, runner.train_model).split(tf.constant(weights.theta))
+    learner = Learner(theta, [], [])
+    plan = Plan(Sgd(settings.algorithm.inner_lr), [True] * len(theta))
+    found = [learner]
+    for step in range(number):
+        rows = slice(step * EXAMPLES, (step + 1) * EXAMPLES)
+        examples = tasks.support_inputs[0, rows], tasks.support_targets[0, rows]
+        learner, _ = inner_step(objective.inner, learner, examples, plan, step)
+        found.append(learner)
+    return found
+
+
+def outputs_of(runner, learner, inputs):
+    return runner.train_model.apply(learner.theta, [], inputs)[0].numpy()
+
+
+def acted(targets):
+    """What the policy said where steps were taken, and which those are."""
+    moves = part(targets, Gaussian(4), TASK.horizon)
+    return np.reshape(moves.outputs, (-1, 4)), np.reshape(moves.taken, -1) == 1
+
+
+def test_the_episodes_of_the_meta_loss_are_made_after_adaptation(two_steps):
+    """Each inner step learns from what the policy did that it adapts, the queries from the last."""
+    _, runner, _, tasks = two_steps
+    learners = learners_of(*two_steps, 2)
+    seen = [
+        (tasks.support_inputs[0, :EXAMPLES], tasks.support_targets[0, :EXAMPLES]),
+        (tasks.support_inputs[0, EXAMPLES:], tasks.support_targets[0, EXAMPLES:]),
+        (tasks.query_inputs[0], tasks.query_targets[0]),
+    ]
+    for step, (inputs, targets) in enumerate(seen):
+        said, taken = acted(targets)
+        for other, learner in enumerate(learners):
+            outputs = outputs_of(runner, learner, inputs)
+            error = np.abs(outputs - said)[taken].max()
+            assert (error < 1e-5) == (other == step), (step, other, error)
+
+
+def test_each_inner_step_has_its_own_episodes_as_a_batch(two_steps):
+    *_, tasks = two_steps
+    expected = np.arange(2 * EXAMPLES).reshape(2, EXAMPLES)
+    for batches in tasks.batches.numpy():
+        np.testing.assert_array_equal(batches, expected)
+
+
+def test_episodes_are_a_function_of_the_seed_the_step_and_the_task(two_steps):
+    settings, runner, weights, tasks = two_steps
+
+    def gathered(step=2, theta=weights):
+        return runner._gather(runner._constants(theta), block_of(settings, step=step))[0]
+
+    again, other = arrays(gathered()), arrays(gathered(step=3))
+    for first, second in zip(arrays(tasks), again, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(other[1], again[1])
+    moved = arrays(gathered(theta=weights._replace(theta=weights.theta * 1.1)))
+    assert not np.array_equal(moved[1], again[1])
+
+
+def test_the_inner_rate_changes_only_what_comes_after_adaptation(two_steps):
+    _, _, weights, tasks = two_steps
+    settings = settings_of(algorithm=MamlAlgorithm(inner_lr=0.02, inner_steps=2))
+    runner = runner_of(settings)
+    other, _ = runner._gather(runner._constants(weights), block_of(settings))
+    same = slice(0, EXAMPLES)
+    np.testing.assert_array_equal(other.support_targets[:, same], tasks.support_targets[:, same])
+    assert not np.array_equal(other.support_targets, tasks.support_targets)
+    assert not np.array_equal(other.query_targets, tasks.query_targets)
+
+
+ALGORITHMS = {
+    "maml": MamlAlgorithm(inner_lr=0.05, inner_steps=2),
+    "momentum": MamlAlgorithm(inner_lr=0.05, inner_steps=2, inner_optimizer="momentum"),
+    "fomaml": MamlAlgorithm(inner_lr=0.05, first_order=True),
+    "anil": AnilAlgorithm(inner_lr=0.05),
+    "boil": BoilAlgorithm(inner_lr=0.05),
+    "meta-sgd": MetaSgdAlgorithm(inner_lr=0.05),
+    "reptile": ReptileAlgorithm(inner_lr=0.05, inner_steps=3),
+    "joint": JointAlgorithm(),
+}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_trains_a_policy_and_adapts_it(name):
+    settings = settings_of(algorithm=ALGORITHMS[name])
+    runner, weights = runner_of(settings), weights_of(settings)
+    found = runner.run(weights, block_of(settings))
+    assert np.isfinite(found.gradient).all()
+    assert np.linalg.norm(found.gradient) > 0
+    np.testing.assert_allclose(found.metrics["return"], -found.metrics["loss_after"], rtol=1e-5)
+    scored = runner.run(weights, held_out_block_of(settings, "evaluate", Recipe(0.05, 2)))
+    returns = scored.metrics["return"]
+    assert returns.shape == (3, 3)
+    assert not np.equal(returns[:, 0], returns[:, 1]).any()
+
+
+def test_tasks_one_after_another_are_those_side_by_side():
+    side_by_side = settings_of()
+    one_by_one = settings_of(runtime=RuntimeSettings(execution="map", xla=False))
+    weights, block = weights_of(side_by_side), block_of(side_by_side)
+    ours, theirs = (runner_of(s).run(weights, block) for s in (side_by_side, one_by_one))
+    np.testing.assert_allclose(ours.gradient, theirs.gradient, rtol=1e-3, atol=1e-4)
+
+
+def test_a_graph_is_traced_once_for_all_steps_and_blocks():
+    settings = settings_of()
+    runner, weights = runner_of(settings), weights_of(settings)
+    runner.run(weights, block_of(settings))
+    number = runner.num_traces
+    # To act in so many support episodes and so many queries, to adapt, to differentiate.
+    assert number == 4
+    for step in (3, 4):
+        runner.run(weights._replace(theta=weights.theta * 1.1), block_of(settings, step=step))
+    assert runner.num_traces == number
+
+
+def returns_of(recipe):
+    settings = settings_of()
+    block = held_out_block_of(settings, "evaluate", recipe)
+    return runner_of(settings).run(weights_of(settings), block).metrics["return"]
+
+
+def test_the_rate_after_the_first_step_is_another():
+    whole, half = returns_of(Recipe(0.05, 3)), returns_of(Recipe(0.05, 3, later_lr=0.5))
+    np.testing.assert_array_equal(whole[:, :2], half[:, :2])
+    assert not np.equal(whole[:, 2:], half[:, 2:]).any()
+
+
+def test_held_out_tasks_may_have_another_number_of_episodes():
+    usual = returns_of(Recipe(0.05, 1))
+    fewer = returns_of(Recipe(0.05, 1, queries=2))
+    assert not np.equal(usual[:, 0], fewer[:, 0]).any()
+    more = returns_of(Recipe(0.05, 1, shots=9))
+    np.testing.assert_array_equal(usual[:, 0], more[:, 0])
+    assert not np.equal(usual[:, 1], more[:, 1]).any()
+
+
+def test_what_was_observed_can_be_had_for_a_picture():
+    settings = settings_of()
+    block = held_out_block_of(settings, "predict", Recipe(0.05, 2))
+    found = runner_of(settings).run(weights_of(settings), block).metrics["outputs"]
+    assert found.shape == (3, 3, TASK.queries, TASK.horizon, 2)
+    np.testing.assert_array_equal(found[:, :, :, 0], np.zeros_like(found[:, :, :, 0]))
+    assert not np.isnan(found[:, :, :, 0]).any()
+
+
+class Countdown:
+    """An episode is over after as many steps as its number; the reward is what time it is."""
+
+    def __init__(self, broken: str = ""):
+        self._time, self._broken = 0, broken
+
+    def reset(self):
+        self._time = 0
+        return np.zeros((1, 4, 1), np.float32)
+
+    def step(self, actions):
+        self._time += 1
+        rewards = np.full((1, 4), float(self._time))
+        observations = np.full((1, 4, 1), self._time, np.float32)
+        if self._broken == "reward" and self._time == 2:
+            rewards[0, 2] = np.nan
+        if self._broken == "late":
+            rewards[0, 0] = np.nan if self._time > 1 else 1.0
+        if self._broken == "observation" and self._time == 2:
+            observations[0, 3] = np.inf
+        return observations, rewards, self._time >= np.array([[1, 2, 3, 4]])
+
+
+def act(observations, noise):
+    return np.full((1, 4, 2), 7.0, np.float32), noise
+
+
+def test_nothing_is_recorded_once_an_episode_is_over():
+    found = roll_out(Countdown(), act, np.ones((1, 4, 6, 1), np.float32))
+    np.testing.assert_array_equal(found.taken[0].sum(-1), [1, 2, 3, 4])
+    np.testing.assert_array_equal(found.rewards[0, 2], [1, 2, 3, 0, 0, 0])
+    np.testing.assert_array_equal(found.observations[0, 3, :, 0], [0, 1, 2, 3, 0, 0])
+    np.testing.assert_array_equal(found.outputs[0, 1, :, 0], [7, 7, 0, 0, 0, 0])
+    np.testing.assert_allclose(found.returns, [(1 + 3 + 6 + 10) / 4])
+
+
+def test_what_an_environment_gives_after_the_end_does_not_matter():
+    roll_out(Countdown("late"), act, np.ones((1, 4, 6, 1), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [("reward", "the reward of step 1 .* is nan"), ("observation", "after step 1 .* is inf")],
+)
+def test_rewards_and_observations_that_are_not_finite_are_refused(broken, told):
+    with pytest.raises(ValueError, match=told):
+        roll_out(Countdown(broken), act, np.ones((1, 4, 6, 1), np.float32))
+
+
+def test_the_task_whose_environment_fails_is_named():
+    settings = settings_of()
+    runner, block = runner_of(settings), block_of(settings)
+    goals = np.array(block.specs["goal"])
+    goals[1] = np.nan
+    block = type(block)("train", 2, 0, 0, 3, {**block.specs, "goal": goals})
+    with pytest.raises(TaskError, match="step 2, task 1: ValueError: the reward of step 0"):
+        runner.run(weights_of(settings), block)

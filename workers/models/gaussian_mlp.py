@@ -1,0 +1,51 @@
+"""A multi-layer perceptron for the means of Gaussian actions, with learned standard deviations."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from workers.models.mlp import hidden_layers
+from workers.settings.models import GaussianMlpModel
+
+
+@keras.saving.register_keras_serializable("metatrain")
+class GaussianHead(keras.layers.Layer):
+    """Means, linear in the features, and logarithms of standard deviations that depend on none."""
+
+    def __init__(self, num_actions: int, initial_std: float, **options: Any):
+        super().__init__(**options)
+        self.num_actions, self.initial_std = num_actions, initial_std
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """Make the weights."""
+        shape, log_std = (input_shape[-1], self.num_actions), float(np.log(self.initial_std))
+        constant = keras.initializers.Constant(log_std)
+        self.kernel = self.add_weight(shape=shape, name="kernel")
+        self.bias = self.add_weight(shape=shape[1:], initializer="zeros", name="bias")
+        self.log_std = self.add_weight(shape=shape[1:], initializer=constant, name="log_std")
+        super().build(input_shape)
+
+    def call(self, features: Any) -> Any:
+        """[batch, features] -> [batch, 2 * num_actions]."""
+        mean = keras.ops.matmul(features, self.kernel) + self.bias
+        log_std = keras.ops.zeros_like(mean) + self.log_std
+        return keras.ops.concatenate([mean, log_std], axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Twice as many numbers as actions."""
+        return (*input_shape[:-1], 2 * self.num_actions)
+
+    def get_config(self) -> dict[str, Any]:
+        """For Keras' files."""
+        own = {"num_actions": self.num_actions, "initial_std": self.initial_std}
+        return {**super().get_config(), **own}
+
+
+def build(
+    settings: GaussianMlpModel, input_shape: tuple[int, ...], num_outputs: int
+) -> keras.Model:
+    """[batch, *input_shape] -> [batch, num_outputs]: means, then log standard deviations."""
+    inputs = keras.Input(input_shape)
+    head = GaussianHead(num_outputs // 2, settings.initial_std, name="head")
+    return keras.Model(inputs, head(hidden_layers(settings, inputs)))

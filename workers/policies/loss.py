@@ -1,0 +1,81 @@
+"""The loss of a policy: minus the mean return of episodes, with derivatives of its expectation."""
+
+import tensorflow as tf
+
+from workers.losses import Loss, Objective
+from workers.models.functional import FunctionalModel
+from workers.policies.distributions import Distribution, distribution_of
+from workers.policies.moves import Moves, part
+from workers.settings.environments import EnvironmentTask
+from workers.settings.worker import WorkerSettings
+from workers.tasks.environments import has_environments
+from workers.tasks.family import TaskFamily
+
+
+class PolicyLoss:
+    """A surrogate, on episodes that a policy with other weights, or the same, has made.
+
+    At the weights that acted its value is minus the mean return. Its derivatives there are, in
+    expectation, those of minus the expected return, per step: of the first order, and with
+    `curvature` "dice" of any. Elsewhere it weighs what was done by how likely it has become.
+
+    Source: Foerster et al. 2018, arXiv:1802.05098, with advantages as in Farquhar et al. 2019,
+    arXiv:1909.10549; "per_step": Rothfuss et al. 2019, arXiv:1810.06784, section 5.
+    """
+
+    def __init__(self, distribution: Distribution, horizon: int, curvature: str):
+        """For episodes of `horizon` steps; curvature: see `settings.environments`."""
+        self._distribution, self._horizon = distribution, horizon
+        self._dice = curvature == "dice"
+
+    def mean(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """The loss, a scalar.
+
+        Args:
+          outputs: [episodes * horizon, num_outputs]. targets: Moves, joined, likewise.
+        """
+        moves, now = self._moves(outputs, targets)
+        gained = self._log_prob(now, moves) - self._log_prob(moves.outputs, moves)
+        if self._dice:
+            # The difference of two products of ratios: all up to this step, and all before it.
+            so_far = tf.cumsum(gained, axis=-1)
+            weights = tf.exp(so_far) - tf.exp(so_far - gained)
+        else:
+            weights = tf.exp(gained) - 1
+        surrogate = tf.reduce_sum(weights * moves.advantages) / tf.reduce_sum(moves.taken)
+        return -self._mean_return(moves) - surrogate
+
+    def returns(self, outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
+        """The mean return of the episodes, not discounted."""
+        return self._mean_return(self._moves(outputs, targets)[0])
+
+    def divergence(self, outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
+        """Of what the policy does now from what it did, mean over steps; nats."""
+        moves, now = self._moves(outputs, targets)
+        each = self._distribution.divergence(moves.outputs, now) * moves.taken
+        return tf.reduce_sum(each) / tf.reduce_sum(moves.taken)
+
+    def _moves(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[Moves, tf.Tensor]:
+        """Both by episode and step."""
+        moves = part(targets, self._distribution, self._horizon)
+        return moves, tf.reshape(outputs, tf.shape(moves.outputs))
+
+    def _log_prob(self, outputs: tf.Tensor, moves: Moves) -> tf.Tensor:
+        return self._distribution.log_prob(outputs, moves.actions) * moves.taken
+
+    @staticmethod
+    def _mean_return(moves: Moves) -> tf.Tensor:
+        return tf.reduce_mean(tf.reduce_sum(moves.rewards, axis=-1))
+
+
+def make_objective(
+    settings: WorkerSettings, family: TaskFamily, model: FunctionalModel
+) -> Objective:
+    """What tasks of `family` ask of a model."""
+    if not has_environments(family):
+        return Objective.of_tasks(settings, family, model)
+    task = settings.task
+    assert isinstance(task, EnvironmentTask)
+    loss = PolicyLoss(distribution_of(family), task.horizon, task.curvature)
+    metrics = {"return": loss.returns, "divergence": loss.divergence}
+    return Objective(model, Loss(loss.mean, metrics), "mean", 1)

@@ -1,0 +1,77 @@
+"""Episodes: a policy acts in environments until they are over."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.protocol import Array
+from workers.tasks.environments import Environments, Moved
+
+#: (observations [tasks, episodes, ...], noise [tasks, episodes, ...]) -> (outputs, actions).
+Act = Callable[[Array, Array], tuple[Array, Array]]
+
+
+class Rollout(NamedTuple):
+    """Episodes of some tasks; all arrays [tasks, episodes, horizon, ...], zero once they are over.
+
+    taken: 1, 0 once the episode is over.
+    """
+
+    observations: Array
+    outputs: Array
+    actions: Array
+    rewards: Array
+    taken: Array
+
+    @property
+    def returns(self) -> NDArray[np.float64]:
+        """The mean over episodes of the sum of rewards, [tasks]."""
+        each: NDArray[np.float64] = np.sum(self.rewards, axis=-1, dtype=np.float64)
+        return np.mean(each, axis=-1)
+
+
+def roll_out(environments: Environments, act: Act, noise: Array) -> Rollout:
+    """Act until every episode is over, or for as long as there is noise.
+
+    Args:
+      noise: [tasks, episodes, horizon, ...], all that is random in the actions.
+    Raises:
+      ValueError: an observation or a reward is not finite.
+    """
+    horizon = noise.shape[2]
+    observations = _checked(environments.reset(), "the first observation")
+    going = np.ones(noise.shape[:2], bool)
+    arrays: list[Array] = []
+    for time in range(horizon):
+        outputs, actions = act(observations, noise[:, :, time])
+        now, rewards, over = _check(environments.step(actions), going, time)
+        seen = (observations, outputs, actions, rewards, np.ones(going.shape))
+        if not arrays:
+            arrays = [_room_for(each, horizon) for each in seen]
+        for array, each in zip(arrays, seen, strict=True):
+            array[:, :, time][going] = each[going]
+        observations, going = now, going & ~over
+        if not going.any():
+            break
+    return Rollout(*arrays)
+
+
+def _room_for(values: Array, horizon: int) -> Array:
+    return np.zeros((*values.shape[:2], horizon, *values.shape[2:]), np.float32)
+
+
+def _check(moved: Moved, going: NDArray[np.bool_], time: int) -> Moved:
+    """Episodes that are over may do as they like."""
+    observations, rewards, over = moved
+    _checked(rewards[going], f"the reward of step {time}")
+    _checked(observations[going & ~over], f"the observation after step {time}")
+    return moved
+
+
+def _checked(values: Array, what: str) -> Array:
+    if not np.isfinite(values).all():
+        wrong = values[~np.isfinite(values)][0]
+        raise ValueError(f"{what} of an episode is {wrong}; mend the environment")
+    return values

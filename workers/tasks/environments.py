@@ -1,0 +1,53 @@
+"""What a family of environments provides beside a task family's own."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.protocol import Array, Specs
+from workers.scores import ACTING
+from workers.tasks.family import TaskFamily
+
+#: What `Environments.step` gives: observations, rewards [tasks, episodes], and which are over.
+Moved = tuple[Array, NDArray[np.float64], NDArray[np.bool_]]
+
+
+class Environments(Protocol):
+    """The environments of some tasks, several episodes of each side by side."""
+
+    def reset(self) -> Array:
+        """The first observations, float32 [tasks, episodes, *input_shape]."""
+
+    def step(self, actions: Array) -> Moved:
+        """Act in all of them.
+
+        Args:
+          actions: float32 [tasks, episodes, actions]; where actions are few: [tasks, episodes, 1],
+            the index of one. Those of episodes that are over change nothing that counts.
+        Raises:
+          ValueError: the environment gave what it must not.
+        """
+
+
+class EnvironmentFamily(TaskFamily, Protocol):
+    """A distribution over environments. `build` gives what a picture needs of a task.
+
+    Specs hold "rollouts", uint64 [tasks]: the seed of all that happens in a task's episodes.
+    """
+
+    horizon: int
+
+    def environments(
+        self, specs: Specs, num_episodes: int, generators: Sequence[np.random.Generator]
+    ) -> Environments:
+        """The tasks' environments; what is random in them is drawn from each task's generator."""
+
+    def oracle(self, specs: Specs) -> NDArray[np.float64] | None:
+        """The return of who knows each task, [tasks]; None where nobody can say."""
+
+
+def has_environments(family: TaskFamily) -> TypeGuard[EnvironmentFamily]:
+    """Whether a policy makes the episodes of `family`, instead of `build`."""
+    return family.loss in ACTING
