@@ -79,7 +79,7 @@ class MetaConfig(WorkerSettings):
                 f"outer.warmup_steps = {self.outer.warmup_steps} must be below outer.steps = "
                 f"{self.outer.steps}"
             )
-        self._check_policy_evaluation()
+        self._check_policy_run()
         if self.algorithm.kind == "joint" and self.evaluation.inner_batch is not None:
             raise ValueError(
                 f"evaluation.inner_batch = {self.evaluation.inner_batch} is not for "
@@ -87,8 +87,25 @@ class MetaConfig(WorkerSettings):
             )
         return self
 
-    def _check_policy_evaluation(self) -> None:
-        evaluation = self.evaluation
+    def _check_policy_run(self) -> None:
+        evaluation, outer = self.evaluation, self.outer
+        looks = "optimizer = 'trpo'" if outer.optimizer == "trpo" else f"epochs = {outer.epochs}"
+        rounds = outer.optimizer == "trpo" or outer.epochs > 1
+        if rounds and self.task.kind not in ENVIRONMENTS:
+            raise ValueError(
+                f"outer.{looks} is for policies, not for task.kind = {self.task.kind!r}; use "
+                "outer.optimizer = 'adam' and outer.epochs = 1"
+            )
+        if rounds and self.algorithm.kind == "reptile":
+            raise ValueError(
+                f"outer.{looks} needs a loss after adaptation, which algorithm.kind = 'reptile' "
+                "does not descend; use 'maml', or outer.optimizer = 'sgd' and outer.epochs = 1"
+            )
+        if outer.optimizer == "trpo" and outer.epochs > 1:
+            raise ValueError(
+                f"outer.epochs = {outer.epochs} is not for outer.optimizer = 'trpo', which finds "
+                "the length of its one step; unset it"
+            )
         if self.task.kind in ENVIRONMENTS:
             if evaluation.inner_batch is not None:
                 raise ValueError(

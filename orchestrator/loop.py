@@ -7,16 +7,19 @@ stopping and sweeps are what its consumer does between two steps.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from orchestrator.aggregate import aggregate
 from orchestrator.blocks import train_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.outer import OuterUpdate
 from orchestrator.pool import Pool
+from orchestrator.rounds import Found, Round
 from workers.errors import NonFiniteError
+from workers.protocol import Block, Weights
 from workers.tasks.family import TaskFamily
 from workers.tensors import all_finite
 
@@ -60,7 +63,8 @@ def meta_train(
             gradient, carry, metrics = aggregate(
                 contributions, weights.theta.size, weights.carry.size
             )
-            outer.apply(gradient, carry)
+            again = partial(_look_again, pool, weights, blocks)
+            metrics |= outer.update(Found(gradient, metrics), carry, again)
             weights = outer.weights
             if not all_finite(weights.theta):
                 raise NonFiniteError(
@@ -74,3 +78,12 @@ def meta_train(
                 skipped_tasks=sum(c.num_skipped for c in contributions),
                 seconds=time.perf_counter() - started,
             )
+
+
+def _look_again(pool: Pool, drawn: Weights, blocks: Sequence[Block], wanted: Round) -> Found:
+    """A further round over a step's tasks, which were drawn at `drawn`."""
+    asked = [replace(block, round=wanted.name) for block in blocks]
+    weights = drawn._replace(now=wanted.now, argument=wanted.argument)
+    sums = pool.run(weights, asked)
+    vector, _, metrics = aggregate(sums, drawn.theta.size, drawn.carry.size)
+    return Found(vector, metrics)

@@ -1,11 +1,13 @@
 """The outer update: Keras' optimizers and schedules on one flat variable."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from orchestrator.rounds import Found, Round, drive, trust_region
 from orchestrator.settings import OuterSettings
 from orchestrator.state import MetaState
 from workers.compiled import Compiled
@@ -37,13 +39,13 @@ class OuterUpdate:
         for variable in self._optimizer.variables:
             if variable.path in state.optimizer and variable.name != "learning_rate":
                 variable.assign(state.optimizer[variable.path])
-        self._optimizer.iterations.assign(state.step)
+        self._optimizer.iterations.assign(state.step * settings.epochs)
         self._update = Compiled(self._update_graph)
 
     @property
     def step(self) -> int:
         """Outer steps done."""
-        return int(self._optimizer.iterations.numpy())
+        return self._steps_of(self._optimizer.iterations)
 
     @property
     def theta(self) -> Vector:
@@ -56,20 +58,54 @@ class OuterUpdate:
         return self._weights
 
     def apply(self, gradient: Vector, carry: Vector) -> None:
-        """One step.
+        """One update: a step, where a step has one.
 
         Args:
           gradient: the mean outer gradient, float32 [parameters]; clipped as configured.
           carry: the next carry, float32 [carry].
         """
         with tf.device(DRIVER_DEVICE):
-            theta, step = self._update("flat", tf.constant(clip(gradient, self._settings)))
+            theta, done = self._update("flat", tf.constant(clip(gradient, self._settings)))
         # After the update: an interrupt in between leaves a step that counts but was not reported,
         # which is never saved; the other way round a new carry could be saved with the old theta.
-        self._weights = Weights(theta.numpy(), carry, int(step.numpy()))
+        self._weights = Weights(theta.numpy(), carry, self._steps_of(done))
+
+    def update(
+        self, found: Found, carry: Vector, reduce: Callable[[Round], Found]
+    ) -> dict[str, float]:
+        """One step, of as many rounds as the settings ask for; what is worth logging.
+
+        Args:
+          found: the mean outer gradient and metrics. carry: as `apply` takes it.
+          reduce: looks at the step's episodes again; raises as a pool does.
+        """
+        settings = self._settings
+        if settings.optimizer == "trpo":
+            theta, logged = drive(trust_region(settings, self._weights.theta, found), reduce)
+            self._jump(theta, carry)
+            return logged
+        self.apply(found.vector, carry)
+        logged = {}
+        for _ in range(settings.epochs - 1):
+            argument = np.array([settings.clip_ratio], np.float32)
+            again = reduce(Round("clipped", self._weights.theta, argument))
+            logged = {"divergence": again.metrics["divergence"]}
+            self.apply(again.vector, carry)
+        return logged
+
+    def _jump(self, theta: Vector, carry: Vector) -> None:
+        """A step that is not the optimizer's; it counts before it is taken, as in `apply`."""
+        with tf.device(DRIVER_DEVICE):
+            self._optimizer.iterations.assign_add(1)
+            self._theta.assign(theta)
+        self._weights = Weights(theta, carry, self.step)
+
+    def _steps_of(self, updates: Any) -> int:
+        """A step that is not whole yet counts: it is not one that was reported, and never saved."""
+        return -(-int(updates.numpy()) // self._settings.epochs)
 
     def _update_graph(self, gradient: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The new theta and step; to read them from the variables would cost as much again."""
+        """The new theta and count; to read them from the variables would cost as much again."""
         self._optimizer.apply([gradient], [self._theta])
         return tf.identity(self._theta.value), tf.identity(self._optimizer.iterations.value)
 
@@ -99,8 +135,9 @@ def clip(gradient: Vector, settings: OuterSettings) -> Vector:
 
 
 def make_schedule(settings: OuterSettings) -> Any:
-    """The learning rate of each step: a number, or one of Keras' schedules."""
-    steps = settings.steps - settings.warmup_steps
+    """The learning rate of each update: a number, or one of Keras' schedules."""
+    warmup_steps = settings.warmup_steps * settings.epochs
+    steps = settings.steps * settings.epochs - warmup_steps
     schedule: Any = settings.lr
     if settings.schedule == "linear":
         schedule = keras.optimizers.schedules.PolynomialDecay(
@@ -110,8 +147,8 @@ def make_schedule(settings: OuterSettings) -> Any:
         schedule = keras.optimizers.schedules.CosineDecay(
             settings.lr, steps, alpha=settings.final_lr / settings.lr
         )
-    if settings.warmup_steps:
-        return _WarmUp(settings.lr, settings.warmup_steps, schedule)
+    if warmup_steps:
+        return _WarmUp(settings.lr, warmup_steps, schedule)
     return schedule
 
 
@@ -134,7 +171,7 @@ class _WarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
 def _make_optimizer(settings: OuterSettings) -> Any:
     schedule, name = make_schedule(settings), settings.optimizer
-    if name == "sgd":
+    if name in ("sgd", "trpo"):  # the latter for its count of steps alone
         return keras.optimizers.SGD(schedule, name=name)
     if name == "momentum":
         return keras.optimizers.SGD(schedule, momentum=settings.momentum, name=name)

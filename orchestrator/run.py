@@ -90,7 +90,8 @@ class TrainingRun:
         self._logged_step = state.step
         self._snapshot_step = saved_step = state.step if resumed else -1
         self._validation: dict[str, Any] = {}
-        self._last_whole = state if self._is_due(state.step + 1) else None
+        keep = self._is_due(state.step + 1) or config.outer.epochs > 1
+        self._last_whole = state if keep else None
         with explaining(storage, "config.toml", saved_step):
             storage.write_changed("config.toml", to_toml(config).encode())
             self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
@@ -146,7 +147,9 @@ class TrainingRun:
                 self._tensorboard.append(row)
             self._logged_step, self._validation = report.step, chosen
             # A step whose validation fails is not whole: the one before it is what can be saved.
-            self._last_whole = self._outer.state() if self._is_due(report.step + 1) else None
+            # Nor is one of whose updates some are done.
+            keep = self._is_due(report.step + 1) or config.outer.epochs > 1
+            self._last_whole = self._outer.state() if keep else None
             saved = ""
             if self._validation or report.step % config.checkpoint.every == 0:
                 saved = self.save()

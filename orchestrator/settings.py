@@ -11,8 +11,10 @@ from workers.settings.section import Section, setting
 class OuterSettings(Section):
     """The outer update: what the mean outer gradient does to theta."""
 
-    optimizer: Literal["sgd", "momentum", "adam", "adamw"] = setting(
-        "adam", "Keras' optimizer of that name; Reptile's interpolation is sgd"
+    optimizer: Literal["sgd", "momentum", "adam", "adamw", "trpo"] = setting(
+        "adam",
+        "Keras' optimizer of that name; Reptile's interpolation is sgd; trpo, of policies alone: "
+        "as far along the natural gradient as max_divergence allows",
     )
     lr: float = setting(
         1e-3, "outer learning rate (Reptile: epsilon) before the schedule, > 0", gt=0
@@ -26,6 +28,19 @@ class OuterSettings(Section):
     weight_decay: float = setting(0.004, "adamw's decoupled decay, >= 0", ge=0)
     clip_norm: float | None = setting(None, "largest global norm of the outer gradient, > 0", gt=0)
     clip_value: float | None = setting(None, "largest element of the outer gradient, > 0", gt=0)
+    max_divergence: float = setting(
+        0.01, "trpo: mean divergence of what policies do from what they did, nats, > 0", gt=0
+    )
+    conjugate_steps: int = setting(10, "trpo: steps of conjugate gradients, >= 1", ge=1)
+    damping: float = setting(1e-5, "trpo: added to the divergence's curvature, >= 0", ge=0)
+    line_search: int = setting(15, "trpo: lengths that are tried, >= 1", ge=1)
+    shrink: float = setting(0.8, "trpo: by how much each is shorter, 0 to 1", gt=0, lt=1)
+    epochs: int = setting(
+        1, "updates from the same episodes, >= 1; above 1, of policies alone: PPO, ProMP", ge=1
+    )
+    clip_ratio: float = setting(
+        0.2, "how far from 1 a ratio of probabilities counts, where epochs > 1, > 0", gt=0
+    )
     meta_batch_size: int = setting(32, "tasks per outer step, >= 1", ge=1)
     steps: int = setting(10_000, "outer steps of the run, >= 1", ge=1)
 

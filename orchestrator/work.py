@@ -48,7 +48,7 @@ class Work:
 
 def kind_of(block: Block) -> Hashable:
     """Blocks of a kind take equally long, task for task."""
-    return block.kind, block.recipe.inner_steps if block.recipe else None
+    return block.kind, block.round, block.recipe.inner_steps if block.recipe else None
 
 
 def shape_of(block: Block) -> Hashable:

@@ -20,6 +20,7 @@ TENSORFLOW = (
     "workers/losses.py",
     "workers/inner.py",
     "workers/inner_optimizers.py",
+    "workers/mapping.py",
     "workers/meta.py",
     "workers/algorithms/",
     "workers/runtime.py",

@@ -16,6 +16,7 @@ from workers.compiled import Compiled
 from workers.culprits import Sums, blame, sum_finite
 from workers.errors import MetatrainError
 from workers.held_out import Constants, HeldOutTasks, Shapes
+from workers.mapping import sum_over
 from workers.meta import (
     carry_layout,
     flatten,
@@ -26,8 +27,10 @@ from workers.meta import (
 )
 from workers.models.functional import FunctionalModel
 from workers.models.registry import source_digest
+from workers.policies.episodes import EpisodeCache
 from workers.policies.loss import make_objective
 from workers.policies.practice import Practice
+from workers.policies.rounds import Rounds
 from workers.protocol import Array, Block, Contribution, Task, Weights
 from workers.settings.worker import WorkerSettings
 from workers.tasks.environments import has_environments
@@ -63,11 +66,15 @@ class BlockRunner:
         self._practice: Practice | None = None
         if has_environments(family):
             self._practice = Practice(settings, family, self.train_model, self._objective)
+            self._rounds = Rounds(settings, self.train_model, self._objective)
+        self.episodes = EpisodeCache()
 
     @property
     def num_traces(self) -> int:
         """How often a block was traced: once for each kind and shape, never more."""
-        practised = self._practice.num_traces if self._practice else 0
+        practised = 0
+        if self._practice:
+            practised = self._practice.num_traces + self._rounds.num_traces
         return self._train_traces + self.held_out.num_traces + practised
 
     def run(self, weights: Weights, block: Block) -> Contribution:
@@ -119,11 +126,12 @@ class BlockRunner:
             tf.constant(weights.step, tf.int32),
         )
 
-    def _gather(self, constants: Constants, block: Block) -> tuple[Task, Shapes]:
+    def _gather(self, weights: Weights, constants: Constants, block: Block) -> tuple[Task, Shapes]:
         """Training tasks, built, or made by the policy itself."""
-        if not self._practice:
+        practice = self._practice
+        if practice is None:
             return self._build(block)
-        tasks = self._practice.gather(constants, block)
+        tasks = self.episodes.get(weights, block, lambda: practice.gather(constants, block))
         return tasks, tuple(tuple(array.shape) for array in tasks)
 
     def _build(self, block: Block) -> tuple[Task, Shapes]:
@@ -150,19 +158,8 @@ class BlockRunner:
             theirs = self._settings.model.kind == "keras"
             if many and self._algorithm.outer_loss is not None and not theirs:
                 return self._differentiate_together(vector, carried, step, tasks)
-            each = tf.vectorized_map(self._of_one_task(vector, carried, step), tasks)
-            return tf.nest.map_structure(lambda value: tf.reduce_sum(value, axis=0), each)
-        one = self._of_one_task(vector, carried, step)
-        # The first task is run ahead of the loop to learn what metrics there are.
-        first = one(Task(*(array[0] for array in tasks)))
-        if tasks.support_inputs.shape[0] == 1:  # XLA does not take a loop over nothing
-            return first
-        return tf.foldl(
-            lambda total, task: tf.nest.map_structure(tf.add, total, one(task)),
-            Task(*(array[1:] for array in tasks)),
-            initializer=first,
-            parallel_iterations=1,
-        )
+        vectorized = self._execution == "vectorized"
+        return sum_over(self._of_one_task(vector, carried, step), tasks, vectorized)
 
     def _of_one_task(self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor) -> Any:
         """The function from a task to what is summed over tasks."""
@@ -212,10 +209,17 @@ class BlockRunner:
     def _sums(self, weights: Weights, block: Block) -> Sums:
         """Over a training block's tasks: outer gradients, next carries, metrics."""
         constants = self._constants(weights)
-        tasks, shapes = self._gather(constants, block)
-        total, left, metrics = self._train(shapes, *constants, tasks)
-        metrics.pop("divergence", None)  # 0 at the weights that acted
-        return total.numpy(), left.numpy(), {name: v.numpy() for name, v in metrics.items()}
+        tasks, shapes = self._gather(weights, constants, block)
+        if block.round == "first":
+            total, left, metrics = self._train(shapes, *constants, tasks)
+            metrics.pop("divergence", None)  # 0 at the weights that acted
+            left = left.numpy()
+        else:
+            now, argument = tf.constant(weights.now), tf.constant(weights.argument)
+            given = now, argument, *constants[1:], tasks
+            total, metrics = self._rounds.run(block.round, (shapes, argument.shape), *given)
+            left = np.zeros_like(weights.carry)
+        return total.numpy(), left, {name: v.numpy() for name, v in metrics.items()}
 
 
 @functools.cache

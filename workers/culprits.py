@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ def split(block: Block) -> Iterator[Block]:
     """The tasks of a block, each as a block of its own."""
     for task in range(block.lo, block.hi):
         specs = take(block.specs, task - block.lo, task - block.lo + 1)
-        yield Block(block.kind, block.step, block.index, task, task + 1, specs, block.recipe)
+        yield replace(block, lo=task, hi=task + 1, specs=specs)
 
 
 def sum_finite(

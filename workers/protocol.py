@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Split = Literal["train", "validation", "test"]
 Kind = Literal["train", "evaluate", "predict", "adapt"]
+#: What an outer update asks of a step's tasks: outer gradients, or more; see `policies.rounds`.
+RoundName = Literal["first", "line", "fisher", "clipped"]
 Array = NDArray[np.generic]
 Vector = NDArray[np.float32]
 #: Tasks, not yet built: name -> array [tasks, ...]. Small enough to send, whole enough to rebuild.
@@ -79,12 +81,15 @@ class Weights(NamedTuple):
 
     theta: float32 [parameters], all that is meta-learned. carry: float32 [carry], what passes from
     step to step beside it, such as running statistics; the next carry is the mean over tasks of
-    theirs. step: outer steps done.
+    theirs. step: outer steps done. now, argument: of a later round, theta where it is looked at,
+    and what is asked there.
     """
 
     theta: Vector
     carry: Vector
     step: int
+    now: Vector | None = None
+    argument: Vector | None = None
 
 
 class Adapted(NamedTuple):
@@ -117,7 +122,7 @@ class Block:
     kind: "train" sums outer gradients; "evaluate" returns metrics per task and inner step;
     "predict" returns the model's outputs on the query set per task and inner step; "adapt"
     returns what each task was adapted to, [tasks, ...] of what `Adapted` has.
-    index: the block's leaf in the tree by which a step is summed.
+    index: the block's leaf in the tree by which a step is summed. round: of training.
     """
 
     kind: Kind
@@ -127,6 +132,7 @@ class Block:
     hi: int
     specs: Specs
     recipe: Recipe | None = None
+    round: RoundName = "first"
 
 
 @dataclass(frozen=True, eq=False)  # with slots it would take twice as long to pickle

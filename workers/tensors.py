@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.protocol import Array, Vector
 
@@ -74,6 +75,11 @@ def squared_norm(vector: Vector) -> float:
     chunks = [vector[i : i + _CHUNK] for i in range(0, vector.size, _CHUNK)]
     squares = [float(np.sum(np.square(chunk, dtype=np.float64))) for chunk in chunks]
     return tree_sum(squares, lambda a, b: a + b)
+
+
+def dot(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    """Their inner product, float64, in an order that no library's threads decide."""
+    return float(np.sum(np.multiply(a, b, dtype=np.float64)))
 
 
 def sha256(arrays: Sequence[Array]) -> str:

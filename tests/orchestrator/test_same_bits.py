@@ -70,6 +70,8 @@ POLICIES = {
     "fomaml": ["algorithm.first_order=true"],
     "reptile": ["algorithm.kind=reptile", "algorithm.inner_steps=2"],
     "joint": ["algorithm.kind=joint"],
+    "trpo": ["outer.optimizer=trpo", "outer.conjugate_steps=2", "outer.line_search=3"],
+    "promp": ["outer.epochs=3", "task.curvature=per_step"],
 }
 CARRYING = ("running statistics", "persistent")
 

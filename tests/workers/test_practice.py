@@ -41,7 +41,7 @@ def two_steps():
     """A run with two inner steps, and a block of its tasks as they were gathered."""
     settings = settings_of(algorithm=MamlAlgorithm(inner_lr=0.05, inner_steps=2))
     runner, weights = runner_of(settings), weights_of(settings)
-    tasks, _ = runner._gather(runner._constants(weights), block_of(settings))
+    tasks, _ = runner._gather(weights, runner._constants(weights), block_of(settings))
     return settings, runner, weights, tasks
 
 
@@ -98,7 +98,7 @@ def test_episodes_are_a_function_of_the_seed_the_step_and_the_task(two_steps):
     settings, runner, weights, tasks = two_steps
 
     def gathered(step=2, theta=weights):
-        return runner._gather(runner._constants(theta), block_of(settings, step=step))[0]
+        return runner._gather(theta, runner._constants(theta), block_of(settings, step=step))[0]
 
     again, other = arrays(gathered()), arrays(gathered(step=3))
     for first, second in zip(arrays(tasks), again, strict=True):
@@ -112,7 +112,7 @@ def test_the_inner_rate_changes_only_what_comes_after_adaptation(two_steps):
     _, _, weights, tasks = two_steps
     settings = settings_of(algorithm=MamlAlgorithm(inner_lr=0.02, inner_steps=2))
     runner = runner_of(settings)
-    other, _ = runner._gather(runner._constants(weights), block_of(settings))
+    other, _ = runner._gather(weights, runner._constants(weights), block_of(settings))
     same = slice(0, EXAMPLES)
     np.testing.assert_array_equal(other.support_targets[:, same], tasks.support_targets[:, same])
     assert not np.array_equal(other.support_targets, tasks.support_targets)

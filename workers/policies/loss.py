@@ -1,8 +1,11 @@
 """The loss of a policy: minus the mean return of episodes, with derivatives of its expectation."""
 
+import copy
+from collections.abc import Callable, Mapping
+
 import tensorflow as tf
 
-from workers.losses import Loss, Objective
+from workers.losses import Loss, Metrics, Objective
 from workers.models.functional import FunctionalModel
 from workers.policies.distributions import Distribution, distribution_of
 from workers.policies.moves import Moves, part
@@ -45,6 +48,17 @@ class PolicyLoss:
         surrogate = tf.reduce_sum(weights * moves.advantages) / tf.reduce_sum(moves.taken)
         return -self._mean_return(moves) - surrogate
 
+    def clipped(self, outputs: tf.Tensor, targets: tf.Tensor, most: tf.Tensor) -> tf.Tensor:
+        """As `mean`, step by step, but nothing is gained by ratios beyond 1 +- `most`.
+
+        Source: Schulman et al. 2017, arXiv:1707.06347, section 3.
+        """
+        moves, now = self._moves(outputs, targets)
+        ratio = tf.exp(self._log_prob(now, moves) - self._log_prob(moves.outputs, moves))
+        bounded = tf.clip_by_value(ratio, 1 - most, 1 + most)
+        gain = tf.minimum(ratio * moves.advantages, bounded * moves.advantages) - moves.advantages
+        return -self._mean_return(moves) - tf.reduce_sum(gain) / tf.reduce_sum(moves.taken)
+
     def returns(self, outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
         """The mean return of the episodes, not discounted."""
         return self._mean_return(self._moves(outputs, targets)[0])
@@ -76,6 +90,40 @@ def make_objective(
         return Objective.of_tasks(settings, family, model)
     task = settings.task
     assert isinstance(task, EnvironmentTask)
+    if settings.model.kind == "gaussian_mlp" and family.loss != "gaussian_policy":
+        raise ValueError(
+            "model.kind = 'gaussian_mlp' gives numbers, but the environment takes one of "
+            f"{family.num_outputs} actions; use model.kind = 'mlp'"
+        )
     loss = PolicyLoss(distribution_of(family), task.horizon, task.curvature)
     metrics = {"return": loss.returns, "divergence": loss.divergence}
-    return Objective(model, Loss(loss.mean, metrics), "mean", 1)
+    return PolicyObjective(model, loss, metrics)
+
+
+class PolicyObjective(Objective):
+    """The inner loop descends the loss; so does the outer, unless `clipped` says otherwise."""
+
+    def __init__(
+        self,
+        model: FunctionalModel,
+        policy_loss: PolicyLoss,
+        metrics: Mapping[str, Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]],
+    ):
+        super().__init__(model, Loss(policy_loss.mean, metrics), "mean", 1)
+        self.policy_loss = policy_loss
+        self.most: tf.Tensor | None = None
+
+    def score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, Metrics]:
+        """See `Objective.score`."""
+        loss, metrics = super().score(outputs, targets)
+        if self.most is not None:
+            loss = self.policy_loss.clipped(outputs, targets, self.most)
+        return loss, {**metrics, "loss": loss}
+
+
+def clipped(objective: Objective, most: tf.Tensor) -> Objective:
+    """The same, with an outer loss whose ratios count up to 1 +- `most`."""
+    assert isinstance(objective, PolicyObjective)
+    other = copy.copy(objective)
+    other.most = most
+    return other

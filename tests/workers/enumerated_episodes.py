@@ -1,0 +1,56 @@
+"""Episodes of two steps of two actions: there are four, so expectations are sums.
+
+An episode stands for its probability by advantages that are multiplied with it. What an action is
+worth depends on the one before, so that a step owes something to what came before it.
+"""
+
+import itertools
+
+import numpy as np
+import tensorflow as tf
+
+from workers.policies.moves import Moves
+
+EPISODES = np.array(list(itertools.product([0, 1], repeat=2)))
+# What is seen: at first a 1, then which action was taken.
+SEEN = np.array([[[1.0, 0, 0], [0, 1 - a, a]] for a, _ in EPISODES])
+REWARDS = np.array([[0.3, 2.0], [0.3, -1.0], [-0.5, 0.7], [-0.5, 3.0]])
+
+
+def log_probs(theta):
+    """Of each action in each episode, [4, 2]; theta: NumPy arrays or tensors."""
+    logits = tf.linalg.matmul(tf.constant(SEEN.reshape(8, 3)), theta[0]) + theta[1]
+    chosen = tf.one_hot(EPISODES.reshape(-1), 2, dtype=tf.float64)
+    return tf.reshape(tf.reduce_sum(chosen * tf.nn.log_softmax(logits), -1), (4, 2))
+
+
+def expected_loss(theta):
+    """Minus the expected return for each step."""
+    probabilities = tf.exp(tf.reduce_sum(log_probs(theta), axis=1))
+    return -tf.reduce_sum(probabilities * REWARDS.sum(1)) / 2
+
+
+def adapted(theta, inner_lr, inner_steps):
+    theta = [tf.constant(w) for w in theta]
+    for _ in range(inner_steps):
+        with tf.GradientTape() as tape:
+            tape.watch(theta)
+            loss = expected_loss(theta)
+        theta = [w - inner_lr * g for w, g in zip(theta, tape.gradient(loss, theta), strict=True)]
+    return theta
+
+
+def episodes_of(theta, baseline=(0.0, 0.0)):
+    """All four, as inputs and targets, each counted by its probability under theta."""
+    logits = tf.linalg.matmul(tf.constant(SEEN.reshape(8, 3)), theta[0]) + theta[1]
+    probabilities = np.exp(log_probs(theta).numpy().sum(1))
+    ahead = np.stack([REWARDS.sum(1), REWARDS[:, 1]], axis=1) - np.array(baseline)
+    moves = Moves(
+        actions=EPISODES[..., None].astype(float),
+        rewards=REWARDS,
+        advantages=4 * probabilities[:, None] * ahead,
+        taken=np.ones((4, 2)),
+        outputs=logits.numpy().reshape(4, 2, 2),
+    )
+    columns = [moves.actions, *(each[..., None] for each in moves[1:4]), moves.outputs]
+    return SEEN.reshape(8, 3), np.concatenate(columns, axis=-1).reshape(8, 6)

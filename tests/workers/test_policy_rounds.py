@@ -1,0 +1,164 @@
+"""Further looks at a step's episodes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from enumerated_episodes import EPISODES, REWARDS, episodes_of
+from small_policies import block_of, runner_of, settings_of, weights_of
+from small_tasks import FRESH, task
+
+from workers.algorithms.registry import ALGORITHMS
+from workers.models.registry import make_model
+from workers.policies.distributions import Categorical
+from workers.policies.loss import PolicyLoss, PolicyObjective
+from workers.policies.rounds import Rounds
+from workers.protocol import Task
+from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm
+from workers.settings.models import LinearModel
+
+STEP = 1e-5
+RNG = np.random.default_rng(3)
+THETA = [RNG.normal(size=(3, 2)), RNG.normal(size=2)]
+NOTHING = np.zeros(0)
+
+
+def problem(algorithm):
+    """Rounds over a single task of enumerated episodes, made by THETA, and its parts."""
+    settings = settings_of(algorithm=algorithm, model=LinearModel())
+    model, loss = make_model(LinearModel(), (3,), 2), PolicyLoss(Categorical(2), 2, "dice")
+    objective = PolicyObjective(model, loss, {"divergence": loss.divergence})
+    one = task(episodes_of(THETA), episodes_of(THETA))
+    return settings, objective, one, Rounds(settings, model, objective)
+
+
+def look(rounds, one, name, now, argument=NOTHING):
+    several = Task(*(tf.stack([array, array]) for array in one))
+    given = tf.constant(NOTHING), tf.constant(0)
+    flat = tf.concat([tf.reshape(w, [-1]) for w in now], 0)
+    vector, metrics = rounds.run(name, "all alike", flat, tf.constant(argument), *given, several)
+    return vector.numpy() / 2, {key: float(value) / 2 for key, value in metrics.items()}
+
+
+@pytest.mark.usefixtures("float64")
+def test_the_curvature_of_the_divergence_equals_finite_differences_through_adaptation():
+    """The queries' policies are the adapted ones; divergence is from what was done then."""
+    settings, objective, one, rounds = problem(MamlAlgorithm(inner_lr=0.3))
+    outer_loss = ALGORITHMS["maml"].outer_loss
+    now = [tf.constant(w + 0.1) for w in THETA]
+
+    def slope(theta):
+        with tf.GradientTape() as tape:
+            tape.watch(theta)
+            _, _, metrics = outer_loss(objective, theta, FRESH, one, settings.algorithm)
+        found = tape.gradient(metrics["divergence"], theta)
+        return np.concatenate([g.numpy().ravel() for g in found])
+
+    along = RNG.normal(size=8)
+    split = [along[:6].reshape(3, 2), along[6:]]
+    ahead, behind = (
+        slope([w + sign * STEP * v for w, v in zip(now, split, strict=True)]) for sign in (1, -1)
+    )
+    found, _ = look(rounds, one, "fisher", now, along)
+    np.testing.assert_allclose(found, (ahead - behind) / (2 * STEP), rtol=1e-6, atol=1e-9)
+    assert np.linalg.norm(found) > 1e-3
+
+
+@pytest.mark.usefixtures("float64")
+def test_a_line_gives_the_loss_and_the_divergence_where_it_looks():
+    *_, one, rounds = problem(JointAlgorithm())
+    vector, here = look(rounds, one, "line", [tf.constant(w) for w in THETA])
+    assert not vector.any()
+    np.testing.assert_allclose(here["loss_after"], -REWARDS.sum(1).mean())
+    assert here["divergence"] == pytest.approx(0, abs=1e-12)
+    _, there = look(rounds, one, "line", [tf.constant(w + RNG.normal(size=w.shape)) for w in THETA])
+    assert there["divergence"] > 1e-3
+    assert there["loss_after"] != pytest.approx(here["loss_after"])
+
+
+def probabilities(theta):
+    """Of what was done at each step, [4, 2]."""
+    inputs, _ = episodes_of(THETA)
+    logits = inputs @ theta[0] + theta[1]
+    chosen = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    return chosen[np.arange(8), EPISODES.ravel()].reshape(4, 2)
+
+
+@pytest.mark.usefixtures("float64")
+def test_ratios_count_no_further_than_the_clip():
+    *_, one, rounds = problem(JointAlgorithm())
+    now = [w + 0.5 * RNG.normal(size=w.shape) for w in THETA]
+    most = 0.1
+    ratio = probabilities(now) / probabilities(THETA)
+    assert (np.abs(ratio - 1) > most).any()
+    advantages = one.query_targets.numpy().reshape(4, 2, 6)[..., 2]
+    bounded = np.clip(ratio, 1 - most, 1 + most)
+    gain = np.minimum(ratio * advantages, bounded * advantages) - advantages
+    expected = -REWARDS.sum(1).mean() - gain.mean()
+    given = [tf.constant(w) for w in now]
+    vector, metrics = look(rounds, one, "clipped", given, np.array([most]))
+    # joint's loss is over support and queries together, which are the same episodes.
+    np.testing.assert_allclose(metrics["loss_after"], expected)
+    free, _ = look(rounds, one, "clipped", given, np.array([1e9]))
+    assert not np.allclose(vector, free)
+
+
+@pytest.fixture(scope="module")
+def run():
+    settings = settings_of()
+    return runner_of(settings), weights_of(settings), block_of(settings)
+
+
+ARGUMENTS = {"line": 0, "fisher": None, "clipped": 1}
+
+
+def sums(run, name, drop):
+    """A round after the first, away from where the episodes were made."""
+    runner, weights, block = run
+    runner.run(weights, block)
+    if drop:
+        runner.episodes.clear()
+    size = ARGUMENTS[name]
+    argument = np.full(weights.theta.size if size is None else size, 0.2, np.float32)
+    asked = weights._replace(now=weights.theta + np.float32(0.01), argument=argument)
+    return runner.run(asked, replace(block, round=name))
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_an_actor_that_has_lost_the_episodes_makes_the_same_again(run, name):
+    kept, made_again = sums(run, name, drop=False), sums(run, name, drop=True)
+    np.testing.assert_array_equal(kept.gradient, made_again.gradient)
+    assert kept.metrics == made_again.metrics
+    assert np.isfinite(kept.gradient).all()
+
+
+def test_episodes_are_made_once_for_all_rounds_of_a_step(run, monkeypatch):
+    runner, weights, block = run
+    runner.episodes.clear()
+    made = []
+    gather = runner._practice.gather
+    monkeypatch.setattr(
+        runner._practice, "gather", lambda *given: made.append(given) or gather(*given)
+    )
+    for name in ARGUMENTS:
+        sums(run, name, drop=False)
+    assert len(made) == 1
+    runner.run(weights._replace(theta=weights.theta * 1.1), block)
+    runner.run(weights, replace(block, step=block.step + 1))
+    assert len(made) == 3
+
+
+def test_clipped_at_the_weights_that_acted_is_the_outer_gradient(run):
+    runner, weights, block = run
+    first = runner.run(weights, block)
+    asked = weights._replace(now=weights.theta, argument=np.float32([0.2]))
+    again = runner.run(asked, replace(block, round="clipped"))
+    np.testing.assert_allclose(again.gradient, first.gradient, rtol=2e-3, atol=2e-3)
+    assert set(again.metrics) == {*first.metrics, "divergence"}
+    assert float(again.metrics["divergence"]) < 1e-4
+
+
+def test_a_first_round_has_no_divergence(run):
+    runner, weights, block = run
+    assert set(runner.run(weights, block).metrics) == {"loss_before", "loss_after", "return"}

@@ -1,0 +1,112 @@
+"""Further looks at a step's episodes, for outer updates that need more than one gradient."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+
+from workers.algorithms.registry import ALGORITHMS
+from workers.compiled import Compiled
+from workers.losses import Metrics, Objective
+from workers.mapping import sum_over
+from workers.meta import carry_layout, flatten, start_task, theta_layout
+from workers.models.functional import FunctionalModel
+from workers.policies.loss import clipped
+from workers.protocol import RoundName, Task
+from workers.settings.worker import WorkerSettings
+
+Found = tuple[tf.Tensor, Metrics]
+
+
+class Rounds:
+    """Sums over the tasks of a block, whose episodes were made at theta as it was drawn.
+
+    "line": no vector, the metrics at theta now. "fisher": the second derivative of the divergence
+    at theta now, through adaptation, times the argument. "clipped": the outer gradient at theta
+    now, of ratios that count up to 1 +- the argument. num_traces: graphs that were traced.
+    """
+
+    def __init__(self, settings: WorkerSettings, model: FunctionalModel, objective: Objective):
+        self._settings, self._model, self._objective = settings, model, objective
+        outer_loss = ALGORITHMS[settings.algorithm.kind].outer_loss
+        self._outer_loss = outer_loss
+        self._theta = theta_layout(settings, model)
+        self._carry = carry_layout(settings, model)
+        mode, xla = settings.execution
+        self._vectorized = mode == "vectorized"
+        self.num_traces = 0
+        self._graphs = {
+            name: Compiled(partial(self._graph, of), xla)
+            for name, of in (
+                ("line", self._line),
+                ("fisher", self._fisher),
+                ("clipped", self._clipped),
+            )
+        }
+
+    def run(
+        self,
+        name: RoundName,
+        signature: Any,
+        now: tf.Tensor,
+        argument: tf.Tensor,
+        carried: tf.Tensor,
+        step: tf.Tensor,
+        tasks: Task,
+    ) -> Found:
+        """A vector like theta, and metrics, each summed over tasks.
+
+        Args:
+          signature: shapes of `tasks`. now: theta. argument: float32; see the class.
+        """
+        found: Found = self._graphs[name](signature, now, argument, carried, step, tasks)
+        return found
+
+    def _graph(
+        self,
+        of: Callable[..., Found],
+        now: tf.Tensor,
+        argument: tf.Tensor,
+        carried: tf.Tensor,
+        step: tf.Tensor,
+        tasks: Task,
+    ) -> Found:
+        self.num_traces += 1
+        theta = self._theta.split(now)
+
+        def one(task: Task) -> Found:
+            start = start_task(self._model, self._carry, carried, step, task)
+            return of(theta, argument, start, task)
+
+        found: Found = sum_over(one, tasks, self._vectorized)
+        return found
+
+    def _loss(self, objective: Objective, theta: Any, start: Any, task: Task) -> Any:
+        assert self._outer_loss is not None
+        loss, _, metrics = self._outer_loss(objective, theta, start, task, self._settings.algorithm)
+        return loss, metrics
+
+    def _line(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:
+        _, metrics = self._loss(self._objective, theta, start, task)
+        return tf.zeros_like(flatten(theta)), metrics
+
+    def _fisher(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:
+        along = self._theta.split(argument)
+        with tf.GradientTape(watch_accessed_variables=False) as outer:
+            outer.watch(theta)
+            with tf.GradientTape(watch_accessed_variables=False) as inner:
+                inner.watch(theta)
+                _, metrics = self._loss(self._objective, theta, start, task)
+                divergence = metrics["divergence"]
+            slope = inner.gradient(divergence, theta, unconnected_gradients="zero")
+            rise = tf.add_n([tf.reduce_sum(g * v) for g, v in zip(slope, along, strict=True)])
+        bend = outer.gradient(rise, theta, unconnected_gradients="zero")
+        return flatten(bend), {"divergence": divergence}
+
+    def _clipped(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:
+        objective = clipped(self._objective, argument[0])
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(theta)
+            loss, metrics = self._loss(objective, theta, start, task)
+        return flatten(tape.gradient(loss, theta, unconnected_gradients="zero")), metrics
