@@ -28,4 +28,5 @@ READERS: dict[str, Callable[[Any, GivenTask], Reader]] = {
     "matching": MatchingReader,
     "generation": LineReader,
     "navigation": _policy,
+    "gym": _policy,
 }

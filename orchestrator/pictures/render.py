@@ -16,6 +16,7 @@ from orchestrator.pictures import (
     confusion,
     curves,
     image_episode,
+    observed,
     paths,
     predicted,
     samples,
@@ -36,6 +37,7 @@ PICTURES: dict[str, ModuleType] = {
     "text_episode": text_episode,
     "samples": samples,
     "paths": paths,
+    "observed": observed,
 }
 
 #: How the pictures of single tasks are called in a run's folder.

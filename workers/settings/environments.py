@@ -1,8 +1,9 @@
 """Task families of environments that a policy acts in."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import field_validator
+from pydantic import Field, field_validator, model_validator
 
 from workers.settings.section import Section, setting
 
@@ -45,3 +46,45 @@ class NavigationTask(EnvironmentTask):
         if not value[0] < value[1]:
             raise ValueError("low must be below high")
         return value
+
+
+class Varied(Section):
+    """How a number varies from task to task: exactly one of these."""
+
+    uniform: tuple[float, float] | None = setting(None, "evenly in [low, high), low < high")
+    loguniform: tuple[float, float] | None = setting(
+        None, "evenly by its logarithm in [low, high), 0 < low < high"
+    )
+    choice: Annotated[tuple[float, ...], Field(min_length=2)] | None = setting(
+        None, "one of these, equally often, >= 2"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of uniform, loguniform, choice, not {given or 'none'}")
+        bounds = self.uniform or self.loguniform
+        if bounds and not bounds[0] < bounds[1]:
+            raise ValueError("low must be below high")
+        if self.loguniform and not self.loguniform[0] > 0:
+            raise ValueError("loguniform begins above 0")
+        return self
+
+
+class GymTask(EnvironmentTask):
+    """Environments of gymnasium, or one's own with its interface, that vary from task to task."""
+
+    kind: Literal["gym"] = "gym"
+    environment: str = setting(..., "a name that gymnasium knows, or 'module:Class' of one's own")
+    arguments: dict[str, Any] = setting({}, "arguments of the constructor, by name")
+    vary: dict[str, Varied] = setting(
+        {}, "attribute, or argument of the constructor -> how it varies"
+    )
+    folder: str = setting(".", "folder that the module is imported from first", bits=False)
+
+    @field_validator("folder")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        """A run can be resumed, and an actor started, in another working directory."""
+        return str(Path(value).expanduser().absolute())

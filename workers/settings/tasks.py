@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from workers.scores import LossName
-from workers.settings.environments import NavigationTask
+from workers.settings.environments import GymTask, NavigationTask
 from workers.settings.generation_task import GenerationTask
 from workers.settings.section import Section, setting
 from workers.settings.text_tasks import MatchingTask, TextTask
@@ -161,6 +161,7 @@ TaskSettings = Annotated[
     | TextTask
     | MatchingTask
     | GenerationTask
-    | NavigationTask,
+    | NavigationTask
+    | GymTask,
     Field(discriminator="kind"),
 ]

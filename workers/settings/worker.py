@@ -10,7 +10,7 @@ from workers.settings.section import Section, setting
 from workers.settings.tasks import GivenTask, TaskSettings
 
 #: Kinds of tasks in which a policy acts.
-ENVIRONMENTS = ("navigation",)
+ENVIRONMENTS = ("navigation", "gym")
 
 
 class RuntimeSettings(Section):

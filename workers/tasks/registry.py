@@ -51,6 +51,12 @@ def _navigation(settings: Any, progress: Progress) -> TaskFamily:
     return NavigationFamily(settings)
 
 
+def _gym(settings: Any, progress: Progress) -> TaskFamily:
+    from workers.tasks.gym import GymFamily
+
+    return GymFamily(settings)
+
+
 def _given(settings: Any, progress: Progress) -> TaskFamily:
     from workers.tasks.given import GivenFamily
 
@@ -65,6 +71,7 @@ FAMILIES: dict[str, Callable[[Any, Progress], TaskFamily]] = {
     "matching": _matching,
     "generation": _generation,
     "navigation": _navigation,
+    "gym": _gym,
     "given": _given,
 }
 

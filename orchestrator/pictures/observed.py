@@ -1,0 +1,45 @@
+"""What a policy observes in an episode: before adaptation, and after the most inner steps."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from workers.protocol import Array, Episode
+from workers.tasks.words import Words
+
+_NUM_ROWS = 3
+
+
+def draw(
+    episodes: Episode,
+    outputs: Array,
+    inner_steps: Sequence[int],
+    title: str,
+    words: Sequence[Words] = (),
+) -> Figure:
+    """A column for each task, a row for each of the first numbers that are observed.
+
+    Args:
+      outputs: observations, [tasks, inner_steps + 1, episodes, horizon, ...]; NaN once an episode
+        is over; the first episode is drawn. inner_steps: the last of them is drawn.
+    """
+    seen = np.reshape(outputs[:, :, 0], (*outputs.shape[:2], outputs.shape[3], -1))
+    num_tasks, rows, last = len(seen), min(seen.shape[-1], _NUM_ROWS), inner_steps[-1]
+    figure = Figure(figsize=(4.2 * num_tasks, 1.6 * rows + 0.8), layout="constrained")
+    figure.subplots(rows, num_tasks, squeeze=False, sharex=True)
+    for row, task in np.ndindex(rows, num_tasks):
+        axes = figure.axes[row * num_tasks + task]
+        axes.plot(seen[task, 0, :, row], "--", color="C3", label="before")
+        label = f"{last} step{'s' if last > 1 else ''}"
+        axes.plot(seen[task, last, :, row], color="C0", label=label)
+        axes.spines[["top", "right"]].set_visible(False)
+        if task == 0:
+            axes.set_ylabel(f"observed {row}")
+        if row == rows - 1:
+            axes.set_xlabel("step of the episode")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    if title:
+        figure.suptitle(title)
+    return figure

@@ -1,0 +1,71 @@
+"""Environments with gymnasium's interface, as a user would write them."""
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+
+class Slope(gymnasium.Env):
+    """A ball on a slope of unknown steepness; it is pushed, and should stay where it is."""
+
+    observation_space = spaces.Box(-np.inf, np.inf, (2,))
+    action_space = spaces.Box(-1.0, 1.0, (1,))
+
+    def __init__(self, friction=0.1, length=4.0):
+        self.steepness, self.friction, self.length = 0.5, friction, length
+        self.pushed = []
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place, self.speed = self.np_random.uniform(-1, 1), 0.0
+        return self._seen(), {}
+
+    def step(self, action):
+        self.pushed.append(float(action[0]))
+        self.speed += 0.1 * (float(action[0]) - self.steepness - self.friction * self.speed)
+        self.place += 0.1 * self.speed
+        return self._seen(), -abs(self.place), abs(self.place) > self.length, False, {}
+
+    def _seen(self):
+        return np.array([self.place, self.speed])
+
+
+class Switch(gymnasium.Env):
+    """Actions 1 and 2, one of which is worth something; an episode lasts three steps."""
+
+    observation_space = spaces.Box(0.0, 3.0, (1,))
+    action_space = spaces.Discrete(2, start=1)
+    right = 1.0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        self.time += 1
+        return np.float32([self.time]), float(action == self.right), False, self.time == 3, {}
+
+
+class Words(Switch):
+    observation_space = spaces.Text(5)
+
+
+class Pairs(Switch):
+    action_space = spaces.MultiDiscrete([2, 2])
+
+
+class Broken(Switch):
+    def __init__(self):
+        raise RuntimeError("the motor is missing")
+
+
+class Nan(Switch):
+    def step(self, action):
+        seen, _, *rest = super().step(action)
+        return seen, float("nan") if self.time == 2 else 0.0, *rest
+
+
+class NoEnvironment:
+    """Has nothing of gymnasium's."""

@@ -1,0 +1,76 @@
+"""A categorical and a Gaussian policy adapt in a user's environments."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("gymnasium")
+
+from workers.block import BlockRunner
+from workers.errors import TaskError
+from workers.meta import initial
+from workers.protocol import Block, Draw, Recipe, Weights
+from workers.settings.algorithms import MamlAlgorithm
+from workers.settings.environments import GymTask, Varied
+from workers.settings.models import GaussianMlpModel, LinearModel
+from workers.settings.worker import RuntimeSettings, WorkerSettings
+from workers.tasks.registry import make_family
+from workers.tensors import pack
+
+FOLDER = str(Path(__file__).parent)
+
+
+def problem(name, model, inner_lr=0.5, **varied):
+    task = GymTask(
+        environment=f"small_gym:{name}",
+        folder=FOLDER,
+        vary={key: Varied(**value) for key, value in varied.items()},
+        shots=20,
+        queries=20,
+        horizon=5,
+    )
+    algorithm = MamlAlgorithm(inner_lr=inner_lr)
+    quick = RuntimeSettings(xla=False)
+    settings = WorkerSettings(task=task, model=model, algorithm=algorithm, runtime=quick)
+    family = make_family(task)
+    start = initial(settings, family)
+    weights = Weights(pack(start.theta), pack(start.carry), 0)
+    return BlockRunner(settings, family), weights, family
+
+
+def block_of(family, kind="train", recipe=None, num_tasks=4):
+    specs = family.sample(Draw(0, "train", 0), 0, num_tasks, 0, 0)
+    return Block(kind, 0, 0, 0, num_tasks, specs, recipe)
+
+
+def test_a_categorical_policy_learns_which_action_is_right():
+    runner, weights, family = problem(
+        "Switch", LinearModel(), inner_lr=5.0, right={"choice": [1.0, 2.0]}
+    )
+    block = block_of(family, "evaluate", Recipe(5.0, 2))
+    returns = runner.run(weights, block).metrics["return"]
+    assert (returns[:, 2] > returns[:, 0] + 0.5).all()
+    assert np.linalg.norm(runner.run(weights, block_of(family)).gradient) > 0
+
+
+def test_a_gaussian_policy_trains_on_a_slope():
+    runner, weights, family = problem(
+        "Slope", GaussianMlpModel(hidden=(4,)), steepness={"uniform": [0.0, 1.0]}
+    )
+    first, again = (runner.run(weights, block_of(family)) for _ in range(2))
+    assert np.linalg.norm(first.gradient) > 0
+    runner.episodes.clear()
+    again = runner.run(weights, block_of(family))
+    np.testing.assert_array_equal(first.gradient, again.gradient)
+
+
+def test_a_reward_that_is_nan_names_the_task_and_the_step():
+    runner, weights, family = problem("Nan", LinearModel())
+    with pytest.raises(TaskError, match=r"task 0: ValueError: the reward of step 1 .* is nan"):
+        runner.run(weights, block_of(family))
+
+
+def test_a_gaussian_model_is_refused_where_actions_are_a_few():
+    with pytest.raises(ValueError, match=r"takes one of 2 actions; use model\.kind = 'mlp'"):
+        problem("Switch", GaussianMlpModel(hidden=(4,)))

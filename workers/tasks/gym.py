@@ -1,0 +1,185 @@
+"""Environments of gymnasium, or of the user's own with its interface, whose physics vary."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from workers.protocol import Array, Draw, Episode, Specs, Split
+from workers.scores import LossName
+from workers.settings.environments import GymTask, Varied
+from workers.tasks.environments import Environments, Moved
+from workers.tasks.gym_source import digest, import_gymnasium, make_first, maker_of
+from workers.tasks.spaces import Actions, look_at_actions, look_at_observations
+from workers.tasks.words import Words
+
+_PREFIX = "varied/"
+
+
+class GymFamily:
+    """A task is an environment whose attributes, or constructor's arguments, are drawn."""
+
+    picture = "observed"
+    num_train_classes: int | None = None
+    num_tokens: int | None = None
+
+    def __init__(self, settings: GymTask):
+        """Make one environment, to look at.
+
+        Raises:
+          ValueError: it cannot be had, has spaces that no policy here acts in, or lacks what is
+            to vary.
+        """
+        import_gymnasium()
+        self._settings, self.horizon = settings, settings.horizon
+        self._make = maker_of(settings)
+        first = make_first(settings, self._make, settings.arguments)
+        self.input_shape = look_at_observations(settings, first.observation_space)
+        self._actions = look_at_actions(settings, first.action_space)
+        self.loss: LossName = self._actions.loss
+        self.num_outputs = self._actions.num_outputs
+        self._attributes = [name for name in settings.vary if hasattr(first.unwrapped, name)]
+        self._arguments = [name for name in settings.vary if name not in self._attributes]
+        self._check_arguments(first)
+        self.digest = digest(settings)
+        self.preparation: dict[str, Any] = {}
+        self._idle: list[Any] = [] if self._arguments else [first]
+
+    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+        """What varies, and a seed for each task's episodes."""
+        unit = draw.generator().random((hi, len(self._settings.vary)))
+        seeds = draw.generator(stream="rollouts").integers(2**63, size=hi, dtype=np.uint64)
+        varied = {
+            f"{_PREFIX}{name}": vary(settings, unit[lo:, column])
+            for column, (name, settings) in enumerate(sorted(self._settings.vary.items()))
+        }
+        return {**varied, "rollouts": seeds[lo:]}
+
+    def environments(
+        self, specs: Specs, num_episodes: int, generators: Sequence[np.random.Generator]
+    ) -> Environments:
+        """Each episode has an environment of its own, seeded from the task's generator."""
+        seeds = np.array([rng.integers(2**31, size=num_episodes) for rng in generators])
+        tasks = [self._values(specs, task) for task in range(len(generators))]
+        made = [
+            [self._take(number * num_episodes + i, values) for i in range(num_episodes)]
+            for number, values in enumerate(tasks)
+        ]
+        return _Episodes(made, seeds, self._actions, self.input_shape)
+
+    def oracle(self, specs: Specs) -> None:
+        """Nobody can say."""
+        return
+
+    def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
+        """Nothing is known but what is observed."""
+        nothing = np.zeros((len(specs["rollouts"]), 0, *self.input_shape), np.float32)
+        return Episode(nothing, nothing, nothing, nothing)
+
+    def showcase(self, specs: Specs) -> Specs:
+        """As they are."""
+        return specs
+
+    def words(self, specs: Specs) -> Sequence[Words]:
+        """Numbers say it all."""
+        return ()
+
+    def describe(self) -> dict[str, Any]:
+        """What a policy sees and does."""
+        seen = {"observation": list(self.input_shape), "actions": self._actions.told}
+        return {"source": self._settings.environment, **seen, **self.protocol("train")}
+
+    def protocol(self, split: Split) -> dict[str, Any]:
+        """The environment and what varies; a generated family has no split."""
+        varied = {name: told(settings) for name, settings in sorted(self._settings.vary.items())}
+        return {"tasks_from": self._settings.environment, **varied}
+
+    def _values(self, specs: Specs, task: int) -> dict[str, float]:
+        return {name: float(specs[f"{_PREFIX}{name}"][task]) for name in self._settings.vary}
+
+    def _take(self, number: int, values: Mapping[str, float]) -> Any:
+        """The environment of an episode: one that idles, unless its constructor must know."""
+        if self._arguments:
+            varied = {name: values[name] for name in self._arguments}
+            environment = self._make(**{**self._settings.arguments, **varied})
+        else:
+            while len(self._idle) <= number:
+                self._idle.append(self._make(**self._settings.arguments))
+            environment = self._idle[number]
+        for name in self._attributes:
+            setattr(environment.unwrapped, name, values[name])
+        return environment
+
+    def _check_arguments(self, first: Any) -> None:
+        """What is no attribute must be an argument of the constructor."""
+        known = inspect.signature(type(first.unwrapped).__init__).parameters
+        for name in self._arguments:
+            if name not in known:
+                numbers = [
+                    each
+                    for each, value in vars(first.unwrapped).items()
+                    if isinstance(value, int | float) and not each.startswith("_")
+                ]
+                raise ValueError(
+                    f"task.vary.{name}: {self._settings.environment} has no such attribute or "
+                    f"argument; it has {', '.join(numbers) or 'no number to vary'}"
+                )
+
+
+class _Episodes:
+    """Environments of gymnasium side by side, [tasks][episodes]; those that are over rest."""
+
+    def __init__(
+        self,
+        environments: Sequence[Sequence[Any]],
+        seeds: Array,
+        actions: Actions,
+        input_shape: tuple[int, ...],
+    ):
+        self._environments, self._seeds, self._actions = environments, seeds, actions
+        self._seen = np.zeros((*seeds.shape, *input_shape), np.float32)
+        self._over = np.zeros(seeds.shape, bool)
+
+    def reset(self) -> Array:
+        """Seed and reset all."""
+        self._over[:] = False
+        for place in np.ndindex(self._over.shape):
+            seed = int(self._seeds[place])
+            self._seen[place] = self._environments[place[0]][place[1]].reset(seed=seed)[0]
+        return self._seen.copy()
+
+    def step(self, actions: Array) -> Moved:
+        """One step in each that is not over; a time limit of its own ends an episode too."""
+        rewards = np.zeros(self._over.shape)
+        for place in np.ndindex(self._over.shape):
+            if self._over[place]:
+                continue
+            environment = self._environments[place[0]][place[1]]
+            given = self._actions.given(actions[place])
+            seen, reward, terminated, truncated, _ = environment.step(given)
+            self._seen[place], rewards[place] = seen, reward
+            self._over[place] = terminated or truncated
+        return self._seen.copy(), rewards, self._over.copy()
+
+
+def vary(settings: Varied, unit: Array) -> Array:
+    """From uniform numbers in [0, 1) to values."""
+    given = np.asarray(unit, np.float64)
+    if settings.choice is not None:
+        return np.array(settings.choice)[(given * len(settings.choice)).astype(int)]
+    if settings.loguniform is not None:
+        low, high = np.log(settings.loguniform)
+        return np.exp(low + given * (high - low))
+    assert settings.uniform is not None
+    low, high = settings.uniform
+    return low + given * (high - low)
+
+
+def told(settings: Varied) -> list[float] | str:
+    """For the protocol."""
+    if settings.choice is not None:
+        return f"one of {', '.join(f'{value:g}' for value in settings.choice)}"
+    if settings.loguniform is not None:
+        return f"{settings.loguniform[0]:g} to {settings.loguniform[1]:g}, log-uniform"
+    return list(settings.uniform or ())

@@ -1,0 +1,65 @@
+"""What a policy can see and do in a gymnasium environment."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from workers.protocol import Array
+from workers.scores import LossName
+from workers.settings.environments import GymTask
+from workers.tasks.gym_source import import_gymnasium
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """How actions of a policy become an environment's.
+
+    first: the index of the first of a few. low, high: bounds of numbers, [*shape]. told: to people.
+    """
+
+    loss: LossName
+    num_outputs: int
+    told: str
+    first: int = 0
+    low: Any = None
+    high: Any = None
+
+    def given(self, action: Array) -> Any:
+        """What `step` takes; numbers are clipped to their bounds."""
+        if self.loss == "categorical_policy":
+            return self.first + int(action[0])
+        return np.clip(np.reshape(action, self.low.shape), self.low, self.high)
+
+
+def look_at_observations(settings: GymTask, space: Any) -> tuple[int, ...]:
+    """The shape of an observation.
+
+    Raises:
+      ValueError: it is not an array of numbers.
+    """
+    if not isinstance(space, import_gymnasium().spaces.Box) or not space.shape:
+        raise ValueError(
+            f"{settings.environment} shows {space}; a policy sees arrays of numbers (Box)"
+        )
+    return tuple(int(size) for size in space.shape)
+
+
+def look_at_actions(settings: GymTask, space: Any) -> Actions:
+    """How to act.
+
+    Raises:
+      ValueError: actions are neither a few, nor numbers.
+    """
+    spaces = import_gymnasium().spaces
+    if isinstance(space, spaces.Discrete):
+        number = int(space.n)
+        return Actions("categorical_policy", number, f"one of {number}", int(space.start))
+    if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
+        number = int(np.prod(space.shape))
+        said = f"{number} number{'s' if number > 1 else ''}"
+        return Actions("gaussian_policy", 2 * number, said, low=space.low, high=space.high)
+    raise ValueError(
+        f"{settings.environment} takes {space}; a policy chooses one of a few (Discrete), or gives "
+        "numbers (Box)"
+    )
