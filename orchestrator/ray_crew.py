@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import ray
 from ray._private.state import state as ray_state
 from ray.exceptions import (
@@ -82,7 +83,8 @@ class RayCrew:
 
     def share(self, weights: Weights) -> Any:
         """See `Crew.share`."""
-        packed = pack_if_small(weights, weights.theta, weights.carry)
+        arrays = [each for each in weights if isinstance(each, np.ndarray)]
+        packed = pack_if_small(weights, *arrays)
         return packed if isinstance(packed, bytes) else ray.put(weights)
 
     def run(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> Any:

@@ -8,6 +8,9 @@ import numpy as np
 from workers.models.mlp import hidden_layers
 from workers.settings.models import GaussianMlpModel
 
+# A hundredth of Keras' usual weights, squared.
+_HEAD_SCALE = 1e-4
+
 
 @keras.saving.register_keras_serializable("metatrain")
 class GaussianHead(keras.layers.Layer):
@@ -21,7 +24,9 @@ class GaussianHead(keras.layers.Layer):
         """Make the weights."""
         shape, log_std = (input_shape[-1], self.num_actions), float(np.log(self.initial_std))
         constant = keras.initializers.Constant(log_std)
-        self.kernel = self.add_weight(shape=shape, name="kernel")
+        # At first hardly anything but noise: a policy that drifts sees little of where it starts.
+        small = keras.initializers.VarianceScaling(_HEAD_SCALE, "fan_avg", "uniform")
+        self.kernel = self.add_weight(shape=shape, initializer=small, name="kernel")
         self.bias = self.add_weight(shape=shape[1:], initializer="zeros", name="bias")
         self.log_std = self.add_weight(shape=shape[1:], initializer=constant, name="log_std")
         super().build(input_shape)
