@@ -253,6 +253,11 @@ def _bits(section: BaseModel) -> Table:
             continue
         if isinstance(value, BaseModel):
             table[name] = _bits(value)
+        elif isinstance(value, Mapping):
+            table[name] = {
+                key: _bits(each) if isinstance(each, BaseModel) else each
+                for key, each in value.items()
+            }
         else:
             table[name] = list(value) if isinstance(value, tuple) else value
     return table

@@ -3,7 +3,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
-from small_configs import IMAGES, NEEDED, SINUSOID, changed, sinusoid
+from small_configs import IMAGES, NEEDED, SINUSOID, changed, navigation, sinusoid
 
 from orchestrator import config as configuration
 from orchestrator.config import MetaConfig
@@ -23,7 +23,10 @@ REFUSALS = [
     (["outer.steps="], ["outer.steps = ''", "integer"]),
     (["name=1"], ["name = 1", "string"]),
     (["algorithm.first_order=maybe"], ["algorithm.first_order = 'maybe'", "boolean"]),
-    (["outer.optimizer=adma"], ["outer.optimizer = 'adma'", "'sgd', 'momentum', 'adam' or"]),
+    (
+        ["outer.optimizer=adma"],
+        ["outer.optimizer = 'adma'", "'sgd', 'momentum', 'adam', 'adamw' or"],
+    ),
     (["model.hidden=40"], ["model.hidden = 40", "should be a list, in brackets"]),
     (["model.hidden=[40, 0]"], ["model.hidden", "= 0", ">= 1"]),
     (["evaluation.inner_lr=[0.1, -2]"], ["evaluation.inner_lr", "= -2", "greater than 0"]),
@@ -240,6 +243,7 @@ WALKED = {
     "sinusoid-reptile-linear": sinusoid("algorithm.kind=reptile", "model.kind=linear"),
     "images-maml-conv4": changed(IMAGES, "outer.schedule=cosine"),
     "images-joint-mlp": changed(IMAGES, "model.kind=mlp", "algorithm.kind=joint"),
+    "navigation-maml-gaussian_mlp": navigation(),
 }
 RESOLVED = {
     # These bits are what the setting resolves to, so the other value must resolve differently.
@@ -289,6 +293,11 @@ def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_els
     for key, field, value in fields(config):
         if key == "evaluation.inner_batch" and config.algorithm.kind == "joint":
             continue
+        acts = config.task.kind == "navigation"
+        if key in ("outer.epochs", "evaluation.later_lr") and not acts:
+            continue
+        if key in ("evaluation.inner_batch", "model.normalization") and acts:
+            continue
         if key == "model.statistics" and config.model.normalization != "batch":
             continue
         if key in RESOLVED:
@@ -326,6 +335,15 @@ def test_only_these_settings_declare_that_they_leave_the_weights_as_they_are():
         "workers.slow_after_s",
         "workers.start_limit_s",
     }
+
+
+def test_what_varies_in_an_environment_is_part_of_the_hash():
+    first, again, other = (
+        configuration.load("pendulum", [f"task.vary.g.uniform=[1.0, {high}]"])[0]
+        for high in (2.0, 2.0, 3.0)
+    )
+    assert first.bits_hash() == again.bits_hash() != other.bits_hash()
+    assert other.bits()["task.vary.g.uniform"] == [1.0, 3.0]
 
 
 def test_a_kind_is_part_of_the_hash():

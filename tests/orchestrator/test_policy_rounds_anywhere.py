@@ -1,0 +1,55 @@
+"""Rounds of a step on runners that have made its episodes, and on others."""
+
+from typing import Any
+
+import pytest
+from small_configs import navigation
+
+from orchestrator.launch import Launch
+from orchestrator.loop import meta_train
+from orchestrator.outer import OuterUpdate
+from orchestrator.pool import Incidents, InProcessPool
+from orchestrator.work import leaves
+from workers.block import BlockRunner
+from workers.combine import combine
+from workers.tasks.registry import make_family
+from workers.tensors import sha256
+
+UPDATES = {
+    "trpo": ["outer.optimizer=trpo", "outer.conjugate_steps=2", "outer.line_search=3"],
+    "epochs": ["outer.epochs=3", "task.curvature=per_step"],
+}
+
+
+class Wandering:
+    """Two runners; a block goes to another one in each round, which has not made its episodes."""
+
+    name, num_ready = "wandering", 0
+
+    def __init__(self, runners: list[Any]):
+        self._runners, self._round = runners, 0
+        self.incidents, self.latencies_s = Incidents(), list[float]()
+
+    def run(self, weights, blocks):
+        self._round += 1
+        answers = []
+        for number, work in enumerate(leaves(blocks, 2)):
+            runner = self._runners[(number + self._round) % 2]
+            answers.append(combine([runner.run(weights, block) for block in work.blocks]))
+        return answers[::-1]
+
+
+@pytest.mark.parametrize("update", UPDATES)
+def test_theta_does_not_depend_on_who_looks_again(update):
+    config = navigation(*UPDATES[update], "outer.steps=2", "workers.block_size=1")
+    family = make_family(config.task)
+    runners = [BlockRunner(config.worker, family) for _ in range(2)]
+    start = Launch(config, family, InProcessPool(runners[0]), "").initial_state()
+    found = []
+    for pool in (InProcessPool(runners[0]), Wandering(runners)):
+        outer = OuterUpdate(config.outer, start)
+        reports = list(meta_train(config, family, pool, outer))
+        assert outer.step == 2
+        assert all("divergence" in report.metrics for report in reports)
+        found.append(sha256(outer.state().theta))
+    assert found[0] == found[1] != sha256(start.theta)
