@@ -37,7 +37,7 @@ from rich.console import Console
 from rich.table import Table
 from synthetic import overrides as noise_overrides
 from synthetic import write_noise
-from synthetic_texts import write_lines
+from synthetic_texts import write_intents, write_lines
 
 from orchestrator.blocks import train_blocks
 from orchestrator.config import MetaConfig, load
@@ -80,11 +80,14 @@ def main() -> None:
             peers.append(framework)
     with tempfile.TemporaryDirectory() as folder:
         source, lines = Path(folder, "noise.parquet"), Path(folder, "lines.parquet")
+        intents = Path(folder, "intents.parquet")
         write_noise(source)
         write_lines(lines)
+        write_intents(intents)
         synthetic = {
             "sinusoid": [],
             "shakespeare-generation": [f"task.path={lines}"],
+            "clinc150-intents": [f"task.path={intents}", "task.leave_out=[]"],
         }
         for name in arguments.jobs:
             job = JOBS[name]

@@ -59,4 +59,11 @@ JOBS = {
         ],
         2,
     ),
+    "intents-anil": Job(
+        "intents ANIL: the preset clinc150-intents: 5-way 5-shot, 25 queries, five inner steps of "
+        "the head, second order, 16 tasks a step",
+        "clinc150-intents",
+        ["workers.block_size=4"],
+        2,
+    ),
 }

@@ -39,7 +39,9 @@ def batch(task: Task, step: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     if not num_batches:
         return task.support_inputs, task.support_targets
     chosen = task.batches[step % num_batches]
-    return tf.gather(task.support_inputs, chosen), tf.gather(task.support_targets, chosen)
+    examples = task.support_inputs, task.support_targets
+    inputs, targets = tf.nest.map_structure(lambda array: tf.gather(array, chosen), examples)
+    return inputs, targets
 
 
 def inner_step(

@@ -60,6 +60,11 @@ def arrangements(model: str, algorithm: str, processes: int) -> list[Arrangement
             ),
             Arrangement("PyTorch loop", "torch_loop", "native", 1, processes),
         ]
+    if model == "text":
+        return [
+            Arrangement("PyTorch loop", "torch_loop", "native", processes),
+            Arrangement("PyTorch loop", "torch_loop", "native", 1, processes),
+        ]
     over_tasks = ["vmap of grad"] + ["grad of vmap"] * (algorithm == "maml")
     return [
         *(

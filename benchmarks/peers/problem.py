@@ -22,15 +22,19 @@ class Episodes(NamedTuple):
 class Problem(NamedTuple):
     """One outer step over some tasks, from `theta`: Keras' weights in Keras' order and layout.
 
-    readout, heads: of conv4, of a transformer; see `workers/settings/models.py`. build: makes the
-    episodes again from their specs, as an actor does for every block.
+    readout; heads; lexical, semantic: of conv4, of a transformer, of the text model; see
+    `workers/settings/models.py`. build: makes the episodes again from their specs, as an actor does
+    for every block.
     """
 
-    model: Literal["conv4", "mlp", "transformer"]
-    algorithm: Literal["maml", "reptile"]
+    model: Literal["conv4", "mlp", "transformer", "text"]
+    algorithm: Literal["maml", "reptile", "anil"]
     readout: str
     heads: int
+    lexical: float
+    semantic: float
     inner_lr: float
+    inner_steps: int
     theta: Sequence[Array]
     episodes: Episodes
     build: Callable[[], Episodes]
@@ -77,7 +81,10 @@ def make_problem(
         algorithm=algorithm.kind,
         readout=getattr(model, "readout", ""),
         heads=getattr(model, "heads", 1),
+        lexical=getattr(model, "lexical", 0.0),
+        semantic=getattr(model, "semantic", 0.0),
         inner_lr=algorithm.inner_lr,
+        inner_steps=algorithm.inner_steps,
         theta=theta,
         episodes=build(),
         build=build,
@@ -100,6 +107,8 @@ def gflop_per_task(problem: Problem) -> float:
     is inner_steps first passes; MAML's one step is a first pass over the support set, one over
     the queries, and the derivative of the former.
     """
+    if problem.model == "text":
+        return 0.0  # it looks up, and multiplies hardly anything
     _, inner_steps, examples = problem.episodes.inner_inputs.shape[:3]
     queries = problem.episodes.query_inputs.shape[1]
     first, *others = _layers(problem)

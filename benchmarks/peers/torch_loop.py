@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from processes import Work
 
-from peers import torch_model
+from peers import torch_model, torch_text
 from peers.check import gradients
 from peers.problem import Episodes, Problem
 from peers.torch_model import Weights
@@ -39,7 +40,19 @@ def make(problem: Problem, threads: int, style: str) -> Work:
             adapted = [w.requires_grad_() for w in adapted]
         return torch._foreach_sub([w.detach() for w in theta], [w.detach() for w in adapted])
 
-    outer_gradient = reptile if problem.algorithm == "reptile" else maml
+    def anil(inputs: torch.Tensor, targets: torch.Tensor, *queries: torch.Tensor) -> Weights:
+        of_body, adapted = theta[: torch_text.NUM_BODY], theta[torch_text.NUM_BODY :]
+        shown, asked = (
+            torch_text.body(of_body, ids, problem.semantic) for ids in (inputs[0], queries[0])
+        )
+        for _ in range(problem.inner_steps):
+            value = F.cross_entropy(torch_text.head(adapted, shown, problem.lexical), targets[0])
+            inner = torch.autograd.grad(value, adapted, create_graph=True)
+            adapted = [w - rate * g for w, g in zip(adapted, inner, strict=True)]
+        value = F.cross_entropy(torch_text.head(adapted, asked, problem.lexical), queries[1])
+        return torch.autograd.grad(value, theta)
+
+    outer_gradient = {"reptile": reptile, "maml": maml, "anil": anil}[problem.algorithm]
 
     def ready(episodes: Episodes) -> list[torch.Tensor]:
         return [arrange(tensor) for tensor in torch_model.to_tensors(problem, episodes)]

@@ -86,6 +86,25 @@ def test_test_tasks_may_come_from_another_file(make, tmp_path):
     assert family.digest != make().digest
 
 
+def test_where_another_file_is_tested_on_more_domains_are_trained_on(make, tmp_path):
+    rows = [(text, label, "far") for text, label, _ in rows_of(num_classes=5)]
+    other = str(write(tmp_path / "b.csv", rows))
+    trained = [
+        set(family.sample(DRAW, 0, 200, 2, 3)["classes"].ravel())
+        for family in (make(), make(test_path=other))
+    ]
+    assert [len(classes) for classes in trained] == [12, 20]
+
+
+def test_what_is_left_out_need_not_be_in_the_file_that_is_tested_on(make, tmp_path):
+    rows = [(f"other {text}", f"new {label}", "far") for text, label, _ in rows_of(num_classes=5)]
+    other = str(write(tmp_path / "b.csv", rows))
+    family = make(leave_out=["want_apple0"], small_classes="leave_out", test_path=other)
+    assert family.protocol("test")["domains"] == "far"
+    with pytest.raises(DataError, match="leave_out names 'want_nothing', which is no class of"):
+        make(leave_out=["want_nothing"], test_path=other)
+
+
 @pytest.mark.parametrize(
     ("changes", "match"),
     [

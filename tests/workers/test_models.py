@@ -51,20 +51,42 @@ def test_finns_omniglot_network_has_his_number_of_parameters():
 
 def test_a_model_is_cut_in_front_of_its_head_where_that_can_be_done():
     inputs = keras.Input((4,))
-    shared, head = keras.layers.Dense(4), keras.layers.Dense(3)
+    head = keras.layers.Dense(3)
     hidden = keras.layers.Dense(4)(inputs)
     models = {
         "cut": keras.Model(inputs, head(hidden)),
-        "the head is called twice": keras.Model(inputs, shared(shared(inputs))),
         "the head is all there is": keras.Model(inputs, keras.layers.Dense(3)(inputs)),
-        "more than the head goes on": keras.Model(
-            inputs, keras.layers.Add()([keras.layers.Dense(4)(hidden), inputs])
-        ),
         "random": keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Dropout(0.1)(hidden))),
         "nested": keras.Sequential([keras.Input((4,)), keras.Model(inputs, head(hidden))]),
     }
     cut = [name for name, model in models.items() if FunctionalModel(model, (4,)).parts]
     assert cut == ["cut"]
+
+
+@pytest.mark.parametrize("case", ["one", "twice", "two heads", "past the head"])
+def test_the_parts_of_a_model_are_the_model(case):
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(4, activation="tanh", name="body")(inputs)
+    head, other = keras.layers.Dense(4, name="head"), keras.layers.Dense(4, name="other")
+    outputs = {
+        "one": lambda: head(hidden),
+        "twice": lambda: head(head(hidden)),
+        "two heads": lambda: head(hidden) * other(inputs),
+        "past the head": lambda: head(hidden) * hidden + inputs,
+    }[case]()
+    heads = ["head", "other"] if case == "two heads" else ["head"]
+    whole = FunctionalModel(keras.Model(inputs, outputs), (4,), head=heads)
+    body, behind, num_features = whole.parts
+    assert num_features == (1 if case in ("one", "twice") else 2)
+    theta = [tf.constant(weight) + 0.1 for weight in whole.initial_weights()]
+    of = [
+        [w for w, head in zip(theta, whole.is_head, strict=True) if head == which]
+        for which in (False, True)
+    ]
+    examples = tf.constant(np.random.default_rng(0).normal(size=(3, 4)), tf.float32)
+    features, _ = body.apply(of[0], [], examples)
+    expected, _ = whole.apply(theta, [], examples)
+    np.testing.assert_array_equal(behind.apply(of[1], [], features)[0], expected)
 
 
 def test_apply_uses_the_given_weights_and_not_the_models_own():

@@ -192,8 +192,9 @@ def _check_second_derivative(
         return []
     head_alone = algorithm.kind == "anil" and settings.statistics != "support"
     # Where the model can be cut, the inner loop is of the head alone; see algorithms/anil.py.
-    if head_alone and functional.parts:
-        functional, num_tokens = functional.parts.head, None
+    parts = functional.parts if head_alone else None
+    if parts and parts.num_features == 1:
+        functional, num_tokens = parts.head, None
     verdict = check_second_derivative(
         functional.keras_model, functional.input_shape, settings.statistics != "running", num_tokens
     )

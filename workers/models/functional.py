@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from workers.models.cut import features_of
 from workers.models.exact_normalization import exact_normalization
 from workers.protocol import Array
 
@@ -74,27 +75,25 @@ class FunctionalModel:
 
     @functools.cached_property
     def parts(self) -> "Parts | None":
-        """The model cut in front of its head; None where there is no such place, or several.
+        """The model cut in front of its head; None where it cannot be.
 
         Nor where layers are random: then the features of an example differ from call to call.
         """
         model = self._model
-        if any(map(_is_seed, self._changing)) or all(self.is_head):
+        if any(map(_is_seed, self._changing)) or all(self.is_head) or not hasattr(model, "inputs"):
             return None
         heads = [layer for layer in model.layers if layer.path in self._heads]
-        if len(heads) != 1 or len(self._heads) != 1 or not hasattr(model, "inputs"):
+        if len(heads) != len(self._heads):
+            return None  # within a layer that is a model itself
+        found = features_of(model, heads)
+        if len(found) > 1 and model.non_trainable_variables:
             return None
-        try:
-            features = heads[0].input
-            body, head = keras.Model(model.inputs, features), keras.Model(features, model.outputs)
-        except (AttributeError, ValueError):
-            # The head is called more than once, on several inputs, or the outputs need more.
-            return None
-        if isinstance(features, list):
-            return None
+        features = found if len(found) > 1 else found[0]
+        body, head = keras.Model(model.inputs, features), keras.Model(features, model.outputs)
         parts = Parts(
             FunctionalModel(body, self.input_shape, self._running),
-            FunctionalModel(head, tuple(features.shape[1:]), self._running),
+            FunctionalModel(head, tuple(found[0].shape[1:]), self._running),
+            len(found),
         )
         return None if parts.head._changing else parts
 
@@ -195,10 +194,14 @@ class FunctionalModel:
 
 
 class Parts(NamedTuple):
-    """A model as two: its head, and all before it."""
+    """A model as two: its head, and all before it.
+
+    num_features: tensors that the body gives and the head takes; a list, if several.
+    """
 
     body: FunctionalModel
     head: FunctionalModel
+    num_features: int
 
 
 def _is_seed(variable: Any) -> bool:

@@ -85,8 +85,8 @@ class MatchingTask(_Texts):
     domain_column: str = setting("domain", "column of the domains; a task is of one domain")
     test_path: str | None = setting(
         None,
-        "another file, with the same columns, whose domains are the test tasks'; unset: domains "
-        "of `path`",
+        "another file, with the same columns, whose domains are the test tasks', while those that "
+        "`path` had for them are trained on too; unset: domains of `path`",
         bits=False,
     )
     candidates: int = setting(5, "candidates for each text, each of another meaning, >= 2", ge=2)

@@ -41,8 +41,9 @@ class MatchingFamily:
         splits = dict(split_texts(texts, settings, "domains"))
         tested, of_test = texts, splits["test"]
         if settings.test_path is not None:
-            tested = read_texts(settings.test_path, settings, needed)
+            tested = read_texts(settings.test_path, settings, needed, others=True)
             of_test = np.arange(len(tested.classes), dtype=np.int32)
+            splits["train"] = np.union1d(splits["train"], splits["test"])
             splits["test"] = of_test[:0]
         said = [*texts.of_classes(), *tested.of_classes(of_test)]
         self._tokens = Tokens.of(said, texts.of_classes(splits["train"]), settings)

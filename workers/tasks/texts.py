@@ -73,12 +73,13 @@ class Texts:
         return table
 
 
-def read_texts(path: str, settings: Any, needed: int) -> Texts:
+def read_texts(path: str, settings: Any, needed: int, others: bool = False) -> Texts:
     """Read `path` by the columns that `settings` names.
 
     Args:
       settings: text_column, label_column, domain_column, leave_out, small_classes.
       needed: texts that a class must have.
+      others: its classes are not those that leave_out is about; where they are, they are left out.
     Raises:
       DataError: a column is missing, a text or name is empty or no UTF-8, or a class is in two
         domains or too small; names the row.
@@ -96,7 +97,7 @@ def read_texts(path: str, settings: Any, needed: int) -> Texts:
     if settings.domain_column is not None:
         domains = table.texts(settings.domain_column)
     unknown = sorted(set(settings.leave_out) - set(labels))
-    if unknown:
+    if unknown and not others:
         raise DataError(f"task.leave_out names {unknown[0]!r}, which is no class of {path}")
     found = _by_class(path, settings, texts, labels, domains)
     if settings.small_classes == "leave_out":
