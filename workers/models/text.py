@@ -78,8 +78,8 @@ def _similarities(settings: TextModel, terms: _Terms, semantic: Any) -> Any:
     ops = keras.ops
     # [batch, candidates, length, length]: which token of a candidate is which of the text.
     same = ops.equal(terms.ids[:, 1:, :, None], terms.ids[:, :1, None, :])
-    of_text = ops.where(same, terms.weights[:, :1, None, :], 0.0)
-    lexical = ops.sum(ops.sum(of_text, axis=-1) * terms.weights[:, 1:], axis=-1)
+    of_text = ops.matmul(ops.cast(same, "float32"), terms.weights[:, :1, :, None])
+    lexical = ops.sum(ops.squeeze(of_text, -1) * terms.weights[:, 1:], axis=-1)
     mapped = keras.layers.Dense(
         settings.units * settings.heads, kernel_initializer="identity", use_bias=False, name="head"
     )(semantic[:, :1])
