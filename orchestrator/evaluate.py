@@ -173,6 +173,9 @@ def _of_policies(config: MetaConfig, family: EnvironmentFamily) -> dict[str, Any
         "gae_lambda": task.gae_lambda,
         "baseline": task.baseline,
         "curvature": task.curvature,
+        "observations": f"normalized by {task.normalize} random episodes of the task itself"
+        if task.normalize
+        else "as they are",
     }
     draw = Draw(evaluation.seed, "test", 0)
     best = family.oracle(family.sample(draw, 0, evaluation.tasks, task.shots, task.queries))

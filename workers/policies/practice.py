@@ -17,6 +17,7 @@ from workers.policies.advantages import advantages
 from workers.policies.distributions import distribution_of
 from workers.policies.moves import Moves, join
 from workers.policies.rollouts import Rollout, roll_out
+from workers.policies.views import View, streams, view_of
 from workers.protocol import Array, Block, Specs, Task
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
@@ -64,17 +65,19 @@ class Practice:
         """
         algorithm, specs = self._settings.algorithm, block.specs
         inner_steps = getattr(algorithm, "inner_steps", 0)
-        learner = self._begin(constants, block)
+        learner, view = self._begin(constants, block)
         inputs, targets = [], []
         for step in range(max(inner_steps, 1)):
-            episodes = self._roll_out(learner, specs, step, _SUPPORT, self._task.shots)
-            support = self._examples(episodes)
+            shots = self._task.shots
+            episodes = self._roll_out(learner, view, specs, step, _SUPPORT, shots)
+            support = self._examples(episodes, view)
             inputs.append(support[0])
             targets.append(support[1])
             if step < inner_steps:
                 learner = self._step(constants, learner, support, step, algorithm.inner_lr)
         queries = self._task.queries
-        after = self._examples(self._roll_out(learner, specs, inner_steps, _QUERY, queries))
+        episodes = self._roll_out(learner, view, specs, inner_steps, _QUERY, queries)
+        after = self._examples(episodes, view)
         num_tasks, size = len(after[0]), inputs[0].shape[1]
         batches = np.zeros((num_tasks, 0, 0), np.int32)
         if len(inputs) > 1:
@@ -89,55 +92,55 @@ class Practice:
 
         Returns:
           "evaluate": "return", [tasks, inner_steps + 1]: the mean over episodes. "predict":
-          "outputs", what was observed, [tasks, inner_steps + 1, episodes, horizon, ...], NaN once
-          an episode is over.
+          "outputs", what was observed, as the environment says it, [tasks, inner_steps + 1,
+          episodes, horizon, ...], NaN once an episode is over.
         """
         recipe, task = block.recipe, self._task
         assert recipe is not None
-        learner = self._begin(constants, block)
+        learner, view = self._begin(constants, block)
         records: list[Array] = []
         for step in range(recipe.inner_steps + 1):
             number = recipe.queries or task.queries
-            after = self._roll_out(learner, block.specs, step, _QUERY, number)
+            after = self._roll_out(learner, view, block.specs, step, _QUERY, number)
             records.append(after.returns if block.kind == "evaluate" else _observed(after))
             if step < recipe.inner_steps:
                 number = recipe.shots or task.shots
-                support = self._roll_out(learner, block.specs, step, _SUPPORT, number)
+                episodes = self._roll_out(learner, view, block.specs, step, _SUPPORT, number)
+                support = self._examples(episodes, view)
                 rate = recipe.inner_lr * (recipe.later_lr if step else 1)
-                learner = self._step(constants, learner, self._examples(support), step, rate)
+                learner = self._step(constants, learner, support, step, rate)
         name = "return" if block.kind == "evaluate" else "outputs"
         return {name: np.stack(records, axis=1)}
 
-    def _begin(self, constants: Constants, block: Block) -> Learner:
-        """What the tasks start from, with a task axis in front."""
+    def _begin(self, constants: Constants, block: Block) -> tuple[Learner, View]:
+        """What the tasks start from, with a task axis in front, and how they are seen."""
         num_tasks = block.hi - block.lo
-        return self._start(num_tasks, *constants, tf.zeros((num_tasks, 0)))
+        learner = self._start(num_tasks, *constants, tf.zeros((num_tasks, 0)))
+        return learner, view_of(self._family, block.specs, self._task.normalize)
 
     def _roll_out(
-        self, learner: Learner, specs: Specs, step: int, role: int, num_episodes: int
+        self, learner: Learner, view: View, specs: Specs, step: int, role: int, num_episodes: int
     ) -> Rollout:
         """Episodes of the learner's policy after `step` inner steps."""
-        generators = [
-            np.random.Generator(np.random.Philox(key=np.array([seed, 2 * step + role], np.uint64)))
-            for seed in specs["rollouts"]
-        ]
+        generators = streams(specs, 2 * step + role)
         shape = (num_episodes, self._family.horizon)
         noise = np.stack([self._distribution.noise(rng, shape) for rng in generators])
         environments = self._family.environments(specs, num_episodes, generators)
 
         def act(observations: Array, noise: Array) -> tuple[Array, Array]:
-            given = tf.constant(observations), tf.constant(noise)
+            given = tf.constant(view(observations)), tf.constant(noise)
             outputs, actions = self._act(observations.shape, learner, *given)
             return outputs.numpy(), actions.numpy()
 
         return roll_out(environments, act, noise)
 
-    def _examples(self, episodes: Rollout) -> tuple[Array, Array]:
+    def _examples(self, episodes: Rollout, view: View) -> tuple[Array, Array]:
         """Episodes as inputs and targets, [tasks, episodes * horizon, ...]."""
-        given = [tf.constant(a) for a in (episodes.observations, episodes.rewards, episodes.taken)]
-        better = self._judge(episodes.observations.shape, *given).numpy()
+        inputs = view(episodes.observations)
+        given = [tf.constant(array) for array in (inputs, episodes.rewards, episodes.taken)]
+        better = self._judge(inputs.shape, *given).numpy()
         moves = Moves(episodes.actions, episodes.rewards, better, episodes.taken, episodes.outputs)
-        targets, inputs = join(moves), episodes.observations
+        targets = join(moves)
         tasks, examples = len(inputs), inputs.shape[1] * inputs.shape[2]
         return (
             inputs.reshape(tasks, examples, *inputs.shape[3:]),

@@ -25,6 +25,12 @@ class EnvironmentTask(Section):
     baseline: Literal["linear", "none"] = setting(
         "linear", "what rewards are compared with: a fit to the episodes themselves, or nothing"
     )
+    normalize: int = setting(
+        0,
+        "episodes of random actions in each task, by which its observations are normalized; 0: "
+        "they are seen as they are",
+        ge=0,
+    )
     curvature: Literal["dice", "per_step"] = setting(
         "dice",
         "second derivative of the inner loop: dice, unbiased; per_step, without what a step owes "

@@ -44,6 +44,9 @@ class EnvironmentFamily(TaskFamily, Protocol):
     ) -> Environments:
         """The tasks' environments; what is random in them is drawn from each task's generator."""
 
+    def random_actions(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
+        """Of who sees nothing, for `Environments.step`: float32 [*shape, actions]."""
+
     def oracle(self, specs: Specs) -> NDArray[np.float64] | None:
         """The return of who knows each task, [tasks]; None where nobody can say."""
 

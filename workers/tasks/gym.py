@@ -68,6 +68,10 @@ class GymFamily:
         ]
         return _Episodes(made, seeds, self._actions, self.input_shape)
 
+    def random_actions(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
+        """Any of a few; numbers evenly within their bounds, or normal where there are none."""
+        return self._actions.random(rng, shape)
+
     def oracle(self, specs: Specs) -> None:
         """Nobody can say."""
         return

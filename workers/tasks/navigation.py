@@ -63,6 +63,11 @@ class NavigationFamily:
         """Nothing in them is random."""
         return Points(self._settings, specs["goal"], num_episodes)
 
+    def random_actions(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
+        """Steps that are not too long."""
+        largest = self._settings.max_step
+        return rng.uniform(-largest, largest, (*shape, 2)).astype(np.float32)
+
     def oracle(self, specs: Specs) -> NDArray[np.float64]:
         """Walk to the goal by the longest steps that do not pass it."""
         goals = np.asarray(specs["goal"], np.float64)[:, None]

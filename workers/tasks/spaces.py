@@ -1,5 +1,6 @@
 """What a policy can see and do in a gymnasium environment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,17 @@ class Actions:
         if self.loss == "categorical_policy":
             return self.first + int(action[0])
         return np.clip(np.reshape(action, self.low.shape), self.low, self.high)
+
+    def random(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
+        """Actions of who sees nothing, float32 [*shape, actions]."""
+        if self.loss == "categorical_policy":
+            return rng.integers(self.num_outputs, size=(*shape, 1)).astype(np.float32)
+        low, high = self.low.ravel().astype(np.float64), self.high.ravel().astype(np.float64)
+        bounded = np.isfinite(low) & np.isfinite(high)
+        size = (*shape, len(low))
+        between = np.where(bounded, low, 0), np.where(bounded, high, 1)
+        found = np.where(bounded, rng.uniform(*between, size), rng.standard_normal(size))
+        return found.astype(np.float32)
 
 
 def look_at_observations(settings: GymTask, space: Any) -> tuple[int, ...]:
