@@ -42,7 +42,7 @@ class GymFamily:
         self._attributes = [name for name in settings.vary if hasattr(first.unwrapped, name)]
         self._arguments = [name for name in settings.vary if name not in self._attributes]
         self._check_arguments(first)
-        self.digest = digest(settings)
+        self.digest = digest(settings, first)
         self.preparation: dict[str, Any] = {}
         self._idle: list[Any] = [] if self._arguments else [first]
 

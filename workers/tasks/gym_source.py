@@ -1,10 +1,12 @@
 """Where gymnasium environments come from: its registry, or a module of the user's."""
 
+import contextlib
 import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from workers.own_packages import refuse_namesakes
 from workers.settings.environments import GymTask
 
 _INSTALL = "pip install 'metatrain[{extra}]'"
+_OF_MUJOCO = "gymnasium.envs.mujoco"
 
 
 def maker_of(settings: GymTask) -> Callable[..., Any]:
@@ -25,14 +28,19 @@ def maker_of(settings: GymTask) -> Callable[..., Any]:
     if not colon:
 
         def make(**arguments: Any) -> Any:
-            return gymnasium.make(settings.environment, disable_env_checker=True, **arguments)
+            with _quiet(settings):
+                return gymnasium.make(settings.environment, disable_env_checker=True, **arguments)
 
         return make
     found = getattr(_import(module, settings), name, None)
     if not callable(found):
         raise ValueError(f"{_said(settings)}: {module} has no class or function {name!r}")
-    made: Callable[..., Any] = found
-    return made
+
+    def make_own(**arguments: Any) -> Any:
+        with _quiet(settings):
+            return found(**arguments)
+
+    return make_own
 
 
 def make_first(settings: GymTask, make: Callable[..., Any], arguments: dict[str, Any]) -> Any:
@@ -45,8 +53,7 @@ def make_first(settings: GymTask, make: Callable[..., Any], arguments: dict[str,
     try:
         environment = make(**arguments)
     except gymnasium.error.DependencyNotInstalled as error:
-        install = _INSTALL.format(extra="mujoco")
-        raise ValueError(f"{_said(settings)} is not installed: {error}; {install}") from error
+        raise _lacks(settings, error) from error
     except (Exception, SystemExit) as error:
         given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         raise ValueError(
@@ -60,9 +67,11 @@ def make_first(settings: GymTask, make: Callable[..., Any], arguments: dict[str,
     return environment
 
 
-def digest(settings: GymTask) -> str:
-    """sha256 of what the configuration does not say: the version, or the user's module."""
+def digest(settings: GymTask, environment: Any) -> str:
+    """sha256 of what the configuration does not say: versions, and the user's module."""
     content = import_gymnasium().__version__.encode()
+    if any(each.__module__.startswith(_OF_MUJOCO) for each in type(environment.unwrapped).__mro__):
+        content += version("mujoco").encode()
     module, colon, _ = settings.environment.partition(":")
     if colon:
         file = inspect.getsourcefile(_import(module, settings))
@@ -87,12 +96,39 @@ def _import(name: str, settings: GymTask) -> Any:
         sys.path.insert(0, settings.folder)
     try:
         return importlib.import_module(name)
+    except import_gymnasium().error.DependencyNotInstalled as error:
+        raise _lacks(settings, error) from error
     except (Exception, SystemExit) as error:
         raise ValueError(
             f"{_said(settings)}: the module {name} cannot be imported from {settings.folder} "
             f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); set task.folder to "
             "where it is"
         ) from error
+
+
+@contextlib.contextmanager
+def _quiet(settings: GymTask) -> Iterator[None]:
+    """Not a word from MuJoCo of how a model is written, for each of many, and into a file here."""
+    spec = import_gymnasium().registry.get(settings.environment)
+    if "mujoco" not in sys.modules and _OF_MUJOCO in str(getattr(spec, "entry_point", "")):
+        with contextlib.suppress(ImportError):
+            importlib.import_module("mujoco")
+    mujoco = sys.modules.get("mujoco")
+    if mujoco is None:
+        yield
+        return
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda warning: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(before)
+
+
+def _lacks(settings: GymTask, error: Exception) -> ValueError:
+    """What is not installed, and what to do about it."""
+    ours = f"; {_INSTALL.format(extra='mujoco')}" if "mujoco" in str(error).lower() else ""
+    return ValueError(f"{_said(settings)} is not installed: {error}{ours}")
 
 
 def _said(settings: GymTask) -> str:
