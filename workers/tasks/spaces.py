@@ -26,11 +26,17 @@ class Actions:
     low: Any = None
     high: Any = None
 
-    def given(self, action: Array) -> Any:
-        """What `step` takes; numbers are clipped to their bounds."""
+    def given(self, actions: Array) -> Sequence[Any]:
+        """What `step` takes of each environment; numbers are clipped to their bounds.
+
+        Args:
+          actions: [..., numbers]; the result is flat over all but the last axis.
+        """
         if self.loss == "categorical_policy":
-            return self.first + int(action[0])
-        return np.clip(np.reshape(action, self.low.shape), self.low, self.high)
+            chosen: list[int] = (self.first + actions[..., 0].ravel().astype(int)).tolist()
+            return chosen
+        clipped = np.clip(np.reshape(actions, (-1, *self.low.shape)), self.low, self.high)
+        return list(clipped)
 
     def random(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
         """Actions of who sees nothing, float32 [*shape, actions]."""

@@ -1,0 +1,150 @@
+"""Environment steps/s of meta-training a policy, beside bare stepping of the same environments.
+
+    python benchmarks/environments.py halfcheetah-direction [--set task.normalize=0] [--rounds 3]
+
+Bare: each environment's own `step`, one after another, with random actions that were drawn before.
+Acting: the rollouts of a step's blocks, with the policy, inner steps left out. Gathering: rollouts,
+normalization, baselines and inner steps. Whole: a meta-training step, outer update included. Random
+episodes to normalize by take time here, but do not count as steps. All
+in one process with one thread, by turns, so that a noisy machine disturbs all alike; by the
+processor's time, which others' work lengthens less, and by the clock.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from orchestrator.config import load
+from workers import runtime
+
+Seconds = tuple[float, float]
+
+
+class Stopwatch:
+    """Processor's and the clock's seconds, summed over calls."""
+
+    def __init__(self) -> None:
+        self.spent = np.zeros(2)
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, timed."""
+
+        def timed(*arguments: Any) -> Any:
+            before = _now()
+            try:
+                return function(*arguments)
+            finally:
+                self.spent += _now() - before
+
+        return timed
+
+    def take(self) -> Any:
+        """What was spent since the last time."""
+        spent, self.spent = self.spent, np.zeros(2)
+        return spent
+
+
+def main() -> None:
+    """Print environment steps/s of each, the median over rounds, and its ratio to bare stepping."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("preset")
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    config, _ = load(arguments.preset, arguments.overrides)
+    runtime.start_tensorflow(0)
+    from orchestrator.launch import Launch
+    from orchestrator.loop import meta_train
+    from orchestrator.outer import OuterUpdate
+    from orchestrator.pool import InProcessPool
+    from workers.block import BlockRunner
+    from workers.policies import practice
+    from workers.tasks.registry import make_family
+
+    config = config.model_copy(
+        update={"outer": config.outer.model_copy(update={"steps": arguments.rounds + 1})}
+    )
+    acting, gathering, whole, num_steps = Stopwatch(), Stopwatch(), Stopwatch(), [0]
+
+    def counted(*given: Any) -> Any:
+        rollout = roll_out(*given)
+        num_steps[0] += int(rollout.taken.sum())
+        return rollout
+
+    roll_out = practice.roll_out
+    practice.roll_out = acting.around(counted)  # type: ignore[assignment]
+    practice.Practice.gather = gathering.around(practice.Practice.gather)  # type: ignore[method-assign]
+    family = make_family(config.task)
+    bare = bare_stepping(config, family)
+    run = Launch(config, family, InProcessPool(BlockRunner(config.worker, family)), "")
+    outer = OuterUpdate(config.outer, run.initial_state())
+    steps = meta_train(config, family, run.pool, outer)
+    found: dict[str, list[Any]] = {"bare": [], "acting": [], "gathering": [], "whole": []}
+    watches = {"acting": acting, "gathering": gathering, "whole": whole}
+    for number in range(arguments.rounds + 1):
+        num_steps[0] = 0
+        whole.around(next)(steps)
+        spent = {name: watch.take() / num_steps[0] for name, watch in watches.items()}
+        if number:  # the first compiles
+            for name, seconds in {**spent, "bare": bare()}.items():
+                found[name].append(seconds)
+    tell(found, num_steps[0])
+
+
+def bare_stepping(config: Any, family: Any) -> Callable[[], Any]:
+    """A function to seconds per environment step, of one block's environments without a policy."""
+    from workers.protocol import Draw
+
+    num_tasks, num_episodes = config.workers.block_size, config.task.shots
+    specs = family.sample(Draw(0, "test", 0), 0, num_tasks, 0, 0)
+    generators = [np.random.default_rng(task) for task in range(num_tasks)]
+    environments = family.environments(specs, num_episodes, generators)
+    own = getattr(environments, "_environments", None)
+    shape = (config.task.horizon, num_tasks, num_episodes)
+    actions = family.random_actions(np.random.default_rng(0), shape)
+
+    def vectorized() -> Any:
+        environments.reset()
+        before = _now()
+        for each in actions:
+            environments.step(each)
+        return (_now() - before) / np.prod(shape)
+
+    def one_by_one() -> Any:
+        environments.reset()
+        ready = [family._actions.given(each) for each in actions]
+        taken, over, before = 0, [False] * len(own), _now()
+        for given in ready:
+            for number, environment in enumerate(own):
+                if not over[number]:
+                    _, _, terminated, truncated, _ = environment.step(given[number])
+                    over[number] = terminated or truncated
+                    taken += 1
+        return (_now() - before) / taken
+
+    return vectorized if own is None else one_by_one
+
+
+def tell(found: dict[str, list[Any]], num_steps: int) -> None:
+    """Print the table."""
+    print(f"{num_steps} environment steps in a meta-training step")
+    for name, seconds in found.items():
+        processor, clock = np.median(1 / np.array(seconds), axis=0)
+        ratios = np.array([bare / each for bare, each in zip(found["bare"], seconds, strict=True)])
+        of_processor, of_clock = (statistics.median(column) for column in ratios.T)
+        print(
+            f"{name}: {processor:.0f} steps/s of processor time, {of_processor:.2f} x; "
+            f"{clock:.0f} by the clock, {of_clock:.2f} x"
+        )
+
+
+def _now() -> Any:
+    return np.array([time.process_time(), time.perf_counter()])
+
+
+if __name__ == "__main__":
+    main()
