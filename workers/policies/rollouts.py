@@ -50,8 +50,12 @@ def roll_out(environments: Environments, act: Act, noise: Array) -> Rollout:
         seen = (observations, outputs, actions, rewards, np.ones(going.shape))
         if not arrays:
             arrays = [_room_for(each, horizon) for each in seen]
+        whole = bool(going.all())
         for array, each in zip(arrays, seen, strict=True):
-            array[:, :, time][going] = each[going]
+            if whole:  # the usual case; a mask costs more than the rest of this
+                array[:, :, time] = each
+            else:
+                array[:, :, time][going] = each[going]
         observations, going = now, going & ~over
         if not going.any():
             break
