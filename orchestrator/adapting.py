@@ -10,14 +10,17 @@ from orchestrator.artefact import Artefact
 from orchestrator.evaluate import BY_BATCH
 from workers.errors import NonFiniteError
 from workers.protocol import Array, Recipe
+from workers.scores import ACTING
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tensors import Shape
 
 
 def worker_settings(source: Artefact) -> WorkerSettings:
-    """What a block runner of handed-over tasks is made from."""
+    """What a block runner of handed-over tasks is made from; a policy's are environments."""
     worker = source.config.worker
+    if source.examples.loss in ACTING:
+        return worker
     return worker.model_copy(update={"task": source.examples})
 
 

@@ -16,15 +16,35 @@ Source = Annotated[
 def adapt(
     source: Source,
     support: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="FILE",
             help="Examples with what is right: a folder of class folders, a zip, a CSV or Parquet "
             "file; or texts, a line each in a .txt file.",
         ),
-    ],
+    ] = None,
     query: Annotated[
         str | None, typer.Option(metavar="FILE", help="What to predict: the same, labelled or not.")
+    ] = None,
+    env: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENV",
+            help="Of a policy: what to act in, a name of gymnasium's or MODULE:CLASS; of a run of "
+            "navigation: navigation.",
+        ),
+    ] = None,
+    env_arg: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Attribute of ENV, or argument of its constructor; of navigation goal=X,Y; "
+            "repeatable.",
+        ),
+    ] = None,
+    episodes: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="To learn from at each inner step. Default: as evaluated."),
     ] = None,
     generate: Annotated[
         int | None,
@@ -37,7 +57,7 @@ def adapt(
     top_k: Annotated[
         int | None, typer.Option(metavar="K", help="Draw among the K likeliest tokens only.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the draws, or of the episodes.")] = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the predictions as .parquet.")
     ] = None,
@@ -78,7 +98,7 @@ def adapt(
         bool, typer.Option("--verbose", help="Show TensorFlow's and Ray's messages.")
     ] = False,
 ) -> None:
-    """Adapt a trained run to a few examples of your own, and predict."""
+    """Adapt a trained run to a few examples of your own, and predict; or a policy to ENV."""
     from orchestrator.commands import adapt_command
     from orchestrator.examples.examples import Columns
 
@@ -93,6 +113,10 @@ def adapt(
             query=query,
             columns=Columns(inputs, target_column, task_column),
             generate=texts,
+            env=env,
+            env_args=tuple(env_arg or ()),
+            episodes=episodes,
+            seed=seed,
             inner_steps=inner_steps,
             inner_lr=inner_lr,
             statistics=statistics,

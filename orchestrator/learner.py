@@ -2,10 +2,10 @@
 
 import functools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -14,24 +14,32 @@ from orchestrator import artefact
 from orchestrator.adapting import (
     change,
     check_model,
-    check_model_file,
     check_weights,
     diverged,
-    probabilities,
     with_model_in,
     with_statistics,
     worker_settings,
 )
 from orchestrator.artefact import Artefact
 from orchestrator.examples.registry import READERS
-from orchestrator.own_tasks import OwnTask, as_indices, classes_of, specs_of
+from orchestrator.own_tasks import (
+    OwnTask,
+    as_indices,
+    classes_of,
+    first_of,
+    names_of,
+    specs_of,
+)
+from orchestrator.predictor import Predictor
 from workers import runtime
 from workers.errors import MetatrainError
 from workers.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
 from workers.scores import CLASSIFYING
 
 if TYPE_CHECKING:
+    from orchestrator.policy import Policy
     from orchestrator.text_predictor import TextPredictor
+    from workers.tasks.live import LiveEnvironment
 
 
 class Learner:
@@ -124,10 +132,10 @@ class Learner:
         labels: Array | None = None
         classes = None
         if self.classifies:
-            texts = _names(targets)
+            texts = names_of(targets)
             classes = classes_of(self._artefact.examples, texts)
             own = as_indices(texts, classes)
-            labels = np.array([_first(targets, texts, name) for name in classes])
+            labels = np.array([first_of(targets, texts, name) for name in classes])
         else:
             own = self._values(targets)
         task = OwnTask("", classes, examples, own, examples[:1], None, np.arange(1))
@@ -153,6 +161,44 @@ class Learner:
                 "needed"
             )
         return found
+
+    def adapt_to(
+        self,
+        environment: Any,
+        arguments: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        episodes: int | None = None,
+        inner_steps: int | None = None,
+        inner_lr: float | None = None,
+        seed: int = 0,
+    ) -> "Policy":
+        """Let a run's policy make episodes in an environment, and take inner steps, by turns.
+
+        Args:
+          environment: a name that gymnasium knows, "module:Class", a function or class that makes
+            environments, or one of them, in which episodes then come one after another; of a run of
+            navigation "navigation".
+          arguments: attributes of the environment, or arguments of its constructor; of navigation
+            {"goal": (x, y)}.
+          episodes: to learn from at each inner step, >= 1; None: as in the run's evaluation.
+          inner_steps, inner_lr: instead of those that validation chose; >= 0, > 0.
+          seed: of all that happens in the episodes, 0 to 2^32 - 1.
+        Raises:
+          ValueError: the run is no policy, or the environment none that it can act in.
+          NonFiniteError: the inner loop diverged. TaskError: the environment raised.
+        """
+        from orchestrator.own_environment import open_environment
+        from orchestrator.policy import check_seed, recipe_of
+
+        recipe = recipe_of(self._artefact, inner_steps, inner_lr, episodes)
+        family = open_environment(self._artefact, environment, arguments)
+        return self.practise_in(family, recipe, check_seed(seed))
+
+    def practise_in(self, family: "LiveEnvironment", recipe: Recipe, seed: int) -> "Policy":
+        """As `adapt_to`, in an environment that is open."""
+        from orchestrator.policy import Policy
+
+        return Policy(self._artefact, self._settings, family, recipe, seed)
 
     def run(self, kind: Kind, task: OwnTask, recipe: Recipe) -> dict[str, Array]:
         """What a block of this one task gives, without the task axis."""
@@ -203,87 +249,3 @@ class Learner:
             if self._artefact.model is not None:
                 settings = with_model_in(settings, Path(folder), self._artefact.model)
             return save_plain(settings, self._family, adapted, seen, file)
-
-
-class Predictor:
-    """A model adapted to one task.
-
-    classes: of the task, in the order of the outputs; None in regression. recipe: how it adapted.
-    """
-
-    def __init__(self, learner: Learner, task: OwnTask, recipe: Recipe, classes: Array | None):
-        self._learner, self._task = learner, task
-        self.recipe, self.classes = recipe, classes
-        found = learner.run("adapt", learner.assemble(task), recipe)
-        self._adapted = Adapted(found["theta"], found["statistics"])
-
-    def predict(self, inputs: Any) -> Array:
-        """A class for each input, or values float32 [n, num_outputs]."""
-        if self.classes is None:
-            return self._learner.values(self._outputs(inputs))
-        best: Array = self.classes[self.predict_proba(inputs).argmax(-1)]
-        return best
-
-    def predict_proba(self, inputs: Any) -> Array:
-        """Probabilities of the classes, float32 [n, classes].
-
-        Raises:
-          ValueError: the task has no classes.
-        """
-        if self.classes is None:
-            raise ValueError("values have no probabilities; use predict")
-        return probabilities(self._outputs(inputs), len(self.classes))
-
-    def by_inner_step(self, inputs: Any) -> Array:
-        """Probabilities, or values, after 0, 1, ..., recipe.inner_steps steps: [steps + 1, n, ...].
-
-        Where they still move much from one step to the next, a few examples decide little.
-        """
-        outputs = self._learner.run("predict", self._asking(inputs), self.recipe)["outputs"]
-        if self.classes is None:
-            return self._learner.values(outputs)
-        return probabilities(outputs, len(self.classes))
-
-    def save(self, file: str | Path, inputs: Any = None) -> None:
-        """Write a .keras file that plain Keras loads; it answers in logits, or values.
-
-        Args:
-          inputs: those whose statistics a batch normalization keeps, if there is one; unset: the
-            support set's.
-        Raises:
-          ValueError: `file` exists, or does not end in .keras.
-        """
-        path = check_model_file(Path(file).expanduser())
-        asked = self._task.support_inputs if inputs is None else self._learner.read_inputs(inputs)
-        task = replace(self._task, query_inputs=asked)
-        seen = self._learner.assemble(task).query_inputs
-        self._learner.save(self._adapted, seen, path)
-
-    def _outputs(self, inputs: Any) -> Array:
-        return self._learner.answer(self._adapted, self._asking(inputs))
-
-    def _asking(self, inputs: Any) -> OwnTask:
-        asked = self._learner.read_inputs(inputs)
-        task = replace(self._task, query_inputs=asked, rows=np.arange(len(asked)))
-        return self._learner.assemble(task)
-
-
-def _names(targets: Any) -> list[str]:
-    """Classes by name.
-
-    Raises:
-      ValueError: they are not one for each example, or one is missing.
-    """
-    if np.ndim(targets) != 1:
-        raise ValueError(
-            f"targets of shape {list(np.shape(targets))}; a class for each input is needed, [n]"
-        )
-    for place, target in enumerate(targets):
-        if target is None or target != target:  # NaN
-            raise ValueError(f"targets[{place}] is {target}; every example needs a class")
-    return [str(target) for target in np.asarray(targets)]
-
-
-def _first(targets: Any, texts: Sequence[str], name: str) -> Any:
-    """A class as the user gave it; by its name, where no example is of it."""
-    return np.asarray(targets)[texts.index(name)] if name in texts else name

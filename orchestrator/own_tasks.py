@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -102,6 +103,27 @@ def as_indices(labels: Sequence[str], classes: Sequence[str]) -> Array:
     """int32 [n]."""
     place = {name: i for i, name in enumerate(classes)}
     return np.array([place[label] for label in labels], np.int32)
+
+
+def names_of(targets: Any) -> list[str]:
+    """Classes by name.
+
+    Raises:
+      ValueError: they are not one for each example, or one is missing.
+    """
+    if np.ndim(targets) != 1:
+        raise ValueError(
+            f"targets of shape {list(np.shape(targets))}; a class for each input is needed, [n]"
+        )
+    for place, target in enumerate(targets):
+        if target is None or target != target:  # NaN
+            raise ValueError(f"targets[{place}] is {target}; every example needs a class")
+    return [str(target) for target in np.asarray(targets)]
+
+
+def first_of(targets: Any, texts: Sequence[str], name: str) -> Any:
+    """A class as the user gave it; by its name, where no example is of it."""
+    return np.asarray(targets)[texts.index(name)] if name in texts else name
 
 
 def _known(labels: Sequence[str], classes: list[str], query: Examples, rows: Array) -> Array:

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.learner import Learner, Predictor
+from orchestrator.learner import Learner
 from orchestrator.own_tasks import OwnTask
+from orchestrator.predictor import Predictor
 from workers.bits import bits_of_texts
 from workers.protocol import Array, Recipe
 

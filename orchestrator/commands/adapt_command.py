@@ -20,6 +20,7 @@ from orchestrator.examples.registry import READERS
 from orchestrator.own_tasks import OwnTask, make_tasks
 from orchestrator.predictions import Predictions, as_table
 from workers.protocol import Adapted, Recipe
+from workers.scores import ACTING
 
 # Answers that differ by less are told to be the same.
 _SAME = 1e-3
@@ -41,10 +42,14 @@ class Request:
     """What was asked for on the command line."""
 
     source: str
-    support: str
+    support: str | None
     query: str | None
     columns: Columns
     generate: Generate | None = None
+    env: str | None = None
+    env_args: Sequence[str] = ()
+    episodes: int | None = None
+    seed: int = 0
     inner_steps: int | None = None
     inner_lr: float | None = None
     statistics: str | None = None
@@ -66,6 +71,12 @@ def execute(request: Request) -> None:
     if request.save_model is not None and request.save_model.exists():
         raise ValueError(f"--save-model {request.save_model} exists; give another name")
     source = with_statistics(artefact.load(request.source), request.statistics)
+    if request.env is not None or source.examples.loss in ACTING:
+        from orchestrator.commands import environment_command
+
+        environment_command.execute(request, source)
+        return
+    _check_examples(request)
     config, _ = configuration.load(source.config, [f"workers.count={request.workers}"])
     check_machine(config)
     source = replace(source, config=config)
@@ -98,9 +109,17 @@ def execute(request: Request) -> None:
             _save_models(launched, source.state.weights, recipe, predictions, files, reader)
 
 
+def _check_examples(request: Request) -> None:
+    if request.support is None:
+        raise ValueError("there is nothing to adapt to; give --support FILE")
+    if request.env_args or request.episodes is not None:
+        raise ValueError("--env-arg and --episodes are of an environment; give --env ENV too")
+
+
 def _read(request: Request, source: Artefact, reader: Reader) -> tuple[Examples, list[OwnTask]]:
     if request.query is None:
         raise ValueError("there is nothing to predict; give --query FILE")
+    assert request.support is not None
     support = reader.read(request.support, "support", request.columns)
     query = reader.read(request.query, "query", request.columns)
     tasks = make_tasks(source.examples, support, query)

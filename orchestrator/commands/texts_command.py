@@ -74,6 +74,7 @@ def _read(
     request: Request, source: Artefact, reader: Reader
 ) -> tuple[Examples | None, list[OwnTask]]:
     """The query set, and the tasks; without one, the support set stands for it."""
+    assert request.support is not None
     support = reader.read(request.support, "support", request.columns)
     query = None
     if request.query is not None:

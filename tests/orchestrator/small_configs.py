@@ -46,6 +46,18 @@ NAVIGATION: dict[str, Any] = {
         "later_lr": 0.5,
     },
 }
+GYM: dict[str, Any] = {
+    **NAVIGATION,
+    "task": {
+        **NAVIGATION["task"],
+        "kind": "gym",
+        "environment": "small_gym:Slope",
+        "folder": str(Path(__file__).parents[1] / "workers"),
+        "vary": {"steepness": {"uniform": [0.0, 1.0]}},
+    },
+}
+#: Actions are a few.
+SWITCH = ["task.environment=small_gym:Switch", "model.kind=mlp", "model.hidden=[6]", "task.vary={}"]
 REPTILE = ["algorithm.kind=reptile", "outer.optimizer=sgd", "outer.lr=0.5"]
 REPTILE_ADAM = [
     *REPTILE,
@@ -67,6 +79,10 @@ def sinusoid(*overrides: str) -> MetaConfig:
 
 def navigation(*overrides: str) -> MetaConfig:
     return changed(NAVIGATION, *overrides)
+
+
+def gym(*overrides: str) -> MetaConfig:
+    return changed(GYM, *overrides)
 
 
 def images(source: Path, cache: Path, *overrides: str) -> MetaConfig:

@@ -20,7 +20,7 @@ from workers.meta import theta_layout
 from workers.policies.distributions import Gaussian
 from workers.policies.loss import make_objective
 from workers.policies.moves import part
-from workers.policies.rollouts import roll_out
+from workers.policies.rollouts import act_in
 from workers.protocol import Recipe
 from workers.settings.algorithms import (
     AnilAlgorithm,
@@ -223,16 +223,16 @@ def act(observations, noise):
 
 
 def test_nothing_is_recorded_once_an_episode_is_over():
-    found = roll_out(Countdown(), act, np.ones((1, 4, 6, 1), np.float32))
+    found = act_in(Countdown(), act, np.ones((1, 4, 6, 1), np.float32))
     np.testing.assert_array_equal(found.taken[0].sum(-1), [1, 2, 3, 4])
     np.testing.assert_array_equal(found.rewards[0, 2], [1, 2, 3, 0, 0, 0])
     np.testing.assert_array_equal(found.observations[0, 3, :, 0], [0, 1, 2, 3, 0, 0])
     np.testing.assert_array_equal(found.outputs[0, 1, :, 0], [7, 7, 0, 0, 0, 0])
-    np.testing.assert_allclose(found.returns, [(1 + 3 + 6 + 10) / 4])
+    np.testing.assert_allclose(found.returns, [[1, 3, 6, 10]])
 
 
 def test_what_an_environment_gives_after_the_end_does_not_matter():
-    roll_out(Countdown("late"), act, np.ones((1, 4, 6, 1), np.float32))
+    act_in(Countdown("late"), act, np.ones((1, 4, 6, 1), np.float32))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_what_an_environment_gives_after_the_end_does_not_matter():
 )
 def test_rewards_and_observations_that_are_not_finite_are_refused(broken, told):
     with pytest.raises(ValueError, match=told):
-        roll_out(Countdown(broken), act, np.ones((1, 4, 6, 1), np.float32))
+        act_in(Countdown(broken), act, np.ones((1, 4, 6, 1), np.float32))
 
 
 def test_the_task_whose_environment_fails_is_named():

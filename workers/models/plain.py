@@ -13,13 +13,20 @@ from workers.meta import Layout, make_test_model
 from workers.models import normalization as ours
 from workers.models.functional import FunctionalModel
 from workers.models.fused_batch_norm import EPSILON
+from workers.models.gaussian_mlp import GaussianHead
+from workers.policies.views import FARTHEST, View
 from workers.protocol import Adapted, Array
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 
 
 def save_plain(
-    settings: WorkerSettings, family: TaskFamily, adapted: Adapted, seen: Array, file: Path
+    settings: WorkerSettings,
+    family: TaskFamily,
+    adapted: Adapted,
+    seen: Array,
+    file: Path,
+    view: View | None = None,
 ) -> Array:
     """Write a .keras file; what the model in it, loaded again, answers to `seen`.
 
@@ -27,12 +34,14 @@ def save_plain(
     by those of the batch itself, the file keeps the statistics of `seen`.
 
     Args:
-      seen: float32 [n, *input_shape].
+      seen: float32 [n, *input_shape]. view: of one task, what the model sees in place of inputs.
     """
     fresh = make_test_model(settings, family)
     model = plain(_filled(fresh, adapted))
     if settings.model.statistics != "running":
         _keep_statistics(model, tf.constant(seen))
+    if view is not None and view.mean is not None:
+        model = _looking_through(view, model)
     loaded = save_and_load(model, file)
     outputs: Array = np.asarray(loaded(tf.constant(seen), training=False))
     return outputs
@@ -58,8 +67,8 @@ def save_and_load(model: keras.Model, file: Path) -> Any:
 
 
 def plain(model: keras.Model) -> keras.Model:
-    """The same model with Keras' own normalization layers in place of ours."""
-    if not any(isinstance(layer, ours.Normalization) for layer in model.layers):
+    """The same model with Keras' own layers in place of ours."""
+    if not any(isinstance(layer, ours.Normalization | GaussianHead) for layer in model.layers):
         return model
     clone = keras.models.clone_model(model, clone_function=_counterpart)
     for theirs, layer in zip(model.layers, clone.layers, strict=True):
@@ -69,8 +78,21 @@ def plain(model: keras.Model) -> keras.Model:
             values = [np.broadcast_to(value, layer.gamma.shape) for value in values]
         elif isinstance(layer, keras.layers.BatchNormalization) and len(values) == 2:
             values += layer.get_weights()[2:]
+        elif isinstance(theirs, GaussianHead):
+            kernel, bias, log_std = values
+            values = [np.hstack([kernel, np.zeros_like(kernel)]), np.hstack([bias, log_std])]
         layer.set_weights(values)
     return clone
+
+
+def _looking_through(view: View, model: keras.Model) -> keras.Model:
+    """The same model of inputs as they are."""
+    assert view.mean is not None
+    assert view.deviation is not None
+    mean, deviation = view.mean[0], view.deviation[0]
+    inputs = keras.Input(mean.shape)
+    scaled = keras.layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist())(inputs)
+    return keras.Model(inputs, model(keras.ops.clip(scaled, -FARTHEST, FARTHEST)))
 
 
 def _counterpart(layer: Any) -> Any:
@@ -82,6 +104,8 @@ def _counterpart(layer: Any) -> Any:
     if isinstance(layer, ours.LayerNormalization):
         axes = list(range(1, len(layer.input.shape)))
         return keras.layers.LayerNormalization(axis=axes, **options)
+    if isinstance(layer, GaussianHead):
+        return keras.layers.Dense(2 * layer.num_actions, name=layer.name)
     return type(layer).from_config(layer.get_config())
 
 

@@ -1,6 +1,6 @@
 """Tasks whose examples the learner makes itself: rollouts and inner steps by turns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import tensorflow as tf
 from workers.algorithms.algorithm import Start
 from workers.algorithms.registry import ALGORITHMS
 from workers.compiled import Compiled
+from workers.errors import NonFiniteError
 from workers.inner import Learner, inner_step
 from workers.losses import Objective
 from workers.meta import carry_layout, theta_layout
@@ -93,7 +94,10 @@ class Practice:
         Returns:
           "evaluate": "return", [tasks, inner_steps + 1]: the mean over episodes. "predict":
           "outputs", what was observed, as the environment says it, [tasks, inner_steps + 1,
-          episodes, horizon, ...], NaN once an episode is over.
+          episodes, horizon, ...], NaN once an episode is over. "adapt": "return" of each episode,
+          [tasks, inner_steps + 1, episodes], and what each task was adapted to, see `Adapted`.
+        Raises:
+          NonFiniteError: "adapt" came to weights that are not finite.
         """
         recipe, task = block.recipe, self._task
         assert recipe is not None
@@ -102,15 +106,18 @@ class Practice:
         for step in range(recipe.inner_steps + 1):
             number = recipe.queries or task.queries
             after = self._roll_out(learner, view, block.specs, step, _QUERY, number)
-            records.append(after.returns if block.kind == "evaluate" else _observed(after))
+            records.append(_RECORDS[block.kind](after))
             if step < recipe.inner_steps:
                 number = recipe.shots or task.shots
                 episodes = self._roll_out(learner, view, block.specs, step, _SUPPORT, number)
                 support = self._examples(episodes, view)
                 rate = recipe.inner_lr * (recipe.later_lr if step else 1)
                 learner = self._step(constants, learner, support, step, rate)
-        name = "return" if block.kind == "evaluate" else "outputs"
-        return {name: np.stack(records, axis=1)}
+                if block.kind == "adapt":
+                    _check_finite(learner, step, rate)
+        name = "outputs" if block.kind == "predict" else "return"
+        found = {name: np.stack(records, axis=1)}
+        return found if block.kind != "adapt" else {**found, **self._hand_over(learner)}
 
     def _begin(self, constants: Constants, block: Block) -> tuple[Learner, View]:
         """What the tasks start from, with a task axis in front, and how they are seen."""
@@ -125,14 +132,13 @@ class Practice:
         generators = streams(specs, 2 * step + role)
         shape = (num_episodes, self._family.horizon)
         noise = np.stack([self._distribution.noise(rng, shape) for rng in generators])
-        environments = self._family.environments(specs, num_episodes, generators)
 
         def act(observations: Array, noise: Array) -> tuple[Array, Array]:
             given = tf.constant(view(observations)), tf.constant(noise)
             outputs, actions = self._act(observations.shape, learner, *given)
             return outputs.numpy(), actions.numpy()
 
-        return roll_out(environments, act, noise)
+        return roll_out(self._family, specs, generators, act, noise)
 
     def _examples(self, episodes: Rollout, view: View) -> tuple[Array, Array]:
         """Episodes as inputs and targets, [tasks, episodes * horizon, ...]."""
@@ -159,6 +165,20 @@ class Practice:
         given = [tf.constant(array) for array in examples]
         rate, number = tf.constant(inner_lr, tf.float32), tf.constant(step)
         return self._adapt(examples[0].shape, *constants, rate, learner, *given, number)
+
+    def _hand_over(self, learner: Learner) -> dict[str, Array]:
+        """Weights and running statistics, flat, [tasks, ...]."""
+        num_tasks = learner.theta[0].shape[0]
+
+        def flat(arrays: Sequence[tf.Tensor]) -> Array:
+            parts = [np.reshape(array.numpy(), (num_tasks, -1)) for array in arrays]
+            joined: Array = np.concatenate([np.zeros((num_tasks, 0), np.float32), *parts], axis=1)
+            return joined
+
+        return {
+            "theta": flat(learner.theta),
+            "statistics": flat(self._model.statistics(learner.state)),
+        }
 
     def _start_graph(
         self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor, tasks: tf.Tensor
@@ -233,3 +253,19 @@ def _observed(episodes: Rollout) -> Array:
     taken = episodes.taken.reshape(*episodes.taken.shape, *[1] * axes)
     observed: Array = np.where(taken == 1, episodes.observations, np.float32(np.nan))
     return observed
+
+
+def _check_finite(learner: Learner, step: int, rate: float) -> None:
+    if not all(np.isfinite(array.numpy()).all() for array in learner.theta):
+        raise NonFiniteError(
+            f"the policy is not finite after {step + 1} inner steps, the last of rate {rate:g}; "
+            "lower --inner-lr, or look for outlandish rewards"
+        )
+
+
+#: What is kept of the episodes after each inner step, by the kind of block.
+_RECORDS: dict[str, Callable[[Rollout], Array]] = {
+    "evaluate": lambda episodes: np.mean(episodes.returns, axis=-1),
+    "predict": _observed,
+    "adapt": lambda episodes: episodes.returns,
+}

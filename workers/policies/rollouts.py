@@ -1,13 +1,13 @@
 """Episodes: a policy acts in environments until they are over."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.protocol import Array
-from workers.tasks.environments import Environments, Moved
+from workers.protocol import Array, Specs
+from workers.tasks.environments import EnvironmentFamily, Environments, Moved
 
 #: (observations [tasks, episodes, ...], noise [tasks, episodes, ...]) -> (outputs, actions).
 Act = Callable[[Array, Array], tuple[Array, Array]]
@@ -27,12 +27,37 @@ class Rollout(NamedTuple):
 
     @property
     def returns(self) -> NDArray[np.float64]:
-        """The mean over episodes of the sum of rewards, [tasks]."""
+        """The sum of each episode's rewards, [tasks, episodes]."""
         each: NDArray[np.float64] = np.sum(self.rewards, axis=-1, dtype=np.float64)
-        return np.mean(each, axis=-1)
+        return each
 
 
-def roll_out(environments: Environments, act: Act, noise: Array) -> Rollout:
+def roll_out(
+    family: EnvironmentFamily,
+    specs: Specs,
+    generators: Sequence[np.random.Generator],
+    act: Act,
+    noise: Array,
+) -> Rollout:
+    """Episodes in the environments of some tasks, side by side where there are as many.
+
+    Args:
+      generators: what each task's environments are seeded from. noise: see `act_in`.
+    Raises:
+      ValueError: an observation or a reward is not finite.
+    """
+    num_episodes = noise.shape[1]
+    at_once = num_episodes if family.side_by_side else 1
+    parts = []
+    for lo in range(0, num_episodes, at_once):
+        environments = family.environments(specs, at_once, generators)
+        parts.append(act_in(environments, act, noise[:, lo : lo + at_once]))
+    if len(parts) == 1:
+        return parts[0]
+    return Rollout(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
+
+
+def act_in(environments: Environments, act: Act, noise: Array) -> Rollout:
     """Act until every episode is over, or for as long as there is noise.
 
     Args:

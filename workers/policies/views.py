@@ -1,7 +1,7 @@
 """What a policy sees: observations, normalized by what a task's own random episodes showed."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +10,34 @@ from workers.policies.rollouts import roll_out
 from workers.protocol import Array, Specs
 from workers.tasks.environments import EnvironmentFamily
 
-#: From observations [tasks, ...any, *input_shape] to what a policy sees of them, float32.
-View = Callable[[Array], Array]
-
 # A number that hardly varies keeps its unit: its noise would else drown the others.
 _STILL = 1e-4
 # What random actions seldom lead to must not overwhelm a policy.
-_FARTHEST = 10.0
+FARTHEST = 10.0
 # Beside those of inner steps, which count up from 0.
 _STREAM = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """From observations [tasks, ...any, *input_shape] to what a policy sees of them, float32.
+
+    mean, deviation: float32 [tasks, *input_shape]; None: seen as they are.
+    """
+
+    mean: NDArray[np.float32] | None = None
+    deviation: NDArray[np.float32] | None = None
+
+    def __call__(self, observations: Array) -> Array:
+        """Normalized, and cut off where random actions hardly ever led."""
+        if self.mean is None or self.deviation is None:
+            return observations
+        num_tasks, *shape = self.mean.shape
+        ones = [1] * (observations.ndim - self.mean.ndim)
+        centred = np.asarray(observations, np.float32) - self.mean.reshape(num_tasks, *ones, *shape)
+        seen = centred / self.deviation.reshape(num_tasks, *ones, *shape)
+        cut: Array = np.clip(seen, -FARTHEST, FARTHEST)
+        return cut
 
 
 def view_of(family: EnvironmentFamily, specs: Specs, num_episodes: int) -> View:
@@ -30,12 +49,11 @@ def view_of(family: EnvironmentFamily, specs: Specs, num_episodes: int) -> View:
       ValueError: an observation or a reward is not finite.
     """
     if not num_episodes:
-        return _as_they_are
+        return View()
     generators = streams(specs, _STREAM)
     shape = (num_episodes, family.horizon)
     actions = np.stack([family.random_actions(rng, shape) for rng in generators])
-    environments = family.environments(specs, num_episodes, generators)
-    episodes = roll_out(environments, _whatever, actions)
+    episodes = roll_out(family, specs, generators, _whatever, actions)
     # Task by task: how numpy adds depends on an array's shape.
     seen = [
         observations[taken == 1].astype(np.float64)
@@ -44,7 +62,7 @@ def view_of(family: EnvironmentFamily, specs: Specs, num_episodes: int) -> View:
     mean = np.stack([each.mean(0) for each in seen])
     deviation = np.stack([each.std(0) for each in seen])
     deviation[deviation < _STILL] = 1
-    return partial(_normalized, mean.astype(np.float32), deviation.astype(np.float32))
+    return View(mean.astype(np.float32), deviation.astype(np.float32))
 
 
 def streams(specs: Specs, number: int) -> Sequence[np.random.Generator]:
@@ -53,22 +71,6 @@ def streams(specs: Specs, number: int) -> Sequence[np.random.Generator]:
         np.random.Generator(np.random.Philox(key=np.array([seed, number], np.uint64)))
         for seed in specs["rollouts"]
     ]
-
-
-def _normalized(
-    mean: NDArray[np.float32], deviation: NDArray[np.float32], observations: Array
-) -> Array:
-    num_tasks, *shape = mean.shape
-    ones = [1] * (observations.ndim - mean.ndim)
-    centred = np.asarray(observations, np.float32) - mean.reshape(num_tasks, *ones, *shape)
-    seen: Array = np.clip(
-        centred / deviation.reshape(num_tasks, *ones, *shape), -_FARTHEST, _FARTHEST
-    )
-    return seen
-
-
-def _as_they_are(observations: Array) -> Array:
-    return observations
 
 
 def _whatever(observations: Array, actions: Array) -> tuple[Array, Array]:

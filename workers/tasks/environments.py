@@ -35,9 +35,11 @@ class EnvironmentFamily(TaskFamily, Protocol):
     """A distribution over environments. `build` gives what a picture needs of a task.
 
     Specs hold "rollouts", uint64 [tasks]: the seed of all that happens in a task's episodes.
+    side_by_side: whether several episodes can go on at the same time; else one after another.
     """
 
     horizon: int
+    side_by_side: bool
 
     def environments(
         self, specs: Specs, num_episodes: int, generators: Sequence[np.random.Generator]

@@ -1,6 +1,5 @@
 """Environments of gymnasium, or of the user's own with its interface, whose physics vary."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,9 +8,17 @@ import numpy as np
 from workers.protocol import Array, Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.environments import GymTask, Varied
-from workers.tasks.environments import Environments, Moved
-from workers.tasks.gym_source import digest, import_gymnasium, make_first, maker_of
-from workers.tasks.spaces import Actions, look_at_actions, look_at_observations
+from workers.tasks.environments import Environments
+from workers.tasks.gym_episodes import GymEpisodes
+from workers.tasks.gym_source import (
+    Source,
+    check_argument,
+    digest,
+    import_gymnasium,
+    make_first,
+    maker_of,
+)
+from workers.tasks.spaces import look_at_actions, look_at_observations
 from workers.tasks.words import Words
 
 _PREFIX = "varied/"
@@ -21,6 +28,7 @@ class GymFamily:
     """A task is an environment whose attributes, or constructor's arguments, are drawn."""
 
     picture = "observed"
+    side_by_side = True
     num_train_classes: int | None = None
     num_tokens: int | None = None
 
@@ -33,16 +41,18 @@ class GymFamily:
         """
         import_gymnasium()
         self._settings, self.horizon = settings, settings.horizon
-        self._make = maker_of(settings)
-        first = make_first(settings, self._make, settings.arguments)
-        self.input_shape = look_at_observations(settings, first.observation_space)
-        self._actions = look_at_actions(settings, first.action_space)
+        source = Source(settings.environment, settings.folder)
+        self._make = maker_of(source)
+        first = make_first(source, self._make, settings.arguments)
+        self.input_shape = look_at_observations(settings.environment, first.observation_space)
+        self._actions = look_at_actions(settings.environment, first.action_space)
         self.loss: LossName = self._actions.loss
         self.num_outputs = self._actions.num_outputs
         self._attributes = [name for name in settings.vary if hasattr(first.unwrapped, name)]
         self._arguments = [name for name in settings.vary if name not in self._attributes]
-        self._check_arguments(first)
-        self.digest = digest(settings, first)
+        for name in self._arguments:
+            check_argument(f"task.vary.{name}", settings.environment, first, name)
+        self.digest = digest(source, first)
         self.preparation: dict[str, Any] = {}
         self._idle: list[Any] = [] if self._arguments else [first]
 
@@ -66,7 +76,7 @@ class GymFamily:
             [self._take(number * num_episodes + i, values) for i in range(num_episodes)]
             for number, values in enumerate(tasks)
         ]
-        return _Episodes(made, seeds, self._actions, self.input_shape)
+        return GymEpisodes(made, seeds, self._actions, self.input_shape)
 
     def random_actions(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
         """Any of a few; numbers evenly within their bounds, or normal where there are none."""
@@ -114,67 +124,6 @@ class GymFamily:
         for name in self._attributes:
             setattr(environment.unwrapped, name, values[name])
         return environment
-
-    def _check_arguments(self, first: Any) -> None:
-        """What is no attribute must be an argument of the constructor."""
-        known = inspect.signature(type(first.unwrapped).__init__).parameters
-        for name in self._arguments:
-            if name not in known:
-                numbers = [
-                    each
-                    for each, value in vars(first.unwrapped).items()
-                    if isinstance(value, int | float) and not each.startswith("_")
-                ]
-                raise ValueError(
-                    f"task.vary.{name}: {self._settings.environment} has no such attribute or "
-                    f"argument; it has {', '.join(numbers) or 'no number to vary'}"
-                )
-
-
-class _Episodes:
-    """Environments of gymnasium side by side, [tasks][episodes]; those that are over rest."""
-
-    def __init__(
-        self,
-        environments: Sequence[Sequence[Any]],
-        seeds: Array,
-        actions: Actions,
-        input_shape: tuple[int, ...],
-    ):
-        self._environments = [each for of_a_task in environments for each in of_a_task]
-        self._actions, self._shape = actions, seeds.shape
-        self._seeds: list[int] = seeds.ravel().tolist()
-        self._seen = np.zeros((len(self._seeds), *input_shape), np.float32)
-        self._over = np.zeros(len(self._seeds), bool)
-
-    def reset(self) -> Array:
-        """Seed and reset all."""
-        self._over[:] = False
-        for number, seed in enumerate(self._seeds):
-            self._seen[number] = self._environments[number].reset(seed=seed)[0]
-        return self._side_by_side(self._seen)
-
-    def step(self, actions: Array) -> Moved:
-        """One step in each that is not over; a time limit of its own ends an episode too."""
-        rewards = np.zeros(len(self._over))
-        given = self._actions.given(actions)
-        # As a list: numpy would make an object of each bit that is looked at.
-        for number, over in enumerate(self._over.tolist()):
-            if over:
-                continue
-            seen, reward, terminated, truncated, _ = self._environments[number].step(given[number])
-            self._seen[number], rewards[number] = seen, reward
-            if terminated or truncated:
-                self._over[number] = True
-        return (
-            self._side_by_side(self._seen),
-            rewards.reshape(self._shape),
-            self._over.reshape(self._shape).copy(),
-        )
-
-    def _side_by_side(self, values: Array) -> Array:
-        """A copy, [tasks, episodes, ...]."""
-        return values.reshape(*self._shape, *values.shape[1:]).copy()
 
 
 def vary(settings: Varied, unit: Array) -> Array:

@@ -6,45 +6,62 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from workers.own_packages import refuse_namesakes
-from workers.settings.environments import GymTask
 
 _INSTALL = "pip install 'metatrain[{extra}]'"
 _OF_MUJOCO = "gymnasium.envs.mujoco"
 
 
-def maker_of(settings: GymTask) -> Callable[..., Any]:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What environment somebody asks for: a name that gymnasium knows, or 'module:Class'.
+
+    folder: that the module is imported from first. where: what the user wrote the name behind.
+    mend: what to do where the module is not in the folder.
+    """
+
+    environment: str
+    folder: str
+    where: str = "task.environment ="
+    mend: str = "set task.folder to where it is"
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.environment!r}"
+
+
+def maker_of(source: Source) -> Callable[..., Any]:
     """A function from constructor arguments to a new environment.
 
     Raises:
       ValueError: there is no such environment, or what it needs is not installed.
     """
     gymnasium = import_gymnasium()
-    module, colon, name = settings.environment.partition(":")
+    module, colon, name = source.environment.partition(":")
     if not colon:
 
         def make(**arguments: Any) -> Any:
-            with _quiet(settings):
-                return gymnasium.make(settings.environment, disable_env_checker=True, **arguments)
+            with _quiet(source):
+                return gymnasium.make(source.environment, disable_env_checker=True, **arguments)
 
         return make
-    found = getattr(_import(module, settings), name, None)
+    found = getattr(_import(module, source), name, None)
     if not callable(found):
-        raise ValueError(f"{_said(settings)}: {module} has no class or function {name!r}")
+        raise ValueError(f"{source}: {module} has no class or function {name!r}")
 
     def make_own(**arguments: Any) -> Any:
-        with _quiet(settings):
+        with _quiet(source):
             return found(**arguments)
 
     return make_own
 
 
-def make_first(settings: GymTask, make: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    """An environment to look at.
+def make_first(said: object, make: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    """An environment to look at; `said`: what the user calls it.
 
     Raises:
       ValueError: it cannot be had; says what to install where something is missing.
@@ -53,28 +70,45 @@ def make_first(settings: GymTask, make: Callable[..., Any], arguments: dict[str,
     try:
         environment = make(**arguments)
     except gymnasium.error.DependencyNotInstalled as error:
-        raise _lacks(settings, error) from error
+        raise _lacks(said, error) from error
     except (Exception, SystemExit) as error:
         given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         raise ValueError(
-            f"{_said(settings)} cannot be made with ({given}): {type(error).__name__}: "
+            f"{said} cannot be made with ({given}): {type(error).__name__}: "
             f"{' '.join(str(error).split())[:200]}"
         ) from error
     if not hasattr(environment, "step") or not hasattr(environment, "unwrapped"):
-        raise ValueError(
-            f"{_said(settings)} gave a {type(environment).__name__}, not a gymnasium.Env"
-        )
+        raise ValueError(f"{said} gave a {type(environment).__name__}, not a gymnasium.Env")
     return environment
 
 
-def digest(settings: GymTask, environment: Any) -> str:
+def check_argument(said: str, environment: str, first: Any, name: str) -> None:
+    """What is no attribute of `first` must be an argument of its constructor.
+
+    Raises:
+      ValueError: it is neither; says what there is.
+    """
+    known = inspect.signature(type(first.unwrapped).__init__).parameters
+    if name not in known:
+        numbers = [
+            each
+            for each, value in vars(first.unwrapped).items()
+            if isinstance(value, int | float) and not each.startswith("_")
+        ]
+        raise ValueError(
+            f"{said}: {environment} has no such attribute or argument; it has "
+            f"{', '.join(numbers) or 'no number to vary'}"
+        )
+
+
+def digest(source: Source, environment: Any) -> str:
     """sha256 of what the configuration does not say: versions, and the user's module."""
     content = import_gymnasium().__version__.encode()
     if any(each.__module__.startswith(_OF_MUJOCO) for each in type(environment.unwrapped).__mro__):
         content += version("mujoco").encode()
-    module, colon, _ = settings.environment.partition(":")
+    module, colon, _ = source.environment.partition(":")
     if colon:
-        file = inspect.getsourcefile(_import(module, settings))
+        file = inspect.getsourcefile(_import(module, source))
         content += Path(file).read_bytes() if file else b""
     return hashlib.sha256(content).hexdigest()
 
@@ -89,27 +123,26 @@ def import_gymnasium() -> Any:
     return gymnasium
 
 
-def _import(name: str, settings: GymTask) -> Any:
-    """A module, from the folder of the settings before all others."""
-    refuse_namesakes([settings.folder])
-    if settings.folder not in sys.path:
-        sys.path.insert(0, settings.folder)
+def _import(name: str, source: Source) -> Any:
+    """A module, from the folder of the source before all others."""
+    refuse_namesakes([source.folder])
+    if source.folder not in sys.path:
+        sys.path.insert(0, source.folder)
     try:
         return importlib.import_module(name)
     except import_gymnasium().error.DependencyNotInstalled as error:
-        raise _lacks(settings, error) from error
+        raise _lacks(source, error) from error
     except (Exception, SystemExit) as error:
         raise ValueError(
-            f"{_said(settings)}: the module {name} cannot be imported from {settings.folder} "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); set task.folder to "
-            "where it is"
+            f"{source}: the module {name} cannot be imported from {source.folder} "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); {source.mend}"
         ) from error
 
 
 @contextlib.contextmanager
-def _quiet(settings: GymTask) -> Iterator[None]:
+def _quiet(source: Source) -> Iterator[None]:
     """Not a word from MuJoCo of how a model is written, for each of many, and into a file here."""
-    spec = import_gymnasium().registry.get(settings.environment)
+    spec = import_gymnasium().registry.get(source.environment)
     if "mujoco" not in sys.modules and _OF_MUJOCO in str(getattr(spec, "entry_point", "")):
         with contextlib.suppress(ImportError):
             importlib.import_module("mujoco")
@@ -125,11 +158,7 @@ def _quiet(settings: GymTask) -> Iterator[None]:
         mujoco.set_mju_user_warning(before)
 
 
-def _lacks(settings: GymTask, error: Exception) -> ValueError:
+def _lacks(said: object, error: Exception) -> ValueError:
     """What is not installed, and what to do about it."""
     ours = f"; {_INSTALL.format(extra='mujoco')}" if "mujoco" in str(error).lower() else ""
-    return ValueError(f"{_said(settings)} is not installed: {error}{ours}")
-
-
-def _said(settings: GymTask) -> str:
-    return f"task.environment = {settings.environment!r}"
+    return ValueError(f"{said} is not installed: {error}{ours}")

@@ -39,6 +39,7 @@ class NavigationFamily:
 
     loss: LossName = "gaussian_policy"
     picture = "paths"
+    side_by_side = True
     digest = ""
     input_shape: tuple[int, ...] = (2,)
     num_outputs = 4

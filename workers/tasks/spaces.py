@@ -8,7 +8,6 @@ import numpy as np
 
 from workers.protocol import Array
 from workers.scores import LossName
-from workers.settings.environments import GymTask
 from workers.tasks.gym_source import import_gymnasium
 
 
@@ -50,20 +49,18 @@ class Actions:
         return found.astype(np.float32)
 
 
-def look_at_observations(settings: GymTask, space: Any) -> tuple[int, ...]:
+def look_at_observations(environment: str, space: Any) -> tuple[int, ...]:
     """The shape of an observation.
 
     Raises:
       ValueError: it is not an array of numbers.
     """
     if not isinstance(space, import_gymnasium().spaces.Box) or not space.shape:
-        raise ValueError(
-            f"{settings.environment} shows {space}; a policy sees arrays of numbers (Box)"
-        )
+        raise ValueError(f"{environment} shows {space}; a policy sees arrays of numbers (Box)")
     return tuple(int(size) for size in space.shape)
 
 
-def look_at_actions(settings: GymTask, space: Any) -> Actions:
+def look_at_actions(environment: str, space: Any) -> Actions:
     """How to act.
 
     Raises:
@@ -78,6 +75,6 @@ def look_at_actions(settings: GymTask, space: Any) -> Actions:
         said = f"{number} number{'s' if number > 1 else ''}"
         return Actions("gaussian_policy", 2 * number, said, low=space.low, high=space.high)
     raise ValueError(
-        f"{settings.environment} takes {space}; a policy chooses one of a few (Discrete), or gives "
+        f"{environment} takes {space}; a policy chooses one of a few (Discrete), or gives "
         "numbers (Box)"
     )

@@ -1,0 +1,117 @@
+"""`metatrain adapt --env`: a run's policy, somebody's environment, and what it is worth there."""
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from orchestrator.adapting import check_model_file
+from orchestrator.artefact import Artefact
+from orchestrator.commands.adapt_command import Request
+from orchestrator.commands.common import NOTES, RESULTS, waiting
+from orchestrator.own_environment import open_environment, parse_arguments
+from orchestrator.policy import check_seed, recipe_of
+from workers.protocol import Recipe
+from workers.scores import ACTING
+from workers.settings.environments import EnvironmentTask
+
+_FROM_THE_RUN = ("method", "model", "tasks_from")
+
+
+def execute(request: Request, source: Artefact) -> None:
+    """Adapt, show the returns by inner step, and save the policy where that was asked for.
+
+    Raises:
+      ValueError: the input is wrong; nothing is written then.
+      NonFiniteError: the inner loop diverged. TaskError: the environment raised.
+    """
+    _check(request, source)
+    recipe = recipe_of(source, request.inner_steps, request.inner_lr, request.episodes)
+    seed = check_seed(request.seed)
+    file = None if request.save_model is None else check_model_file(request.save_model)
+    environment = open_environment(source, request.env, parse_arguments(request.env_args))
+    with waiting() as say:
+        say("building the model")
+        from orchestrator.learner import Learner
+
+        learner = Learner(source)
+        say(f"acting in {request.env}")
+        policy = learner.practise_in(environment, recipe, seed)
+    RESULTS.print(_table(policy.returns))
+    RESULTS.print(f"protocol: {_protocol(request, source, recipe)}", markup=False)
+    if file is not None:
+        policy.save(file)
+        RESULTS.print(f"model: {file}", markup=False)
+        NOTES.print(f"{file} answers to observations with {_answers(source)}", markup=False)
+
+
+def _check(request: Request, source: Artefact) -> None:
+    """Refuse what is of examples where there is a policy."""
+    if source.examples.loss not in ACTING:
+        return  # `recipe_of` says so
+    given = {
+        "--support": request.support,
+        "--query": request.query,
+        "--out": request.out,
+        "--generate": request.generate,
+        "--task-column": request.columns.task,
+        "--input-column": request.columns.inputs,
+        "--target-column": request.columns.target,
+        "--workers": None if request.workers == "0" else request.workers,
+    }
+    unwanted = [name for name, value in given.items() if value is not None]
+    if unwanted:
+        raise ValueError(
+            f"{', '.join(unwanted)}: {request.source} is a policy (task.kind = "
+            f"{source.config.task.kind!r}), which makes its own episodes, in this process; give "
+            "--env ENV instead"
+        )
+    if request.env is None:
+        raise ValueError("there is nothing to act in; give --env ENV")
+
+
+def _table(returns: NDArray[np.float64]) -> Table:
+    table = Table(title="Return of an episode after inner steps")
+    table.add_column("inner steps", justify="right")
+    table.add_column("mean return", justify="right")
+    table.add_column("episodes", justify="right")
+    for step, each in enumerate(returns):
+        error = ""
+        if len(each) > 1:
+            error = f" ± {1.96 * np.std(each, ddof=1) / np.sqrt(len(each)):.4g}"
+        table.add_row(
+            f"{step}" + ("" if step else " (before)"), f"{each.mean():.5g}{error}", f"{len(each)}"
+        )
+    return table
+
+
+def _protocol(request: Request, source: Artefact, recipe: Recipe) -> str:
+    """What must stand beside the returns."""
+    task = source.config.task
+    assert isinstance(task, EnvironmentTask)
+    chosen = (recipe.inner_lr, recipe.inner_steps) == (
+        source.recipe.inner_lr,
+        source.recipe.inner_steps,
+    )
+    parts = {
+        "weights": source.origin,
+        "environment": " ".join([str(request.env), *request.env_args]),
+        "inner steps": recipe.inner_steps,
+        "inner lr": f"{recipe.inner_lr:g}",
+        "chosen": "on validation tasks" if chosen else "by hand",
+        "later lr": f"{recipe.later_lr:g}",
+        "episodes to learn from": f"{recipe.shots} at each inner step",
+        "judged by": f"{recipe.queries} fresh ones after each",
+        "horizon": task.horizon,
+        "seed": request.seed,
+        "interval": "95 %: 1.96 standard errors over episodes",
+    }
+    for name in _FROM_THE_RUN:
+        if name in source.protocol:
+            parts[f"trained: {name}".replace("_", " ")] = source.protocol[name]
+    return "; ".join(f"{name}: {value}" for name, value in parts.items())
+
+
+def _answers(source: Artefact) -> str:
+    if source.examples.loss == "categorical_policy":
+        return "logits of the actions"
+    return "means of the actions, then logarithms of their standard deviations"

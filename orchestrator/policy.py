@@ -1,0 +1,120 @@
+"""A run's policy, adapted to an environment of one's own."""
+
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.adapting import change, check_model_file
+from orchestrator.artefact import Artefact
+from orchestrator.evaluate import recipe_at
+from workers.errors import MetatrainError, TaskError
+from workers.protocol import Recipe
+from workers.scores import ACTING
+from workers.settings.worker import WorkerSettings
+from workers.tasks.live import LiveEnvironment
+
+
+class Policy:
+    """A policy that was adapted to one environment.
+
+    returns: of each episode that it was judged by, after 0, 1, ... inner steps, float64
+    [inner_steps + 1, episodes]. recipe: how it adapted; shots and queries are episodes.
+
+    Example:
+
+        from orchestrator.learner import Learner
+
+        policy = Learner.load("runs/pendulum").adapt_to("Pendulum-v1", {"g": 12.0})
+        policy.returns.mean(axis=1)
+        policy.act([1.0, 0.0, 0.5])
+        policy.save("adapted.keras")
+    """
+
+    def __init__(
+        self,
+        source: Artefact,
+        settings: WorkerSettings,
+        family: LiveEnvironment,
+        recipe: Recipe,
+        seed: int,
+    ):
+        """Adapt; see `Learner.adapt_to`."""
+        from workers.policies.adapted import AdaptedPolicy
+
+        self._settings, self._family, self.recipe = settings, family, recipe
+        try:
+            self._own = AdaptedPolicy(settings, family, source.state.weights, recipe, seed)
+        except (ValueError, MetatrainError):
+            raise
+        except Exception as error:  # whatever an environment raises
+            trace = traceback.format_exc()
+            raise TaskError(
+                f"the environment raised {type(error).__name__}: {error}\n{trace}"
+            ) from error
+        self.returns: NDArray[np.float64] = self._own.returns
+
+    def act(self, observation: Any, rng: np.random.Generator | None = None) -> Any:
+        """What the environment's `step` takes.
+
+        Args:
+          observation: as the environment gives it, [*shape]. rng: what the action is drawn with,
+            as in the episodes that were judged; None: the likeliest action.
+        Raises:
+          ValueError: the observation has another shape, or is not finite.
+        """
+        return self._own.act(observation, rng)
+
+    def save(self, file: str | Path) -> None:
+        """Write a .keras file that plain Keras loads.
+
+        It answers to observations [n, *shape] with logits of the actions, or with their means, then
+        logarithms of their standard deviations.
+
+        Raises:
+          ValueError: `file` exists, or does not end in .keras.
+        """
+        from workers.models.plain import save_plain
+
+        path = check_model_file(Path(file).expanduser())
+        nothing = np.zeros((1, *self._family.input_shape), np.float32)
+        save_plain(self._settings, self._family, self._own.adapted, nothing, path, self._own.view)
+
+
+def check_seed(seed: int) -> int:
+    """Raise ValueError if it is none."""
+    if int(seed) != seed or not 0 <= seed < 2**32:
+        raise ValueError(f"seed = {seed}; 0 to 2^32 - 1 is allowed")
+    return int(seed)
+
+
+def recipe_of(
+    source: Artefact,
+    inner_steps: int | None,
+    inner_lr: float | None,
+    episodes: int | None,
+) -> Recipe:
+    """How a policy adapts and is judged: as in evaluation, but for what is given.
+
+    Raises:
+      ValueError: out of range, or the run is no policy.
+    """
+    if source.examples.loss not in ACTING:
+        raise ValueError(
+            f"{source.origin} is of task.kind = {source.config.task.kind!r}, no policy: it has no "
+            "use for an environment; give it examples (--support, --query)"
+        )
+    if episodes is not None and (int(episodes) != episodes or episodes < 1):
+        raise ValueError(f"episodes = {episodes}; 1 or more is allowed")
+    chosen = change(source.recipe, inner_steps, inner_lr)
+    usual = recipe_at(source.config, chosen.inner_lr)
+    task = source.config.task
+    return replace(
+        usual,
+        inner_steps=chosen.inner_steps,
+        shots=episodes or usual.shots or task.shots,
+        queries=usual.queries or task.queries,
+    )

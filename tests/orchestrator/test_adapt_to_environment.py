@@ -1,0 +1,271 @@
+"""A run's policy adapts to an environment of somebody's own, from Python and from the shell."""
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from small_configs import SWITCH, gym, navigation, sinusoid
+from small_learners import run_of
+
+pytest.importorskip("gymnasium")
+
+from orchestrator.cli import main
+from orchestrator.commands import export_command
+from orchestrator.learner import Learner
+from workers.errors import NonFiniteError, TaskError
+
+ENVIRONMENTS = Path(__file__).parents[1] / "workers"
+GOAL = {"goal": (0.3, -0.2)}
+
+
+@pytest.fixture(autouse=True)
+def _beside_the_environments(monkeypatch):
+    monkeypatch.chdir(ENVIRONMENTS)
+    monkeypatch.syspath_prepend(ENVIRONMENTS)
+
+
+def learner_of(config):
+    return Learner.load(run_of(config))
+
+
+def adapt(capsys, monkeypatch, *words):
+    """The command's exit code, its output and its errors."""
+    monkeypatch.setattr(sys, "argv", ["metatrain", "adapt", *map(str, words)])
+    try:
+        main()
+        code = 0
+    except SystemExit as error:
+        code = error.code
+    return code, *capsys.readouterr()
+
+
+def test_the_command_shows_the_returns_that_python_gives(capsys, monkeypatch, tmp_path):
+    given = "--env", "navigation", "--env-arg", "goal=0.3,-0.2", "--seed", 5
+    model = tmp_path / "m.keras"
+    code, shown, _ = adapt(capsys, monkeypatch, run_of(navigation()), *given, "--save-model", model)
+    policy = learner_of(navigation()).adapt_to("navigation", GOAL, seed=5)
+    assert code == 0
+    assert policy.returns.shape == (policy.recipe.inner_steps + 1, 3)
+    for returns in policy.returns:
+        error = 1.96 * returns.std(ddof=1) / np.sqrt(3)
+        assert f"{returns.mean():.5g} ± {error:.4g}" in shown
+    assert "environment: navigation goal=0.3,-0.2; " in shown
+    assert "episodes to learn from: 4 at each inner step; judged by: 3 fresh ones" in shown
+    assert model.is_file()
+
+
+def test_the_same_seed_gives_the_same_returns_and_another_others():
+    learner = learner_of(gym())
+    first, again, other = (learner.adapt_to("small_gym:Slope", seed=seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.returns, again.returns)
+    assert not np.array_equal(first.returns, other.returns)
+
+
+def test_attributes_and_arguments_of_the_constructor_are_set():
+    learner = learner_of(gym())
+    made = []
+
+    def slope(friction):
+        from small_gym import Slope
+
+        made.append(Slope(friction))
+        return made[-1]
+
+    learner.adapt_to(slope, {"friction": 0.7, "steepness": 0.9}, episodes=5)
+    acted = [each for each in made if each.pushed]
+    assert len(acted) == 5
+    assert {(each.friction, each.steepness) for each in acted} == {(0.7, 0.9)}
+
+
+def test_an_environment_that_is_the_only_one_has_its_episodes_one_after_another():
+    from small_gym import Slope
+
+    learner, only = learner_of(gym()), Slope()
+    by_itself = learner.adapt_to(only, episodes=4)
+    side_by_side = learner.adapt_to("small_gym:Slope", episodes=4)
+    np.testing.assert_allclose(by_itself.returns, side_by_side.returns, rtol=1e-4)
+    steps = by_itself.recipe.inner_steps
+    assert len(only.pushed) == 7 * (4 * steps + 3 * (steps + 1))
+
+
+def test_an_inner_step_is_as_long_as_its_rate_says():
+    learner = learner_of(navigation())
+    moved = []
+    for rate in (0.0625, 0.125):
+        policy = learner.adapt_to("navigation", GOAL, inner_steps=1, inner_lr=rate)
+        moved.append(policy._own.adapted.theta - learner._artefact.state.weights.theta)
+    assert np.abs(moved[0]).max() > 1e-3
+    np.testing.assert_allclose(moved[1], 2 * moved[0], atol=1e-5)
+
+
+def test_a_policy_that_sees_normalized_observations_does_so_wherever_it_acts(tmp_path):
+    from small_gym import Slope
+
+    learner = learner_of(gym("task.normalize=3"))
+    policy = learner.adapt_to(Slope(), episodes=4)
+    side_by_side = learner.adapt_to("small_gym:Slope", episodes=4)
+    np.testing.assert_allclose(policy.returns, side_by_side.returns, rtol=1e-4)
+    policy.save(tmp_path / "m.keras")
+    model = keras.saving.load_model(tmp_path / "m.keras", compile=False)
+    rng = np.random.default_rng(0)
+    seen = rng.normal(size=(20, *policy._family.input_shape)).astype(np.float32)
+    acted = [policy.act(each) for each in seen]
+    outputs = np.asarray(model(seen))
+    expected = [policy._family.given(row) for row in outputs[:, : outputs.shape[1] // 2]]
+    np.testing.assert_allclose(acted, expected, rtol=1e-4)
+    assert len({float(np.ravel(each)[0]) for each in acted}) > 5
+
+
+def test_a_policy_acts_by_what_is_likeliest_or_by_chance():
+    policy = learner_of(navigation()).adapt_to("navigation", GOAL)
+    likeliest = policy.act([0.1, 0.2])
+    assert likeliest.shape == (2,)
+    assert np.abs(likeliest).max() <= 0.1
+    np.testing.assert_array_equal(likeliest, policy.act([0.1, 0.2]))
+    first, again, other = (
+        [policy.act([0.1, 0.2], rng) for _ in range(5)]
+        for rng in map(np.random.default_rng, (1, 1, 2))
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    for wrong in ([0.1], [0.1, float("nan")]):
+        with pytest.raises(ValueError, match="the policy sees finite numbers of shape"):
+            policy.act(wrong)
+
+
+def test_one_of_a_few_actions_is_what_the_environment_takes():
+    policy = learner_of(gym(*SWITCH)).adapt_to("small_gym:Switch")
+    rng = np.random.default_rng(0)
+    assert {policy.act([1.0], rng) for _ in range(40)} == {1, 2}
+
+
+@pytest.mark.parametrize("kind", ["numbers", "a few"])
+def test_the_saved_policy_needs_nothing_but_keras(tmp_path, kind):
+    config, name = (gym(), "Slope") if kind == "numbers" else (gym(*SWITCH), "Switch")
+    policy = learner_of(config).adapt_to(f"small_gym:{name}")
+    file = tmp_path / "policy.keras"
+    policy.save(file)
+    layers = json.loads(zipfile.ZipFile(file).read("config.json"))["config"]["layers"]
+    assert all(layer["module"].startswith("keras") for layer in layers)
+    loaded = keras.saving.load_model(file, compile=False)
+    seen = np.full((1, 2 if kind == "numbers" else 1), 0.4, np.float32)
+    outputs = np.asarray(loaded(seen))[0]
+    if kind == "numbers":
+        np.testing.assert_allclose(outputs[:1], policy.act(seen[0]), rtol=1e-5)
+        log_std = policy._own.adapted.theta[-1]
+        np.testing.assert_allclose(outputs[1], log_std, rtol=1e-6)
+    else:
+        assert policy.act(seen[0]) == 1 + outputs.argmax()
+    with pytest.raises(ValueError, match="exists"):
+        policy.save(file)
+
+
+def test_an_exported_policy_adapts_as_its_run_does(tmp_path):
+    file = tmp_path / "policy.metatrain"
+    export_command.execute(str(run_of(gym())), file)
+    ours, theirs = learner_of(gym()), Learner.load(file)
+    found = [each.adapt_to("small_gym:Slope").returns for each in (ours, theirs)]
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--env small_gym:Words", "shows Text"),
+        ("--env small_gym:Switch", "shows 1 number and takes one of 2 actions; the policy of"),
+        ("--env small_gym:Switch", "sees 2 numbers and gives 1 number"),
+        ("--env small_gym:Broken", "--env 'small_gym:Broken' cannot be made with (): RuntimeError"),
+        ("--env nowhere:Slope", "nowhere cannot be imported from"),
+        ("--env small_gym:Slope --env-arg colour=3", "--env-arg colour: small_gym:Slope has no"),
+        ("--env small_gym:Slope --env-arg steepness=much", "'much' cannot take the place of 0.5"),
+        ("--env small_gym:Slope --env-arg steepness=nan", "nan cannot take the place of 0.5"),
+        ("--env small_gym:Slope --env-arg steepness", "--env-arg takes key=value"),
+        ("--env small_gym:Slope --env-arg a=1 --env-arg a=2", "--env-arg a is given twice"),
+        ("--env small_gym:Slope --episodes 0", "episodes = 0; 1 or more"),
+        ("--env small_gym:Slope --seed -1", "seed = -1; 0 to 2^32 - 1"),
+        ("--env small_gym:Slope --save-model p.h5", "p.h5: a saved model's name ends in .keras"),
+        ("--env small_gym:Slope --support a.csv", "--support: "),
+        ("--support a.csv --query b.csv", "is a policy (task.kind = 'gym')"),
+        ("", "there is nothing to act in; give --env ENV"),
+    ],
+)
+def test_wrong_input_is_one_line(capsys, monkeypatch, words, told):
+    code, shown, errors = adapt(capsys, monkeypatch, run_of(gym()), *words.split())
+    assert (code, shown) == (2, "")
+    assert told in errors
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--env Pendulum-v1", "acts in 'navigation' alone"),
+        ("--env navigation", "navigation takes a goal, not nothing"),
+        ("--env navigation --env-arg goal=1", "goal = 1; two finite numbers are needed"),
+        ("--env navigation --env-arg goal=0,inf", "two finite numbers are needed"),
+        ("--env navigation --env-arg place=1,2", "navigation takes a goal, not place"),
+    ],
+)
+def test_a_goal_is_two_numbers(capsys, monkeypatch, words, told):
+    code, _, errors = adapt(capsys, monkeypatch, run_of(navigation()), *words.split())
+    assert code == 2
+    assert told in errors
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--env CartPole-v1", "is of task.kind = 'sinusoid', no policy"),
+        ("--support a.csv --env-arg g=3", "--env-arg and --episodes are of an environment"),
+        ("--query a.csv", "there is nothing to adapt to; give --support FILE"),
+    ],
+)
+def test_a_run_that_is_no_policy_has_no_environment(capsys, monkeypatch, words, told):
+    code, _, errors = adapt(capsys, monkeypatch, run_of(sinusoid()), *words.split())
+    assert code == 2
+    assert told in errors
+
+
+def test_a_reward_that_is_not_finite_is_named_with_its_step(capsys, monkeypatch):
+    words = run_of(gym(*SWITCH)), "--env", "small_gym:Nan"
+    code, shown, errors = adapt(capsys, monkeypatch, *words)
+    assert (code, shown) == (2, "")
+    assert "the reward of step 1 of an episode is nan" in errors.splitlines()[-1]
+
+
+def test_an_environment_that_raises_is_told_with_its_traceback():
+    from small_gym import Switch
+
+    class Hot(Switch):
+        def step(self, action):
+            raise RuntimeError("the motor is hot")
+
+    with pytest.raises(TaskError, match="raised RuntimeError: the motor is hot"):
+        learner_of(gym(*SWITCH)).adapt_to(Hot)
+
+
+def test_an_inner_loop_that_diverges_is_told():
+    with pytest.raises(NonFiniteError, match="not finite after 2 inner steps"):
+        learner_of(navigation()).adapt_to("navigation", GOAL, inner_lr=1e38, inner_steps=3)
+
+
+def test_a_policy_is_given_no_examples_and_a_made_environment_no_arguments():
+    from small_gym import Slope
+
+    learner = learner_of(gym())
+    with pytest.raises(ValueError, match="there are no examples to give it"):
+        learner.adapt([[1.0, 2.0]], [0.0])
+    with pytest.raises(ValueError, match="steepness: an environment that is made already"):
+        learner.adapt_to(Slope(), {"steepness": 1.0})
+
+
+def test_what_is_not_installed_is_named_with_its_extra(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gymnasium", None)
+    words = run_of(gym()), "--env", "CartPole-v1"
+    code, _, errors = adapt(capsys, monkeypatch, *words)
+    assert code == 2
+    assert "pip install 'metatrain[gym]'" in errors
