@@ -47,7 +47,9 @@ class Policy:
 
         self._settings, self._family, self.recipe = settings, family, recipe
         try:
-            self._own = AdaptedPolicy(settings, family, source.state.weights, recipe, seed)
+            self._own = AdaptedPolicy(
+                settings, family, family.specs(seed), source.state.weights, recipe
+            )
         except (ValueError, MetatrainError):
             raise
         except Exception as error:  # whatever an environment raises

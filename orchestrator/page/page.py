@@ -45,6 +45,8 @@ def page_of(run: RunFolder) -> bytes:
         curves=_curves(run),
         drawings=run.drawings,
         picture=base64.b64encode(run.picture).decode(),
+        animation=base64.b64encode(run.animation).decode(),
+        no_animation=run.no_animation,
         openings=[_opening(opening) for opening in run.openings],
         commands=run.commands,
         configuration=run.configuration,

@@ -11,6 +11,8 @@ from orchestrator.result import Result, read_result
 from orchestrator.storage import Storage
 
 _PICTURES = "pictures"
+#: A film of episodes, or a line that says why there is none.
+ANIMATION, NO_ANIMATION = f"{_PICTURES}/episode.webp", f"{_PICTURES}/episode.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class RunFolder:
     config: its table, configuration: the text of it. rows: of metrics.jsonl, those that can be
     read; num_damaged: the others. result: of evaluation.json, None before the end.
     openings: of history.json, none in older runs. drawings: an SVG per task. picture: a PNG, for
-    runs that have no SVG.
+    runs that have no SVG. animation: a WebP of episodes, of policies alone; no_animation: why there
+    is none.
     """
 
     location: str
@@ -34,6 +37,8 @@ class RunFolder:
     openings: Sequence[Opening]
     drawings: Sequence[str]
     picture: bytes
+    animation: bytes = b""
+    no_animation: str = ""
 
     @property
     def step(self) -> int:
@@ -92,6 +97,8 @@ def read_run(storage: Storage) -> RunFolder:
         openings=read_history(storage),
         drawings=[_decoded(storage, f"{_PICTURES}/{name}") for name in names],
         picture=storage.read("picture.png") if has_png and not names else b"",
+        animation=storage.read(ANIMATION) if storage.exists(ANIMATION) else b"",
+        no_animation=_decoded(storage, NO_ANIMATION) if storage.exists(NO_ANIMATION) else "",
     )
 
 

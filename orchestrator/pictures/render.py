@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
@@ -12,6 +12,7 @@ from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.examples.registry import READERS
 from orchestrator.page.html import svg
+from orchestrator.page.run_folder import ANIMATION, NO_ANIMATION
 from orchestrator.pictures import (
     confusion,
     curves,
@@ -22,11 +23,13 @@ from orchestrator.pictures import (
     samples,
     text_episode,
 )
+from orchestrator.pictures.film import Film, shoot
 from orchestrator.pool import Pool
 from orchestrator.storage import Storage
 from workers.protocol import Array, Block, Episode, Recipe, Weights
 from workers.tasks.family import TaskFamily
 from workers.tasks.given import given_task
+from workers.tasks.gym import GymFamily
 from workers.tasks.words import Words
 
 PICTURES: dict[str, ModuleType] = {
@@ -47,15 +50,22 @@ _NUM_TASKS = 3
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """png: as many tasks as the family's picture shows at once. svgs: one task each."""
+    """png: as many tasks as the family's picture shows at once. svgs: one task each.
+
+    film: of the first, where tasks are environments of gymnasium.
+    """
 
     png: bytes
     svgs: Sequence[str]
+    film: Film | None = None
 
     def write(self, storage: Storage) -> str:
         """Write them into a run's folder; the name of the PNG."""
         for number, text in enumerate(self.svgs, start=1):
             storage.write(f"{FOLDER}/task-{number}.svg", text.encode())
+        if self.film is not None:
+            storage.write(ANIMATION, self.film.webp)
+            storage.write(NO_ANIMATION, self.film.missing.encode())
         storage.write("picture.png", self.png)
         return "picture.png"
 
@@ -78,7 +88,10 @@ def render(
     words = [each for block in blocks for each in family.words(block.specs)]
     if family.loss == "next_token":
         words = samples.generate(config, family, pool, weights, blocks, words)
-    return draw(family.picture, stacked, outputs, steps, config.name, words)
+    pictures = draw(family.picture, stacked, outputs, steps, config.name, words)
+    if not isinstance(family, GymFamily):
+        return pictures
+    return replace(pictures, film=shoot(config, family, weights, recipe, blocks[0].specs))
 
 
 def draw(

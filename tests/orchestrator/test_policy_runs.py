@@ -9,6 +9,7 @@ from small_runs import in_process
 
 from orchestrator.config import load
 from orchestrator.evaluate import headline_metric, recipe_at, recipes
+from orchestrator.examples.examples import Columns
 from orchestrator.examples.registry import READERS
 from orchestrator.metrics_log import read_metrics
 from orchestrator.pictures import paths
@@ -139,8 +140,10 @@ def test_what_only_a_policy_can_have_is_refused_elsewhere(override, told):
 def test_a_policy_is_given_no_examples():
     config = navigation()
     family = in_process(config).family
-    with pytest.raises(ValueError, match="there are no examples to give it"):
-        READERS["navigation"](config.task, given_task(family))
+    reader = READERS["navigation"](config.task, given_task(family))
+    for give in (lambda: reader.inputs([0.0]), lambda: reader.read("a", "support", Columns())):
+        with pytest.raises(ValueError, match="there are no examples to give it"):
+            give()
 
 
 def test_the_preset_is_finns_protocol():

@@ -1,5 +1,8 @@
 """Environments with gymnasium's interface, as a user would write them."""
 
+import os
+import signal
+
 import gymnasium
 import numpy as np
 from gymnasium import spaces
@@ -69,3 +72,27 @@ class Nan(Switch):
 
 class NoEnvironment:
     """Has nothing of gymnasium's."""
+
+
+class Shown(Slope):
+    """Paints where its ball is."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012
+
+    def __init__(self, render_mode=None, friction=0.1):
+        super().__init__(friction)
+        self.render_mode = render_mode
+
+    def render(self):
+        brightness = 128 + 60 * np.tanh(self.place)
+        return np.full((110, 150, 3), brightness, np.uint8)
+
+
+class Blind(Shown):
+    def render(self):
+        raise RuntimeError("no screen")
+
+
+class Crashing(Shown):
+    def render(self):
+        os.kill(os.getpid(), signal.SIGKILL)

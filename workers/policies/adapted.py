@@ -1,4 +1,4 @@
-"""A policy that is adapted to one environment, somebody's own."""
+"""A policy that is adapted to one environment, and acts in it."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from workers.policies.distributions import distribution_of
 from workers.policies.loss import make_objective
 from workers.policies.practice import Practice
 from workers.policies.views import view_of
-from workers.protocol import Adapted, Block, Recipe, Weights
+from workers.protocol import Adapted, Block, Recipe, Specs, Weights
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
-from workers.tasks.live import LiveEnvironment
+from workers.tasks.environments import EnvironmentFamily
 
 
 class AdaptedPolicy:
@@ -27,13 +27,15 @@ class AdaptedPolicy:
     def __init__(
         self,
         settings: WorkerSettings,
-        family: LiveEnvironment,
+        family: EnvironmentFamily,
+        specs: Specs,
         weights: Weights,
         recipe: Recipe,
-        seed: int,
     ):
         """Make episodes and take inner steps, by turns.
 
+        Args:
+          specs: of a single task of the family.
         Raises:
           ValueError: a reward or an observation is not finite.
           NonFiniteError: the inner loop diverged.
@@ -42,7 +44,6 @@ class AdaptedPolicy:
         self._model = make_train_model(settings, family)
         objective = make_objective(settings, family, self._model)
         assert isinstance(settings.task, EnvironmentTask)
-        specs = family.specs(seed)
         self.view = view_of(family, specs, settings.task.normalize)
         practice = Practice(settings, family, self._model, objective)
         block = Block("adapt", 0, 0, 0, 1, specs, recipe)
@@ -53,6 +54,18 @@ class AdaptedPolicy:
         layout = Layout(self._model.names, self._model.shapes)
         self._theta = layout.split(tf.constant(self.adapted.theta))
 
+    def play(self, environment: Any, horizon: int, seed: int) -> list[list[float]]:
+        """An episode in an environment of gymnasium: the actions drawn, before they are clipped."""
+        rng, actions = np.random.default_rng(seed), list[list[float]]()
+        seen = environment.reset(seed=seed)[0]
+        for _ in range(horizon):
+            action = self._chosen(seen, rng)
+            actions.append(action.tolist())
+            seen, _, terminated, truncated, _ = environment.step(self._family.given(action))
+            if terminated or truncated:
+                break
+        return actions
+
     def act(self, observation: Any, rng: np.random.Generator | None = None) -> Any:
         """What the environment's `step` takes.
 
@@ -61,6 +74,9 @@ class AdaptedPolicy:
         Raises:
           ValueError: another shape, or not finite.
         """
+        return self._family.given(self._chosen(observation, rng))
+
+    def _chosen(self, observation: Any, rng: np.random.Generator | None) -> NDArray[np.float32]:
         seen, shape = np.asarray(observation, np.float32), self._family.input_shape
         if seen.shape != shape or not np.isfinite(seen).all():
             raise ValueError(
@@ -73,4 +89,5 @@ class AdaptedPolicy:
         noise = self._distribution.noise(rng or np.random.default_rng(0), (1,))
         if rng is None:
             noise = np.zeros_like(noise)
-        return self._family.given(self._distribution.act(outputs, noise).numpy()[0])
+        chosen: NDArray[np.float32] = self._distribution.act(outputs, noise).numpy()[0]
+        return chosen

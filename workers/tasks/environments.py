@@ -1,7 +1,7 @@
 """What a family of environments provides beside a task family's own."""
 
 from collections.abc import Sequence
-from typing import Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,9 @@ class EnvironmentFamily(TaskFamily, Protocol):
 
     def random_actions(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
         """Of who sees nothing, for `Environments.step`: float32 [*shape, actions]."""
+
+    def given(self, action: Array) -> Any:
+        """What an environment's `step` takes, for an action [actions] of a policy."""
 
     def oracle(self, specs: Specs) -> NDArray[np.float64] | None:
         """The return of who knows each task, [tasks]; None where nobody can say."""

@@ -82,6 +82,14 @@ class GymFamily:
         """Any of a few; numbers evenly within their bounds, or normal where there are none."""
         return self._actions.random(rng, shape)
 
+    def given(self, action: Array) -> Any:
+        """Clipped to the environment's bounds, or the index of one of a few."""
+        return self._actions.given(action[None])[0]
+
+    def make(self, specs: Specs, task: int, **extra: Any) -> Any:
+        """A new environment of a task; `extra`: further arguments of the constructor."""
+        return self._varied(self._values(specs, task), **extra)
+
     def oracle(self, specs: Specs) -> None:
         """Nobody can say."""
         return
@@ -115,12 +123,17 @@ class GymFamily:
     def _take(self, number: int, values: Mapping[str, float]) -> Any:
         """The environment of an episode: one that idles, unless its constructor must know."""
         if self._arguments:
-            varied = {name: values[name] for name in self._arguments}
-            environment = self._make(**{**self._settings.arguments, **varied})
-        else:
-            while len(self._idle) <= number:
-                self._idle.append(self._make(**self._settings.arguments))
-            environment = self._idle[number]
+            return self._varied(values)
+        while len(self._idle) <= number:
+            self._idle.append(self._make(**self._settings.arguments))
+        return self._with_attributes(self._idle[number], values)
+
+    def _varied(self, values: Mapping[str, float], **extra: Any) -> Any:
+        varied = {name: values[name] for name in self._arguments}
+        made = self._make(**{**self._settings.arguments, **varied, **extra})
+        return self._with_attributes(made, values)
+
+    def _with_attributes(self, environment: Any, values: Mapping[str, float]) -> Any:
         for name in self._attributes:
             setattr(environment.unwrapped, name, values[name])
         return environment

@@ -21,9 +21,6 @@ class LiveEnvironment(EnvironmentFamily, Protocol):
     def specs(self, seed: int) -> Specs:
         """The task; all that happens in its episodes is a function of the seed, 0 to 2^32 - 1."""
 
-    def given(self, action: Array) -> Any:
-        """What the environment takes, for an action [actions] of a policy."""
-
 
 class LivePoint(NavigationFamily):
     """A point and its goal, [2]."""
@@ -35,12 +32,6 @@ class LivePoint(NavigationFamily):
     def specs(self, seed: int) -> Specs:
         """See `LiveEnvironment.specs`."""
         return {"goal": np.array([self._goal]), "rollouts": _rollouts(seed)}
-
-    def given(self, action: Array) -> Array:
-        """A step, [2]; clipped as the environment does."""
-        largest = self._settings.max_step
-        step: Array = np.clip(action, -largest, largest)
-        return step
 
 
 class LiveGym(GivenFamily):

@@ -69,6 +69,12 @@ class NavigationFamily:
         largest = self._settings.max_step
         return rng.uniform(-largest, largest, (*shape, 2)).astype(np.float32)
 
+    def given(self, action: Array) -> Array:
+        """A step, [2]; clipped as the environment does."""
+        largest = self._settings.max_step
+        step: Array = np.clip(action, -largest, largest)
+        return step
+
     def oracle(self, specs: Specs) -> NDArray[np.float64]:
         """Walk to the goal by the longest steps that do not pass it."""
         goals = np.asarray(specs["goal"], np.float64)[:, None]
