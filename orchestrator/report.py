@@ -128,6 +128,8 @@ def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:
             interval = result.per_step[step][f"{name}_ci95"] * scale
             cells.append(f"{mean:.{digits}f} ± {interval:.{digits}f}")
         table.add_row(f"{step}" + ("" if step else "  (before)"), *cells)
+    if (best := result.protocol.get("oracle_return")) is not None:
+        table.add_row("oracle", f"{best:.4f}")
     return table
 
 

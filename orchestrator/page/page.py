@@ -82,13 +82,16 @@ def _scores(run: RunFolder) -> list[dict[str, str]]:
     if run.result is None:
         return []
     per_step, metrics = run.result.per_step, run.result.metrics
-    return [
+    rows = [
         {
             "inner steps": f"{step}" if step else "0 (before)",
             **{metric: with_interval(metric, per_step[step]) for metric in metrics},
         }
         for step in run.inner_steps
     ]
+    if (best := run.result.protocol.get("oracle_return")) is not None:
+        rows.append({"inner steps": "oracle", "return": plain(best)})
+    return rows
 
 
 def _by_inner_step(result: Result) -> list[tuple[str, str]]:

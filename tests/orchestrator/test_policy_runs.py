@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 from small_configs import navigation, sinusoid
 from small_runs import in_process
 
@@ -13,6 +14,7 @@ from orchestrator.examples.examples import Columns
 from orchestrator.examples.registry import READERS
 from orchestrator.metrics_log import read_metrics
 from orchestrator.pictures import paths
+from orchestrator.report import print_result
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
@@ -72,6 +74,15 @@ def test_the_protocol_says_what_belongs_to_returns(finished):
     assert (told["discount"], told["gae_lambda"], told["curvature"]) == (0.99, 1.0, "dice")
     best = max(row["return"] for row in result.per_step)
     assert best < told["oracle_return"] < 0
+
+
+def test_who_knows_the_tasks_has_a_row_beside_the_policy(finished, capsys):
+    folder, result, _ = finished
+    best = result.protocol["oracle_return"]
+    print_result(Console(), result, (1, 2))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if "oracle" in line]
+    assert rows[0] == ["│", "oracle", "│", f"{best:.4f}", "│"]
+    assert f'<td class="number">{best:g}</td>' in (folder / "report.html").read_text()
 
 
 def test_a_row_of_a_step_has_the_return_after_adaptation(finished):

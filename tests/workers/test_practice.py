@@ -252,3 +252,26 @@ def test_the_task_whose_environment_fails_is_named():
     block = type(block)("train", 2, 0, 0, 3, {**block.specs, "goal": goals})
     with pytest.raises(TaskError, match="step 2, task 1: ValueError: the reward of step 0"):
         runner.run(weights_of(settings), block)
+
+
+def test_a_rate_that_is_far_too_high_costs_its_returns_alone():
+    settings = settings_of()
+    runner, weights = runner_of(settings), weights_of(settings)
+    block = held_out_block_of(settings, "evaluate", Recipe(1e38, 3))
+    returns = runner.run(weights, block).metrics["return"]
+    assert np.isfinite(returns[:, 0]).all()
+    assert np.isnan(returns[:, -1]).all()
+
+
+def test_what_a_task_is_adapted_to_is_handed_over_with_each_return():
+    settings = settings_of()
+    runner, weights = runner_of(settings), weights_of(settings)
+    recipe = Recipe(0.05, 2, queries=5)
+    found = runner.run(weights, held_out_block_of(settings, "adapt", recipe)).metrics
+    judged = runner.run(weights, held_out_block_of(settings, "evaluate", recipe)).metrics
+    assert found["return"].shape == (3, 3, 5)
+    np.testing.assert_allclose(found["return"].mean(-1), judged["return"])
+    assert found["theta"].shape == (3, weights.theta.size)
+    assert found["statistics"].shape == (3, 0)
+    start = runner.run(weights, held_out_block_of(settings, "adapt", Recipe(0.05, 0))).metrics
+    np.testing.assert_array_equal(start["theta"], np.tile(weights.theta, (3, 1)))

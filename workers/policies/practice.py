@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from workers.algorithms.algorithm import Start
 from workers.algorithms.registry import ALGORITHMS
@@ -95,7 +96,8 @@ class Practice:
           "evaluate": "return", [tasks, inner_steps + 1]: the mean over episodes. "predict":
           "outputs", what was observed, as the environment says it, [tasks, inner_steps + 1,
           episodes, horizon, ...], NaN once an episode is over. "adapt": "return" of each episode,
-          [tasks, inner_steps + 1, episodes], and what each task was adapted to, see `Adapted`.
+          [tasks, inner_steps + 1, episodes], and what each task was adapted to, see `Adapted`. NaN
+          where the policy is not finite any more, as at too high a rate.
         Raises:
           NonFiniteError: "adapt" came to weights that are not finite.
         """
@@ -103,18 +105,23 @@ class Practice:
         assert recipe is not None
         learner, view = self._begin(constants, block)
         records: list[Array] = []
+        lost = np.zeros(block.hi - block.lo, bool)
         for step in range(recipe.inner_steps + 1):
             number = recipe.queries or task.queries
             after = self._roll_out(learner, view, block.specs, step, _QUERY, number)
-            records.append(_RECORDS[block.kind](after))
+            record = _RECORDS[block.kind](after)
+            record[lost] = np.nan
+            records.append(record)
             if step < recipe.inner_steps:
                 number = recipe.shots or task.shots
                 episodes = self._roll_out(learner, view, block.specs, step, _SUPPORT, number)
                 support = self._examples(episodes, view)
                 rate = recipe.inner_lr * (recipe.later_lr if step else 1)
                 learner = self._step(constants, learner, support, step, rate)
-                if block.kind == "adapt":
-                    _check_finite(learner, step, rate)
+                learner, at_once = _without_lost(learner)
+                lost |= at_once
+                if block.kind == "adapt" and lost.any():
+                    raise _diverged(step, rate)
         name = "outputs" if block.kind == "predict" else "return"
         found = {name: np.stack(records, axis=1)}
         return found if block.kind != "adapt" else {**found, **self._hand_over(learner)}
@@ -255,12 +262,25 @@ def _observed(episodes: Rollout) -> Array:
     return observed
 
 
-def _check_finite(learner: Learner, step: int, rate: float) -> None:
-    if not all(np.isfinite(array.numpy()).all() for array in learner.theta):
-        raise NonFiniteError(
-            f"the policy is not finite after {step + 1} inner steps, the last of rate {rate:g}; "
-            "lower --inner-lr, or look for outlandish rewards"
-        )
+def _without_lost(learner: Learner) -> tuple[Learner, NDArray[np.bool_]]:
+    """Tasks whose weights are not finite go on with zeros, which acts; and which these are."""
+    lost = np.zeros(learner.theta[0].shape[0], bool)
+    for array in learner.theta:
+        lost |= ~np.isfinite(array.numpy()).reshape(len(lost), -1).all(axis=1)
+    if not lost.any():
+        return learner, lost
+    theta = [
+        tf.where(lost.reshape(-1, *[1] * (array.shape.rank - 1)), tf.zeros_like(array), array)
+        for array in learner.theta
+    ]
+    return learner._replace(theta=theta), lost
+
+
+def _diverged(step: int, rate: float) -> NonFiniteError:
+    return NonFiniteError(
+        f"the policy is not finite after {step + 1} inner steps, the last of rate {rate:g}; lower "
+        "--inner-lr, or look for outlandish rewards"
+    )
 
 
 #: What is kept of the episodes after each inner step, by the kind of block.
