@@ -4,9 +4,11 @@ It is drawn in a process of its own: a renderer that fails, crashes or hangs cos
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,11 +97,17 @@ def _drawn(script: dict[str, Any]) -> Film:
             capture_output=True,
             text=True,
             timeout=_LIMIT_S,
+            env=_without_screen(os.environ),
         )
         if found.returncode or not file.is_file():
             said = found.stderr.strip().splitlines()
             return Film(missing=_line(said[-1] if said else f"it ended with {found.returncode}"))
         return Film(file.read_bytes())
+
+
+def _without_screen(env: Mapping[str, str]) -> dict[str, str]:
+    """MuJoCo looks for a screen unless it is told otherwise."""
+    return {**({} if env.get("DISPLAY") else {"MUJOCO_GL": "egl"}), **env}
 
 
 def _line(text: str) -> str:

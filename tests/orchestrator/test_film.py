@@ -117,3 +117,15 @@ def test_a_run_in_gymnasium_is_filmed_when_its_pictures_are_drawn():
     weights, recipe = launched.initial_state().weights, recipe_at(config, 0.05)
     found = render(config, launched.family, launched.pool, weights, recipe)
     assert found.film.webp
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({}, "egl"),
+        ({"DISPLAY": ":0"}, None),
+        ({"MUJOCO_GL": "osmesa"}, "osmesa"),
+    ],
+)
+def test_mujoco_draws_without_a_screen_where_there_is_none(env, expected):
+    assert film._without_screen(env).get("MUJOCO_GL") == expected
