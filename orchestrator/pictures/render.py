@@ -64,8 +64,11 @@ class Pictures:
         for number, text in enumerate(self.svgs, start=1):
             storage.write(f"{FOLDER}/task-{number}.svg", text.encode())
         if self.film is not None:
-            storage.write(ANIMATION, self.film.webp)
-            storage.write(NO_ANIMATION, self.film.missing.encode())
+            wanted = ANIMATION if self.film.webp else NO_ANIMATION
+            storage.write(wanted, self.film.webp or self.film.missing.encode())
+            other = NO_ANIMATION if self.film.webp else ANIMATION
+            if storage.exists(other):
+                storage.delete(other)
         storage.write("picture.png", self.png)
         return "picture.png"
 

@@ -109,6 +109,9 @@ def test_the_page_shows_the_film_or_says_why_there_is_none(tmp_path):
     page = page_of(read_run(storage))
     assert b"No animation: no &lt;pygame&gt;" in page
     assert b"image/webp" not in page
+    pictures.write(storage)
+    assert b"No animation" not in page_of(read_run(storage))
+    assert storage.list("pictures") == ["episode.webp"]
 
 
 def test_a_run_in_gymnasium_is_filmed_when_its_pictures_are_drawn():
