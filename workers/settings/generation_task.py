@@ -2,13 +2,11 @@
 
 from typing import Literal
 
-from pydantic import field_validator
-
-from workers.settings.section import Section, setting
-from workers.settings.text_tasks import absolute
+from workers.settings.groups_task import GroupsTask
+from workers.settings.section import setting
 
 
-class GenerationTask(Section):
+class GenerationTask(GroupsTask):
     """A language model of a group's texts: a speaker's lines, a language's names."""
 
     kind: Literal["generation"] = "generation"
@@ -48,17 +46,3 @@ class GenerationTask(Section):
     )
     shots: int = setting(10, "support texts per task, >= 1", ge=1)
     queries: int = setting(10, "query texts per task, >= 1", ge=1)
-    train_tasks: int | None = setting(None, "tasks to train on; unset: 64 %", ge=1)
-    validation_tasks: int | None = setting(None, "tasks to validate on; unset: 16 %", ge=1)
-    test_tasks: int | None = setting(None, "tasks to test on; unset: the rest", ge=1)
-    split_seed: int = setting(0, "seed of the split by tasks, 0 to 2^32 - 1", ge=0, lt=2**32)
-    split_file: str | None = setting(
-        None,
-        "JSON {'train': [task, ...], 'validation': [...], 'test': [...]} instead of a seed",
-        bits=False,
-    )
-
-    @field_validator("path", "split_file")
-    @classmethod
-    def _absolute(cls, value: str | None) -> str | None:
-        return absolute(value)

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from workers.scores import LossName
 from workers.settings.environments import GymTask, NavigationTask
 from workers.settings.generation_task import GenerationTask
+from workers.settings.groups_task import GroupsTask
 from workers.settings.section import Section, setting
 from workers.settings.text_tasks import MatchingTask, TextTask
 
@@ -82,7 +83,7 @@ class ImagesTask(Section):
         return tuple(str(Path(each).expanduser().absolute()) for each in value)
 
 
-class TableTask(Section):
+class TableTask(GroupsTask):
     """Regression or classification of rows of one's own table; a task is a group of rows."""
 
     kind: Literal["table"] = "table"
@@ -103,21 +104,6 @@ class TableTask(Section):
     )
     shots: int = setting(5, "support rows per task, of each class where there are any, >= 1", ge=1)
     queries: int = setting(5, "query rows per task, likewise, >= 1", ge=1)
-    train_tasks: int | None = setting(None, "tasks to train on; unset: 64 %", ge=1)
-    validation_tasks: int | None = setting(None, "tasks to validate on; unset: 16 %", ge=1)
-    test_tasks: int | None = setting(None, "tasks to test on; unset: the rest", ge=1)
-    split_seed: int = setting(0, "seed of the split by tasks, 0 to 2^32 - 1", ge=0, lt=2**32)
-    split_file: str | None = setting(
-        None,
-        "JSON {'train': [task, ...], 'validation': [...], 'test': [...]} instead of a seed",
-        bits=False,
-    )
-
-    @field_validator("path", "split_file")
-    @classmethod
-    def _absolute(cls, value: str | None) -> str | None:
-        """A run can be resumed, and an actor started, in another working directory."""
-        return None if value is None else str(Path(value).expanduser().absolute())
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
