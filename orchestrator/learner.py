@@ -248,4 +248,4 @@ class Learner:
         with tempfile.TemporaryDirectory() as folder:
             if self._artefact.model is not None:
                 settings = with_model_in(settings, Path(folder), self._artefact.model)
-            return save_plain(settings, self._family, adapted, seen, file)
+            return save_plain(settings, self._family, adapted, seen, file, self._reader.units)

@@ -74,7 +74,7 @@ class Policy:
         """Write a .keras file that plain Keras loads.
 
         It answers to observations [n, *shape] with logits of the actions, or with their means, then
-        logarithms of their standard deviations.
+        logarithms of their standard deviations; it normalizes observations itself, where they are.
 
         Raises:
           ValueError: `file` exists, or does not end in .keras.
@@ -83,7 +83,8 @@ class Policy:
 
         path = check_model_file(Path(file).expanduser())
         nothing = np.zeros((1, *self._family.input_shape), np.float32)
-        save_plain(self._settings, self._family, self._own.adapted, nothing, path, self._own.view)
+        units = self._own.view.units
+        save_plain(self._settings, self._family, self._own.adapted, nothing, path, units)
 
 
 def check_seed(seed: int) -> int:

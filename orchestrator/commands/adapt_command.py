@@ -19,7 +19,7 @@ from orchestrator.examples.examples import Columns, Examples, Reader
 from orchestrator.examples.registry import READERS
 from orchestrator.own_tasks import OwnTask, make_tasks
 from orchestrator.predictions import Predictions, as_table
-from workers.protocol import Adapted, Recipe
+from workers.protocol import Adapted, Array, Recipe
 from workers.scores import ACTING
 
 # Answers that differ by less are told to be the same.
@@ -162,21 +162,26 @@ def _save_models(
     """Write each task's model, and say where plain Keras answers otherwise than was shown."""
     from workers.models.plain import save_plain
 
-    worker, family = launched.config.worker, launched.family
+    worker, family, units = launched.config.worker, launched.family, reader.units
+    values = reader.values if units is None else _as_they_are
     tasks = [one.task for one in predictions]
     handed_over = run_tasks(launched, weights, tasks, recipe, "adapt")
     for one, found, file in zip(predictions, handed_over, files, strict=True):
         file.parent.mkdir(exist_ok=True)
         adapted = Adapted(found["theta"], found["statistics"])
-        answers = save_plain(worker, family, adapted, one.task.query_inputs, file)
-        again = Predictions.of(one.task, answers[None], reader.values).answers[0]
+        answers = save_plain(worker, family, adapted, one.task.query_inputs, file, units)
+        again = Predictions.of(one.task, answers[None], values).answers[0]
         off = float(np.abs(again - one.answers[-1]).max())
-        if off > _SAME:
+        if off > _SAME * max(1.0, float(np.abs(one.answers[-1]).max())):
             show_note(
                 f"{file}: in plain Keras the answers differ by up to {off:.2g}: there the queries "
                 "are normalized by fixed statistics, here each with the support set"
             )
         RESULTS.print(f"model: {file}", markup=False)
+
+
+def _as_they_are(outputs: Array) -> Array:
+    return outputs
 
 
 def _check_out(out: Path | None) -> None:

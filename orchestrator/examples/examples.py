@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from workers.protocol import Array
+from workers.units import Units
 
 if TYPE_CHECKING:
     from orchestrator.own_tasks import OwnTask
@@ -71,6 +72,11 @@ class Reader(ABC):
     def values(self, outputs: Array) -> Array:
         """What a model of regression answers, or is given as targets, in the user's own units."""
         return outputs
+
+    @property
+    def units(self) -> Units | None:
+        """Those of a saved model, where they are not the model's own."""
+        return None
 
     def assemble(self, task: "OwnTask") -> "OwnTask":
         """The task as the model takes it, where that is not example by example."""

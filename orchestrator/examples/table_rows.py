@@ -11,6 +11,7 @@ from workers.protocol import Array
 from workers.settings.tasks import GivenTask, TableTask
 from workers.tasks.columns import Scale
 from workers.tasks.rows import Rows
+from workers.units import Scaling, Units
 
 
 class TableReader(Reader):
@@ -65,6 +66,13 @@ class TableReader(Reader):
     def values(self, outputs: Array) -> Array:
         """What the model answers, in the table's own units."""
         return outputs if self._target is None else self._target.undo(outputs)
+
+    @property
+    def units(self) -> Units:
+        """Features, and a target of numbers, as the table has them."""
+        target = None if self._target is None else Scaling(self._target.mean, self._target.sd)
+        fills = self._task.nulls == "mean"
+        return Units(Scaling(self._features.mean, self._features.sd), target, fills=fills)
 
     def _check_features(self, rows: Rows, names: Sequence[str]) -> None:
         for name in names:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +19,7 @@ from small_runs import ShuffledPool, in_process, sha256_after
 from small_tables import write_table
 
 from orchestrator import artefact
+from orchestrator.adapting import probabilities
 from orchestrator.commands import adapt_command, data_command, export_command, report_command
 from orchestrator.commands.adapt_command import Request
 from orchestrator.config import to_toml
@@ -63,6 +65,10 @@ def first_rows(group, num, name):
     """Of each task the first `num` rows, and the rest."""
     place = np.arange(len(group)) % 45
     return group.filter(pa.array(place < num)), group.filter(pa.array(place >= num))
+
+
+def features_of(group, kind):
+    return np.stack([group.column(name).to_numpy() for name in FEATURES[kind]], axis=1)
 
 
 def request_of(files, kind, folder, group, **options):
@@ -128,14 +134,45 @@ def test_an_exported_run_adapts_alike_without_the_table(files, kind, tmp_path):
 
     def predicted(source):
         learner = Learner.load(source)
-        inputs = np.stack([support.column(n).to_numpy() for n in FEATURES[kind]], axis=1)
-        asked = np.stack([query.column(n).to_numpy() for n in FEATURES[kind]], axis=1)
-        predictor = learner.adapt(inputs, support.column(TARGETS[kind]).to_pylist())
-        return predictor.by_inner_step(asked)
+        classes = support.column(TARGETS[kind]).to_pylist()
+        predictor = learner.adapt(features_of(support, kind), classes)
+        return predictor.by_inner_step(features_of(query, kind))
 
     from_run, from_file = predicted(run_of(config)), predicted(tmp_path / "a.metatrain")
     np.testing.assert_array_equal(from_run, from_file)
     assert from_run.shape[1:] == (33, 3 if kind == "machines" else 1)
+
+
+def test_a_saved_model_takes_and_answers_in_the_tables_own_units(files, kind, tmp_path, capsys):
+    group = new_group(kind)
+    saved = tmp_path / "adapted.keras"
+    adapt_command.execute(request_of(files, kind, tmp_path, group, save_model=saved))
+    assert "answers differ" not in capsys.readouterr().err
+    _, query = first_rows(group, 12, kind)
+    model = keras.saving.load_model(saved, compile=False)
+    answers = model.predict(features_of(query, kind), verbose=0)
+    rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    shown = [row["by_inner_step"][-1] for row in rows]
+    if kind == "machines":
+        answers = probabilities(answers, len(tables.STATES))
+    np.testing.assert_allclose(
+        answers.reshape(len(rows), -1).squeeze(), shown, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_saved_model_fills_what_is_missing_as_the_run_does(files, tmp_path):
+    learner = Learner.load(run_of(config_of(files, "sensors", "task.nulls=mean")))
+    support, query = first_rows(new_group("sensors"), 12, "sensors")
+    asked = features_of(query, "sensors")
+    asked[::3, 1] = np.nan
+    predictor = learner.adapt(
+        features_of(support, "sensors"), support.column("concentration").to_pylist()
+    )
+    predictor.save(tmp_path / "filled.keras")
+    model = keras.saving.load_model(tmp_path / "filled.keras", compile=False)
+    answers = model.predict(asked, verbose=0)
+    assert np.isfinite(answers).all()
+    np.testing.assert_allclose(answers, predictor.predict(asked), rtol=1e-5)
 
 
 def test_python_predicts_what_the_run_was_tested_with(files):

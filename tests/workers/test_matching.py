@@ -23,6 +23,11 @@ def make(tmp_path):
     return make_with
 
 
+def far_rows():
+    """Of another domain, and other texts."""
+    return [(f"other {text}", label, "far") for text, label, _ in rows_of(num_classes=5)]
+
+
 def test_the_same_task_for_the_same_seed_step_and_index(make):
     family = make()
     whole, part = family.sample(DRAW, 0, 10, 2, 3), family.sample(DRAW, 4, 7, 2, 3)
@@ -75,8 +80,7 @@ def test_shapes_and_types(make):
 
 
 def test_test_tasks_may_come_from_another_file(make, tmp_path):
-    rows = [(f"other {text}", label, "far") for text, label, _ in rows_of(num_classes=5)]
-    family = make(test_path=str(write(tmp_path / "b.csv", rows)))
+    family = make(test_path=str(write(tmp_path / "b.csv", far_rows())))
     said = family.words(family.sample(Draw(3, "test", 0), 0, 5, 2, 3))
     assert all(text.startswith("other ") for one in said for text in one.queries)
     train = family.words(family.sample(DRAW, 0, 5, 2, 3))
@@ -86,9 +90,37 @@ def test_test_tasks_may_come_from_another_file(make, tmp_path):
     assert family.digest != make().digest
 
 
+def test_texts_that_training_sees_are_not_tested_on(make, tmp_path):
+    seen = [(text.upper(), label, "far") for text, label, _ in rows_of(num_classes=2)]
+    family = make(test_path=str(write(tmp_path / "b.csv", [*far_rows(), *seen])))
+    said = family.words(family.sample(Draw(3, "test", 0), 0, 50, 2, 3))
+    assert all(text.startswith("other ") for one in said for text in one.queries)
+    assert family.protocol("test")["seen_in_training"] == 16
+    assert "seen_in_training" not in family.protocol("train")
+
+
+def test_a_domain_that_training_sees_is_not_tested_on(make, tmp_path):
+    rows = [(text, label, "domain4") for text, label, _ in far_rows()]
+    match = r"b.csv: row 0 is of the domain 'domain4', which .*a.csv has too"
+    with pytest.raises(DataError, match=match):
+        make(test_path=str(write(tmp_path / "b.csv", rows)))
+
+
+def test_a_class_may_be_too_small_once_seen_texts_are_gone(make, tmp_path):
+    seen = [(text, "all seen", "far") for text, _, _ in rows_of(num_classes=1)]
+    other = str(write(tmp_path / "b.csv", [*far_rows(), *seen]))
+    with pytest.raises(DataError, match=r"b.csv: the class 'all seen' has 0 different texts"):
+        make(test_path=other).sample(Draw(3, "test", 0), 0, 5, 2, 3)
+    assert make(test_path=other, small_classes="leave_out").protocol("test")["domains"] == "far"
+
+
+def test_a_test_file_that_is_not_there_is_blamed_on_its_own_key(make, tmp_path):
+    with pytest.raises(DataError, match=r"task.test_path"):
+        make(test_path=str(tmp_path / "no.csv"))
+
+
 def test_where_another_file_is_tested_on_more_domains_are_trained_on(make, tmp_path):
-    rows = [(text, label, "far") for text, label, _ in rows_of(num_classes=5)]
-    other = str(write(tmp_path / "b.csv", rows))
+    other = str(write(tmp_path / "b.csv", far_rows()))
     trained = [
         set(family.sample(DRAW, 0, 200, 2, 3)["classes"].ravel())
         for family in (make(), make(test_path=other))

@@ -14,10 +14,10 @@ from workers.models import normalization as ours
 from workers.models.functional import FunctionalModel
 from workers.models.fused_batch_norm import EPSILON
 from workers.models.gaussian_mlp import GaussianHead
-from workers.policies.views import FARTHEST, View
 from workers.protocol import Adapted, Array
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
+from workers.units import Units
 
 
 def save_plain(
@@ -26,7 +26,7 @@ def save_plain(
     adapted: Adapted,
     seen: Array,
     file: Path,
-    view: View | None = None,
+    units: Units | None = None,
 ) -> Array:
     """Write a .keras file; what the model in it, loaded again, answers to `seen`.
 
@@ -34,16 +34,19 @@ def save_plain(
     by those of the batch itself, the file keeps the statistics of `seen`.
 
     Args:
-      seen: float32 [n, *input_shape]. view: of one task, what the model sees in place of inputs.
+      seen: float32 [n, *input_shape], as the model was trained on. units: those of the file.
+    Returns:
+      its answers, in the units of the file.
     """
     fresh = make_test_model(settings, family)
     model = plain(_filled(fresh, adapted))
     if settings.model.statistics != "running":
         _keep_statistics(model, tf.constant(seen))
-    if view is not None and view.mean is not None:
-        model = _looking_through(view, model)
+    given = seen
+    if units is not None:
+        model, given = _in_units(units, model), units.inputs.undo(seen)
     loaded = save_and_load(model, file)
-    outputs: Array = np.asarray(loaded(tf.constant(seen), training=False))
+    outputs: Array = np.asarray(loaded(tf.constant(given), training=False))
     return outputs
 
 
@@ -85,14 +88,22 @@ def plain(model: keras.Model) -> keras.Model:
     return clone
 
 
-def _looking_through(view: View, model: keras.Model) -> keras.Model:
-    """The same model of inputs as they are."""
-    assert view.mean is not None
-    assert view.deviation is not None
-    mean, deviation = view.mean[0], view.deviation[0]
-    inputs = keras.Input(mean.shape)
-    scaled = keras.layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist())(inputs)
-    return keras.Model(inputs, model(keras.ops.clip(scaled, -FARTHEST, FARTHEST)))
+def _in_units(units: Units, model: keras.Model) -> keras.Model:
+    """The same model, told and answering in `units`; in float64, since units may be far from 0."""
+    ops, rescaling = keras.ops, keras.layers.Rescaling
+    mean, deviation = units.inputs
+    inputs = keras.Input(mean.shape, dtype="float64")
+    scaled = rescaling(1.0, (-mean).tolist(), dtype="float64")(inputs)
+    scaled = rescaling((1 / deviation).tolist(), dtype="float64")(scaled)
+    if units.fills:
+        scaled = ops.where(ops.isnan(scaled), 0.0, scaled)
+    if units.farthest is not None:
+        scaled = ops.clip(scaled, -units.farthest, units.farthest)
+    outputs = model(ops.cast(scaled, "float32"))
+    if units.outputs is not None:
+        mean, deviation = units.outputs
+        outputs = rescaling(deviation.tolist(), mean.tolist(), dtype="float64")(outputs)
+    return keras.Model(inputs, outputs)
 
 
 def _counterpart(layer: Any) -> Any:

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from workers.policies.rollouts import roll_out
 from workers.protocol import Array, Specs
 from workers.tasks.environments import EnvironmentFamily
+from workers.units import Scaling, Units
 
 # A number that hardly varies keeps its unit: its noise would else drown the others.
 _STILL = 1e-4
 # What random actions seldom lead to must not overwhelm a policy.
-FARTHEST = 10.0
+_FARTHEST = 10.0
 # Beside those of inner steps, which count up from 0.
 _STREAM = 2**64 - 1
 
@@ -36,8 +37,15 @@ class View:
         ones = [1] * (observations.ndim - self.mean.ndim)
         centred = np.asarray(observations, np.float32) - self.mean.reshape(num_tasks, *ones, *shape)
         seen = centred / self.deviation.reshape(num_tasks, *ones, *shape)
-        cut: Array = np.clip(seen, -FARTHEST, FARTHEST)
+        cut: Array = np.clip(seen, -_FARTHEST, _FARTHEST)
         return cut
+
+    @property
+    def units(self) -> Units | None:
+        """Of the first task; None: as they are."""
+        if self.mean is None or self.deviation is None:
+            return None
+        return Units(Scaling(self.mean[0], self.deviation[0]), farthest=_FARTHEST)
 
 
 def view_of(family: EnvironmentFamily, specs: Specs, num_episodes: int) -> View:

@@ -41,7 +41,7 @@ class MatchingFamily:
         splits = dict(split_texts(texts, settings, "domains"))
         tested, of_test = texts, splits["test"]
         if settings.test_path is not None:
-            tested = read_texts(settings.test_path, settings, needed, others=True)
+            tested = read_texts(settings.test_path, settings, needed, trained=texts)
             of_test = np.arange(len(tested.classes), dtype=np.int32)
             splits["train"] = np.union1d(splits["train"], splits["test"])
             splits["test"] = of_test[:0]
@@ -148,6 +148,7 @@ class MatchingFamily:
             "candidates_are": "other queries, one of each meaning of the task",
             "tokens": self._settings.tokens,
             "data_digest": pool.texts.digest,
+            **({"seen_in_training": pool.texts.left_out} if pool.texts.left_out else {}),
         }
 
     def describe(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Texts:
 
     source: the file. texts: in its order. classes: sorted names. domains: of each class, "" where
     there are none. rows: of each class, int32 indices of its texts, ascending. digest: of all of
-    these.
+    these. left_out: texts of the file that training sees.
     """
 
     source: str
@@ -31,6 +31,7 @@ class Texts:
     domains: list[str]
     rows: list[NDArray[np.int32]]
     digest: str
+    left_out: int = 0
 
     def of_classes(self, classes: Iterable[int] | None = None) -> list[str]:
         """The texts of some classes, or of all."""
@@ -73,21 +74,21 @@ class Texts:
         return table
 
 
-def read_texts(path: str, settings: Any, needed: int, others: bool = False) -> Texts:
+def read_texts(path: str, settings: Any, needed: int, trained: "Texts | None" = None) -> Texts:
     """Read `path` by the columns that `settings` names.
 
     Args:
       settings: text_column, label_column, domain_column, leave_out, small_classes.
       needed: texts that a class must have.
-      others: its classes are not those that leave_out is about; where they are, they are left out.
+      trained: of task.path, where `path` is task.test_path: its texts are left out of this one.
     Raises:
-      DataError: a column is missing, a text or name is empty or no UTF-8, or a class is in two
-        domains or too small; names the row.
+      DataError: a column is missing, a text or name is empty or no UTF-8, a class is in two
+        domains or too small, or a domain was trained on; names the row.
     """
     columns = {"text_column": settings.text_column, "label_column": settings.label_column}
     if settings.domain_column is not None:
         columns["domain_column"] = settings.domain_column
-    path = str(find_file(path, "task.path"))
+    path = str(find_file(path, "task.path" if trained is None else "task.test_path"))
     table = Rows(Path(path), columns.values())
     for name, column in columns.items():
         table.check(column, f"task.{name}")
@@ -97,16 +98,17 @@ def read_texts(path: str, settings: Any, needed: int, others: bool = False) -> T
     if settings.domain_column is not None:
         domains = table.texts(settings.domain_column)
     unknown = sorted(set(settings.leave_out) - set(labels))
-    if unknown and not others:
+    if unknown and trained is None:
         raise DataError(f"task.leave_out names {unknown[0]!r}, which is no class of {path}")
     found = _by_class(path, settings, texts, labels, domains)
+    left_out = 0 if trained is None else _leave_out_seen(path, found, texts, trained)
     if settings.small_classes == "leave_out":
         found = {name: each for name, each in found.items() if len(each[1]) >= needed}
         if not found:
             raise DataError(
                 f"{path}: no class has {needed} different texts; lower task.shots or task.queries"
             )
-    return _assemble(path, texts, found)
+    return _assemble(path, texts, found, left_out)
 
 
 def split_texts(texts: Texts, settings: Any, by: Literal["classes", "domains"]) -> Splits:
@@ -152,7 +154,23 @@ def _by_class(
     return found
 
 
-def _assemble(path: str, texts: list[str], found: Classes) -> Texts:
+def _leave_out_seen(path: str, found: Classes, texts: list[str], trained: Texts) -> int:
+    """Take out of `found` what training sees, in capitals or not; how many texts that were."""
+    seen = {text.casefold() for text in trained.of_classes()}
+    left_out = 0
+    for domain, rows in found.values():
+        if domain in trained.domains:
+            raise DataError(
+                f"{path}: row {rows[0]} is of the domain {domain!r}, which {trained.source} has "
+                "too; a test is of domains that training has not seen: rename or leave out one"
+            )
+        new = [row for row in rows if texts[row].casefold() not in seen]
+        left_out += len(rows) - len(new)
+        rows[:] = new
+    return left_out
+
+
+def _assemble(path: str, texts: list[str], found: Classes, left_out: int) -> Texts:
     classes = sorted(found)
     digest = hashlib.sha256()
     for name in classes:
@@ -166,4 +184,5 @@ def _assemble(path: str, texts: list[str], found: Classes) -> Texts:
         [found[name][0] for name in classes],
         [np.array(found[name][1], np.int32) for name in classes],
         digest.hexdigest(),
+        left_out,
     )

@@ -1,0 +1,31 @@
+"""The units of a model's numbers, where it is trained on standardized ones."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.protocol import Array
+
+
+class Scaling(NamedTuple):
+    """mean, deviation: [*shape], of what is standardized."""
+
+    mean: NDArray[np.floating]
+    deviation: NDArray[np.floating]
+
+    def undo(self, scaled: Array) -> NDArray[np.float64]:
+        """From standardized numbers, [n, *shape]."""
+        return np.asarray(scaled, np.float64) * self.deviation + self.mean
+
+
+class Units(NamedTuple):
+    """How a model's inputs and outputs are told to people; outputs None: as they are.
+
+    farthest: where standardized inputs are cut off. fills: an input that is missing is the mean.
+    """
+
+    inputs: Scaling
+    outputs: Scaling | None = None
+    farthest: float | None = None
+    fills: bool = False
