@@ -41,7 +41,7 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
         message = f"should have at most {context['max_length']} values"
     elif first["loc"] and isinstance(first["loc"][-1], int):
         key = f"{key}[{first['loc'][-1]}]"
-    if not keys or (kind == "value_error" and _sections(field)):
+    if not keys or (kind == "value_error" and (field is None or _sections(field))):
         return f"{key}: {message}" if _is_mapping(field) else message
     described = f" ({field.description})" if field and field.description else ""
     if _sections(field):

@@ -65,7 +65,8 @@ def evaluate(
 
     Returns:
       per inner step, 0 .. recipe.inner_steps: mean and 95 % interval of each metric over tasks,
-      {"inner_step", "loss", "loss_ci95", ...}.
+      {"inner_step", "loss", "loss_ci95", "loss_gain_ci95", ...}; the gain is each task's own, over
+      inner step 0, so that how hard a task is does not widen its interval.
     """
     evaluation = config.evaluation
     num_tasks = evaluation.tasks if split == "test" else evaluation.validation_tasks
@@ -78,7 +79,7 @@ def evaluate(
     }
     return [
         {"inner_step": step}
-        | {key: value for name in names for key, value in _summary(name, values[name][:, step])}
+        | {key: value for name in names for key, value in _summary(name, values[name], step)}
         for step in range(recipe.inner_steps + 1)
     ]
 
@@ -218,8 +219,16 @@ def _method(config: MetaConfig) -> str:
     return f"{name}, {'first' if algorithm.first_order else 'second'} order"
 
 
-def _summary(name: str, values: NDArray[np.floating]) -> Iterable[tuple[str, float]]:
+def _summary(
+    name: str, values: NDArray[np.floating], inner_step: int
+) -> Iterable[tuple[str, float]]:
+    """Of values [tasks, inner steps + 1]."""
     with np.errstate(invalid="ignore", over="ignore"):  # a candidate's rate may be far too large
-        error = np.std(values, ddof=1) / np.sqrt(len(values))
-        yield name, float(np.mean(values))
-        yield f"{name}_ci95", float(1.96 * error)
+        now = values[:, inner_step]
+        yield name, float(np.mean(now))
+        yield f"{name}_ci95", _interval(now)
+        yield f"{name}_gain_ci95", _interval(now - values[:, 0])
+
+
+def _interval(values: NDArray[np.floating]) -> float:
+    return float(1.96 * np.std(values, ddof=1) / np.sqrt(len(values)))

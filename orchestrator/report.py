@@ -108,8 +108,21 @@ class ProgressView:
 def print_result(console: Console, result: Result, inner_steps: tuple[int, ...]) -> None:
     """Scores, and right below them the protocol under which they were measured."""
     console.print(_result_table(result, inner_steps))
+    console.print(_gain_line(result))
     console.print(f"protocol: {_protocol_line(result.protocol)}", markup=False)
     console.print(f"tested: {result.checkpoint}, theta sha256 {result.theta_sha256}")
+
+
+def _gain_line(result: Result) -> str:
+    """What adaptation is worth, as validation chose it."""
+    (gain, interval), steps = result.gain, result.inner_steps
+    scale, digits, unit = (100, 2, " points") if is_share(result.metric) else (1, 4, "")
+    how = "better" if gain > 0 else "worse"
+    return (
+        f"{called(result.metric)} is {how} by {abs(gain) * scale:.{digits}f} ± "
+        f"{interval * scale:.{digits}f}{unit} after {steps} inner step{'s' * (steps != 1)}, "
+        "each task against itself"
+    )
 
 
 def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:

@@ -1,5 +1,6 @@
 """The end of a run, evaluation.json: scores on the test tasks, and their protocol."""
 
+import math
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
@@ -59,6 +60,18 @@ class Result(BaseModel):
     def inner_steps(self) -> int:
         """Those that validation chose."""
         return int(self.protocol["inner_steps"])
+
+    @property
+    def gain(self) -> tuple[float, float]:
+        """What adaptation is worth by the metric that decides, > 0 if it helps; its interval.
+
+        The interval is over each task's own gain; of older versions' scores, over both means as if
+        they were of different tasks, which is wider.
+        """
+        before, after, interval = self.before, self.after, f"{self.metric}_ci95"
+        gain = self.sign * (after[self.metric] - before[self.metric])
+        apart = math.hypot(before[interval], after[interval])
+        return gain, after.get(f"{self.metric}_gain_ci95", apart)
 
     @property
     def metrics(self) -> list[str]:

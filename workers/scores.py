@@ -25,6 +25,7 @@ CLASSIFYING: tuple[LossName, ...] = ("cross_entropy", "ranking")
 #: Losses of policies, whose outputs are a distribution over actions.
 ACTING: tuple[LossName, ...] = ("gaussian_policy", "categorical_policy")
 
+_LONGER = {"mrr": "mean reciprocal rank"}
 _MORE_IS_BETTER = ("accuracy", "mrr", "return")
 
 
@@ -40,4 +41,4 @@ def is_share(metric: str) -> bool:
 
 def called(metric: str) -> str:
     """Its name for people."""
-    return metric.replace("_", " ")
+    return _LONGER.get(metric, metric.replace("_", " "))

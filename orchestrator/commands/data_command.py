@@ -9,7 +9,9 @@ from rich.table import Table
 from orchestrator import config as configuration
 from orchestrator.commands.common import NOTES, RESULTS, decoding, open_family
 from orchestrator.config_errors import explain
+from workers.errors import DataError
 from workers.settings.tasks import ImagesTask
+from workers.tasks.table_files import SUFFIXES
 
 
 def execute(source: str, overrides: list[str]) -> None:
@@ -24,12 +26,25 @@ def execute(source: str, overrides: list[str]) -> None:
             NOTES.print(f"note: {note}")
         _print(config.task.kind, open_family(config).describe())
     elif Path(source).exists():
-        _print("images", _describe_path(source, overrides))
+        try:
+            _print("images", _describe_path(source, overrides))
+        except DataError as error:
+            raise DataError(f"{error}{_other_tasks(source)}") from None
     else:
         raise ValueError(
             f"'{source}' is neither a path nor a preset; presets are "
             f"{', '.join(configuration.presets())}"
         )
+
+
+def _other_tasks(source: str) -> str:
+    """A path alone is one of images; what else it may hold is said by a preset's settings."""
+    if Path(source).suffix.lower() not in (".txt", *SUFFIXES):
+        return ""
+    return (
+        "; if it holds no images but texts or numbers, name the preset of such tasks: metatrain "
+        f"data clinc150-intents, names-generation or table, with --set task.path={source}"
+    )
 
 
 def _describe_path(source: str, overrides: list[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from workers.tasks.rows import Rows
 from workers.tasks.table_files import SUFFIXES
 
 _TEXT = ".txt"
+_MOST_SHOWN = 5
 
 
 class LineReader(Reader):
@@ -31,7 +32,8 @@ class LineReader(Reader):
             raise DataError(f"--{role} {source} {what}; give a file that ends in {allowed}")
         named, tasks = _of_text(path) if suffix == _TEXT else self._of_table(path, columns)
         sequences = self._encode(named)
-        return Examples(sequences.inputs, sequences.targets, list(named.values()), tasks)
+        texts = list(named.values())
+        return Examples(sequences.inputs, sequences.targets, texts, tasks, self._notes(role, texts))
 
     def inputs(self, given: Any) -> Array:
         """Strings -> int32 [n, length]."""
@@ -40,6 +42,16 @@ class LineReader(Reader):
     def targets(self, given: Any) -> Array:
         """The same strings -> what is to be said: int32 [n, length], -1 where one has ended."""
         return self._given(given).targets
+
+    def _notes(self, role: Role, texts: list[str]) -> list[str]:
+        unknown = self._characters.unknown(texts)
+        if not unknown:
+            return []
+        shown = ", ".join(map(repr, unknown[:_MOST_SHOWN])) + ", ..." * (len(unknown) > _MOST_SHOWN)
+        return [
+            f"--{role}: {len(unknown)} {self._characters.kind} that no training task has are one "
+            f"token to the model, and none that it says: {shown}"
+        ]
 
     def _given(self, given: Any) -> Sequences:
         texts = [given] if isinstance(given, str) else list(given)
@@ -70,7 +82,7 @@ class LineReader(Reader):
         named = {f"{path}: row {row}": text for row, text in enumerate(texts)}
         for where, text in named.items():
             if not text.strip():
-                raise DataError(f"{where} has an empty {inputs[0]!r}")
+                raise DataError(f"{where} has an empty {inputs[0]!r}; leave the row out")
         return named, rows.texts(columns.task) if columns.task else [""] * len(texts)
 
 

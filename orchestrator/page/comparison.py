@@ -8,7 +8,7 @@ from orchestrator.config import flatten
 from orchestrator.page import inner_steps, overlays
 from orchestrator.page.html import render, svg
 from orchestrator.page.numbers import (
-    digits_of,
+    difference,
     duration,
     plain,
     protocol_of,
@@ -16,7 +16,7 @@ from orchestrator.page.numbers import (
 )
 from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import RunFolder
-from workers.scores import is_share
+from workers.scores import called
 
 # Rows of a protocol that say how the weights were made and adapted: what a comparison is about.
 # All others, those of a new family too, say what was measured, and must be equal.
@@ -171,12 +171,10 @@ def _difference(best: RunFolder, run: RunFolder) -> str:
     assert best.result is not None
     assert run.result is not None
     metric, ours, theirs = run.result.metric, run.result.after, best.result.after
-    factor, unit = (100, " points") if is_share(metric) else (1, "")
-    interval = factor * math.hypot(ours[f"{metric}_ci95"], theirs[f"{metric}_ci95"])
-    digits = digits_of(interval)
-    difference = factor * (ours[metric] - theirs[metric])
-    within = "" if abs(difference) > interval else " (not told apart)"
-    return f"{difference:+.{digits}f} ± {interval:.{digits}f}{unit}{within}"
+    interval = math.hypot(ours[f"{metric}_ci95"], theirs[f"{metric}_ci95"])
+    apart = ours[metric] - theirs[metric]
+    within = "" if abs(apart) > interval else " (not told apart)"
+    return difference(metric, apart, interval) + within
 
 
 def _figures(compared: Compared) -> list[tuple[str, Any]]:
@@ -185,6 +183,6 @@ def _figures(compared: Compared) -> list[tuple[str, Any]]:
     for metric in next(iter(results.values())).metrics if results else []:
         if all(metric in result.metrics for result in results.values()):
             per_step = {label: result.per_step for label, result in results.items()}
-            caption = f"Test {metric} by inner step, with 95 % intervals"
+            caption = f"Test {called(metric)} by inner step, with 95 % intervals"
             drawn.append((caption, inner_steps.draw(per_step, metric)))
     return [*drawn, *overlays.draw({label: run.rows for label, run in compared.items()})]

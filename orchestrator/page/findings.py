@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.page.numbers import count, score
+from orchestrator.page.numbers import count, difference, score
 from orchestrator.page.run_folder import RunFolder
 from orchestrator.page.training_curves import INCIDENTS, VALIDATION, cumulated, metrics_of
-from workers.scores import METRICS, sign_of
+from workers.scores import METRICS, called, sign_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +56,18 @@ def _end(run: RunFolder) -> Iterator[Finding]:
 def _adaptation(run: RunFolder) -> Iterator[Finding]:
     if run.result is None:
         return
-    before, after, metric = run.result.before, run.result.after, run.result.metric
-    gain = run.result.sign * (after[metric] - before[metric])
-    interval = math.hypot(before[f"{metric}_ci95"], after[f"{metric}_ci95"])
-    steps = count(run.result.inner_steps, "inner step")
+    metric, (gain, interval) = run.result.metric, run.result.gain
+    name, steps = called(metric), count(run.result.inner_steps, "inner step")
     if not math.isfinite(gain):
-        yield Finding("warning", f"The test {metric} is not finite.")
+        yield Finding("warning", f"The test {name} is not finite.")
     elif gain < -interval:
-        yield Finding("warning", f"Adaptation makes the test {metric} worse, after {steps}.")
+        yield Finding("warning", f"Adaptation makes the test {name} worse, after {steps}.")
     elif gain <= interval:
+        yield Finding("warning", f"Adaptation does not change the test {name} beyond its interval.")
+    else:
+        by = difference(metric, gain, interval).removeprefix("+")
         yield Finding(
-            "warning", f"Adaptation does not change the test {metric} beyond its interval."
+            "good", f"Adaptation improves the test {name} by {by}, each task against itself."
         )
 
 
@@ -78,16 +79,17 @@ def _convergence(run: RunFolder) -> Iterator[Finding]:
         return
     best = max(range(len(validated)), key=lambda i: sign * validated[i][name])
     later = len(validated) - 1 - best
+    shown = f"Validation {called(metric)}"
     told = f"{score(metric, validated[best][name])} at step {validated[best]['step']}"
     if later:
         those = "one later validation is" if later == 1 else f"{later} later validations are"
-        yield Finding("note", f"Validation {metric} was best with {told}; {those} no better.")
+        yield Finding("note", f"{shown} was best with {told}; {those} no better.")
     else:
         before = score(metric, max((r[name] for r in validated[:-1]), key=lambda v: sign * v))
         yield Finding(
             "note",
-            f"Validation {metric} was still improving at its last step: {told}, {before} at best "
-            "before; more steps may help.",
+            f"{shown} was still improving at its last step: {told}, {before} at best before; more "
+            "steps may help.",
         )
 
 

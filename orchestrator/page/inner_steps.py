@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from orchestrator.page.panel import panel, scale
+from workers.scores import called
 
 PerStep = Sequence[Mapping[str, float]]
 # Up to so many inner steps each has a mark and a bar of its own.
@@ -20,7 +21,7 @@ def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) 
     Args:
       chosen: the inner steps that validation chose, marked.
     """
-    figure, axes = panel("inner steps", metric)
+    figure, axes = panel("inner steps", called(metric))
     drawn = []
     for number, (label, per_step) in enumerate(curves.items()):
         steps = np.arange(len(per_step))

@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.page.panel import thousands
 from orchestrator.result import Result
-from workers.scores import is_share
+from workers.scores import called, is_share
 
 _MOST_DIGITS = 6
 
@@ -17,6 +17,13 @@ def with_interval(metric: str, row: Mapping[str, float]) -> str:
     mean, interval = factor * row[metric], factor * row[f"{metric}_ci95"]
     digits = digits_of(interval)
     return f"{mean:.{digits}f} ± {interval:.{digits}f}{unit}"
+
+
+def difference(metric: str, value: float, interval: float) -> str:
+    """Of two scores, with its sign; accuracies differ by points."""
+    factor, unit = (100, " points") if is_share(metric) else (1, "")
+    digits = digits_of(factor * interval)
+    return f"{factor * value:+.{digits}f} ± {factor * interval:.{digits}f}{unit}"
 
 
 def digits_of(interval: float) -> int:
@@ -34,7 +41,7 @@ def score(metric: str, value: float) -> str:
 def headline(result: Result) -> str:
     """The test score before and after adaptation."""
     before, after = (with_interval(result.metric, row) for row in (result.before, result.after))
-    return f"{result.metric} {before} → {after}"
+    return f"{called(result.metric)} {before} → {after}"
 
 
 def protocol_of(protocol: Mapping[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from orchestrator.page.panel import count_steps, from_zero, panel, scale, thinned
 from orchestrator.page.training_curves import VALIDATION, Rows, column_of, curve, metrics_of
+from workers.scores import called
 
 Runs = Mapping[str, Rows]
 
@@ -20,16 +21,18 @@ def draw(runs: Runs) -> list[tuple[str, Figure]]:
     metrics = [name for name in of_each[0] if all(name in names for names in of_each)]
     drawn = []
     for metric in metrics:
-        drawn.append((f"Training {metric} after adaptation", _training(with_rows, metric)))
+        drawn.append((f"Training {called(metric)} after adaptation", _training(with_rows, metric)))
         if sum(_has_validations(rows, metric) for rows in with_rows.values()):
-            drawn.append((f"Validation {metric} by outer step", _validation(with_rows, metric)))
+            drawn.append(
+                (f"Validation {called(metric)} by outer step", _validation(with_rows, metric))
+            )
             by_minute = _validation(with_rows, metric, by_minute=True)
-            drawn.append((f"Validation {metric} by minute of training", by_minute))
+            drawn.append((f"Validation {called(metric)} by minute of training", by_minute))
     return [*drawn, ("Tasks per second", _speed(with_rows))]
 
 
 def _training(runs: Runs, metric: str) -> Figure:
-    figure, axes = panel("outer step", metric)
+    figure, axes = panel("outer step", called(metric))
     values: list[float] = []
     for number, (label, rows) in enumerate(runs.items()):
         values += curve(axes, rows, column_of(metric), label=label, color=f"C{number % 10}")
@@ -40,7 +43,7 @@ def _training(runs: Runs, metric: str) -> Figure:
 
 
 def _validation(runs: Runs, metric: str, by_minute: bool = False) -> Figure:
-    figure, axes = panel("minutes in outer steps" if by_minute else "outer step", metric)
+    figure, axes = panel("minutes in outer steps" if by_minute else "outer step", called(metric))
     name = f"{VALIDATION}{metric}"
     values: list[float] = []
     for number, (label, rows) in enumerate(runs.items()):

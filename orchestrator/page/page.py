@@ -18,6 +18,7 @@ from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import RunFolder, read_run
 from orchestrator.result import Result
 from orchestrator.storage import Storage
+from workers.scores import called
 
 NAME = "report.html"
 
@@ -85,7 +86,7 @@ def _scores(run: RunFolder) -> list[dict[str, str]]:
     rows = [
         {
             "inner steps": f"{step}" if step else "0 (before)",
-            **{metric: with_interval(metric, per_step[step]) for metric in metrics},
+            **{called(metric): with_interval(metric, per_step[step]) for metric in metrics},
         }
         for step in run.inner_steps
     ]
@@ -99,7 +100,7 @@ def _by_inner_step(result: Result) -> list[tuple[str, str]]:
     drawn = []
     for metric in result.metrics:
         figure = inner_steps.draw({"test tasks": result.per_step}, metric, result.inner_steps)
-        caption = f"Test {metric} by inner step, with its 95 % interval"
+        caption = f"Test {called(metric)} by inner step, with its 95 % interval"
         drawn.append((caption, svg(figure, caption)))
     return drawn
 
@@ -109,7 +110,10 @@ def _curves(run: RunFolder) -> list[tuple[str, str]]:
     if not run.rows:
         return []
     drawn = [
-        (f"{metric.capitalize()} while training", training_curves.draw_metric(run.rows, metric))
+        (
+            f"{called(metric).capitalize()} while training",
+            training_curves.draw_metric(run.rows, metric),
+        )
         for metric in training_curves.metrics_of(run.rows)
     ]
     drawn.append(("Tasks per second", training_curves.draw_speed(run.rows)))

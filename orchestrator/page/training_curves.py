@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from orchestrator.page.panel import MAX_POINTS, count_steps, from_zero, panel, scale, thinned
 from orchestrator.pool import Incidents
+from workers.scores import called
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -37,7 +38,7 @@ def draw_metric(rows: Rows, metric: str) -> Figure:
 
     Each point of a curve is the mean of equally many steps.
     """
-    figure, axes = panel("outer step", metric)
+    figure, axes = panel("outer step", called(metric))
     drawn: list[float] = []
     if metric == "loss":
         drawn += curve(axes, rows, "loss_before", label="before (support)", color="C3")

@@ -8,6 +8,8 @@ from small_configs import IMAGES, NEEDED, SINUSOID, changed, navigation, sinusoi
 from orchestrator import config as configuration
 from orchestrator.config import MetaConfig
 
+TEXT = ["task.kind=text", "task.path=a.csv"]
+TABLE = ["task.kind=table", *NEEDED["table"]]
 REFUSALS = [
     # overrides of the preset sinusoid -> what the one line must hold
     (["outer.stpes=5"], ["unknown key outer.stpes", "did you mean 'steps'", "meta_batch_size"]),
@@ -61,6 +63,9 @@ REFUSALS = [
         ["task.kind=images", "model.kind=conv4", "task.image_size=15"],
         ["task.image_size = 15", "conv4", "16 or more"],
     ),
+    ([*TEXT, "task.label_column=text"], ["'text' is more than one of", "name different ones"]),
+    ([*TEXT, "task.split_by=domains"], ["task.split_by = 'domains', but"]),
+    ([*TABLE, 'task.feature_columns=["ppm"]'], ["task.feature_columns has 'ppm', which is"]),
     (
         ["algorithm.kind=joint", "evaluation.inner_batch=3"],
         ["evaluation.inner_batch = 3", "algorithm.kind = 'joint'", "unset it"],

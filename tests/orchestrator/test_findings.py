@@ -31,8 +31,8 @@ def run_with(**changes):
     return RunFolder(**{**fields, **changes})
 
 
-def result(before, after, interval=0.1, metric="loss", outer_steps=4):
-    scores = [{metric: value, f"{metric}_ci95": interval} for value in (before, after)]
+def result(before, after, interval=0.1, metric="loss", outer_steps=4, **paired):
+    scores = [{metric: value, f"{metric}_ci95": interval, **paired} for value in (before, after)]
     return Result(
         protocol={"inner_steps": 1, "outer_steps": outer_steps},
         per_step=scores,
@@ -47,10 +47,15 @@ def told(kind=None, **changes):
     return [f.text for f in findings(run_with(**changes)) if kind in (None, f.kind)]
 
 
+def test_what_each_task_gains_counts_not_how_far_tasks_lie_apart():
+    assert told("warning", result=result(2.0, 1.95, loss_gain_ci95=0.01)) == []
+
+
 def test_of_a_run_that_went_well_there_is_no_warning():
     assert told("warning") == []
     assert told("good") == [
         "Trained to the end: 4 outer steps.",
+        "Adaptation improves the test loss by 1.00 ± 0.14, each task against itself.",
         "No actor was replaced, no call retried, no task left out.",
     ]
 
@@ -61,6 +66,7 @@ def test_of_a_run_that_went_well_there_is_no_warning():
         ({"config": {"outer": {"steps": 9}}, "result": None}, "Not finished: 4 steps of 9 outer"),
         ({"result": None}, "Not evaluated"),
         ({"result": result(2.0, 1.95)}, "does not change the test loss beyond its interval"),
+        ({"result": result(2.0, 1.0, loss_gain_ci95=1.1)}, "does not change the test loss beyond"),
         ({"result": result(2.0, 2.5)}, "makes the test loss worse"),
         ({"result": result(0.2, 0.1, 0.01, "accuracy")}, "makes the test accuracy worse"),
         ({"result": result(0.2, math.nan, 0.01)}, "is not finite"),

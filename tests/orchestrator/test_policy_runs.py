@@ -61,7 +61,7 @@ def test_there_is_a_return_before_and_after_each_inner_step(finished):
     _, result, _ = finished
     assert [row["inner_step"] for row in result.per_step] == [0, 1, 2]
     for row in result.per_step:
-        assert set(row) == {"inner_step", "return", "return_ci95"}
+        assert set(row) == {"inner_step", "return", "return_ci95", "return_gain_ci95"}
         assert row["return"] < 0
         assert row["return_ci95"] > 0
 
@@ -83,6 +83,14 @@ def test_who_knows_the_tasks_has_a_row_beside_the_policy(finished, capsys):
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if "oracle" in line]
     assert rows[0] == ["│", "oracle", "│", f"{best:.4f}", "│"]
     assert f'<td class="number">{best:g}</td>' in (folder / "report.html").read_text()
+
+
+def test_what_adaptation_is_worth_is_told_with_an_interval(finished, capsys):
+    _, result, _ = finished
+    gain, interval = result.gain
+    print_result(Console(width=200), result, (1, 2))
+    how = f"return is {'better' if gain > 0 else 'worse'} by {abs(gain):.4f} ± {interval:.4f} after"
+    assert f"{how} {result.inner_steps} inner step" in capsys.readouterr().out
 
 
 def test_a_row_of_a_step_has_the_return_after_adaptation(finished):

@@ -143,7 +143,7 @@ def test_evaluation_json_holds_the_scores_before_and_after_and_per_step(finished
     assert table["before"] == table["per_step"][0]
     assert table["after"] == table["per_step"][chosen]
     for row in table["per_step"]:
-        assert set(row) == {"inner_step", "loss", "loss_ci95"}
+        assert set(row) == {"inner_step", "loss", "loss_ci95", "loss_gain_ci95"}
         assert row["loss"] > 0
         assert row["loss_ci95"] > 0
 
@@ -163,6 +163,12 @@ def test_the_scores_are_the_mean_over_tasks_and_1_96_standard_errors(finished, c
         assert row["loss"] == pytest.approx(values.mean(), rel=1e-12)
         error = values.std(ddof=1) / np.sqrt(6)
         assert row["loss_ci95"] == pytest.approx(1.96 * error, rel=1e-12)
+        error = (values - losses[:, 0]).std(ddof=1) / np.sqrt(6)
+        assert row["loss_gain_ci95"] == pytest.approx(1.96 * error, rel=1e-12)
+    assert result.gain == (
+        result.before["loss"] - result.after["loss"],
+        result.after["loss_gain_ci95"],
+    )
 
 
 def test_the_protocol_stands_beside_the_numbers(finished, config):
@@ -208,7 +214,10 @@ def test_the_protocol_of_images_names_ways_split_and_batch_norm(tmp_path, image_
     assert protocol["tasks_from"] == "small.zip"
     assert (protocol["classes"], protocol["rotated"]) == (4, False)
     for row in result.per_step:
-        assert set(row) == {"inner_step", "loss", "loss_ci95", "accuracy", "accuracy_ci95"}
+        names = {
+            f"{name}{of}" for name in ("loss", "accuracy") for of in ("", "_ci95", "_gain_ci95")
+        }
+        assert set(row) == {"inner_step", *names}
         assert 0 <= row["accuracy"] <= 1
 
 

@@ -45,6 +45,16 @@ def test_the_command_says_what_python_does(tmp_path, capsys):
     assert model.is_file()
 
 
+def test_characters_that_the_run_does_not_know_are_told(tmp_path, capsys):
+    strange = tmp_path / "strange.txt"
+    strange.write_text("baba\nb\u00e4\u4e00ba\n")
+    adapt_command.execute(request(tmp_path, query=str(strange)))
+    notes = " ".join(capsys.readouterr().err.split())
+    assert "--query: 2 characters that no training task has are one token" in notes
+    assert "'\u00e4', '\u4e00'" in notes
+    assert "--support" not in notes
+
+
 def test_texts_alone_need_no_query(tmp_path, capsys):
     out = tmp_path / "p.parquet"
     adapt_command.execute(request(tmp_path, query=None, generate=Generate(4), out=out))

@@ -5,6 +5,7 @@ import pytest
 
 from workers.errors import DataError
 from workers.settings.tasks import ImagesTask
+from workers.settings.text_tasks import MatchingTask
 from workers.tasks.splits import SPLITS, split_hash, split_names
 
 NAMES = [f"c{index:03}" for index in range(100)]
@@ -41,9 +42,16 @@ def test_counts_are_those_set_else_64_and_16_percent_and_the_rest(changes, expec
     assert sizes(split_names(NAMES, ImagesTask(**changes))) == expected
 
 
-@pytest.mark.parametrize("num_classes", range(1, 30))
+@pytest.mark.parametrize("num_classes", range(3, 30))
 def test_shares_of_few_classes_fit(num_classes):
     assert sum(sizes(split_names(NAMES[:num_classes], ImagesTask()))) == num_classes
+
+
+def test_too_few_classes_to_be_split_are_refused():
+    with pytest.raises(DataError, match=r"only 2 of the classes that are split; .* 3 or more"):
+        split_names(NAMES[:2], ImagesTask())
+    settings = MatchingTask(path="a", test_path="b", train_domains=1, validation_domains=1)
+    assert sizes(split_names(NAMES[:2], settings, "domains")) == [1, 1, 0]
 
 
 def test_the_split_of_a_seed_never_changes():

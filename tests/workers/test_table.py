@@ -213,9 +213,11 @@ def test_a_wrong_split_is_told(make, split, changes, message):
 
 
 def test_fewer_tasks_than_splits_are_told(make):
-    two = {name: column[:16] for name, column in SENSORS.items()}
-    with pytest.raises(DataError, match=r"has 2 tasks .*none is left for validation: every split"):
+    two, three = ({name: c[: 8 * n] for name, c in SENSORS.items()} for n in (2, 3))
+    with pytest.raises(DataError, match=r"only 2 of the tasks that are split"):
         make(two, None)
+    with pytest.raises(DataError, match=r"has 3 tasks .*none is left for validation: every split"):
+        make(three, None)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,12 @@ def test_texts_by_class_each_text_once(tmp_path):
     assert texts.of_classes([0]) == ["a", "c"]
 
 
+def test_texts_of_several_classes_are_counted(tmp_path):
+    rows = [("a", "x", ""), ("a", "y", ""), ("b", "x", ""), ("b", "x", "")]
+    assert read(write(tmp_path / "a.csv", rows)).describe()["texts_of_several_classes"] == 1
+    assert "texts_of_several_classes" not in read(write(tmp_path / "a.csv", rows[1:])).describe()
+
+
 def test_numbers_as_classes_stay_as_they_are_written(tmp_path):
     texts = read(write(tmp_path / "a.csv", [("a", "007", ""), ("b", "7", "")]))
     assert texts.classes == ["007", "7"]
@@ -34,7 +40,7 @@ def test_numbers_as_classes_stay_as_they_are_written(tmp_path):
         ([("a", "x", "d")], {"text_column": "t"}, r"no column 't' \(task.text_column\); it has"),
         ([("a", "x", "d")], {"domain_column": "z"}, r"no column 'z' \(task.domain_column\)"),
         ([("a", "x", "d"), ("", "x", "d")], {}, r"row 1 has no 'text'"),
-        ([("a", "x", "d"), ("  ", "x", "d")], {}, r"row 1 has an empty 'text'"),
+        ([("a", "x", "d"), ("  ", "x", "d")], {}, r"row 1 has an empty 'text'; leave the row out"),
         ([("a", "x", "d"), ("b", "", "d")], {}, r"row 1 has no 'label'"),
         ([("a", "x", "d"), ("b", "x", "e")], {"domain_column": "domain"}, r"row 1 has 'x' in the"),
         ([("a", "x", "d")], {"leave_out": ("q",)}, r"names 'q', which is no class"),

@@ -48,6 +48,17 @@ class _Texts(Section):
     validation_domains: int | None = setting(None, "domains to validate on; unset: 16 %", ge=1)
     test_domains: int | None = setting(None, "domains to test on; unset: the rest", ge=1)
 
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        columns = [self.text_column, self.label_column, self.domain_column]
+        twice = [name for name in columns if name is not None and columns.count(name) > 1]
+        if twice:
+            raise ValueError(
+                f"{twice[0]!r} is more than one of task.text_column, task.label_column and "
+                "task.domain_column; name different ones"
+            )
+        return self
+
     @field_validator("path", "split_file")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:

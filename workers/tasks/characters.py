@@ -78,6 +78,11 @@ class Characters:
             targets[row, : len(said)] = said[: self.length]
         return Sequences(_shifted(targets), targets)
 
+    def unknown(self, texts: Iterable[str]) -> list[Any]:
+        """What the vocabulary has not, sorted."""
+        known = set(self.vocabulary)
+        return sorted({each for text in texts for each in _symbols(self.kind, text)} - known)
+
     def prefix(self, text: str) -> list[int]:
         """Tokens of the beginning of a text."""
         place = {symbol: _FIRST + i for i, symbol in enumerate(self.vocabulary)}

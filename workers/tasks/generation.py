@@ -107,6 +107,7 @@ class GenerationFamily:
             "texts": sum(sizes),
             "repeated_texts": self._passages.repeated,
             "tasks": len(sizes),
+            "tasks_left_out": self._passages.left_out,
             "texts_per_task": [min(sizes), max(sizes)],
             **{f"{split}_tasks": len(self._splits[split]) for split in SPLITS},
             "split_hash": self._split_hash,

@@ -14,7 +14,7 @@ from workers.errors import DataError
 from workers.settings.generation_task import GenerationTask
 from workers.tasks.characters import Characters
 from workers.tasks.data_folder import find_file
-from workers.tasks.rows import Rows
+from workers.tasks.rows import Rows, refused
 from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
 
 
@@ -24,8 +24,8 @@ class Passages:
 
     source: the file. names: of the tasks, sorted. texts: of all tasks, each below what it is called
     in an error. places: of each task, int32 indices into `texts`, ascending. repeated: texts that
-    were there again. of_its_own: what to say of a task's number of texts. splits: of the tasks.
-    digest: of all of these.
+    were there again. left_out: tasks with too few texts. of_its_own: what to say of a task's number
+    of texts. splits: of the tasks. digest: of all of these.
     """
 
     source: str
@@ -33,6 +33,7 @@ class Passages:
     texts: list[tuple[str, str]]
     places: list[NDArray[np.int32]]
     repeated: int
+    left_out: int
     of_its_own: str
     splits: Splits
     digest: str
@@ -63,7 +64,7 @@ def read_passages(settings: GenerationTask) -> Passages:
     """
     path = str(find_file(settings.path, "task.path"))
     groups, repeated = _grouped(path, settings)
-    needed = settings.min_texts or settings.shots + settings.queries
+    needed, num_groups = settings.min_texts or settings.shots + settings.queries, len(groups)
     if settings.small_tasks == "leave_out":
         groups = {name: each for name, each in groups.items() if len(each) >= needed}
         if not groups:
@@ -89,7 +90,10 @@ def read_passages(settings: GenerationTask) -> Passages:
         digest.update(json.dumps([name, [text for _, text in groups[name]]]).encode())
     digest.update(split_hash(names, splits).encode())
     own = " that no other split has" if settings.shared_texts == "leave_out" else ""
-    found = Passages(path, names, texts, places, repeated, own, splits, digest.hexdigest())
+    left_out = num_groups - sum(map(len, splits.values()))
+    found = Passages(
+        path, names, texts, places, repeated, left_out, own, splits, digest.hexdigest()
+    )
     for tasks in splits.values():
         found.check_sizes(tasks, needed)
     return found
@@ -106,7 +110,7 @@ def _grouped(path: str, settings: GenerationTask) -> tuple[Groups, int]:
     texts, tasks = table.texts(settings.text_column), table.texts(settings.task_column)
     blank = [row for row, text in enumerate(texts) if not text.strip()]
     if blank:
-        raise DataError(f"{path}: row {blank[0]} has an empty {settings.text_column!r}")
+        raise refused(path, blank[0], f"has an empty {settings.text_column!r}")
     groups: Groups = {}
     for row in _order(table, settings):
         groups.setdefault(tasks[row], []).append((f"{path}: row {row}", texts[row]))

@@ -16,6 +16,11 @@ _MEANT = 0.9
 _NOTHING = (None, "", b"")
 
 
+def refused(path: object, row: int, why: str, remedy: str = "leave the row out") -> DataError:
+    """What is wrong with a row, and what to do."""
+    return DataError(f"{path}: row {row} {why}; {remedy} (rows count from 0)")
+
+
 class Rows:
     """A table that was read whole; columns are taken by name, rows counted from 0."""
 
@@ -51,12 +56,12 @@ class Rows:
         found = []
         for row, value in enumerate(self._raw(name)):
             if value in _NOTHING or value != value:
-                raise DataError(f"{self._path}: row {row} has no {name!r}")
+                raise refused(self._path, row, f"has no {name!r}")
             try:
                 found.append(_text(value))
             except UnicodeDecodeError:
-                raise DataError(
-                    f"{self._path}: row {row} has a {name!r} that is no UTF-8"
+                raise refused(
+                    self._path, row, f"has a {name!r} that is no UTF-8", "save the file as UTF-8"
                 ) from None
         return found
 

@@ -48,6 +48,13 @@ def split_hash(names: Sequence[str], splits: Splits) -> str:
 
 
 def _by_seed(number: int, settings: Any, what: str) -> Splits:
+    # Where another file is tested on, this one is for training and validation.
+    needed = 2 if getattr(settings, "test_path", None) else len(SPLITS)
+    if number < needed:
+        raise DataError(
+            f"the source has only {number} of the {what} that are split; none is in two splits, so "
+            f"{needed} or more are needed"
+        )
     given = dict(zip(SPLITS, _COUNTS[what](settings), strict=True))
     train = given["train"] or _percent(number, 64)
     validation = given["validation"] or _percent(number, 16)

@@ -120,7 +120,6 @@ class TextFamily:
         """What the table holds and how it is split."""
         return {
             **self._texts.describe(),
-            "source": self._settings.path,
             **{f"{split}_classes": len(self._splits[split]) for split in SPLITS},
             "split_hash": self._split_hash,
             "vocabulary": len(self._tokens.vocabulary),
@@ -135,6 +134,11 @@ class TextFamily:
 
     def _check_ways(self, split: Split) -> None:
         ways, most = self._settings.ways, len(self._splits[split])
+        if most < 2:
+            raise DataError(
+                f"the {split} split has {most} of {len(self._texts.classes)} classes, and a task "
+                f"is of 2 or more; give it more by task.{split}_classes, or the file more classes"
+            )
         if ways > most:
             raise DataError(
                 f"task.ways = {ways}, but the {split} split has {most} classes to choose from; "

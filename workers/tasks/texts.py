@@ -1,6 +1,7 @@
 """Labelled texts from a table, by class, and their splits."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from workers.errors import DataError
 from workers.tasks.data_folder import find_file
-from workers.tasks.rows import Rows
+from workers.tasks.rows import Rows, refused
 from workers.tasks.splits import SPLITS, Splits, split_names
 from workers.tasks.tokens import Ids, Tokens
 
@@ -69,6 +70,9 @@ class Texts:
             "classes": len(sizes),
             "texts_per_class": [min(sizes), max(sizes)],
         }
+        of_classes = Counter(self.texts[row] for rows in self.rows for row in rows)
+        if shared := sum(number > 1 for number in of_classes.values()):
+            table["texts_of_several_classes"] = shared
         if any(self.domains):
             table["domains"] = len(set(self.domains))
         return table
@@ -141,7 +145,7 @@ def _by_class(
         if label in settings.leave_out:
             continue
         if not text:
-            raise DataError(f"{path}: row {row} has an empty {settings.text_column!r}")
+            raise refused(path, row, f"has an empty {settings.text_column!r}")
         of, rows = found.setdefault(label, (domain, []))
         if of != domain:
             raise DataError(
