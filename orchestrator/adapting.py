@@ -31,7 +31,12 @@ def with_model_in(settings: WorkerSettings, folder: Path, model: bytes) -> Worke
     file = folder / "model.keras"
     file.write_bytes(model)
     # Modules with layers of its own are looked for where the command runs.
-    changed = {"source": str(file), "folder": str(Path.cwd()), "arguments": {}}
+    changed = {
+        "source": str(file),
+        "folder": str(Path.cwd()),
+        "arguments": {},
+        "encoder": False,  # the head is in the file
+    }
     return settings.model_copy(update={"model": user.model_copy(update=changed)})
 
 

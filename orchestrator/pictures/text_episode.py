@@ -43,9 +43,9 @@ def draw(
         options = said.query_options[query]
         right = after[query] == targets[query]
         lines.append((_short(said.queries[query]), "black"))
-        lines.append((f"    before: {_short(options[before[query]])}", "0.4"))
+        lines.append((f"    before: {_chosen(options, before[query])}", "0.4"))
         mark, color = ("✓", "C2") if right else ("✗", "C3")
-        lines.append((f"    after: {_short(options[after[query]])} {mark}", color))
+        lines.append((f"    after: {_chosen(options, after[query])} {mark}", color))
         if not right:
             lines.append((f"    is: {_short(options[targets[query]])}", "0.4"))
     return _written(lines)
@@ -54,6 +54,11 @@ def draw(
 def _spread(number: int, most: int) -> list[int]:
     """Some of range(number), `most` at most, over all of it."""
     return [int(i) for i in np.linspace(0, number - 1, min(number, most))]
+
+
+def _chosen(options: Sequence[str], place: int) -> str:
+    """A model of one's own may have more outputs than there are options."""
+    return _short(options[place]) if place < len(options) else "none of these"
 
 
 def _short(text: str) -> str:

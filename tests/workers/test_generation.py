@@ -214,6 +214,11 @@ def test_an_evaluation_with_more_shots_needs_larger_tasks(make):
         make(small_tasks="leave_out", min_texts=13)
 
 
+def test_a_text_that_is_too_long_is_named_by_its_first_row(of_rows):
+    with pytest.raises(DataError, match=r"row 0 has \d+ characters, the model takes 3"):
+        of_rows([*rows_of(), *rows_of()], length=4)
+
+
 def test_long_texts_are_cut_if_asked_for(make):
     family = make(length=4, long_texts="cut")
     assert family.build(family.sample(DRAW, 0, 1, 3, 4)).query_targets.shape == (1, 4, 4)

@@ -90,9 +90,24 @@ def test_test_tasks_may_come_from_another_file(make, tmp_path):
     assert family.digest != make().digest
 
 
+def test_the_vocabulary_holds_nothing_that_training_domains_do_not_say(make):
+    family = make(tokens="words")
+    trained = set(" ".join(family.training_texts()).split())
+    words = set(family.preparation["tokens"]["vocabulary"])
+    others = {text.split()[2] for text, _, _ in rows_of(num_classes=24, num_domains=6)} - trained
+    assert {"please", "bring"} <= words
+    assert len(others) == 12
+    assert not words & others
+
+
 def test_texts_that_training_sees_are_not_tested_on(make, tmp_path):
-    seen = [(text.upper(), label, "far") for text, label, _ in rows_of(num_classes=2)]
-    family = make(test_path=str(write(tmp_path / "b.csv", [*far_rows(), *seen])))
+    rows = rows_of(num_classes=24, num_domains=6)
+    trained = [(text.title(), label, domain) for text, label, domain in rows]
+    seen = [(text.upper(), label, "far") for text, label, _ in rows[:16]]
+    family = make(
+        path=str(write(tmp_path / "c.csv", trained)),
+        test_path=str(write(tmp_path / "b.csv", [*far_rows(), *seen])),
+    )
     said = family.words(family.sample(Draw(3, "test", 0), 0, 50, 2, 3))
     assert all(text.startswith("other ") for one in said for text in one.queries)
     assert family.protocol("test")["seen_in_training"] == 16

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import numpy_transformer
 import pytest
 import tensorflow as tf
 from small_tasks import FRESH, task
@@ -62,6 +63,16 @@ def test_a_later_token_never_changes_an_earlier_output(kind):
         after, _ = model.apply(theta, [], tf.constant(changed))
         np.testing.assert_array_equal(after[:, :place], before[:, :place])
         assert np.abs(after[:, place:] - before[:, place:]).max() > 0.01
+
+
+def test_it_is_the_published_transformer():
+    model = model_of(KINDS["head"])
+    theta = [tf.cast(w, tf.float32) for w in spread(model)]
+    outputs, _ = model.apply(theta, [], tf.constant(ids))
+    weights = dict(zip(model.names, (w.numpy().astype(float) for w in theta), strict=True))
+    for text, found in zip(ids, outputs, strict=True):
+        expected = numpy_transformer.logits(weights, text, SMALL["layers"], SMALL["heads"])
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_same_token_elsewhere_is_another_one():

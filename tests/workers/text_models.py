@@ -32,3 +32,16 @@ def with_softmax(input_shape, num_outputs, num_tokens):
     """Gives probabilities."""
     model = causal(input_shape, num_outputs, num_tokens)
     return keras.Model(model.inputs, layers.Softmax()(model.outputs[0]))
+
+
+def encoder(input_shape, num_tokens, units=6):
+    """A vector of a text."""
+    ids = keras.Input(input_shape, dtype="int32")
+    vectors = layers.GlobalAveragePooling1D()(layers.Embedding(num_tokens, units)(ids))
+    return keras.Model(ids, vectors)
+
+
+def unpooled(input_shape, num_tokens):
+    """A vector of each token."""
+    ids = keras.Input(input_shape, dtype="int32")
+    return keras.Model(ids, layers.Embedding(num_tokens, 4)(ids))

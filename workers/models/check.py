@@ -59,6 +59,7 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
     unchecked = _check_second_derivative(user, settings.algorithm, functional, family.num_tokens)
     counts = _count_normalizations(model)
     notes = [f"{functional.num_parameters} weights, head {functional.head}"]
+    notes += _spare_outputs(user, model, family, num_train_outputs(settings, family))
     if counts:
         layers = ", ".join(f"{count} {kind}" for kind, count in counts.items())
         notes.append(
@@ -96,12 +97,28 @@ def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs
         raise ValueError(
             f"model.source = {user.source!r} has outputs {_shape(got)} {outputs.dtype.name} for "
             f"inputs {_shape(['batch', *family.input_shape])}; the tasks need {wanted} float32"
+            f"{_if_encoder(user) if shape.rank == 2 else ''}"
         )
     if of_logits and np.allclose(tf.reduce_sum(outputs, -1), 1) and _ends_in_softmax(model):
         raise ValueError(
             f"model.source = {user.source!r} ends in a softmax; the loss takes logits: leave its "
             "activation out"
         )
+
+
+def _spare_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs: int) -> list[str]:
+    """A model of more classes serves, but so would, by mistake, one that gives vectors."""
+    given = model.output_shape[-1] if hasattr(model, "inputs") else num_outputs
+    if family.loss not in CLASSIFYING or given == num_outputs:
+        return []
+    return [
+        f"{given} outputs are taken as logits of {num_outputs} classes and spare ones"
+        f"{_if_encoder(user)}"
+    ]
+
+
+def _if_encoder(user: KerasModel) -> str:
+    return "" if user.encoder else "; if they are vectors to put a head on: model.encoder=true"
 
 
 def _check_causal(user: KerasModel, model: Any, family: TaskFamily) -> None:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from workers.models.cut import features_of
 from workers.models.exact_normalization import exact_normalization
+from workers.models.names import fresh_names
 from workers.protocol import Array
 
 State = list[tf.Tensor]
@@ -89,7 +90,8 @@ class FunctionalModel:
         if len(found) > 1 and model.non_trainable_variables:
             return None
         features = found if len(found) > 1 else found[0]
-        body, head = keras.Model(model.inputs, features), keras.Model(features, model.outputs)
+        with fresh_names():
+            body, head = keras.Model(model.inputs, features), keras.Model(features, model.outputs)
         parts = Parts(
             FunctionalModel(body, self.input_shape, self._running),
             FunctionalModel(head, tuple(found[0].shape[1:]), self._running),

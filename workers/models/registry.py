@@ -1,15 +1,14 @@
 """From the settings' kind to a model."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.src.backend.common import global_state
 
 from workers.models import conv4, gaussian_mlp, linear, mlp, text, transformer, user_model
 from workers.models.functional import FunctionalModel
+from workers.models.names import fresh_names
 from workers.runtime import DRIVER_DEVICE
 from workers.settings.models import ModelSettings
 
@@ -27,8 +26,6 @@ MODELS_OF_TOKENS: dict[str, Callable[[Any, tuple[int, ...], int, int | None], An
     "keras": user_model.build,
 }
 
-_COUNTERS = "object_name_uids"
-
 
 def make_model(
     settings: ModelSettings,
@@ -45,7 +42,7 @@ def make_model(
       ValueError: a user's model cannot be had, or cannot be trained.
     """
     keras.utils.set_random_seed(seed)
-    with _fresh_names(), tf.device(DRIVER_DEVICE):
+    with fresh_names(), tf.device(DRIVER_DEVICE):
         if settings.kind in MODELS_OF_TOKENS:
             build = MODELS_OF_TOKENS[settings.kind]
             model = build(settings, input_shape, num_outputs, num_tokens)
@@ -54,17 +51,6 @@ def make_model(
     adapters = transformer.ADAPTER if getattr(settings, "adapter_rank", 0) else ()
     running, head = settings.statistics == "running", getattr(settings, "head", None)
     return FunctionalModel(model, input_shape, running, head, adapters)
-
-
-@contextlib.contextmanager
-def _fresh_names() -> Iterator[None]:
-    """Within: Keras numbers layers without a name from 1, whatever was built before."""
-    counters = global_state.get_global_attribute(_COUNTERS)
-    global_state.set_global_attribute(_COUNTERS, None)
-    try:
-        yield
-    finally:
-        global_state.set_global_attribute(_COUNTERS, counters)
 
 
 def source_digest(settings: ModelSettings, model: FunctionalModel) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from workers.models.heads import classes, similarities
 from workers.settings.models import LEXICAL_HEAD, TextModel
 
 
@@ -69,8 +70,7 @@ def _classes(
         num_tokens, num_outputs, embeddings_initializer="zeros", name=LEXICAL_HEAD
     )
     lexical = ops.matmul(ops.expand_dims(terms.weights, -2), table(terms.ids))
-    head = layers.Dense(num_outputs, kernel_initializer="zeros", name="head")
-    return settings.lexical * ops.squeeze(lexical, -2) + head(semantic)
+    return settings.lexical * ops.squeeze(lexical, -2) + classes(semantic, num_outputs)
 
 
 def _similarities(settings: TextModel, terms: _Terms, semantic: Any) -> Any:
@@ -80,11 +80,7 @@ def _similarities(settings: TextModel, terms: _Terms, semantic: Any) -> Any:
     same = ops.equal(terms.ids[:, 1:, :, None], terms.ids[:, :1, None, :])
     of_text = ops.matmul(ops.cast(same, "float32"), terms.weights[:, :1, :, None])
     lexical = ops.sum(ops.squeeze(of_text, -1) * terms.weights[:, 1:], axis=-1)
-    mapped = keras.layers.Dense(
-        settings.units * settings.heads, kernel_initializer="identity", use_bias=False, name="head"
-    )(semantic[:, :1])
-    alike = ops.matmul(semantic[:, 1:], ops.swapaxes(mapped, 1, 2))
-    return settings.lexical**2 * lexical + ops.squeeze(alike, -1)
+    return settings.lexical**2 * lexical + similarities(semantic)
 
 
 def _semantic(settings: TextModel, ids: Any, num_tokens: int) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from workers.models.heads import on_encoder
 from workers.own_packages import refuse_namesakes
 from workers.settings.models import KerasModel
 
@@ -28,11 +29,16 @@ def build(
     """
     for name in settings.imports:
         _import(name, settings)
+    has_candidates = num_tokens is not None and len(input_shape) > 1
+    shape = input_shape[1:] if settings.encoder and has_candidates else input_shape
     if settings.source.endswith(".keras"):
         model = _from_file(settings)
     else:
-        model = _from_function(settings, input_shape, num_outputs, num_tokens)
-    _check_inputs(settings, model, input_shape)
+        model = _from_function(settings, shape, num_outputs, num_tokens)
+    _check_inputs(settings, model, shape)
+    if settings.encoder:
+        _check_vectors(settings, model)
+        model = on_encoder(model, input_shape, num_outputs)
     for layer in model._flatten_layers():
         if hasattr(layer, "use_cudnn"):
             layer.use_cudnn = False  # cuDNN's recurrent kernels have no second derivative
@@ -166,6 +172,7 @@ def _check_inputs(settings: KerasModel, model: keras.Model, input_shape: tuple[i
             raise ValueError(
                 f"model.source = {settings.source!r} takes examples of shape {expected}, the tasks "
                 f"have {input_shape}; change the model, or the shape that [task] gives"
+                + (", or set model.encoder=true" if expected == input_shape[1:] else "")
             )
     try:
         model(keras.ops.zeros((2, *input_shape)), training=False)
@@ -174,6 +181,17 @@ def _check_inputs(settings: KerasModel, model: keras.Model, input_shape: tuple[i
             f"model.source = {settings.source!r} cannot be called on examples of shape "
             f"{input_shape}, as the tasks have them: {_first_line(error)}"
         ) from error
+
+
+def _check_vectors(settings: KerasModel, encoder: keras.Model) -> None:
+    shape = getattr(encoder, "output_shape", None)
+    if not getattr(encoder, "inputs", None) or not isinstance(shape, tuple) or len(shape) != 2:
+        got = f"of shape {shape}" if shape else "that Keras cannot tell beforehand"
+        raise ValueError(
+            f"model.source = {settings.source!r} is to be an encoder (model.encoder=true), with a "
+            f"vector for each example, but has outputs {got}; pool them, and make it a functional "
+            "or sequential model"
+        )
 
 
 def _path(settings: KerasModel) -> Path | None:

@@ -106,7 +106,7 @@ class Conv4Model(_Normalized):
 
 
 class KerasModel(_Model):
-    """A Keras model of the user's own."""
+    """A Keras model of the user's own, or an encoder to put a head on."""
 
     kind: Literal["keras"] = "keras"
     source: str = setting(
@@ -126,6 +126,11 @@ class KerasModel(_Model):
         None,
         "layer that ANIL adapts alone, BOIL leaves alone and joint replaces; unset: the last one "
         "with weights",
+    )
+    encoder: bool = setting(
+        False,
+        "the model gives a vector of each example (of each text, where there are candidates): a "
+        "head is put on it",
     )
     second_derivative: Literal["checked", "trusted"] = setting(
         "checked",
