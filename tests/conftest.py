@@ -20,6 +20,12 @@ def pytest_unconfigure(config):
     shutil.rmtree(config.ray_folder, ignore_errors=True)
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first, so that with several processes none is left with one alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_collection_finish(session):
     """Fix the threads before the first operation, if a collected module imported TensorFlow.
 
