@@ -117,7 +117,7 @@ def _gain_line(result: Result) -> str:
     """What adaptation is worth, as validation chose it."""
     (gain, interval), steps = result.gain, result.inner_steps
     scale, digits, unit = (100, 2, " points") if is_share(result.metric) else (1, 4, "")
-    how = "better" if gain > 0 else "worse"
+    how = "worse" if gain < 0 else "better"
     return (
         f"{called(result.metric)} is {how} by {abs(gain) * scale:.{digits}f} ± "
         f"{interval * scale:.{digits}f}{unit} after {steps} inner step{'s' * (steps != 1)}, "

@@ -11,7 +11,7 @@ from workers.protocol import Array
 from workers.settings.tasks import GivenTask, TableTask
 from workers.tasks.columns import Scale
 from workers.tasks.rows import Rows
-from workers.units import Scaling, Units
+from workers.units import Units
 
 
 class TableReader(Reader):
@@ -70,9 +70,8 @@ class TableReader(Reader):
     @property
     def units(self) -> Units:
         """Features, and a target of numbers, as the table has them."""
-        target = None if self._target is None else Scaling(self._target.mean, self._target.sd)
-        fills = self._task.nulls == "mean"
-        return Units(Scaling(self._features.mean, self._features.sd), target, fills=fills)
+        target = None if self._target is None else self._target.scaling
+        return Units(self._features.scaling, target, fills=self._task.nulls == "mean")
 
     def _check_features(self, rows: Rows, names: Sequence[str]) -> None:
         for name in names:

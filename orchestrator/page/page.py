@@ -57,7 +57,7 @@ def page_of(run: RunFolder) -> bytes:
 def _big(result: Result) -> dict[str, str]:
     """The number that everybody looks for, and what it is."""
     return {
-        "metric": result.metric,
+        "metric": called(result.metric),
         "after": with_interval(result.metric, result.after),
         "before": with_interval(result.metric, result.before),
         "steps": count(result.inner_steps, "inner step"),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from workers.errors import DataError
 from workers.settings.tasks import TableTask
 from workers.tasks.rows import Rows
+from workers.units import Scaling
 
 # What pandas calls an index that it writes along: numbers of rows, which say nothing.
 _INDEX = ("", "Unnamed: 0", "__index_level_0__")
@@ -72,7 +73,12 @@ class Scale:
 
     def undo(self, scaled: NDArray[Any]) -> NDArray[np.float64]:
         """In the table's own units: [.., columns]."""
-        return np.asarray(scaled, np.float64) * self.sd + self.mean
+        return self.scaling.undo(scaled)
+
+    @property
+    def scaling(self) -> Scaling:
+        """The same without names."""
+        return Scaling(self.mean, self.sd)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -10,8 +10,6 @@ from workers.errors import DataError
 
 SUFFIXES = (".csv", ".parquet", ".arrow", ".feather")
 FORMS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
-
-
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
