@@ -34,7 +34,8 @@ def test_the_page_shows_texts_before_and_after_and_bits_per_character(folder):
     for drawing in drawings:
         for words in ("Shown: 3 texts", "Before:", "After 3 inner steps:", "bits per character"):
             assert words in drawing
-    assert "bits_per_character" in page
+    assert "bits per character on" in page
+    assert "bits_per_character" not in page
     result = json.loads((folder / "evaluation.json").read_text())
     assert result["metric"] == "bits_per_character"
     assert result["sign"] == -1
