@@ -14,10 +14,13 @@ from workers.models import normalization as ours
 from workers.models.functional import FunctionalModel
 from workers.models.fused_batch_norm import EPSILON
 from workers.models.gaussian_mlp import GaussianHead
+from workers.models.token_embedding import TokenEmbedding
 from workers.protocol import Adapted, Array
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 from workers.units import Units
+
+_OURS = (ours.Normalization, GaussianHead, TokenEmbedding)
 
 
 def save_plain(
@@ -71,7 +74,7 @@ def save_and_load(model: keras.Model, file: Path) -> Any:
 
 def plain(model: keras.Model) -> keras.Model:
     """The same model with Keras' own layers in place of ours."""
-    if not any(isinstance(layer, ours.Normalization | GaussianHead) for layer in model.layers):
+    if not any(isinstance(layer, _OURS) for layer in model.layers):
         return model
     clone = keras.models.clone_model(model, clone_function=_counterpart)
     for theirs, layer in zip(model.layers, clone.layers, strict=True):
@@ -117,6 +120,8 @@ def _counterpart(layer: Any) -> Any:
         return keras.layers.LayerNormalization(axis=axes, **options)
     if isinstance(layer, GaussianHead):
         return keras.layers.Dense(2 * layer.num_actions, name=layer.name)
+    if isinstance(layer, TokenEmbedding):
+        return keras.layers.Embedding.from_config(layer.get_config())
     return type(layer).from_config(layer.get_config())
 
 

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from workers.models.heads import classes, similarities
+from workers.models.token_embedding import TokenEmbedding
 from workers.settings.models import LEXICAL_HEAD, TextModel
 
 
@@ -56,7 +57,7 @@ def _rarity(num_tokens: int) -> Any:
 def _terms(ids: Any, num_tokens: int, name: str) -> _Terms:
     """As in TF-IDF, but that the weights are learned."""
     ops = keras.ops
-    table = keras.layers.Embedding(num_tokens, 1, name=name)
+    table = TokenEmbedding(num_tokens, 1, name=name)
     weights = ops.where(ops.not_equal(ids, 0), ops.squeeze(table(ids), -1), 0.0)
     return _Terms(ids, keras.layers.UnitNormalization(axis=-1, name="lexical")(weights))
 
@@ -65,8 +66,8 @@ def _classes(
     settings: TextModel, terms: _Terms, semantic: Any, num_tokens: int, num_outputs: int
 ) -> Any:
     """A linear layer over all tokens, of which a text has few, and one over its embedding."""
-    ops, layers = keras.ops, keras.layers
-    table = layers.Embedding(
+    ops = keras.ops
+    table = TokenEmbedding(
         num_tokens, num_outputs, embeddings_initializer="zeros", name=LEXICAL_HEAD
     )
     lexical = ops.matmul(ops.expand_dims(terms.weights, -2), table(terms.ids))
@@ -86,7 +87,7 @@ def _similarities(settings: TextModel, terms: _Terms, semantic: Any) -> Any:
 def _semantic(settings: TextModel, ids: Any, num_tokens: int) -> Any:
     ops, layers = keras.ops, keras.layers
     there = ops.expand_dims(ops.not_equal(ids, 0), -1)
-    vectors = layers.Embedding(num_tokens, settings.units, name="embedding")(ids)
+    vectors = TokenEmbedding(num_tokens, settings.units, name="embedding")(ids)
     if settings.mixer == "convolution":
         shape = _known(vectors)
         rows = ops.reshape(ops.where(there, vectors, 0.0), (-1, *shape[-2:]))
@@ -94,7 +95,7 @@ def _semantic(settings: TextModel, ids: Any, num_tokens: int) -> Any:
             settings.units, settings.width, padding="same", activation="relu", name="convolution"
         )(rows)
         vectors = ops.reshape(rows, shape)
-    attention = layers.Embedding(
+    attention = TokenEmbedding(
         num_tokens, settings.heads, embeddings_initializer="zeros", name="attention"
     )(ids)
     attention = ops.where(there, ops.exp(attention), 0.0)

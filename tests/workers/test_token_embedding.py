@@ -1,0 +1,57 @@
+"""Keras' Embedding, but that places without a token are left out of the derivative."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from workers.models.token_embedding import TokenEmbedding
+
+NUM_TOKENS, WIDTH = 7, 3
+IDS = np.array([[3, 1, 3, 0], [6, 0, 0, 0]], np.int32)
+
+
+@pytest.fixture
+def layers() -> tuple[keras.layers.Embedding, TokenEmbedding]:
+    theirs, ours = (
+        kind(NUM_TOKENS, WIDTH, dtype="float64")
+        for kind in (keras.layers.Embedding, TokenEmbedding)
+    )
+    values = np.random.default_rng(0).normal(size=(NUM_TOKENS, WIDTH))
+    for layer in (theirs, ours):
+        layer.build(IDS.shape)
+        layer.set_weights([values])
+    return theirs, ours
+
+
+def derivatives(layer: Any) -> list[Any]:
+    """Of a loss that is not quadratic and knows places without a token: first and second."""
+    table = layer.embeddings.value
+    direction = tf.constant(np.random.default_rng(1).normal(size=(NUM_TOKENS, WIDTH)))
+    with tf.GradientTape() as outer:
+        outer.watch(table)
+        with tf.GradientTape() as inner:
+            inner.watch(table)
+            vectors = tf.where(IDS[..., None] == 0, tf.zeros([], tf.float64), layer(IDS))
+            loss = tf.reduce_sum(tf.tanh(vectors) ** 3)
+        first = tf.convert_to_tensor(inner.gradient(loss, table))
+        along = tf.reduce_sum(first * direction)
+    return [first, tf.convert_to_tensor(outer.gradient(along, table))]
+
+
+def test_its_vectors_and_derivatives_are_those_of_keras(layers: Any) -> None:
+    theirs, ours = layers
+    np.testing.assert_array_equal(ours(IDS), theirs(IDS))
+    for mine, expected in zip(derivatives(ours), derivatives(theirs), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-14)
+        assert np.count_nonzero(mine) == 3 * WIDTH  # ids 1, 3 and 6
+
+
+def test_a_place_without_a_token_leaves_no_derivative(layers: Any) -> None:
+    _, ours = layers
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(ours(IDS))
+    gradient = tf.convert_to_tensor(tape.gradient(loss, ours.embeddings.value))
+    np.testing.assert_array_equal(gradient[:, 0], [0, 1, 0, 2, 0, 0, 1])
