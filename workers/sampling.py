@@ -57,8 +57,8 @@ class Sampler:
         Raises:
           ValueError: number < 1, or the prompt leaves no room.
         """
-        if number < 1:
-            raise ValueError(f"{number} texts to generate; 1 or more is allowed")
+        if not isinstance(number, int | np.integer) or number < 1:
+            raise ValueError(f"{number} texts to generate; 1, 2, ... are allowed")
         said = self._characters.prefix(prompt)
         if len(said) >= self._characters.longest:
             raise ValueError(

@@ -66,7 +66,10 @@ class Reader(ABC):
 
     def targets(self, given: Any) -> Array:
         """Values in the user's own units, as the model is given them: float32 [n, outputs]."""
-        found: Array = np.asarray(given, np.float32)
+        try:
+            found: Array = np.asarray(given, np.float32)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"targets are no array of numbers ({error})") from None
         return found[:, None] if found.ndim == 1 else found
 
     def values(self, outputs: Array) -> Array:

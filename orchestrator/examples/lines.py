@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
+from orchestrator.examples.strings import named_texts
 from workers.errors import DataError
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask
@@ -54,13 +55,7 @@ class LineReader(Reader):
         ]
 
     def _given(self, given: Any) -> Sequences:
-        texts = [given] if isinstance(given, str) else list(given)
-        if not texts:
-            raise ValueError("no text was given; one or more are needed")
-        for row, text in enumerate(texts):
-            if not isinstance(text, str) or not text.strip():
-                raise ValueError(f"texts[{row}] is {text!r}; texts are needed, none of them empty")
-        return self._encode({f"texts[{row}]": text for row, text in enumerate(texts)})
+        return self._encode(named_texts(given))
 
     def _encode(self, named: dict[str, str]) -> Sequences:
         return self._characters.encode(named, self._task.long_texts == "cut")
@@ -76,6 +71,7 @@ class LineReader(Reader):
             )
         rows = Rows(path, [name for name in (inputs[0], columns.task) if name])
         rows.check(inputs[0], "--input-column")
+        rows.check_texts(inputs[0], "--input-column")
         if columns.task:
             rows.check(columns.task, "--task-column")
         texts = rows.texts(inputs[0])

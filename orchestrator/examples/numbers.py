@@ -56,7 +56,7 @@ class NumberReader(Reader):
 
     def inputs(self, given: Any) -> Array:
         """[n, *input_shape], or [n] where an input is a single number."""
-        found = np.asarray(given, np.float32)
+        found = as_numbers(given, np.float32)
         if found.ndim == 1 and self._input_shape == (1,):
             found = found[:, None]
         return checked(found, self._input_shape)
@@ -81,6 +81,19 @@ def _name(row: int, columns: Sequence[str], values: Array) -> str:
         return f"row {row}"
     pairs = zip(columns, values, strict=True)
     return f"row {row}: " + ", ".join(f"{column} = {value:.4g}" for column, value in pairs)
+
+
+def as_numbers(given: Any, dtype: Any, what: str = "inputs") -> Array:
+    """An array of numbers.
+
+    Raises:
+      ValueError: it is none.
+    """
+    try:
+        found: Array = np.asarray(given, dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} are no array of numbers ({error})") from None
+    return found
 
 
 def checked(found: Array, input_shape: tuple[int, ...]) -> Array:

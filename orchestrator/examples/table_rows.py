@@ -1,12 +1,12 @@
 """Rows of one's own table, made what the run's own were: standardized, or classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
-from orchestrator.examples.numbers import checked, table_file
+from orchestrator.examples.numbers import as_numbers, checked, table_file
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask, TableTask
 from workers.tasks.columns import Scale
@@ -52,8 +52,11 @@ class TableReader(Reader):
         )
 
     def inputs(self, given: Any) -> Array:
-        """[n, features] in the table's own units, in the order of the run's features."""
-        found = np.asarray(given, np.float64)
+        """[n, features] in the table's own units: in the order of the run's features, or by name.
+
+        Columns have names in a DataFrame of pandas, a table of Arrow, and a dict of arrays.
+        """
+        found = as_numbers(_in_order(given, self._features.names), np.float64)
         if self._task.nulls == "mean" and found.shape[1:] == self._input_shape:
             found = np.where(np.isnan(found), self._features.mean, found)
         return self._features.apply(checked(found, self._input_shape), "inputs")
@@ -61,7 +64,9 @@ class TableReader(Reader):
     def targets(self, given: Any) -> Array:
         """[n] in the table's own units, standardized: float32 [n, 1]."""
         assert self._target is not None
-        return self._target.apply(np.asarray(given, np.float64).reshape(-1, 1), "targets")
+        return self._target.apply(
+            as_numbers(given, np.float64, "targets").reshape(-1, 1), "targets"
+        )
 
     def values(self, outputs: Array) -> Array:
         """What the model answers, in the table's own units."""
@@ -95,3 +100,21 @@ class TableReader(Reader):
         if asked or role == "query" or number < 2:
             return []
         return [f"--support: {number} tasks, told apart by {column!r}; each is adapted to alone"]
+
+
+def _in_order(given: Any, names: Sequence[str]) -> Any:
+    """Columns that have names as an array, in the order of `names`; anything else as it is.
+
+    Raises:
+      ValueError: one is missing.
+    """
+    columns = getattr(given, "column_names", getattr(given, "columns", ()))
+    there = list(given if isinstance(given, Mapping) else columns)
+    if not any(isinstance(name, str) for name in there):
+        return given
+    missing = [name for name in names if name not in there]
+    if missing:
+        raise ValueError(
+            f"inputs have no column {missing[0]!r}; the model takes {', '.join(names)}"
+        )
+    return np.stack([as_numbers(given[name], np.float64, repr(name)) for name in names], axis=-1)

@@ -7,6 +7,7 @@ import numpy as np
 
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from orchestrator.examples.numbers import table_file
+from orchestrator.examples.strings import named_texts
 from orchestrator.own_tasks import OwnTask
 from workers.errors import DataError
 from workers.protocol import Array
@@ -31,6 +32,7 @@ class TextReader(Reader):
         text, target, task = inputs[0], columns.target or self._task.label_column, columns.task
         rows = Rows(path, [name for name in (text, target, task) if name])
         rows.check(text, "--input-column")
+        rows.check_texts(text, "--input-column")
         if role == "support":
             rows.check(target, "--target-column")
         if task:
@@ -46,12 +48,7 @@ class TextReader(Reader):
 
     def inputs(self, given: Any) -> Array:
         """Strings -> int32 [n, length]."""
-        texts = [given] if isinstance(given, str) else list(given)
-        for row, text in enumerate(texts):
-            if not isinstance(text, str) or not text.strip():
-                raise ValueError(f"inputs[{row}] is {text!r}; texts are needed, none of them empty")
-        named = {f"inputs[{row}]": text for row, text in enumerate(texts)}
-        return self._tokens.encode(named, self._task.long_texts == "cut")
+        return self._tokens.encode(named_texts(given), self._task.long_texts == "cut")
 
 
 class MatchingReader(TextReader):

@@ -45,7 +45,9 @@ def test_what_was_shown_is_what_is_said_after_enough_steps():
     assert after.generate(2, temperature=0) == ["baba xx"] * 2
     assert before.generate(2, temperature=0) != ["baba xx"] * 2
     assert after.generate(1, temperature=0, prompt="baba ") == ["baba xx"]
-    assert after.bits_per_character(["baba xx"])[0] < 0.1 < before.bits_per_character("baba xx")[0]
+    assert (
+        after.bits_per_character(["baba xx"])[0] < 0.1 < before.bits_per_character(["baba xx"])[0]
+    )
 
 
 def test_the_adapted_model_is_a_plain_keras_model(tmp_path):
@@ -71,10 +73,10 @@ def test_an_exported_run_needs_no_table(tmp_path):
 @pytest.mark.parametrize(
     ("texts", "match"),
     [
-        ([], "no text was given"),
-        (["ba", " "], r"texts\[1\] is ' '"),
-        ([3], r"texts\[0\] is 3"),
-        (["x" * 16], r"texts\[0\] has 16 characters, the model takes 15"),
+        ([], "inputs hold no text"),
+        (["ba", " "], r"inputs\[1\] is ' '"),
+        ([3], r"inputs\[0\] is 3"),
+        (["x" * 16], r"inputs\[0\] has 16 characters, the model takes 15"),
     ],
 )
 def test_what_is_no_text_is_named(texts, match):

@@ -113,3 +113,28 @@ def test_numbers_with_a_slip_among_them_are_told(tmp_path):
         table.check_meant("slipped", "mend it")
     table.check_meant("words", "mend it")
     table.check_meant("numbers", "mend it")
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        ([1.0, 2.0], "double"),
+        ([1, 2], "int64"),
+        ([["a"], ["b"]], "list<.*string>"),
+        ([{"a": 1}, {"a": 2}], "struct<a: int64>"),
+        (pa.array([1, 2], pa.timestamp("ms")), r"timestamp\[ms\]"),
+    ],
+)
+def test_texts_are_columns_of_texts(tmp_path, column, kind):
+    table = rows(tmp_path, a=column, b=["c", "d"], c=pa.array(["c", "d"]).dictionary_encode())
+    table.check_texts("b", "text_column")
+    table.check_texts("c", "text_column")
+    wanted = rf"a.parquet: column 'a' holds {kind}, not texts; name another one \(text_column\)"
+    with pytest.raises(DataError, match=wanted):
+        table.check_texts("a", "text_column")
+
+
+def test_a_class_is_one_cell(tmp_path):
+    table = rows(tmp_path, a=[["a"], ["b"]])
+    with pytest.raises(DataError, match=r"'a' holds list<.*>; one text or number a row is needed"):
+        table.texts("a")

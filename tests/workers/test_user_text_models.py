@@ -37,6 +37,10 @@ def test_a_users_causal_model_is_taken(check):
         ("peeking", "looks ahead: another last token changes what it says"),
         ("of_texts", r"the tasks need logits \[batch, 20, \d+\] float32"),
         ("with_softmax", "ends in a softmax"),
+        (
+            "of_few_tokens",
+            r"ids of these tasks' tokens, 0 to \d+; its Embedding needs input_dim",
+        ),
     ],
 )
 def test_what_does_not_say_what_comes_next_is_refused(check, name, match):

@@ -28,6 +28,11 @@ def of_texts(input_shape, num_outputs, num_tokens):
     return keras.Model(ids, layers.Dense(num_outputs)(hidden))
 
 
+def of_few_tokens(input_shape, num_outputs, num_tokens):
+    """Knows half of them."""
+    return _ahead(input_shape, num_outputs, num_tokens // 2, "causal")
+
+
 def with_softmax(input_shape, num_outputs, num_tokens):
     """Gives probabilities."""
     model = causal(input_shape, num_outputs, num_tokens)

@@ -52,6 +52,7 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
     assert isinstance(user, KerasModel)
     functional = make_train_model(settings, family)
     model = functional.keras_model
+    _check_ids(user, model, family)
     _check_outputs(user, model, family, num_train_outputs(settings, family))
     _check_causal(user, model, family)
     _check_random(user, functional, family)
@@ -73,6 +74,20 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
     notes += unchecked
     mixes = _mixes_examples(functional, family)
     return ModelFacts(source_digest(user, functional), list(counts), mixes, notes)
+
+
+def _check_ids(user: KerasModel, model: Any, family: TaskFamily) -> None:
+    """A model of fewer tokens than the tasks have would fail at the first rare one."""
+    if family.num_tokens is None:
+        return
+    largest = family.num_tokens - 1
+    try:
+        model(tf.fill((2, *family.input_shape), largest), training=False)
+    except tf.errors.InvalidArgumentError:
+        raise ValueError(
+            f"model.source = {user.source!r} does not take the ids of these tasks' tokens, 0 to "
+            f"{largest}; its Embedding needs input_dim = {family.num_tokens} or more"
+        ) from None
 
 
 def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs: int) -> None:

@@ -53,6 +53,7 @@ class Rows:
         Raises:
           DataError: a value is missing, or is no UTF-8; names the row.
         """
+        self._check_one_a_row(name)
         found = []
         for row, value in enumerate(self._raw(name)):
             if value in _NOTHING or value != value:
@@ -147,6 +148,29 @@ class Rows:
         if len(bad):
             raise self._not_finite(int(bad[0]), name, values[bad[0]])
         return found
+
+    def check_texts(self, name: str, setting: str) -> None:
+        """Raise DataError unless a column holds texts; `setting` is where another one is named."""
+        import pyarrow as pa
+
+        kind = self._table.schema.field(name).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+        as_bytes = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_null)
+        if not any(is_one(kind) for is_one in (*texts, *as_bytes)):
+            raise DataError(
+                f"{self._path}: column {name!r} holds {kind}, not texts; name another one "
+                f"({setting})"
+            )
+
+    def _check_one_a_row(self, name: str) -> None:
+        import pyarrow as pa
+
+        kind = self._table.schema.field(name).type
+        if pa.types.is_nested(kind):
+            raise DataError(
+                f"{self._path}: column {name!r} holds {kind}; one text or number a row is needed"
+            )
 
     def _raw(self, name: str) -> list[Any]:
         """A column as Python values; texts as bytes, which nobody has looked at."""

@@ -96,6 +96,7 @@ def read_texts(path: str, settings: Any, needed: int, trained: "Texts | None" = 
     table = Rows(Path(path), columns.values())
     for name, column in columns.items():
         table.check(column, f"task.{name}")
+    table.check_texts(settings.text_column, "task.text_column")
     texts = [text.strip() for text in table.texts(settings.text_column)]
     labels = table.texts(settings.label_column)
     domains = [""] * len(texts)

@@ -1,4 +1,6 @@
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from small_tables import changed, write_table
 
@@ -167,3 +169,31 @@ def test_arrays_that_do_not_fit_are_refused(given, message):
     if np.shape(given) != (1, 2):
         with pytest.raises(ValueError, match=message):
             reader(nulls="mean").inputs(given)
+
+
+@pytest.mark.parametrize("make", [dict, pa.table, pd.DataFrame], ids=["dict", "pyarrow", "pandas"])
+def test_columns_with_names_are_taken_by_name(make):
+    given = {"x": [1.0, 3], "other": ["a", "b"], "y": [0.0, 4]}
+    np.testing.assert_array_equal(reader().inputs(make(given)), [[-0.5, 0], [0.5, 1]])
+    np.testing.assert_array_equal(reader().inputs([[0, 1], [4, 3]]), [[-0.5, 0], [0.5, 1]])
+    numbered = np.array([[0.0, 1], [4, 3]])
+    np.testing.assert_array_equal(reader().inputs(pd.DataFrame(numbered)), [[-0.5, 0], [0.5, 1]])
+    del given["y"]
+    with pytest.raises(ValueError, match="inputs have no column 'y'; the model takes y, x"):
+        reader().inputs(make(given))
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ([["a", 1]], "inputs are no array of numbers .*'a'"),
+        ([[0, 1], [2]], "inputs are no array of numbers"),
+        ({"x": ["a"], "y": [0.0]}, "'x' are no array of numbers .*'a'"),
+        ([], r"inputs have shape \[0\], the model takes \[n, 2\]"),
+    ],
+)
+def test_what_are_no_numbers_is_refused(given, match):
+    with pytest.raises(ValueError, match=match):
+        reader().inputs(given)
+    with pytest.raises(ValueError, match="targets are no array of numbers"):
+        reader().targets(["a"])

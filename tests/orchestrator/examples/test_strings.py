@@ -1,0 +1,25 @@
+import pytest
+
+from orchestrator.examples.strings import named_texts
+
+
+def test_texts_are_named_by_their_place():
+    assert named_texts(("one", "z w e i")) == {"inputs[0]": "one", "inputs[1]": "z w e i"}
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ("one", r"inputs are 'one', a single text; give a list of texts"),
+        (b"one", "a single text; give a list of texts"),
+        (3, "inputs are 3, no texts; give a list of texts"),
+        ([], "inputs hold no text; give a list of texts"),
+        (["one", ""], r"inputs\[1\] is ''; texts are needed, none of them empty"),
+        (["one", " \n"], r"inputs\[1\] is ' \\n'; texts are needed"),
+        (["one", None], r"inputs\[1\] is None; texts are needed"),
+        (["a\ud83d"], r"inputs\[0\] holds '\\ud83d', half of a character; read the text as UTF-8"),
+    ],
+)
+def test_what_are_no_texts_is_refused(given, match):
+    with pytest.raises(ValueError, match=match):
+        named_texts(given)
