@@ -134,6 +134,15 @@ def test_texts_are_columns_of_texts(tmp_path, column, kind):
         table.check_texts("a", "text_column")
 
 
+@pytest.mark.parametrize(("sign", "shown"), [(";", "';'"), ("\t", r"'\\t'"), ("|", r"'\|'")])
+def test_another_separator_is_named(tmp_path, sign, shown):
+    table = csv(tmp_path, f"text{sign}label\na{sign}b\n", "text")
+    with pytest.raises(DataError, match=f"{shown} seems to separate its columns; save the file"):
+        table.check("text", "task.text_column")
+    with pytest.raises(DataError, match=r"it has 'a;b', 'c'$"):
+        csv(tmp_path, "a;b,c\n1,2\n").check("text", "task.text_column")
+
+
 def test_a_class_is_one_cell(tmp_path):
     table = rows(tmp_path, a=[["a"], ["b"]])
     with pytest.raises(DataError, match=r"'a' holds list<.*>; one text or number a row is needed"):

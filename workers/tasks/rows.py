@@ -45,7 +45,10 @@ class Rows:
         """Raise DataError if there is no such column; `setting` is where another one is named."""
         if name not in self.column_names:
             there = ", ".join(map(repr, self.column_names))
-            raise DataError(f"{self._path} has no column {name!r} ({setting}); it has {there}")
+            raise DataError(
+                f"{self._path} has no column {name!r} ({setting}); it has {there}"
+                f"{self._separator_hint()}"
+            )
 
     def texts(self, name: str) -> list[str]:
         """A column as texts.
@@ -162,6 +165,14 @@ class Rows:
                 f"{self._path}: column {name!r} holds {kind}, not texts; name another one "
                 f"({setting})"
             )
+
+    def _separator_hint(self) -> str:
+        """What else may be wrong where all of a line was taken for a single column."""
+        names = self.column_names
+        found = [sign for sign in (";", "\t", "|") if len(names) == 1 and sign in names[0]]
+        if not found:
+            return ""
+        return f": {found[0]!r} seems to separate its columns; save the file with commas"
 
     def _check_one_a_row(self, name: str) -> None:
         import pyarrow as pa
