@@ -185,6 +185,13 @@ def test_an_empty_cell_is_named(of_rows, row, match):
         of_rows([*rows_of(), row])
 
 
+def test_a_column_of_texts_holds_texts(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"voice": ["a", "b"], "text": [1.5, 2.5]}), path)
+    with pytest.raises(DataError, match=r"'text' holds double, not texts; .*task.text_column"):
+        make_with(path)
+
+
 def test_what_is_no_utf8_is_named(tmp_path):
     path = write(tmp_path / "e.csv", rows_of(), ("voice", "text"))
     path.write_bytes(path.read_bytes() + b"baba,caf\xe9\n")

@@ -65,6 +65,13 @@ def test_a_text_that_is_no_utf8_is_named_by_row_and_column(tmp_path, suffix):
         read(path)
 
 
+def test_a_column_of_texts_holds_texts(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [1.5, 2.5], "label": ["x", "y"]}), path)
+    with pytest.raises(DataError, match=r"'text' holds double, not texts; .*task.text_column"):
+        read(path)
+
+
 def test_a_file_is_found_in_the_data_folder(tmp_path, monkeypatch):
     write(tmp_path / "a.csv", [("a", "x", ""), ("b", "x", "")])
     monkeypatch.setenv("METATRAIN_DATA", str(tmp_path))
