@@ -99,11 +99,12 @@ def _score(name: str, mean: float, interval: float | None) -> str:
     return f"{mean * scale:.{digits}f}{error}{unit}"
 
 
-def protocol_line(source: Artefact, recipe: Recipe, tasks: Sequence[OwnTask]) -> str:
-    """What must stand beside predictions, and scores of them."""
+def protocol_line(
+    source: Artefact, recipe: Recipe, tasks: Sequence[OwnTask], asked: bool = True
+) -> str:
+    """What must stand beside predictions, and scores of them; `asked`: there are queries."""
     own = recipe == source.recipe
     supports = [len(task.support_inputs) for task in tasks]
-    queries = sum(len(task.query_inputs) for task in tasks)
     parts = {
         "weights": source.origin,
         "inner steps": recipe.inner_steps,
@@ -111,8 +112,9 @@ def protocol_line(source: Artefact, recipe: Recipe, tasks: Sequence[OwnTask]) ->
         "chosen": "on validation tasks" if own else "by hand",
         "tasks": len(tasks),
         "support examples": f"{min(supports)}" + _to(min(supports), max(supports)),
-        "queries": queries,
     }
+    if asked:
+        parts["queries"] = sum(len(task.query_inputs) for task in tasks)
     if len(tasks) > 1:
         parts["interval"] = "95 %: 1.96 standard errors over tasks"
     for name in _FROM_THE_RUN:

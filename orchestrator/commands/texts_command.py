@@ -118,9 +118,9 @@ def _show(source: Artefact, recipe: Recipe, said: Sequence[Said], query: Example
             RESULTS.print(*one.before, sep="\n", markup=False)
             RESULTS.print(f"after {recipe.inner_steps} inner steps{of}:", style="bold")
             RESULTS.print(*one.after, sep="\n", markup=False)
-    RESULTS.print(
-        f"protocol: {protocol_line(source, recipe, [one.task for one in said])}", markup=False
-    )
+    tasks = [one.task for one in said]
+    told = protocol_line(source, recipe, tasks, asked=query is not None)
+    RESULTS.print(f"protocol: {told}", markup=False)
 
 
 def _show_bits(said: Sequence[Said], query: Examples, steps: Sequence[int]) -> None:

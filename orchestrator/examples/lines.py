@@ -31,10 +31,18 @@ class LineReader(Reader):
             what = "is no file" if not path.is_file() else "is no text or table"
             allowed = f"{_TEXT}, {', '.join(SUFFIXES)}"
             raise DataError(f"--{role} {source} {what}; give a file that ends in {allowed}")
-        named, tasks = _of_text(path) if suffix == _TEXT else self._of_table(path, columns)
+        notes = list[str]()
+        if suffix == _TEXT:
+            named, num_empty = _of_text(path)
+            tasks = [""] * len(named)
+            if num_empty:
+                notes.append(f"--{role}: empty lines are left out: {num_empty}")
+        else:
+            named, tasks = self._of_table(path, columns)
         sequences = self._encode(named)
         texts = list(named.values())
-        return Examples(sequences.inputs, sequences.targets, texts, tasks, self._notes(role, texts))
+        notes += self._notes(role, texts)
+        return Examples(sequences.inputs, sequences.targets, texts, tasks, notes)
 
     def inputs(self, given: Any) -> Array:
         """Strings -> int32 [n, length]."""
@@ -82,9 +90,13 @@ class LineReader(Reader):
         return named, rows.texts(columns.task) if columns.task else [""] * len(texts)
 
 
-def _of_text(path: Path) -> tuple[dict[str, str], list[str]]:
+def _of_text(path: Path) -> tuple[dict[str, str], int]:
+    """The lines by what they are called, and how many empty ones are between them."""
     named: dict[str, str] = {}
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+    lines = path.read_bytes().splitlines()
+    while lines and not lines[-1].strip():
+        lines.pop()
+    for number, line in enumerate(lines, start=1):
         try:
             text = line.decode()
         except UnicodeDecodeError:
@@ -93,4 +105,4 @@ def _of_text(path: Path) -> tuple[dict[str, str], list[str]]:
             named[f"{path}: line {number}"] = text
     if not named:
         raise DataError(f"{path} has no text")
-    return named, [""] * len(named)
+    return named, len(lines) - len(named)

@@ -55,6 +55,16 @@ def test_characters_that_the_run_does_not_know_are_told(tmp_path, capsys):
     assert "--support" not in notes
 
 
+def test_empty_lines_between_texts_are_told(tmp_path, capsys):
+    gaps = tmp_path / "gaps.txt"
+    gaps.write_text("baba\n\nbaxba\n \nxx baba\n\n")
+    adapt_command.execute(request(tmp_path, query=str(gaps)))
+    shown = capsys.readouterr()
+    assert "--query: empty lines are left out: 2" in " ".join(shown.err.split())
+    assert "--support" not in shown.err
+    assert "queries: 3" in " ".join(shown.out.split())
+
+
 def test_texts_alone_need_no_query(tmp_path, capsys):
     out = tmp_path / "p.parquet"
     adapt_command.execute(request(tmp_path, query=None, generate=Generate(4), out=out))
@@ -63,6 +73,8 @@ def test_texts_alone_need_no_query(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert all(row["text"] in shown for row in rows)
     assert "bits per character" not in shown
+    assert "support examples: 3;" in shown
+    assert "queries" not in shown
 
 
 def test_each_task_of_a_table_is_adapted_to_alone(tmp_path, capsys):
