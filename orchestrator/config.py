@@ -9,6 +9,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ Table = dict[str, Any]
 
 # Keys whose value may be a table that is no section.
 _VALUES = {"workers.count"}
+# Sections of exactly one key: another one takes its place.
+_OF_ONE_KEY = "task.vary.*"
 
 
 class MetaConfig(WorkerSettings):
@@ -143,7 +146,11 @@ def load(
     if not isinstance(overrides, Mapping):
         overrides = dict(map(parse_override, overrides))
     notes: list[str] = []
-    for key, value in kinds_first(overrides):
+    pairs = kinds_first(overrides)
+    for section in {key.rpartition(".")[0] for key, _ in pairs}:
+        if fnmatch(section, _OF_ONE_KEY):
+            set_key(table, section, {})
+    for key, value in pairs:
         notes += set_key(table, key, value)
     return validate(table), notes
 

@@ -157,6 +157,23 @@ def test_overrides_reach_the_configuration():
     assert notes == []
 
 
+@pytest.mark.parametrize(
+    "override",
+    ["task.vary.gravity={choice=[5.0, 15.0]}", "task.vary.gravity.choice=[5.0, 15.0]"],
+)
+def test_how_an_attribute_varies_takes_the_place_of_how_it_did(override):
+    config, _ = configuration.load("cartpole", [override])
+    assert config.task.vary["gravity"].choice == (5.0, 15.0)
+    assert config.task.vary["gravity"].uniform is None
+    assert config.task.vary["force_mag"].choice == (-12.0, -8.0, 8.0, 12.0)
+
+
+def test_an_attribute_that_varies_in_two_ways_is_refused():
+    both = "task.vary.gravity={choice=[5.0, 15.0], uniform=[5.0, 15.0]}"
+    with pytest.raises(ValueError, match="give one of uniform, loguniform, choice"):
+        configuration.load("cartpole", [both])
+
+
 def test_a_file_is_called_as_it_is_unless_it_says_otherwise(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text((configuration.PRESETS / "sinusoid.toml").read_text())
