@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from orchestrator.examples.arrays import as_numbers
 from workers.protocol import Array
 from workers.units import Units
 
@@ -66,10 +67,7 @@ class Reader(ABC):
 
     def targets(self, given: Any) -> Array:
         """Values in the user's own units, as the model is given them: float32 [n, outputs]."""
-        try:
-            found: Array = np.asarray(given, np.float32)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"targets are no array of numbers ({error})") from None
+        found = as_numbers(given, np.float32, "targets")
         return found[:, None] if found.ndim == 1 else found
 
     def values(self, outputs: Array) -> Array:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from orchestrator.examples.arrays import checked
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
-from orchestrator.examples.numbers import checked
 from workers.errors import DataError
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask, ImagesTask

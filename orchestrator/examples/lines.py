@@ -78,7 +78,6 @@ class LineReader(Reader):
                 "it out"
             )
         rows = Rows(path, [name for name in (inputs[0], columns.task) if name])
-        rows.check(inputs[0], "--input-column")
         rows.check_texts(inputs[0], "--input-column")
         if columns.task:
             rows.check(columns.task, "--task-column")

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.examples.arrays import as_numbers, checked
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
-from orchestrator.examples.numbers import as_numbers, checked, table_file
+from orchestrator.examples.numbers import table_file
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask, TableTask
 from workers.tasks.columns import Scale

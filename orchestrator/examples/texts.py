@@ -31,7 +31,6 @@ class TextReader(Reader):
             raise DataError(f"--input-column {', '.join(inputs)}: a text is in a single column")
         text, target, task = inputs[0], columns.target or self._task.label_column, columns.task
         rows = Rows(path, [name for name in (text, target, task) if name])
-        rows.check(text, "--input-column")
         rows.check_texts(text, "--input-column")
         if role == "support":
             rows.check(target, "--target-column")

@@ -111,5 +111,6 @@ def test_a_prompt_without_room_and_no_text_at_all_are_refused(made):
     sampler, weights = made()
     with pytest.raises(ValueError, match=r"the prompt has 7 characters, the model takes 7 in all"):
         sampler.generate(weights, 1, Manner(), "abcdefa")
-    with pytest.raises(ValueError, match=r"0 texts to generate"):
-        sampler.generate(weights, 0, Manner())
+    for number in (0, 1.5):
+        with pytest.raises(ValueError, match=rf"{number} texts to generate; 1, 2, ... are allowed"):
+            sampler.generate(weights, number, Manner())

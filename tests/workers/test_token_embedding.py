@@ -49,6 +49,22 @@ def test_its_vectors_and_derivatives_are_those_of_keras(layers: Any) -> None:
         assert np.count_nonzero(mine) == 3 * WIDTH  # ids 1, 3 and 6
 
 
+def test_tasks_side_by_side_have_the_derivatives_of_each_alone(layers: Any) -> None:
+    _, ours = layers
+    table = ours.embeddings.value
+
+    def gradient(ids: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(table)
+            there = tf.cast(ids[..., None] != 0, tf.float64)
+            loss = tf.reduce_sum(tf.tanh(there * ours(ids)) ** 3)
+        return tf.convert_to_tensor(tape.gradient(loss, table))
+
+    together = tf.vectorized_map(gradient, tf.constant(IDS))
+    for ids, one in zip(tf.constant(IDS), together, strict=True):
+        np.testing.assert_allclose(one, gradient(ids), rtol=1e-14)
+
+
 def test_a_place_without_a_token_leaves_no_derivative(layers: Any) -> None:
     _, ours = layers
     with tf.GradientTape() as tape:

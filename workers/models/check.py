@@ -80,9 +80,10 @@ def _check_ids(user: KerasModel, model: Any, family: TaskFamily) -> None:
     """A model of fewer tokens than the tasks have would fail at the first rare one."""
     if family.num_tokens is None:
         return
-    largest = family.num_tokens - 1
+    largest, shape = family.num_tokens - 1, (2, *family.input_shape)
+    model(tf.zeros(shape, tf.int32), training=False)  # what fails at 0 too has another cause
     try:
-        model(tf.fill((2, *family.input_shape), largest), training=False)
+        model(tf.fill(shape, largest), training=False)
     except tf.errors.InvalidArgumentError:
         raise ValueError(
             f"model.source = {user.source!r} does not take the ids of these tasks' tokens, 0 to "

@@ -106,7 +106,6 @@ def _grouped(path: str, settings: GenerationTask) -> tuple[Groups, int]:
     """Task -> its different texts, each with its place in the file; and how many came again."""
     table = Rows(Path(path), [settings.task_column, settings.text_column])
     table.check(settings.task_column, "task.task_column")
-    table.check(settings.text_column, "task.text_column")
     table.check_texts(settings.text_column, "task.text_column")
     texts, tasks = table.texts(settings.text_column), table.texts(settings.task_column)
     blank = [row for row, text in enumerate(texts) if not text.strip()]

@@ -153,9 +153,10 @@ class Rows:
         return found
 
     def check_texts(self, name: str, setting: str) -> None:
-        """Raise DataError unless a column holds texts; `setting` is where another one is named."""
+        """As `check`; and raise DataError unless the column holds texts."""
         import pyarrow as pa
 
+        self.check(name, setting)
         kind = self._table.schema.field(name).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
