@@ -12,6 +12,7 @@ from orchestrator.pool import Pool
 from workers.errors import NonFiniteError
 from workers.protocol import Draw, Recipe, Weights
 from workers.scores import METRICS, sign_of
+from workers.settings.algorithms import Differentiated
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import ENVIRONMENTS
 from workers.tasks.environments import EnvironmentFamily, has_environments
@@ -212,11 +213,13 @@ def _method(config: MetaConfig) -> str:
         "reptile": "Reptile",
         "joint": "joint training + fine-tuning",
     }[algorithm.kind]
-    if not hasattr(algorithm, "first_order"):
+    if not isinstance(algorithm, Differentiated):
         return name
     if algorithm.kind == "maml" and algorithm.first_order:
-        return "FOMAML"
-    return f"{name}, {'first' if algorithm.first_order else 'second'} order"
+        name = "FOMAML"
+    else:
+        name = f"{name}, {'first' if algorithm.first_order else 'second'} order"
+    return f"{name}, multi-step loss" if algorithm.multi_step else name
 
 
 def _summary(

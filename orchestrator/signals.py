@@ -1,11 +1,13 @@
-"""Stop on SIGINT or SIGTERM without losing a step. Installed by the command line alone."""
+"""Stop on SIGINT or SIGTERM without losing a step."""
 
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -15,7 +17,7 @@ class Interrupted(BaseException):
 
 
 class GracefulStop:
-    """Within a step a signal is noted; anywhere else, or a second time, it raises Interrupted.
+    """For the command line. The first signal within a step is noted, others raise Interrupted.
 
     From then on signals are ignored: the process is about to save and end, and does it once.
     """
@@ -64,8 +66,7 @@ class GracefulStop:
             return
         if self._deferring and not self.requested:
             self.requested = True
-            with contextlib.suppress(OSError):  # the terminal may be gone
-                os.write(2, b"\nstopping after this step; again to drop it\n")
+            tell_that_it_stops()
             return
         self._end(signal.Signals(number).name)
 
@@ -74,18 +75,52 @@ class GracefulStop:
         raise Interrupted(why)
 
 
-class NoSignals:
-    """Leaves the signals to whoever called: the contract of `GracefulStop`, from Python."""
+class PythonInterrupt:
+    """The contract of `GracefulStop` for a caller in Python, whose KeyboardInterrupt it stays.
+
+    Only a SIGINT that Python's own handler would get is taken over, and only within `deferred` and
+    `ignored`: a caller's handlers, other signals and other threads keep what they have.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
 
     def install(self) -> None:
-        """Nothing is taken over."""
+        """Nothing is taken over for good."""
 
     def stop_if_requested(self) -> None:
-        """Nobody asks."""
+        """Raise KeyboardInterrupt if a SIGINT was noted."""
+        if self.requested:
+            raise KeyboardInterrupt
+
+    def deferred(self) -> AbstractContextManager[None]:
+        """Within: the first SIGINT only sets `requested`; the second is a KeyboardInterrupt."""
+        return self._handling(self._receive)
+
+    def ignored(self) -> AbstractContextManager[None]:
+        """Within: SIGINT does nothing."""
+        return self._handling(signal.SIG_IGN)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+        tell_that_it_stops()
 
     @contextlib.contextmanager
-    def deferred(self) -> Iterator[None]:
-        """Signals do within what they do elsewhere."""
-        yield
+    def _handling(self, handler: Any) -> Iterator[None]:
+        ours = threading.current_thread() is threading.main_thread()
+        if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, handler)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    ignored = deferred
+
+def tell_that_it_stops() -> None:
+    """On standard error, which may be gone."""
+    with contextlib.suppress(OSError):
+        os.write(2, b"\nstopping after this step; again to drop it\n")

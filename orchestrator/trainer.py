@@ -17,7 +17,7 @@ from orchestrator import config as configuration
 from orchestrator.commands import train_command
 from orchestrator.config import MetaConfig
 from orchestrator.metrics_log import read_metrics
-from orchestrator.signals import NoSignals
+from orchestrator.signals import PythonInterrupt
 from orchestrator.storage import Storage
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
@@ -94,7 +94,7 @@ class MetaTrainer:
           per outer step.
         Raises:
           ValueError: the input is wrong. MetatrainError: the run failed. KeyboardInterrupt: the
-            last whole step is saved, and `resume=True` goes on from there.
+            step is finished and saved, and `resume=True` goes on from there.
         """
         tested = train_command.execute(
             self.config,
@@ -103,7 +103,7 @@ class MetaTrainer:
             self._resume,
             allow_changes=False,
             verbose=False,
-            stop=NoSignals(),
+            stop=PythonInterrupt(),
             command=f"MetaTrainer(...).fit() in {Path(sys.argv[0]).name or 'Python'}",
         )
         return _as_result(Storage(self.location), tested)

@@ -65,17 +65,18 @@ def inner_step(
 
 def adapt(
     loss: Loss, learner: Learner, task: Task, inner_steps: int, plan: Plan
-) -> tuple[Learner, tf.Tensor]:
+) -> tuple[list[Learner], tf.Tensor]:
     """Adapt to one task; inner_steps >= 1, unrolled into the graph.
 
     Returns:
-      the learner, and the loss of the first batch at the weights it started with.
+      the learner after each step, and the loss of the first batch at the weights it started with.
     """
-    values = []
+    learners, values = [], []
     for step in range(inner_steps):
         learner, value = inner_step(loss, learner, batch(task, step), plan, step)
+        learners.append(learner)
         values.append(value)
-    return learner, values[0]
+    return learners, values[0]
 
 
 def trajectory(

@@ -126,6 +126,10 @@ class Objective:
         outputs, state = self._queries(theta, state, task, training=True)
         return *self.score(outputs, task.query_targets), state
 
+    def on_the_way(self, theta: Theta, state: State, task: Task, step: int) -> tf.Tensor:
+        """The scalar outer loss after `step` inner steps, of which more follow."""
+        return self.outer(theta, state, task)[0]
+
     def predict(self, theta: Theta, state: State, task: Task) -> tf.Tensor:
         """Outputs for a task's queries when it is evaluated."""
         return self._queries(theta, state, task, training=False)[0]

@@ -19,7 +19,7 @@ from orchestrator.commands.common import (
 from orchestrator.config import MetaConfig
 from orchestrator.redact import redact
 from orchestrator.resume import find_state
-from orchestrator.signals import GracefulStop, Interrupted, NoSignals
+from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError, MetatrainError
 
@@ -36,7 +36,7 @@ def execute(
     resume: bool,
     allow_changes: bool,
     verbose: bool,
-    stop: GracefulStop | NoSignals,
+    stop: GracefulStop | PythonInterrupt,
     command: str = "",
 ) -> Result:
     """Train to the end, and show it.
@@ -110,7 +110,7 @@ def _numbers() -> list[str]:
     return [f"-{number}" for number in range(2, 10_000)]
 
 
-def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop | NoSignals) -> None:
+def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop | PythonInterrupt) -> None:
     from orchestrator.report import ProgressView
 
     try:

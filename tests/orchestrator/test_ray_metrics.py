@@ -15,7 +15,7 @@ from small_ray import running_ray
 
 from orchestrator.commands import train_command
 from orchestrator.ray_metrics import NoMetrics, metrics_of
-from orchestrator.signals import NoSignals
+from orchestrator.signals import PythonInterrupt
 
 COUNTED = {
     "outer_steps_total": 30,
@@ -34,7 +34,9 @@ def test_prometheus_finds_a_runs_numbers_and_rays_dashboard_its_actors(tmp_path,
     monkeypatch.setenv("RAY_metrics_report_interval_ms", "500")
     config = sinusoid("outer.steps=30", "workers.count=2", 'name="small"', "checkpoint.every=10")
     with running_ray(num_cpus=2), Prometheus() as prometheus:
-        train_command.execute(config, [], str(tmp_path / "first"), False, False, False, NoSignals())
+        train_command.execute(
+            config, [], str(tmp_path / "first"), False, False, False, PythonInterrupt()
+        )
         found = prometheus.until_counted()
         names = [actor["Name"] for actor in ray._private.state.actors().values()]
         log = "".join(text_of_actors())

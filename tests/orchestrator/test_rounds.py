@@ -56,6 +56,19 @@ def test_more_divergence_is_a_longer_step():
     np.testing.assert_allclose(theta, exact(0.5), rtol=1e-4, atol=1e-5)
 
 
+def test_the_loss_that_must_fall_is_the_one_that_is_minimized():
+    quadratic = Quadratic(loss=lambda number: 1.0, divergence=0.999)
+    first = Found(GRADIENT, {"loss_after": 0.0, "loss_of_steps": 0.0})
+
+    def reduce(wanted):
+        found = quadratic(wanted)
+        return found._replace(metrics={**found.metrics, "loss_of_steps": -1.0})
+
+    settings = OuterSettings(optimizer="trpo", damping=0.0)
+    _, logged = drive(trust_region(settings, THETA, first), reduce)
+    assert logged["shrunk"] == 0
+
+
 def test_conjugate_gradients_ask_no_more_often_than_they_may():
     reduce = Quadratic()
     solve(reduce, conjugate_steps=3)

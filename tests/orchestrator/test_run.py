@@ -186,6 +186,21 @@ def test_the_protocol_stands_beside_the_numbers(finished, config):
     assert "ways" not in protocol
 
 
+@pytest.mark.parametrize(
+    ("changes", "method"),
+    [
+        (["algorithm.multi_step=true"], "MAML, second order, multi-step loss"),
+        (["algorithm.first_order=true", "algorithm.multi_step=true"], "FOMAML, multi-step loss"),
+    ],
+)
+def test_the_protocol_says_which_losses_were_learned_from(tmp_path, changes, method):
+    config = sinusoid("outer.steps=1", "algorithm.inner_steps=2", *changes)
+    run = TrainingRun(config, Storage(str(tmp_path)), in_process(config), None)
+    list(run.steps())
+    assert run.test().protocol["method"] == method
+    run.close()
+
+
 def test_the_protocol_of_images_names_ways_split_and_batch_norm(tmp_path, image_zip, image_cache):
     config = images(
         image_zip,

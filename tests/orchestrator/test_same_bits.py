@@ -27,6 +27,7 @@ pytestmark = pytest.mark.ray
 ALGORITHMS = {
     "maml": ["algorithm.kind=maml"],
     "maml, momentum": ["algorithm.kind=maml", "algorithm.inner_optimizer=momentum"],
+    "maml, multi-step": ["algorithm.kind=maml", "algorithm.multi_step=true"],
     "fomaml": ["algorithm.kind=maml", "algorithm.first_order=true"],
     "fomaml, adam, persistent": [
         "algorithm.kind=maml",
@@ -70,6 +71,12 @@ POLICIES = {
     "fomaml": ["algorithm.first_order=true"],
     "reptile": ["algorithm.kind=reptile", "algorithm.inner_steps=2"],
     "joint": ["algorithm.kind=joint"],
+    "multi-step": [
+        "algorithm.inner_steps=2",
+        "algorithm.multi_step=true",
+        "outer.epochs=2",
+        "task.curvature=per_step",
+    ],
     "trpo": ["outer.optimizer=trpo", "outer.conjugate_steps=2", "outer.line_search=3"],
     "promp": ["outer.epochs=3", "task.curvature=per_step"],
 }

@@ -15,6 +15,8 @@ from small_ray import running_ray
 from test_cli import environment
 
 from orchestrator import checkpoint
+from orchestrator.metrics_log import read_metrics
+from orchestrator.outer import OuterUpdate
 from orchestrator.storage import Storage
 from orchestrator.trainer import MetaTrainer
 
@@ -110,6 +112,26 @@ def test_an_interrupt_saves_the_last_whole_step(tmp_path):
         signal.signal(signal.SIGINT, previous)
     state, *_ = checkpoint.load_latest(Storage(str(tmp_path / "run")))
     assert 10 < state.step < steps
+    assert state.step == read_metrics(Storage(str(tmp_path / "run")))[-1]["step"]
+
+
+def test_a_step_is_finished_before_an_interrupt_stops_it(tmp_path, monkeypatch):
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    update = OuterUpdate.apply
+
+    def interrupted(outer, *arguments):
+        update(outer, *arguments)
+        if outer.step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(OuterUpdate, "apply", interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(sinusoid("outer.steps=9", "checkpoint.every=9"), tmp_path)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert checkpoint.load_latest(Storage(str(tmp_path / "run")))[0].step == 3
 
 
 @pytest.mark.ray

@@ -34,9 +34,11 @@ def plan(optimizer, theta, first_order=True):
 
 
 def run(objective, theta, one, steps, optimizer, first_order=True):
-    return adapt(
+    learners, first_loss = adapt(
         objective.inner, learner(theta, optimizer), one, steps, plan(optimizer, theta, first_order)
     )
+    assert len(learners) == steps
+    return learners[-1], first_loss
 
 
 def gradient_of(objective, theta, inputs, targets):
@@ -117,7 +119,7 @@ def test_only_the_weights_that_adapt_change(problem):
     adapts = [False, True, False, True]
     optimizer = Momentum(0.5, 0.5)
     some = Plan(optimizer, adapts)
-    adapted, _ = adapt(objective.inner, learner(theta, optimizer, adapts), one, 2, some)
+    (*_, adapted), _ = adapt(objective.inner, learner(theta, optimizer, adapts), one, 2, some)
     assert [w is old for w, old in zip(adapted.theta, theta, strict=True)] == [
         not each for each in adapts
     ]

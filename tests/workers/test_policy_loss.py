@@ -7,10 +7,9 @@ from enumerated_episodes import REWARDS, adapted, episodes_of, expected_loss
 from small_tasks import FRESH, task
 
 from workers.algorithms.registry import ALGORITHMS
-from workers.losses import Loss, Objective
 from workers.models.registry import make_model
 from workers.policies.distributions import Categorical
-from workers.policies.loss import PolicyLoss
+from workers.policies.loss import PolicyLoss, PolicyObjective
 from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.models import LinearModel
 
@@ -28,7 +27,7 @@ def weights():
 def outer_gradient(theta, settings, curvature, baseline=(0.0, 0.0)):
     loss = PolicyLoss(Categorical(2), horizon=2, curvature=curvature)
     model = make_model(LinearModel(), (3,), 2)
-    objective = Objective(model, Loss(loss.mean, {}), "mean", 1)
+    objective = PolicyObjective(model, loss, {})
     rate, steps = settings.inner_lr, settings.inner_steps
     support = [episodes_of(adapted(theta, rate, k), baseline) for k in range(steps)]
     inputs, targets = (np.concatenate(arrays) for arrays in zip(*support, strict=True))
@@ -47,8 +46,10 @@ def finite_differences(theta, settings):
             moved = flat.copy()
             moved[i] += sign * STEP
             there = [moved[:6].reshape(3, 2), moved[6:]]
-            after = adapted(there, settings.inner_lr, settings.inner_steps)
-            ends.append(float(expected_loss(after)))
+            last = settings.inner_steps
+            judged = range(1 if settings.multi_step else last, last + 1)
+            losses = [expected_loss(adapted(there, settings.inner_lr, k)) for k in judged]
+            ends.append(float(np.mean(losses)))
         found.append((ends[0] - ends[1]) / (2 * STEP))
     return np.array(found)
 
@@ -65,6 +66,16 @@ def test_the_outer_gradient_equals_finite_differences_of_the_expected_return(
     """Whatever rewards are compared with: that does not depend on the action."""
     settings = MamlAlgorithm(inner_lr=0.8, inner_steps=inner_steps)
     found = outer_gradient(weights, settings, "dice", baseline)
+    assert error(found, finite_differences(weights, settings)) < BOUND
+
+
+@pytest.mark.parametrize("inner_steps", [1, 3])
+def test_with_multi_step_it_is_that_of_the_mean_of_the_returns_after_each_step(
+    weights, inner_steps
+):
+    """Those on the way are of the episodes that the next step learns from."""
+    settings = MamlAlgorithm(inner_lr=0.8, inner_steps=inner_steps, multi_step=True)
+    found = outer_gradient(weights, settings, "dice", (1.5, -0.7))
     assert error(found, finite_differences(weights, settings)) < BOUND
 
 

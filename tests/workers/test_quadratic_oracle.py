@@ -10,6 +10,7 @@ import tensorflow as tf
 from small_tasks import FRESH, task
 
 from workers.algorithms import anil, boil, joint, maml, meta_sgd, reptile
+from workers.losses import Objective
 from workers.settings.algorithms import (
     AnilAlgorithm,
     BoilAlgorithm,
@@ -50,6 +51,8 @@ class Quadratic:
     def outer(self, theta, state, one):
         outputs, state = self.apply(theta, state, one.query_inputs)
         return *self.score(outputs, one.query_targets), state
+
+    on_the_way = Objective.on_the_way
 
 
 @pytest.fixture
@@ -97,6 +100,26 @@ def test_second_order_maml_equals_the_quadratic_oracle(problem, k):
     after = half_square(theta_k, one.query_inputs.numpy())
     np.testing.assert_allclose(metrics["loss_before"], before, rtol=1e-12)
     np.testing.assert_allclose(metrics["loss_after"], after, rtol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("first_order", [False, True])
+def test_multi_step_maml_learns_from_the_mean_of_the_losses_after_each_step(
+    problem, k, first_order
+):
+    theta, one, a, b = problem
+    settings = MamlAlgorithm(
+        inner_lr=ALPHA, inner_steps=k, multi_step=True, first_order=first_order
+    )
+    gradient, _, metrics = maml.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    shrinks = [(1 - ALPHA) ** (step + 1) for step in range(k)]
+    visited = [a + shrink * (theta - a) for shrink in shrinks]
+    factors = np.ones(k) if first_order else shrinks
+    expected = np.mean([f * (w - b) for f, w in zip(factors, visited, strict=True)], axis=0)
+    np.testing.assert_allclose(flatten(gradient), expected, rtol=1e-12)
+    losses = [half_square(w, one.query_inputs.numpy()) for w in visited]
+    np.testing.assert_allclose(metrics["loss_of_steps"], np.mean(losses), rtol=1e-12)
+    np.testing.assert_allclose(metrics["loss_after"], losses[-1], rtol=1e-12)
 
 
 @pytest.mark.parametrize("k", [1, 3])

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from workers.algorithms import maml
 from workers.algorithms.algorithm import Start, gradient_of, learn_all, learn_some
-from workers.inner import Learner, Plan, adapt
+from workers.inner import Learner, Plan
 from workers.losses import Metrics, Objective, Theta
 from workers.models.functional import FunctionalModel
 from workers.protocol import Task
@@ -40,11 +40,8 @@ def outer_loss(
     learner, plan = learn_all(
         parts.head, of_head, start._replace(state=[]), settings, settings.inner_lr
     )
-    learner, before = adapt(over_head.inner, learner, features, settings.inner_steps, plan)
-    after, metrics, _ = over_head.outer(learner.theta, [], features)
-    del metrics["loss"]
-    metrics = {"loss_before": before / objective.inner_scale, "loss_after": after, **metrics}
-    return after, start._replace(state=state, moments=learner.moments), metrics
+    loss, learner, metrics = maml.adapted_loss(over_head, learner, features, settings, plan)
+    return loss, start._replace(state=state, moments=learner.moments), metrics
 
 
 outer_gradient = gradient_of(outer_loss)

@@ -26,18 +26,37 @@ def outer_loss(
 
     Args:
       theta: list of float [*shape_i], all that is meta-learned.
-      settings: inner_lr > 0, inner_steps >= 1; first_order drops the second derivative.
+      settings: inner_lr > 0, inner_steps >= 1; first_order drops the second derivative;
+        multi_step: the mean of the losses after each inner step (Antoniou et al. 2019,
+        arXiv:1810.09502, section 4, with equal weights).
       learn: how the task is adapted to; see `Algorithm`.
     Returns:
       the loss; the rest as `Algorithm` has it.
     Source: Finn et al. 2017, arXiv:1703.03400, algorithms 1 and 2.
     """
     learner, plan = learn(objective.model, theta, start, settings, settings.inner_lr)
-    learner, before = adapt(objective.inner, learner, task, settings.inner_steps, plan)
-    after, metrics, state = objective.outer(learner.theta, learner.state, task)
+    loss, learner, metrics = adapted_loss(objective, learner, task, settings, plan)
+    return loss, start._replace(state=learner.state, moments=learner.moments), metrics
+
+
+def adapted_loss(
+    objective: Objective, learner: Learner, task: Task, settings: Any, plan: Plan
+) -> tuple[tf.Tensor, Learner, Metrics]:
+    """Adapt and judge: the scalar to be differentiated, the learner after it, and metrics."""
+    learners, before = adapt(objective.inner, learner, task, settings.inner_steps, plan)
+    *earlier, last = learners
+    after, metrics, state = objective.outer(last.theta, last.state, task)
     del metrics["loss"]
     metrics = {"loss_before": before / objective.inner_scale, "loss_after": after, **metrics}
-    return after, start._replace(state=state, moments=learner.moments), metrics
+    loss = after
+    if settings.multi_step:
+        on_the_way = [
+            objective.on_the_way(learner.theta, learner.state, task, step)
+            for step, learner in enumerate(earlier, start=1)
+        ]
+        loss = tf.add_n([*on_the_way, after]) / settings.inner_steps
+        metrics["loss_of_steps"] = loss
+    return loss, last._replace(state=state), metrics
 
 
 outer_gradient = gradient_of(outer_loss)

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from workers.losses import Loss, Metrics, Objective
-from workers.models.functional import FunctionalModel
+from workers.inner import batch
+from workers.losses import Loss, Metrics, Objective, Theta
+from workers.models.functional import FunctionalModel, State
 from workers.policies.distributions import Distribution, distribution_of
 from workers.policies.moves import Moves, part
+from workers.protocol import Task
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
 from workers.tasks.environments import has_environments
@@ -119,6 +121,12 @@ class PolicyObjective(Objective):
         if self.most is not None:
             loss = self.policy_loss.clipped(outputs, targets, self.most)
         return loss, {**metrics, "loss": loss}
+
+    def on_the_way(self, theta: Theta, state: State, task: Task, step: int) -> tf.Tensor:
+        """See `Objective.on_the_way`: of the episodes that the next inner step learns from."""
+        inputs, targets = batch(task, step)
+        outputs, _ = self.model.apply(theta, state, inputs)
+        return self.score(outputs, targets)[0]
 
 
 def clipped(objective: Objective, most: tf.Tensor) -> Objective:

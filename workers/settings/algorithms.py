@@ -31,10 +31,17 @@ class _OptimizedInnerLoop(_InnerLoop):
     )
 
 
-class _Differentiated(_OptimizedInnerLoop):
+class Differentiated(_InnerLoop):
     """An inner loop that is differentiated through."""
 
     first_order: bool = setting(False, "drop the second derivative")
+    multi_step: bool = setting(
+        False, "learn from the mean of the losses after each inner step, not from the last alone"
+    )
+
+
+class _DifferentiatedWithOptimizer(Differentiated, _OptimizedInnerLoop):
+    """The same with a choice of inner optimizers."""
 
     @model_validator(mode="after")
     def _differentiable(self) -> Self:
@@ -47,30 +54,29 @@ class _Differentiated(_OptimizedInnerLoop):
         return self
 
 
-class MamlAlgorithm(_Differentiated):
+class MamlAlgorithm(_DifferentiatedWithOptimizer):
     """Model-agnostic meta-learning (Finn et al. 2017, arXiv:1703.03400); first order: FOMAML."""
 
     kind: Literal["maml"] = "maml"
 
 
-class AnilAlgorithm(_Differentiated):
+class AnilAlgorithm(_DifferentiatedWithOptimizer):
     """Almost no inner loop: only the head adapts (Raghu et al. 2020, arXiv:1909.09157)."""
 
     kind: Literal["anil"] = "anil"
 
 
-class BoilAlgorithm(_Differentiated):
+class BoilAlgorithm(_DifferentiatedWithOptimizer):
     """Body only in the inner loop: all but the head adapts (Oh et al. 2021, arXiv:2008.08882)."""
 
     kind: Literal["boil"] = "boil"
 
 
-class MetaSgdAlgorithm(_InnerLoop):
+class MetaSgdAlgorithm(Differentiated):
     """MAML with a learned rate for every weight (Li et al. 2017, arXiv:1707.09835)."""
 
     kind: Literal["meta_sgd"] = "meta_sgd"
     inner_lr: float = setting(0.01, "what all learned rates start with, > 0", gt=0)
-    first_order: bool = setting(False, "drop the second derivative")
 
 
 class ReptileAlgorithm(_OptimizedInnerLoop):

@@ -1,0 +1,35 @@
+"""ANIL computes the features of a task once, where the model can be cut in front of its head."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_tasks import FRESH, task
+
+from workers.algorithms import anil, maml
+from workers.losses import Objective
+from workers.models.registry import make_model
+from workers.settings.algorithms import AnilAlgorithm
+from workers.settings.models import MlpModel
+
+
+@pytest.mark.parametrize("multi_step", [False, True])
+def test_with_features_computed_once_it_is_maml_whose_head_adapts(multi_step):
+    rng = np.random.default_rng(0)
+
+    def examples(count):
+        inputs = rng.normal(size=(count, 3)).astype(np.float32)
+        return inputs, rng.normal(size=(count, 2)).astype(np.float32)
+
+    model = make_model(MlpModel(hidden=(5,)), (3,), 2)
+    assert model.parts is not None
+    objective, one = Objective(model, "mse", "mean", 1), task(examples(4), examples(6))
+    theta = [tf.constant(weight) for weight in model.initial_weights()]
+    settings = AnilAlgorithm(inner_lr=0.3, inner_steps=3, multi_step=multi_step)
+    found, _, metrics = anil.outer_gradient(objective, theta, FRESH, one, settings)
+    with tf.GradientTape() as tape:
+        tape.watch(theta)
+        loss, _, expected = maml.outer_loss(objective, theta, FRESH, one, settings, anil.learn)
+    for ours, theirs in zip(found, tape.gradient(loss, theta), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+    assert metrics.keys() == expected.keys()
+    assert ("loss_of_steps" in metrics) == multi_step
