@@ -85,7 +85,10 @@ class Objective:
         "running", running statistics (in training, which updates them, as "batch").
     Attributes:
       inner_scale: what `inner` multiplies the mean loss by.
+      of_steps: metrics that are the mean over inner steps where the loss is.
     """
+
+    of_steps: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -126,9 +129,9 @@ class Objective:
         outputs, state = self._queries(theta, state, task, training=True)
         return *self.score(outputs, task.query_targets), state
 
-    def on_the_way(self, theta: Theta, state: State, task: Task, step: int) -> tf.Tensor:
-        """The scalar outer loss after `step` inner steps, of which more follow."""
-        return self.outer(theta, state, task)[0]
+    def on_the_way(self, theta: Theta, state: State, task: Task, step: int) -> Metrics:
+        """The outer "loss" and metrics after `step` inner steps, of which more follow."""
+        return self.outer(theta, state, task)[1]
 
     def predict(self, theta: Theta, state: State, task: Task) -> tf.Tensor:
         """Outputs for a task's queries when it is evaluated."""

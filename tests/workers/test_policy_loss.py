@@ -27,7 +27,7 @@ def weights():
 def outer_gradient(theta, settings, curvature, baseline=(0.0, 0.0)):
     loss = PolicyLoss(Categorical(2), horizon=2, curvature=curvature)
     model = make_model(LinearModel(), (3,), 2)
-    objective = PolicyObjective(model, loss, {})
+    objective = PolicyObjective(model, loss, {"divergence": loss.divergence})
     rate, steps = settings.inner_lr, settings.inner_steps
     support = [episodes_of(adapted(theta, rate, k), baseline) for k in range(steps)]
     inputs, targets = (np.concatenate(arrays) for arrays in zip(*support, strict=True))

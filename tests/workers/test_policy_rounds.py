@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from enumerated_episodes import EPISODES, REWARDS, episodes_of
+from enumerated_episodes import EPISODES, REWARDS, adapted, episodes_of
 from small_policies import block_of, runner_of, settings_of, weights_of
 from small_tasks import FRESH, task
 
@@ -25,11 +25,15 @@ NOTHING = np.zeros(0)
 
 
 def problem(algorithm):
-    """Rounds over a single task of enumerated episodes, made by THETA, and its parts."""
+    """Rounds over a single task of enumerated episodes, made from THETA, and its parts."""
     settings = settings_of(algorithm=algorithm, model=LinearModel())
     model, loss = make_model(LinearModel(), (3,), 2), PolicyLoss(Categorical(2), 2, "dice")
     objective = PolicyObjective(model, loss, {"divergence": loss.divergence})
-    one = task(episodes_of(THETA), episodes_of(THETA))
+    rate, steps = algorithm.inner_lr, getattr(algorithm, "inner_steps", 0)
+    *support, queries = (episodes_of(adapted(THETA, rate, k)) for k in range(steps + 1))
+    support = support or [queries]
+    batches = np.arange(8 * len(support), dtype=np.int32).reshape(-1, 8)
+    one = task(map(np.concatenate, zip(*support, strict=True)), queries, batches)
     return settings, objective, one, Rounds(settings, model, objective)
 
 
@@ -42,11 +46,20 @@ def look(rounds, one, name, now, argument=NOTHING):
 
 
 @pytest.mark.usefixtures("float64")
-def test_the_curvature_of_the_divergence_equals_finite_differences_through_adaptation():
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        MamlAlgorithm(inner_lr=0.3),
+        MamlAlgorithm(inner_lr=0.3, inner_steps=2),
+        MamlAlgorithm(inner_lr=0.3, inner_steps=2, multi_step=True),
+        JointAlgorithm(),
+    ],
+)
+def test_the_curvature_of_the_divergence_equals_finite_differences_through_adaptation(algorithm):
     """The queries' policies are the adapted ones; divergence is from what was done then."""
-    settings, objective, one, rounds = problem(MamlAlgorithm(inner_lr=0.3))
-    outer_loss = ALGORITHMS["maml"].outer_loss
-    now = [tf.constant(w + 0.1) for w in THETA]
+    settings, objective, one, rounds = problem(algorithm)
+    outer_loss = ALGORITHMS[algorithm.kind].outer_loss
+    now = [tf.constant(w) for w in THETA]
 
     def slope(theta):
         with tf.GradientTape() as tape:

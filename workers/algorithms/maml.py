@@ -54,9 +54,16 @@ def adapted_loss(
             objective.on_the_way(learner.theta, learner.state, task, step)
             for step, learner in enumerate(earlier, start=1)
         ]
-        loss = tf.add_n([*on_the_way, after]) / settings.inner_steps
+        loss = mean([*(found["loss"] for found in on_the_way), after])
         metrics["loss_of_steps"] = loss
+        for name in objective.of_steps:
+            metrics[name] = mean([*(found[name] for found in on_the_way), metrics[name]])
     return loss, last._replace(state=state), metrics
+
+
+def mean(values: list[tf.Tensor]) -> tf.Tensor:
+    """Of scalars."""
+    return tf.add_n(values) / len(values)
 
 
 outer_gradient = gradient_of(outer_loss)

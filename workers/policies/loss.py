@@ -71,6 +71,24 @@ class PolicyLoss:
         each = self._distribution.divergence(moves.outputs, now) * moves.taken
         return tf.reduce_sum(each) / tf.reduce_sum(moves.taken)
 
+    def bent(self, outputs: tf.Tensor, targets: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
+        """What has the divergence's second derivative, times a direction, as its gradient.
+
+        Where the policy does what it did the divergence is least, and its second derivative with
+        respect to weights is J'HJ: H with respect to outputs, J of these.
+
+        Args:
+          along: J times the direction, like outputs.
+        Source: Schraudolph 2002, "Fast curvature matrix-vector products".
+        """
+        here = tf.stop_gradient(outputs)
+        with tf.autodiff.ForwardAccumulator(here, tf.stop_gradient(along)) as forward:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(here)
+                divergence = self.divergence(here, targets, tf.zeros(()))
+            slope = tape.gradient(divergence, here)
+        return tf.reduce_sum(tf.stop_gradient(forward.jvp(slope)) * outputs)
+
     def _moves(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[Moves, tf.Tensor]:
         """Both by episode and step."""
         moves = part(targets, self._distribution, self._horizon)
@@ -105,6 +123,8 @@ def make_objective(
 class PolicyObjective(Objective):
     """The inner loop descends the loss; so does the outer, unless `clipped` says otherwise."""
 
+    of_steps = ("divergence",)
+
     def __init__(
         self,
         model: FunctionalModel,
@@ -114,19 +134,22 @@ class PolicyObjective(Objective):
         super().__init__(model, Loss(policy_loss.mean, metrics), "mean", 1)
         self.policy_loss = policy_loss
         self.most: tf.Tensor | None = None
+        self.forward: tf.autodiff.ForwardAccumulator | None = None
 
     def score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, Metrics]:
         """See `Objective.score`."""
         loss, metrics = super().score(outputs, targets)
         if self.most is not None:
             loss = self.policy_loss.clipped(outputs, targets, self.most)
+        if self.forward is not None:
+            loss = self.policy_loss.bent(outputs, targets, self.forward.jvp(outputs))
         return loss, {**metrics, "loss": loss}
 
-    def on_the_way(self, theta: Theta, state: State, task: Task, step: int) -> tf.Tensor:
+    def on_the_way(self, theta: Theta, state: State, task: Task, step: int) -> Metrics:
         """See `Objective.on_the_way`: of the episodes that the next inner step learns from."""
         inputs, targets = batch(task, step)
         outputs, _ = self.model.apply(theta, state, inputs)
-        return self.score(outputs, targets)[0]
+        return self.score(outputs, targets)[1]
 
 
 def clipped(objective: Objective, most: tf.Tensor) -> Objective:
@@ -134,4 +157,16 @@ def clipped(objective: Objective, most: tf.Tensor) -> Objective:
     assert isinstance(objective, PolicyObjective)
     other = copy.copy(objective)
     other.most = most
+    return other
+
+
+def bent(objective: Objective, forward: tf.autodiff.ForwardAccumulator) -> Objective:
+    """The same, with an outer loss whose gradient is how the divergence bends.
+
+    Args:
+      forward: watches theta, along a direction.
+    """
+    assert isinstance(objective, PolicyObjective)
+    other = copy.copy(objective)
+    other.forward = forward
     return other

@@ -12,7 +12,7 @@ from workers.losses import Metrics, Objective
 from workers.mapping import sum_over
 from workers.meta import carry_layout, flatten, start_task, theta_layout
 from workers.models.functional import FunctionalModel
-from workers.policies.loss import clipped
+from workers.policies.loss import bent, clipped
 from workers.protocol import RoundName, Task
 from workers.settings.worker import WorkerSettings
 
@@ -23,8 +23,9 @@ class Rounds:
     """Sums over the tasks of a block, whose episodes were made at theta as it was drawn.
 
     "line": no vector, the metrics at theta now. "fisher": the second derivative of the divergence
-    at theta now, through adaptation, times the argument. "clipped": the outer gradient at theta
-    now, of ratios that count up to 1 +- the argument. num_traces: graphs that were traced.
+    where it has its minimum, at theta as it was drawn, through adaptation, times the argument.
+    "clipped": the outer gradient at theta now, of ratios that count up to 1 +- the argument.
+    num_traces: graphs that were traced.
     """
 
     def __init__(self, settings: WorkerSettings, model: FunctionalModel, objective: Objective):
@@ -93,16 +94,12 @@ class Rounds:
 
     def _fisher(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:
         along = self._theta.split(argument)
-        with tf.GradientTape(watch_accessed_variables=False) as outer:
-            outer.watch(theta)
-            with tf.GradientTape(watch_accessed_variables=False) as inner:
-                inner.watch(theta)
-                _, metrics = self._loss(self._objective, theta, start, task)
-                divergence = metrics["divergence"]
-            slope = inner.gradient(divergence, theta, unconnected_gradients="zero")
-            rise = tf.add_n([tf.reduce_sum(g * v) for g, v in zip(slope, along, strict=True)])
-        bend = outer.gradient(rise, theta, unconnected_gradients="zero")
-        return flatten(bend), {"divergence": divergence}
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(theta)
+            with tf.autodiff.ForwardAccumulator(theta, along) as forward:
+                loss, metrics = self._loss(bent(self._objective, forward), theta, start, task)
+        bend = tape.gradient(loss, theta, unconnected_gradients="zero")
+        return flatten(bend), {"divergence": metrics["divergence"]}
 
     def _clipped(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:
         objective = clipped(self._objective, argument[0])
