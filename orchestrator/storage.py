@@ -1,5 +1,6 @@
 """A folder on any pyarrow filesystem: a local path, or a URI such as s3://bucket/runs/a."""
 
+import contextlib
 import fcntl
 import itertools
 import os
@@ -35,6 +36,7 @@ class Storage:
         self.location = redact(location)
         self.local: Path | None = None
         self._claim: int | None = None
+        self._is_new = False
         if location.startswith("file://") or "://" not in location:
             self.local = _local_path(location).absolute()
             self.filesystem: Any = filesystem or fs.LocalFileSystem()
@@ -58,6 +60,7 @@ class Storage:
         Raises:
           ValueError: it cannot be made or written to, or somebody else has claimed it.
         """
+        self._is_new = self.local is not None and not os.path.exists(self.local)
         try:
             self._make_folder(self.root)
             if self.local is None:
@@ -79,10 +82,17 @@ class Storage:
         self._claim = descriptor
 
     def release(self) -> None:
-        """Give the claim back. Idempotent; the end of the process does the same."""
-        if self._claim is not None:
-            os.close(self._claim)
-            self._claim = None
+        """Give the claim back, and delete a folder that it made and nothing was put in.
+
+        Idempotent; the end of the process gives it back too.
+        """
+        if self._claim is None or self.local is None:
+            return
+        if self._is_new:
+            with contextlib.suppress(OSError):  # it holds something
+                os.rmdir(self.local)
+        os.close(self._claim)
+        self._claim = None
 
     def place(self, name: str) -> str:
         """Where an object is, for the user."""

@@ -127,7 +127,7 @@ def test_how_policies_are_evaluated_stands_in_the_recipe():
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("model.kind=conv4", "cannot be a policy yet"),
+        ("model.kind=conv4", "cannot be a policy"),
         ("model.normalization=batch", "depend on other episodes"),
         ("evaluation.inner_batch=2", "evaluation.inner_batch = 2"),
         ("task.horizon=0", "task.horizon"),

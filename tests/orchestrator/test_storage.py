@@ -136,6 +136,19 @@ def test_what_is_deleted_locally_stays_deleted(tmp_path, monkeypatch):
     assert synced == [str(tmp_path / "a"), str(tmp_path)]
 
 
+def test_a_folder_that_was_claimed_for_nothing_is_not_left_behind(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for folder, stays in (("new", False), ("used", True), ("mine", True)):
+        storage = Storage(str(tmp_path / folder))
+        storage.claim()
+        if folder == "used":
+            storage.write("config.toml", b"")
+        storage.release()
+        assert (tmp_path / folder).exists() == stays
+        storage.release()
+
+
 CLAIM = "from orchestrator.storage import Storage; import sys; Storage(sys.argv[1]).claim()"
 
 

@@ -215,3 +215,21 @@ class Unsaveable(keras.Model):
 
 def unsaveable(num_outputs):
     return Unsaveable(layers.Dense(num_outputs))
+
+
+def policy(input_shape, num_outputs, *more):
+    """Means of actions, then logarithms of their standard deviations; `more` layers between."""
+    hidden = [layers.Dense(5, activation="tanh"), layers.LayerNormalization(), *more]
+    return keras.Sequential([keras.Input(input_shape), *hidden, layers.Dense(num_outputs)])
+
+
+def noisy_policy(input_shape, num_outputs):
+    return policy(input_shape, num_outputs, layers.Dropout(0.1))
+
+
+def policy_of_batches(input_shape, num_outputs):
+    return policy(input_shape, num_outputs, layers.BatchNormalization())
+
+
+def half_a_policy(input_shape, num_outputs):
+    return policy(input_shape, num_outputs // 2)

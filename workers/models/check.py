@@ -14,7 +14,7 @@ from workers.models.hessian import record_calls
 from workers.models.random_inputs import random_inputs
 from workers.models.registry import source_digest
 from workers.models.second_derivative import check_second_derivative
-from workers.scores import CLASSIFYING
+from workers.scores import ACTING, CLASSIFYING
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
@@ -56,6 +56,8 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
     _check_outputs(user, model, family, num_train_outputs(settings, family))
     _check_causal(user, model, family)
     _check_random(user, functional, family)
+    mixes = _mixes_examples(functional, family)
+    _check_policy(user, functional, family, mixes)
     _check_head(user, settings.algorithm.kind, functional, family)
     unchecked = _check_second_derivative(user, settings.algorithm, functional, family.num_tokens)
     counts = _count_normalizations(model)
@@ -72,7 +74,6 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
     if any(variable.constraint is not None for variable in model.trainable_variables):
         notes.append("constraints on its weights are not applied here")
     notes += unchecked
-    mixes = _mixes_examples(functional, family)
     return ModelFacts(source_digest(user, functional), list(counts), mixes, notes)
 
 
@@ -96,8 +97,10 @@ def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs
     classifies = family.loss in CLASSIFYING
     # Where texts are gone on with, each token has outputs of its own.
     places = family.input_shape if family.loss == "next_token" else ()
-    of_logits = classifies or family.loss == "next_token"
+    of_logits = classifies or family.loss in ("next_token", "categorical_policy")
     kind = "logits" if of_logits else "values"
+    if family.loss == "gaussian_policy":
+        kind = "means of actions, then logarithms of their standard deviations,"
     wanted = f"{kind} {_shape(['batch', *places, num_outputs])}"
     if not isinstance(outputs, tf.Tensor):
         raise ValueError(
@@ -119,6 +122,24 @@ def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs
         raise ValueError(
             f"model.source = {user.source!r} ends in a softmax; the loss takes logits: leave its "
             "activation out"
+        )
+
+
+def _check_policy(
+    user: KerasModel, functional: FunctionalModel, family: TaskFamily, mixes: bool
+) -> None:
+    """What a policy did must be what it does in the same place, at the same weights."""
+    if family.loss not in ACTING:
+        return
+    if functional.draws:
+        raise ValueError(
+            f"model.source = {user.source!r} draws random numbers (dropout, noise), but what a "
+            "policy does must follow from what it sees: leave those layers out"
+        )
+    if mixes or functional.statistics_names:
+        raise ValueError(
+            f"model.source = {user.source!r} normalizes by batches, which makes what a policy does "
+            "depend on other episodes; use keras.layers.LayerNormalization"
         )
 
 

@@ -74,6 +74,11 @@ class FunctionalModel:
         """The name of the layer that is the head, or of the last that is part of it."""
         return self._heads[-1].rpartition("/")[2]
 
+    @property
+    def draws(self) -> bool:
+        """Whether layers draw random numbers, from seeds that the state holds."""
+        return any(map(_is_seed, self._changing))
+
     @functools.cached_property
     def parts(self) -> "Parts | None":
         """The model cut in front of its head; None where it cannot be.
@@ -81,7 +86,7 @@ class FunctionalModel:
         Nor where layers are random: then the features of an example differ from call to call.
         """
         model = self._model
-        if any(map(_is_seed, self._changing)) or all(self.is_head) or not hasattr(model, "inputs"):
+        if self.draws or all(self.is_head) or not hasattr(model, "inputs"):
             return None
         heads = [layer for layer in model.layers if layer.path in self._heads]
         if len(heads) != len(self._heads):

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from workers.settings.algorithms import AlgorithmSettings
-from workers.settings.models import ModelSettings
+from workers.settings.models import KerasModel, ModelSettings
 from workers.settings.section import Section, setting
 from workers.settings.tasks import GivenTask, TaskSettings
 
@@ -130,12 +130,18 @@ class WorkerSettings(Section):
             )
         if not acts:
             return
-        if model.kind not in ("linear", "mlp", "gaussian_mlp"):
+        if model.kind not in ("linear", "mlp", "gaussian_mlp", "keras"):
             raise ValueError(
-                f"model.kind = {model.kind!r} cannot be a policy yet; for task.kind = "
-                f"{task.kind!r} use 'gaussian_mlp', 'mlp' or 'linear'"
+                f"model.kind = {model.kind!r} cannot be a policy; for task.kind = {task.kind!r} "
+                "use 'gaussian_mlp', 'mlp', 'linear', or 'keras' with a model of yours"
             )
-        if model.normalization == "batch":
+        if isinstance(model, KerasModel):
+            if model.encoder:
+                raise ValueError(
+                    "model.encoder = True puts a head for classes on a model of yours; a policy "
+                    "brings its own: leave it out"
+                )
+        elif model.normalization == "batch":
             raise ValueError(
                 "model.normalization = 'batch' makes what a policy does depend on other episodes; "
                 "use 'none' or 'layer'"
