@@ -115,7 +115,12 @@ class MetaConfig(WorkerSettings):
                     f"evaluation.inner_batch = {evaluation.inner_batch} deals out examples, but "
                     "each inner step of a policy sees its own episodes; unset it"
                 )
-        elif evaluation.later_lr != 1:
+            if evaluation.later_lr is not None and self.algorithm.kind == "meta_sgd":
+                raise ValueError(
+                    f"evaluation.later_lr = {evaluation.later_lr:g} multiplies a rate, and "
+                    "algorithm.kind = 'meta_sgd' learns one for each weight; unset it"
+                )
+        elif evaluation.later_lr is not None:
             raise ValueError(
                 f"evaluation.later_lr = {evaluation.later_lr:g} is for policies, not for task.kind "
                 f"= {self.task.kind!r}; unset it"

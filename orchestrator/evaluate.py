@@ -51,7 +51,13 @@ def recipe_at(config: MetaConfig, inner_lr: float) -> Recipe:
     inner_steps = max(evaluation.inner_steps)
     if config.task.kind not in ENVIRONMENTS:
         return Recipe(inner_lr, inner_steps)
-    return Recipe(inner_lr, inner_steps, evaluation.later_lr, evaluation.shots, evaluation.queries)
+    return Recipe(inner_lr, inner_steps, _later_lr(config), evaluation.shots, evaluation.queries)
+
+
+def _later_lr(config: MetaConfig) -> float:
+    """What the inner rate of a policy is multiplied by after the first step."""
+    given = config.evaluation.later_lr
+    return getattr(config.algorithm, "later_lr", 1.0) if given is None else given
 
 
 def evaluate(
@@ -170,7 +176,8 @@ def _of_policies(config: MetaConfig, family: EnvironmentFamily) -> dict[str, Any
     table: dict[str, Any] = {
         "horizon": task.horizon,
         "returns": "mean over episodes, not discounted, on fresh episodes after each inner step",
-        "later_lr": evaluation.later_lr,
+        "later_lr": _later_lr(config),
+        "later_lr_in_training": getattr(config.algorithm, "later_lr", None),
         "discount": task.discount,
         "gae_lambda": task.gae_lambda,
         "baseline": task.baseline,

@@ -106,9 +106,10 @@ class EvaluationSettings(Section):
     inner_lr: tuple[Annotated[float, Field(gt=0)], ...] = setting(
         (), "inner rates to choose from on validation tasks; empty: the algorithm's", bits=False
     )
-    later_lr: float = setting(
-        1.0,
-        "what the inner rate is multiplied by after the first inner step, > 0; of policies alone",
+    later_lr: float | None = setting(
+        None,
+        "what the inner rate is multiplied by after the first inner step, > 0; of policies alone; "
+        "unset: as in training",
         bits=False,
         gt=0,
     )

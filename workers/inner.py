@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from workers.inner_optimizers import InnerOptimizer, Moments
+from workers.inner_optimizers import InnerOptimizer, Moments, scaled
 from workers.losses import Theta
 from workers.models.functional import State
 from workers.protocol import Task
@@ -64,10 +64,12 @@ def inner_step(
 
 
 def adapt(
-    loss: Loss, learner: Learner, task: Task, inner_steps: int, plan: Plan
+    loss: Loss, learner: Learner, task: Task, inner_steps: int, plan: Plan, later_lr: float = 1.0
 ) -> tuple[list[Learner], tf.Tensor]:
     """Adapt to one task; inner_steps >= 1, unrolled into the graph.
 
+    Args:
+      later_lr: what the rate of `plan` is multiplied by after the first step.
     Returns:
       the learner after each step, and the loss of the first batch at the weights it started with.
     """
@@ -76,6 +78,8 @@ def adapt(
         learner, value = inner_step(loss, learner, batch(task, step), plan, step)
         learners.append(learner)
         values.append(value)
+        if step == 0 and later_lr != 1:
+            plan = plan._replace(optimizer=scaled(plan.optimizer, later_lr))
     return learners, values[0]
 
 

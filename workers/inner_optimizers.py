@@ -127,6 +127,11 @@ def make_optimizer(settings: Any, rates: Any, outer_step: Any = 0) -> InnerOptim
     return Sgd(rates)
 
 
+def scaled(optimizer: Any, factor: float) -> Any:
+    """The same, at one rate for all weights that is so many times as high."""
+    return optimizer._replace(rates=optimizer.rates * factor)
+
+
 def _for_each(rates: Any, weights: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     if isinstance(rates, list):
         return rates

@@ -316,7 +316,7 @@ def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_els
         if key == "evaluation.inner_batch" and config.algorithm.kind == "joint":
             continue
         acts = config.task.kind == "navigation"
-        if key in ("outer.epochs", "evaluation.later_lr") and not acts:
+        if key in ("outer.epochs", "evaluation.later_lr", "algorithm.later_lr") and not acts:
             continue
         if key in ("evaluation.inner_batch", "model.normalization") and acts:
             continue

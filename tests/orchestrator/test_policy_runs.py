@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from rich.console import Console
-from small_configs import navigation, sinusoid
+from small_configs import NAVIGATION, navigation, sinusoid
 from small_runs import in_process
 
 from orchestrator.config import load
@@ -124,6 +124,15 @@ def test_how_policies_are_evaluated_stands_in_the_recipe():
     assert recipe_at(sinusoid("evaluation.shots=9"), 0.1) == Recipe(0.1, 3)
 
 
+def test_the_rate_after_the_first_step_is_that_of_training_unless_said_otherwise():
+    def later_lr(*changes):
+        return recipe_at(load({**NAVIGATION, "evaluation": {"tasks": 2}}, changes)[0], 0.1).later_lr
+
+    assert later_lr() == 1
+    assert later_lr("algorithm.later_lr=0.25") == 0.25
+    assert later_lr("algorithm.later_lr=0.25", "evaluation.later_lr=0.5") == 0.5
+
+
 @pytest.mark.parametrize(
     ("override", "told"),
     [
@@ -139,6 +148,14 @@ def test_what_a_policy_cannot_have_is_refused(override, told):
         navigation(override)
 
 
+@pytest.mark.parametrize("section", ["algorithm", "evaluation"])
+def test_learned_rates_are_not_multiplied(section):
+    with pytest.raises(ValueError, match=rf"{section}.later_lr = 0\.5 multiplies a rate"):
+        load(
+            {**NAVIGATION, "evaluation": {}}, ["algorithm.kind=meta_sgd", f"{section}.later_lr=0.5"]
+        )
+
+
 def test_a_reptile_on_batches_is_refused():
     with pytest.raises(ValueError, match=r"algorithm\.inner_batch = 2"):
         navigation("algorithm.kind=reptile", "algorithm.inner_batch=2")
@@ -149,6 +166,7 @@ def test_a_reptile_on_batches_is_refused():
     [
         ("model.kind=gaussian_mlp", "is a policy"),
         ("evaluation.later_lr=0.5", "is for policies"),
+        ("algorithm.later_lr=0.5", "is for policies"),
     ],
 )
 def test_what_only_a_policy_can_have_is_refused_elsewhere(override, told):

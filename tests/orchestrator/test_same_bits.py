@@ -74,6 +74,7 @@ POLICIES = {
     "multi-step": [
         "algorithm.inner_steps=2",
         "algorithm.multi_step=true",
+        "algorithm.later_lr=0.5",
         "outer.epochs=2",
         "task.curvature=per_step",
     ],

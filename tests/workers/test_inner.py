@@ -66,6 +66,17 @@ def by_hand(objective, theta, one, steps, update):
     return weights, losses
 
 
+def test_steps_after_the_first_may_be_shorter(problem):
+    objective, theta, one = problem
+    learners, _ = adapt(
+        objective.inner, learner(theta, Sgd(0.5)), one, 3, plan(Sgd(0.5), theta), later_lr=0.25
+    )
+    expected, _ = by_hand(
+        objective, theta, one, 3, lambda i, step, w, g: w - (0.125 if step else 0.5) * g
+    )
+    assert_equal(learners[-1].theta, expected)
+
+
 def test_adapt_equals_a_hand_written_loop_of_sgd(problem):
     objective, theta, one = problem
     adapted, first_loss = run(objective, theta, one, 5, Sgd(0.5))

@@ -39,7 +39,7 @@ EXAMPLES = TASK.shots * TASK.horizon
 @pytest.fixture(scope="module")
 def two_steps():
     """A run with two inner steps, and a block of its tasks as they were gathered."""
-    settings = settings_of(algorithm=MamlAlgorithm(inner_lr=0.05, inner_steps=2))
+    settings = settings_of(algorithm=MamlAlgorithm(inner_lr=0.05, inner_steps=2, later_lr=0.25))
     runner, weights = runner_of(settings), weights_of(settings)
     tasks, _ = runner._gather(weights, runner._constants(weights), block_of(settings))
     return settings, runner, weights, tasks
@@ -50,9 +50,10 @@ def learners_of(settings, runner, weights, tasks, number):
     objective = make_objective(settings, NavigationFamily(settings.task), runner.train_model)
     theta = theta_layout(settings, runner.train_model).split(tf.constant(weights.theta))
     learner = Learner(theta, [], [])
-    plan = Plan(Sgd(settings.algorithm.inner_lr), [True] * len(theta))
-    found = [learner]
+    algorithm, found = settings.algorithm, [learner]
     for step in range(number):
+        rate = algorithm.inner_lr * (algorithm.later_lr if step else 1)
+        plan = Plan(Sgd(rate), [True] * len(theta))
         rows = slice(step * EXAMPLES, (step + 1) * EXAMPLES)
         examples = tasks.support_inputs[0, rows], tasks.support_targets[0, rows]
         learner, _ = inner_step(objective.inner, learner, examples, plan, step)
@@ -85,6 +86,13 @@ def test_the_episodes_of_the_meta_loss_are_made_after_adaptation(two_steps):
             outputs = outputs_of(runner, learner, inputs)
             error = np.abs(outputs - said)[taken].max()
             assert (error < 1e-5) == (other == step), (step, other, error)
+
+
+def test_the_meta_loss_is_at_the_weights_that_made_its_episodes(two_steps):
+    """Elsewhere its value would not be minus the mean return."""
+    settings, runner, weights, _ = two_steps
+    metrics = runner.run(weights, block_of(settings)).metrics
+    np.testing.assert_allclose(metrics["loss_after"], -metrics["return"], rtol=1e-5)
 
 
 def test_each_inner_step_has_its_own_episodes_as_a_batch(two_steps):

@@ -26,9 +26,9 @@ def outer_loss(
 
     Args:
       theta: list of float [*shape_i], all that is meta-learned.
-      settings: inner_lr > 0, inner_steps >= 1; first_order drops the second derivative;
-        multi_step: the mean of the losses after each inner step (Antoniou et al. 2019,
-        arXiv:1810.09502, section 4, with equal weights).
+      settings: inner_lr > 0, inner_steps >= 1; later_lr > 0, for the steps after the first;
+        first_order drops the second derivative; multi_step: the mean of the losses after each
+        inner step (Antoniou et al. 2019, arXiv:1810.09502, section 4, with equal weights).
       learn: how the task is adapted to; see `Algorithm`.
     Returns:
       the loss; the rest as `Algorithm` has it.
@@ -43,7 +43,9 @@ def adapted_loss(
     objective: Objective, learner: Learner, task: Task, settings: Any, plan: Plan
 ) -> tuple[tf.Tensor, Learner, Metrics]:
     """Adapt and judge: the scalar to be differentiated, the learner after it, and metrics."""
-    learners, before = adapt(objective.inner, learner, task, settings.inner_steps, plan)
+    learners, before = adapt(
+        objective.inner, learner, task, settings.inner_steps, plan, settings.later_lr
+    )
     *earlier, last = learners
     after, metrics, state = objective.outer(last.theta, last.state, task)
     del metrics["loss"]

@@ -22,7 +22,9 @@ def outer_gradient(
     Source: Nichol et al. 2018, arXiv:1803.02999, algorithm 1.
     """
     learner, plan = learn_all(objective.model, theta, start, settings, settings.inner_lr)
-    learners, before = adapt(objective.inner, learner, task, settings.inner_steps, plan)
+    learners, before = adapt(
+        objective.inner, learner, task, settings.inner_steps, plan, settings.later_lr
+    )
     learner = learners[-1]
     gradient = [w - a for w, a in zip(theta, learner.theta, strict=True)]
     after, metrics, _ = objective.outer(learner.theta, learner.state, task)

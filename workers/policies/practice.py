@@ -67,6 +67,7 @@ class Practice:
         """
         algorithm, specs = self._settings.algorithm, block.specs
         inner_steps = getattr(algorithm, "inner_steps", 0)
+        later_lr = getattr(algorithm, "later_lr", 1.0)
         learner, view = self._begin(constants, block)
         inputs, targets = [], []
         for step in range(max(inner_steps, 1)):
@@ -76,7 +77,8 @@ class Practice:
             inputs.append(support[0])
             targets.append(support[1])
             if step < inner_steps:
-                learner = self._step(constants, learner, support, step, algorithm.inner_lr)
+                rate = algorithm.inner_lr * (later_lr if step else 1)
+                learner = self._step(constants, learner, support, step, rate)
         queries = self._task.queries
         episodes = self._roll_out(learner, view, specs, inner_steps, _QUERY, queries)
         after = self._examples(episodes, view)

@@ -15,6 +15,11 @@ class _InnerLoop(Section):
     inner_loss: Literal["mean", "sum_over_shots"] = setting(
         "mean", "mean over examples, or ways times it: Finn's code sums and divides by shots"
     )
+    later_lr: float = setting(
+        1.0,
+        "what inner_lr is multiplied by after the first inner step, > 0; of policies alone",
+        gt=0,
+    )
 
 
 class _OptimizedInnerLoop(_InnerLoop):

@@ -128,6 +128,14 @@ class WorkerSettings(Section):
                 f"model.kind = 'gaussian_mlp' is a policy, but task.kind = {task.kind!r} has no "
                 "environments to act in; use model.kind = 'mlp'"
             )
+        later_lr = getattr(self.algorithm, "later_lr", 1.0)
+        if later_lr != 1 and (not acts or self.algorithm.kind == "meta_sgd"):
+            why = (
+                f"is for policies, not for task.kind = {task.kind!r}"
+                if not acts
+                else "multiplies a rate, and algorithm.kind = 'meta_sgd' learns one for each weight"
+            )
+            raise ValueError(f"algorithm.later_lr = {later_lr:g} {why}; unset it")
         if not acts:
             return
         if model.kind not in ("linear", "mlp", "gaussian_mlp", "keras"):
