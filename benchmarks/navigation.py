@@ -1,6 +1,6 @@
 """2-D navigation: MAML beside joint training with fine-tuning, and who knows the goal.
 
-    python benchmarks/navigation.py [--steps 500] [--workers N] [--out DIR]
+    python benchmarks/navigation.py [--steps 200] [--workers N] [--out DIR]
 
 Both train for as many steps, by the preset `navigation`, and choose the inner rate among the same
 ones on validation tasks. The oracle walks to the goal by the longest steps that are allowed and do
@@ -15,8 +15,11 @@ from typing import Annotated
 
 import typer
 
-METHODS = {"MAML": [], "joint + fine-tuning": ["algorithm.kind=joint"]}
-RATES = "evaluation.inner_lr=[0.005,0.01,0.02,0.05]"
+METHODS = {
+    "MAML": [],
+    "joint + fine-tuning": ["algorithm.kind=joint", "evaluation.later_lr=0.25"],  # as the preset
+}
+RATES = "evaluation.inner_lr=[0.005,0.01,0.015,0.02,0.05]"
 
 
 def train(name: str, changes: list[str], steps: int, workers: str, out: Path) -> dict:
@@ -31,7 +34,7 @@ def train(name: str, changes: list[str], steps: int, workers: str, out: Path) ->
 
 
 def main(
-    steps: Annotated[int, typer.Option(help="Outer steps of each.")] = 500,
+    steps: Annotated[int, typer.Option(help="Outer steps of each.")] = 200,
     workers: Annotated[str, typer.Option(help="Ray actors; 0: in this process.")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/navigation-peers"),
 ) -> None:

@@ -186,7 +186,7 @@ def test_a_policy_is_given_no_examples():
 def test_the_preset_is_finns_protocol():
     config, _ = load("navigation")
     assert (config.task.shots, config.task.horizon, config.outer.meta_batch_size) == (20, 100, 20)
-    assert (config.evaluation.tasks, config.evaluation.later_lr) == (40, 0.5)
+    assert (config.evaluation.tasks, config.evaluation.inner_steps) == (40, (1, 2, 3))
 
 
 def test_the_ways_of_a_point_are_drawn_for_each_task():
