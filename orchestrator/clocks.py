@@ -81,6 +81,8 @@ class Clocks:
             return actor.since + self._start_limit_s
         if actor.head is None:
             return math.inf
-        call = actor.head[1]
-        limit_s = self._deadlines.limit_s(call.work.kind, call.compiling, call.work.amount)
+        call, work = actor.head[1], actor.head[1].work
+        limit_s = self._deadlines.limit_s(work.kind, call.compiling, work.amount)
+        if work.anew is not None:
+            limit_s += self._deadlines.limit_s(work.anew, False, work.amount)
         return call.started + limit_s * board.patience * 2**call.misses

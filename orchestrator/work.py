@@ -1,7 +1,7 @@
 """What an actor is asked to do at once: to run a node of the tree, or to add others' sums."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers.protocol import Block
 
@@ -29,6 +29,13 @@ class Work:
     def kind(self) -> Hashable:
         """Works of a kind take equally long, amount for amount."""
         return "add" if self.parts else kind_of(self.blocks[0])
+
+    @property
+    def anew(self) -> Hashable | None:
+        """The kind of what an actor does first that has lost, or never had, a step's episodes."""
+        if self.parts or self.blocks[0].round == "first":
+            return None
+        return kind_of(replace(self.blocks[0], round="first"))
 
     @property
     def amount(self) -> int:

@@ -2,9 +2,10 @@
 
 import random
 from collections import deque
+from dataclasses import replace
 
 import pytest
-from simulated_crew import SimulatedCrew, corrupt, misshapen, with_nan
+from simulated_crew import WEIGHTS, SimulatedCrew, blocks_of, corrupt, misshapen, with_nan
 from simulated_pool import NUM_BLOCKS, check_steps, make_pool, ready_pool, run
 
 from orchestrator.actor_pool import ActorPool
@@ -44,6 +45,30 @@ def test_when_all_actors_die_the_step_waits_for_new_ones():
     assert pool.incidents.replaced_actors == 2
     assert any("another takes its place in 1 s" in line for line in told)
     assert any("an actor on host2 (pid 2) has joined" in line for line in told)
+
+
+def test_a_round_may_take_as_long_as_making_its_episodes_again():
+    def slow(actor):
+        actor.task_s = 1.0
+
+    pool, crew, _ = ready_pool(2, slow)
+
+    def run_round(step, name):
+        blocks = [replace(block, round=name) for block in blocks_of(step, NUM_BLOCKS)]
+        pool.run(WEIGHTS._replace(step=step), blocks)
+
+    run_round(0, "first")
+    for actor in crew.actors:
+        actor.task_s = 0.01
+    for _ in range(2):  # with a graph to compile, and without
+        run_round(0, "fisher")
+    # Longer than any deadline of what rounds have taken so far.
+    crew.actors[0].slow[0] = 5.0
+    run_round(0, "fisher")
+    assert pool.incidents.copied_calls == 0
+    crew.actors[0].slow[0] = 50.0
+    run_round(0, "fisher")
+    assert pool.incidents.copied_calls > 0
 
 
 def test_a_stopped_actor_is_not_used_again_before_it_is_replaced():
