@@ -109,6 +109,13 @@ class MetaConfig(WorkerSettings):
                 f"outer.epochs = {outer.epochs} is not for outer.optimizer = 'trpo', which finds "
                 "the length of its one step; unset it"
             )
+        if outer.optimizer == "trpo":
+            self._check_trust_region()
+        if rounds and self.runtime.non_finite == "skip":
+            raise ValueError(
+                f"runtime.non_finite = 'skip' leaves tasks out of a step's first round, but "
+                f"outer.{looks} looks at all of them again; unset it"
+            )
         if self.task.kind in ENVIRONMENTS:
             if evaluation.inner_batch is not None:
                 raise ValueError(
@@ -125,6 +132,18 @@ class MetaConfig(WorkerSettings):
                 f"evaluation.later_lr = {evaluation.later_lr:g} is for policies, not for task.kind "
                 f"= {self.task.kind!r}; unset it"
             )
+
+    def _check_trust_region(self) -> None:
+        """What says how long an optimizer's step is means nothing to one that finds it out."""
+        usual = type(self.outer)(optimizer="trpo")
+        for name in ("schedule", "warmup_steps", "clip_norm", "clip_value"):
+            value = getattr(self.outer, name)
+            if value != getattr(usual, name):
+                raise ValueError(
+                    f"outer.{name} = {value!r} is not for outer.optimizer = 'trpo', which finds "
+                    "the length of its step by outer.max_divergence; unset it"
+                    + (", or use 'constant'" if name == "schedule" else "")
+                )
 
 
 def load(

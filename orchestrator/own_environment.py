@@ -1,10 +1,8 @@
 """From what a user hands over to an environment that the run's policy can act in."""
 
 import inspect
-import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,12 @@ from workers.scores import LossName
 from workers.settings.environments import GymTask, NavigationTask
 from workers.tasks.gym_source import (
     Source,
-    check_argument,
+    check_attribute,
     import_gymnasium,
+    is_argument,
     make_first,
     maker_of,
+    set_attributes,
 )
 from workers.tasks.live import LiveEnvironment, LiveGym, LivePoint
 
@@ -93,19 +93,23 @@ def _made(
     usual = dict(task.arguments) if name == task.environment else {}
     needed = {key: arguments[key] for key in _needed(make) if key in arguments}
     plain = make_first(source, make, {**usual, **needed})
-    own = {key: value for key, value in arguments.items() if hasattr(plain.unwrapped, key)}
+    others = {
+        key: value
+        for key, value in arguments.items()
+        if is_argument(f"--env-arg {key}", name, make, plain, key)
+    }
+    own = {key: value for key, value in arguments.items() if key not in others}
+    constructed, first = {**usual, **needed, **others}, plain
+    if constructed != {**usual, **needed}:  # a robot may be there only once
+        plain.close()
+        first = make_first(source, make, constructed)
     for key, value in own.items():
-        _check_attribute(name, key, value, getattr(plain.unwrapped, key))
-    others = {key: value for key, value in arguments.items() if key not in own}
-    for key in others:
-        check_argument(f"--env-arg {key}", name, plain, key)
-    constructed = {**usual, **needed, **others}
-    first = make_first(source, make, constructed)
+        check_attribute(f"--env-arg {key}", name, first, key, value)
 
     def more() -> Any:
-        return _set(make(**constructed), name, own)
+        return set_attributes(make(**constructed), own)
 
-    return _set(first, name, own), more
+    return first, more
 
 
 def _needed(make: Callable[..., Any]) -> list[str]:
@@ -116,27 +120,6 @@ def _needed(make: Callable[..., Any]) -> list[str]:
         for key, each in inspect.signature(make).parameters.items()
         if each.default is inspect.Parameter.empty and each.kind in named
     ]
-
-
-def _check_attribute(name: str, key: str, value: Any, now: Any) -> None:
-    if isinstance(now, Real) and not isinstance(now, bool):
-        fits = isinstance(value, Real) and math.isfinite(value)
-    else:
-        fits = type(value) is type(now)
-    if not fits:
-        raise ValueError(
-            f"--env-arg {key}: {value!r} cannot take the place of {str(now)[:40]}, which "
-            f"{name} has; give a finite number for a number"
-        )
-
-
-def _set(environment: Any, name: str, own: Mapping[str, Any]) -> Any:
-    for key, value in own.items():
-        try:
-            setattr(environment.unwrapped, key, value)
-        except AttributeError as error:
-            raise ValueError(f"--env-arg {key}: {name} does not let it be set ({error})") from None
-    return environment
 
 
 def _goal(given: Given, arguments: Mapping[str, Any]) -> tuple[float, float]:

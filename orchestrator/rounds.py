@@ -41,7 +41,7 @@ def trust_region(settings: OuterSettings, theta: Vector, first: Found) -> Rounds
 
     Args:
       theta: where the episodes were made, float32 [parameters].
-      first: the outer gradient there, and loss_after, or loss_of_steps where that is minimized.
+      first: the outer gradient there.
     Returns:
       the new theta: the old one where no step was better. Logged: "divergence", of what policies do
       after adaptation from what they did, and "shrunk", how often the step was shortened.
@@ -56,16 +56,11 @@ def trust_region(settings: OuterSettings, theta: Vector, first: Found) -> Rounds
     for shrunk in range(settings.line_search):
         there = (theta - settings.shrink**shrunk * step).astype(np.float32)
         found = (yield Round("line", there, nothing)).metrics
-        divergence, loss = found["divergence"], _loss(found)
+        divergence = found["divergence"]
         # Either may be nan.
-        if divergence <= settings.max_divergence and loss < _loss(first.metrics):
+        if divergence <= settings.max_divergence and found["gain"] > 0:
             return there, {"divergence": divergence, "shrunk": float(shrunk)}
     return theta, {"divergence": 0.0, "shrunk": float(settings.line_search)}
-
-
-def _loss(metrics: dict[str, float]) -> float:
-    """What the outer gradient is of."""
-    return metrics.get("loss_of_steps", metrics["loss_after"])
 
 
 def _natural(

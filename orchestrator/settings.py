@@ -17,7 +17,9 @@ class OuterSettings(Section):
         "as far along the natural gradient as max_divergence allows",
     )
     lr: float = setting(
-        1e-3, "outer learning rate (Reptile: epsilon) before the schedule, > 0", gt=0
+        1e-3,
+        "outer learning rate (Reptile: epsilon) before the schedule, > 0; trpo has none",
+        gt=0,
     )
     schedule: Literal["constant", "linear", "cosine"] = setting(
         "constant", "lr over outer.steps: constant, or decaying to final_lr"

@@ -53,7 +53,7 @@ def sum_finite(
         for name, value in metrics.items():
             value = np.asarray(value) if good else np.zeros_like(value)
             total[name] = np.add(total[name], value) if name in total else value
-    if finite == block.hi - block.lo or not np.isfinite(gradient).all():
+    if (finite == block.hi - block.lo and not skip) or not np.isfinite(gradient).all():
         raise NonFiniteError(
             f"step {block.step}, tasks {block.lo} to {block.hi - 1}: their sum is not finite, but "
             "each of them is"

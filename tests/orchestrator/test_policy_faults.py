@@ -51,7 +51,13 @@ def pool():
 
 @pytest.mark.parametrize(
     ("update", "round_name"),
-    [("trpo", "first"), ("trpo", "fisher"), ("ppo", "first"), ("ppo", "clipped")],
+    [
+        ("trpo", "first"),
+        ("trpo", "fisher"),
+        ("trpo", "line"),
+        ("ppo", "first"),
+        ("ppo", "clipped"),
+    ],
 )
 def test_an_actor_that_is_killed_in_any_round_changes_no_bit(pool, update, round_name):
     launch = in_process(navigation(*COMMON, *UPDATES[update]))

@@ -148,6 +148,20 @@ def test_what_a_policy_cannot_have_is_refused(override, told):
         navigation(override)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["outer.optimizer=trpo", "outer.clip_norm=1"], r"outer\.clip_norm = 1\.0 is not for"),
+        (["outer.optimizer=trpo", "outer.schedule=cosine"], "unset it, or use 'constant'"),
+        (["outer.optimizer=trpo", "runtime.non_finite=skip"], "looks at all of them again"),
+        (["outer.epochs=2", "runtime.non_finite=skip"], r"outer\.epochs = 2 looks at all"),
+    ],
+)
+def test_what_updates_of_several_rounds_cannot_have_is_refused(changes, told):
+    with pytest.raises(ValueError, match=told):
+        navigation(*changes)
+
+
 @pytest.mark.parametrize("section", ["algorithm", "evaluation"])
 def test_learned_rates_are_not_multiplied(section):
     with pytest.raises(ValueError, match=rf"{section}.later_lr = 0\.5 multiplies a rate"):

@@ -93,7 +93,7 @@ def test_they_have_mean_0_and_standard_deviation_1_over_the_steps_taken(episodes
         assert not values[taken == 0].any()
 
 
-def test_equal_rewards_are_no_advantage(episodes):
+def test_where_nothing_is_rewarded_there_is_no_advantage(episodes):
     observations, rewards, taken = episodes
     found = advantages(observations, np.zeros_like(rewards), taken, 0.99, 1.0, "linear")
     assert not np.asarray(found).any()

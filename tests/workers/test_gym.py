@@ -66,7 +66,7 @@ def test_a_task_may_have_its_own_arguments_of_the_constructor():
     family = slopes(vary={"length": {"uniform": [0.1, 0.2]}, **STEEP["vary"]})
     specs = sampled(family)
     assert set(specs) == {"varied/length", "varied/steepness", "rollouts"}
-    assert family._attributes == ["length", "steepness"]
+    assert (family._arguments, family._attributes) == (["length"], ["steepness"])
     specs = sampled(GymFamily(task_of("small_gym:Slope", arguments={"length": 9.0})))
     assert set(specs) == {"rollouts"}
 
@@ -86,6 +86,100 @@ def test_what_varies_in_the_constructor_alone_is_given_to_it(monkeypatch):
     seen = rolled(family, specs, [0.0])
     expected = -0.1 * specs["varied/weight"] / 2
     np.testing.assert_allclose(seen[1][:, 0, 1], expected, rtol=1e-5)
+
+
+def added(monkeypatch, environment):
+    """To small_gym, as 'Added'."""
+    import small_gym
+
+    monkeypatch.setattr(small_gym, "Added", environment, raising=False)
+    return "small_gym:Added"
+
+
+def test_what_is_computed_from_an_argument_follows_it(monkeypatch):
+    import small_gym
+
+    class Heavy(small_gym.Slope):
+        def __init__(self, mass=10.0):
+            super().__init__()
+            self.mass, self.steepness = mass, mass / 2
+
+    varied = {"mass": {"choice": [1.0, 4.0]}}
+    family = GymFamily(task_of(added(monkeypatch, Heavy), vary=varied))
+    specs = sampled(family, hi=6)
+    seen = rolled(family, specs, [0.0])
+    np.testing.assert_allclose(seen[1][:, 0, 1], -0.05 * specs["varied/mass"], rtol=1e-5)
+
+
+def test_arguments_of_a_function_and_attributes_of_a_wrapper_vary(monkeypatch):
+    import gymnasium
+    import small_gym
+
+    class Dearer(gymnasium.RewardWrapper):
+        price = 2.0
+
+        def reward(self, reward):
+            return self.price * reward
+
+    def make(steepness=0.0, **more):
+        environment = Dearer(small_gym.Slope(**more))
+        environment.unwrapped.steepness = steepness
+        return environment
+
+    varied = {"steepness": {"uniform": [0, 1]}, "price": {"choice": [1, 4]}}
+    name = added(monkeypatch, make)
+    family = GymFamily(task_of(name, vary={**varied, "friction": {"choice": [0, 1]}}))
+    assert (family._arguments, family._attributes) == (["steepness", "friction"], ["price"])
+    specs = sampled(family)
+    seen, rewards, _ = rolled(family, specs, [0.0])[1:]
+    expected = -np.abs(seen[..., 0]) * specs["varied/price"][:, None]
+    np.testing.assert_allclose(rewards, expected, rtol=1e-5)
+    np.testing.assert_allclose(seen[:, 0, 1], -0.1 * specs["varied/steepness"], rtol=1e-5)
+
+
+def test_whole_numbers_stay_whole(monkeypatch):
+    import small_gym
+
+    class Repeated(small_gym.Slope):
+        def __init__(self, times=1):
+            super().__init__(length=float("1" * times))
+
+    varied = {"times": {"choice": [1, 2]}}
+    family = GymFamily(task_of(added(monkeypatch, Repeated), vary=varied))
+    assert family.make(sampled(family), 0).length in (1.0, 11.0)
+
+
+def test_what_is_made_for_an_episode_alone_is_closed(monkeypatch):
+    import small_gym
+
+    closed = []
+
+    class Closing(small_gym.Slope):
+        def close(self):
+            closed.append(self)
+
+    family = GymFamily(task_of(added(monkeypatch, Closing), vary={"length": {"choice": [3, 4]}}))
+    assert len(closed) == 1, "what was made before it was known what varies"
+    specs = sampled(family, hi=2)
+    generators = [np.random.default_rng(task) for task in range(2)]
+    family.environments(specs, 3, generators).close()
+    assert len(closed) == 1 + 6
+    kept = GymFamily(task_of("small_gym:Added"))
+    kept.environments(sampled(kept, hi=2), 3, generators).close()
+    assert len(closed) == 1 + 6
+
+
+def test_a_reward_may_be_an_array_of_one_number(monkeypatch):
+    import small_gym
+
+    class Array(small_gym.Slope):
+        def step(self, action):
+            seen, _, *rest = super().step(action)
+            return seen, -(action**2), *rest
+
+    family = GymFamily(task_of(added(monkeypatch, Array)))
+    rewards = rolled(family, sampled(family), [0.5])[2]
+    np.testing.assert_allclose(rewards, -0.25)
 
 
 def test_episodes_are_a_function_of_the_seeds_whatever_was_run_before():
@@ -112,7 +206,7 @@ def test_numbers_are_clipped_to_their_bounds():
     specs = sampled(family, hi=1)
     strong, strongest = rolled(family, specs, [1.0]), rolled(family, specs, [50.0])
     np.testing.assert_array_equal(strong[1], strongest[1])
-    assert family._idle[0].pushed == [1.0, 1.0]
+    assert family._idle[0].pushed[-2:] == [1.0, 1.0]
 
 
 def test_an_episode_that_is_over_rests_and_its_own_time_limit_ends_it():
@@ -183,6 +277,69 @@ def test_how_a_number_varies_is_said_in_one_way(varied, error):
 def test_what_cannot_be_trained_in_is_refused(name, changes, error):
     with pytest.raises(ValueError, match=error):
         GymFamily(task_of(name, **changes))
+
+
+def breaking(**parts):
+    """A slope with other parts."""
+    import small_gym
+
+    return type("Breaking", (small_gym.Slope,), parts)
+
+
+def step_with(change):
+    import small_gym
+
+    def step(self, action):
+        return change(small_gym.Slope.step(self, action))
+
+    return step
+
+
+def reset_with(change):
+    import small_gym
+
+    def reset(self, *, seed=None, options=None):
+        return change(small_gym.Slope.reset(self, seed=seed))
+
+    return reset
+
+
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [
+        ({"observation_space": None}, "gave a Breaking without observation_space"),
+        ({"reset": lambda self: None}, "reset.seed=.... raises TypeError: .*unexpected keyword"),
+        ({"reset": reset_with(lambda found: found[0])}, "reset gives array.*not .observation"),
+        ({"reset": reset_with(lambda found: ([7.0], {}))}, r"reset shows .* shape \[1\], .*\[2\]"),
+        ({"step": step_with(lambda found: found[:4])}, "step gives .*not .observation, reward, t"),
+        ({"step": step_with(lambda found: ([1.0], *found[1:]))}, r"step shows .* shape \[1\]"),
+        (
+            {"step": step_with(lambda found: (found[0], "much", *found[2:]))},
+            "gives the reward 'much', not a number",
+        ),
+        (
+            {"step": step_with(lambda found: (found[0], np.random.random(), *found[2:]))},
+            "plays another episode the second time",
+        ),
+    ],
+)
+def test_an_environment_that_breaks_its_interface_is_refused(monkeypatch, parts, error):
+    with pytest.raises(ValueError, match=error):
+        GymFamily(task_of(added(monkeypatch, breaking(**parts))))
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("step", "task.vary.step: 1.0 cannot take the place of <bound method"),
+        ("dt", "task.vary.dt: small_gym:Added does not let it be set"),
+    ],
+)
+def test_what_is_no_number_to_set_cannot_vary(monkeypatch, name, error):
+    environment = breaking(dt=property(lambda self: 0.1))
+    varied = {name: {"choice": [1.0, 2.0]}}
+    with pytest.raises(ValueError, match=error):
+        GymFamily(task_of(added(monkeypatch, environment), vary=varied))
 
 
 def test_what_is_not_installed_is_named_with_its_extra(monkeypatch):

@@ -79,15 +79,42 @@ def test_the_curvature_of_the_divergence_equals_finite_differences_through_adapt
 
 
 @pytest.mark.usefixtures("float64")
-def test_a_line_gives_the_loss_and_the_divergence_where_it_looks():
+def test_a_line_gives_the_gain_and_the_divergence_where_it_looks():
     *_, one, rounds = problem(JointAlgorithm())
     vector, here = look(rounds, one, "line", [tf.constant(w) for w in THETA])
     assert not vector.any()
-    np.testing.assert_allclose(here["loss_after"], -REWARDS.sum(1).mean())
-    assert here["divergence"] == pytest.approx(0, abs=1e-12)
-    _, there = look(rounds, one, "line", [tf.constant(w + RNG.normal(size=w.shape)) for w in THETA])
+    assert here == pytest.approx({"gain": 0, "divergence": 0}, abs=1e-12)
+    now = [w + 0.5 * RNG.normal(size=w.shape) for w in THETA]
+    _, there = look(rounds, one, "line", [tf.constant(w) for w in now])
     assert there["divergence"] > 1e-3
-    assert there["loss_after"] != pytest.approx(here["loss_after"])
+    advantages = one.query_targets.numpy().reshape(4, 2, 6)[..., 2]
+    ratio = probabilities(now) / probabilities(THETA)
+    np.testing.assert_allclose(there["gain"], ((ratio - 1) * advantages).mean())
+
+
+def test_a_gain_shows_beside_returns_of_any_size(run):
+    """The loss has the return in it, of which a float32 keeps seven digits."""
+    runner, weights, block = run
+    asked = weights._replace(now=weights.theta + np.float32(1e-3), argument=np.zeros(0, np.float32))
+
+    def gain(far):
+        runner.episodes.clear()
+        kept = runner._practice.gather
+
+        def gather(*given):
+            tasks = kept(*given)
+            targets = tasks.query_targets.numpy()
+            targets[..., 2] -= far  # the rewards
+            return tasks._replace(query_targets=tf.constant(targets))
+
+        runner._practice.gather = gather
+        found = runner.run(asked, replace(block, round="line")).metrics["gain"]
+        runner._practice.gather = kept
+        runner.episodes.clear()
+        return float(found)
+
+    assert gain(0.0) != 0
+    np.testing.assert_allclose(gain(1e8), gain(0.0), rtol=1e-5)
 
 
 def probabilities(theta):

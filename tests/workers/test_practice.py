@@ -13,7 +13,7 @@ from small_policies import (
     weights_of,
 )
 
-from workers.errors import TaskError
+from workers.errors import NonFiniteError, TaskError
 from workers.inner import Learner, Plan, inner_step
 from workers.inner_optimizers import Sgd
 from workers.meta import theta_layout
@@ -30,6 +30,7 @@ from workers.settings.algorithms import (
     MetaSgdAlgorithm,
     ReptileAlgorithm,
 )
+from workers.settings.models import LinearModel
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.navigation import NavigationFamily
 
@@ -260,6 +261,17 @@ def test_the_task_whose_environment_fails_is_named():
     block = type(block)("train", 2, 0, 0, 3, {**block.specs, "goal": goals})
     with pytest.raises(TaskError, match="step 2, task 1: ValueError: the reward of step 0"):
         runner.run(weights_of(settings), block)
+
+
+def test_a_task_that_diverges_in_training_is_left_out_or_named():
+    """Its environments are not to blame."""
+    changes = {"model": LinearModel(), "algorithm": MamlAlgorithm(inner_lr=1e38, inner_steps=3)}
+    settings = settings_of(**changes)
+    with pytest.raises(NonFiniteError, match=r"task 0: gradient not finite .* lower algorithm"):
+        runner_of(settings).run(weights_of(settings), block_of(settings))
+    lenient = settings_of(**changes, runtime=RuntimeSettings(xla=False, non_finite="skip"))
+    found = runner_of(lenient).run(weights_of(lenient), block_of(lenient))
+    assert (found.num_tasks, found.num_skipped) == (0, 3)
 
 
 def test_a_rate_that_is_far_too_high_costs_its_returns_alone():

@@ -16,6 +16,9 @@ from workers.settings.worker import WorkerSettings
 from workers.tasks.environments import has_environments
 from workers.tasks.family import TaskFamily
 
+#: (outputs, targets) -> a scalar to be descended.
+Judge = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
 
 class PolicyLoss:
     """A surrogate, on episodes that a policy with other weights, or the same, has made.
@@ -49,6 +52,15 @@ class PolicyLoss:
             weights = tf.exp(gained) - 1
         surrogate = tf.reduce_sum(weights * moves.advantages) / tf.reduce_sum(moves.taken)
         return -self._mean_return(moves) - surrogate
+
+    def gain(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """How much better than what was done, per step: of each step's ratio alone, 0 where it was.
+
+        Without the return, beside which a float32 would not show a small gain.
+        """
+        moves, now = self._moves(outputs, targets)
+        ratio = tf.exp(self._log_prob(now, moves) - self._log_prob(moves.outputs, moves))
+        return tf.reduce_sum((ratio - 1) * moves.advantages) / tf.reduce_sum(moves.taken)
 
     def clipped(self, outputs: tf.Tensor, targets: tf.Tensor, most: tf.Tensor) -> tf.Tensor:
         """As `mean`, step by step, but nothing is gained by ratios beyond 1 +- `most`.
@@ -121,7 +133,10 @@ def make_objective(
 
 
 class PolicyObjective(Objective):
-    """The inner loop descends the loss; so does the outer, unless `clipped` says otherwise."""
+    """The inner loop descends the loss; so does the outer, unless `judged_by` says otherwise.
+
+    policy_loss: what there is to be judged by.
+    """
 
     of_steps = ("divergence",)
 
@@ -133,40 +148,22 @@ class PolicyObjective(Objective):
     ):
         super().__init__(model, Loss(policy_loss.mean, metrics), "mean", 1)
         self.policy_loss = policy_loss
-        self.most: tf.Tensor | None = None
-        self.forward: tf.autodiff.ForwardAccumulator | None = None
+        self._judge: Judge = policy_loss.mean
+
+    def judged_by(self, judge: Judge) -> "PolicyObjective":
+        """The same inner loss, with `judge` as the outer."""
+        other = copy.copy(self)
+        other._judge = judge
+        return other
 
     def score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, Metrics]:
         """See `Objective.score`."""
-        loss, metrics = super().score(outputs, targets)
-        if self.most is not None:
-            loss = self.policy_loss.clipped(outputs, targets, self.most)
-        if self.forward is not None:
-            loss = self.policy_loss.bent(outputs, targets, self.forward.jvp(outputs))
-        return loss, {**metrics, "loss": loss}
+        loss = self._judge(outputs, targets)
+        found = {name: of(outputs, targets, loss) for name, of in self._loss.metrics.items()}
+        return loss, {"loss": loss, **found}
 
     def on_the_way(self, theta: Theta, state: State, task: Task, step: int) -> Metrics:
         """See `Objective.on_the_way`: of the episodes that the next inner step learns from."""
         inputs, targets = batch(task, step)
         outputs, _ = self.model.apply(theta, state, inputs)
         return self.score(outputs, targets)[1]
-
-
-def clipped(objective: Objective, most: tf.Tensor) -> Objective:
-    """The same, with an outer loss whose ratios count up to 1 +- `most`."""
-    assert isinstance(objective, PolicyObjective)
-    other = copy.copy(objective)
-    other.most = most
-    return other
-
-
-def bent(objective: Objective, forward: tf.autodiff.ForwardAccumulator) -> Objective:
-    """The same, with an outer loss whose gradient is how the divergence bends.
-
-    Args:
-      forward: watches theta, along a direction.
-    """
-    assert isinstance(objective, PolicyObjective)
-    other = copy.copy(objective)
-    other.forward = forward
-    return other

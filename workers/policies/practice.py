@@ -69,19 +69,24 @@ class Practice:
         inner_steps = getattr(algorithm, "inner_steps", 0)
         later_lr = getattr(algorithm, "later_lr", 1.0)
         learner, view = self._begin(constants, block)
+        lost = np.zeros(block.hi - block.lo, bool)
         inputs, targets = [], []
         for step in range(max(inner_steps, 1)):
             shots = self._task.shots
             episodes = self._roll_out(learner, view, specs, step, _SUPPORT, shots)
+            lost |= episodes.diverged
             support = self._examples(episodes, view)
             inputs.append(support[0])
             targets.append(support[1])
             if step < inner_steps:
                 rate = algorithm.inner_lr * (later_lr if step else 1)
                 learner = self._step(constants, learner, support, step, rate)
+                learner, at_once = _without_lost(learner)
+                lost |= at_once
         queries = self._task.queries
         episodes = self._roll_out(learner, view, specs, inner_steps, _QUERY, queries)
         after = self._examples(episodes, view)
+        after[1][lost | episodes.diverged] = np.nan  # as of any other task that diverges
         num_tasks, size = len(after[0]), inputs[0].shape[1]
         batches = np.zeros((num_tasks, 0, 0), np.int32)
         if len(inputs) > 1:
@@ -111,6 +116,7 @@ class Practice:
         for step in range(recipe.inner_steps + 1):
             number = recipe.queries or task.queries
             after = self._roll_out(learner, view, block.specs, step, _QUERY, number)
+            lost |= after.diverged
             record = _RECORDS[block.kind](after)
             record[lost] = np.nan
             records.append(record)
@@ -121,7 +127,7 @@ class Practice:
                 rate = recipe.inner_lr * (recipe.later_lr if step else 1)
                 learner = self._step(constants, learner, support, step, rate)
                 learner, at_once = _without_lost(learner)
-                lost |= at_once
+                lost |= at_once | episodes.diverged
                 if block.kind == "adapt" and lost.any():
                     raise _diverged(step, rate)
         name = "outputs" if block.kind == "predict" else "return"

@@ -26,6 +26,13 @@ class Rollout(NamedTuple):
     taken: Array
 
     @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """Tasks whose policy said what is not finite, [tasks]; it did nothing instead."""
+        said = self.outputs.reshape(len(self.outputs), -1)
+        lost: NDArray[np.bool_] = ~np.isfinite(said).all(axis=1)
+        return lost
+
+    @property
     def returns(self) -> NDArray[np.float64]:
         """The sum of each episode's rewards, [tasks, episodes]."""
         each: NDArray[np.float64] = np.sum(self.rewards, axis=-1, dtype=np.float64)
@@ -51,7 +58,10 @@ def roll_out(
     parts = []
     for lo in range(0, num_episodes, at_once):
         environments = family.environments(specs, at_once, generators)
-        parts.append(act_in(environments, act, noise[:, lo : lo + at_once]))
+        try:
+            parts.append(act_in(environments, act, noise[:, lo : lo + at_once]))
+        finally:
+            environments.close()
     if len(parts) == 1:
         return parts[0]
     return Rollout(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
@@ -71,6 +81,10 @@ def act_in(environments: Environments, act: Act, noise: Array) -> Rollout:
     arrays: list[Array] = []
     for time in range(horizon):
         outputs, actions = act(observations, noise[:, :, time])
+        if not np.isfinite(actions).all():  # no fault of the environment's; see `diverged`
+            wrong = ~np.isfinite(actions).all(axis=-1, keepdims=True)
+            outputs = np.where(wrong, np.float32(np.nan), outputs)
+            actions = np.where(wrong, np.float32(0), actions)
         now, rewards, over = _check(environments.step(actions), going, time)
         seen = (observations, outputs, actions, rewards, np.ones(going.shape))
         if not arrays:

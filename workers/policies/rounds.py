@@ -12,7 +12,7 @@ from workers.losses import Metrics, Objective
 from workers.mapping import sum_over
 from workers.meta import carry_layout, flatten, start_task, theta_layout
 from workers.models.functional import FunctionalModel
-from workers.policies.loss import bent, clipped
+from workers.policies.loss import PolicyObjective
 from workers.protocol import RoundName, Task
 from workers.settings.worker import WorkerSettings
 
@@ -22,14 +22,17 @@ Found = tuple[tf.Tensor, Metrics]
 class Rounds:
     """Sums over the tasks of a block, whose episodes were made at theta as it was drawn.
 
-    "line": no vector, the metrics at theta now. "fisher": the second derivative of the divergence
-    where it has its minimum, at theta as it was drawn, through adaptation, times the argument.
+    "line": no vector; the gain and the divergence at theta now. "fisher": the second derivative of
+    the divergence where it has its minimum, at theta as it was drawn, through adaptation, times
+    the argument.
     "clipped": the outer gradient at theta now, of ratios that count up to 1 +- the argument.
     num_traces: graphs that were traced.
     """
 
     def __init__(self, settings: WorkerSettings, model: FunctionalModel, objective: Objective):
+        assert isinstance(objective, PolicyObjective)
         self._settings, self._model, self._objective = settings, model, objective
+        self._policy_loss = objective.policy_loss
         outer_loss = ALGORITHMS[settings.algorithm.kind].outer_loss
         self._outer_loss = outer_loss
         self._theta = theta_layout(settings, model)
@@ -89,20 +92,26 @@ class Rounds:
         return loss, metrics
 
     def _line(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:
-        _, metrics = self._loss(self._objective, theta, start, task)
-        return tf.zeros_like(flatten(theta)), metrics
+        objective = self._objective.judged_by(self._policy_loss.gain)
+        gain, metrics = self._loss(objective, theta, start, task)
+        return tf.zeros_like(flatten(theta)), {"gain": gain, "divergence": metrics["divergence"]}
 
     def _fisher(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:
         along = self._theta.split(argument)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(theta)
             with tf.autodiff.ForwardAccumulator(theta, along) as forward:
-                loss, metrics = self._loss(bent(self._objective, forward), theta, start, task)
+                objective = self._objective.judged_by(
+                    lambda outputs, targets: self._policy_loss.bent(
+                        outputs, targets, forward.jvp(outputs)
+                    )
+                )
+                loss, metrics = self._loss(objective, theta, start, task)
         bend = tape.gradient(loss, theta, unconnected_gradients="zero")
         return flatten(bend), {"divergence": metrics["divergence"]}
 
     def _clipped(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:
-        objective = clipped(self._objective, argument[0])
+        objective = self._objective.judged_by(partial(self._policy_loss.clipped, most=argument[0]))
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(theta)
             loss, metrics = self._loss(objective, theta, start, task)

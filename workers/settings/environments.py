@@ -13,7 +13,7 @@ class EnvironmentTask(Section):
 
     shots: int = setting(20, "episodes that each inner step learns from, >= 1", ge=1)
     queries: int = setting(20, "episodes after adaptation, >= 1", ge=1)
-    horizon: int = setting(100, "steps after which an episode ends, 1 to 100000", ge=1, le=100_000)
+    horizon: int = setting(100, "steps after which an episode ends, 1 to 5000", ge=1, le=5000)
     discount: float = setting(0.99, "what a reward a step later counts, 0 to 1", ge=0, le=1)
     gae_lambda: float = setting(
         1.0,
@@ -33,8 +33,8 @@ class EnvironmentTask(Section):
     )
     curvature: Literal["dice", "per_step"] = setting(
         "dice",
-        "second derivative of the inner loop: dice, unbiased; per_step, without what a step owes "
-        "to those before it, which varies less",
+        "second derivative of the inner loop: dice, unbiased for given advantages; per_step, "
+        "without what a step owes to those before it, which varies less",
     )
 
 
@@ -61,7 +61,7 @@ class Varied(Section):
     loguniform: tuple[float, float] | None = setting(
         None, "evenly by its logarithm in [low, high), 0 < low < high"
     )
-    choice: Annotated[tuple[float, ...], Field(min_length=2)] | None = setting(
+    choice: Annotated[tuple[int | float, ...], Field(min_length=2)] | None = setting(
         None, "one of these, equally often, >= 2"
     )
 

@@ -30,6 +30,9 @@ class Environments(Protocol):
           ValueError: the environment gave what it must not.
         """
 
+    def close(self) -> None:
+        """Let go of what was made for these episodes alone."""
+
 
 class EnvironmentFamily(TaskFamily, Protocol):
     """A distribution over environments. `build` gives what a picture needs of a task.

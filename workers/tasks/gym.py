@@ -9,14 +9,17 @@ from workers.protocol import Array, Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.environments import GymTask, Varied
 from workers.tasks.environments import Environments
+from workers.tasks.gym_check import check_episodes
 from workers.tasks.gym_episodes import GymEpisodes
 from workers.tasks.gym_source import (
     Source,
-    check_argument,
+    check_attribute,
     digest,
     import_gymnasium,
+    is_argument,
     make_first,
     maker_of,
+    set_attributes,
 )
 from workers.tasks.spaces import look_at_actions, look_at_observations
 from workers.tasks.words import Words
@@ -48,13 +51,32 @@ class GymFamily:
         self._actions = look_at_actions(settings.environment, first.action_space)
         self.loss: LossName = self._actions.loss
         self.num_outputs = self._actions.num_outputs
-        self._attributes = [name for name in settings.vary if hasattr(first.unwrapped, name)]
-        self._arguments = [name for name in settings.vary if name not in self._attributes]
-        for name in self._arguments:
-            check_argument(f"task.vary.{name}", settings.environment, first, name)
+        self._arguments = [
+            name
+            for name in settings.vary
+            if is_argument(f"task.vary.{name}", settings.environment, self._make, first, name)
+        ]
+        self._attributes = [name for name in settings.vary if name not in self._arguments]
+        first = self._look(source, first)
         self.digest = digest(source, first)
         self.preparation: dict[str, Any] = {}
         self._idle: list[Any] = [] if self._arguments else [first]
+
+    def _look(self, source: Source, first: Any) -> Any:
+        """An environment as tasks have them, whose episodes were looked at."""
+        settings = self._settings
+        values = {
+            name: vary(varied, np.zeros(1))[0].item() for name, varied in settings.vary.items()
+        }
+        if self._arguments:
+            first.close()
+            arguments = {name: values[name] for name in self._arguments}
+            first = make_first(source, self._make, {**settings.arguments, **arguments})
+        for name in self._attributes:
+            said = f"task.vary.{name}"
+            check_attribute(said, settings.environment, first, name, values[name])
+        check_episodes(source, first, self._actions, self.input_shape)
+        return first
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
         """What varies, and a seed for each task's episodes."""
@@ -76,7 +98,8 @@ class GymFamily:
             [self._take(number * num_episodes + i, values) for i in range(num_episodes)]
             for number, values in enumerate(tasks)
         ]
-        return GymEpisodes(made, seeds, self._actions, self.input_shape)
+        once = bool(self._arguments)
+        return GymEpisodes(made, seeds, self._actions, self.input_shape, once)
 
     def random_actions(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
         """Any of a few; numbers evenly within their bounds, or normal where there are none."""
@@ -118,7 +141,7 @@ class GymFamily:
         return {"tasks_from": self._settings.environment, **varied}
 
     def _values(self, specs: Specs, task: int) -> dict[str, float]:
-        return {name: float(specs[f"{_PREFIX}{name}"][task]) for name in self._settings.vary}
+        return {name: specs[f"{_PREFIX}{name}"][task].item() for name in self._settings.vary}
 
     def _take(self, number: int, values: Mapping[str, float]) -> Any:
         """The environment of an episode: one that idles, unless its constructor must know."""
@@ -134,9 +157,7 @@ class GymFamily:
         return self._with_attributes(made, values)
 
     def _with_attributes(self, environment: Any, values: Mapping[str, float]) -> Any:
-        for name in self._attributes:
-            setattr(environment.unwrapped, name, values[name])
-        return environment
+        return set_attributes(environment, {name: values[name] for name in self._attributes})
 
 
 def vary(settings: Varied, unit: Array) -> Array:

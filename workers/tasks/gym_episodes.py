@@ -7,11 +7,15 @@ import numpy as np
 
 from workers.protocol import Array
 from workers.tasks.environments import Moved
+from workers.tasks.gym_check import as_number
 from workers.tasks.spaces import Actions
 
 
 class GymEpisodes:
-    """Environments of gymnasium side by side, [tasks][episodes]; those that are over rest."""
+    """Environments of gymnasium side by side, [tasks][episodes]; those that are over rest.
+
+    once: whether they were made for these episodes alone, and are closed with them.
+    """
 
     def __init__(
         self,
@@ -19,9 +23,10 @@ class GymEpisodes:
         seeds: Array,
         actions: Actions,
         input_shape: tuple[int, ...],
+        once: bool = False,
     ):
         self._environments = [each for of_a_task in environments for each in of_a_task]
-        self._actions, self._shape = actions, seeds.shape
+        self._actions, self._shape, self._once = actions, seeds.shape, once
         self._seeds: list[int] = seeds.ravel().tolist()
         self._seen = np.zeros((len(self._seeds), *input_shape), np.float32)
         self._over = np.zeros(len(self._seeds), bool)
@@ -30,7 +35,13 @@ class GymEpisodes:
         """Seed and reset all."""
         self._over[:] = False
         for number, seed in enumerate(self._seeds):
-            self._seen[number] = self._environments[number].reset(seed=seed)[0]
+            seen = self._environments[number].reset(seed=seed)[0]
+            if np.shape(seen) != self._seen.shape[1:]:
+                raise ValueError(
+                    f"reset shows an observation of shape {list(np.shape(seen))}, not "
+                    f"{list(self._seen.shape[1:])}; mend the environment"
+                )
+            self._seen[number] = seen
         return self._side_by_side(self._seen)
 
     def step(self, actions: Array) -> Moved:
@@ -42,7 +53,8 @@ class GymEpisodes:
             if over:
                 continue
             seen, reward, terminated, truncated, _ = self._environments[number].step(given[number])
-            self._seen[number], rewards[number] = seen, reward
+            self._seen[number] = seen
+            rewards[number] = reward if np.isscalar(reward) else as_number(reward)
             if terminated or truncated:
                 self._over[number] = True
         return (
@@ -50,6 +62,12 @@ class GymEpisodes:
             rewards.reshape(self._shape),
             self._over.reshape(self._shape).copy(),
         )
+
+    def close(self) -> None:
+        """See `Environments.close`."""
+        if self._once:
+            for each in self._environments:
+                each.close()
 
     def _side_by_side(self, values: Array) -> Array:
         """A copy, [tasks, episodes, ...]."""

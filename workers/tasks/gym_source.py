@@ -4,10 +4,12 @@ import contextlib
 import hashlib
 import importlib
 import inspect
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ def maker_of(source: Source) -> Callable[..., Any]:
             with _quiet(source):
                 return gymnasium.make(source.environment, disable_env_checker=True, **arguments)
 
-        return make
+        return _with_signature(make, inspect.Signature())  # that of its class counts
     found = getattr(_import(module, source), name, None)
     if not callable(found):
         raise ValueError(f"{source}: {module} has no class or function {name!r}")
@@ -57,7 +59,7 @@ def maker_of(source: Source) -> Callable[..., Any]:
         with _quiet(source):
             return found(**arguments)
 
-    return make_own
+    return _with_signature(make_own, inspect.signature(found))
 
 
 def make_first(said: object, make: Callable[..., Any], arguments: dict[str, Any]) -> Any:
@@ -77,28 +79,86 @@ def make_first(said: object, make: Callable[..., Any], arguments: dict[str, Any]
             f"{said} cannot be made with ({given}): {type(error).__name__}: "
             f"{' '.join(str(error).split())[:200]}"
         ) from error
+    kind = type(environment).__name__
     if not hasattr(environment, "step") or not hasattr(environment, "unwrapped"):
-        raise ValueError(f"{said} gave a {type(environment).__name__}, not a gymnasium.Env")
+        raise ValueError(f"{said} gave a {kind}, not a gymnasium.Env")
+    for space in ("observation_space", "action_space"):
+        if getattr(environment, space, None) is None:
+            raise ValueError(
+                f"{said} gave a {kind} without {space}, which says what a policy needs"
+            )
     return environment
 
 
-def check_argument(said: str, environment: str, first: Any, name: str) -> None:
-    """What is no attribute of `first` must be an argument of its constructor.
+def is_argument(
+    said: str, environment: str, make: Callable[..., Any], first: Any, name: str
+) -> bool:
+    """Whether `name` is given to what makes environments; else it is an attribute, to be set.
 
+    What takes it by name gets it: an attribute that other ones were computed from comes too late.
+
+    Args:
+      make: as `maker_of` gives it, or a user's own. first: an environment that it made.
     Raises:
       ValueError: it is neither; says what there is.
     """
-    known = inspect.signature(type(first.unwrapped).__init__).parameters
-    if name not in known:
-        numbers = [
-            each
-            for each, value in vars(first.unwrapped).items()
-            if isinstance(value, int | float) and not each.startswith("_")
-        ]
+    makers = [inspect.signature(each).parameters for each in (make, type(first.unwrapped))]
+    if any(name in parameters for parameters in makers):
+        return True
+    if holder_of(first, name) is not None:
+        return False
+    kinds = [each.kind for each in makers[0].values()]
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        return True
+    numbers = [
+        each
+        for each, value in vars(first.unwrapped).items()
+        if isinstance(value, int | float) and not each.startswith("_")
+    ]
+    raise ValueError(
+        f"{said}: {environment} has no such attribute or argument; it has "
+        f"{', '.join(numbers) or 'no number to vary'}"
+    )
+
+
+def holder_of(environment: Any, name: str) -> Any:
+    """The environment itself or what it wraps, whichever has the attribute first; None: none."""
+    layer = environment
+    while not hasattr(layer, name):
+        if layer is environment.unwrapped:
+            return None
+        layer = layer.env
+    return layer
+
+
+def check_attribute(said: str, environment: str, first: Any, name: str, value: Any) -> None:
+    """Whether the attribute can be set to `value`; it is.
+
+    Raises:
+      ValueError: it is no number where a number is given, or cannot be set.
+    """
+    holder = holder_of(first, name)
+    now = getattr(holder, name)
+    if isinstance(now, Real) and not isinstance(now, bool):
+        fits = isinstance(value, Real) and math.isfinite(value)
+    else:
+        fits = type(value) is type(now)
+    if not fits:
         raise ValueError(
-            f"{said}: {environment} has no such attribute or argument; it has "
-            f"{', '.join(numbers) or 'no number to vary'}"
+            f"{said}: {value!r} cannot take the place of {str(now)[:40]}, which {environment} has; "
+            "give a finite number for a number"
         )
+    try:
+        setattr(holder, name, value)
+    except AttributeError as error:
+        raise ValueError(f"{said}: {environment} does not let it be set ({error})") from None
+
+
+def set_attributes(environment: Any, values: Mapping[str, Any]) -> Any:
+    """Each in whichever layer has it; the environment."""
+    for name, value in values.items():
+        setattr(holder_of(environment, name), name, value)
+    return environment
 
 
 def digest(source: Source, environment: Any) -> str:
@@ -137,6 +197,11 @@ def _import(name: str, source: Source) -> Any:
             f"{source}: the module {name} cannot be imported from {source.folder} "
             f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); {source.mend}"
         ) from error
+
+
+def _with_signature(make: Callable[..., Any], signature: inspect.Signature) -> Callable[..., Any]:
+    make.__signature__ = signature  # type: ignore[attr-defined]
+    return make
 
 
 @contextlib.contextmanager

@@ -33,6 +33,9 @@ class Points:
         distance = np.sqrt(np.sum(np.square(self._at - self._goals), axis=-1))
         return self._at.astype(np.float32), -distance, distance < self._settings.reached
 
+    def close(self) -> None:
+        """Points are nothing to let go of."""
+
 
 class NavigationFamily:
     """A goal for each task, uniform in a square; the policy sees where it is, not the goal."""

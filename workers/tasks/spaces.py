@@ -76,5 +76,5 @@ def look_at_actions(environment: str, space: Any) -> Actions:
         return Actions("gaussian_policy", 2 * number, said, low=space.low, high=space.high)
     raise ValueError(
         f"{environment} takes {space}; a policy chooses one of a few (Discrete), or gives "
-        "numbers (Box)"
+        "floating-point numbers (Box)"
     )
