@@ -29,7 +29,7 @@ class Rollout(NamedTuple):
     def diverged(self) -> NDArray[np.bool_]:
         """Tasks whose policy said what is not finite, [tasks]; it did nothing instead."""
         said = self.outputs.reshape(len(self.outputs), -1)
-        lost: NDArray[np.bool_] = ~np.isfinite(said).all(axis=1)
+        lost: NDArray[np.bool_] = np.logical_or.reduce(~np.isfinite(said), axis=1)
         return lost
 
     @property
