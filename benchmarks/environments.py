@@ -2,7 +2,8 @@
 
     python benchmarks/environments.py halfcheetah-direction [--set task.normalize=0] [--rounds 3]
 
-Bare: each environment's own `step`, one after another, with random actions that were drawn before.
+Bare: each environment's own `step`, one after another, with the actions that the policy took last
+(how it moves decides what a step costs), and with random ones that were drawn before.
 Acting: the rollouts of a step's blocks, with the policy, inner steps left out. Gathering: rollouts,
 normalization, baselines and inner steps. Whole: a meta-training step, outer update included. Random
 episodes to normalize by take time here, but do not count as steps. All
@@ -69,10 +70,12 @@ def main() -> None:
         update={"outer": config.outer.model_copy(update={"steps": arguments.rounds + 1})}
     )
     acting, gathering, whole, num_steps = Stopwatch(), Stopwatch(), Stopwatch(), [0]
+    done: list[Any] = []
 
     def counted(*given: Any) -> Any:
         rollout = roll_out(*given)
         num_steps[0] += int(rollout.taken.sum())
+        done[:] = [np.moveaxis(rollout.actions, 2, 0)]
         return rollout
 
     roll_out = practice.roll_out
@@ -83,20 +86,27 @@ def main() -> None:
     run = Launch(config, family, InProcessPool(BlockRunner(config.worker, family)), "")
     outer = OuterUpdate(config.outer, run.initial_state())
     steps = meta_train(config, family, run.pool, outer)
-    found: dict[str, list[Any]] = {"bare": [], "acting": [], "gathering": [], "whole": []}
+    names = ("bare", "bare, at random", "acting", "gathering", "whole")
+    found: dict[str, list[Any]] = {name: [] for name in names}
+    draw = np.random.default_rng(0)
     watches = {"acting": acting, "gathering": gathering, "whole": whole}
     for number in range(arguments.rounds + 1):
         num_steps[0] = 0
         whole.around(next)(steps)
         spent = {name: watch.take() / num_steps[0] for name, watch in watches.items()}
         if number:  # the first compiles
-            for name, seconds in {**spent, "bare": bare()}.items():
+            at_random = family.random_actions(draw, done[0].shape[:-1])
+            stepped = {"bare": bare(done[0]), "bare, at random": bare(at_random)}
+            for name, seconds in {**spent, **stepped}.items():
                 found[name].append(seconds)
     tell(found, num_steps[0])
 
 
-def bare_stepping(config: Any, family: Any) -> Callable[[], Any]:
-    """A function to seconds per environment step, of one block's environments without a policy."""
+def bare_stepping(config: Any, family: Any) -> Callable[[Any], Any]:
+    """From actions to seconds per environment step, of one block's environments without a policy.
+
+    Actions: [horizon, tasks, episodes, ...].
+    """
     from workers.protocol import Draw
 
     num_tasks, num_episodes = config.workers.block_size, config.task.shots
@@ -104,17 +114,15 @@ def bare_stepping(config: Any, family: Any) -> Callable[[], Any]:
     generators = [np.random.default_rng(task) for task in range(num_tasks)]
     environments = family.environments(specs, num_episodes, generators)
     own = getattr(environments, "_environments", None)
-    shape = (config.task.horizon, num_tasks, num_episodes)
-    actions = family.random_actions(np.random.default_rng(0), shape)
 
-    def vectorized() -> Any:
+    def vectorized(actions: Any) -> Any:
         environments.reset()
         before = _now()
         for each in actions:
             environments.step(each)
-        return (_now() - before) / np.prod(shape)
+        return (_now() - before) / np.prod(actions.shape[:3])
 
-    def one_by_one() -> Any:
+    def one_by_one(actions: Any) -> Any:
         environments.reset()
         ready = [family._actions.given(each) for each in actions]
         taken, over, before = 0, [False] * len(own), _now()

@@ -83,6 +83,6 @@ class Clocks:
             return math.inf
         call, work = actor.head[1], actor.head[1].work
         limit_s = self._deadlines.limit_s(work.kind, call.compiling, work.amount)
-        if work.anew is not None:
-            limit_s += self._deadlines.limit_s(work.anew, False, work.amount)
+        if work.gathering_kind is not None:
+            limit_s += self._deadlines.limit_s(work.gathering_kind, False, work.amount)
         return call.started + limit_s * board.patience * 2**call.misses

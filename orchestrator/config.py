@@ -116,22 +116,13 @@ class MetaConfig(WorkerSettings):
                 f"runtime.non_finite = 'skip' leaves tasks out of a step's first round, but "
                 f"outer.{looks} looks at all of them again; unset it"
             )
-        if self.task.kind in ENVIRONMENTS:
-            if evaluation.inner_batch is not None:
-                raise ValueError(
-                    f"evaluation.inner_batch = {evaluation.inner_batch} deals out examples, but "
-                    "each inner step of a policy sees its own episodes; unset it"
-                )
-            if evaluation.later_lr is not None and self.algorithm.kind == "meta_sgd":
-                raise ValueError(
-                    f"evaluation.later_lr = {evaluation.later_lr:g} multiplies a rate, and "
-                    "algorithm.kind = 'meta_sgd' learns one for each weight; unset it"
-                )
-        elif evaluation.later_lr is not None:
+        if self.task.kind in ENVIRONMENTS and evaluation.inner_batch is not None:
             raise ValueError(
-                f"evaluation.later_lr = {evaluation.later_lr:g} is for policies, not for task.kind "
-                f"= {self.task.kind!r}; unset it"
+                f"evaluation.inner_batch = {evaluation.inner_batch} deals out examples, but each "
+                "inner step of a policy sees its own episodes; unset it"
             )
+        if evaluation.later_lr is not None:
+            self._check_later_lr("evaluation.later_lr", evaluation.later_lr)
 
     def _check_trust_region(self) -> None:
         """What says how long an optimizer's step is means nothing to one that finds it out."""

@@ -31,8 +31,8 @@ class Work:
         return "add" if self.parts else kind_of(self.blocks[0])
 
     @property
-    def anew(self) -> Hashable | None:
-        """The kind of what an actor does first that has lost, or never had, a step's episodes."""
+    def gathering_kind(self) -> Hashable | None:
+        """Of a later round: the kind of making the step's episodes, which an actor may not have."""
         if self.parts or self.blocks[0].round == "first":
             return None
         return kind_of(replace(self.blocks[0], round="first"))

@@ -11,6 +11,7 @@ from small_tasks import at
 
 from workers.block import BlockRunner
 from workers.combine import combine
+from workers.culprits import sum_finite
 from workers.errors import MetatrainError, NonFiniteError, TaskError
 from workers.meta import initial
 from workers.settings.worker import RuntimeSettings
@@ -149,3 +150,21 @@ def test_the_error_survives_pickling():
     error = TaskError("one line\nTraceback")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     assert isinstance(error, MetatrainError)
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_tasks_that_are_finite_one_by_one_are_all_taken_where_others_might_be_skipped(skip):
+    """Side by side they were not, as where a diverging policy acts otherwise in company."""
+    settings, family = small()
+    block, weights = train_block(settings, family, 0, 3), at(np.zeros(2, np.float32))
+
+    def sums_of(weights, single):
+        return np.full(2, single.lo, np.float32), weights.carry, {"loss_after": np.float64(1)}
+
+    if not skip:
+        with pytest.raises(NonFiniteError, match="each of them is"):
+            sum_finite(sums_of, weights, block, skip)
+        return
+    found = sum_finite(sums_of, weights, block, skip)
+    assert (found.num_tasks, found.num_skipped, found.metrics["loss_after"]) == (3, 0, 3)
+    np.testing.assert_array_equal(found.gradient, [3, 3])

@@ -137,6 +137,26 @@ def test_arguments_of_a_function_and_attributes_of_a_wrapper_vary(monkeypatch):
     np.testing.assert_allclose(seen[:, 0, 1], -0.1 * specs["varied/steepness"], rtol=1e-5)
 
 
+def test_a_function_is_given_only_what_it_takes(monkeypatch):
+    """What the class of its environment would take is set."""
+    import small_gym
+
+    def make(steepness=0.0):
+        return small_gym.Slope(length=3.0)
+
+    varied = {"length": {"uniform": [1, 2]}}
+    family = GymFamily(task_of(added(monkeypatch, make), vary=varied))
+    assert (family._arguments, family._attributes) == ([], ["length"])
+
+
+def test_what_the_class_of_a_known_name_takes_is_given_to_it():
+    varied = {name: Varied(uniform=(5.0, 15.0)) for name in ("g", "m")}
+    family = GymFamily(GymTask(environment="Pendulum-v1", vary=varied))
+    assert (family._arguments, family._attributes) == (["g"], ["m"])
+    with pytest.raises(ValueError, match=r"task\.vary\.colour: Pendulum-v1 has no such attribute"):
+        GymFamily(GymTask(environment="Pendulum-v1", vary={"colour": varied["g"]}))
+
+
 def test_whole_numbers_stay_whole(monkeypatch):
     import small_gym
 
@@ -295,6 +315,15 @@ def step_with(change):
     return step
 
 
+def tired(self, action):
+    """Ends its second episode, and all later ones, before the first."""
+    import small_gym
+
+    self.left -= 1
+    seen, reward, *_ = small_gym.Slope.step(self, action)
+    return seen, reward, self.left < 0, False, {}
+
+
 def reset_with(change):
     import small_gym
 
@@ -319,6 +348,10 @@ def reset_with(change):
         ),
         (
             {"step": step_with(lambda found: (found[0], np.random.random(), *found[2:]))},
+            "plays another episode the second time",
+        ),
+        (
+            {"left": 5, "step": tired},
             "plays another episode the second time",
         ),
     ],

@@ -17,6 +17,7 @@ from workers.errors import NonFiniteError, TaskError
 from workers.inner import Learner, Plan, inner_step
 from workers.inner_optimizers import Sgd
 from workers.meta import theta_layout
+from workers.policies import practice
 from workers.policies.distributions import Gaussian
 from workers.policies.loss import make_objective
 from workers.policies.moves import part
@@ -94,6 +95,24 @@ def test_the_meta_loss_is_at_the_weights_that_made_its_episodes(two_steps):
     settings, runner, weights, _ = two_steps
     metrics = runner.run(weights, block_of(settings)).metrics
     np.testing.assert_allclose(metrics["loss_after"], -metrics["return"], rtol=1e-5)
+
+
+def test_losses_on_the_way_are_of_the_episodes_that_the_next_step_learns_from():
+    algorithm = MamlAlgorithm(inner_lr=0.05, inner_steps=2, multi_step=True)
+    settings = settings_of(algorithm=algorithm)
+    runner, weights, block = runner_of(settings), weights_of(settings), block_of(settings)
+    tasks, _ = runner._gather(weights, runner._constants(weights), block)
+    shape = len(tasks.support_targets), -1, TASK.horizon
+    rewards = summed_returns(tasks.support_targets[:, EXAMPLES:], shape)
+    after = summed_returns(tasks.query_targets, shape)
+    metrics = runner.run(weights, block).metrics
+    np.testing.assert_allclose(metrics["loss_of_steps"], -(rewards + after) / 2, rtol=1e-5)
+    np.testing.assert_allclose(metrics["loss_after"], -after, rtol=1e-5)
+
+
+def summed_returns(targets, shape):
+    """The mean return of each task's episodes, summed over tasks."""
+    return targets.numpy()[..., 2].reshape(shape).sum(-1).mean(-1).sum()
 
 
 def test_each_inner_step_has_its_own_episodes_as_a_batch(two_steps):
@@ -272,6 +291,18 @@ def test_a_task_that_diverges_in_training_is_left_out_or_named():
     lenient = settings_of(**changes, runtime=RuntimeSettings(xla=False, non_finite="skip"))
     found = runner_of(lenient).run(weights_of(lenient), block_of(lenient))
     assert (found.num_tasks, found.num_skipped) == (0, 3)
+
+
+def test_a_task_whose_weights_are_lost_counts_as_such_though_its_outputs_are_finite(monkeypatch):
+    """As where a fused product and relu make nothing of weights that are nan."""
+    settings = settings_of()
+
+    def all_lost(learner):
+        return learner, np.ones(learner.theta[0].shape[0], bool)
+
+    monkeypatch.setattr(practice, "_without_lost", all_lost)
+    with pytest.raises(NonFiniteError, match="task 0: gradient not finite"):
+        runner_of(settings).run(weights_of(settings), block_of(settings))
 
 
 def test_a_rate_that_is_far_too_high_costs_its_returns_alone():

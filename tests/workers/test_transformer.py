@@ -149,8 +149,8 @@ def test_only_adapters_adapt_and_all_weights_are_trained(settings):
     all_of_it = theta + [tf.ones(w.shape) for w in theta] * (settings.kind == "meta_sgd")
     algorithm, objective = ALGORITHMS[settings.kind], Objective(model, "next_token", "mean", 1)
     learner, plan = algorithm.learn(model, all_of_it, FRESH, settings, 0.2)
-    learner, _ = adapt(objective.inner, learner, one, 2, plan)
-    for name, before, after in zip(model.names, theta, learner.theta, strict=True):
+    learners, _ = adapt(objective.inner, learner, one, 2, plan)
+    for name, before, after in zip(model.names, theta, learners[-1].theta, strict=True):
         assert np.array_equal(before, after) == ("_adapter_" not in name), name
     gradient, _, _ = algorithm.outer_gradient(objective, all_of_it, FRESH, one, settings)
     for name, each in zip(model.names, gradient, strict=False):

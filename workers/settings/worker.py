@@ -119,6 +119,16 @@ class WorkerSettings(Section):
                 "tells from the rest; use model.output = 'head'"
             )
 
+    def _check_later_lr(self, key: str, value: float) -> None:
+        """Refuse it where there is no policy, or no rate to multiply."""
+        if self.task.kind not in ENVIRONMENTS:
+            why = f"is for policies, not for task.kind = {self.task.kind!r}"
+        elif self.algorithm.kind == "meta_sgd":
+            why = "multiplies a rate, and algorithm.kind = 'meta_sgd' learns one for each weight"
+        else:
+            return
+        raise ValueError(f"{key} = {value:g} {why}; unset it")
+
     def _check_policy(self) -> None:
         """Refuse what policies cannot have, and what only they can."""
         task, model = self.task, self.model
@@ -129,13 +139,8 @@ class WorkerSettings(Section):
                 "environments to act in; use model.kind = 'mlp'"
             )
         later_lr = getattr(self.algorithm, "later_lr", 1.0)
-        if later_lr != 1 and (not acts or self.algorithm.kind == "meta_sgd"):
-            why = (
-                f"is for policies, not for task.kind = {task.kind!r}"
-                if not acts
-                else "multiplies a rate, and algorithm.kind = 'meta_sgd' learns one for each weight"
-            )
-            raise ValueError(f"algorithm.later_lr = {later_lr:g} {why}; unset it")
+        if later_lr != 1:
+            self._check_later_lr("algorithm.later_lr", later_lr)
         if not acts:
             return
         if model.kind not in ("linear", "mlp", "gaussian_mlp", "keras"):

@@ -98,8 +98,9 @@ class GymFamily:
             [self._take(number * num_episodes + i, values) for i in range(num_episodes)]
             for number, values in enumerate(tasks)
         ]
-        once = bool(self._arguments)
-        return GymEpisodes(made, seeds, self._actions, self.input_shape, once)
+        return GymEpisodes(
+            made, seeds, self._actions, self.input_shape, disposable=bool(self._arguments)
+        )
 
     def random_actions(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
         """Any of a few; numbers evenly within their bounds, or normal where there are none."""

@@ -18,7 +18,8 @@ def check_episodes(
       ValueError: it gives what it must not, or the first and the last differ.
     """
     first, _, again = (_play(said, environment, actions, input_shape, seed) for seed in (0, 1, 0))
-    if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first, again, strict=False)):
+    alike = (np.array_equal(a, b, equal_nan=True) for a, b in zip(first, again, strict=False))
+    if len(first) != len(again) or not all(alike):
         raise ValueError(
             f"{said} plays another episode the second time, from the same seed and with the same "
             "actions: no run could be repeated; draw what is random from self.np_random, which "

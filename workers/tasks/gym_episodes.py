@@ -14,7 +14,7 @@ from workers.tasks.spaces import Actions
 class GymEpisodes:
     """Environments of gymnasium side by side, [tasks][episodes]; those that are over rest.
 
-    once: whether they were made for these episodes alone, and are closed with them.
+    disposable: whether they were made for these episodes alone, and are closed with them.
     """
 
     def __init__(
@@ -23,10 +23,10 @@ class GymEpisodes:
         seeds: Array,
         actions: Actions,
         input_shape: tuple[int, ...],
-        once: bool = False,
+        disposable: bool = False,
     ):
         self._environments = [each for of_a_task in environments for each in of_a_task]
-        self._actions, self._shape, self._once = actions, seeds.shape, once
+        self._actions, self._shape, self._disposable = actions, seeds.shape, disposable
         self._seeds: list[int] = seeds.ravel().tolist()
         self._seen = np.zeros((len(self._seeds), *input_shape), np.float32)
         self._over = np.zeros(len(self._seeds), bool)
@@ -65,7 +65,7 @@ class GymEpisodes:
 
     def close(self) -> None:
         """See `Environments.close`."""
-        if self._once:
+        if self._disposable:
             for each in self._environments:
                 each.close()
 

@@ -50,7 +50,7 @@ def maker_of(source: Source) -> Callable[..., Any]:
             with _quiet(source):
                 return gymnasium.make(source.environment, disable_env_checker=True, **arguments)
 
-        return _with_signature(make, inspect.Signature())  # that of its class counts
+        return _with_signature(make, _signature(source.environment))
     found = getattr(_import(module, source), name, None)
     if not callable(found):
         raise ValueError(f"{source}: {module} has no class or function {name!r}")
@@ -102,13 +102,13 @@ def is_argument(
     Raises:
       ValueError: it is neither; says what there is.
     """
-    makers = [inspect.signature(each).parameters for each in (make, type(first.unwrapped))]
-    if any(name in parameters for parameters in makers):
+    takes = inspect.signature(make).parameters
+    passes_on = any(each.kind == inspect.Parameter.VAR_KEYWORD for each in takes.values())
+    if name in takes or (passes_on and name in inspect.signature(type(first.unwrapped)).parameters):
         return True
     if holder_of(first, name) is not None:
         return False
-    kinds = [each.kind for each in makers[0].values()]
-    if inspect.Parameter.VAR_KEYWORD in kinds:
+    if passes_on:
         return True
     numbers = [
         each
@@ -197,6 +197,19 @@ def _import(name: str, source: Source) -> Any:
             f"{source}: the module {name} cannot be imported from {source.folder} "
             f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); {source.mend}"
         ) from error
+
+
+def _signature(name: str) -> inspect.Signature:
+    """Of what gymnasium makes `name` with; anything, where it cannot be said before it is made."""
+    spec = import_gymnasium().registry.get(name)
+    made: Any = getattr(spec, "entry_point", None)
+    try:
+        if isinstance(made, str):
+            module, _, made = made.partition(":")
+            made = getattr(importlib.import_module(module), made)
+        return inspect.signature(made)
+    except Exception:  # what is missing is told where it is made
+        return inspect.signature(lambda **arguments: None)
 
 
 def _with_signature(make: Callable[..., Any], signature: inspect.Signature) -> Callable[..., Any]:
