@@ -1,4 +1,6 @@
-"""An actor is killed while policies make their episodes, and while they are looked at again."""
+"""An actor is killed while policies make their episodes, are looked at again, or are tested."""
+
+import contextlib
 
 import faults
 import pytest
@@ -7,8 +9,10 @@ from small_ray import running_ray
 from small_runs import in_process, sha256_after
 
 from orchestrator.blocks import example_blocks
+from orchestrator.evaluate import evaluate
 from orchestrator.ray_pool import RayPool
 from orchestrator.settings import WorkersSettings
+from workers.protocol import Recipe
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -20,21 +24,34 @@ UPDATES = {
 
 
 class Striking:
-    """A pool whose first actor is killed with its share of a round, in the second step."""
+    """A pool whose first actor is killed with its share of the first work that is `meant`."""
 
     name = "striking"
 
-    def __init__(self, pool, round_name):
-        self.pool, self._round = pool, round_name
+    def __init__(self, pool, meant):
+        self.pool, self._meant = pool, meant
         self.incidents, self.num_ready = pool.incidents, pool.num_ready
         self.latencies_s = pool.latencies_s
         self.struck = 0
 
     def run(self, weights, blocks):
-        if not self.struck and blocks[0].step == 1 and blocks[0].round == self._round:
+        if not self.struck and self._meant(blocks[0]):
             self.struck = self.pool.pids()[0]
             faults.kill_actor(faults.Target(self.pool))
         return self.pool.run(weights, blocks)
+
+
+@contextlib.contextmanager
+def striking(pool, meant):
+    """That pool; checks that one actor was killed, and made good."""
+    pool.wait_until_ready()
+    replaced, retried = pool.incidents.replaced_actors, pool.incidents.retried_calls
+    struck = Striking(pool, meant)
+    yield struck
+    assert struck.struck
+    assert struck.struck not in pool.pids()
+    assert pool.incidents.replaced_actors == replaced + 1
+    assert pool.incidents.retried_calls > retried
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +78,16 @@ def pool():
 )
 def test_an_actor_that_is_killed_in_any_round_changes_no_bit(pool, update, round_name):
     launch = in_process(navigation(*COMMON, *UPDATES[update]))
-    pool.wait_until_ready()
-    replaced, retried = pool.incidents.replaced_actors, pool.incidents.retried_calls
-    striking = Striking(pool, round_name)
-    assert sha256_after(launch, striking) == sha256_after(launch)
-    assert striking.struck
-    assert striking.struck not in pool.pids()
-    assert pool.incidents.replaced_actors == replaced + 1
-    assert pool.incidents.retried_calls > retried
+    with striking(pool, lambda block: (block.step, block.round) == (1, round_name)) as struck:
+        assert sha256_after(launch, struck) == sha256_after(launch)
+
+
+def test_an_actor_that_is_killed_while_policies_are_tested_changes_no_score(pool):
+    launch = in_process(navigation(*COMMON))
+    weights, recipe = launch.initial_state().weights, Recipe(0.01, 2)
+
+    def scores(of):
+        return evaluate(launch.config, launch.family, of, weights, "test", recipe)
+
+    with striking(pool, lambda block: block.kind == "evaluate") as struck:
+        assert scores(struck) == scores(launch.pool)

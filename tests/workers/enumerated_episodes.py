@@ -17,16 +17,20 @@ SEEN = np.array([[[1.0, 0, 0], [0, 1 - a, a]] for a, _ in EPISODES])
 REWARDS = np.array([[0.3, 2.0], [0.3, -1.0], [-0.5, 0.7], [-0.5, 3.0]])
 
 
-def log_probs(theta):
-    """Of each action in each episode, [4, 2]; theta: NumPy arrays or tensors."""
-    logits = tf.linalg.matmul(tf.constant(SEEN.reshape(8, 3)), theta[0]) + theta[1]
+def logits_of(theta):
+    """Of a linear policy, [8, 2]; theta: NumPy arrays or tensors."""
+    return tf.linalg.matmul(tf.constant(SEEN.reshape(8, 3)), theta[0]) + theta[1]
+
+
+def log_probs(logits):
+    """Of each action in each episode, [4, 2]."""
     chosen = tf.one_hot(EPISODES.reshape(-1), 2, dtype=tf.float64)
     return tf.reshape(tf.reduce_sum(chosen * tf.nn.log_softmax(logits), -1), (4, 2))
 
 
 def expected_loss(theta):
     """Minus the expected return for each step."""
-    probabilities = tf.exp(tf.reduce_sum(log_probs(theta), axis=1))
+    probabilities = tf.exp(tf.reduce_sum(log_probs(logits_of(theta)), axis=1))
     return -tf.reduce_sum(probabilities * REWARDS.sum(1)) / 2
 
 
@@ -41,9 +45,13 @@ def adapted(theta, inner_lr, inner_steps):
 
 
 def episodes_of(theta, baseline=(0.0, 0.0)):
-    """All four, as inputs and targets, each counted by its probability under theta."""
-    logits = tf.linalg.matmul(tf.constant(SEEN.reshape(8, 3)), theta[0]) + theta[1]
-    probabilities = np.exp(log_probs(theta).numpy().sum(1))
+    """All four, as inputs and targets, each counted by its probability under a linear policy."""
+    return episodes_with(logits_of(theta), baseline)
+
+
+def episodes_with(logits, baseline=(0.0, 0.0)):
+    """As `episodes_of`, of any policy's logits, [8, 2]."""
+    probabilities = np.exp(log_probs(logits).numpy().sum(1))
     ahead = np.stack([REWARDS.sum(1), REWARDS[:, 1]], axis=1) - np.array(baseline)
     moves = Moves(
         actions=EPISODES[..., None].astype(float),

@@ -5,18 +5,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from enumerated_episodes import EPISODES, REWARDS, adapted, episodes_of
+from enumerated_episodes import EPISODES, REWARDS, SEEN, adapted, episodes_of, episodes_with
 from small_policies import block_of, runner_of, settings_of, weights_of
 from small_tasks import FRESH, task
 
 from workers.algorithms.registry import ALGORITHMS
+from workers.inner import inner_step
 from workers.models.registry import make_model
 from workers.policies.distributions import Categorical
 from workers.policies.loss import PolicyLoss, PolicyObjective
 from workers.policies.rounds import Rounds
 from workers.protocol import Task
-from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm
-from workers.settings.models import LinearModel
+from workers.settings.algorithms import (
+    AnilAlgorithm,
+    BoilAlgorithm,
+    JointAlgorithm,
+    MamlAlgorithm,
+    MetaSgdAlgorithm,
+)
+from workers.settings.models import LinearModel, MlpModel
 
 STEP = 1e-5
 RNG = np.random.default_rng(3)
@@ -35,6 +42,29 @@ def problem(algorithm):
     batches = np.arange(8 * len(support), dtype=np.int32).reshape(-1, 8)
     one = task(map(np.concatenate, zip(*support, strict=True)), queries, batches)
     return settings, objective, one, Rounds(settings, model, objective)
+
+
+def problem_of_layers(algorithm):
+    """As `problem`, of a policy with a hidden layer whose weights do not all learn alike."""
+    layers = MlpModel(hidden=(3,), activation="tanh")
+    settings = settings_of(algorithm=algorithm, model=layers)
+    model, loss = make_model(layers, (3,), 2), PolicyLoss(Categorical(2), 2, "dice")
+    objective = PolicyObjective(model, loss, {"divergence": loss.divergence})
+    theta = [RNG.normal(size=w.shape) for w in model.initial_weights()]
+    if algorithm.kind == "meta_sgd":
+        theta += [RNG.uniform(0.1, 0.5, size=w.shape) for w in theta]
+
+    def acted(learner):
+        return episodes_with(model.apply(learner.theta, [], tf.constant(SEEN.reshape(8, 3)))[0])
+
+    weights = [tf.constant(w) for w in theta]
+    learn = ALGORITHMS[algorithm.kind].learn
+    learner, plan = learn(model, weights, FRESH, settings.algorithm, algorithm.inner_lr)
+    support = acted(learner)
+    batches = np.arange(8, dtype=np.int32).reshape(1, 8)
+    learner, _ = inner_step(objective.inner, learner, support, plan, 0)
+    one = task(support, acted(learner), batches)
+    return theta, settings, objective, one, Rounds(settings, model, objective)
 
 
 def look(rounds, one, name, now, argument=NOTHING):
@@ -57,9 +87,25 @@ def look(rounds, one, name, now, argument=NOTHING):
 )
 def test_the_curvature_of_the_divergence_equals_finite_differences_through_adaptation(algorithm):
     """The queries' policies are the adapted ones; divergence is from what was done then."""
-    settings, objective, one, rounds = problem(algorithm)
-    outer_loss = ALGORITHMS[algorithm.kind].outer_loss
-    now = [tf.constant(w) for w in THETA]
+    check_curvature(THETA, *problem(algorithm))
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        AnilAlgorithm(inner_lr=0.3),
+        BoilAlgorithm(inner_lr=0.3),
+        MetaSgdAlgorithm(inner_lr=0.3),
+    ],
+)
+def test_so_does_that_of_weights_that_do_not_all_adapt_alike(algorithm):
+    check_curvature(*problem_of_layers(algorithm))
+
+
+def check_curvature(theta, settings, objective, one, rounds):
+    outer_loss = ALGORITHMS[settings.algorithm.kind].outer_loss
+    now = [tf.constant(w) for w in theta]
 
     def slope(theta):
         with tf.GradientTape() as tape:
@@ -68,12 +114,12 @@ def test_the_curvature_of_the_divergence_equals_finite_differences_through_adapt
         found = tape.gradient(metrics["divergence"], theta)
         return np.concatenate([g.numpy().ravel() for g in found])
 
-    along = RNG.normal(size=8)
-    split = [along[:6].reshape(3, 2), along[6:]]
+    along = [RNG.normal(size=w.shape) for w in theta]
     ahead, behind = (
-        slope([w + sign * STEP * v for w, v in zip(now, split, strict=True)]) for sign in (1, -1)
+        slope([w + sign * STEP * v for w, v in zip(now, along, strict=True)]) for sign in (1, -1)
     )
-    found, _ = look(rounds, one, "fisher", now, along)
+    flat = np.concatenate([v.ravel() for v in along])
+    found, _ = look(rounds, one, "fisher", now, flat)
     np.testing.assert_allclose(found, (ahead - behind) / (2 * STEP), rtol=1e-6, atol=1e-9)
     assert np.linalg.norm(found) > 1e-3
 
