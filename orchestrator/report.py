@@ -101,8 +101,14 @@ class ProgressView:
         )
         return (
             f"loss {smooth['loss_before']:.3f} → {smooth['loss_after']:.3f}{own}  "
-            f"{tasks / smooth['seconds']:.0f} tasks/s"
+            f"{per_second(tasks, smooth['seconds'])} tasks/s"
         )
+
+
+def per_second(count: float, seconds: float) -> str:
+    """A rate in a few digits, also one below 1."""
+    rate = count / seconds
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def print_result(console: Console, result: Result, inner_steps: tuple[int, ...]) -> None:

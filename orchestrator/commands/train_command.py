@@ -153,7 +153,7 @@ def _show_start(config: MetaConfig, storage: Storage, launched: Launch, first_st
 
 
 def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s: float) -> Result:
-    from orchestrator.report import print_result
+    from orchestrator.report import per_second, print_result
 
     steps = config.outer.steps - run.first_step
     theta_sha256 = run.theta_sha256
@@ -166,7 +166,7 @@ def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s:
     print_result(RESULTS, result, config.evaluation.inner_steps)
     if steps:
         RESULTS.print(
-            f"trained {steps} steps in {trained_s:.0f} s, {steps / trained_s:.0f} steps/s "
+            f"trained {steps} steps in {trained_s:.0f} s, {per_second(steps, trained_s)} steps/s "
             "(validation included)"
         )
     RESULTS.print(f"theta after step {config.outer.steps}: sha256 {theta_sha256}")

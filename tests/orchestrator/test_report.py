@@ -3,7 +3,7 @@ import io
 from rich.console import Console
 
 from orchestrator.loop import StepReport
-from orchestrator.report import ProgressView
+from orchestrator.report import ProgressView, per_second
 from orchestrator.run import Progress
 
 
@@ -24,6 +24,16 @@ def step(number, skipped=0, **rest):
 def test_the_last_step_is_shown_with_losses_and_speed():
     *_, last = lines(step(1), step(2), step(3))
     assert last.startswith("step 3/3  loss 2.000 → 1.000  8 tasks/s")
+
+
+def test_speeds_below_one_are_told_too():
+    assert [per_second(count, 10) for count in (1234, 99, 46, 2, 0.13)] == [
+        "123",
+        "9.9",
+        "4.6",
+        "0.2",
+        "0.013",
+    ]
 
 
 def test_tasks_that_are_left_out_are_told_whenever_they_have_doubled():
