@@ -109,6 +109,11 @@ class MetaConfig(WorkerSettings):
                 f"outer.epochs = {outer.epochs} is not for outer.optimizer = 'trpo', which finds "
                 "the length of its one step; unset it"
             )
+        if outer.divergence_penalty and outer.epochs == 1:
+            raise ValueError(
+                f"outer.divergence_penalty = {outer.divergence_penalty:g} is for several updates "
+                "from the same episodes; use outer.epochs = 5 or so, or unset it"
+            )
         if outer.optimizer == "trpo":
             self._check_trust_region()
         if rounds and self.runtime.non_finite == "skip":

@@ -87,8 +87,7 @@ class OuterUpdate:
         self.apply(found.vector, carry)
         logged = {}
         for _ in range(settings.epochs - 1):
-            argument = np.array([settings.clip_ratio], np.float32)
-            again = reduce(Round("clipped", self._weights.theta, argument))
+            again = reduce(Round("clipped", self._weights.theta, _clipped(settings)))
             logged = {"divergence": again.metrics["divergence"]}
             self.apply(again.vector, carry)
         return logged
@@ -132,6 +131,12 @@ def clip(gradient: Vector, settings: OuterSettings) -> Vector:
         if norm > settings.clip_norm:
             gradient = gradient * np.float32(settings.clip_norm / (norm + _CLIP_EPSILON))
     return gradient
+
+
+def _clipped(settings: OuterSettings) -> Vector:
+    """What a "clipped" round is asked; a penalty of none is not computed."""
+    asked = [settings.clip_ratio, settings.divergence_penalty]
+    return np.array(asked if settings.divergence_penalty else asked[:1], np.float32)
 
 
 def make_schedule(settings: OuterSettings) -> Any:

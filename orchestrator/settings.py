@@ -43,6 +43,12 @@ class OuterSettings(Section):
     clip_ratio: float = setting(
         0.2, "how far from 1 a ratio of probabilities counts, where epochs > 1, > 0", gt=0
     )
+    divergence_penalty: float = setting(
+        0.0,
+        "ProMP: price of a nat by which policies at the start of inner steps diverge from those "
+        "that acted there, where epochs > 1, >= 0",
+        ge=0,
+    )
     meta_batch_size: int = setting(32, "tasks per outer step, >= 1", ge=1)
     steps: int = setting(10_000, "outer steps of the run, >= 1", ge=1)
 

@@ -15,6 +15,8 @@ from workers.tasks.family import TaskFamily, ways_of
 
 Theta = Sequence[tf.Tensor]
 Metrics = dict[str, tf.Tensor]
+#: Of inner steps, in their order.
+Starts = Sequence[tuple[Theta, State]]
 
 
 def mse(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
@@ -132,6 +134,10 @@ class Objective:
     def on_the_way(self, theta: Theta, state: State, task: Task, step: int) -> Metrics:
         """The outer "loss" and metrics after `step` inner steps, of which more follow."""
         return self.outer(theta, state, task)[1]
+
+    def penalized(self, loss: tf.Tensor, starts: Starts, task: Task) -> tf.Tensor:
+        """The outer loss, with what the weights and state at the start of inner steps add to it."""
+        return loss
 
     def predict(self, theta: Theta, state: State, task: Task) -> tf.Tensor:
         """Outputs for a task's queries when it is evaluated."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from small_configs import navigation
+from small_runs import in_process
 
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
@@ -15,6 +16,7 @@ from workers.combine import combine
 from workers.tasks.registry import make_family
 from workers.tensors import sha256
 
+LONG = ["outer.epochs=8", "outer.steps=1", "outer.lr=0.003", "task.curvature=per_step"]
 UPDATES = {
     "trpo": ["outer.optimizer=trpo", "outer.conjugate_steps=2", "outer.line_search=3"],
     "epochs": ["outer.epochs=3", "task.curvature=per_step"],
@@ -53,3 +55,13 @@ def test_theta_does_not_depend_on_who_looks_again(update):
         assert all("divergence" in report.metrics for report in reports)
         found.append(sha256(outer.state().theta))
     assert found[0] == found[1] != sha256(start.theta)
+
+
+def test_a_divergence_that_has_a_price_is_smaller():
+    def divergence(price):
+        launch = in_process(navigation(*LONG, f"outer.divergence_penalty={price}"))
+        outer = OuterUpdate(launch.config.outer, launch.initial_state())
+        (report,) = meta_train(launch.config, launch.family, launch.pool, outer)
+        return report.metrics["divergence"]
+
+    assert divergence(1000) < 0.5 * divergence(0)

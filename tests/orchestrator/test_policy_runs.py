@@ -155,6 +155,7 @@ def test_what_a_policy_cannot_have_is_refused(override, told):
         (["outer.optimizer=trpo", "outer.schedule=cosine"], "unset it, or use 'constant'"),
         (["outer.optimizer=trpo", "runtime.non_finite=skip"], "looks at all of them again"),
         (["outer.epochs=2", "runtime.non_finite=skip"], r"outer\.epochs = 2 looks at all"),
+        (["outer.divergence_penalty=0.5"], r"outer\.divergence_penalty = 0\.5 is for several"),
     ],
 )
 def test_what_updates_of_several_rounds_cannot_have_is_refused(changes, told):

@@ -79,7 +79,7 @@ POLICIES = {
         "task.curvature=per_step",
     ],
     "trpo": ["outer.optimizer=trpo", "outer.conjugate_steps=2", "outer.line_search=3"],
-    "promp": ["outer.epochs=3", "task.curvature=per_step"],
+    "promp": ["outer.epochs=3", "outer.divergence_penalty=0.5", "task.curvature=per_step"],
 }
 CARRYING = ("running statistics", "persistent")
 

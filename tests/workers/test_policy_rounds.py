@@ -5,12 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from enumerated_episodes import EPISODES, REWARDS, SEEN, adapted, episodes_of, episodes_with
+from enumerated_episodes import (
+    EPISODES,
+    REWARDS,
+    SEEN,
+    adapted,
+    episodes_of,
+    episodes_with,
+    logits_of,
+)
 from small_policies import block_of, runner_of, settings_of, weights_of
 from small_tasks import FRESH, task
 
 from workers.algorithms.registry import ALGORITHMS
-from workers.inner import inner_step
+from workers.inner import Learner, Plan, batch, inner_step
+from workers.inner_optimizers import Sgd
 from workers.models.registry import make_model
 from workers.policies.distributions import Categorical
 from workers.policies.loss import PolicyLoss, PolicyObjective
@@ -71,7 +80,7 @@ def look(rounds, one, name, now, argument=NOTHING):
     several = Task(*(tf.stack([array, array]) for array in one))
     given = tf.constant(NOTHING), tf.constant(0)
     flat = tf.concat([tf.reshape(w, [-1]) for w in now], 0)
-    vector, metrics = rounds.run(name, "all alike", flat, tf.constant(argument), *given, several)
+    vector, metrics = rounds.run(name, argument.shape, flat, tf.constant(argument), *given, several)
     return vector.numpy() / 2, {key: float(value) / 2 for key, value in metrics.items()}
 
 
@@ -188,6 +197,47 @@ def test_ratios_count_no_further_than_the_clip():
     np.testing.assert_allclose(metrics["loss_after"], expected)
     free, _ = look(rounds, one, "clipped", given, np.array([1e9]))
     assert not np.allclose(vector, free)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        JointAlgorithm(),
+        MamlAlgorithm(inner_lr=0.3),
+        MamlAlgorithm(inner_lr=0.3, inner_steps=2),
+    ],
+)
+def test_a_penalty_is_on_what_policies_do_at_the_start_of_inner_steps(algorithm):
+    _, objective, one, rounds = problem(algorithm)
+    now = np.concatenate([w.ravel() for w in THETA]) + 0.5 * RNG.normal(size=8)
+    count = getattr(algorithm, "inner_steps", 1)
+
+    def divergence(flat):
+        """From the policies that made the episodes, to those that adapt by the same episodes."""
+        learner, found = Learner(list(map(tf.constant, split(flat))), [], []), []
+        for step in range(count):
+            did = tf.nn.softmax(logits_of(adapted(THETA, algorithm.inner_lr, step)))
+            do = tf.nn.softmax(logits_of(learner.theta))
+            found.append(tf.reduce_mean(tf.reduce_sum(did * tf.math.log(did / do), axis=-1)))
+            plan = Plan(Sgd(algorithm.inner_lr), [True, True])
+            learner, _ = inner_step(objective.inner, learner, batch(one, step), plan, step)
+        return np.mean(found)
+
+    slope = [
+        (divergence(now + STEP * each) - divergence(now - STEP * each)) / (2 * STEP)
+        for each in np.eye(8)
+    ]
+    given = [tf.constant(w) for w in split(now)]
+    free, metrics = look(rounds, one, "clipped", given, np.array([0.1]))
+    held, the_same = look(rounds, one, "clipped", given, np.array([0.1, 3.0]))
+    np.testing.assert_allclose(held - free, 3 * np.array(slope), rtol=1e-6, atol=1e-9)
+    assert np.linalg.norm(slope) > 1e-2
+    assert metrics == the_same
+
+
+def split(flat):
+    return [flat[:6].reshape(3, 2), flat[6:]]
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ def outer_loss(
     loss, metrics = objective.score(outputs, targets)
     del metrics["loss"]
     metrics = {"loss_before": loss, "loss_after": loss, **metrics}
+    loss = objective.penalized(loss, [(theta, start.state)], task)
     return loss, start._replace(state=state), metrics
 
 

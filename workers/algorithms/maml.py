@@ -53,14 +53,15 @@ def adapted_loss(
     loss = after
     if settings.multi_step:
         on_the_way = [
-            objective.on_the_way(learner.theta, learner.state, task, step)
-            for step, learner in enumerate(earlier, start=1)
+            objective.on_the_way(each.theta, each.state, task, step)
+            for step, each in enumerate(earlier, start=1)
         ]
         loss = mean([*(found["loss"] for found in on_the_way), after])
         metrics["loss_of_steps"] = loss
         for name in objective.of_steps:
             metrics[name] = mean([*(found[name] for found in on_the_way), metrics[name]])
-    return loss, last._replace(state=state), metrics
+    starts = [(each.theta, each.state) for each in (learner, *earlier)]
+    return objective.penalized(loss, starts, task), last._replace(state=state), metrics
 
 
 def mean(values: list[tf.Tensor]) -> tf.Tensor:

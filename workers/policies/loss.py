@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from workers.inner import batch
-from workers.losses import Loss, Metrics, Objective, Theta
+from workers.losses import Loss, Metrics, Objective, Starts, Theta
 from workers.models.functional import FunctionalModel, State
 from workers.policies.distributions import Distribution, distribution_of
 from workers.policies.moves import Moves, part
@@ -149,6 +149,7 @@ class PolicyObjective(Objective):
         super().__init__(model, Loss(policy_loss.mean, metrics), "mean", 1)
         self.policy_loss = policy_loss
         self._judge: Judge = policy_loss.mean
+        self._penalty: tf.Tensor | None = None
 
     def judged_by(self, judge: Judge) -> "PolicyObjective":
         """The same inner loss, with `judge` as the outer."""
@@ -156,11 +157,35 @@ class PolicyObjective(Objective):
         other._judge = judge
         return other
 
+    def kept_near(self, penalty: tf.Tensor) -> "PolicyObjective":
+        """The same, with a price for what policies do at the start of inner steps.
+
+        Args:
+          penalty: of a nat by which that diverges, on average, from what they did there.
+        """
+        other = copy.copy(self)
+        other._penalty = penalty
+        return other
+
     def score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, Metrics]:
         """See `Objective.score`."""
         loss = self._judge(outputs, targets)
         found = {name: of(outputs, targets, loss) for name, of in self._loss.metrics.items()}
         return loss, {"loss": loss, **found}
+
+    def penalized(self, loss: tf.Tensor, starts: Starts, task: Task) -> tf.Tensor:
+        """See `Objective.penalized`.
+
+        Source: Rothfuss et al. 2019, arXiv:1810.06784, section 6.
+        """
+        if self._penalty is None:
+            return loss
+        divergences = []
+        for step, (theta, state) in enumerate(starts):
+            inputs, targets = batch(task, step)
+            outputs, _ = self.model.apply(theta, state, inputs)
+            divergences.append(self.policy_loss.divergence(outputs, targets, loss))
+        return loss + self._penalty * tf.add_n(divergences) / len(divergences)
 
     def on_the_way(self, theta: Theta, state: State, task: Task, step: int) -> Metrics:
         """See `Objective.on_the_way`: of the episodes that the next inner step learns from."""

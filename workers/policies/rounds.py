@@ -25,7 +25,8 @@ class Rounds:
     "line": no vector; the gain and the divergence at theta now. "fisher": the second derivative of
     the divergence where it has its minimum, at theta as it was drawn, through adaptation, times
     the argument.
-    "clipped": the outer gradient at theta now, of ratios that count up to 1 +- the argument.
+    "clipped": the outer gradient at theta now, of ratios that count up to 1 +- the argument; where
+    it has a second element, that is the price of `PolicyObjective.kept_near`.
     num_traces: graphs that were traced.
     """
 
@@ -112,6 +113,8 @@ class Rounds:
 
     def _clipped(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:
         objective = self._objective.judged_by(partial(self._policy_loss.clipped, most=argument[0]))
+        if argument.shape[0] > 1:
+            objective = objective.kept_near(argument[1])
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(theta)
             loss, metrics = self._loss(objective, theta, start, task)
