@@ -34,6 +34,8 @@ Table = dict[str, Any]
 _VALUES = {"workers.count"}
 # Sections of exactly one key: another one takes its place.
 _OF_ONE_KEY = "task.vary.*"
+# Tables whose keys are the user's: one that is given as a whole takes the place of all.
+_OWN_KEYS = {"task.vary", "task.arguments"}
 
 
 class MetaConfig(WorkerSettings):
@@ -167,9 +169,10 @@ def load(
         overrides = dict(map(parse_override, overrides))
     notes: list[str] = []
     pairs = kinds_first(overrides)
-    for section in {key.rpartition(".")[0] for key, _ in pairs}:
-        if fnmatch(section, _OF_ONE_KEY):
-            set_key(table, section, {})
+    sections = {key.rpartition(".")[0] for key, _ in pairs}
+    afresh = {section for section in sections if fnmatch(section, _OF_ONE_KEY)}
+    for section in sorted(afresh | (_OWN_KEYS & set(overrides))):
+        set_key(table, section, {})
     for key, value in pairs:
         notes += set_key(table, key, value)
     return validate(table), notes

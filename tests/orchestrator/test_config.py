@@ -168,6 +168,12 @@ def test_how_an_attribute_varies_takes_the_place_of_how_it_did(override):
     assert config.task.vary["force_mag"].choice == (-12.0, -8.0, 8.0, 12.0)
 
 
+def test_what_varies_as_a_whole_takes_the_place_of_all_that_did():
+    overrides = ["task.vary={length={uniform=[0.5, 1.0]}}", "task.vary.masspole.choice=[0.1, 0.2]"]
+    config, _ = configuration.load("cartpole", overrides)
+    assert set(config.task.vary) == {"length", "masspole"}
+
+
 def test_an_attribute_that_varies_in_two_ways_is_refused():
     both = "task.vary.gravity={choice=[5.0, 15.0], uniform=[5.0, 15.0]}"
     with pytest.raises(ValueError, match="give one of uniform, loguniform, choice"):

@@ -267,7 +267,7 @@ def test_a_number_varies_as_it_is_said():
         ({}, "give one of"),
         ({"uniform": (0, 1), "choice": (0, 1)}, "give one of"),
         ({"uniform": (1, 1)}, "low must be below high"),
-        ({"loguniform": (0, 1)}, "begins above 0"),
+        ({"loguniform": (0, 1)}, "low must be above 0"),
         ({"choice": (1,)}, "at least 2"),
     ],
 )

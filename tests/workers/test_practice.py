@@ -300,7 +300,7 @@ def test_a_task_whose_weights_are_lost_counts_as_such_though_its_outputs_are_fin
     def all_lost(learner):
         return learner, np.ones(learner.theta[0].shape[0], bool)
 
-    monkeypatch.setattr(practice, "_without_lost", all_lost)
+    monkeypatch.setattr(practice, "without_lost", all_lost)
     with pytest.raises(NonFiniteError, match="task 0: gradient not finite"):
         runner_of(settings).run(weights_of(settings), block_of(settings))
 

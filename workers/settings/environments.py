@@ -70,11 +70,11 @@ class Varied(Section):
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"give one of uniform, loguniform, choice, not {given or 'none'}")
-        bounds = self.uniform or self.loguniform
+        name, bounds = given[0], self.uniform or self.loguniform
         if bounds and not bounds[0] < bounds[1]:
-            raise ValueError("low must be below high")
+            raise ValueError(f"{name} = {list(bounds)}; low must be below high")
         if self.loguniform and not self.loguniform[0] > 0:
-            raise ValueError("loguniform begins above 0")
+            raise ValueError(f"{name} = {list(self.loguniform)}; low must be above 0")
         return self
 
 
