@@ -181,7 +181,8 @@ def main() -> None:
         _exit(str(error), EXIT_WRONG_INPUT)
     except TaskError as error:
         first, _, trace = str(error).partition("\n")
-        print(trace, file=sys.stderr)
+        if trace:
+            print(trace, file=sys.stderr)
         _exit(first, EXIT_FAILED)
     except MetatrainError as error:
         _exit(str(error), EXIT_FAILED)

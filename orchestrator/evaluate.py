@@ -15,7 +15,7 @@ from workers.scores import METRICS, sign_of
 from workers.settings.algorithms import Differentiated
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import ENVIRONMENTS
-from workers.tasks.environments import EnvironmentFamily, has_environments
+from workers.tasks.environments import has_environments
 from workers.tasks.family import TaskFamily
 
 Score = dict[str, float]
@@ -165,15 +165,15 @@ def protocol(
         "interval": "95 %: 1.96 standard errors over tasks",
     }
     if has_environments(family):
-        table |= _of_policies(config, family)
+        table |= _of_policies(config)
     return {name: value for name, value in table.items() if value is not None}
 
 
-def _of_policies(config: MetaConfig, family: EnvironmentFamily) -> dict[str, Any]:
+def _of_policies(config: MetaConfig) -> dict[str, Any]:
     """What belongs to returns; shots and queries are episodes."""
-    evaluation, task = config.evaluation, config.task
+    task = config.task
     assert isinstance(task, EnvironmentTask)
-    table: dict[str, Any] = {
+    return {
         "horizon": task.horizon,
         "returns": "mean over episodes, not discounted, on fresh episodes after each inner step",
         "later_lr": _later_lr(config),
@@ -186,9 +186,16 @@ def _of_policies(config: MetaConfig, family: EnvironmentFamily) -> dict[str, Any
         if task.normalize
         else "as they are",
     }
+
+
+def of_the_oracle(config: MetaConfig, family: TaskFamily) -> dict[str, float]:
+    """{"oracle_return"} of who knows each test task; nothing where nobody can say."""
+    if not has_environments(family):
+        return {}
+    evaluation, task = config.evaluation, config.task
     draw = Draw(evaluation.seed, "test", 0)
     best = family.oracle(family.sample(draw, 0, evaluation.tasks, task.shots, task.queries))
-    return table if best is None else {**table, "oracle_return": float(np.mean(best))}
+    return {} if best is None else {"oracle_return": float(np.mean(best))}
 
 
 def _inner_optimizer(config: MetaConfig) -> str:

@@ -1,6 +1,5 @@
 """A run's policy, adapted to an environment of one's own."""
 
-import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from numpy.typing import NDArray
 from orchestrator.adapting import change, check_model_file
 from orchestrator.artefact import Artefact
 from orchestrator.evaluate import recipe_at
-from workers.errors import MetatrainError, TaskError
+from workers.culprits import raised
+from workers.errors import MetatrainError
 from workers.protocol import Recipe
 from workers.scores import ACTING
 from workers.settings.worker import WorkerSettings
@@ -53,10 +53,7 @@ class Policy:
         except (ValueError, MetatrainError):
             raise
         except Exception as error:  # whatever an environment raises
-            trace = traceback.format_exc()
-            raise TaskError(
-                f"the environment raised {type(error).__name__}: {error}\n{trace}"
-            ) from error
+            raise raised("the environment raised ", error) from error
         self.returns: NDArray[np.float64] = self._own.returns
 
     def act(self, observation: Any, rng: np.random.Generator | None = None) -> Any:

@@ -1,6 +1,8 @@
 """What a run looks like in a terminal: a progress bar, or plain lines where there is none."""
 
 import time
+from collections import deque
+from statistics import fmean
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,16 +16,21 @@ from workers.scores import OWN, called, is_share
 
 _REDRAW_S = 0.1
 _LINE_S = 10.0
-_SMOOTHING = 0.98
+# Shown is the mean over a hundredth of the steps, but no more than so many.
+_SHARE = 100
+_MOST = 50
 
 
 class ProgressView:
-    """Consumes the steps of a run: step, loss before and after, accuracy, tasks/s, time left."""
+    """Consumes the steps of a run: step, loss before and after, accuracy, tasks/s, time left.
+
+    Numbers are means over the last few steps of a long run, and say over how many.
+    """
 
     def __init__(self, console: Console, first_step: int, num_steps: int):
         self._console, self._num_steps = console, num_steps
         self._first_step = first_step
-        self._smooth: dict[str, float] = {}
+        self._last = deque[dict[str, float]](maxlen=min(max(num_steps // _SHARE, 1), _MOST))
         self._shown = time.monotonic()
         self._skipped = self._told = 0
         self._bar = Progress(
@@ -55,10 +62,8 @@ class ProgressView:
         """Take a step in; draw at most ten times a second (a line every ten seconds)."""
         report = progress.report
         if report.step == self._first_step + 2:
-            self._smooth.pop("seconds")  # the first step compiles
-        for name, value in [*report.metrics.items(), ("seconds", report.seconds)]:
-            old = self._smooth.get(name, value)
-            self._smooth[name] = _SMOOTHING * old + (1 - _SMOOTHING) * value
+            del self._last[-1]["seconds"]  # the first step compiles
+        self._last.append({**report.metrics, "seconds": report.seconds})
         if report.skipped_tasks:
             self._tell_skipped(report.step, report.skipped_tasks)
         if progress.validation:
@@ -77,7 +82,7 @@ class ProgressView:
                 self._bar.refresh()
         elif last or now - self._shown > _LINE_S:
             self._shown = now
-            left = (self._num_steps - report.step) * self._smooth["seconds"]
+            left = (self._num_steps - report.step) * self._means()["seconds"]
             self._console.print(
                 f"step {report.step}/{self._num_steps}  {self._line(report.tasks)}  "
                 f"{left:.0f} s left",
@@ -95,14 +100,20 @@ class ProgressView:
             )
 
     def _line(self, tasks: int) -> str:
-        smooth = self._smooth
+        means, count = self._means(), len(self._last)
         own = "".join(
-            f"  {name.replace('_', ' ')} {smooth[name]:.3f}" for name in OWN if name in smooth
+            f"  {name.replace('_', ' ')} {means[name]:.3f}" for name in OWN if name in means
         )
         return (
-            f"loss {smooth['loss_before']:.3f} → {smooth['loss_after']:.3f}{own}  "
-            f"{per_second(tasks, smooth['seconds'])} tasks/s"
+            f"loss {means['loss_before']:.3f} → {means['loss_after']:.3f}{own}"
+            f"{f' (mean of {count} steps)' if count > 1 else ''}  "
+            f"{per_second(tasks, means['seconds'])} tasks/s"
         )
+
+    def _means(self) -> dict[str, float]:
+        """By name, over those of the last steps that have it."""
+        names = {name: None for step in self._last for name in step}
+        return {name: fmean(step[name] for step in self._last if name in step) for name in names}
 
 
 def per_second(count: float, seconds: float) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator import checkpoint
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explaining
 from orchestrator.config import MetaConfig, to_toml
-from orchestrator.evaluate import evaluate, protocol, recipe_at, validate
+from orchestrator.evaluate import evaluate, of_the_oracle, protocol, recipe_at, validate
 from orchestrator.history import History, opening
 from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
@@ -279,7 +279,7 @@ def evaluate_best(
     recipe = recipe_at(config, validation["inner_lr"])
     scores = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
     return Result(
-        protocol=_protocol(config, launch, validation),
+        protocol=_protocol(config, launch, validation) | of_the_oracle(config, launch.family),
         per_step=scores,
         theta_sha256=sha256(state.theta),
         checkpoint=name,

@@ -11,7 +11,9 @@ from orchestrator import config as configuration
 from orchestrator.metrics_log import read_metrics
 from orchestrator.sweep.settings import read_sweep, shipped_sweeps
 from orchestrator.sweep.space import check_space
+from workers.protocol import Draw
 from workers.settings.models import KerasModel
+from workers.tasks.registry import make_family
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -55,12 +57,12 @@ def test_a_key_in_a_command_exists():
     for name in configuration.presets():
         config, _ = configuration.load(name, NEEDED.get(name, []))
         known |= set(configuration.flatten(config.model_dump()))
-    known |= {f"model.{name}" for name in KerasModel.model_fields}
+    known |= {f"model.{name}" for name in KerasModel.model_fields} | {"task.vary"}
     keys = re.findall(r"--set '?([a-z_.]+)=", README)
     assert keys
     for key in keys:
         # `metatrain data FILE` takes the keys of [task] without their section.
-        key = re.sub(r"^(model\.arguments)\..*", r"\1", key)
+        key = re.sub(r"^(model\.arguments|task\.vary)\..*", r"\1", key)
         assert key in known or f"task.{key}" in known, key
 
 
@@ -149,6 +151,16 @@ def test_the_sweep_of_the_readme_is_one(tmp_path):
     check_space(sweep, table)
     kinds = {dimension.kind for dimension in sweep.space.values()}
     assert kinds == {"choice", "loguniform", "randint", "quniform"}
+
+
+def test_the_environment_of_the_readme_has_a_family_of_tasks(tmp_path):
+    (tmp_path / "my_env.py").write_text(block("environment example", "python"))
+    (tmp_path / "boat.toml").write_text(block("policy example", "toml"))
+    folder = f"task.folder={tmp_path}"
+    config, _ = configuration.load(str(tmp_path / "boat.toml"), [folder])
+    family = make_family(config.task)
+    assert (family.loss, family.input_shape) == ("gaussian_policy", (2,))
+    assert family.sample(Draw(0, "train", 0), 0, 3, 10, 10)["varied/wind"].shape == (3,)
 
 
 def test_the_sweeps_that_the_readme_names_are_the_shipped_ones():

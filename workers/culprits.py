@@ -93,10 +93,18 @@ def blame(
     last = culprit.hi - 1
     tasks = f"task {last}" if culprit.lo == last else f"tasks {culprit.lo} to {last} together"
     specs = ", ".join(f"{name} {_short(values)}" for name, values in culprit.specs.items())
-    return TaskError(
-        f"step {culprit.step}, {tasks}: {type(error).__name__}: {_gist(error)} (spec: {specs}; "
-        f"seed: {seed}; kind: {culprit.kind})\n{_trace(error)}"
+    where = f"step {culprit.step}, {tasks}" if culprit.kind == "train" else f"held-out {tasks}"
+    return raised(
+        f"{where}: ",
+        error,
+        f" (spec: {specs}; seed: {seed}; kind: {culprit.kind})",
     )
+
+
+def raised(before: str, error: Exception, after: str = "") -> TaskError:
+    """A line that says what a user's code raised, and below it where in that code, if anywhere."""
+    line = f"{before}{type(error).__name__}: {_gist(error)}{after}"
+    return TaskError("\n".join([line, *_trace(error)]))
 
 
 def _gist(error: Exception) -> str:
@@ -107,8 +115,8 @@ def _gist(error: Exception) -> str:
     return lines[0].strip()
 
 
-def _trace(error: Exception) -> str:
-    """The traceback without blank lines and without the frames inside of installed packages."""
+def _trace(error: Exception) -> list[str]:
+    """The traceback without blank lines and frames inside of installed packages; or nothing."""
     kept, theirs = [], False
     for line in "".join(traceback.format_exception(error, chain=False)).splitlines():
         if line.startswith('  File "'):
@@ -117,7 +125,7 @@ def _trace(error: Exception) -> str:
             theirs = False
         if line.strip() and not theirs:
             kept.append(line)
-    return "\n".join(kept)
+    return kept if any(line.startswith('  File "') for line in kept) else []
 
 
 def _short(values: Array) -> str:

@@ -132,8 +132,8 @@ def test_a_policy_acts_by_what_is_likeliest_or_by_chance():
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-    for wrong in ([0.1], [0.1, float("nan")]):
-        with pytest.raises(ValueError, match="the policy sees finite numbers of shape"):
+    for wrong, told in (([0.1], r"shape \[1\]; .* sees \[2\]"), ([0.1, np.nan], "has nan in it")):
+        with pytest.raises(ValueError, match=told):
             policy.act(wrong)
 
 
@@ -244,13 +244,26 @@ def test_an_environment_that_raises_is_told_with_its_traceback():
         def step(self, action):
             raise RuntimeError("the motor is hot")
 
-    with pytest.raises(TaskError, match="raised RuntimeError: the motor is hot"):
+    with pytest.raises(TaskError, match="raised RuntimeError: the motor is hot\n") as caught:
         learner_of(gym(*SWITCH)).adapt_to(Hot)
+    assert "test_adapt_to_environment.py" in str(caught.value)
 
 
-def test_an_inner_loop_that_diverges_is_told():
-    with pytest.raises(NonFiniteError, match="not finite after 2 inner steps"):
-        learner_of(navigation()).adapt_to("navigation", GOAL, inner_lr=1e38, inner_steps=3)
+def test_what_gymnasiums_own_environment_raises_is_told():
+    config = gym("task.environment=Pendulum-v1", "task.vary={}")
+    with pytest.raises(TaskError, match="raised TypeError: unsupported operand"):
+        learner_of(config).adapt_to("Pendulum-v1", {"g": "abc"})
+
+
+@pytest.mark.parametrize(
+    ("inner_lr", "inner_steps", "told"),
+    [(1e38, 3, "after 1 inner step from rate 1e\\+38"), (1e30, 1, "after 1 inner step from")],
+)
+def test_an_inner_loop_that_diverges_is_told(inner_lr, inner_steps, told):
+    """Also by what it does after the last step."""
+    learner = learner_of(navigation())
+    with pytest.raises(NonFiniteError, match=told):
+        learner.adapt_to("navigation", GOAL, inner_lr=inner_lr, inner_steps=inner_steps)
 
 
 def test_a_policy_is_given_no_examples_and_a_made_environment_no_arguments():

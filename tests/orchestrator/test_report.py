@@ -1,5 +1,6 @@
 import io
 
+import pytest
 from rich.console import Console
 
 from orchestrator.loop import StepReport
@@ -16,14 +17,27 @@ def lines(*progress, num_steps=3):
     return text.getvalue().splitlines()
 
 
-def step(number, skipped=0, **rest):
-    losses = {"loss_before": 2.0, "loss_after": 1.0}
+def step(number, skipped=0, loss=1.0, **rest):
+    losses = {"loss_before": 2.0, "loss_after": loss}
     return Progress(StepReport(number, losses, 4, skipped, seconds=0.5), **rest)
 
 
 def test_the_last_step_is_shown_with_losses_and_speed():
     *_, last = lines(step(1), step(2), step(3))
     assert last.startswith("step 3/3  loss 2.000 → 1.000  8 tasks/s")
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "told"),
+    [
+        (199, "2.000 → 199.000  "),
+        (200, "2.000 → 199.500 (mean of 2 steps)  "),
+        (9000, "2.000 → 8975.500 (mean of 50 steps)  "),
+    ],
+)
+def test_losses_of_a_long_run_are_means_over_its_last_steps(num_steps, told):
+    *_, last = lines(*(step(n + 1, loss=n + 1.0) for n in range(num_steps)), num_steps=num_steps)
+    assert f"loss {told}" in last
 
 
 def test_speeds_below_one_are_told_too():

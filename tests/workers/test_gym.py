@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -324,6 +325,14 @@ def tired(self, action):
     return seen, reward, self.left < 0, False, {}
 
 
+def worn(self, action):
+    """Rewards by chance after many steps."""
+    import small_gym
+
+    seen, reward, *rest = small_gym.Slope.step(self, action)
+    return seen, reward if len(self.pushed) < 110 else np.random.random(), *rest
+
+
 def reset_with(change):
     import small_gym
 
@@ -354,11 +363,33 @@ def reset_with(change):
             {"left": 5, "step": tired},
             "plays another episode the second time",
         ),
+        (
+            {"step": worn},
+            "plays another episode the second time",
+        ),
     ],
 )
 def test_an_environment_that_breaks_its_interface_is_refused(monkeypatch, parts, error):
     with pytest.raises(ValueError, match=error):
         GymFamily(task_of(added(monkeypatch, breaking(**parts))))
+
+
+def test_an_observation_that_changes_its_shape_later_is_named(monkeypatch):
+    shown = 2
+    environment = breaking(step=step_with(lambda found: (found[0][:shown], *found[1:])))
+    family = GymFamily(task_of(added(monkeypatch, environment)))
+    specs = family.sample(Draw(0, "train", 0), 0, 1, 1, 1)
+    episodes = family.environments(specs, 1, [np.random.default_rng(0)])
+    episodes.reset()
+    shown = 1
+    with pytest.raises(ValueError, match=r"step shows an observation of shape \[1\], not \[2\]"):
+        episodes.step(np.zeros((1, 1, 1), np.float32))
+
+
+def test_pictures_have_no_linear_baseline(monkeypatch):
+    environment = breaking(observation_space=gymnasium.spaces.Box(0, 1, (50, 50)))
+    with pytest.raises(ValueError, match=r"there are 2500, \[50, 50\]; 1000 are allowed"):
+        GymFamily(task_of(added(monkeypatch, environment)))
 
 
 @pytest.mark.parametrize(

@@ -78,11 +78,12 @@ class AdaptedPolicy:
 
     def _chosen(self, observation: Any, rng: np.random.Generator | None) -> NDArray[np.float32]:
         seen, shape = np.asarray(observation, np.float32), self._family.input_shape
-        if seen.shape != shape or not np.isfinite(seen).all():
+        if seen.shape != shape:
             raise ValueError(
-                f"an observation of shape {list(seen.shape)}; the policy sees finite numbers of "
-                f"shape {list(shape)}"
+                f"an observation of shape {list(seen.shape)}; the policy sees {list(shape)}"
             )
+        if not np.isfinite(seen).all():
+            raise ValueError(f"an observation has {seen[~np.isfinite(seen)][0]} in it; mend it")
         state = self._model.start([], tf.zeros(2, tf.int32))
         given = tf.constant(self.view(seen[None]))
         outputs, _ = self._model.apply(self._theta, state, given, training=False)

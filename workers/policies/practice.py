@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from workers.errors import NonFiniteError
 from workers.inner import Learner
@@ -103,6 +104,7 @@ class Practice:
             number = recipe.queries or task.queries
             after = self._roll_out(learner, view, block.specs, step, _QUERY, number)
             lost |= after.diverged
+            self._check(block, lost, step)
             record = _RECORDS[block.kind](after)
             record[lost] = np.nan
             records.append(record)
@@ -114,11 +116,21 @@ class Practice:
                 learner = self._policies.step(constants, learner, support, step, rate)
                 learner, at_once = without_lost(learner)
                 lost |= at_once | episodes.diverged
-                if block.kind == "adapt" and lost.any():
-                    raise _diverged(step, rate)
+                self._check(block, lost, step + 1)
         name = "outputs" if block.kind == "predict" else "return"
         found = {name: np.stack(records, axis=1)}
         return found if block.kind != "adapt" else {**found, **self._policies.hand_over(learner)}
+
+    @staticmethod
+    def _check(block: Block, lost: NDArray[np.bool_], inner_steps: int) -> None:
+        """Whoever adapts to an environment of their own is told; an evaluation has gaps."""
+        assert block.recipe is not None
+        if block.kind == "adapt" and lost.any():
+            raise NonFiniteError(
+                f"the policy is not finite after {inner_steps} inner "
+                f"step{'s' * (inner_steps != 1)} from rate {block.recipe.inner_lr:g}; lower "
+                "--inner-lr, or look for outlandish rewards"
+            )
 
     def _begin(self, constants: Constants, block: Block) -> tuple[Learner, View]:
         """What the tasks start from, with a task axis in front, and how they are seen."""
@@ -157,13 +169,6 @@ def _observed(episodes: Rollout) -> Array:
     taken = episodes.taken.reshape(*episodes.taken.shape, *[1] * axes)
     observed: Array = np.where(taken == 1, episodes.observations, np.float32(np.nan))
     return observed
-
-
-def _diverged(step: int, rate: float) -> NonFiniteError:
-    return NonFiniteError(
-        f"the policy is not finite after {step + 1} inner steps, the last of rate {rate:g}; lower "
-        "--inner-lr, or look for outlandish rewards"
-    )
 
 
 #: What is kept of the episodes after each inner step, by the kind of block.

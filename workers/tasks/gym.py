@@ -1,5 +1,6 @@
 """Environments of gymnasium, or of the user's own with its interface, whose physics vary."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ from workers.tasks.spaces import look_at_actions, look_at_observations
 from workers.tasks.words import Words
 
 _PREFIX = "varied/"
+# Of a linear baseline: 32 MB for each task of a block.
+_MOST_SEEN = 1000
 
 
 class GymFamily:
@@ -48,6 +51,7 @@ class GymFamily:
         self._make = maker_of(source)
         first = make_first(source, self._make, settings.arguments)
         self.input_shape = look_at_observations(settings.environment, first.observation_space)
+        _check_baseline(settings.baseline, self.input_shape)
         self._actions = look_at_actions(settings.environment, first.action_space)
         self.loss: LossName = self._actions.loss
         self.num_outputs = self._actions.num_outputs
@@ -75,7 +79,7 @@ class GymFamily:
         for name in self._attributes:
             said = f"task.vary.{name}"
             check_attribute(said, settings.environment, first, name, values[name])
-        check_episodes(source, first, self._actions, self.input_shape)
+        check_episodes(source, first, self._actions, self.input_shape, self.horizon)
         return first
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
@@ -159,6 +163,16 @@ class GymFamily:
 
     def _with_attributes(self, environment: Any, values: Mapping[str, float]) -> Any:
         return set_attributes(environment, {name: values[name] for name in self._attributes})
+
+
+def _check_baseline(baseline: str, shape: Sequence[int]) -> None:
+    """The linear one solves for twice as many weights as an observation has numbers."""
+    if baseline == "linear" and math.prod(shape) > _MOST_SEEN:
+        raise ValueError(
+            f"task.baseline = 'linear' is fitted to all numbers of an observation, and there are "
+            f"{math.prod(shape)}, {list(shape)}; {_MOST_SEEN} are allowed; use task.baseline = "
+            "'none', or an environment that shows less"
+        )
 
 
 def vary(settings: Varied, unit: Array) -> Array:

@@ -6,18 +6,18 @@ import numpy as np
 
 from workers.tasks.spaces import Actions
 
-_STEPS = 20
-
 
 def check_episodes(
-    said: object, environment: Any, actions: Actions, input_shape: tuple[int, ...]
+    said: object, environment: Any, actions: Actions, input_shape: tuple[int, ...], horizon: int
 ) -> None:
-    """Play a short episode, another, and the first again.
+    """Play an episode of at most `horizon` steps, another, and the first again.
 
     Raises:
       ValueError: it gives what it must not, or the first and the last differ.
     """
-    first, _, again = (_play(said, environment, actions, input_shape, seed) for seed in (0, 1, 0))
+    first, _, again = (
+        _play(said, environment, actions, input_shape, horizon, seed) for seed in (0, 1, 0)
+    )
     alike = (np.array_equal(a, b, equal_nan=True) for a, b in zip(first, again, strict=False))
     if len(first) != len(again) or not all(alike):
         raise ValueError(
@@ -28,7 +28,12 @@ def check_episodes(
 
 
 def _play(
-    said: object, environment: Any, actions: Actions, input_shape: tuple[int, ...], seed: int
+    said: object,
+    environment: Any,
+    actions: Actions,
+    input_shape: tuple[int, ...],
+    horizon: int,
+    seed: int,
 ) -> list[Any]:
     """What is seen and rewarded, in order."""
     draw = np.random.default_rng(seed)
@@ -36,7 +41,7 @@ def _play(
     if not isinstance(began, tuple) or len(began) != 2:
         raise ValueError(f"{said}: reset gives {_told(began)}, not (observation, info)")
     found = [_seen(said, "reset", began[0], input_shape)]
-    for _ in range(_STEPS):
+    for _ in range(horizon):
         (action,) = actions.given(actions.random(draw, (1,)))
         moved = _call(said, "step(action)", lambda action=action: environment.step(action))
         if not isinstance(moved, tuple) or len(moved) != 5:

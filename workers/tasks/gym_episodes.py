@@ -35,13 +35,7 @@ class GymEpisodes:
         """Seed and reset all."""
         self._over[:] = False
         for number, seed in enumerate(self._seeds):
-            seen = self._environments[number].reset(seed=seed)[0]
-            if np.shape(seen) != self._seen.shape[1:]:
-                raise ValueError(
-                    f"reset shows an observation of shape {list(np.shape(seen))}, not "
-                    f"{list(self._seen.shape[1:])}; mend the environment"
-                )
-            self._seen[number] = seen
+            self._look("reset", number, self._environments[number].reset(seed=seed)[0])
         return self._side_by_side(self._seen)
 
     def step(self, actions: Array) -> Moved:
@@ -53,7 +47,7 @@ class GymEpisodes:
             if over:
                 continue
             seen, reward, terminated, truncated, _ = self._environments[number].step(given[number])
-            self._seen[number] = seen
+            self._look("step", number, seen)
             rewards[number] = reward if np.isscalar(reward) else as_number(reward)
             if terminated or truncated:
                 self._over[number] = True
@@ -68,6 +62,14 @@ class GymEpisodes:
         if self._disposable:
             for each in self._environments:
                 each.close()
+
+    def _look(self, where: str, number: int, seen: Any) -> None:
+        if np.shape(seen) != self._seen.shape[1:]:
+            raise ValueError(
+                f"{where} shows an observation of shape {list(np.shape(seen))}, not "
+                f"{list(self._seen.shape[1:])}; mend the environment"
+            )
+        self._seen[number] = seen
 
     def _side_by_side(self, values: Array) -> Array:
         """A copy, [tasks, episodes, ...]."""

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from small_configs import SINUSOID
+from small_configs import NAVIGATION, SINUSOID
 from whole_sweeps import theta_of, undisturbed_theta
 
 from orchestrator.storage import Storage
@@ -68,6 +68,16 @@ def test_a_trial_cannot_see_the_test_tasks(trial):
     run.advance()
     with pytest.raises(AssertionError, match="must not see the test tasks"):
         run._run.test()
+
+
+def test_a_trial_of_a_policy_needs_no_test_tasks_for_an_oracle(tmp_path):
+    run = Trial(NAVIGATION, {RATE: 0.02}, str(tmp_path / "trials/a"), None)
+    try:
+        reports = [run.advance() for _ in range(2)]
+    finally:
+        run.close()
+    assert [report["done"] for report in reports] == [False, True]
+    assert reports[-1]["return"] < 0
 
 
 def test_what_a_trial_hands_over_is_where_another_goes_on(trial, tmp_path):
