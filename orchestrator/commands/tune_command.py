@@ -86,7 +86,13 @@ def _objective(sweep: SweepSettings, family: TaskFamily) -> tuple[str, str]:
         raise ValueError(
             f"metric = '{metric}' is not measured on these tasks; there are {', '.join(known)}"
         )
-    return metric, sweep.mode or ("max" if sign_of(metric) > 0 else "min")
+    mode = "max" if sign_of(metric) > 0 else "min"
+    if sweep.mode not in (None, mode):
+        raise ValueError(
+            f"mode = '{sweep.mode}' would look for the worst {metric}, of which "
+            f"{'more' if mode == 'max' else 'less'} is better; use '{mode}', or unset it"
+        )
+    return metric, mode
 
 
 def _search(

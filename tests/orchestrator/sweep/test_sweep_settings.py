@@ -1,6 +1,7 @@
 import pytest
 from small_sweeps import BASE, SPACE, read_text, sweep_of
 
+from orchestrator.commands.tune_command import execute
 from orchestrator.config import PRESETS, load
 from orchestrator.sweep.settings import read_sweep, shipped_sweeps
 from orchestrator.sweep.space import check_space
@@ -257,3 +258,17 @@ def test_a_sweep_is_no_run(tmp_path):
     (tmp_path / "t.toml").write_text('base = "s.toml"\n' + SPACE)
     with pytest.raises(ValueError, match=r"s\.toml is a sweep, not a run"):
         read_sweep(str(tmp_path / "t.toml"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ('metric = "accuracy"', "is not measured on these tasks; there are loss"),
+        ('mode = "max"', "would look for the worst loss, of which less is better; use 'min'"),
+    ],
+)
+def test_what_cannot_be_looked_for_is_refused_before_anything_is_there(tmp_path, wanted, told):
+    file = tmp_path / "sweep.toml"
+    file.write_text(f"{wanted}\n{BASE}\n{SPACE}")
+    assert told in refusal(execute, str(file), [], str(tmp_path / "out"), False, False)
+    assert not (tmp_path / "out").exists()
