@@ -46,6 +46,13 @@ def adapt(
         int | None,
         typer.Option(metavar="N", help="To learn from at each inner step. Default: as evaluated."),
     ] = None,
+    judged_by: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Fresh episodes before and after each inner step. Default: as evaluated.",
+        ),
+    ] = None,
     generate: Annotated[
         int | None,
         typer.Option(
@@ -119,6 +126,7 @@ def adapt(
             env=env,
             env_args=tuple(env_arg or ()),
             episodes=episodes,
+            judged_by=judged_by,
             seed=seed,
             inner_steps=inner_steps,
             inner_lr=inner_lr,

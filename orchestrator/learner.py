@@ -168,6 +168,7 @@ class Learner:
         arguments: Mapping[str, Any] = MappingProxyType({}),
         *,
         episodes: int | None = None,
+        judged_by: int | None = None,
         inner_steps: int | None = None,
         inner_lr: float | None = None,
         seed: int = 0,
@@ -181,6 +182,7 @@ class Learner:
           arguments: attributes of the environment, or arguments of its constructor; of navigation
             {"goal": (x, y)}.
           episodes: to learn from at each inner step, >= 1; None: as in the run's evaluation.
+          judged_by: fresh ones before and after each inner step, >= 1; likewise.
           inner_steps, inner_lr: instead of those that validation chose; >= 0, > 0.
           seed: of all that happens in the episodes, 0 to 2^32 - 1.
         Raises:
@@ -190,7 +192,7 @@ class Learner:
         from orchestrator.own_environment import open_environment
         from orchestrator.policy import check_seed, recipe_of
 
-        recipe = recipe_of(self._artefact, inner_steps, inner_lr, episodes)
+        recipe = recipe_of(self._artefact, inner_steps, inner_lr, episodes, judged_by)
         family = open_environment(self._artefact, environment, arguments)
         return self.practise_in(family, recipe, check_seed(seed))
 

@@ -96,6 +96,7 @@ def recipe_of(
     inner_steps: int | None,
     inner_lr: float | None,
     episodes: int | None,
+    judged_by: int | None = None,
 ) -> Recipe:
     """How a policy adapts and is judged: as in evaluation, but for what is given.
 
@@ -107,8 +108,9 @@ def recipe_of(
             f"{source.origin} is of task.kind = {source.config.task.kind!r}, no policy: it has no "
             "use for an environment; give it examples (--support, --query)"
         )
-    if episodes is not None and (int(episodes) != episodes or episodes < 1):
-        raise ValueError(f"episodes = {episodes}; 1 or more is allowed")
+    for name, number in (("episodes", episodes), ("judged_by", judged_by)):
+        if number is not None and (int(number) != number or number < 1):
+            raise ValueError(f"{name} = {number}; 1 or more is allowed")
     chosen = change(source.recipe, inner_steps, inner_lr)
     usual = recipe_at(source.config, chosen.inner_lr)
     task = source.config.task
@@ -116,5 +118,5 @@ def recipe_of(
         usual,
         inner_steps=chosen.inner_steps,
         shots=episodes or usual.shots or task.shots,
-        queries=usual.queries or task.queries,
+        queries=judged_by or usual.queries or task.queries,
     )

@@ -49,6 +49,7 @@ class Request:
     env: str | None = None
     env_args: Sequence[str] = ()
     episodes: int | None = None
+    judged_by: int | None = None
     seed: int = 0
     inner_steps: int | None = None
     inner_lr: float | None = None
@@ -112,8 +113,10 @@ def execute(request: Request) -> None:
 def _check_examples(request: Request) -> None:
     if request.support is None:
         raise ValueError("there is nothing to adapt to; give --support FILE")
-    if request.env_args or request.episodes is not None:
-        raise ValueError("--env-arg and --episodes are of an environment; give --env ENV too")
+    if request.env_args or request.episodes is not None or request.judged_by is not None:
+        raise ValueError(
+            "--env-arg, --episodes and --judged-by are of an environment; give --env ENV too"
+        )
 
 
 def _read(request: Request, source: Artefact, reader: Reader) -> tuple[Examples, list[OwnTask]]:

@@ -25,7 +25,9 @@ def execute(request: Request, source: Artefact) -> None:
       NonFiniteError: the inner loop diverged. TaskError: the environment raised.
     """
     _check(request, source)
-    recipe = recipe_of(source, request.inner_steps, request.inner_lr, request.episodes)
+    recipe = recipe_of(
+        source, request.inner_steps, request.inner_lr, request.episodes, request.judged_by
+    )
     seed = check_seed(request.seed)
     file = None if request.save_model is None else check_model_file(request.save_model)
     environment = open_environment(source, request.env, parse_arguments(request.env_args))

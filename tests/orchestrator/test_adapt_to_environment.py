@@ -81,6 +81,12 @@ def test_attributes_and_arguments_of_the_constructor_are_set():
     assert {(each.friction, each.steepness) for each in acted} == {(0.7, 0.9)}
 
 
+def test_a_policy_is_judged_by_as_many_episodes_as_are_asked_for():
+    few = learner_of(gym()).adapt_to("small_gym:Slope", judged_by=2)
+    usual = learner_of(gym()).adapt_to("small_gym:Slope")
+    assert (few.returns.shape[1], usual.returns.shape[1]) == (2, 3)
+
+
 def test_an_environment_that_is_the_only_one_has_its_episodes_one_after_another():
     from small_gym import Slope
 
@@ -186,6 +192,7 @@ def test_an_exported_policy_adapts_as_its_run_does(tmp_path):
         ("--env small_gym:Slope --env-arg steepness", "--env-arg takes key=value"),
         ("--env small_gym:Slope --env-arg a=1 --env-arg a=2", "--env-arg a is given twice"),
         ("--env small_gym:Slope --episodes 0", "episodes = 0; 1 or more"),
+        ("--env small_gym:Slope --judged-by 0", "judged_by = 0; 1 or more"),
         ("--env small_gym:Slope --seed -1", "seed = -1; 0 to 2^32 - 1"),
         ("--env small_gym:Slope --save-model p.h5", "p.h5: a saved model's name ends in .keras"),
         ("--env small_gym:Slope --support a.csv", "--support: "),
@@ -220,7 +227,7 @@ def test_a_goal_is_two_numbers(capsys, monkeypatch, words, told):
     ("words", "told"),
     [
         ("--env CartPole-v1", "is of task.kind = 'sinusoid', no policy"),
-        ("--support a.csv --env-arg g=3", "--env-arg and --episodes are of an environment"),
+        ("--support a.csv --env-arg g=3", "--env-arg, --episodes and --judged-by are of an"),
         ("--query a.csv", "there is nothing to adapt to; give --support FILE"),
     ],
 )
