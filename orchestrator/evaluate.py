@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.pool import Pool
+from orchestrator.settings import OuterSettings
 from workers.errors import NonFiniteError
 from workers.protocol import Draw, Recipe, Weights
 from workers.scores import METRICS, sign_of
@@ -176,6 +177,7 @@ def _of_policies(config: MetaConfig) -> dict[str, Any]:
     return {
         "horizon": task.horizon,
         "returns": "mean over episodes, not discounted, on fresh episodes after each inner step",
+        "outer_update": _outer_update(config.outer),
         "later_lr": _later_lr(config),
         "later_lr_in_training": getattr(config.algorithm, "later_lr", None),
         "discount": task.discount,
@@ -186,6 +188,17 @@ def _of_policies(config: MetaConfig) -> dict[str, Any]:
         if task.normalize
         else "as they are",
     }
+
+
+def _outer_update(outer: OuterSettings) -> str:
+    if outer.optimizer == "trpo":
+        return f"trpo, a divergence of up to {outer.max_divergence:g} nats"
+    if outer.epochs == 1:
+        return outer.optimizer
+    told = f"{outer.optimizer}, {outer.epochs} epochs, ratios up to 1 ± {outer.clip_ratio:g}"
+    if outer.divergence_penalty:
+        told += f", a penalty of {outer.divergence_penalty:g} a nat"
+    return told
 
 
 def of_the_oracle(config: MetaConfig, family: TaskFamily) -> dict[str, float]:

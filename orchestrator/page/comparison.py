@@ -37,6 +37,14 @@ _OF_THE_METHOD = {
     "outer_steps",
     "seed",
     "hyperparameters",
+    # Of policies.
+    "outer_update",
+    "later_lr",
+    "later_lr_in_training",
+    "discount",
+    "gae_lambda",
+    "baseline",
+    "curvature",
 }
 # Other draws from the same tasks: the means still compare, if less sharply.
 _OF_THE_DRAW = {"test_tasks", "evaluation_seed"}

@@ -9,7 +9,7 @@ from small_configs import NAVIGATION, navigation, sinusoid
 from small_runs import in_process
 
 from orchestrator.config import load
-from orchestrator.evaluate import headline_metric, recipe_at, recipes
+from orchestrator.evaluate import headline_metric, protocol, recipe_at, recipes
 from orchestrator.examples.examples import Columns
 from orchestrator.examples.registry import READERS
 from orchestrator.metrics_log import read_metrics
@@ -20,6 +20,7 @@ from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
 from workers.protocol import Episode, Recipe
 from workers.tasks.given import given_task
+from workers.tasks.registry import make_family
 
 
 def run_in(folder, config, num_steps=None, resume=False):
@@ -74,6 +75,25 @@ def test_the_protocol_says_what_belongs_to_returns(finished):
     assert (told["discount"], told["gae_lambda"], told["curvature"]) == (0.99, 1.0, "dice")
     best = max(row["return"] for row in result.per_step)
     assert best < told["oracle_return"] < 0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ([], "adam"),
+        (["outer.optimizer=trpo"], "trpo, a divergence of up to 0.01 nats"),
+        (["outer.epochs=5"], "adam, 5 epochs, ratios up to 1 ± 0.2"),
+        (
+            ["outer.epochs=5", "outer.divergence_penalty=0.0005"],
+            "adam, 5 epochs, ratios up to 1 ± 0.2, a penalty of 0.0005 a nat",
+        ),
+    ],
+)
+def test_the_protocol_says_how_the_outer_update_is_done(overrides, told):
+    config = navigation(*overrides)
+    chosen = {"inner_steps": 1, "inner_lr": 0.1, "candidates": []}
+    found = protocol(config, make_family(config.task), chosen, [], False)
+    assert found["outer_update"] == told
 
 
 def test_who_knows_the_tasks_has_a_row_beside_the_policy(finished, capsys):

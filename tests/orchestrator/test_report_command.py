@@ -104,6 +104,15 @@ def test_what_differs_is_found_and_nothing_else(runs):
     assert config_differences({"a": a, "same": a}) == {}
 
 
+def test_how_policies_learn_is_of_the_method(runs):
+    a, other = read(runs, "a", "a")
+    a.result.protocol.update(curvature="dice", outer_update="adam")
+    other.result.protocol.update(curvature="per_step", outer_update="trpo")
+    differences = protocol_differences({"a": a, "b": other})
+    assert differences["test"] == {}
+    assert set(differences["method"]) == {"curvature", "outer update"}
+
+
 def test_what_a_new_family_says_of_its_tasks_must_be_equal(runs):
     a, other = read(runs, "a", "a")
     other.result.protocol["pond"] = "deep"
