@@ -109,7 +109,7 @@ def bare_stepping(config: Any, family: Any) -> Callable[[Any], Any]:
     """
     from workers.protocol import Draw
 
-    num_tasks, num_episodes = config.workers.block_size, config.task.shots
+    num_tasks, num_episodes = config.workers.block_size, config.task.queries
     specs = family.sample(Draw(0, "test", 0), 0, num_tasks, 0, 0)
     generators = [np.random.default_rng(task) for task in range(num_tasks)]
     environments = family.environments(specs, num_episodes, generators)

@@ -10,11 +10,12 @@ import numpy as np
 
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig, to_toml
-from orchestrator.evaluate import headline_metric, metric_names, protocol
+from orchestrator.evaluate import headline_metric, metric_names
 from orchestrator.history import History, Opening
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.pictures.render import draw
 from orchestrator.pool import Incidents
+from orchestrator.protocol import protocol
 from orchestrator.storage import Storage
 from workers.protocol import Episode, Place, Recipe
 from workers.tasks.family import TaskFamily

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from orchestrator.artefact import Artefact
-from orchestrator.evaluate import BY_BATCH
+from orchestrator.protocol import BY_BATCH
 from workers.errors import NonFiniteError
 from workers.protocol import Array, Recipe
 from workers.scores import ACTING

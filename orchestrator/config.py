@@ -8,7 +8,7 @@ import copy
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -113,8 +113,9 @@ class MetaConfig(WorkerSettings):
             )
         if outer.divergence_penalty and outer.epochs == 1:
             raise ValueError(
-                f"outer.divergence_penalty = {outer.divergence_penalty:g} is for several updates "
-                "from the same episodes; use outer.epochs = 5 or so, or unset it"
+                f"outer.divergence_penalty = {outer.divergence_penalty:g} is for policies that "
+                "learn from the same episodes several times (outer.epochs above 1, not trpo); "
+                "unset it"
             )
         if outer.optimizer == "trpo":
             self._check_trust_region()
@@ -167,14 +168,7 @@ def load(
         table = copy.deepcopy(dict(source))
     if not isinstance(overrides, Mapping):
         overrides = dict(map(parse_override, overrides))
-    notes: list[str] = []
-    pairs = kinds_first(overrides)
-    sections = {key.rpartition(".")[0] for key, _ in pairs}
-    afresh = {section for section in sections if fnmatch(section, _OF_ONE_KEY)}
-    for section in sorted(afresh | (_OWN_KEYS & set(overrides))):
-        set_key(table, section, {})
-    for key, value in pairs:
-        notes += set_key(table, key, value)
+    notes = merge(table, overrides)
     return validate(table), notes
 
 
@@ -253,9 +247,27 @@ def _kind_first(table: Table) -> Table:
     }
 
 
-def kinds_first(overrides: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Dotted names and values; a section's new kind comes before what goes to the new section."""
-    return sorted(flatten(overrides).items(), key=lambda pair: not pair[0].endswith(".kind"))
+def merge(table: Table, overrides: Mapping[str, Any]) -> list[str]:
+    """Write dotted names or tables into `table`; notes for the user, as of `set_key`."""
+    flat = flatten(overrides)
+    kinds = {key: value for key, value in flat.items() if key.endswith(".kind")}
+    notes = [note for key, value in kinds.items() for note in set_key(table, key, value)]
+    changed = {key.rpartition(".")[0] for key in flat}
+    whole = _OWN_KEYS & set(_tables(overrides))
+    for section in sorted({key for key in changed if fnmatch(key, _OF_ONE_KEY)} | whole):
+        set_key(table, section, {})
+    for key, value in flat.items():
+        if key not in kinds:
+            notes += set_key(table, key, value)
+    return notes
+
+
+def _tables(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted names of all tables in it."""
+    for key, value in overrides.items():
+        if isinstance(value, Mapping):
+            yield f"{prefix}{key}"
+            yield from _tables(value, f"{prefix}{key}.")
 
 
 def set_key(table: Table, key: str, value: Any) -> list[str]:

@@ -276,8 +276,8 @@ def _check_same(reference: dict[str, Any], fingerprint: dict[str, Any]) -> None:
         raise FingerprintError(
             f"the run would not go on with the same bits here: {'; '.join(wrong)} (model: the file "
             "that model.source names, and its frozen weights; data: the files of task.path, or the "
-            "module of task.environment); resume where they are equal, or "
-            "give --allow-changes"
+            "module of task.environment and the versions of gymnasium and MuJoCo); resume where "
+            "they are equal, or give --allow-changes"
         )
 
 

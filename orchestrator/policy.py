@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from orchestrator.adapting import change, check_model_file
 from orchestrator.artefact import Artefact
 from orchestrator.evaluate import recipe_at
-from workers.culprits import raised
+from workers.culprits import task_error
 from workers.errors import MetatrainError
 from workers.protocol import Recipe
 from workers.scores import ACTING
@@ -53,7 +53,7 @@ class Policy:
         except (ValueError, MetatrainError):
             raise
         except Exception as error:  # whatever an environment raises
-            raise raised("the environment raised ", error) from error
+            raise task_error("the environment raised ", error) from error
         self.returns: NDArray[np.float64] = self._own.returns
 
     def act(self, observation: Any, rng: np.random.Generator | None = None) -> Any:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from statistics import fmean
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,6 +31,7 @@ class ProgressView:
         self._console, self._num_steps = console, num_steps
         self._first_step = first_step
         self._last = deque[dict[str, float]](maxlen=min(max(num_steps // _SHARE, 1), _MOST))
+        self._seconds = deque[float](maxlen=_MOST)
         self._shown = time.monotonic()
         self._skipped = self._told = 0
         self._bar = Progress(
@@ -62,8 +63,9 @@ class ProgressView:
         """Take a step in; draw at most ten times a second (a line every ten seconds)."""
         report = progress.report
         if report.step == self._first_step + 2:
-            del self._last[-1]["seconds"]  # the first step compiles
-        self._last.append({**report.metrics, "seconds": report.seconds})
+            self._seconds.clear()  # the first step compiles
+        self._last.append(report.metrics)
+        self._seconds.append(report.seconds)
         if report.skipped_tasks:
             self._tell_skipped(report.step, report.skipped_tasks)
         if progress.validation:
@@ -82,7 +84,7 @@ class ProgressView:
                 self._bar.refresh()
         elif last or now - self._shown > _LINE_S:
             self._shown = now
-            left = (self._num_steps - report.step) * self._means()["seconds"]
+            left = (self._num_steps - report.step) * _mean(self._seconds)
             self._console.print(
                 f"step {report.step}/{self._num_steps}  {self._line(report.tasks)}  "
                 f"{left:.0f} s left",
@@ -107,13 +109,18 @@ class ProgressView:
         return (
             f"loss {means['loss_before']:.3f} → {means['loss_after']:.3f}{own}"
             f"{f' (mean of {count} steps)' if count > 1 else ''}  "
-            f"{per_second(tasks, means['seconds'])} tasks/s"
+            f"{per_second(tasks, _mean(self._seconds))} tasks/s"
         )
 
     def _means(self) -> dict[str, float]:
         """By name, over those of the last steps that have it."""
         names = {name: None for step in self._last for name in step}
-        return {name: fmean(step[name] for step in self._last if name in step) for name in names}
+        return {name: _mean([s[name] for s in self._last if name in s]) for name in names}
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of numbers that may be inf."""
+    return sum(values) / len(values)
 
 
 def per_second(count: float, seconds: float) -> str:

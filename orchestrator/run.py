@@ -12,12 +12,13 @@ from typing import Any
 from orchestrator import checkpoint
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explaining
 from orchestrator.config import MetaConfig, to_toml
-from orchestrator.evaluate import evaluate, of_the_oracle, protocol, recipe_at, validate
+from orchestrator.evaluate import evaluate, recipe_at, validate
 from orchestrator.history import History, opening
 from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer import OuterUpdate
+from orchestrator.protocol import of_the_oracle, protocol
 from orchestrator.ray_metrics import metrics_of
 from orchestrator.result import NAME as EVALUATION
 from orchestrator.result import Result

@@ -93,16 +93,20 @@ def blame(
     last = culprit.hi - 1
     tasks = f"task {last}" if culprit.lo == last else f"tasks {culprit.lo} to {last} together"
     specs = ", ".join(f"{name} {_short(values)}" for name, values in culprit.specs.items())
-    where = f"step {culprit.step}, {tasks}" if culprit.kind == "train" else f"held-out {tasks}"
-    return raised(
-        f"{where}: ",
+    where = {"train": f"step {culprit.step}, {tasks}", "evaluate": f"held-out {tasks}"}
+    return task_error(
+        f"{where.get(culprit.kind, tasks)}: ",
         error,
         f" (spec: {specs}; seed: {seed}; kind: {culprit.kind})",
     )
 
 
-def raised(before: str, error: Exception, after: str = "") -> TaskError:
-    """A line that says what a user's code raised, and below it where in that code, if anywhere."""
+def task_error(before: str, error: Exception, after: str = "") -> TaskError:
+    """What a user's code raised in a line, and below it the traceback without installed packages.
+
+    Args:
+      before, after: what stands in the line besides.
+    """
     line = f"{before}{type(error).__name__}: {_gist(error)}{after}"
     return TaskError("\n".join([line, *_trace(error)]))
 
@@ -116,7 +120,7 @@ def _gist(error: Exception) -> str:
 
 
 def _trace(error: Exception) -> list[str]:
-    """The traceback without blank lines and frames inside of installed packages; or nothing."""
+    """Its lines, without blank ones and frames inside of installed packages; or nothing."""
     kept, theirs = [], False
     for line in "".join(traceback.format_exception(error, chain=False)).splitlines():
         if line.startswith('  File "'):
@@ -125,7 +129,10 @@ def _trace(error: Exception) -> list[str]:
             theirs = False
         if line.strip() and not theirs:
             kept.append(line)
-    return kept if any(line.startswith('  File "') for line in kept) else []
+    if any(line.startswith('  File "') for line in kept):
+        return kept
+    told = traceback.format_exception_only(error)[0].splitlines()
+    return told if len(told) > 1 else []
 
 
 def _short(values: Array) -> str:

@@ -15,7 +15,7 @@ from workers.tasks.family import TaskFamily, ways_of
 
 Theta = Sequence[tf.Tensor]
 Metrics = dict[str, tf.Tensor]
-#: Of inner steps, in their order.
+#: The weights and state that each inner step starts from, in their order.
 Starts = Sequence[tuple[Theta, State]]
 
 

@@ -54,7 +54,7 @@ class SweepSettings(Section):
         None, description="of validation; unset: what decides between a run's checkpoints"
     )
     mode: Literal["min", "max"] | None = Field(
-        None, description="whether less or more is better; unset: max for accuracy, min for loss"
+        None, description="whether less or more of metric is better; unset: which of them is so"
     )
     samples: int = setting(16, "trials, >= 1; with a grid: of each of its points", bits=False, ge=1)
     top: int = setting(1, "best trials to evaluate on the test tasks, >= 1", bits=False, ge=1)
@@ -176,8 +176,7 @@ def read_sweep(
     except ValueError as error:
         raise ValueError(f"{path}: base = {sweep.base!r}: {error}") from None
     table.setdefault("name", Path(base).stem)
-    for key, value in configuration.kinds_first(sweep.overrides):
-        configuration.set_key(table, key, value)
+    configuration.merge(table, sweep.overrides)
     return sweep, table
 
 

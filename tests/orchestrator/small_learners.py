@@ -1,6 +1,7 @@
 """Small trained runs to adapt, and tasks of theirs as arrays."""
 
 import functools
+import os
 import tempfile
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from workers.protocol import Recipe
 def trained(settings: str) -> Path:
     """The folder of a run of that configuration (as JSON), trained once. Not to be written to."""
     config = MetaConfig.model_validate_json(settings)
-    folder = Path(tempfile.mkdtemp(prefix="mtlearner")) / "run"
+    folder = Path(tempfile.mkdtemp(dir=os.environ["RAY_TMPDIR"])) / "run"
     storage = Storage(str(folder))
     run = TrainingRun(config, storage, in_process(config), None)
     for _ in run.steps():

@@ -1,6 +1,7 @@
 """A small run that goes on with texts. Nothing here imports TensorFlow."""
 
 import functools
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ SETTINGS: dict[str, Any] = {
 @functools.cache
 def table() -> Path:
     """Ten voices with 14 texts each, all of the same letters. Not to be written to."""
-    folder = Path(tempfile.mkdtemp(prefix="mtvoices"))
+    folder = Path(tempfile.mkdtemp(dir=os.environ["RAY_TMPDIR"]))
     rows = rows_of()
     letters = "".join(sorted({letter for _, text in rows for letter in text}))
     rows += [(voice, half) for voice in VOICES for half in (letters[:9], letters[9:])]

@@ -174,6 +174,22 @@ def test_what_varies_as_a_whole_takes_the_place_of_all_that_did():
     assert set(config.task.vary) == {"length", "masspole"}
 
 
+def test_a_table_of_ones_own_keys_is_given_as_a_whole_in_any_way():
+    given = {"task": {"vary": {"length": {"uniform": [0.5, 1.0]}}}}
+    config, _ = configuration.load("cartpole", given)
+    assert set(config.task.vary) == {"length"}
+    config, _ = configuration.load("halfcheetah-direction", ["task.arguments={frame_skip=2}"])
+    assert config.task.arguments == {"frame_skip": 2}
+    assert not configuration.load("cartpole", ["task.vary={}"])[0].task.vary
+
+
+def test_what_comes_with_a_new_kind_is_not_said_to_be_dropped():
+    new = ["task.vary={a={choice=[1, 2]}}", "task.kind=gym", "task.environment=b:C"]
+    policy = ["model.kind=gaussian_mlp"]
+    _, notes = configuration.load("sinusoid", [*new, *policy])
+    assert "vary" not in notes[0]
+
+
 def test_an_attribute_that_varies_in_two_ways_is_refused():
     both = "task.vary.gravity={choice=[5.0, 15.0], uniform=[5.0, 15.0]}"
     with pytest.raises(ValueError, match="give one of uniform, loguniform, choice"):

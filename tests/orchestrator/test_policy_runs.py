@@ -9,11 +9,12 @@ from small_configs import NAVIGATION, navigation, sinusoid
 from small_runs import in_process
 
 from orchestrator.config import load
-from orchestrator.evaluate import headline_metric, protocol, recipe_at, recipes
+from orchestrator.evaluate import headline_metric, recipe_at, recipes
 from orchestrator.examples.examples import Columns
 from orchestrator.examples.registry import READERS
 from orchestrator.metrics_log import read_metrics
 from orchestrator.pictures import paths
+from orchestrator.protocol import protocol
 from orchestrator.report import print_result
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
@@ -175,7 +176,7 @@ def test_what_a_policy_cannot_have_is_refused(override, told):
         (["outer.optimizer=trpo", "outer.schedule=cosine"], "unset it, or use 'constant'"),
         (["outer.optimizer=trpo", "runtime.non_finite=skip"], "looks at all of them again"),
         (["outer.epochs=2", "runtime.non_finite=skip"], r"outer\.epochs = 2 looks at all"),
-        (["outer.divergence_penalty=0.5"], r"outer\.divergence_penalty = 0\.5 is for several"),
+        (["outer.divergence_penalty=0.5"], r"outer\.divergence_penalty = 0\.5 is for policies"),
     ],
 )
 def test_what_updates_of_several_rounds_cannot_have_is_refused(changes, told):

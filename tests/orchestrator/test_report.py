@@ -1,5 +1,6 @@
 import io
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -17,9 +18,9 @@ def lines(*progress, num_steps=3):
     return text.getvalue().splitlines()
 
 
-def step(number, skipped=0, loss=1.0, **rest):
+def step(number, skipped=0, loss=1.0, seconds=0.5, **rest):
     losses = {"loss_before": 2.0, "loss_after": loss}
-    return Progress(StepReport(number, losses, 4, skipped, seconds=0.5), **rest)
+    return Progress(StepReport(number, losses, 4, skipped, seconds=seconds), **rest)
 
 
 def test_the_last_step_is_shown_with_losses_and_speed():
@@ -38,6 +39,17 @@ def test_the_last_step_is_shown_with_losses_and_speed():
 def test_losses_of_a_long_run_are_means_over_its_last_steps(num_steps, told):
     *_, last = lines(*(step(n + 1, loss=n + 1.0) for n in range(num_steps)), num_steps=num_steps)
     assert f"loss {told}" in last
+
+
+def test_speed_does_not_count_the_first_step_which_compiles():
+    seconds = [100.0, 0.4, 0.6]
+    *_, last = lines(*(step(n + 1, seconds=each) for n, each in enumerate(seconds)))
+    assert "  8 tasks/s" in last
+
+
+def test_losses_may_be_infinite():
+    *_, last = lines(*(step(n + 1, loss=(-1) ** n * np.inf) for n in range(200)), num_steps=200)
+    assert "2.000 → nan (mean of 2 steps)" in last
 
 
 def test_speeds_below_one_are_told_too():

@@ -133,7 +133,7 @@ def make_objective(
 
 
 class PolicyObjective(Objective):
-    """The inner loop descends the loss; so does the outer, unless `judged_by` says otherwise.
+    """The inner loop descends the loss; so does the outer, but for `judged_by` and `kept_near`.
 
     policy_loss: what there is to be judged by.
     """
@@ -161,7 +161,8 @@ class PolicyObjective(Objective):
         """The same, with a price for what policies do at the start of inner steps.
 
         Args:
-          penalty: of a nat by which that diverges, on average, from what they did there.
+          penalty: scalar, >= 0: of a nat by which that diverges, on average, from what they did
+            there.
         """
         other = copy.copy(self)
         other._penalty = penalty

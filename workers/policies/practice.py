@@ -93,7 +93,7 @@ class Practice:
           [tasks, inner_steps + 1, episodes], and what each task was adapted to, see `Adapted`. NaN
           where the policy is not finite any more, as at too high a rate.
         Raises:
-          NonFiniteError: "adapt" came to weights that are not finite.
+          NonFiniteError: "adapt" came to weights or outputs that are not finite.
         """
         recipe, task = block.recipe, self._task
         assert recipe is not None
@@ -111,11 +111,13 @@ class Practice:
             if step < recipe.inner_steps:
                 number = recipe.shots or task.shots
                 episodes = self._roll_out(learner, view, block.specs, step, _SUPPORT, number)
+                lost |= episodes.diverged
+                self._check(block, lost, step)
                 support = self._examples(episodes, view)
                 rate = recipe.inner_lr * (recipe.later_lr if step else 1)
                 learner = self._policies.step(constants, learner, support, step, rate)
                 learner, at_once = without_lost(learner)
-                lost |= at_once | episodes.diverged
+                lost |= at_once
                 self._check(block, lost, step + 1)
         name = "outputs" if block.kind == "predict" else "return"
         found = {name: np.stack(records, axis=1)}
@@ -125,12 +127,14 @@ class Practice:
     def _check(block: Block, lost: NDArray[np.bool_], inner_steps: int) -> None:
         """Whoever adapts to an environment of their own is told; an evaluation has gaps."""
         assert block.recipe is not None
-        if block.kind == "adapt" and lost.any():
-            raise NonFiniteError(
-                f"the policy is not finite after {inner_steps} inner "
-                f"step{'s' * (inner_steps != 1)} from rate {block.recipe.inner_lr:g}; lower "
-                "--inner-lr, or look for outlandish rewards"
-            )
+        if block.kind != "adapt" or not lost.any():
+            return
+        if not inner_steps:
+            raise NonFiniteError("the policy is not finite before it adapts; train it anew")
+        raise NonFiniteError(
+            f"the policy is not finite after {inner_steps} inner step{'s' * (inner_steps != 1)} "
+            f"from rate {block.recipe.inner_lr:g}; lower --inner-lr, or look for outlandish rewards"
+        )
 
     def _begin(self, constants: Constants, block: Block) -> tuple[Learner, View]:
         """What the tasks start from, with a task axis in front, and how they are seen."""

@@ -23,7 +23,9 @@ class EnvironmentTask(Section):
         le=1,
     )
     baseline: Literal["linear", "none"] = setting(
-        "linear", "what rewards are compared with: a fit to the episodes themselves, or nothing"
+        "linear",
+        "what rewards are compared with: a fit to the episodes themselves (observations of 1000 "
+        "numbers at most), or nothing",
     )
     normalize: int = setting(
         0,

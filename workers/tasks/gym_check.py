@@ -6,11 +6,14 @@ import numpy as np
 
 from workers.tasks.spaces import Actions
 
+# An environment that is slow must not keep an actor from starting.
+_MOST_STEPS = 500
+
 
 def check_episodes(
     said: object, environment: Any, actions: Actions, input_shape: tuple[int, ...], horizon: int
 ) -> None:
-    """Play an episode of at most `horizon` steps, another, and the first again.
+    """Play an episode, another, and the first again: `horizon` steps at most, or 500.
 
     Raises:
       ValueError: it gives what it must not, or the first and the last differ.
@@ -41,7 +44,7 @@ def _play(
     if not isinstance(began, tuple) or len(began) != 2:
         raise ValueError(f"{said}: reset gives {_told(began)}, not (observation, info)")
     found = [_seen(said, "reset", began[0], input_shape)]
-    for _ in range(horizon):
+    for _ in range(min(horizon, _MOST_STEPS)):
         (action,) = actions.given(actions.random(draw, (1,)))
         moved = _call(said, "step(action)", lambda action=action: environment.step(action))
         if not isinstance(moved, tuple) or len(moved) != 5:

@@ -1,0 +1,147 @@
+"""What must stand beside test numbers, so that a reader can compare them with others'."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from orchestrator.config import MetaConfig
+from orchestrator.evaluate import later_lr
+from orchestrator.settings import OuterSettings
+from workers.protocol import Draw
+from workers.settings.algorithms import Differentiated
+from workers.settings.environments import EnvironmentTask
+from workers.tasks.environments import has_environments
+from workers.tasks.family import TaskFamily
+
+#: What `model.statistics` is called in a protocol.
+BY_BATCH = {
+    "batch": "batch statistics of each set (transductive)",
+    "support": "batch statistics of the support set and one query (inductive)",
+    "running": "running statistics for queries, batch statistics in training (inductive)",
+}
+
+
+def protocol(
+    config: MetaConfig,
+    family: TaskFamily,
+    validation: dict[str, Any],
+    normalizations: Collection[str],
+    transductive: bool,
+) -> dict[str, Any]:
+    """All that a reader must know to compare the test numbers with others'.
+
+    Args:
+      normalizations: kinds of normalization in the model: "batch", "layer", "group".
+      transductive: whether the answer to a query depends on the other queries.
+    """
+    evaluation, task, algorithm = config.evaluation, config.task, config.algorithm
+    model = config.model
+    table: dict[str, Any] = {
+        "method": _method(config),
+        "model": model.source if model.kind == "keras" else model.kind,
+        **family.protocol("test"),
+        "ways": getattr(task, "ways", None),
+        "shots": evaluation.shots or task.shots,
+        "queries": evaluation.queries or task.queries,
+        "shots_in_training": task.shots,
+        "queries_in_training": task.queries,
+        "inner_steps": validation["inner_steps"],
+        "inner_steps_in_training": getattr(algorithm, "inner_steps", 0),
+        "inner_lr": validation["inner_lr"],
+        "inner_optimizer": _inner_optimizer(config),
+        "inner_batch": evaluation.inner_batch or "all support examples",
+        "inner_loss": algorithm.inner_loss,
+        "chosen_on": f"{evaluation.validation_tasks} validation tasks: checkpoint"
+        + (", inner rate and steps" if len(validation["candidates"]) > 1 else ""),
+        "normalization": _normalization(normalizations, model.statistics, transductive),
+        "transductive": transductive,
+        "meta_batch_size": config.outer.meta_batch_size,
+        "outer_steps": config.outer.steps,
+        "test_tasks": evaluation.tasks,
+        "evaluation_seed": evaluation.seed,
+        "seed": config.seed,
+        "interval": "95 %: 1.96 standard errors over tasks",
+    }
+    if has_environments(family):
+        table |= _of_policies(config)
+    return {name: value for name, value in table.items() if value is not None}
+
+
+def _of_policies(config: MetaConfig) -> dict[str, Any]:
+    """What belongs to returns; shots and queries are episodes."""
+    task = config.task
+    assert isinstance(task, EnvironmentTask)
+    return {
+        "horizon": task.horizon,
+        "returns": "mean over episodes, not discounted, on fresh episodes after each inner step",
+        "outer_update": _outer_update(config.outer),
+        "later_lr": later_lr(config),
+        "later_lr_in_training": getattr(config.algorithm, "later_lr", None),
+        "discount": task.discount,
+        "gae_lambda": task.gae_lambda,
+        "baseline": task.baseline,
+        "curvature": task.curvature,
+        "observations": f"normalized by {task.normalize} random episodes of the task itself"
+        if task.normalize
+        else "as they are",
+    }
+
+
+def _outer_update(outer: OuterSettings) -> str:
+    if outer.optimizer == "trpo":
+        return f"trpo, a divergence of up to {outer.max_divergence:g} nats"
+    if outer.epochs == 1:
+        return outer.optimizer
+    told = f"{outer.optimizer}, {outer.epochs} epochs, ratios up to 1 ± {outer.clip_ratio:g}"
+    if outer.divergence_penalty:
+        told += f", a penalty of {outer.divergence_penalty:g} a nat"
+    return told
+
+
+def of_the_oracle(config: MetaConfig, family: TaskFamily) -> dict[str, float]:
+    """{"oracle_return"} of who knows each test task; nothing where nobody can say."""
+    if not has_environments(family):
+        return {}
+    evaluation, task = config.evaluation, config.task
+    draw = Draw(evaluation.seed, "test", 0)
+    best = family.oracle(family.sample(draw, 0, evaluation.tasks, task.shots, task.queries))
+    return {} if best is None else {"oracle_return": float(np.mean(best))}
+
+
+def _inner_optimizer(config: MetaConfig) -> str:
+    algorithm: Any = config.algorithm
+    if algorithm.kind == "meta_sgd":
+        return "sgd, a learned rate for each weight"
+    name = getattr(algorithm, "inner_optimizer", "sgd")
+    if name == "sgd":
+        return name
+    return f"{name}, {algorithm.inner_moments} moments"
+
+
+def _normalization(normalizations: Collection[str], statistics: str, transductive: bool) -> str:
+    others = [name for name in normalizations if name != "batch"]
+    if "batch" not in normalizations:
+        if transductive:
+            return " and ".join([*others, "the model's own over the queries (transductive)"])
+        return f"{' and '.join(others) or 'none'} (inductive)"
+    return " and ".join([*others, BY_BATCH[statistics]])
+
+
+def _method(config: MetaConfig) -> str:
+    algorithm = config.algorithm
+    name = {
+        "maml": "MAML",
+        "anil": "ANIL",
+        "boil": "BOIL",
+        "meta_sgd": "Meta-SGD",
+        "reptile": "Reptile",
+        "joint": "joint training + fine-tuning",
+    }[algorithm.kind]
+    if not isinstance(algorithm, Differentiated):
+        return name
+    if algorithm.kind == "maml" and algorithm.first_order:
+        name = "FOMAML"
+    else:
+        name = f"{name}, {'first' if algorithm.first_order else 'second'} order"
+    return f"{name}, multi-step loss" if algorithm.multi_step else name
