@@ -53,6 +53,7 @@ class Quadratic:
         return *self.score(outputs, one.query_targets), state
 
     on_the_way, of_steps = Objective.on_the_way, Objective.of_steps
+    penalized = Objective.penalized
 
 
 @pytest.fixture
