@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from orchestrator.artefact import Artefact
-from orchestrator.protocol import BY_BATCH
+from orchestrator.protocol import exchanged
 from workers.errors import NonFiniteError
 from workers.protocol import Array, Recipe
 from workers.scores import ACTING
@@ -61,16 +61,25 @@ def check_weights(source: Artefact, names: Sequence[str], shapes: Sequence[Shape
 
 
 def with_statistics(source: Artefact, statistics: str | None) -> Artefact:
-    """Normalize queries otherwise: "batch", all together, or "support", each with the support set.
+    """Normalize queries by "batch", all together, or by "support", each with the support set.
 
+    Args:
+      statistics: None: "support" where the queries of a task were normalized together in training.
+        There they have all classes in equal shares; a user's need not, and would be answered
+        wrongly, which nobody could see.
     Raises:
       ValueError: the model has no batch normalization, or running statistics.
     """
     model = source.config.model
-    if statistics is None or statistics == model.statistics:
+    normalization = getattr(model, "normalization", "batch")
+    if statistics is None:
+        # Checkpoints of version 2 have no protocol.
+        by_batch = normalization == model.statistics == "batch"
+        transductive = source.protocol.get("transductive", hasattr(model, "normalization"))
+        statistics = "support" if by_batch and transductive else model.statistics
+    if statistics == model.statistics:
         return source
     allowed = ("batch", "support")
-    normalization = getattr(model, "normalization", "batch")
     if statistics not in allowed or model.statistics not in allowed or normalization != "batch":
         has = (
             f"{model.statistics} statistics" if normalization == "batch" else "no batch statistics"
@@ -84,7 +93,7 @@ def with_statistics(source: Artefact, statistics: str | None) -> Artefact:
     )
     protocol = {**source.protocol, "transductive": statistics == "batch"}
     said = protocol.get("normalization", "")
-    protocol["normalization"] = said.replace(BY_BATCH[model.statistics], BY_BATCH[statistics])
+    protocol["normalization"] = exchanged(said, model.statistics, statistics)
     return replace(source, config=changed, protocol=protocol)
 
 
@@ -94,9 +103,9 @@ def depends_on_company(source: Artefact, num_queries: int) -> str:
     if not (few and source.protocol.get("transductive")):
         return ""
     return (
-        f"the model normalizes the queries of a task together (transductive), and {num_queries} "
-        "of them are unlike what it was trained on; give all queries at once, or statistics "
-        "'support', which normalizes each with the support set (--statistics support)"
+        "with --statistics batch the model normalizes all queries together, as in training, where "
+        f"each class has its share; {num_queries} of {source.examples.num_outputs} classes are too "
+        "few: pass all queries together, or leave --statistics out"
     )
 
 

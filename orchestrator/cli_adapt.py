@@ -98,7 +98,7 @@ def adapt(
         typer.Option(
             metavar="batch|support",
             help="Batch normalization: of all queries together, or of each with the support set. "
-            "Default: as trained.",
+            "Default: support, also where the model was trained by batch.",
         ),
     ] = None,
     workers: Annotated[

@@ -91,8 +91,9 @@ class Learner:
         """Of a run's folder or URI, or of a file that `metatrain export` wrote.
 
         Args:
-          statistics: of a batch normalization, instead of those in training: "batch", of the
-            queries together, or "support", of each query with the support set.
+          statistics: of a batch normalization: "batch", of the queries together, or "support",
+            of each query with the support set. None: those in training, but "support" in the place
+            of "batch", since a query's answer would depend on the others'.
         Raises:
           ValueError: there is none, or it has no validated checkpoint.
           CheckpointError: it is damaged.

@@ -20,6 +20,11 @@ BY_BATCH = {
     "support": "batch statistics of the support set and one query (inductive)",
     "running": "running statistics for queries, batch statistics in training (inductive)",
 }
+# The same of a user's layer that normalizes in its own way.
+_OWN = {
+    "batch": "the model's own over the queries (transductive)",
+    "support": "the model's own over the support set and one query (inductive)",
+}
 
 
 def protocol(
@@ -123,9 +128,14 @@ def _normalization(normalizations: Collection[str], statistics: str, transductiv
     others = [name for name in normalizations if name != "batch"]
     if "batch" not in normalizations:
         if transductive:
-            return " and ".join([*others, "the model's own over the queries (transductive)"])
+            return " and ".join([*others, _OWN["batch"]])
         return f"{' and '.join(others) or 'none'} (inductive)"
     return " and ".join([*others, BY_BATCH[statistics]])
+
+
+def exchanged(normalization: str, old: str, new: str) -> str:
+    """What a protocol's "normalization" becomes with other `model.statistics`, batch or support."""
+    return normalization.replace(BY_BATCH[old], BY_BATCH[new]).replace(_OWN[old], _OWN[new])
 
 
 def _method(config: MetaConfig) -> str:

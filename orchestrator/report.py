@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -133,6 +133,8 @@ def print_result(console: Console, result: Result, inner_steps: tuple[int, ...])
     """Scores, and right below them the protocol under which they were measured."""
     console.print(_result_table(result, inner_steps))
     console.print(_gain_line(result))
+    if result.queries_alone is not None:
+        console.print(_alone_line(result, result.queries_alone))
     console.print(f"protocol: {_protocol_line(result.protocol)}", markup=False)
     console.print(f"tested: {result.checkpoint}, theta sha256 {result.theta_sha256}")
 
@@ -149,6 +151,22 @@ def _gain_line(result: Result) -> str:
     )
 
 
+def _alone_line(result: Result, scores: dict[str, Any]) -> str:
+    """What to expect of answers that do not depend on the other queries."""
+    unit = " %" if is_share(result.metric) else ""
+    return (
+        f"{called(result.metric)} {_with_interval(result.metric, scores)}{unit} with each query "
+        "normalized by the support set alone, as metatrain adapt does by default; the table "
+        "normalizes the queries of a task together (transductive)"
+    )
+
+
+def _with_interval(metric: str, scores: Mapping[str, float]) -> str:
+    scale, digits = (100, 2) if is_share(metric) else (1, 4)
+    mean, interval = scores[metric] * scale, scores[f"{metric}_ci95"] * scale
+    return f"{mean:.{digits}f} ± {interval:.{digits}f}"
+
+
 def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:
     """Test scores by inner step: mean and 95 % interval over tasks."""
     metrics = [name for name in result.per_step[0] if name != "inner_step" and "_ci95" not in name]
@@ -158,12 +176,7 @@ def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:
         unit = ", %" if is_share(name) else ""
         table.add_column(f"{called(name)}{unit}", justify="right")
     for step in sorted({0, *inner_steps}):
-        cells = []
-        for name in metrics:
-            scale, digits = (100, 2) if is_share(name) else (1, 4)
-            mean = result.per_step[step][name] * scale
-            interval = result.per_step[step][f"{name}_ci95"] * scale
-            cells.append(f"{mean:.{digits}f} ± {interval:.{digits}f}")
+        cells = [_with_interval(name, result.per_step[step]) for name in metrics]
         table.add_row(f"{step}" + ("" if step else "  (before)"), *cells)
     if (best := result.protocol.get("oracle_return")) is not None:
         table.add_row("oracle", f"{best:.4f}")

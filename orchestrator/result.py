@@ -15,6 +15,8 @@ class Result(BaseModel):
     """Scores by inner step, from 0, and under which protocol.
 
     metric, sign: what decides, and 1 if more of it is better; older versions did not say.
+    queries_alone: of a transductive model, the scores after as many inner steps as validation
+    chose, each query normalized with the support set alone, and what that is called.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,6 +27,7 @@ class Result(BaseModel):
     theta_sha256: str
     metric: str
     sign: Literal[1, -1]
+    queries_alone: dict[str, Any] | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -6,7 +6,7 @@ Wiring only. The command line, the Python interface and sweeps each consume `ste
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from orchestrator import checkpoint
@@ -18,7 +18,7 @@ from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer import OuterUpdate
-from orchestrator.protocol import of_the_oracle, protocol
+from orchestrator.protocol import exchanged, of_the_oracle, protocol
 from orchestrator.ray_metrics import metrics_of
 from orchestrator.result import NAME as EVALUATION
 from orchestrator.result import Result
@@ -279,13 +279,21 @@ def evaluate_best(
         validation = validate(config, launch.family, launch.pool, weights)
     recipe = recipe_at(config, validation["inner_lr"])
     scores = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
+    told = _protocol(config, launch, validation) | of_the_oracle(config, launch.family)
+    alone: dict[str, Any] | None = None
+    if launch.transductive and config.model.statistics == "batch":
+        recipe = replace(recipe, inner_steps=validation["inner_steps"], statistics="support")
+        each = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
+        said = exchanged(told["normalization"], "batch", "support")
+        alone = {"normalization": said, **each[-1]}
     return Result(
-        protocol=_protocol(config, launch, validation) | of_the_oracle(config, launch.family),
+        protocol=told,
         per_step=scores,
         theta_sha256=sha256(state.theta),
         checkpoint=name,
         metric=validation["metric"],
         sign=validation["sign"],
+        queries_alone=alone,
     )
 
 

@@ -9,6 +9,7 @@ from workers.algorithms import joint
 from workers.algorithms.registry import ALGORITHMS
 from workers.compiled import Compiled
 from workers.inner import Learner, trajectory
+from workers.losses import Objective
 from workers.meta import (
     Layout,
     carry_layout,
@@ -20,7 +21,7 @@ from workers.meta import (
 )
 from workers.models.functional import FunctionalModel
 from workers.policies.loss import make_objective
-from workers.protocol import Adapted, Array, Block, Task
+from workers.protocol import Adapted, Array, Block, Recipe, Task
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 
@@ -47,7 +48,7 @@ class HeldOutTasks:
         self._adapted = Layout(self.model.names, self.model.shapes)
         self._objective = make_objective(settings, family, self.model)
         self.num_traces = 0
-        self._graphs: dict[tuple[str, int], Compiled] = {}
+        self._graphs: dict[tuple[str, int, str | None], Compiled] = {}
         self._answer = Compiled(self._answer_graph, self._xla)
 
     def run(
@@ -59,7 +60,7 @@ class HeldOutTasks:
           shapes: of the arrays in `tasks`.
         """
         assert block.recipe is not None
-        graph = self._graph(block.kind, block.recipe.inner_steps)
+        graph = self._graph(block.kind, block.recipe)
         found = graph(shapes, *constants, tasks, tf.constant(block.recipe.inner_lr, tf.float32))
         return {name: value.numpy() for name, value in found.items()}
 
@@ -75,19 +76,22 @@ class HeldOutTasks:
         outputs: Array = self._answer(shapes, *given, Task(*arrays)).numpy()
         return outputs
 
-    def _graph(self, kind: str, inner_steps: int) -> Compiled:
-        key = (kind, inner_steps)
+    def _graph(self, kind: str, recipe: Recipe) -> Compiled:
+        inner_steps, statistics = recipe.inner_steps, recipe.statistics
+        key = (kind, inner_steps, statistics)
         if key not in self._graphs:
+            objective = self._objective.by(statistics)
 
             def graph(*arguments: Any) -> Any:
                 self.num_traces += 1
-                return self._adapt_all(kind, inner_steps, *arguments)
+                return self._adapt_all(objective, kind, inner_steps, *arguments)
 
             self._graphs[key] = Compiled(graph, self._xla)
         return self._graphs[key]
 
     def _adapt_all(
         self,
+        objective: Objective,
         kind: str,
         inner_steps: int,
         vector: tf.Tensor,
@@ -106,9 +110,9 @@ class HeldOutTasks:
                 self.model, theta, start, self._settings.algorithm, inner_lr
             )
             plan = plan._replace(first_order=True)
-            observe = self._observer(kind, task)
+            observe = _observer(objective, kind, task)
             records, learner = trajectory(
-                self._objective.inner, learner, task, inner_steps, plan, observe
+                objective.inner, learner, task, inner_steps, plan, observe
             )
             return records if kind != "adapt" else self._hand_over(learner)
 
@@ -127,19 +131,6 @@ class HeldOutTasks:
         )
         return {name: tf.concat([first[name][None], rest[name]], 0) for name in first}
 
-    def _observer(self, kind: str, task: Task) -> Callable[[Learner], dict[str, tf.Tensor]]:
-        """What is seen of a learner before and after each inner step."""
-
-        def outputs(learner: Learner) -> tf.Tensor:
-            return self._objective.predict(learner.theta, learner.state, task)
-
-        def scores(learner: Learner) -> dict[str, tf.Tensor]:
-            return self._objective.score(outputs(learner), task.query_targets)[1]
-
-        if kind == "adapt":
-            return lambda learner: {}
-        return scores if kind == "evaluate" else lambda learner: {"outputs": outputs(learner)}
-
     def _hand_over(self, learner: Learner) -> dict[str, tf.Tensor]:
         statistics = self.model.statistics(learner.state)
         return {"theta": flatten(learner.theta), "statistics": flatten(statistics)}
@@ -149,3 +140,19 @@ class HeldOutTasks:
         kept = Layout(self.model.statistics_names, self.model.statistics_shapes).split(statistics)
         state = self.model.start(kept, task.seed)
         return self._objective.predict(self._adapted.split(vector), state, task)
+
+
+def _observer(
+    objective: Objective, kind: str, task: Task
+) -> Callable[[Learner], dict[str, tf.Tensor]]:
+    """What is seen of a learner before and after each inner step."""
+
+    def outputs(learner: Learner) -> tf.Tensor:
+        return objective.predict(learner.theta, learner.state, task)
+
+    def scores(learner: Learner) -> dict[str, tf.Tensor]:
+        return objective.score(outputs(learner), task.query_targets)[1]
+
+    if kind == "adapt":
+        return lambda learner: {}
+    return scores if kind == "evaluate" else lambda learner: {"outputs": outputs(learner)}

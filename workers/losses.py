@@ -101,7 +101,7 @@ class Objective:
         statistics: Literal["batch", "support", "running"] = "batch",
     ):
         self.model = model
-        self.statistics = statistics
+        self.statistics: str = statistics
         self._loss = loss if isinstance(loss, Loss) else _LOSSES[loss]
         self.inner_scale = float(ways) if inner_loss == "sum_over_shots" else 1.0
 
@@ -117,6 +117,12 @@ class Objective:
         """The same objective of another model."""
         other = copy.copy(self)
         other.model = model
+        return other
+
+    def by(self, statistics: Literal["batch", "support"] | None) -> "Objective":
+        """The same objective with other statistics for queries; None: its own."""
+        other = copy.copy(self)
+        other.statistics = statistics or self.statistics
         return other
 
     def inner(

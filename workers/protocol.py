@@ -106,6 +106,7 @@ class Recipe:
     inner_lr: step size, > 0. inner_steps: steps whose metrics are recorded, 0 .. inner_steps.
     later_lr: what it is multiplied by after the first inner step. shots, queries: episodes to learn
     from at each inner step, and to judge by; None: as in training. These are of policies alone.
+    statistics: of batch normalization for queries, see `Objective`; None: the model's own.
     """
 
     inner_lr: float
@@ -113,6 +114,7 @@ class Recipe:
     later_lr: float = 1.0
     shots: int | None = None
     queries: int | None = None
+    statistics: Literal["batch", "support"] | None = None
 
 
 @dataclass(frozen=True, eq=False)  # with slots it would take twice as long to pickle

@@ -172,7 +172,10 @@ def _save_models(
     for one, found, file in zip(predictions, handed_over, files, strict=True):
         file.parent.mkdir(exist_ok=True)
         adapted = Adapted(found["theta"], found["statistics"])
-        answers = save_plain(worker, family, adapted, one.task.query_inputs, file, units)
+        together = worker.model.statistics == "batch"
+        asked = one.task.query_inputs
+        seen = asked if together else one.task.support_inputs
+        answers = save_plain(worker, family, adapted, seen, file, units, asked)
         again = Predictions.of(one.task, answers[None], values).answers[0]
         off = float(np.abs(again - one.answers[-1]).max())
         if off > _SAME * max(1.0, float(np.abs(one.answers[-1]).max())):

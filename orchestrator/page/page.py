@@ -90,6 +90,11 @@ def _scores(run: RunFolder) -> list[dict[str, str]]:
         }
         for step in run.inner_steps
     ]
+    if (alone := run.result.queries_alone) is not None:
+        row = {"inner steps": f"{run.result.inner_steps}, each query with the support set alone"}
+        for metric in metrics:
+            row[called(metric)] = with_interval(metric, alone)
+        rows.append(row)
     if (best := run.result.protocol.get("oracle_return")) is not None:
         rows.append({"inner steps": "oracle", "return": plain(best)})
     return rows

@@ -16,6 +16,7 @@ from orchestrator.pool import Incidents, InProcessPool
 from workers import runtime
 from workers.block import BlockRunner
 from workers.errors import PoolError
+from workers.models.check import ModelFacts, check_model
 from workers.protocol import Block, Contribution, Place, Weights
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
@@ -25,17 +26,18 @@ from workers.tensors import sha256
 
 def in_process(config: MetaConfig) -> Launch:
     """What `launch` gives for workers.count = 0, without its messages."""
-    family, runner = _family_and_runner(config.worker.model_dump_json())
+    family, runner, facts = _family_and_runner(config.worker.model_dump_json())
     fingerprint = runtime.fingerprint(family.digest, runner.model_digest)
-    return Launch(config, family, InProcessPool(runner), "a test", fingerprint)
+    return Launch(config, family, InProcessPool(runner), "a test", fingerprint, facts)
 
 
 @functools.cache
-def _family_and_runner(settings: str) -> tuple[TaskFamily, BlockRunner]:
+def _family_and_runner(settings: str) -> tuple[TaskFamily, BlockRunner, ModelFacts | None]:
     """Traced and compiled once for all tests of a session: they keep no training state."""
     worker = WorkerSettings.model_validate_json(settings)
     family = make_family(worker.task)
-    return family, BlockRunner(worker, family)
+    facts = check_model(worker, family) if worker.model.kind == "keras" else None
+    return family, BlockRunner(worker, family), facts
 
 
 class ShuffledPool:

@@ -103,11 +103,13 @@ def test_images_in_folders_with_a_note_for_few_queries(tmp_path, image_zip, imag
     assert "one.png" in shown.out
     assert "accuracy" not in shown.out
     assert "3 of 3 images were resized to 16 x 16 (the first was 8 x 8)" in shown.err
-    assert "1 of them are unlike what it was trained on" in shown.err
-    adapt_command.execute(Request(**{**vars_of(request), "statistics": "support"}))
-    shown = capsys.readouterr()
-    assert "unlike" not in shown.err
+    assert "normalizes all queries together" not in shown.err
     assert "one query (inductive)" in shown.out
+    adapt_command.execute(Request(**{**vars_of(request), "statistics": "batch"}))
+    shown = capsys.readouterr()
+    assert "normalizes all queries together, as in training" in shown.err
+    assert "1 of 3 classes are too few" in shown.err
+    assert "of each set (transductive)" in shown.out
 
 
 def vars_of(request):

@@ -115,7 +115,7 @@ def test_a_users_model_travels_with_the_file(tmp_path):
     source = artefact.load(str(file))
     assert source.model is not None
     np.testing.assert_allclose(
-        Learner(source).adapt(x, y).by_inner_step(queries), expected, rtol=1e-5, atol=1e-6
+        Learner.load(file).adapt(x, y).by_inner_step(queries), expected, rtol=1e-5, atol=1e-6
     )
 
 

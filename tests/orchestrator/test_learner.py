@@ -19,10 +19,16 @@ def learner_of(config, **options):
     return Learner.load(run_of(config), **options)
 
 
-def adapted_to_a_test_task(config, **options):
+def as_trained(config):
+    """The statistics that its own evaluation has: by default queries are answered one by one."""
+    normalizes = config.task.kind == "images" or config.model.kind == "keras"
+    return config.model.statistics if normalizes else None
+
+
+def adapted_to_a_test_task(config):
     """A predictor, the queries, and what the run's own evaluation gives."""
     support_x, support_y, query_x, _ = episode_of(config)
-    learner = learner_of(config, **options)
+    learner = learner_of(config, statistics=as_trained(config))
     predictor = learner.adapt(support_x, support_y)
     source = artefact.load(str(run_of(config)))
     expected = outputs_in_evaluation(config, source.state.weights, source.recipe)
@@ -129,6 +135,23 @@ def test_queries_may_be_normalized_otherwise_than_in_training(
     assert changed.protocol["transductive"] == (statistics == "batch")
     said = artefact.load(str(run_of(other))).protocol["normalization"]
     assert changed.protocol["normalization"] == said
+
+
+@pytest.mark.parametrize("model", [[], USER_MODEL], ids=["conv4", "a user's model"])
+def test_a_query_is_answered_the_same_whatever_is_asked_beside_it(image_zip, image_cache, model):
+    config = images(image_zip, image_cache, *model)
+    x, y, queries, _ = episode_of(config)
+    learner = learner_of(config)
+    predictor = learner.adapt(x, y)
+    each = np.concatenate([predictor.predict_proba(query[None]) for query in queries])
+    for some in (slice(None), slice(0, 1), slice(1, None), [0] * 5):
+        np.testing.assert_allclose(
+            predictor.predict_proba(queries[some]), each[some], rtol=1e-5, atol=1e-6
+        )
+    assert learner.protocol["transductive"] is False
+    assert "one query (inductive)" in learner.protocol["normalization"]
+    together = learner_of(config, statistics="batch").adapt(x, y).predict_proba(queries)
+    assert not np.allclose(together, each, atol=1e-4)
 
 
 def test_other_statistics_are_for_batch_normalization():

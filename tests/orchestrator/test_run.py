@@ -236,6 +236,19 @@ def test_the_protocol_of_images_names_ways_split_and_batch_norm(tmp_path, image_
         assert 0 <= row["accuracy"] <= 1
 
 
+def test_beside_transductive_scores_stand_those_of_queries_alone(tmp_path, image_zip, image_cache):
+    config = images(image_zip, image_cache, "outer.steps=2", "evaluation.inner_steps=[1,2]")
+    _, result = finish(start(config, tmp_path / "run"))
+    alone = result.queries_alone
+    other = images(image_zip, image_cache, "outer.steps=2", "model.statistics=support")
+    inductive = evaluate_best(other, Storage(str(tmp_path / "run")), in_process(other))
+    assert alone["normalization"] == inductive.protocol["normalization"]
+    chosen = inductive.per_step[result.inner_steps]
+    assert {name: alone[name] for name in chosen} == pytest.approx(chosen, abs=1e-6)
+    assert alone["loss"] != pytest.approx(result.after["loss"], abs=1e-6)
+    assert inductive.queries_alone is None
+
+
 def test_the_tested_checkpoint_is_the_best_validated_one(tmp_path):
     """A rate at which training makes things worse, so that the first validation is the best."""
     config = sinusoid("outer.lr=1.0", "checkpoint.keep=1", "outer.steps=20")

@@ -30,26 +30,27 @@ def save_plain(
     seen: Array,
     file: Path,
     units: Units | None = None,
+    asked: Array | None = None,
 ) -> Array:
-    """Write a .keras file; what the model in it, loaded again, answers to `seen`.
+    """Write a .keras file; what the model in it, loaded again, answers to `asked`.
 
     Keras normalizes batches by running statistics once a model is trained: where adaptation did
     by those of the batch itself, the file keeps the statistics of `seen`.
 
     Args:
       seen: float32 [n, *input_shape], as the model was trained on. units: those of the file.
+      asked: like `seen`, which stands for it.
     Returns:
       its answers, in the units of the file.
     """
     fresh = make_test_model(settings, family)
-    model = plain(_filled(fresh, adapted))
+    model, asked = plain(_filled(fresh, adapted)), seen if asked is None else asked
     if settings.model.statistics != "running":
         _keep_statistics(model, tf.constant(seen))
-    given = seen
     if units is not None:
-        model, given = _in_units(units, model), units.inputs.undo(seen)
+        model, asked = _in_units(units, model), units.inputs.undo(asked)
     loaded = save_and_load(model, file)
-    outputs: Array = np.asarray(loaded(tf.constant(given), training=False))
+    outputs: Array = np.asarray(loaded(tf.constant(asked), training=False))
     return outputs
 
 
