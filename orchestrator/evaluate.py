@@ -10,12 +10,13 @@ from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.pool import Pool
 from workers.errors import NonFiniteError
-from workers.protocol import Recipe, Weights
+from workers.protocol import Block, Recipe, Weights
 from workers.scores import METRICS, sign_of
 from workers.settings.worker import ENVIRONMENTS
 from workers.tasks.family import TaskFamily
 
 Score = dict[str, float]
+Values = dict[str, NDArray[np.float64]]
 
 
 def headline_metric(family: TaskFamily) -> tuple[str, Literal[1, -1]]:
@@ -65,19 +66,37 @@ def evaluate(
       {"inner_step", "loss", "loss_ci95", "loss_gain_ci95", ...}; the gain is each task's own, over
       inner step 0, so that how hard a task is does not widen its interval.
     """
+    return summarize(score_tasks(pool, weights, blocks_of(config, family, split, recipe)))
+
+
+def blocks_of(
+    config: MetaConfig,
+    family: TaskFamily,
+    split: Literal["validation", "test"],
+    recipe: Recipe,
+) -> list[Block]:
+    """Every held-out task of `split`."""
     evaluation = config.evaluation
     num_tasks = evaluation.tasks if split == "test" else evaluation.validation_tasks
-    blocks = held_out_blocks(config, family, split, num_tasks, recipe)
+    return held_out_blocks(config, family, split, num_tasks, recipe)
+
+
+def score_tasks(pool: Pool, weights: Weights, blocks: list[Block]) -> Values:
+    """Metric -> each task's before and after each inner step, float64 [tasks, inner steps + 1]."""
     contributions = pool.run(weights, blocks)
-    names = contributions[0].metrics
-    values = {
+    return {
         name: np.concatenate([c.metrics[name] for c in contributions]).astype(np.float64)
-        for name in names
+        for name in contributions[0].metrics
     }
+
+
+def summarize(values: Values) -> list[Score]:
+    """What `evaluate` gives, of what `score_tasks` does."""
+    num_steps = next(iter(values.values())).shape[1]
     return [
         {"inner_step": step}
-        | {key: value for name in names for key, value in _summary(name, values[name], step)}
-        for step in range(recipe.inner_steps + 1)
+        | {key: value for name in values for key, value in _summary(name, values[name], step)}
+        for step in range(num_steps)
     ]
 
 

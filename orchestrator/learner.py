@@ -224,9 +224,9 @@ class Learner:
         """The task as the model takes it."""
         return self._reader.assemble(task)
 
-    def values(self, outputs: Array) -> Array:
+    def values(self, task: OwnTask, outputs: Array) -> Array:
         """What the model of regression answers, in the user's own units."""
-        return self._reader.values(outputs)
+        return self._reader.answers(task, outputs)
 
     def read_inputs(self, given: Any) -> Array:
         """Inputs as the model takes them, float32 [n, ...]."""
@@ -243,7 +243,7 @@ class Learner:
 
         return Sampler(self._runner.held_out.model, self._artefact.examples.preparation)
 
-    def save(self, adapted: Adapted, seen: Array, file: Path) -> Array:
+    def save(self, task: OwnTask, adapted: Adapted, seen: Array, file: Path) -> Array:
         """Write a .keras file; what it answers to `seen`."""
         from workers.models.plain import save_plain
 
@@ -251,4 +251,5 @@ class Learner:
         with tempfile.TemporaryDirectory() as folder:
             if self._artefact.model is not None:
                 settings = with_model_in(settings, Path(folder), self._artefact.model)
-            return save_plain(settings, self._family, adapted, seen, file, self._reader.units)
+            units = self._reader.units(task)
+            return save_plain(settings, self._family, adapted, seen, file, units)

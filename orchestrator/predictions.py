@@ -1,12 +1,13 @@
 """What adapted models answer, as a table, and how good it is where the truth is known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from orchestrator.adapting import probabilities
+from orchestrator.examples.examples import Reader
 from orchestrator.own_tasks import OwnTask
 from workers.protocol import Array
 
@@ -24,16 +25,17 @@ class Predictions:
     targets: Array | None
 
     @classmethod
-    def of(cls, task: OwnTask, outputs: Array, values: Callable[[Array], Array]) -> "Predictions":
+    def of(cls, task: OwnTask, outputs: Array, reader: Reader) -> "Predictions":
         """From what the model gives.
 
         Args:
           outputs: logits, or values, [inner_steps + 1, queries, outputs].
-          values: puts values into the user's own units.
+          reader: knows the user's own units.
         """
         targets = task.query_targets
         if task.classes is None:
-            return cls(task, values(outputs), None if targets is None else values(targets))
+            answers = reader.answers(task, outputs)
+            return cls(task, answers, None if targets is None else reader.values(targets))
         return cls(task, probabilities(outputs, len(task.classes)), targets)
 
     @property

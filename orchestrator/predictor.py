@@ -29,7 +29,7 @@ class Predictor:
     def predict(self, inputs: Any) -> Array:
         """A class for each input, or values float32 [n, num_outputs]."""
         if self.classes is None:
-            return self._learner.values(self._outputs(inputs))
+            return self._learner.values(self._task, self._outputs(inputs))
         best: Array = self.classes[self.predict_proba(inputs).argmax(-1)]
         return best
 
@@ -50,7 +50,7 @@ class Predictor:
         """
         outputs = self._learner.run("predict", self._asking(inputs), self.recipe)["outputs"]
         if self.classes is None:
-            return self._learner.values(outputs)
+            return self._learner.values(self._task, outputs)
         return probabilities(outputs, len(self.classes))
 
     def save(self, file: str | Path, inputs: Any = None) -> None:
@@ -66,7 +66,7 @@ class Predictor:
         asked = self._task.support_inputs if inputs is None else self._learner.read_inputs(inputs)
         task = replace(self._task, query_inputs=asked)
         seen = self._learner.assemble(task).query_inputs
-        self._learner.save(self._adapted, seen, path)
+        self._learner.save(self._task, self._adapted, seen, path)
 
     def _outputs(self, inputs: Any) -> Array:
         return self._learner.answer(self._adapted, self._asking(inputs))

@@ -135,6 +135,11 @@ def print_result(console: Console, result: Result, inner_steps: tuple[int, ...])
     console.print(_gain_line(result))
     if result.queries_alone is not None:
         console.print(_alone_line(result, result.queries_alone))
+    if result.tasks:
+        from orchestrator.page.task_spread import worst_line  # imports matplotlib
+
+        if worst := worst_line(result.tasks, result.metric, result.sign):
+            console.print(worst, markup=False)
     console.print(f"protocol: {_protocol_line(result.protocol)}", markup=False)
     console.print(f"tested: {result.checkpoint}, theta sha256 {result.theta_sha256}")
 

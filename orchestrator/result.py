@@ -17,6 +17,7 @@ class Result(BaseModel):
     metric, sign: what decides, and 1 if more of it is better; older versions did not say.
     queries_alone: of a transductive model, the scores after as many inner steps as validation
     chose, each query normalized with the support set alone, and what that is called.
+    tasks: `TaskScores` of this evaluation, which have a file of their own; None when read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,6 +29,7 @@ class Result(BaseModel):
     metric: str
     sign: Literal[1, -1]
     queries_alone: dict[str, Any] | None = None
+    tasks: Any = Field(None, exclude=True)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

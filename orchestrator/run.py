@@ -6,19 +6,19 @@ Wiring only. The command line, the Python interface and sweeps each consume `ste
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from orchestrator import checkpoint
+from orchestrator.best_checkpoint import evaluate_best, protocol_of
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explaining
 from orchestrator.config import MetaConfig, to_toml
-from orchestrator.evaluate import evaluate, recipe_at, validate
+from orchestrator.evaluate import recipe_at, validate
 from orchestrator.history import History, opening
 from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer import OuterUpdate
-from orchestrator.protocol import exchanged, of_the_oracle, protocol
 from orchestrator.ray_metrics import metrics_of
 from orchestrator.result import NAME as EVALUATION
 from orchestrator.result import Result
@@ -185,7 +185,9 @@ class TrainingRun:
         self._writer.flush()
 
     def test(self, **protocol: Any) -> Result:
-        """Evaluate the best validated checkpoint on the test tasks; write evaluation.json.
+        """Evaluate the best validated checkpoint on the test tasks.
+
+        Writes evaluation.json, and the scores of single tasks to tasks.parquet.
 
         Args:
           protocol: what a reader of the numbers must know besides.
@@ -196,6 +198,7 @@ class TrainingRun:
         content = result.model_dump_json(indent=1)
         with self._explaining(EVALUATION):
             self._storage.write(EVALUATION, content.encode())
+            result.tasks.write(self._storage)
         return result
 
     def draw(self, result: Result) -> str:
@@ -255,50 +258,8 @@ class TrainingRun:
             fingerprint=self._launch.fingerprint,
             validation=snapshot.validation,
             examples=given_task(self._launch.family).model_dump(mode="json"),
-            protocol=_protocol(self._config, self._launch, snapshot.validation),
+            protocol=protocol_of(self._config, self._launch, snapshot.validation),
         )
 
     def _explaining(self, what: str) -> AbstractContextManager[None]:
         return explaining(self._storage, what, self.saved_step)
-
-
-def evaluate_best(
-    config: MetaConfig, storage: Storage, launch: Launch, choose_again: bool = False
-) -> Result:
-    """The best validated checkpoint in `storage` on config's test tasks.
-
-    Args:
-      choose_again: choose the inner rate and steps anew, since config asks for other ones.
-    Raises:
-      CheckpointError: see `checkpoint.best`.
-    """
-    name, validation, _ = checkpoint.best(storage)
-    state, _ = checkpoint.load(storage, name)
-    weights = state.weights
-    if choose_again:
-        validation = validate(config, launch.family, launch.pool, weights)
-    recipe = recipe_at(config, validation["inner_lr"])
-    scores = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
-    told = _protocol(config, launch, validation) | of_the_oracle(config, launch.family)
-    alone: dict[str, Any] | None = None
-    if launch.transductive and config.model.statistics == "batch":
-        recipe = replace(recipe, inner_steps=validation["inner_steps"], statistics="support")
-        each = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
-        said = exchanged(told["normalization"], "batch", "support")
-        alone = {"normalization": said, **each[-1]}
-    return Result(
-        protocol=told,
-        per_step=scores,
-        theta_sha256=sha256(state.theta),
-        checkpoint=name,
-        metric=validation["metric"],
-        sign=validation["sign"],
-        queries_alone=alone,
-    )
-
-
-def _protocol(config: MetaConfig, launch: Launch, validation: dict[str, Any]) -> dict[str, Any]:
-    """Under which weights that were validated are tested; empty for those that were not."""
-    if not validation:
-        return {}
-    return protocol(config, launch.family, validation, launch.normalizations, launch.transductive)

@@ -14,6 +14,10 @@ class Scaling(NamedTuple):
     mean: NDArray[np.floating]
     deviation: NDArray[np.floating]
 
+    def apply(self, values: Array) -> NDArray[np.float32]:
+        """To standardized numbers, [.., *shape]."""
+        return ((np.asarray(values, np.float64) - self.mean) / self.deviation).astype(np.float32)
+
     def undo(self, scaled: Array) -> NDArray[np.float64]:
         """From standardized numbers, [n, *shape]."""
         return np.asarray(scaled, np.float64) * self.deviation + self.mean

@@ -10,7 +10,13 @@ import numpy as np
 
 from orchestrator import artefact
 from orchestrator import config as configuration
-from orchestrator.adapting import change, depends_on_company, diverged, with_statistics
+from orchestrator.adapting import (
+    change,
+    depends_on_company,
+    diverged,
+    probabilities,
+    with_statistics,
+)
 from orchestrator.artefact import Artefact
 from orchestrator.commands.adapt_report import show
 from orchestrator.commands.common import NOTES, RESULTS, check_machine, show_note
@@ -150,7 +156,7 @@ def _predict(
         outputs = answers["outputs"]
         if not np.isfinite(outputs).all():
             raise diverged(recipe, task.name)
-        predictions.append(Predictions.of(task, outputs, reader.values))
+        predictions.append(Predictions.of(task, outputs, reader))
     return predictions
 
 
@@ -165,8 +171,7 @@ def _save_models(
     """Write each task's model, and say where plain Keras answers otherwise than was shown."""
     from workers.models.plain import save_plain
 
-    worker, family, units = launched.config.worker, launched.family, reader.units
-    values = reader.values if units is None else _as_they_are
+    worker, family = launched.config.worker, launched.family
     tasks = [one.task for one in predictions]
     handed_over = run_tasks(launched, weights, tasks, recipe, "adapt")
     for one, found, file in zip(predictions, handed_over, files, strict=True):
@@ -175,8 +180,9 @@ def _save_models(
         together = worker.model.statistics == "batch"
         asked = one.task.query_inputs
         seen = asked if together else one.task.support_inputs
+        units = reader.units(one.task)
         answers = save_plain(worker, family, adapted, seen, file, units, asked)
-        again = Predictions.of(one.task, answers[None], values).answers[0]
+        again = _answered(one.task, answers, reader if units is None else None)
         off = float(np.abs(again - one.answers[-1]).max())
         if off > _SAME * max(1.0, float(np.abs(one.answers[-1]).max())):
             show_note(
@@ -186,8 +192,11 @@ def _save_models(
         RESULTS.print(f"model: {file}", markup=False)
 
 
-def _as_they_are(outputs: Array) -> Array:
-    return outputs
+def _answered(task: OwnTask, outputs: Array, reader: Reader | None) -> Array:
+    """What a saved model says; None: in the user's own units already."""
+    if task.classes is not None:
+        return probabilities(outputs, len(task.classes))
+    return outputs if reader is None else reader.answers(task, outputs)
 
 
 def _check_out(out: Path | None) -> None:

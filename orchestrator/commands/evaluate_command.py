@@ -52,7 +52,7 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
 
         launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
         try:
-            from orchestrator.run import evaluate_best
+            from orchestrator.best_checkpoint import evaluate_best
 
             if launched.fingerprint.get("model") != trained_with.get("model"):
                 raise ValueError(

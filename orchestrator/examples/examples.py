@@ -71,11 +71,14 @@ class Reader(ABC):
         return found[:, None] if found.ndim == 1 else found
 
     def values(self, outputs: Array) -> Array:
-        """What a model of regression answers, or is given as targets, in the user's own units."""
+        """What a model of regression is given as targets, in the user's own units."""
         return outputs
 
-    @property
-    def units(self) -> Units | None:
+    def answers(self, task: "OwnTask", outputs: Array) -> Array:
+        """What a model of regression that is adapted to `task` answers, in the user's own units."""
+        return self.values(outputs)
+
+    def units(self, task: "OwnTask") -> Units | None:
         """Those of a saved model, where they are not the model's own."""
         return None
 

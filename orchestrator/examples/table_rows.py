@@ -1,7 +1,7 @@
 """Rows of one's own table, made what the run's own were: standardized, or classes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,11 @@ from workers.protocol import Array
 from workers.settings.tasks import GivenTask, TableTask
 from workers.tasks.columns import Scale
 from workers.tasks.rows import Rows
-from workers.units import Units
+from workers.tasks.target_scaling import PER_TASK, scaling_of
+from workers.units import Scaling, Units
+
+if TYPE_CHECKING:
+    from orchestrator.own_tasks import OwnTask
 
 
 class TableReader(Reader):
@@ -24,6 +28,7 @@ class TableReader(Reader):
         self._classes: list[str] | None = prepared["classes"]
         self._features = Scale.from_dict(prepared["features"])
         self._target = Scale.from_dict(prepared["target"]) if prepared["target"] else None
+        self._per_task = PER_TASK in prepared
         self._input_shape = shapes.input_shape
 
     def read(self, source: str, role: Role, columns: Columns) -> Examples:
@@ -63,20 +68,29 @@ class TableReader(Reader):
         return self._features.apply(checked(found, self._input_shape), "inputs")
 
     def targets(self, given: Any) -> Array:
-        """[n] in the table's own units, standardized: float32 [n, 1]."""
+        """[n] in the table's own units, standardized: float32 [n, 1]; float64 if by the task."""
+        values = as_numbers(given, np.float64, "targets").reshape(-1, 1)
+        if self._per_task:
+            return values
         assert self._target is not None
-        return self._target.apply(
-            as_numbers(given, np.float64, "targets").reshape(-1, 1), "targets"
-        )
+        return self._target.apply(values, "targets")
 
     def values(self, outputs: Array) -> Array:
         """What the model answers, in the table's own units."""
         return outputs if self._target is None else self._target.undo(outputs)
 
-    @property
-    def units(self) -> Units:
+    def answers(self, task: "OwnTask", outputs: Array) -> Array:
+        """In the table's own units."""
+        if not self._per_task:
+            return self.values(outputs)
+        return scaling_of(task.support_targets).undo(outputs)
+
+    def units(self, task: "OwnTask") -> Units:
         """Features, and a target of numbers, as the table has them."""
         target = None if self._target is None else self._target.scaling
+        if self._per_task:
+            mean, deviation = scaling_of(task.support_targets)
+            target = Scaling(mean[0], deviation[0])
         return Units(self._features.scaling, target, fills=self._task.nulls == "mean")
 
     def _check_features(self, rows: Rows, names: Sequence[str]) -> None:

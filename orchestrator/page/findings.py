@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.page.numbers import count, difference, score
+from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import RunFolder
+from orchestrator.page.task_spread import in_other_units, useless
 from orchestrator.page.training_curves import INCIDENTS, VALIDATION, cumulated, metrics_of
 from workers.scores import METRICS, called, sign_of
+
+# So large a share of useless tasks is worth a warning.
+_MANY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,13 @@ class Finding:
 
 def findings(run: RunFolder) -> list[Finding]:
     """Warnings first."""
-    found = [*_end(run), *_adaptation(run), *_convergence(run), *_incidents(run)]
+    found = [
+        *_end(run),
+        *_adaptation(run),
+        *_useless_tasks(run),
+        *_convergence(run),
+        *_incidents(run),
+    ]
     order = ("warning", "good", "note")
     return sorted(found, key=lambda finding: order.index(finding.kind))
 
@@ -69,6 +80,25 @@ def _adaptation(run: RunFolder) -> Iterator[Finding]:
         yield Finding(
             "good", f"Adaptation improves the test {name} by {by}, each task against itself."
         )
+
+
+def _useless_tasks(run: RunFolder) -> Iterator[Finding]:
+    """A mean over tasks is made by those whose targets vary most."""
+    scores = run.task_scores
+    names = [] if scores is None else useless(scores)
+    if scores is None or not names:
+        return
+    different = len(set(scores.names))
+    text = (
+        f"In {count(len(names), 'test task')} of {thousands(different)} the predictions are no "
+        f"better than the task's own mean, {names[0]} among them"
+    )
+    if in_other_units(scores):
+        text += (
+            "; their targets vary far less than those of the others, as values in other units do: "
+            "for tables try task.target_scaling=per_task"
+        )
+    yield Finding("warning" if len(names) > _MANY * different else "note", f"{text}.")
 
 
 def _convergence(run: RunFolder) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 import base64
 
 from orchestrator.history import Opening
-from orchestrator.page import inner_steps, training_curves
+from orchestrator.page import inner_steps, task_spread, training_curves
 from orchestrator.page.findings import findings, readable
 from orchestrator.page.html import render, svg
 from orchestrator.page.numbers import (
@@ -41,6 +41,8 @@ def page_of(run: RunFolder) -> bytes:
         findings=findings(run),
         scores=_scores(run),
         by_inner_step=_by_inner_step(run.result) if run.result else [],
+        worst=_worst(run),
+        spread=_spread(run),
         result=run.result,
         protocol=protocol_of(run.result.protocol) if run.result else {},
         curves=_curves(run),
@@ -108,6 +110,22 @@ def _by_inner_step(result: Result) -> list[tuple[str, str]]:
         caption = f"Test {called(metric)} by inner step, with its 95 % interval"
         drawn.append((caption, svg(figure, caption)))
     return drawn
+
+
+def _worst(run: RunFolder) -> list[dict[str, str]]:
+    """Rows of the table of the worst test tasks."""
+    if run.result is None or run.task_scores is None or not any(run.task_scores.names):
+        return []
+    return task_spread.worst(run.task_scores, run.result.metric, run.result.sign)
+
+
+def _spread(run: RunFolder) -> list[tuple[str, str]]:
+    """Caption and figure of how scores spread over tasks."""
+    if run.result is None or run.task_scores is None:
+        return []
+    figure = task_spread.draw(run.task_scores, run.result.metric)
+    caption = f"Test tasks by {called(run.result.metric)} after adaptation"
+    return [] if figure is None else [(caption, svg(figure, caption))]
 
 
 def _curves(run: RunFolder) -> list[tuple[str, str]]:

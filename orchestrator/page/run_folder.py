@@ -9,6 +9,7 @@ from orchestrator.history import Opening, read_history
 from orchestrator.metrics_log import read_whole_rows
 from orchestrator.result import Result, read_result
 from orchestrator.storage import Storage
+from orchestrator.task_scores import TaskScores, read_task_scores
 
 _PICTURES = "pictures"
 #: A film of episodes, or a line that says why there is none.
@@ -39,6 +40,7 @@ class RunFolder:
     picture: bytes
     animation: bytes = b""
     no_animation: str = ""
+    task_scores: TaskScores | None = None
 
     @property
     def step(self) -> int:
@@ -94,6 +96,7 @@ def read_run(storage: Storage) -> RunFolder:
         rows=rows,
         num_damaged=num_damaged,
         result=read_result(storage),
+        task_scores=read_task_scores(storage),
         openings=read_history(storage),
         drawings=[_decoded(storage, f"{_PICTURES}/{name}") for name in names],
         picture=storage.read("picture.png") if has_png and not names else b"",

@@ -3,6 +3,7 @@ import io
 import numpy as np
 from rich.console import Console
 from test_artefact import linear
+from test_predictions import as_they_are
 
 from orchestrator.commands.adapt_report import show
 from orchestrator.own_tasks import OwnTask
@@ -16,7 +17,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are():
     outputs = np.zeros((3, 2, 2), np.float32) + np.eye(2, dtype=np.float32)
     console = Console(file=io.StringIO(), width=120)
     source = linear()
-    one = Predictions.of(task, outputs, lambda values: values)
+    one = Predictions.of(task, outputs, as_they_are)
     show(console, source, source.recipe, [one], ["[x]pear.png", "[/y].png"])
     text = console.file.getvalue()
     for name in (*classes, "[x]pear.png", "[/y].png"):

@@ -8,11 +8,12 @@ from small_configs import REPTILE_ADAM, images, sinusoid
 from small_runs import in_process
 
 from orchestrator import checkpoint
+from orchestrator.best_checkpoint import evaluate_best
 from orchestrator.config import load
 from orchestrator.evaluate import evaluate, validate
 from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state
-from orchestrator.run import TrainingRun, evaluate_best
+from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError, NonFiniteError, PoolError
 from workers.protocol import Recipe
@@ -62,6 +63,7 @@ def test_a_run_leaves_its_configuration_its_metrics_its_scores_and_its_checkpoin
         "evaluation.json",
         "history.json",
         "metrics.jsonl",
+        "tasks.parquet",
         "tensorboard",
     ]
     assert load(str(folder / "config.toml"))[0] == config

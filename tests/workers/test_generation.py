@@ -229,3 +229,11 @@ def test_a_text_that_is_too_long_is_named_by_its_first_row(of_rows):
 def test_long_texts_are_cut_if_asked_for(make):
     family = make(length=4, long_texts="cut")
     assert family.build(family.sample(DRAW, 0, 1, 3, 4)).query_targets.shape == (1, 4, 4)
+
+
+def test_a_task_is_called_by_its_group(make):
+    family = make()
+    voice_of = {text: voice for voice, text in rows_of()}
+    specs = family.sample(Draw(0, "train", 0), 0, 9, 3, 4)
+    for name, words in zip(family.names(specs), family.words(specs), strict=True):
+        assert {voice_of[text] for text in (*words.support, *words.queries)} == {name}

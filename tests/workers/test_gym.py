@@ -425,3 +425,10 @@ def test_another_module_is_another_digest():
     ours = slopes().digest
     assert ours == slopes().digest
     assert ours != GymFamily(GymTask(environment="CartPole-v1")).digest
+
+
+def test_a_task_is_called_by_what_varies():
+    varied = {name: Varied(choice=(value, value)) for name, value in (("m", 1.5), ("g", 9.81))}
+    family = GymFamily(GymTask(environment="Pendulum-v1", vary=varied))
+    specs = sampled(family)
+    assert family.names(specs) == ["g 9.81, m 1.5"] * len(specs["rollouts"])

@@ -174,3 +174,11 @@ def test_domains_of_a_split_file_are_taken(make, tmp_path):
         ["domain0", "domain1"],
         ["domain5"],
     )
+
+
+def test_a_task_is_called_by_its_domain(make):
+    family = make()
+    domain_of = {text: domain for text, _, domain in rows_of(num_classes=24, num_domains=6)}
+    specs = family.sample(DRAW, 0, 9, 2, 3)
+    for name, words in zip(family.names(specs), family.words(specs), strict=True):
+        assert {domain_of[text] for text in (*words.support, *words.queries)} == {name}

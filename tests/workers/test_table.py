@@ -297,3 +297,12 @@ def test_the_digest_changes_with_what_decides_the_weights(make):
     ]
     assert len({family.digest for family in families}) == len(families)
     assert make().digest == families[0].digest
+
+
+def test_a_task_is_called_by_its_group(make):
+    family = make()
+    specs = family.sample(DRAW, 0, 20, 2, 3)
+    names = family.names(specs)
+    assert set(names) == {"a", "b"}
+    for name, rows in zip(names, rows_of(specs), strict=True):
+        assert {SENSORS["sensor"][row] for row in rows} == {name}

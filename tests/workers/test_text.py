@@ -127,3 +127,10 @@ def test_other_texts_splits_or_vocabularies_have_another_digest(make):
 def test_the_protocol_says_how_texts_were_split(make):
     table = make(split_by="classes").protocol("test")
     assert (table["tasks_from"], table["split_by"], table["classes"]) == ("a.csv", "classes", 3)
+
+
+def test_a_task_is_called_by_its_classes(make):
+    family = make()
+    specs = family.sample(DRAW, 0, 5, 2, 3)
+    expected = [", ".join(words.query_options[0]) for words in family.words(specs)]
+    assert family.names(specs) == expected

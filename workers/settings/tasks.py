@@ -96,6 +96,11 @@ class TableTask(GroupsTask):
     target: Literal["auto", "value", "class"] = setting(
         "auto", "whether the target is a number or a class; auto: a class unless it is numbers"
     )
+    target_scaling: Literal["training", "per_task"] = setting(
+        "training",
+        "what numbers to predict are standardized by: all training rows, or each task's own "
+        "support rows, for tasks in different units",
+    )
     nulls: Literal["refuse", "mean"] = setting(
         "refuse", "a feature that is missing: an error, or the mean over the training tasks"
     )

@@ -46,6 +46,9 @@ class TaskFamily(Protocol):
     def showcase(self, specs: Specs) -> Specs:
         """The same tasks with the queries that the family's picture wants."""
 
+    def names(self, specs: Specs) -> list[str]:
+        """What each task is called where its score is shown; [""] * tasks where nobody knows."""
+
     def words(self, specs: Specs) -> Sequence[Words]:
         """What the tasks say, where they are of texts; else nothing."""
 

@@ -76,6 +76,13 @@ class GenerationFamily:
         """As they are: the picture shows what the support set leads to."""
         return specs
 
+    def names(self, specs: Specs) -> list[str]:
+        """By the group of texts."""
+        of_text = np.empty(len(self._passages.texts), np.int32)
+        for task, places in enumerate(self._passages.places):
+            of_text[places] = task
+        return [self._passages.names[of_text[texts[0]]] for texts in specs["support_texts"]]
+
     def words(self, specs: Specs) -> Sequence[Words]:
         """The texts themselves."""
         texts = [text for _, text in self._passages.texts]

@@ -7,6 +7,7 @@ from workers.protocol import Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.tasks import GivenTask
 from workers.tasks.family import TaskFamily
+from workers.tasks.target_scaling import PER_TASK, scaled_by_support
 from workers.tasks.words import Words
 
 
@@ -31,7 +32,8 @@ class GivenFamily:
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """What was handed over."""
         assert not global_labels, "what is handed over is not trained on"
-        return Episode(*(specs[name] for name in Episode._fields))
+        episode = Episode(*(specs[name] for name in Episode._fields))
+        return scaled_by_support(episode) if PER_TASK in self.preparation else episode
 
     def showcase(self, specs: Specs) -> Specs:
         """As they are."""
@@ -40,6 +42,10 @@ class GivenFamily:
     def describe(self) -> dict[str, Any]:
         """Nothing is kept."""
         return {"source": "handed over"}
+
+    def names(self, specs: Specs) -> list[str]:
+        """Whoever hands tasks over knows their names."""
+        return [""] * len(specs["support_inputs"])
 
     def words(self, specs: Specs) -> Sequence[Words]:
         """Numbers say it all."""

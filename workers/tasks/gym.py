@@ -131,6 +131,14 @@ class GymFamily:
         """As they are."""
         return specs
 
+    def names(self, specs: Specs) -> list[str]:
+        """By what varies."""
+        tasks = [self._values(specs, task) for task in range(len(specs["rollouts"]))]
+        return [
+            ", ".join(f"{name} {value:.4g}" for name, value in sorted(values.items()))
+            for values in tasks
+        ]
+
     def words(self, specs: Specs) -> Sequence[Words]:
         """Numbers say it all."""
         return ()

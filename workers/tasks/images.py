@@ -105,6 +105,17 @@ class ImagesFamily:
         """As they are: the picture shows the queries that are measured."""
         return specs
 
+    def names(self, specs: Specs) -> list[str]:
+        """By class, and how far its images are turned."""
+        names = self._images.class_names
+        return [
+            ", ".join(
+                f"{names[each]}, turned by {90 * turn}°" if turn else names[each]
+                for each, turn in zip(classes, turns, strict=True)
+            )
+            for classes, turns in zip(specs["classes"], specs["turns"], strict=True)
+        ]
+
     def words(self, specs: Specs) -> Sequence[Words]:
         """Numbers say it all."""
         return ()

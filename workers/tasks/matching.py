@@ -124,6 +124,14 @@ class MatchingFamily:
         """As they are: the picture shows the queries that are measured."""
         return specs
 
+    def names(self, specs: Specs) -> list[str]:
+        """By domain."""
+        pools = (self._of["test" if test else "train"] for test in specs["from_test"])
+        return [
+            pool.texts.domains[classes[0]]
+            for pool, classes in zip(pools, specs["classes"], strict=True)
+        ]
+
     def words(self, specs: Specs) -> Sequence[Words]:
         """The texts, and their candidates."""
         found = []

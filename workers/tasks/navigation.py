@@ -101,6 +101,10 @@ class NavigationFamily:
         """As they are."""
         return specs
 
+    def names(self, specs: Specs) -> list[str]:
+        """By goal."""
+        return [f"goal ({x:.3g}, {y:.3g})" for x, y in specs["goal"]]
+
     def words(self, specs: Specs) -> Sequence[Words]:
         """Numbers say it all."""
         return ()

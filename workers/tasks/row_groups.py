@@ -49,6 +49,13 @@ class RowGroups:
         parts = [part for task in tasks for part in self.rows[task]]
         return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.int32)
 
+    def names_of(self, rows: NDArray[np.int32]) -> list[str]:
+        """The task of each of `rows`."""
+        task_of_row = np.empty(sum(len(part) for parts in self.rows for part in parts), np.int32)
+        for task, parts in enumerate(self.rows):
+            task_of_row[np.concatenate(parts)] = task
+        return [self.names[task] for task in task_of_row[rows]]
+
     def check(self, tasks: NDArray[np.int32], needed: int, remedy: str) -> None:
         """Raise DataError if one of `tasks` has less than `needed` rows; `remedy` says what to do.
 

@@ -58,6 +58,13 @@ class SinusoidFamily:
         """Nothing is read."""
         return {"source": "generated: amplitude * sin(x - phase)", **self.protocol("train")}
 
+    def names(self, specs: Specs) -> list[str]:
+        """By amplitude and phase."""
+        return [
+            f"amplitude {amplitude:.3g}, phase {phase:.3g}"
+            for amplitude, phase in zip(specs["amplitude"], specs["phase"], strict=True)
+        ]
+
     def words(self, specs: Specs) -> Sequence[Words]:
         """Numbers say it all."""
         return ()

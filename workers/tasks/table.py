@@ -17,6 +17,7 @@ from workers.tasks.columns import Scale, choose_features, is_value, read_target
 from workers.tasks.row_groups import RowGroups
 from workers.tasks.rows import Rows
 from workers.tasks.splits import SPLITS, split_hash, split_names
+from workers.tasks.target_scaling import PER_TASK, scaled_by_support
 from workers.tasks.words import Words
 
 # As many names stand in a protocol; of more, how many there are.
@@ -49,11 +50,13 @@ class TableFamily:
         self._features = choose_features(rows, settings, train)
         self._inputs = self._features.scale.apply(self._features.values, settings.path)
         self._target: Scale | None = None
+        self._per_task = classes is None and settings.target_scaling == "per_task"
         if classes is None:
             remedy = "choose another task.target_column"
             values, names = target.values[:, None], [settings.target_column]
             self._target = Scale.of(values, train, names, settings.path, remedy)
-            self._targets = self._target.apply(values, settings.path)
+            # Whoever scales by the task wants all digits: float32 of all tasks together lacks them.
+            self._targets = values if self._per_task else self._target.apply(values, settings.path)
 
         self.loss: LossName = "mse" if classes is None else "cross_entropy"
         self.picture = "predicted" if classes is None else "confusion"
@@ -68,11 +71,12 @@ class TableFamily:
     @property
     def preparation(self) -> dict[str, Any]:
         """The scales, and the classes."""
-        return {
+        table = {
             "features": self._features.scale.as_dict(),
             "target": None if self._target is None else self._target.as_dict(),
             "classes": self._groups.classes,
         }
+        return {**table, "target": None, PER_TASK: True} if self._per_task else table
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
         """Rows by index.
@@ -102,13 +106,18 @@ class TableFamily:
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Inputs float32 [tasks, rows, features]; targets int32, or float32 [.., 1]."""
         support, query = (np.asarray(specs[name]) for name in ("support_rows", "query_rows"))
-        return Episode(
+        episode = Episode(
             self._inputs[support], self._targets[support], self._inputs[query], self._targets[query]
         )
+        return scaled_by_support(episode) if self._per_task else episode
 
     def showcase(self, specs: Specs) -> Specs:
         """As they are: the picture shows the queries that are measured."""
         return specs
+
+    def names(self, specs: Specs) -> list[str]:
+        """By the group of rows."""
+        return self._groups.names_of(np.asarray(specs["support_rows"], np.int32)[:, 0])
 
     def words(self, specs: Specs) -> Sequence[Words]:
         """The rows by number, and the classes; nothing in regression."""
@@ -132,6 +141,10 @@ class TableFamily:
         }
         if self._target is None:
             table["classes"] = _named(self._groups.classes or [])
+        elif self._per_task:
+            table["unit_of_the_loss"] = (
+                "the square of the standard deviation of the task's own support targets"
+            )
         else:
             table["unit_of_the_loss"] = (
                 f"the square of {self._target.sd[0]:.4g}, the target's standard deviation over "

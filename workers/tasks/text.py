@@ -92,6 +92,11 @@ class TextFamily:
         """As they are: the picture shows the queries that are measured."""
         return specs
 
+    def names(self, specs: Specs) -> list[str]:
+        """By class."""
+        names = self._texts.classes
+        return [", ".join(names[each] for each in classes) for classes in specs["classes"]]
+
     def words(self, specs: Specs) -> Sequence[Words]:
         """The texts, and the names of the classes."""
         found = []

@@ -1,0 +1,107 @@
+"""Scores of single test tasks, tasks.parquet: a mean over tasks hides those that are useless."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.storage import Storage
+from workers.protocol import Block
+from workers.tasks.family import TaskFamily
+
+NAME = "tasks.parquet"
+#: Of what the task's own targets vary by; 1 is what their mean would leave.
+UNEXPLAINED = "unexplained"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskScores:
+    """names: what each task is called. columns: each float64 [tasks]; "loss_before",
+    "loss_after" and so on for each metric; "unexplained" where the loss is a squared error.
+    """
+
+    names: Sequence[str]
+    columns: Mapping[str, NDArray[np.float64]]
+
+    @classmethod
+    def of(
+        cls,
+        family: TaskFamily,
+        blocks: Sequence[Block],
+        values: Mapping[str, NDArray[np.float64]],
+        inner_steps: int,
+    ) -> "TaskScores":
+        """Before adaptation and after `inner_steps`; values: [tasks, inner steps + 1]."""
+        columns = {}
+        for name, by_step in values.items():
+            columns[f"{name}_before"] = by_step[:, 0]
+            columns[f"{name}_after"] = by_step[:, inner_steps]
+        if family.loss == "mse":
+            variance = np.concatenate([_variance(family, block) for block in blocks])
+            columns[UNEXPLAINED] = columns["loss_after"] / np.maximum(variance, 1e-300)
+        return cls([name for block in blocks for name in family.names(block.specs)], columns)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TaskScores):
+            return NotImplemented
+        if list(self.names) != list(other.names) or self.columns.keys() != other.columns.keys():
+            return False
+        pairs = ((values, other.columns[name]) for name, values in self.columns.items())
+        return all(np.array_equal(one, two, equal_nan=True) for one, two in pairs)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def by_name(self, column: str) -> list[tuple[str, float, int]]:
+        """Each different task: its name, its mean, and how often it was drawn."""
+        found: dict[str, list[float]] = {}
+        for name, value in zip(self.names, self.columns[column], strict=True):
+            found.setdefault(name, []).append(float(value))
+        return [(name, float(np.mean(each)), len(each)) for name, each in found.items()]
+
+    def write(self, storage: Storage) -> None:
+        """Write tasks.parquet, a row for each task in the order of the evaluation."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        content = io.BytesIO()
+        pq.write_table(pa.table({"task": list(self.names), **self.columns}), content)
+        storage.write(NAME, content.getvalue())
+
+
+def read_task_scores(storage: Storage) -> TaskScores | None:
+    """The scores; None where the run has none, as older runs have not.
+
+    Raises:
+      ValueError: the file is not what a run writes.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not storage.exists(NAME):
+        return None
+    try:
+        table = pq.read_table(io.BytesIO(storage.read(NAME)))
+        names: list[Any] = table.column("task").to_pylist()
+        return TaskScores(
+            names,
+            {
+                name: table.column(name).cast(pa.float64()).to_numpy()
+                for name in table.column_names
+                if name != "task"
+            },
+        )
+    except (pa.ArrowException, KeyError) as error:
+        raise ValueError(
+            f"{storage.place(NAME)} is not what a run writes ({error}); delete it, or have it made "
+            "anew by metatrain train --resume"
+        ) from None
+
+
+def _variance(family: TaskFamily, block: Block) -> NDArray[np.float64]:
+    """Of all targets of each task, [tasks]."""
+    episode = family.build(block.specs)
+    targets = np.concatenate([episode.support_targets, episode.query_targets], axis=1)
+    return np.var(targets.astype(np.float64), axis=1).mean(axis=-1)
