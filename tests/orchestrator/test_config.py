@@ -301,6 +301,8 @@ RESOLVED = {
     "workers.block_size": lambda config: config.block_size + 1,
     "runtime.execution": lambda config: "map" if config.execution[0] != "map" else "vectorized",
     "runtime.xla": lambda config: not config.execution[1],
+    # Together they are 1.
+    "task.split_shares": lambda config: [0.5, 0.25, 0.25],
 }
 
 

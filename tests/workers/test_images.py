@@ -201,11 +201,12 @@ def test_classes_of_different_sizes_are_drawn_from_whole(tmp_path):
 
 def test_more_ways_than_classes_are_refused(make):
     with pytest.raises(DataError) as caught:
-        make(ways=4)
+        make(ways=7)
     assert str(caught.value) == (
-        "task.ways = 4, but the validation split has 3 classes to choose from; "
-        "lower task.ways to 3 or fewer, or raise task.validation_classes"
+        "task.ways = 7, but the validation split has 6 classes to choose from; "
+        "lower task.ways to 6 or fewer, or raise task.validation_classes"
     )
+    assert make(ways=6).describe()["validation_classes"] == 6
     assert make(ways=12, rotations="all").num_outputs == 12
 
 

@@ -11,6 +11,7 @@ from workers.settings.environments import GymTask, NavigationTask
 from workers.settings.generation_task import GenerationTask
 from workers.settings.groups_task import GroupsTask
 from workers.settings.section import Section, setting
+from workers.settings.split_task import SplitTask
 from workers.settings.text_tasks import MatchingTask, TextTask
 
 
@@ -32,7 +33,7 @@ class SinusoidTask(Section):
         return value
 
 
-class ImagesTask(Section):
+class ImagesTask(SplitTask):
     """N-way K-shot classification of images."""
 
     kind: Literal["images"] = "images"
@@ -58,9 +59,9 @@ class ImagesTask(Section):
         "none", "quarter turns as new classes: of no classes, of the training classes, of all"
     )
     train_classes: int | None = setting(
-        None, "classes to train on, before rotation; unset: 64 %", ge=1
+        None, "classes to train on, before rotation; unset: a share", ge=1
     )
-    validation_classes: int | None = setting(None, "classes to validate on; unset: 16 %", ge=1)
+    validation_classes: int | None = setting(None, "classes to validate on; unset: a share", ge=1)
     test_classes: int | None = setting(None, "classes to test on; unset: the rest", ge=1)
     split_seed: int = setting(0, "seed of the split by classes, 0 to 2^32 - 1", ge=0, lt=2**32)
     split_file: str | None = setting(

@@ -34,7 +34,9 @@ class ImagesFamily:
         self._files = find_files(settings.path)
         self._images = open_cache(self._files, settings, progress)
         self._counts = np.diff(self._images.offsets)
-        self._splits = split_names(self._images.class_names, settings)
+        self._splits = split_names(
+            self._images.class_names, settings, "classes", self._least_classes()
+        )
         self._split_hash = split_hash(self._images.class_names, self._splits)
         for split in SPLITS:
             self._check_ways(split)
@@ -142,6 +144,13 @@ class ImagesFamily:
     def _num_turns(self, split: Split) -> int:
         rotations = self._settings.rotations
         return 4 if rotations == "all" or rotations == split else 1
+
+    def _least_classes(self) -> tuple[int, int, int]:
+        """How many base classes a task of each split needs."""
+        train, validation, test = (
+            -(-self._settings.ways // self._num_turns(split)) for split in SPLITS
+        )
+        return train, validation, test
 
     def _check_ways(self, split: Split) -> None:
         ways, most = self._settings.ways, len(self._splits[split]) * self._num_turns(split)

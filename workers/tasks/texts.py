@@ -123,7 +123,8 @@ def split_texts(texts: Texts, settings: Any, by: Literal["classes", "domains"]) 
       DataError: see `split_names`.
     """
     if by == "classes":
-        return split_names(texts.classes, settings, "classes")
+        ways = settings.ways
+        return split_names(texts.classes, settings, "classes", (ways, ways, ways))
     names = sorted(set(texts.domains))
     of_domains = split_names(names, settings, "domains")
     place = np.array([names.index(domain) for domain in texts.domains])
