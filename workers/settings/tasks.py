@@ -52,8 +52,13 @@ class ImagesTask(SplitTask):
     ways: int = setting(5, "classes per task, >= 2", ge=2)
     shots: int = setting(1, "support images per class, >= 1", ge=1)
     queries: int = setting(1, "query images per class, >= 1", ge=1)
-    image_size: int = setting(28, "height and width after resizing, pixels, 4 to 512", ge=4, le=512)
-    channels: Literal[1, 3] = setting(1, "1 grey, 3 RGB")
+    image_size: Annotated[int, Field(ge=4, le=512, strict=True)] | Literal["auto"] = setting(
+        28,
+        "height and width after resizing, pixels, 4 to 512; auto: what most images have, 16 to 84",
+    )
+    channels: Literal[1, 3, "auto"] = setting(
+        1, "1 grey, 3 RGB; auto: 3 where any image is in colour"
+    )
     invert: bool = setting(False, "exchange black and white, so that ink is 1 on a paper of 0")
     rotations: Literal["none", "train", "all"] = setting(
         "none", "quarter turns as new classes: of no classes, of the training classes, of all"

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from workers.errors import DataError
 from workers.tasks.image_files import ImageFile, ParquetImages, ZipImages
-from workers.tasks.image_folders import CsvImages, FolderImages, has_class_folders
+from workers.tasks.image_folders import CsvImages, FolderImages, has_class_folders, stat_digest
+from workers.tasks.table_files import TEXT_SUFFIXES
 
 OMNIGLOT_ZIPS = ("images_background.zip", "images_evaluation.zip")
-_SUFFIXES = (".zip", ".parquet", ".csv")
+_SUFFIXES = (".zip", ".parquet", *TEXT_SUFFIXES)
+_FORMS = f"{', '.join(_SUFFIXES)} or folder"
 
 
 def find_files(path: str | Sequence[str] | None) -> list[Path]:
@@ -39,11 +41,14 @@ def source_digest(
     for file in files:
         if file.is_dir():
             total.update(FolderImages(file).digest().encode())
-        elif file.suffix.lower() == ".csv":
+        elif file.suffix.lower() in TEXT_SUFFIXES:
             total.update(CsvImages(file, image_column, _list(label_column)).digest().encode())
         else:
             with file.open("rb") as stream:
                 total.update(hashlib.file_digest(stream, "sha256").digest())
+            if file.suffix.lower() == ".parquet":
+                paths = ParquetImages(file, image_column, _list(label_column)).paths()
+                total.update(stat_digest(paths).encode() if paths else b"")
     return total.hexdigest()
 
 
@@ -63,7 +68,7 @@ def open_sources(
         if file.suffix.lower() == ".parquet":
             sources.append(ParquetImages(file, image_column, labels))
             continue
-        if file.suffix.lower() == ".csv":
+        if file.suffix.lower() in TEXT_SUFFIXES:
             sources.append(CsvImages(file, image_column, labels))
             continue
         archive = FolderImages(file) if file.is_dir() else ZipImages(file)
@@ -98,11 +103,13 @@ def _default_folder() -> Path:
 
 def _files_of(path: Path) -> list[Path]:
     if not path.exists():
-        raise DataError(f"task.path: {path} does not exist; use a .zip, .parquet, .csv or folder")
+        raise DataError(
+            f"task.path: {path} does not exist; use a .zip, .parquet, .csv, .tsv or folder"
+        )
     if path.is_dir():
         return _in_folder(path)
-    if path.suffix.lower() not in _SUFFIXES:
-        raise DataError(f"task.path: {path} is no .zip, .parquet, .csv or folder")
+    if path.suffix.lower() not in _SUFFIXES or not path.is_file():
+        raise DataError(f"task.path: {path} is no {_FORMS}")
     return [path]
 
 
