@@ -250,7 +250,7 @@ def test_a_preset_loads_as_itself(name):
 
 def test_all_that_a_preset_needs_is_told_at_once():
     missing = (
-        r"^task\.path is missing \(a \.csv, \.parquet, \.arrow or \.feather file\); so are "
+        r"^task\.path is missing \(a \.csv, \.tsv, \.parquet, \.arrow or \.feather file\); so are "
         r"task\.task_column and task\.target_column$"
     )
     with pytest.raises(ValueError, match=missing):

@@ -63,6 +63,10 @@ class ImagesTask(SplitTask):
     rotations: Literal["none", "train", "all"] = setting(
         "none", "quarter turns as new classes: of no classes, of the training classes, of all"
     )
+    small_classes: Literal["refuse", "leave_out"] = setting(
+        "refuse",
+        "a class with too few different images for shots and queries: an error, or left out",
+    )
     train_classes: int | None = setting(
         None, "classes to train on, before rotation; unset: a share", ge=1
     )
@@ -93,7 +97,7 @@ class TableTask(GroupsTask):
     """Regression or classification of rows of one's own table; a task is a group of rows."""
 
     kind: Literal["table"] = "table"
-    path: str = setting(..., "a .csv, .parquet, .arrow or .feather file", bits=False)
+    path: str = setting(..., "a .csv, .tsv, .parquet, .arrow or .feather file", bits=False)
     task_column: str = setting(..., "column that tells tasks apart: subject, station, customer")
     target_column: str = setting(..., "column to predict: numbers, or classes")
     feature_columns: tuple[str, ...] | None = setting(

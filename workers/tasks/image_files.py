@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from workers.errors import DataError
+from workers.errors import DataError, SourceError
 from workers.tasks.class_labels import with_class_names
 from workers.tasks.image_cells import check_size, content_of, read_file
 from workers.tasks.listing import listed
@@ -19,15 +19,12 @@ from workers.tasks.listing import listed
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 
 
+_LEFT = ("Thumbs.db", "desktop.ini")
 # What the columns of other people's files are called.
 _USUAL = {
     "image_column": ("image", "img", "path", "file", "filename", "file_name", "image_path"),
     "label_column": ("label", "class", "category", "target", "labels", "fine_label", "species"),
 }
-
-
-class MissingColumnError(DataError):
-    """A table of images lacks a column."""
 
 
 class ImageFile(Protocol):
@@ -49,8 +46,7 @@ class ZipImages:
     def __init__(self, file: Path):
         self._file = file
         try:
-            with zipfile.ZipFile(file) as archive:
-                members = sorted(name for name in archive.namelist() if is_image(name))
+            members = [name for name in zip_members(file) if is_image(name)]
         except (zipfile.BadZipFile, OSError) as error:
             raise DataError(f"{file}: not a zip that can be read ({_line(error)})") from error
         if not members:
@@ -66,8 +62,7 @@ class ZipImages:
 def images_in_no_folder(file: Path) -> Iterator[tuple[str, bytes]] | None:
     """As `ZipImages.images`, where no image is in a folder; None where one is, or nothing is."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            members = sorted(name for name in archive.namelist() if is_image(name))
+        members = [name for name in zip_members(file) if is_image(name)]
     except (zipfile.BadZipFile, OSError):
         return None
     if not members or any("/" in name for name in members):
@@ -186,11 +181,11 @@ def _is_text(kind: Any) -> bool:
 def check_columns(
     file: Path, there: Sequence[str], image_column: str, label_columns: Sequence[str]
 ) -> None:
-    """Raise MissingColumnError for the first column that a table lacks."""
+    """Raise SourceError for the first column that a table lacks."""
     wanted = [("image_column", image_column), *(("label_column", name) for name in label_columns)]
     for key, name in wanted:
         if name not in there:
-            raise MissingColumnError(
+            raise SourceError(
                 f"{file.name} has no column {name!r} (task.{key}); it has "
                 f"{listed(there, name)}{_suggestion(key, there)}"
             )
@@ -220,9 +215,24 @@ def class_names(members: Sequence[str], source: str) -> tuple[str, list[str]]:
 
 def is_image(member: str) -> bool:
     """Whether a path, with forward slashes, is that of an image and not hidden."""
-    path = PurePosixPath(member)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return not member.endswith("/") and not hidden and path.suffix.lower() in SUFFIXES
+    return _is_seen(member) and PurePosixPath(member).suffix.lower() in SUFFIXES
+
+
+def is_passed_over(member: str) -> bool:
+    """Whether people may take it for an image that is read: what systems leave behind is not."""
+    return _is_seen(member) and not is_image(member) and PurePosixPath(member).name not in _LEFT
+
+
+def zip_members(file: Path) -> list[str]:
+    """All names in a zip, sorted."""
+    with zipfile.ZipFile(file) as archive:
+        return sorted(archive.namelist())
+
+
+def _is_seen(member: str) -> bool:
+    parts = PurePosixPath(member).parts
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not member.endswith("/") and not hidden
 
 
 def _line(error: object) -> str:

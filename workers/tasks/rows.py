@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
+from workers.errors import DataError, SourceError
 from workers.protocol import Array
 from workers.tasks.listing import listed
 from workers.tasks.table_files import read_table
@@ -47,7 +47,7 @@ class Rows:
     def check(self, name: str, setting: str) -> None:
         """Raise DataError if there is no such column; `setting` is where another one is named."""
         if name not in self._names:
-            raise DataError(
+            raise SourceError(
                 f"{self._path} has no column {name!r} ({setting}); it has "
                 f"{listed(self.column_names, name)}"
             )

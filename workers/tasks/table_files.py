@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from workers.errors import DataError
+from workers.errors import DataError, SourceError
 from workers.tasks.class_labels import with_class_names
 from workers.tasks.csv_dialects import MOST_COLUMNS
 from workers.tasks.csv_files import read_csv, reason
@@ -26,10 +26,10 @@ def read_table(path: Path, text_columns: Iterable[str] = ()) -> Any:
 
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise DataError(f"{path} {what}; give a {FORMS} file")
+        raise SourceError(f"{path} {what}; give a {FORMS} file")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise DataError(f"{path} is no table; give a {FORMS} file")
+        raise SourceError(f"{path} is no table; give a {FORMS} file")
     try:
         if suffix in TEXT_SUFFIXES:
             table = read_csv(path, text_columns)
