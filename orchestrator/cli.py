@@ -157,10 +157,11 @@ def data(
     ],
     overrides: Set = None,
 ) -> None:
-    """Print what a data source holds, and how its classes are split."""
+    """Print what a data source holds, how it is split, and what would fail or mislead a run."""
     from orchestrator.commands import data_command
 
-    data_command.execute(source, overrides or [])
+    if not data_command.execute(source, overrides or []):
+        raise SystemExit(EXIT_FAILED)
 
 
 app.add_typer(cli_adapt.app)

@@ -20,6 +20,10 @@ class DataError(MetatrainError, ValueError):
     """A data source that cannot be read as what it should be. The command line exits with 2."""
 
 
+class SourceError(DataError):
+    """A data source, or a column of it, that is named and is not there."""
+
+
 class FingerprintError(MetatrainError):
     """An actor would not compute the driver's bits."""
 

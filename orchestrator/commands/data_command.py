@@ -1,40 +1,55 @@
 """`metatrain data`: what a source holds, before anything is trained on it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from rich.table import Table
+from rich.text import Text
 
 from orchestrator import config as configuration
-from orchestrator.commands.common import NOTES, RESULTS, decoding, open_family
-from orchestrator.config_errors import explain
-from workers.errors import DataError
+from orchestrator.commands.common import NOTES, RESULTS, decoding, open_family, show_note
+from orchestrator.config import MetaConfig
+from workers.errors import DataError, SourceError
 from workers.settings.tasks import ImagesTask
+from workers.tasks.family import notes_of
 from workers.tasks.table_files import SUFFIXES
 
+#: What a path alone is trained with.
+_PRESET_OF_A_PATH = "images"
 
-def execute(source: str, overrides: list[str]) -> None:
-    """Print what the source of a preset, a TOML file or a path holds.
 
+def execute(source: str, overrides: list[str]) -> bool:
+    """Print what the source of a preset, a TOML file or a path holds, and what may mislead.
+
+    Returns:
+      whether the run that is configured can work; where it cannot, it was said why.
     Raises:
-      ValueError: it is none of them, or its data cannot be read as it should be.
+      ValueError: it is none of them, or is not there, or has other columns.
     """
     if source in configuration.presets() or source.endswith(".toml"):
         config, notes = configuration.load(source, overrides)
         for note in notes:
-            NOTES.print(f"note: {note}")
-        _print(config.task.kind, open_family(config).describe())
-    elif Path(source).exists():
-        try:
-            _print("images", _describe_path(source, overrides))
-        except DataError as error:
-            raise DataError(f"{error}{_other_tasks(source)}") from None
-    else:
+            show_note(note)
+        return _tell(config)
+    if not Path(source).exists():
         raise ValueError(
             f"'{source}' is neither a path nor a preset; presets are "
             f"{', '.join(configuration.presets())}"
         )
+    config, _ = configuration.load(_PRESET_OF_A_PATH, _of_path(source, overrides))
+    try:
+        return _tell(config)
+    except SourceError as error:
+        raise SourceError(f"{error}{_other_tasks(source)}") from None
+
+
+def _of_path(source: str, overrides: Sequence[str]) -> list[str]:
+    """Keys without a section are those of [task]: label_column=breed."""
+    whole = [
+        text if "." in text.partition("=")[0] else f"task.{text.lstrip()}" for text in overrides
+    ]
+    return [f"task.path={Path(source).absolute()}", *whole]
 
 
 def _other_tasks(source: str) -> str:
@@ -47,27 +62,49 @@ def _other_tasks(source: str) -> str:
     )
 
 
-def _describe_path(source: str, overrides: list[str]) -> dict[str, Any]:
-    """The images at a path; overrides are those of [task], such as task.label_column=label."""
-    from workers.tasks.image_cache import open_cache
-    from workers.tasks.image_sources import find_files
-    from workers.tasks.images import describe_source
-
-    given = dict(configuration.parse_override(text) for text in overrides)
-    table = {key.removeprefix("task."): value for key, value in given.items()}
+def _tell(config: MetaConfig) -> bool:
     try:
-        settings = ImagesTask.model_validate({**table, "path": source})
-    except ValidationError as error:
-        raise ValueError(f"task.{explain(error, ImagesTask)}") from None
-    files = find_files(settings.path)
-    with decoding() as progress:
-        return describe_source(files, open_cache(files, settings, progress))
+        family = open_family(config)
+    except SourceError:
+        raise
+    except DataError as error:
+        description, notes = _as_far_as_it_goes(config)
+        if description:
+            _print(config.task.kind, description)
+        for note in notes:
+            show_note(note)
+        NOTES.print(Text(f"this run cannot work: {error}"))
+        return False
+    _print(config.task.kind, family.describe())
+    for note in notes_of(family):
+        show_note(note)
+    return True
+
+
+def _as_far_as_it_goes(config: MetaConfig) -> tuple[dict[str, Any], list[str]]:
+    """What can be said of images that cannot be trained on, and what people should know."""
+    from workers.tasks.image_cache import open_cache
+    from workers.tasks.image_classes import ImageClasses
+    from workers.tasks.image_report import describe_source, notes_of_source
+    from workers.tasks.image_sources import find_files
+
+    if not isinstance(config.task, ImagesTask):
+        return {}, []
+    try:
+        files = find_files(config.task.path)
+        with decoding() as progress:
+            images = open_cache(files, config.task, progress)
+    except DataError:
+        return {}, []
+    return describe_source(files, images), notes_of_source(files, ImageClasses(images), {})
 
 
 def _print(kind: str, description: dict[str, Any]) -> None:
     table = Table(show_header=False, title=f"task.kind = {kind}")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in description.items():
-        table.add_row(name.replace("_", " "), _plain(value))
+        table.add_row(name.replace("_", " "), Text(_plain(value)))
     RESULTS.print(table)
 
 

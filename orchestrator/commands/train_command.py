@@ -22,6 +22,7 @@ from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError, MetatrainError
+from workers.tasks.family import notes_of
 
 if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
     from orchestrator.launch import Launch
@@ -57,6 +58,8 @@ def execute(
     for note in resume_notes:
         NOTES.print(f"note: {note}")
     family = open_family(config)
+    for note in notes_of(family):
+        show_note(note)
     storage.claim()
     try:
         with waiting() as say:

@@ -26,7 +26,7 @@ from orchestrator.sweep.settings import SweepSettings, read_sweep, title_of
 from orchestrator.sweep.space import check_space, configure, points
 from workers.errors import MetatrainError
 from workers.scores import sign_of
-from workers.tasks.family import TaskFamily
+from workers.tasks.family import TaskFamily, notes_of
 
 if TYPE_CHECKING:
     from orchestrator.result import Result
@@ -61,6 +61,8 @@ def execute(source: str, overrides: list[str], given: str, resume: bool, verbose
     check_mlflow(sweep.mlflow)
     for note in notes:
         NOTES.print(f"note: {note}")
+    for note in notes_of(family):
+        show_note(note)
     check_machine(config)
     storage = Storage(given)
     record.check(storage, sweep, table, resume)

@@ -12,12 +12,15 @@ from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from workers.errors import DataError
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask, ImagesTask
-from workers.tasks.image_cache import decode
+from workers.tasks.image_cells import content_of, read_file
+from workers.tasks.image_decoding import see
 from workers.tasks.image_files import ZipImages, images_in_no_folder, is_image
 from workers.tasks.image_folders import FolderImages, has_class_folders
+from workers.tasks.image_notes import Seen, notes_of
 from workers.tasks.rows import Rows
+from workers.tasks.table_files import TEXT_SUFFIXES
 
-_FORMS = "a folder of CLASS/IMAGE files or of images, an image, a .zip, .csv or .parquet"
+_FORMS = "a folder of CLASS/IMAGE files or of images, an image, a .zip, .csv, .tsv or .parquet"
 
 
 class _Found(NamedTuple):
@@ -45,14 +48,14 @@ class ImageReader(Reader):
                 f"--{role} {source} has no classes; give a folder for each class, or a table with "
                 "a column for it (--target-column)"
             )
-        names, pixels, sizes = [], [], []
+        names, pixels, seen = [], [], Seen()
         for where, encoded in found.images:
             names.append(where.removeprefix(f"{path}/").removeprefix(f"{path.name}: "))
-            pixels.append(self._decode(encoded, where))
-            sizes.append(_size(encoded))
+            pixels.append(self._decode(encoded, where, seen))
         inputs = np.stack(pixels).astype(np.float32) / np.float32(255)
         tasks = found.tasks or [""] * len(names)
-        return Examples(inputs, found.classes, names, tasks, self._notes(role, sizes))
+        notes = [f"--{role}: {note}" for note in notes_of(seen.as_dict(), self._input_shape)]
+        return Examples(inputs, found.classes, names, tasks, notes)
 
     def inputs(self, given: Any) -> Array:
         """float [n, H, W, C] as in training, uint8 [n, H, W(, C)] of any size, or paths."""
@@ -74,7 +77,7 @@ class ImageReader(Reader):
 
     def _open(self, path: Path, role: Role, columns: Columns) -> _Found:
         suffix = path.suffix.lower()
-        if path.is_file() and suffix in (".csv", ".parquet"):
+        if path.is_file() and suffix in (*TEXT_SUFFIXES, ".parquet"):
             return self._table(path, role, columns)
         if columns.task:
             raise DataError(f"--task-column is for tables; {path} is none")
@@ -105,7 +108,7 @@ class ImageReader(Reader):
             [columns.target] if columns.target else [label] if isinstance(label, str) else label
         )
         names = [*labels, "label", *([columns.task] if columns.task else [])]
-        names_files = path.suffix.lower() == ".csv"
+        names_files = path.suffix.lower() in TEXT_SUFFIXES
         table = Rows(path, [*image, *names] if names_files else [])
         table.check(image[0], "--input-column")
         if not columns.target and not set(labels) <= set(table.column_names):
@@ -121,25 +124,12 @@ class ImageReader(Reader):
         cells: Sequence[Any] = (table.texts if names_files else table.values)(image[0])
         return _Found(_of_rows(path, cells), classes, tasks)
 
-    def _decode(self, encoded: bytes, where: str) -> Array:
-        pixels = decode(encoded, where, self._task.image_size, self._task.channels)
-        return 255 - pixels if self._task.invert else pixels
-
-    def _notes(self, role: Role, sizes: Sequence[tuple[int, int, bool]]) -> list[str]:
-        size, grey = self._task.image_size, self._task.channels == 1
-        other = [(width, height) for width, height, _ in sizes if (width, height) != (size, size)]
-        colour = sum(is_colour != (not grey) for *_, is_colour in sizes)
-        notes = []
-        if other:
-            width, height = other[0]
-            notes.append(
-                f"--{role}: {len(other)} of {len(sizes)} images were resized to {size} x {size} "
-                f"(the first was {width} x {height})"
-            )
-        if colour:
-            ours, theirs = ("grey", "in colour") if grey else ("in colour", "grey")
-            notes.append(f"--{role}: {colour} of {len(sizes)} images were {theirs}, made {ours}")
-        return notes
+    def _decode(self, encoded: bytes, where: str, seen: Seen | None = None) -> Array:
+        size, _, channels = self._input_shape
+        picture = see(encoded, where, size, channels)
+        if seen is not None:
+            seen.add(picture)
+        return 255 - picture.pixels if self._task.invert else picture.pixels
 
 
 def _check_no_class_is_empty(folder: Path) -> None:
@@ -153,40 +143,27 @@ def _of_rows(path: Path, cells: Sequence[Any]) -> Iterator[tuple[str, bytes]]:
     """Cells that are encoded images, structs {bytes, path}, or paths relative to the table."""
     for row, cell in enumerate(cells):
         where = f"{path.name}: row {row}"
-        content = cell.get("bytes") if isinstance(cell, dict) else cell
+        try:
+            content = content_of(cell, path.parent)
+        except TypeError as error:
+            raise DataError(f"{where} holds {error}, no image and no path of one") from None
+        if isinstance(content, Path):
+            where = f"{where}: {content.name}"
+            content = read_file(content, where)
         if not content:
             raise DataError(f"{where} has no image")
-        if isinstance(content, str):
-            yield next(_read([path.parent / content], where))
-        elif isinstance(content, bytes):
-            yield where, content
-        else:
-            raise DataError(f"{where} holds {type(content).__name__}, no image and no path of one")
+        yield where, content
 
 
-def _read(files: Iterable[Path], where: str = "") -> Iterator[tuple[str, bytes]]:
+def _read(files: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
     for file in files:
-        try:
-            yield f"{where}: {file.name}" if where else str(file), file.read_bytes()
-        except OSError as error:
-            raise DataError(f"{where or file}: {file} cannot be read ({error.strerror})") from None
-
-
-def _size(encoded: bytes) -> tuple[int, int, bool]:
-    """Width, height, and whether it is in colour."""
-    import io
-
-    from PIL import Image
-
-    with Image.open(io.BytesIO(encoded)) as image:
-        grey = image.mode in ("1", "L", "LA")
-        return image.width, image.height, not grey
+        yield str(file), read_file(file, str(file))
 
 
 def _read_file(path: Path) -> bytes:
     if not path.is_file():
         raise ValueError(f"inputs: there is no file {path}")
-    return path.read_bytes()
+    return read_file(path, f"inputs: {path}")
 
 
 def _as_array(given: Any) -> Array:

@@ -250,7 +250,7 @@ def test_a_preset_loads_as_itself(name):
 
 def test_all_that_a_preset_needs_is_told_at_once():
     missing = (
-        r"^task\.path is missing \(a \.csv, \.parquet, \.arrow or \.feather file\); so are "
+        r"^task\.path is missing \(a \.csv, \.tsv, \.parquet, \.arrow or \.feather file\); so are "
         r"task\.task_column and task\.target_column$"
     )
     with pytest.raises(ValueError, match=missing):
@@ -301,6 +301,8 @@ RESOLVED = {
     "workers.block_size": lambda config: config.block_size + 1,
     "runtime.execution": lambda config: "map" if config.execution[0] != "map" else "vectorized",
     "runtime.xla": lambda config: not config.execution[1],
+    # Together they are 1.
+    "task.split_shares": lambda config: [0.5, 0.25, 0.25],
 }
 
 

@@ -25,8 +25,9 @@ LEVELS: dict[str, list[Any]] = {
 def write_table(path: Path, columns: dict[str, Any] | pa.Table) -> Path:
     """By the ending of its name."""
     table = columns if isinstance(columns, pa.Table) else pa.table(columns)
-    if path.suffix == ".csv":
-        csv.write_csv(table, path)
+    if path.suffix in (".csv", ".tsv"):
+        sign = "," if path.suffix == ".csv" else "\t"
+        csv.write_csv(table, path, csv.WriteOptions(delimiter=sign))
     elif path.suffix == ".parquet":
         pq.write_table(table, path)
     elif path.suffix == ".feather":

@@ -212,11 +212,6 @@ def test_inverted_pixels_are_255_minus_pixels(tmp_path, source):
     np.testing.assert_array_equal(inverted.pixels, 255 - plain.pixels)
 
 
-def test_pixels_of_more_than_8_bits_are_refused():
-    with pytest.raises(DataError, match=r"here: pixels of mode I;16; allowed: 8 bits"):
-        decode(png(np.full((4, 4), 40000, np.uint16)), "here", 4, 1)
-
-
 @pytest.fixture(scope="module")
 def omniglots():
     """Omniglot at 105 x 105, ink = 255, from its zips and from its Parquet file."""

@@ -1,6 +1,8 @@
 import hashlib
+import json
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from small_images import members, omniglot, write_parquet, write_zip
 
@@ -104,13 +106,23 @@ def test_several_label_columns_are_joined(tmp_path):
 @pytest.mark.parametrize(
     ("image", "label", "message"),
     [
-        ("picture", "label", r"'picture' \(task\.image_column\); it has image, label"),
-        ("image", "class", r"'class' \(task\.label_column\); it has image, label"),
-        ("label", "label", r"'label' \(task\.image_column\) holds string, not encoded images"),
+        (
+            "picture",
+            "label",
+            r"'picture' \(task\.image_column\); it has 'image', 'label', 'size', 'wrong'",
+        ),
+        (
+            "image",
+            "class",
+            r"'class' \(task\.label_column\); it has 'image', 'label', 'size', 'wrong'",
+        ),
+        ("size", "label", r"'size' \(task\.image_column\) holds int64, not encoded images"),
+        ("wrong", "label", r"'wrong' \(task\.image_column\) holds struct<.*>, not encoded images"),
     ],
 )
 def test_a_wrong_column_is_refused_naming_those_there_are(tmp_path, image, label, message):
-    file = write_parquet(tmp_path / "a.parquet", image=[b""], label=["c"])
+    others = {"size": [3], "wrong": [{"pixels": b""}]}
+    file = write_parquet(tmp_path / "a.parquet", image=[b""], label=["c"], **others)
     with pytest.raises(DataError, match=message):
         ParquetImages(file, image, [label])
 
@@ -167,3 +179,73 @@ def test_omniglots_parquet_has_the_classes_of_the_zips_and_the_known_images():
             "59035d02ac2378d2979d0de21c3d4550ef577e83e3a46f111498a09c78a44b4d"
         ),
     }
+
+
+def features(**columns):
+    """The metadata that Hugging Face's datasets write into a schema."""
+    described = {
+        name: {"names": names, "_type": "ClassLabel"}
+        if isinstance(names, list)
+        else {"_type": names}
+        for name, names in columns.items()
+    }
+    return {"huggingface": json.dumps({"info": {"features": described}})}
+
+
+def hugging_face(file, images, labels, names):
+    """A file as `Dataset.to_parquet` writes it: structs, and numbers whose names are elsewhere."""
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.table({"image": pa.array(images, kind), "label": pa.array(labels, pa.int64())})
+    metadata = features(image="Image", label=names)
+    pq.write_table(table.replace_schema_metadata(metadata), file)
+    return file
+
+
+def test_classes_that_are_numbers_have_the_names_in_the_schema(tmp_path):
+    images = [{"bytes": b"1", "path": "x.png"}] * 3
+    file = hugging_face(tmp_path / "a.parquet", images, [1, 0, 1], ["cat", "dog"])
+    assert ParquetImages(file, "image", ["label"]).class_names == ["dog", "cat", "dog"]
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_class_without_a_name_is_told_by_its_row(tmp_path, label):
+    images = [{"bytes": b"1", "path": "x.png"}] * 2
+    file = hugging_face(tmp_path / "a.parquet", images, [0, label], ["cat", "dog"])
+    with pytest.raises(DataError, match=rf"a\.parquet: row 1 has the class {label}, .* 2 classes"):
+        ParquetImages(file, "image", ["label"])
+
+
+@pytest.mark.parametrize("metadata", ["no JSON", "[]", '{"info": 3}', '{"info": {"features": []}}'])
+def test_a_schema_that_says_nothing_of_classes_leaves_numbers(tmp_path, metadata):
+    table = pa.table({"image": [b"1"], "label": [3]})
+    pq.write_table(table.replace_schema_metadata({"huggingface": metadata}), tmp_path / "a.parquet")
+    assert ParquetImages(tmp_path / "a.parquet", "image", ["label"]).class_names == ["3"]
+
+
+@pytest.mark.parametrize("form", ["struct", "text", "dictionary", "absolute"])
+def test_images_may_be_there_by_their_paths(tmp_path, form):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "1.png").write_bytes(b"one")
+    path = str(tmp_path / "x" / "1.png") if form == "absolute" else "x/1.png"
+    file = tmp_path / "a.parquet"
+    if form in ("struct", "absolute"):
+        hugging_face(file, [{"bytes": None, "path": path}], [0], ["cat"])
+    else:
+        column = pa.array([path])
+        column = column.dictionary_encode() if form == "dictionary" else column
+        write_parquet(file, image=column, label=["cat"])
+    source = ParquetImages(file, "image", ["label"])
+    assert list(source.images()) == [
+        (f"a.parquet: row 0: {tmp_path / 'x' / '1.png'}", b"one"),
+    ]
+    assert source.paths() == [tmp_path / "x" / "1.png"]
+
+
+def test_a_missing_image_of_a_parquet_is_named_by_its_row_and_path(tmp_path):
+    images = [{"bytes": b"1", "path": "gone.png"}, {"bytes": None, "path": "gone.png"}]
+    file = hugging_face(tmp_path / "a.parquet", images, [0, 0], ["cat"])
+    with pytest.raises(DataError, match=r"a\.parquet: row 1: .*gone\.png: cannot be read \(No"):
+        list(ParquetImages(file, "image", ["label"]).images())
+    hugging_face(file, [{"bytes": None, "path": None}], [0], ["cat"])
+    with pytest.raises(DataError, match=r"a\.parquet: row 0: has no image"):
+        list(ParquetImages(file, "image", ["label"]).images())

@@ -2,7 +2,7 @@ import os
 
 import numpy as np
 import pytest
-from small_images import members, picture, png, write_folder, write_zip
+from small_images import members, picture, png, write_folder, write_parquet, write_zip
 
 from workers.errors import DataError
 from workers.settings.tasks import ImagesTask
@@ -98,7 +98,10 @@ def test_labels_of_a_csv_are_text_and_several_columns_are_joined(tmp_path):
 
 
 BAD = {
-    "path,label\na.png,x\n": r"has no column 'image' \(task\.image_column\); it has path, label",
+    "path,label\na.png,x\n": (
+        r"has no column 'image' \(task\.image_column\); it has 'path', 'label': "
+        r"--set task\.image_column=path$"
+    ),
     "image,class\na.png,x\n": r"has no column 'label' \(task\.label_column\)",
     "image,label\n": "needs one row",
     "image,label\na.png,x\nb.png,\n": "row 1 has no 'label'",
@@ -108,10 +111,66 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("content", "message"), BAD.items(), ids=BAD.values())
+@pytest.mark.parametrize(("content", "message"), BAD.items(), ids=map(str, range(len(BAD))))
 def test_a_bad_csv_is_refused_in_one_line(tmp_path, content, message):
     file = tmp_path / "a.csv"
     file.write_text(content)
     with pytest.raises(DataError, match=message) as refused:
         CsvImages(file, "image", ["label"])
     assert "\n" not in str(refused.value)
+
+
+def test_a_pipe_in_a_class_folder_is_named_and_not_waited_for(tmp_path):
+    folder = write_folder(tmp_path / "a", members(2, 2))
+    os.mkfifo(folder / "c01" / "zz.png")
+    with pytest.raises(DataError, match=r"c01/zz\.png: is no file but a folder, a pipe or a dev"):
+        cache_of(folder, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.zip", "a.parquet"])
+def test_a_pipe_instead_of_a_file_is_refused(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match=r"is no \.zip"):
+        cache_of(tmp_path / name, tmp_path)
+
+
+def test_a_device_that_a_csv_names_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("image,label\n/dev/zero,x\n")
+    with pytest.raises(DataError, match=r"row 0: /dev/zero: is no file"):
+        cache_of(tmp_path / "a.csv", tmp_path)
+
+
+def test_a_class_folder_may_be_a_link_and_one_to_a_folder_above_is_no_circle(tmp_path):
+    outside = write_folder(tmp_path / "outside", {"00.png": png(picture(9, 0))})
+    folder = write_folder(tmp_path / "a", members(2, 1))
+    (folder / "linked").symlink_to(outside)
+    (folder / "c00" / "up").symlink_to(folder)
+    assert FolderImages(folder).class_names == ["c00", "c01", "linked"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "image;label\n{0};x\n{1};y\n",
+        "image\tlabel\n{0}\tx\n{1}\ty\n",
+        "# by me\nimage,label\n{0},x\n{1},y\n",
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_a_list_of_images_may_have_other_separators_and_notes(tmp_path, content, suffix):
+    write_folder(tmp_path, members(2, 1))
+    file = tmp_path / f"list.{suffix}"
+    file.write_text(content.format("c00/00.png", "c01/00.png"))
+    assert cache_of(file, tmp_path).class_names == ("x", "y")
+
+
+def test_images_that_a_parquet_names_by_their_paths_are_decoded_again_when_they_change(tmp_path):
+    write_folder(tmp_path, members(2, 1))
+    file = write_parquet(
+        tmp_path / "a.parquet", image=["c00/00.png", "c01/00.png"], label=["x", "y"]
+    )
+    before = cache_of(file, tmp_path)
+    np.testing.assert_array_equal(before.pixels[1, ..., 0], picture(1, 0))
+    (tmp_path / "c01" / "00.png").write_bytes(png(picture(5, 5)) + b" ")
+    after = cache_of(file, tmp_path)
+    np.testing.assert_array_equal(after.pixels[1, ..., 0], picture(5, 5))

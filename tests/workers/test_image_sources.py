@@ -93,7 +93,7 @@ def test_a_missing_path_is_named(tmp_path, name):
 
 def test_another_kind_of_file_is_refused(tmp_path):
     (tmp_path / "a.tar").write_text("")
-    with pytest.raises(DataError, match=r"a\.tar is no \.zip, \.parquet, \.csv or folder"):
+    with pytest.raises(DataError, match=r"a\.tar is no \.zip, \.parquet, \.csv, \.tsv or folder"):
         find_files(str(tmp_path / "a.tar"))
 
 

@@ -201,18 +201,20 @@ def test_classes_of_different_sizes_are_drawn_from_whole(tmp_path):
 
 def test_more_ways_than_classes_are_refused(make):
     with pytest.raises(DataError) as caught:
-        make(ways=4)
+        make(ways=7)
     assert str(caught.value) == (
-        "task.ways = 4, but the validation split has 3 classes to choose from; "
-        "lower task.ways to 3 or fewer, or raise task.validation_classes"
+        "task.ways = 7, but the validation split has 6 classes to choose from; "
+        "lower task.ways to 6 or fewer, or raise task.validation_classes"
     )
+    assert make(ways=6).describe()["validation_classes"] == 6
     assert make(ways=12, rotations="all").num_outputs == 12
 
 
 def test_more_images_than_a_class_has_are_refused(make):
     message = (
-        r"^shots = 4 and queries = 3 need 7 images of a class, but 'c\d\d' \(train\) has 6; "
-        r"lower task\.shots or task\.queries$"
+        r"^shots = 4 and queries = 3 need 7 different images of a class; there are \d+ classes "
+        r"\('c\d\d' \(6\), .*\.\.\.\) with fewer; lower task\.shots or task\.queries, or leave "
+        r"such classes out: task\.small_classes=leave_out$"
     )
     with pytest.raises(DataError, match=message):
         make(shots=4, queries=3)

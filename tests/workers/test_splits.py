@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workers.errors import DataError
-from workers.settings.tasks import ImagesTask
+from workers.settings.tasks import ImagesTask, TableTask
 from workers.settings.text_tasks import MatchingTask
 from workers.tasks.splits import SPLITS, split_hash, split_names
 
@@ -45,6 +45,49 @@ def test_counts_are_those_set_else_64_and_16_percent_and_the_rest(changes, expec
 @pytest.mark.parametrize("num_classes", range(3, 30))
 def test_shares_of_few_classes_fit(num_classes):
     assert sum(sizes(split_names(NAMES[:num_classes], ImagesTask()))) == num_classes
+
+
+@pytest.mark.parametrize(
+    ("shares", "number", "expected"),
+    [
+        ([0.7, 0.15, 0.15], 100, [70, 15, 15]),
+        ([0.5, 0.25, 0.25], 10, [5, 3, 2]),
+        ([0.6, 0.15, 0.25], 10, [6, 2, 2]),
+        ([0.64, 0.16, 0.2], 25, [16, 4, 5]),
+    ],
+)
+def test_a_split_gets_its_share_where_no_number_is_set(shares, number, expected):
+    assert sizes(split_names(NAMES[:number], ImagesTask(split_shares=shares))) == expected
+
+
+@pytest.mark.parametrize(
+    "shares", [[0.7, 0.3, 0], [0.7, 0.2, 0.2], [0.5, 0.2, 0.2], [70, 15, 15], [1.2, -0.1, -0.1]]
+)
+def test_shares_that_are_none_are_refused(shares):
+    with pytest.raises(ValueError, match="three numbers above 0 that add up to 1"):
+        ImagesTask(split_shares=shares)
+
+
+@pytest.mark.parametrize(
+    ("number", "changes", "expected"),
+    [
+        (15, {}, [5, 5, 5]),
+        (20, {}, [10, 5, 5]),
+        (40, {}, [26, 6, 8]),
+        (12, {}, [4, 4, 4]),  # too few: the family says for how many there are enough
+        (20, {"test_classes": 4}, [11, 5, 4]),
+        (20, {"train_classes": 12}, [12, 4, 4]),
+        (20, {"train_classes": 8, "validation_classes": 2, "test_classes": 2}, [8, 2, 2]),
+    ],
+)
+def test_a_share_too_small_for_a_task_is_raised_where_no_number_is_set(number, changes, expected):
+    found = split_names(NAMES[:number], ImagesTask(**changes), "classes", (5, 5, 5))
+    assert sizes(found) == expected
+
+
+def test_three_groups_of_rows_are_one_for_each_split():
+    settings = TableTask(path="a", task_column="b", target_column="c")
+    assert sizes(split_names(NAMES[:3], settings, "tasks")) == [1, 1, 1]
 
 
 def test_too_few_classes_to_be_split_are_refused():

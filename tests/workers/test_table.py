@@ -212,12 +212,12 @@ def test_a_wrong_split_is_told(make, split, changes, message):
         make(split=split, **changes)
 
 
-def test_fewer_tasks_than_splits_are_told(make):
+def test_tasks_fewer_than_splits_are_refused_and_as_many_are_one_each(make):
     two, three = ({name: c[: 8 * n] for name, c in SENSORS.items()} for n in (2, 3))
     with pytest.raises(DataError, match=r"only 2 of the tasks that are split"):
         make(two, None)
-    with pytest.raises(DataError, match=r"has 3 tasks .*none is left for validation: every split"):
-        make(three, None)
+    described = make(three, None).describe()
+    assert [described[f"{split}_tasks"] for split in SPLITS] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,16 @@
 
 from pydantic import field_validator
 
-from workers.settings.section import Section, setting
+from workers.settings.section import setting
+from workers.settings.split_task import SplitTask
 from workers.settings.text_tasks import absolute
 
 
-class GroupsTask(Section):
+class GroupsTask(SplitTask):
     """How tasks are split: whole groups, never rows."""
 
-    train_tasks: int | None = setting(None, "tasks to train on; unset: 64 %", ge=1)
-    validation_tasks: int | None = setting(None, "tasks to validate on; unset: 16 %", ge=1)
+    train_tasks: int | None = setting(None, "tasks to train on; unset: a share", ge=1)
+    validation_tasks: int | None = setting(None, "tasks to validate on; unset: a share", ge=1)
     test_tasks: int | None = setting(None, "tasks to test on; unset: the rest", ge=1)
     split_seed: int = setting(0, "seed of the split by tasks, 0 to 2^32 - 1", ge=0, lt=2**32)
     split_file: str | None = setting(

@@ -11,6 +11,7 @@ from workers.settings.environments import GymTask, NavigationTask
 from workers.settings.generation_task import GenerationTask
 from workers.settings.groups_task import GroupsTask
 from workers.settings.section import Section, setting
+from workers.settings.split_task import SplitTask
 from workers.settings.text_tasks import MatchingTask, TextTask
 
 
@@ -32,7 +33,7 @@ class SinusoidTask(Section):
         return value
 
 
-class ImagesTask(Section):
+class ImagesTask(SplitTask):
     """N-way K-shot classification of images."""
 
     kind: Literal["images"] = "images"
@@ -51,16 +52,25 @@ class ImagesTask(Section):
     ways: int = setting(5, "classes per task, >= 2", ge=2)
     shots: int = setting(1, "support images per class, >= 1", ge=1)
     queries: int = setting(1, "query images per class, >= 1", ge=1)
-    image_size: int = setting(28, "height and width after resizing, pixels, 4 to 512", ge=4, le=512)
-    channels: Literal[1, 3] = setting(1, "1 grey, 3 RGB")
+    image_size: Annotated[int, Field(ge=4, le=512, strict=True)] | Literal["auto"] = setting(
+        28,
+        "height and width after resizing, pixels, 4 to 512; auto: what most images have, 16 to 84",
+    )
+    channels: Literal[1, 3, "auto"] = setting(
+        1, "1 grey, 3 RGB; auto: 3 where any image is in colour"
+    )
     invert: bool = setting(False, "exchange black and white, so that ink is 1 on a paper of 0")
     rotations: Literal["none", "train", "all"] = setting(
         "none", "quarter turns as new classes: of no classes, of the training classes, of all"
     )
-    train_classes: int | None = setting(
-        None, "classes to train on, before rotation; unset: 64 %", ge=1
+    small_classes: Literal["refuse", "leave_out"] = setting(
+        "refuse",
+        "a class with too few different images for shots and queries: an error, or left out",
     )
-    validation_classes: int | None = setting(None, "classes to validate on; unset: 16 %", ge=1)
+    train_classes: int | None = setting(
+        None, "classes to train on, before rotation; unset: a share", ge=1
+    )
+    validation_classes: int | None = setting(None, "classes to validate on; unset: a share", ge=1)
     test_classes: int | None = setting(None, "classes to test on; unset: the rest", ge=1)
     split_seed: int = setting(0, "seed of the split by classes, 0 to 2^32 - 1", ge=0, lt=2**32)
     split_file: str | None = setting(
@@ -87,7 +97,7 @@ class TableTask(GroupsTask):
     """Regression or classification of rows of one's own table; a task is a group of rows."""
 
     kind: Literal["table"] = "table"
-    path: str = setting(..., "a .csv, .parquet, .arrow or .feather file", bits=False)
+    path: str = setting(..., "a .csv, .tsv, .parquet, .arrow or .feather file", bits=False)
     task_column: str = setting(..., "column that tells tasks apart: subject, station, customer")
     target_column: str = setting(..., "column to predict: numbers, or classes")
     feature_columns: tuple[str, ...] | None = setting(

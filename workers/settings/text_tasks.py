@@ -5,10 +5,11 @@ from typing import Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from workers.settings.section import Section, setting
+from workers.settings.section import setting
+from workers.settings.split_task import SplitTask
 
 
-class _Texts(Section):
+class _Texts(SplitTask):
     """Where texts come from, and what a model is given of one."""
 
     path: str = setting(..., "a CSV or Parquet file, or one in the data folder", bits=False)
@@ -44,8 +45,8 @@ class _Texts(Section):
         "JSON {'train': [name, ...], 'validation': [...], 'test': [...]} instead of a seed",
         bits=False,
     )
-    train_domains: int | None = setting(None, "domains to train on; unset: 64 %", ge=1)
-    validation_domains: int | None = setting(None, "domains to validate on; unset: 16 %", ge=1)
+    train_domains: int | None = setting(None, "domains to train on; unset: a share", ge=1)
+    validation_domains: int | None = setting(None, "domains to validate on; unset: a share", ge=1)
     test_domains: int | None = setting(None, "domains to test on; unset: the rest", ge=1)
 
     @model_validator(mode="after")
@@ -75,8 +76,8 @@ class TextTask(_Texts):
     split_by: Literal["classes", "domains"] = setting(
         "classes", "what is not seen before the test: classes, or whole domains"
     )
-    train_classes: int | None = setting(None, "classes to train on; unset: 64 %", ge=1)
-    validation_classes: int | None = setting(None, "classes to validate on; unset: 16 %", ge=1)
+    train_classes: int | None = setting(None, "classes to train on; unset: a share", ge=1)
+    validation_classes: int | None = setting(None, "classes to validate on; unset: a share", ge=1)
     test_classes: int | None = setting(None, "classes to test on; unset: the rest", ge=1)
 
     @model_validator(mode="after")

@@ -81,9 +81,10 @@ class WorkerSettings(Section):
                 f"model.kind = 'text' takes texts, but task.kind = {self.task.kind!r} has none"
             )
         self._check_transformer()
-        if self.task.kind == "images" and self.model.kind == "conv4" and self.task.image_size < 16:
+        size = self.task.image_size if self.task.kind == "images" else "auto"
+        if self.model.kind == "conv4" and size != "auto" and size < 16:
             raise ValueError(
-                f"task.image_size = {self.task.image_size} is too small for model.kind = 'conv4', "
+                f"task.image_size = {size} is too small for model.kind = 'conv4', "
                 "which halves its input four times; use 16 or more"
             )
         self._check_policy()

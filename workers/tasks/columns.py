@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from workers.errors import DataError
 from workers.settings.tasks import TableTask
+from workers.tasks.listing import listed
 from workers.tasks.rows import Rows
 from workers.units import Scaling
 
@@ -125,7 +126,7 @@ def choose_features(rows: Rows, settings: TableTask, train: NDArray[np.int32]) -
     if not columns:
         raise DataError(
             f"{settings.path}: no column beside task and target holds numbers that vary; it has "
-            f"{', '.join(map(repr, rows.column_names))}"
+            f"{listed(rows.column_names)}"
         )
     values = np.stack(list(columns.values()), axis=1)
     remedy = "leave it out of task.feature_columns"

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from workers.errors import DataError
+from workers.errors import SourceError
 
 #: The environment variable that names it.
 VARIABLE = "METATRAIN_DATA"
@@ -20,7 +20,7 @@ def find_file(path: str, setting: str) -> Path:
     Args:
       setting: where it is named, for the error.
     Raises:
-      DataError: there is none.
+      SourceError: there is none.
     """
     given = Path(path).expanduser()
     if given.is_file():
@@ -29,7 +29,7 @@ def find_file(path: str, setting: str) -> Path:
     if below.is_file():
         return below
     looked = f"{given}" if given.is_absolute() else f"{given}, nor {below}"
-    raise DataError(
+    raise SourceError(
         f"{setting} = {path!r}: there is no file {looked}; name one, or set {VARIABLE} to the "
         "folder that has it"
     )

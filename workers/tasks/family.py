@@ -13,6 +13,12 @@ def ways_of(family: "TaskFamily") -> int:
     return family.num_outputs if family.loss in CLASSIFYING else 1
 
 
+def notes_of(family: "TaskFamily") -> list[str]:
+    """What people should know of its data before they train on them; families may have `notes`."""
+    notes = getattr(family, "notes", None)
+    return [] if notes is None else list(notes())
+
+
 class TaskFamily(Protocol):
     """A distribution over learning tasks, in two halves: small specs, then arrays.
 

@@ -9,16 +9,21 @@ import json
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import DataError
 from workers.settings.tasks import ImagesTask
+from workers.tasks.image_decoding import DECODING, see
+from workers.tasks.image_decoding import decode as decode
+from workers.tasks.image_notes import Seen
+from workers.tasks.image_shape import shape_of
 from workers.tasks.image_sources import open_sources, source_digest
 
 Progress = Callable[[int, int], None]
@@ -32,7 +37,8 @@ class ImageCache:
 
     file: the Arrow file that the pixels are mapped from. pixels: uint8 [images, H, W, C],
     read-only, class by class. class_names: sorted. offsets: int64 [classes + 1]; class i has the
-    images [offsets[i], offsets[i + 1]). digest: sha256 over pixels, shape, names and counts.
+    images [offsets[i], offsets[i + 1]). digest: sha256 over pixels, shape, names and counts. seen:
+    what was done to the images, for `image_notes.notes_of`.
     """
 
     file: Path
@@ -40,6 +46,7 @@ class ImageCache:
     class_names: tuple[str, ...]
     offsets: NDArray[np.int64]
     digest: str
+    seen: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_cache(
@@ -62,38 +69,12 @@ def open_cache(
         return _read(file)
 
 
-def decode(encoded: bytes, where: str, size: int, channels: int) -> NDArray[np.uint8]:
-    """One image: uint8 [size, size, channels], resized with Lanczos unless it has that size.
-
-    Raises:
-      DataError: Pillow cannot read it, or its pixels have more than 8 bits.
-    """
-    import io
-
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(encoded)) as image:
-            # Pillow's own conversion would cut these off at 255.
-            if image.mode[0] in "IF":
-                raise DataError(f"{where}: pixels of mode {image.mode}; allowed: 8 bits or fewer")
-            decoded = image.convert("L" if channels == 1 else "RGB")
-    except DataError:
-        raise
-    # What Pillow raises on damaged files depends on the format and on the damage.
-    except Exception as error:
-        kind = type(error).__name__
-        raise DataError(f"{where}: not an image that Pillow can read ({kind})") from error
-    if decoded.size != (size, size):
-        decoded = decoded.resize((size, size), Image.Resampling.LANCZOS)
-    return np.asarray(decoded).reshape(size, size, channels)
-
-
 def _name(files: Sequence[Path], settings: ImagesTask) -> str:
     import PIL
 
     key = {
         "format": _FORMAT,
+        "decoding": DECODING,
         "pillow": PIL.__version__,
         "source": source_digest(files, settings.image_column, settings.label_column),
         **settings.model_dump(
@@ -114,7 +95,7 @@ def _read(file: Path) -> ImageCache:
     names = tuple(batch.column("class").to_pylist())
     if offsets[-1] != len(pixels):
         raise ValueError(f"{file}: {len(pixels)} images, but classes of {offsets[-1]}")
-    return ImageCache(file, pixels, names, offsets, stored["digest"])
+    return ImageCache(file, pixels, names, offsets, stored["digest"], stored["seen"])
 
 
 def _build(
@@ -126,25 +107,36 @@ def _build(
     slots = np.empty(len(labels), np.int64)
     slots[order] = np.arange(len(labels))
 
-    size, channels = settings.image_size, settings.channels
+    size, channels = shape_of(sources, settings)
+    seen = Seen()
     pixels = np.empty((len(labels), size, size, channels), np.uint8)
     images = chain.from_iterable(source.images() for source in sources)
     for done, (slot, (where, encoded)) in enumerate(zip(slots, images, strict=True), start=1):
-        pixels[slot] = decode(encoded, where, size, channels)
+        picture = see(encoded, where, size, channels)
+        seen.add(picture)
+        pixels[slot] = picture.pixels
         if progress is not None and (done % 100 == 0 or done == len(labels)):
             progress(done, len(labels))
     if settings.invert:
         np.subtract(255, pixels, out=pixels)
     counts = sorted(Counter(labels).items())
-    _write(file, pixels, [name for name, _ in counts], [count for _, count in counts])
+    names, sizes = [name for name, _ in counts], [count for _, count in counts]
+    _write(file, pixels, names, sizes, seen.as_dict())
 
 
-def _write(file: Path, pixels: NDArray[np.uint8], names: list[str], counts: list[int]) -> None:
+def _write(
+    file: Path,
+    pixels: NDArray[np.uint8],
+    names: list[str],
+    counts: list[int],
+    seen: dict[str, Any],
+) -> None:
     import pyarrow as pa
 
     digest = hashlib.sha256(_canonical([list(pixels.shape), names, counts]))
     digest.update(pixels.data)
-    stored = {_METADATA: _canonical({"shape": pixels.shape, "digest": digest.hexdigest()})}
+    facts = {"shape": pixels.shape, "digest": digest.hexdigest(), "seen": seen}
+    stored = {_METADATA: _canonical(facts)}
     offsets = np.concatenate([[0], np.cumsum(counts)])
     flat = pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), pixels[0].size)
     images = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), flat)

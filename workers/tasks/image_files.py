@@ -11,9 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from workers.errors import DataError
+from workers.errors import DataError, SourceError
+from workers.tasks.class_labels import with_class_names
+from workers.tasks.image_cells import check_size, content_of, read_file
+from workers.tasks.listing import listed
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+
+
+_LEFT = ("Thumbs.db", "desktop.ini")
+# What the columns of other people's files are called.
+_USUAL = {
+    "image_column": ("image", "img", "path", "file", "filename", "file_name", "image_path"),
+    "label_column": ("label", "class", "category", "target", "labels", "fine_label", "species"),
+}
 
 
 class ImageFile(Protocol):
@@ -35,8 +46,7 @@ class ZipImages:
     def __init__(self, file: Path):
         self._file = file
         try:
-            with zipfile.ZipFile(file) as archive:
-                members = sorted(name for name in archive.namelist() if is_image(name))
+            members = [name for name in zip_members(file) if is_image(name)]
         except (zipfile.BadZipFile, OSError) as error:
             raise DataError(f"{file}: not a zip that can be read ({_line(error)})") from error
         if not members:
@@ -52,8 +62,7 @@ class ZipImages:
 def images_in_no_folder(file: Path) -> Iterator[tuple[str, bytes]] | None:
     """As `ZipImages.images`, where no image is in a folder; None where one is, or nothing is."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            members = sorted(name for name in archive.namelist() if is_image(name))
+        members = [name for name in zip_members(file) if is_image(name)]
     except (zipfile.BadZipFile, OSError):
         return None
     if not members or any("/" in name for name in members):
@@ -66,7 +75,10 @@ def _unpack(file: Path, members: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         for member in members:
             where = f"{file.name}: {member}"
             try:
+                check_size(archive.getinfo(member).file_size, where)
                 encoded = archive.read(member)
+            except DataError:
+                raise
             # zipfile passes on what its decompressors and its password check raise.
             except Exception as error:
                 raise DataError(f"{where}: cannot be unpacked ({_line(error)})") from error
@@ -74,9 +86,10 @@ def _unpack(file: Path, members: Sequence[str]) -> Iterator[tuple[str, bytes]]:
 
 
 class ParquetImages:
-    """A Parquet file with a column of encoded images and one or more columns that name the class.
+    """A Parquet file with a column of images and one or more columns that name the class.
 
-    The image column holds bytes, or structs {bytes, path} as Hugging Face's datasets write them.
+    The image column holds encoded images, paths of images relative to the file, or structs of both,
+    {bytes, path}, as Hugging Face's datasets write them.
     """
 
     def __init__(self, file: Path, image_column: str, label_columns: Sequence[str]):
@@ -86,6 +99,7 @@ class ParquetImages:
             check_columns(file, parquet.schema_arrow.names, image_column, label_columns)
             self._check_type(parquet.schema_arrow.field(image_column).type)
             table = parquet.read(columns=list(dict.fromkeys(label_columns)))
+        table = with_class_names(table, file)
         labels = [table.column(name).to_pylist() for name in label_columns]
         if not table.num_rows or not labels:
             raise DataError(f"{file.name}: needs one row and one task.label_column at least")
@@ -95,46 +109,92 @@ class ParquetImages:
         self.class_names = ["/".join(map(str, row)) for row in zip(*labels, strict=True)]
 
     def images(self) -> Iterator[tuple[str, bytes]]:
-        """Each image as ("FILE.parquet: row 17", encoded bytes); rows count from 0."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
+        """Each image as ("FILE.parquet: row 17", encoded bytes); rows count from 0.
 
+        One that is there by its path has that in its name too.
+        """
         row = 0
         with _parquet(self._file) as parquet:
             for batch in parquet.iter_batches(256, columns=[self._image_column]):
-                column = batch.column(0)
-                if pa.types.is_struct(column.type):
-                    column = pc.struct_field(column, "bytes")
-                for value in column:
+                for value in batch.column(0).to_pylist():
                     where = f"{self._file.name}: row {row}"
-                    if not value.is_valid:
+                    content = content_of(value, self._file.parent)
+                    if isinstance(content, Path):
+                        where = f"{where}: {content}"
+                        content = read_file(content, where)
+                    if content is None:
                         raise DataError(f"{where}: has no image in column {self._image_column!r}")
-                    yield where, value.as_py()
+                    yield where, content
                     row += 1
+
+    def paths(self) -> list[Path]:
+        """Of the images that may lie outside of the file."""
+        import pyarrow as pa
+
+        with _parquet(self._file) as parquet:
+            kind = parquet.schema_arrow.field(self._image_column).type
+            column = self._image_column
+            if pa.types.is_struct(kind):
+                if kind.get_field_index("path") < 0:
+                    return []
+                column = f"{column}.path"
+            elif not _is_text(kind):
+                return []
+            found = parquet.read(columns=[column]).column(0)
+            if pa.types.is_struct(found.type):
+                found = pa.chunked_array([chunk.field("path") for chunk in found.chunks])
+        named = [self._file.parent / path for path in found.to_pylist() if path]
+        return [path for path in named if path.exists()]
 
     def _check_type(self, kind: Any) -> None:
         import pyarrow as pa
 
-        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-            kind = kind.field("bytes").type
-        binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
-        if not any(is_one(kind) for is_one in binary):
+        fields = {"": kind}
+        if pa.types.is_struct(kind):
+            names = [name for name in ("bytes", "path") if kind.get_field_index(name) >= 0]
+            fields = {name: kind.field(name).type for name in names}
+        empty = all(pa.types.is_null(each) for each in fields.values())
+        if empty or not any(_is_image_or_path(each) for each in fields.values()):
             raise DataError(
                 f"{self._file.name}: column {self._image_column!r} (task.image_column) holds "
-                f"{_line(kind)}, not encoded images; allowed: binary, or a struct with 'bytes'"
+                f"{_line(kind)}, not encoded images; allowed: binary, paths, or a struct with "
+                "'bytes' or 'path'"
             )
+
+
+def _is_image_or_path(kind: Any) -> bool:
+    import pyarrow as pa
+
+    binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+    return _is_text(kind) or any(is_one(kind) for is_one in binary)
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_one(kind) for is_one in texts)
 
 
 def check_columns(
     file: Path, there: Sequence[str], image_column: str, label_columns: Sequence[str]
 ) -> None:
-    """Raise DataError for the first column that a table lacks."""
+    """Raise SourceError for the first column that a table lacks."""
     wanted = [("image_column", image_column), *(("label_column", name) for name in label_columns)]
     for key, name in wanted:
         if name not in there:
-            raise DataError(
-                f"{file.name} has no column {name!r} (task.{key}); it has {', '.join(there)}"
+            raise SourceError(
+                f"{file.name} has no column {name!r} (task.{key}); it has "
+                f"{listed(there, name)}{_suggestion(key, there)}"
             )
+
+
+def _suggestion(key: str, there: Sequence[str]) -> str:
+    """What to type, where a column has a customary name."""
+    usual = [name for name in _USUAL[key] if name in there]
+    return f": --set task.{key}={usual[0]}" if usual else f": --set task.{key}=NAME"
 
 
 def class_names(members: Sequence[str], source: str) -> tuple[str, list[str]]:
@@ -155,9 +215,24 @@ def class_names(members: Sequence[str], source: str) -> tuple[str, list[str]]:
 
 def is_image(member: str) -> bool:
     """Whether a path, with forward slashes, is that of an image and not hidden."""
-    path = PurePosixPath(member)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return not member.endswith("/") and not hidden and path.suffix.lower() in _SUFFIXES
+    return _is_seen(member) and PurePosixPath(member).suffix.lower() in SUFFIXES
+
+
+def is_passed_over(member: str) -> bool:
+    """Whether people may take it for an image that is read: what systems leave behind is not."""
+    return _is_seen(member) and not is_image(member) and PurePosixPath(member).name not in _LEFT
+
+
+def zip_members(file: Path) -> list[str]:
+    """All names in a zip, sorted."""
+    with zipfile.ZipFile(file) as archive:
+        return sorted(archive.namelist())
+
+
+def _is_seen(member: str) -> bool:
+    parts = PurePosixPath(member).parts
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not member.endswith("/") and not hidden
 
 
 def _line(error: object) -> str:

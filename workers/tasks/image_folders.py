@@ -4,8 +4,12 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from workers.errors import DataError
+from workers.tasks.csv_dialects import dialect_of
+from workers.tasks.csv_files import read_texts, reason
+from workers.tasks.image_cells import read_file
 from workers.tasks.image_files import check_columns, class_names, is_image
 
 
@@ -14,7 +18,7 @@ class FolderImages:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._members = sorted(member for member in _members(folder) if is_image(member))
+        self._members = sorted(member for member in members_of(folder) if is_image(member))
         if not self._members:
             raise DataError(f"{folder}: holds no images; expected CLASS/IMAGE.png and the like")
         self.top, self.class_names = class_names(self._members, folder.name)
@@ -23,11 +27,11 @@ class FolderImages:
         """Each image as ("FOLDER/CLASS/x.png", encoded bytes)."""
         for member in self._members:
             path = self._folder / member
-            yield str(path), _read(path, str(path))
+            yield str(path), read_file(path, str(path))
 
     def digest(self) -> str:
         """Of names, sizes and times: enough to know that the folder has changed."""
-        return _stat_digest(self._folder / member for member in self._members)
+        return stat_digest(self._folder / member for member in self._members)
 
 
 class CsvImages:
@@ -35,18 +39,16 @@ class CsvImages:
 
     def __init__(self, file: Path, image_column: str, label_columns: Sequence[str]):
         import pyarrow as pa
-        from pyarrow import csv
 
         self._file = file
+        wanted = [image_column, *label_columns]
         try:
-            check_columns(file, csv.open_csv(file).schema.names, image_column, label_columns)
-            wanted = [image_column, *label_columns]
+            if names := dialect_of(file).names:
+                check_columns(file, names, image_column, label_columns)
             # As text: a class called 007 is not the class 7.
-            types = {name: pa.string() for name in wanted}
-            options = csv.ConvertOptions(include_columns=list(types), column_types=types)
-            table = csv.read_csv(file, convert_options=options)
+            table = read_texts(file, wanted)
         except (pa.ArrowException, OSError) as error:
-            message = f"{file}: not a CSV file that can be read ({str(error).splitlines()[0]})"
+            message = f"{file}: not a CSV file that can be read ({reason(error, file)})"
             raise DataError(message) from error
         columns = [table.column(name).to_pylist() for name in wanted]
         if not table.num_rows or not label_columns:
@@ -62,33 +64,43 @@ class CsvImages:
         """Each image as ("FILE.csv: row 17: path", encoded bytes); rows count from 0."""
         for row, path in enumerate(self._paths):
             where = f"{self._file.name}: row {row}: {path}"
-            yield where, _read(path, where)
+            yield where, read_file(path, where)
 
     def digest(self) -> str:
         """Of the file itself, and of names, sizes and times of the images."""
         content = hashlib.sha256(self._file.read_bytes()).hexdigest()
-        return content + _stat_digest(self._paths)
+        return content + stat_digest(self._paths)
 
 
 def has_class_folders(folder: Path) -> bool:
     """Whether images lie below `folder`, in folders of their own."""
-    return any(is_image(member) and "/" in member for member in _members(folder))
+    return any(is_image(member) and "/" in member for member in members_of(folder))
 
 
-def _members(folder: Path) -> Iterator[str]:
-    for root, _, files in os.walk(folder):
+def members_of(folder: Path) -> Iterator[str]:
+    """All files below a folder, by their paths in it; what links point to is there too.
+
+    Raises:
+      DataError: a folder cannot be read.
+    """
+    seen: set[tuple[int, int]] = set()
+    for root, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
+        status = Path(root).stat()
+        if (status.st_dev, status.st_ino) in seen:  # a link to a folder above it
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()
         for name in files:
             yield Path(root, name).relative_to(folder).as_posix()
 
 
-def _read(path: Path, where: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{where}: cannot be read ({error.strerror})") from error
+def _refuse(error: OSError) -> NoReturn:
+    raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
 
-def _stat_digest(paths: Iterable[Path]) -> str:
+def stat_digest(paths: Iterable[Path]) -> str:
+    """Of names, sizes and times; what is not there counts too."""
     total = hashlib.sha256()
     for path in paths:
         try:

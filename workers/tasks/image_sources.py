@@ -2,15 +2,30 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from workers.errors import DataError
-from workers.tasks.image_files import ImageFile, ParquetImages, ZipImages
-from workers.tasks.image_folders import CsvImages, FolderImages, has_class_folders
+from workers.errors import DataError, SourceError
+from workers.tasks.image_files import (
+    ImageFile,
+    ParquetImages,
+    ZipImages,
+    is_passed_over,
+    zip_members,
+)
+from workers.tasks.image_folders import (
+    CsvImages,
+    FolderImages,
+    has_class_folders,
+    members_of,
+    stat_digest,
+)
+from workers.tasks.table_files import TEXT_SUFFIXES
 
 OMNIGLOT_ZIPS = ("images_background.zip", "images_evaluation.zip")
-_SUFFIXES = (".zip", ".parquet", ".csv")
+_SUFFIXES = (".zip", ".parquet", *TEXT_SUFFIXES)
+_FORMS = f"{', '.join(_SUFFIXES)} or folder"
 
 
 def find_files(path: str | Sequence[str] | None) -> list[Path]:
@@ -27,7 +42,7 @@ def find_files(path: str | Sequence[str] | None) -> list[Path]:
     paths = [Path(one).expanduser() for one in ([path] if isinstance(path, str) else path)]
     files = [file for one in paths for file in _files_of(one)]
     if not files or len({file.resolve() for file in files}) < len(files):
-        raise DataError(f"task.path = {path!r} must name one or more files, each of them once")
+        raise SourceError(f"task.path = {path!r} must name one or more files, each of them once")
     return files
 
 
@@ -39,11 +54,14 @@ def source_digest(
     for file in files:
         if file.is_dir():
             total.update(FolderImages(file).digest().encode())
-        elif file.suffix.lower() == ".csv":
+        elif file.suffix.lower() in TEXT_SUFFIXES:
             total.update(CsvImages(file, image_column, _list(label_column)).digest().encode())
         else:
             with file.open("rb") as stream:
                 total.update(hashlib.file_digest(stream, "sha256").digest())
+            if file.suffix.lower() == ".parquet":
+                paths = ParquetImages(file, image_column, _list(label_column)).paths()
+                total.update(stat_digest(paths).encode() if paths else b"")
     return total.hexdigest()
 
 
@@ -63,7 +81,7 @@ def open_sources(
         if file.suffix.lower() == ".parquet":
             sources.append(ParquetImages(file, image_column, labels))
             continue
-        if file.suffix.lower() == ".csv":
+        if file.suffix.lower() in TEXT_SUFFIXES:
             sources.append(CsvImages(file, image_column, labels))
             continue
         archive = FolderImages(file) if file.is_dir() else ZipImages(file)
@@ -79,6 +97,20 @@ def open_sources(
     return sources
 
 
+def passed_over(files: Sequence[Path]) -> dict[str, int]:
+    """Suffix -> how many files in folders and zips are not read, for their names; most first."""
+    found: Counter[str] = Counter()
+    for file in files:
+        if file.is_dir():
+            members = members_of(file)
+        elif file.suffix.lower() == ".zip":
+            members = iter(zip_members(file))
+        else:
+            continue
+        found.update(Path(each).suffix.lower() for each in members if is_passed_over(each))
+    return dict(found.most_common())
+
+
 def _list(column: str | Sequence[str]) -> list[str]:
     return [column] if isinstance(column, str) else list(column)
 
@@ -90,7 +122,7 @@ def _default_folder() -> Path:
     for folder in folders:
         if folder.is_dir():
             return folder
-    raise DataError(
+    raise SourceError(
         f"task.path is unset and there is no folder {' or '.join(map(str, folders))}; use "
         "--set task.path=FILE.zip (or a .parquet, or a folder that holds one)"
     )
@@ -98,11 +130,13 @@ def _default_folder() -> Path:
 
 def _files_of(path: Path) -> list[Path]:
     if not path.exists():
-        raise DataError(f"task.path: {path} does not exist; use a .zip, .parquet, .csv or folder")
+        raise SourceError(
+            f"task.path: {path} does not exist; use a .zip, .parquet, .csv, .tsv or folder"
+        )
     if path.is_dir():
         return _in_folder(path)
-    if path.suffix.lower() not in _SUFFIXES:
-        raise DataError(f"task.path: {path} is no .zip, .parquet, .csv or folder")
+    if path.suffix.lower() not in _SUFFIXES or not path.is_file():
+        raise SourceError(f"task.path: {path} is no {_FORMS}")
     return [path]
 
 
@@ -118,13 +152,13 @@ def _in_folder(folder: Path) -> list[Path]:
     if has_class_folders(folder):
         if not found:
             return [folder]
-        raise DataError(
+        raise SourceError(
             f"task.path: {folder} holds folders of images and {found[0].name}: name the file, or "
             "move it elsewhere to use the folders as classes"
         )
     if len(found) != 1:
         names = ", ".join(file.name for file in found) or "none"
-        raise DataError(
+        raise SourceError(
             f"task.path: {folder} must hold {' and '.join(OMNIGLOT_ZIPS)}, exactly one .zip, "
             f".parquet or .csv, or a folder of images per class, but holds {names}; name the files "
             "with --set task.path=..."

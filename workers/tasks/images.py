@@ -2,20 +2,25 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workers.errors import DataError
 from workers.protocol import Array, Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.tasks import ImagesTask
-from workers.tasks.image_cache import ImageCache, Progress, open_cache
+from workers.tasks.copies import choose_apart
+from workers.tasks.image_cache import Progress, open_cache
+from workers.tasks.image_classes import ImageClasses
+from workers.tasks.image_report import describe_source as describe_source
+from workers.tasks.image_report import notes_of_source
 from workers.tasks.image_sources import find_files
-from workers.tasks.splits import SPLITS, split_hash, split_names
+from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
 from workers.tasks.words import Words
+
+# A task whose classes share images is drawn again so often.
+_MOST_TRIES = 100
 
 
 class ImagesFamily:
@@ -33,15 +38,15 @@ class ImagesFamily:
         self.preparation: dict[str, Any] = {}
         self._files = find_files(settings.path)
         self._images = open_cache(self._files, settings, progress)
-        self._counts = np.diff(self._images.offsets)
-        self._splits = split_names(self._images.class_names, settings)
+        self._classes = ImageClasses(self._images)
+        self._splits = self._split()
         self._split_hash = split_hash(self._images.class_names, self._splits)
         for split in SPLITS:
             self._check_ways(split)
-            self._check_examples(split, settings.shots, settings.queries)
+        self._check_examples(SPLITS, settings.shots, settings.queries)
 
         train = self._splits["train"]
-        self._train_rank = np.full(len(self._counts), -1, np.int32)
+        self._train_rank = np.full(len(self._classes), -1, np.int32)
         self._train_rank[train] = np.arange(len(train))
         identity = f"{self._images.digest} {self._split_hash}"
         self.digest = hashlib.sha256(identity.encode()).hexdigest()
@@ -58,9 +63,9 @@ class ImagesFamily:
           quarter turns, counter-clockwise. support_examples, query_examples: int32 [tasks, ways,
           shots] and [.., queries], indices within the class, all different.
         Raises:
-          DataError: a class has fewer than shots + queries images.
+          DataError: a class has fewer than shots + queries different images.
         """
-        self._check_examples(draw.split, shots, queries)
+        self._check_examples([draw.split], shots, queries)
         pool, num_turns = self._splits[draw.split], self._num_turns(draw.split)
         ways = self._settings.ways
         classes = np.empty((hi - lo, ways), np.int32)
@@ -71,8 +76,13 @@ class ImagesFamily:
             pairs = rng.choice(len(pool) * num_turns, ways, replace=False)
             classes[task] = pool[pairs // num_turns]
             turns[task] = pairs % num_turns
-            for way, count in enumerate(self._counts[classes[task]]):
+            counts = self._classes.counts[classes[task]]
+            for way, count in enumerate(counts):
                 examples[task, way] = rng.choice(count, shots + queries, replace=False)
+            if self._classes.overlap(classes[task], turns[task], examples[task], shots):
+                classes[task], turns[task], examples[task] = self._draw_apart(
+                    rng, draw.split, classes[task], turns[task], shots + queries
+                )
         return {
             "classes": classes,
             "turns": turns,
@@ -138,6 +148,49 @@ class ImagesFamily:
             "split_hash": self._split_hash,
         }
 
+    def notes(self) -> list[str]:
+        """Files that are passed over, classes that are left out, images that are there again."""
+        used = {int(each) for split in SPLITS for each in self._splits[split]}
+        needed = self._settings.shots + self._settings.queries
+        small = [i for i in self._classes.small(needed) if i not in used]
+        left_out = []
+        if small:
+            left_out.append(
+                f"{self._classes.told(small)} with fewer than {needed} different images: left out "
+                "(task.small_classes)"
+            )
+        return notes_of_source(self._files, self._classes, self._splits) + left_out
+
+    def _split(self) -> Splits:
+        """By name, without small classes if so; a file lists all."""
+        names, settings = self._images.class_names, self._settings
+        kept = np.arange(len(names))
+        if settings.small_classes == "leave_out":
+            small = self._classes.small(settings.shots + settings.queries)
+            kept = np.setdiff1d(kept, small)
+        if settings.split_file is not None:
+            splits = split_names(names, settings)
+            return {split: each[np.isin(each, kept)] for split, each in splits.items()}
+        found = split_names([names[i] for i in kept], settings, "classes", self._least_classes())
+        return {split: kept[each].astype(np.int32) for split, each in found.items()}
+
+    def _draw_apart(
+        self, rng: np.random.Generator, split: Split, classes: Array, turns: Array, number: int
+    ) -> tuple[Array, Array, Array]:
+        """Examples of which none has the content of another; of other classes where need be."""
+        pool, num_turns = self._splits[split], self._num_turns(split)
+        for _ in range(_MOST_TRIES):
+            chosen = choose_apart(rng, self._classes.contents(classes, turns), number)
+            if chosen is not None:
+                return classes, turns, np.stack(chosen)
+            pairs = rng.choice(len(pool) * num_turns, len(classes), replace=False)
+            classes, turns = pool[pairs // num_turns], (pairs % num_turns).astype(np.int8)
+        raise DataError(
+            f"classes of the {split} split have so many images in common that a task of "
+            f"{len(classes)} has not {number} different ones of each: "
+            f"{', in '.join(self._classes.copies(self._splits).pairs)}; leave out one of each"
+        )
+
     def _set(self, specs: Specs, examples: str, labels: Array) -> tuple[Array, Array]:
         """Inputs [tasks, ways * examples, H, W, C] and targets [tasks, ways * examples]."""
         classes, turns, chosen = specs["classes"], specs["turns"], specs[examples]
@@ -154,6 +207,13 @@ class ImagesFamily:
         rotations = self._settings.rotations
         return 4 if rotations == "all" or rotations == split else 1
 
+    def _least_classes(self) -> tuple[int, int, int]:
+        """How many base classes a task of each split needs."""
+        train, validation, test = (
+            -(-self._settings.ways // self._num_turns(split)) for split in SPLITS
+        )
+        return train, validation, test
+
     def _check_ways(self, split: Split) -> None:
         ways, most = self._settings.ways, len(self._splits[split]) * self._num_turns(split)
         if ways > most:
@@ -162,28 +222,16 @@ class ImagesFamily:
                 f"lower task.ways to {most} or fewer, or raise task.{split}_classes"
             )
 
-    def _check_examples(self, split: Split, shots: int, queries: int) -> None:
-        classes: NDArray[np.int32] = self._splits[split]
-        smallest = classes[self._counts[classes].argmin()]
-        if shots + queries > self._counts[smallest]:
-            raise DataError(
-                f"shots = {shots} and queries = {queries} need {shots + queries} images of a "
-                f"class, but {self._images.class_names[smallest]!r} ({split}) has "
-                f"{self._counts[smallest]}; lower task.shots or task.queries"
-            )
-
-
-def describe_source(files: Sequence[Path], images: ImageCache) -> dict[str, Any]:
-    """What is in a source, whatever tasks are made of it."""
-    counts = np.diff(images.offsets)
-    _, height, width, channels = images.pixels.shape
-    return {
-        "source": [str(file) for file in files],
-        "images": len(images.pixels),
-        "classes": len(images.class_names),
-        "examples_per_class": [int(counts.min()), int(counts.max())],
-        "stored_as": f"{height} x {width} x {channels}, uint8",
-        "pixel_mean": float(images.pixels.mean() / 255),
-        "digest": images.digest,
-        "cache": f"{images.file}, {images.file.stat().st_size / 1e6:.1f} MB",
-    }
+    def _check_examples(self, splits: Sequence[Split], shots: int, queries: int) -> None:
+        used = np.concatenate([self._splits[split] for split in splits])
+        small = [i for i in self._classes.small(shots + queries) if i in used]
+        if not small:
+            return
+        remedy = ", or leave such classes out: task.small_classes=leave_out"
+        if self._settings.small_classes == "leave_out":  # those with too few for training
+            remedy = ", or evaluation.shots or evaluation.queries"
+        raise DataError(
+            f"shots = {shots} and queries = {queries} need {shots + queries} different images of a "
+            f"class; {self._classes.told(small)} with fewer; lower task.shots or task.queries"
+            f"{remedy}"
+        )

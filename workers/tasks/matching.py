@@ -53,6 +53,7 @@ class MatchingFamily:
             "validation": _Pool(texts, ids, splits["validation"]),
             "test": _Pool(tested, ids if tested is texts else self._encode(tested), of_test),
         }
+        self._splits = splits
         self._split_hash = split_hash(texts.classes, splits)
         for split in SPLITS:
             self._check_candidates(split)
@@ -168,6 +169,10 @@ class MatchingFamily:
             "vocabulary": len(self._tokens.vocabulary),
             "tokens_per_text": self._tokens.length,
         }
+
+    def notes(self) -> list[str]:
+        """Texts that are there more than once."""
+        return self._of["train"].texts.notes(self._splits)
 
     def _encode(self, texts: Texts) -> Ids:
         return texts.encode(self._tokens, self._settings.long_texts == "cut")

@@ -1,13 +1,14 @@
 """The tasks of a table: groups of its rows, each of one customer, station or subject."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import DataError
+from workers.tasks.copies import once_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class RowGroups:
 
     source: the file. names: of the tasks, sorted. rows: of each task, its rows by class, int32,
     ascending; all of them as one where there are no classes. fewest: int [tasks], how many a task
-    has of the class that it has least of. classes: their names; None: there are none.
+    has of the class that it has least of. classes: their names; None: there are none. counted: what
+    is counted, for messages.
     """
 
     source: str
@@ -24,6 +26,7 @@ class RowGroups:
     rows: list[list[NDArray[np.int32]]]
     fewest: NDArray[np.int64]
     classes: list[str] | None
+    counted: str = "row"
 
     @classmethod
     def of(
@@ -51,10 +54,16 @@ class RowGroups:
 
     def names_of(self, rows: NDArray[np.int32]) -> list[str]:
         """The task of each of `rows`."""
-        task_of_row = np.empty(sum(len(part) for parts in self.rows for part in parts), np.int32)
-        for task, parts in enumerate(self.rows):
-            task_of_row[np.concatenate(parts)] = task
-        return [self.names[task] for task in task_of_row[rows]]
+        task_of = {
+            int(row): i for i, parts in enumerate(self.rows) for row in np.concatenate(parts)
+        }
+        return [self.names[task_of[int(row)]] for row in rows]
+
+    def once_each(self, ids: NDArray[np.int64]) -> "RowGroups":
+        """The same with each content once; `ids`: of every row, what stands for its content."""
+        rows = [[once_each(ids, part) for part in parts] for parts in self.rows]
+        fewest = np.array([min(map(len, parts)) for parts in rows], np.int64)
+        return replace(self, rows=rows, fewest=fewest, counted="different row")
 
     def check(self, tasks: NDArray[np.int32], needed: int, remedy: str) -> None:
         """Raise DataError if one of `tasks` has less than `needed` rows; `remedy` says what to do.
@@ -66,7 +75,7 @@ class RowGroups:
             return
         smallest = int(tasks[self.fewest[tasks].argmin()])
         sizes = list(map(len, self.rows[smallest]))
-        count = f"{min(sizes)} row{'' if min(sizes) == 1 else 's'}"
+        count = f"{min(sizes)} {self.counted}{'' if min(sizes) == 1 else 's'}"
         of = f" of class {self.classes[int(np.argmin(sizes))]!r}" if self.classes else ""
         raise DataError(
             f"{self.source}: the task {self.names[smallest]!r} has {count}{of}, shots and "

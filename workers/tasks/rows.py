@@ -1,5 +1,6 @@
 """Rows of a table, by column: texts and numbers, each refused by its row."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
+from workers.errors import DataError, SourceError
 from workers.protocol import Array
+from workers.tasks.listing import listed
 from workers.tasks.table_files import read_table
 
 # A column of texts is meant to hold numbers if as many of its cells do.
@@ -32,6 +34,7 @@ class Rows:
         """
         self._path = path
         self._table = read_table(path, text_columns)
+        self._names = set(self._table.column_names)
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -43,11 +46,10 @@ class Rows:
 
     def check(self, name: str, setting: str) -> None:
         """Raise DataError if there is no such column; `setting` is where another one is named."""
-        if name not in self.column_names:
-            there = ", ".join(map(repr, self.column_names))
-            raise DataError(
-                f"{self._path} has no column {name!r} ({setting}); it has {there}"
-                f"{self._separator_hint()}"
+        if name not in self._names:
+            raise SourceError(
+                f"{self._path} has no column {name!r} ({setting}); it has "
+                f"{listed(self.column_names, name)}"
             )
 
     def texts(self, name: str) -> list[str]:
@@ -167,14 +169,6 @@ class Rows:
                 f"({setting})"
             )
 
-    def _separator_hint(self) -> str:
-        """What else may be wrong where all of a line was taken for a single column."""
-        names = self.column_names
-        found = [sign for sign in (";", "\t", "|") if len(names) == 1 and sign in names[0]]
-        if not found:
-            return ""
-        return f": {found[0]!r} seems to separate its columns; save the file with commas"
-
     def _check_one_a_row(self, name: str) -> None:
         import pyarrow as pa
 
@@ -209,8 +203,11 @@ class Rows:
 
     def _no_number(self, row: int, cell: Any, name: str, remedy: str = "") -> DataError:
         text = cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell)
+        if re.fullmatch(r"\s*[-+]?[\d.]*\d,[\d,.]*\d\s*", text):
+            point = text.strip().replace(",", ".")
+            remedy = f": a decimal comma, or thousands? write {point} or without the comma{remedy}"
         return DataError(
-            f"{self._path}: row {row} has {name!r} = {text!r}; numbers are needed{remedy}"
+            f"{self._path}: row {row} has {name!r} = {text[:40]!r}; numbers are needed{remedy}"
         )
 
     def _not_finite(self, row: int, name: str, value: object) -> DataError:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,20 +25,27 @@ _COUNTS: dict[str, Callable[[Any], tuple[int | None, ...]]] = {
 }
 
 
-def split_names(names: Sequence[str], settings: Any, what: str = "classes") -> Splits:
+def split_names(
+    names: Sequence[str],
+    settings: Any,
+    what: str = "classes",
+    least: tuple[int, int, int] = (1, 1, 1),
+) -> Splits:
     """Split `names` as settings.split_file lists them, or else by settings.split_seed.
 
     Args:
       names: all of them, sorted.
-      settings: has split_file, split_seed, and train_WHAT, validation_WHAT and test_WHAT: how many,
-        or None for shares of 64, 16 and 20 %.
+      settings: has split_file, split_seed, split_shares, and train_WHAT, validation_WHAT and
+        test_WHAT: how many, or None for a share.
       what: "classes", "domains" or "tasks".
+      least: of each of SPLITS, what a task needs: a share that is smaller is raised to it, where
+        there are enough.
     Raises:
       DataError: more are asked for than there are, or the file is not such a split.
     """
     if settings.split_file is not None:
         return _from_file(names, Path(settings.split_file).expanduser(), what)
-    return _by_seed(len(names), settings, what)
+    return _by_seed(len(names), settings, what, least)
 
 
 def split_hash(names: Sequence[str], splits: Splits) -> str:
@@ -47,18 +55,20 @@ def split_hash(names: Sequence[str], splits: Splits) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _by_seed(number: int, settings: Any, what: str) -> Splits:
+def _by_seed(number: int, settings: Any, what: str, least: tuple[int, int, int]) -> Splits:
     # Where another file is tested on, this one is for training and validation.
-    needed = 2 if getattr(settings, "test_path", None) else len(SPLITS)
+    tested_elsewhere = bool(getattr(settings, "test_path", None))
+    needed = 2 if tested_elsewhere else len(SPLITS)
     if number < needed:
         raise DataError(
             f"the source has only {number} of the {what} that are split; none is in two splits, so "
             f"{needed} or more are needed"
         )
-    given = dict(zip(SPLITS, _COUNTS[what](settings), strict=True))
-    train = given["train"] or _percent(number, 64)
-    validation = given["validation"] or _percent(number, 16)
-    test = given["test"] or max(0, number - train - validation)
+    if tested_elsewhere:
+        least = (*least[:2], 0)
+    counts = _COUNTS[what](settings)
+    given = dict(zip(SPLITS, counts, strict=True))
+    train, validation, test = _sizes(number, counts, settings.split_shares, least)
     if train + validation + test > number:
         asked = " + ".join(
             f"task.{split}_{what} = {count}" + ("" if given[split] else " (unset)")
@@ -77,8 +87,32 @@ def _by_seed(number: int, settings: Any, what: str) -> Splits:
     return {split: np.sort(part) for split, part in zip(SPLITS, parts, strict=True)}
 
 
-def _percent(number: int, share: int) -> int:
-    return (number * share + 50) // 100
+def _sizes(
+    number: int,
+    given: Sequence[int | None],
+    shares: Sequence[float],
+    least: Sequence[int],
+) -> list[int]:
+    """How many each of SPLITS gets: as given, or else its share, but no less than a task needs."""
+    sizes = [count or _share(number, share) for count, share in zip(given, shares, strict=True)]
+    sizes[2] = given[2] or max(0, number - sizes[0] - sizes[1])
+    free = [i for i, count in enumerate(given) if count is None]
+    if sum(sizes) > number or not free:
+        return sizes
+    # Where there are not enough for all, they come as near to it as they can.
+    in_need = sum(least[i] > 0 for i in free)
+    most = (number - sum(count or 0 for count in given)) // max(1, in_need)
+    floors = {i: min(least[i], most) for i in free}
+    for i in free:
+        while sizes[i] < floors[i]:
+            sizes[max(free, key=lambda other: sizes[other] - floors[other])] -= 1
+            sizes[i] += 1
+    return sizes
+
+
+def _share(number: int, share: float) -> int:
+    """Rounded, halves up, and of the decimal that was written: 0.15 of 10 is 2."""
+    return int(Decimal(repr(share)) * number + Decimal("0.5"))
 
 
 def _from_file(names: Sequence[str], file: Path, what: str) -> Splits:

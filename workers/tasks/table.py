@@ -14,9 +14,11 @@ from workers.protocol import Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.tasks import TableTask
 from workers.tasks.columns import Scale, choose_features, is_value, read_target
+from workers.tasks.copies import Copies
 from workers.tasks.row_groups import RowGroups
 from workers.tasks.rows import Rows
-from workers.tasks.splits import SPLITS, split_hash, split_names
+from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
+from workers.tasks.table_notes import class_note, row_ids, unit_notes
 from workers.tasks.target_scaling import PER_TASK, scaled_by_support
 from workers.tasks.words import Words
 
@@ -45,7 +47,7 @@ class TableFamily:
         classes, self._targets = target.classes, target.values
         indices = None if classes is None else target.values
         self._groups = RowGroups.of(settings.path, of_row, indices, classes)
-        self._splits = self._split()
+        self._splits = self._split(split_names(self._groups.names, settings, "tasks"))
         train = self._groups.of_tasks(self._splits["train"])
         self._features = choose_features(rows, settings, train)
         self._inputs = self._features.scale.apply(self._features.values, settings.path)
@@ -57,6 +59,8 @@ class TableFamily:
             self._target = Scale.of(values, train, names, settings.path, remedy)
             # Whoever scales by the task wants all digits: float32 of all tasks together lacks them.
             self._targets = values if self._per_task else self._target.apply(values, settings.path)
+        self._notes = [*self._count_copies(), *self._read_notes(target.values)]
+        self._splits = self._split(self._splits)
 
         self.loss: LossName = "mse" if classes is None else "cross_entropy"
         self.picture = "predicted" if classes is None else "confusion"
@@ -179,10 +183,32 @@ class TableFamily:
             "split_hash": self._split_hash,
         }
 
-    def _split(self) -> dict[Split, NDArray[np.int32]]:
+    def notes(self) -> list[str]:
+        """Rows that are there again, and numbers that may not be what they seem."""
+        return self._notes
+
+    def _count_copies(self) -> list[str]:
+        """Let each row count once in its task; what there is to say of the others."""
+        ids, groups = row_ids(self._inputs, self._targets), self._groups
+        rows = [np.concatenate(parts) for parts in groups.rows]
+        copies = Copies.count(ids, rows, groups.names, self._splits)
+        if copies.again:
+            self._groups = groups.once_each(ids)
+        return copies.notes("row", "task", "tasks")
+
+    def _read_notes(self, targets: NDArray[Any]) -> list[str]:
+        """Of units, and of numbers that may be classes."""
+        features, name = self._features, self._settings.target_column
+        notes = unit_notes(self._groups, features.scale.names, features.values, "feature")
+        if self._target is None:
+            return notes
+        if self._settings.target == "auto":
+            notes += class_note(name, targets)
+        return notes + unit_notes(self._groups, [name], targets[:, None], "target")
+
+    def _split(self, splits: Splits) -> Splits:
         """Tasks are split first: which are for testing does not hang on what small ones are."""
         settings, groups = self._settings, self._groups
-        splits = dict(split_names(groups.names, settings, "tasks"))
         needed = settings.shots + settings.queries
         leaves_out = settings.small_tasks == "leave_out"
         if leaves_out:

@@ -131,6 +131,10 @@ class TextFamily:
             "tokens_per_text": self._tokens.length,
         }
 
+    def notes(self) -> list[str]:
+        """Texts that are there more than once."""
+        return self._texts.notes(self._splits)
+
     def _set(self, specs: Specs, name: str, labels: Array) -> tuple[Array, Array]:
         rows = np.asarray(specs[name])
         tasks, ways, number = rows.shape

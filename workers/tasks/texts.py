@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import DataError
+from workers.tasks.copies import Copies
 from workers.tasks.data_folder import find_file
 from workers.tasks.rows import Rows, refused
 from workers.tasks.splits import SPLITS, Splits, split_names
@@ -23,7 +24,7 @@ class Texts:
 
     source: the file. texts: in its order. classes: sorted names. domains: of each class, "" where
     there are none. rows: of each class, int32 indices of its texts, ascending. digest: of all of
-    these. left_out: texts of the file that training sees.
+    these. left_out: texts of the file that training sees. repeated: texts that their class had.
     """
 
     source: str
@@ -33,6 +34,7 @@ class Texts:
     rows: list[NDArray[np.int32]]
     digest: str
     left_out: int = 0
+    repeated: int = 0
 
     def of_classes(self, classes: Iterable[int] | None = None) -> list[str]:
         """The texts of some classes, or of all."""
@@ -60,6 +62,14 @@ class Texts:
                     f"different texts, shots and queries need {needed}; lower task.shots or "
                     "task.queries, or leave such classes out: task.small_classes=leave_out"
                 )
+
+    def notes(self, splits: Splits) -> list[str]:
+        """Texts that are there more than once; `splits`: of the classes."""
+        first: dict[str, int] = {}
+        ids = np.array([first.setdefault(text, i) for i, text in enumerate(self.texts)], np.int64)
+        copies = Copies.count(ids, self.rows, self.classes, splits)
+        which = "; which class is right? leave the others out"
+        return replace(copies, again=self.repeated).notes("text", "class", "classes", which)
 
     def describe(self) -> dict[str, Any]:
         """For `metatrain data`."""
@@ -106,6 +116,8 @@ def read_texts(path: str, settings: Any, needed: int, trained: "Texts | None" = 
     if unknown and trained is None:
         raise DataError(f"task.leave_out names {unknown[0]!r}, which is no class of {path}")
     found = _by_class(path, settings, texts, labels, domains)
+    used = sum(label not in settings.leave_out for label in labels)
+    repeated = used - sum(len(rows) for _, rows in found.values())
     left_out = 0 if trained is None else _leave_out_seen(path, found, texts, trained)
     if settings.small_classes == "leave_out":
         found = {name: each for name, each in found.items() if len(each[1]) >= needed}
@@ -113,7 +125,7 @@ def read_texts(path: str, settings: Any, needed: int, trained: "Texts | None" = 
             raise DataError(
                 f"{path}: no class has {needed} different texts; lower task.shots or task.queries"
             )
-    return _assemble(path, texts, found, left_out)
+    return replace(_assemble(path, texts, found, left_out), repeated=repeated)
 
 
 def split_texts(texts: Texts, settings: Any, by: Literal["classes", "domains"]) -> Splits:
@@ -123,7 +135,8 @@ def split_texts(texts: Texts, settings: Any, by: Literal["classes", "domains"]) 
       DataError: see `split_names`.
     """
     if by == "classes":
-        return split_names(texts.classes, settings, "classes")
+        ways = settings.ways
+        return split_names(texts.classes, settings, "classes", (ways, ways, ways))
     names = sorted(set(texts.domains))
     of_domains = split_names(names, settings, "domains")
     place = np.array([names.index(domain) for domain in texts.domains])

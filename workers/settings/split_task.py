@@ -1,0 +1,21 @@
+"""How much of the data each split gets, where no number is set."""
+
+from pydantic import field_validator
+
+from workers.settings.section import Section, setting
+
+
+class SplitTask(Section):
+    """Classes, domains or groups of rows are split whole."""
+
+    split_shares: tuple[float, float, float] = setting(
+        (0.64, 0.16, 0.2),
+        "shares for training, validation and test where no number is set, each above 0, together 1",
+    )
+
+    @field_validator("split_shares")
+    @classmethod
+    def _are_shares(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
+        if min(value) <= 0 or abs(sum(value) - 1) > 1e-6:
+            raise ValueError("should be three numbers above 0 that add up to 1")
+        return value

@@ -1,0 +1,58 @@
+"""Encoded images from files, and from the cells of a table: as bytes, or by their paths."""
+
+import stat
+from pathlib import Path
+from typing import Any
+
+from workers.errors import DataError
+
+#: An encoded image is smaller; what is larger is none, or would not fit in memory.
+MOST_BYTES = 500_000_000
+
+
+def content_of(cell: Any, folder: Path) -> bytes | Path | None:
+    """What a cell holds: an encoded image, the path of one (relative to `folder`), or nothing.
+
+    Hugging Face's datasets write structs {bytes, path}, of which one may be empty.
+
+    Raises:
+      TypeError: it is neither.
+    """
+    if isinstance(cell, dict):
+        content = cell.get("bytes")
+        cell = content or cell.get("path") or content
+    if cell is None or cell == "":
+        return None
+    if isinstance(cell, bytes):
+        return cell
+    if isinstance(cell, str):
+        return folder / cell
+    raise TypeError(type(cell).__name__)
+
+
+def read_file(path: Path, where: str) -> bytes:
+    """The content of a file; `where`: what it is called in errors.
+
+    Raises:
+      DataError: it cannot be read, is a pipe or a device, or is too large.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{where}: is no file but a folder, a pipe or a device")
+        check_size(status.st_size, where)
+        return path.read_bytes()
+    except DataError:
+        raise
+    except OSError as error:
+        raise DataError(f"{where}: cannot be read ({error.strerror})") from None
+    except ValueError:  # a null byte in it
+        raise DataError(f"{where}: cannot be read (no path of a file)") from None
+
+
+def check_size(num_bytes: int, where: str) -> None:
+    """Raise DataError for what would not fit in memory."""
+    if num_bytes > MOST_BYTES:
+        raise DataError(
+            f"{where}: has {num_bytes / 1e6:.0f} MB; an image has {MOST_BYTES // 10**6} MB at most"
+        )
