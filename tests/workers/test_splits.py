@@ -98,7 +98,8 @@ def test_too_many_classes_are_refused_naming_keys_values_and_limit():
         split_names(NAMES, ImagesTask(train_classes=90, test_classes=1))
     assert str(caught.value) == (
         "task.train_classes = 90 + task.validation_classes = 16 (unset) + task.test_classes = 1 "
-        "is 107, but the source has 100 classes; lower or set them, to 100 or fewer together"
+        "is 107, but the source has 100 classes; lower or set them, to 100 or fewer together, or "
+        "split by shares: task.train_share=0.64"
     )
 
 

@@ -12,6 +12,12 @@ class GroupsTask(Section):
     train_tasks: int | None = setting(None, "tasks to train on; unset: 64 %", ge=1)
     validation_tasks: int | None = setting(None, "tasks to validate on; unset: 16 %", ge=1)
     test_tasks: int | None = setting(None, "tasks to test on; unset: the rest", ge=1)
+    train_share: float | None = setting(
+        None, "share of the tasks to train on, 0 to 1, instead of a number; unset: 0.64", gt=0, lt=1
+    )
+    validation_share: float | None = setting(
+        None, "share to validate on, 0 to 1; unset: 0.16; the rest is for testing", gt=0, lt=1
+    )
     split_seed: int = setting(0, "seed of the split by tasks, 0 to 2^32 - 1", ge=0, lt=2**32)
     split_file: str | None = setting(
         None,

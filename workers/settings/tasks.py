@@ -48,7 +48,9 @@ class ImagesTask(Section):
     label_column: str | tuple[str, ...] = setting(
         "label", "Parquet, CSV: the class; several columns are joined by '/'"
     )
-    ways: int = setting(5, "classes per task, >= 2", ge=2)
+    ways: int | None = setting(
+        None, "classes per task, >= 2; unset: 5, or what the smallest split has", ge=2
+    )
     shots: int = setting(1, "support images per class, >= 1", ge=1)
     queries: int = setting(1, "query images per class, >= 1", ge=1)
     image_size: int = setting(28, "height and width after resizing, pixels, 4 to 512", ge=4, le=512)
@@ -62,6 +64,15 @@ class ImagesTask(Section):
     )
     validation_classes: int | None = setting(None, "classes to validate on; unset: 16 %", ge=1)
     test_classes: int | None = setting(None, "classes to test on; unset: the rest", ge=1)
+    train_share: float | None = setting(
+        None,
+        "share of the classes to train on, 0 to 1, instead of a number; unset: 0.64",
+        gt=0,
+        lt=1,
+    )
+    validation_share: float | None = setting(
+        None, "share to validate on, 0 to 1; unset: 0.16; the rest is for testing", gt=0, lt=1
+    )
     split_seed: int = setting(0, "seed of the split by classes, 0 to 2^32 - 1", ge=0, lt=2**32)
     split_file: str | None = setting(
         None,

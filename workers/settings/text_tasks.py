@@ -38,6 +38,15 @@ class _Texts(Section):
     small_classes: Literal["refuse", "leave_out"] = setting(
         "refuse", "a class with too few texts for shots and queries: an error, or left out"
     )
+    train_share: float | None = setting(
+        None,
+        "share of the classes or domains to train on, 0 to 1, instead of a number; unset: 0.64",
+        gt=0,
+        lt=1,
+    )
+    validation_share: float | None = setting(
+        None, "share to validate on, 0 to 1; unset: 0.16; the rest is for testing", gt=0, lt=1
+    )
     split_seed: int = setting(0, "seed of the split, 0 to 2^32 - 1", ge=0, lt=2**32)
     split_file: str | None = setting(
         None,
@@ -69,7 +78,9 @@ class TextTask(_Texts):
     """N-way K-shot classification of short texts."""
 
     kind: Literal["text"] = "text"
-    ways: int = setting(5, "classes per task, >= 2", ge=2)
+    ways: int | None = setting(
+        None, "classes per task, >= 2; unset: 5, or what the smallest split has", ge=2
+    )
     shots: int = setting(5, "support texts per class, >= 1", ge=1)
     queries: int = setting(5, "query texts per class, >= 1", ge=1)
     split_by: Literal["classes", "domains"] = setting(
@@ -100,7 +111,11 @@ class MatchingTask(_Texts):
         "`path` had for them are trained on too; unset: domains of `path`",
         bits=False,
     )
-    candidates: int = setting(5, "candidates for each text, each of another meaning, >= 2", ge=2)
+    candidates: int | None = setting(
+        None,
+        "candidates for each text, each of another meaning, >= 2; unset: 5, or what domains have",
+        ge=2,
+    )
     shots: int = setting(5, "support texts per meaning, >= 2", ge=2)
     queries: int = setting(5, "query texts per meaning, >= 2", ge=2)
 

@@ -14,7 +14,7 @@ from workers.scores import LossName
 from workers.settings.tasks import ImagesTask
 from workers.tasks.image_cache import ImageCache, Progress, open_cache
 from workers.tasks.image_sources import find_files
-from workers.tasks.splits import SPLITS, split_hash, split_names
+from workers.tasks.splits import SPLITS, choose_ways, split_hash, split_names
 from workers.tasks.words import Words
 
 
@@ -36,8 +36,9 @@ class ImagesFamily:
         self._counts = np.diff(self._images.offsets)
         self._splits = split_names(self._images.class_names, settings)
         self._split_hash = split_hash(self._images.class_names, self._splits)
+        most = {split: len(self._splits[split]) * self._num_turns(split) for split in SPLITS}
+        self._ways = choose_ways(settings.ways, most)
         for split in SPLITS:
-            self._check_ways(split)
             self._check_examples(split, settings.shots, settings.queries)
 
         train = self._splits["train"]
@@ -46,7 +47,7 @@ class ImagesFamily:
         identity = f"{self._images.digest} {self._split_hash}"
         self.digest = hashlib.sha256(identity.encode()).hexdigest()
         self.input_shape: tuple[int, ...] = self._images.pixels.shape[1:]
-        self.num_outputs = settings.ways
+        self.num_outputs = self._ways
         self.num_train_classes: int | None = len(train) * self._num_turns("train")
         self.num_tokens: int | None = None
 
@@ -62,7 +63,7 @@ class ImagesFamily:
         """
         self._check_examples(draw.split, shots, queries)
         pool, num_turns = self._splits[draw.split], self._num_turns(draw.split)
-        ways = self._settings.ways
+        ways = self._ways
         classes = np.empty((hi - lo, ways), np.int32)
         turns = np.empty((hi - lo, ways), np.int8)
         examples = np.empty((hi - lo, ways, shots + queries), np.int32)
@@ -90,9 +91,7 @@ class ImagesFamily:
           Inputs [tasks, ways * shots or ways * queries, H, W, C]; targets likewise, without
           H, W, C.
         """
-        labels = np.broadcast_to(
-            np.arange(self._settings.ways, dtype=np.int32), np.shape(specs["classes"])
-        )
+        labels = np.broadcast_to(np.arange(self._ways, dtype=np.int32), np.shape(specs["classes"]))
         if global_labels:
             ranks = self._train_rank[specs["classes"]]
             assert ranks.min(initial=0) >= 0, "global labels are for tasks of the training split"
@@ -142,14 +141,6 @@ class ImagesFamily:
     def _num_turns(self, split: Split) -> int:
         rotations = self._settings.rotations
         return 4 if rotations == "all" or rotations == split else 1
-
-    def _check_ways(self, split: Split) -> None:
-        ways, most = self._settings.ways, len(self._splits[split]) * self._num_turns(split)
-        if ways > most:
-            raise DataError(
-                f"task.ways = {ways}, but the {split} split has {most} classes to choose from; "
-                f"lower task.ways to {most} or fewer, or raise task.{split}_classes"
-            )
 
     def _check_examples(self, split: Split, shots: int, queries: int) -> None:
         classes: NDArray[np.int32] = self._splits[split]
