@@ -43,16 +43,23 @@ def unstable_from(result: "Result") -> int | None:
     The loss is not finite there, or far above what it was before adaptation, or it has swung up and
     down; a first step that makes it far worse counts too.
     """
-    losses = _losses(result)
+    losses, margin = _losses(result), _margin(result)
     for step, loss in enumerate(losses):
         if not math.isfinite(loss):
             return step if step else None
-        if step and loss - losses[0] > _DIVERGED * abs(losses[0]):
+        if loss - losses[0] > margin:
             return step
     changes = [b - a for a, b in pairwise(losses)]
     large = [c for c in changes if abs(c) > 0.1 * abs(losses[0])]
     swings = sum(a * b < 0 for a, b in pairwise(large))
     return changes.index(large[0]) + 1 if swings >= _SWINGS else None
+
+
+def _margin(result: "Result") -> float:
+    """How far above the loss before adaptation a later one is too high."""
+    name = "loss" if "loss" in result.per_step[0] else result.metric
+    interval = _number(result.before.get(f"{name}_ci95"))
+    return max(_DIVERGED * abs(_losses(result)[0]), 2 * interval if interval > 0 else 0.0)
 
 
 def _losses(result: "Result") -> list[float]:
@@ -110,11 +117,12 @@ def _unstable(result: "Result") -> str:
     if first is None:
         return ""
     losses = _losses(result)
-    shown = ", ".join(f"{abs(loss):.3g}" for loss in _few(losses))
+    sign = 1 if "loss" in result.per_step[0] else -result.sign
+    shown = ", ".join(f"{sign * loss:.3g}" for loss in _few(losses))
     name = "loss" if "loss" in result.per_step[0] else called(result.metric)
     if not all(map(math.isfinite, losses)):
         what = f"The {name} is not finite from inner step {first} on"
-    elif losses[first] > losses[0] + _DIVERGED * abs(losses[0]):
+    elif losses[first] - losses[0] > _margin(result):
         what = f"The {name} diverges at inner step {first}"
     else:
         what = f"The {name} swings up and down from inner step {first} on"
