@@ -122,6 +122,14 @@ def test_an_environments_actions_decide_what_the_policy_is():
         assert (config.model.kind, config.model.hidden) == (model, (64, 64))
 
 
+def test_shares_take_the_place_of_a_presets_counts():
+    config, notes = load("clinc150-intents", ["task.train_share=0.5"])
+    task = config.task
+    assert (task.train_share, task.train_classes, task.test_classes) == (0.5, None, None)
+    assert notes[0] == "task.train_classes = 50 is dropped: it cannot stand beside a share"
+    assert len(notes) == 3
+
+
 def test_nothing_is_filled_in_where_the_schema_has_to_refuse():
     for table in ({}, {"task": 5}, {"task": {"kind": "x"}}, {"task": TEXTS, "outer": 5}):
         assert fill(table) == table

@@ -6,7 +6,7 @@ import pytest
 from workers.errors import DataError
 from workers.settings.tasks import ImagesTask
 from workers.settings.text_tasks import MatchingTask
-from workers.tasks.splits import SPLITS, split_hash, split_names
+from workers.tasks.splits import SPLITS, choose_ways, split_hash, split_names
 
 NAMES = [f"c{index:03}" for index in range(100)]
 
@@ -45,6 +45,50 @@ def test_counts_are_those_set_else_64_and_16_percent_and_the_rest(changes, expec
 @pytest.mark.parametrize("num_classes", range(3, 30))
 def test_shares_of_few_classes_fit(num_classes):
     assert sum(sizes(split_names(NAMES[:num_classes], ImagesTask()))) == num_classes
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(6, [2, 2, 2]), (8, [4, 2, 2]), (10, [6, 2, 2]), (5, [3, 1, 1])]
+)
+def test_of_few_classes_every_split_has_a_task(number, expected):
+    assert sizes(split_names(NAMES[:number], ImagesTask())) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "number", "expected"),
+    [
+        ({"train_share": 0.5}, 100, [50, 16, 34]),
+        ({"train_share": 0.5, "validation_share": 0.25}, 100, [50, 25, 25]),
+        ({"train_share": 1 / 3, "validation_share": 1 / 3}, 150, [50, 50, 50]),
+        ({"validation_share": 0.01}, 10, [6, 1, 3]),
+    ],
+)
+def test_shares_say_how_much_of_any_source_is_for_what(changes, number, expected):
+    names = [f"c{index:03}" for index in range(number)]
+    assert sizes(split_names(names, ImagesTask(**changes))) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_share": 0.5, "test_classes": 3}, "by shares or by numbers"),
+        ({"train_share": 0.7, "validation_share": 0.3}, "leave nothing to test on"),
+    ],
+)
+def test_shares_that_cannot_be_are_refused(changes, message):
+    with pytest.raises(DataError, match=message):
+        split_names(NAMES, ImagesTask(**changes))
+
+
+def test_a_task_is_of_five_classes_or_of_as_many_as_every_split_has():
+    there = {"train": 20, "validation": 5, "test": 7}
+    assert choose_ways(None, there) == 5
+    assert choose_ways(None, {**there, "test": 3}) == 3
+    assert choose_ways(4, there) == 4
+    with pytest.raises(DataError, match=r"task\.ways = 6, but the validation split has 5 classes"):
+        choose_ways(6, there)
+    with pytest.raises(DataError, match="the test split has 1 of the source's classes"):
+        choose_ways(None, {**there, "test": 1})
 
 
 def test_too_few_classes_to_be_split_are_refused():
