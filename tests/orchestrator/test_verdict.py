@@ -1,12 +1,15 @@
 """What is told first of a run whose scores are no use, and what to try."""
 
+import io
 import math
 
 import pytest
+from rich.console import Console
 from test_findings import run_with
 
 from orchestrator.page.findings import findings
 from orchestrator.page.numbers import difference, headline, with_interval
+from orchestrator.report import print_result
 from orchestrator.result import Result
 from orchestrator.verdict import unstable_from
 
@@ -168,3 +171,13 @@ def test_the_headline_of_a_perfect_run_is_read_at_a_glance():
     assert headline(result) == "accuracy 20 % → 100 % (all right)"
     assert difference("accuracy", 0.8, 0.0) == "+80 points"
     assert difference("loss", -1.0, 0.0) == "-1"
+
+
+def test_the_terminal_shows_the_warning_before_the_scores():
+    console = Console(file=io.StringIO(), width=200)
+    print_result(console, scored([0.098, 0.181]), (1,))
+    lines = console.file.getvalue().splitlines()
+    assert lines[0].startswith("warning: Adaptation makes the test loss worse: 0.098 → 0.181")
+    console = Console(file=io.StringIO(), width=200)
+    print_result(console, scored([2.0, 1.0]), (1,))
+    assert "warning" not in console.file.getvalue()
