@@ -8,14 +8,17 @@ import copy
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatch
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError, model_validator
 
 from orchestrator.config_errors import explain, suggest
+from orchestrator.defaults import fill, told_defaults
+from orchestrator.layers import flatten as flatten
+from orchestrator.layers import merge as merge
+from orchestrator.layers import set_key as set_key
 from orchestrator.settings import (
     CheckpointSettings,
     EvaluationSettings,
@@ -29,13 +32,6 @@ from workers.settings.worker import ENVIRONMENTS, WorkerSettings
 PRESETS = Path(__file__).parent / "presets"
 
 Table = dict[str, Any]
-
-# Keys whose value may be a table that is no section.
-_VALUES = {"workers.count"}
-# Sections of exactly one key: another one takes its place.
-_OF_ONE_KEY = "task.vary.*"
-# Tables whose keys are the user's: one that is given as a whole takes the place of all.
-_OWN_KEYS = {"task.vary", "task.arguments"}
 
 
 class MetaConfig(WorkerSettings):
@@ -76,6 +72,12 @@ class MetaConfig(WorkerSettings):
     def bits_hash(self) -> str:
         """sha256 of `bits`."""
         return hashlib.sha256(json.dumps(self.bits(), sort_keys=True).encode()).hexdigest()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, table: Any) -> Any:
+        """What is left open is as the family of tasks wants it."""
+        return fill(table) if isinstance(table, Mapping) else table
 
     @model_validator(mode="after")
     def _driver_fits(self) -> "MetaConfig":
@@ -155,7 +157,8 @@ def load(
       source: a configuration, a table like it, the name of a preset, or a path that ends in .toml.
       overrides: dotted name -> value, or `key=value` texts whose values are TOML, else text.
     Returns:
-      the configuration, and notes for the user: keys that a new `kind` dropped.
+      the configuration, and notes for the user: what a new `kind` drops and keeps, and which
+      defaults the family of tasks has.
     Raises:
       ValueError: one line that names the key, the value and what is allowed.
     """
@@ -169,7 +172,8 @@ def load(
     if not isinstance(overrides, Mapping):
         overrides = dict(map(parse_override, overrides))
     notes = merge(table, overrides)
-    return validate(table), notes
+    config = validate(table)
+    return config, notes + told_defaults(table, config)
 
 
 def read_table(source: str) -> Table:
@@ -222,17 +226,6 @@ def validate(table: Mapping[str, Any]) -> MetaConfig:
         raise ValueError(explain(error, MetaConfig)) from None
 
 
-def flatten(table: Mapping[str, Any], prefix: str = "") -> Table:
-    """{"a": {"b": 1}} -> {"a.b": 1}."""
-    flat: Table = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping) and f"{prefix}{key}" not in _VALUES:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
 def to_toml(config: MetaConfig) -> str:
     """The whole resolved configuration; unset keys are left out, a section's kind comes first."""
     import tomli_w
@@ -245,46 +238,6 @@ def _kind_first(table: Table) -> Table:
         key: _kind_first(table[key]) if isinstance(table[key], dict) else table[key]
         for key in sorted(table, key=lambda key: key != "kind")
     }
-
-
-def merge(table: Table, overrides: Mapping[str, Any]) -> list[str]:
-    """Write dotted names or tables into `table`; notes for the user, as of `set_key`."""
-    flat = flatten(overrides)
-    kinds = {key: value for key, value in flat.items() if key.endswith(".kind")}
-    notes = [note for key, value in kinds.items() for note in set_key(table, key, value)]
-    changed = {key.rpartition(".")[0] for key in flat}
-    whole = _OWN_KEYS & set(_tables(overrides))
-    for section in sorted({key for key in changed if fnmatch(key, _OF_ONE_KEY)} | whole):
-        set_key(table, section, {})
-    for key, value in flat.items():
-        if key not in kinds:
-            notes += set_key(table, key, value)
-    return notes
-
-
-def _tables(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Dotted names of all tables in it."""
-    for key, value in overrides.items():
-        if isinstance(value, Mapping):
-            yield f"{prefix}{key}"
-            yield from _tables(value, f"{prefix}{key}.")
-
-
-def set_key(table: Table, key: str, value: Any) -> list[str]:
-    """Write `value` at dotted `key`; a new kind restarts its section, and says what it drops."""
-    dropped: list[str] = []
-    *sections, last = key.split(".")
-    for name in sections:
-        table = table.setdefault(name, {})
-        if not isinstance(table, dict):
-            raise ValueError(f"{key} goes through {name}, which is no table")
-    if last == "kind" and table.get("kind") not in (None, value):
-        dropped = sorted(set(table) - {"kind"})
-        table.clear()
-    table[last] = value
-    if not dropped:
-        return []
-    return [f"{key} = {value!r} starts its section afresh and drops {', '.join(dropped)}"]
 
 
 def _bits(section: BaseModel) -> Table:

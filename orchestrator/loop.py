@@ -18,6 +18,7 @@ from orchestrator.config import MetaConfig
 from orchestrator.outer import OuterUpdate
 from orchestrator.pool import Pool
 from orchestrator.rounds import Found, Round
+from orchestrator.skipped import SkipBudget
 from workers.errors import NonFiniteError
 from workers.protocol import Block, Weights
 from workers.tasks.family import TaskFamily
@@ -49,9 +50,11 @@ def meta_train(
       outer: theta and the outer optimizer; between two steps its `state()` is all that a resumed
         run needs.
     Raises:
-      MetatrainError: see `pool.run` and `aggregate`; theta is that of the last whole step.
+      MetatrainError: see `pool.run`, `SkipBudget` and `aggregate`; theta is that of the last whole
+        step.
     """
     weights, last = outer.weights, config.outer.steps - 1
+    budget = SkipBudget(config.algorithm.inner_lr)
     with ThreadPoolExecutor(1, "sampler") as sampler:
         ahead = sampler.submit(train_blocks, config, family, outer.step)
         for step in range(outer.step, config.outer.steps):
@@ -60,6 +63,8 @@ def meta_train(
             if step < last:  # sampled while the pool works
                 ahead = sampler.submit(train_blocks, config, family, step + 1)
             contributions = pool.run(weights, blocks)
+            skipped = sum(c.num_skipped for c in contributions)
+            budget.spend(step, skipped, config.outer.meta_batch_size)
             gradient, carry, metrics = aggregate(
                 contributions, weights.theta.size, weights.carry.size
             )
@@ -75,7 +80,7 @@ def meta_train(
                 step=step + 1,
                 metrics=metrics,
                 tasks=config.outer.meta_batch_size,
-                skipped_tasks=sum(c.num_skipped for c in contributions),
+                skipped_tasks=skipped,
                 seconds=time.perf_counter() - started,
             )
 

@@ -1,5 +1,6 @@
 """What must stand beside test numbers, so that a reader can compare them with others'."""
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -9,6 +10,7 @@ from orchestrator.config import MetaConfig
 from orchestrator.evaluate import later_lr
 from orchestrator.settings import OuterSettings
 from workers.protocol import Draw
+from workers.scores import CLASSIFYING
 from workers.settings.algorithms import Differentiated
 from workers.settings.environments import EnvironmentTask
 from workers.tasks.environments import has_environments
@@ -46,7 +48,7 @@ def protocol(
         "method": _method(config),
         "model": model.source if model.kind == "keras" else model.kind,
         **family.protocol("test"),
-        "ways": getattr(task, "ways", None),
+        "ways": family.num_outputs if hasattr(task, "ways") else None,
         "shots": evaluation.shots or task.shots,
         "queries": evaluation.queries or task.queries,
         "shots_in_training": task.shots,
@@ -57,8 +59,8 @@ def protocol(
         "inner_optimizer": _inner_optimizer(config),
         "inner_batch": evaluation.inner_batch or "all support examples",
         "inner_loss": algorithm.inner_loss,
-        "chosen_on": f"{evaluation.validation_tasks} validation tasks: checkpoint"
-        + (", inner rate and steps" if len(validation["candidates"]) > 1 else ""),
+        **_choices(config, validation),
+        "chance": _chance(config, family),
         "normalization": _normalization(normalizations, model.statistics, transductive),
         "transductive": transductive,
         "meta_batch_size": config.outer.meta_batch_size,
@@ -71,6 +73,37 @@ def protocol(
     if has_environments(family):
         table |= _of_policies(config)
     return {name: value for name, value in table.items() if value is not None}
+
+
+def _choices(config: MetaConfig, validation: dict[str, Any]) -> dict[str, Any]:
+    """What validation tasks chose: where there was one value, there was no choice."""
+    outer, evaluation = config.outer, config.evaluation
+    rates, steps = (
+        list(dict.fromkeys(each[name] for each in validation["candidates"]))
+        for name in ("inner_lr", "inner_steps")
+    )
+    offered = {
+        "checkpoint": -(-outer.steps // evaluation.every) > 1,
+        "inner rate": len(rates) > 1,
+        "inner steps": len(steps) > 1,
+    }
+    chosen = ", ".join(name for name, several in offered.items() if several)
+    return {
+        "inner_lr_offered": ", ".join(f"{rate:g}" for rate in rates) if len(rates) > 1 else None,
+        "chosen_on": f"{evaluation.validation_tasks} validation tasks: {chosen}"
+        if chosen
+        else None,
+    }
+
+
+def _chance(config: MetaConfig, family: TaskFamily) -> float | None:
+    """The score that decides, of who has learned nothing; None where nobody can say."""
+    if family.loss in CLASSIFYING:
+        return 1 / family.num_outputs
+    if family.loss == "next_token":
+        return math.log2(family.num_outputs)
+    # Targets of tables are standardized; a constant answer is the mean over training tasks.
+    return 1.0 if config.task.kind == "table" else None
 
 
 def _of_policies(config: MetaConfig) -> dict[str, Any]:

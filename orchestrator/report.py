@@ -130,7 +130,9 @@ def per_second(count: float, seconds: float) -> str:
 
 
 def print_result(console: Console, result: Result, inner_steps: tuple[int, ...]) -> None:
-    """Scores, and right below them the protocol under which they were measured."""
+    """Warnings, scores, and right below them the protocol under which they were measured."""
+    for warning in result.warnings:
+        console.print(f"warning: {warning}", markup=False)
     console.print(_result_table(result, inner_steps))
     console.print(_gain_line(result))
     if result.queries_alone is not None:

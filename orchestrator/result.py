@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
 
 from orchestrator.storage import Storage
+from orchestrator.verdict import warnings_of
 
 NAME = "evaluation.json"
 Score = dict[str, int | float]
@@ -42,6 +43,12 @@ class Result(BaseModel):
     def after(self) -> Score:
         """After as many inner steps as validation chose."""
         return self.per_step[self.inner_steps]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong with the scores and what to try, the worst first."""
+        return warnings_of(self)
 
     @model_validator(mode="before")
     @classmethod

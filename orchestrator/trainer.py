@@ -89,9 +89,9 @@ class MetaTrainer:
         """Train, test, and draw.
 
         Returns:
-          metrics: the last step's, and test_* with their protocol; checkpoint: the newest;
-          best_checkpoints: those that were validated, with their metrics; metrics_dataframe: a row
-          per outer step.
+          metrics: the last step's, and test_* with their protocol and warnings; checkpoint: the
+          newest; best_checkpoints: those that were validated, with their metrics;
+          metrics_dataframe: a row per outer step.
         Raises:
           ValueError: the input is wrong. MetatrainError: the run failed. KeyboardInterrupt: the
             step is finished and saved, and `resume=True` goes on from there.
@@ -116,6 +116,7 @@ def _as_result(storage: Storage, tested: "TestResult") -> Result:
         **rows[-1],
         **{f"test_{name}": value for name, value in scores.items()},
         "test_protocol": tested.protocol,
+        "test_warnings": tested.warnings,
         "tested_checkpoint": tested.checkpoint,
         "tested_theta_sha256": tested.theta_sha256,
     }

@@ -28,6 +28,7 @@ _OF_THE_METHOD = {
     "inner_steps",
     "inner_steps_in_training",
     "inner_lr",
+    "inner_lr_offered",
     "inner_optimizer",
     "inner_batch",
     "inner_loss",
@@ -37,6 +38,8 @@ _OF_THE_METHOD = {
     "outer_steps",
     "seed",
     "hyperparameters",
+    # It follows from what is measured; older versions did not say it.
+    "chance",
     # Of policies.
     "outer_update",
     "later_lr",

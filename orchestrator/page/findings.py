@@ -10,6 +10,7 @@ from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import RunFolder
 from orchestrator.page.task_spread import in_other_units, useless
 from orchestrator.page.training_curves import INCIDENTS, VALIDATION, cumulated, metrics_of
+from orchestrator.verdict import unstable_from
 from workers.scores import METRICS, called, sign_of
 
 # So large a share of useless tasks is worth a warning.
@@ -26,6 +27,7 @@ class Finding:
 
 def findings(run: RunFolder) -> list[Finding]:
     """Warnings first."""
+    verdict = run.result.warnings if run.result else []
     found = [
         *_end(run),
         *_adaptation(run),
@@ -34,7 +36,8 @@ def findings(run: RunFolder) -> list[Finding]:
         *_incidents(run),
     ]
     order = ("warning", "good", "note")
-    return sorted(found, key=lambda finding: order.index(finding.kind))
+    rest = sorted(found, key=lambda finding: order.index(finding.kind))
+    return [*(Finding("warning", text) for text in verdict), *rest]
 
 
 def _end(run: RunFolder) -> Iterator[Finding]:
@@ -68,17 +71,11 @@ def _adaptation(run: RunFolder) -> Iterator[Finding]:
     if run.result is None:
         return
     metric, (gain, interval) = run.result.metric, run.result.gain
-    name, steps = called(metric), count(run.result.inner_steps, "inner step")
-    if not math.isfinite(gain):
-        yield Finding("warning", f"The test {name} is not finite.")
-    elif gain < -interval:
-        yield Finding("warning", f"Adaptation makes the test {name} worse, after {steps}.")
-    elif gain <= interval:
-        yield Finding("warning", f"Adaptation does not change the test {name} beyond its interval.")
-    else:
+    if gain > interval and not run.result.warnings:
         by = difference(metric, gain, interval).removeprefix("+")
         yield Finding(
-            "good", f"Adaptation improves the test {name} by {by}, each task against itself."
+            "good",
+            f"Adaptation improves the test {called(metric)} by {by}, each task against itself.",
         )
 
 
@@ -116,10 +113,10 @@ def _convergence(run: RunFolder) -> Iterator[Finding]:
         yield Finding("note", f"{shown} was best with {told}; {those} no better.")
     else:
         before = score(metric, max((r[name] for r in validated[:-1]), key=lambda v: sign * v))
+        more = "" if run.result and unstable_from(run.result) else "; more outer steps may help"
         yield Finding(
             "note",
-            f"{shown} was still improving at its last step: {told}, {before} at best before; more "
-            "steps may help.",
+            f"{shown} was still improving at its last step: {told}, {before} at best before{more}.",
         )
 
 

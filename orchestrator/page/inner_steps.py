@@ -19,7 +19,7 @@ def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) 
     """The metric against inner steps, a curve for each label.
 
     Args:
-      chosen: the inner steps that validation chose, marked.
+      chosen: the inner steps at which the score is taken, marked.
     """
     figure, axes = panel("inner steps", called(metric))
     drawn = []
@@ -35,7 +35,7 @@ def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) 
             axes.plot(steps, means, color=color, label=label)
             axes.fill_between(steps, means - errors, means + errors, color=color, alpha=0.25, lw=0)
     if chosen is not None:
-        axes.axvline(chosen, color="0.6", linestyle=":", label="chosen on validation tasks")
+        axes.axvline(chosen, color="0.6", linestyle=":", label="where the score is taken")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     scale(axes, metric, drawn)
     if len(curves) > 1 or chosen is not None:

@@ -12,9 +12,14 @@ _MOST_DIGITS = 6
 
 
 def with_interval(metric: str, row: Mapping[str, float]) -> str:
-    """Mean ± half the 95 % interval, which keeps two significant digits; accuracy in per cent."""
+    """Mean ± half the 95 % interval, which keeps two significant digits; accuracy in per cent.
+
+    Without the interval where all tasks have the same score.
+    """
     factor, unit = (100, " %") if is_share(metric) else (1, "")
     mean, interval = factor * row[metric], factor * row[f"{metric}_ci95"]
+    if interval == 0:  # every task has the same score: no digit of an interval means anything
+        return f"{mean:.4g}{unit}{_all_of(metric, row[metric])}"
     digits = digits_of(interval)
     return f"{mean:.{digits}f} ± {interval:.{digits}f}{unit}"
 
@@ -22,8 +27,17 @@ def with_interval(metric: str, row: Mapping[str, float]) -> str:
 def difference(metric: str, value: float, interval: float) -> str:
     """Of two scores, with its sign; accuracies differ by points."""
     factor, unit = (100, " points") if is_share(metric) else (1, "")
+    if interval == 0:
+        return f"{factor * value:+.4g}{unit}"
     digits = digits_of(factor * interval)
     return f"{factor * value:+.{digits}f} ± {factor * interval:.{digits}f}{unit}"
+
+
+def _all_of(metric: str, share: float) -> str:
+    """What no interval over tasks says: that there is not one other answer."""
+    if not is_share(metric) or share not in (0, 1):
+        return ""
+    return " (all right)" if share else " (none right)"
 
 
 def digits_of(interval: float) -> int:

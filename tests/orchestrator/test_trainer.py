@@ -83,7 +83,7 @@ def test_without_a_run_config_the_folder_is_the_first_free_one(tmp_path):
         ("sinusoit", {}, "did you mean 'sinusoid'"),
         ("sinusoid", {"outer.stepz": 3}, "unknown key outer.stepz"),
         ("sinusoid", {"outer.steps": 0}, "outer.steps = 0"),
-        ({"task": {"kind": "sinusoid"}}, {}, "model.kind is missing"),
+        ({"model": {"kind": "mlp"}}, {}, "task.kind is missing"),
     ],
 )
 def test_what_is_wrong_is_refused_before_anything_starts(config, overrides, message):

@@ -6,7 +6,7 @@ import pytest
 from workers.errors import DataError
 from workers.settings.tasks import ImagesTask, TableTask
 from workers.settings.text_tasks import MatchingTask
-from workers.tasks.splits import SPLITS, split_hash, split_names
+from workers.tasks.splits import SPLITS, choose_ways, split_hash, split_names
 
 NAMES = [f"c{index:03}" for index in range(100)]
 
@@ -88,6 +88,17 @@ def test_a_share_too_small_for_a_task_is_raised_where_no_number_is_set(number, c
 def test_three_groups_of_rows_are_one_for_each_split():
     settings = TableTask(path="a", task_column="b", target_column="c")
     assert sizes(split_names(NAMES[:3], settings, "tasks")) == [1, 1, 1]
+
+
+def test_a_task_is_of_five_classes_or_of_as_many_as_every_split_has():
+    there = {"train": 20, "validation": 5, "test": 7}
+    assert choose_ways(None, there) == 5
+    assert choose_ways(None, {**there, "test": 3}) == 3
+    assert choose_ways(4, there) == 4
+    with pytest.raises(DataError, match=r"task\.ways = 6, but the validation split has 5 classes"):
+        choose_ways(6, there)
+    with pytest.raises(DataError, match="the test split has 1 of the source's classes"):
+        choose_ways(None, {**there, "test": 1})
 
 
 def test_too_few_classes_to_be_split_are_refused():

@@ -49,7 +49,9 @@ class ImagesTask(SplitTask):
     label_column: str | tuple[str, ...] = setting(
         "label", "Parquet, CSV: the class; several columns are joined by '/'"
     )
-    ways: int = setting(5, "classes per task, >= 2", ge=2)
+    ways: int | None = setting(
+        None, "classes per task, >= 2; unset: 5, or what the smallest split has", ge=2
+    )
     shots: int = setting(1, "support images per class, >= 1", ge=1)
     queries: int = setting(1, "query images per class, >= 1", ge=1)
     image_size: Annotated[int, Field(ge=4, le=512, strict=True)] | Literal["auto"] = setting(

@@ -70,7 +70,9 @@ class TextTask(_Texts):
     """N-way K-shot classification of short texts."""
 
     kind: Literal["text"] = "text"
-    ways: int = setting(5, "classes per task, >= 2", ge=2)
+    ways: int | None = setting(
+        None, "classes per task, >= 2; unset: 5, or what the smallest split has", ge=2
+    )
     shots: int = setting(5, "support texts per class, >= 1", ge=1)
     queries: int = setting(5, "query texts per class, >= 1", ge=1)
     split_by: Literal["classes", "domains"] = setting(
@@ -101,7 +103,11 @@ class MatchingTask(_Texts):
         "`path` had for them are trained on too; unset: domains of `path`",
         bits=False,
     )
-    candidates: int = setting(5, "candidates for each text, each of another meaning, >= 2", ge=2)
+    candidates: int | None = setting(
+        None,
+        "candidates for each text, each of another meaning, >= 2; unset: 5, or what domains have",
+        ge=2,
+    )
     shots: int = setting(5, "support texts per meaning, >= 2", ge=2)
     queries: int = setting(5, "query texts per meaning, >= 2", ge=2)
 

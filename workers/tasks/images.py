@@ -16,7 +16,7 @@ from workers.tasks.image_classes import ImageClasses
 from workers.tasks.image_report import describe_source as describe_source
 from workers.tasks.image_report import notes_of_source
 from workers.tasks.image_sources import find_files
-from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
+from workers.tasks.splits import SPLITS, Splits, choose_ways, split_hash, split_names
 from workers.tasks.words import Words
 
 # A task whose classes share images is drawn again so often.
@@ -41,8 +41,8 @@ class ImagesFamily:
         self._classes = ImageClasses(self._images)
         self._splits = self._split()
         self._split_hash = split_hash(self._images.class_names, self._splits)
-        for split in SPLITS:
-            self._check_ways(split)
+        most = {split: len(self._splits[split]) * self._num_turns(split) for split in SPLITS}
+        self._ways = choose_ways(settings.ways, most)
         self._check_examples(SPLITS, settings.shots, settings.queries)
 
         train = self._splits["train"]
@@ -51,7 +51,7 @@ class ImagesFamily:
         identity = f"{self._images.digest} {self._split_hash}"
         self.digest = hashlib.sha256(identity.encode()).hexdigest()
         self.input_shape: tuple[int, ...] = self._images.pixels.shape[1:]
-        self.num_outputs = settings.ways
+        self.num_outputs = self._ways
         self.num_train_classes: int | None = len(train) * self._num_turns("train")
         self.num_tokens: int | None = None
 
@@ -67,7 +67,7 @@ class ImagesFamily:
         """
         self._check_examples([draw.split], shots, queries)
         pool, num_turns = self._splits[draw.split], self._num_turns(draw.split)
-        ways = self._settings.ways
+        ways = self._ways
         classes = np.empty((hi - lo, ways), np.int32)
         turns = np.empty((hi - lo, ways), np.int8)
         examples = np.empty((hi - lo, ways, shots + queries), np.int32)
@@ -100,9 +100,7 @@ class ImagesFamily:
           Inputs [tasks, ways * shots or ways * queries, H, W, C]; targets likewise, without
           H, W, C.
         """
-        labels = np.broadcast_to(
-            np.arange(self._settings.ways, dtype=np.int32), np.shape(specs["classes"])
-        )
+        labels = np.broadcast_to(np.arange(self._ways, dtype=np.int32), np.shape(specs["classes"]))
         if global_labels:
             ranks = self._train_rank[specs["classes"]]
             assert ranks.min(initial=0) >= 0, "global labels are for tasks of the training split"
@@ -210,17 +208,9 @@ class ImagesFamily:
     def _least_classes(self) -> tuple[int, int, int]:
         """How many base classes a task of each split needs."""
         train, validation, test = (
-            -(-self._settings.ways // self._num_turns(split)) for split in SPLITS
+            -(-(self._settings.ways or 2) // self._num_turns(split)) for split in SPLITS
         )
         return train, validation, test
-
-    def _check_ways(self, split: Split) -> None:
-        ways, most = self._settings.ways, len(self._splits[split]) * self._num_turns(split)
-        if ways > most:
-            raise DataError(
-                f"task.ways = {ways}, but the {split} split has {most} classes to choose from; "
-                f"lower task.ways to {most} or fewer, or raise task.{split}_classes"
-            )
 
     def _check_examples(self, splits: Sequence[Split], shots: int, queries: int) -> None:
         used = np.concatenate([self._splits[split] for split in splits])

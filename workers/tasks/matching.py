@@ -17,7 +17,7 @@ from workers.errors import DataError
 from workers.protocol import Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.text_tasks import MatchingTask
-from workers.tasks.splits import SPLITS, split_hash
+from workers.tasks.splits import SPLITS, USUAL_WAYS, split_hash
 from workers.tasks.texts import Texts, read_texts, split_texts
 from workers.tasks.tokens import Ids, Tokens
 from workers.tasks.words import Words
@@ -55,8 +55,7 @@ class MatchingFamily:
         }
         self._splits = splits
         self._split_hash = split_hash(texts.classes, splits)
-        for split in SPLITS:
-            self._check_candidates(split)
+        self._ways = self._choose_candidates(settings.candidates)
         identity = " ".join(
             [
                 *(self._of[split].texts.digest for split in SPLITS),
@@ -67,8 +66,8 @@ class MatchingFamily:
         self.digest = hashlib.sha256(identity.encode()).hexdigest()
         self.preparation = {"tokens": self._tokens.as_dict()}
         self.num_tokens: int | None = self._tokens.number
-        self.input_shape: tuple[int, ...] = (1 + settings.candidates, self._tokens.length)
-        self.num_outputs = settings.candidates
+        self.input_shape: tuple[int, ...] = (1 + self._ways, self._tokens.length)
+        self.num_outputs = self._ways
         # A similarity knows no classes: joint training needs no head of its own.
         self.num_train_classes: int | None = None
 
@@ -83,7 +82,7 @@ class MatchingFamily:
         Raises:
           DataError: a class has fewer than shots + queries texts.
         """
-        pool, ways = self._of[draw.split], self._settings.candidates
+        pool, ways = self._of[draw.split], self._ways
         pool.texts.check_sizes(pool.classes, shots + queries)
         domains = pool.domains_with(ways)
         found: dict[str, list[NDArray[np.int32]]] = {
@@ -153,7 +152,7 @@ class MatchingFamily:
             "trained_on": Path(self._settings.path).name,
             "split_hash": self._split_hash,
             "domains": ", ".join(sorted(pool.domains)),
-            "candidates": self._settings.candidates,
+            "candidates": self._ways,
             "candidates_are": "other queries, one of each meaning of the task",
             "tokens": self._settings.tokens,
             "data_digest": pool.texts.digest,
@@ -177,14 +176,21 @@ class MatchingFamily:
     def _encode(self, texts: Texts) -> Ids:
         return texts.encode(self._tokens, self._settings.long_texts == "cut")
 
-    def _check_candidates(self, split: Split) -> None:
-        pool, ways = self._of[split], self._settings.candidates
-        if not pool.domains_with(ways):
-            most = max((len(classes) for classes in pool.domains.values()), default=0)
-            raise DataError(
-                f"task.candidates = {ways}, but no domain of the {split} split of "
-                f"{pool.texts.source} has more than {most} classes; lower task.candidates"
-            )
+    def _choose_candidates(self, asked: int | None) -> int:
+        """`asked`, or the usual number where a domain of every split has so many classes."""
+        most = {
+            split: max((len(classes) for classes in self._of[split].domains.values()), default=0)
+            for split in SPLITS
+        }
+        ways = max(2, min(USUAL_WAYS, *most.values())) if asked is None else asked
+        for split in SPLITS:
+            if ways > most[split]:
+                raise DataError(
+                    f"task.candidates = {ways}, but no domain of the {split} split of "
+                    f"{self._of[split].texts.source} has more than {most[split]} classes; lower "
+                    "task.candidates"
+                )
+        return ways
 
 
 class _Pool:

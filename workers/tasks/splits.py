@@ -25,6 +25,10 @@ _COUNTS: dict[str, Callable[[Any], tuple[int | None, ...]]] = {
 }
 
 
+#: Classes of a task where every split has so many: what the field's tasks mostly are of.
+USUAL_WAYS = 5
+
+
 def split_names(
     names: Sequence[str],
     settings: Any,
@@ -41,7 +45,8 @@ def split_names(
       least: of each of SPLITS, what a task needs: a share that is smaller is raised to it, where
         there are enough.
     Raises:
-      DataError: more are asked for than there are, or the file is not such a split.
+      DataError: more are asked for than there are, shares and numbers are mixed, or the file is not
+        such a split.
     """
     if settings.split_file is not None:
         return _from_file(names, Path(settings.split_file).expanduser(), what)
@@ -113,6 +118,29 @@ def _sizes(
 def _share(number: int, share: float) -> int:
     """Rounded, halves up, and of the decimal that was written: 0.15 of 10 is 2."""
     return int(Decimal(repr(share)) * number + Decimal("0.5"))
+
+
+def choose_ways(asked: int | None, there: Mapping[Split, int]) -> int:
+    """Classes of a task: `asked`, or 5 where every split has so many, else what each has.
+
+    Args:
+      there: split -> the classes that it has to choose from.
+    Raises:
+      DataError: a split has too few, names it.
+    """
+    ways = max(2, min(USUAL_WAYS, *there.values())) if asked is None else asked
+    for split, most in there.items():
+        if most < 2:
+            raise DataError(
+                f"the {split} split has {most} of the source's classes, and a task is of 2 or "
+                f"more; give it more by task.{split}_classes or shares, or the source more classes"
+            )
+        if ways > most:
+            raise DataError(
+                f"task.ways = {ways}, but the {split} split has {most} classes to choose from; "
+                f"lower task.ways to {most} or fewer, or raise task.{split}_classes"
+            )
+    return ways
 
 
 def _from_file(names: Sequence[str], file: Path, what: str) -> Splits:

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from workers.errors import DataError
 from workers.protocol import Array, Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.text_tasks import TextTask
-from workers.tasks.splits import SPLITS, split_hash
+from workers.tasks.splits import SPLITS, choose_ways, split_hash
 from workers.tasks.texts import read_texts, split_texts
 from workers.tasks.tokens import Tokens
 from workers.tasks.words import Words
@@ -33,8 +32,7 @@ class TextFamily:
         needed = settings.shots + settings.queries
         self._texts = read_texts(settings.path, settings, needed)
         self._splits = split_texts(self._texts, settings, settings.split_by)
-        for split in SPLITS:
-            self._check_ways(split)
+        self._ways = choose_ways(settings.ways, {s: len(self._splits[s]) for s in SPLITS})
         train = self._splits["train"]
         self._tokens = Tokens.of(self._texts.of_classes(), self._texts.of_classes(train), settings)
         self._ids = self._texts.encode(self._tokens, settings.long_texts == "cut")
@@ -46,7 +44,7 @@ class TextFamily:
         self.preparation = {"tokens": self._tokens.as_dict()}
         self.num_tokens: int | None = self._tokens.number
         self.input_shape: tuple[int, ...] = (self._tokens.length,)
-        self.num_outputs = settings.ways
+        self.num_outputs = self._ways
         self.num_train_classes: int | None = len(train)
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
@@ -58,7 +56,7 @@ class TextFamily:
         Raises:
           DataError: a class has fewer than shots + queries texts.
         """
-        pool, ways = self._splits[draw.split], self._settings.ways
+        pool, ways = self._splits[draw.split], self._ways
         self._texts.check_sizes(pool, shots + queries)
         classes = np.empty((hi - lo, ways), np.int32)
         rows = np.empty((hi - lo, ways, shots + queries), np.int32)
@@ -75,9 +73,7 @@ class TextFamily:
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Token ids int32 [tasks, ways * shots or ways * queries, length], targets int32."""
-        labels = np.broadcast_to(
-            np.arange(self._settings.ways, dtype=np.int32), np.shape(specs["classes"])
-        )
+        labels = np.broadcast_to(np.arange(self._ways, dtype=np.int32), np.shape(specs["classes"]))
         if global_labels:
             labels = self._train_rank[specs["classes"]]
             assert labels.min(initial=0) >= 0, "global labels are for tasks of the training split"
@@ -140,16 +136,3 @@ class TextFamily:
         tasks, ways, number = rows.shape
         inputs = self._ids[rows].reshape(tasks, ways * number, -1)
         return inputs, np.repeat(labels, number, axis=1).astype(np.int32)
-
-    def _check_ways(self, split: Split) -> None:
-        ways, most = self._settings.ways, len(self._splits[split])
-        if most < 2:
-            raise DataError(
-                f"the {split} split has {most} of {len(self._texts.classes)} classes, and a task "
-                f"is of 2 or more; give it more by task.{split}_classes, or the file more classes"
-            )
-        if ways > most:
-            raise DataError(
-                f"task.ways = {ways}, but the {split} split has {most} classes to choose from; "
-                f"lower task.ways to {most} or fewer, or give the split more classes"
-            )

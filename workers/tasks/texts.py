@@ -114,7 +114,10 @@ def read_texts(path: str, settings: Any, needed: int, trained: "Texts | None" = 
         domains = table.texts(settings.domain_column)
     unknown = sorted(set(settings.leave_out) - set(labels))
     if unknown and trained is None:
-        raise DataError(f"task.leave_out names {unknown[0]!r}, which is no class of {path}")
+        raise DataError(
+            f"task.leave_out names {unknown[0]!r}, which is no class of {path}; "
+            "name classes of it, or none: task.leave_out=[]"
+        )
     found = _by_class(path, settings, texts, labels, domains)
     used = sum(label not in settings.leave_out for label in labels)
     repeated = used - sum(len(rows) for _, rows in found.values())

@@ -235,7 +235,8 @@ def test_a_base_is_looked_for_beside_the_sweep_and_then_in_the_current_folder(
 def test_an_override_of_a_kind_comes_before_what_goes_into_its_section(tmp_path):
     overrides = '[overrides]\n"algorithm.inner_batch" = 5\n"algorithm.kind" = "reptile"\n'
     table = read_text(tmp_path, BASE + overrides + SPACE)[1]
-    assert table["algorithm"] == {"kind": "reptile", "inner_batch": 5}
+    kept = {"inner_lr": 0.01, "inner_steps": 1}
+    assert table["algorithm"] == {"kind": "reptile", **kept, "inner_batch": 5}
 
 
 def test_a_condition_may_name_several_values_and_one_that_is_possible_is_enough():

@@ -1,0 +1,154 @@
+"""What a run has that does not say: the model, the method and the rates of its family of tasks.
+
+The schema's defaults are of a field by itself; a rate that suits texts ruins a table. So each
+family has a file in presets/families, which lies below what the user says. Inner rates and steps
+are lists there, from which validation tasks choose.
+"""
+
+import functools
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.kinds import KINDS, Table, change_kind
+from workers.settings.environments import GymTask
+
+FAMILIES = Path(__file__).parent / "presets" / "families"
+
+# How long an outer step is belongs to how it is made, and an inner rate to a number of steps: of
+# these keys the family's are taken together, or none.
+_SIZES = ("meta_batch_size", "steps")
+# The baseline's fine-tuning was never part of training, so its rate is searched more widely.
+_WIDELY = (0.1, 0.3, 1.0, 3.0, 10.0)
+_VALIDATIONS = 10
+_MOST_STEPS_BETWEEN = 1000
+
+
+def fill(table: Mapping[str, Any]) -> Table:
+    """`table` with the family's defaults for what it leaves open; the same table if that is none.
+
+    Nothing that is given is changed. A given inner rate is used as it is: rates are offered to
+    validation only where neither `algorithm.inner_lr` nor `evaluation.inner_lr` is given, and for
+    joint training, which has no inner rate.
+    """
+    table = dict(table)
+    task = table.get("task")
+    kind = task.get("kind") if isinstance(task, Mapping) else None
+    if not isinstance(kind, str) or kind not in KINDS["task"]:
+        return table  # the schema says what is wrong
+    family = _family(kind)
+    given: dict[str, Table] = {}
+    for name in ("model", "algorithm", "outer", "evaluation"):
+        section = _given(table, name)
+        if section is None:
+            return table
+        given[name] = section
+    if not given["model"].get("kind") and not given["algorithm"].get("kind"):  # all by default
+        own = family.get("task", {})
+        if not own.keys() & table["task"].keys():
+            table["task"] = {**own, **table["task"]}
+    model = family["model"]
+    if kind == "gym":
+        model = {"kind": _policy(json.dumps(task, default=str, sort_keys=True)), **model}
+    table["model"] = _model(model, given["model"])
+    table["algorithm"] = _algorithm(family["algorithm"], given["algorithm"])
+    table["outer"] = _outer(family["outer"], given["outer"])
+    table["evaluation"] = _evaluation(family["evaluation"], given, table)
+    return table
+
+
+def told_defaults(given: Mapping[str, Any], config: Any) -> list[str]:
+    """What was chosen for a table that names no model or no method, as notes for the user."""
+    missing = [
+        name for name in ("model", "algorithm") if not (_given(given, name) or {}).get("kind")
+    ]
+    if not missing:
+        return []
+    kinds = ", ".join(f"{name}.kind = {getattr(config, name).kind!r}" for name in missing)
+    rates = config.evaluation.inner_lr
+    offered = f"; inner rates offered to validation: {', '.join(f'{r:g}' for r in rates)}"
+    return [
+        f"defaults of task.kind = {config.task.kind!r}: {kinds}, inner_lr = "
+        f"{config.algorithm.inner_lr:g}, {config.outer.steps} outer steps of "
+        f"{config.outer.meta_batch_size} tasks{offered if rates else ''}"
+    ]
+
+
+def _given(table: Mapping[str, Any], section: str) -> Table | None:
+    """The keys of a section that have a value; None if it is no table."""
+    found = table.get(section)
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        return None
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _model(family: Table, given: Table) -> Table:
+    """A kind that is named has the schema's defaults, for who knows it knows what it needs."""
+    return given if given.get("kind") else {**family, **given}
+
+
+def _algorithm(family: Table, given: Table) -> Table:
+    kind = given.get("kind", family["kind"])
+    if kind not in KINDS["algorithm"]:
+        return given
+    base = family
+    if kind != family["kind"]:
+        base, _ = change_kind("algorithm", family, kind, given)
+        if kind == "reptile":  # one inner step of Reptile's is joint training
+            base.pop("inner_steps", None)
+    elif given.get("kind"):  # what else the family's method has is not asked for
+        base = {key: family[key] for key in ("inner_lr", "inner_steps")}
+    if "inner_lr" in given or given.get("inner_optimizer") == "adam":
+        base = {key: value for key, value in base.items() if key not in ("inner_lr", "inner_steps")}
+    return {**base, **given, "kind": kind}
+
+
+def _outer(family: Table, given: Table) -> Table:
+    if given.keys() - set(_SIZES):
+        family = {key: family[key] for key in _SIZES}
+    return {**family, **given}
+
+
+def _evaluation(family: Table, given: Mapping[str, Any], filled: Table) -> Table:
+    algorithm = filled["algorithm"]
+    offered = dict(family)
+    rates = offered.pop("inner_lr")
+    steps = {*family["inner_steps"], algorithm.get("inner_steps", 1)}
+    offered["inner_steps"] = sorted(s for s in steps if isinstance(s, int))
+    outer_steps = filled["outer"]["steps"]
+    if isinstance(outer_steps, int) and outer_steps > 0:
+        offered["every"] = max(1, min(_MOST_STEPS_BETWEEN, outer_steps // _VALIDATIONS))
+    evaluation = {**offered, **given["evaluation"]}
+    rate = algorithm.get("inner_lr")
+    is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
+    if algorithm["kind"] == "joint" and not evaluation.get("inner_lr") and is_number:
+        evaluation["inner_lr"] = [float(f"{rate * factor:.6g}") for factor in _WIDELY]
+    elif "inner_lr" not in given["algorithm"] and algorithm["kind"] != "meta_sgd":
+        evaluation.setdefault("inner_lr", rates)
+    return evaluation
+
+
+@functools.cache
+def _family(kind: str) -> Table:
+    return tomllib.loads((FAMILIES / f"{kind}.toml").read_text())
+
+
+@functools.cache
+def _policy(task: str) -> str:
+    """The model's kind for an environment's actions: numbers, or one of a few."""
+    from workers.tasks.gym_source import Source, make_first, maker_of
+    from workers.tasks.spaces import look_at_actions
+
+    try:
+        settings = GymTask.model_validate_json(task)
+        source = Source(settings.environment, settings.folder)
+        first = make_first(source, maker_of(source), settings.arguments)
+        acts = look_at_actions(settings.environment, first.action_space).loss
+        first.close()
+    except ValueError:  # what is wrong with it is told when the environment is opened
+        return "gaussian_mlp"
+    return "mlp" if acts == "categorical_policy" else "gaussian_mlp"

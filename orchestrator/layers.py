@@ -1,0 +1,99 @@
+"""Layers of a configuration are plain tables that merge before anything is validated."""
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from typing import Any
+
+from orchestrator.kinds import Table, change_kind
+
+# Keys whose value may be a table that is no section.
+_VALUES = {"workers.count"}
+# Sections of exactly one key: another one takes its place.
+_OF_ONE_KEY = "task.vary.*"
+# Tables whose keys are the user's: one that is given as a whole takes the place of all.
+_OWN_KEYS = {"task.vary", "task.arguments"}
+# A split is by shares or by counts.
+_SHARES = "task.split_shares"
+_COUNTED = ("classes", "domains", "tasks")
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Table:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    flat: Table = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) and f"{prefix}{key}" not in _VALUES:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def merge(table: Table, overrides: Mapping[str, Any]) -> list[str]:
+    """Write dotted names or tables into `table`; notes for the user, as of `set_key`."""
+    flat = flatten(overrides)
+    kinds = {key: value for key, value in flat.items() if key.endswith(".kind")}
+    notes = []
+    for key, value in kinds.items():
+        section = key.removesuffix(".kind")
+        given = {
+            name.removeprefix(f"{section}."): each
+            for name, each in flat.items()
+            if name.startswith(f"{section}.")
+        }
+        notes += set_key(table, key, value, given)
+    notes += _make_room(table, flat)
+    changed = {key.rpartition(".")[0] for key in flat}
+    whole = _OWN_KEYS & set(_tables(overrides))
+    for section in sorted({key for key in changed if fnmatch(key, _OF_ONE_KEY)} | whole):
+        set_key(table, section, {})
+    for key, value in flat.items():
+        if key not in kinds:
+            notes += set_key(table, key, value)
+    return notes
+
+
+def set_key(
+    table: Table, key: str, value: Any, given: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Write `value` at dotted `key`; a new kind keeps what it can of its section, and says so.
+
+    Args:
+      given: what will be written into the section after its new kind.
+    """
+    *sections, last = key.split(".")
+    for name in sections:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise ValueError(f"{key} goes through {name}, which is no table")
+    if last == "kind" and table.get("kind") not in (None, value):
+        kept, note = change_kind(".".join(sections), table, value, given or {})
+        table.clear()
+        table |= kept
+        return [note] if note else []
+    table[last] = value
+    return []
+
+
+def _make_room(table: Table, given: Mapping[str, Any]) -> list[str]:
+    """Take out of the layers below what cannot stand beside `given`; notes of it."""
+    gone = []
+    task, evaluation = table.get("task"), table.get("evaluation")
+    if _SHARES in given and isinstance(task, dict):
+        counts = [f"{s}_{what}" for s in ("train", "validation", "test") for what in _COUNTED]
+        gone += [("task", key, "a share") for key in counts if key in task]
+    if given.get("algorithm.kind") == "joint" and isinstance(evaluation, dict):
+        why = "algorithm.kind = 'joint', which fine-tunes on the whole support set"
+        gone += [("evaluation", "inner_batch", why)] * ("inner_batch" in evaluation)
+    return [
+        f"{section}.{key} = {table[section].pop(key)!r} is dropped: it cannot stand beside {why}"
+        for section, key, why in gone
+        if f"{section}.{key}" not in given
+    ]
+
+
+def _tables(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted names of all tables in it."""
+    for key, value in overrides.items():
+        if isinstance(value, Mapping):
+            yield f"{prefix}{key}"
+            yield from _tables(value, f"{prefix}{key}.")

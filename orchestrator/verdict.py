@@ -1,0 +1,182 @@
+"""What is wrong with a run's test scores, and what to try: told before anything else of it.
+
+A run may end well and have learned nothing. Then its scores are at chance, or adapting makes them
+worse, or leaves them as they were; or its inner rate is so high that more steps than validation
+chose make all of it worse.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from workers.scores import called, is_share
+
+if TYPE_CHECKING:
+    from orchestrator.result import Result
+
+# Of the way from chance to all right, and of chance itself: less is hardly more than chance.
+_LEAST_OF_THE_WAY, _LEAST_OF_CHANCE = 0.1, 1.5
+# A loss above this share of the one of who learned nothing is no better than that.
+_MOST_OF_CHANCE = 0.9
+# By what share of the loss before adaptation a later one must be above it to have diverged.
+_DIVERGED = 0.25
+# A loss that changes by less than this share of itself does not.
+_UNCHANGED = 0.02
+_SWINGS = 3
+
+
+def warnings_of(result: "Result") -> list[str]:
+    """Sentences, the worst first; empty if nothing is wrong."""
+    found = [_not_finite(result) or _worse(result), _at_chance(result)]
+    if not found[0]:
+        found += [_unstable(result) or _unchanged(result)]
+    told = [text for text in found if text]
+    if told:
+        told[0] = f"{told[0]} {_remedy(result)}"
+    return told
+
+
+def unstable_from(result: "Result") -> int | None:
+    """The first inner step at which the inner rate proves too high; None if it does not.
+
+    The loss is not finite there, or far above what it was before adaptation, or it has swung up and
+    down; a first step that makes it far worse counts too.
+    """
+    losses, margin = _losses(result), _margin(result)
+    for step, loss in enumerate(losses):
+        if not math.isfinite(loss):
+            return step if step else None
+        if loss - losses[0] > margin:
+            return step
+    changes = [b - a for a, b in pairwise(losses)]
+    large = [c for c in changes if abs(c) > 0.1 * abs(losses[0])]
+    swings = sum(a * b < 0 for a, b in pairwise(large))
+    return changes.index(large[0]) + 1 if swings >= _SWINGS else None
+
+
+def _margin(result: "Result") -> float:
+    """How far above the loss before adaptation a later one is too high."""
+    name = "loss" if "loss" in result.per_step[0] else result.metric
+    interval = _number(result.before.get(f"{name}_ci95"))
+    return max(_DIVERGED * abs(_losses(result)[0]), 2 * interval if interval > 0 else 0.0)
+
+
+def _losses(result: "Result") -> list[float]:
+    """What falls as adaptation succeeds, by inner step."""
+    name = "loss" if "loss" in result.per_step[0] else result.metric
+    sign = 1 if name == "loss" else -result.sign
+    return [_number(row.get(name)) * sign for row in result.per_step]
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _not_finite(result: "Result") -> str:
+    gain, _ = result.gain
+    if math.isfinite(gain):
+        return ""
+    return f"The test {called(result.metric)} is not finite after {_steps(result.inner_steps)}."
+
+
+def _worse(result: "Result") -> str:
+    gain, interval = result.gain
+    if gain >= -interval:
+        return ""
+    before, after = (_shown(result.metric, row) for row in (result.before, result.after))
+    return (
+        f"Adaptation makes the test {called(result.metric)} worse: {before} → {after} after "
+        f"{_steps(result.inner_steps)}."
+    )
+
+
+def _at_chance(result: "Result") -> str:
+    chance, after = result.protocol.get("chance"), _number(result.after.get(result.metric))
+    if not isinstance(chance, float) or not math.isfinite(after):
+        return ""
+    shown = _shown(result.metric, result.after)
+    if is_share(result.metric):
+        little = after - chance < _LEAST_OF_THE_WAY * (1 - chance)
+        if not (little and after < _LEAST_OF_CHANCE * chance):
+            return ""
+        return (
+            f"The test {called(result.metric)}, {shown}, is hardly above chance "
+            f"({100 * chance:.3g} %)."
+        )
+    if after < _MOST_OF_CHANCE * chance:
+        return ""
+    return (
+        f"The test {called(result.metric)}, {shown}, is no better than that of a constant answer "
+        f"({chance:.4g})."
+    )
+
+
+def _unstable(result: "Result") -> str:
+    first = unstable_from(result)
+    if first is None:
+        return ""
+    losses = _losses(result)
+    sign = 1 if "loss" in result.per_step[0] else -result.sign
+    shown = ", ".join(f"{sign * loss:.3g}" for loss in _few(losses))
+    name = "loss" if "loss" in result.per_step[0] else called(result.metric)
+    if not all(map(math.isfinite, losses)):
+        what = f"The {name} is not finite from inner step {first} on"
+    elif losses[first] - losses[0] > _margin(result):
+        what = f"The {name} diverges at inner step {first}"
+    else:
+        what = f"The {name} swings up and down from inner step {first} on"
+    return f"{what}: {shown} by inner step. The inner rate is too high."
+
+
+def _few(losses: Sequence[float]) -> Sequence[float]:
+    """As many as a line holds."""
+    return losses if len(losses) <= 11 else [*losses[:10], losses[-1]]
+
+
+def _unchanged(result: "Result") -> str:
+    gain, interval = result.gain
+    if gain <= interval:
+        return f"Adaptation does not change the test {called(result.metric)} beyond its interval."
+    if is_share(result.metric) and gain > _UNCHANGED:
+        return ""
+    losses = _losses(result)
+    change = losses[0] - losses[result.inner_steps]
+    if change > _UNCHANGED * abs(losses[0]):
+        return ""
+    before, after = (_shown(result.metric, row) for row in (result.before, result.after))
+    return f"Adaptation hardly changes the test {called(result.metric)}: {before} → {after}."
+
+
+def _remedy(result: "Result") -> str:
+    """What to try, by what the loss does from inner step to inner step."""
+    rate, losses = result.protocol.get("inner_lr"), _losses(result)
+    key = "algorithm.inner_lr"
+    if str(result.protocol.get("method")).startswith("joint"):
+        key = "evaluation.inner_lr"
+    if not isinstance(rate, int | float):
+        return f"Try another {key}, or more outer.steps."
+    lower, higher = (
+        f"{key} = {_value(key, rate * a)} or {_value(key, rate * b)}"
+        for a, b in ((1 / 3, 0.1), (3, 10))
+    )
+    first = losses[min(1, len(losses) - 1)]
+    if unstable_from(result) is not None or first > losses[0] + _UNCHANGED * abs(losses[0]):
+        return f"Try a lower inner rate than {rate:g}: {lower}."
+    best = min(loss for loss in losses if math.isfinite(loss))
+    if losses[0] - best <= _UNCHANGED * abs(losses[0]):
+        return f"Try a higher inner rate than {rate:g}: {higher}; or more outer.steps."
+    return f"Try more outer.steps, or another inner rate than {rate:g}: {lower}, or {higher}."
+
+
+def _value(key: str, rate: float) -> str:
+    return f"[{rate:.2g}]" if key.startswith("evaluation") else f"{rate:.2g}"
+
+
+def _shown(metric: str, row: dict[str, int | float]) -> str:
+    value = _number(row.get(metric))
+    return f"{100 * value:.1f} %" if is_share(metric) else f"{value:.4g}"
+
+
+def _steps(number: int) -> str:
+    return f"{number} inner step{'' if number == 1 else 's'}"

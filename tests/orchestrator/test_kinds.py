@@ -1,0 +1,103 @@
+"""What a section keeps when its kind changes."""
+
+from typing import get_args
+
+import pytest
+
+from orchestrator import config as configuration
+from orchestrator.config import MetaConfig
+from orchestrator.kinds import KINDS
+
+
+def section(source: str, name: str, *overrides: str):
+    config, notes = configuration.load(source, overrides)
+    return getattr(config, name), notes
+
+
+@pytest.mark.parametrize("kind", ["joint", "anil", "boil", "meta_sgd", "reptile"])
+@pytest.mark.parametrize("preset", ["omniglot-5w1s", "names-generation", "cartpole"])
+def test_another_method_keeps_the_presets_inner_rate(preset, kind):
+    rate = configuration.load(preset)[0].algorithm.inner_lr
+    overrides = [f"algorithm.kind={kind}"]
+    if kind == "reptile" and preset == "cartpole":
+        overrides += ["outer.optimizer=adam"]
+    algorithm, notes = section(preset, "algorithm", *overrides)
+    assert (algorithm.kind, algorithm.inner_lr) == (kind, rate)
+    assert f"keeps inner_lr = {rate!r}" in notes[0]
+
+
+def test_the_note_gives_the_values_of_what_is_dropped_and_kept():
+    _, notes = configuration.load("omniglot-5w1s", ["algorithm.kind=joint"])
+    assert notes == [
+        "changing algorithm.kind from 'maml' to 'joint' drops inner_steps = 1; keeps inner_lr = "
+        "0.4, inner_loss = 'mean'"
+    ]
+
+
+def test_a_value_that_the_new_kind_does_not_take_is_reset_and_told():
+    task, notes = section(
+        "omniglot-5w1s", "task", "task.kind=text", "task.path=a.csv", "model.kind=text"
+    )
+    assert task.label_column == "label"
+    assert (task.ways, task.shots, task.queries, task.train_classes) == (5, 1, 5, 1100)
+    assert "resets label_column = ['alphabet', 'character'] to 'label'" in notes[0]
+    assert "drops image_size = 28, invert = True, rotations = 'all'" in notes[0]
+
+
+def test_what_is_given_with_the_new_kind_is_not_told_and_decides_what_is_valid():
+    reptile = ["omniglot-reptile-5w1s", "algorithm", "algorithm.kind=maml"]
+    algorithm, notes = section(*reptile, "algorithm.first_order=true")
+    assert (algorithm.inner_optimizer, algorithm.inner_lr) == ("adam", 1e-3)
+    assert "first_order" not in notes[0]
+    algorithm, notes = section(*reptile)
+    assert algorithm.inner_optimizer == "sgd"
+    assert (
+        "resets inner_optimizer = 'adam' to 'sgd', inner_lr = 0.001, a rate of Adam's" in notes[0]
+    )
+    assert algorithm.inner_lr == 0.4  # the default of images
+
+
+def test_the_order_of_overrides_does_not_matter():
+    first = ["algorithm.kind=maml", "algorithm.first_order=true"]
+    loads = [configuration.load("omniglot-reptile-5w1s", each) for each in (first, first[::-1])]
+    assert loads[0] == loads[1]
+
+
+def test_a_model_keeps_what_the_new_one_has_too():
+    model, notes = section("omniglot-5w1s", "model", "model.normalization=layer", "model.kind=mlp")
+    assert model.normalization == "layer"
+    assert notes == [
+        "changing model.kind from 'conv4' to 'mlp' drops filters = 64, readout = 'mean'"
+    ]
+
+
+def test_batches_of_reptile_are_left_when_training_is_joint():
+    config, notes = configuration.load("omniglot-reptile-5w1s", ["algorithm.kind=joint"])
+    assert config.evaluation.inner_batch is None
+    assert "evaluation.inner_batch = 5 is dropped" in notes[1]
+
+
+def test_python_and_sweeps_keep_them_too():
+    base, _ = configuration.load("omniglot-5w1s")
+    assert configuration.load(base, {"algorithm": {"kind": "anil"}})[0].algorithm.inner_lr == 0.4
+    table = configuration.read_table("omniglot-5w1s")
+    config, _ = configuration.load(table, {"algorithm.kind": "boil", "algorithm.inner_steps": 2})
+    assert (config.algorithm.inner_lr, config.algorithm.inner_steps) == (0.4, 2)
+    assert table == configuration.read_table("omniglot-5w1s")
+
+
+def test_an_unknown_kind_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match=r"algorithm\.kind = 'mamml' is not known"):
+        configuration.load("sinusoid", ["algorithm.kind=mamml"])
+    with pytest.raises(ValueError, match=r"algorithm\.kind = '5' is not"):
+        configuration.load("sinusoid", ["algorithm.kind=5"])
+
+
+def test_every_section_with_kinds_is_known():
+    discriminated = {
+        name for name, field in MetaConfig.model_fields.items() if field.discriminator == "kind"
+    }
+    assert discriminated == KINDS.keys()
+    for name in KINDS:
+        members = get_args(MetaConfig.model_fields[name].annotation)
+        assert {m.model_fields["kind"].default for m in members} - {"given"} == KINDS[name].keys()
