@@ -84,7 +84,10 @@ class GymTask(EnvironmentTask):
     """Environments of gymnasium, or one's own with its interface, that vary from task to task."""
 
     kind: Literal["gym"] = "gym"
-    environment: str = setting(..., "a name that gymnasium knows, or 'module:Class' of one's own")
+    environment: str = setting(
+        ...,
+        "a name that gymnasium knows, also as 'module:Name-v0', or 'module:Class' of one's own",
+    )
     arguments: dict[str, Any] = setting({}, "arguments of the constructor, by name")
     vary: dict[str, Varied] = setting(
         {}, "attribute, or argument of the constructor -> how it varies"

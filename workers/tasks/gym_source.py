@@ -23,6 +23,8 @@ _OF_MUJOCO = "gymnasium.envs.mujoco"
 class Source:
     """What environment somebody asks for: a name that gymnasium knows, or 'module:Class'.
 
+    "module:Name-v0" is gymnasium's own form: a name that is known once the module is imported.
+
     folder: that the module is imported from first. where: what the user wrote the name behind.
     mend: what to do where the module is not in the folder.
     """
@@ -43,15 +45,16 @@ def maker_of(source: Source) -> Callable[..., Any]:
       ValueError: there is no such environment, or what it needs is not installed.
     """
     gymnasium = import_gymnasium()
-    module, colon, name = source.environment.partition(":")
-    if not colon:
+    module, _, name = source.environment.rpartition(":")
+    own = _import(module, source) if module else None
+    found = getattr(own, name, None)
+    if own is None or (not callable(found) and (not name.isidentifier() or _is_known(name))):
 
         def make(**arguments: Any) -> Any:
             with _quiet(source):
-                return gymnasium.make(source.environment, disable_env_checker=True, **arguments)
+                return gymnasium.make(name, disable_env_checker=True, **arguments)
 
-        return _with_signature(make, _signature(source.environment))
-    found = getattr(_import(module, source), name, None)
+        return _with_signature(make, _signature(name))
     if not callable(found):
         raise ValueError(f"{source}: {module} has no class or function {name!r}")
 
@@ -166,10 +169,12 @@ def digest(source: Source, environment: Any) -> str:
     content = import_gymnasium().__version__.encode()
     if any(each.__module__.startswith(_OF_MUJOCO) for each in type(environment.unwrapped).__mro__):
         content += version("mujoco").encode()
-    module, colon, _ = source.environment.partition(":")
-    if colon:
-        file = inspect.getsourcefile(_import(module, source))
-        content += Path(file).read_bytes() if file else b""
+    module, _, name = source.environment.rpartition(":")
+    if module:
+        own = _import(module, source)
+        content += _code_of(own)
+        if not hasattr(own, name):  # it is elsewhere in the package
+            content += _code_of(type(environment.unwrapped))
     return hashlib.sha256(content).hexdigest()
 
 
@@ -199,6 +204,21 @@ def _import(name: str, source: Source) -> Any:
         ) from error
 
 
+def _code_of(thing: Any) -> bytes:
+    """The file that a module or class is in."""
+    file = inspect.getsourcefile(thing)
+    return Path(file).read_bytes() if file else b""
+
+
+def _is_known(name: str) -> bool:
+    """Whether gymnasium knows an environment by this name."""
+    try:
+        import_gymnasium().spec(name)
+    except Exception:  # each of its reasons has a class of its own
+        return False
+    return True
+
+
 def _signature(name: str) -> inspect.Signature:
     """Of what gymnasium makes `name` with; anything, where it cannot be said before it is made."""
     spec = import_gymnasium().registry.get(name)
@@ -220,7 +240,7 @@ def _with_signature(make: Callable[..., Any], signature: inspect.Signature) -> C
 @contextlib.contextmanager
 def _quiet(source: Source) -> Iterator[None]:
     """Not a word from MuJoCo of how a model is written, for each of many, and into a file here."""
-    spec = import_gymnasium().registry.get(source.environment)
+    spec = import_gymnasium().registry.get(source.environment.rpartition(":")[2])
     if "mujoco" not in sys.modules and _OF_MUJOCO in str(getattr(spec, "entry_point", "")):
         with contextlib.suppress(ImportError):
             importlib.import_module("mujoco")

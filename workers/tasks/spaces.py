@@ -56,8 +56,31 @@ def look_at_observations(environment: str, space: Any) -> tuple[int, ...]:
       ValueError: it is not an array of numbers.
     """
     if not isinstance(space, import_gymnasium().spaces.Box) or not space.shape:
-        raise ValueError(f"{environment} shows {space}; a policy sees arrays of numbers (Box)")
+        raise ValueError(
+            f"{environment} shows {_told(space)}; a policy sees arrays of numbers (Box): wrap it "
+            f"in {_flattening(space)}, and name your function: 'module:function'"
+        )
     return tuple(int(size) for size in space.shape)
+
+
+def _told(space: Any) -> str:
+    text = " ".join(str(space).split())
+    return text if len(text) < 200 else f"{text[:197]}..."
+
+
+def _flattening(space: Any) -> str:
+    """The wrapper that makes numbers of a space, and what goes before where it cannot."""
+    spaces = import_gymnasium().spaces
+    flatten = "gymnasium.wrappers.FlattenObservation"
+    try:
+        if isinstance(spaces.flatten_space(space), spaces.Box):
+            return flatten
+    except (NotImplementedError, TypeError, ValueError):
+        pass
+    return (
+        f"{flatten}, after gymnasium.wrappers.FilterObservation or TransformObservation has left "
+        "only numbers"
+    )
 
 
 def look_at_actions(environment: str, space: Any) -> Actions:
