@@ -46,9 +46,7 @@ def fill(table: Mapping[str, Any]) -> Table:
             return table
         given[name] = section
     if not given["model"].get("kind") and not given["algorithm"].get("kind"):  # all by default
-        own = family.get("task", {})
-        if not own.keys() & table["task"].keys():
-            table["task"] = {**own, **table["task"]}
+        table["task"] = {**family.get("task", {}), **table["task"]}
     model = family["model"]
     if kind == "gym":
         model = {"kind": _policy(json.dumps(task, default=str, sort_keys=True)), **model}
