@@ -10,6 +10,8 @@ from orchestrator.metrics_log import read_whole_rows
 from orchestrator.result import Result, read_result
 from orchestrator.storage import Storage
 
+#: What the page of a run is called in its folder.
+PAGE = "report.html"
 _PICTURES = "pictures"
 #: A film of episodes, or a line that says why there is none.
 ANIMATION, NO_ANIMATION = f"{_PICTURES}/episode.webp", f"{_PICTURES}/episode.txt"
