@@ -24,16 +24,22 @@ class _Texts(Section):
         "characters), in no order; its words; or its bytes",
     )
     max_tokens: int | None = setting(
-        None, "tokens of a text that the model takes, >= 1; unset: as many as the longest has", ge=1
+        None,
+        "tokens of a text that the model takes, 1 to 10^6; unset: as many as the longest has",
+        ge=1,
+        le=10**6,
     )
     long_texts: Literal["refuse", "cut"] = setting(
         "refuse", "a text of more than max_tokens: an error, or its end is left out"
     )
     vocabulary: int = setting(
-        8192, "tokens with an embedding of their own: the most frequent in training, >= 1", ge=1
+        8192,
+        "tokens with an embedding of their own: the most frequent in training, 1 to 10^7",
+        ge=1,
+        le=10**7,
     )
     buckets: int = setting(
-        8192, "embeddings that all other tokens share, by their hash, >= 1", ge=1
+        8192, "embeddings that all other tokens share, by their hash, 1 to 10^7", ge=1, le=10**7
     )
     small_classes: Literal["refuse", "leave_out"] = setting(
         "refuse", "a class with too few texts for shots and queries: an error, or left out"
@@ -44,9 +50,15 @@ class _Texts(Section):
         "JSON {'train': [name, ...], 'validation': [...], 'test': [...]} instead of a seed",
         bits=False,
     )
-    train_domains: int | None = setting(None, "domains to train on; unset: 64 %", ge=1)
-    validation_domains: int | None = setting(None, "domains to validate on; unset: 16 %", ge=1)
-    test_domains: int | None = setting(None, "domains to test on; unset: the rest", ge=1)
+    train_domains: int | None = setting(
+        None, "domains to train on, 1 to 10^9; unset: 64 %", ge=1, le=10**9
+    )
+    validation_domains: int | None = setting(
+        None, "domains to validate on, 1 to 10^9; unset: 16 %", ge=1, le=10**9
+    )
+    test_domains: int | None = setting(
+        None, "domains to test on, 1 to 10^9; unset: the rest", ge=1, le=10**9
+    )
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
@@ -69,15 +81,21 @@ class TextTask(_Texts):
     """N-way K-shot classification of short texts."""
 
     kind: Literal["text"] = "text"
-    ways: int = setting(5, "classes per task, >= 2", ge=2)
-    shots: int = setting(5, "support texts per class, >= 1", ge=1)
-    queries: int = setting(5, "query texts per class, >= 1", ge=1)
+    ways: int = setting(5, "classes per task, 2 to 10^5", ge=2, le=10**5)
+    shots: int = setting(5, "support texts per class, 1 to 10^5", ge=1, le=10**5)
+    queries: int = setting(5, "query texts per class, 1 to 10^5", ge=1, le=10**5)
     split_by: Literal["classes", "domains"] = setting(
         "classes", "what is not seen before the test: classes, or whole domains"
     )
-    train_classes: int | None = setting(None, "classes to train on; unset: 64 %", ge=1)
-    validation_classes: int | None = setting(None, "classes to validate on; unset: 16 %", ge=1)
-    test_classes: int | None = setting(None, "classes to test on; unset: the rest", ge=1)
+    train_classes: int | None = setting(
+        None, "classes to train on, 1 to 10^9; unset: 64 %", ge=1, le=10**9
+    )
+    validation_classes: int | None = setting(
+        None, "classes to validate on, 1 to 10^9; unset: 16 %", ge=1, le=10**9
+    )
+    test_classes: int | None = setting(
+        None, "classes to test on, 1 to 10^9; unset: the rest", ge=1, le=10**9
+    )
 
     @model_validator(mode="after")
     def _domains_are_named(self) -> Self:
@@ -100,9 +118,11 @@ class MatchingTask(_Texts):
         "`path` had for them are trained on too; unset: domains of `path`",
         bits=False,
     )
-    candidates: int = setting(5, "candidates for each text, each of another meaning, >= 2", ge=2)
-    shots: int = setting(5, "support texts per meaning, >= 2", ge=2)
-    queries: int = setting(5, "query texts per meaning, >= 2", ge=2)
+    candidates: int = setting(
+        5, "candidates for each text, each of another meaning, 2 to 10^5", ge=2, le=10**5
+    )
+    shots: int = setting(5, "support texts per meaning, 2 to 10^5", ge=2, le=10**5)
+    queries: int = setting(5, "query texts per meaning, 2 to 10^5", ge=2, le=10**5)
 
     @field_validator("test_path")
     @classmethod
