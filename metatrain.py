@@ -4,11 +4,15 @@ The only module that is sure to be ours: a user may have packages called `orches
 in the way.
 """
 
+import signal
 import sys
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
 _WRONG_INPUT, _STOPPED = 2, 75
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_stopped: list[int] = []
 
 
 def refuse_others() -> None:
@@ -30,16 +34,37 @@ def refuse_others() -> None:
 
 def main() -> None:
     """Run the command line."""
+    _stop_on_signals()
     try:
         refuse_others()
     except ImportError as error:
         print(f"metatrain: {error}", file=sys.stderr)
         raise SystemExit(_WRONG_INPUT) from None
+    from orchestrator.cli import main as command_line
+
+    if _stopped:  # an import has swallowed it
+        raise SystemExit(_STOPPED)
     try:
-        from orchestrator.cli import main as command_line
-    except KeyboardInterrupt:
-        raise SystemExit(_STOPPED) from None
-    command_line()
+        command_line()
+    finally:
+        # The exit code stands: the interpreter would give signals their own back as it ends.
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+
+
+def _stop_on_signals() -> None:
+    """While the command line is imported, which takes a second; then it takes signals itself."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in _SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: object) -> None:
+    _stopped.append(number)
+    raise SystemExit(_STOPPED)
 
 
 if __name__ == "__main__":

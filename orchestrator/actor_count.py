@@ -7,7 +7,7 @@ from typing import Any, Literal
 from workers.settings.section import Section, setting
 
 MOST_ACTORS = 4096
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
 
 
 class CountRange(Section):

@@ -1,6 +1,7 @@
 """What adapting does alike from Python and from the shell."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from orchestrator.artefact import Artefact
 from orchestrator.protocol import exchanged
+from orchestrator.targets import NewFile, open_file
 from workers.errors import NonFiniteError
 from workers.protocol import Array, Recipe
 from workers.scores import ACTING
@@ -124,15 +126,19 @@ def change(recipe: Recipe, inner_steps: int | None, inner_lr: float | None) -> R
     return Recipe(rate, int(steps))
 
 
-def check_model_file(file: Path) -> Path:
-    """Raise ValueError if a model cannot be written there."""
+def check_model_name(file: Path) -> None:
+    """Raise ValueError if Keras would not take it for a model."""
     if file.suffix != ".keras":
         raise ValueError(f"{file}: a saved model's name ends in .keras")
-    if file.exists():
-        raise ValueError(f"{file} exists; give another file")
-    if not file.parent.is_dir():
-        raise ValueError(f"{file.parent} is no folder; make it first")
-    return file
+
+
+@contextmanager
+def open_model_file(file: str | Path) -> Iterator[NewFile]:
+    """A file for a model. Raises ValueError if it is there, or none can be there."""
+    path = Path(file)
+    check_model_name(path)
+    with open_file(path) as new:
+        yield new
 
 
 def probabilities(logits: Array, num_classes: int) -> Array:

@@ -96,12 +96,8 @@ def of_run(storage: Storage) -> Artefact:
     )
 
 
-def write(artefact: Artefact, file: Path) -> None:
-    """Write the file; the same artefact gives the same bytes.
-
-    Raises:
-      ValueError: `file` exists.
-    """
+def as_bytes(artefact: Artefact) -> bytes:
+    """The file's content; the same artefact gives the same bytes."""
     carry = artefact.state.carry
     files = {
         "theta.arrow": encode(artefact.state.theta, artefact.state.names),
@@ -127,11 +123,7 @@ def write(artefact: Artefact, file: Path) -> None:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), files[name])
-    try:
-        with file.open("xb") as stream:
-            stream.write(packed.getvalue())
-    except FileExistsError:
-        raise ValueError(f"{file} exists; give another file") from None
+    return packed.getvalue()
 
 
 def _of_file(path: Path) -> Artefact:

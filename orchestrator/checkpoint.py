@@ -10,47 +10,21 @@ import contextlib
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from orchestrator.arrow_tensors import decode, encode
+from orchestrator.manifest import Files, Manifest, digest_of, parse_manifest
 from orchestrator.object_store import reason
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
 from workers.protocol import Array
 
-FORMAT_VERSION = 3
-# Version 2 lacks `examples` and `protocol`.
-_READABLE = (2, FORMAT_VERSION)
 _FOLDER = "checkpoints"
-_NAME = re.compile(r"ckpt-\d{8,}")
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a checkpoint says of itself.
-
-    bits: the configuration's bit-changing part, dotted; fingerprint: see runtime.fingerprint;
-    validation: {"metric", "score", ...} where the step was validated, else empty.
-    examples: what a model must know of a task's examples, see `GivenTask`; protocol: under which
-    the validated weights were chosen. Both empty in checkpoints of version 2.
-    """
-
-    step: int
-    theta_sha256: str
-    config: dict[str, Any]
-    bits: dict[str, Any]
-    bits_sha256: str
-    fingerprint: dict[str, Any]
-    validation: dict[str, Any]
-    examples: dict[str, Any] = field(default_factory=dict)
-    protocol: dict[str, Any] = field(default_factory=dict)
-    format_version: int = FORMAT_VERSION
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {name: getattr(self, name) for name in self.__slots__}
+_NAME = re.compile(r"ckpt-([0-9]{8}|[1-9][0-9]{8,18})")
 
 
 def save(storage: Storage, state: MetaState, manifest: Manifest) -> str:
@@ -97,11 +71,13 @@ def load(storage: Storage, name: str) -> tuple[MetaState, Manifest]:
     Raises:
       CheckpointError: it is not whole, not what its manifest says, or of another format.
     """
-    table, _ = _read_manifest(storage, name)
-    contents = _read_files(storage, name, table)
-    manifest = _manifest(table)
-    theta, names = decode(contents["theta.arrow"])
-    carry, optimizer = (_by_name(contents[file]) for file in ("carry.arrow", "optimizer.arrow"))
+    manifest, files, _ = _read_manifest(storage, name)
+    contents = _read_files(storage, name, files)
+    try:
+        theta, names = decode(contents["theta.arrow"])
+        carry, optimizer = (_by_name(contents[file]) for file in ("carry.arrow", "optimizer.arrow"))
+    except (pa.ArrowException, KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{name} holds tensors that cannot be read") from None
     return MetaState(manifest.step, theta, names, carry, optimizer), manifest
 
 
@@ -170,6 +146,11 @@ def name_of(step: int) -> str:
     return f"ckpt-{step:08d}"
 
 
+def step_of(name: str) -> int:
+    """The step that a checkpoint is called by."""
+    return int(name.rpartition("-")[2])
+
+
 def path(name: str) -> str:
     """The folder of a checkpoint, below the run's."""
     return f"{_FOLDER}/{name}"
@@ -207,63 +188,56 @@ def none_verifies(storage: Storage, newest: str) -> CheckpointError:
 
 def best_of(validations: dict[str, dict[str, Any]]) -> str | None:
     """The name with the best score, the earliest of equals; None if none was validated."""
-    scored = [name for name in sorted(validations) if validations[name]]
+    scored = [name for name in sorted(validations, key=step_of) if validations[name]]
     score = {name: validations[name]["score"] * validations[name]["sign"] for name in scored}
     return max(scored, key=lambda name: score[name], default=None)
 
 
 def _look(storage: Storage, name: str) -> Found:
     try:
-        table, manifest_bytes = _read_manifest(storage, name)
+        manifest, files, manifest_bytes = _read_manifest(storage, name)
     except CheckpointError as error:
         return Found(name, None, 0, str(error))
-    size = manifest_bytes + sum(entry["bytes"] for entry in table["files"].values())
-    manifest = _manifest(table)
+    size = manifest_bytes + sum(entry.bytes for entry in files.values())
     try:
-        _read_files(storage, name, table)
+        _read_files(storage, name, files)
     except CheckpointError as error:
         return Found(name, manifest, size, str(error))
     return Found(name, manifest, size, "")
 
 
-def _read_files(storage: Storage, name: str, table: dict[str, Any]) -> dict[str, bytes]:
+def _read_files(storage: Storage, name: str, files: Files) -> dict[str, bytes]:
     """The files' contents, each with the sha256 that the manifest names."""
     contents = {}
-    for file, expected in table["files"].items():
+    for file, expected in files.items():
         try:
             contents[file] = storage.read(f"{path(name)}/{file}")
         except OSError as error:
             raise CheckpointError(f"{name}/{file} cannot be read: {reason(error)}") from None
-        if hashlib.sha256(contents[file]).hexdigest() != expected["sha256"]:
+        if hashlib.sha256(contents[file]).hexdigest() != expected.sha256:
             raise CheckpointError(f"{name}/{file} is not what its manifest says (sha256 differs)")
     return contents
 
 
-def _read_manifest(storage: Storage, name: str) -> tuple[dict[str, Any], int]:
-    """The table, which vouches for itself, and how many bytes it takes."""
+def _read_manifest(storage: Storage, name: str) -> tuple[Manifest, Files, int]:
+    """What vouches for itself and is of its step, the files it names, and how long it is."""
     file = f"{name}/manifest.json"
     try:
         content = storage.read(f"{path(name)}/manifest.json")
-        table = json.loads(content)
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read: {reason(error)}") from None
-    except ValueError:
-        raise CheckpointError(f"{file} is damaged (it is not JSON)") from None
-    version = table.get("format_version") if isinstance(table, dict) else None
-    if version not in _READABLE:
-        raise CheckpointError(f"{name} has format version {version}, this is {FORMAT_VERSION}")
-    if table.pop("manifest_sha256", None) != digest_of(table):
-        raise CheckpointError(f"{file} is damaged (its own sha256 differs)")
-    return table, len(content)
-
-
-def _manifest(table: dict[str, Any]) -> Manifest:
-    return Manifest(**{key: value for key, value in table.items() if key != "files"})
+    manifest, files = parse_manifest(content, name)
+    if name_of(manifest.step) != name:
+        raise CheckpointError(
+            f"{name} holds step {manifest.step}: it is a copy of another checkpoint; move it away"
+        )
+    return manifest, files, len(content)
 
 
 def _folders(storage: Storage) -> list[str]:
-    """Those that are called as `name_of` does: what else lies there is the user's."""
-    return [name for name in storage.list(_FOLDER) if _NAME.fullmatch(name)]
+    """Those that are called as `name_of` does, by step: what else lies there is the user's."""
+    found = [name for name in storage.list(_FOLDER) if _NAME.fullmatch(name)]
+    return sorted(found, key=step_of)
 
 
 def _is_committed(storage: Storage, name: str) -> bool:
@@ -273,8 +247,3 @@ def _is_committed(storage: Storage, name: str) -> bool:
 def _by_name(content: bytes) -> dict[str, Array]:
     values, names = decode(content)
     return dict(zip(names, values, strict=True))
-
-
-def digest_of(table: dict[str, Any]) -> str:
-    """What a manifest vouches for itself with: sha256 of all else that is in it."""
-    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()

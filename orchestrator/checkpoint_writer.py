@@ -1,7 +1,6 @@
 """Checkpoints are written in a thread of their own: a step waits for the copy alone."""
 
 import contextlib
-import errno
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,8 @@ import pyarrow as pa
 
 from orchestrator import checkpoint
 from orchestrator.checkpoint import Manifest
+from orchestrator.claim import FolderGoneError
+from orchestrator.disk_errors import remedy
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.object_store import reason
 from orchestrator.retention import Retention
@@ -21,14 +22,6 @@ from workers.errors import CheckpointError
 
 # Snapshots of validated steps are never dropped; with so many in memory `submit` waits.
 _MOST_WAITING = 4
-_REMEDIES = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some space",
-    errno.EFBIG: "raise the limit on the size of files",
-    errno.EACCES: "give the right to write there",
-    errno.EPERM: "give the right to write there",
-    errno.EROFS: "make it writable",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +167,9 @@ def explaining(storage: Storage, what: str, saved_step: int) -> Iterator[None]:
         last = "there is no checkpoint yet"
         if saved_step >= 0:
             last = f"the last good checkpoint is {checkpoint.name_of(saved_step)}"
-        remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "set that right")
+        gone = isinstance(error, FolderGoneError)
+        todo = "put the folder back" if gone else remedy(error)
         raise CheckpointError(
-            f"{what} could not be written to {storage.location}: {reason(error)}; {last}; {remedy} "
+            f"{what} could not be written to {storage.location}: {reason(error)}; {last}; {todo} "
             "and go on with --resume"
         ) from None

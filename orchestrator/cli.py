@@ -4,6 +4,8 @@ TensorFlow and Ray are imported inside the commands that need them, after the in
 right, so that help and refusals answer at once.
 """
 
+import contextlib
+import functools
 import os
 import shlex
 import shutil
@@ -15,6 +17,10 @@ import typer
 
 from orchestrator import cli_adapt, cli_doctor, cli_jobs, cli_report
 from orchestrator import config as configuration
+from orchestrator.claim import InUseError
+from orchestrator.disk_errors import has_remedy, remedy
+from orchestrator.lasting_console import flush_all, say_last, while_somebody_reads
+from orchestrator.locations import run_location
 from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
 from workers.errors import MetatrainError, TaskError
@@ -65,16 +71,18 @@ def train(
     from orchestrator.commands import train_command
 
     config, notes = _load(preset, overrides, workers)
-    location = train_command.location(config, out, resume)
-    stop = GracefulStop()
+    location = run_location(config, preset, out, resume)
+    options = (resume, allow_changes, verbose, _stop(), _typed())
+    found_free = out is None and not resume
     try:
-        command = _typed()
-        train_command.execute(
-            config, notes, location, resume, allow_changes, verbose, stop, command
-        )
+        while True:
+            with contextlib.suppress(*([InUseError] if found_free else [])):
+                train_command.execute(config, notes, location, *options)
+                break
+            location = run_location(config, preset, out, resume)  # somebody else has begun there
     except Interrupted:
-        stop.ignore_to_the_end()
-        print(f"stopped; go on with: {_resume_command(location)}", file=sys.stderr)
+        _stop().ignore_to_the_end()
+        say_last(f"stopped; go on with: {_resume_command(location)}")
         raise SystemExit(EXIT_STOPPED) from None
 
 
@@ -87,18 +95,19 @@ def evaluate(
         str, typer.Option(metavar="N", help="Ray actors, 0: in this process, or auto.")
     ] = "0",
     out: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file.")] = None,
+    allow_changes: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changes", help="Evaluate with another configuration or data than trained."
+        ),
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Evaluate a run's best checkpoint on held-out tasks."""
     from orchestrator.commands import evaluate_command
 
     given = [*(overrides or []), *([f"evaluation.tasks={tasks}"] if tasks is not None else [])]
-    stop = GracefulStop()
-    try:
-        evaluate_command.execute(run, given, workers, out, verbose)
-    except Interrupted:
-        stop.ignore_to_the_end()
-        raise SystemExit(EXIT_STOPPED) from None
+    evaluate_command.execute(run, given, workers, out, allow_changes, verbose)
 
 
 @app.command()
@@ -117,15 +126,14 @@ def tune(
     from orchestrator.commands import tune_command
 
     location = tune_command.location(sweep, out, resume)
-    stop = GracefulStop()
     try:
         tune_command.execute(sweep, overrides or [], location, resume, verbose)
     except Interrupted:
-        stop.ignore_to_the_end()
+        _stop().ignore_to_the_end()
         if tune_command.is_begun(location):
-            print(f"stopped; go on with: {_resume_command(location)}", file=sys.stderr)
+            say_last(f"stopped; go on with: {_resume_command(location)}")
         else:
-            print("stopped before anything began", file=sys.stderr)
+            say_last("stopped before anything began")
         raise SystemExit(EXIT_STOPPED) from None
 
 
@@ -144,10 +152,11 @@ def presets() -> None:
     """List the presets and the sweeps, and what each of them is."""
     from orchestrator.sweep.settings import SHIPPED, shipped_sweeps
 
-    for name in configuration.presets():
-        _describe(f"{name}", configuration.PRESETS / f"{name}.toml")
-    for name in shipped_sweeps():
-        _describe(f"tune {name}", SHIPPED / f"{name}.toml")
+    with while_somebody_reads():
+        for name in configuration.presets():
+            _describe(f"{name}", configuration.PRESETS / f"{name}.toml")
+        for name in shipped_sweeps():
+            _describe(f"tune {name}", SHIPPED / f"{name}.toml")
 
 
 @app.command()
@@ -171,9 +180,15 @@ app.add_typer(cli_report.app)
 
 
 def main() -> None:
-    """The entry point: every refusal is one line on standard error."""
+    """The entry point. A refusal is one line on standard error; a signal ends with 75."""
+    _stop.cache_clear()
     try:
+        _stop()
         code = app(standalone_mode=False)
+        flush_all()
+    except Interrupted:
+        _stop().ignore_to_the_end()
+        _exit("stopped", EXIT_STOPPED)
     except typer.TyperException as error:
         if not str(error):  # no command at all: the help was printed
             raise SystemExit(EXIT_WRONG_INPUT) from None
@@ -183,16 +198,31 @@ def main() -> None:
     except TaskError as error:
         first, _, trace = str(error).partition("\n")
         if trace:
-            print(trace, file=sys.stderr)
+            say_last(trace)
         _exit(first, EXIT_FAILED)
     except MetatrainError as error:
         _exit(str(error), EXIT_FAILED)
+    except MemoryError as error:
+        _exit(f"there is not enough memory: {error or 'lower the number of tasks'}", EXIT_FAILED)
     except OSError as error:
-        _exit(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), EXIT_FAILED)
+        _exit(_of_the_system(error), EXIT_FAILED)
     if code == _INTERRUPTED:
         _exit("interrupted", EXIT_STOPPED)
     if code:
         raise SystemExit(code)
+
+
+@functools.cache
+def _stop() -> GracefulStop:
+    """Who receives the signals, from the first time that this is asked."""
+    return GracefulStop()
+
+
+def _of_the_system(error: OSError) -> str:
+    """What, why, and where it is known what to do."""
+    why = error.strerror or str(error)
+    what = f"{why}: {error.filename or ''}".rstrip(": ")
+    return f"{what}; {remedy(error)}" if has_remedy(error) else what
 
 
 def _load(
@@ -226,7 +256,7 @@ def _typed() -> str:
 
 
 def _exit(message: Any, code: int) -> None:
-    print(f"metatrain: {redact(' '.join(str(message).split()))}", file=sys.stderr)
+    say_last(f"metatrain: {redact(' '.join(str(message).split()))}")
     raise SystemExit(code)
 
 

@@ -56,7 +56,10 @@ def adapt(
     generate: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Texts to make, before and after (task.kind = generation)."
+            metavar="N",
+            min=1,
+            max=100_000,
+            help="Texts to make, before and after (task.kind = generation).",
         ),
     ] = None,
     prompt: Annotated[str, typer.Option(metavar="TEXT", help="How they begin.")] = "",
@@ -65,7 +68,8 @@ def adapt(
         typer.Option(min=0.0, help="0: the likeliest token; 1: as the model says; above: wilder."),
     ] = 1.0,
     top_k: Annotated[
-        int | None, typer.Option(metavar="K", min=1, help="Draw among the K likeliest tokens only.")
+        int | None,
+        typer.Option(metavar="K", min=1, max=10**9, help="Draw among the K likeliest tokens only."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the draws, or of the episodes.")] = 0,
     out: Annotated[

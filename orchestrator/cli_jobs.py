@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.signals import Interrupted
+
 app = typer.Typer()
 
 Address = Annotated[
@@ -134,12 +136,12 @@ def _parse(context: typer.Context, name: str, words: list[str]) -> dict[str, Any
 
 @contextlib.contextmanager
 def _interruptible(message: str = "interrupted") -> Iterator[None]:
-    """Within: Ctrl-C ends the command with 75 and a line, a pipe that is closed without one."""
+    """Within: a signal ends the command with 75 and a line, a pipe that is closed without one."""
     from orchestrator.commands.common import NOTES
 
     try:
         yield
-    except KeyboardInterrupt:
+    except (Interrupted, KeyboardInterrupt):
         NOTES.print(f"\n{message}", markup=False)
         raise SystemExit(75) from None
     except BrokenPipeError:  # whoever reads, such as head, has seen enough

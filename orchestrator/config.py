@@ -7,6 +7,7 @@ and what is allowed. Nothing here imports TensorFlow or Ray.
 import copy
 import hashlib
 import json
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -148,7 +149,7 @@ class MetaConfig(WorkerSettings):
 
 
 def load(
-    source: "MetaConfig | Mapping[str, Any] | str",
+    source: "MetaConfig | Mapping[str, Any] | str | os.PathLike[str]",
     overrides: Mapping[str, Any] | Iterable[str] = (),
 ) -> tuple[MetaConfig, list[str]]:
     """Merge a configuration with overrides, and validate.
@@ -162,6 +163,8 @@ def load(
     Raises:
       ValueError: one line that names the key, the value and what is allowed.
     """
+    if isinstance(source, os.PathLike):
+        source = os.fspath(source)
     if isinstance(source, str):
         table = read_run(source)
         table.setdefault("name", Path(source).stem)
@@ -182,6 +185,8 @@ def read_table(source: str) -> Table:
     if not path.is_file():
         if source.endswith(".toml"):
             raise ValueError(f"no such file: {source}")
+        if Path(source, "config.toml").is_file():
+            raise ValueError(f"{source} is a folder; give its file: {Path(source, 'config.toml')}")
         if Path(source).is_file():
             raise ValueError(f"{source}: configurations are files that end in .toml")
         raise ValueError(

@@ -8,6 +8,7 @@ import os
 import platform
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -35,8 +36,9 @@ class Opening:
 
     command: as it was typed, without secrets; "" if nobody said. pool: where blocks ran.
     started, seen: UTC, ISO 8601: when it was opened, and when this was written last.
-    seconds: between the two. driver: {"host", "processor", "cpus"}. actors: host -> the most that
-    were there at a time. cpus, gpus: of each actor; gpu_names: their models.
+    seconds: between the two, by a clock that nobody sets. driver: {"host", "processor", "cpus"}.
+    actors: host -> the most that were there at a time. cpus, gpus: of each actor; gpu_names: their
+    models.
     first_step, last_step: outer steps done when it was opened, and when this was written last.
     ended: how; "" while it is open, and for ever if it was killed.
     """
@@ -69,7 +71,7 @@ class History:
         self._storage, self._notify = storage, notify
         self._lock = threading.Lock()
         self._told = False
-        self._began = datetime.now(UTC)
+        self._began, now = time.monotonic(), datetime.now(UTC)
         self._earlier: list[Opening] = []
         try:
             self._earlier = read_history(storage)
@@ -78,7 +80,7 @@ class History:
             self._try(lambda: storage.write(_DAMAGED, storage.read(NAME)))
         except (OSError, pa.ArrowException) as error:
             self._tell(error)
-        started = self._began.isoformat(timespec="seconds")
+        started = now.isoformat(timespec="seconds")
         self._entry = replace(opening, driver=_driver(), metatrain=_version(), started=started)
         self.write()
 
@@ -102,7 +104,7 @@ class History:
             entry = replace(
                 self._entry,
                 seen=now.isoformat(timespec="seconds"),
-                seconds=round((now - self._began).total_seconds(), 1),
+                seconds=round(time.monotonic() - self._began, 1),
             )
             entries = [asdict(each) for each in (*self._earlier, entry)]
             content = json.dumps(entries, indent=1).encode()
@@ -149,7 +151,9 @@ def read_history(storage: Storage) -> list[Opening]:
     if not storage.exists(NAME):
         return []
     try:
-        return TypeAdapter(list[Opening]).validate_json(storage.read(NAME))
+        found = TypeAdapter(list[Opening]).validate_json(storage.read(NAME))
+        # Older versions took them from a clock that may have been set back.
+        return [replace(opening, seconds=max(0.0, opening.seconds)) for opening in found]
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -243,13 +243,13 @@ class Learner:
 
         return Sampler(self._runner.held_out.model, self._artefact.examples.preparation)
 
-    def save(self, task: OwnTask, adapted: Adapted, seen: Array, file: Path) -> Array:
-        """Write a .keras file; what it answers to `seen`."""
-        from workers.models.plain import save_plain
+    def as_keras(self, task: OwnTask, adapted: Adapted, seen: Array) -> bytes:
+        """The content of a .keras file, with the statistics of `seen`."""
+        from workers.models.plain import as_plain
 
         settings = self._settings
         with tempfile.TemporaryDirectory() as folder:
             if self._artefact.model is not None:
                 settings = with_model_in(settings, Path(folder), self._artefact.model)
             units = self._reader.units(task)
-            return save_plain(settings, self._family, adapted, seen, file, units)
+            return as_plain(settings, self._family, adapted, seen, units)[1]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.adapting import change, check_model_file
+from orchestrator.adapting import change, open_model_file
 from orchestrator.artefact import Artefact
 from orchestrator.evaluate import recipe_at
 from workers.culprits import task_error
@@ -16,6 +16,8 @@ from workers.protocol import Recipe
 from workers.scores import ACTING
 from workers.settings.worker import WorkerSettings
 from workers.tasks.live import LiveEnvironment
+
+_MOST_EPISODES = 100_000
 
 
 class Policy:
@@ -74,14 +76,20 @@ class Policy:
         logarithms of their standard deviations; it normalizes observations itself, where they are.
 
         Raises:
-          ValueError: `file` exists, or does not end in .keras.
+          ValueError: `file` exists, or does not end in .keras. MetatrainError: it cannot be
+            written.
         """
-        from workers.models.plain import save_plain
+        with open_model_file(file) as new:
+            new.write(self.as_keras())
 
-        path = check_model_file(Path(file).expanduser())
+    def as_keras(self) -> bytes:
+        """The content of the file that `save` writes."""
+        from workers.models.plain import as_plain
+
         nothing = np.zeros((1, *self._family.input_shape), np.float32)
         units = self._own.view.units
-        save_plain(self._settings, self._family, self._own.adapted, nothing, path, units)
+        _, content = as_plain(self._settings, self._family, self._own.adapted, nothing, units)
+        return content
 
 
 def check_seed(seed: int) -> int:
@@ -109,8 +117,8 @@ def recipe_of(
             "use for an environment; give it examples (--support, --query)"
         )
     for name, number in (("episodes", episodes), ("judged_by", judged_by)):
-        if number is not None and (int(number) != number or number < 1):
-            raise ValueError(f"{name} = {number}; 1 or more is allowed")
+        if number is not None and (int(number) != number or not 1 <= number <= _MOST_EPISODES):
+            raise ValueError(f"{name} = {number}; 1 to {_MOST_EPISODES} is allowed")
     chosen = change(source.recipe, inner_steps, inner_lr)
     usual = recipe_at(source.config, chosen.inner_lr)
     task = source.config.task

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.adapting import check_model_file, probabilities
+from orchestrator.adapting import open_model_file, probabilities
 from orchestrator.own_tasks import OwnTask
 from workers.protocol import Adapted, Array, Recipe
 
@@ -60,13 +60,14 @@ class Predictor:
           inputs: those whose statistics a batch normalization keeps, if there is one; unset: the
             support set's.
         Raises:
-          ValueError: `file` exists, or does not end in .keras.
+          ValueError: `file` exists, or does not end in .keras. MetatrainError: it cannot be
+            written.
         """
-        path = check_model_file(Path(file).expanduser())
-        asked = self._task.support_inputs if inputs is None else self._learner.read_inputs(inputs)
-        task = replace(self._task, query_inputs=asked)
-        seen = self._learner.assemble(task).query_inputs
-        self._learner.save(self._task, self._adapted, seen, path)
+        with open_model_file(file) as new:
+            given = self._task.support_inputs
+            asked = given if inputs is None else self._learner.read_inputs(inputs)
+            seen = self._learner.assemble(replace(self._task, query_inputs=asked)).query_inputs
+            new.write(self._learner.as_keras(self._task, self._adapted, seen))
 
     def _outputs(self, inputs: Any) -> Array:
         return self._learner.answer(self._adapted, self._asking(inputs))

@@ -43,12 +43,7 @@ def find_state(
             f"outer.steps = {config.outer.steps}, but {storage.location} has done {state.step}; "
             f"set outer.steps to {state.step} or more"
         )
-    ours, theirs = config.bits(), _defaults_of(manifest) | manifest.bits
-    differing = [
-        f"{key} = {theirs.get(key)!r} there, {ours.get(key)!r} now"
-        for key in sorted(ours.keys() | theirs.keys())
-        if json.dumps(ours.get(key)) != json.dumps(theirs.get(key))
-    ]
+    differing = differences(config, manifest)
     model = [text for text in differing if text.startswith("model.")]
     if model and allow_changes:
         raise ValueError(
@@ -63,6 +58,16 @@ def find_state(
     if differing:
         notes.append(f"resuming with changes: {'; '.join(differing)}")
     return state, manifest.fingerprint, notes
+
+
+def differences(config: MetaConfig, manifest: checkpoint.Manifest) -> list[str]:
+    """What decides bits and is set otherwise than where a checkpoint was written: a line each."""
+    ours, theirs = config.bits(), _defaults_of(manifest) | manifest.bits
+    return [
+        f"{key} = {theirs.get(key)!r} there, {ours.get(key)!r} now"
+        for key in sorted(ours.keys() | theirs.keys())
+        if json.dumps(ours.get(key)) != json.dumps(theirs.get(key))
+    ]
 
 
 def _defaults_of(manifest: checkpoint.Manifest) -> dict[str, Any]:

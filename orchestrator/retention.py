@@ -45,7 +45,7 @@ class Retention:
 
     def prune(self) -> None:
         """Delete what need not stay; what cannot be deleted now is tried again at the next call."""
-        names = sorted(self._validations)
+        names = sorted(self._validations, key=checkpoint.step_of)
         kept = {*names[-self._keep :], checkpoint.best_of(self._validations)}
         for name in names:
             if name not in kept:

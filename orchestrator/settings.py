@@ -25,7 +25,7 @@ class OuterSettings(Section):
         "constant", "lr over outer.steps: constant, or decaying to final_lr"
     )
     final_lr: float = setting(0.0, "where linear and cosine schedules end, >= 0", ge=0)
-    warmup_steps: int = setting(0, "steps over which lr grows from 0, >= 0", ge=0)
+    warmup_steps: int = setting(0, "steps over which lr grows from 0, 0 to 10^9", ge=0, le=10**9)
     momentum: float = setting(0.9, "momentum's coefficient, 0 to 1", ge=0, lt=1)
     weight_decay: float = setting(0.004, "adamw's decoupled decay, >= 0", ge=0)
     clip_norm: float | None = setting(None, "largest global norm of the outer gradient, > 0", gt=0)
@@ -33,12 +33,17 @@ class OuterSettings(Section):
     max_divergence: float = setting(
         0.01, "trpo: mean divergence of what policies do from what they did, nats, > 0", gt=0
     )
-    conjugate_steps: int = setting(10, "trpo: steps of conjugate gradients, >= 1", ge=1)
+    conjugate_steps: int = setting(
+        10, "trpo: steps of conjugate gradients, 1 to 1000", ge=1, le=1000
+    )
     damping: float = setting(1e-5, "trpo: added to the divergence's curvature, >= 0", ge=0)
-    line_search: int = setting(15, "trpo: lengths that are tried, >= 1", ge=1)
+    line_search: int = setting(15, "trpo: lengths that are tried, 1 to 1000", ge=1, le=1000)
     shrink: float = setting(0.8, "trpo: by how much each is shorter, 0 to 1", gt=0, lt=1)
     epochs: int = setting(
-        1, "updates from the same episodes, >= 1; above 1, of policies alone: PPO, ProMP", ge=1
+        1,
+        "updates from the same episodes, 1 to 1000; above 1, of policies alone: PPO, ProMP",
+        ge=1,
+        le=1000,
     )
     clip_ratio: float = setting(
         0.2, "how far from 1 a ratio of probabilities counts, where epochs > 1, > 0", gt=0
@@ -49,8 +54,8 @@ class OuterSettings(Section):
         "that acted there, where epochs > 1, >= 0",
         ge=0,
     )
-    meta_batch_size: int = setting(32, "tasks per outer step, >= 1", ge=1)
-    steps: int = setting(10_000, "outer steps of the run, >= 1", ge=1)
+    meta_batch_size: int = setting(32, "tasks per outer step, 1 to 10^6", ge=1, le=10**6)
+    steps: int = setting(10_000, "outer steps of the run, 1 to 10^9", ge=1, le=10**9)
 
     @property
     def growable(self) -> bool:
@@ -72,14 +77,16 @@ class WorkersSettings(Section):
         0, "share of a GPU that an actor takes, 0 to 1; fractions share one", bits=False, ge=0, le=1
     )
     block_size: int | None = setting(
-        None, "tasks per block, >= 1; unset: by meta_batch_size and execution", ge=1
+        None, "tasks per block, 1 to 10^6; unset: by meta_batch_size and execution", ge=1, le=10**6
     )
     reduction: Literal["auto", "driver", "actors"] = setting(
         "auto",
         "who adds contributions along the tree; auto: actors, above 50 MB a step",
         bits=False,
     )
-    max_failures: int = setting(10, "actors that may be replaced in a run, >= 0", bits=False, ge=0)
+    max_failures: int = setting(
+        10, "actors that may be replaced in a run, 0 to 10^6", bits=False, ge=0, le=10**6
+    )
     slow_after_s: float = setting(
         2.0,
         "a block that takes four times the median of its like, and more seconds than this, is run "
@@ -103,11 +110,17 @@ class WorkersSettings(Section):
 class EvaluationSettings(Section):
     """How the held-out tasks are adapted to and scored. None of it changes the weights."""
 
-    tasks: int = setting(600, "test tasks, >= 2", bits=False, ge=2)
-    validation_tasks: int = setting(200, "validation tasks, >= 2", bits=False, ge=2)
-    every: int = setting(1000, "outer steps between validations, >= 1", bits=False, ge=1)
-    shots: int | None = setting(None, "support examples; unset: task.shots", bits=False, ge=1)
-    queries: int | None = setting(None, "query examples; unset: task.queries", bits=False, ge=1)
+    tasks: int = setting(600, "test tasks, 2 to 10^6", bits=False, ge=2, le=10**6)
+    validation_tasks: int = setting(200, "validation tasks, 2 to 10^6", bits=False, ge=2, le=10**6)
+    every: int = setting(
+        1000, "outer steps between validations, 1 to 10^9", bits=False, ge=1, le=10**9
+    )
+    shots: int | None = setting(
+        None, "support examples, 1 to 10^5; unset: task.shots", bits=False, ge=1, le=10**5
+    )
+    queries: int | None = setting(
+        None, "query examples, 1 to 10^5; unset: task.queries", bits=False, ge=1, le=10**5
+    )
     inner_steps: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = setting(
         (1,), "inner steps to report, 1 to 1000 each", bits=False, min_length=1
     )
@@ -122,7 +135,11 @@ class EvaluationSettings(Section):
         gt=0,
     )
     inner_batch: int | None = setting(
-        None, "examples per inner step; unset: the whole support set", bits=False, ge=1
+        None,
+        "examples per inner step, 1 to 10^6; unset: the whole support set",
+        bits=False,
+        ge=1,
+        le=10**6,
     )
     seed: int = setting(
         1, "seed of validation and test tasks, 0 to 2^32 - 1", bits=False, ge=0, lt=2**32
@@ -132,5 +149,9 @@ class EvaluationSettings(Section):
 class CheckpointSettings(Section):
     """When the state is saved."""
 
-    every: int = setting(500, "outer steps between checkpoints, >= 1", bits=False, ge=1)
-    keep: int = setting(3, "newest checkpoints kept beside the best one, >= 1", bits=False, ge=1)
+    every: int = setting(
+        500, "outer steps between checkpoints, 1 to 10^9", bits=False, ge=1, le=10**9
+    )
+    keep: int = setting(
+        3, "newest checkpoints kept beside the best one, 1 to 10^6", bits=False, ge=1, le=10**6
+    )

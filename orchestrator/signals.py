@@ -71,7 +71,8 @@ class GracefulStop:
         self._end(signal.Signals(number).name)
 
     def _end(self, why: str) -> NoReturn:
-        self._ignoring = True
+        # Noted as well: an import may swallow what is raised in it.
+        self._ignoring = self.requested = True
         raise Interrupted(why)
 
 

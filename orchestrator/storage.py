@@ -1,17 +1,27 @@
 """A folder on any pyarrow filesystem: a local path, or a URI such as s3://bucket/runs/a."""
 
+from __future__ import annotations
+
 import contextlib
-import fcntl
+import errno
 import itertools
 import os
+import re
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pyarrow import fs
 
+from orchestrator.claim import LOCK, FileLock, HeldError, InUseError, NoLocksError
+from orchestrator.lease import Lease
 from orchestrator.object_store import open_uri, reason
 from orchestrator.redact import redact
+
+_PASSING = re.compile(rf"{re.escape(LOCK)}.*|\..+\.(part|lock)")
 
 
 class Storage:
@@ -35,8 +45,8 @@ class Storage:
             raise ValueError("'' names no folder; give a path or a URI")
         self.location = redact(location)
         self.local: Path | None = None
-        self._claim: int | None = None
-        self._is_new = False
+        self._claim: FileLock | Lease | None = None
+        self._new_folders: list[Path] = []
         if location.startswith("file://") or "://" not in location:
             self.local = _local_path(location).absolute()
             self.filesystem: Any = filesystem or fs.LocalFileSystem()
@@ -52,47 +62,56 @@ class Storage:
         """The folder's own."""
         return self.root.rstrip("/").rpartition("/")[2]
 
-    def claim(self) -> None:
-        """Make the root folder, and keep others on this machine from claiming it until `release`.
+    def claim(self, say: Callable[[str], None] = lambda text: None) -> None:
+        """Make the root folder, and keep every other process out of it until `release`.
 
-        On an object store, where a folder is but a name, something is written and deleted.
+        The first thing that is done with a folder that will be written to, before any look at what
+        is in it. From then on `write` makes sure that the folder is still this one.
 
+        Args:
+          say: told what is waited for, which happens on object stores alone.
         Raises:
-          ValueError: it cannot be made or written to, or somebody else has claimed it.
+          InUseError: somebody else has claimed it; says who. ValueError: it cannot be made or
+            written to.
         """
-        self._is_new = self.local is not None and not os.path.exists(self.local)
         try:
-            self._make_folder(self.root)
-            if self.local is None:
-                self.write(part_of("config.toml"), b"")
-                self.delete(part_of("config.toml"))
-        except OSError as error:
-            raise ValueError(f"{self.location} cannot be written to: {reason(error)}") from None
-        if self.local is None:
-            return
-        descriptor = os.open(self.local, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise ValueError(
-                f"another process is training in {self.location}; wait for it, stop it, or give "
-                "another --out"
+            self._claim = self._lock(say)
+        except HeldError as held:
+            raise InUseError(
+                f"{self.location} is in use by {held}; wait for it, stop it, or give another --out"
             ) from None
-        self._claim = descriptor
+        except OSError as error:
+            self._remove_new_folders()
+            raise ValueError(f"{self.location} cannot be written to: {reason(error)}") from None
 
     def release(self) -> None:
-        """Give the claim back, and delete a folder that it made and nothing was put in.
+        """Give the claim back, and delete folders that it made and nothing was put in.
 
         Idempotent; the end of the process gives it back too.
         """
-        if self._claim is None or self.local is None:
-            return
-        if self._is_new:
-            with contextlib.suppress(OSError):  # it holds something
-                os.rmdir(self.local)
-        os.close(self._claim)
-        self._claim = None
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
+            self._remove_new_folders()
+
+    def _lock(self, say: Callable[[str], None]) -> FileLock | Lease:
+        if self.local is None:
+            self._make_folder(self.root)
+            return Lease(self.filesystem, self.root, say)
+        while True:
+            self._new_folders += self._make_folder(self.root)
+            try:
+                return FileLock(self.local / LOCK)
+            except NoLocksError:
+                return Lease(self.filesystem, self.root, say)
+            except FileNotFoundError:  # its owner has just deleted it, since it was new and empty
+                continue
+
+    def _remove_new_folders(self) -> None:
+        with contextlib.suppress(OSError):  # one holds something
+            for folder in reversed(self._new_folders):
+                os.rmdir(folder)
+        self._new_folders = []
 
     def place(self, name: str) -> str:
         """Where an object is, for the user."""
@@ -101,24 +120,51 @@ class Storage:
         address, mark, options = self.location.partition("?")
         return f"{address}/{name}{mark}{options}"
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes, new: bool = False) -> None:
         """Write an object: it is there whole or not at all, and durable on a local disk.
 
-        Folders are made as needed.
+        Folders are made as needed, but for one that was claimed and is gone.
+
+        Args:
+          new: take the place of nothing.
+        Raises:
+          OSError: it cannot be written; what was there is there still, and nothing else.
+          FileExistsError: it is `new`, and something is there.
         """
+        if self._claim is not None:
+            self._claim.check()
         path = self._path(name)
         self._make_folder(str(Path(path).parent))
+        if new and self.exists(name):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self.place(name))
         if self.local is None:
-            with self.filesystem.open_output_stream(path) as stream:
-                stream.write(content)
+            self._put(path, content)
             return
         folder = Path(path).parent
         part = f"{folder}/{part_of(Path(path).name)}"
-        with self.filesystem.open_output_stream(part) as stream:
-            stream.write(content)
-        _fsync(part)
-        self.filesystem.move(part, path)
+        try:
+            with self.filesystem.open_output_stream(part) as stream:
+                stream.write(content)
+            _fsync(part)
+            if not new or not _linked(part, path):
+                self.filesystem.move(part, path)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                os.unlink(part)
+            raise
         _fsync(folder)
+
+    def _put(self, path: str, content: bytes) -> None:
+        """Write an object of a store, whatever signals come: a stream that is closed is published.
+
+        Handlers of signals raise in the main thread.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            with self.filesystem.open_output_stream(path) as stream:
+                stream.write(content)
+            return
+        with ThreadPoolExecutor(1) as other:
+            other.submit(self._put, path, content).result()
 
     def write_changed(self, name: str, content: bytes) -> None:
         """Write an object unless it is there already: a crash could cut it short."""
@@ -135,9 +181,13 @@ class Storage:
         return self.filesystem.get_file_info(self._path(name)).type != fs.FileType.NotFound
 
     def list(self, name: str = "") -> list[str]:
-        """Names directly below folder `name`, sorted; empty if it is not there."""
+        """Names directly below folder `name`, sorted; empty if it is not there.
+
+        Without what is there only while somebody writes: claims, and parts of files.
+        """
         selector = fs.FileSelector(self._path(name), allow_not_found=True)
-        return sorted(info.base_name for info in self.filesystem.get_file_info(selector))
+        names = [info.base_name for info in self.filesystem.get_file_info(selector)]
+        return sorted(name for name in names if not _PASSING.fullmatch(name))
 
     def delete_dir(self, name: str) -> None:
         """Delete a folder and what is in it, durably on a local disk."""
@@ -151,17 +201,23 @@ class Storage:
         if self.local is not None:
             _fsync(Path(self._path(name)).parent)
 
-    def _make_folder(self, path: str) -> None:
-        """Make a folder and those above it; on a local disk their entries are durable."""
+    def _make_folder(self, path: str) -> Sequence[Path]:
+        """Make a folder and those above it; on a local disk their entries are durable.
+
+        Returns:
+          those that were not there, from the top down, on a local disk.
+        """
         if self.filesystem.type_name == "s3":  # has none; pyarrow would write an object for each
-            return
-        missing = []
+            return []
+        missing: list[Path] = []
         if self.local is not None:
             places = [Path(path), *Path(path).parents]
             missing = list(itertools.takewhile(lambda place: not place.exists(), places))
         self.filesystem.create_dir(path, recursive=True)
-        for folder in reversed(missing):
+        missing.reverse()
+        for folder in missing:
             _fsync(folder.parent)
+        return missing
 
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}" if name else self.root
@@ -170,6 +226,27 @@ class Storage:
 def part_of(name: str) -> str:
     """What a file is called on a local disk while it is written."""
     return f".{name}.part"
+
+
+def lock_of(name: str) -> str:
+    """What the claim on a file that is to be written is called, beside it."""
+    return f".{name}.lock"
+
+
+def _linked(part: str, path: str) -> bool:
+    """Give a file its name unless that is taken; whether the filesystem can do that.
+
+    Raises:
+      FileExistsError: it is taken.
+    """
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
+    os.unlink(part)
+    return True
 
 
 def _local_path(location: str) -> Path:

@@ -180,7 +180,9 @@ def _evaluate(values: Values, shipment: Shipment) -> Submission:
     words = ["evaluate", run, *_repeated("--set", overrides), "--workers", values["workers"]]
     words += [] if tasks is None else ["--tasks", str(tasks)]
     words += [] if out is None else ["--out", str(out)]
-    words += ["--verbose"] if values["verbose"] else []
+    words += [
+        f"--{flag.replace('_', '-')}" for flag in ("allow_changes", "verbose") if values[flag]
+    ]
     last = run.partition("?")[0].rstrip("/").rpartition("/")[2]
     name = job_id(f"evaluate-{last}", "evaluate", run, {"words": words})
     return Submission(name, tuple(words), run)

@@ -1,11 +1,13 @@
 """Scalars and pictures for TensorBoard, in RUN/tensorboard."""
 
 import contextlib
+import re
 import socket
 import struct
 import time
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from tensorboardX.proto.event_pb2 import Event, SessionLog
@@ -19,6 +21,7 @@ _FOLDER = "tensorboard"
 _OF_THE_RUN = {"tasks_per_s", "seconds", "skipped_tasks", *(f.name for f in fields(Incidents))}
 _MOST_POINTS = 1000
 _FLUSH_S = 10.0
+_NAME = re.compile(r"events\.out\.tfevents\.(\d{1,12})\.")
 
 
 class TensorBoardLog:
@@ -34,10 +37,7 @@ class TensorBoardLog:
         self._records: Any = None
         if storage.local is None:
             return
-        folder = storage.local / _FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}"
-        self._records = RecordWriter(str(folder / name))
+        self._records = RecordWriter(str(_new_file(storage.local / _FOLDER)))
         self._flushed = 0.0
         self._write(Event(file_version="brain.Event:2"))
         if first_step:
@@ -78,6 +78,17 @@ class TensorBoardLog:
         if time.monotonic() - self._flushed > _FLUSH_S:
             self._flushed = time.monotonic()
             self._records.flush()
+
+
+def _new_file(folder: Path) -> Path:
+    """A name that nothing has, and that comes after all there are: they are read in that order.
+
+    Not so by the clock alone: it may have been set back, and runs are resumed within a second.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = [_NAME.match(file.name) for file in folder.iterdir()]
+    second = max([int(time.time()), *(int(name[1]) + 1 for name in found if name)])
+    return folder / f"events.out.tfevents.{second}.{socket.gethostname()}"
 
 
 def _image(png: bytes) -> Summary.Image:

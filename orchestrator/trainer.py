@@ -4,6 +4,7 @@ from metatrain import refuse_others
 
 refuse_others()  # before anything of `workers` is imported
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from orchestrator import checkpoint, ray_vocabulary
 from orchestrator import config as configuration
 from orchestrator.commands import train_command
 from orchestrator.config import MetaConfig
+from orchestrator.locations import run_location
 from orchestrator.metrics_log import read_metrics
 from orchestrator.signals import PythonInterrupt
 from orchestrator.storage import Storage
@@ -46,7 +48,7 @@ class MetaTrainer:
 
     def __init__(
         self,
-        config: MetaConfig | Mapping[str, Any] | str,
+        config: MetaConfig | Mapping[str, Any] | str | os.PathLike[str],
         *,
         overrides: Mapping[str, Any] | None = None,
         scaling_config: ScalingConfig | None = None,
@@ -63,9 +65,11 @@ class MetaTrainer:
             Without it workers.count says how many actors there are.
           run_config: storage_path/name is the run's folder; max_failures and num_to_keep override
             ours. Without it the folder is the first free one of runs/NAME, runs/NAME-2, ...
-          resume: go on with the run in that folder.
+          resume: go on with the run in that folder; without run_config in the folder whose own
+            config.toml `config` is, or in the last one of that name.
         Raises:
-          ValueError: a key is wrong, or one of Ray's fields is set that means nothing here.
+          ValueError: a key is wrong, one of Ray's fields is set that means nothing here, or
+            there is nothing to resume.
         """
         for name, value, kind in (
             ("scaling_config", scaling_config, ScalingConfig),
@@ -80,10 +84,12 @@ class MetaTrainer:
             settings |= ray_vocabulary.of_run_config(run_config)
         if scaling_config is not None:
             settings |= ray_vocabulary.of_scaling_config(scaling_config)
+        if isinstance(config, os.PathLike):
+            config = os.fspath(config)
         self.config, self._notes = configuration.load(config, settings)
         self._resume = resume
         given = ray_vocabulary.location(run_config) if run_config is not None else None
-        self.location = train_command.location(self.config, given, resume)
+        self.location = run_location(self.config, config, given, resume)
 
     def fit(self) -> Result:
         """Train, test, and draw.
@@ -120,9 +126,11 @@ def _as_result(storage: Storage, tested: "TestResult") -> Result:
         "tested_checkpoint": tested.checkpoint,
         "tested_theta_sha256": tested.theta_sha256,
     }
-    names = checkpoint.names(storage)
+    names = [each.name for each in checkpoint.survey(storage) if not each.problem]
     by_step = {row["step"]: row for row in rows}
-    saved = [(_checkpoint(storage, name), by_step.get(_step(name), {})) for name in names]
+    saved = [
+        (_checkpoint(storage, name), by_step.get(checkpoint.step_of(name), {})) for name in names
+    ]
     return Result(
         metrics=metrics,
         checkpoint=saved[-1][0],
@@ -140,7 +148,3 @@ def _checkpoint(storage: Storage, name: str) -> Checkpoint:
 
 def _was_validated(row: Mapping[str, Any]) -> bool:
     return any(name.startswith("validation_") for name in row)
-
-
-def _step(name: str) -> int:
-    return int(name.rpartition("-")[2])

@@ -18,9 +18,10 @@ from orchestrator.adapting import (
     with_statistics,
 )
 from orchestrator.artefact import Artefact
+from orchestrator.commands.adapt_outputs import Outputs, SaveModel, open_outputs
 from orchestrator.commands.adapt_report import show
 from orchestrator.commands.common import NOTES, RESULTS, check_machine, show_note
-from orchestrator.commands.handing_over import launched_for, model_files, run_tasks
+from orchestrator.commands.handing_over import launched_for, run_tasks
 from orchestrator.examples.examples import Columns, Examples, Reader
 from orchestrator.examples.registry import READERS
 from orchestrator.own_tasks import OwnTask, make_tasks
@@ -73,15 +74,17 @@ def execute(request: Request) -> None:
       ValueError: the input is wrong; nothing is written then.
       NonFiniteError: the inner loop diverged.
     """
+    with open_outputs(request.out, request.save_model) as outputs:
+        _adapt(request, outputs)
+
+
+def _adapt(request: Request, outputs: Outputs) -> None:
     began = time.monotonic()
-    _check_out(request.out)
-    if request.save_model is not None and request.save_model.exists():
-        raise ValueError(f"--save-model {request.save_model} exists; give another name")
     source = with_statistics(artefact.load(request.source), request.statistics)
     if request.env is not None or source.examples.loss in ACTING:
         from orchestrator.commands import environment_command
 
-        environment_command.execute(request, source)
+        environment_command.execute(request, source, outputs)
         return
     _check_examples(request)
     config, _ = configuration.load(source.config, [f"workers.count={request.workers}"])
@@ -92,7 +95,7 @@ def execute(request: Request) -> None:
     if source.examples.loss == "next_token":
         from orchestrator.commands import texts_command
 
-        texts_command.execute(request, source, recipe, reader)
+        texts_command.execute(request, source, recipe, reader, outputs)
         return
     if request.generate is not None:
         raise ValueError(
@@ -100,7 +103,7 @@ def execute(request: Request) -> None:
             f"{request.source} is of {source.config.task.kind!r}; give a --query to be predicted"
         )
     query, tasks = _read(request, source, reader)
-    files = model_files(request.save_model, tasks)
+    outputs.check_models(tasks)
     with launched_for(source, request.verbose) as launched:
         started_s = time.monotonic() - began
         predictions = _predict(launched, source.state.weights, tasks, recipe, reader)
@@ -109,11 +112,10 @@ def execute(request: Request) -> None:
             f"until {launched.pool.name} was ready"
         )
         show(RESULTS, source, recipe, predictions, query.names)
-        if request.out is not None:
-            write_table(request.out, as_table(predictions, query.names))
-            RESULTS.print(f"written: {request.out}", markup=False)
-        if files:
-            _save_models(launched, source.state.weights, recipe, predictions, files, reader)
+        outputs.write_table(lambda: as_table(predictions, query.names))
+        if outputs.saves_models:
+            with outputs.models(len(tasks)) as save:
+                _save_models(launched, source.state.weights, recipe, predictions, save, reader)
 
 
 def _check_examples(request: Request) -> None:
@@ -165,23 +167,23 @@ def _save_models(
     weights: Any,
     recipe: Recipe,
     predictions: Sequence[Predictions],
-    files: Sequence[Path],
+    save: SaveModel,
     reader: Reader,
 ) -> None:
     """Write each task's model, and say where plain Keras answers otherwise than was shown."""
-    from workers.models.plain import save_plain
+    from workers.models.plain import as_plain
 
     worker, family = launched.config.worker, launched.family
     tasks = [one.task for one in predictions]
     handed_over = run_tasks(launched, weights, tasks, recipe, "adapt")
-    for one, found, file in zip(predictions, handed_over, files, strict=True):
-        file.parent.mkdir(exist_ok=True)
+    for one, found in zip(predictions, handed_over, strict=True):
         adapted = Adapted(found["theta"], found["statistics"])
         together = worker.model.statistics == "batch"
         asked = one.task.query_inputs
         seen = asked if together else one.task.support_inputs
         units = reader.units(one.task)
-        answers = save_plain(worker, family, adapted, seen, file, units, asked)
+        answers, content = as_plain(worker, family, adapted, seen, units, asked)
+        file = save(one.task.name, content)
         again = _answered(one.task, answers, reader if units is None else None)
         off = float(np.abs(again - one.answers[-1]).max())
         if off > _SAME * max(1.0, float(np.abs(one.answers[-1]).max())):
@@ -197,21 +199,3 @@ def _answered(task: OwnTask, outputs: Array, reader: Reader | None) -> Array:
     if task.classes is not None:
         return probabilities(outputs, len(task.classes))
     return outputs if reader is None else reader.answers(task, outputs)
-
-
-def _check_out(out: Path | None) -> None:
-    if out is None:
-        return
-    if out.suffix != ".parquet":
-        raise ValueError(f"--out {out}: predictions are written as .parquet")
-    if out.exists():
-        raise ValueError(f"--out {out} exists; give another file")
-    if not out.absolute().parent.is_dir():
-        raise ValueError(f"--out: {out.absolute().parent} is no folder; make it first")
-
-
-def write_table(out: Path, table: Any) -> None:
-    """As Parquet."""
-    import pyarrow.parquet as pq
-
-    pq.write_table(table, out)

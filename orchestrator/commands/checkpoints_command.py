@@ -4,7 +4,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestrator import checkpoint
-from orchestrator.checkpoint import Found
+from orchestrator.checkpoint import Found, step_of
 from orchestrator.commands.common import RESULTS
 from orchestrator.metrics_log import has_metrics
 from orchestrator.storage import Storage
@@ -25,16 +25,16 @@ def execute(run: str) -> None:
     if not found and not storage.exists("config.toml"):
         raise ValueError(f"{storage.location} holds no run; give the folder or the URI of one")
     whole = {f.name: f.manifest.validation for f in found if f.manifest and not f.problem}
-    latest, best = max(whole, default=None), checkpoint.best_of(whole)
+    latest, best = max(whole, default=None, key=step_of), checkpoint.best_of(whole)
     table = Table(title=escape(f"checkpoints of {storage.location}"))
     for column in ("name", "step", "size", "validation", "state", "used by"):
         numeric = column in ("step", "size")
         table.add_column(column, justify="right" if numeric else "left", no_wrap=column == "name")
-    rows = {name: [name, _step(name), "", "", _UNFINISHED, ""] for name in unfinished}
+    rows = {name: [name, str(step_of(name)), "", "", _UNFINISHED, ""] for name in unfinished}
     for each in found:
         uses = [use for use, name in (("resume", latest), ("evaluate", best)) if name == each.name]
         rows[each.name] = [*_cells(each), ", ".join(uses)]
-    for name in sorted(rows):
+    for name in sorted(rows, key=step_of):
         table.add_row(*rows[name])
     if rows:
         RESULTS.print(table, markup=False)
@@ -57,11 +57,7 @@ def _cells(found: Found) -> list[str]:
     score = f"{validation['metric']} {validation['score']:.4g}" if validation else ""
     size = _size(found.size_bytes) if found.manifest else ""
     problem = found.problem.removeprefix(found.name).lstrip("/ ")
-    return [found.name, _step(found.name), size, score, problem or "whole"]
-
-
-def _step(name: str) -> str:
-    return str(int(name.rpartition("-")[2]))
+    return [found.name, str(step_of(found.name)), size, score, problem or "whole"]
 
 
 def _size(num_bytes: float) -> str:

@@ -5,21 +5,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
 from rich.progress import Progress
 
 from orchestrator.actor_count import CountRange
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.evaluate import recipes
+from orchestrator.lasting_console import LastingConsole
 from orchestrator.launch import ray_is_running
 from workers import runtime
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
 
 #: Results go to standard output, all else to standard error.
-RESULTS = Console(highlight=False, soft_wrap=True)
-NOTES = Console(stderr=True, highlight=False, soft_wrap=True)
+RESULTS = LastingConsole(highlight=False, soft_wrap=True)
+NOTES = LastingConsole(stderr=True, highlight=False, soft_wrap=True)
 
 # More than one per core is for tests; each takes some 800 MB.
 _MOST_ACTORS_PER_CORE = 4

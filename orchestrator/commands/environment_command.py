@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from orchestrator.adapting import check_model_file
+from orchestrator.adapting import check_model_name
 from orchestrator.artefact import Artefact
 from orchestrator.commands.adapt_command import Request
+from orchestrator.commands.adapt_outputs import Outputs
 from orchestrator.commands.common import NOTES, RESULTS, waiting
 from orchestrator.own_environment import open_environment, parse_arguments
 from orchestrator.policy import check_seed, recipe_of
@@ -17,7 +18,7 @@ from workers.settings.environments import EnvironmentTask
 _FROM_THE_RUN = ("method", "model", "tasks_from")
 
 
-def execute(request: Request, source: Artefact) -> None:
+def execute(request: Request, source: Artefact, outputs: Outputs) -> None:
     """Adapt, show the returns by inner step, and save the policy where that was asked for.
 
     Raises:
@@ -29,7 +30,8 @@ def execute(request: Request, source: Artefact) -> None:
         source, request.inner_steps, request.inner_lr, request.episodes, request.judged_by
     )
     seed = check_seed(request.seed)
-    file = None if request.save_model is None else check_model_file(request.save_model)
+    if request.save_model is not None:
+        check_model_name(request.save_model)
     environment = open_environment(source, request.env, parse_arguments(request.env_args))
     with waiting() as say:
         say("building the model")
@@ -40,8 +42,9 @@ def execute(request: Request, source: Artefact) -> None:
         policy = learner.practise_in(environment, recipe, seed)
     RESULTS.print(_table(policy.returns))
     RESULTS.print(f"protocol: {_protocol(request, source, recipe)}", markup=False)
-    if file is not None:
-        policy.save(file)
+    if outputs.saves_models:
+        with outputs.models(1) as save:
+            file = save("", policy.as_keras())
         RESULTS.print(f"model: {file}", markup=False)
         NOTES.print(f"{file} answers to observations with {_answers(source)}", markup=False)
 

@@ -1,32 +1,103 @@
 """`metatrain evaluate`: score a run's best checkpoint again, perhaps under another protocol."""
 
 import tomllib
+from contextlib import ExitStack
 from pathlib import Path
 
 from orchestrator import checkpoint
 from orchestrator import config as configuration
-from orchestrator.commands.common import NOTES, RESULTS, check_machine, open_family, waiting
+from orchestrator.commands.common import (
+    NOTES,
+    RESULTS,
+    check_machine,
+    open_family,
+    show_note,
+    waiting,
+)
+from orchestrator.config import MetaConfig
 from orchestrator.evaluation_keys import check_overrides
+from orchestrator.result import Result
 from orchestrator.storage import Storage
+from orchestrator.targets import open_file
+from orchestrator.trained_with import check_configuration, check_data, other_machine
 
 
-def execute(run: str, overrides: list[str], workers: str, out: Path | None, verbose: bool) -> None:
+def execute(
+    run: str,
+    overrides: list[str],
+    workers: str,
+    out: Path | None,
+    allow_changes: bool,
+    verbose: bool,
+) -> None:
     """Print the test scores, and write them to `out` if given.
 
     Raises:
-      ValueError: no run is there, `out` exists, or an override is not about the evaluation.
+      ValueError: no run is there, `out` exists, an override is not about the evaluation, or the
+        run was trained with another configuration or other data.
     """
-    if out is not None and out.exists():
-        raise ValueError(f"--out {out} exists; give another file")
+    with ExitStack() as opened:
+        file = None if out is None else opened.enter_context(open_file(out, "--out"))
+        result = _evaluate(run, overrides, workers, allow_changes, verbose)
+        if file is not None:
+            file.write(result.model_dump_json(indent=1).encode())
+            NOTES.print(f"written: {out}", markup=False)
+
+
+def _evaluate(
+    run: str, overrides: list[str], workers: str, allow_changes: bool, verbose: bool
+) -> Result:
     storage = Storage(run)
+    table = _table(storage)
+    trained = configuration.validate(table)
+    config = _changed(table, overrides, workers)
+    check_machine(config)
+    name, _, problems = checkpoint.best(storage)
+    for problem in problems:
+        show_note(f"passed over: {problem}")
+    manifest = checkpoint.load(storage, name)[1]
+    notes = check_configuration(trained, storage, manifest, allow_changes)
+    family = open_family(config)
+    notes += check_data(family.digest, manifest, allow_changes)
+
+    with waiting() as say:
+        from orchestrator.launch import launch
+
+        launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
+        try:
+            from orchestrator.best_checkpoint import evaluate_best
+
+            if launched.fingerprint.get("model") != manifest.fingerprint.get("model"):
+                raise ValueError(
+                    f"{getattr(config.model, 'source', '')} has changed since the run was trained "
+                    "(its file or its frozen weights): these would not be the run's numbers; set "
+                    "it back"
+                )
+            for note in notes + other_machine(launched.fingerprint, manifest):
+                show_note(note)
+            say(f"evaluating on {config.evaluation.tasks} test tasks")
+            result = evaluate_best(config, storage, launched, choose_again=bool(overrides))
+        finally:
+            launched.close()
+    from orchestrator.report import print_result
+
+    print_result(RESULTS, result, config.evaluation.inner_steps)
+    return result
+
+
+def _table(storage: Storage) -> configuration.Table:
     if not storage.exists("config.toml"):
         raise ValueError(
             f"{storage.location} holds no run (no config.toml); give the folder of one"
         )
     try:
-        table = tomllib.loads(storage.read("config.toml").decode())
+        return tomllib.loads(storage.read("config.toml").decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{storage.place('config.toml')} is not TOML: {error}") from None
+
+
+def _changed(table: configuration.Table, overrides: list[str], workers: str) -> MetaConfig:
+    """With what may be set otherwise for an evaluation."""
     statistics = table.get("model", {}).get("statistics")
     check_overrides(overrides)
     for text in overrides:
@@ -39,34 +110,4 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
             )
         configuration.set_key(table, key, value)
     configuration.set_key(table, *configuration.parse_override(f"workers.count={workers}"))
-    config = configuration.validate(table)
-    check_machine(config)
-    name, _, problems = checkpoint.best(storage)
-    for problem in problems:
-        NOTES.print(f"note: passed over: {problem}")
-    trained_with = checkpoint.load(storage, name)[1].fingerprint
-    family = open_family(config)
-
-    with waiting() as say:
-        from orchestrator.launch import launch
-
-        launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
-        try:
-            from orchestrator.best_checkpoint import evaluate_best
-
-            if launched.fingerprint.get("model") != trained_with.get("model"):
-                raise ValueError(
-                    f"{getattr(config.model, 'source', '')} has changed since the run was trained "
-                    "(its file or its frozen weights): these would not be the run's numbers; set "
-                    "it back"
-                )
-            say(f"evaluating on {config.evaluation.tasks} test tasks")
-            result = evaluate_best(config, storage, launched, choose_again=bool(overrides))
-        finally:
-            launched.close()
-    from orchestrator.report import print_result
-
-    print_result(RESULTS, result, config.evaluation.inner_steps)
-    if out is not None:
-        out.write_text(result.model_dump_json(indent=1))
-        NOTES.print(f"written: {out}")
+    return configuration.validate(table)

@@ -8,6 +8,7 @@ from orchestrator.adapting import check_model, worker_settings
 from orchestrator.artefact import Artefact
 from orchestrator.commands.common import RESULTS, show_note, waiting
 from orchestrator.storage import Storage
+from orchestrator.targets import open_file
 from workers.settings.models import KerasModel
 
 
@@ -17,18 +18,14 @@ def execute(run: str, file: Path) -> None:
     Raises:
       ValueError: `file` exists, or there is no run with a validated checkpoint.
     """
-    file = file.expanduser()
-    if file.exists():
-        raise ValueError(f"{file} exists; give another file")
-    if not file.absolute().parent.is_dir():
-        raise ValueError(f"{file.absolute().parent} is no folder; make it first")
-    source = artefact.of_run(Storage(run))
-    if source.config.model.kind == "keras":
-        source = _with_model(source)
-    artefact.write(source, file)
-    size = file.stat().st_size
+    with open_file(file) as new:
+        source = artefact.of_run(Storage(run))
+        if source.config.model.kind == "keras":
+            source = _with_model(source)
+        content = artefact.as_bytes(source)
+        new.write(content)
     RESULTS.print(
-        f"written: {file} ({size / 1e6:.2g} MB): theta of {source.origin}, "
+        f"written: {new.path} ({len(content) / 1e6:.2g} MB): theta of {source.origin}, "
         f"{source.recipe.inner_steps} inner steps of rate {source.recipe.inner_lr:g}"
     )
 

@@ -10,7 +10,6 @@ from rich.progress import Progress
 
 from orchestrator.adapting import (
     check_model,
-    check_model_file,
     check_weights,
     with_model_in,
     worker_settings,
@@ -73,17 +72,3 @@ def run_tasks(
                     found[place] = {name: values[i] for name, values in answer.metrics.items()}
                 bar.advance(shown, block.hi - block.lo)
     return [found[place] for place in range(len(tasks))]
-
-
-def model_files(given: Path | None, tasks: Sequence[OwnTask]) -> list[Path]:
-    """A file, or with several tasks one for each in a new folder."""
-    if given is None:
-        return []
-    if len(tasks) == 1:
-        return [check_model_file(given)]
-    if not given.absolute().parent.is_dir():
-        raise ValueError(f"{given.absolute().parent} is no folder; make it first")
-    for task in tasks:
-        if "/" in task.name or task.name.startswith("."):
-            raise ValueError(f"--save-model: the task {task.name!r} cannot be the name of a file")
-    return [given / f"{task.name}.keras" for task in tasks]

@@ -6,8 +6,9 @@ from pathlib import Path
 from orchestrator.commands.common import RESULTS
 from orchestrator.object_store import reason
 from orchestrator.page.html import is_ours
-from orchestrator.page.run_folder import read_run
+from orchestrator.page.run_folder import PAGE, RunFolder, read_run
 from orchestrator.storage import Storage
+from orchestrator.targets import open_page
 from workers.errors import MetatrainError
 
 _COMPARISON = "comparison.html"
@@ -32,27 +33,32 @@ def execute(runs: Sequence[str], out: Path | None) -> None:
         out = Path(_COMPARISON)
     if out is not None:
         _check_out(out)
-    found = [read_run(storage) for storage in storages]
-    if len(found) == 1:
-        from orchestrator.page.page import NAME, page_of
-
-        content = page_of(found[0])
+        folder, name, where = Storage(str(out.parent)), out.name, str(out)
     else:
-        from orchestrator.page.comparison import comparison_of
-
-        content = comparison_of(found)
+        folder, name = storages[0], PAGE
+        where = folder.place(PAGE)
+    for storage in storages:  # what is wrong is told before anything is touched
+        read_run(storage)
     try:
-        if out is not None:
-            Storage(str(out.parent)).write(out.name, content)
-            RESULTS.print(f"page: {out}", markup=False)
-        else:
-            storages[0].write(NAME, content)
-            RESULTS.print(f"page: {storages[0].place(NAME)}", markup=False)
+        with open_page(folder, name):
+            if out is not None:
+                _check_out(out)
+            folder.write(name, _content([read_run(storage) for storage in storages]))
     except OSError as error:
-        where = out or storages[0].location
         raise MetatrainError(
             f"the page cannot be written to {where}: {reason(error)}; give --out FILE"
         ) from None
+    RESULTS.print(f"page: {where}", markup=False)
+
+
+def _content(runs: Sequence[RunFolder]) -> bytes:
+    if len(runs) == 1:
+        from orchestrator.page.page import page_of
+
+        return page_of(runs[0])
+    from orchestrator.page.comparison import comparison_of
+
+    return comparison_of(runs)
 
 
 def _check_out(out: Path) -> None:

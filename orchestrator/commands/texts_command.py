@@ -10,10 +10,11 @@ from rich.table import Table
 
 from orchestrator.adapting import diverged
 from orchestrator.artefact import Artefact
-from orchestrator.commands.adapt_command import Generate, Request, write_table
+from orchestrator.commands.adapt_command import Generate, Request
+from orchestrator.commands.adapt_outputs import Outputs, SaveModel
 from orchestrator.commands.adapt_report import protocol_line, shown_steps
 from orchestrator.commands.common import RESULTS, show_note
-from orchestrator.commands.handing_over import launched_for, model_files, run_tasks
+from orchestrator.commands.handing_over import launched_for, run_tasks
 from orchestrator.examples.examples import Examples, Reader
 from orchestrator.own_tasks import OwnTask, make_tasks
 from workers.bits import bits_of_texts, mean_bits
@@ -37,7 +38,9 @@ class Said:
     after: Sequence[str]
 
 
-def execute(request: Request, source: Artefact, recipe: Recipe, reader: Reader) -> None:
+def execute(
+    request: Request, source: Artefact, recipe: Recipe, reader: Reader, outputs: Outputs
+) -> None:
     """Adapt to the support set; score the queries, make texts, and write what was asked for.
 
     Raises:
@@ -47,7 +50,7 @@ def execute(request: Request, source: Artefact, recipe: Recipe, reader: Reader) 
     if request.query is None and request.generate is None and request.save_model is None:
         raise ValueError("there is nothing to do; give --query FILE, --generate N or --save-model")
     query, tasks = _read(request, source, reader)
-    files = model_files(request.save_model, tasks)
+    outputs.check_models(tasks)
     with launched_for(source, request.verbose) as launched:
         weights = source.state.weights
         adapted = [
@@ -64,10 +67,10 @@ def execute(request: Request, source: Artefact, recipe: Recipe, reader: Reader) 
         before, after = _generated(request.generate, launched, weights, adapted)
         said = [Said(*each) for each in zip(tasks, bits, before, after, strict=True)]
         _show(source, recipe, said, query)
-        if request.out is not None:
-            write_table(request.out, _as_table(said, query))
-            RESULTS.print(f"written: {request.out}", markup=False)
-        _save(launched, said, adapted, files)
+        outputs.write_table(lambda: _as_table(said, query))
+        if outputs.saves_models:
+            with outputs.models(len(tasks)) as save:
+                _save(launched, said, adapted, save)
 
 
 def _read(
@@ -179,18 +182,14 @@ def _as_table(said: Sequence[Said], query: Examples | None) -> Any:
     return pa.Table.from_pylist(rows)
 
 
-def _save(
-    launched: Any, said: Sequence[Said], adapted: Sequence[Adapted], files: Sequence[Any]
-) -> None:
+def _save(launched: Any, said: Sequence[Said], adapted: Sequence[Adapted], save: SaveModel) -> None:
     """Write each task's model, and say where plain Keras answers otherwise."""
-    from workers.models.plain import save_plain
+    from workers.models.plain import as_plain
 
-    if not files:
-        return
-    for one, own, file in zip(said, adapted, files, strict=True):
-        file.parent.mkdir(exist_ok=True)
-        worker, family = launched.config.worker, launched.family
-        answers = save_plain(worker, family, own, one.task.query_inputs, file)
+    worker, family = launched.config.worker, launched.family
+    for one, own in zip(said, adapted, strict=True):
+        answers, content = as_plain(worker, family, own, one.task.query_inputs)
+        file = save(one.task.name, content)
         if one.bits is not None:
             off = float(np.abs(_bits(answers, one.task) - one.bits[-1]).max())
             if off > _SAME:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.blocks import example_blocks
@@ -21,6 +20,7 @@ from orchestrator.redact import redact
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
 from orchestrator.storage import Storage
+from orchestrator.targets import open_folder
 from workers.errors import CheckpointError, MetatrainError
 from workers.tasks.family import notes_of
 
@@ -53,15 +53,13 @@ def execute(
     for note in notes:
         NOTES.print(f"note: {note}")
     check_machine(config)
-    storage = Storage(location)
-    state, fingerprint, resume_notes = find_state(config, storage, resume, allow_changes)
-    for note in resume_notes:
-        NOTES.print(f"note: {note}")
-    family = open_family(config)
-    for note in notes_of(family):
-        show_note(note)
-    storage.claim()
-    try:
+    with open_folder(location, show_note) as storage:
+        state, fingerprint, resume_notes = find_state(config, storage, resume, allow_changes)
+        for note in resume_notes:
+            NOTES.print(f"note: {note}")
+        family = open_family(config)
+        for note in notes_of(family):
+            show_note(note)
         with waiting() as say:
             from orchestrator.launch import launch
 
@@ -78,39 +76,27 @@ def execute(
 
             stop.install()
             run = TrainingRun(config, storage, launched, state, show_note, command)
-        try:
-            _show_start(config, storage, launched, run.first_step)
-            started = time.monotonic()
-            _train(config, run, stop)
-            return _show_end(config, storage, run, time.monotonic() - started)
-        except BaseException as error:
-            run.leave(_why(error))
-            raise
-        finally:
-            with stop.ignored():
-                run.close()
+        return _to_the_end(config, storage, launched, run, stop)
+
+
+def _to_the_end(
+    config: MetaConfig,
+    storage: Storage,
+    launched: Launch,
+    run: TrainingRun,
+    stop: GracefulStop | PythonInterrupt,
+) -> Result:
+    try:
+        _show_start(config, storage, launched, run.first_step)
+        started = time.monotonic()
+        _train(config, run, stop)
+        return _show_end(config, storage, run, time.monotonic() - started)
+    except BaseException as error:
+        run.leave(_why(error))
+        raise
     finally:
-        storage.release()
-
-
-def location(config: MetaConfig, out: str | None, resume: bool) -> str:
-    """`out`, or the first free runs/NAME, runs/NAME-2, ...; to resume, the last one there is."""
-    return free_location(config.name, out, resume)
-
-
-def free_location(name: str, out: str | None, resume: bool) -> str:
-    """As `location`, by name."""
-    if out is not None:
-        return out
-    candidates = [Path("runs", f"{name}{suffix}") for suffix in ["", *_numbers()]]
-    taken = [path for path in candidates if path.exists()]
-    if resume and taken:
-        return str(taken[-1])
-    return str(next(path for path in candidates if path not in taken))
-
-
-def _numbers() -> list[str]:
-    return [f"-{number}" for number in range(2, 10_000)]
+        with stop.ignored():
+            run.close()
 
 
 def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop | PythonInterrupt) -> None:

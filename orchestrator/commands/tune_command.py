@@ -14,9 +14,9 @@ from orchestrator.commands.common import (
     show_note,
     waiting,
 )
-from orchestrator.commands.train_command import free_location
 from orchestrator.config import MetaConfig, Table, load, to_toml
 from orchestrator.evaluate import headline_metric, metric_names
+from orchestrator.locations import sweep_location
 from orchestrator.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.handover import beside
@@ -24,6 +24,7 @@ from orchestrator.sweep.mlflow_server import check_mlflow
 from orchestrator.sweep.resources import bundles, count_of, num_actors
 from orchestrator.sweep.settings import SweepSettings, read_sweep, title_of
 from orchestrator.sweep.space import check_space, configure, points
+from orchestrator.targets import open_folder, writing
 from workers.errors import MetatrainError
 from workers.scores import sign_of
 from workers.tasks.family import TaskFamily, notes_of
@@ -38,7 +39,7 @@ BEST = "best.toml"
 
 def location(source: str, out: str | None, resume: bool) -> str:
     """`out`, or the first free runs/NAME-sweep, ...; to resume, the last one there is."""
-    return free_location(title_of(source), out, resume)
+    return sweep_location(title_of(source), out, resume)
 
 
 def is_begun(given: str) -> bool:
@@ -64,21 +65,18 @@ def execute(source: str, overrides: list[str], given: str, resume: bool, verbose
     for note in notes_of(family):
         show_note(note)
     check_machine(config)
-    storage = Storage(given)
-    record.check(storage, sweep, table, resume)
-    with ExitStack() as ray_of_ours:
+    with open_folder(given, show_note) as storage, ExitStack() as ray_of_ours:
+        record.check(storage, sweep, table, resume)
         with waiting() as say:
             say("starting Ray")
             from orchestrator.sweep import ray_tuner
 
             if ray_tuner.start(config, verbose):
                 ray_of_ours.callback(ray_tuner.stop)
-        storage.claim()
-        try:
+        with writing(storage.place(record.NAME)):
             record.write(storage, sweep, table)
-            _search(sweep, table, config, given, (metric, mode), metric_names(family), ray_of_ours)
-        finally:
-            storage.release()
+        metrics = metric_names(family)
+        _search(sweep, table, config, given, storage, (metric, mode), metrics, ray_of_ours)
 
 
 def _objective(sweep: SweepSettings, family: TaskFamily) -> tuple[str, str]:
@@ -102,6 +100,7 @@ def _search(
     table: Table,
     config: MetaConfig,
     given: str,
+    storage: Storage,
     objective: tuple[str, str],
     metrics: Sequence[str],
     ray_of_ours: ExitStack,
@@ -109,7 +108,6 @@ def _search(
     from orchestrator.sweep import ray_tuner
     from orchestrator.sweep.board import SweepBoard
 
-    storage = Storage(given)
     metric, mode = objective
     num_trials = sweep.samples if sweep.search.searcher == "optuna" else len(points(sweep))
     _show_start(sweep, config, storage, num_trials, metric, mode)
@@ -122,12 +120,14 @@ def _search(
     if not best:
         raise MetatrainError(_why_none(board.rows))
     chosen = configure(table, best[0].point)
-    storage.write(BEST, to_toml(chosen).encode())
+    with writing(storage.place(BEST)):
+        storage.write(BEST, to_toml(chosen).encode())
     runs = {row.trial: Storage(beside(given, f"/{row.run}")) for row in board.rows if row.run}
     tested = {
         row.trial: _test(sweep, table, row, runs[row.trial], board) for row in best[: sweep.top]
     }
-    page = _write_page(sweep, config, storage, runs, board, tested)
+    with writing(storage.place("report.html")):
+        page = _write_page(sweep, config, storage, runs, board, tested)
     _show_end(sweep, board, best, tested, storage)
     RESULTS.print(f"page: {storage.place(page)}")
 

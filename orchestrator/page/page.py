@@ -15,17 +15,21 @@ from orchestrator.page.numbers import (
     with_interval,
 )
 from orchestrator.page.panel import thousands
-from orchestrator.page.run_folder import RunFolder, read_run
+from orchestrator.page.run_folder import PAGE, RunFolder, read_run
 from orchestrator.result import Result
 from orchestrator.storage import Storage
+from orchestrator.targets import open_page
 from workers.scores import called
 
-NAME = "report.html"
+NAME = PAGE
+# Another process makes the page of what it has read before: this one reads and writes after it.
+_WAIT_S = 30.0
 
 
 def write_page(storage: Storage) -> str:
     """Write report.html from what lies in the run's folder; its name. Raises as `read_run` does."""
-    storage.write(NAME, page_of(read_run(storage)))
+    with open_page(storage, NAME, _WAIT_S):
+        storage.write(NAME, page_of(read_run(storage)))
     return NAME
 
 

@@ -11,6 +11,8 @@ from orchestrator.result import Result, read_result
 from orchestrator.storage import Storage
 from orchestrator.task_scores import TaskScores, read_task_scores
 
+#: What the page of a run is called in its folder.
+PAGE = "report.html"
 _PICTURES = "pictures"
 #: A film of episodes, or a line that says why there is none.
 ANIMATION, NO_ANIMATION = f"{_PICTURES}/episode.webp", f"{_PICTURES}/episode.txt"

@@ -15,6 +15,7 @@ from orchestrator.storage import Storage
 from orchestrator.sweep import rows as sweep_rows
 from orchestrator.sweep.rows import Row, Status
 from orchestrator.sweep.space import Point
+from orchestrator.targets import writing
 
 _SHOWN = 20
 # What a validation adds to sweep.parquet may wait so long.
@@ -117,9 +118,10 @@ class SweepBoard:
         return (self._ended or time.monotonic()) - self._began
 
     def write(self) -> None:
-        """Write sweep.parquet."""
+        """Write sweep.parquet. Raises MetatrainError: it cannot be written."""
         self._written = time.monotonic()
-        sweep_rows.write(self._storage, self.rows, self._keys, self.metric)
+        with writing(self._storage.place(sweep_rows.NAME)):
+            sweep_rows.write(self._storage, self.rows, self._keys, self.metric)
 
     def name(self, trial: str) -> str:
         """What it is called: its number, from 1."""

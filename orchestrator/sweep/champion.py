@@ -11,6 +11,7 @@ from orchestrator.result import Result, read_result
 from orchestrator.resume import find_state
 from orchestrator.storage import Storage
 from orchestrator.sweep.resources import num_actors
+from orchestrator.sweep.trial import claim_soon
 
 
 def evaluate_trial(
@@ -25,6 +26,20 @@ def evaluate_trial(
     Args:
       chosen: how its hyperparameters were, for the protocol.
     """
+    claim_soon(storage)
+    try:
+        return _evaluate(config, storage, chosen, say, notify)
+    finally:
+        storage.release()
+
+
+def _evaluate(
+    config: MetaConfig,
+    storage: Storage,
+    chosen: str,
+    say: Callable[[str], None],
+    notify: Callable[[str], None],
+) -> Result:
     if (earlier := _earlier(storage, chosen)) is not None:
         notify(f"{storage.name} was evaluated on the test tasks before: its scores are shown again")
         return earlier

@@ -1,13 +1,15 @@
 """One hyperparameter: what its values are drawn from, and when it is there at all."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from workers.settings.section import Section
 
+# What a float holds exactly.
+_Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
 _KINDS = ("choice", "grid", "uniform", "loguniform", "quniform", "randint")
 
 
@@ -21,7 +23,7 @@ class Dimension(Section):
     quniform: tuple[float, float, float] | None = Field(
         None, description="[low, high, step]: multiples of step, whole if low and step are"
     )
-    randint: tuple[int, int] | None = Field(None, description="[low, high), whole numbers")
+    randint: tuple[_Whole, _Whole] | None = Field(None, description="[low, high), whole numbers")
     when: dict[str, Any] = Field(
         {}, description="key = value or list of values of another key, where this one is drawn"
     )

@@ -26,23 +26,29 @@ class SearchSettings(Section):
         "none", description="who stops trials early, or (pbt) perturbs them as they run"
     )
     parallel: int | None = setting(
-        None, "trials at a time, >= 1; unset: as many as there is room for", bits=False, ge=1
+        None,
+        "trials at a time, 1 to 4096; unset: as many as there is room for",
+        bits=False,
+        ge=1,
+        le=4096,
     )
     time_s: float | None = setting(None, "seconds in all, > 0; unset: no limit", bits=False, gt=0)
     grace_steps: int | None = setting(
         None,
-        "outer steps before a trial may be stopped, >= 1; unset: evaluation.every",
+        "outer steps before a trial may be stopped, 1 to 10^9; unset: evaluation.every",
         bits=False,
         ge=1,
+        le=10**9,
     )
     reduction_factor: int = setting(
-        4, "asha keeps the best of so many at each rung, >= 2", bits=False, ge=2
+        4, "asha keeps the best of so many at each rung, 2 to 1000", bits=False, ge=2, le=1000
     )
     perturb_steps: int | None = setting(
         None,
-        "pbt: outer steps between perturbations, >= 1; unset: evaluation.every",
+        "pbt: outer steps between perturbations, 1 to 10^9; unset: evaluation.every",
         bits=False,
         ge=1,
+        le=10**9,
     )
 
 
@@ -56,8 +62,12 @@ class SweepSettings(Section):
     mode: Literal["min", "max"] | None = Field(
         None, description="whether less or more of metric is better; unset: which of them is so"
     )
-    samples: int = setting(16, "trials, >= 1; with a grid: of each of its points", bits=False, ge=1)
-    top: int = setting(1, "best trials to evaluate on the test tasks, >= 1", bits=False, ge=1)
+    samples: int = setting(
+        16, "trials, 1 to 10^6; with a grid: of each of its points", bits=False, ge=1, le=10**6
+    )
+    top: int = setting(
+        1, "best trials to evaluate on the test tasks, 1 to 10^6", bits=False, ge=1, le=10**6
+    )
     seed: int = setting(
         0, "of what is drawn from the space, 0 to 2^32 - 1", bits=False, ge=0, lt=2**32
     )

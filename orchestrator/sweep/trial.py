@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator import checkpoint
 from orchestrator.blocks import example_blocks
+from orchestrator.claim import InUseError
 from orchestrator.commands.common import open_family
 from orchestrator.config import Table
 from orchestrator.launch import launch
@@ -37,13 +38,13 @@ class Trial:
         config = configure(table, point)
         self._num_steps = config.outer.steps
         storage, state = where_to_go_on(config, location, handed)
-        fingerprint: Table = {}
-        if state is None:
-            state, fingerprint, _ = find_state(config, storage, True, False)
-        family = WithoutTestTasks(open_family(config))
-        _claim(storage)
+        claim_soon(storage)
         self._storage = storage
         try:
+            fingerprint: Table = {}
+            if state is None:
+                state, fingerprint, _ = find_state(config, storage, True, False)
+            family = WithoutTestTasks(open_family(config))
             launched = launch(
                 config, family, fingerprint, examples=example_blocks(config, family), say=print
             )
@@ -72,8 +73,9 @@ class Trial:
                 self._run.flush()
                 self._seconds += time.monotonic() - began
                 return self._report(progress.report.step, progress.validation)
-        _, manifest = checkpoint.load(self._storage, checkpoint.names(self._storage)[-1])
-        return self._report(manifest.step, manifest.validation)
+        found = checkpoint.load_latest(self._storage)
+        assert found is not None
+        return self._report(found[1].step, found[1].validation)
 
     def hand_over(self, folder: str) -> None:
         """Leave the last validated step in `folder`, for this or another trial to go on from."""
@@ -99,11 +101,12 @@ class Trial:
         }
 
 
-def _claim(storage: Storage) -> None:
+def claim_soon(storage: Storage) -> None:
+    """Claim a trial's folder once its last owner has ended. Raises as `Storage.claim` does."""
     until = time.monotonic() + _CLAIM_WITHIN_S
     while time.monotonic() < until:
-        with contextlib.suppress(ValueError):
-            storage.claim()
+        with contextlib.suppress(InUseError):
+            storage.claim(print)
             return
         time.sleep(0.5)
-    storage.claim()
+    storage.claim(print)

@@ -64,7 +64,7 @@ def test_a_file_of_version_1_adapts_as_it_did_when_it_was_written():
 
 def test_what_is_written_today_is_the_file_of_version_1(tmp_path):
     """Else its version must go up, and a golden file of the new one be added."""
-    artefact.write(linear(), tmp_path / "now")
+    (tmp_path / "now").write_bytes(artefact.as_bytes(linear()))
     with zipfile.ZipFile(GOLDEN) as golden, zipfile.ZipFile(tmp_path / "now") as now:
         assert now.namelist() == golden.namelist()
         then, today = (json.loads(file.read("manifest.json")) for file in (golden, now))
@@ -101,7 +101,7 @@ def test_an_exported_run_predicts_the_same_bits(tmp_path, image_zip, image_cache
 def test_images_are_adapted_to_without_the_data_of_the_run(tmp_path, image_zip, image_cache):
     source = artefact.load(str(run_of(images(image_zip, image_cache))))
     elsewhere = images(tmp_path / "gone.zip", tmp_path / "cache")
-    artefact.write(replace(source, config=elsewhere), tmp_path / "moved")
+    (tmp_path / "moved").write_bytes(artefact.as_bytes(replace(source, config=elsewhere)))
     x = np.stack([picture(i, 0, size=16) for i in range(2)])
     assert Learner.load(tmp_path / "moved").adapt(x, ["a", "b"]).predict(x).shape == (2,)
     assert not (tmp_path / "cache").exists()
@@ -131,8 +131,6 @@ def test_the_same_run_gives_the_same_file_and_writes_over_none(tmp_path):
     assert first.read_bytes() == second.read_bytes()
     with pytest.raises(ValueError, match="exists; give another file"):
         exported(sinusoid(), tmp_path, "a")
-    with pytest.raises(ValueError, match="exists; give another file"):
-        artefact.write(linear(), second)
     assert first.read_bytes() == second.read_bytes()
     with pytest.raises(ValueError, match="is no folder"):
         exported(sinusoid(), tmp_path / "nowhere")
@@ -251,10 +249,12 @@ def test_a_manifest_that_export_does_not_write_is_told(tmp_path, change, match):
 def test_weights_that_are_not_finite_or_of_another_model_are_refused(tmp_path):
     source = linear()
     theta = [np.full((1, 1), np.nan, np.float32), source.state.theta[1]]
-    artefact.write(replace(source, state=replace(source.state, theta=theta)), tmp_path / "nan")
+    (tmp_path / "nan").write_bytes(
+        artefact.as_bytes(replace(source, state=replace(source.state, theta=theta)))
+    )
     with pytest.raises(CheckpointError, match="not those that were exported"):
         artefact.load(str(tmp_path / "nan"))
     wide = replace(source, examples=GivenTask(loss="mse", input_shape=(2,), num_outputs=1))
-    artefact.write(wide, tmp_path / "wide")
+    (tmp_path / "wide").write_bytes(artefact.as_bytes(wide))
     with pytest.raises(ValueError, match="its weights are of another model"):
         Learner.load(tmp_path / "wide")

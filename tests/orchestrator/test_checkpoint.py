@@ -8,6 +8,7 @@ import pytest
 from small_checkpoints import FILES, flip, make_manifest, make_state, path, same, save
 
 from orchestrator import checkpoint
+from orchestrator.manifest import FORMAT_VERSION
 from orchestrator.retention import Retention
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
@@ -63,7 +64,7 @@ def test_the_files_are_plain_arrow_that_anybody_can_read(tmp_path):
     assert kernel.to_numpy_ndarray()[0].tobytes() == state.theta[0].tobytes()
     assert table.schema.field(0).type.shape == [3, 4]
     manifest = json.loads((tmp_path / path(name, "manifest.json")).read_text())
-    assert (manifest["step"], manifest["format_version"]) == (4, checkpoint.FORMAT_VERSION)
+    assert (manifest["step"], manifest["format_version"]) == (4, FORMAT_VERSION)
     assert {file: entry["bytes"] for file, entry in manifest["files"].items()} == {
         file: (tmp_path / path(name, file)).stat().st_size for file in FILES[:3]
     }
@@ -207,14 +208,13 @@ def test_a_checkpoint_in_the_place_of_another_is_noticed(tmp_path):
 def test_a_format_from_the_future_is_refused(storage):
     name = save(storage, 8)
     table = json.loads(storage.read(path(name, "manifest.json")))
-    table["format_version"] = checkpoint.FORMAT_VERSION + 1
+    table["format_version"] = FORMAT_VERSION + 1
     table["a_key_of_the_future"] = 1
     storage.write(path(name, "manifest.json"), json.dumps(table).encode())
     with pytest.raises(CheckpointError) as refused:
         checkpoint.load(storage, name)
     assert str(refused.value) == (
-        f"{name} has format version {checkpoint.FORMAT_VERSION + 1}, "
-        f"this is {checkpoint.FORMAT_VERSION}"
+        f"{name} has format version {FORMAT_VERSION + 1}, this is {FORMAT_VERSION}"
     )
 
 

@@ -1,12 +1,14 @@
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
+from annotated_types import Le, Lt
 from pydantic import BaseModel
 from small_configs import IMAGES, NEEDED, SINUSOID, changed, navigation, sinusoid
 
 from orchestrator import config as configuration
 from orchestrator.config import MetaConfig
+from orchestrator.sweep.settings import SweepSettings
 
 TEXT = ["task.kind=text", "task.path=a.csv"]
 TABLE = ["task.kind=table", *NEEDED["table"]]
@@ -15,7 +17,7 @@ REFUSALS = [
     (["outer.stpes=5"], ["unknown key outer.stpes", "did you mean 'steps'", "meta_batch_size"]),
     (["outr.steps=5"], ["unknown key outr", "did you mean 'outer'", "algorithm, checkpoint"]),
     (["task.path=x.zip"], ["unknown key task.path", "allowed are amplitude, inputs, kind"]),
-    (["outer.steps=0"], ["outer.steps = 0", ">= 1"]),
+    (["outer.steps=0"], ["outer.steps = 0", "1 to "]),
     (["outer.lr=-1"], ["outer.lr = -1", "greater than 0"]),
     (["outer.momentum=1.0"], ["outer.momentum = 1.0", "less than 1"]),
     (["outer.lr=nan"], ["outer.lr = nan", "finite"]),
@@ -30,7 +32,7 @@ REFUSALS = [
         ["outer.optimizer = 'adma'", "'sgd', 'momentum', 'adam', 'adamw' or"],
     ),
     (["model.hidden=40"], ["model.hidden = 40", "should be a list, in brackets"]),
-    (["model.hidden=[40, 0]"], ["model.hidden", "= 0", ">= 1"]),
+    (["model.hidden=[40, 0]"], ["model.hidden", "= 0", "1 to "]),
     (["evaluation.inner_lr=[0.1, -2]"], ["evaluation.inner_lr", "= -2", "greater than 0"]),
     (["evaluation.inner_lr=[nan]"], ["evaluation.inner_lr", "= nan", "finite"]),
     (["evaluation.inner_steps=[]"], ["evaluation.inner_steps = []", "at least 1"]),
@@ -455,3 +457,38 @@ def test_the_worker_part_holds_what_an_actor_needs_and_no_more():
 def test_the_configuration_is_immutable():
     with pytest.raises(ValueError, match="frozen"):
         sinusoid().outer.lr = 3.0
+
+
+def whole_numbers_without_an_upper_bound(schema, where, bounds, seen):
+    """Places of a schema that take a whole number of any size."""
+    if get_origin(schema) is Annotated:
+        first, *more = get_args(schema)
+        for each in more:
+            bounds = [*bounds, each, *getattr(each, "metadata", [])]
+        yield from whole_numbers_without_an_upper_bound(first, where, bounds, seen)
+    elif schema is int:
+        if not any(isinstance(bound, Le | Lt) for bound in bounds):
+            yield where
+    elif isinstance(schema, type) and issubclass(schema, BaseModel):
+        for name, field in () if schema in seen else schema.model_fields.items():
+            seen.add(schema)
+            place = f"{schema.__name__}.{name}"
+            yield from whole_numbers_without_an_upper_bound(
+                field.annotation, place, field.metadata, seen
+            )
+    else:
+        bounds = bounds if get_origin(schema) in (Union, UnionType) else []
+        for each in get_args(schema):
+            yield from whole_numbers_without_an_upper_bound(each, where, bounds, seen)
+
+
+@pytest.mark.parametrize("schema", [MetaConfig, SweepSettings], ids=lambda s: s.__name__)
+def test_every_whole_number_has_an_upper_bound(schema):
+    found = set(whole_numbers_without_an_upper_bound(schema, "", [], set()))
+    assert found - {"WorkersSettings.count"} == set()  # `parse_count` has one
+
+
+@pytest.mark.parametrize("key", ["evaluation.tasks", "outer.steps", "task.shots", "workers.count"])
+def test_a_number_that_no_machine_has_room_for_is_refused_by_its_key(key):
+    message = refusal("sinusoid", f"{key}=100000000000000000000")
+    assert f"{key} = 100000000000000000000" in message

@@ -157,10 +157,10 @@ def test_a_folder_is_claimed_by_one_process_at_a_time(tmp_path):
     storage = Storage(str(folder))
     storage.claim()
     assert folder.is_dir()
-    with pytest.raises(ValueError, match=r"another process is training in .*; wait for it"):
+    with pytest.raises(ValueError, match=rf"is in use by process {os.getpid()} on .*; wait for it"):
         Storage(str(folder)).claim()
     other = [sys.executable, "-c", CLAIM]
     refused = subprocess.run([*other, str(folder)], capture_output=True, text=True)
-    assert "another process is training in" in refused.stderr
+    assert f"is in use by process {os.getpid()} on" in refused.stderr
     assert subprocess.run([*other, str(tmp_path / "b")]).returncode == 0
     Storage(str(tmp_path / "b")).claim()  # the process that had claimed it is gone

@@ -25,6 +25,7 @@ EVALUATE = {
     "overrides": None,
     "workers": "0",
     "out": None,
+    "allow_changes": False,
     "verbose": False,
 }
 

@@ -79,6 +79,25 @@ def test_a_resumed_run_hides_the_points_that_it_does_again(tmp_path):
     assert starts == [5]
 
 
+def test_each_time_that_a_run_is_opened_has_a_file_of_its_own_read_after_those_before(
+    tmp_path, monkeypatch
+):
+    """Within one second, and where the clock is set back."""
+    for first_step, now in ((0, 2e9), (4, 2e9), (6, 1.5e9), (8, 2e9 + 100)):
+        monkeypatch.setattr("orchestrator.tensorboard.time.time", lambda now=now: now)
+        TensorBoardLog(Storage(str(tmp_path)), first_step, 10).close()
+    files = sorted((tmp_path / "tensorboard").iterdir())
+    assert [int(file.name.split(".")[3]) for file in files] == [
+        2_000_000_000,
+        2_000_000_001,
+        2_000_000_002,
+        2_000_000_100,
+    ]
+    content = b"".join(file.read_bytes() for file in files)
+    starts = [event.step for event in events(content) if event.HasField("session_log")]
+    assert starts == [5, 7, 9]
+
+
 def test_a_finished_run_has_the_pictures_of_its_page(tmp_path):
     config, storage = sinusoid("outer.steps=4"), Storage(str(tmp_path))
     run = TrainingRun(config, storage, in_process(config), None)

@@ -1,5 +1,8 @@
 """Adapted weights as a model that plain Keras loads and predicts with."""
 
+import errno
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from workers.errors import MetatrainError
 from workers.meta import Layout, make_test_model
 from workers.models import normalization as ours
 from workers.models.functional import FunctionalModel
@@ -20,19 +24,19 @@ from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 from workers.units import Units
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _OURS = (ours.Normalization, GaussianHead, TokenEmbedding)
 
 
-def save_plain(
+def as_plain(
     settings: WorkerSettings,
     family: TaskFamily,
     adapted: Adapted,
     seen: Array,
-    file: Path,
     units: Units | None = None,
     asked: Array | None = None,
-) -> Array:
-    """Write a .keras file; what the model in it, loaded again, answers to `asked`.
+) -> tuple[Array, bytes]:
+    """A .keras file's content, and what the model in it, loaded again, answers to `asked`.
 
     Keras normalizes batches by running statistics once a model is trained: where adaptation did
     by those of the batch itself, the file keeps the statistics of `seen`.
@@ -41,7 +45,9 @@ def save_plain(
       seen: float32 [n, *input_shape], as the model was trained on. units: those of the file.
       asked: like `seen`, which stands for it.
     Returns:
-      its answers, in the units of the file.
+      its answers, in the units of the file; the content.
+    Raises:
+      ValueError, MetatrainError: see `save_and_load`.
     """
     fresh = make_test_model(settings, family)
     model, asked = plain(_filled(fresh, adapted)), seen if asked is None else asked
@@ -49,28 +55,50 @@ def save_plain(
         _keep_statistics(model, tf.constant(seen))
     if units is not None:
         model, asked = _in_units(units, model), units.inputs.undo(asked)
-    loaded = save_and_load(model, file)
+    loaded, content = save_and_load(model)
     outputs: Array = np.asarray(loaded(tf.constant(asked), training=False))
-    return outputs
+    return outputs, content
 
 
-def save_and_load(model: keras.Model, file: Path) -> Any:
-    """Write a .keras file; the model that Keras loads from it.
+def save_and_load(model: keras.Model) -> tuple[Any, bytes]:
+    """Have Keras save a model, aside; the model that it loads from that, and what it saved.
 
     Raises:
-      ValueError: Keras cannot save it, or load what it saved; `file` is not there then.
+      ValueError: Keras cannot save it, or load what it saved. MetatrainError: the disk is full.
     """
-    try:
-        model.save(file)
-        return keras.saving.load_model(file, compile=False)
-    except Exception as error:  # whatever a user's layers raise
-        file.unlink(missing_ok=True)
-        raise ValueError(
-            f"Keras cannot save the model {model.name!r} and load it again "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); give its classes a "
-            "get_config, and register them with keras.saving.register_keras_serializable in a "
-            "module of model.imports"
-        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "model.keras")
+        try:
+            model.save(file)
+            return keras.saving.load_model(file, compile=False), file.read_bytes()
+        except Exception as error:  # whatever a user's layers raise
+            if why := _of_the_disk(error):
+                raise MetatrainError(
+                    f"the model cannot be saved in {folder}: {why}; free some space there, or set "
+                    "TMPDIR to another folder"
+                ) from None
+            raise _not_saved(model, error) from error
+
+
+def _of_the_disk(error: BaseException | None) -> str:
+    """What a disk has said, if that is behind an error; HDF5 passes it on in words alone."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            return os.strerror(error.errno)
+        for number in _DISK:
+            if os.strerror(number) in str(error):
+                return os.strerror(number)
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _not_saved(model: keras.Model, error: Exception) -> ValueError:
+    return ValueError(
+        f"Keras cannot save the model {model.name!r} and load it again "
+        f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); give its classes a "
+        "get_config, and register them with keras.saving.register_keras_serializable in a module "
+        "of model.imports"
+    )
 
 
 def plain(model: keras.Model) -> keras.Model:

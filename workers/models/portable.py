@@ -1,8 +1,6 @@
 """A user's model as the .keras file that Keras makes of it."""
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from workers.meta import make_train_model
 from workers.models.plain import save_and_load
@@ -28,10 +26,7 @@ def as_keras_file(settings: WorkerSettings, family: TaskFamily) -> Portable:
     """
     functional = make_train_model(settings, family)
     model = functional.keras_model
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "model.keras")
-        save_and_load(model, file)
-        content = file.read_bytes()
+    _, content = save_and_load(model)
     modules = {type(layer).__module__ for layer in model._flatten_layers()}
     theirs = sorted(name for name in modules if name.partition(".")[0] != "keras")
     return Portable(content, source_digest(settings.model, functional), theirs)

@@ -91,7 +91,7 @@ class ReptileAlgorithm(_OptimizedInnerLoop):
     inner_lr: float = setting(0.02, "step size of the inner optimizer, > 0", gt=0)
     inner_steps: int = setting(5, "inner steps in training, 1 to 100", ge=1, le=100)
     inner_batch: int | None = setting(
-        None, "examples per inner step, >= 1; unset: the whole support set", ge=1
+        None, "examples per inner step, 1 to 10^6; unset: the whole support set", ge=1, le=10**6
     )
 
 

@@ -11,8 +11,8 @@ from workers.settings.section import Section, setting
 class EnvironmentTask(Section):
     """What every family of environments says: how much is seen, and how it is judged."""
 
-    shots: int = setting(20, "episodes that each inner step learns from, >= 1", ge=1)
-    queries: int = setting(20, "episodes after adaptation, >= 1", ge=1)
+    shots: int = setting(20, "episodes that each inner step learns from, 1 to 10^5", ge=1, le=10**5)
+    queries: int = setting(20, "episodes after adaptation, 1 to 10^5", ge=1, le=10**5)
     horizon: int = setting(100, "steps after which an episode ends, 1 to 5000", ge=1, le=5000)
     discount: float = setting(0.99, "what a reward a step later counts, 0 to 1", ge=0, le=1)
     gae_lambda: float = setting(
@@ -29,9 +29,10 @@ class EnvironmentTask(Section):
     )
     normalize: int = setting(
         0,
-        "episodes of random actions in each task, by which its observations are normalized; 0: "
-        "they are seen as they are",
+        "episodes of random actions in each task, to 10^6, by which its observations are "
+        "normalized; 0: they are seen as they are",
         ge=0,
+        le=10**6,
     )
     curvature: Literal["dice", "per_step"] = setting(
         "dice",
@@ -63,9 +64,12 @@ class Varied(Section):
     loguniform: tuple[float, float] | None = setting(
         None, "evenly by its logarithm in [low, high), 0 < low < high"
     )
-    choice: Annotated[tuple[int | float, ...], Field(min_length=2)] | None = setting(
-        None, "one of these, equally often, >= 2"
-    )
+    choice: (
+        Annotated[
+            tuple[Annotated[int, Field(ge=-(2**53), le=2**53)] | float, ...], Field(min_length=2)
+        ]
+        | None
+    ) = setting(None, "one of these, equally often, >= 2")
 
     @model_validator(mode="after")
     def _one(self) -> Self:

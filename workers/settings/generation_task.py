@@ -40,9 +40,10 @@ class GenerationTask(GroupsTask):
     )
     min_texts: int | None = setting(
         None,
-        "different texts that a task must have, >= 2; unset: shots + queries, but an evaluation "
-        "with more shots needs more",
+        "different texts that a task must have, 2 to 10^9; unset: shots + queries, but an "
+        "evaluation with more shots needs more",
         ge=2,
+        le=10**9,
     )
-    shots: int = setting(10, "support texts per task, >= 1", ge=1)
-    queries: int = setting(10, "query texts per task, >= 1", ge=1)
+    shots: int = setting(10, "support texts per task, 1 to 10^5", ge=1, le=10**5)
+    queries: int = setting(10, "query texts per task, 1 to 10^5", ge=1, le=10**5)

@@ -10,9 +10,15 @@ from workers.settings.text_tasks import absolute
 class GroupsTask(SplitTask):
     """How tasks are split: whole groups, never rows."""
 
-    train_tasks: int | None = setting(None, "tasks to train on; unset: a share", ge=1)
-    validation_tasks: int | None = setting(None, "tasks to validate on; unset: a share", ge=1)
-    test_tasks: int | None = setting(None, "tasks to test on; unset: the rest", ge=1)
+    train_tasks: int | None = setting(
+        None, "tasks to train on, 1 to 10^9; unset: a share", ge=1, le=10**9
+    )
+    validation_tasks: int | None = setting(
+        None, "tasks to validate on, 1 to 10^9; unset: a share", ge=1, le=10**9
+    )
+    test_tasks: int | None = setting(
+        None, "tasks to test on, 1 to 10^9; unset: the rest", ge=1, le=10**9
+    )
     split_seed: int = setting(0, "seed of the split by tasks, 0 to 2^32 - 1", ge=0, lt=2**32)
     split_file: str | None = setting(
         None,

@@ -25,7 +25,9 @@ class _Normalized(_Model):
     normalization: Literal["batch", "layer", "group", "none"] = setting(
         "none", "normalization of the inputs, or of what each hidden layer computes"
     )
-    groups: int = setting(8, "groups of channels of group normalization, >= 1", ge=1)
+    groups: int = setting(
+        8, "groups of channels of group normalization, 1 to 65536", ge=1, le=65536
+    )
 
     @model_validator(mode="after")
     def _statistics_of_batches(self) -> Self:
@@ -55,8 +57,8 @@ class MlpModel(_Normalized):
     """Dense layers."""
 
     kind: Literal["mlp"] = "mlp"
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = setting(
-        (40, 40), "units of each hidden layer, >= 1"
+    hidden: tuple[Annotated[int, Field(ge=1, le=65536)], ...] = setting(
+        (40, 40), "units of each hidden layer, 1 to 65536"
     )
     activation: Literal["relu", "tanh", "elu", "gelu", "silu"] = setting(
         "relu", "activation of the hidden layers"
@@ -75,8 +77,8 @@ class GaussianMlpModel(MlpModel):
     """
 
     kind: Literal["gaussian_mlp"] = "gaussian_mlp"  # type: ignore[assignment]
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = setting(
-        (100, 100), "units of each hidden layer, >= 1"
+    hidden: tuple[Annotated[int, Field(ge=1, le=65536)], ...] = setting(
+        (100, 100), "units of each hidden layer, 1 to 65536"
     )
     activation: Literal["relu", "tanh", "elu", "gelu", "silu"] = setting(
         "tanh", "activation of the hidden layers"
@@ -88,7 +90,7 @@ class Conv4Model(_Normalized):
     """Four 3x3 convolutions, the few-shot field's standard network (Vinyals et al. 2016)."""
 
     kind: Literal["conv4"] = "conv4"
-    filters: int = setting(64, "filters of each convolution, >= 1", ge=1)
+    filters: int = setting(64, "filters of each convolution, 1 to 65536", ge=1, le=65536)
     downsample: Literal["stride", "max_pool"] = setting(
         "stride", "how each layer halves its input: stride 2, or a 2x2 maximum"
     )
@@ -157,12 +159,14 @@ class TextModel(_Model):
     head: ClassVar[tuple[str, ...]] = (LEXICAL_HEAD, "head")
 
     kind: Literal["text"] = "text"
-    units: int = setting(64, "numbers of an embedding, >= 1", ge=1)
-    heads: int = setting(1, "attention heads, each a weighted mean of the tokens, >= 1", ge=1)
+    units: int = setting(64, "numbers of an embedding, 1 to 65536", ge=1, le=65536)
+    heads: int = setting(
+        1, "attention heads, each a weighted mean of the tokens, 1 to 65536", ge=1, le=65536
+    )
     mixer: Literal["none", "convolution"] = setting(
         "none", "what tokens see of their neighbours, before attention"
     )
-    width: int = setting(5, "tokens that a convolution sees, >= 1", ge=1)
+    width: int = setting(5, "tokens that a convolution sees, 1 to 65536", ge=1, le=65536)
     lexical: float = setting(
         4.0, "length of the vector in which each token is a dimension of its own, > 0", gt=0
     )
@@ -175,16 +179,18 @@ class TransformerModel(_Model):
     normalization: ClassVar[str] = "none"
 
     kind: Literal["transformer"] = "transformer"
-    layers: int = setting(2, "layers of attention and feed-forward, >= 1", ge=1)
-    width: int = setting(64, "numbers that stand for a token, >= 1", ge=1)
-    heads: int = setting(4, "attention heads, >= 1; a divisor of the width", ge=1)
+    layers: int = setting(2, "layers of attention and feed-forward, 1 to 1000", ge=1, le=1000)
+    width: int = setting(64, "numbers that stand for a token, 1 to 65536", ge=1, le=65536)
+    heads: int = setting(4, "attention heads, 1 to 65536; a divisor of the width", ge=1, le=65536)
     output: Literal["head", "tied"] = setting(
         "head", "a layer of its own, or the vectors of the embedding"
     )
     adapter_rank: int = setting(
         0,
-        "rank of the adapters beside each dense layer; if > 0, the inner loop adapts them alone",
+        "rank of the adapters beside each dense layer; if > 0, the inner loop adapts them alone; "
+        "to 65536",
         ge=0,
+        le=65536,
     )
 
     @model_validator(mode="after")

@@ -19,8 +19,8 @@ class SinusoidTask(Section):
     """Regression of sinusoids (Finn et al. 2017, arXiv:1703.03400, section 5.1)."""
 
     kind: Literal["sinusoid"] = "sinusoid"
-    shots: int = setting(10, "support points per task, >= 1", ge=1)
-    queries: int = setting(10, "query points per task, >= 1", ge=1)
+    shots: int = setting(10, "support points per task, 1 to 10^5", ge=1, le=10**5)
+    queries: int = setting(10, "query points per task, 1 to 10^5", ge=1, le=10**5)
     amplitude: tuple[float, float] = setting((0.1, 5.0), "range of the amplitude, low < high")
     phase: tuple[float, float] = setting((0.0, float(np.pi)), "range of the phase, radians")
     inputs: tuple[float, float] = setting((-5.0, 5.0), "range of the inputs, low < high")
@@ -50,10 +50,13 @@ class ImagesTask(SplitTask):
         "label", "Parquet, CSV: the class; several columns are joined by '/'"
     )
     ways: int | None = setting(
-        None, "classes per task, >= 2; unset: 5, or what the smallest split has", ge=2
+        None,
+        "classes per task, 2 to 10^5; unset: 5, or what the smallest split has",
+        ge=2,
+        le=10**5,
     )
-    shots: int = setting(1, "support images per class, >= 1", ge=1)
-    queries: int = setting(1, "query images per class, >= 1", ge=1)
+    shots: int = setting(1, "support images per class, 1 to 10^5", ge=1, le=10**5)
+    queries: int = setting(1, "query images per class, 1 to 10^5", ge=1, le=10**5)
     image_size: Annotated[int, Field(ge=4, le=512, strict=True)] | Literal["auto"] = setting(
         28,
         "height and width after resizing, pixels, 4 to 512; auto: what most images have, 16 to 84",
@@ -70,10 +73,14 @@ class ImagesTask(SplitTask):
         "a class with too few different images for shots and queries: an error, or left out",
     )
     train_classes: int | None = setting(
-        None, "classes to train on, before rotation; unset: a share", ge=1
+        None, "classes to train on, before rotation, 1 to 10^9; unset: a share", ge=1, le=10**9
     )
-    validation_classes: int | None = setting(None, "classes to validate on; unset: a share", ge=1)
-    test_classes: int | None = setting(None, "classes to test on; unset: the rest", ge=1)
+    validation_classes: int | None = setting(
+        None, "classes to validate on, 1 to 10^9; unset: a share", ge=1, le=10**9
+    )
+    test_classes: int | None = setting(
+        None, "classes to test on, 1 to 10^9; unset: the rest", ge=1, le=10**9
+    )
     split_seed: int = setting(0, "seed of the split by classes, 0 to 2^32 - 1", ge=0, lt=2**32)
     split_file: str | None = setting(
         None,
@@ -119,8 +126,10 @@ class TableTask(GroupsTask):
     small_tasks: Literal["refuse", "leave_out"] = setting(
         "refuse", "a task with too few rows for shots and queries: an error, or left out"
     )
-    shots: int = setting(5, "support rows per task, of each class where there are any, >= 1", ge=1)
-    queries: int = setting(5, "query rows per task, likewise, >= 1", ge=1)
+    shots: int = setting(
+        5, "support rows per task, of each class where there are any, 1 to 10^5", ge=1, le=10**5
+    )
+    queries: int = setting(5, "query rows per task, likewise, 1 to 10^5", ge=1, le=10**5)
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
@@ -148,9 +157,13 @@ class GivenTask(Section):
     kind: Literal["given"] = "given"
     loss: LossName = setting("mse", "regression, or classification")
     input_shape: tuple[int, ...] = setting(..., "shape of an example")
-    num_outputs: int = setting(..., "outputs of the model, >= 1", ge=1)
-    num_train_classes: int | None = setting(None, "outputs of `joint`'s head in training", ge=1)
-    num_tokens: int | None = setting(None, "ids that an example may hold; unset: it holds numbers")
+    num_outputs: int = setting(..., "outputs of the model, 1 to 10^7", ge=1, le=10**7)
+    num_train_classes: int | None = setting(
+        None, "outputs of `joint`'s head in training", ge=1, le=10**7
+    )
+    num_tokens: int | None = setting(
+        None, "ids that an example may hold, 1 to 10^9; unset: it holds numbers", ge=1, le=10**9
+    )
     preparation: dict[str, Any] = setting(
         {}, "what the family makes of a user's examples with: columns, scales, vocabularies"
     )

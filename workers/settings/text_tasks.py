@@ -25,16 +25,22 @@ class _Texts(SplitTask):
         "characters), in no order; its words; or its bytes",
     )
     max_tokens: int | None = setting(
-        None, "tokens of a text that the model takes, >= 1; unset: as many as the longest has", ge=1
+        None,
+        "tokens of a text that the model takes, 1 to 10^6; unset: as many as the longest has",
+        ge=1,
+        le=10**6,
     )
     long_texts: Literal["refuse", "cut"] = setting(
         "refuse", "a text of more than max_tokens: an error, or its end is left out"
     )
     vocabulary: int = setting(
-        8192, "tokens with an embedding of their own: the most frequent in training, >= 1", ge=1
+        8192,
+        "tokens with an embedding of their own: the most frequent in training, 1 to 10^7",
+        ge=1,
+        le=10**7,
     )
     buckets: int = setting(
-        8192, "embeddings that all other tokens share, by their hash, >= 1", ge=1
+        8192, "embeddings that all other tokens share, by their hash, 1 to 10^7", ge=1, le=10**7
     )
     small_classes: Literal["refuse", "leave_out"] = setting(
         "refuse", "a class with too few texts for shots and queries: an error, or left out"
@@ -45,9 +51,15 @@ class _Texts(SplitTask):
         "JSON {'train': [name, ...], 'validation': [...], 'test': [...]} instead of a seed",
         bits=False,
     )
-    train_domains: int | None = setting(None, "domains to train on; unset: a share", ge=1)
-    validation_domains: int | None = setting(None, "domains to validate on; unset: a share", ge=1)
-    test_domains: int | None = setting(None, "domains to test on; unset: the rest", ge=1)
+    train_domains: int | None = setting(
+        None, "domains to train on, 1 to 10^9; unset: a share", ge=1, le=10**9
+    )
+    validation_domains: int | None = setting(
+        None, "domains to validate on, 1 to 10^9; unset: a share", ge=1, le=10**9
+    )
+    test_domains: int | None = setting(
+        None, "domains to test on, 1 to 10^9; unset: the rest", ge=1, le=10**9
+    )
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
@@ -71,16 +83,25 @@ class TextTask(_Texts):
 
     kind: Literal["text"] = "text"
     ways: int | None = setting(
-        None, "classes per task, >= 2; unset: 5, or what the smallest split has", ge=2
+        None,
+        "classes per task, 2 to 10^5; unset: 5, or what the smallest split has",
+        ge=2,
+        le=10**5,
     )
-    shots: int = setting(5, "support texts per class, >= 1", ge=1)
-    queries: int = setting(5, "query texts per class, >= 1", ge=1)
+    shots: int = setting(5, "support texts per class, 1 to 10^5", ge=1, le=10**5)
+    queries: int = setting(5, "query texts per class, 1 to 10^5", ge=1, le=10**5)
     split_by: Literal["classes", "domains"] = setting(
         "classes", "what is not seen before the test: classes, or whole domains"
     )
-    train_classes: int | None = setting(None, "classes to train on; unset: a share", ge=1)
-    validation_classes: int | None = setting(None, "classes to validate on; unset: a share", ge=1)
-    test_classes: int | None = setting(None, "classes to test on; unset: the rest", ge=1)
+    train_classes: int | None = setting(
+        None, "classes to train on, 1 to 10^9; unset: a share", ge=1, le=10**9
+    )
+    validation_classes: int | None = setting(
+        None, "classes to validate on, 1 to 10^9; unset: a share", ge=1, le=10**9
+    )
+    test_classes: int | None = setting(
+        None, "classes to test on, 1 to 10^9; unset: the rest", ge=1, le=10**9
+    )
 
     @model_validator(mode="after")
     def _domains_are_named(self) -> Self:
@@ -105,11 +126,13 @@ class MatchingTask(_Texts):
     )
     candidates: int | None = setting(
         None,
-        "candidates for each text, each of another meaning, >= 2; unset: 5, or what domains have",
+        "candidates for each text, each of another meaning, 2 to 10^5; unset: 5, or what domains "
+        "have",
         ge=2,
+        le=10**5,
     )
-    shots: int = setting(5, "support texts per meaning, >= 2", ge=2)
-    queries: int = setting(5, "query texts per meaning, >= 2", ge=2)
+    shots: int = setting(5, "support texts per meaning, 2 to 10^5", ge=2, le=10**5)
+    queries: int = setting(5, "query texts per meaning, 2 to 10^5", ge=2, le=10**5)
 
     @field_validator("test_path")
     @classmethod

@@ -1,0 +1,86 @@
+"""What `metatrain adapt` writes: a table of predictions, and models."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from orchestrator.adapting import check_model_name
+from orchestrator.commands.common import RESULTS
+from orchestrator.own_tasks import OwnTask
+from orchestrator.targets import NewFile, open_file
+
+#: Writes the model of a task, by its name; where it will be.
+SaveModel = Callable[[str, bytes], Path]
+
+
+class Outputs:
+    """The files that were asked for, claimed; each is whole at the end or not there.
+
+    saves_models: whether any were.
+    """
+
+    def __init__(self, table: NewFile | None, models: NewFile | None):
+        self._table, self._models = table, models
+        self.saves_models = models is not None
+
+    def check_models(self, tasks: Sequence[OwnTask]) -> None:
+        """Raise ValueError if a model for each task cannot be called so."""
+        if self._models is None:
+            return
+        if len(tasks) == 1:
+            check_model_name(self._models.path)
+        for task in tasks if len(tasks) > 1 else ():
+            if "/" in task.name or task.name.startswith("."):
+                raise ValueError(
+                    f"--save-model: the task {task.name!r} cannot be the name of a file"
+                )
+
+    def write_table(self, make: Callable[[], Any]) -> None:
+        """What `make` gives, as Parquet, if it was asked for. Raises MetatrainError."""
+        if self._table is None:
+            return
+        import pyarrow.parquet as pq
+
+        content = io.BytesIO()
+        pq.write_table(make(), content)
+        self._table.write(content.getvalue())
+        RESULTS.print(f"written: {self._table.path}", markup=False)
+
+    @contextmanager
+    def models(self, num_tasks: int) -> Iterator[SaveModel]:
+        """A file, or of several tasks one for each in a folder that appears with all of them.
+
+        Raises:
+          MetatrainError: they cannot be written.
+        """
+        assert self._models is not None
+        if num_tasks == 1:
+            yield self._save_one
+            return
+        with self._models.as_folder() as folder:
+            yield lambda name, content: folder.write(f"{name}.keras", content)
+            folder.publish()
+
+    def _save_one(self, name: str, content: bytes) -> Path:
+        assert self._models is not None
+        self._models.write(content)
+        return self._models.path
+
+
+@contextmanager
+def open_outputs(out: Path | None, save_model: Path | None) -> Iterator[Outputs]:
+    """Claim them before anything else is done.
+
+    Raises:
+      ValueError: one is there, is called otherwise, or cannot be written.
+    """
+    if out is not None and out.suffix != ".parquet":
+        raise ValueError(f"--out {out}: predictions are written as .parquet")
+    with ExitStack() as opened:
+        table, models = (
+            None if path is None else opened.enter_context(open_file(path, option))
+            for option, path in (("--out", out), ("--save-model", save_model))
+        )
+        yield Outputs(table, models)

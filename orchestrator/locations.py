@@ -1,0 +1,76 @@
+"""Which folder a run or a sweep is in, where nobody said so."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.config import MetaConfig
+
+_MOST = 10_000
+# What a run leaves in its folder, and a sweep.
+_RUN, _SWEEP = ("config.toml", "checkpoints", "history.json"), ("sweep.json",)
+
+
+def run_location(config: MetaConfig, source: object, out: str | None, resume: bool) -> str:
+    """`out`, or the first free one of runs/NAME, runs/NAME-2, ...
+
+    To resume, the folder of the run whose own config.toml `source` is, or the last of those that
+    hold a run.
+
+    Args:
+      source: what the configuration was loaded from.
+    Raises:
+      ValueError: there is nothing to resume.
+    """
+    if out is not None:
+        return out
+    if not resume:
+        return _first_free(config.name)
+    if (own := _own_folder(source)) is not None:
+        return str(own)
+    if (last := _last(config.name, _RUN)) is None:
+        raise ValueError(
+            f"there is no run to resume: {_place(config.name, 1)} holds none; leave --resume out "
+            "to begin there, or give --out with the folder of the run"
+        )
+    return last
+
+
+def sweep_location(name: str, out: str | None, resume: bool) -> str:
+    """As `run_location`, of a sweep of that name. Raises ValueError: likewise."""
+    if out is not None:
+        return out
+    if not resume:
+        return _first_free(name)
+    if (last := _last(name, _SWEEP)) is None:
+        raise ValueError(
+            f"there is no sweep to resume: {_place(name, 1)} holds none; leave --resume out to "
+            "begin there, or give --out with the folder of the sweep"
+        )
+    return last
+
+
+def _own_folder(source: object) -> Path | None:
+    """The run's folder that a TOML file is of: it has been in use."""
+    if not isinstance(source, str) or Path(source).name != _RUN[0]:
+        return None
+    folder = Path(source).parent
+    return folder if any((folder / name).exists() for name in _RUN[1:]) else None
+
+
+def _first_free(name: str) -> str:
+    for number in range(1, _MOST):
+        if not _place(name, number).exists():
+            return str(_place(name, number))
+    raise ValueError(f"all of {_place(name, 1)} to {_place(name, _MOST - 1)} are there; give --out")
+
+
+def _last(name: str, marks: Sequence[str]) -> str | None:
+    """The highest number whose folder holds one of `marks`."""
+    for number in range(_MOST - 1, 0, -1):
+        if any((_place(name, number) / mark).exists() for mark in marks):
+            return str(_place(name, number))
+    return None
+
+
+def _place(name: str, number: int) -> Path:
+    return Path("runs", name if number == 1 else f"{name}-{number}")
