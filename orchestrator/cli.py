@@ -15,7 +15,7 @@ import typer
 
 from orchestrator import cli_adapt, cli_doctor, cli_jobs, cli_report
 from orchestrator import config as configuration
-from orchestrator.redact import redact
+from orchestrator.redact import redact, redact_word
 from orchestrator.signals import GracefulStop, Interrupted
 from workers.errors import MetatrainError, TaskError
 
@@ -210,7 +210,7 @@ def _describe(title: str, file: Path) -> None:
 
 def _resume_command(location: str) -> str:
     """The command that was typed, with --resume and its folder, without a URI's secrets."""
-    words = [redact(word) for word in sys.argv[1:] if word != "--resume"]
+    words = [redact_word(word) for word in sys.argv[1:] if word != "--resume"]
     if not any(word.split("=")[0] == "--out" for word in words):
         words += ["--out", location]
     if os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"):  # Ray's, in a job of a cluster
@@ -221,7 +221,7 @@ def _resume_command(location: str) -> str:
 
 def _typed() -> str:
     """The command as it was typed, without secrets."""
-    return shlex.join(["metatrain", *(redact(word) for word in sys.argv[1:])])
+    return shlex.join(["metatrain", *(redact_word(word) for word in sys.argv[1:])])
 
 
 def _exit(message: Any, code: int) -> None:

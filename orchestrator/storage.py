@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from pyarrow import fs
 
+from orchestrator.credentials import check_no_secret
 from orchestrator.object_store import open_uri, reason
-from orchestrator.redact import redact
 
 
 class Storage:
@@ -21,7 +21,7 @@ class Storage:
     file is written beside its place, fsynced and renamed, and its folder fsynced, also after a
     deletion; pyarrow does none of that.
 
-    location: as given, without its secrets. filesystem, root: pyarrow's, and the folder there.
+    location: as given. filesystem, root: pyarrow's, and the folder there.
     local: the folder, where it is on a local disk.
     """
 
@@ -29,11 +29,13 @@ class Storage:
         """`location` is a path or a URI; `filesystem` is used instead of its own.
 
         Raises:
-          ValueError: pyarrow knows no such filesystem, or it cannot be opened.
+          ValueError: the URI holds a secret, pyarrow knows no such filesystem, or it cannot be
+            opened.
         """
         if not location:
             raise ValueError("'' names no folder; give a path or a URI")
-        self.location = redact(location)
+        check_no_secret("", location)
+        self.location = location
         self.local: Path | None = None
         self._claim: int | None = None
         self._is_new = False

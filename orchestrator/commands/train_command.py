@@ -17,6 +17,7 @@ from orchestrator.commands.common import (
     waiting,
 )
 from orchestrator.config import MetaConfig
+from orchestrator.credentials import check_no_secret
 from orchestrator.redact import redact
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
@@ -96,8 +97,9 @@ def location(config: MetaConfig, out: str | None, resume: bool) -> str:
 
 
 def free_location(name: str, out: str | None, resume: bool) -> str:
-    """As `location`, by name."""
+    """As `location`, by name. Raises ValueError for a URI that holds a secret."""
     if out is not None:
+        check_no_secret("", out)
         return out
     candidates = [Path("runs", f"{name}{suffix}") for suffix in ["", *_numbers()]]
     taken = [path for path in candidates if path.exists()]
