@@ -21,7 +21,7 @@ from orchestrator.claim import InUseError
 from orchestrator.disk_errors import has_remedy, remedy
 from orchestrator.lasting_console import flush_all, say_last, while_somebody_reads
 from orchestrator.locations import run_location
-from orchestrator.redact import redact
+from orchestrator.redact import redact, redact_word
 from orchestrator.signals import GracefulStop, Interrupted
 from workers.errors import MetatrainError, TaskError
 
@@ -241,7 +241,7 @@ def _describe(title: str, file: Path) -> None:
 
 def _resume_command(location: str) -> str:
     """The command that was typed, with --resume and its folder, without a URI's secrets."""
-    words = [redact(word) for word in sys.argv[1:] if word != "--resume"]
+    words = [redact_word(word) for word in sys.argv[1:] if word != "--resume"]
     if not any(word.split("=")[0] == "--out" for word in words):
         words += ["--out", location]
     if os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"):  # Ray's, in a job of a cluster
@@ -252,7 +252,7 @@ def _resume_command(location: str) -> str:
 
 def _typed() -> str:
     """The command as it was typed, without secrets."""
-    return shlex.join(["metatrain", *(redact(word) for word in sys.argv[1:])])
+    return shlex.join(["metatrain", *(redact_word(word) for word in sys.argv[1:])])
 
 
 def _exit(message: Any, code: int) -> None:

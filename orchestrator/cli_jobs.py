@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.redact import redact_word
 from orchestrator.signals import Interrupted
 
 app = typer.Typer()
@@ -44,10 +45,22 @@ def submit(
     working_dir: Annotated[
         Path,
         typer.Option(
-            help="The folder that is shipped, and in which the command is read and runs; what "
-            ".gitignore names stays here."
+            help="The folder that is shipped, and in which the command is read and runs: what git "
+            "tracks there; in no work tree, what .gitignore does not name."
         ),
     ] = Path(),
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Ship this too: a path, or a pattern as in .gitignore; repeatable. What looks "
+            "like a secret is shipped only if its very path is given.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show what would be shipped and what not; send nothing."),
+    ] = False,
     python: Annotated[
         str | None, typer.Option(metavar="PATH", help="A Python on the head. Default: Ray's own.")
     ] = None,
@@ -61,14 +74,19 @@ def submit(
         raise ValueError(f"{name!r} cannot be submitted; there are {there}; {_EXAMPLE}")
     _enter(working_dir)
     values = _parse(context, name, rest)
-    shipment = shipping.choose(Path.cwd())
-    planned = submission.plan(name, values, shipment)
+    shipment = shipping.choose(Path.cwd(), include or [])
     from orchestrator.commands import submit_command
 
+    if dry_run:
+        submit_command.show_shipment(shipment)
+    shipment.check()
+    planned = submission.plan(name, values, shipment)
+    if dry_run:
+        submit_command.show_plan(planned)
+        return
+    again_with = submit_command.options(str(working_dir), include or [], python)
     with _interruptible("interrupted; metatrain list shows whether the job was submitted"):
-        code = submit_command.execute(
-            planned, shipment, address, again, wait, python, str(working_dir)
-        )
+        code = submit_command.execute(planned, shipment, address, again, wait, python, again_with)
     raise SystemExit(code)
 
 
@@ -118,7 +136,7 @@ def list_jobs(address: Address = None) -> None:
 
 def _option(address: str | None) -> str:
     """Further commands name the address only where it was named."""
-    return f" --address {shlex.quote(address)}" if address else ""
+    return f" --address {shlex.quote(redact_word(address))}" if address else ""
 
 
 def _enter(folder: Path) -> None:

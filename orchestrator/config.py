@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError, model_validator
 
 from orchestrator.config_errors import explain, suggest
+from orchestrator.credentials import check_table
 from orchestrator.defaults import fill, told_defaults
 from orchestrator.layers import flatten as flatten
 from orchestrator.layers import merge as merge
@@ -225,6 +226,7 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 def validate(table: Mapping[str, Any]) -> MetaConfig:
     """The configuration in `table`; see `load` for what is raised."""
+    check_table(table)
     try:
         return MetaConfig.model_validate(table)
     except ValidationError as error:

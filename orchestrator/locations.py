@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.config import MetaConfig
+from orchestrator.credentials import check_no_secret
 
 _MOST = 10_000
 # What a run leaves in its folder, and a sweep.
@@ -19,9 +20,10 @@ def run_location(config: MetaConfig, source: object, out: str | None, resume: bo
     Args:
       source: what the configuration was loaded from.
     Raises:
-      ValueError: there is nothing to resume.
+      ValueError: there is nothing to resume, or `out` is a URI that holds a secret.
     """
     if out is not None:
+        check_no_secret("", out)
         return out
     if not resume:
         return _first_free(config.name)
@@ -38,6 +40,7 @@ def run_location(config: MetaConfig, source: object, out: str | None, resume: bo
 def sweep_location(name: str, out: str | None, resume: bool) -> str:
     """As `run_location`, of a sweep of that name. Raises ValueError: likewise."""
     if out is not None:
+        check_no_secret("", out)
         return out
     if not resume:
         return _first_free(name)

@@ -21,13 +21,13 @@ def open_uri(location: str) -> tuple[Any, str]:
     Raises:
       ValueError: there is no such filesystem, it does not answer, or it lets us not in.
     """
-    if location.startswith("s3://") and redact(location) == location:
+    if location.startswith("s3://"):
         _pass_over_a_silent_metadata_service()
     try:
         filesystem, root = fs.FileSystem.from_uri(location)
         filesystem.get_file_info(root)
     except Exception as error:
-        raise ValueError(f"{redact(location)} cannot be opened: {reason(error)}") from None
+        raise ValueError(f"{location} cannot be opened: {reason(error)}") from None
     return filesystem, root
 
 

@@ -14,6 +14,7 @@ import ray
 from ray._private import services as ray_services
 from ray._private import worker as ray_worker
 
+from orchestrator.credentials import check_no_secret
 from workers.wire import INLINE_LIMIT
 
 # What is larger than Ray's limit goes through its object store, at 1 to 3 ms a piece: where Ray is
@@ -37,7 +38,12 @@ def try_ray() -> dict[str, float]:
 
 
 def start_ray(num_cpus: float, verbose: bool) -> None:
-    """Join the cluster of RAY_ADDRESS, or start one here with so many CPUs."""
+    """Join the cluster of RAY_ADDRESS, or start one here with so many CPUs.
+
+    Raises:
+      ValueError: RAY_ADDRESS holds a secret, which Ray would write into its logs.
+    """
+    check_no_secret("RAY_ADDRESS", os.environ.get("RAY_ADDRESS", ""))
     # Without this, Ray warns of a change in how it hides GPUs from tasks that ask for none.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     cluster = bool(os.environ.get("RAY_ADDRESS"))

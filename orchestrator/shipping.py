@@ -1,4 +1,4 @@
-"""What of a folder is shipped with a job: chosen as git and Ray choose, measured, packed.
+"""What of a folder is shipped with a job: no secret, measured, and packed.
 
 The archive is made here rather than by Ray, so that what was checked is what is sent.
 """
@@ -6,41 +6,43 @@ The archive is made here rather than by Ray, so that what was checked is what is
 import os
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
+from orchestrator.candidates import Included, candidates, out_of
+from orchestrator.secret_contents import secret_in_file
+from orchestrator.secret_names import is_secret
 
 #: Ray's dashboard takes requests of up to 100 MiB (DASHBOARD_CLIENT_MAX_SIZE in its
 #: _private/ray_constants.py), and refuses a larger one only after it has been sent.
 MOST_BYTES = 100_000_000
 MOST_FILES = 20_000
-_NEVER = GitIgnoreSpec.from_lines(
-    ["/runs/", ".git", ".venv/", "venv/", "node_modules/", "__pycache__/", "*.pyc", ".*_cache/"]
-)
-# Where tokens and keys are kept by custom. They are never shipped, whatever the ignore files say.
-_SECRETS = GitIgnoreSpec.from_lines(
-    [
-        *(".ray/", ".ssh/", ".aws/", ".azure/", ".kube/", ".gnupg/", ".docker/", ".config/"),
-        *(".netrc", ".pypirc", ".env", ".env.*", "auth_token", "id_rsa", "id_ed25519"),
-        *("*.pem", "*.key"),
-    ]
-)
-_IGNORE_FILES = (".gitignore", ".rayignore")
+#: Why a file is left out that nobody should send.
+SECRET = "secrets are kept under such a name"
 _AN_ENTRY_BYTES = 256  # what a file costs in an archive beside its content
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files give the same archive, which Ray has already
+# Environment variables that name files of secrets.
+_NAMING = (
+    *("RAY_AUTH_TOKEN_PATH", "GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE"),
+    *("AWS_CONFIG_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AZURE_FEDERATED_TOKEN_FILE", "KUBECONFIG"),
+    *("NETRC", "PGPASSFILE", "PIP_CONFIG_FILE", "NPM_CONFIG_USERCONFIG", "HF_TOKEN_PATH"),
+    *("HISTFILE", "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
     """The files of a folder that are shipped.
 
-    files: place below the folder, with slashes -> size in bytes.
+    files: place below the folder, with slashes -> size in bytes. left_out: place, of a folder with
+    a slash -> why. suspects: those of the files that seem to hold a secret -> which.
     """
 
     folder: Path
     files: Mapping[str, int]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    suspects: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def num_bytes(self) -> int:
@@ -55,6 +57,27 @@ class Shipment:
             return False
         return name in self.files or any(file.startswith(f"{name}/") for file in self.files)
 
+    def check(self) -> None:
+        """Raises ValueError if a file seems to hold a secret."""
+        if not self.suspects:
+            return
+        named = [f"{place} (it looks like {what})" for place, what in self.suspects.items()]
+        more = f" and {len(named) - 3} more" if named[3:] else ""
+        raise ValueError(
+            f"these files are not sent to a cluster: {', '.join(named[:3])}{more}; take the secret "
+            "out, name the file in .rayignore, or, if it is none, give --include with its path"
+        )
+
+    def why_not(self, path: Path) -> str:
+        """Why a file or folder below the folder is left out; "" if that is not known."""
+        place = path.relative_to(self.folder).as_posix()
+        reasons = [
+            why
+            for left, why in self.left_out.items()
+            if place == left.rstrip("/") or (left.endswith("/") and place.startswith(left))
+        ]
+        return reasons[0] if reasons else ""
+
     def largest(self, number: int) -> list[tuple[str, int]]:
         """The entries of the folder that weigh most, and their bytes."""
         totals: dict[str, int] = {}
@@ -64,42 +87,73 @@ class Shipment:
         return sorted(totals.items(), key=lambda entry: (-entry[1], entry[0]))[:number]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ignored:
-    """An ignore file, and where it lies: in `below`, or so that `way` leads to what is shipped."""
+def choose(folder: Path, include: Iterable[str] = ()) -> Shipment:
+    """The files of `folder` that git tracks; or, in no work tree, that no ignore file names.
 
-    spec: GitIgnoreSpec
-    below: str = ""
-    way: str = ""
+    Not those that lie, or whose link leads, where secrets are kept by custom.
 
-
-def choose(folder: Path) -> Shipment:
-    """The files of `folder` but what .gitignore and .rayignore name, there or above.
-
-    Nor runs, caches, environments, tokens and keys.
-
+    Args:
+      include: paths and patterns of what is sent all the same; a file that looks like a secret only
+        if it is named by its very path.
     Raises:
       ValueError: it cannot be read, or holds more than can be sent.
     """
-    files: dict[str, int] = {}
-    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    token = Path(named).expanduser().resolve() if named else None
+    folder = Path(os.path.realpath(folder))
     try:
-        for file, size in _walk(folder, "", _ignored_above(folder), frozenset()):
-            _check_name(folder, file)
-            if token is None or (folder / file).resolve() != token:
-                files[file] = size
-            if len(files) > MOST_FILES:
-                raise ValueError(_too_much(f"more than {MOST_FILES} files", files, folder))
+        return _choose(folder, Included.of(folder, include))
     except OSError as error:
         raise ValueError(
             f"{error.filename} is to be shipped and cannot be read: {error.strerror}; name it in "
             ".gitignore, or give another --working-dir"
         ) from None
-    shipment = Shipment(folder, files)
+
+
+def _choose(folder: Path, included: Included) -> Shipment:
+    found = candidates(folder, included)
+    left_out, files = dict(found.left_out), dict[str, int]()
+    named = _named_by_the_environment()
+    for place in found.places:
+        if why := _objection(folder, place, included, named):
+            left_out[place] = why
+            continue
+        _check_name(folder, place)
+        if not os.access(folder / place, os.R_OK):
+            raise PermissionError(13, "permission denied", str(folder / place))
+        files[place] = (folder / place).stat().st_size
+        if len(files) > MOST_FILES:
+            raise ValueError(_too_much(f"more than {MOST_FILES} files", files, folder))
+    shipment = Shipment(folder, files, left_out)
     if shipment.num_bytes > MOST_BYTES:
         raise ValueError(_too_much(readable_size(shipment.num_bytes), files, folder))
-    return shipment
+    looked_at = {
+        place: secret_in_file(folder / place) for place in files if not included.names(place)
+    }
+    suspects = {place: what for place, what in looked_at.items() if what}
+    return Shipment(folder, files, left_out, suspects)
+
+
+def _objection(folder: Path, place: str, included: Included, named: Mapping[Path, str]) -> str:
+    """Why a file is not sent; "" if nothing speaks against it."""
+    if included.names(place):
+        return ""
+    target = Path(os.path.realpath(folder / place))
+    inside = target.is_relative_to(folder)
+    if not inside and not included.is_below(place):
+        return out_of(target)
+    if target in named:
+        return f"{named[target]} names it: it holds secrets"
+    where = target.relative_to(folder) if inside else target
+    return SECRET if is_secret(place) or is_secret(where.as_posix()) else ""
+
+
+def _named_by_the_environment() -> dict[Path, str]:
+    """Files of secrets -> the variable that names each."""
+    given = {name: os.environ[name] for name in _NAMING if os.environ.get(name)}
+    return {
+        Path(os.path.realpath(os.path.expanduser(each))): name
+        for name, value in given.items()
+        for each in value.split(os.pathsep)
+    }
 
 
 def pack(shipment: Shipment, extra: Mapping[str, bytes], target: Path) -> None:
@@ -135,58 +189,6 @@ def _check_name(folder: Path, file: str) -> None:
         ) from None
 
 
-def _ignored_above(folder: Path) -> list[_Ignored]:
-    """The ignore files of the folders above, up to the root of the repository."""
-    parents = [folder, *folder.parents]
-    roots = [number for number, parent in enumerate(parents) if (parent / ".git").exists()]
-    if not roots or roots[0] == 0:
-        return []
-    found: list[_Ignored] = []
-    for parent in reversed(parents[1 : roots[0] + 1]):
-        way = folder.relative_to(parent).as_posix()
-        found += [_Ignored(spec, way=f"{way}/") for spec in _specs(parent)]
-    return found
-
-
-def _specs(folder: Path) -> list[GitIgnoreSpec]:
-    files = [folder / name for name in _IGNORE_FILES if (folder / name).is_file()]
-    return [
-        GitIgnoreSpec.from_lines(file.read_text(errors="replace").splitlines()) for file in files
-    ]
-
-
-def _walk(
-    folder: Path, below: str, ignored: list[_Ignored], above: frozenset[object]
-) -> Iterator[tuple[str, int]]:
-    """Files of `folder`, whose place is `below`; links are followed, but for circles.
-
-    Args:
-      ignored: the ignore files of this folder's parents.
-      above: the identities of the folders on the way here.
-    """
-    seen = folder.stat()
-    identity = (seen.st_dev, seen.st_ino)
-    if identity in above or (folder / "pyvenv.cfg").is_file():
-        return
-    above |= {identity}
-    ignored = [*ignored, *(_Ignored(spec, below) for spec in _specs(folder))]
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        place = below + entry.name
-        if entry.is_dir():
-            if not _skips(ignored, f"{place}/"):
-                yield from _walk(Path(entry.path), f"{place}/", ignored, above)
-        elif entry.is_file() and not _skips(ignored, place):
-            if not os.access(entry.path, os.R_OK):
-                raise PermissionError(13, "permission denied", entry.path)
-            yield place, entry.stat().st_size
-
-
-def _skips(ignored: list[_Ignored], place: str) -> bool:
-    if _NEVER.match_file(place) or _SECRETS.match_file(place):
-        return True
-    return any(each.spec.match_file(each.way + place.removeprefix(each.below)) for each in ignored)
-
-
 def _read(file: Path) -> tuple[int, bytes]:
     try:
         return file.stat().st_mode, file.read_bytes()
@@ -199,7 +201,7 @@ def _too_much(what: str, files: Mapping[str, int], folder: Path) -> str:
     named = ", ".join(f"{name} ({readable_size(size)})" for name, size in entries)
     return (
         f"{folder} holds {what} to ship; at most {readable_size(MOST_BYTES)} in {MOST_FILES} files "
-        f"can be sent; the largest: {named}. Name in .gitignore what the job does not need, give "
-        "--working-dir a folder of code alone, or put data where the cluster's machines see it and "
-        "name it by --set task.path=..."
+        f"can be sent; the largest: {named}. Name in .gitignore (what git tracks: in .rayignore) "
+        "what the job does not need, give --working-dir a folder of code alone, or put data where "
+        "the cluster's machines see it and name it by --set task.path=..."
     )

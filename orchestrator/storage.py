@@ -17,9 +17,9 @@ from urllib.parse import unquote, urlsplit
 from pyarrow import fs
 
 from orchestrator.claim import LOCK, FileLock, HeldError, InUseError, NoLocksError
+from orchestrator.credentials import check_no_secret
 from orchestrator.lease import Lease
 from orchestrator.object_store import open_uri, reason
-from orchestrator.redact import redact
 
 _PASSING = re.compile(rf"{re.escape(LOCK)}.*|\..+\.(part|lock)")
 
@@ -31,7 +31,7 @@ class Storage:
     file is written beside its place, fsynced and renamed, and its folder fsynced, also after a
     deletion; pyarrow does none of that.
 
-    location: as given, without its secrets. filesystem, root: pyarrow's, and the folder there.
+    location: as given. filesystem, root: pyarrow's, and the folder there.
     local: the folder, where it is on a local disk.
     """
 
@@ -39,11 +39,13 @@ class Storage:
         """`location` is a path or a URI; `filesystem` is used instead of its own.
 
         Raises:
-          ValueError: pyarrow knows no such filesystem, or it cannot be opened.
+          ValueError: the URI holds a secret, pyarrow knows no such filesystem, or it cannot be
+            opened.
         """
         if not location:
             raise ValueError("'' names no folder; give a path or a URI")
-        self.location = redact(location)
+        check_no_secret("", location)
+        self.location = location
         self.local: Path | None = None
         self._claim: FileLock | Lease | None = None
         self._new_folders: list[Path] = []

@@ -18,7 +18,7 @@ from typing import Any
 from orchestrator import config as configuration
 from orchestrator.config import MetaConfig
 from orchestrator.evaluation_keys import check_overrides
-from orchestrator.redact import redact
+from orchestrator.redact import holds_secret, redact_word
 from orchestrator.shipping import Shipment
 from orchestrator.sweep.settings import read_sweep, title_of
 from orchestrator.sweep.space import check_space
@@ -75,10 +75,10 @@ def plan(command: str, values: Values, shipment: Shipment) -> Submission:
     """
     lists = [value if isinstance(value, list) else [value] for value in values.values()]
     for word in map(str, chain.from_iterable(lists)):
-        if redact(word) != word:
+        if holds_secret(word):
             raise ValueError(
-                f"{redact(word)} holds a secret, and a job's command is shown to all who see the "
-                "dashboard; leave it out: on the cluster the machines' own credentials are used "
+                f"{redact_word(word)} holds a secret, and a job's command is shown to all who see "
+                "the dashboard; leave it out: the cluster's machines use their own credentials "
                 "(an instance's role, ~/.aws, or AWS_ACCESS_KEY_ID where Ray was started)"
             )
     return SUBMITTABLE[command](values, shipment)
@@ -219,12 +219,12 @@ def _shipped(what: str, path: str | Path, shipment: Shipment) -> str:
     if not shipment.holds(absolute):
         if not absolute.exists():
             raise ValueError(f"{what} does not exist; a job gets what is in {shipment.folder}")
-        why = (
-            "is not shipped: .gitignore names it, or it is of a kind that never is (runs, caches)"
-            if absolute.is_relative_to(shipment.folder)
-            else f"is not in {shipment.folder}, which is what is shipped"
-        )
-        raise ValueError(f"{what} {why}; move it, or give another --working-dir")
+        if not absolute.is_relative_to(shipment.folder):
+            outside = f"{what} is not in {shipment.folder}, which is what is shipped"
+            raise ValueError(f"{outside}; move it, or give another --working-dir")
+        why = shipment.why_not(absolute) or "runs, caches and environments are not"
+        place = absolute.relative_to(shipment.folder).as_posix()
+        raise ValueError(f"{what} is not shipped: {why}; give --include {shlex.quote(place)}")
     return absolute.relative_to(shipment.folder).as_posix()
 
 

@@ -195,7 +195,7 @@ def test_a_file_holds_no_secret(file):
         "AWS_SECRET_ACCESS_KEY: x",
         "AKIA" + "A" * 16,
         "a1" * 32,
-        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        "-----BEGIN " + "OPENSSH PRIVATE KEY-----",
     ],
 )
 def test_a_secret_would_be_noticed(secret):

@@ -6,14 +6,18 @@ import os
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.candidates import IGNORED
 from orchestrator.commands.common import NOTES, RESULTS, show_note
 from orchestrator.dashboard import dashboard_address
 from orchestrator.shipping import pack, readable_size
 from orchestrator.submission import SCRIPT, Shipment, Submission, next_attempt
+
+_NAMED = 5  # files in a note
 
 if TYPE_CHECKING:  # imports Ray, which refusals must not wait for
     from orchestrator.jobs import Job, Jobs
@@ -26,10 +30,12 @@ def execute(
     again: bool,
     wait: bool,
     python: str | None,
-    typed_folder: str = ".",
+    again_with: str = "",
 ) -> int:
     """Submit, say what to type next, and follow the job if asked to.
 
+    Args:
+      again_with: `options`, to be typed again for a further attempt.
     Returns:
       the exit code: 0, or with `wait` the job's.
     Raises:
@@ -41,7 +47,7 @@ def execute(
     from orchestrator.jobs import Jobs
 
     jobs = Jobs(url)
-    id = submit(jobs, submission, shipment, again, python, typed_folder)
+    id = submit(jobs, submission, shipment, again, python, again_with)
     # Further commands name the address only where it was named here.
     option = f" --address {shlex.quote(jobs.address)}" if address else ""
     _show_next(jobs, id, submission, option)
@@ -58,14 +64,14 @@ def submit(
     shipment: Shipment,
     again: bool,
     python: str | None,
-    typed_folder: str = ".",
+    again_with: str = "",
 ) -> str:
     """Start the job, the next attempt of it if `again`; its id."""
     earlier = [job for job in jobs.all() if job.base == submission.id]
     id = next_attempt(submission.id, [job.id for job in earlier])
     if earlier:
         _check_attempts(earlier, again)
-    for note in submission.notes:
+    for note in [*submission.notes, *_left_here(shipment)]:
         show_note(note)
     from orchestrator.jobs import Job
 
@@ -77,16 +83,57 @@ def submit(
             f"{readable_size(archive.stat().st_size)}, from {shipment.folder}",
             markup=False,
         )
-        command, options = shlex.join(submission.words), _options(typed_folder, python)
-        job = Job(id, "", submission.id, submission.run, command, options)
+        command = shlex.join(submission.words)
+        job = Job(id, "", submission.id, submission.run, command, again_with)
         jobs.submit(id, submission.entrypoint(again, python), archive, job)
     return id
 
 
-def _options(typed_folder: str, python: str | None) -> str:
+def options(working_dir: str, include: Sequence[str], python: str | None) -> str:
     """What to type again for a further attempt."""
-    given = [] if typed_folder == "." else ["--working-dir", typed_folder]
+    given = [] if working_dir == "." else ["--working-dir", working_dir]
+    given += [word for each in include for word in ("--include", each)]
     return shlex.join([*given, *(["--python", python] if python else [])])
+
+
+def show_shipment(shipment: Shipment) -> None:
+    """Print each file and its size, and what is left out and why."""
+    for place, size in sorted(shipment.files.items()):
+        if place not in shipment.suspects:
+            print(f"{readable_size(size):>8}  {_printable(place)}")
+    refused = {place: f"it looks like {what}" for place, what in shipment.suspects.items()}
+    for place, why in sorted({**shipment.left_out, **refused}.items()):
+        print(f"not sent  {_printable(place)}: {_printable(why)}")
+    print(
+        f"{len(shipment.files) - len(refused)} files, {readable_size(shipment.num_bytes)} before "
+        f"compression, from {_printable(str(shipment.folder))}"
+    )
+
+
+def show_plan(submission: Submission) -> None:
+    """Print what would run, and that nothing was sent."""
+    for note in submission.notes:
+        show_note(note)
+    print(f"command: {_printable(submission.command(again=False))}")
+    print(f"run: {_printable(submission.run)}")
+    print("nothing was sent (--dry-run)")
+
+
+def _left_here(shipment: Shipment) -> Iterator[str]:
+    """What somebody may miss on the cluster, a line for each reason."""
+    whys = [why for why in shipment.left_out.values() if why != IGNORED]
+    for why in dict.fromkeys(whys):
+        places = sorted(place for place, each in shipment.left_out.items() if each == why)
+        more = f" and {len(places) - _NAMED} more" if places[_NAMED:] else ""
+        yield (
+            f"not sent: {', '.join(map(_printable, places[:_NAMED]))}{more}: {why}; --include "
+            "PATH sends it, --dry-run shows all"
+        )
+
+
+def _printable(text: str) -> str:
+    """Names of files may hold what a terminal obeys, and bytes that are no text."""
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _check_attempts(earlier: list[Job], again: bool) -> None:

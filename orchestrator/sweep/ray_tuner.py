@@ -5,6 +5,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.schedulers import (
     AsyncHyperBandScheduler,
     FIFOScheduler,
@@ -74,6 +75,7 @@ def run(
     board: SweepBoard,
 ) -> None:
     """Run trials until the sweep is over; one that is there already goes on."""
+    _keep_keys_out_of_logs()
     storage = Storage(location)
     where = f"{storage.root}/{FOLDER}"
     trainable = tune.with_resources(RayTrial, tune.PlacementGroupFactory(bundles(config)))
@@ -93,6 +95,16 @@ def run(
             tuner.fit()
     finally:
         Relay.board = None
+
+
+def _keep_keys_out_of_logs() -> None:
+    """Have Tune hand no credentials to trials: Ray logs the environment that it is given for them.
+
+    A Ray of our own has the command's environment already; a cluster's machines have credentials of
+    their own.
+    """
+    for name in [name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")]:
+        class_cache.ENV_VARS_TO_PROPAGATE.discard(name)
 
 
 def _proposed(sweep: SweepSettings) -> dict[str, Any]:

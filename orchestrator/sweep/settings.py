@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from orchestrator import config as configuration
 from orchestrator.config_errors import explain, suggest
+from orchestrator.credentials import check_table
 from orchestrator.sweep.dimension import Dimension, holds
 from workers.settings.section import Section, setting
 
@@ -176,6 +177,7 @@ def read_sweep(
     path = source if source.endswith(".toml") else str(SHIPPED / f"{source}.toml")
     sweep = parse_sweep(configuration.read_table(path), source)
     given = dict(map(configuration.parse_override, overrides))
+    check_table(given)
     sweep = sweep.model_copy(update={"overrides": sweep.overrides | given})
     for key in sweep.space:
         _check_key(key, sweep.overrides)
@@ -193,6 +195,7 @@ def read_sweep(
 def parse_sweep(table: configuration.Table, path: str) -> SweepSettings:
     """The schema's view of a table. Raises ValueError."""
     table = dict(table)
+    check_table(table)
     if "space" not in table and "task" in table:
         raise ValueError(f"{path} is a run, not a sweep: it has no [space]; try metatrain train")
     try:

@@ -24,6 +24,8 @@ class Store:
     def __init__(self, port: int):
         self._port = port
         self.options = s3_options(port)
+        self._post("reset-auth", b"inf")  # an earlier store's in this process
+        self._post("reset", b"")
         iam = self._client("iam", "any", "any")
         iam.create_user(UserName="user")
         key = iam.create_access_key(UserName="user")["AccessKey"]
@@ -32,8 +34,14 @@ class Store:
         self._s3 = self._client("s3", self.key, self.secret)
         self._s3.create_bucket(Bucket="bucket")
         # From here on nothing is done without a valid signature.
-        url, plain = f"http://127.0.0.1:{port}/moto-api/reset-auth", {"Content-Type": "text/plain"}
-        urllib.request.urlopen(urllib.request.Request(url, b"0", plain, method="POST")).close()
+        self._post("reset-auth", b"0")
+
+    def _post(self, what: str, body: bytes) -> None:
+        url, plain = (
+            f"http://127.0.0.1:{self._port}/moto-api/{what}",
+            {"Content-Type": "text/plain"},
+        )
+        urllib.request.urlopen(urllib.request.Request(url, body, plain, method="POST")).close()
 
     def _client(self, service: str, key: str, secret: str) -> Any:
         import boto3
@@ -51,8 +59,17 @@ class Store:
         """What stands before the @ in a URI."""
         return f"{self.key}:{quote(self.secret, safe='')}"
 
+    @property
+    def keys(self) -> dict[str, str]:
+        """The environment of somebody who may."""
+        return {"AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret}
+
+    def shown_in(self, text: str) -> bool:
+        """Whether the key or its secret stands there."""
+        return any(each in text for each in (self.secret, quote(self.secret, safe=""), self.key))
+
     def uri(self, name: str) -> str:
-        return f"s3://{self.user}@bucket/{name}?{self.options}"
+        return f"s3://bucket/{name}?{self.options}"
 
     def objects(self, prefix: str = "") -> dict[str, bytes]:
         listed = self._s3.list_objects_v2(Bucket="bucket", Prefix=prefix).get("Contents", [])

@@ -4,7 +4,7 @@ import zipfile
 import pytest
 
 from orchestrator import shipping
-from orchestrator.shipping import choose, pack, readable_size
+from orchestrator.shipping import SECRET, choose, pack, readable_size
 
 
 def write(folder, **files):
@@ -40,13 +40,48 @@ def test_what_gitignore_and_rayignore_name_is_not_shipped_wherever_they_lie(tmp_
     ]
 
 
-def test_links_are_followed_but_not_in_circles_and_a_broken_one_is_left_out(tmp_path):
-    write(tmp_path, code__model="12")
-    (tmp_path / "code" / "self").symlink_to(tmp_path / "code")
-    (tmp_path / "code" / "gone").symlink_to(tmp_path / "nowhere")
-    write(tmp_path, data__x="345")
-    (tmp_path / "code" / "data").symlink_to(tmp_path / "data")
-    assert dict(choose(tmp_path / "code").files) == {"data/x": 3, "model": 2}
+def test_links_are_followed_within_the_folder_but_not_in_circles(tmp_path):
+    write(tmp_path, data__x="345", model="12")
+    (tmp_path / "self").symlink_to(tmp_path)
+    (tmp_path / "more").symlink_to(tmp_path / "data")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    shipment = choose(tmp_path)
+    assert dict(shipment.files) == {"data/x": 3, "model": 2, "more/x": 3}
+    assert shipment.left_out["gone"] == "a link to nothing"
+
+
+def test_links_out_of_the_folder_are_left_out_and_told_unless_they_are_named(tmp_path):
+    write(
+        tmp_path, code__model="12", data__x="345", home___dot_aws__credentials="k", data__a_pem=""
+    )
+    (tmp_path / "data" / "a_pem").rename(tmp_path / "data" / "a.PEM")
+    code = tmp_path / "code"
+    (code / "data").symlink_to(tmp_path / "data")
+    (code / "settings").symlink_to(tmp_path / "home" / ".aws")
+    (code / "mine").symlink_to(tmp_path / "home" / ".aws" / "credentials")
+    shipment = choose(code)
+    assert dict(shipment.files) == {"model": 2}
+    assert shipment.left_out == {
+        "data/": f"a link out of the folder, to {tmp_path}/data",
+        "settings/": f"a link out of the folder, to {tmp_path}/home/.aws",
+        "mine": f"a link out of the folder, to {tmp_path}/home/.aws/credentials",
+    }
+    shipment = choose(code, ["data", "model"])
+    assert dict(shipment.files) == {"data/x": 3, "model": 2}
+    assert shipment.left_out["data/a.PEM"] == SECRET
+    with_a_folder = choose(code, ["settings"])
+    assert with_a_folder.left_out["settings/credentials"] == SECRET
+
+
+def test_a_link_to_a_secret_in_the_folder_is_left_out_like_the_secret(tmp_path):
+    write(tmp_path, _dot_env="k", _dot_git__config="url", model="")
+    (tmp_path / "settings").symlink_to(".env")
+    (tmp_path / "config").symlink_to(".git/config")
+    (tmp_path / "repository").symlink_to(".git")
+    shipment = choose(tmp_path)
+    assert sorted(shipment.files) == ["model"]
+    assert shipment.left_out["settings"] == SECRET
 
 
 def test_more_than_can_be_sent_is_refused_with_the_largest_entries_and_what_to_do(tmp_path):

@@ -215,7 +215,10 @@ def test_an_absolute_model_folder_becomes_a_relative_one(folder):
             "holds a secret",
         ),
         ({"preset": "../outside.toml"}, r"\.\./outside.toml is not in .*/code, which is what is"),
-        ({"preset": "ignored.toml"}, "ignored.toml is not shipped: .gitignore names it"),
+        (
+            {"preset": "ignored.toml"},
+            "ignored.toml is not shipped: an ignore file names it; give --include ignored.toml",
+        ),
         ({"preset": "nowhere.toml"}, "no such file: nowhere.toml"),
         ({"overrides": ["outer.stpes=1"]}, "did you mean 'steps'"),
         ({"overrides": user_model("model.source=nosuch:small")}, "there is no module 'nosuch'"),
