@@ -1,7 +1,7 @@
 """Adapted weights as a model that plain Keras loads and predicts with."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from workers.models import normalization as ours
 from workers.models.functional import FunctionalModel
 from workers.models.fused_batch_norm import EPSILON
 from workers.models.gaussian_mlp import GaussianHead
+from workers.models.shared_layers import shared_layer, untied
 from workers.models.token_embedding import TokenEmbedding
 from workers.protocol import Adapted, Array
 from workers.settings.worker import WorkerSettings
@@ -43,6 +44,9 @@ def save_plain(
     """
     fresh = make_test_model(settings, family)
     model = plain(_filled(fresh, adapted))
+    if shared_layer(model) is not None:  # it only answers: what is trained as one may be two
+        with suppress(ValueError):  # of what is no graph, Keras' files keep that it is one
+            model = untied(model)
     if settings.model.statistics != "running":
         _keep_statistics(model, tf.constant(seen))
     given = seen
@@ -64,6 +68,13 @@ def save_and_load(model: keras.Model, file: Path) -> Any:
         return keras.saving.load_model(file, compile=False)
     except Exception as error:  # whatever a user's layers raise
         file.unlink(missing_ok=True)
+        if (shared := shared_layer(model)) is not None:
+            name, one, other = shared
+            raise ValueError(
+                f"Keras cannot save the model {model.name!r} and load it again: the layer {name!r} "
+                f"is in {one!r} and in {other!r}, and Keras' files lose that it is one; use it in "
+                "one of them, or adapt with the run itself in place of an exported file"
+            ) from error
         raise ValueError(
             f"Keras cannot save the model {model.name!r} and load it again "
             f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); give its classes a "
