@@ -11,6 +11,7 @@ from orchestrator.examples.numbers import table_file
 from workers.protocol import Array
 from workers.settings.tasks import GivenTask, TableTask
 from workers.tasks.columns import Scale
+from workers.tasks.listing import listed
 from workers.tasks.rows import Rows
 from workers.tasks.target_scaling import PER_TASK, scaling_of
 from workers.units import Scaling, Units
@@ -99,7 +100,7 @@ class TableReader(Reader):
         if len(names) != len(self._features.names):
             raise ValueError(
                 f"--input-column {', '.join(names)}: the model takes {len(self._features.names)} "
-                f"features: {', '.join(self._features.names)}"
+                f"features: {listed(self._features.names, quoted=False)}"
             )
 
     def _read_targets(self, rows: Rows, name: str, role: Role) -> list[str] | Array | None:
@@ -130,6 +131,6 @@ def _in_order(given: Any, names: Sequence[str]) -> Any:
     missing = [name for name in names if name not in there]
     if missing:
         raise ValueError(
-            f"inputs have no column {missing[0]!r}; the model takes {', '.join(names)}"
+            f"inputs have no column {missing[0]!r}; the model takes {listed(names, quoted=False)}"
         )
     return np.stack([as_numbers(given[name], np.float64, repr(name)) for name in names], axis=-1)

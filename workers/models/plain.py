@@ -4,7 +4,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from workers.models import normalization as ours
 from workers.models.functional import FunctionalModel
 from workers.models.fused_batch_norm import EPSILON
 from workers.models.gaussian_mlp import GaussianHead
+from workers.models.shared_layers import shared_layer, untied
 from workers.models.token_embedding import TokenEmbedding
 from workers.protocol import Adapted, Array
 from workers.settings.worker import WorkerSettings
@@ -51,6 +52,9 @@ def as_plain(
     """
     fresh = make_test_model(settings, family)
     model, asked = plain(_filled(fresh, adapted)), seen if asked is None else asked
+    if shared_layer(model) is not None:  # it only answers: what is trained as one may be two
+        with suppress(ValueError):  # of what is no graph, Keras' files keep that it is one
+            model = untied(model)
     if settings.model.statistics != "running":
         _keep_statistics(model, tf.constant(seen))
     if units is not None:
@@ -93,6 +97,13 @@ def _of_the_disk(error: BaseException | None) -> str:
 
 
 def _not_saved(model: keras.Model, error: Exception) -> ValueError:
+    if (shared := shared_layer(model)) is not None:
+        name, one, other = shared
+        return ValueError(
+            f"Keras cannot save the model {model.name!r} and load it again: the layer {name!r} is "
+            f"in {one!r} and in {other!r}, and Keras' files lose that it is one; use it in one of "
+            "them, or adapt with the run itself in place of an exported file"
+        )
     return ValueError(
         f"Keras cannot save the model {model.name!r} and load it again "
         f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); give its classes a "

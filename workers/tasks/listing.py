@@ -6,10 +6,11 @@ from collections.abc import Sequence
 _MOST = 12
 
 
-def listed(names: Sequence[str], wanted: str | None = None, most: int = _MOST) -> str:
+def listed(names: Sequence[str], wanted: str | None = None, *, quoted: bool = True) -> str:
     """'a', 'b', 'c'; of many the first, those that are like `wanted`, and how many there are."""
-    if len(names) <= most:
-        return ", ".join(map(repr, names))
+    told = repr if quoted else str
+    if len(names) <= _MOST:
+        return ", ".join(map(told, names))
     like = difflib.get_close_matches(wanted, names, n=3) if wanted and len(names) < 10_000 else []
-    shown = [*like, *(name for name in names[: most // 2] if name not in like)]
-    return f"{', '.join(map(repr, shown))}, ... ({len(names)} in all)"
+    shown = [*like, *(name for name in names[: _MOST // 2] if name not in like)]
+    return f"{', '.join(map(told, shown))}, ... ({len(names)} in all)"

@@ -1,11 +1,19 @@
+import io
+import json
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from small_images import picture, png, write_folder, write_parquet, write_zip
 
 from orchestrator.examples.examples import Columns
 from orchestrator.examples.images import ImageReader
 from workers.errors import DataError
 from workers.settings.tasks import GivenTask, ImagesTask
+from workers.tasks.image_cache import open_cache
+from workers.tasks.image_sources import find_files
 
 PICTURES = {f"{name}/{i}.png": png(picture(c, i)) for c, name in enumerate("ab") for i in range(2)}
 
@@ -201,3 +209,51 @@ def test_arrays_of_bytes_are_images_of_any_size():
     assert reader(channels=3).inputs(given).shape == (2, 8, 8, 3)
     assert reader().inputs(given[..., :1]).shape == (2, 8, 8, 1)
     assert reader().inputs(given[..., 0]).shape == (2, 8, 8, 1)
+
+
+def test_images_are_turned_and_laid_on_white_as_in_training(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream, clear = io.BytesIO(), io.BytesIO()
+    Image.fromarray(picture(0, 0)).save(stream, "PNG", exif=exif)
+    Image.new("LA", (8, 8), (0, 0)).save(clear, "PNG")
+    contents = {"a/0.png": stream.getvalue(), "b/0.png": clear.getvalue()}
+    source = write_folder(tmp_path / "s", contents)
+    found = read(source)
+    task = ImagesTask(path=str(source), cache=str(tmp_path / "cache"), image_size=8)
+    trained = open_cache(find_files(task.path), task).pixels / np.float32(255)
+    np.testing.assert_array_equal(found.inputs, trained)
+    np.testing.assert_array_equal(found.inputs[0, ..., 0] * 255, np.rot90(picture(0, 0), -1))
+    assert (found.inputs[1] == 1).all()
+    assert found.notes == [
+        "--support: 1 of 2 images were turned upright, as their orientation says",
+        "--support: 1 of 2 images were laid on white where they are transparent",
+    ]
+
+
+def test_hugging_faces_files_of_paths_and_numbered_classes_are_read(tmp_path):
+    write_folder(tmp_path, PICTURES)
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    images = [{"bytes": None, "path": "a/0.png"}, {"bytes": png(picture(1, 0)), "path": "b/0.png"}]
+    described = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}}}
+    columns = {"image": pa.array(images, kind), "label": pa.array([1, 0])}
+    file = tmp_path / "s.parquet"
+    written = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps(described)})
+    pq.write_table(written, file)
+    found = read(file)
+    assert found.targets == ["dog", "cat"]
+    np.testing.assert_allclose(found.inputs[0, ..., 0] * 255, picture(0, 0), rtol=1e-5)
+    images[0]["path"] = "gone.png"
+    columns["image"] = pa.array(images, kind)
+    pq.write_table(pa.table(columns), file)
+    with pytest.raises(DataError, match=r"s\.parquet: row 0: gone\.png: cannot be read"):
+        read(file)
+
+
+def test_the_size_and_the_colours_are_those_of_the_model_where_the_data_decided(tmp_path):
+    write_folder(tmp_path, PICTURES)
+    shapes = GivenTask(input_shape=(8, 8, 3), num_outputs=2)
+    found = ImageReader(ImagesTask(image_size="auto", channels="auto"), shapes).read(
+        str(tmp_path), "support", Columns()
+    )
+    assert found.inputs.shape[1:] == (8, 8, 3)
