@@ -96,7 +96,7 @@ def _evaluate(
 ) -> None:
     most = max(config.evaluation.inner_steps)
     per_step = [_score(family, step, _level(config.outer.steps), rng) for step in range(most + 1)]
-    validation = {"inner_steps": most, "inner_lr": 0.01, "candidates": [1]}
+    validation = {"inner_steps": most, "inner_lr": 0.01, "candidates": []}
     result = {
         "protocol": protocol(config, family, validation, [], False),
         "before": per_step[0],
