@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from faulty_files import FaultyFiles, no_space
 from small_configs import sinusoid
@@ -48,6 +50,25 @@ def test_an_entry_says_where_and_when(storage):
     assert entry.driver["host"]
     assert entry.started.endswith("+00:00")
     assert 0 <= entry.seconds < 60
+
+
+def test_durations_do_not_depend_on_a_clock_that_is_set_back(storage, monkeypatch):
+    history = History(storage, opened(), pytest.fail)
+    real = datetime.now(UTC)
+    clock = type("Clock", (datetime,), {"now": classmethod(lambda c, tz: real - timedelta(days=1))})
+    monkeypatch.setattr("orchestrator.history.datetime", clock)
+    history.write()
+    (entry,) = read_history(storage)
+    assert entry.seen < entry.started
+    assert 0 <= entry.seconds < 60
+
+
+def test_a_negative_duration_of_an_older_version_is_none(storage):
+    storage.write(
+        "history.json",
+        b'[{"command": "", "pool": "", "first_step": 0, "last_step": 1, "seconds": -5.0}]',
+    )
+    assert read_history(storage)[0].seconds == 0
 
 
 def test_what_cannot_be_read_is_kept_and_told_of(storage):

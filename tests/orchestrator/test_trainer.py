@@ -15,6 +15,7 @@ from small_ray import running_ray
 from test_cli import environment
 
 from orchestrator import checkpoint
+from orchestrator.config import to_toml
 from orchestrator.metrics_log import read_metrics
 from orchestrator.outer import OuterUpdate
 from orchestrator.storage import Storage
@@ -50,6 +51,34 @@ def test_the_result_is_rays_with_metrics_checkpoints_and_a_dataframe(tmp_path):
     assert manifest["step"] == 12
     best = result.get_best_checkpoint("validation_loss", "min")
     assert Path(best.path).name == checkpoint.best(Storage(result.path))[0]
+
+
+class AnyPath:
+    """Not a pathlib.Path, and a path all the same."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __fspath__(self):
+        return str(self._path)
+
+
+@pytest.mark.parametrize("kind", [str, Path, AnyPath])
+def test_a_configuration_may_be_any_path(tmp_path, kind):
+    file = tmp_path / "mine.toml"
+    file.write_text(to_toml(sinusoid()))
+    assert MetaTrainer(kind(file)).config == sinusoid()
+
+
+@pytest.mark.parametrize("kind", [str, Path, AnyPath])
+def test_a_runs_own_configuration_resumes_that_run(tmp_path, kind):
+    (tmp_path / "first" / "checkpoints").mkdir(parents=True)
+    file = tmp_path / "first" / "config.toml"
+    file.write_text(to_toml(sinusoid()))
+    assert MetaTrainer(kind(file), resume=True).location == str(tmp_path / "first")
+    assert MetaTrainer(kind(file)).location == "runs/small"
+    with pytest.raises(ValueError, match="there is no run to resume: runs/small holds none"):
+        MetaTrainer(sinusoid(), resume=True)
 
 
 def test_twice_in_one_process_gives_the_same_and_goes_on_where_it_ended(tmp_path):
