@@ -142,3 +142,11 @@ def test_omniglots_zips_have_1623_classes_of_20():
     assert len(names) == 32460
     assert len(set(names)) == 1623
     assert all(names.count(name) == 20 for name in ("Greek/character01", "ULOG/character26"))
+
+
+def test_a_list_with_tabs_beside_the_data_is_not_in_the_way(tmp_path):
+    file = write_zip(tmp_path / "a.zip", members())
+    (tmp_path / "about.tsv").write_text("a\tb\n")
+    assert find_files(str(tmp_path)) == [file]
+    file.unlink()
+    assert find_files(str(tmp_path)) == [tmp_path / "about.tsv"]

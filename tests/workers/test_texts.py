@@ -104,3 +104,23 @@ def test_a_split_by_domains_keeps_them_apart(tmp_path):
     assert [len(domains[split]) for split in ("train", "validation", "test")] == [2, 1, 1]
     assert len(set.union(*domains.values())) == 4
     assert sorted(np.concatenate([*splits.values()]).tolist()) == list(range(12))
+
+
+def test_all_classes_that_are_too_small_are_named(tmp_path):
+    rows = [(f"{name}{i}", name, "") for i in range(3) for name in "xyz"] + [("more", "y", "")]
+    texts = read(write(tmp_path / "a.csv", rows))
+    message = r"'x' has 3 different .* need 4 \(so it is with 2: 'x' \(3\), 'z' \(3\)\); lower"
+    with pytest.raises(DataError, match=message):
+        texts.check_sizes(range(3), 4)
+
+
+def test_copies_and_texts_of_several_classes_are_told(tmp_path):
+    rows = [("a", "x", ""), ("a", "y", ""), ("b", "x", ""), ("b", "x", "")]
+    texts = read(write(tmp_path / "a.csv", rows))
+    split = {"train": np.array([0]), "validation": np.array([1]), "test": np.array([], int)}
+    assert texts.notes(split) == [
+        "1 text is a copy of another of the same class: each counts once, and none is in support "
+        "and query of one task",
+        "1 text is in several classes (1 in several splits): in 'x' and 'y'; which class is right? "
+        "leave the others out",
+    ]

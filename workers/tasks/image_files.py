@@ -224,7 +224,9 @@ def is_passed_over(member: str) -> bool:
 
 
 def zip_members(file: Path) -> list[str]:
-    """All names in a zip, sorted."""
+    """All names in a zip, sorted. Raises BadZipFile or OSError: it is none, or a pipe."""
+    if not file.is_file():  # nobody may ever write into a pipe
+        raise FileNotFoundError(f"{file} is no file")
     with zipfile.ZipFile(file) as archive:
         return sorted(archive.namelist())
 

@@ -149,6 +149,8 @@ def _in_folder(folder: Path) -> list[Path]:
         for file in folder.iterdir()
         if file.suffix.lower() in _SUFFIXES and file.is_file() and not file.name.startswith(".")
     )
+    # Lists with tabs lie beside many data sets.
+    found = [file for file in found if file.suffix.lower() != ".tsv"] or found
     if has_class_folders(folder):
         if not found:
             return [folder]

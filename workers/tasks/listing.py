@@ -4,6 +4,16 @@ import difflib
 from collections.abc import Sequence
 
 _MOST = 12
+_MOST_SIZES = 5
+
+
+def others(names: Sequence[str], sizes: Sequence[int]) -> str:
+    """Of several that are too small, in brackets how many they are, and a few with their sizes."""
+    if len(names) < 2:
+        return ""
+    told = [f"{name!r} ({size})" for name, size in zip(names, sizes, strict=True)][:_MOST_SIZES]
+    more = ", ..." if len(names) > _MOST_SIZES else ""
+    return f" (so it is with {len(names)}: {', '.join(told)}{more})"
 
 
 def listed(names: Sequence[str], wanted: str | None = None, *, quoted: bool = True) -> str:

@@ -14,6 +14,7 @@ from workers.errors import DataError
 from workers.settings.generation_task import GenerationTask
 from workers.tasks.characters import Characters
 from workers.tasks.data_folder import find_file
+from workers.tasks.listing import others
 from workers.tasks.rows import Rows, refused
 from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
 
@@ -45,14 +46,15 @@ class Passages:
 
     def check_sizes(self, tasks: Iterable[int], needed: int) -> None:
         """Raise DataError if one of `tasks` has less than `needed` texts."""
-        for task in tasks:
-            if len(self.places[task]) < needed:
-                raise DataError(
-                    f"{self.source}: the task {self.names[task]!r} has {len(self.places[task])} "
-                    f"different texts{self.of_its_own}, {needed} are needed for shots and queries; "
-                    "lower these, or leave such tasks out: task.small_tasks=leave_out with "
-                    f"task.min_texts={needed}"
-                )
+        small = [task for task in tasks if len(self.places[task]) < needed]
+        if small:
+            names, sizes = [self.names[i] for i in small], [len(self.places[i]) for i in small]
+            raise DataError(
+                f"{self.source}: the task {names[0]!r} has {sizes[0]} different texts"
+                f"{self.of_its_own}, {needed} are needed for shots and queries"
+                f"{others(names, sizes)}; lower these, or leave such tasks out: "
+                f"task.small_tasks=leave_out with task.min_texts={needed}"
+            )
 
 
 def read_passages(settings: GenerationTask) -> Passages:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from workers.errors import DataError
 from workers.tasks.copies import Copies
 from workers.tasks.data_folder import find_file
+from workers.tasks.listing import others
 from workers.tasks.rows import Rows, refused
 from workers.tasks.splits import SPLITS, Splits, split_names
 from workers.tasks.tokens import Ids, Tokens
@@ -55,13 +56,14 @@ class Texts:
 
     def check_sizes(self, classes: Iterable[int], needed: int) -> None:
         """Raise DataError if one of `classes` has less than `needed` texts."""
-        for i in classes:
-            if len(self.rows[i]) < needed:
-                raise DataError(
-                    f"{self.source}: the class {self.classes[i]!r} has {len(self.rows[i])} "
-                    f"different texts, shots and queries need {needed}; lower task.shots or "
-                    "task.queries, or leave such classes out: task.small_classes=leave_out"
-                )
+        small = [i for i in classes if len(self.rows[i]) < needed]
+        if small:
+            names, sizes = [self.classes[i] for i in small], [len(self.rows[i]) for i in small]
+            raise DataError(
+                f"{self.source}: the class {names[0]!r} has {sizes[0]} different texts, shots and "
+                f"queries need {needed}{others(names, sizes)}; lower task.shots or task.queries, "
+                "or leave such classes out: task.small_classes=leave_out"
+            )
 
     def notes(self, splits: Splits) -> list[str]:
         """Texts that are there more than once; `splits`: of the classes."""
