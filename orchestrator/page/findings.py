@@ -10,6 +10,7 @@ from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import RunFolder
 from orchestrator.page.task_spread import in_other_units, useless
 from orchestrator.page.training_curves import INCIDENTS, VALIDATION, cumulated, metrics_of
+from orchestrator.result import Result
 from orchestrator.verdict import unstable_from
 from workers.scores import METRICS, called, sign_of
 
@@ -77,6 +78,23 @@ def _adaptation(run: RunFolder) -> Iterator[Finding]:
             "good",
             f"Adaptation improves the test {called(metric)} by {by}, each task against itself.",
         )
+    yield from _edge(run.result)
+
+
+def _edge(result: Result) -> Iterator[Finding]:
+    """A choice at the end of what was offered says that more should be."""
+    offered = [
+        float(rate) for rate in str(result.protocol.get("inner_lr_offered", "")).split(", ") if rate
+    ]
+    rate = float(f"{result.protocol.get('inner_lr', 0):g}")
+    if len(offered) < 2 or rate not in (min(offered), max(offered)):
+        return
+    which, other = ("lowest", "lower") if rate == min(offered) else ("highest", "higher")
+    yield Finding(
+        "note",
+        f"Validation chose the {which} inner rate that it was offered, {rate:g}: offer {other} "
+        "ones in evaluation.inner_lr.",
+    )
 
 
 def _useless_tasks(run: RunFolder) -> Iterator[Finding]:

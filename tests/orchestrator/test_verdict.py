@@ -146,6 +146,21 @@ def test_a_rate_that_is_too_high_is_not_said_to_need_more_steps():
     assert "may help" not in texts
 
 
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (0.1, "chose the lowest inner rate that it was offered, 0.1: offer lower ones"),
+        (1.0, "chose the highest inner rate that it was offered, 1: offer higher ones"),
+        (0.3, ""),
+    ],
+)
+def test_a_choice_at_the_end_of_what_was_offered_asks_for_more(rate, expected):
+    result = scored([2.0, 1.0], inner_lr=rate, inner_lr_offered="0.1, 0.3, 1")
+    notes = [f.text for f in findings(run_with(result=result)) if "offered" in f.text]
+    assert len(notes) == bool(expected)
+    assert all(expected in note for note in notes)
+
+
 def test_the_warnings_are_in_the_file_of_scores():
     result = scored([0.098, 0.181])
     again = Result.model_validate_json(result.model_dump_json())
