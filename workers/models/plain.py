@@ -14,6 +14,7 @@ from workers.models import normalization as ours
 from workers.models.functional import FunctionalModel
 from workers.models.fused_batch_norm import EPSILON
 from workers.models.gaussian_mlp import GaussianHead
+from workers.models.keras_defaults import keras_defaults
 from workers.models.token_embedding import TokenEmbedding
 from workers.protocol import Adapted, Array
 from workers.settings.worker import WorkerSettings
@@ -23,6 +24,7 @@ from workers.units import Units
 _OURS = (ours.Normalization, GaussianHead, TokenEmbedding)
 
 
+@keras_defaults()
 def save_plain(
     settings: WorkerSettings,
     family: TaskFamily,
@@ -53,6 +55,7 @@ def save_plain(
     return outputs
 
 
+@keras_defaults()
 def save_and_load(model: keras.Model, file: Path) -> Any:
     """Write a .keras file; the model that Keras loads from it.
 
@@ -72,6 +75,7 @@ def save_and_load(model: keras.Model, file: Path) -> Any:
         ) from error
 
 
+@keras_defaults()
 def plain(model: keras.Model) -> keras.Model:
     """The same model with Keras' own layers in place of ours."""
     if not any(isinstance(layer, _OURS) for layer in model.layers):

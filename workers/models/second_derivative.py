@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from workers.models.exact_normalization import exact_normalization
 from workers.models.hessian import Derivatives, LayerCall, derivatives, record_calls, relative_error
 from workers.models.in_float64 import in_float64
+from workers.models.keras_defaults import keras_defaults
 from workers.models.random_inputs import random_inputs
 
 _BOUND, _FLOAT32_BOUND, _POINTS, _EXAMPLES = 1e-4, 1e-3, 3, 3
@@ -36,6 +37,7 @@ class Verdict:
     unchecked: list[str] = field(default_factory=list)
 
 
+@keras_defaults()
 def check_second_derivative(
     model: keras.Model,
     input_shape: tuple[int, ...],
@@ -72,6 +74,7 @@ class Survey:
     num_layers: int
 
 
+@keras_defaults()
 def survey_second_derivatives(
     model: keras.Model,
     input_shape: tuple[int, ...],
