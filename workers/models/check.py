@@ -221,7 +221,7 @@ def _check_head(
         return
     inputs = random_inputs(family.input_shape, family.num_tokens, 2)
     calls = record_calls(functional.keras_model, inputs)
-    last = [c.layer for c in calls if c.layer.trainable_variables and not c.layer._layers][-1]
+    last = [call.layer for call in calls if call.weights and not call.inner_layers][-1]
     if last.name != functional.head:
         raise ValueError(
             f"model.source = {settings.source!r}: the layer made last is {functional.head!r}, the "
@@ -265,12 +265,23 @@ def _check_second_derivative(
             "replace the layer, set algorithm.first_order = true, or, if it stops gradients on "
             "purpose, model.second_derivative = 'trusted'"
         )
-    if not verdict.unchecked:
-        return []
-    return [
-        f"the second derivative of {', '.join(verdict.unchecked)} was not checked: it does not "
-        "compute in float64"
-    ]
+    notes = []
+    if verdict.unchecked:
+        notes.append(
+            f"the second derivative of {', '.join(verdict.unchecked)} was not checked: it does not "
+            "compute in float64"
+        )
+    if verdict.unknown:
+        notes.append(
+            f"the second derivative of {', '.join(verdict.unknown)} could not be checked as a "
+            "whole: it bends too fast for finite differences; none of its layers is wrong"
+        )
+    if verdict.too_large:
+        notes.append(
+            f"the second derivative of the largest {', '.join(verdict.too_large)} was not checked: "
+            "it would take too long; that of smaller ones was"
+        )
+    return notes
 
 
 def _count_normalizations(model: Any) -> dict[str, int]:
