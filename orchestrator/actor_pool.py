@@ -88,7 +88,7 @@ class ActorPool:
         return self._recovery.incidents
 
     def expect(self, fingerprint: dict[str, Any]) -> None:
-        """Refuse actors that differ from `fingerprint`; what it lacks, the first actor sets."""
+        """Refuse actors that differ from `fingerprint`; GPUs that it lacks, the first one sets."""
         self._reference = dict(fingerprint)
 
     @property
@@ -237,14 +237,15 @@ class ActorPool:
 
     def _welcome(self, actor: Actor, built: Any) -> None:
         """Take in an actor that is ready, unless it would compute other bits."""
-        self._reference = {**built.fingerprint, **self._reference}
+        gpus = {name: value for name, value in built.fingerprint.items() if name == "gpus"}
+        self._reference = gpus | (self._reference or dict(built.fingerprint))
         wrong = differences(self._reference, built.fingerprint)
         if wrong:
             if actor.place:
                 self._roster.avoid.append(actor.place.node)
             why = (
                 f"would compute other bits than the driver: {'; '.join(wrong)}; use equal "
-                "machines, software and data"
+                "machines, software, data and environment variables"
             )
             self._recovery.bury(Event.ACTOR_DIFFERS, actor, why, self._board)
             return

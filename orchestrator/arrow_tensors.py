@@ -1,6 +1,7 @@
 """Arrays <-> an Arrow IPC file that any Arrow reader opens: one row, one tensor column each."""
 
 import io
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,13 +28,32 @@ def encode(arrays: Sequence[Array], column_names: Sequence[str]) -> bytes:
 
 
 def decode(content: bytes) -> tuple[list[Array], list[str]]:
-    """Inverse of `encode`: the arrays and their names."""
+    """Inverse of `encode`: the arrays and their names.
+
+    Raises:
+      ValueError, pa.ArrowException: `encode` has not written that.
+    """
     with pa.ipc.open_file(pa.BufferReader(content)) as reader:
+        _check(reader.schema, len(content))
         if not reader.num_record_batches:
             return [], []
         batch = reader.get_batch(0)
+    if batch.num_rows != 1 or any(column.null_count for column in batch.columns):
+        raise ValueError(f"{batch.num_rows} rows, or missing values, where one row is expected")
+    batch.validate(full=True)
     arrays = []
     for field, column in zip(batch.schema, batch.columns, strict=True):
         array = column.to_numpy_ndarray()[0].copy()
         arrays.append(array.reshape(()) if field.metadata else array)
     return arrays, list(batch.schema.names)
+
+
+def _check(schema: pa.Schema, num_bytes: int) -> None:
+    """Before anything is unpacked: Arrow may compress, `encode` does not."""
+    size = 0
+    for field in schema:
+        if not isinstance(field.type, pa.FixedShapeTensorType):
+            raise ValueError(f"the column {field.name!r} is of type {field.type}, not a tensor")
+        size += math.prod(field.type.shape) * field.type.value_type.bit_width // 8
+    if size > num_bytes:
+        raise ValueError(f"tensors of {size} bytes in a file of {num_bytes}")

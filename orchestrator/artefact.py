@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pyarrow as pa
 from pydantic import BaseModel, Field, ValidationError
 
 from orchestrator import checkpoint
+from orchestrator.archive import read_members
 from orchestrator.arrow_tensors import decode, encode
 from orchestrator.config import MetaConfig, validate
 from orchestrator.state import MetaState
@@ -128,12 +130,8 @@ def as_bytes(artefact: Artefact) -> bytes:
 
 def _of_file(path: Path) -> Artefact:
     """Read and verify a file."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            manifest = _parse(path, archive.read(_MANIFEST))
-            contents = {name: archive.read(name) for name in manifest.files}
-    except (zipfile.BadZipFile, KeyError):
-        raise _no_export(path) from None
+    manifest = _parse(path, _read(path, [_MANIFEST])[_MANIFEST])
+    contents = _read(path, manifest.files)
     for name, expected in manifest.files.items():
         if hashlib.sha256(contents[name]).hexdigest() != expected:
             raise CheckpointError(f"{path}: {name} is damaged (its sha256 differs)")
@@ -152,11 +150,20 @@ def _of_file(path: Path) -> Artefact:
     )
 
 
+def _read(path: Path, names: Iterable[str]) -> dict[str, bytes]:
+    try:
+        return read_members(path, names)
+    except KeyError:
+        raise _no_export(path) from None
+    except ValueError as error:
+        raise _no_export(path, str(error)) from None
+
+
 def _parse(path: Path, content: bytes) -> "_Manifest":
     try:
         found = json.loads(content)
         version = found["format_version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise _no_export(path) from None
     if version not in _READABLE or not isinstance(version, int) or isinstance(version, bool):
         raise ValueError(
@@ -179,8 +186,11 @@ def _state(path: Path, manifest: "_Manifest", contents: dict[str, bytes]) -> Met
     try:
         theta, names = decode(contents["theta.arrow"])
         values, carry_names = decode(contents["carry.arrow"])
-    except (pa.ArrowException, CheckpointError, KeyError, TypeError, ValueError):
-        raise CheckpointError(f"{path}: its weights cannot be read; export the run again") from None
+    except (pa.ArrowException, CheckpointError, KeyError, TypeError, ValueError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"{path}: its weights cannot be read ({why}); export the run again"
+        ) from None
     finite = all_finite(pack(theta)) and all_finite(pack(values))
     if sha256(theta) != manifest.theta_sha256 or not finite:
         raise CheckpointError(f"{path}: its weights are not those that were exported")
@@ -188,10 +198,10 @@ def _state(path: Path, manifest: "_Manifest", contents: dict[str, bytes]) -> Met
     return MetaState(manifest.step, theta, names, carry)
 
 
-def _no_export(path: Path) -> ValueError:
+def _no_export(path: Path, why: str = "") -> ValueError:
     return ValueError(
-        f"{path} is no file that `metatrain export` wrote, or a damaged one; give that, or the "
-        "folder of a run"
+        f"{path} is no file that `metatrain export` wrote, or a damaged one"
+        f"{f' ({why})' if why else ''}; give that, or the folder of a run"
     )
 
 

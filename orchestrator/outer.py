@@ -11,6 +11,7 @@ from orchestrator.rounds import Found, Round, drive, trust_region
 from orchestrator.settings import OuterSettings
 from orchestrator.state import MetaState
 from workers.compiled import Compiled
+from workers.models.keras_defaults import keras_defaults
 from workers.protocol import Array, Vector, Weights
 from workers.runtime import DRIVER_DEVICE
 from workers.tensors import pack, squared_norm, unpack
@@ -25,6 +26,7 @@ class OuterUpdate:
     interrupt cannot fall between theta and it.
     """
 
+    @keras_defaults()
     def __init__(self, settings: OuterSettings, state: MetaState):
         self._settings = settings
         self._names = state.names
@@ -105,7 +107,8 @@ class OuterUpdate:
 
     def _update_graph(self, gradient: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The new theta and count; to read them from the variables would cost as much again."""
-        self._optimizer.apply([gradient], [self._theta])
+        with keras_defaults():
+            self._optimizer.apply([gradient], [self._theta])
         return tf.identity(self._theta.value), tf.identity(self._optimizer.iterations.value)
 
     def state(self) -> MetaState:

@@ -14,6 +14,9 @@ def pytest_configure(config):
     os.mkdir(os.path.join(folder, "ray"))
     config.ray_folder = folder
     os.environ["RAY_TMPDIR"] = folder
+    # Whatever the developer's own keras.json says.
+    os.environ["KERAS_HOME"] = folder
+    os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 def pytest_unconfigure(config):

@@ -11,10 +11,14 @@ from importlib.metadata import version
 from typing import Any
 
 from workers.errors import MetatrainError
+from workers.kernels import chosen_kernels
 
 NUM_THREADS = 1
 #: Where theta is drawn and updated, so that its bits do not depend on who has a GPU.
 DRIVER_DEVICE = "/CPU:0"
+_BACKEND, _TENSORFLOW = "KERAS_BACKEND", "tensorflow"
+#: Names in the fingerprint that are not what the user knows them by.
+_VARIABLES = {"onednn": "TF_ENABLE_ONEDNN_OPTS"}
 
 
 def start_tensorflow(gpus: float, verbose: bool = False) -> None:
@@ -25,11 +29,14 @@ def start_tensorflow(gpus: float, verbose: bool = False) -> None:
         memory growth and deterministic kernels.
       verbose: let TensorFlow's start-up messages through.
     Raises:
-      MetatrainError: TensorFlow already runs here with other threads, or no GPU is visible.
+      ValueError: Keras runs, or is to run, on something else than TensorFlow, or cannot start.
+      MetatrainError: TensorFlow already runs here with other threads or options, or no GPU is
+        visible.
     """
+    refuse_other_backend()
     with contextlib.nullcontext() if verbose else _silent():
-        import tensorflow as tf
-
+        tf = _import_tensorflow()
+        _refuse_options(tf)
         _configure(tf, gpus)
         tf.constant(0)
     if gpus:
@@ -39,6 +46,20 @@ def start_tensorflow(gpus: float, verbose: bool = False) -> None:
                 "set workers.gpus = 0 or install a driver and tensorflow[and-cuda]"
             )
         tf.config.experimental.enable_op_determinism()
+
+
+def refuse_other_backend() -> None:
+    """Look at what Keras is told to compute with, without importing it.
+
+    Raises:
+      ValueError: it is not TensorFlow.
+    """
+    asked = os.environ.get(_BACKEND) or _TENSORFLOW
+    if asked != _TENSORFLOW:
+        raise ValueError(
+            f"{_BACKEND} = {asked!r} in the environment, but metatrain computes with TensorFlow; "
+            f"unset {_BACKEND}, or set it to {_TENSORFLOW!r}"
+        )
 
 
 def count_gpus() -> float:
@@ -56,6 +77,62 @@ def gpus_of_tensorflow() -> list[str]:
         tf.config.experimental.get_device_details(device).get("device_name", "a GPU")
         for device in tf.config.list_physical_devices("GPU")
     ]
+
+
+def _import_tensorflow() -> Any:
+    """TensorFlow, and Keras on it whatever keras.json says.
+
+    What else that says counts nowhere: see models/keras_defaults.py.
+
+    Raises:
+      ValueError: Keras cannot be imported as it is configured, or runs on something else.
+    """
+    before = os.environ.get(_BACKEND)
+    os.environ[_BACKEND] = _TENSORFLOW
+    try:
+        import keras  # before TensorFlow, which would import it with a message of its own
+        import tensorflow as tf
+    # Whatever Keras makes of a keras.json or a variable of its own that is not as it should be.
+    except (ValueError, AssertionError, AttributeError, TypeError, OSError) as error:
+        home = os.environ.get("KERAS_HOME", "~/.keras")
+        raise ValueError(
+            f"Keras does not start as it is configured ({type(error).__name__}: "
+            f"{' '.join(str(error).split())[:200]}); mend or remove {home}/keras.json, and unset "
+            "the environment's variables KERAS_..."
+        ) from error
+    finally:
+        os.environ.pop(_BACKEND)
+        if before is not None:
+            os.environ[_BACKEND] = before
+    if keras.backend.backend() != _TENSORFLOW:
+        raise ValueError(
+            f"Keras computes with {keras.backend.backend()!r} in this process, and cannot be "
+            "changed any more, but metatrain computes with TensorFlow; start metatrain in a "
+            f"process that sets {_BACKEND} = {_TENSORFLOW!r} before it imports Keras"
+        )
+    return tf
+
+
+def _refuse_options(tf: Any) -> None:
+    """Options that a script set before us, which rewrite every graph.
+
+    Raises:
+      MetatrainError: names the call.
+    """
+    options = tf.config.optimizer.get_experimental_options()
+    set_on = {name: value for name, value in options.items() if value}
+    calls = {
+        f"tf.config.optimizer.set_jit({tf.config.optimizer.get_jit()!r})": (
+            tf.config.optimizer.get_jit()
+        ),
+        f"tf.config.optimizer.set_experimental_options({set_on})": set_on,
+        "tf.config.run_functions_eagerly(True)": tf.config.functions_run_eagerly(),
+    }
+    if made := [call for call, was_made in calls.items() if was_made]:
+        raise MetatrainError(
+            f"{' and '.join(made)} in this process changes what metatrain computes; leave it out, "
+            "or start metatrain in a process of its own"
+        )
 
 
 def _configure(tf: Any, gpus: float) -> None:
@@ -121,16 +198,30 @@ def fingerprint(data_digest: str, model_digest: str = "") -> dict[str, Any]:
         ),
         "data": data_digest,
         **({"model": model_digest} if model_digest else {}),
+        **_tf32(tf),
+        # Those that are not set are left out, as in checkpoints of before they were recorded.
+        **chosen_kernels(os.environ),
     }
 
 
 def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
     """Names and both values of what differs; empty if the bits will be equal."""
     return [
-        f"{name}: {ours.get(name)!r} here, {theirs.get(name)!r} there"
+        f"{_VARIABLES.get(name, name)}: {_told(ours, name)} here, {_told(theirs, name)} there"
         for name in sorted(ours.keys() | theirs.keys())
         if ours.get(name) != theirs.get(name)
     ]
+
+
+def _told(fingerprint: dict[str, Any], name: str) -> str:
+    return repr(fingerprint[name]) if name in fingerprint else "not set"
+
+
+def _tf32(tf: Any) -> dict[str, bool]:
+    """Whether a GPU may round to 19 bits: said where a script has forbidden it."""
+    may = not tf.config.get_visible_devices("GPU")
+    may = may or tf.config.experimental.tensor_float_32_execution_enabled()
+    return {} if may else {"tensor_float_32": False}
 
 
 def _cpu_features() -> str:

@@ -36,6 +36,7 @@ def check_machine(config: MetaConfig) -> None:
     Raises:
       ValueError: names what is needed and what there is.
     """
+    runtime.refuse_other_backend()
     workers = config.workers
     count = workers.count.min if isinstance(workers.count, CountRange) else workers.count
     if os.environ.get("RAY_ADDRESS") or ray_is_running():

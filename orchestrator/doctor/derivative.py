@@ -1,6 +1,6 @@
 """Whether the second derivative of each layer is right, and what to do where it is not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.config import MetaConfig
@@ -27,6 +27,8 @@ class Layers:
     faults: list[Fault]
     unchecked: list[str]
     num_layers: int
+    unknown: list[str] = field(default_factory=list)
+    too_large: list[str] = field(default_factory=list)
 
 
 def look_at_layers(config: MetaConfig, family: TaskFamily) -> Layers:
@@ -44,7 +46,7 @@ def look_at_layers(config: MetaConfig, family: TaskFamily) -> Layers:
         Fault(layer.name, type(layer).__name__, reason, needed is None or id(layer) in needed)
         for layer, reason in survey.faults
     ]
-    return Layers(faults, survey.unchecked, survey.num_layers)
+    return Layers(faults, survey.unchecked, survey.num_layers, survey.unknown, survey.too_large)
 
 
 def _needed(config: MetaConfig, functional: Any) -> set[int] | None:
@@ -55,7 +57,10 @@ def _needed(config: MetaConfig, functional: Any) -> set[int] | None:
         return None
     # Where the model can be cut, the inner loop is of the head alone; see algorithms/anil.py.
     parts = functional.parts
-    return {id(layer) for layer in parts.head.keras_model._flatten_layers()} if parts else None
+    if not parts:
+        return None
+    head = parts.head.keras_model
+    return {id(each) for each in [*head._flatten_layers(), *head.operations]}
 
 
 def is_second_order(config: MetaConfig) -> bool:
@@ -76,6 +81,18 @@ def judge_layers(config: MetaConfig, layers: Layers) -> list[Finding]:
                 "compare a run with one of algorithm.first_order=true" if order == "second" else "",
             )
         )
+    if layers.unknown:
+        findings.append(
+            Finding(
+                _WHAT,
+                f"could not be checked in {', '.join(layers.unknown)} as a whole, which bends too "
+                "fast for finite differences; none of its layers is wrong",
+                "note",
+            )
+        )
+    if layers.too_large:
+        found = f"not checked in the largest {', '.join(layers.too_large)}: it would take too long"
+        findings.append(Finding(_WHAT, found, "note"))
     if not findings:
         needed = "" if order == "second" else "; not needed: this run is first order"
         found = f"right in all {layers.num_layers} layers (finite differences in float64){needed}"

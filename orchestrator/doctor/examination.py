@@ -13,6 +13,7 @@ from orchestrator.doctor.child import ChildTimeoutError, in_child
 from orchestrator.doctor.finding import Finding
 from orchestrator.redact import redact
 from workers import runtime
+from workers.kernels import chosen_kernels
 
 Say = Callable[[str], None]
 
@@ -36,6 +37,7 @@ def examine_installation(say: Say) -> Iterator[Finding]:
         "Ray's folder", machine.disk_of(folder), "set RAY_TMPDIR to another folder", for_ray=True
     )
     yield from _examine_tensorflow(say)
+    yield installation.check_kernels(chosen_kernels(environment))
     reachable = address.check_address(environment, address.answers)
     yield reachable
     yield address.check_dashboard(environment, address.answers)
@@ -52,6 +54,9 @@ def _examine_tensorflow(say: Say) -> Iterator[Finding]:
         seen = in_child(_start_tensorflow, say=say, limit_s=_TENSORFLOW_LIMIT_S)
     except ChildTimeoutError as error:
         yield Finding("TensorFlow", _line(error), "broken", _BUSY)
+        return
+    except ValueError as error:  # how Keras is configured; it says what to do
+        yield Finding("TensorFlow", _line(error), "broken")
         return
     except Exception as error:
         yield Finding("TensorFlow", _line(error), "broken", "install metatrain again with pip")

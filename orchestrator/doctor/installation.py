@@ -1,6 +1,6 @@
 """What can be wrong with an installation. Judges what it is given, and looks at nothing itself."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from packaging.requirements import Requirement
 
@@ -38,6 +38,15 @@ def check_packages(requirements: Iterable[str], version_of: Callable[[str], str 
     if not count:
         return Finding("packages", "not compared: metatrain itself is not installed", "note")
     return Finding("packages", f"{count}, as required")
+
+
+def check_kernels(chosen: Mapping[str, str]) -> Finding:
+    """Variables that choose how TensorFlow and numpy compute, by name."""
+    if not chosen:
+        return Finding("kernels", "as the libraries choose them")
+    found = ", ".join(f"{name} = {value!r}" for name, value in chosen.items())
+    advice = "runs with and without are not the same to the last bit: set it everywhere or nowhere"
+    return Finding("kernels", f"chosen by {found}", "note", advice)
 
 
 def check_memory(available_bytes: int | None, num_cores: int) -> Finding:

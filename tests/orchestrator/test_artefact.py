@@ -1,10 +1,14 @@
+import hashlib
+import io
 import json
 import re
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from small_configs import USER_MODEL, images, sinusoid
 from small_images import picture
@@ -258,3 +262,115 @@ def test_weights_that_are_not_finite_or_of_another_model_are_refused(tmp_path):
     (tmp_path / "wide").write_bytes(artefact.as_bytes(wide))
     with pytest.raises(ValueError, match="its weights are of another model"):
         Learner.load(tmp_path / "wide")
+
+
+def repacked(file, compression):
+    with zipfile.ZipFile(GOLDEN) as golden, zipfile.ZipFile(file, "w", compression) as other:
+        for name in golden.namelist():
+            other.writestr(name, golden.read(name))
+    return file
+
+
+def marked(file, flags=0, method=0):
+    """The golden file, each of its members with these flags and this method of compression."""
+    content = bytearray(GOLDEN.read_bytes())
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.find(signature)
+        while at >= 0:
+            content[at + place] |= flags
+            content[at + place + 2] = method
+            at = content.find(signature, at + 4)
+    file.write_bytes(content)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda file: marked(file, flags=1), "'manifest.json' is encrypted"),
+        (lambda file: marked(file, method=97), "'manifest.json' is compressed"),
+        (lambda file: marked(file, method=8), "'manifest.json' is compressed"),
+        (lambda file: repacked(file, zipfile.ZIP_DEFLATED), "'manifest.json' is compressed"),
+        (lambda file: repacked(file, zipfile.ZIP_LZMA), "'manifest.json' is compressed"),
+        (lambda file: flipped(file), "Bad CRC-32"),
+    ],
+)
+def test_members_that_are_not_stored_as_they_are_end_in_one_line(tmp_path, make, told):
+    file = make(tmp_path / "bad")
+    start = re.escape(f"{file} is no file that `metatrain export` wrote")
+    with pytest.raises(ValueError, match=f"^{start}.*{re.escape(told)}") as error:
+        artefact.load(str(file))
+    assert len(str(error.value).splitlines()) == 1
+
+
+def flipped(file):
+    content = GOLDEN.read_bytes()
+    place = content.index(b"format_version")
+    file.write_bytes(content[:place] + b"F" + content[place + 1 :])
+    return file
+
+
+def test_a_small_file_that_unpacks_to_a_large_one_is_refused_before_it_is_unpacked(tmp_path):
+    file = tmp_path / "bomb"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bomb:
+        with bomb.open("theta.arrow", "w") as member:
+            for _ in range(64):
+                member.write(bytes(1 << 20))
+        with zipfile.ZipFile(GOLDEN) as golden:
+            manifest = zipfile.ZipInfo("manifest.json")  # stored
+            bomb.writestr(manifest, golden.read("manifest.json"))
+            bomb.writestr("carry.arrow", golden.read("carry.arrow"))
+    assert file.stat().st_size < 100_000
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="is compressed"):
+        artefact.load(str(file))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def arrow(table, **options):
+    stream = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(**options)
+    with pa.ipc.new_file(stream, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return stream.getvalue()
+
+
+def tensors(rows, size):
+    values = np.zeros((rows, size), np.float32)
+    return pa.table({"head/kernel": pa.FixedShapeTensorArray.from_numpy_ndarray(values)})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no Arrow",
+        arrow(pa.table({"head/kernel": [1.0]})),
+        arrow(pa.table({"head/kernel": ["2"], "head/bias": [[1.0]]})),
+        arrow(tensors(3, 1)),
+        arrow(tensors(1, 1).slice(0, 0)),
+        arrow(tensors(1, 1 << 20), compression="zstd"),
+    ],
+)
+def test_tensors_of_other_types_end_in_one_line(tmp_path, content):
+    digest = hashlib.sha256(content).hexdigest()
+    file = rewritten(
+        tmp_path / "bad",
+        lambda manifest: manifest["files"].update({"theta.arrow": digest}),
+        **{"theta.arrow": content},
+    )
+    with pytest.raises(
+        CheckpointError, match=r"its weights (cannot be read|are not those)"
+    ) as error:
+        artefact.load(str(file))
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_manifest_that_is_nested_without_end_is_told(tmp_path):
+    file = tmp_path / "nested"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("manifest.json", "[" * 200_000)
+    with pytest.raises(ValueError, match="is no file that `metatrain export` wrote"):
+        artefact.load(str(file))

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from workers import runtime
+from workers.errors import MetatrainError
 from workers.runtime import differences, fingerprint, start_tensorflow
 
 # Computes before metatrain could set the threads, and then asks for them.
@@ -59,7 +60,79 @@ def test_the_onednn_flag_is_part_of_the_fingerprint(monkeypatch):
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     ours = fingerprint("")
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert [line.split(":")[0] for line in differences(ours, fingerprint(""))] == ["onednn"]
+    assert differences(ours, fingerprint("")) == [
+        "TF_ENABLE_ONEDNN_OPTS: 'default' here, '0' there"
+    ]
+
+
+def test_variables_that_choose_kernels_are_part_of_the_fingerprint_and_told_one_by_one(
+    monkeypatch,
+):
+    ours = fingerprint("")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_max_isa=AVX2")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    theirs = fingerprint("")
+    assert differences(ours, theirs) == [
+        "ONEDNN_MAX_CPU_ISA: not set here, 'AVX2' there",
+        "XLA_FLAGS: not set here, '--xla_cpu_max_isa=AVX2' there",
+    ]
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
+    monkeypatch.delenv("XLA_FLAGS")
+    assert differences(theirs, fingerprint("")) == [
+        "ONEDNN_MAX_CPU_ISA: 'AVX2' here, 'SSE41' there",
+        "XLA_FLAGS: '--xla_cpu_max_isa=AVX2' here, not set there",
+    ]
+
+
+def test_a_fingerprint_without_such_variables_is_that_of_older_checkpoints():
+    assert set(fingerprint("abc")) == {
+        *("python", "tensorflow", "keras", "numpy", "machine", "cpu_features", "threads"),
+        *("onednn", "gpus", "data"),
+    }
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch", "numpy", "openvino", "TensorFlow", "none"])
+def test_another_backend_of_keras_is_refused_by_name(monkeypatch, backend):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    for start in (runtime.refuse_other_backend, lambda: start_tensorflow(0)):
+        with pytest.raises(ValueError, match=f"^KERAS_BACKEND = '{backend}' in the environment"):
+            start()
+
+
+@pytest.mark.parametrize("backend", [None, "", "tensorflow"])
+def test_tensorflow_as_the_backend_needs_no_word(monkeypatch, backend):
+    if backend is None:
+        monkeypatch.delenv("KERAS_BACKEND")
+    else:
+        monkeypatch.setenv("KERAS_BACKEND", backend)
+    start_tensorflow(0)
+    assert os.environ.get("KERAS_BACKEND") == backend
+
+
+def test_a_process_whose_keras_runs_on_something_else_is_refused(monkeypatch):
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    with pytest.raises(ValueError, match="Keras computes with 'jax' in this process"):
+        start_tensorflow(0)
+
+
+OPTIONS = {
+    "set_jit": lambda on: tf.config.optimizer.set_jit("autoclustering" if on else ""),
+    "set_experimental_options": lambda on: tf.config.optimizer.set_experimental_options(
+        {"auto_mixed_precision": on}
+    ),
+    "run_functions_eagerly": tf.config.run_functions_eagerly,
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_that_rewrite_graphs_are_refused_by_the_name_of_the_call(name):
+    OPTIONS[name](True)
+    try:
+        with pytest.raises(MetatrainError, match=f"^tf.config.*{name}"):
+            start_tensorflow(0)
+    finally:
+        OPTIONS[name](False)
+    start_tensorflow(0)
 
 
 def test_equal_fingerprints_have_no_differences():
@@ -70,8 +143,8 @@ def test_differences_name_what_differs_and_both_values():
     lines = differences({"a": 1, "b": "x", "c": 0}, {"a": 2, "b": "x", "d": 0})
     assert lines == [
         "a: 1 here, 2 there",
-        "c: 0 here, None there",
-        "d: None here, 0 there",
+        "c: 0 here, not set there",
+        "d: not set here, 0 there",
     ]
 
 

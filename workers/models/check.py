@@ -11,6 +11,7 @@ from keras.src.random.seed_generator import global_seed_generator
 from workers.meta import make_train_model, num_train_outputs
 from workers.models.functional import FunctionalModel
 from workers.models.hessian import record_calls
+from workers.models.keras_defaults import keras_defaults
 from workers.models.random_inputs import random_inputs
 from workers.models.registry import source_digest
 from workers.models.second_derivative import check_second_derivative
@@ -41,6 +42,7 @@ class ModelFacts:
     notes: list[str]
 
 
+@keras_defaults()
 def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
     """Build the user's model and look at it.
 
@@ -108,15 +110,18 @@ def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs
             f"tasks need one tensor, {wanted}"
         )
     shape = outputs.shape
-    fits = tuple(shape[:-1]) == (2, *places) and outputs.dtype == tf.float32
+    fits = tuple(shape[:-1]) == (2, *places)
     if fits:
         fits = shape[-1] >= num_outputs if classifies else shape[-1] == num_outputs
-    if not fits:
+    if not fits or outputs.dtype != tf.float32:
         got = ["batch", *shape[1:]] if shape.rank and shape[0] == 2 else list(shape)
+        hint = "; give its last layer dtype='float32', whatever the others compute in"
+        if not fits:
+            hint = _if_encoder(user) if shape.rank == 2 else ""
         raise ValueError(
             f"model.source = {user.source!r} has outputs {_shape(got)} {outputs.dtype.name} for "
-            f"inputs {_shape(['batch', *family.input_shape])}; the tasks need {wanted} float32"
-            f"{_if_encoder(user) if shape.rank == 2 else ''}"
+            f"inputs {_shape(['batch', *family.input_shape])}; the tasks need {wanted} "
+            f"float32{hint}"
         )
     if of_logits and np.allclose(tf.reduce_sum(outputs, -1), 1) and _ends_in_softmax(model):
         raise ValueError(
@@ -216,7 +221,7 @@ def _check_head(
         return
     inputs = random_inputs(family.input_shape, family.num_tokens, 2)
     calls = record_calls(functional.keras_model, inputs)
-    last = [c.layer for c in calls if c.layer.trainable_variables and not c.layer._layers][-1]
+    last = [call.layer for call in calls if call.weights and not call.inner_layers][-1]
     if last.name != functional.head:
         raise ValueError(
             f"model.source = {settings.source!r}: the layer made last is {functional.head!r}, the "
@@ -260,12 +265,23 @@ def _check_second_derivative(
             "replace the layer, set algorithm.first_order = true, or, if it stops gradients on "
             "purpose, model.second_derivative = 'trusted'"
         )
-    if not verdict.unchecked:
-        return []
-    return [
-        f"the second derivative of {', '.join(verdict.unchecked)} was not checked: it does not "
-        "compute in float64"
-    ]
+    notes = []
+    if verdict.unchecked:
+        notes.append(
+            f"the second derivative of {', '.join(verdict.unchecked)} was not checked: it does not "
+            "compute in float64"
+        )
+    if verdict.unknown:
+        notes.append(
+            f"the second derivative of {', '.join(verdict.unknown)} could not be checked as a "
+            "whole: it bends too fast for finite differences; none of its layers is wrong"
+        )
+    if verdict.too_large:
+        notes.append(
+            f"the second derivative of the largest {', '.join(verdict.too_large)} was not checked: "
+            "it would take too long; that of smaller ones was"
+        )
+    return notes
 
 
 def _count_normalizations(model: Any) -> dict[str, int]:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from workers.models.cut import features_of
 from workers.models.exact_normalization import exact_normalization
+from workers.models.keras_defaults import keras_defaults
 from workers.models.names import fresh_names
 from workers.protocol import Array
 
@@ -95,7 +96,7 @@ class FunctionalModel:
         if len(found) > 1 and model.non_trainable_variables:
             return None
         features = found if len(found) > 1 else found[0]
-        with fresh_names():
+        with fresh_names(), keras_defaults():
             body, head = keras.Model(model.inputs, features), keras.Model(features, model.outputs)
         parts = Parts(
             FunctionalModel(body, self.input_shape, self._running),
@@ -166,6 +167,7 @@ class FunctionalModel:
         """Outputs, and the scope that holds what the variables have become."""
         given = [*zip(self._weights, theta, strict=True), *zip(variables, state, strict=True)]
         with (
+            keras_defaults(),
             exact_normalization(batch_statistics=not self._running),
             keras.StatelessScope(state_mapping=given) as scope,
         ):

@@ -3,11 +3,13 @@
 For f = sum(r y + y^2 / 2) over a layer's outputs y, at random inputs and weights z, and a random
 direction v, the Hessian times v is computed by differentiating <grad f, v>, in float64 or float32,
 and in float64 by central differences of grad f along v. With step 1e-8 these err by about 1e-8, and
-seldom cross a kink (of relu, say) on the way.
+seldom cross a kink (of relu, say) on the way. A deep network bends so fast that it takes a smaller
+step: where quotients of two steps agree, they are the derivative; where none do, nothing is known.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -18,50 +20,76 @@ from workers.models.in_float64 import stateless
 
 Objective = Callable[[Sequence[tf.Tensor]], tf.Tensor]
 
-_STEP = 1e-8
+#: Of the differences, and the relative error up to which a second derivative is right.
+_STEPS, _BOUND = (1e-8, 1e-10, 1e-12, 1e-9, 1e-11), 1e-4
+#: Where something within computes in float32, whatever it is given.
+_COARSE_STEPS, _COARSE_BOUND = (1e-3, 1e-4, 1e-2), 1e-2
+#: It is wrong only if it is off by so many times what two steps' quotients differ by.
+_SPREADS = 10
+
+Outcome = Literal["right", "wrong", "unknown"]
 
 
 class LayerCall(NamedTuple):
-    """A call of a layer; whether its inputs depend on weights."""
+    """A call of a layer, or of an operation in a graph of layers.
+
+    touched: whether its inputs depend on weights.
+    """
 
     layer: Any
     arguments: tuple[Any, ...]
     options: dict[str, Any]
-    differentiates_inputs: bool
+    touched: bool
 
     @property
     def matters(self) -> bool:
         """Whether anything is differentiated through it."""
-        return bool(self.differentiates_inputs or self.layer.trainable_variables)
+        return bool(self.touched or self.weights)
+
+    @property
+    def weights(self) -> list[Any]:
+        """The variables that are trained."""
+        return list(getattr(self.layer, "trainable_variables", ()))
 
     @property
     def inner_layers(self) -> list[Any]:
         """The layers within its layer, however deep."""
+        if not isinstance(self.layer, keras.layers.Layer):
+            return []
         return list(self.layer._flatten_layers(include_self=False))
 
 
 def record_calls(model: keras.Model, inputs: tf.Tensor) -> list[LayerCall]:
     """Each call that a call of the model makes, inner ones first, the model last."""
-    base: Any = keras.layers.Layer
-    original, calls = base.__call__, list[LayerCall]()
-    fixed = [inputs]  # what no weight has touched
+    layer_class: Any = keras.layers.Layer
+    operation_class: Any = keras.Operation
+    of_layer, of_operation = layer_class.__call__, operation_class.__call__
+    calls, fixed = list[LayerCall](), [inputs]  # the latter: what no weight has touched
 
-    def recorded(layer: Any, *arguments: Any, **options: Any) -> Any:
-        outputs = original(layer, *arguments, **options)
-        asks = {"training": True} if layer._call_has_training_arg else {}
+    def recorded(layer: Any, outputs: Any, arguments: Any, options: Any) -> Any:
+        asks = {"training": True} if getattr(layer, "_call_has_training_arg", False) else {}
         given = [x for x in tf.nest.flatten((arguments, options)) if _is_float(x)]
         touched = not all(any(x is known for known in fixed) for x in given)
         calls.append(LayerCall(layer, arguments, {**options, **asks}, touched))
-        if not touched and not layer.trainable_variables:
+        if not touched and not calls[-1].weights:
             fixed.extend(tf.nest.flatten(outputs))
         return outputs
 
-    base.__call__ = recorded
+    def call_layer(self: Any, *arguments: Any, **options: Any) -> Any:
+        return recorded(self, of_layer(self, *arguments, **options), arguments, options)
+
+    def call_operation(self: Any, *arguments: Any, **options: Any) -> Any:
+        outputs = of_operation(self, *arguments, **options)
+        if isinstance(self, layer_class):  # which was called as a layer
+            return outputs
+        return recorded(self, outputs, arguments, options)
+
+    layer_class.__call__, operation_class.__call__ = call_layer, call_operation
     try:
         with keras.StatelessScope():
             model(inputs, training=True)
     finally:
-        base.__call__ = original
+        layer_class.__call__, operation_class.__call__ = of_layer, of_operation
     return [*calls[:-1], LayerCall(model, (inputs,), {"training": True}, False)]
 
 
@@ -99,17 +127,118 @@ def _along(objective: Objective, v: Sequence[tf.Tensor]) -> Objective:
     return along
 
 
-def relative_error(call: LayerCall, seed: int) -> float:
-    """How far the second derivative is from finite differences, relative to the larger one."""
+def compare(call: LayerCall, seed: int) -> tuple[Outcome, float]:
+    """The second derivative with finite differences, in float64.
+
+    Returns:
+      what is known of it; how far it is off, relative to the larger one.
+    Raises:
+      LookupError: there is none.
+    """
     objective, point, v = _setting(call, seed, tf.float64)
-    differentiated = _flat(_gradient(_along(objective, v), point))
-    ahead, behind = (
-        _flat(_gradient(objective, [z + sign * _STEP * d for z, d in zip(point, v, strict=True)]))
-        for sign in (1, -1)
+    exact = _flat(_gradient(_along(objective, v), point))
+    found = _Quotients(objective, point, v, exact)
+    best = found.best_of(_STEPS[:1])
+    if found.no_slope and _varies(objective, point, v):
+        raise LookupError("nor a first one")
+    if best < _BOUND:
+        return "right", best
+    if _rounds(objective, point):
+        found = _Quotients(objective, point, v, exact)
+        bound, steps = _COARSE_BOUND, list(_COARSE_STEPS)
+    else:
+        bound, steps = _BOUND, list(_STEPS[1:])
+    for step in steps:
+        if found.best_of([step]) < bound:
+            return "right", found.best
+    off, spread = found.steadiest()
+    return "wrong" if off > _SPREADS * spread else "unknown", off
+
+
+class _Quotients:
+    """Differences of grad f along v, by step, against the exact derivative."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        point: Sequence[tf.Tensor],
+        v: Sequence[tf.Tensor],
+        exact: NDArray[np.float64],
+    ):
+        self._objective, self._exact = objective, exact
+        self._lines = list(zip(point, v, strict=True))
+        self._by_step = dict[float, NDArray[np.float64]]()
+        self._errors = dict[float, float]()
+        self._least = 1e-9
+        self.no_slope = True  # grad f is 0 wherever it was taken
+
+    @property
+    def best(self) -> float:
+        """The smallest relative error so far."""
+        return min(self._errors.values())
+
+    def best_of(self, steps: Sequence[float]) -> float:
+        """The same, after more steps."""
+        for step in steps:
+            ahead, behind = (
+                _flat(_gradient(self._objective, [z + sign * step * d for z, d in self._lines]))
+                for sign in (1, -1)
+            )
+            self.no_slope = self.no_slope and not ahead.any()
+            self._least = max(1e-3 * float(np.linalg.norm(ahead)), 1e-9)
+            self._by_step[step] = (ahead - behind) / (2 * step)
+            self._errors[step] = _apart(self._exact, self._by_step[step], self._least)
+        return self.best
+
+    def steadiest(self) -> tuple[float, float]:
+        """The error where two neighbouring steps agree best, and how far these are apart."""
+        spreads = {
+            one: _apart(self._by_step[one], self._by_step[other], self._least)
+            for one, other in itertools.pairwise(sorted(self._by_step))
+        }
+        step = min(spreads, key=spreads.__getitem__)
+        return self._errors[step], spreads[step]
+
+
+def _varies(objective: Objective, point: Sequence[tf.Tensor], v: Sequence[tf.Tensor]) -> bool:
+    """Whether f changes along v, and not in jumps."""
+    slopes = []
+    for step in (1e-3, 1e-4) if _rounds(objective, point) else (1e-6, 1e-9):
+        ahead, behind = (
+            float(objective([z + sign * step * d for z, d in zip(point, v, strict=True)]))
+            for sign in (1, -1)
+        )
+        slopes.append((ahead - behind) / (2 * step))
+    return bool(slopes[0]) and abs(slopes[0] - slopes[1]) < 0.1 * abs(slopes[0])
+
+
+def _rounds(objective: Objective, point: Sequence[tf.Tensor]) -> bool:
+    """Whether something on the way from the point to f has fewer digits than float64."""
+    function = tf.function(lambda *values: objective(values), autograph=False)
+    traced = function.get_concrete_function(*point)
+    operations = traced.graph.get_operations()
+    depends = {tensor.op.name for tensor in traced.inputs[: len(point)]}
+    for operation in operations:
+        if any(tensor.op.name in depends for tensor in operation.inputs):
+            depends.add(operation.name)
+    needed = {tensor.op.name for tensor in traced.outputs}
+    for operation in reversed(operations):
+        if operation.name in needed:
+            needed.update(tensor.op.name for tensor in operation.inputs)
+    both = depends & needed
+    return any(
+        output.dtype.is_floating and output.dtype != tf.float64
+        for operation in operations
+        if operation.name in both
+        for output in operation.outputs
     )
-    numeric = (ahead - behind) / (2 * _STEP)
-    sizes = [float(np.linalg.norm(vector)) for vector in (differentiated, numeric, 1e-3 * ahead)]
-    return float(np.linalg.norm(differentiated - numeric)) / max(*sizes, 1e-9)
+
+
+def _apart(one: NDArray[np.float64], other: NDArray[np.float64], least: float) -> float:
+    """Relative to the larger one, or to `least`; infinite where one of them is not finite."""
+    sizes = (float(np.linalg.norm(vector)) for vector in (one, other))
+    apart = float(np.linalg.norm(one - other)) / max(*sizes, least)
+    return apart if np.isfinite(apart) else np.inf
 
 
 def _as_function(
@@ -119,9 +248,9 @@ def _as_function(
     given = tf.nest.flatten((call.arguments, call.options))
     given = [tf.cast(value, dtype) if _is_float(value) else value for value in given]
     places = [i for i, value in enumerate(given) if _is_float(value)]
-    if not call.differentiates_inputs:
+    if not call.touched:
         places = []
-    weights = call.layer.trainable_variables
+    weights = call.weights
     factors: dict[tuple[int, ...], tf.Tensor] = {}
 
     def objective(values: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -130,7 +259,8 @@ def _as_function(
             filled[i] = value
         arguments, options = tf.nest.pack_sequence_as((call.arguments, call.options), filled)
         of_weights = zip(weights, values[len(places) :], strict=True)
-        with stateless(call.layer.non_trainable_variables, of_weights, dtype):
+        kept = getattr(call.layer, "non_trainable_variables", ())
+        with stateless(kept, of_weights, dtype):
             outputs = tf.nest.flatten(call.layer(*arguments, **options))
         total = tf.zeros([], dtype)
         for output in filter(_is_float, outputs):

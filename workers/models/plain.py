@@ -18,6 +18,7 @@ from workers.models import normalization as ours
 from workers.models.functional import FunctionalModel
 from workers.models.fused_batch_norm import EPSILON
 from workers.models.gaussian_mlp import GaussianHead
+from workers.models.keras_defaults import keras_defaults
 from workers.models.shared_layers import shared_layer, untied
 from workers.models.token_embedding import TokenEmbedding
 from workers.protocol import Adapted, Array
@@ -29,6 +30,7 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _OURS = (ours.Normalization, GaussianHead, TokenEmbedding)
 
 
+@keras_defaults()
 def as_plain(
     settings: WorkerSettings,
     family: TaskFamily,
@@ -64,6 +66,7 @@ def as_plain(
     return outputs, content
 
 
+@keras_defaults()
 def save_and_load(model: keras.Model) -> tuple[Any, bytes]:
     """Have Keras save a model, aside; the model that it loads from that, and what it saved.
 
@@ -112,6 +115,7 @@ def _not_saved(model: keras.Model, error: Exception) -> ValueError:
     )
 
 
+@keras_defaults()
 def plain(model: keras.Model) -> keras.Model:
     """The same model with Keras' own layers in place of ours."""
     if not any(isinstance(layer, _OURS) for layer in model.layers):

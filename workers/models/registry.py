@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from workers.models import conv4, gaussian_mlp, linear, mlp, text, transformer, user_model
 from workers.models.functional import FunctionalModel
+from workers.models.keras_defaults import keras_defaults
 from workers.models.names import fresh_names
 from workers.runtime import DRIVER_DEVICE
 from workers.settings.models import ModelSettings
@@ -42,7 +43,7 @@ def make_model(
       ValueError: a user's model cannot be had, or cannot be trained.
     """
     keras.utils.set_random_seed(seed)
-    with fresh_names(), tf.device(DRIVER_DEVICE):
+    with fresh_names(), keras_defaults(), tf.device(DRIVER_DEVICE):
         if settings.kind in MODELS_OF_TOKENS:
             build = MODELS_OF_TOKENS[settings.kind]
             model = build(settings, input_shape, num_outputs, num_tokens)

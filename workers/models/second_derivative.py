@@ -1,8 +1,11 @@
 """Finds layers whose second derivative is missing or wrong, before MAML trains on it.
 
 That an operation has a second derivative proves nothing: `tf.nn.moments` has a wrong one, silently.
-So each is compared with finite differences of the first one, in float64 (hessian.py). A layer
-counts as wrong if it is wrong at each of three points.
+So each is compared with finite differences of the first one, in float64 (hessian.py). Layers are
+right if they are at one of three points, wrong if they are at most of them, and else not known.
+
+A graph of layers that are right is right. What else calls layers in a way of its own, such as a
+subclassed model, is compared as a whole too, first: most are right, and then so are their layers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,12 +17,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from workers.models.alike import affordable, first_of_each, is_graph
 from workers.models.exact_normalization import exact_normalization
-from workers.models.hessian import Derivatives, LayerCall, derivatives, record_calls, relative_error
+from workers.models.hessian import LayerCall, Outcome, compare, derivatives, record_calls
 from workers.models.in_float64 import in_float64
+from workers.models.keras_defaults import keras_defaults
 from workers.models.random_inputs import random_inputs
 
-_BOUND, _FLOAT32_BOUND, _POINTS, _EXAMPLES = 1e-4, 1e-3, 3, 3
+_FLOAT32_BOUND, _POINTS, _EXAMPLES = 1e-3, 3, 3
 #: What TensorFlow and Keras raise in a layer that computes in float32 alone.
 _NOT_IN_FLOAT64 = (TypeError, ValueError, tf.errors.OpError)
 
@@ -29,13 +34,18 @@ class Verdict:
     """What was found: the innermost layer at fault and why, and the layers not looked at.
 
     layer: None if no layer is at fault. unchecked: classes that do not compute in float64.
+    unknown: classes that bend too fast for finite differences, though no layer of theirs is wrong.
+    too_large: classes of which some would take too long.
     """
 
     layer: Any = None
     reason: str = ""
     unchecked: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    too_large: list[str] = field(default_factory=list)
 
 
+@keras_defaults()
 def check_second_derivative(
     model: keras.Model,
     input_shape: tuple[int, ...],
@@ -50,14 +60,11 @@ def check_second_derivative(
     """
     inputs = random_inputs(input_shape, num_tokens, _EXAMPLES)
     with exact_normalization(batch_statistics):
-        calls = record_calls(model, inputs)
-        unchecked = list[str]()
+        look = _Look(record_calls(model, inputs))
         with in_float64(model):
-            if _is_right(calls[-1]):  # the whole model first: most are
-                return Verdict()
-            for layer, reason in _faults(calls, unchecked):
+            for layer, reason in look.faults():
                 return Verdict(layer, reason)
-    return Verdict(unchecked=sorted(set(unchecked)))
+    return Verdict(None, "", *map(sorted, (look.unchecked, look.unknown, look.too_large)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +76,12 @@ class Survey:
 
     faults: list[tuple[Any, str]]
     unchecked: list[str]
+    unknown: list[str]
+    too_large: list[str]
     num_layers: int
 
 
+@keras_defaults()
 def survey_second_derivatives(
     model: keras.Model,
     input_shape: tuple[int, ...],
@@ -84,77 +94,104 @@ def survey_second_derivatives(
     have the digits: its second derivatives in both are compared.
     """
     inputs = random_inputs(input_shape, num_tokens, _EXAMPLES)
-    unchecked = list[str]()
     with exact_normalization(batch_statistics):
         calls = record_calls(model, inputs)
         leaves = {id(call.layer): call for call in calls if call.matters and not call.inner_layers}
+        look = _Look(calls)
         with in_float64(model):
-            whole = _is_right(calls[-1])
-            faults = [] if whole else list(_faults(calls, unchecked))
-            known = {id(layer) for layer, _ in faults}
-            exact = {
-                key: [derivatives(call, seed, tf.float64) for seed in range(_POINTS)]
-                for key, call in leaves.items()
-                if key not in known and type(call.layer).__name__ not in unchecked
-            }
-        for key, expected in exact.items():
-            layer = leaves[key].layer
-            if reason := _what_float32_does_wrong(leaves[key], expected):
-                faults.append((layer, reason))
-    return Survey(faults, sorted(set(unchecked)), len(leaves))
+            faults = list(look.faults())
+        known = {id(layer) for layer, _ in faults}
+        left = [
+            call
+            for key, call in leaves.items()
+            if key not in known and type(call.layer).__name__ not in look.unchecked
+        ]
+        faults += _faults_of_float32(model, affordable(first_of_each(left))[0])
+    num_layers = sum(isinstance(call.layer, keras.layers.Layer) for call in leaves.values())
+    unchecked, unknown, too_large = map(sorted, (look.unchecked, look.unknown, look.too_large))
+    return Survey(faults, unchecked, unknown, too_large, num_layers)
 
 
-def _faults(calls: Sequence[LayerCall], unchecked: list[str]) -> Iterator[tuple[Any, str]]:
-    """The innermost layers at fault, and why; `unchecked` takes classes without float64."""
-    wrong = set[int]()
-    for call in calls:
-        if wrong & {id(layer) for layer in [call.layer, *call.inner_layers]}:
-            continue
+class _Look:
+    """A look at the calls of a model, which notes what cannot be compared.
+
+    unchecked, unknown, too_large: as in `Verdict`, once all faults were asked for.
+    """
+
+    def __init__(self, calls: Sequence[LayerCall]):
+        self._calls = calls
+        self.unchecked, self.unknown, self.too_large = set[str](), set[str](), set[str]()
+
+    def faults(self) -> Iterator[tuple[Any, str]]:
+        """The innermost layers at fault, and why."""
+        whole = self._calls[-1]
+        if not is_graph(whole.layer) and self._judge(whole)[0] == "right":
+            return
+        self.unchecked.clear()
+        self.unknown.clear()
+        wrong = set[int]()
+        matter = [call for call in self._calls if call.matters and not is_graph(call.layer)]
+        looked_at, others = affordable(first_of_each(matter))
+        self.too_large = {type(call.layer).__name__ for call in others}
+        for call in looked_at:
+            if wrong & {id(x) for x in [call.layer, *call.inner_layers]}:
+                continue
+            verdict, reason = self._judge(call)
+            if verdict == "wrong":
+                wrong.add(id(call.layer))
+                yield call.layer, reason
+
+    def _judge(self, call: LayerCall) -> tuple[Outcome, str]:
+        name = type(call.layer).__name__
         try:
-            reason = _what_is_wrong(call)
+            verdict, reason = _judge(call)
         except _NOT_IN_FLOAT64:
-            if not call.layer._layers or (call is calls[-1] and not unchecked):
-                unchecked.append(type(call.layer).__name__)
-            continue
-        if reason:
-            wrong.add(id(call.layer))
-            yield call.layer, reason
+            if not call.inner_layers or (call is self._calls[-1] and not self.unchecked):
+                self.unchecked.add(name)
+            return "unknown", ""
+        if verdict == "unknown":
+            self.unknown.add(name)
+        return verdict, reason
 
 
-def _is_right(call: LayerCall) -> bool:
-    try:
-        return not _what_is_wrong(call)
-    except _NOT_IN_FLOAT64:
-        return False
+def _judge(call: LayerCall) -> tuple[Outcome, str]:
+    """Whether a layer can be differentiated twice where it is called; why not."""
+    found = list[Outcome]()
+    off = list[float]()
+    for seed in range(_POINTS):
+        try:
+            verdict, error = compare(call, seed)
+        except LookupError as missing:
+            return "wrong", f"no second derivative ({str(missing).splitlines()[0]})"
+        if verdict == "right":
+            return "right", ""
+        found.append(verdict)
+        off.append(error)
+    if found.count("wrong") <= _POINTS // 2:
+        return "unknown", ""
+    return "wrong", f"a missing or wrong second derivative, off by {100 * min(off):.3g} %"
 
 
-def _what_is_wrong(call: LayerCall) -> str:
-    """Why a layer cannot be differentiated twice where it is called; "" if it can."""
-    if not call.matters:
-        return ""
-    try:
-        off = min(relative_error(call, seed) for seed in range(_POINTS))
-    except LookupError as missing:
-        return f"no second derivative ({str(missing).splitlines()[0]})"
-    if off < _BOUND:
-        return ""
-    return f"a missing or wrong second derivative, off by {100 * off:.3g} %"
-
-
-def _what_float32_does_wrong(call: LayerCall, exact: Sequence[Derivatives]) -> str:
-    """Why the second derivative in float32 is not that in float64; "" if it is.
+def _faults_of_float32(model: keras.Model, calls: Sequence[LayerCall]) -> list[tuple[Any, str]]:
+    """Those of `calls` whose second derivative in float32 is not that in float64, and why.
 
     Where the first ones differ the layer does something else, as dropout does, which draws other
     numbers: then nothing is known.
     """
-    off = list[float]()
-    for seed, expected in enumerate(exact):
-        ours = derivatives(call, seed, tf.float32)
-        if _difference(ours.first, expected.first) < _FLOAT32_BOUND:
-            off.append(_difference(ours.second, expected.second))
-    if min(off, default=0.0) < _FLOAT32_BOUND:
-        return ""
-    return f"a wrong second derivative in float32, off by {100 * min(off):.3g} %"
+    left = [(call, list[float]()) for call in calls]
+    for seed in range(_POINTS):
+        with in_float64(model):
+            exact = [derivatives(call, seed, tf.float64) for call, _ in left]
+        for (call, off), expected in zip(left, exact, strict=True):
+            ours = derivatives(call, seed, tf.float32)
+            if _difference(ours.first, expected.first) < _FLOAT32_BOUND:
+                off.append(_difference(ours.second, expected.second))
+        left = [each for each in left if min(each[1], default=np.inf) >= _FLOAT32_BOUND]
+    return [
+        (call.layer, f"a wrong second derivative in float32, off by {100 * min(off):.3g} %")
+        for call, off in left
+        if off
+    ]
 
 
 def _difference(ours: NDArray[np.float64], exact: NDArray[np.float64]) -> float:

@@ -12,8 +12,12 @@ from typing import Any
 import keras
 
 from workers.models.heads import on_encoder
+from workers.models.keras_defaults import changed_defaults
 from workers.own_packages import refuse_namesakes
 from workers.settings.models import KerasModel
+
+#: What each module has changed of Keras' defaults when it was imported.
+_CHANGES: dict[str, list[str]] = {}
 
 
 def build(
@@ -123,10 +127,26 @@ def _function(settings: KerasModel) -> Callable[..., Any]:
 
 
 def _import(name: str, settings: KerasModel) -> Any:
-    """A module, from the folder of the settings before all others."""
+    """A module, from the folder of the settings before all others.
+
+    Raises:
+      ValueError: it cannot be imported, or changes Keras for the whole process.
+    """
     refuse_namesakes([settings.folder])
     if settings.folder not in sys.path:
         sys.path.insert(0, settings.folder)
+    module = _imported(name, settings)
+    # A model that is built later would not have it: the module is imported once.
+    if changed := _CHANGES.setdefault(name, changed_defaults()):
+        raise ValueError(
+            f"the module {name} of [model] sets keras.config's {', '.join(changed)} for the whole "
+            "process when it is imported; give the layers their dtype or data_format instead, or "
+            "set it in the function that builds the model"
+        )
+    return module
+
+
+def _imported(name: str, settings: KerasModel) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

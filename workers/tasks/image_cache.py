@@ -29,6 +29,8 @@ from workers.tasks.image_sources import open_sources, source_digest
 Progress = Callable[[int, int], None]
 _FORMAT = 1
 _METADATA = b"metatrain"
+#: Files whose content this process has compared with their digest; see `_identity`.
+_VERIFIED: set[tuple[int, ...]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ def open_cache(
     file = Path(settings.cache).expanduser() / _name(files, settings)
     try:
         return _read(file)
-    # Not there, cut short or damaged: in each case it is made again.
-    except (OSError, ValueError, KeyError):
+    # Not there, cut short or damaged, of which Arrow says what it likes: it is made again.
+    except Exception:
         _build(file, files, settings, progress)
         return _read(file)
 
@@ -85,17 +87,43 @@ def _name(files: Sequence[Path], settings: ImagesTask) -> str:
 
 
 def _read(file: Path) -> ImageCache:
+    """Map a file whose content is what its digest says.
+
+    Raises:
+      Exception: whatever Arrow and JSON raise of a file that is not there, or damaged.
+    """
     import pyarrow as pa
 
-    batch = pa.ipc.open_file(pa.memory_map(str(file))).get_batch(0)
+    if not file.is_file():
+        raise FileNotFoundError(file)
+    with pa.memory_map(str(file)) as mapped:
+        identity = _identity(file)
+        batch = pa.ipc.open_file(mapped).get_batch(0)
+    batch.validate(full=True)
     stored = json.loads((batch.schema.metadata or {})[_METADATA])
     images = batch.column("images")
     pixels = images.values.values.to_numpy(zero_copy_only=True).reshape(stored["shape"])
     offsets = images.offsets.to_numpy(zero_copy_only=True)
-    names = tuple(batch.column("class").to_pylist())
-    if offsets[-1] != len(pixels):
+    names = batch.column("class").to_pylist()
+    if offsets[0] != 0 or offsets[-1] != len(pixels):
         raise ValueError(f"{file}: {len(pixels)} images, but classes of {offsets[-1]}")
-    return ImageCache(file, pixels, names, offsets, stored["digest"], stored["seen"])
+    if identity not in _VERIFIED:
+        if _digest(pixels, names, np.diff(offsets).tolist()) != stored["digest"]:
+            raise ValueError(f"{file}: its pixels or classes are not those that were written")
+        _VERIFIED.add(identity)
+    return ImageCache(file, pixels, tuple(names), offsets, stored["digest"], stored["seen"])
+
+
+def _identity(file: Path) -> tuple[int, ...]:
+    """Other after the file was written again, in its place or anew."""
+    there = file.stat()
+    return there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns
+
+
+def _digest(pixels: NDArray[np.uint8], names: list[str], counts: list[int]) -> str:
+    digest = hashlib.sha256(_canonical([list(pixels.shape), names, counts]))
+    digest.update(pixels.data)
+    return digest.hexdigest()
 
 
 def _build(
@@ -133,9 +161,7 @@ def _write(
 ) -> None:
     import pyarrow as pa
 
-    digest = hashlib.sha256(_canonical([list(pixels.shape), names, counts]))
-    digest.update(pixels.data)
-    facts = {"shape": pixels.shape, "digest": digest.hexdigest(), "seen": seen}
+    facts = {"shape": pixels.shape, "digest": _digest(pixels, names, counts), "seen": seen}
     stored = {_METADATA: _canonical(facts)}
     offsets = np.concatenate([[0], np.cumsum(counts)])
     flat = pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), pixels[0].size)

@@ -1,0 +1,102 @@
+"""What the environment and a keras.json of the user's do to a run: nothing, or it is refused."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from simulated_crew import SimulatedCrew
+from simulated_pool import make_pool
+
+from workers.errors import FingerprintError
+
+RUN = ["train", "sinusoid", "--set", "outer.steps=2", "--set", "evaluation.tasks=2"]
+KERAS_JSON = {
+    "floatx": "float16",
+    "epsilon": 0.5,
+    "image_data_format": "channels_first",
+    "backend": "jax",
+}
+
+
+def metatrain(folder, *words, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "metatrain", *words],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def theta_of(done):
+    assert done.returncode == 0, done.stderr
+    return re.search(r"theta after step 2: sha256 (\w{64})", done.stdout)[1]
+
+
+@pytest.mark.slow
+def test_a_keras_json_changes_nothing_and_is_left_alone(tmp_path):
+    (tmp_path / "home").mkdir()
+    file = tmp_path / "home" / "keras.json"
+    file.write_text(json.dumps(KERAS_JSON))
+    clean = metatrain(tmp_path, *RUN, "--workers", "0", "--out", "clean")
+    theirs = metatrain(
+        tmp_path, *RUN, "--workers", "0", "--out", "theirs", KERAS_HOME=str(file.parent)
+    )
+    assert theta_of(theirs) == theta_of(clean)
+    assert json.loads(file.read_text()) == KERAS_JSON
+
+
+@pytest.mark.slow
+def test_another_kernel_is_named_when_a_run_is_resumed(tmp_path):
+    assert metatrain(tmp_path, *RUN, "--workers", "0", "--out", "run").returncode == 0
+    longer = [word.replace("steps=2", "steps=3") for word in RUN]
+    again = metatrain(
+        *(tmp_path, *longer, "--workers", "0", "--out", "run", "--resume"),
+        ONEDNN_MAX_CPU_ISA="SSE41",
+    )
+    assert again.returncode == 1
+    assert "ONEDNN_MAX_CPU_ISA: not set here, 'SSE41' there" in again.stderr
+    assert (
+        metatrain(tmp_path, *longer, "--workers", "0", "--out", "run", "--resume").returncode == 0
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"KERAS_BACKEND": "jax"}, "KERAS_BACKEND = 'jax' in the environment"),
+        ({"KERAS_MAX_EPOCHS": "many"}, "Keras does not start as it is configured (ValueError: "),
+    ],
+)
+def test_a_keras_that_cannot_be_used_is_refused_in_a_line(tmp_path, environment, told):
+    done = metatrain(tmp_path, *RUN, "--workers", "0", "--out", "run", **environment)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"metatrain: {told}")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
+def test_a_variable_that_the_actors_alone_have_is_named():
+    there = {"cpu": "a", "gpus": [], "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}
+    crew = SimulatedCrew(lambda actor: vars(actor).update(fingerprint=there))
+    message = r"other bits than the driver: XLA_FLAGS: not set here, '--xla_cpu_max_isa=AVX2' there"
+    with pytest.raises(FingerprintError, match=message):
+        make_pool(crew, 2).wait_until_ready()
+
+
+def test_the_gpus_that_the_first_actor_has_are_those_of_all():
+    def other(actor):
+        vars(actor).update(
+            fingerprint={"cpu": "a", "gpus": ["A", "B"][actor.number : actor.number + 1]}
+        )
+
+    crew = SimulatedCrew(lambda actor: vars(actor).update(fingerprint={"cpu": "a", "gpus": ["A"]}))
+    pool = make_pool(crew, 2)
+    pool.wait_until_ready()
+    assert pool.fingerprint == {"cpu": "a", "gpus": ["A"]}
+    with pytest.raises(FingerprintError, match=r"gpus: \['A'\] here, \['B'\] there"):
+        make_pool(SimulatedCrew(other), 2).wait_until_ready()
