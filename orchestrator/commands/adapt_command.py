@@ -1,5 +1,7 @@
 """`metatrain adapt`: a trained run, somebody's few examples, and predictions for the rest."""
 
+import csv
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -190,8 +192,8 @@ def _as_they_are(outputs: Array) -> Array:
 def _check_out(out: Path | None) -> None:
     if out is None:
         return
-    if out.suffix != ".parquet":
-        raise ValueError(f"--out {out}: predictions are written as .parquet")
+    if out.suffix not in (".parquet", ".csv"):
+        raise ValueError(f"--out {out}: predictions are written as .parquet or .csv")
     if out.exists():
         raise ValueError(f"--out {out} exists; give another file")
     if not out.absolute().parent.is_dir():
@@ -199,7 +201,21 @@ def _check_out(out: Path | None) -> None:
 
 
 def write_table(out: Path, table: Any) -> None:
-    """As Parquet."""
+    """As Parquet, or as CSV, in which lists are JSON."""
+    if out.suffix == ".csv":
+        _write_csv(out, table)
+        return
     import pyarrow.parquet as pq
 
     pq.write_table(table, out)
+
+
+def _write_csv(out: Path, table: Any) -> None:
+    with out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(table.column_names)
+        for row in table.to_pylist():
+            writer.writerow(
+                json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+                for value in row.values()
+            )

@@ -10,9 +10,18 @@ from orchestrator.evaluation_keys import check_overrides
 from orchestrator.storage import Storage
 
 
-def execute(run: str, overrides: list[str], workers: str, out: Path | None, verbose: bool) -> None:
+def execute(
+    run: str,
+    overrides: list[str],
+    workers: str,
+    out: Path | None,
+    verbose: bool,
+    named: str | None = None,
+) -> None:
     """Print the test scores, and write them to `out` if given.
 
+    Args:
+      named: a checkpoint, or its step, instead of the best one.
     Raises:
       ValueError: no run is there, `out` exists, or an override is not about the evaluation.
     """
@@ -41,9 +50,7 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
     configuration.set_key(table, *configuration.parse_override(f"workers.count={workers}"))
     config = configuration.validate(table)
     check_machine(config)
-    name, _, problems = checkpoint.best(storage)
-    for problem in problems:
-        NOTES.print(f"note: passed over: {problem}")
+    name = _chosen(storage, named)
     trained_with = checkpoint.load(storage, name)[1].fingerprint
     family = open_family(config)
 
@@ -61,7 +68,7 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
                     "it back"
                 )
             say(f"evaluating on {config.evaluation.tasks} test tasks")
-            result = evaluate_best(config, storage, launched, choose_again=bool(overrides))
+            result = evaluate_best(config, storage, launched, bool(overrides), name)
         finally:
             launched.close()
     from orchestrator.report import print_result
@@ -70,3 +77,20 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
     if out is not None:
         out.write_text(result.model_dump_json(indent=1))
         NOTES.print(f"written: {out}")
+
+
+def _chosen(storage: Storage, named: str | None) -> str:
+    """The checkpoint that is named, or the best one. Raises ValueError if there is none so."""
+    if named is None:
+        name, _, problems = checkpoint.best(storage)
+        for problem in problems:
+            NOTES.print(f"note: passed over: {problem}")
+        return name
+    there = checkpoint.names(storage)
+    name = checkpoint.name_of(int(named)) if named.isdecimal() and len(named) < 16 else named
+    if name not in there:
+        raise ValueError(
+            f"--checkpoint {named}: {storage.location} has none of that name; there are "
+            f"{', '.join(there[-8:]) or 'none'}"
+        )
+    return name

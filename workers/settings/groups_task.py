@@ -17,6 +17,7 @@ class GroupsTask(Section):
         None,
         "JSON {'train': [task, ...], 'validation': [...], 'test': [...]} instead of a seed",
         bits=False,
+        place="here",
     )
 
     @field_validator("path", "split_file", check_fields=False)

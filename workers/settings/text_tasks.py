@@ -11,7 +11,9 @@ from workers.settings.section import Section, setting
 class _Texts(Section):
     """Where texts come from, and what a model is given of one."""
 
-    path: str = setting(..., "a CSV or Parquet file, or one in the data folder", bits=False)
+    path: str = setting(
+        ..., "a CSV or Parquet file, or one in the data folder", bits=False, place="data"
+    )
     text_column: str = setting("text", "column of the texts")
     label_column: str = setting("label", "column of the classes: what the texts mean")
     domain_column: str | None = setting(
@@ -43,6 +45,7 @@ class _Texts(Section):
         None,
         "JSON {'train': [name, ...], 'validation': [...], 'test': [...]} instead of a seed",
         bits=False,
+        place="here",
     )
     train_domains: int | None = setting(None, "domains to train on; unset: 64 %", ge=1)
     validation_domains: int | None = setting(None, "domains to validate on; unset: 16 %", ge=1)
@@ -99,6 +102,7 @@ class MatchingTask(_Texts):
         "another file, with the same columns, whose domains are the test tasks', while those that "
         "`path` had for them are trained on too; unset: domains of `path`",
         bits=False,
+        place="data",
     )
     candidates: int = setting(5, "candidates for each text, each of another meaning, >= 2", ge=2)
     shots: int = setting(5, "support texts per meaning, >= 2", ge=2)
