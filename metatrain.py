@@ -1,18 +1,55 @@
-"""The command `metatrain`, and `python -m metatrain`.
+"""The command `metatrain`, `python -m metatrain`, and what Python is offered: MetaTrainer, Learner.
 
 The only module that is sure to be ours: a user may have packages called `orchestrator` or `workers`
-in the way.
+in the way. Nothing of them is imported before it is asked for: Ray and TensorFlow take seconds.
 """
 
 import signal
 import sys
 import threading
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from orchestrator.learner import Learner
+    from orchestrator.trainer import MetaTrainer
+
+    __version__: str
+
+__all__ = ["Learner", "MetaTrainer", "__version__"]
+
+_HOMES = {"Learner": "orchestrator.learner", "MetaTrainer": "orchestrator.trainer"}
 _WRONG_INPUT, _STOPPED = 2, 75
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _stopped: list[int] = []
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for. Raises ImportError if somebody else's package is in the way."""
+    if name == "__version__":
+        return _version()
+    if name not in _HOMES:
+        raise AttributeError(f"module 'metatrain' has no attribute {name!r}")
+    refuse_others()
+    found = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """Of the installed distribution; of a clone that is not installed, the source's own."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("metatrain")
+    except PackageNotFoundError:
+        return "0+unknown"
 
 
 def refuse_others() -> None:

@@ -22,19 +22,23 @@ from workers.tensors import sha256
 
 
 def evaluate_best(
-    config: MetaConfig, storage: Storage, launch: Launch, choose_again: bool = False
+    config: MetaConfig,
+    storage: Storage,
+    launch: Launch,
+    choose_again: bool = False,
+    named: str | None = None,
 ) -> Result:
-    """The best validated checkpoint in `storage` on config's test tasks.
+    """The best validated checkpoint in `storage`, or another one, on config's test tasks.
 
     Args:
-      choose_again: choose the inner rate and steps anew, since config asks for other ones.
+      choose_again: choose the inner rate and steps anew, as where `named` was not validated.
     Raises:
       CheckpointError: see `checkpoint.best`.
     """
-    name, validation, _ = checkpoint.best(storage)
-    state, _ = checkpoint.load(storage, name)
-    weights = state.weights
-    if choose_again:
+    name = named or checkpoint.best(storage)[0]
+    state, manifest = checkpoint.load(storage, name)
+    weights, validation = state.weights, manifest.validation
+    if choose_again or not validation:
         validation = validate(config, launch.family, launch.pool, weights)
     recipe = recipe_at(config, validation["inner_lr"])
     blocks = blocks_of(config, launch.family, "test", recipe)

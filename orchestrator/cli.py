@@ -26,6 +26,7 @@ from orchestrator.signals import GracefulStop, Interrupted
 from workers.errors import MetatrainError, TaskError
 
 EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 1, 2, 75
+_OPTIONS = ("--set", "--out", "--help", "--resume", "--verbose", "--allow-changes", "--workers")
 _INTERRUPTED = 130  # what typer makes of a Ctrl-C where nobody else takes it
 
 app = typer.Typer(
@@ -46,6 +47,26 @@ Workers = Annotated[
         metavar="N", help="Ray actors; 0: in this process. Default: auto, whichever is faster."
     ),
 ]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from metatrain import __version__
+
+        print(f"metatrain {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version, and end."
+        ),
+    ] = False,
+) -> None:
+    """What holds for every command."""
 
 
 @app.command()
@@ -101,13 +122,17 @@ def evaluate(
             "--allow-changes", help="Evaluate with another configuration or data than trained."
         ),
     ] = False,
+    named: Annotated[
+        str | None,
+        typer.Option("--checkpoint", metavar="NAME", help="Instead of the best; or its step."),
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Evaluate a run's best checkpoint on held-out tasks."""
     from orchestrator.commands import evaluate_command
 
     given = [*(overrides or []), *([f"evaluation.tasks={tasks}"] if tasks is not None else [])]
-    evaluate_command.execute(run, given, workers, out, allow_changes, verbose)
+    evaluate_command.execute(run, given, workers, out, allow_changes, verbose, named)
 
 
 @app.command()
@@ -192,7 +217,7 @@ def main() -> None:
     except typer.TyperException as error:
         if not str(error):  # no command at all: the help was printed
             raise SystemExit(EXIT_WRONG_INPUT) from None
-        _exit(error.format_message(), EXIT_WRONG_INPUT)
+        _exit(f"{error.format_message()}{_as_setting()}", EXIT_WRONG_INPUT)
     except ValueError as error:
         _exit(str(error), EXIT_WRONG_INPUT)
     except TaskError as error:
@@ -230,6 +255,24 @@ def _load(
 ) -> tuple[configuration.MetaConfig, list[str]]:
     given = [*(overrides or []), *([f"workers.count={workers}"] if workers is not None else [])]
     return configuration.load(preset, given)
+
+
+def _as_setting() -> str:
+    """How to type a setting that was given as an option, or bare: the first that was."""
+    from orchestrator.suggestions import option_meant
+
+    words = sys.argv[1:]
+    if not {"train", "tune", "evaluate", "data"} & set(words):
+        return ""
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        typed = word.startswith("--") and not word.startswith(_OPTIONS)
+        bare = "=" in word and not word.startswith("-") and before != "--set"
+        if not typed and not bare:
+            continue
+        value = f"={after}" if typed and "=" not in word and after and after[0] != "-" else ""
+        if setting := option_meant(word + value, configuration.MetaConfig):
+            return f"; settings are given by {setting}"
+    return ""
 
 
 def _describe(title: str, file: Path) -> None:

@@ -73,7 +73,7 @@ def adapt(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the draws, or of the episodes.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the predictions as .parquet.")
+        Path | None, typer.Option(metavar="FILE", help="Write the predictions as .parquet or .csv.")
     ] = None,
     save_model: Annotated[
         Path | None,

@@ -13,27 +13,28 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
-from orchestrator.config_errors import explain, suggest
+from orchestrator.config_errors import explain
 from orchestrator.credentials import check_table
 from orchestrator.defaults import fill, told_defaults
 from orchestrator.layers import flatten as flatten
 from orchestrator.layers import merge as merge
 from orchestrator.layers import set_key as set_key
+from orchestrator.schema import bits_of, places_of
 from orchestrator.settings import (
     CheckpointSettings,
     EvaluationSettings,
     OuterSettings,
     WorkersSettings,
 )
+from orchestrator.sources import PRESETS as PRESETS
+from orchestrator.sources import Table, anchored, check_depth, layers, parse_toml
+from orchestrator.sources import presets as presets
+from orchestrator.sources import read_table as read_table
 from workers.settings.section import setting
 from workers.settings.tasks import TaskSettings
 from workers.settings.worker import ENVIRONMENTS, WorkerSettings
-
-PRESETS = Path(__file__).parent / "presets"
-
-Table = dict[str, Any]
 
 
 class MetaConfig(WorkerSettings):
@@ -63,7 +64,7 @@ class MetaConfig(WorkerSettings):
 
     def bits(self) -> Table:
         """Dotted name -> value of all that decides the weights."""
-        table = flatten(_bits(self))
+        table = flatten(bits_of(self))
         mode, xla = self.execution
         table |= {"workers.block_size": self.block_size, "runtime.execution": mode}
         table["runtime.xla"] = xla
@@ -167,50 +168,47 @@ def load(
     if isinstance(source, os.PathLike):
         source = os.fspath(source)
     if isinstance(source, str):
-        table = read_run(source)
+        table, notes = _read_run(source)
         table.setdefault("name", Path(source).stem)
     elif isinstance(source, MetaConfig):
-        table = source.model_dump(mode="json", exclude_none=True)
+        table, notes = source.model_dump(mode="json", exclude_none=True), []
     else:
-        table = copy.deepcopy(dict(source))
+        table, notes = copy.deepcopy(dict(source)), []
     if not isinstance(overrides, Mapping):
         overrides = dict(map(parse_override, overrides))
-    notes = merge(table, overrides)
+    notes += merge(table, overrides)
     config = validate(table)
     return config, notes + told_defaults(table, config)
 
 
-def read_table(source: str) -> Table:
-    """The table of a preset or of a TOML file; a name is a file if it ends in .toml."""
-    path = Path(source) if source.endswith(".toml") else PRESETS / f"{source}.toml"
-    if not path.is_file():
-        if source.endswith(".toml"):
-            raise ValueError(f"no such file: {source}")
-        if Path(source, "config.toml").is_file():
-            raise ValueError(f"{source} is a folder; give its file: {Path(source, 'config.toml')}")
-        if Path(source).is_file():
-            raise ValueError(f"{source}: configurations are files that end in .toml")
-        raise ValueError(
-            f"no preset is called '{source}'{suggest(source, presets())}; there are "
-            f"{', '.join(presets())}, or give a file that ends in .toml"
-        )
-    try:
-        return tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{source} is not TOML: {error}") from None
+def read_run(source: str, as_written: bool = False) -> Table:
+    """The table of a preset or a run's file, over that of its base.
+
+    Args:
+      as_written: leave relative paths as they are; otherwise they count from the file's folder.
+    Raises:
+      ValueError: it cannot be read, or is a sweep.
+    """
+    return _read_run(source, as_written)[0]
 
 
-def read_run(source: str) -> Table:
-    """As `read_table`. Raises ValueError for a file that is a sweep."""
-    table = read_table(source)
-    if "base" in table and "space" in table:
-        raise ValueError(f"{source} is a sweep, not a run: metatrain tune {source}")
-    return table
+def _read_run(source: str, as_written: bool = False) -> tuple[Table, list[str]]:
+    """As `read_run`, with notes."""
+    table: Table = {}
+    notes: list[str] = []
+    for layer in layers(source):
+        own = layer.table
+        if layer.file is not None and not as_written:
+            own = anchored_here(own, layer.file.parent)
+        table.pop("name", None)  # the base's
+        notes += merge(table, own) if table else []
+        table = table or own
+    return table, notes
 
 
-def presets() -> list[str]:
-    """Their names, sorted."""
-    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+def anchored_here(table: Table, folder: Path) -> Table:
+    """The table of a file in `folder`, whose relative paths count from there."""
+    return anchored(table, folder, places_of(MetaConfig))
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -219,9 +217,12 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ValueError(f"--set takes key=value, not '{text}'; for example outer.steps=2000")
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+        check_depth(key)
+        return key.strip(), parse_toml(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
+    except ValueError as error:
+        raise ValueError(f"--set {key.strip()[:60]}: {error}") from None
 
 
 def validate(table: Mapping[str, Any]) -> MetaConfig:
@@ -245,21 +246,3 @@ def _kind_first(table: Table) -> Table:
         key: _kind_first(table[key]) if isinstance(table[key], dict) else table[key]
         for key in sorted(table, key=lambda key: key != "kind")
     }
-
-
-def _bits(section: BaseModel) -> Table:
-    table: Table = {}
-    for name, field in type(section).model_fields.items():
-        value, declared = getattr(section, name), field.json_schema_extra
-        if isinstance(declared, dict) and not declared.get("bits"):
-            continue
-        if isinstance(value, BaseModel):
-            table[name] = _bits(value)
-        elif isinstance(value, Mapping):
-            table[name] = {
-                key: _bits(each) if isinstance(each, BaseModel) else each
-                for key, each in value.items()
-            }
-        else:
-            table[name] = list(value) if isinstance(value, tuple) else value
-    return table

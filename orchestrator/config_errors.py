@@ -7,6 +7,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from orchestrator.suggestions import meant
+
 
 def explain(error: ValidationError, schema: type[BaseModel]) -> str:
     """The first error as a line for the user of `schema`."""
@@ -15,7 +17,10 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
     key, kind, context = ".".join(keys), first["type"], first.get("ctx", {})
     if kind == "extra_forbidden":
         allowed = sorted(section.model_fields)
-        return f"unknown key {key}{suggest(keys[-1], allowed)}; allowed are {', '.join(allowed)}"
+        near = suggest(keys[-1], allowed)
+        if not near and (other := meant(key, schema)):
+            near = f" (did you mean '{other}'?)"
+        return f"unknown key {key}{near}; allowed are {', '.join(allowed)}"
     if kind == "union_tag_invalid":
         kinds = [_kind(option) for option in _sections(field)]
         return (

@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 from orchestrator.kinds import Table, change_kind
+from orchestrator.tables import empty_tables, value_at
 
 # Keys whose value may be a table that is no section.
 _VALUES = {"workers.count"}
@@ -49,6 +50,9 @@ def merge(table: Table, overrides: Mapping[str, Any]) -> list[str]:
     for key, value in flat.items():
         if key not in kinds:
             notes += set_key(table, key, value)
+    for key in empty_tables(overrides):  # `flatten` knows values alone
+        if not isinstance(value_at(table, key), Mapping):
+            set_key(table, key, {})
     return notes
 
 

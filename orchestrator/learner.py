@@ -51,7 +51,7 @@ class Learner:
 
     Example:
 
-        from orchestrator.learner import Learner
+        from metatrain import Learner
 
         learner = Learner.load("runs/sinusoid")
         predictor = learner.adapt([-2.0, 0.5, 1.0, 3.0], [0.3, 1.2, 1.9, 0.4])
@@ -99,6 +99,10 @@ class Learner:
           CheckpointError: it is damaged.
         """
         return cls(with_statistics(artefact.load(str(source)), statistics))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Artefact]]:
+        """What is pickled is what was trained; the model is built anew from it."""
+        return type(self), (self._artefact,)
 
     def adapt(
         self,
@@ -212,7 +216,7 @@ class Learner:
                 raise diverged(recipe)
         return {name: values[0] for name, values in found.items()}
 
-    def answer(self, adapted: Adapted, own: OwnTask) -> Array:
+    def _answer(self, adapted: Adapted, own: OwnTask) -> Array:
         """Outputs for the queries, at weights that are adapted already."""
         specs = specs_of(self._config, [own], Recipe(1.0, 1))
         seed = specs["seeds"][0] if "seeds" in specs else np.zeros(2, np.int32)
@@ -220,7 +224,7 @@ class Learner:
         task = Task(support_x, support_y, query_x, query_y, np.zeros((0, 0), np.int32), seed)
         return self._runner.held_out.answer(adapted, task)
 
-    def assemble(self, task: OwnTask) -> OwnTask:
+    def _assemble(self, task: OwnTask) -> OwnTask:
         """The task as the model takes it."""
         return self._reader.assemble(task)
 

@@ -23,7 +23,7 @@ class Predictor:
     def __init__(self, learner: "Learner", task: OwnTask, recipe: Recipe, classes: Array | None):
         self._learner, self._task = learner, task
         self.recipe, self.classes = recipe, classes
-        found = learner.run("adapt", learner.assemble(task), recipe)
+        found = learner.run("adapt", learner._assemble(task), recipe)
         self._adapted = Adapted(found["theta"], found["statistics"])
 
     def predict(self, inputs: Any) -> Array:
@@ -66,13 +66,13 @@ class Predictor:
         with open_model_file(file) as new:
             given = self._task.support_inputs
             asked = given if inputs is None else self._learner.read_inputs(inputs)
-            seen = self._learner.assemble(replace(self._task, query_inputs=asked)).query_inputs
+            seen = self._learner._assemble(replace(self._task, query_inputs=asked)).query_inputs
             new.write(self._learner.as_keras(self._task, self._adapted, seen))
 
     def _outputs(self, inputs: Any) -> Array:
-        return self._learner.answer(self._adapted, self._asking(inputs))
+        return self._learner._answer(self._adapted, self._asking(inputs))
 
     def _asking(self, inputs: Any) -> OwnTask:
         asked = self._learner.read_inputs(inputs)
         task = replace(self._task, query_inputs=asked, rows=np.arange(len(asked)))
-        return self._learner.assemble(task)
+        return self._learner._assemble(task)

@@ -10,20 +10,18 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from orchestrator import config as configuration
-from orchestrator.config import MetaConfig
 from orchestrator.evaluation_keys import check_overrides
+from orchestrator.needed_files import as_typed, check_data, check_model, place_of
 from orchestrator.redact import holds_secret, redact_word
 from orchestrator.shipping import Shipment
+from orchestrator.sources import based_on, layers
 from orchestrator.sweep.settings import read_sweep, title_of
 from orchestrator.sweep.space import check_space
-from workers.settings.models import KerasModel
-from workers.settings.tasks import ImagesTask
 
 RUNS = "~/metatrain-runs"
 SCRIPT = ".metatrain/job.sh"
@@ -89,13 +87,17 @@ def _train(values: Values, shipment: Shipment) -> Submission:
     preset, workers, out = values["preset"], values["workers"], values["out"]
     counts = [] if workers is None else [f"workers.count={workers}"]
     config, notes = configuration.load(preset, [*overrides, *counts])
+    for layer in layers(preset):
+        if layer.file is not None:
+            place_of(os.path.relpath(layer.file), layer.file, shipment)
     if preset.endswith(".toml"):
-        preset = _shipped(preset, preset, shipment)
+        preset = place_of(preset, preset, shipment)
     if out is not None:
         _check_outlives("--out", out)
-    typed = _as_typed(values["preset"], overrides)
-    more = _check_model(config, typed, shipment)
-    notes = [*notes, *_check_data(config, typed, shipment)]
+    written, placed = (_with(overrides, values["preset"], each) for each in (True, False))
+    typed = as_typed(written, placed, shipment.folder)
+    more = check_model(config, typed, shipment)
+    notes = [*notes, *check_data(config, typed, shipment)]
     identity = {
         "config": _portable(json.loads(config.model_dump_json()), shipment.folder),
         "allow_changes": values["allow_changes"],
@@ -121,16 +123,17 @@ def _tune(values: Values, shipment: Shipment) -> Submission:
     sweep, table = read_sweep(source, overrides)
     check_space(sweep, table)
     config, notes = configuration.load(table)
-    base = Path(source).parent / sweep.base
     if source.endswith(".toml"):
-        source = _shipped(source, source, shipment)
-        if sweep.base.endswith(".toml"):
-            _shipped(f"base = {sweep.base!r}", base if base.is_file() else sweep.base, shipment)
+        for layer in layers(based_on(sweep.base, Path(source).expanduser().absolute())):
+            if layer.file is not None:
+                place_of(f"base = {sweep.base!r}", layer.file, shipment)
+        source = place_of(source, source, shipment)
     if out is not None:
         _check_outlives("--out", out)
-    typed = configuration.flatten(table)
-    more = _check_model(config, typed, shipment)
-    notes = [*notes, *_check_data(config, typed, shipment)]
+    written = read_sweep(values["sweep"], overrides, as_written=True)[1]
+    typed = as_typed(written, table, shipment.folder)
+    more = check_model(config, typed, shipment)
+    notes = [*notes, *check_data(config, typed, shipment)]
     what = sweep.model_dump(mode="json", exclude_none=True)
     identity = _portable(json.loads(json.dumps([what, table])), shipment.folder)
     title = title_of(values["sweep"])
@@ -183,6 +186,7 @@ def _evaluate(values: Values, shipment: Shipment) -> Submission:
     words += [
         f"--{flag.replace('_', '-')}" for flag in ("allow_changes", "verbose") if values[flag]
     ]
+    words += ["--checkpoint", values["named"]] if values.get("named") else []
     last = run.partition("?")[0].rstrip("/").rpartition("/")[2]
     name = job_id(f"evaluate-{last}", "evaluate", run, {"words": words})
     return Submission(name, tuple(words), run)
@@ -213,75 +217,10 @@ def _check_outlives(what: str, place: str) -> None:
         )
 
 
-def _shipped(what: str, path: str | Path, shipment: Shipment) -> str:
-    """The place of a file below the folder that is shipped."""
-    absolute = Path(os.path.abspath(shipment.folder / Path(path).expanduser()))
-    if not shipment.holds(absolute):
-        if not absolute.exists():
-            raise ValueError(f"{what} does not exist; a job gets what is in {shipment.folder}")
-        if not absolute.is_relative_to(shipment.folder):
-            outside = f"{what} is not in {shipment.folder}, which is what is shipped"
-            raise ValueError(f"{outside}; move it, or give another --working-dir")
-        why = shipment.why_not(absolute) or "runs, caches and environments are not"
-        place = absolute.relative_to(shipment.folder).as_posix()
-        raise ValueError(f"{what} is not shipped: {why}; give --include {shlex.quote(place)}")
-    return absolute.relative_to(shipment.folder).as_posix()
-
-
-def _check_model(config: MetaConfig, typed: Values, shipment: Shipment) -> list[str]:
-    """Refuse a user's model that would not be there; overrides that make its folder relative."""
-    model = config.model
-    if not isinstance(model, KerasModel):
-        return []
-    folder = Path(model.folder)
-    more = []
-    if str(typed.get("model.folder", ".")).startswith(("/", "~")):
-        place = _shipped(f"model.folder = {model.folder!r}", folder, shipment)
-        more = [f"model.folder={place}"]
-    modules = list(model.imports)
-    if model.source.endswith(".keras"):
-        _shipped(f"model.source = {model.source!r}", folder / model.source, shipment)
-    else:
-        modules.append(model.source.partition(":")[0])
-    for module in modules:
-        file = folder.joinpath(*module.split("."))
-        if file.with_suffix(".py").is_file():
-            _shipped(f"the module {module!r} of [model]", file.with_suffix(".py"), shipment)
-        elif file.is_dir():
-            _shipped(f"the package {module!r} of [model]", file, shipment)
-        elif find_spec(module.partition(".")[0]) is None:
-            raise ValueError(
-                f"there is no module {module!r} of [model] in {folder}; set model.folder to where "
-                "it is, below what is shipped"
-            )
-    return more
-
-
-def _check_data(config: MetaConfig, typed: Values, shipment: Shipment) -> list[str]:
-    """Refuse data that would not be there, and say what must be."""
-    if not isinstance(config.task, ImagesTask):
-        return []
-    notes = []
-    for key in ("task.path", "task.split_file"):
-        value = typed.get(key)
-        for path in [value] if isinstance(value, str) else value or []:
-            if str(path).startswith(("/", "~")):
-                notes.append(f"{key} = {path}: it must be there on each machine of the cluster")
-            else:
-                _shipped(f"{key} = {path}", path, shipment)
-    if config.task.path is None and not shipment.holds(shipment.folder / "data" / "omniglot"):
-        notes.append(
-            "task.path is unset and data/omniglot is not shipped: each machine of the cluster "
-            "needs METATRAIN_DATA in the environment of its Ray"
-        )
-    return notes
-
-
-def _as_typed(preset: str, overrides: list[str]) -> dict[str, Any]:
-    """Dotted name -> value before validation, which makes paths absolute on this machine."""
-    given = dict(map(configuration.parse_override, overrides))
-    table = configuration.flatten(configuration.read_table(preset))
-    return table | configuration.flatten(given)
+def _with(overrides: list[str], preset: str, as_written: bool) -> Values:
+    table = configuration.read_run(preset, as_written)
+    configuration.merge(table, dict(map(configuration.parse_override, overrides)))
+    return table
 
 
 def _portable(value: Any, folder: Path) -> Any:

@@ -34,7 +34,7 @@ class MetaTrainer:
 
     Example:
 
-        from orchestrator.trainer import MetaTrainer
+        from metatrain import MetaTrainer
         from ray.train import RunConfig, ScalingConfig
 
         result = MetaTrainer(

@@ -1,6 +1,8 @@
 """What `metatrain adapt` writes: a table of predictions, and models."""
 
+import csv
 import io
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -38,14 +40,11 @@ class Outputs:
                 )
 
     def write_table(self, make: Callable[[], Any]) -> None:
-        """What `make` gives, as Parquet, if it was asked for. Raises MetatrainError."""
+        """What `make` gives, as Parquet or CSV, if it was asked for. Raises MetatrainError."""
         if self._table is None:
             return
-        import pyarrow.parquet as pq
-
-        content = io.BytesIO()
-        pq.write_table(make(), content)
-        self._table.write(content.getvalue())
+        encode = _as_csv if self._table.path.suffix == ".csv" else _as_parquet
+        self._table.write(encode(make()))
         RESULTS.print(f"written: {self._table.path}", markup=False)
 
     @contextmanager
@@ -76,11 +75,32 @@ def open_outputs(out: Path | None, save_model: Path | None) -> Iterator[Outputs]
     Raises:
       ValueError: one is there, is called otherwise, or cannot be written.
     """
-    if out is not None and out.suffix != ".parquet":
-        raise ValueError(f"--out {out}: predictions are written as .parquet")
+    if out is not None and out.suffix not in (".parquet", ".csv"):
+        raise ValueError(f"--out {out}: predictions are written as .parquet or .csv")
     with ExitStack() as opened:
         table, models = (
             None if path is None else opened.enter_context(open_file(path, option))
             for option, path in (("--out", out), ("--save-model", save_model))
         )
         yield Outputs(table, models)
+
+
+def _as_parquet(table: Any) -> bytes:
+    import pyarrow.parquet as pq
+
+    content = io.BytesIO()
+    pq.write_table(table, content)
+    return content.getvalue()
+
+
+def _as_csv(table: Any) -> bytes:
+    """Lists become JSON."""
+    content = io.StringIO(newline="")
+    writer = csv.writer(content)
+    writer.writerow(table.column_names)
+    for row in table.to_pylist():
+        writer.writerow(
+            json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+            for value in row.values()
+        )
+    return content.getvalue().encode()

@@ -1,5 +1,7 @@
 """`metatrain checkpoints`: what a run has saved, and whether it can be read."""
 
+from typing import Literal
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -29,7 +31,10 @@ def execute(run: str) -> None:
     table = Table(title=escape(f"checkpoints of {storage.location}"))
     for column in ("name", "step", "size", "validation", "state", "used by"):
         numeric = column in ("step", "size")
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=column == "name")
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        # A narrow terminal gets more lines, not less text.
+        least = len(checkpoint.name_of(0)) if column == "name" else None
+        table.add_column(column, justify=justify, overflow="fold", min_width=least)
     rows = {name: [name, str(step_of(name)), "", "", _UNFINISHED, ""] for name in unfinished}
     for each in found:
         uses = [use for use, name in (("resume", latest), ("evaluate", best)) if name == each.name]

@@ -29,32 +29,38 @@ def execute(
     out: Path | None,
     allow_changes: bool,
     verbose: bool,
+    named: str | None = None,
 ) -> None:
     """Print the test scores, and write them to `out` if given.
 
+    Args:
+      named: a checkpoint, or its step, instead of the best one.
     Raises:
       ValueError: no run is there, `out` exists, an override is not about the evaluation, or the
         run was trained with another configuration or other data.
     """
     with ExitStack() as opened:
         file = None if out is None else opened.enter_context(open_file(out, "--out"))
-        result = _evaluate(run, overrides, workers, allow_changes, verbose)
+        result = _evaluate(run, overrides, workers, allow_changes, verbose, named)
         if file is not None:
             file.write(result.model_dump_json(indent=1).encode())
             NOTES.print(f"written: {out}", markup=False)
 
 
 def _evaluate(
-    run: str, overrides: list[str], workers: str, allow_changes: bool, verbose: bool
+    run: str,
+    overrides: list[str],
+    workers: str,
+    allow_changes: bool,
+    verbose: bool,
+    named: str | None,
 ) -> Result:
     storage = Storage(run)
     table = _table(storage)
     trained = configuration.validate(table)
     config = _changed(table, overrides, workers)
     check_machine(config)
-    name, _, problems = checkpoint.best(storage)
-    for problem in problems:
-        show_note(f"passed over: {problem}")
+    name = _chosen(storage, named)
     manifest = checkpoint.load(storage, name)[1]
     notes = check_configuration(trained, storage, manifest, allow_changes)
     family = open_family(config)
@@ -76,7 +82,7 @@ def _evaluate(
             for note in notes + other_machine(launched.fingerprint, manifest):
                 show_note(note)
             say(f"evaluating on {config.evaluation.tasks} test tasks")
-            result = evaluate_best(config, storage, launched, choose_again=bool(overrides))
+            result = evaluate_best(config, storage, launched, bool(overrides), name)
         finally:
             launched.close()
     from orchestrator.report import print_result
@@ -111,3 +117,20 @@ def _changed(table: configuration.Table, overrides: list[str], workers: str) -> 
         configuration.set_key(table, key, value)
     configuration.set_key(table, *configuration.parse_override(f"workers.count={workers}"))
     return configuration.validate(table)
+
+
+def _chosen(storage: Storage, named: str | None) -> str:
+    """The checkpoint that is named, or the best one. Raises ValueError if there is none so."""
+    if named is None:
+        name, _, problems = checkpoint.best(storage)
+        for problem in problems:
+            show_note(f"passed over: {problem}")
+        return name
+    there = checkpoint.names(storage)
+    name = checkpoint.name_of(int(named)) if named.isdecimal() and len(named) < 16 else named
+    if name not in there:
+        raise ValueError(
+            f"--checkpoint {named}: {storage.location} has none of that name; there are "
+            f"{', '.join(there[-8:]) or 'none'}"
+        )
+    return name

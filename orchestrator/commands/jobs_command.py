@@ -28,7 +28,9 @@ def connect(address: str | None) -> Jobs:
 
 
 def find(jobs: Jobs, given: str | None) -> Job:
-    """The job that was meant: by its id, by how the id begins, or the only one that runs, or is.
+    """The job that was meant: by its id, by how the id begins, or the only one that runs.
+
+    Where none runs and none was named, the newest, which is told.
 
     Several attempts of a run count as one: the newest.
 
@@ -47,7 +49,7 @@ def find(jobs: Jobs, given: str | None) -> Job:
         if job.id == given:
             return job
     if given is None:
-        fitting = [job for job in there if not job.is_over] or there
+        fitting = [job for job in there if not job.is_over] or _newest(there)
     else:
         fitting = [job for job in there if job.id.startswith(given)]
     names = ", ".join(job.id for job in (fitting or there)[:5])
@@ -58,6 +60,14 @@ def find(jobs: Jobs, given: str | None) -> Job:
         which = "which job is meant?" if given is None else f"{given!r} fits several jobs;"
         raise ValueError(f"{which} there are {names}")
     return max(fitting, key=lambda job: (len(job.id), job.id))
+
+
+def _newest(there: list[Job]) -> list[Job]:
+    """The attempts of the run that was submitted last, all of which have ended."""
+    newest = there[0]
+    if any(job.base != newest.base for job in there):
+        show_note(f"no job runs; this is the newest one, {newest.id}; metatrain list shows all")
+    return [job for job in there if job.base == newest.base]
 
 
 def show_status(jobs: Jobs, given: str | None) -> None:

@@ -52,9 +52,16 @@ def _compare(theirs: Table, ours: Table, location: str) -> None:
     differing = [
         f"{key} = {flat.get(key)!r} there, {now.get(key)!r} now"
         for key in sorted(flat.keys() | now.keys())
-        if flat.get(key) != now.get(key)
+        if not _is_same(flat.get(key), now.get(key))
     ]
     if differing:
         raise ValueError(
             f"{location} was begun with other settings: {'; '.join(differing)}; set them back"
         )
+
+
+def _is_same(then: Any, now: Any) -> bool:
+    """Whether a value is as it was; older versions wrote paths as they stood in the base's file."""
+    if isinstance(then, str) and isinstance(now, str) and now.startswith("/"):
+        return now == then or now.endswith(f"/{then.removeprefix('./')}")
+    return bool(then == now)

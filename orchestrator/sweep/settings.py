@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from orchestrator import config as configuration
 from orchestrator.config_errors import explain, suggest
 from orchestrator.credentials import check_table
+from orchestrator.sources import based_on
 from orchestrator.sweep.dimension import Dimension, holds
 from workers.settings.section import Section, setting
 
@@ -159,13 +160,14 @@ def title_of(source: str) -> str:
 
 
 def read_sweep(
-    source: str, overrides: Iterable[str] = ()
+    source: str, overrides: Iterable[str] = (), as_written: bool = False
 ) -> tuple[SweepSettings, configuration.Table]:
     """A sweep, and the table of its base with its overrides.
 
     Args:
       source: the name of a shipped one, or a file that ends in .toml.
       overrides: `key=value` texts that go over the sweep's own.
+      as_written: leave relative paths as they are; otherwise those of a file count from its folder.
     Raises:
       ValueError: one line that names the key, the value and what is allowed.
     """
@@ -176,20 +178,41 @@ def read_sweep(
         )
     path = source if source.endswith(".toml") else str(SHIPPED / f"{source}.toml")
     sweep = parse_sweep(configuration.read_table(path), source)
+    is_file = source.endswith(".toml")
+    folder = Path(path).expanduser().absolute().parent
+    own = sweep.overrides
+    if is_file and not as_written:
+        own = configuration.anchored_here(own, folder)
+        sweep = _with_places(sweep, folder)
     given = dict(map(configuration.parse_override, overrides))
     check_table(given)
     sweep = sweep.model_copy(update={"overrides": sweep.overrides | given})
     for key in sweep.space:
         _check_key(key, sweep.overrides)
-    beside = Path(path).parent / sweep.base
-    base = str(beside) if sweep.base.endswith(".toml") and beside.is_file() else sweep.base
+    said = f"{path}: "
     try:
-        table = configuration.read_run(base)
+        base = based_on(sweep.base, folder / "sweep.toml" if is_file else None)
+        said += f"base = {sweep.base!r}: "
+        table = configuration.read_run(base, as_written)
     except ValueError as error:
-        raise ValueError(f"{path}: base = {sweep.base!r}: {error}") from None
+        raise ValueError(f"{said}{error}") from None
     table.setdefault("name", Path(base).stem)
-    configuration.merge(table, sweep.overrides)
+    configuration.merge(table, own | given)
     return sweep, table
+
+
+def _with_places(sweep: SweepSettings, folder: Path) -> SweepSettings:
+    """Paths in the space count from the folder of the file too."""
+    space = {}
+    for key, dimension in sweep.space.items():
+        lists = {"choice": dimension.choice, "grid": dimension.grid}
+        found = {
+            name: tuple(configuration.anchored_here({key: list(values)}, folder)[key])
+            for name, values in lists.items()
+            if values is not None
+        }
+        space[key] = dimension.model_copy(update=found)
+    return sweep.model_copy(update={"space": space})
 
 
 def parse_sweep(table: configuration.Table, path: str) -> SweepSettings:

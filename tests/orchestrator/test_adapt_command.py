@@ -1,3 +1,6 @@
+import csv
+import json
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -52,6 +55,18 @@ def test_predictions_are_shown_scored_and_written(tmp_path, pairs, capsys):
         assert words in shown.out
     assert "first prediction after" in shown.err
     assert (tmp_path / "m.keras").is_file()
+
+
+def test_predictions_are_written_as_csv_too_with_lists_as_json(tmp_path, pairs):
+    for name in ("p.parquet", "p.csv"):
+        adapt_command.execute(Request(**pairs, out=tmp_path / name))
+    expected = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    assert [list(row) for row in found] == [list(row) for row in expected]
+    for row, wanted in zip(found, expected, strict=True):
+        assert float(row["prediction"]) == wanted["prediction"]
+        assert json.loads(row["by_inner_step"]) == wanted["by_inner_step"]
 
 
 def test_the_command_predicts_what_python_does(tmp_path, pairs):

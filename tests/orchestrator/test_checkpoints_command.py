@@ -1,5 +1,6 @@
 """Damaged checkpoints on the command line: named, passed over, and if all are bad, one line."""
 
+import json
 import shutil
 
 import pytest
@@ -8,6 +9,7 @@ from small_configs import sinusoid
 from small_runs import in_process
 from test_cli import metatrain, write_config
 
+from orchestrator.commands import checkpoints_command, evaluate_command
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
 
@@ -130,3 +132,21 @@ def test_a_run_that_has_saved_nothing_yet_is_one_line(tmp_path):
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
     assert "run holds no checkpoint; train with --resume begins afresh" in done.stderr
+
+
+def test_nothing_is_cut_in_a_narrow_terminal(trained, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    checkpoints_command.execute(str(trained / "run"))
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert all(path.name in shown for path in checkpoints(trained))
+
+
+def test_another_checkpoint_than_the_best_is_evaluated_by_name_or_step(trained, tmp_path, capsys):
+    names = [path.name for path in checkpoints(trained)]
+    for number, named in enumerate((names[0], str(int(names[0].rpartition("-")[2])))):
+        out = tmp_path / f"{number}.json"
+        evaluate_command.execute(str(trained / "run"), [], "0", out, False, named)
+        assert json.loads(out.read_text())["checkpoint"] == names[0]
+    with pytest.raises(ValueError, match=f"--checkpoint 7: .*there are {', '.join(names)}"):
+        evaluate_command.execute(str(trained / "run"), [], "0", None, False, "7")

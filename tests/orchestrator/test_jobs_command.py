@@ -39,6 +39,15 @@ def test_of_several_attempts_the_newest_is_meant_unless_one_is_named_whole():
     assert jobs_command.find(jobs, "abc-2").id == "abc-2"
 
 
+def test_where_none_runs_the_newest_is_meant_and_told(capsys):
+    ended = [job(id, status="SUCCEEDED") for id in ("new", "old")]
+    assert jobs_command.find(SmallJobs(*ended), None).id == "new"
+    assert "no job runs; this is the newest one, new; metatrain list" in capsys.readouterr().err
+    running = [*ended, job("running")]
+    assert jobs_command.find(SmallJobs(*running), None).id == "running"
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("jobs", "given", "expected"),
     [

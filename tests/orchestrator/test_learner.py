@@ -1,3 +1,4 @@
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -174,7 +175,7 @@ SAVED = {
 
 @pytest.mark.parametrize("case", SAVED.values(), ids=SAVED.keys(), indirect=True)
 def test_a_saved_model_answers_in_keras_what_the_predictor_does(case, tmp_path):
-    predictor, queries, _ = adapted_to_a_test_task(case)
+    predictor, queries, expected = adapted_to_a_test_task(case)
     predictor.save(tmp_path / "adapted.keras", queries)
     model = keras.saving.load_model(tmp_path / "adapted.keras", compile=False)
     assert not [layer for layer in model.layers if type(layer).__module__.startswith("workers")]
@@ -271,3 +272,24 @@ def test_a_task_has_two_classes_at_least_and_no_more_than_the_model(image_zip, i
         learner.adapt(pictures, np.eye(4, 3))
     with pytest.raises(ValueError, match="use predict"):
         learner_of(sinusoid()).adapt([1.0], [1.0]).predict_proba([1.0])
+
+
+def test_a_predictor_is_pickled_and_answers_the_same_in_another_process(tmp_path):
+    predictor, queries, _ = adapted_to_a_test_task(sinusoid())
+    file = tmp_path / "predictor.pkl"
+    file.write_bytes(pickle.dumps((predictor, queries)))
+    code = (
+        "import pickle, sys, numpy\n"
+        "predictor, queries = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "numpy.save(sys.argv[2], predictor.predict(queries))\n"
+    )
+    answers = tmp_path / "answers.npy"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, file, answers], check=True)
+    np.testing.assert_array_equal(np.load(answers), predictor.predict(queries))
+    again = pickle.loads(pickle.dumps(predictor))
+    np.testing.assert_array_equal(again.by_inner_step(queries), predictor.by_inner_step(queries))
+
+
+def test_methods_that_are_no_offer_are_private():
+    public = {name for name in dir(Learner) if not name.startswith("_")}
+    assert not public & {"answer", "assemble"}

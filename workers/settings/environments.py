@@ -96,7 +96,9 @@ class GymTask(EnvironmentTask):
     vary: dict[str, Varied] = setting(
         {}, "attribute, or argument of the constructor -> how it varies"
     )
-    folder: str = setting(".", "folder that the module is imported from first", bits=False)
+    folder: str = setting(
+        ".", "folder that the module is imported from first", bits=False, place="here"
+    )
 
     @field_validator("folder")
     @classmethod

@@ -10,7 +10,9 @@ class GenerationTask(GroupsTask):
     """A language model of a group's texts: a speaker's lines, a language's names."""
 
     kind: Literal["generation"] = "generation"
-    path: str = setting(..., "a CSV, Parquet or Arrow file, or one in the data folder", bits=False)
+    path: str = setting(
+        ..., "a CSV, Parquet or Arrow file, or one in the data folder", bits=False, place="data"
+    )
     task_column: str = setting("task", "column that tells tasks apart: speaker, language, customer")
     text_column: str = setting("text", "column of the texts")
     order_column: str | None = setting(

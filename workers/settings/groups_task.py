@@ -24,6 +24,7 @@ class GroupsTask(SplitTask):
         None,
         "JSON {'train': [task, ...], 'validation': [...], 'test': [...]} instead of a seed",
         bits=False,
+        place="here",
     )
 
     @field_validator("path", "split_file", check_fields=False)

@@ -119,7 +119,10 @@ class KerasModel(_Model):
     )
     arguments: dict[str, Any] = setting({}, "further arguments of the function, by name")
     folder: str = setting(
-        ".", "folder that modules are imported from before all others, and of the file", bits=False
+        ".",
+        "folder that modules are imported from before all others, and of the file",
+        bits=False,
+        place="here",
     )
     imports: tuple[str, ...] = setting(
         (), "modules to import first: those that register custom layers with Keras", bits=False

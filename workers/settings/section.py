@@ -15,9 +15,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def setting(default: Any, description: str, *, bits: bool = True, **constraints: Any) -> Any:
+def setting(
+    default: Any, description: str, *, bits: bool = True, place: str = "", **constraints: Any
+) -> Any:
     """Declare a field: what it is, and whether changing it changes the weights.
 
+    Of a path `place` says where a file's relative one counts from: "here", where the file is; or
+    "data", there or in the data folder.
     A field with bounds takes numbers only: no truth values, no numbers as text.
     """
     numeric = constraints.keys() & {"ge", "gt", "le", "lt"}
@@ -25,7 +29,7 @@ def setting(default: Any, description: str, *, bits: bool = True, **constraints:
     return Field(
         default,
         description=description,
-        json_schema_extra={"bits": bits},
+        json_schema_extra={"bits": bits, "place": place},
         validate_default=True,
         **strict,
         **constraints,

@@ -42,6 +42,7 @@ class ImagesTask(SplitTask):
         "a zip or folder of CLASS/IMAGE files, a CSV or Parquet file, several of them, or a folder "
         "holding Omniglot's zips; unset: the data folder's omniglot/",
         bits=False,
+        place="here",
     )
     image_column: str = setting(
         "image", "Parquet: the column of encoded images; CSV: of their paths, relative to it"
@@ -86,9 +87,13 @@ class ImagesTask(SplitTask):
         None,
         "JSON {'train': [class, ...], 'validation': [...], 'test': [...]} instead of a seed",
         bits=False,
+        place="here",
     )
     cache: str = setting(
-        "~/.cache/metatrain", "folder of the decoded images, one file per source", bits=False
+        "~/.cache/metatrain",
+        "folder of the decoded images, one file per source",
+        bits=False,
+        place="here",
     )
 
     @field_validator("path", "split_file", "cache")
@@ -106,7 +111,9 @@ class TableTask(GroupsTask):
     """Regression or classification of rows of one's own table; a task is a group of rows."""
 
     kind: Literal["table"] = "table"
-    path: str = setting(..., "a .csv, .tsv, .parquet, .arrow or .feather file", bits=False)
+    path: str = setting(
+        ..., "a .csv, .tsv, .parquet, .arrow or .feather file", bits=False, place="data"
+    )
     task_column: str = setting(..., "column that tells tasks apart: subject, station, customer")
     target_column: str = setting(..., "column to predict: numbers, or classes")
     feature_columns: tuple[str, ...] | None = setting(

@@ -12,7 +12,9 @@ from workers.settings.split_task import SplitTask
 class _Texts(SplitTask):
     """Where texts come from, and what a model is given of one."""
 
-    path: str = setting(..., "a CSV or Parquet file, or one in the data folder", bits=False)
+    path: str = setting(
+        ..., "a CSV or Parquet file, or one in the data folder", bits=False, place="data"
+    )
     text_column: str = setting("text", "column of the texts")
     label_column: str = setting("label", "column of the classes: what the texts mean")
     domain_column: str | None = setting(
@@ -50,6 +52,7 @@ class _Texts(SplitTask):
         None,
         "JSON {'train': [name, ...], 'validation': [...], 'test': [...]} instead of a seed",
         bits=False,
+        place="here",
     )
     train_domains: int | None = setting(
         None, "domains to train on, 1 to 10^9; unset: a share", ge=1, le=10**9
@@ -123,6 +126,7 @@ class MatchingTask(_Texts):
         "another file, with the same columns, whose domains are the test tasks', while those that "
         "`path` had for them are trained on too; unset: domains of `path`",
         bits=False,
+        place="data",
     )
     candidates: int | None = setting(
         None,

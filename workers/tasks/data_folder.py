@@ -9,6 +9,15 @@ from workers.errors import SourceError
 VARIABLE = "METATRAIN_DATA"
 
 
+# Path -> the folder of the file that names it: told where it is not found there either.
+_BESIDE: dict[str, Path] = {}
+
+
+def looked_beside(path: str, folder: Path) -> None:
+    """Remember, for the error, that a path is not in the folder of the file that names it."""
+    _BESIDE[path] = folder
+
+
 def data_folder() -> Path:
     """$METATRAIN_DATA, else ./data."""
     return Path(os.environ.get(VARIABLE) or "data")
@@ -28,7 +37,8 @@ def find_file(path: str, setting: str) -> Path:
     below = (data_folder() / given).absolute()
     if below.is_file():
         return below
-    looked = f"{given}" if given.is_absolute() else f"{given}, nor {below}"
+    first = _BESIDE.get(path, Path()) / given
+    looked = f"{given}" if given.is_absolute() else f"{first}, nor {below}"
     raise SourceError(
         f"{setting} = {path!r}: there is no file {looked}; name one, or set {VARIABLE} to the "
         "folder that has it"

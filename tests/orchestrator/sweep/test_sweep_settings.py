@@ -218,18 +218,34 @@ def test_a_base_that_is_not_there_is_named(tmp_path, base, why):
     assert why in message
 
 
-def test_a_base_is_looked_for_beside_the_sweep_and_then_in_the_current_folder(
-    tmp_path, monkeypatch
-):
+def test_a_base_is_looked_for_beside_the_sweep_alone(tmp_path, monkeypatch):
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
     monkeypatch.chdir(here)
     text = f'base = "b.toml"\n{SPACE}'
     (here / "b.toml").write_text("seed = 1")
-    assert read_text(there, text)[1] == {"name": "b", "seed": 1}
+    assert f"no such file: b.toml (looked in {there})" in refusal(read_text, there, text)
     (there / "b.toml").write_text("seed = 2")
     assert read_text(there, text)[1] == {"name": "b", "seed": 2}
+
+
+def test_paths_in_a_sweep_and_its_base_count_from_their_files_and_typed_ones_from_here(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "bases").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "bases" / "b.toml").write_text("[task]\nkind = 'images'\npath = 'a.zip'\n")
+    text = 'base = "bases/b.toml"\n[overrides]\n"task.split_file" = "s.json"\n'
+    text += '[space]\n"task.path" = {choice = ["x.zip", "/y.zip"]}\n'
+    sweep, table = read_text(tmp_path, text)
+    assert table["task"]["path"] == str(tmp_path / "bases" / "a.zip")
+    assert table["task"]["split_file"] == str(tmp_path / "s.json")
+    assert sweep.space["task.path"].choice == (str(tmp_path / "x.zip"), "/y.zip")
+    assert sweep.overrides == {"task.split_file": "s.json"}
+    _, typed = read_sweep(str(tmp_path / "s.toml"), ["task.split_file=mine.json"])
+    assert typed["task"]["split_file"] == "mine.json"
 
 
 def test_an_override_of_a_kind_comes_before_what_goes_into_its_section(tmp_path):
