@@ -56,7 +56,10 @@ class FileLock:
           HeldError: it is locked. NoLocksError: it cannot be. OSError: it cannot be written.
         """
         self._path = path
+        before = os.stat(path.parent)
         self._descriptor = _locked(path)
+        self._dates = before.st_atime_ns, before.st_mtime_ns
+        self._made = os.stat(path.parent).st_mtime_ns
         try:
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, this_process().to_json().encode(), 0)
@@ -72,10 +75,16 @@ class FileLock:
             )
 
     def release(self) -> None:
-        """Delete the file, and unlock it."""
+        """Delete the file, and unlock it.
+
+        A folder in which nothing else has happened gets its date back: a refusal leaves no trace.
+        """
         with contextlib.suppress(OSError):
             if _is_at(self._descriptor, self._path):
+                untouched = os.stat(self._path.parent).st_mtime_ns == self._made
                 os.unlink(self._path)
+                if untouched:
+                    os.utime(self._path.parent, ns=self._dates)
         os.close(self._descriptor)
 
 

@@ -73,6 +73,20 @@ def test_a_process_that_was_killed_bars_nobody(tmp_path):
     assert names(tmp_path / "run") == ["x"]
 
 
+def test_a_folder_in_which_nothing_happened_keeps_its_date(tmp_path):
+    (tmp_path / "run").mkdir()
+    os.utime(tmp_path / "run", ns=(5, 7))
+    storage = Storage(str(tmp_path / "run"))
+    storage.claim()
+    storage.release()
+    assert (tmp_path / "run").stat().st_mtime_ns == 7
+    storage.claim()
+    time.sleep(0.05)  # the clock of a filesystem is coarse
+    storage.write("x", b"1")
+    storage.release()
+    assert (tmp_path / "run").stat().st_mtime_ns > 7
+
+
 def test_what_a_claim_has_made_goes_with_it_unless_something_is_in_it(tmp_path):
     storage = Storage(str(tmp_path / "a" / "b" / "run"))
     storage.claim()

@@ -31,7 +31,10 @@ def test_a_run_whose_reader_goes_ends_as_any_other(tmp_path, stream):
     if stream != "stdout":
         pipe.readline()
     pipe.close()
-    rest = "" if stream != "stdout" else process.stderr.read()
+    rest = ""
+    if stream == "stdout":
+        rest = process.stderr.read()
+        process.stderr.close()
     assert process.wait(300) == 0
     assert "Broken" not in rest
     assert json.loads((tmp_path / "run" / "history.json").read_text())[0]["ended"] == "finished"
