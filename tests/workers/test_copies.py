@@ -121,7 +121,7 @@ def test_a_draw_that_is_free_of_copies_is_what_it_was(tmp_path):
 
 
 def test_a_class_is_as_large_as_it_has_different_images(tmp_path):
-    with pytest.raises(DataError, match=r"need 7 different images of a class; .*'c00' \(6\)"):
+    with pytest.raises(DataError, match=r"need 7 images of a class; .*'c00' \(6\)"):
         family(tmp_path, doubled(), shots=3, queries=4)
 
 

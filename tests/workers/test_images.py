@@ -212,9 +212,9 @@ def test_more_ways_than_classes_are_refused(make):
 
 def test_more_images_than_a_class_has_are_refused(make):
     message = (
-        r"^shots = 4 and queries = 3 need 7 different images of a class; there are \d+ classes "
-        r"\('c\d\d' \(6\), .*\.\.\.\) with fewer; lower task\.shots or task\.queries, or leave "
-        r"such classes out: task\.small_classes=leave_out$"
+        r"^shots = 4 and queries = 3 need 7 images of a class; there are \d+ classes "
+        r"\('c\d\d' \(6\), .*\.\.\.\) with fewer different ones; lower task\.shots or "
+        r"task\.queries, or leave such classes out: task\.small_classes=leave_out$"
     )
     with pytest.raises(DataError, match=message):
         make(shots=4, queries=3)

@@ -221,7 +221,7 @@ class ImagesFamily:
         if self._settings.small_classes == "leave_out":  # those with too few for training
             remedy = ", or evaluation.shots or evaluation.queries"
         raise DataError(
-            f"shots = {shots} and queries = {queries} need {shots + queries} different images of a "
-            f"class; {self._classes.told(small)} with fewer; lower task.shots or task.queries"
-            f"{remedy}"
+            f"shots = {shots} and queries = {queries} need {shots + queries} images of a class; "
+            f"{self._classes.told(small)} with fewer different ones; lower task.shots "
+            f"or task.queries{remedy}"
         )
