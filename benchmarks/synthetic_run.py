@@ -106,6 +106,7 @@ def _evaluate(
         "theta_sha256": "ab" * 32,
         "metric": headline_metric(family)[0],
         "sign": headline_metric(family)[1],
+        "warnings": [],
     }
     storage.write("evaluation.json", json.dumps(result, indent=1).encode())
     blocks = held_out_blocks(config, family, "test", 3, Recipe(0.01, most), "predict")
