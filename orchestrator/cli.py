@@ -15,6 +15,7 @@ import typer
 
 from orchestrator import cli_adapt, cli_doctor, cli_jobs, cli_report
 from orchestrator import config as configuration
+from orchestrator.plain_text import encodable, printable
 from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
 from workers.errors import MetatrainError, TaskError
@@ -74,7 +75,7 @@ def train(
         )
     except Interrupted:
         stop.ignore_to_the_end()
-        print(f"stopped; go on with: {_resume_command(location)}", file=sys.stderr)
+        _say(f"stopped; go on with: {_resume_command(location)}")
         raise SystemExit(EXIT_STOPPED) from None
 
 
@@ -123,9 +124,9 @@ def tune(
     except Interrupted:
         stop.ignore_to_the_end()
         if tune_command.is_begun(location):
-            print(f"stopped; go on with: {_resume_command(location)}", file=sys.stderr)
+            _say(f"stopped; go on with: {_resume_command(location)}")
         else:
-            print("stopped before anything began", file=sys.stderr)
+            _say("stopped before anything began")
         raise SystemExit(EXIT_STOPPED) from None
 
 
@@ -172,6 +173,7 @@ app.add_typer(cli_report.app)
 def main() -> None:
     """The entry point: every refusal is one line on standard error."""
     try:
+        _check_letters(sys.argv[1:])
         code = app(standalone_mode=False)
     except typer.TyperException as error:
         if not str(error):  # no command at all: the help was printed
@@ -182,16 +184,30 @@ def main() -> None:
     except TaskError as error:
         first, _, trace = str(error).partition("\n")
         if trace:
-            print(trace, file=sys.stderr)
+            _say(trace)
         _exit(first, EXIT_FAILED)
     except MetatrainError as error:
         _exit(str(error), EXIT_FAILED)
+    except RuntimeError as error:
+        if "home directory" not in str(error):
+            raise
+        _exit("there is no home folder for ~ here; give whole paths, or set HOME", EXIT_WRONG_INPUT)
     except OSError as error:
         _exit(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), EXIT_FAILED)
     if code == _INTERRUPTED:
         _exit("interrupted", EXIT_STOPPED)
     if code:
         raise SystemExit(code)
+
+
+def _check_letters(words: list[str]) -> None:
+    """Refuse bytes that are no text: they could be a file's name, and nothing else."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(word).decode(errors="backslashreplace")
+            raise ValueError(f"'{shown}' is not UTF-8; rename it, or type it in UTF-8") from None
 
 
 def _load(
@@ -203,7 +219,7 @@ def _load(
 
 def _describe(title: str, file: Path) -> None:
     """A file's name, and the comment at its top."""
-    lines = file.read_text().splitlines()
+    lines = file.read_text(encoding="utf-8").splitlines()
     comment = [line[1:].strip() for line in lines if line.startswith("#")]
     print(f"{title}\n    {' '.join(comment)}\n")
 
@@ -224,8 +240,14 @@ def _typed() -> str:
     return shlex.join(["metatrain", *(redact(word) for word in sys.argv[1:])])
 
 
+def _say(text: str) -> None:
+    """On standard error, at once, without rich, which takes a moment to import."""
+    shown = printable(text, keep="\n\t")
+    print(encodable(shown, sys.stderr.encoding or "utf-8"), file=sys.stderr)
+
+
 def _exit(message: Any, code: int) -> None:
-    print(f"metatrain: {redact(' '.join(str(message).split()))}", file=sys.stderr)
+    _say(f"metatrain: {redact(' '.join(str(message).split()))}")
     raise SystemExit(code)
 
 

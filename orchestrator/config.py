@@ -185,7 +185,7 @@ def read_table(source: str) -> Table:
             f"{', '.join(presets())}, or give a file that ends in .toml"
         )
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{source} is not TOML: {error}") from None
 

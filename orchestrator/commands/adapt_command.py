@@ -105,7 +105,7 @@ def execute(request: Request) -> None:
         show(RESULTS, source, recipe, predictions, query.names)
         if request.out is not None:
             write_table(request.out, as_table(predictions, query.names))
-            RESULTS.print(f"written: {request.out}", markup=False)
+            RESULTS.print(f"written: {request.out}")
         if files:
             _save_models(launched, source.state.weights, recipe, predictions, files, reader)
 
@@ -183,7 +183,7 @@ def _save_models(
                 f"{file}: in plain Keras the answers differ by up to {off:.2g}: there the queries "
                 "are normalized by fixed statistics, here each with the support set"
             )
-        RESULTS.print(f"model: {file}", markup=False)
+        RESULTS.print(f"model: {file}")
 
 
 def _as_they_are(outputs: Array) -> Array:

@@ -1,6 +1,5 @@
 """`metatrain checkpoints`: what a run has saved, and whether it can be read."""
 
-from rich.markup import escape
 from rich.table import Table
 
 from orchestrator import checkpoint
@@ -26,7 +25,7 @@ def execute(run: str) -> None:
         raise ValueError(f"{storage.location} holds no run; give the folder or the URI of one")
     whole = {f.name: f.manifest.validation for f in found if f.manifest and not f.problem}
     latest, best = max(whole, default=None), checkpoint.best_of(whole)
-    table = Table(title=escape(f"checkpoints of {storage.location}"))
+    table = Table(title=f"checkpoints of {storage.location}")
     for column in ("name", "step", "size", "validation", "state", "used by"):
         numeric = column in ("step", "size")
         table.add_column(column, justify="right" if numeric else "left", no_wrap=column == "name")
@@ -37,7 +36,7 @@ def execute(run: str) -> None:
     for name in sorted(rows):
         table.add_row(*rows[name])
     if rows:
-        RESULTS.print(table, markup=False)
+        RESULTS.print(table)
     if found and not whole:
         raise checkpoint.none_verifies(storage, found[-1].problem)
     if not whole:

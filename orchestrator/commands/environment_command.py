@@ -39,11 +39,11 @@ def execute(request: Request, source: Artefact) -> None:
         say(f"acting in {request.env}")
         policy = learner.practise_in(environment, recipe, seed)
     RESULTS.print(_table(policy.returns))
-    RESULTS.print(f"protocol: {_protocol(request, source, recipe)}", markup=False)
+    RESULTS.print(f"protocol: {_protocol(request, source, recipe)}")
     if file is not None:
         policy.save(file)
-        RESULTS.print(f"model: {file}", markup=False)
-        NOTES.print(f"{file} answers to observations with {_answers(source)}", markup=False)
+        RESULTS.print(f"model: {file}")
+        NOTES.print(f"{file} answers to observations with {_answers(source)}")
 
 
 def _check(request: Request, source: Artefact) -> None:

@@ -44,10 +44,10 @@ def execute(runs: Sequence[str], out: Path | None) -> None:
     try:
         if out is not None:
             Storage(str(out.parent)).write(out.name, content)
-            RESULTS.print(f"page: {out}", markup=False)
+            RESULTS.print(f"page: {out}")
         else:
             storages[0].write(NAME, content)
-            RESULTS.print(f"page: {storages[0].place(NAME)}", markup=False)
+            RESULTS.print(f"page: {storages[0].place(NAME)}")
     except OSError as error:
         where = out or storages[0].location
         raise MetatrainError(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from orchestrator import checkpoint
 from orchestrator.blocks import example_blocks
-from orchestrator.commands.common import open_family
+from orchestrator.commands.common import drawn_or_note, open_family
 from orchestrator.config import MetaConfig
 from orchestrator.launch import launch
 from orchestrator.result import Result, read_result
@@ -41,8 +41,8 @@ def evaluate_trial(
         say("evaluating on the test tasks")
         result = run.test(hyperparameters=chosen)
         say("drawing")
-        run.draw(result)
-        run.report()
+        drawn_or_note("picture", lambda: run.draw(result))
+        drawn_or_note("page", run.report)
         return result
     finally:
         run.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator import checkpoint
 from orchestrator.blocks import example_blocks
-from orchestrator.commands.common import open_family
+from orchestrator.commands.common import NOTES, open_family, show_note
 from orchestrator.config import Table
 from orchestrator.launch import launch
 from orchestrator.metrics_log import read_metrics
@@ -45,9 +45,13 @@ class Trial:
         self._storage = storage
         try:
             launched = launch(
-                config, family, fingerprint, examples=example_blocks(config, family), say=print
+                config,
+                family,
+                fingerprint,
+                examples=example_blocks(config, family),
+                say=NOTES.print,
             )
-            self._run = TrainingRun(config, storage, launched, state, print, "metatrain tune")
+            self._run = TrainingRun(config, storage, launched, state, show_note, "metatrain tune")
         except BaseException:
             storage.release()
             raise
