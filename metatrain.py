@@ -4,6 +4,9 @@ The only module that is sure to be ours: a user may have packages called `orches
 in the way. Nothing of them is imported before it is asked for: Ray and TensorFlow take seconds.
 """
 
+import io
+import logging
+import os
 import signal
 import sys
 import threading
@@ -69,9 +72,33 @@ def refuse_others() -> None:
             )
 
 
+def in_utf8() -> None:
+    """Begin again in Python's UTF-8 mode if the locale has names of files in another encoding.
+
+    Otherwise what is typed as "é" could be no name on a file system, in a file or in Ray. What is
+    printed stays in the encoding of the locale.
+    """
+    if sys.getfilesystemencoding() == "utf-8":
+        return
+    os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)
+    os.environ["PYTHONUTF8"] = "1"  # for the processes that are started from here
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
+def spell_out() -> None:
+    r"""Have standard output and error write "\u03b8" where their encoding has no such letter."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line."""
     _stop_on_signals()
+    in_utf8()
+    spell_out()
+    # It tells of a matplotlibrc that is not used (orchestrator/drawing.py), and of its caches.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         refuse_others()
     except ImportError as error:

@@ -209,6 +209,7 @@ def main() -> None:
     _stop.cache_clear()
     try:
         _stop()
+        _check_letters(sys.argv[1:])
         code = app(standalone_mode=False)
         flush_all()
     except Interrupted:
@@ -229,6 +230,10 @@ def main() -> None:
         _exit(str(error), EXIT_FAILED)
     except MemoryError as error:
         _exit(f"there is not enough memory: {error or 'lower the number of tasks'}", EXIT_FAILED)
+    except RuntimeError as error:
+        if "home directory" not in str(error):
+            raise
+        _exit("there is no home folder for ~ here; give whole paths, or set HOME", EXIT_WRONG_INPUT)
     except OSError as error:
         _exit(_of_the_system(error), EXIT_FAILED)
     if code == _INTERRUPTED:
@@ -248,6 +253,16 @@ def _of_the_system(error: OSError) -> str:
     why = error.strerror or str(error)
     what = f"{why}: {error.filename or ''}".rstrip(": ")
     return f"{what}; {remedy(error)}" if has_remedy(error) else what
+
+
+def _check_letters(words: list[str]) -> None:
+    """Refuse bytes that are no text: they could be a file's name, and nothing else."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(word).decode(errors="backslashreplace")
+            raise ValueError(f"'{shown}' is not UTF-8; rename it, or type it in UTF-8") from None
 
 
 def _load(
@@ -277,7 +292,7 @@ def _as_setting() -> str:
 
 def _describe(title: str, file: Path) -> None:
     """A file's name, and the comment at its top."""
-    lines = file.read_text().splitlines()
+    lines = file.read_text(encoding="utf-8").splitlines()
     comment = [line[1:].strip() for line in lines if line.startswith("#")]
     print(f"{title}\n    {' '.join(comment)}\n")
 

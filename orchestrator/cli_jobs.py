@@ -160,7 +160,7 @@ def _interruptible(message: str = "interrupted") -> Iterator[None]:
     try:
         yield
     except (Interrupted, KeyboardInterrupt):
-        NOTES.print(f"\n{message}", markup=False)
+        NOTES.print("", message, sep="\n")
         raise SystemExit(75) from None
     except BrokenPipeError:  # whoever reads, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

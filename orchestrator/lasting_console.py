@@ -1,4 +1,4 @@
-"""A console whose reader may go: `| head` has seen enough, and the command goes on to its end."""
+"""Output whose reader may go: `| head` has seen enough, and the command goes on to its end."""
 
 import contextlib
 import os
@@ -6,16 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import IO, Any
 
-from rich.console import Console
-
-
-class LastingConsole(Console):
-    """Prints nothing more once nobody reads it."""
-
-    def on_broken_pipe(self) -> None:
-        """Called by rich, whose own would end the process."""
-        self.quiet = True
-        silence(self.file)
+from orchestrator.plain_text import encodable, printable
 
 
 @contextlib.contextmanager
@@ -29,9 +20,10 @@ def while_somebody_reads() -> Iterator[None]:
 
 
 def say_last(text: str) -> None:
-    """A line on standard error, if somebody reads it."""
+    """Lines on standard error, if somebody reads it; at once, without rich."""
+    shown = encodable(printable(text, keep="\n\t"), sys.stderr.encoding or "utf-8")
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(shown, file=sys.stderr, flush=True)
     except BrokenPipeError:
         silence(sys.stderr)
 

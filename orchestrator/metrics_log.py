@@ -53,7 +53,7 @@ class MetricsLog:
         if len(rows) < step:
             kept = f"; the file as it was is {_DAMAGED}" if storage.exists(_DAMAGED) else ""
             notify(f"{_NAME} holds {len(rows)} rows of the {step} steps that are done{kept}")
-        self._stream = path.open("a")
+        self._stream = path.open("a", encoding="utf-8")
 
     def append(self, row: dict[str, Any]) -> None:
         """Add the row of a step; it has a key `step`."""

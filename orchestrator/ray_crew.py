@@ -20,6 +20,7 @@ from ray.exceptions import (
 )
 
 from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Machines
+from orchestrator.plain_text import label
 from orchestrator.ray_session import interruptible
 from workers.actor import BlockActor
 from workers.kept import Kept
@@ -51,7 +52,7 @@ class RayCrew:
         """
         self._settings, self._cpus, self._gpus = settings, cpus, gpus
         # Names must differ within a Ray job, in which several runs may be.
-        self._name, self._numbers = f"{name}-{secrets.token_hex(2)}", itertools.count()
+        self._name, self._numbers = f"{label(name)}-{secrets.token_hex(2)}", itertools.count()
         self._class = ray.remote(actor_class)
         self._options: dict[str, Any] = {
             "num_cpus": cpus,

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.launch import ray_is_running
 from orchestrator.loop import StepReport
+from orchestrator.plain_text import label
 from orchestrator.pool import Incidents, Pool
 from workers.scores import OWN
 
@@ -34,7 +35,10 @@ class RayMetrics(NoMetrics):
     """Counts and measures, step by step."""
 
     def __init__(self, run: str):
-        """`run`: the name of its folder, by which the numbers of several are told apart."""
+        """`run`: the name of its folder, by which the numbers of several are told apart.
+
+        The tag holds its `label`: Ray takes no other letters than ASCII's.
+        """
         from ray.util.metrics import Counter, Gauge, Histogram
 
         self._made: dict[str, Any] = {}
@@ -42,7 +46,7 @@ class RayMetrics(NoMetrics):
 
         def make(kind: Any, name: str, description: str, **more: Any) -> None:
             metric = kind(f"metatrain_{name}", description, tag_keys=("run",), **more)
-            metric.set_default_tags({"run": run})
+            metric.set_default_tags({"run": label(run)})
             self._made[name] = metric
 
         make(Counter, "outer_steps_total", "outer steps done")

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from orchestrator.console import Console
 from orchestrator.result import Result
 from orchestrator.run import Progress as StepProgress
 from workers.scores import OWN, called, is_share
@@ -37,7 +37,7 @@ class ProgressView:
         self._bar = Progress(
             MofNCompleteColumn(),
             BarColumn(bar_width=20),
-            TextColumn("{task.fields[line]}"),
+            TextColumn("{task.fields[line]}", markup=False),
             TimeRemainingColumn(),
             console=console,
             auto_refresh=False,
@@ -73,7 +73,6 @@ class ProgressView:
             self._console.print(
                 f"step {report.step}: validation {chosen['metric']} {chosen['score']:.4f} "
                 f"(inner steps {chosen['inner_steps']}, inner lr {chosen['inner_lr']:g})",
-                highlight=False,
             )
         now, last = time.monotonic(), report.step == self._num_steps
         if self._console.is_terminal:
@@ -88,7 +87,6 @@ class ProgressView:
             self._console.print(
                 f"step {report.step}/{self._num_steps}  {self._line(report.tasks)}  "
                 f"{left:.0f} s left",
-                highlight=False,
             )
 
     def _tell_skipped(self, step: int, number: int) -> None:
@@ -98,7 +96,6 @@ class ProgressView:
             self._told = self._skipped
             self._console.print(
                 f"step {step}: {self._skipped} tasks left out so far, whose gradient is not finite",
-                highlight=False,
             )
 
     def _line(self, tasks: int) -> str:
@@ -141,8 +138,8 @@ def print_result(console: Console, result: Result, inner_steps: tuple[int, ...])
         from orchestrator.page.task_spread import worst_line  # imports matplotlib
 
         if worst := worst_line(result.tasks, result.metric, result.sign):
-            console.print(worst, markup=False)
-    console.print(f"protocol: {_protocol_line(result.protocol)}", markup=False)
+            console.print(worst)
+    console.print(f"protocol: {_protocol_line(result.protocol)}")
     console.print(f"tested: {result.checkpoint}, theta sha256 {result.theta_sha256}")
 
 

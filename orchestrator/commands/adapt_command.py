@@ -191,7 +191,7 @@ def _save_models(
                 f"{file}: in plain Keras the answers differ by up to {off:.2g}: there the queries "
                 "are normalized by fixed statistics, here each with the support set"
             )
-        RESULTS.print(f"model: {file}", markup=False)
+        RESULTS.print(f"model: {file}")
 
 
 def _answered(task: OwnTask, outputs: Array, reader: Reader | None) -> Array:

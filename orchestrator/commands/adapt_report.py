@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from orchestrator.artefact import Artefact
+from orchestrator.console import Console
 from orchestrator.own_tasks import OwnTask
 from orchestrator.predictions import Predictions, summary
 from workers.protocol import Recipe
@@ -47,7 +46,7 @@ def show(
         shown = ", ".join(f"{_score(name, *scores[step])} after {step}" for step in steps)
         console.print(f"{name}: {shown} inner steps")
     told = protocol_line(source, recipe, [one.task for one in predictions])
-    console.print(f"protocol: {told}", markup=False)
+    console.print(f"protocol: {told}")
 
 
 def shown_steps(source: Artefact, recipe: Recipe) -> list[int]:
@@ -74,7 +73,7 @@ def _table(predictions: Sequence[Predictions], names: Sequence[str], steps: Sequ
         cells += [names[row]]
         cells += [_plain(one.target(query))] if known else []
         cells += [_cell(one, step, query) for step in steps]
-        table.add_row(*map(Text, cells))  # names may look like markup
+        table.add_row(*cells)
     return table
 
 

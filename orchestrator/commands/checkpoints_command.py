@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from rich.markup import escape
 from rich.table import Table
 
 from orchestrator import checkpoint
@@ -28,7 +27,7 @@ def execute(run: str) -> None:
         raise ValueError(f"{storage.location} holds no run; give the folder or the URI of one")
     whole = {f.name: f.manifest.validation for f in found if f.manifest and not f.problem}
     latest, best = max(whole, default=None, key=step_of), checkpoint.best_of(whole)
-    table = Table(title=escape(f"checkpoints of {storage.location}"))
+    table = Table(title=f"checkpoints of {storage.location}")
     for column in ("name", "step", "size", "validation", "state", "used by"):
         numeric = column in ("step", "size")
         justify: Literal["left", "right"] = "right" if numeric else "left"
@@ -42,7 +41,7 @@ def execute(run: str) -> None:
     for name in sorted(rows, key=step_of):
         table.add_row(*rows[name])
     if rows:
-        RESULTS.print(table, markup=False)
+        RESULTS.print(table)
     if found and not whole:
         raise checkpoint.none_verifies(storage, found[-1].problem)
     if not whole:

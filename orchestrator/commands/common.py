@@ -10,16 +10,17 @@ from rich.progress import Progress
 from orchestrator.actor_count import CountRange
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
+from orchestrator.console import Console, plain
 from orchestrator.evaluate import recipes
-from orchestrator.lasting_console import LastingConsole
 from orchestrator.launch import ray_is_running
 from workers import runtime
+from workers.errors import MetatrainError
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
 
 #: Results go to standard output, all else to standard error.
-RESULTS = LastingConsole(highlight=False, soft_wrap=True)
-NOTES = LastingConsole(stderr=True, highlight=False, soft_wrap=True)
+RESULTS = Console()
+NOTES = Console(stderr=True)
 
 # More than one per core is for tests; each takes some 800 MB.
 _MOST_ACTORS_PER_CORE = 4
@@ -27,7 +28,7 @@ _MOST_ACTORS_PER_CORE = 4
 
 def show_note(note: str) -> None:
     """What the user should know, and what does not end the command; from any thread."""
-    NOTES.print(f"note: {note}", markup=False)
+    NOTES.print(f"note: {note}")
 
 
 def check_machine(config: MetaConfig) -> None:
@@ -73,6 +74,21 @@ def open_family(config: MetaConfig) -> TaskFamily:
     return family
 
 
+def drawn_or_note(what: str, make: Callable[[], str]) -> str:
+    """The name of what is made; "" and a note where it cannot be drawn.
+
+    Raises:
+      MetatrainError: it cannot be written.
+    """
+    try:
+        return make()
+    except MetatrainError:
+        raise
+    except Exception as error:  # whatever a library raises that is given somebody's data
+        show_note(f"the {what} is left out: {type(error).__name__}: {error}")
+        return ""
+
+
 @contextmanager
 def decoding() -> Iterator[Callable[[int, int], None]]:
     """A progress bar that appears if a source must be decoded first."""
@@ -95,6 +111,6 @@ def waiting() -> Iterator[Any]:
     """A spinner (or plain lines) whose text says what is being waited for."""
     if NOTES.is_terminal:
         with NOTES.status("") as status:
-            yield status.update
+            yield lambda text: status.update(plain(text))
     else:
         yield NOTES.print

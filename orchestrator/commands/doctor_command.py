@@ -18,6 +18,7 @@ from orchestrator.doctor.examination import examine_installation
 from orchestrator.doctor.finding import Finding, any_broken
 from orchestrator.doctor.forecast import Row
 from orchestrator.doctor.judge import duration, gigabytes
+from orchestrator.plain_text import printable
 from workers import runtime
 
 _MARKS = {
@@ -106,10 +107,10 @@ def _show(title: str, findings: list[Finding]) -> None:
     table.add_column(ratio=1, overflow="fold")
     for finding in findings:
         mark, style = _MARKS[finding.verdict]
-        table.add_row(Text(mark, style), finding.what, Text(finding.found))
+        table.add_row(Text(mark, style), finding.what, finding.found)
         if finding.advice:
-            table.add_row("", "", Text(f"→ {finding.advice}", style))
-    RESULTS.print(Text(title, "bold"))
+            table.add_row("", "", Text(printable(f"→ {finding.advice}"), style))
+    RESULTS.print(title, style="bold")
     RESULTS.print(table, soft_wrap=False)
     RESULTS.print()
 
@@ -143,4 +144,4 @@ def _print_json(findings: list[Finding], consultation: Consultation) -> None:
         "configuration": [asdict(finding) for finding in consultation.findings],
         "forecast": [asdict(row) for row in consultation.rows],
     }
-    RESULTS.print(json.dumps(document, indent=1), markup=False)
+    RESULTS.print(*json.dumps(document, indent=1).splitlines(), sep="\n")

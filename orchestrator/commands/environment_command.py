@@ -41,12 +41,12 @@ def execute(request: Request, source: Artefact, outputs: Outputs) -> None:
         say(f"acting in {request.env}")
         policy = learner.practise_in(environment, recipe, seed)
     RESULTS.print(_table(policy.returns))
-    RESULTS.print(f"protocol: {_protocol(request, source, recipe)}", markup=False)
+    RESULTS.print(f"protocol: {_protocol(request, source, recipe)}")
     if outputs.saves_models:
         with outputs.models(1) as save:
             file = save("", policy.as_keras())
-        RESULTS.print(f"model: {file}", markup=False)
-        NOTES.print(f"{file} answers to observations with {_answers(source)}", markup=False)
+        RESULTS.print(f"model: {file}")
+        NOTES.print(f"{file} answers to observations with {_answers(source)}")
 
 
 def _check(request: Request, source: Artefact) -> None:

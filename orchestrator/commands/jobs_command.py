@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from rich.console import Console
 from rich.table import Table
 
 from orchestrator.commands.common import NOTES, RESULTS, show_note
 from orchestrator.commands.following import EXIT_STOPPED, exit_code, follow, to_stdout
+from orchestrator.console import Console
 from orchestrator.dashboard import dashboard_address
 from orchestrator.jobs import STOP_WAIT_S, Job, Jobs
 from workers.errors import ClusterError
@@ -87,7 +87,7 @@ def show_status(jobs: Jobs, given: str | None) -> None:
     if progress := _PROGRESS.findall(jobs.log(job.id)):
         lines["progress"] = progress[-1]
     for name, text in lines.items():
-        RESULTS.print(f"{name}: {text}", markup=False)
+        RESULTS.print(f"{name}: {text}")
 
 
 def show_log(jobs: Jobs, given: str | None, to_the_end: bool, option: str) -> int:
@@ -108,16 +108,17 @@ def follow_to_the_end(jobs: Jobs, id: str, option: str = "") -> int:
         job = follow(jobs, id)
     except KeyboardInterrupt:
         NOTES.print(
-            f"\n{id} goes on; watch it with: metatrain logs -f {id}{option}; stop it with: "
+            "",
+            f"{id} goes on; watch it with: metatrain logs -f {id}{option}; stop it with: "
             f"metatrain stop {id}{option}",
-            markup=False,
+            sep="\n",
         )
         return EXIT_STOPPED
     code = exit_code(job)
     why = _why(job)
-    NOTES.print(f"{id}: {job.status}{f': {why}' if why else ''}", markup=False)
+    NOTES.print(f"{id}: {job.status}{f': {why}' if why else ''}")
     if code == EXIT_STOPPED:
-        NOTES.print(_go_on(job, option), markup=False)
+        NOTES.print(_go_on(job, option))
     return code
 
 
@@ -135,7 +136,7 @@ def stop(
     job = find(jobs, given)
     if job.is_over:
         raise ValueError(f"{job.id} has ended already: {job.status}")
-    NOTES.print(f"asking {job.id} to save and end; it has {STOP_WAIT_S} s", markup=False)
+    NOTES.print(f"asking {job.id} to save and end; it has {STOP_WAIT_S} s")
     jobs.stop(job.id)
     for _ in range(int((STOP_WAIT_S + 30) / _POLL_S)):
         job = jobs.get(job.id)
@@ -144,16 +145,16 @@ def stop(
         sleep(_POLL_S)
     else:
         raise ClusterError(f"{job.id} is still {job.status}; see: metatrain logs {job.id}")
-    RESULTS.print(f"{job.id}: {job.status}", markup=False)
+    RESULTS.print(f"{job.id}: {job.status}")
     saved = _SAVED.findall(jobs.log(job.id))
     if saved:
-        RESULTS.print(f"saved up to step {saved[-1]} in {job.run}", markup=False)
+        RESULTS.print(f"saved up to step {saved[-1]} in {job.run}")
     else:
         show_note(
             "it ended without saving a step; the next attempt goes on from the last checkpoint in "
             f"{job.run}, if there is one"
         )
-    NOTES.print(_go_on(job, option), markup=False)
+    NOTES.print(_go_on(job, option))
 
 
 def show_list(jobs: Jobs) -> None:
@@ -173,10 +174,10 @@ def show_list(jobs: Jobs) -> None:
             job.run,
         )
     if not found:
-        NOTES.print(f"there is no job of metatrain's on {jobs.address}", markup=False)
+        NOTES.print(f"there is no job of metatrain's on {jobs.address}")
         return
-    console = RESULTS if RESULTS.is_terminal else Console(width=_WIDE, highlight=False)
-    console.print(table, markup=False)
+    console = RESULTS if RESULTS.is_terminal else Console(width=_WIDE, soft_wrap=False)
+    console.print(table)
 
 
 def _go_on(job: Job, option: str) -> str:

@@ -81,7 +81,6 @@ def submit(
         NOTES.print(
             f"sending {len(shipment.files)} file{'' if len(shipment.files) == 1 else 's'}, "
             f"{readable_size(archive.stat().st_size)}, from {shipment.folder}",
-            markup=False,
         )
         command = shlex.join(submission.words)
         job = Job(id, "", submission.id, submission.run, command, again_with)
@@ -152,10 +151,10 @@ def _check_attempts(earlier: list[Job], again: bool) -> None:
 
 
 def _show_next(jobs: Jobs, id: str, submission: Submission, option: str) -> None:
-    RESULTS.print(f"submitted: {id}", markup=False)
-    RESULTS.print(f"run: {submission.run}", markup=False)
-    RESULTS.print(f"watch: metatrain logs -f {id}{option}", markup=False)
-    RESULTS.print(f"status: metatrain status {id}{option}", markup=False)
-    RESULTS.print(f"stop: metatrain stop {id}{option}", markup=False)
-    RESULTS.print(f"dashboard: {jobs.address}", markup=False)
+    RESULTS.print(f"submitted: {id}")
+    RESULTS.print(f"run: {submission.run}")
+    RESULTS.print(f"watch: metatrain logs -f {id}{option}")
+    RESULTS.print(f"status: metatrain status {id}{option}")
+    RESULTS.print(f"stop: metatrain stop {id}{option}")
+    RESULTS.print(f"dashboard: {jobs.address}")
     sys.stdout.flush()

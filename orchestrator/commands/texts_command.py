@@ -118,12 +118,12 @@ def _show(source: Artefact, recipe: Recipe, said: Sequence[Said], query: Example
         of = f" of {one.task.name}" if one.task.name else ""
         if one.after:
             RESULTS.print(f"before{of}:", style="bold")
-            RESULTS.print(*one.before, sep="\n", markup=False)
+            RESULTS.print(*one.before, sep="\n")
             RESULTS.print(f"after {recipe.inner_steps} inner steps{of}:", style="bold")
-            RESULTS.print(*one.after, sep="\n", markup=False)
+            RESULTS.print(*one.after, sep="\n")
     tasks = [one.task for one in said]
     told = protocol_line(source, recipe, tasks, asked=query is not None)
-    RESULTS.print(f"protocol: {told}", markup=False)
+    RESULTS.print(f"protocol: {told}")
 
 
 def _show_bits(said: Sequence[Said], query: Examples, steps: Sequence[int]) -> None:
@@ -194,4 +194,4 @@ def _save(launched: Any, said: Sequence[Said], adapted: Sequence[Adapted], save:
             off = float(np.abs(_bits(answers, one.task) - one.bits[-1]).max())
             if off > _SAME:
                 show_note(f"{file}: in plain Keras the bits differ by up to {off:.2g}")
-        RESULTS.print(f"model: {file}", markup=False)
+        RESULTS.print(f"model: {file}")

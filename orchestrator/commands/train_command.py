@@ -11,6 +11,7 @@ from orchestrator.commands.common import (
     NOTES,
     RESULTS,
     check_machine,
+    drawn_or_note,
     open_family,
     show_note,
     waiting,
@@ -135,7 +136,9 @@ def _show_start(config: MetaConfig, storage: Storage, launched: Launch, first_st
     resumed = f", resuming after step {first_step}" if first_step else ""
     NOTES.print(
         f"{config.name}: {config.outer.steps} outer steps of {config.outer.meta_batch_size} tasks "
-        f"in {storage.location}{resumed}\nrunning in {launched.pool.name}: {launched.why}"
+        f"in {storage.location}{resumed}",
+        f"running in {launched.pool.name}: {launched.why}",
+        sep="\n",
     )
     for note in launched.facts.notes if launched.facts else []:
         NOTES.print(f"model: {note}")
@@ -149,9 +152,6 @@ def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s:
     with waiting() as say:
         say("evaluating on the test tasks")
         result = run.test()
-        say("drawing")
-        picture = run.draw(result)
-        page = run.report()
     print_result(RESULTS, result, config.evaluation.inner_steps)
     if steps:
         RESULTS.print(
@@ -159,6 +159,16 @@ def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s:
             "(validation included)"
         )
     RESULTS.print(f"theta after step {config.outer.steps}: sha256 {theta_sha256}")
-    RESULTS.print(f"picture: {storage.place(picture)}")
-    RESULTS.print(f"page: {storage.place(page)}")
+    _draw(run, result, storage)
     return result
+
+
+def _draw(run: TrainingRun, result: Result, storage: Storage) -> None:
+    """Picture and page, after the scores are told: a run without them has not failed."""
+    with waiting() as say:
+        say("drawing")
+        picture = drawn_or_note("picture", lambda: run.draw(result))
+        page = drawn_or_note("page", run.report)
+    for what, name in (("picture", picture), ("page", page)):
+        if name:
+            RESULTS.print(f"{what}: {storage.place(name)}")

@@ -10,6 +10,7 @@ from orchestrator.commands.common import (
     NOTES,
     RESULTS,
     check_machine,
+    drawn_or_note,
     open_family,
     show_note,
     waiting,
@@ -126,10 +127,14 @@ def _search(
     tested = {
         row.trial: _test(sweep, table, row, runs[row.trial], board) for row in best[: sweep.top]
     }
-    with writing(storage.place("report.html")):
-        page = _write_page(sweep, config, storage, runs, board, tested)
     _show_end(sweep, board, best, tested, storage)
-    RESULTS.print(f"page: {storage.place(page)}")
+
+    def draw() -> str:
+        with writing(storage.place("report.html")):
+            return _write_page(sweep, config, storage, runs, board, tested)
+
+    if page := drawn_or_note("page", draw):
+        RESULTS.print(f"page: {storage.place(page)}")
 
 
 def _show_start(
@@ -145,10 +150,12 @@ def _show_start(
     each = num_actors(config)
     NOTES.print(
         f"{count_of(range(num_trials), 'trial')} of {config.name}, {config.outer.steps} outer "
-        f"steps each, in {storage.location}\n{sweep.search.searcher}, {sweep.search.scheduler}; "
-        f"{mode} of validation {metric}; a trial runs in "
+        f"steps each, in {storage.location}",
+        f"{sweep.search.searcher}, {sweep.search.scheduler}; {mode} of validation {metric}; "
+        "a trial runs in "
         + (count_of(range(each), "actor") if each else "one process")
-        + f" ({count_of(bundles(config), 'bundle')})"
+        + f" ({count_of(bundles(config), 'bundle')})",
+        sep="\n",
     )
     if sweep.search.scheduler == "pbt" and (room := ray_tuner.room_for(sweep, config)) < num_trials:
         show_note(
@@ -208,7 +215,7 @@ def _show_end(
     from orchestrator.report import print_result
 
     for line in board.lines(only_failed=NOTES.is_terminal):
-        NOTES.print(line, markup=False)
+        NOTES.print(line)
     for row in best[: sweep.top]:
         values = ", ".join(f"{key} = {value}" for key, value in row.point.items())
         RESULTS.print(

@@ -58,7 +58,7 @@ class ImageReader(Reader):
         return Examples(inputs, found.classes, names, tasks, notes)
 
     def inputs(self, given: Any) -> Array:
-        """float [n, H, W, C] as in training, uint8 [n, H, W(, C)] of any size, or paths."""
+        """float [n, H, W, C] as in training, uint8 [n, H, W(C)] of any size, or paths."""
         if not isinstance(given, np.ndarray) and all(isinstance(x, str | Path) for x in given):
             pixels = [self._decode(_read_file(Path(path)), str(path)) for path in given]
             return np.stack(pixels).astype(np.float32) / np.float32(255)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.config import flatten
+from orchestrator.drawing import drawing, written
 from orchestrator.page import inner_steps, overlays
 from orchestrator.page.html import render, svg
 from orchestrator.page.numbers import (
@@ -55,6 +56,7 @@ _OF_THE_DRAW = {"test_tasks", "evaluation_seed"}
 Compared = Mapping[str, RunFolder]
 
 
+@drawing()
 def comparison_of(runs: Sequence[RunFolder]) -> bytes:
     """The page of several runs."""
     compared = dict(zip(labels(runs), runs, strict=True))
@@ -193,7 +195,7 @@ def _figures(compared: Compared) -> list[tuple[str, Any]]:
     drawn = []
     for metric in next(iter(results.values())).metrics if results else []:
         if all(metric in result.metrics for result in results.values()):
-            per_step = {label: result.per_step for label, result in results.items()}
+            per_step = {written(label): result.per_step for label, result in results.items()}
             caption = f"Test {called(metric)} by inner step, with 95 % intervals"
             drawn.append((caption, inner_steps.draw(per_step, metric)))
-    return [*drawn, *overlays.draw({label: run.rows for label, run in compared.items()})]
+    return [*drawn, *overlays.draw({written(label): run.rows for label, run in compared.items()})]

@@ -1,14 +1,15 @@
 """One self-contained HTML file from a template beside this module, in light and in dark."""
 
-import io
 import re
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import matplotlib as mpl
 from matplotlib.figure import Figure
+
+from orchestrator import drawing
+from orchestrator.plain_text import printable
 
 _HERE = Path(__file__).parent
 _GENERATOR = '<meta name="generator" content="metatrain">'
@@ -29,8 +30,6 @@ _COLORS = {
     "#e0e0e0": "line",
     "#ffffff": "bg",
 }
-# Text stays text, so that it is read out and found; ids are the same in each run.
-_SETTINGS: Any = {"svg.fonttype": "none", "svg.hashsalt": "metatrain"}
 
 
 def render(template: str, **values: Any) -> bytes:
@@ -38,11 +37,19 @@ def render(template: str, **values: Any) -> bytes:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
+        finalize=_shown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(generator=_GENERATOR, **values).encode()
+
+
+def _shown(value: Any) -> Any:
+    """A value that a template writes: of what is text, and not ours already, letters alone."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return printable(value, keep="\n\t")
 
 
 def is_ours(head: bytes) -> bool:
@@ -56,10 +63,7 @@ def svg(figure: Figure, label: str) -> str:
     Args:
       label: what it shows, for those who do not see it.
     """
-    content = io.StringIO()
-    with mpl.rc_context(_SETTINGS):
-        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
-    text = content.getvalue()
+    text = drawing.svg(figure)
     text = text[text.index("<svg") :]
     for color, name in _COLORS.items():
         text = text.replace(color, f"var(--{name}, {color})")
@@ -67,5 +71,5 @@ def svg(figure: Figure, label: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, count=1, flags=re.S)
     text = re.sub(r'<g id="[^"]*"', "<g", text)  # several figures of a page would share them
     text = re.sub(r'font-family: [^;"]*', "font-family: system-ui, sans-serif", text)
-    role = f'role="img" aria-label="{escape(label)}" fill="currentColor" '
+    role = f'role="img" aria-label="{escape(printable(label))}" fill="currentColor" '
     return text.replace("<svg ", f"<svg {role}", 1)

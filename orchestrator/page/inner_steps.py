@@ -1,12 +1,12 @@
 """Scores by inner step, each with its interval."""
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from orchestrator.drawing import drawing, png
 from orchestrator.page.panel import panel, scale
 from workers.scores import called
 
@@ -43,11 +43,10 @@ def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) 
     return figure
 
 
+@drawing()
 def png_of_each_metric(per_step: PerStep) -> dict[str, bytes]:
     """{"accuracy by inner step": PNG, ...}."""
     pictures = {}
     for metric in [name for name in per_step[0] if f"{name}_ci95" in per_step[0]]:
-        content = io.BytesIO()
-        draw({"test": per_step}, metric).savefig(content, format="png", dpi=110)
-        pictures[f"{metric}_by_inner_step"] = content.getvalue()
+        pictures[f"{metric}_by_inner_step"] = png(draw({"test": per_step}, metric))
     return pictures

@@ -2,6 +2,7 @@
 
 import base64
 
+from orchestrator.drawing import drawing
 from orchestrator.history import Opening
 from orchestrator.page import inner_steps, task_spread, training_curves
 from orchestrator.page.findings import findings, readable
@@ -33,6 +34,7 @@ def write_page(storage: Storage) -> str:
     return NAME
 
 
+@drawing()
 def page_of(run: RunFolder) -> bytes:
     """The page of a run, finished or not."""
     return render(

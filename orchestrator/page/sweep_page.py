@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.drawing import drawing
 from orchestrator.metrics_log import read_metrics
 from orchestrator.page.html import render, svg
 from orchestrator.page.numbers import protocol_of
@@ -18,6 +19,7 @@ NAME = "report.html"
 _ENOUGH = 10
 
 
+@drawing()
 def write_sweep_page(
     name: str,
     sweep: SweepSettings,

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from orchestrator.drawing import written
 from orchestrator.page.panel import count_steps, panel, scale
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.rows import Row
@@ -99,7 +100,7 @@ def _column(values: Sequence[Any], dimension: Dimension) -> tuple[list[float], l
     names = list(dict.fromkeys(str(value) for value in dimension.extremes))
     at = {name: place / max(1, len(names) - 1) for place, name in enumerate(names)}
     heights = [_ABSENT if value is None else at[str(value)] for value in values]
-    return heights, _ticks([(height, name) for name, height in at.items()], heights)
+    return heights, _ticks([(height, written(name)) for name, height in at.items()], heights)
 
 
 def _numbers(values: Sequence[Any], log: bool) -> tuple[list[float], list[Tick]]:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from orchestrator.plain_text import printable, shortened
 from workers.protocol import Array, Episode
 from workers.tasks.words import Words
 
@@ -42,10 +43,10 @@ def draw(
     axes.plot([], [], "o", color="C3", markerfacecolor="none", label="before")
     axes.plot([], [], "o", color="C0", label=f"after {steps}")
     names = words[0].query_options[0] if words else range(number)
-    labels = [_short(str(name)) for name in names][:number]
+    labels = [shortened(printable(str(name)), _WIDTH) for name in names][:number]
     slant: dict[str, Any] = {"rotation": 40, "ha": "right"} if number > _LEVEL else {}
-    axes.set_xticks(range(number), labels, parse_math=False, **slant)
-    axes.set_yticks(range(number), labels, parse_math=False)
+    axes.set_xticks(range(number), labels, **slant)
+    axes.set_yticks(range(number), labels)
     axes.set_xlim(-0.5, number - 0.5)
     axes.set_ylim(number - 0.5, -0.5)
     axes.set_xlabel("taken for")
@@ -61,10 +62,6 @@ def _discs(axes: Axes, shares: NDArray[Any], **style: Any) -> None:
     rows, columns = np.indices(shares.shape)
     full = (_FULL_POINTS / len(shares)) ** 2
     axes.scatter(columns.ravel(), rows.ravel(), full * shares.ravel(), **style)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _WIDTH else f"{name[: _WIDTH - 1]}…"
 
 
 def _shares(truth: NDArray[Any], predicted: NDArray[Any], number: int) -> NDArray[Any]:

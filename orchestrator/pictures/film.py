@@ -95,7 +95,8 @@ def _drawn(script: dict[str, Any]) -> Film:
             [sys.executable, "-c", _CHILD, str(Path(__file__).parents[2]), str(file)],
             input=json.dumps(script),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=_LIMIT_S,
             env=_without_screen(os.environ),
         )

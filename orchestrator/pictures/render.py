@@ -1,15 +1,14 @@
 """From a trained run to the pictures of its task family."""
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
+from orchestrator.drawing import drawing, png, written
 from orchestrator.examples.registry import READERS
 from orchestrator.page.html import svg
 from orchestrator.page.run_folder import ANIMATION, NO_ANIMATION
@@ -97,6 +96,7 @@ def render(
     return replace(pictures, film=shoot(config, family, weights, recipe, blocks[0].specs))
 
 
+@drawing()
 def draw(
     picture: str,
     episodes: Episode,
@@ -112,14 +112,14 @@ def draw(
       inner_steps: which of them to draw. name: of the run, above the PNG. words: of each task,
         where tasks have words.
     """
-    drawing = PICTURES[picture]
+    kind = PICTURES[picture]
     single = []
     for task in range(len(outputs)):
         episode = Episode(*(arrays[task : task + 1] for arrays in episodes))
         said = words[task : task + 1]
-        figure = drawing.draw(episode, outputs[task : task + 1], inner_steps, "", said)
+        figure = kind.draw(episode, outputs[task : task + 1], inner_steps, "", said)
         single.append(svg(figure, f"Test task {task + 1} before and after adaptation"))
-    return Pictures(_png(drawing.draw(episodes, outputs, inner_steps, name, words)), single)
+    return Pictures(png(kind.draw(episodes, outputs, inner_steps, written(name), words)), single)
 
 
 def _in_own_units(episodes: Episode, values: Callable[[Array], Array]) -> Episode:
@@ -127,9 +127,3 @@ def _in_own_units(episodes: Episode, values: Callable[[Array], Array]) -> Episod
         support_targets=values(episodes.support_targets),
         query_targets=values(episodes.query_targets),
     )
-
-
-def _png(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    return content.getvalue()

@@ -87,6 +87,5 @@ def _written(lines: Sequence[tuple[str, str]]) -> Figure:
     height = 1 / (len(lines) + 1)
     for place, (text, color) in enumerate(lines, start=1):
         style: Any = {"weight": "bold"} if color == "black" else {}
-        escaped = text.replace("$", r"\$")
-        figure.text(0.02, 1 - place * height, escaped, fontsize=9, color=color, **style)
+        figure.text(0.02, 1 - place * height, text, fontsize=9, color=color, **style)
     return figure

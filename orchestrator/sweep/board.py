@@ -7,10 +7,11 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table as RichTable
+from rich.text import Text
 
+from orchestrator.console import Console
 from orchestrator.storage import Storage
 from orchestrator.sweep import rows as sweep_rows
 from orchestrator.sweep.rows import Row, Status
@@ -149,7 +150,7 @@ class SweepBoard:
 
     def _say(self, event: str, row: Row) -> None:
         if not self._console.is_terminal:
-            self._console.print(f"{event} (step {row.step}, {_point(row)})", markup=False)
+            self._console.print(f"{event} (step {row.step}, {_point(row)})")
 
     def _show(self) -> None:
         self._live.update(self.table(), refresh=True)
@@ -168,7 +169,7 @@ class SweepBoard:
         )
         for title in ("trial", "status", "step", *(_short(key) for key in self._keys)):
             table.add_column(title, justify="right", no_wrap=True)
-        table.add_column(f"best\n{self.metric}", justify="right", no_wrap=True)
+        table.add_column(Text(f"best\n{self.metric}"), justify="right", no_wrap=True)
         for row in shown[:_SHOWN]:
             score = "" if math.isnan(row.score) else f"{row.score:.4f}"
             mark = " *" if best and best[0].trial == row.trial else ""

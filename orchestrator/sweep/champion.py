@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from orchestrator import checkpoint
 from orchestrator.blocks import example_blocks
-from orchestrator.commands.common import open_family
+from orchestrator.commands.common import drawn_or_note, open_family
 from orchestrator.config import MetaConfig
 from orchestrator.launch import launch
 from orchestrator.result import Result, read_result
@@ -56,8 +56,8 @@ def _evaluate(
         say("evaluating on the test tasks")
         result = run.test(hyperparameters=chosen)
         say("drawing")
-        run.draw(result)
-        run.report()
+        drawn_or_note("picture", lambda: run.draw(result))
+        drawn_or_note("page", run.report)
         return result
     finally:
         run.close()

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator import checkpoint
 from orchestrator.blocks import example_blocks
 from orchestrator.claim import InUseError
-from orchestrator.commands.common import open_family
+from orchestrator.commands.common import NOTES, open_family, show_note
 from orchestrator.config import Table
 from orchestrator.launch import launch
 from orchestrator.metrics_log import read_metrics
@@ -46,9 +46,13 @@ class Trial:
                 state, fingerprint, _ = find_state(config, storage, True, False)
             family = WithoutTestTasks(open_family(config))
             launched = launch(
-                config, family, fingerprint, examples=example_blocks(config, family), say=print
+                config,
+                family,
+                fingerprint,
+                examples=example_blocks(config, family),
+                say=NOTES.print,
             )
-            self._run = TrainingRun(config, storage, launched, state, print, "metatrain tune")
+            self._run = TrainingRun(config, storage, launched, state, show_note, "metatrain tune")
         except BaseException:
             storage.release()
             raise

@@ -1,11 +1,11 @@
 import io
 
 import numpy as np
-from rich.console import Console
 from test_artefact import linear
 from test_predictions import as_they_are
 
 from orchestrator.commands.adapt_report import show
+from orchestrator.console import Console
 from orchestrator.own_tasks import OwnTask
 from orchestrator.predictions import Predictions
 

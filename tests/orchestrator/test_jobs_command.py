@@ -1,13 +1,13 @@
 import io
 
 import pytest
-from rich.console import Console
 from rich.text import Text
 from small_jobs import LOST, SmallJobs, job
 
 from orchestrator import shipping
 from orchestrator.commands import jobs_command, submit_command
 from orchestrator.commands.following import exit_code, follow
+from orchestrator.console import Console
 from orchestrator.submission import Submission
 from workers.errors import ClusterError
 
@@ -232,7 +232,7 @@ def test_a_list_in_a_pipe_has_a_line_per_job(capsys):
 
 def test_a_list_fits_80_columns_with_whole_ids(monkeypatch):
     text = io.StringIO()
-    terminal = Console(file=text, force_terminal=True, width=80, highlight=False, soft_wrap=True)
+    terminal = Console(file=text, force_terminal=True, width=80)
     monkeypatch.setattr(jobs_command, "RESULTS", terminal)
     jobs_command.show_list(SmallJobs(*JOBS))
     lines = [Text.from_ansi(line).plain for line in text.getvalue().splitlines()]

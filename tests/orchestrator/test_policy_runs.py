@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from rich.console import Console
 from small_configs import NAVIGATION, navigation, sinusoid
 from small_runs import in_process
 
 from orchestrator.config import load
+from orchestrator.console import Console
 from orchestrator.evaluate import headline_metric, recipe_at, recipes
 from orchestrator.examples.examples import Columns
 from orchestrator.examples.registry import READERS

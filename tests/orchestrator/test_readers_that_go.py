@@ -10,7 +10,7 @@ import pytest
 from small_configs import sinusoid
 from test_cli import environment, write_config
 
-from orchestrator.lasting_console import LastingConsole
+from orchestrator.console import Console
 
 ROOT = str(Path(__file__).parents[2])
 
@@ -65,7 +65,7 @@ def test_a_command_whose_reader_is_gone_is_silent(tmp_path, words):
 
 def test_a_console_whose_reader_goes_prints_nothing_more(tmp_path):
     read, write = open_pipe()
-    console = LastingConsole(file=write)
+    console = Console(file=write)
     read.close()
     console.print("a")
     console.print("b")

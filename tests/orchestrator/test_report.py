@@ -2,8 +2,8 @@ import io
 
 import numpy as np
 import pytest
-from rich.console import Console
 
+from orchestrator.console import Console
 from orchestrator.loop import StepReport
 from orchestrator.report import ProgressView, per_second
 from orchestrator.run import Progress

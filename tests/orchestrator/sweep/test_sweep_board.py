@@ -2,9 +2,9 @@ import io
 import math
 
 import pytest
-from rich.console import Console
 from rich.text import Text
 
+from orchestrator.console import Console
 from orchestrator.storage import Storage
 from orchestrator.sweep import rows as sweep_rows
 from orchestrator.sweep.board import SweepBoard

@@ -1,0 +1,62 @@
+"""Runs on Ray's actors from folders and files with names of the user's."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from ray.train import RunConfig, ScalingConfig
+from small_configs import sinusoid
+from test_cli import environment, theta_sha256, write_config
+
+from orchestrator.history import read_history
+from orchestrator.storage import Storage
+from orchestrator.trainer import MetaTrainer
+
+NAME = "größe [a] $\\x{ 日本"
+
+
+def metatrain(folder, *words, **more):
+    """Where nothing but ASCII can be printed, and the locale says that files' names are ASCII."""
+    ascii_alone = {
+        "LC_ALL": "C",
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "metatrain", *words],
+        cwd=folder,
+        env=environment() | ascii_alone | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        encoding="ascii",
+        timeout=600,
+    )
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_name_in_any_letters_trains_and_resumes_on_actors(tmp_path):
+    folder = tmp_path / "café 1"
+    folder.mkdir()
+    write_config(folder, sinusoid("outer.steps=4"), "here")
+    os.rename(folder / "here.toml", folder / f"{NAME}.toml")
+    text = (folder / f"{NAME}.toml").read_text(encoding="utf-8").replace('name = "small"\n', "")
+    (folder / f"{NAME}.toml").write_text(text, encoding="utf-8")
+    done = metatrain(folder, "train", f"{NAME}.toml", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert r"gr\xf6\xdfe [a] $\x{ \u65e5\u672c: 4 outer steps" in done.stderr
+    assert theta_sha256(done.stdout)
+    run = folder / "runs" / NAME
+    assert (run / "report.html").is_file()
+
+    again = MetaTrainer(
+        str(folder / f"{NAME}.toml"),
+        overrides={"outer.steps": 6},
+        scaling_config=ScalingConfig(num_workers=1),
+        run_config=RunConfig(storage_path=str(folder / "runs"), name=NAME),
+        resume=True,
+    ).fit()
+    assert again.metrics["step"] == 6
+    assert [each.first_step for each in read_history(Storage(str(run)))] == [0, 4]
+    assert [each.pool for each in read_history(Storage(str(run)))] == ["1 Ray actor"] * 2
