@@ -13,6 +13,9 @@ from workers.settings.groups_task import GroupsTask
 from workers.settings.section import Section, setting
 from workers.settings.text_tasks import MatchingTask, TextTask
 
+#: Where decoded images are kept, unless the user says otherwise.
+DEFAULT_CACHE = "~/.cache/metatrain"
+
 
 class SinusoidTask(Section):
     """Regression of sinusoids (Finn et al. 2017, arXiv:1703.03400, section 5.1)."""
@@ -69,15 +72,15 @@ class ImagesTask(Section):
         bits=False,
     )
     cache: str = setting(
-        "~/.cache/metatrain", "folder of the decoded images, one file per source", bits=False
+        DEFAULT_CACHE, "folder of the decoded images, one file per source", bits=False
     )
 
     @field_validator("path", "split_file", "cache")
     @classmethod
     def _absolute(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         """A run can be resumed, and an actor started, in another working directory."""
-        if value is None:
-            return None
+        if value is None or value == DEFAULT_CACHE:
+            return value
         if isinstance(value, str):
             return str(Path(value).expanduser().absolute())
         return tuple(str(Path(each).expanduser().absolute()) for each in value)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from workers.errors import DataError
 from workers.settings.tasks import ImagesTask
+from workers.tasks.cache_folder import cache_file
 from workers.tasks.image_sources import open_sources, source_digest
 
 Progress = Callable[[int, int], None]
@@ -53,7 +54,7 @@ def open_cache(
     Raises:
       DataError: an image cannot be decoded, or settings.cache cannot be written.
     """
-    file = Path(settings.cache).expanduser() / _name(files, settings)
+    file = cache_file(settings.cache, _name(files, settings))
     try:
         return _read(file)
     # Not there, cut short or damaged: in each case it is made again.
