@@ -5,9 +5,17 @@ from pathlib import Path
 
 from orchestrator import checkpoint
 from orchestrator import config as configuration
-from orchestrator.commands.common import NOTES, RESULTS, check_machine, open_family, waiting
+from orchestrator.commands.common import (
+    NOTES,
+    RESULTS,
+    check_machine,
+    open_family,
+    waiting,
+    watch_every_s,
+)
 from orchestrator.evaluation_keys import check_overrides
 from orchestrator.storage import Storage
+from orchestrator.watched_pool import Watch, WatchedPool
 
 
 def execute(run: str, overrides: list[str], workers: str, out: Path | None, verbose: bool) -> None:
@@ -61,6 +69,8 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
                     "it back"
                 )
             say(f"evaluating on {config.evaluation.tasks} test tasks")
+            watch = Watch("evaluating", say, watch_every_s())
+            launched.pool = WatchedPool(launched.pool, watch)
             result = evaluate_best(config, storage, launched, choose_again=bool(overrides))
         finally:
             launched.close()

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from orchestrator import checkpoint
 from orchestrator.blocks import example_blocks
-from orchestrator.commands.common import drawn_or_note, open_family
+from orchestrator.commands.common import drawn_or_note, open_family, watch_every_s
 from orchestrator.config import MetaConfig
 from orchestrator.launch import launch
 from orchestrator.result import Result, read_result
 from orchestrator.resume import find_state
 from orchestrator.storage import Storage
 from orchestrator.sweep.resources import num_actors
+from orchestrator.watched_pool import Watch, WatchedPool
 
 
 def evaluate_trial(
@@ -36,6 +37,7 @@ def evaluate_trial(
     launched = launch(config, family, fingerprint, examples=examples, say=say, notify=notify)
     from orchestrator.run import TrainingRun
 
+    launched.pool = WatchedPool(launched.pool, Watch("evaluating", say, watch_every_s()))
     run = TrainingRun(config, storage, launched, state, notify, "metatrain tune")
     try:
         say("evaluating on the test tasks")
