@@ -15,6 +15,7 @@ from ray._private import services as ray_services
 from ray._private import worker as ray_worker
 
 from orchestrator.credentials import check_no_secret
+from orchestrator.ray_token import enable_tokens
 from workers.wire import INLINE_LIMIT
 
 # What is larger than Ray's limit goes through its object store, at 1 to 3 ms a piece: where Ray is
@@ -49,7 +50,9 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
     cluster = bool(os.environ.get("RAY_ADDRESS"))
     if not cluster:
         os.environ.setdefault(INLINE_LIMIT, str(_OUR_INLINE_BYTES))
-    with _signals_kept(), in_sessions_of_their_own(), interruptible():
+        enable_tokens()
+    here = contextlib.nullcontext() if cluster else _on_loopback()
+    with here, _signals_kept(), in_sessions_of_their_own(), interruptible():
         ray.init(
             address=None if cluster else "local",
             num_cpus=None if cluster else max(int(np.ceil(num_cpus)), 1),
@@ -61,6 +64,21 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
         # Ray prints a page on every actor that dies, on standard output, where the results go, and
         # has no setting for it. The pool says what happened.
         ray_worker.print_to_stdstream = _discard
+
+
+@contextlib.contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Within: a Ray that starts listens to this machine alone, not to its network.
+
+    Ray has this for systems on which it makes no clusters, and replaces 127.0.0.1 as an argument of
+    `ray.init` by the machine's address in the network.
+    """
+    before = ray_services.ray_constants.ENABLE_RAY_CLUSTER
+    ray_services.ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_services.ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextlib.contextmanager

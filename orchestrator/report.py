@@ -16,6 +16,7 @@ from workers.scores import OWN, called, is_share
 
 _REDRAW_S = 0.1
 _LINE_S = 10.0
+_WAIT_S = 5.0
 # Shown is the mean over a hundredth of the steps, but no more than so many.
 _SHARE = 100
 _MOST = 50
@@ -58,6 +59,19 @@ class ProgressView:
         if self._console.is_terminal:
             self._bar.refresh()
             self._bar.stop()
+
+    @property
+    def every_s(self) -> float:
+        """How often `say` is heard."""
+        return _REDRAW_S if self._console.is_terminal else _WAIT_S
+
+    def say(self, text: str) -> None:
+        """What is done between two steps: in the place of the last step's numbers, or as a line."""
+        if self._console.is_terminal:
+            self._bar.update(self._task, line=text)
+            self._bar.refresh()
+        else:
+            self._console.print(text)
 
     def update(self, progress: StepProgress) -> None:
         """Take a step in; draw at most ten times a second (a line every ten seconds)."""

@@ -161,7 +161,7 @@ def _named(
 
 
 def _home_note(run: str) -> list[str]:
-    if not run.startswith(f"{Path.home()}/"):
+    if run.startswith("~") or not run.startswith(os.path.expanduser("~/")):
         return []
     return [f"{run} is a path of this machine's; quote a ~ that the cluster is to read"]
 
@@ -230,7 +230,7 @@ def _portable(value: Any, folder: Path) -> Any:
     if isinstance(value, list):
         return [_portable(each, folder) for each in value]
     if isinstance(value, str):
-        for place, short in ((folder, "."), (Path.home(), "~")):
+        for place, short in ((folder, "."), (os.path.expanduser("~"), "~")):
             if value == str(place) or value.startswith(f"{place}/"):
                 return short + value.removeprefix(str(place))
     return value

@@ -13,6 +13,7 @@ from orchestrator.config import MetaConfig
 from orchestrator.console import Console, plain
 from orchestrator.evaluate import recipes
 from orchestrator.launch import ray_is_running
+from orchestrator.watched_pool import Watch
 from workers import runtime
 from workers.errors import MetatrainError
 from workers.tasks.family import TaskFamily
@@ -91,11 +92,15 @@ def drawn_or_note(what: str, make: Callable[[], str]) -> str:
 
 @contextmanager
 def decoding() -> Iterator[Callable[[int, int], None]]:
-    """A progress bar that appears if a source must be decoded first."""
+    """A progress bar, or lines, that appear if a source must be decoded first."""
+    watch = Watch("decoding", NOTES.print, things="images")
     bar = Progress(console=NOTES, transient=True, disable=not NOTES.is_terminal)
     task = bar.add_task("decoding images", total=None)
 
     def progress(done: int, total: int) -> None:
+        if not NOTES.is_terminal:
+            watch.tell(done, total)
+            return
         bar.start()
         bar.update(task, completed=done, total=total)
 
@@ -104,6 +109,11 @@ def decoding() -> Iterator[Callable[[int, int], None]]:
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+def watch_every_s() -> float:
+    """How often what is waited for is told anew: in a terminal in place, elsewhere by a line."""
+    return 0.2 if NOTES.is_terminal else 5.0
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from orchestrator.commands.common import (
     open_family,
     show_note,
     waiting,
+    watch_every_s,
 )
 from orchestrator.config import MetaConfig
 from orchestrator.evaluation_keys import check_overrides
@@ -20,6 +21,7 @@ from orchestrator.result import Result
 from orchestrator.storage import Storage
 from orchestrator.targets import open_file
 from orchestrator.trained_with import check_configuration, check_data, other_machine
+from orchestrator.watched_pool import Watch, WatchedPool
 
 
 def execute(
@@ -82,6 +84,8 @@ def _evaluate(
             for note in notes + other_machine(launched.fingerprint, manifest):
                 show_note(note)
             say(f"evaluating on {config.evaluation.tasks} test tasks")
+            watch = Watch("evaluating", say, watch_every_s())
+            launched.pool = WatchedPool(launched.pool, watch)
             result = evaluate_best(config, storage, launched, bool(overrides), name)
         finally:
             launched.close()

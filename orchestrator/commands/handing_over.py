@@ -18,6 +18,7 @@ from orchestrator.artefact import Artefact
 from orchestrator.commands.common import NOTES, waiting
 from orchestrator.config import MetaConfig
 from orchestrator.own_tasks import OwnTask, blocks_of
+from orchestrator.watched_pool import Watch
 from workers.protocol import Array, Kind, Recipe
 from workers.tasks.given import GivenFamily
 
@@ -62,6 +63,7 @@ def run_tasks(
     blocks, order = blocks_of(launched.config, tasks, recipe, kind, _BLOCK_SIZE)
     found: dict[int, dict[str, Array]] = {}
     round_size = 8 * max(1, launched.pool.num_ready)
+    watch = Watch("adapting", lambda text: None if NOTES.is_terminal else NOTES.print(text))
     bar = Progress(console=NOTES, transient=True, disable=not NOTES.is_terminal)
     with bar:
         shown = bar.add_task("adapting", total=len(tasks))
@@ -71,4 +73,5 @@ def run_tasks(
                 for i, place in enumerate(order[block.lo : block.hi]):
                     found[place] = {name: values[i] for name, values in answer.metrics.items()}
                 bar.advance(shown, block.hi - block.lo)
+            watch.tell(part[-1].hi, len(tasks))
     return [found[place] for place in range(len(tasks))]

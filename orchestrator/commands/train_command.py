@@ -15,6 +15,7 @@ from orchestrator.commands.common import (
     open_family,
     show_note,
     waiting,
+    watch_every_s,
 )
 from orchestrator.config import MetaConfig
 from orchestrator.redact import redact
@@ -22,6 +23,7 @@ from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
 from orchestrator.storage import Storage
 from orchestrator.targets import open_folder
+from orchestrator.watched_pool import Watch, WatchedPool
 from workers.errors import CheckpointError, MetatrainError
 from workers.tasks.family import notes_of
 
@@ -75,9 +77,11 @@ def execute(
             )
             from orchestrator.run import TrainingRun
 
+            watch = Watch()
+            launched.pool = WatchedPool(launched.pool, watch)
             stop.install()
             run = TrainingRun(config, storage, launched, state, show_note, command)
-        return _to_the_end(config, storage, launched, run, stop)
+        return _to_the_end(config, storage, launched, run, stop, watch)
 
 
 def _to_the_end(
@@ -86,12 +90,13 @@ def _to_the_end(
     launched: Launch,
     run: TrainingRun,
     stop: GracefulStop | PythonInterrupt,
+    watch: Watch,
 ) -> Result:
     try:
         _show_start(config, storage, launched, run.first_step)
         started = time.monotonic()
-        _train(config, run, stop)
-        return _show_end(config, storage, run, time.monotonic() - started)
+        _train(config, run, stop, watch)
+        return _show_end(config, storage, run, time.monotonic() - started, watch)
     except BaseException as error:
         run.leave(_why(error))
         raise
@@ -100,11 +105,14 @@ def _to_the_end(
             run.close()
 
 
-def _train(config: MetaConfig, run: TrainingRun, stop: GracefulStop | PythonInterrupt) -> None:
+def _train(
+    config: MetaConfig, run: TrainingRun, stop: GracefulStop | PythonInterrupt, watch: Watch
+) -> None:
     from orchestrator.report import ProgressView
 
     try:
         with stop.deferred(), ProgressView(NOTES, run.first_step, config.outer.steps) as view:
+            watch.begin("validating", view.say, view.every_s)
             for progress in run.steps():
                 view.update(progress)
                 stop.stop_if_requested()
@@ -144,13 +152,16 @@ def _show_start(config: MetaConfig, storage: Storage, launched: Launch, first_st
         NOTES.print(f"model: {note}")
 
 
-def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s: float) -> Result:
+def _show_end(
+    config: MetaConfig, storage: Storage, run: TrainingRun, trained_s: float, watch: Watch
+) -> Result:
     from orchestrator.report import per_second, print_result
 
     steps = config.outer.steps - run.first_step
     theta_sha256 = run.theta_sha256
     with waiting() as say:
         say("evaluating on the test tasks")
+        watch.begin("evaluating on the test tasks", say, watch_every_s())
         result = run.test()
     print_result(RESULTS, result, config.evaluation.inner_steps)
     if steps:
@@ -159,14 +170,15 @@ def _show_end(config: MetaConfig, storage: Storage, run: TrainingRun, trained_s:
             "(validation included)"
         )
     RESULTS.print(f"theta after step {config.outer.steps}: sha256 {theta_sha256}")
-    _draw(run, result, storage)
+    _draw(run, result, storage, watch)
     return result
 
 
-def _draw(run: TrainingRun, result: Result, storage: Storage) -> None:
+def _draw(run: TrainingRun, result: Result, storage: Storage, watch: Watch) -> None:
     """Picture and page, after the scores are told: a run without them has not failed."""
     with waiting() as say:
         say("drawing")
+        watch.begin("drawing", say, watch_every_s())
         picture = drawn_or_note("picture", lambda: run.draw(result))
         page = drawn_or_note("page", run.report)
     for what, name in (("picture", picture), ("page", page)):

@@ -41,7 +41,7 @@ def examine_installation(say: Say) -> Iterator[Finding]:
     reachable = address.check_address(environment, address.answers)
     yield reachable
     yield address.check_dashboard(environment, address.answers)
-    token = address.check_token(environment, Path.home())
+    token = address.check_token(environment, Path(os.path.expanduser("~")))
     yield token
     if "broken" not in (reachable.verdict, token.verdict) and not _is_a_dashboard(environment):
         yield _examine_ray(say, bool(environment.get("RAY_ADDRESS")))

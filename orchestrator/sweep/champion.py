@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from orchestrator import checkpoint
 from orchestrator.blocks import example_blocks
-from orchestrator.commands.common import drawn_or_note, open_family
+from orchestrator.commands.common import drawn_or_note, open_family, watch_every_s
 from orchestrator.config import MetaConfig
 from orchestrator.launch import launch
 from orchestrator.result import Result, read_result
@@ -12,6 +12,7 @@ from orchestrator.resume import find_state
 from orchestrator.storage import Storage
 from orchestrator.sweep.resources import num_actors
 from orchestrator.sweep.trial import claim_soon
+from orchestrator.watched_pool import Watch, WatchedPool
 
 
 def evaluate_trial(
@@ -51,6 +52,7 @@ def _evaluate(
     launched = launch(config, family, fingerprint, examples=examples, say=say, notify=notify)
     from orchestrator.run import TrainingRun
 
+    launched.pool = WatchedPool(launched.pool, Watch("evaluating", say, watch_every_s()))
     run = TrainingRun(config, storage, launched, state, notify, "metatrain tune")
     try:
         say("evaluating on the test tasks")

@@ -14,6 +14,9 @@ from workers.settings.section import Section, setting
 from workers.settings.split_task import SplitTask
 from workers.settings.text_tasks import MatchingTask, TextTask
 
+#: Where decoded images are kept, unless the user says otherwise.
+DEFAULT_CACHE = "~/.cache/metatrain"
+
 
 class SinusoidTask(Section):
     """Regression of sinusoids (Finn et al. 2017, arXiv:1703.03400, section 5.1)."""
@@ -90,7 +93,7 @@ class ImagesTask(SplitTask):
         place="here",
     )
     cache: str = setting(
-        "~/.cache/metatrain",
+        DEFAULT_CACHE,
         "folder of the decoded images, one file per source",
         bits=False,
         place="here",
@@ -100,8 +103,8 @@ class ImagesTask(SplitTask):
     @classmethod
     def _absolute(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         """A run can be resumed, and an actor started, in another working directory."""
-        if value is None:
-            return None
+        if value is None or value == DEFAULT_CACHE:
+            return value
         if isinstance(value, str):
             return str(Path(value).expanduser().absolute())
         return tuple(str(Path(each).expanduser().absolute()) for each in value)

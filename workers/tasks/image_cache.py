@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from workers.errors import DataError
 from workers.settings.tasks import ImagesTask
+from workers.tasks.cache_folder import cache_file
 from workers.tasks.image_decoding import DECODING, see
 from workers.tasks.image_decoding import decode as decode
 from workers.tasks.image_notes import Seen
@@ -62,7 +63,7 @@ def open_cache(
     Raises:
       DataError: an image cannot be decoded, or settings.cache cannot be written.
     """
-    file = Path(settings.cache).expanduser() / _name(files, settings)
+    file = cache_file(settings.cache, _name(files, settings))
     try:
         return _read(file)
     # Not there, cut short or damaged, of which Arrow says what it likes: it is made again.
