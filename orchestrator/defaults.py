@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.kinds import KINDS, Table, change_kind
+from orchestrator.kinds import KINDS, Table
 from workers.settings.environments import GymTask
 
 FAMILIES = Path(__file__).parent / "presets" / "families"
@@ -22,6 +22,7 @@ FAMILIES = Path(__file__).parent / "presets" / "families"
 _SIZES = ("meta_batch_size", "steps")
 # The baseline's fine-tuning was never part of training, so its rate is searched more widely.
 _WIDELY = (0.1, 0.3, 1.0, 3.0, 10.0)
+_LARGEST = 1e30
 _VALIDATIONS = 10
 _MOST_STEPS_BETWEEN = 1000
 
@@ -91,15 +92,14 @@ def _model(family: Table, given: Table) -> Table:
 
 def _algorithm(family: Table, given: Table) -> Table:
     kind = given.get("kind", family["kind"])
-    if kind not in KINDS["algorithm"]:
+    if not isinstance(kind, str) or kind not in KINDS["algorithm"]:
         return given
     base = family
-    if kind != family["kind"]:
-        base, _ = change_kind("algorithm", family, kind, given)
+    if given.get("kind"):  # what else the family's method has is not asked for
+        has = KINDS["algorithm"][kind].model_fields
+        base = {key: family[key] for key in ("inner_lr", "inner_steps") if key in has}
         if kind == "reptile":  # one inner step of Reptile's is joint training
             base.pop("inner_steps", None)
-    elif given.get("kind"):  # what else the family's method has is not asked for
-        base = {key: family[key] for key in ("inner_lr", "inner_steps")}
     if "inner_lr" in given or given.get("inner_optimizer") == "adam":
         base = {key: value for key, value in base.items() if key not in ("inner_lr", "inner_steps")}
     return {**base, **given, "kind": kind}
@@ -115,14 +115,15 @@ def _evaluation(family: Table, given: Mapping[str, Any], filled: Table) -> Table
     algorithm = filled["algorithm"]
     offered = dict(family)
     rates = offered.pop("inner_lr")
-    steps = {*family["inner_steps"], algorithm.get("inner_steps", 1)}
-    offered["inner_steps"] = sorted(s for s in steps if isinstance(s, int))
+    trained = algorithm.get("inner_steps", 1)
+    steps = {*family["inner_steps"], *([trained] if type(trained) is int else [])}
+    offered["inner_steps"] = sorted(steps)
     outer_steps = filled["outer"]["steps"]
     if isinstance(outer_steps, int) and outer_steps > 0:
         offered["every"] = max(1, min(_MOST_STEPS_BETWEEN, outer_steps // _VALIDATIONS))
     evaluation = {**offered, **given["evaluation"]}
     rate = algorithm.get("inner_lr")
-    is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
+    is_number = type(rate) in (int, float) and 0 < rate < _LARGEST
     if algorithm["kind"] == "joint" and not evaluation.get("inner_lr") and is_number:
         evaluation["inner_lr"] = [float(f"{rate * factor:.6g}") for factor in _WIDELY]
     elif "inner_lr" not in given["algorithm"] and algorithm["kind"] != "meta_sgd":

@@ -50,6 +50,8 @@ def change_kind(
         else:
             reset.append(_reset(schema, key, value))
     _drop_rate_of_adam(old, kept, given, reset)
+    if kind == "meta_sgd" and "later_lr" in kept:
+        dropped.append(f"later_lr = {kept.pop('later_lr')!r}, since each weight has a rate")
     told = [
         f"{verb} {', '.join(keys)}"
         for verb, keys in (

@@ -88,6 +88,9 @@ def _make_room(table: Table, given: Mapping[str, Any]) -> list[str]:
     if given.get("algorithm.kind") == "joint" and isinstance(evaluation, dict):
         why = "algorithm.kind = 'joint', which fine-tunes on the whole support set"
         gone += [("evaluation", "inner_batch", why)] * ("inner_batch" in evaluation)
+    if given.get("algorithm.kind") == "meta_sgd" and isinstance(evaluation, dict):
+        why = "algorithm.kind = 'meta_sgd', which learns a rate for each weight"
+        gone += [("evaluation", "later_lr", why)] * ("later_lr" in evaluation)
     return [
         f"{section}.{key} = {table[section].pop(key)!r} is dropped: it cannot stand beside {why}"
         for section, key, why in gone

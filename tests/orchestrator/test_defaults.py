@@ -145,6 +145,37 @@ def test_nothing_is_filled_in_where_the_schema_has_to_refuse():
         load({"task": TEXTS, "outer": {"steps": "x"}})
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("algorithm.kind", ["maml"]),
+        ("algorithm.inner_lr", 10**400),
+        ("algorithm.inner_lr", "fast"),
+        ("algorithm.inner_lr", -1.0),
+        ("algorithm.inner_steps", [1]),
+        ("algorithm.inner_steps", True),
+        ("outer.steps", [3]),
+        ("outer.steps", 0),
+        ("evaluation.inner_lr", 3),
+        ("evaluation.inner_steps", {"a": 1}),
+        ("model.kind", {"a": 1}),
+    ],
+)
+@pytest.mark.parametrize("method", ["maml", "joint"])
+def test_a_wrong_value_is_refused_by_the_schema_in_one_line(method, key, value):
+    table = {"task": TEXTS, "algorithm": {"kind": method}}
+    section, name = key.split(".")
+    table.setdefault(section, {})[name] = value
+    if method == "joint" and key == "algorithm.inner_steps":
+        expected = "unknown key algorithm.inner_steps"
+    else:
+        expected = section
+    with pytest.raises(ValueError, match=expected) as refused:
+        validate(table)
+    assert refused.type is ValueError
+    assert "\n" not in str(refused.value)
+
+
 @pytest.mark.parametrize("name", HASHES)
 def test_presets_decide_the_same_bits_as_before(name):
     config, notes = load(name, NEEDED.get(name, []))

@@ -3,6 +3,7 @@
 from typing import get_args
 
 import pytest
+from small_configs import NEEDED
 
 from orchestrator import config as configuration
 from orchestrator.config import MetaConfig
@@ -75,6 +76,24 @@ def test_batches_of_reptile_are_left_when_training_is_joint():
     config, notes = configuration.load("omniglot-reptile-5w1s", ["algorithm.kind=joint"])
     assert config.evaluation.inner_batch is None
     assert "evaluation.inner_batch = 5 is dropped" in notes[1]
+
+
+@pytest.mark.parametrize("preset", ["navigation", "halfcheetah-velocity"])
+def test_what_multiplies_a_rate_is_left_where_every_weight_learns_one(preset):
+    config, notes = configuration.load(preset, ["algorithm.kind=meta_sgd"])
+    assert (config.algorithm.later_lr, config.evaluation.later_lr) == (1.0, None)
+    assert "later_lr" in " ".join(notes)
+
+
+@pytest.mark.parametrize("kind", KINDS["algorithm"])
+@pytest.mark.parametrize("preset", configuration.presets())
+def test_every_preset_takes_every_method_but_for_what_only_its_outer_update_refuses(preset, kind):
+    overrides = [*NEEDED.get(preset, []), f"algorithm.kind={kind}"]
+    outer = configuration.load(preset, NEEDED.get(preset, []))[0].outer
+    if kind == "reptile" and (outer.epochs > 1 or outer.optimizer == "trpo"):
+        overrides += ["outer.optimizer=adam", "outer.epochs=1"]
+    config, _ = configuration.load(preset, overrides)
+    assert config.algorithm.kind == kind
 
 
 def test_python_and_sweeps_keep_them_too():
