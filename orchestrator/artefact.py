@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 from orchestrator import checkpoint
 from orchestrator.arrow_tensors import decode, encode
 from orchestrator.config import MetaConfig, validate
+from orchestrator.json_text import dumps, loads
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
@@ -122,7 +123,7 @@ def write(artefact: Artefact, file: Path) -> None:
         "origin": artefact.origin,
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
-    files[_MANIFEST] = json.dumps(manifest, indent=1).encode()
+    files[_MANIFEST] = dumps(manifest, indent=1).encode()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
@@ -162,7 +163,7 @@ def _of_file(path: Path) -> Artefact:
 
 def _parse(path: Path, content: bytes) -> "_Manifest":
     try:
-        found = json.loads(content)
+        found = loads(content)
         version = found["format_version"]
     except (ValueError, KeyError, TypeError):
         raise _no_export(path) from None

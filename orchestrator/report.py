@@ -1,5 +1,6 @@
 """What a run looks like in a terminal: a progress bar, or plain lines where there is none."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from orchestrator.divergence import mean_and_interval
 from orchestrator.result import Result
 from orchestrator.run import Progress as StepProgress
 from workers.scores import OWN, called, is_share
@@ -133,6 +135,8 @@ def print_result(console: Console, result: Result, inner_steps: tuple[int, ...])
     """Scores, and right below them the protocol under which they were measured."""
     console.print(_result_table(result, inner_steps))
     console.print(_gain_line(result))
+    if result.divergence:
+        console.print(f"{result.divergence}.", style="yellow")
     console.print(f"protocol: {_protocol_line(result.protocol)}", markup=False)
     console.print(f"tested: {result.checkpoint}, theta sha256 {result.theta_sha256}")
 
@@ -141,30 +145,32 @@ def _gain_line(result: Result) -> str:
     """What adaptation is worth, as validation chose it."""
     (gain, interval), steps = result.gain, result.inner_steps
     scale, digits, unit = (100, 2, " points") if is_share(result.metric) else (1, 4, "")
+    after = f"after {steps} inner step{'s' * (steps != 1)}"
+    if not math.isfinite(gain):
+        return f"{called(result.metric)} is not finite before or {after}"
     how = "worse" if gain < 0 else "better"
-    return (
-        f"{called(result.metric)} is {how} by {abs(gain) * scale:.{digits}f} ± "
-        f"{interval * scale:.{digits}f}{unit} after {steps} inner step{'s' * (steps != 1)}, "
-        "each task against itself"
-    )
+    by = mean_and_interval(abs(gain) * scale, interval * scale, digits)
+    return f"{called(result.metric)} is {how} by {by}{unit} {after}, each task against itself"
 
 
 def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:
     """Test scores by inner step: mean and 95 % interval over tasks."""
-    metrics = [name for name in result.per_step[0] if name != "inner_step" and "_ci95" not in name]
+    metrics, last = result.measured, len(result.per_step) - 1
     table = Table(title="Test tasks, before and after adaptation")
     table.add_column("inner steps", justify="right")
     for name in metrics:
         unit = ", %" if is_share(name) else ""
         table.add_column(f"{called(name)}{unit}", justify="right")
-    for step in sorted({0, *inner_steps}):
+    for step in sorted({0, *(step for step in inner_steps if step <= last)}):
         cells = []
         for name in metrics:
             scale, digits = (100, 2) if is_share(name) else (1, 4)
             mean = result.per_step[step][name] * scale
             interval = result.per_step[step][f"{name}_ci95"] * scale
-            cells.append(f"{mean:.{digits}f} ± {interval:.{digits}f}")
-        table.add_row(f"{step}" + ("" if step else "  (before)"), *cells)
+            cells.append(mean_and_interval(mean, interval, digits))
+        what = "  (before)" if step == 0 else ""
+        what += "  (diverges)" if step in result.diverged else ""
+        table.add_row(f"{step}{what}", *cells)
     if (best := result.protocol.get("oracle_return")) is not None:
         table.add_row("oracle", f"{best:.4f}")
     return table

@@ -115,6 +115,7 @@ def _as_result(storage: Storage, tested: "TestResult") -> Result:
     metrics = {
         **rows[-1],
         **{f"test_{name}": value for name, value in scores.items()},
+        "test_diverged_inner_steps": tested.diverged,
         "test_protocol": tested.protocol,
         "tested_checkpoint": tested.checkpoint,
         "tested_theta_sha256": tested.theta_sha256,

@@ -68,5 +68,5 @@ def execute(run: str, overrides: list[str], workers: str, out: Path | None, verb
 
     print_result(RESULTS, result, config.evaluation.inner_steps)
     if out is not None:
-        out.write_text(result.model_dump_json(indent=1))
+        out.write_text(result.to_json())
         NOTES.print(f"written: {out}")

@@ -69,6 +69,8 @@ def _adaptation(run: RunFolder) -> Iterator[Finding]:
         yield Finding(
             "good", f"Adaptation improves the test {name} by {by}, each task against itself."
         )
+    if run.result.divergence:
+        yield Finding("warning", f"{run.result.divergence}.")
 
 
 def _convergence(run: RunFolder) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from orchestrator.divergence import mean_and_interval
 from orchestrator.page.panel import thousands
 from orchestrator.result import Result
 from workers.scores import called, is_share
@@ -15,15 +16,18 @@ def with_interval(metric: str, row: Mapping[str, float]) -> str:
     """Mean ± half the 95 % interval, which keeps two significant digits; accuracy in per cent."""
     factor, unit = (100, " %") if is_share(metric) else (1, "")
     mean, interval = factor * row[metric], factor * row[f"{metric}_ci95"]
-    digits = digits_of(interval)
-    return f"{mean:.{digits}f} ± {interval:.{digits}f}{unit}"
+    if not math.isfinite(mean):
+        return "not finite"
+    return f"{mean_and_interval(mean, interval, digits_of(interval))}{unit}"
 
 
 def difference(metric: str, value: float, interval: float) -> str:
     """Of two scores, with its sign; accuracies differ by points."""
     factor, unit = (100, " points") if is_share(metric) else (1, "")
+    if not math.isfinite(value):
+        return "not finite"
     digits = digits_of(factor * interval)
-    return f"{factor * value:+.{digits}f} ± {factor * interval:.{digits}f}{unit}"
+    return f"{mean_and_interval(factor * value, factor * interval, digits, '+')}{unit}"
 
 
 def digits_of(interval: float) -> int:

@@ -10,6 +10,7 @@ from orchestrator import checkpoint
 from orchestrator.blocks import example_blocks
 from orchestrator.commands.common import open_family
 from orchestrator.config import Table
+from orchestrator.json_text import decoded
 from orchestrator.launch import launch
 from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state
@@ -90,7 +91,7 @@ class Trial:
     def _report(self, step: int, validation: dict[str, Any]) -> dict[str, Any]:
         return {
             "step": step,
-            **validation["scores"],
+            **decoded(validation["scores"]),
             "seconds": self._seconds,
             "run": f"{FOLDER}/{self._storage.name}",
             "done": step >= self._num_steps,
