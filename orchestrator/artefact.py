@@ -20,6 +20,7 @@ from orchestrator import checkpoint
 from orchestrator.archive import read_members
 from orchestrator.arrow_tensors import decode, encode
 from orchestrator.config import MetaConfig, validate
+from orchestrator.json_text import dumps, loads
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
@@ -120,7 +121,7 @@ def as_bytes(artefact: Artefact) -> bytes:
         "origin": artefact.origin,
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
-    files[_MANIFEST] = json.dumps(manifest, indent=1).encode()
+    files[_MANIFEST] = dumps(manifest, indent=1).encode()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
@@ -161,7 +162,7 @@ def _read(path: Path, names: Iterable[str]) -> dict[str, bytes]:
 
 def _parse(path: Path, content: bytes) -> "_Manifest":
     try:
-        found = json.loads(content)
+        found = loads(content)
         version = found["format_version"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _no_export(path) from None

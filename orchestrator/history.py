@@ -3,7 +3,6 @@
 It is for people and for the page: no weight depends on it, and a run goes on without it.
 """
 
-import json
 import os
 import platform
 import socket
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
+from orchestrator.json_text import check_version, dumps, loads
 from orchestrator.object_store import reason
 from orchestrator.storage import Storage
 from workers.protocol import Place
@@ -107,7 +107,7 @@ class History:
                 seconds=round(time.monotonic() - self._began, 1),
             )
             entries = [asdict(each) for each in (*self._earlier, entry)]
-            content = json.dumps(entries, indent=1).encode()
+            content = dumps(entries, indent=1).encode()
             self._try(lambda: self._storage.write(NAME, content))
 
     def close(self) -> None:
@@ -150,15 +150,21 @@ def read_history(storage: Storage) -> list[Opening]:
     """
     if not storage.exists(NAME):
         return []
+    place = storage.place(NAME)
     try:
-        found = TypeAdapter(list[Opening]).validate_json(storage.read(NAME))
+        found = loads(storage.read(NAME))
+    except ValueError as error:
+        raise ValueError(f"{place} is not what a run writes (it is no JSON: {error})") from None
+    check_version(found, place)
+    try:
+        openings = TypeAdapter(list[Opening]).validate_python(found)
         # Older versions took them from a clock that may have been set back.
-        return [replace(opening, seconds=max(0.0, opening.seconds)) for opening in found]
+        return [replace(opening, seconds=max(0.0, opening.seconds)) for opening in openings]
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        what = f"{place}: {first['msg']}" if place else first["msg"]
-        raise ValueError(f"{storage.place(NAME)} is not what a run writes ({what})") from None
+        where = ".".join(map(str, first["loc"]))
+        what = f"{where}: {first['msg']}" if where else first["msg"]
+        raise ValueError(f"{place} is not what a run writes ({what})") from None
 
 
 def _driver() -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """metrics.jsonl: one row per outer step, without a gap or a double after a resume."""
 
 import contextlib
-import json
 import os
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from orchestrator.json_text import check_version, dumps, loads, numbers_of
 from orchestrator.storage import Storage
 
 _NAME = "metrics.jsonl"
@@ -57,7 +57,7 @@ class MetricsLog:
 
     def append(self, row: dict[str, Any]) -> None:
         """Add the row of a step; it has a key `step`."""
-        line = json.dumps(row)
+        line = dumps(row)
         if self._stream is None:
             self._rows.append((row["step"], line))
             return
@@ -89,20 +89,45 @@ class MetricsLog:
 
 
 def read_metrics(storage: Storage) -> list[dict[str, Any]]:
-    """All rows of a run, in order of step."""
-    return [json.loads(line) for line in _lines(storage)]
+    """All rows of a run, in order of step.
+
+    Raises:
+      ValueError: they are of a newer format, or a line is no row.
+    """
+    found = [_row(storage, line) for line in _lines(storage)]
+    if None in found:
+        line = found.index(None) + 1
+        raise ValueError(
+            f"line {line} of {storage.place(_NAME)} is not what a run writes; metatrain train "
+            "--resume mends it"
+        )
+    return [row for row in found if row is not None]
 
 
 def read_whole_rows(storage: Storage) -> tuple[list[dict[str, Any]], int]:
-    """The rows that can be read, in order of step, and how many cannot: a crash cuts one short."""
+    """The rows that can be read, in order of step, and how many cannot: a crash cuts one short.
+
+    Raises:
+      ValueError: they are of a newer format.
+    """
     rows: list[dict[str, Any]] = []
     lines = _lines(storage)
     for line in lines:
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            row = json.loads(line)
-            if int(row["step"]) > (rows[-1]["step"] if rows else 0):
-                rows.append(row)
+        row = _row(storage, line)
+        if row is not None and row["step"] > (rows[-1]["step"] if rows else 0):
+            rows.append(row)
     return rows, len(lines) - len(rows)
+
+
+def _row(storage: Storage, line: str) -> dict[str, Any] | None:
+    """The numbers of a line; None where it is no row, or a piece of one."""
+    try:
+        found = loads(line)
+    except ValueError:
+        return None
+    check_version(found, storage.place(_NAME))
+    row = numbers_of(found) if isinstance(found, dict) else {}
+    return row if isinstance(row.get("step"), int) else None
 
 
 def _lines(storage: Storage) -> list[str]:
@@ -136,6 +161,6 @@ def _rows_up_to(content: bytes, step: int) -> list[bytes]:
 def _step_of(line: bytes, step: int) -> int:
     """The row's step; a row cut short by a crash counts as later than `step`."""
     try:
-        return int(json.loads(line)["step"])
+        return int(loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return step + 1

@@ -8,6 +8,7 @@ import numpy as np
 
 from orchestrator.adapting import probabilities
 from orchestrator.examples.examples import Reader
+from orchestrator.json_text import as_text
 from orchestrator.own_tasks import OwnTask
 from workers.protocol import Array
 
@@ -88,8 +89,15 @@ def as_table(predictions: Sequence[Predictions], names: Sequence[str]) -> Any:
     known = any(row["target"] is not None for row in rows)
     dropped = {"task"} if len(predictions) == 1 else set()
     dropped |= set() if known else {"target"}
-    kept = [{key: value for key, value in row.items() if key not in dropped} for row in rows]
+    kept = [{key: _text(value) for key, value in row.items() if key not in dropped} for row in rows]
     return pa.Table.from_pylist(kept)
+
+
+def _text(value: Any) -> Any:
+    """A file's name may be no text, as Arrow's columns are."""
+    if isinstance(value, list):
+        return [_text(each) for each in value]
+    return as_text(value) if isinstance(value, str) else value
 
 
 def _row(one: Predictions, query: int, name: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a run looks like in a terminal: a progress bar, or plain lines where there is none."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from orchestrator.console import Console
+from orchestrator.divergence import mean_and_interval
 from orchestrator.result import Result
 from orchestrator.run import Progress as StepProgress
 from workers.scores import OWN, called, is_share
@@ -153,6 +155,8 @@ def print_result(console: Console, result: Result, inner_steps: tuple[int, ...])
 
         if worst := worst_line(result.tasks, result.metric, result.sign):
             console.print(worst)
+    if result.divergence:
+        console.print(f"{result.divergence}.", style="yellow")
     console.print(f"protocol: {_protocol_line(result.protocol)}")
     console.print(f"tested: {result.checkpoint}, theta sha256 {result.theta_sha256}")
 
@@ -161,12 +165,12 @@ def _gain_line(result: Result) -> str:
     """What adaptation is worth, as validation chose it."""
     (gain, interval), steps = result.gain, result.inner_steps
     scale, digits, unit = (100, 2, " points") if is_share(result.metric) else (1, 4, "")
+    after = f"after {steps} inner step{'s' * (steps != 1)}"
+    if not math.isfinite(gain):
+        return f"{called(result.metric)} is not finite before or {after}"
     how = "worse" if gain < 0 else "better"
-    return (
-        f"{called(result.metric)} is {how} by {abs(gain) * scale:.{digits}f} ± "
-        f"{interval * scale:.{digits}f}{unit} after {steps} inner step{'s' * (steps != 1)}, "
-        "each task against itself"
-    )
+    by = mean_and_interval(abs(gain) * scale, interval * scale, digits)
+    return f"{called(result.metric)} is {how} by {by}{unit} {after}, each task against itself"
 
 
 def _alone_line(result: Result, scores: dict[str, Any]) -> str:
@@ -182,20 +186,22 @@ def _alone_line(result: Result, scores: dict[str, Any]) -> str:
 def _with_interval(metric: str, scores: Mapping[str, float]) -> str:
     scale, digits = (100, 2) if is_share(metric) else (1, 4)
     mean, interval = scores[metric] * scale, scores[f"{metric}_ci95"] * scale
-    return f"{mean:.{digits}f} ± {interval:.{digits}f}"
+    return mean_and_interval(mean, interval, digits)
 
 
 def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:
     """Test scores by inner step: mean and 95 % interval over tasks."""
-    metrics = [name for name in result.per_step[0] if name != "inner_step" and "_ci95" not in name]
+    metrics, last = result.measured, len(result.per_step) - 1
     table = Table(title="Test tasks, before and after adaptation")
     table.add_column("inner steps", justify="right")
     for name in metrics:
         unit = ", %" if is_share(name) else ""
         table.add_column(f"{called(name)}{unit}", justify="right")
-    for step in sorted({0, *inner_steps}):
+    for step in sorted({0, *(step for step in inner_steps if step <= last)}):
         cells = [_with_interval(name, result.per_step[step]) for name in metrics]
-        table.add_row(f"{step}" + ("" if step else "  (before)"), *cells)
+        what = "  (before)" if step == 0 else ""
+        what += "  (diverges)" if step in result.diverged else ""
+        table.add_row(f"{step}{what}", *cells)
     if (best := result.protocol.get("oracle_return")) is not None:
         table.add_row("oracle", f"{best:.4f}")
     return table

@@ -1,15 +1,26 @@
 """The end of a run, evaluation.json: scores on the test tasks, and their protocol."""
 
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    computed_field,
+    model_validator,
+)
 
+from orchestrator.divergence import diverged_steps, told
+from orchestrator.json_text import FORMAT_VERSION, check_version, dumps, loads, numbers_of
 from orchestrator.storage import Storage
 from orchestrator.verdict import warnings_of
 
 NAME = "evaluation.json"
-Score = dict[str, int | float]
+#: Numbers by name; those of inner steps that diverge need not be finite.
+Score = Annotated[dict[str, int | float], BeforeValidator(numbers_of)]
 
 
 class Result(BaseModel):
@@ -31,6 +42,7 @@ class Result(BaseModel):
     sign: Literal[1, -1]
     queries_alone: dict[str, Any] | None = None
     tasks: Any = Field(None, exclude=True)
+    format_version: int = FORMAT_VERSION
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -49,6 +61,12 @@ class Result(BaseModel):
     def warnings(self) -> list[str]:
         """What is wrong with the scores and what to try, the worst first."""
         return warnings_of(self)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def diverged(self) -> list[int]:
+        """Inner steps at which adapting made the scores explode."""
+        return diverged_steps(self.per_step, self.metric)
 
     @model_validator(mode="before")
     @classmethod
@@ -86,10 +104,27 @@ class Result(BaseModel):
         return gain, after.get(f"{self.metric}_gain_ci95", apart)
 
     @property
+    def divergence(self) -> str:
+        """Which inner steps diverge, in a sentence; "" where none does."""
+        return told(self.per_step, self.metric)
+
+    @property
     def metrics(self) -> list[str]:
         """What was measured with an interval at every inner step; what decides stands first."""
-        names = [n for n in self.per_step[0] if all(f"{n}_ci95" in row for row in self.per_step)]
-        return sorted(names, key=lambda name: name != self.metric)
+        return sorted(self.measured, key=lambda name: name != self.metric)
+
+    @property
+    def measured(self) -> list[str]:
+        """The same in the order of the file."""
+        return [
+            name
+            for name in self.per_step[0]
+            if all({name, f"{name}_ci95"} <= row.keys() for row in self.per_step)
+        ]
+
+    def to_json(self) -> str:
+        """As evaluation.json holds it."""
+        return dumps(self.model_dump(), indent=1)
 
 
 def read_result(storage: Storage) -> Result | None:
@@ -100,13 +135,22 @@ def read_result(storage: Storage) -> Result | None:
     """
     if not storage.exists(NAME):
         return None
+    place = storage.place(NAME)
     try:
-        return Result.model_validate_json(storage.read(NAME))
+        found = loads(storage.read(NAME))
+    except ValueError as error:
+        raise _not_ours(place, f"it is no JSON: {error}") from None
+    check_version(found, place)
+    try:
+        return Result.model_validate(found)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        what = f"{place}: {first['msg']}" if place else first["msg"]
-        raise ValueError(
-            f"{storage.place(NAME)} is not what a run writes ({what}); delete it, or have it made "
-            "anew by metatrain train --resume"
-        ) from None
+        where = ".".join(map(str, first["loc"]))
+        raise _not_ours(place, f"{where}: {first['msg']}" if where else first["msg"]) from None
+
+
+def _not_ours(place: str, what: str) -> ValueError:
+    return ValueError(
+        f"{place} is not what a run writes ({what}); delete it, or have it made anew by metatrain "
+        "train --resume"
+    )

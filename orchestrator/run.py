@@ -15,6 +15,7 @@ from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explainin
 from orchestrator.config import MetaConfig, to_toml
 from orchestrator.evaluate import recipe_at, validate
 from orchestrator.history import History, opening
+from orchestrator.json_text import encoded
 from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.metrics_log import MetricsLog
@@ -195,9 +196,8 @@ class TrainingRun:
         self.flush()
         result = evaluate_best(self._config, self._storage, self._launch)
         result.protocol.update(protocol)
-        content = result.model_dump_json(indent=1)
         with self._explaining(EVALUATION):
-            self._storage.write(EVALUATION, content.encode())
+            self._storage.write(EVALUATION, result.to_json().encode())
             result.tasks.write(self._storage)
         return result
 
@@ -210,9 +210,11 @@ class TrainingRun:
         recipe = recipe_at(self._config, result.protocol["inner_lr"])
         launch = self._launch
         pictures = render(self._config, launch.family, launch.pool, state.weights, recipe)
-        images = {"tasks": pictures.png, **png_of_each_metric(result.per_step)}
+        images = {"tasks": pictures.png, **png_of_each_metric(result.per_step, result.measured)}
         with self._explaining("picture.png"):
             self._tensorboard.append_images(state.step, images)
+            if result.divergence:
+                self._tensorboard.append_text(state.step, "divergence", result.divergence)
             return pictures.write(self._storage)
 
     def report(self) -> str:
@@ -256,7 +258,7 @@ class TrainingRun:
             bits=self._config.bits(),
             bits_sha256=self._config.bits_hash(),
             fingerprint=self._launch.fingerprint,
-            validation=snapshot.validation,
+            validation=encoded(snapshot.validation),
             examples=given_task(self._launch.family).model_dump(mode="json"),
             protocol=protocol_of(self._config, self._launch, snapshot.validation),
         )

@@ -13,6 +13,7 @@ from typing import Any
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import RecordWriter
+from tensorboardX.summary import text
 
 from orchestrator.pool import Incidents
 from orchestrator.storage import Storage
@@ -65,6 +66,11 @@ class TensorBoardLog:
             Summary.Value(tag=f"test/{name}", image=_image(png)) for name, png in images.items()
         ]
         self._write(Event(step=step, summary=Summary(value=values)))
+
+    def append_text(self, step: int, name: str, said: str) -> None:
+        """Take in a sentence on the test. Raises OSError if it cannot be written."""
+        if self._records is not None:
+            self._write(Event(step=step, summary=text(f"test/{name}", said)))
 
     def close(self) -> None:
         """Flush and close."""

@@ -121,6 +121,7 @@ def _as_result(storage: Storage, tested: "TestResult") -> Result:
     metrics = {
         **rows[-1],
         **{f"test_{name}": value for name, value in scores.items()},
+        "test_diverged_inner_steps": tested.diverged,
         "test_protocol": tested.protocol,
         "test_warnings": tested.warnings,
         "tested_checkpoint": tested.checkpoint,

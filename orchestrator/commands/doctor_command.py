@@ -1,6 +1,5 @@
 """`metatrain doctor`: what is wrong here, and what a configuration would take."""
 
-import json
 import os
 from dataclasses import asdict
 from typing import Any
@@ -18,6 +17,7 @@ from orchestrator.doctor.examination import examine_installation
 from orchestrator.doctor.finding import Finding, any_broken
 from orchestrator.doctor.forecast import Row
 from orchestrator.doctor.judge import duration, gigabytes
+from orchestrator.json_text import dumps
 from orchestrator.plain_text import printable
 from workers import runtime
 
@@ -144,4 +144,4 @@ def _print_json(findings: list[Finding], consultation: Consultation) -> None:
         "configuration": [asdict(finding) for finding in consultation.findings],
         "forecast": [asdict(row) for row in consultation.rows],
     }
-    RESULTS.print(*json.dumps(document, indent=1).splitlines(), sep="\n")
+    RESULTS.print(*dumps(document, indent=1).splitlines(), sep="\n")

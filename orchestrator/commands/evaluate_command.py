@@ -45,7 +45,7 @@ def execute(
         file = None if out is None else opened.enter_context(open_file(out, "--out"))
         result = _evaluate(run, overrides, workers, allow_changes, verbose, named)
         if file is not None:
-            file.write(result.model_dump_json(indent=1).encode())
+            file.write(result.to_json().encode())
             NOTES.print(f"written: {out}", markup=False)
 
 

@@ -42,7 +42,8 @@ def render(template: str, **values: Any) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(generator=_GENERATOR, **values).encode()
+    page = environment.get_template(template).render(generator=_GENERATOR, **values)
+    return page.encode(errors="backslashreplace")  # a file's name may be no text
 
 
 def _shown(value: Any) -> Any:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from orchestrator.divergence import mean_and_interval
 from orchestrator.page.panel import thousands
 from orchestrator.result import Result
 from workers.scores import called, is_share
@@ -18,19 +19,22 @@ def with_interval(metric: str, row: Mapping[str, float]) -> str:
     """
     factor, unit = (100, " %") if is_share(metric) else (1, "")
     mean, interval = factor * row[metric], factor * row[f"{metric}_ci95"]
+    if not math.isfinite(mean):
+        return "not finite"
     if interval == 0:  # every task has the same score: no digit of an interval means anything
         return f"{mean:.4g}{unit}{_all_of(metric, row[metric])}"
-    digits = digits_of(interval)
-    return f"{mean:.{digits}f} ± {interval:.{digits}f}{unit}"
+    return f"{mean_and_interval(mean, interval, digits_of(interval))}{unit}"
 
 
 def difference(metric: str, value: float, interval: float) -> str:
     """Of two scores, with its sign; accuracies differ by points."""
     factor, unit = (100, " points") if is_share(metric) else (1, "")
+    if not math.isfinite(value):
+        return "not finite"
     if interval == 0:
         return f"{factor * value:+.4g}{unit}"
     digits = digits_of(factor * interval)
-    return f"{factor * value:+.{digits}f} ± {factor * interval:.{digits}f}{unit}"
+    return f"{mean_and_interval(factor * value, factor * interval, digits, '+')}{unit}"
 
 
 def _all_of(metric: str, share: float) -> str:

@@ -93,7 +93,7 @@ def _scores(run: RunFolder) -> list[dict[str, str]]:
     per_step, metrics = run.result.per_step, run.result.metrics
     rows = [
         {
-            "inner steps": f"{step}" if step else "0 (before)",
+            "inner steps": _named(step, run.result),
             **{called(metric): with_interval(metric, per_step[step]) for metric in metrics},
         }
         for step in run.inner_steps
@@ -106,6 +106,11 @@ def _scores(run: RunFolder) -> list[dict[str, str]]:
     if (best := run.result.protocol.get("oracle_return")) is not None:
         rows.append({"inner steps": "oracle", "return": plain(best)})
     return rows
+
+
+def _named(step: int, result: Result) -> str:
+    what = " (before)" if step == 0 else ""
+    return f"{step}{what}{' (diverges)' if step in result.diverged else ''}"
 
 
 def _by_inner_step(result: Result) -> list[tuple[str, str]]:

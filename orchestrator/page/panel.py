@@ -6,12 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from workers.scores import is_share
 
 #: Points of a curve at most.
 MAX_POINTS = 150
+_LARGEST = 1e100
 
 
 def panel(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
@@ -45,7 +46,7 @@ def scale(axes: Axes, metric: str, values: ArrayLike) -> None:
     Args:
       values: all that is drawn.
     """
-    numbers = np.asarray(values, float)
+    numbers = drawable(values)
     numbers = numbers[np.isfinite(numbers)]
     if is_share(metric):
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
@@ -67,9 +68,16 @@ def _ticks(decades: float) -> tuple[float, ...]:
     return (1, 1.5, 2, 3, 5, 7) if decades > 0.4 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
 
 
+def drawable(values: ArrayLike) -> NDArray[np.float64]:
+    """The values, and a gap where one is not finite or too large for axes to be computed."""
+    numbers = np.asarray(values, float)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(numbers) < _LARGEST, numbers, np.nan)
+
+
 def thinned(x: ArrayLike, y: ArrayLike) -> tuple[Sequence[float], Sequence[float]]:
     """Equal parts of a curve, each as its mean: MAX_POINTS at most."""
-    xs, ys = np.asarray(x, float), np.asarray(y, float)
+    xs, ys = np.asarray(x, float), drawable(y)
     if not xs.size:
         return [], []
     number = min(xs.size, MAX_POINTS)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.drawing import drawing
-from orchestrator.metrics_log import read_metrics
+from orchestrator.metrics_log import read_whole_rows
 from orchestrator.page.html import render, svg
 from orchestrator.page.numbers import protocol_of
 from orchestrator.page.sweep_pictures import curves, importance_bars, parallel_coordinates
@@ -75,7 +75,7 @@ def write_sweep_page(
 
 def _curve(run: Storage, metric: str) -> list[tuple[int, float]]:
     name = f"validation_{metric}"
-    return [(row["step"], row[name]) for row in read_metrics(run) if name in row]
+    return [(row["step"], row[name]) for row in read_whole_rows(run)[0] if name in row]
 
 
 def _in_order(found: Sequence[Row], ranked: Sequence[Row]) -> list[Row]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from orchestrator.drawing import written
-from orchestrator.page.panel import count_steps, panel, scale
+from orchestrator.page.panel import count_steps, drawable, panel, scale
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.rows import Row
 
@@ -65,6 +65,10 @@ def parallel_coordinates(
 def curves(of_trials: Mapping[int, Curve], metric: str) -> Figure:
     """Validation against outer steps; the trials by number in order of rank, the best first."""
     figure, axes = panel("outer step", f"validation {metric}")
+    of_trials = {
+        number: [(step, score) for step, score in points if np.isfinite(drawable(score))]
+        for number, points in of_trials.items()
+    }
     found = list(of_trials.values())
     for place in reversed(range(len(found))):
         points = found[place]

@@ -8,7 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from orchestrator.page.panel import MAX_POINTS, count_steps, from_zero, panel, scale, thinned
+from orchestrator.page.panel import (
+    MAX_POINTS,
+    count_steps,
+    drawable,
+    from_zero,
+    panel,
+    scale,
+    thinned,
+)
 from orchestrator.pool import Incidents
 from workers.scores import called
 
@@ -48,6 +56,7 @@ def draw_metric(rows: Rows, metric: str) -> Figure:
         steps, scores = (
             [row[key] for row in validated] for key in ("step", f"{VALIDATION}{metric}")
         )
+        scores = list(drawable(scores))
         axes.plot(steps, scores, "o", ms=4, color="C1", label="validation")
         drawn += scores
     scale(axes, metric, drawn)

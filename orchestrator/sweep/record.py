@@ -1,11 +1,14 @@
 """sweep.json: what a sweep is, so that it goes on as the same or not at all."""
 
-import json
 from typing import Any
 
+from pydantic import ValidationError
+
 from orchestrator.config import Table, flatten
+from orchestrator.config_errors import explain
+from orchestrator.json_text import FORMAT_VERSION, check_version, dumps, loads
 from orchestrator.storage import Storage
-from orchestrator.sweep.settings import SweepSettings
+from orchestrator.sweep.settings import SearchSettings, SweepSettings
 
 NAME = "sweep.json"
 
@@ -22,7 +25,7 @@ def check(storage: Storage, sweep: SweepSettings, table: Table, resume: bool) ->
                 f"{storage.location} holds a sweep already; give another --out, or "
                 "--resume to go on"
             )
-        _compare(json.loads(storage.read(NAME)), _content(sweep, table), storage.location)
+        _compare(_read(storage), _content(sweep, table), storage.location)
         return
     if resume:
         raise ValueError(
@@ -39,12 +42,41 @@ def check(storage: Storage, sweep: SweepSettings, table: Table, resume: bool) ->
 def write(storage: Storage, sweep: SweepSettings, table: Table) -> None:
     """Write what the sweep is into its folder, if it is not there yet."""
     if not storage.exists(NAME):
-        storage.write(NAME, json.dumps(_content(sweep, table), indent=1).encode())
+        content = {"format_version": FORMAT_VERSION, **_content(sweep, table)}
+        storage.write(NAME, dumps(content, indent=1).encode())
 
 
 def _content(sweep: SweepSettings, table: Table) -> dict[str, Any]:
     settings = sweep.model_dump(mode="json", exclude_none=True)
-    return json.loads(json.dumps({"sweep": settings, "run": table}))
+    return loads(dumps({"sweep": settings, "run": table}))
+
+
+def _read(storage: Storage) -> dict[str, Any]:
+    """What another sweep is, in this version's keys: those of a newer one are passed over.
+
+    They are about the search alone, of which Tune keeps its own state. What decides how a trial is
+    trained is under `run`, and is compared whole.
+    """
+    place = storage.place(NAME)
+    try:
+        found = loads(storage.read(NAME))
+        check_version(found, place)
+        return {"sweep": _known(found["sweep"]), "run": dict(found["run"])}
+    except ValidationError as error:
+        why = f"sweep.{explain(error, SweepSettings)}"
+    except (TypeError, KeyError, AttributeError):
+        why = "it has no [sweep] and [run]"
+    raise ValueError(
+        f"{place} is not what a sweep writes ({why}); put back a copy, or give another --out"
+    )
+
+
+def _known(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings as this version would write them: with its defaults, without keys of others."""
+    search = settings.get("search", {})
+    known = {key: settings[key] for key in SweepSettings.model_fields if key in settings}
+    known["search"] = {key: search[key] for key in SearchSettings.model_fields if key in search}
+    return _content(SweepSettings.model_validate(known), {})["sweep"]
 
 
 def _compare(theirs: Table, ours: Table, location: str) -> None:

@@ -1,7 +1,6 @@
 """A row per trial, as sweep.parquet has it: what was tried, how it went, where it is."""
 
 import io
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.checkpoint import name_of, path
+from orchestrator.json_text import FORMAT_VERSION, as_text, check_version, dumps, loads, numbers_of
 from orchestrator.storage import Storage
 
 NAME = "sweep.parquet"
+_VERSION = "metatrain.format_version"
 Status = Literal["waiting", "running", "finished", "stopped", "failed"]
 
 
@@ -59,7 +60,9 @@ def updated(
         row = replace(row, score=math.nan, best_step=0)
     latest = {name: float(report[name]) for name in metrics}
     sign = 1 if mode == "max" else -1
-    is_better = math.isnan(row.score) or latest[metric] * sign > row.score * sign
+    is_better = math.isfinite(latest[metric]) and (
+        math.isnan(row.score) or latest[metric] * sign > row.score * sign
+    )
     score, step = (latest[metric], report["step"]) if is_better else (row.score, row.best_step)
     return replace(
         row,
@@ -88,36 +91,59 @@ def write(storage: Storage, rows: Sequence[Row], keys: Sequence[str], metric: st
     The points are there once more as JSON: a column's type may change what is in it.
     """
     columns: dict[str, list[Any]] = {"number": list(range(1, len(rows) + 1))}
-    columns |= {name: [getattr(row, name) for row in rows] for name in _PLAIN}
-    columns["checkpoint"] = [row.checkpoint for row in rows]
-    columns["point"] = [json.dumps(row.point) for row in rows]
+    columns |= {name: [_text(getattr(row, name)) for row in rows] for name in _PLAIN}
+    columns["checkpoint"] = [_text(row.checkpoint) for row in rows]
+    columns["point"] = [dumps(row.point) for row in rows]
     columns[f"best_{metric}"] = [_or_none(row.score) for row in rows]
     for name in sorted({name for row in rows for name in row.latest}):
         columns[f"last_{name}"] = [row.latest.get(name) for row in rows]
     for key in keys:
         columns[key] = _alike([row.point.get(key) for row in rows])
     stream = io.BytesIO()
-    pq.write_table(pa.table(columns), stream)
+    table = pa.table(columns, metadata={_VERSION: str(FORMAT_VERSION)})
+    pq.write_table(table, stream)
     storage.write(NAME, stream.getvalue())
 
 
 def read(storage: Storage, metric: str) -> list[Row]:
-    """What `write` wrote; empty if nothing was."""
+    """What `write` wrote; empty if nothing was.
+
+    Columns of a newer version are passed over, what an older one lacks is as in a row that begins.
+
+    Raises:
+      ValueError: the file is damaged, of a newer format, or another table.
+    """
     if not storage.exists(NAME):
         return []
-    rows = []
-    for line in pq.read_table(io.BytesIO(storage.read(NAME))).to_pylist():
-        latest = {name[5:]: value for name, value in line.items() if name.startswith("last_")}
-        score = line[f"best_{metric}"]
-        rows.append(
-            Row(
-                **{name: line[name] for name in _PLAIN},
-                point=json.loads(line["point"]),
-                score=math.nan if score is None else score,
-                latest={name: value for name, value in latest.items() if value is not None},
-            )
-        )
-    return rows
+    place = storage.place(NAME)
+    try:
+        table = pq.read_table(io.BytesIO(storage.read(NAME)))
+    except (pa.ArrowException, OSError) as error:
+        raise _not_ours(place, str(error).partition("\n")[0]) from None
+    version = (table.schema.metadata or {}).get(_VERSION.encode(), b"1").decode()
+    check_version({"format_version": int(version) if version.isdecimal() else version}, place)
+    try:
+        return [_row(line, metric) for line in table.to_pylist()]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _not_ours(place, f"{type(error).__name__}: {error}") from None
+
+
+def _row(line: dict[str, Any], metric: str) -> Row:
+    latest = {name[5:]: value for name, value in line.items() if name.startswith("last_")}
+    score = line.get(f"best_{metric}")
+    there = {name: line[name] for name in _PLAIN if line.get(name) is not None}
+    return Row(
+        **{"trial": line["trial"], **there},
+        point=dict(loads(line["point"])),
+        score=math.nan if score is None else float(score),
+        latest=numbers_of({name: value for name, value in latest.items() if value is not None}),
+    )
+
+
+def _not_ours(place: str, what: str) -> ValueError:
+    return ValueError(
+        f"{place} is not what a sweep writes ({what}); put back a copy, or give another --out"
+    )
 
 
 _PLAIN = (
@@ -136,10 +162,17 @@ def _or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _text(value: Any) -> Any:
+    """Names on a disk and causes may hold what is no text for Arrow."""
+    return as_text(value) if isinstance(value, str) else value
+
+
 def _alike(values: list[Any]) -> list[Any]:
     """As they are, or as text where Arrow knows no type for all of them."""
     try:
-        pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return [None if value is None else str(value) for value in values]
-    return values
+        if not any(isinstance(value, dict) for value in values):
+            pa.array(values)
+            return values
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+        pass
+    return [None if value is None else _text(str(value)) for value in values]

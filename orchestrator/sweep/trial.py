@@ -11,6 +11,7 @@ from orchestrator.blocks import example_blocks
 from orchestrator.claim import InUseError
 from orchestrator.commands.common import NOTES, open_family, show_note
 from orchestrator.config import Table
+from orchestrator.json_text import decoded
 from orchestrator.launch import launch
 from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state
@@ -96,7 +97,7 @@ class Trial:
     def _report(self, step: int, validation: dict[str, Any]) -> dict[str, Any]:
         return {
             "step": step,
-            **validation["scores"],
+            **decoded(validation["scores"]),
             "seconds": self._seconds,
             "run": f"{FOLDER}/{self._storage.name}",
             "done": step >= self._num_steps,

@@ -76,7 +76,7 @@ def test_what_cannot_be_read_is_kept_and_told_of(storage):
     notes = []
     History(storage, opened(), notes.append)
     assert len(notes) == 1
-    assert "is not what a run writes (Invalid JSON" in notes[0]
+    assert "is not what a run writes (it is no JSON" in notes[0]
     assert storage.read("history.damaged.json") == b"[{]"
     assert len(read_history(storage)) == 1
 

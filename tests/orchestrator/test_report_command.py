@@ -260,7 +260,7 @@ def test_a_score_that_is_not_finite_is_told_of(runs, tmp_path):
     execute([str(folder)], None)
     text = text_of(folder / "report.html")
     assert "The test loss is not finite after" in text
-    assert "nan ± inf" in text
+    assert "not finite" in text
 
 
 def test_rows_that_a_crash_cut_short_are_left_out_and_told_of(runs, tmp_path):
@@ -281,4 +281,5 @@ def test_a_run_of_an_object_store_gets_its_page_there(runs):
     assert isinstance(storage.filesystem, fs.FileSystem)
     run = read_run(storage)
     assert (run.step, run.num_steps) == (30, 30)
-    assert run.result.model_dump() == json.loads((runs / "a" / "evaluation.json").read_text())
+    written = json.loads((runs / "a" / "evaluation.json").read_text())
+    assert run.result.model_dump() == {**written, "diverged": [], "format_version": 1}
