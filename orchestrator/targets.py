@@ -61,11 +61,11 @@ class NewFile:
 
 
 @contextlib.contextmanager
-def open_file(path: Path, option: str = "") -> Iterator[NewFile]:
+def open_file(path: Path, option: str = "", kind: str = "file") -> Iterator[NewFile]:
     """A file that is to be written, and that nobody else writes within.
 
     Args:
-      option: what it was given by, for the messages.
+      option: what it was given by; kind: what to give another one of. For the messages.
     Raises:
       ValueError: it is there, its folder is not, or the folder cannot be written to.
       InUseError: another process is about to write it.
@@ -76,7 +76,7 @@ def open_file(path: Path, option: str = "") -> Iterator[NewFile]:
         raise ValueError(f"{said}: {path.absolute().parent} is no folder; make it first")
     with _locked(path, said):
         if os.path.lexists(path):
-            raise ValueError(f"{said} exists; give another file")
+            raise ValueError(f"{said} exists; give another {kind}")
         yield NewFile(path)
 
 

@@ -79,8 +79,8 @@ def open_outputs(out: Path | None, save_model: Path | None) -> Iterator[Outputs]
         raise ValueError(f"--out {out}: predictions are written as .parquet or .csv")
     with ExitStack() as opened:
         table, models = (
-            None if path is None else opened.enter_context(open_file(path, option))
-            for option, path in (("--out", out), ("--save-model", save_model))
+            None if path is None else opened.enter_context(open_file(path, option, kind))
+            for option, path, kind in (("--out", out, "file"), ("--save-model", save_model, "name"))
         )
         yield Outputs(table, models)
 
