@@ -86,7 +86,7 @@ def meta_train(
 
 
 def _remedy(config: MetaConfig, skipped: int) -> str:
-    """Where tasks have no finite gradient, those of the others are outlandish for the same reason."""
+    """Where some tasks have no finite gradient, the others' may be outlandish for that reason."""
     outer = "lower outer.lr or set outer.clip_norm"
     if not skipped:
         return outer
