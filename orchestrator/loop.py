@@ -74,7 +74,7 @@ def meta_train(
             if not all_finite(weights.theta):
                 raise NonFiniteError(
                     f"step {step}: the outer update made weights that are not finite, from a "
-                    "finite gradient; lower outer.lr or set outer.clip_norm"
+                    f"finite gradient; {_remedy(config, skipped)}"
                 )
             yield StepReport(
                 step=step + 1,
@@ -83,6 +83,15 @@ def meta_train(
                 skipped_tasks=skipped,
                 seconds=time.perf_counter() - started,
             )
+
+
+def _remedy(config: MetaConfig, skipped: int) -> str:
+    """Where some tasks have no finite gradient, the others' may be outlandish for that reason."""
+    outer = "lower outer.lr or set outer.clip_norm"
+    if not skipped:
+        return outer
+    rate = config.algorithm.inner_lr
+    return f"it left out {skipped} tasks: lower algorithm.inner_lr = {rate:g} first, then {outer}"
 
 
 def _look_again(pool: Pool, drawn: Weights, blocks: Sequence[Block], wanted: Round) -> Found:

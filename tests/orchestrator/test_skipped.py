@@ -4,7 +4,7 @@ import pytest
 from small_configs import sinusoid
 
 from orchestrator.launch import launch
-from orchestrator.loop import meta_train
+from orchestrator.loop import _remedy, meta_train
 from orchestrator.outer import OuterUpdate
 from orchestrator.skipped import SkipBudget
 from workers.errors import NonFiniteError
@@ -32,6 +32,12 @@ def test_ten_steps_in_a_row_that_leave_out_a_tenth_end_it_too():
     spend(*[3] * 9, 2, *[3] * 9)  # 8 % is no more than a tenth
     with pytest.raises(NonFiniteError, match=r"step 9: the last 10 steps each left out more than"):
         spend(*[3] * 10)
+
+
+def test_a_step_that_leaves_out_some_tasks_and_overflows_names_the_inner_rate_first():
+    config = sinusoid("runtime.non_finite=skip")
+    assert _remedy(config, 0) == "lower outer.lr or set outer.clip_norm"
+    assert _remedy(config, 2).startswith("it left out 2 tasks: lower algorithm.inner_lr = 0.05")
 
 
 def test_theta_learns_nothing_from_a_step_that_ends_the_run():
