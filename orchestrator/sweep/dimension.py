@@ -1,7 +1,7 @@
 """One hyperparameter: what its values are drawn from, and when it is there at all."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -99,6 +99,28 @@ class Dimension(Section):
             value = float(round(value / step) * step)
         low, high = self.extremes
         return self.typed(min(max(value, low), high))
+
+    def neighbour(self, value: Any, rng: np.random.Generator) -> Any:
+        """A value of the space beside this one; the same only where there is no other.
+
+        Of a choice it is the one before or after; of a range it is a fifth less or more, or a
+        twentieth of the range where that is more, and a whole step at least.
+        """
+        sides = [self._beside(value, side) for side in (-1, 1)]
+        others = [other for other in sides if other != value]
+        return others[int(rng.integers(len(others)))] if others else value
+
+    def _beside(self, value: Any, side: Literal[-1, 1]) -> Any:
+        values = getattr(self, self.kind)
+        if self.kind in ("choice", "grid"):
+            place = [*map(repr, values)].index(repr(value)) + side
+            return values[min(max(place, 0), len(values) - 1)]
+        if self.kind == "loguniform":
+            return self.nearest(value * (1 + side / 5))
+        low, high = self.extremes
+        least = {"randint": 1, "quniform": values[-1]}.get(self.kind, 0.0)
+        moved = value + side * max(abs(value) / 5, (high - low) / 20, least)
+        return self.nearest(round(moved) if self.kind == "randint" else moved)
 
 
 def holds(conditions: dict[str, Any], point: dict[str, Any]) -> bool:

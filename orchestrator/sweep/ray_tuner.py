@@ -19,11 +19,12 @@ from orchestrator.ray_session import interruptible, start_ray
 from orchestrator.storage import Storage
 from orchestrator.sweep.board import SweepBoard
 from orchestrator.sweep.dimension import Dimension
+from orchestrator.sweep.explore import Explore
 from orchestrator.sweep.ray_relay import Relay
 from orchestrator.sweep.ray_trial import POINT, SHARED, RayTrial, Shared
 from orchestrator.sweep.resources import bundles, check_room, num_actors
 from orchestrator.sweep.settings import SweepSettings
-from orchestrator.sweep.space import Point, points
+from orchestrator.sweep.space import points
 
 FOLDER = "tune"
 # A trial's process may die so often: the run in it mends what happens to its actors itself.
@@ -128,11 +129,12 @@ def _tuner(
     samples = 1 if POINT in space else sweep.samples
     if search.searcher == "optuna":
         import optuna
-        from ray.tune.search.optuna import OptunaSearch
+
+        from orchestrator.sweep.ray_searcher import Searcher
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         domains = {key: _domain(dimension) for key, dimension in sweep.space.items()}
-        searcher = OptunaSearch(domains, metric=board.metric, mode=board.mode, seed=sweep.seed)
+        searcher = Searcher(domains, metric=board.metric, mode=board.mode, seed=sweep.seed)
     return tune.Tuner(
         trainable,
         param_space=space,
@@ -180,20 +182,10 @@ def _scheduler(sweep: SweepSettings, config: MetaConfig, board: SweepBoard) -> T
             return PopulationBasedTraining(
                 time_attr=_STEP,
                 perturbation_interval=search.perturb_steps or every,
-                hyperparam_mutations={k: _domain(d) for k, d in sweep.space.items()},
-                custom_explore_fn=_Within(dict(sweep.space)),
+                hyperparam_mutations={},  # Tune's own leave the space, and small whole numbers stay
+                custom_explore_fn=Explore(dict(sweep.space), sweep.seed),
             )
     return FIFOScheduler()
-
-
-class _Within:
-    """Brings what was perturbed back into its range."""
-
-    def __init__(self, space: dict[str, Dimension]):
-        self._space = space
-
-    def __call__(self, config: dict[str, Any]) -> Point:
-        return config | {key: d.nearest(config[key]) for key, d in self._space.items()}
 
 
 def _domain(dimension: Dimension) -> Any:

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given as with_any
+from hypothesis import strategies as st
 
 from orchestrator.sweep.dimension import Dimension, holds
 
@@ -88,6 +90,71 @@ def test_the_extremes_are_all_choices_or_the_ends_that_can_be_drawn(given, extre
 )
 def test_nearest_brings_a_value_back_into_its_range(given, value, nearest):
     assert Dimension(**given).nearest(value) == nearest
+
+
+DIMENSIONS = [
+    {"choice": ["a", 2, [1, 2], True]},
+    {"choice": [7]},
+    {"uniform": [-2, 3]},
+    {"uniform": [0, 1e-9]},
+    {"loguniform": [1e-3, 0.1]},
+    {"quniform": [0, 6, 2]},
+    {"quniform": [0.1, 0.7, 0.1]},
+    {"randint": [1, 3]},
+    {"randint": [1, 10]},
+    {"randint": [-5, 100]},
+    {"randint": [4, 5]},
+]
+
+
+def is_in(dimension, value):
+    low_high = dimension.extremes
+    if dimension.choice is not None:
+        return value in low_high
+    if dimension.quniform is not None and dimension.nearest(value) != value:
+        return False
+    return low_high[0] <= value <= low_high[1]
+
+
+@with_any(st.sampled_from(DIMENSIONS), st.integers(0, 2**32 - 1))
+def test_a_neighbour_is_another_value_of_the_space_and_of_its_type(given, seed):
+    dimension, rng = Dimension(**given), np.random.default_rng(seed)
+    value = dimension.draw(rng)
+    for _ in range(30):
+        other = dimension.neighbour(value, rng)
+        assert is_in(dimension, other)
+        assert (other != value) == (len(set(map(repr, dimension.extremes))) > 1)
+        if dimension.choice is None:
+            assert type(other) is type(value)
+        value = other
+
+
+def test_whole_numbers_reach_every_value_step_by_step():
+    dimension, rng = Dimension(randint=(1, 10)), np.random.default_rng(0)
+    seen, value = set(), 1
+    for _ in range(400):
+        value = dimension.neighbour(value, rng)
+        seen.add(value)
+    assert seen == set(range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "beside"),
+    [
+        ({"randint": [1, 10]}, 1, {2}),
+        ({"randint": [1, 10]}, 2, {1, 3}),
+        ({"randint": [1, 10]}, 9, {7}),
+        ({"loguniform": [1e-3, 1.0]}, 0.5, {0.4, 0.6}),
+        ({"loguniform": [1e-3, 1.0]}, 1.0, {0.8}),
+        ({"uniform": [0, 1]}, 0.0, {0.05}),
+        ({"quniform": [0, 6, 2]}, 2, {0, 4}),
+        ({"choice": ["a", "b", "c"]}, "b", {"a", "c"}),
+        ({"choice": ["a", "b", "c"]}, "c", {"b"}),
+    ],
+)
+def test_neighbours_are_a_step_or_a_fifth_away(given, value, beside):
+    rng = np.random.default_rng(0)
+    assert {Dimension(**given).neighbour(value, rng) for _ in range(30)} == beside
 
 
 @pytest.mark.parametrize(
