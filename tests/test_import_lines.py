@@ -37,6 +37,7 @@ RAY = (
     "orchestrator/ray_metrics.py",
     "orchestrator/ray_pool.py",
     "orchestrator/ray_session.py",
+    "orchestrator/sweep/ray_mlflow.py",
     "orchestrator/sweep/ray_relay.py",
     "orchestrator/sweep/ray_trial.py",
     "orchestrator/sweep/ray_tuner.py",

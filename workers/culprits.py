@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,10 +114,20 @@ def task_error(before: str, error: Exception, after: str = "") -> TaskError:
 
 def _gist(error: Exception) -> str:
     """The line of a message that says what happened; TensorFlow's comes after a long list."""
-    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    lines = [line for line in str(error).splitlines() if line.strip()] or [_place(error)]
     if lines[0].startswith("Graph execution error"):
         lines = [line for line in lines if "[[{{node" not in line][-1:]
     return lines[0].strip()
+
+
+def _place(error: Exception) -> str:
+    """Where an error without a message was raised: in the user's code, if it was called from it."""
+    every = list(traceback.extract_tb(error.__traceback__))
+    frames = [frame for frame in every if "site-packages" not in frame.filename] or every
+    if not frames:
+        return "without a message"
+    last = frames[-1]
+    return f"at {Path(last.filename).name}, line {last.lineno}: {last.line or last.name}"
 
 
 def _trace(error: Exception) -> list[str]:

@@ -210,6 +210,6 @@ def _domain(dimension: Dimension) -> Any:
 def _mlflow(sweep: SweepSettings, config: MetaConfig) -> list[Any]:
     if sweep.mlflow is None:
         return []
-    from ray.air.integrations.mlflow import MLflowLoggerCallback
+    from orchestrator.sweep.ray_mlflow import OuterStepLogger
 
-    return [MLflowLoggerCallback(tracking_uri=sweep.mlflow, experiment_name=config.name)]
+    return [OuterStepLogger(tracking_uri=sweep.mlflow, experiment_name=config.name)]

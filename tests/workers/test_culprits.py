@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from small_tasks import at
 
 from workers.block import BlockRunner
 from workers.combine import combine
-from workers.culprits import sum_finite
+from workers.culprits import sum_finite, task_error
 from workers.errors import MetatrainError, NonFiniteError, TaskError
 from workers.meta import initial
 from workers.settings.worker import RuntimeSettings
@@ -168,3 +169,14 @@ def test_tasks_that_are_finite_one_by_one_are_all_taken_where_others_might_be_sk
     found = sum_finite(sums_of, weights, block, skip)
     assert (found.num_tasks, found.num_skipped, found.metrics["loss_after"]) == (3, 0, 3)
     np.testing.assert_array_equal(found.gradient, [3, 3])
+
+
+def test_an_error_without_a_message_is_told_with_its_place():
+    try:
+        raise AssertionError
+    except AssertionError as error:
+        told = str(task_error("the model raised ", error)).partition("\n")[0]
+    place = r"at test_culprits.py, line \d+: raise AssertionError"
+    assert re.fullmatch(f"the model raised AssertionError: {place}", told)
+    bare = str(task_error("raised ", ValueError())).partition("\n")[0]
+    assert bare == "raised ValueError: without a message"

@@ -19,3 +19,20 @@ def test_a_server_that_does_not_answer_is_refused():
         with pytest.raises(ValueError, match=f"mlflow = '{uri}' cannot be logged to"):
             check_mlflow(uri)
     assert dict(os.environ) == before
+
+
+def test_what_is_logged_has_outer_steps_on_the_axis():
+    from orchestrator.sweep.ray_mlflow import OuterStepLogger
+
+    logged = []
+
+    class Server:
+        def log_metrics(self, run_id, metrics_to_log, step):
+            logged.append((run_id, metrics_to_log["loss"], step))
+
+    logger = OuterStepLogger.__new__(OuterStepLogger)  # mlflow itself need not be installed
+    logger.mlflow_util, logger._trial_runs = Server(), {"trial": "run"}
+    for number, step in enumerate((500, 1000), start=1):
+        report = {"loss": 0.5, "step": step, "training_iteration": number}
+        logger.log_trial_result(number, "trial", report)
+    assert logged == [("run", 0.5, 500), ("run", 0.5, 1000)]
