@@ -176,9 +176,7 @@ def test_an_error_without_a_message_is_told_with_its_place():
         raise AssertionError
     except AssertionError as error:
         told = str(task_error("the model raised ", error)).partition("\n")[0]
-    assert re.fullmatch(
-        r"the model raised AssertionError: at test_culprits.py, line \d+: raise AssertionError",
-        told,
-    )
+    place = r"at test_culprits.py, line \d+: raise AssertionError"
+    assert re.fullmatch(f"the model raised AssertionError: {place}", told)
     bare = str(task_error("raised ", ValueError())).partition("\n")[0]
     assert bare == "raised ValueError: without a message"
