@@ -6,27 +6,23 @@ right, so that help and refusals answer at once.
 
 import contextlib
 import functools
-import os
-import shlex
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from orchestrator import cli_adapt, cli_doctor, cli_jobs, cli_report
+from orchestrator import cli_adapt, cli_doctor, cli_jobs, cli_report, typed_command
 from orchestrator import config as configuration
 from orchestrator.claim import InUseError
 from orchestrator.disk_errors import has_remedy, remedy
 from orchestrator.lasting_console import flush_all, say_last, while_somebody_reads
 from orchestrator.locations import run_location
-from orchestrator.redact import redact, redact_word
+from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
 from workers.errors import MetatrainError, TaskError
 
 EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 1, 2, 75
-_OPTIONS = ("--set", "--out", "--help", "--resume", "--verbose", "--allow-changes", "--workers")
 _INTERRUPTED = 130  # what typer makes of a Ctrl-C where nobody else takes it
 
 app = typer.Typer(
@@ -93,7 +89,7 @@ def train(
 
     config, notes = _load(preset, overrides, workers)
     location = run_location(config, preset, out, resume)
-    options = (resume, allow_changes, verbose, _stop(), _typed())
+    options = (resume, allow_changes, verbose, _stop(), typed_command.typed())
     found_free = out is None and not resume
     try:
         while True:
@@ -103,7 +99,7 @@ def train(
             location = run_location(config, preset, out, resume)  # somebody else has begun there
     except Interrupted:
         _stop().ignore_to_the_end()
-        say_last(f"stopped; go on with: {_resume_command(location)}")
+        say_last(f"stopped; go on with: {typed_command.resume_command(location)}")
         raise SystemExit(EXIT_STOPPED) from None
 
 
@@ -156,7 +152,7 @@ def tune(
     except Interrupted:
         _stop().ignore_to_the_end()
         if tune_command.is_begun(location):
-            say_last(f"stopped; go on with: {_resume_command(location)}")
+            say_last(f"stopped; go on with: {typed_command.resume_command(location)}")
         else:
             say_last("stopped before anything began")
         raise SystemExit(EXIT_STOPPED) from None
@@ -209,7 +205,7 @@ def main() -> None:
     _stop.cache_clear()
     try:
         _stop()
-        _check_letters(sys.argv[1:])
+        typed_command.check_letters(sys.argv[1:])
         code = app(standalone_mode=False)
         flush_all()
     except Interrupted:
@@ -218,7 +214,7 @@ def main() -> None:
     except typer.TyperException as error:
         if not str(error):  # no command at all: the help was printed
             raise SystemExit(EXIT_WRONG_INPUT) from None
-        _exit(f"{error.format_message()}{_as_setting()}", EXIT_WRONG_INPUT)
+        _exit(f"{error.format_message()}{typed_command.as_setting()}", EXIT_WRONG_INPUT)
     except ValueError as error:
         _exit(str(error), EXIT_WRONG_INPUT)
     except TaskError as error:
@@ -255,16 +251,6 @@ def _of_the_system(error: OSError) -> str:
     return f"{what}; {remedy(error)}" if has_remedy(error) else what
 
 
-def _check_letters(words: list[str]) -> None:
-    """Refuse bytes that are no text: they could be a file's name, and nothing else."""
-    for word in words:
-        try:
-            word.encode()
-        except UnicodeEncodeError:
-            shown = os.fsencode(word).decode(errors="backslashreplace")
-            raise ValueError(f"'{shown}' is not UTF-8; rename it, or type it in UTF-8") from None
-
-
 def _load(
     preset: str, overrides: list[str] | None, workers: str | None
 ) -> tuple[configuration.MetaConfig, list[str]]:
@@ -272,45 +258,11 @@ def _load(
     return configuration.load(preset, given)
 
 
-def _as_setting() -> str:
-    """How to type a setting that was given as an option, or bare: the first that was."""
-    from orchestrator.suggestions import option_meant
-
-    words = sys.argv[1:]
-    if not {"train", "tune", "evaluate", "data"} & set(words):
-        return ""
-    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
-        typed = word.startswith("--") and not word.startswith(_OPTIONS)
-        bare = "=" in word and not word.startswith("-") and before != "--set"
-        if not typed and not bare:
-            continue
-        value = f"={after}" if typed and "=" not in word and after and after[0] != "-" else ""
-        if setting := option_meant(word + value, configuration.MetaConfig):
-            return f"; settings are given by {setting}"
-    return ""
-
-
 def _describe(title: str, file: Path) -> None:
     """A file's name, and the comment at its top."""
     lines = file.read_text(encoding="utf-8").splitlines()
     comment = [line[1:].strip() for line in lines if line.startswith("#")]
     print(f"{title}\n    {' '.join(comment)}\n")
-
-
-def _resume_command(location: str) -> str:
-    """The command that was typed, with --resume and its folder, without a URI's secrets."""
-    words = [redact_word(word) for word in sys.argv[1:] if word != "--resume"]
-    if not any(word.split("=")[0] == "--out" for word in words):
-        words += ["--out", location]
-    if os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"):  # Ray's, in a job of a cluster
-        return shlex.join(["metatrain", "submit", "--again", "--", *words])
-    program = "metatrain" if shutil.which("metatrain") else sys.argv[0]
-    return shlex.join([program, *words, "--resume"])
-
-
-def _typed() -> str:
-    """The command as it was typed, without secrets."""
-    return shlex.join(["metatrain", *(redact_word(word) for word in sys.argv[1:])])
 
 
 def _exit(message: Any, code: int) -> None:

@@ -13,7 +13,7 @@ import pytest
 from small_configs import images, sinusoid
 from small_images import members, write_zip
 
-from orchestrator import checkpoint, cli
+from orchestrator import checkpoint, cli, typed_command
 from orchestrator.config import presets, to_toml
 from orchestrator.history import read_history
 from orchestrator.storage import Storage
@@ -217,7 +217,7 @@ def test_a_run_remembers_the_command_without_its_secrets(undisturbed, monkeypatc
     assert opening.command == "metatrain train small.toml --out run"
     assert (opening.ended, opening.last_step) == ("finished", STEPS)
     monkeypatch.setattr(sys, "argv", ["metatrain", "train", "--out", "s3://KEY:SECRET@bucket/a b"])
-    assert cli._typed() == "metatrain train --out 's3://***@bucket/a b'"
+    assert typed_command.typed() == "metatrain train --out 's3://***@bucket/a b'"
 
 
 def test_a_ctrl_c_that_no_command_takes_ends_with_75_and_a_word(monkeypatch, capsys):

@@ -96,15 +96,15 @@ def test_help_of_the_command_that_is_submitted_is_its_own(monkeypatch, capsys):
 
 
 def test_what_goes_on_from_within_a_job_is_a_submission(monkeypatch):
-    from orchestrator.cli import _resume_command
+    from orchestrator.typed_command import resume_command
 
     words = ["metatrain", "train", "sinusoid", "--out", "/runs/a", "--resume"]
     monkeypatch.setattr(sys, "argv", words)
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
-    assert _resume_command("/runs/a").endswith(" train sinusoid --out /runs/a --resume")
+    assert resume_command("/runs/a").endswith(" train sinusoid --out /runs/a --resume")
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
     expected = "metatrain submit --again -- train sinusoid --out /runs/a"
-    assert _resume_command("/runs/a") == expected
+    assert resume_command("/runs/a") == expected
 
 
 def test_nothing_is_left_in_the_environment(monkeypatch, capsys):

@@ -1,0 +1,66 @@
+"""The words that were typed: whether they are text, what was meant, and what to type next."""
+
+import os
+import shlex
+import shutil
+import sys
+
+from orchestrator import config as configuration
+from orchestrator.redact import redact_word
+
+# Those of commands that take settings.
+_OPTIONS = (
+    "--set",
+    "--out",
+    "--help",
+    "--resume",
+    "--verbose",
+    "--allow-changes",
+    "--workers",
+    "--tasks",
+    "--checkpoint",
+)
+
+
+def typed() -> str:
+    """The command as it was typed, without secrets."""
+    return shlex.join(["metatrain", *(redact_word(word) for word in sys.argv[1:])])
+
+
+def resume_command(location: str) -> str:
+    """The command that was typed, with --resume and its folder, without a URI's secrets."""
+    words = [redact_word(word) for word in sys.argv[1:] if word != "--resume"]
+    if not any(word.split("=")[0] == "--out" for word in words):
+        words += ["--out", location]
+    if os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"):  # Ray's, in a job of a cluster
+        return shlex.join(["metatrain", "submit", "--again", "--", *words])
+    program = "metatrain" if shutil.which("metatrain") else sys.argv[0]
+    return shlex.join([program, *words, "--resume"])
+
+
+def as_setting() -> str:
+    """How to type a setting that was given as an option, or bare: the first that was."""
+    from orchestrator.suggestions import option_meant
+
+    words = sys.argv[1:]
+    if not {"train", "tune", "evaluate", "data"} & set(words):
+        return ""
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        option = word.startswith("--") and not word.startswith(_OPTIONS)
+        bare = "=" in word and not word.startswith("-") and before != "--set"
+        if not option and not bare:
+            continue
+        value = f"={after}" if option and "=" not in word and after and after[0] != "-" else ""
+        if setting := option_meant(word + value, configuration.MetaConfig):
+            return f"; settings are given by {setting}"
+    return ""
+
+
+def check_letters(words: list[str]) -> None:
+    """Refuse bytes that are no text: they could be a file's name, and nothing else."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(word).decode(errors="backslashreplace")
+            raise ValueError(f"'{shown}' is not UTF-8; rename it, or type it in UTF-8") from None
