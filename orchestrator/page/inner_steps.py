@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from orchestrator.drawing import drawing, png
-from orchestrator.page.panel import panel, scale
+from orchestrator.page.panel import legend, panel, scale
 from workers.scores import called
 
 PerStep = Sequence[Mapping[str, float]]
@@ -39,7 +39,7 @@ def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) 
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     scale(axes, metric, drawn)
     if len(curves) > 1 or chosen is not None:
-        axes.legend(frameon=False, fontsize=9)
+        legend(figure)
     return figure
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from orchestrator.history import Opening, read_history
 from orchestrator.metrics_log import read_whole_rows
+from orchestrator.pictures.lines import Line, read_lines
 from orchestrator.result import Result, read_result
 from orchestrator.storage import Storage
 
-_PICTURES = "pictures"
+_PICTURES, _TASK = "pictures", "task-"
 #: A film of episodes, or a line that says why there is none.
 ANIMATION, NO_ANIMATION = f"{_PICTURES}/episode.webp", f"{_PICTURES}/episode.txt"
 
@@ -23,8 +24,8 @@ class RunFolder:
     config: its table, configuration: the text of it. rows: of metrics.jsonl, those that can be
     read; num_damaged: the others. result: of evaluation.json, None before the end.
     openings: of history.json, none in older runs. drawings: an SVG per task. picture: a PNG, for
-    runs that have no SVG. animation: a WebP of episodes, of policies alone; no_animation: why there
-    is none.
+    runs that have no SVG. texts: per task, where tasks are shown by lines of text. animation: a
+    WebP of episodes, of policies alone; no_animation: why there is none.
     """
 
     location: str
@@ -39,6 +40,7 @@ class RunFolder:
     picture: bytes
     animation: bytes = b""
     no_animation: str = ""
+    texts: Sequence[Sequence[Line]] = ()
 
     @property
     def step(self) -> int:
@@ -84,7 +86,9 @@ def read_run(storage: Storage) -> RunFolder:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{storage.place('config.toml')} is not TOML: {error}") from None
     rows, num_damaged = read_whole_rows(storage)
-    names = [name for name in storage.list(_PICTURES) if name.endswith(".svg")]
+    there = storage.list(_PICTURES)
+    texts = [name for name in there if name.startswith(_TASK) and name.endswith(".json")]
+    names = [name for name in there if name.endswith(".svg")] if not texts else []
     has_png = storage.exists("picture.png")
     return RunFolder(
         location=storage.location,
@@ -96,9 +100,10 @@ def read_run(storage: Storage) -> RunFolder:
         result=read_result(storage),
         openings=read_history(storage),
         drawings=[_decoded(storage, f"{_PICTURES}/{name}") for name in names],
-        picture=storage.read("picture.png") if has_png and not names else b"",
+        picture=storage.read("picture.png") if has_png and not names and not texts else b"",
         animation=storage.read(ANIMATION) if storage.exists(ANIMATION) else b"",
         no_animation=_decoded(storage, NO_ANIMATION) if storage.exists(NO_ANIMATION) else "",
+        texts=[read_lines(storage.read(f"{_PICTURES}/{name}")) for name in texts],
     )
 
 

@@ -8,7 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from orchestrator.page.panel import MAX_POINTS, count_steps, from_zero, panel, scale, thinned
+from orchestrator.page.panel import (
+    MAX_POINTS,
+    count_steps,
+    from_zero,
+    legend,
+    panel,
+    scale,
+    thinned,
+)
 from orchestrator.pool import Incidents
 from workers.scores import called
 
@@ -52,7 +60,7 @@ def draw_metric(rows: Rows, metric: str) -> Figure:
         drawn += scores
     scale(axes, metric, drawn)
     count_steps(axes)
-    axes.legend(frameon=False, fontsize=9)
+    legend(figure)
     return figure
 
 
@@ -85,7 +93,7 @@ def draw_incidents(rows: Rows) -> Figure | None:
         )
     from_zero(axes)
     count_steps(axes)
-    axes.legend(frameon=False, fontsize=9)
+    legend(figure)
     return figure
 
 
