@@ -157,8 +157,10 @@ def _incidents(run: RunFolder) -> Iterator[Finding]:
     told = [f"{total:.0f} {name.replace('_', ' ')}" for name, total in totals.items() if total]
     if told:
         yield Finding("note", f"Made good on the way: {', '.join(told)}.")
-    else:
+    elif any(opening.actors for opening in run.openings):
         yield Finding("good", "No actor was replaced, no call retried, no task left out.")
+    else:
+        yield Finding("good", "No task was left out.")
     for metric in ("loss_before", "loss_after"):
         broken = sum(not math.isfinite(row.get(metric, 0.0)) for row in run.rows)
         if broken:

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from orchestrator.divergence import diverged_steps
 from orchestrator.drawing import drawing, png
-from orchestrator.page.panel import drawable, panel, scale
+from orchestrator.page.panel import drawable, legend, panel, scale
 from workers.scores import called
 
 PerStep = Sequence[Mapping[str, float]]
@@ -51,7 +51,7 @@ def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) 
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     scale(axes, metric, drawn)
     if len(curves) > 1 or chosen is not None:
-        axes.legend(frameon=False, fontsize=9)
+        legend(figure)
     return figure
 
 

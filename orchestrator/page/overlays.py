@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from orchestrator.page.panel import count_steps, from_zero, panel, scale, thinned
+from orchestrator.page.panel import count_steps, from_zero, legend, panel, scale, thinned
 from orchestrator.page.training_curves import VALIDATION, Rows, column_of, curve, metrics_of
 from workers.scores import called
 
@@ -38,7 +38,7 @@ def _training(runs: Runs, metric: str) -> Figure:
         values += curve(axes, rows, column_of(metric), label=label, color=f"C{number % 10}")
     scale(axes, metric, values)
     count_steps(axes)
-    axes.legend(frameon=False, fontsize=9)
+    legend(figure)
     return figure
 
 
@@ -55,7 +55,7 @@ def _validation(runs: Runs, metric: str, by_minute: bool = False) -> Figure:
     scale(axes, metric, values)
     if not by_minute:
         count_steps(axes)
-    axes.legend(frameon=False, fontsize=9)
+    legend(figure)
     return figure
 
 
@@ -65,7 +65,7 @@ def _speed(runs: Runs) -> Figure:
         curve(axes, rows, "tasks_per_s", label=label, color=f"C{number % 10}")
     from_zero(axes)
     count_steps(axes)
-    axes.legend(frameon=False, fontsize=9)
+    legend(figure)
     return figure
 
 

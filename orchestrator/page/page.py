@@ -53,6 +53,7 @@ def page_of(run: RunFolder) -> bytes:
         protocol=protocol_of(run.result.protocol) if run.result else {},
         curves=_curves(run),
         drawings=run.drawings,
+        texts=run.texts,
         picture=base64.b64encode(run.picture).decode(),
         animation=base64.b64encode(run.animation).decode(),
         no_animation=run.no_animation,

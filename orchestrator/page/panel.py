@@ -13,6 +13,8 @@ from workers.scores import is_share
 #: Points of a curve at most.
 MAX_POINTS = 150
 _LARGEST = 1e100
+# Of a row of a legend.
+_LEGEND_LETTERS, _LEGEND_INCHES = 60, 0.2
 
 
 def panel(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
@@ -25,6 +27,18 @@ def panel(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     return figure, axes
+
+
+def legend(figure: Figure) -> None:
+    """What each line is, below the axes, where it covers none."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    longest = max(map(len, labels), default=0)
+    columns = max(1, min(len(labels), _LEGEND_LETTERS // (longest + 6)))
+    rows = -(-len(labels) // columns)
+    figure.set_figheight(figure.get_figheight() + _LEGEND_INCHES * rows)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
+    )
 
 
 def count_steps(axes: Axes) -> None:

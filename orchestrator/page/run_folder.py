@@ -7,13 +7,14 @@ from typing import Any
 
 from orchestrator.history import Opening, read_history
 from orchestrator.metrics_log import read_whole_rows
+from orchestrator.pictures.lines import Line, read_lines
 from orchestrator.result import Result, read_result
 from orchestrator.storage import Storage
 from orchestrator.task_scores import TaskScores, read_task_scores
 
 #: What the page of a run is called in its folder.
 PAGE = "report.html"
-_PICTURES = "pictures"
+_PICTURES, _TASK = "pictures", "task-"
 #: A film of episodes, or a line that says why there is none.
 ANIMATION, NO_ANIMATION = f"{_PICTURES}/episode.webp", f"{_PICTURES}/episode.txt"
 
@@ -26,8 +27,8 @@ class RunFolder:
     config: its table, configuration: the text of it. rows: of metrics.jsonl, those that can be
     read; num_damaged: the others. result: of evaluation.json, None before the end.
     openings: of history.json, none in older runs. drawings: an SVG per task. picture: a PNG, for
-    runs that have no SVG. animation: a WebP of episodes, of policies alone; no_animation: why there
-    is none.
+    runs that have no SVG. texts: per task, where tasks are shown by lines of text. animation: a
+    WebP of episodes, of policies alone; no_animation: why there is none.
     """
 
     location: str
@@ -43,6 +44,7 @@ class RunFolder:
     animation: bytes = b""
     no_animation: str = ""
     task_scores: TaskScores | None = None
+    texts: Sequence[Sequence[Line]] = ()
 
     @property
     def step(self) -> int:
@@ -88,7 +90,9 @@ def read_run(storage: Storage) -> RunFolder:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{storage.place('config.toml')} is not TOML: {error}") from None
     rows, num_damaged = read_whole_rows(storage)
-    names = [name for name in storage.list(_PICTURES) if name.endswith(".svg")]
+    there = storage.list(_PICTURES)
+    texts = [name for name in there if name.startswith(_TASK) and name.endswith(".json")]
+    names = [name for name in there if name.endswith(".svg")] if not texts else []
     has_png = storage.exists("picture.png")
     return RunFolder(
         location=storage.location,
@@ -101,9 +105,10 @@ def read_run(storage: Storage) -> RunFolder:
         task_scores=read_task_scores(storage),
         openings=read_history(storage),
         drawings=[_decoded(storage, f"{_PICTURES}/{name}") for name in names],
-        picture=storage.read("picture.png") if has_png and not names else b"",
+        picture=storage.read("picture.png") if has_png and not names and not texts else b"",
         animation=storage.read(ANIMATION) if storage.exists(ANIMATION) else b"",
         no_animation=_decoded(storage, NO_ANIMATION) if storage.exists(NO_ANIMATION) else "",
+        texts=[read_lines(storage.read(f"{_PICTURES}/{name}")) for name in texts],
     )
 
 

@@ -13,6 +13,7 @@ from orchestrator.page.panel import (
     count_steps,
     drawable,
     from_zero,
+    legend,
     panel,
     scale,
     thinned,
@@ -61,7 +62,7 @@ def draw_metric(rows: Rows, metric: str) -> Figure:
         drawn += scores
     scale(axes, metric, drawn)
     count_steps(axes)
-    axes.legend(frameon=False, fontsize=9)
+    legend(figure)
     return figure
 
 
@@ -94,7 +95,7 @@ def draw_incidents(rows: Rows) -> Figure | None:
         )
     from_zero(axes)
     count_steps(axes)
-    axes.legend(frameon=False, fontsize=9)
+    legend(figure)
     return figure
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from orchestrator.pictures.text_episode import queries_shown
 from workers.protocol import Array, Episode
 from workers.tasks.words import Words
 
@@ -40,7 +41,8 @@ def draw(
     for axes, way in zip(_grid(upper, len(classes)), classes, strict=False):
         _show(axes, support[np.argmax(labels == way)], f"class {way}", "black")
     accuracies = [100 * np.mean(predicted == targets) for predicted in (before, after)]
-    lower.suptitle("Queries: {:.0f} % right before, {:.0f} % after".format(*accuracies))
+    right = "{:.0f} % right before, {:.0f} % after".format(*accuracies)
+    lower.suptitle(f"{queries_shown(len(shown), len(targets))}: {right}", fontsize=10)
     for axes, query in zip(_grid(lower, len(shown)), shown, strict=False):
         right = after[query] == targets[query]
         mark, color = ("✓", "C2") if right else ("✗", "C3")

@@ -23,6 +23,7 @@ from orchestrator.pictures import (
     text_episode,
 )
 from orchestrator.pictures.film import Film, shoot
+from orchestrator.pictures.lines import Line, as_json
 from orchestrator.pool import Pool
 from orchestrator.storage import Storage
 from workers.protocol import Array, Block, Episode, Recipe, Weights
@@ -51,17 +52,21 @@ _NUM_TASKS = 3
 class Pictures:
     """png: as many tasks as the family's picture shows at once. svgs: one task each.
 
-    film: of the first, where tasks are environments of gymnasium.
+    texts: in the place of svgs, of tasks that are shown by lines of text. film: of the first, where
+    tasks are environments of gymnasium.
     """
 
     png: bytes
     svgs: Sequence[str]
     film: Film | None = None
+    texts: Sequence[Sequence[Line]] = ()
 
     def write(self, storage: Storage) -> str:
         """Write them into a run's folder; the name of the PNG."""
         for number, text in enumerate(self.svgs, start=1):
             storage.write(f"{FOLDER}/task-{number}.svg", text.encode())
+        for number, lines in enumerate(self.texts, start=1):
+            storage.write(f"{FOLDER}/task-{number}.json", as_json(lines))
         if self.film is not None:
             wanted = ANIMATION if self.film.webp else NO_ANIMATION
             storage.write(wanted, self.film.webp or self.film.missing.encode())
@@ -113,13 +118,17 @@ def draw(
         where tasks have words.
     """
     kind = PICTURES[picture]
-    single = []
+    single, texts = [], []
     for task in range(len(outputs)):
         episode = Episode(*(arrays[task : task + 1] for arrays in episodes))
         said = words[task : task + 1]
+        if hasattr(kind, "lines"):
+            texts.append(kind.lines(episode, outputs[task : task + 1], inner_steps, said))
+            continue
         figure = kind.draw(episode, outputs[task : task + 1], inner_steps, "", said)
         single.append(svg(figure, f"Test task {task + 1} before and after adaptation"))
-    return Pictures(png(kind.draw(episodes, outputs, inner_steps, written(name), words)), single)
+    whole = png(kind.draw(episodes, outputs, inner_steps, written(name), words))
+    return Pictures(whole, single, texts=texts)
 
 
 def _in_own_units(episodes: Episode, values: Callable[[Array], Array]) -> Episode:

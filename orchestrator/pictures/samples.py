@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from textwrap import shorten
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from orchestrator.config import MetaConfig
+from orchestrator.pictures.lines import Line, Tone, drawn, short
 from orchestrator.pool import Pool
 from workers.bits import bits_of_texts, mean_bits
 from workers.protocol import Adapted, Array, Block, Episode, Weights
@@ -16,7 +15,6 @@ from workers.tasks.family import TaskFamily
 from workers.tasks.words import Words
 
 _NUM_SHOWN, _NUM_SAMPLES = 4, 6
-_LINE_INCHES, _WIDTH = 0.2, 66
 
 
 def generate(
@@ -55,37 +53,31 @@ def draw(
     title: str,
     words: Sequence[Words],
 ) -> Figure:
+    """As `lines`, below `title`, "" for none."""
+    above = [Line(title, "title")] if title else []
+    return drawn([*above, *lines(episodes, outputs, inner_steps, words)])
+
+
+def lines(
+    episodes: Episode, outputs: Array, inner_steps: Sequence[int], words: Sequence[Words]
+) -> list[Line]:
     """The first task: some of its support set, and samples.
 
     Args:
       outputs: logits [tasks, inner_steps + 1, queries, length, tokens].
-      inner_steps: the last of them counts as "after". title: "" for none.
-      words: of each task.
+      inner_steps: the last of them counts as "after". words: of each task.
     """
     said, step = words[0], inner_steps[-1]
     targets = episodes.query_targets[0]
     before, after = (mean_bits(bits_of_texts(outputs[0, i], targets), targets) for i in (0, step))
-    lines: list[tuple[str, str]] = [(title, "black")] if title else []
-    lines.append((f"Shown: {len(said.support)} texts, of which", "black"))
-    lines += [(_short(text), "0.4") for text in said.support[:_NUM_SHOWN]]
+    found = [Line(f"Shown: {len(said.support)} texts, of which", "title")]
+    found += [Line(short(text), "muted") for text in said.support[:_NUM_SHOWN]]
     steps = f"{step} inner step{'s' if step > 1 else ''}"
+    tones: tuple[Tone, Tone] = ("before", "after")
     headings = [
         f"Before: {before:.2f} bits per character on others of it",
         f"After {steps}: {after:.2f} bits per character",
     ]
-    for heading, texts, color in zip(headings, said.samples, ("C3", "C0"), strict=True):
-        lines += [("", "0.4"), (heading, "black"), *((_short(text), color) for text in texts)]
-    return _written(lines)
-
-
-def _short(text: str) -> str:
-    return shorten(text, _WIDTH, placeholder=" …") or text[:_WIDTH]
-
-
-def _written(lines: Sequence[tuple[str, str]]) -> Figure:
-    figure = Figure(figsize=(5.4, _LINE_INCHES * (len(lines) + 1)))
-    height = 1 / (len(lines) + 1)
-    for place, (text, color) in enumerate(lines, start=1):
-        style: Any = {"weight": "bold"} if color == "black" else {}
-        figure.text(0.02, 1 - place * height, text, fontsize=9, color=color, **style)
-    return figure
+    for heading, texts, tone in zip(headings, said.samples, tones, strict=True):
+        found += [Line(""), Line(heading, "title"), *(Line(short(text), tone) for text in texts)]
+    return found

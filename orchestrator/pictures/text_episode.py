@@ -1,17 +1,16 @@
 """Texts: the support set, the queries, and what they are taken for."""
 
 from collections.abc import Sequence
-from textwrap import shorten
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from orchestrator.pictures.lines import Line, drawn, short
 from workers.protocol import Array, Episode
 from workers.tasks.words import Words
 
 _MAX_QUERIES = 8
-_LINE_INCHES, _WIDTH = 0.2, 56
+_WIDTH = 56
 
 
 def draw(
@@ -21,34 +20,54 @@ def draw(
     title: str,
     words: Sequence[Words],
 ) -> Figure:
+    """As `lines`, below `title`, "" for none."""
+    above = [Line(title, "title")] if title else []
+    return drawn([*above, *lines(episodes, outputs, inner_steps, words)])
+
+
+def lines(
+    episodes: Episode, outputs: Array, inner_steps: Sequence[int], words: Sequence[Words]
+) -> list[Line]:
     """The first task: a text of each class, and queries with what was chosen before and after.
 
     Args:
       outputs: logits [tasks, inner_steps + 1, queries, options].
-      inner_steps: the last of them counts as "after". title: "" for none.
-      words: of each task.
+      inner_steps: the last of them counts as "after". words: of each task.
     """
     said, targets = words[0], episodes.query_targets[0]
     before, after = outputs[0, 0].argmax(-1), outputs[0, inner_steps[-1]].argmax(-1)
-    lines: list[tuple[str, str]] = [(title, "black")] if title else []
-    lines.append(("Of the support set", "black"))
+    found = [Line("Of the support set", "title")]
     known = episodes.support_targets[0]
     for place in _spread(len(known), outputs.shape[-1]):
         option = said.support_options[place][known[place]]
-        lines += [(_short(said.support[place]), "0.4"), (f"    is: {_short(option)}", "C0")]
-    lines.append(("", "0.4"))
+        found += [Line(_short(said.support[place])), Line(f"is: {_short(option)}", "after", True)]
+    shown = _spread(len(targets), _MAX_QUERIES)
     accuracies = [100 * np.mean(chosen == targets) for chosen in (before, after)]
-    lines.append(("Queries: {:.0f} % right before, {:.0f} % after".format(*accuracies), "black"))
-    for query in _spread(len(targets), _MAX_QUERIES):
-        options = said.query_options[query]
-        right = after[query] == targets[query]
-        lines.append((_short(said.queries[query]), "black"))
-        lines.append((f"    before: {_chosen(options, before[query])}", "0.4"))
-        mark, color = ("✓", "C2") if right else ("✗", "C3")
-        lines.append((f"    after: {_chosen(options, after[query])} {mark}", color))
-        if not right:
-            lines.append((f"    is: {_short(options[targets[query]])}", "0.4"))
-    return _written(lines)
+    right = "{:.0f} % right before, {:.0f} % after".format(*accuracies)
+    found += [Line(""), Line(f"{queries_shown(len(shown), len(targets))}: {right}", "title")]
+    for query in shown:
+        found += _query(said, query, int(targets[query]), int(before[query]), int(after[query]))
+    return found
+
+
+def queries_shown(shown: int, number: int) -> str:
+    """What a share of right answers is of, where not all of them are seen."""
+    return "Queries" if shown == number else f"All {number} queries, of which {shown} are shown"
+
+
+def _query(said: Words, query: int, target: int, before: int, after: int) -> list[Line]:
+    options = said.query_options[query]
+    found = [
+        Line(_short(said.queries[query])),
+        Line(f"before: {_chosen(options, before)}", "muted", True),
+    ]
+    if after == target:
+        return [*found, Line(f"after: {_chosen(options, after)} ✓", "right", True)]
+    return [
+        *found,
+        Line(f"after: {_chosen(options, after)} ✗", "wrong", True),
+        Line(f"is: {_short(options[target])}", "muted", True),
+    ]
 
 
 def _spread(number: int, most: int) -> list[int]:
@@ -62,13 +81,4 @@ def _chosen(options: Sequence[str], place: int) -> str:
 
 
 def _short(text: str) -> str:
-    return shorten(text, _WIDTH, placeholder=" …") or text[:_WIDTH]
-
-
-def _written(lines: Sequence[tuple[str, str]]) -> Figure:
-    figure = Figure(figsize=(5.0, _LINE_INCHES * (len(lines) + 1)))
-    height = 1 / (len(lines) + 1)
-    for place, (text, color) in enumerate(lines, start=1):
-        style: Any = {"weight": "bold"} if color == "black" and not text.startswith(" ") else {}
-        figure.text(0.02, 1 - place * height, text, fontsize=9, color=color or "black", **style)
-    return figure
+    return short(text, _WIDTH)

@@ -53,11 +53,17 @@ def test_what_each_task_gains_counts_not_how_far_tasks_lie_apart():
 
 def test_of_a_run_that_went_well_there_is_no_warning():
     assert told("warning") == []
-    assert told("good") == [
+    on_actors = Opening("", "2 Ray actors", 0, 4, actors={"a": 2})
+    assert told("good", openings=[on_actors]) == [
         "Trained to the end: 4 outer steps.",
         "Adaptation improves the test loss by 1.00 ± 0.14, each task against itself.",
         "No actor was replaced, no call retried, no task left out.",
     ]
+
+
+def test_of_actors_nothing_is_told_where_there_were_none():
+    here = Opening("", "this process", 0, 4)
+    assert told("good", openings=[here])[-1] == "No task was left out."
 
 
 @pytest.mark.parametrize(

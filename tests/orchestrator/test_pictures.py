@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from orchestrator.page.html import svg
-from orchestrator.page.panel import panel
+from orchestrator.page.panel import legend, panel
 from orchestrator.pictures import confusion, curves, image_episode, predicted
 from orchestrator.pictures.render import draw
 from orchestrator.storage import Storage
@@ -60,6 +60,25 @@ def test_many_classes_take_several_rows():
     figure = image_episode.draw(*images(ways=12, queries=30), [3], "")
     assert len(captions(figure)) == 12 + 10
     assert figure.get_size_inches()[0] == image_episode.draw(*images(), [3], "").get_figwidth()
+
+
+def test_a_share_of_queries_that_are_not_all_shown_says_of_how_many_it_is():
+    some, every = (
+        image_episode.draw(*images(queries=number), [3], "").subfigs[1].get_suptitle()
+        for number in (25, 10)
+    )
+    assert some == "All 25 queries, of which 10 are shown: 0 % right before, 100 % after"
+    assert every == "Queries: 0 % right before, 100 % after"
+
+
+def test_a_legend_covers_no_curve():
+    figure, axes = panel("step", "loss")
+    axes.plot([0, 1], [0, 1], label="a curve")
+    axes.plot([0, 1], [1, 0], label="another, with a name that takes a row of its own for itself")
+    legend(figure)
+    figure.draw_without_rendering()
+    assert axes.get_legend() is None
+    assert not figure.legends[0].get_window_extent().overlaps(axes.get_window_extent())
 
 
 def test_predictions_are_shown_against_the_truth_before_and_after():
