@@ -111,18 +111,21 @@ def test_nothing_is_left_to_fill_in():
     )
 
 
-def test_ci_runs_the_test_command_of_the_readme():
+@pytest.mark.parametrize("name", ["run command", "test command"])
+def test_ci_runs_the_commands_of_the_readme(name):
     script = (REPOSITORY / ".ci" / "run").read_text()
-    extraction = re.search(r"^command=.*$", script, re.M).group(0)
+    function = re.search(r"^run_readme\(\) \{.*?^\}$", script, re.M | re.S).group(0)
+    told = function.replace('bash -euo pipefail -c "$command"', 'printf %s "$command" >&3')
+    assert told != function
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f'{extraction}\nprintf %s "$command"'],
+        ["bash", "-euo", "pipefail", "-c", f'{told}\nrun_readme "{name}" 3>&1 >/dev/null'],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout == block("test command")
-    assert script.index('bash -euo pipefail -c "$command"') > script.index(extraction)
+    assert done.stdout == block(name)
+    assert f'\nrun_readme "{name}"\n' in script
 
 
 def test_the_commands_need_nothing_but_python():
