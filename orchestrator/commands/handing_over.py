@@ -19,6 +19,7 @@ from orchestrator.artefact import Artefact
 from orchestrator.commands.common import NOTES, waiting
 from orchestrator.config import MetaConfig
 from orchestrator.own_tasks import OwnTask, blocks_of
+from orchestrator.plain_text import file_name
 from orchestrator.watched_pool import Watch
 from workers.protocol import Array, Kind, Recipe
 from workers.tasks.given import GivenFamily
@@ -87,6 +88,6 @@ def model_files(given: Path | None, tasks: Sequence[OwnTask]) -> list[Path]:
     if not given.absolute().parent.is_dir():
         raise ValueError(f"{given.absolute().parent} is no folder; make it first")
     for task in tasks:
-        if "/" in task.name or task.name.startswith("."):
+        if task.name != file_name(task.name):
             raise ValueError(f"--save-model: the task {task.name!r} cannot be the name of a file")
     return [given / f"{task.name}.keras" for task in tasks]

@@ -19,6 +19,7 @@ from orchestrator.commands.common import (
     watch_every_s,
 )
 from orchestrator.config import MetaConfig
+from orchestrator.plain_text import file_name
 from orchestrator.redact import redact
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
@@ -104,7 +105,8 @@ def free_location(name: str, out: str | None, resume: bool) -> str:
     """As `location`, by name."""
     if out is not None:
         return out
-    candidates = [Path("runs", f"{name}{suffix}") for suffix in ["", *_numbers()]]
+    folder = file_name(name)
+    candidates = [Path("runs", f"{folder}{suffix}") for suffix in ["", *_numbers()]]
     taken = [path for path in candidates if path.exists()]
     if resume and taken:
         return str(taken[-1])

@@ -14,6 +14,7 @@ from ray.tune.schedulers import (
 )
 
 from orchestrator.config import MetaConfig, Table
+from orchestrator.plain_text import file_name
 from orchestrator.ray_session import interruptible, start_ray
 from orchestrator.storage import Storage
 from orchestrator.sweep.board import SweepBoard
@@ -200,4 +201,4 @@ def _mlflow(sweep: SweepSettings, config: MetaConfig) -> list[Any]:
         return []
     from ray.air.integrations.mlflow import MLflowLoggerCallback
 
-    return [MLflowLoggerCallback(tracking_uri=sweep.mlflow, experiment_name=config.name)]
+    return [MLflowLoggerCallback(tracking_uri=sweep.mlflow, experiment_name=file_name(config.name))]
