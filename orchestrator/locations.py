@@ -5,6 +5,7 @@ from pathlib import Path
 
 from orchestrator.config import MetaConfig
 from orchestrator.credentials import check_no_secret
+from orchestrator.plain_text import file_name
 
 _MOST = 10_000
 # What a run leaves in its folder, and a sweep.
@@ -76,4 +77,5 @@ def _last(name: str, marks: Sequence[str]) -> str | None:
 
 
 def _place(name: str, number: int) -> Path:
-    return Path("runs", name if number == 1 else f"{name}-{number}")
+    folder = file_name(name)
+    return Path("runs", folder if number == 1 else f"{folder}-{number}")

@@ -2,9 +2,11 @@
 
 import http.client
 import os
+import re
 import urllib.error
 import urllib.request
 from typing import Any
+from urllib.parse import quote
 
 from pyarrow import fs
 
@@ -12,6 +14,7 @@ from orchestrator.redact import redact
 
 _METADATA_SERVICE = "http://169.254.169.254"
 _METADATA_LIMIT_S = 1.0
+_NOT_IN_URIS = re.compile(r"""%(?![0-9A-Fa-f]{2})|[^!-~]|[][\\^`{|}<>"]""")
 _DENIED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_CLIENT")
 
 
@@ -24,7 +27,7 @@ def open_uri(location: str) -> tuple[Any, str]:
     if location.startswith("s3://"):
         _pass_over_a_silent_metadata_service()
     try:
-        filesystem, root = fs.FileSystem.from_uri(location)
+        filesystem, root = fs.FileSystem.from_uri(_with_escapes(location))
         filesystem.get_file_info(root)
     except Exception as error:
         raise ValueError(f"{location} cannot be opened: {reason(error)}") from None
@@ -41,6 +44,14 @@ def reason(error: BaseException) -> str:
             "profile in ~/.aws, or a role of the instance"
         )
     return text
+
+
+def _with_escapes(location: str) -> str:
+    """A URI as it is typed, with the letters that URIs do not have as %XX; pyarrow takes no others.
+
+    What is typed as %XX already stays.
+    """
+    return _NOT_IN_URIS.sub(lambda found: quote(found[0], safe=""), location)
 
 
 def _pass_over_a_silent_metadata_service() -> None:

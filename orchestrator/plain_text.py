@@ -13,7 +13,7 @@ from urllib.parse import quote
 # makes of bytes that are no UTF-8), and what turns the direction of the text around it.
 _OBEYED = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(f"[{_OBEYED}]")
-_LABEL_LENGTH = 100
+_LABEL_LENGTH, _FILE_BYTES = 100, 200
 _PLAINER = str.maketrans(
     {"±": "+-", "→": "->", "…": "...", "✓": "+", "✗": "x", "·": "-", "–": "-", "\u2009": " "}
 )
@@ -53,6 +53,17 @@ def label(text: str) -> str:
     if len(plain) <= _LABEL_LENGTH:
         return plain
     return f"{plain[: _LABEL_LENGTH - 9]}-{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
+
+
+def file_name(text: str) -> str:
+    """A name for a file or a folder: `text`, unless file systems or shells see more in it.
+
+    Example:
+
+        file_name("../a/b") == "a-b"
+    """
+    plain = printable(text).replace("/", "-").lstrip(".-~ ").rstrip()
+    return plain.encode()[:_FILE_BYTES].decode(errors="ignore") or "run"
 
 
 def shortened(text: str, most: int) -> str:

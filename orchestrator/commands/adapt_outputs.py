@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.adapting import check_model_name
 from orchestrator.commands.common import RESULTS
 from orchestrator.own_tasks import OwnTask
+from orchestrator.plain_text import file_name
 from orchestrator.targets import NewFile, open_file
 
 #: Writes the model of a task, by its name; where it will be.
@@ -34,7 +35,7 @@ class Outputs:
         if len(tasks) == 1:
             check_model_name(self._models.path)
         for task in tasks if len(tasks) > 1 else ():
-            if "/" in task.name or task.name.startswith("."):
+            if task.name != file_name(task.name):
                 raise ValueError(
                     f"--save-model: the task {task.name!r} cannot be the name of a file"
                 )

@@ -12,6 +12,7 @@ from orchestrator.resume import find_state
 from orchestrator.storage import Storage
 from orchestrator.sweep.resources import num_actors
 from orchestrator.sweep.trial import claim_soon
+from orchestrator.task_scores import read_task_scores
 from orchestrator.watched_pool import Watch, WatchedPool
 
 
@@ -70,4 +71,6 @@ def _earlier(storage: Storage, chosen: str) -> Result | None:
     found = read_result(storage)
     if found is None or found.protocol.get("hyperparameters") != chosen:
         return None
-    return found if found.checkpoint == checkpoint.best(storage)[0] else None
+    if found.checkpoint != checkpoint.best(storage)[0]:
+        return None
+    return found.model_copy(update={"tasks": read_task_scores(storage)})

@@ -15,6 +15,7 @@ from ray.tune.schedulers import (
 )
 
 from orchestrator.config import MetaConfig, Table
+from orchestrator.plain_text import file_name
 from orchestrator.ray_session import interruptible, start_ray
 from orchestrator.storage import Storage
 from orchestrator.sweep.board import SweepBoard
@@ -204,4 +205,5 @@ def _mlflow(sweep: SweepSettings, config: MetaConfig) -> list[Any]:
         return []
     from orchestrator.sweep.ray_mlflow import OuterStepLogger
 
-    return [OuterStepLogger(tracking_uri=sweep.mlflow, experiment_name=config.name)]
+    name = file_name(config.name)
+    return [OuterStepLogger(tracking_uri=sweep.mlflow, experiment_name=name)]

@@ -169,3 +169,15 @@ def test_a_refusal_shows_no_secret(s3, tmp_path, config, uri):
     assert "://***@" in done.stderr
     assert not s3.shown_in(done.stderr)
     assert "XUtnFEMI" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "folder"),
+    [
+        ("mock://bucket/café x [a] 日本", "café x [a] 日本"),
+        ("mock://bucket/caf%C3%A9", "café"),
+        ("mock://bucket/100% $x$ \\ {a}", "100% $x$ \\ {a}"),
+    ],
+)
+def test_a_uri_may_have_any_letters(typed, folder):
+    assert Storage(typed).name == folder

@@ -3,7 +3,7 @@ import re
 import pytest
 from hostile_names import NAMES, obeyed_in
 
-from orchestrator.plain_text import encodable, label, printable, shortened
+from orchestrator.plain_text import encodable, file_name, label, printable, shortened
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,23 @@ def test_labels_are_ascii_short_and_differ_where_names_differ():
     assert all(re.fullmatch(r"[A-Za-z0-9_.~%-]{1,100}", each) for each in labels)
     assert len(set(labels)) == len(names)
     assert label("first-run_1.b") == "first-run_1.b"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("größe [a] $x$ 日本", "größe [a] $x$ 日本"),
+        ("../../a/b", "a-b"),
+        ("~/a", "a"),
+        ("--rm -rf", "rm -rf"),
+        ("a\x00b\n", r"a\x00b\n"),
+        ("..", "run"),
+        ("", "run"),
+        ("é" * 200, "é" * 100),
+    ],
+)
+def test_a_name_becomes_the_name_of_one_file(text, name):
+    assert file_name(text) == name
 
 
 def test_a_long_text_is_cut():

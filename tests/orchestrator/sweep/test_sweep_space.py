@@ -90,7 +90,7 @@ def test_a_point_makes_a_run():
         ({BATCH: {"choice": [2]}}, [f"unknown key {BATCH}"]),
         (
             {**FOR_REPTILE, BATCH: {"randint": [0, 10**6], "when": {KIND: "reptile"}}},
-            [f"space.{BATCH}: ", f"{BATCH} = 0", ">= 1"],
+            [f"space.{BATCH}: ", f"{BATCH} = 0", "greater than or equal to 1"],
         ),
         (
             {**FOR_REPTILE, BATCH: {"choice": [2], "when": {KIND: ["reptile", "maml"]}}},
