@@ -3,6 +3,9 @@
 import contextlib
 
 import keras
+import pytest
+
+from workers.models import keras_defaults
 
 
 @contextlib.contextmanager
@@ -11,7 +14,10 @@ def in_float64():
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:  # a run's own defaults, too
+            patch.setitem(keras_defaults._DEFAULTS, "floatx", "float64")
+            patch.setitem(keras_defaults._THREAD_DEFAULTS, "dtype_policy", "float64")
+            yield
     finally:
         keras.config.set_floatx(floatx)
         keras.config.set_dtype_policy(policy)

@@ -27,7 +27,8 @@ def keras_defaults() -> Iterator[None]:
         shared = {name: getattr(config, name)() for name in _DEFAULTS}
         own = {name: global_state.get_global_attribute(name) for name in _THREAD_DEFAULTS}
         try:
-            _set(_DEFAULTS, {**_THREAD_DEFAULTS, "dtype_policy": keras.DTypePolicy("float32")})
+            policy = keras.DTypePolicy(_THREAD_DEFAULTS["dtype_policy"])
+            _set(_DEFAULTS, {**_THREAD_DEFAULTS, "dtype_policy": policy})
             yield
         finally:
             _set(shared, own)
