@@ -146,7 +146,7 @@ def test_another_checkpoint_than_the_best_is_evaluated_by_name_or_step(trained, 
     names = [path.name for path in checkpoints(trained)]
     for number, named in enumerate((names[0], str(int(names[0].rpartition("-")[2])))):
         out = tmp_path / f"{number}.json"
-        evaluate_command.execute(str(trained / "run"), [], "0", out, False, named)
+        evaluate_command.execute(str(trained / "run"), [], "0", out, False, False, named)
         assert json.loads(out.read_text())["checkpoint"] == names[0]
     with pytest.raises(ValueError, match=f"--checkpoint 7: .*there are {', '.join(names)}"):
-        evaluate_command.execute(str(trained / "run"), [], "0", None, False, "7")
+        evaluate_command.execute(str(trained / "run"), [], "0", None, False, False, "7")
