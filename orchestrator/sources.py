@@ -43,6 +43,8 @@ def read_table(source: str) -> Table:
     if not path.is_file():
         if source.endswith(".toml"):
             raise ValueError(f"no such file: {source}")
+        if Path(source, "config.toml").is_file():
+            raise ValueError(f"{source} is a folder; give its file: {Path(source, 'config.toml')}")
         if Path(source).is_file():
             raise ValueError(f"{source}: configurations are files that end in .toml")
         raise ValueError(
