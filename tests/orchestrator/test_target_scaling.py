@@ -77,7 +77,8 @@ def adapted(source, factor=1.0, offset=0.0):
 
 def test_predictions_are_in_the_units_of_the_task_whatever_they_are(file, tmp_path):
     config = table(file, PER_TASK)
-    artefact.write(artefact.load(str(run_of(config))), tmp_path / "pumps.metatrain")
+    exported = artefact.as_bytes(artefact.load(str(run_of(config))))
+    (tmp_path / "pumps.metatrain").write_bytes(exported)
     for source in (run_of(config), tmp_path / "pumps.metatrain"):
         here, x = adapted(source)
         there, _ = adapted(source, factor=1e5, offset=7e5)
