@@ -15,9 +15,9 @@ import synthetic_run
 from any_scores import NAMES, NUMBERS, OPENINGS, TEXTS, VALUES, metrics_rows, results, same, trials
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 from small_configs import sinusoid
 
+from orchestrator.console import Console
 from orchestrator.history import NAME as HISTORY
 from orchestrator.history import History, read_history
 from orchestrator.json_text import dumps, loads
