@@ -38,6 +38,7 @@ RAY = (
     "orchestrator/ray_pool.py",
     "orchestrator/ray_session.py",
     "orchestrator/sweep/ray_relay.py",
+    "orchestrator/sweep/ray_schedulers.py",
     "orchestrator/sweep/ray_searcher.py",
     "orchestrator/sweep/ray_trial.py",
     "orchestrator/sweep/ray_tuner.py",

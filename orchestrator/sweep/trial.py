@@ -18,6 +18,7 @@ from orchestrator.run import Progress, TrainingRun
 from orchestrator.storage import Storage
 from orchestrator.sweep.handover import Handed, hand_over, where_to_go_on
 from orchestrator.sweep.locked import WithoutTestTasks
+from orchestrator.sweep.process import HERE
 from orchestrator.sweep.space import Point, configure
 
 #: Where the runs are, below the sweep's folder.
@@ -46,7 +47,12 @@ class Trial:
         self._storage = storage
         try:
             launched = launch(
-                config, family, fingerprint, examples=example_blocks(config, family), say=print
+                config,
+                family,
+                fingerprint,
+                examples=example_blocks(config, family),
+                say=print,
+                make_runner=HERE.runner,
             )
             self._run = TrainingRun(config, storage, launched, state, print, "metatrain tune")
         except BaseException:
