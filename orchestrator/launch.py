@@ -19,6 +19,7 @@ from workers.protocol import Block
 from workers.tasks.family import TaskFamily
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
+    from workers.block import BlockRunner
     from workers.models.check import ModelFacts
 
 # An outer step over two actors costs about this much more than the work itself, and starting
@@ -81,6 +82,7 @@ def launch(
     say: Say = print,
     notify: Say = print,
     verbose: bool = False,
+    make_runner: "Callable[[MetaConfig, TaskFamily], BlockRunner] | None" = None,
 ) -> Launch:
     """Start TensorFlow here, and Ray if the configuration asks for it or it will be faster.
 
@@ -88,6 +90,7 @@ def launch(
       reference: the fingerprint of the run that is resumed; empty for a new one.
       examples: blocks that actors compile before they are ready.
       say: tells the user what is being waited for. notify: what went wrong and is made good.
+      make_runner: of a pool in this process, where there may be one already; None: a new one.
     Raises:
       ValueError: a user's model cannot be trained like this.
       FingerprintError: this machine would not go on with the same bits.
@@ -118,7 +121,7 @@ def launch(
         if count is None:
             pool, why = _choose(config, family, say, start_actors)
         elif count == 0:
-            pool = _in_process(config, family)
+            pool = InProcessPool((make_runner or _runner)(config, family))
         if not isinstance(pool, InProcessPool):
             say(f"waiting for {pool.name} to build the model")
             # The driver uses no GPU; where actors do, they must agree on theirs.
@@ -197,7 +200,7 @@ def _choose(
 ) -> tuple[Pool, str]:
     """Time a step here, and decide. The bits are the same either way, so a timing may."""
     say("measuring a step")
-    local = _in_process(config, family)
+    local = InProcessPool(_runner(config, family))
     state = Launch(config, family, local, "").initial_state()
     count, why = worthwhile_actors(
         step_s=_time_a_step(config, family, local, state),
@@ -226,10 +229,10 @@ def _check_model(config: MetaConfig, family: TaskFamily) -> "ModelFacts":
     return check_model(config.worker, family)
 
 
-def _in_process(config: MetaConfig, family: TaskFamily) -> InProcessPool:
+def _runner(config: MetaConfig, family: TaskFamily) -> "BlockRunner":
     from workers.block import BlockRunner
 
-    return InProcessPool(BlockRunner(config.worker, family))
+    return BlockRunner(config.worker, family)
 
 
 def _ray_pool(

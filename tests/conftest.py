@@ -5,7 +5,12 @@ import shutil
 import sys
 import tempfile
 
+import hypothesis
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The same examples at each run, however long a busy machine takes for one; nothing is kept.
+hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("ours")
 
 
 def pytest_configure(config):

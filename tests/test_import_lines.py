@@ -40,6 +40,7 @@ RAY = (
     "orchestrator/sweep/ray_mlflow.py",
     "orchestrator/ray_token.py",
     "orchestrator/sweep/ray_relay.py",
+    "orchestrator/sweep/ray_schedulers.py",
     "orchestrator/sweep/ray_searcher.py",
     "orchestrator/sweep/ray_trial.py",
     "orchestrator/sweep/ray_tuner.py",

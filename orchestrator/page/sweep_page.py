@@ -80,7 +80,8 @@ def _curve(run: Storage, metric: str) -> list[tuple[int, float]]:
 
 def _in_order(found: Sequence[Row], ranked: Sequence[Row]) -> list[Row]:
     """The best first, those without a score last."""
-    return [*ranked, *(row for row in found if row not in ranked)]
+    there = {row.trial for row in ranked}
+    return [*ranked, *(row for row in found if row.trial not in there)]
 
 
 def _line(number: int, row: Row, keys: Sequence[str], metric: str) -> dict[str, str]:

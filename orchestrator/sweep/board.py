@@ -21,6 +21,8 @@ from orchestrator.targets import writing
 _SHOWN = 20
 # What a validation adds to sweep.parquet may wait so long.
 _WRITE_S = 10.0
+# It is written whole: of a long sweep no more often than takes a fiftieth of the time.
+_SHARE, _CHEAP_S = 50, 0.03
 _STYLES = {"running": "bold", "failed": "red", "stopped": "dim"}
 
 
@@ -46,8 +48,11 @@ class SweepBoard:
         self._metrics, self.metric, self.mode = metrics, metric, mode
         self._num_trials = num_trials
         self._began = self._written = time.monotonic()
+        self._cost_s = 0.0
         self._ended: float | None = None
         self._rows = {row.trial: row for row in sweep_rows.read(storage, metric)}
+        self._numbers = {trial: number for number, trial in enumerate(self._rows, start=1)}
+        self._is_new = True
         self._live = Live(console=console, auto_refresh=False, transient=False)
 
     def __enter__(self) -> Self:
@@ -74,9 +79,10 @@ class SweepBoard:
     def start(self, trial: str, point: Point) -> None:
         """A trial begins, or goes on."""
         row = self._rows.setdefault(trial, Row(trial, point))
+        self._numbers.setdefault(trial, len(self._rows))
         begins = "goes on" if row.step else "begins"
         self._put(replace(row, point=point, status="running"), f"{self.name(trial)} {begins}")
-        self.write()
+        self._write_soon()
 
     def report(self, trial: str, report: dict[str, Any]) -> None:
         """A trial was validated, or failed."""
@@ -103,13 +109,14 @@ class SweepBoard:
             else f"{row.status}, {self.metric} {row.score:.4f}"
         )
         self._put(row, f"{self.name(trial)} {what}")
-        self.write()
+        self._write_soon()
 
     def close(self) -> None:
         """The sweep is over: nothing runs any more."""
         for row in self.rows:
             if not row.is_over:
                 self._rows[row.trial] = replace(row, status="stopped")
+        self._is_new = True
         self._ended = time.monotonic()
         self.write()
 
@@ -119,20 +126,34 @@ class SweepBoard:
         return (self._ended or time.monotonic()) - self._began
 
     def write(self) -> None:
-        """Write sweep.parquet. Raises MetatrainError: it cannot be written."""
-        self._written = time.monotonic()
+        """Write sweep.parquet, if there is anything new.
+
+        Raises:
+          MetatrainError: it cannot be written.
+        """
+        if not self._is_new:
+            return
+        began = time.monotonic()
         with writing(self._storage.place(sweep_rows.NAME)):
             sweep_rows.write(self._storage, self.rows, self._keys, self.metric)
+        self._written, self._is_new = time.monotonic(), False
+        self._cost_s = self._written - began
+
+    def _write_soon(self) -> None:
+        """Write it now; or, where that takes long, later: at the next event, or when Tune saves."""
+        if self._cost_s < _CHEAP_S or time.monotonic() - self._written > _SHARE * self._cost_s:
+            self.write()
 
     def name(self, trial: str) -> str:
         """What it is called: its number, from 1."""
-        return f"trial {list(self._rows).index(trial) + 1}"
+        return f"trial {self._numbers[trial]}"
 
     def lines(self, only_failed: bool = False) -> list[str]:
         """A line for each trial, the best first: where a table would be cut, and for causes."""
         best = sweep_rows.ranked(self.rows, self.mode)
         lines = []
-        for row in [*best, *(row for row in self.rows if row not in best)]:
+        there = {row.trial for row in best}
+        for row in [*best, *(row for row in self.rows if row.trial not in there)]:
             if only_failed and not row.failed:
                 continue
             score = "" if math.isnan(row.score) else f", best {self.metric} {row.score:.4f}"
@@ -142,7 +163,7 @@ class SweepBoard:
         return lines
 
     def _put(self, row: Row, event: str = "") -> None:
-        self._rows[row.trial] = row
+        self._rows[row.trial], self._is_new = row, True
         if self._console.is_terminal:
             self._show()
         elif event:
@@ -174,7 +195,7 @@ class SweepBoard:
             score = "" if math.isnan(row.score) else f"{row.score:.4f}"
             mark = " *" if best and best[0].trial == row.trial else ""
             table.add_row(
-                str(list(self._rows).index(row.trial) + 1),
+                str(self._numbers[row.trial]),
                 row.status,
                 str(row.step),
                 *(_plain(row.point.get(key, "")) for key in self._keys),

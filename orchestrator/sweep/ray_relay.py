@@ -5,7 +5,24 @@ from typing import Any, ClassVar
 from ray import tune
 
 from orchestrator.sweep.board import SweepBoard
-from orchestrator.sweep.ray_trial import point_of
+from orchestrator.sweep.ray_trial import WORN, point_of
+
+# Of a result: what Tune, its schedulers and searchers read.
+_KEPT = {
+    "done",
+    "failed",
+    "finished",
+    "hostname",
+    "node_ip",
+    "pid",
+    "should_checkpoint",
+    "step",
+    "time_this_iter_s",
+    "time_total_s",
+    "training_iteration",
+    "trial_id",
+    WORN,
+}
 
 
 class Relay(tune.Callback):
@@ -21,14 +38,27 @@ class Relay(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **more: Any
     ) -> None:
-        """It was validated, or failed."""
+        """It was validated, or failed.
+
+        Tune keeps a result for good, and six statistics of each number in it, for each trial: what
+        nobody asks it for is taken out. The board has it all.
+        """
         if self.board is not None:
             self.board.report(trial.trial_id, result)
+            for name in result.keys() - _KEPT - {self.board.metric}:
+                del result[name]
+
+    def get_state(self) -> None:
+        """Asked for when Tune saves what it knows: sweep.parquet then knows as much."""
+        if self.board is not None:
+            self.board.write()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **more: Any) -> None:
         """It is over."""
         if self.board is not None:
             self.board.end(trial.trial_id)
+            trial.metric_analysis.clear()
+            trial.metric_n_steps.clear()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **more: Any) -> None:
         """Its process died too often."""

@@ -13,6 +13,7 @@ from orchestrator.storage import Storage
 from orchestrator.sweep import record
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.handover import Handed, beside, take_over
+from orchestrator.sweep.process import HERE
 from orchestrator.sweep.space import Point, active
 from workers.errors import MetatrainError
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:  # imports TensorFlow, which the driver of a sweep does not ne
 
 #: Keys of Tune's own configuration of a trial: what all trials share, and a point drawn before.
 SHARED, POINT = "shared", "point"
+#: Of a result: the process should serve no other trial.
+WORN = "worn_process"
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,6 +41,10 @@ class Shared:
 
     def __repr__(self) -> str:
         return redact(self.sweep)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Shared":
+        """Itself: Tune copies a trial's configuration whenever it looks at it."""
+        return self
 
 
 class RayTrial(tune.Trainable):
@@ -66,6 +73,12 @@ class RayTrial(tune.Trainable):
             return {"failed": str(error), metric: float("nan"), "step": self._step, "done": True}
         self._step = int(report["step"])
         return {"failed": "", **report}
+
+    def train(self) -> dict[str, Any]:
+        """As Tune asks for a step; without the configuration, of which it keeps each copy."""
+        result = super().train()
+        result.pop("config", None)
+        return {**result, WORN: HERE.is_worn}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """For population-based training: what another trial may go on from."""
@@ -104,6 +117,7 @@ class RayTrial(tune.Trainable):
         trial, self._trial = self._trial, None
         if trial is not None:
             trial.close()
+            HERE.rest()
 
 
 def point_of(config: dict[str, Any]) -> Point:

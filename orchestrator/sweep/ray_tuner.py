@@ -6,13 +6,7 @@ from typing import Any
 import ray
 from ray import tune
 from ray.tune.execution import class_cache
-from ray.tune.schedulers import (
-    AsyncHyperBandScheduler,
-    FIFOScheduler,
-    MedianStoppingRule,
-    PopulationBasedTraining,
-    TrialScheduler,
-)
+from ray.tune.schedulers import TrialScheduler
 
 from orchestrator.config import MetaConfig, Table
 from orchestrator.plain_text import file_name
@@ -22,6 +16,7 @@ from orchestrator.sweep.board import SweepBoard
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.explore import Explore
 from orchestrator.sweep.ray_relay import Relay
+from orchestrator.sweep.ray_schedulers import Asha, Fifo, Median, Pbt
 from orchestrator.sweep.ray_trial import POINT, SHARED, RayTrial, Shared
 from orchestrator.sweep.resources import bundles, check_room, num_actors
 from orchestrator.sweep.settings import SweepSettings
@@ -155,7 +150,7 @@ def _tuner(
             storage_path=storage.root,
             storage_filesystem=storage.filesystem,
             failure_config=tune.FailureConfig(max_failures=_MAX_FAILURES),
-            callbacks=[Relay(), *_mlflow(sweep, config)],
+            callbacks=[*_mlflow(sweep, config), Relay()],  # which leaves little of a result
             verbose=0,
         ),
     )
@@ -170,7 +165,7 @@ def _scheduler(sweep: SweepSettings, config: MetaConfig, board: SweepBoard) -> T
     own = {"metric": board.metric, "mode": board.mode} if search.searcher == "optuna" else {}
     match search.scheduler:
         case "asha":
-            return AsyncHyperBandScheduler(
+            return Asha(
                 time_attr=_STEP,
                 max_t=longest,
                 grace_period=grace,
@@ -178,15 +173,15 @@ def _scheduler(sweep: SweepSettings, config: MetaConfig, board: SweepBoard) -> T
                 **own,
             )
         case "median":
-            return MedianStoppingRule(time_attr=_STEP, grace_period=grace, **own)
+            return Median(time_attr=_STEP, grace_period=grace, **own)
         case "pbt":
-            return PopulationBasedTraining(
+            return Pbt(
                 time_attr=_STEP,
                 perturbation_interval=search.perturb_steps or every,
                 hyperparam_mutations={},  # Tune's own leave the space, and small whole numbers stay
                 custom_explore_fn=Explore(dict(sweep.space), sweep.seed),
             )
-    return FIFOScheduler()
+    return Fifo()
 
 
 def _domain(dimension: Dimension) -> Any:

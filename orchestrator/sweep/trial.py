@@ -19,6 +19,7 @@ from orchestrator.run import Progress, TrainingRun
 from orchestrator.storage import Storage
 from orchestrator.sweep.handover import Handed, hand_over, where_to_go_on
 from orchestrator.sweep.locked import WithoutTestTasks
+from orchestrator.sweep.process import HERE
 from orchestrator.sweep.space import Point, configure
 
 #: Where the runs are, below the sweep's folder.
@@ -52,6 +53,7 @@ class Trial:
                 fingerprint,
                 examples=example_blocks(config, family),
                 say=NOTES.print,
+                make_runner=HERE.runner,
             )
             self._run = TrainingRun(config, storage, launched, state, show_note, "metatrain tune")
         except BaseException:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import ray
@@ -45,12 +46,22 @@ class EchoActor(BlockActor):
         )
 
 
-class SlowToAdd(EchoActor):
-    """Waits for a second before it adds."""
+class AddsWhenTold(EchoActor):
+    """Says in the folder `gate` which blocks it has run; adds once there is a file `open`."""
+
+    gate: Path
+
+    def contribution(self, weights, blocks):
+        result = super().contribution(weights, blocks)
+        for block in blocks:
+            (self.gate / f"{block.step}.{block.index}").touch()
+        return result
 
     @ray.method(num_returns=2)
     def add(self, parts, vectors, limit_s):
-        time.sleep(1)
+        until = time.monotonic() + 60
+        while not (self.gate / "open").exists() and time.monotonic() < until:
+            time.sleep(0.01)
         return super().add(parts, vectors, limit_s)
 
 

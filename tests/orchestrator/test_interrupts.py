@@ -121,8 +121,17 @@ def test_signals_that_do_not_stop_coming_do_not_change_the_exit_code(config, tmp
     process.stderr.close()
 
 
+@pytest.fixture
+def hangups_count():
+    """A child gets SIGHUP as from a terminal, also where the tests ignore it, as under nohup."""
+    before = signal.signal(signal.SIGHUP, lambda *_: None)  # which a new program does not inherit
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.usefixtures("hangups_count")
 @pytest.mark.parametrize("said", ["starting Ray", "waiting for 1 Ray actor"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_while_ray_and_its_actors_start_ends_with_75(config, tmp_path, said, number):

@@ -1,13 +1,14 @@
 """Nodes that come, and one that takes a sum with it; actors that compute nothing."""
 
 import threading
+import time
 
 import echo_actor
 import faults
 import numpy as np
 import pytest
 import ray
-from echo_actor import SETTINGS, EchoActor, SlowToAdd, blocks_of, weights_of
+from echo_actor import SETTINGS, AddsWhenTold, EchoActor, blocks_of, weights_of
 from ray.autoscaler.v2.sdk import get_cluster_status
 
 from orchestrator.ray_pool import RayPool
@@ -54,15 +55,31 @@ def test_an_actor_of_a_range_waits_where_an_autoscaler_sees_it_and_joins_with_it
         pool.close()
 
 
-def test_a_sum_that_goes_with_its_node_is_made_again(nodes, echo_actors):
+def test_a_sum_that_goes_with_its_node_is_made_again(nodes, echo_actors, tmp_path):
     """Vectors of 4 MB, which stay in the object stores of the nodes."""
+
+    class Adder(AddsWhenTold):
+        gate = tmp_path
+
+    def strike():
+        """When all have run their blocks, and wait before they add."""
+        until = time.monotonic() + 60
+        while len(list(tmp_path.glob("3.*"))) < 16 and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.5)  # the answers arrive
+        faults.kill_node(target)
+        (tmp_path / "open").touch()
+
     workers = WorkersSettings(max_failures=1000, reduction="actors")
-    pool = RayPool(SETTINGS, NUM_NODES, workers, actor_class=SlowToAdd)
+    pool = RayPool(SETTINGS, NUM_NODES, workers, actor_class=Adder)
     target = faults.Target(pool, nodes)
+    (tmp_path / "open").touch()
+    striker = threading.Thread(target=strike)
     try:
         for step in range(6):
-            if step == 3:  # when all have run their blocks, and wait before they add
-                threading.Timer(0.5, faults.kill_node, [target]).start()
+            if step == 3:
+                (tmp_path / "open").unlink()
+                striker.start()
             weights = weights_of(1_000_000, step + 1)
             total = combine(pool.run(weights, blocks_of(step, 16)))
             factors = np.float32(sum(range(1, 17)))
@@ -71,3 +88,4 @@ def test_a_sum_that_goes_with_its_node_is_made_again(nodes, echo_actors):
         assert pool.incidents.lost_sums >= 1
     finally:
         pool.close()
+        striker.join()

@@ -38,8 +38,6 @@ from orchestrator.sweep.settings import parse_sweep
 
 any_of = settings(
     max_examples=100,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 # Drawing takes its time, and what fails is not made smaller.

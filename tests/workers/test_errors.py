@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from workers import errors
-from workers.errors import DataError, MetatrainError
+from workers.errors import DataError, MetatrainError, SourceError
 
 ALL = [
     value
@@ -26,4 +26,4 @@ def test_every_error_has_the_one_base(kind):
 
 
 def test_wrong_data_is_the_users_input():
-    assert [kind for kind in ALL if issubclass(kind, ValueError)] == [DataError]
+    assert [kind for kind in ALL if issubclass(kind, ValueError)] == [DataError, SourceError]

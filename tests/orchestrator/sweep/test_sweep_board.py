@@ -6,6 +6,7 @@ from rich.text import Text
 
 from orchestrator.console import Console
 from orchestrator.storage import Storage
+from orchestrator.sweep import board as sweep_board
 from orchestrator.sweep import rows as sweep_rows
 from orchestrator.sweep.board import SweepBoard
 from orchestrator.sweep.rows import Row
@@ -48,7 +49,8 @@ def report(trial, step, loss):
 
 
 @pytest.fixture
-def screen(tmp_path):
+def screen(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_board, "_CHEAP_S", math.inf)  # however busy the machine is
     return Screen(tmp_path)
 
 
@@ -91,6 +93,29 @@ def test_sweep_parquet_is_current_whenever_a_trial_begins_or_ends(screen):
     first, second = screen.written
     assert (first.run, second.status, second.failed) == ("/runs/x", "failed", "its process ended")
     assert second.point == {KEY: 0.2}
+
+
+def test_a_table_that_takes_long_to_write_waits_until_tune_saves_or_the_sweep_ends(
+    screen, monkeypatch
+):
+    screen.board.start("x", {KEY: 0.1})
+    monkeypatch.setattr(sweep_board, "_CHEAP_S", 0.0)
+    monkeypatch.setattr(sweep_board, "_SHARE", math.inf)
+    screen.report("x", 12, 2.0)
+    screen.board.end("x")
+    screen.board.start("y", {KEY: 0.2})
+    assert [(row.trial, row.status) for row in screen.written] == [("x", "running")]
+    screen.board.write()
+    assert [row.status for row in screen.written] == ["finished", "running"]
+    screen.board.end("y", failed="broken")
+    screen.board.close()
+    assert [row.status for row in screen.written] == ["finished", "failed"]
+
+
+def test_nothing_is_written_where_nothing_is_new(screen, monkeypatch):
+    screen.board.start("x", {KEY: 0.1})
+    monkeypatch.setattr(sweep_rows, "write", pytest.fail)
+    screen.board.write()
 
 
 def test_what_still_runs_when_the_sweep_is_over_was_stopped(screen):

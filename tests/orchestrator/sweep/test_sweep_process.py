@@ -1,0 +1,95 @@
+import gc
+from types import SimpleNamespace
+
+import pytest
+from small_configs import USER_MODEL, sinusoid
+from small_runs import sha256_after
+
+from orchestrator.launch import launch
+from orchestrator.sweep import process
+from orchestrator.sweep.process import TrialProcess
+from orchestrator.sweep.ray_trial import WORN
+from workers.block import BlockRunner
+from workers.tasks.registry import make_family
+
+
+def runner_of(here, *overrides):
+    config = sinusoid("workers.count=0", *overrides)
+    return here.runner(config, make_family(config.task))
+
+
+def test_trials_that_differ_in_the_outer_update_alone_compile_once():
+    here = TrialProcess()
+    first = runner_of(here, "outer.lr=0.01")
+    assert runner_of(here, "outer.lr=0.02", "outer.optimizer=sgd") is first
+    assert runner_of(here, "algorithm.inner_lr=0.02") is not first
+    assert runner_of(here, "seed=5") is not runner_of(here, "seed=6")
+
+
+def test_a_user_model_is_built_anew():
+    here = TrialProcess()
+    assert runner_of(here, *USER_MODEL) is not runner_of(here, *USER_MODEL)
+
+
+def test_a_runner_that_was_used_before_gives_the_same_weights():
+    here = TrialProcess()
+
+    def trained(lr, make_runner):
+        config = sinusoid("workers.count=0", f"outer.lr={lr}")
+        family = make_family(config.task)
+        return sha256_after(launch(config, family, {}, say=str, make_runner=make_runner))
+
+    trained(0.01, here.runner)
+    assert trained(0.02, here.runner) == trained(0.02, None)
+
+
+def test_a_process_keeps_one_model_at_most():
+    here = TrialProcess()
+    for rate in (0.01, 0.02, 0.03):
+        runner_of(here, f"algorithm.inner_lr={rate}")
+        here.rest()
+    ours = [each for each in gc.get_objects() if isinstance(each, BlockRunner)]
+    assert sum(each is here._runner for each in ours) == 1
+
+
+def test_a_process_is_worn_once_it_has_grown_too_much(monkeypatch):
+    here = TrialProcess(most_growth_bytes=100)
+    sizes = iter([1000, 1100, 1101, 1050])
+    monkeypatch.setattr(process, "_resident_bytes", lambda: next(sizes))
+    worn = []
+    for _ in range(4):
+        here.rest()
+        worn.append(here.is_worn)
+    assert worn == [False, False, True, False]
+
+
+@pytest.mark.parametrize("name", ["Fifo", "Asha", "Median", "Pbt"])
+def test_a_worn_process_is_not_used_again(name):
+    from ray import cloudpickle
+    from ray.tune.execution.tune_controller import TuneController
+    from ray.tune.schedulers import TrialScheduler
+
+    from orchestrator.sweep import ray_schedulers
+    from orchestrator.sweep.explore import Explore
+
+    more = {"Pbt": {"custom_explore_fn": Explore({}, 0)}}.get(name, {})
+    if name != "Fifo":
+        more |= {"metric": "loss", "mode": "min", "time_attr": "step"}
+    scheduler = getattr(ray_schedulers, name)(**more)
+    assert isinstance(scheduler, TrialScheduler)
+    assert "_reuse_actors" in TuneController.__init__.__code__.co_names
+    controller = SimpleNamespace(_reuse_actors=True, search_alg=None)
+    for worn in (True, False):
+        trial = Told()
+        if name != "Pbt":
+            scheduler.on_trial_add(controller, trial)
+        result = {WORN: worn, "step": 4, "loss": 1.0, "time_total_s": 1.0}
+        scheduler.on_trial_complete(controller, trial, result)
+        assert controller._reuse_actors is not worn
+    assert type(cloudpickle.loads(cloudpickle.dumps(scheduler))) is type(scheduler)
+
+
+class Told:
+    """Of a trial what schedulers look at."""
+
+    trial_id, experiment_tag, config = "a", "", {}

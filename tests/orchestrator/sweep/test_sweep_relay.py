@@ -1,0 +1,77 @@
+"""What Ray Tune's driver keeps of each trial."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+
+from orchestrator.sweep.ray_relay import Relay
+from orchestrator.sweep.ray_trial import WORN, Shared
+
+
+class Board:
+    metric = "accuracy"
+
+    def __init__(self):
+        self.reported, self.ended, self.num_written = [], [], 0
+
+    def report(self, trial, result):
+        self.reported.append(dict(result))
+
+    def end(self, trial, failed=""):
+        self.ended.append(trial)
+
+    def write(self):
+        self.num_written += 1
+
+
+@pytest.fixture
+def board(monkeypatch):
+    board = Board()
+    monkeypatch.setattr(Relay, "board", board)
+    return board
+
+
+def test_tune_keeps_what_it_reads_and_the_board_has_it_all(board):
+    result = {
+        "accuracy": 0.5,
+        "loss": 1.0,
+        "step": 4,
+        "finished": True,
+        "failed": "",
+        "done": True,
+        "training_iteration": 1,
+        "run": "trials/a",
+        "replaced_actors": 0,
+        "timestamp": 17,
+        "date": "today",
+        WORN: False,
+    }
+    given = dict(result)
+    Relay().on_trial_result(1, [], SimpleNamespace(trial_id="a"), result)
+    assert board.reported == [given]
+    assert result.keys() == {
+        "accuracy",
+        "step",
+        "finished",
+        "failed",
+        "done",
+        "training_iteration",
+        WORN,
+    }
+
+
+def test_statistics_of_a_trial_that_is_over_are_dropped(board):
+    trial = SimpleNamespace(trial_id="a", metric_analysis={"loss": {}}, metric_n_steps={"loss": {}})
+    Relay().on_trial_complete(1, [], trial)
+    assert (trial.metric_analysis, trial.metric_n_steps, board.ended) == ({}, {}, ["a"])
+
+
+def test_the_table_is_written_before_tune_saves(board):
+    assert Relay().get_state() is None
+    assert board.num_written == 1
+
+
+def test_all_trials_share_what_they_have_in_common():
+    shared = Shared({"task": {"kind": "sinusoid"}}, {}, "s", "loss")
+    assert copy.deepcopy({"shared": shared})["shared"] is shared
