@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from ray import tune
 
 from orchestrator.sweep.board import SweepBoard
+from orchestrator.sweep.process import give_back
 from orchestrator.sweep.ray_trial import WORN, point_of
 
 # Of a result: what Tune, its schedulers and searchers read.
@@ -52,6 +53,7 @@ class Relay(tune.Callback):
         """Asked for when Tune saves what it knows: sweep.parquet then knows as much."""
         if self.board is not None:
             self.board.write()
+        give_back()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **more: Any) -> None:
         """It is over."""

@@ -1,4 +1,4 @@
-import gc
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -7,9 +7,8 @@ from small_runs import sha256_after
 
 from orchestrator.launch import launch
 from orchestrator.sweep import process
-from orchestrator.sweep.process import TrialProcess
+from orchestrator.sweep.process import TrialProcess, give_back
 from orchestrator.sweep.ray_trial import WORN
-from workers.block import BlockRunner
 from workers.tasks.registry import make_family
 
 
@@ -44,12 +43,21 @@ def test_a_runner_that_was_used_before_gives_the_same_weights():
 
 
 def test_a_process_keeps_one_model_at_most():
-    here = TrialProcess()
+    here, made = TrialProcess(), []
     for rate in (0.01, 0.02, 0.03):
-        runner_of(here, f"algorithm.inner_lr={rate}")
+        made.append(weakref.ref(runner_of(here, f"algorithm.inner_lr={rate}")))
         here.rest()
-    ours = [each for each in gc.get_objects() if isinstance(each, BlockRunner)]
-    assert sum(each is here._runner for each in ours) == 1
+    assert [runner() is not None for runner in made] == [False, False, True]
+
+
+def test_memory_that_was_freed_between_what_stays_is_given_back():
+    texts = ["x" * 3000 + str(i) for i in range(100_000)]  # 300 MB, each freed by itself
+    kept = texts[::10]
+    del texts
+    before = process._resident_bytes()
+    give_back()
+    assert before - process._resident_bytes() > 50_000_000
+    assert len(kept) == 10_000
 
 
 def test_a_process_is_worn_once_it_has_grown_too_much(monkeypatch):
