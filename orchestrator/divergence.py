@@ -44,7 +44,7 @@ def told(per_step: PerStep, metric: str = "loss") -> str:
     verb, plural = ("diverges", "") if len(steps) == 1 else ("diverge", "s")
     return (
         f"Inner step{plural} {_listed(steps)} {verb}: {name.replace('_', ' ')} {', '.join(parts)}. "
-        "The inner rate is too high for so many steps"
+        "The inner rate is too high for so many steps."
     )
 
 

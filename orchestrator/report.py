@@ -155,8 +155,6 @@ def print_result(console: Console, result: Result, inner_steps: tuple[int, ...])
 
         if worst := worst_line(result.tasks, result.metric, result.sign):
             console.print(worst)
-    if result.divergence:
-        console.print(f"{result.divergence}.", style="yellow")
     console.print(f"protocol: {_protocol_line(result.protocol)}")
     console.print(f"tested: {result.checkpoint}, theta sha256 {result.theta_sha256}")
 

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.divergence import diverged_steps, told
+from orchestrator.divergence import diverged_steps
 from orchestrator.json_text import FORMAT_VERSION, check_version, dumps, loads, numbers_of
 from orchestrator.storage import Storage
 from orchestrator.verdict import warnings_of
@@ -102,11 +102,6 @@ class Result(BaseModel):
         gain = self.sign * (after[self.metric] - before[self.metric])
         apart = math.hypot(before[interval], after[interval])
         return gain, after.get(f"{self.metric}_gain_ci95", apart)
-
-    @property
-    def divergence(self) -> str:
-        """Which inner steps diverge, in a sentence; "" where none does."""
-        return told(self.per_step, self.metric)
 
     @property
     def metrics(self) -> list[str]:

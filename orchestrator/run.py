@@ -213,8 +213,9 @@ class TrainingRun:
         images = {"tasks": pictures.png, **png_of_each_metric(result.per_step, result.measured)}
         with self._explaining("picture.png"):
             self._tensorboard.append_images(state.step, images)
-            if result.divergence:
-                self._tensorboard.append_text(state.step, "divergence", result.divergence)
+            if result.warnings:
+                text = "\n\n".join(result.warnings)
+                self._tensorboard.append_text(state.step, "warnings", text)
             return pictures.write(self._storage)
 
     def report(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from orchestrator.divergence import told
 from workers.scores import called, is_share
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ _SWINGS = 3
 
 def warnings_of(result: "Result") -> list[str]:
     """Sentences, the worst first; empty if nothing is wrong."""
-    found = [_not_finite(result) or _worse(result), _at_chance(result)]
-    if not found[0]:
-        found += [_unstable(result) or _unchanged(result)]
-    told = [text for text in found if text]
-    if told:
-        told[0] = f"{told[0]} {_remedy(result)}"
-    return told
+    found = [_not_finite(result) or _worse(result), _at_chance(result), _unstable(result)]
+    if not (found[0] or found[2]):
+        found.append(_unchanged(result))
+    sentences = [text for text in found if text]
+    if sentences:
+        sentences[0] = f"{sentences[0]} {_remedy(result)}"
+    return sentences
 
 
 def unstable_from(result: "Result") -> int | None:
@@ -113,6 +114,8 @@ def _at_chance(result: "Result") -> str:
 
 
 def _unstable(result: "Result") -> str:
+    if text := told(result.per_step, result.metric):
+        return text
     first = unstable_from(result)
     if first is None:
         return ""
@@ -120,9 +123,7 @@ def _unstable(result: "Result") -> str:
     sign = 1 if "loss" in result.per_step[0] else -result.sign
     shown = ", ".join(f"{sign * loss:.3g}" for loss in _few(losses))
     name = "loss" if "loss" in result.per_step[0] else called(result.metric)
-    if not all(map(math.isfinite, losses)):
-        what = f"The {name} is not finite from inner step {first} on"
-    elif losses[first] - losses[0] > _margin(result):
+    if losses[first] - losses[0] > _margin(result):
         what = f"The {name} diverges at inner step {first}"
     else:
         what = f"The {name} swings up and down from inner step {first} on"

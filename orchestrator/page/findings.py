@@ -78,8 +78,6 @@ def _adaptation(run: RunFolder) -> Iterator[Finding]:
             "good",
             f"Adaptation improves the test {called(metric)} by {by}, each task against itself.",
         )
-    if run.result.divergence:
-        yield Finding("warning", f"{run.result.divergence}.")
     yield from _edge(run.result)
 
 

@@ -120,6 +120,25 @@ def test_a_finished_run_has_the_pictures_of_its_page(tmp_path):
     assert images["test/tasks"][1].encoded_image_string == storage.read("picture.png")
 
 
+def test_what_is_wrong_with_a_runs_scores_is_a_text(tmp_path):
+    config = sinusoid("outer.steps=4", "algorithm.inner_lr=2")
+    run = TrainingRun(config, Storage(str(tmp_path)), in_process(config), None)
+    list(run.steps())
+    result = run.test()
+    run.draw(result)
+    run.close()
+    texts = {
+        value.tag: value.tensor.string_val[0].decode()
+        for file in (tmp_path / "tensorboard").iterdir()
+        for event in events(file.read_bytes())
+        for value in event.summary.value
+        if value.metadata.plugin_data.plugin_name == "text"
+    }
+    assert "diverge" in result.warnings[0]
+    assert list(texts.values()) == ["\n\n".join(result.warnings)]
+    assert set(texts) == {"test/warnings/text_summary"}
+
+
 def test_tensorflow_reads_what_is_written(tmp_path):
     """It checks the checksums."""
     import tensorflow as tf

@@ -70,12 +70,12 @@ WRONG = [
     ),
     (
         scored([1.6, 1.0, math.inf], [0.2, 0.5, 0.2]),
-        "The loss is not finite from inner step 2 on",
+        "Inner step 2 diverges: loss not finite at 2",
         "lower inner rate",
     ),
     (
         scored([1.6, 1.0, math.nan, 0.9]),
-        "The loss is not finite from inner step 2 on",
+        "Inner step 2 diverges: loss not finite at 2",
         "lower inner rate",
     ),
     (
