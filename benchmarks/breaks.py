@@ -259,7 +259,8 @@ def table(breaks: Sequence[Break], outcomes: dict[str, Outcome]) -> str:
     lines = ["| break | room | caught by | after |", "|---|---|---|---|"]
     for each in breaks:
         found = outcomes[each.name]
-        by = f"`{found.test.rpartition('/')[2]}`" if found.kind == "caught" else str(found)
+        file, _, test = found.test.partition("[")[0].partition("::")
+        by = f"`{Path(file).name}::{test}`" if found.kind == "caught" else str(found)
         lines.append(f"| {each.name} | {each.room} | {by} | {found.seconds:.0f} s |")
     return "\n".join(lines) + "\n"
 

@@ -119,7 +119,7 @@ def test_a_test_that_hangs_catches_nothing(tree, monkeypatch):
 
 
 def test_outcomes_are_a_table():
-    found = {"a": Outcome("caught", 4.2, "tests/workers/test_x.py::test_y")}
+    found = {"a": Outcome("caught", 4.2, "tests/workers/test_x.py::test_y[a/b|c]")}
     assert table([broken("3 * x")], found) == (
         "| break | room | caught by | after |\n|---|---|---|---|\n"
         "| a | room | `test_x.py::test_y` | 4 s |\n"
