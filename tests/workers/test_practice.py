@@ -214,6 +214,20 @@ def test_held_out_tasks_may_have_another_number_of_episodes():
     assert not np.equal(usual[:, 1], more[:, 1]).any()
 
 
+def test_no_two_sets_of_a_tasks_episodes_share_their_random_numbers(monkeypatch):
+    """Else a policy would be judged by the noise that the next inner step learns from."""
+    asked, streams = [], practice.streams
+
+    def noted(specs, number):
+        asked.append(number)
+        return streams(specs, number)
+
+    monkeypatch.setattr(practice, "streams", noted)
+    returns_of(Recipe(0.05, 2))
+    assert len(asked) == 5  # three to be judged by, two to learn from
+    assert len(set(asked)) == 5
+
+
 def test_what_was_observed_can_be_had_for_a_picture():
     settings = settings_of()
     block = held_out_block_of(settings, "predict", Recipe(0.05, 2))

@@ -94,6 +94,13 @@ def test_a_number_that_never_varies_keeps_its_unit():
     np.testing.assert_array_equal(view(few), few)
 
 
+def test_a_number_that_hardly_varies_keeps_its_unit_too():
+    family = NavigationFamily(NavigationTask(horizon=40, reached=0.0, max_step=1e-6))
+    view = view_of(family, sampled(family), 3)
+    assert np.abs(view.mean).max() > 0
+    np.testing.assert_array_equal(view.deviation, np.ones((5, 2), np.float32))
+
+
 def test_what_comes_after_an_episode_counts_for_nothing():
     """An episode of Switch shows 0, 1, 2, and is over long before its horizon."""
     family = gym_family("Switch")
