@@ -113,3 +113,11 @@ def test_a_short_row_that_is_no_utf8_is_told_and_nothing_else(tmp_path, capfd):
     with pytest.raises(DataError, match=r"line 3 has 2 cells, the first 3"):
         read_table(file)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("first", ["Measurements of May", "% made by hand"])
+def test_a_title_that_is_no_note_is_told(tmp_path, first):
+    file = tmp_path / "table.csv"
+    file.write_text(f"{first}\na,b\n1,2\n")
+    with pytest.raises(DataError, match=r"the first 1; is the first a title or a note\? delete it"):
+        read_table(file)

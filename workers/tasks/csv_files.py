@@ -47,7 +47,10 @@ def reason(error: Exception, path: Path) -> str:
     line, expected, got = found.groups()
     where = f"line {line}" if line else "a line"
     told = dialect_of(path).told
-    return f"{where} has {got} cells, the first {expected}; quote a text that holds {told}"
+    remedy = f"quote a text that holds {told}"
+    if expected == "1":
+        remedy = f"is the first a title or a note? delete it, or begin it with #; else {remedy}"
+    return f"{where} has {got} cells, the first {expected}; {remedy}"
 
 
 def _read(path: Path, dialect: Dialect, types: Mapping[str, Any], only: Sequence[str] = ()) -> Any:
