@@ -274,7 +274,7 @@ def _but_gpus(fingerprint: dict[str, Any]) -> dict[str, Any]:
 
 def _check_same(reference: dict[str, Any], fingerprint: dict[str, Any]) -> None:
     """Compare with the run that is resumed, if one is."""
-    wrong = runtime.differences(reference, fingerprint) if reference else []
+    wrong = runtime.differences(fingerprint, reference) if reference else []
     if wrong:
         raise FingerprintError(
             f"the run would not go on with the same bits here: {'; '.join(wrong)} (model: the file "

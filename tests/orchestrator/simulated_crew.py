@@ -20,6 +20,8 @@ from workers.protocol import Block, Built, Contribution, Place, Weights
 
 NUM_PARAMETERS = 5
 NUM_CARRIED = 2
+# Of no test; a run that comes here goes on for ever.
+_LONGEST_S = 4 * 3600.0
 WEIGHTS = Weights(np.zeros(NUM_PARAMETERS, np.float32), np.zeros(NUM_CARRIED, np.float32), 0)
 
 
@@ -262,7 +264,8 @@ class SimulatedCrew:
         return not actor.alive or (call.due <= self._clock and not actor.stopped)
 
     def _advance(self, calls: Sequence[SimulatedCall], until: float) -> None:
-        """To the next thing that happens."""
+        """To the next thing that happens; not for ever, as where a deadline is never reached."""
+        assert self._clock < _LONGEST_S, "the simulated run does not come to an end"
         dues = [call.due for call in calls if not call.actor.stopped and call.due > self._clock]
         events = [at for at, _, _ in self._events]
         self._clock = min([until, *dues, *(max(at, self._clock) for at in events)])

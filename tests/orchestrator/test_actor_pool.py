@@ -414,6 +414,16 @@ def test_the_budget_ends_the_run_in_one_line():
         check_steps(pool, range(3))
 
 
+def test_the_budget_is_that_of_the_whole_run():
+    pool, crew, _ = ready_pool(2, max_failures=2)
+    for first in (0, 3):
+        crew.at(crew.now() + 0.01, crew.alive()[0].kill)
+        check_steps(pool, range(first, first + 3))
+    crew.at(crew.now() + 0.01, crew.alive()[0].kill)
+    with pytest.raises(PoolError, match=r"^3 actors were lost, workers\.max_failures = 2; "):
+        check_steps(pool, range(6, 9))
+
+
 def test_an_actor_with_other_bits_is_refused_at_the_start_and_avoided_later():
     other = {"fingerprint": {"cpu": "b"}}
     crew = SimulatedCrew(lambda actor: vars(actor).update(other if actor.number == 1 else {}))

@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pyarrow import fs
@@ -264,6 +265,22 @@ def test_an_owner_elsewhere_that_gives_no_sign_of_life_loses_the_folder(files, h
 def test_an_owner_elsewhere_that_lives_keeps_it(files, hasty):
     put(files, "a", FOREIGN, "has 3")
     threading.Timer(0.2, put, (files, "a", FOREIGN, "has 4")).start()
+    with pytest.raises(HeldError, match="process 7 on far"):
+        Lease(files, "run")
+    assert claims(files) == [f"{LOCK}.a"]
+
+
+def test_an_owner_elsewhere_that_lived_on_while_this_machine_slept_keeps_it(files, monkeypatch):
+    put(files, "a", FOREIGN, "has 3")
+    now = 0.0
+
+    def sleep(seconds):
+        nonlocal now
+        now += 10 * lease.LEASE_S
+        put(files, "a", FOREIGN, "has 4")
+
+    monkeypatch.setattr(lease, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(lease, "_now", lambda: now)
     with pytest.raises(HeldError, match="process 7 on far"):
         Lease(files, "run")
     assert claims(files) == [f"{LOCK}.a"]

@@ -408,12 +408,15 @@ def test_the_number_of_steps_counts_only_where_the_schedule_depends_on_it(schedu
 
 
 def test_a_setting_that_says_what_auto_resolves_to_leaves_the_bits():
-    config = sinusoid()
+    config = configuration.load("sinusoid")[0]
+    assert (config.runtime.execution, config.runtime.xla) == ("auto", None)
     mode, xla = config.execution
-    explicit = sinusoid(
-        f"runtime.execution={mode}", f"runtime.xla={str(xla).lower()}", "workers.block_size=2"
-    )
-    assert explicit.bits_hash() == config.bits_hash()
+    resolved = {
+        "runtime.execution": mode,
+        "runtime.xla": xla,
+        "workers.block_size": config.block_size,
+    }
+    assert configuration.load("sinusoid", resolved)[0].bits() == config.bits()
 
 
 @pytest.mark.parametrize(

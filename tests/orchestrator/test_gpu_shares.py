@@ -90,7 +90,7 @@ def test_a_driver_without_a_gpu_takes_the_fingerprint_of_its_actors(monkeypatch,
     assert launched.fingerprint == {**sinusoids.fingerprint, "gpus": ["a GPU"]}
     launched.close()
     there = launched.fingerprint | {"gpus": ["another GPU"]}
-    with pytest.raises(FingerprintError, match=r"gpus: \['another GPU'\] here, \['a GPU'\] there"):
+    with pytest.raises(FingerprintError, match=r"gpus: \['a GPU'\] here, \['another GPU'\] there"):
         launch(config, sinusoids.family, there)
 
 

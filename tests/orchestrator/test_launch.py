@@ -3,6 +3,9 @@ from small_configs import sinusoid
 
 from orchestrator import launch
 from orchestrator.launch import Wanted, actors_wanted, worthwhile_actors
+from workers import runtime
+from workers.errors import FingerprintError
+from workers.tasks.registry import make_family
 
 
 @pytest.mark.parametrize(
@@ -51,3 +54,24 @@ def test_how_many_actors_are_wanted(monkeypatch, count, slots, wanted):
         monkeypatch.setenv("RAY_ADDRESS", "a cluster's")
         monkeypatch.setattr(launch, "_cluster_slots", lambda config: slots)
     assert actors_wanted(sinusoid(f"workers.count={count}", *EIGHT_BLOCKS)) == wanted
+
+
+class Actors:
+    """Stands for a pool of Ray's."""
+
+    name = "2 Ray actors"
+    closed = False
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_launch_that_is_refused_ends_its_actors(monkeypatch):
+    config, actors = sinusoid("workers.count=2"), Actors()
+    monkeypatch.setattr(launch, "_ray_pool", lambda *given: actors)
+    runtime.start_tensorflow(0)
+    reference = {**runtime.fingerprint(""), "numpy": "0.1"}
+    message = r"not go on with the same bits here: numpy: '.+' here, '0.1' there \("
+    with pytest.raises(FingerprintError, match=message):
+        launch.launch(config, make_family(config.task), reference, say=lambda text: None)
+    assert actors.closed

@@ -33,14 +33,15 @@ class Quadratic:
 
 
 def solve(reduce, **changes):
-    settings = OuterSettings(optimizer="trpo", damping=0.0, **changes)
+    settings = OuterSettings(optimizer="trpo", **{"damping": 0.0} | changes)
     first = Found(GRADIENT, {})
     return drive(trust_region(settings, THETA, first), reduce)
 
 
-def exact(divergence=0.01):
-    direction = np.linalg.solve(FISHER, GRADIENT)
-    return THETA - np.sqrt(2 * divergence / (direction @ FISHER @ direction)) * direction
+def exact(divergence=0.01, damping=0.0):
+    bent = FISHER + damping * np.eye(SIZE)
+    direction = np.linalg.solve(bent, GRADIENT)
+    return THETA - np.sqrt(2 * divergence / (direction @ bent @ direction)) * direction
 
 
 def test_the_step_is_the_natural_gradient_as_long_as_the_divergence_allows():
@@ -54,6 +55,12 @@ def test_the_step_is_the_natural_gradient_as_long_as_the_divergence_allows():
 def test_more_divergence_is_a_longer_step():
     theta, _ = solve(Quadratic(divergence=0.999), max_divergence=0.5)
     np.testing.assert_allclose(theta, exact(0.5), rtol=1e-4, atol=1e-5)
+
+
+def test_damping_is_added_to_the_curvature():
+    theta, _ = solve(Quadratic(), damping=2.0)
+    np.testing.assert_allclose(theta, exact(damping=2.0), rtol=1e-4, atol=1e-5)
+    assert np.abs(exact(damping=2.0) - exact()).max() > 1e-3
 
 
 def test_conjugate_gradients_ask_no_more_often_than_they_may():

@@ -121,6 +121,7 @@ def test_a_local_file_that_cannot_be_written_leaves_the_one_before(tmp_path):
         Storage(str(tmp_path), files.filesystem()).write("x", b"22")
     assert files.done[-1][0] == "torn"
     assert (tmp_path / "x").read_bytes() == b"1"
+    assert os.listdir(tmp_path) == ["x"]
 
 
 def test_what_is_deleted_locally_stays_deleted(tmp_path, monkeypatch):

@@ -89,6 +89,11 @@ def test_what_older_versions_wrote_for_numbers_that_are_not_finite_is_read():
     assert same({"a": math.nan, "b": -math.inf}, loads('{"a": NaN, "b": -Infinity}'))
 
 
+def test_null_alone_in_a_row_is_nan_and_never_0(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": null, "more": "text"}\n')
+    assert same([{"step": 1, "loss": math.nan}], read_metrics(Storage(str(tmp_path))))
+
+
 @any_of
 @given(results())
 def test_scores_are_written_read_and_told(run, result):

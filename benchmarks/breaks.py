@@ -1,0 +1,300 @@
+"""Deliberate breaks: which tests catch a wrong change, and how soon: python benchmarks/breaks.py.
+
+breaks.toml holds small wrong changes, and for each the tests that are to catch it. Each is made in
+a copy of the files that git tracks, where these tests run until one fails. One that no test fails
+for has survived: then a test is missing. First the tests run without any break, for those that fail
+then would catch anything; and a break that cannot be imported, or a test that is not there, is an
+error and nothing that was caught.
+
+Exit codes: 0 all were caught, 1 one has survived or could not be judged, 2 wrong input.
+"""
+
+import json
+import os
+import queue
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+ROOT = Path(__file__).parent.parent
+_DATA = Path(__file__).with_suffix(".toml")
+# These know the code as it is: a break would always fail them.
+_OURS = "tests/test_breaks.py"
+_FAILED = 1  # pytest's exit code of failed tests; any other but 0 is no verdict on the code
+
+
+class Which(StrEnum):
+    """Tests that run: those that a break lists, the README's command, or all."""
+
+    LISTED = "listed"
+    QUICK = "quick"
+    ALL = "all"
+
+
+#: A break that makes a test hang is not caught by it.
+_LIMIT_S = {Which.LISTED: 300.0, Which.QUICK: 3600.0, Which.ALL: 7200.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A wrong change. old: a text that is in `file` once; new: what takes its place.
+
+    room: what it belongs to. tests: files or node ids that are to catch it.
+    """
+
+    name: str
+    room: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    @property
+    def module(self) -> str:
+        """What the file is imported as; "" if it is no module."""
+        return self.file.removesuffix(".py").replace("/", ".") if self.file[-3:] == ".py" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What tests said. test: the first that failed. why: what kept them from saying anything."""
+
+    kind: Literal["caught", "survived", "error"]
+    seconds: float
+    test: str = ""
+    why: str = ""
+
+    def __str__(self) -> str:
+        said = {"caught": f"caught by {self.test}", "survived": "SURVIVED"}
+        return f"{said.get(self.kind, f'ERROR: {self.why}')} after {self.seconds:.1f} s"
+
+
+def read_breaks(file: Path = _DATA) -> list[Break]:
+    """The breaks of a TOML file, in its order."""
+    rows = tomllib.loads(file.read_text(encoding="utf-8"))["break"]
+    return [Break(**row | {"tests": tuple(row["tests"])}) for row in rows]
+
+
+def faults(root: Path, breaks: Sequence[Break]) -> list[str]:
+    """What makes breaks useless before any test runs: a line each."""
+    found = [
+        f"the name {name} is there {count} times"
+        for name, count in Counter(each.name for each in breaks).items()
+        if count > 1
+    ]
+    for each in breaks:
+        count = (root / each.file).read_text("utf-8").count(each.old)
+        if count != 1:
+            found.append(f"{each.name}: {each.file} holds `old` {count} times")
+        if each.old == each.new or not each.tests:
+            found.append(f"{each.name}: changes nothing, or lists no test")
+        files = {test.partition("::")[0] for test in each.tests}
+        found += [f"{each.name}: no {file}" for file in files if not (root / file).is_file()]
+    return found
+
+
+@contextmanager
+def copies(root: Path, number: int) -> Iterator["queue.Queue[Path]"]:
+    """So many copies of the tree, to be taken and given back."""
+    files = _tracked(root)
+    free: queue.Queue[Path] = queue.Queue()
+    with tempfile.TemporaryDirectory(prefix="breaks-", ignore_cleanup_errors=True) as folder:
+        for i in range(number):
+            for file in files:
+                target = Path(folder, str(i), file)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(root / file, target, follow_symlinks=False)
+            free.put(Path(folder, str(i)))
+        yield free
+
+
+def _tracked(root: Path) -> list[str]:
+    """What git tracks; or, in a copy without git, all that is not hidden."""
+    said = subprocess.run(
+        ["git", "-C", str(root), "ls-files", "-z"], capture_output=True, text=True, check=False
+    )
+    named = [name for name in said.stdout.split("\0") if name and os.path.lexists(root / name)]
+    if named:
+        return named
+    found = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
+    unwanted = ("__pycache__", "runs")
+    return [
+        str(path)
+        for path in found
+        if not any(part in unwanted or part.startswith(".") for part in path.parts)
+    ]
+
+
+def run_tests(
+    copy: Path, words: Sequence[str], modules: Sequence[str], limit_s: float | None = None
+) -> Outcome:
+    """Run pytest in a copy, until a test fails.
+
+    Args:
+      words: what is to be tested. modules: those that must be the copy's own.
+    """
+    paths = [str(copy), str(copy / "benchmarks"), str(Path(__file__).parent)]
+    # Bytecode is told apart by size and second, which a break may leave as they were.
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    report = copy.with_suffix(".json")
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "caught"]
+    command += [f"--caught-in={report}", f"--caught-modules={','.join(modules)}", *words]
+    began = time.monotonic()
+    code, output = _call(command, copy, environment, limit_s)
+    seconds = time.monotonic() - began
+    if code is None:
+        return Outcome("error", seconds, why=f"no test has failed within {limit_s:.0f} s")
+    found = json.loads(report.read_text()) if report.exists() else {"test": "", "problem": ""}
+    if found["problem"] or code not in (0, _FAILED) or (code == _FAILED and not found["test"]):
+        last = [line for line in output.splitlines() if line.strip()][-1:]
+        why = found["problem"] or f"pytest ended with {code}: {''.join(last)}"
+        return Outcome("error", seconds, why=why)
+    return Outcome("caught" if code else "survived", seconds, found["test"])
+
+
+def _call(
+    command: Sequence[str], folder: Path, environment: dict[str, str], limit_s: float | None
+) -> tuple[int | None, str]:
+    """Exit code and output of a command; None where it had to be ended, with what it started."""
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=limit_s)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            if isinstance(error, subprocess.TimeoutExpired):
+                return None, ""
+            raise
+    return process.returncode, output
+
+
+def judge(copy: Path, broken: Break, which: Which) -> Outcome:
+    """Make a break in a copy, run tests, and take it back."""
+    file = copy / broken.file
+    content = file.read_text("utf-8")
+    file.write_text(content.replace(broken.old, broken.new), "utf-8")
+    try:
+        return run_tests(copy, _words(which, [broken]), [broken.module], _LIMIT_S[which])
+    finally:
+        file.write_text(content, "utf-8")
+
+
+def _words(which: Which, breaks: Sequence[Break]) -> list[str]:
+    """What pytest is to run."""
+    if which is Which.LISTED:
+        return list(dict.fromkeys(test for each in breaks for test in each.tests))
+    return [f"--ignore={_OURS}", *(["-m", "not slow"] if which is Which.QUICK else [])]
+
+
+def judge_all(
+    root: Path,
+    breaks: Sequence[Break],
+    which: Which = Which.LISTED,
+    workers: int = 1,
+    say: Callable[[str], object] = print,
+) -> dict[str, Outcome]:
+    """What tests say of each break, by its name; `say` is told as it comes.
+
+    Raises:
+      ValueError: a break cannot be made, or its tests fail without it.
+    """
+    if wrong := faults(root, breaks):
+        raise ValueError("\n".join(wrong))
+    with copies(root, workers) as free, ThreadPoolExecutor(workers) as pool:
+        copy = free.get()
+        whole = run_tests(copy, _words(which, breaks), [each.module for each in breaks])
+        if whole.kind != "survived":
+            raise ValueError(f"without any break: {whole.test or whole.why}")
+        say(f"without any break all tests pass ({whole.seconds:.0f} s)")
+        free.put(copy)
+        done = 0
+
+        def one(broken: Break) -> Outcome:
+            nonlocal done
+            copy = free.get()
+            try:
+                outcome = judge(copy, broken, which)
+            finally:
+                free.put(copy)
+            done += 1
+            say(f"{done}/{len(breaks)} {broken.name}: {outcome}")
+            return outcome
+
+        outcomes = pool.map(one, breaks)
+        return {each.name: found for each, found in zip(breaks, outcomes, strict=True)}
+
+
+def table(breaks: Sequence[Break], outcomes: dict[str, Outcome]) -> str:
+    """The outcomes as Markdown."""
+    lines = ["| break | room | caught by | after |", "|---|---|---|---|"]
+    for each in breaks:
+        found = outcomes[each.name]
+        file, _, test = found.test.partition("[")[0].partition("::")
+        by = f"`{Path(file).name}::{test}`" if found.kind == "caught" else str(found)
+        lines.append(f"| {each.name} | {each.room} | {by} | {found.seconds:.0f} s |")
+    return "\n".join(lines) + "\n"
+
+
+def main(
+    only: Annotated[list[str] | None, typer.Option(help="A break's name; repeatable.")] = None,
+    sample: Annotated[int | None, typer.Option(help="So many, drawn by --seed.", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Of --sample.")] = 0,
+    tests: Annotated[Which, typer.Option(help="Tests that run.")] = Which.LISTED,
+    workers: Annotated[int, typer.Option(help="Breaks that are tried at once.", min=1)] = 1,
+    out: Annotated[Path | None, typer.Option(help="Write a table into this file.")] = None,
+) -> None:
+    """Make each break in a copy, and see which test catches it."""
+    console = Console(soft_wrap=True, markup=False, highlight=False)
+    breaks = read_breaks()
+    if unknown := set(only or []) - {each.name for each in breaks}:
+        raise typer.BadParameter(f"there is no break called {', '.join(sorted(unknown))}")
+    chosen = [each for each in breaks if not only or each.name in only]
+    if sample is not None:
+        chosen = random.Random(seed).sample(chosen, min(sample, len(chosen)))
+    try:
+        outcomes = judge_all(ROOT, chosen, tests, workers, console.print)
+    except ValueError as error:
+        console.print(str(error))
+        raise typer.Exit(2) from None
+    if out is not None:
+        out.write_text(table(chosen, outcomes), "utf-8")
+    kinds = Counter(found.kind for found in outcomes.values())
+    console.print(
+        f"{kinds['caught']} of {len(chosen)} caught, {kinds['survived']} survived, "
+        f"{kinds['error']} not judged; tests: {tests}" + (f", seed {seed}" if sample else "")
+    )
+    raise typer.Exit(0 if kinds["caught"] == len(chosen) else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
