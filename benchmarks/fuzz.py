@@ -118,7 +118,7 @@ def main() -> int:
     parser.add_argument("--kind", choices=KINDS)
     parser.add_argument("--number", type=int, help="of one input of --kind, to see it again")
     given = parser.parse_args()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=200)
     with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
         material = make_material(Path(folder, "material"))
         before = digest(material)

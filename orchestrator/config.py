@@ -18,6 +18,7 @@ from pydantic import ValidationError, model_validator
 from orchestrator.config_errors import explain
 from orchestrator.credentials import check_table
 from orchestrator.defaults import fill, told_defaults
+from orchestrator.kinds import TO_THE_DEFAULT
 from orchestrator.layers import flatten as flatten
 from orchestrator.layers import merge as merge
 from orchestrator.layers import set_key as set_key
@@ -178,6 +179,8 @@ def load(
         overrides = dict(map(parse_override, overrides))
     notes += merge(table, overrides)
     config = validate(table)
+    rate = f"to {config.algorithm.inner_lr:g}, the default"  # of the task, known only now
+    notes = [note.replace(TO_THE_DEFAULT, rate) for note in notes]
     return config, notes + told_defaults(table, config)
 
 

@@ -11,6 +11,9 @@ from workers.settings.tasks import TaskSettings
 
 Table = dict[str, Any]
 
+#: What a note says of an inner rate whose new value hangs on the task.
+TO_THE_DEFAULT = "to the default"
+
 
 def _by_kind(union: Any) -> dict[str, type[BaseModel]]:
     return {member.model_fields["kind"].default: member for member in get_args(get_args(union)[0])}
@@ -61,6 +64,8 @@ def change_kind(
         )
         if keys
     ]
+    if kind == "reptile" and kept.get("inner_steps") == 1:
+        told.append("is joint training with one inner step: set algorithm.inner_steps to 5 or so")
     note = f"changing {section}.kind from {old.get('kind')!r} to {kind!r} {'; '.join(told)}"
     return {"kind": kind, **kept}, note if told else ""
 
@@ -92,4 +97,4 @@ def _drop_rate_of_adam(
     adam = [table.get("inner_optimizer") == "adam" for table in (old, {**kept, **given})]
     if "inner_lr" in kept and adam[0] != adam[1]:
         why = "a rate of Adam's" if adam[0] else "no rate of Adam's"
-        reset.append(f"inner_lr = {kept.pop('inner_lr')!r}, {why}, to the default")
+        reset.append(f"inner_lr = {kept.pop('inner_lr')!r}, {why}, {TO_THE_DEFAULT}")

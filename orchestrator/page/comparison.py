@@ -17,6 +17,7 @@ from orchestrator.page.numbers import (
 )
 from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import RunFolder
+from orchestrator.page.seeds import mean_rows, of_seeds
 from workers.scores import called
 
 # Rows of a protocol that say how the weights were made and adapted: what a comparison is about.
@@ -62,10 +63,12 @@ def comparison_of(runs: Sequence[RunFolder]) -> bytes:
     compared = dict(zip(labels(runs), runs, strict=True))
     tested = {label: run for label, run in compared.items() if run.result is not None}
     differences = protocol_differences(tested)
+    seeds = of_seeds(compared)
     return render(
         "comparison.html",
         title=" · ".join(compared),
-        scores=_scores(compared, comparable=not differences["test"]),
+        scores=_with_means(_scores(compared, comparable=not differences["test"]), compared, seeds),
+        over_seeds=bool(seeds),
         untested=[label for label in compared if label not in tested],
         common=_common([protocol_of(run.result.protocol) for run in tested.values() if run.result]),
         differences={kind: _table(rows, tested) for kind, rows in differences.items()},
@@ -147,6 +150,19 @@ def _scores(compared: Compared, comparable: bool) -> list[dict[str, str]]:
         }
         for label, run in compared.items()
     ]
+
+
+def _with_means(
+    rows: Sequence[dict[str, str]], compared: Compared, seeds: Sequence[Sequence[str]]
+) -> list[dict[str, str]]:
+    """The rows, and after the last run of some seeds their mean."""
+    means = dict(zip((labels[-1] for labels in seeds), mean_rows(compared, seeds), strict=True))
+    table = []
+    for row in rows:
+        table.append(row)
+        if mean := means.get(row["run"]):
+            table.append({column: mean.get(column, "") for column in row})
+    return table
 
 
 def _score(run: RunFolder, best: RunFolder | None) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """Passes on what Ray Tune tells its callbacks."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ray import tune
 
 from orchestrator.sweep.board import SweepBoard
+from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.process import give_back
 from orchestrator.sweep.ray_trial import WORN, point_of
 
@@ -27,14 +29,18 @@ _KEPT = {
 
 
 class Relay(tune.Callback):
-    """Tune pickles its callbacks with a sweep; whom they tell is this process' own."""
+    """Tune pickles its callbacks with a sweep; whom they tell is this process' own.
+
+    board: what is told. space: the sweep's.
+    """
 
     board: ClassVar[SweepBoard | None] = None
+    space: ClassVar[Mapping[str, Dimension]] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **more: Any) -> None:
         """A trial begins, or goes on."""
         if self.board is not None:
-            self.board.start(trial.trial_id, point_of(trial.config))
+            self.board.start(trial.trial_id, point_of(trial.config, self.space))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **more: Any

@@ -20,15 +20,15 @@ from workers.errors import MetatrainError
 if TYPE_CHECKING:  # imports TensorFlow, which the driver of a sweep does not need as it runs
     from orchestrator.sweep.trial import Trial
 
-#: Keys of Tune's own configuration of a trial: what all trials share, and a point drawn before.
-SHARED, POINT = "shared", "point"
+#: The key of a point drawn before, in Tune's own configuration of a trial.
+POINT = "point"
 #: Of a result: the process should serve no other trial.
 WORN = "worn_process"
 
 
 @dataclass(frozen=True, repr=False)
 class Shared:
-    """What all trials of a sweep have in common.
+    """What all trials of a sweep have in common. It is in the object store, once.
 
     table: the base, with its overrides. sweep: the folder, with the secrets in its URI, which
     loggers must not see. metric: what decides.
@@ -42,10 +42,6 @@ class Shared:
     def __repr__(self) -> str:
         return redact(self.sweep)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Shared":
-        """Itself: Tune copies a trial's configuration whenever it looks at it."""
-        return self
-
 
 class RayTrial(tune.Trainable):
     """Trains up to the next validation at each of Tune's steps.
@@ -55,16 +51,16 @@ class RayTrial(tune.Trainable):
     goes on from the folder.
     """
 
-    def setup(self, config: dict[str, Any]) -> None:
+    def setup(self, config: dict[str, Any], shared: Shared) -> None:
         """Remember what to open; nothing is opened before the first step."""
-        self._given = config
+        self._given, self._shared = config, shared
         self._step = 0
         self._handed: Handed | None = None
         self._trial: Trial | None = None
 
     def step(self) -> dict[str, Any]:
         """Train up to the next validation."""
-        metric = self._given[SHARED].metric
+        metric = self._shared.metric
         try:
             if self._trial is None:
                 self._trial = self._open()
@@ -103,7 +99,7 @@ class RayTrial(tune.Trainable):
     def _open(self) -> "Trial":
         from orchestrator.sweep.trial import FOLDER, Trial
 
-        shared: Shared = self._given[SHARED]
+        shared = self._shared
         if not Storage(shared.sweep).exists(record.NAME):
             raise ValueError(
                 f"{Storage(shared.sweep).location} is not the sweep's folder on "
@@ -111,7 +107,8 @@ class RayTrial(tune.Trainable):
                 "s3://bucket/sweeps/a"
             )
         location = beside(shared.sweep, f"/{FOLDER}/{self.trial_id}")
-        return Trial(shared.table, point_of(self._given), location, self._handed)
+        point = point_of(self._given, shared.space)
+        return Trial(shared.table, point, location, self._handed)
 
     def _close(self) -> None:
         trial, self._trial = self._trial, None
@@ -120,8 +117,7 @@ class RayTrial(tune.Trainable):
             HERE.rest()
 
 
-def point_of(config: dict[str, Any]) -> Point:
+def point_of(config: dict[str, Any], space: Mapping[str, Dimension]) -> Point:
     """The values of a trial's own, by dotted name: those whose conditions hold."""
     values = config.get(POINT, config)
-    space = config[SHARED].space
     return active(space, {key: d.typed(values[key]) for key, d in space.items() if key in values})

@@ -17,7 +17,7 @@ from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.explore import Explore
 from orchestrator.sweep.ray_relay import Relay
 from orchestrator.sweep.ray_schedulers import Asha, Fifo, Median, Pbt
-from orchestrator.sweep.ray_trial import POINT, SHARED, RayTrial, Shared
+from orchestrator.sweep.ray_trial import POINT, RayTrial, Shared
 from orchestrator.sweep.resources import bundles, check_room, num_actors
 from orchestrator.sweep.settings import SweepSettings
 from orchestrator.sweep.space import points
@@ -75,11 +75,13 @@ def run(
     _keep_keys_out_of_logs()
     storage = Storage(location)
     where = f"{storage.root}/{FOLDER}"
-    trainable = tune.with_resources(RayTrial, tune.PlacementGroupFactory(bundles(config)))
     settled = {**table, "workers": {**table.get("workers", {}), "count": num_actors(config)}}
     shared = Shared(settled, dict(sweep.space), location, board.metric)
-    space = {SHARED: shared, **_proposed(sweep)}
-    Relay.board = board
+    trainable = tune.with_resources(
+        tune.with_parameters(RayTrial, shared=shared), tune.PlacementGroupFactory(bundles(config))
+    )
+    space = _proposed(sweep)
+    Relay.board, Relay.space = board, sweep.space
     try:
         if tune.Tuner.can_restore(where, storage_filesystem=storage.filesystem):
             # What is no plain value Tune does not keep: it is told the space again.
@@ -92,6 +94,11 @@ def run(
             tuner.fit()
     finally:
         Relay.board = None
+
+
+def _folder_of(trial: Any) -> str:
+    """Tune saves it with each trial: of a function with a name it saves the name."""
+    return str(trial.trial_id)
 
 
 def _keep_keys_out_of_logs() -> None:
@@ -143,7 +150,7 @@ def _tuner(
             max_concurrent_trials=search.parallel,
             time_budget_s=search.time_s,
             reuse_actors=True,
-            trial_dirname_creator=lambda trial: trial.trial_id,
+            trial_dirname_creator=_folder_of,
         ),
         run_config=tune.RunConfig(
             name=FOLDER,

@@ -120,3 +120,19 @@ def test_every_section_with_kinds_is_known():
     for name in KINDS:
         members = get_args(MetaConfig.model_fields[name].annotation)
         assert {m.model_fields["kind"].default for m in members} - {"given"} == KINDS[name].keys()
+
+
+@pytest.mark.parametrize("kind", ["maml", "meta_sgd", "joint"])
+def test_a_rate_that_is_reset_is_told_with_its_new_value(kind):
+    _, notes = configuration.load("omniglot-reptile-5w1s", [f"algorithm.kind={kind}"])
+    assert "inner_lr = 0.001, a rate of Adam's, to 0.4, the default" in notes[0]
+
+
+def test_reptile_of_one_inner_step_is_told_to_be_joint_training():
+    told = "is joint training with one inner step: set algorithm.inner_steps to 5 or so"
+    _, (note,) = configuration.load("sinusoid", ["algorithm.kind=reptile"])
+    assert note.endswith(told)
+    _, (note,) = configuration.load(
+        "sinusoid", ["algorithm.kind=reptile", "algorithm.inner_steps=5"]
+    )
+    assert told not in note

@@ -105,3 +105,19 @@ def test_classes_of_a_parquet_that_are_numbers_have_the_names_in_its_schema(tmp_
     written = pa.table({"y": [1, 0, None]}).replace_schema_metadata(metadata)
     pq.write_table(written, tmp_path / "a.parquet")
     assert read_table(tmp_path / "a.parquet").column("y").to_pylist() == ["yes", "no", None]
+
+
+def test_a_short_row_that_is_no_utf8_is_told_and_nothing_else(tmp_path, capfd):
+    file = tmp_path / "table.csv"
+    file.write_bytes(b"a,b,c\n1,2,3\nna\xefve,2\n")
+    with pytest.raises(DataError, match=r"line 3 has 2 cells, the first 3"):
+        read_table(file)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("first", ["Measurements of May", "% made by hand"])
+def test_a_title_that_is_no_note_is_told(tmp_path, first):
+    file = tmp_path / "table.csv"
+    file.write_text(f"{first}\na,b\n1,2\n")
+    with pytest.raises(DataError, match=r"the first 1; is the first a title or a note\? delete it"):
+        read_table(file)

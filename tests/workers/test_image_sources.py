@@ -1,7 +1,7 @@
 import pytest
 from small_images import members, omniglot, write_folder, write_parquet, write_zip
 
-from workers.errors import DataError
+from workers.errors import DataError, SourceError
 from workers.tasks.image_sources import find_files, open_sources, source_digest
 
 
@@ -43,7 +43,7 @@ def test_a_folder_with_two_files_is_refused_by_their_names(tmp_path):
 
 def test_a_folder_without_images_is_refused(tmp_path):
     (tmp_path / "c00").mkdir()
-    (tmp_path / "loose.png").write_bytes(b"")
+    (tmp_path / "loose.txt").write_bytes(b"")
     with pytest.raises(DataError, match="holds none"):
         find_files(str(tmp_path))
 
@@ -150,3 +150,19 @@ def test_a_list_with_tabs_beside_the_data_is_not_in_the_way(tmp_path):
     assert find_files(str(tmp_path)) == [file]
     file.unlink()
     assert find_files(str(tmp_path)) == [tmp_path / "about.tsv"]
+
+
+def test_images_of_other_formats_alone_are_told(tmp_path):
+    contents = {f"c{i}/{j}.heic": b"x" for i in range(3) for j in range(2)}
+    folder = write_folder(tmp_path / "photos", contents)
+    told = "holds 6 .heic files, which are not read; convert them to .png or .jpg"
+    with pytest.raises(SourceError, match=told):
+        find_files(str(folder))
+    with pytest.raises(DataError, match=told):
+        open_sources([write_zip(tmp_path / "photos.zip", contents)], "image", "label")
+
+
+def test_images_in_no_folder_of_a_class_are_told(tmp_path):
+    folder = write_folder(tmp_path / "flat", {"a.png": b"x", "b.jpg": b"x"})
+    with pytest.raises(SourceError, match="holds 2 images in no folder of a class; put those of"):
+        find_files(str(folder))

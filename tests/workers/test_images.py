@@ -284,3 +284,16 @@ def test_omniglot_as_in_finn_et_al(tmp_path):
     episode = family.build(family.sample(DRAW, 0, 32, 1, 5))
     assert episode.query_inputs.shape == (32, 25, 28, 28, 1)
     assert 0.07 < episode.query_inputs.mean() < 0.1
+
+
+def test_classes_of_one_name_in_train_and_test_folders_are_told(make, tmp_path):
+    here = {
+        f"{folder}/{name}": content
+        for folder in ("train", "test")
+        for name, content in members(10, 6).items()
+    }
+    path = write_zip(tmp_path / "b.zip", here)
+    notes = make(path=str(path)).notes()
+    told = "10 names of classes, such as 'c00', are in the folders test and train alike"
+    assert sum(note.startswith(told) for note in notes) == 1
+    assert not any("alike" in note for note in make().notes())

@@ -97,6 +97,8 @@ def test_a_task_is_of_five_classes_or_of_as_many_as_every_split_has():
     assert choose_ways(4, there) == 4
     with pytest.raises(DataError, match=r"task\.ways = 6, but the validation split has 5 classes"):
         choose_ways(6, there)
+    with pytest.raises(DataError, match=r"the test split has 3 .* lower task\.ways to 3 or fewer"):
+        choose_ways(6, {"train": 4, "validation": 5, "test": 3})
     with pytest.raises(DataError, match="the test split has 1 of the source's classes"):
         choose_ways(None, {**there, "test": 1})
 

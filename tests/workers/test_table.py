@@ -306,3 +306,26 @@ def test_a_task_is_called_by_its_group(make):
     assert set(names) == {"a", "b"}
     for name, rows in zip(names, rows_of(specs), strict=True):
         assert {SENSORS["sensor"][row] for row in rows} == {name}
+
+
+@pytest.mark.parametrize("form", ["{} kg", "{} %", "${}", "({})", "−{}"])
+def test_a_feature_of_numbers_with_something_beside_them_is_told(make, form):
+    cells = [form.format(i) for i in range(40)]
+    (note,) = make({**SENSORS, "x": cells}).notes()
+    assert note == (
+        f"the column x (no plain numbers, such as {cells[0]!r}) is left out; write its numbers "
+        "without a unit or other signs"
+    )
+
+
+@pytest.mark.parametrize("form", ["2026-01-{:02}", "12:{:02}", "st{}", "a {} b"])
+def test_a_column_of_texts_is_left_out_without_a_word(make, form):
+    family = make({**SENSORS, "x": [form.format(i) for i in range(40)]})
+    assert family.notes() == []
+    assert family.describe()["columns_left_out"] == ["x (no numbers)"]
+
+
+def test_a_target_of_which_no_value_recurs_is_no_class(make):
+    such = {**SENSORS, "ppm": [f"{i} kg" for i in range(40)]}
+    with pytest.raises(DataError, match="holds 40 different texts in 40 rows, such as '0 kg'"):
+        make(such)

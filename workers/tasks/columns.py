@@ -156,6 +156,7 @@ def read_target(rows: Rows, settings: TableTask) -> Target:
     if is_value(rows, settings):
         return Target(rows.column_of_numbers(name, False), None)
     labels = rows.texts(name)
+    _check_recur(labels, rows.with_something_beside(name) or labels[0], settings)
     classes, indices = np.unique(np.asarray(labels), return_inverse=True)
     if len(classes) < 2:
         raise DataError(
@@ -163,6 +164,17 @@ def read_target(rows: Rows, settings: TableTask) -> Target:
             "is nothing to learn"
         )
     return Target(indices.astype(np.int32), [str(each) for each in classes])
+
+
+def _check_recur(labels: Sequence[str], such: str, settings: TableTask) -> None:
+    """Raise DataError if there are hardly more rows than classes: then they are none."""
+    different = len(set(labels))
+    if different > max(2, len(labels) // 2):
+        raise DataError(
+            f"{settings.path}: {settings.target_column!r} (task.target_column) holds {different} "
+            f"different texts in {len(labels)} rows, such as {such!r}; a class "
+            "recurs, and a number is written without a unit or other signs"
+        )
 
 
 def is_value(rows: Rows, settings: TableTask) -> bool:
@@ -189,7 +201,8 @@ def _not_features(rows: Rows, settings: TableTask) -> Iterator[tuple[str, str]]:
         rows.check(name, "task.feature_columns")
         if not rows.is_numeric(name):
             rows.check_meant(name, "or name the others: task.feature_columns")
-            yield name, "no numbers"
+            cell = rows.with_something_beside(name)
+            yield name, f"no plain numbers, such as {cell!r}" if cell else "no numbers"
 
 
 def _range(known: NDArray[np.float64]) -> str:

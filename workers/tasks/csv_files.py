@@ -1,5 +1,7 @@
 """CSV files, read as they are meant: other separators, notes between rows, line ends in quotes."""
 
+import codecs
+import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -45,7 +47,10 @@ def reason(error: Exception, path: Path) -> str:
     line, expected, got = found.groups()
     where = f"line {line}" if line else "a line"
     told = dialect_of(path).told
-    return f"{where} has {got} cells, the first {expected}; quote a text that holds {told}"
+    remedy = f"quote a text that holds {told}"
+    if expected == "1":
+        remedy = f"is the first a title or a note? delete it, or begin it with #; else {remedy}"
+    return f"{where} has {got} cells, the first {expected}; {remedy}"
 
 
 def _read(path: Path, dialect: Dialect, types: Mapping[str, Any], only: Sequence[str] = ()) -> Any:
@@ -60,20 +65,31 @@ def _read(path: Path, dialect: Dialect, types: Mapping[str, Any], only: Sequence
         return csv.read_csv(
             path,
             csv.ReadOptions(skip_rows=dialect.skip, use_threads=how.pop("use_threads", True)),
-            csv.ParseOptions(
-                delimiter=dialect.separator, invalid_row_handler=_pass_over_notes, **how
-            ),
+            csv.ParseOptions(delimiter=dialect.separator, **how),
             options,
         )
 
     try:
         return read()
     except pa.ArrowInvalid:
-        try:
-            return read(newlines_in_values=True)
-        except pa.ArrowInvalid:
-            return read(use_threads=False)  # in one thread it knows the line
+        notes = {"invalid_row_handler": _pass_over_notes} if _is_utf8(path) else {}
+    for how in ({}, {"newlines_in_values": True}):
+        with contextlib.suppress(pa.ArrowInvalid):
+            return read(**notes, **how)
+    return read(**notes, use_threads=False)  # in one thread it knows the line
 
 
 def _pass_over_notes(row: Any) -> str:
     return "skip" if row.text.startswith("#") else "error"
+
+
+def _is_utf8(path: Path) -> bool:
+    """pyarrow decodes a row that it shows, and prints a traceback where it cannot."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as file:
+            for part in iter(lambda: file.read(1 << 20), b""):
+                decoder.decode(part)
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -14,10 +14,11 @@ _MOST_NAMED = 5
 
 
 class ImageClasses:
-    """counts: images of each class. different: those whose content is there once."""
+    """names: of classes. counts: images of each. different: those whose content is there once."""
 
     def __init__(self, images: ImageCache):
         self._images = images
+        self.names = images.class_names
         self.counts = np.diff(images.offsets)
         self._ids = content_ids(images.pixels)
         of = np.repeat(np.arange(len(self.counts)), self.counts)

@@ -6,7 +6,8 @@ in a Parquet file.
 """
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -18,6 +19,9 @@ from workers.tasks.listing import listed
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 
+# Kinds of images that Pillow does not read as it comes, or that are not looked for.
+OTHER_IMAGES = {".heic", ".heif", ".avif", ".jfif", ".jp2", ".svg", ".raw", ".dng", ".cr2"}
+OTHER_IMAGES |= {".nef", ".arw", ".psd", ".tga", ".exr", ".ico", ".jxl", ".jpe", ".dcm", ".npy"}
 
 _LEFT = ("Thumbs.db", "desktop.ini")
 # What the columns of other people's files are called.
@@ -50,7 +54,7 @@ class ZipImages:
         except (zipfile.BadZipFile, OSError) as error:
             raise DataError(f"{file}: not a zip that can be read ({_line(error)})") from error
         if not members:
-            raise DataError(f"{file}: holds no images; expected CLASS/IMAGE.png and the like")
+            raise DataError(f"{file}: {no_images(zip_members(file))}")
         self.top, self.class_names = class_names(members, file.name)
         self._members = members
 
@@ -221,6 +225,16 @@ def is_image(member: str) -> bool:
 def is_passed_over(member: str) -> bool:
     """Whether people may take it for an image that is read: what systems leave behind is not."""
     return _is_seen(member) and not is_image(member) and PurePosixPath(member).name not in _LEFT
+
+
+def no_images(members: Iterable[str]) -> str:
+    """Why a folder or a zip of `members` has no image that is read, and what to do."""
+    counts = Counter(PurePosixPath(each).suffix.lower() for each in members if is_passed_over(each))
+    if others := [f"{counts[suffix]} {suffix}" for suffix in sorted(OTHER_IMAGES & set(counts))]:
+        return (
+            f"holds {' and '.join(others)} files, which are not read; convert them to .png or .jpg"
+        )
+    return "holds no images; expected CLASS/IMAGE.png and the like"
 
 
 def zip_members(file: Path) -> list[str]:

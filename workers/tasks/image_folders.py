@@ -10,7 +10,7 @@ from workers.errors import DataError
 from workers.tasks.csv_dialects import dialect_of
 from workers.tasks.csv_files import read_texts, reason
 from workers.tasks.image_cells import read_file
-from workers.tasks.image_files import check_columns, class_names, is_image
+from workers.tasks.image_files import check_columns, class_names, is_image, no_images
 
 
 class FolderImages:
@@ -20,7 +20,7 @@ class FolderImages:
         self._folder = folder
         self._members = sorted(member for member in members_of(folder) if is_image(member))
         if not self._members:
-            raise DataError(f"{folder}: holds no images; expected CLASS/IMAGE.png and the like")
+            raise DataError(f"{folder}: {no_images(members_of(folder))}")
         self.top, self.class_names = class_names(self._members, folder.name)
 
     def images(self) -> Iterator[tuple[str, bytes]]:

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from workers.tasks.image_cache import ImageCache
 from workers.tasks.image_classes import ImageClasses
+from workers.tasks.image_files import OTHER_IMAGES
 from workers.tasks.image_notes import notes_of
 from workers.tasks.image_sources import passed_over
 
+# What people call the folders of a split by images, which here are parts of a class's name.
+_SPLIT_FOLDERS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
 _WHICH = "; none is on both sides of a task, but which class is right? leave the others out"
-# Kinds of images that Pillow does not read as it comes, or that are not looked for.
-_OTHER_IMAGES = {".heic", ".heif", ".avif", ".jfif", ".jp2", ".svg", ".raw", ".dng", ".cr2"}
-_OTHER_IMAGES |= {".nef", ".arw", ".psd", ".tga", ".exr", ".ico", ".jxl", ".jpe", ".dcm", ".npy"}
 
 
 def describe_source(files: Sequence[Path], images: ImageCache) -> dict[str, Any]:
@@ -45,11 +45,30 @@ def notes_of_source(
     by_suffix = passed_over(files)
     if by_suffix:
         told = [f"{number} {suffix or 'without a suffix'}" for suffix, number in by_suffix.items()]
-        pictures = sorted(_OTHER_IMAGES & set(by_suffix))
+        pictures = sorted(OTHER_IMAGES & set(by_suffix))
         remedy = f"; convert {' and '.join(pictures)} to .png or .jpg" if pictures else ""
         number = sum(by_suffix.values())
         notes.append(
             f"{number} file{' is' if number == 1 else 's are'} passed over, not named as images "
             f"are: {', '.join(told)}{remedy}"
         )
+    notes += _of_several_folders(classes.names)
     return notes + classes.copies(splits).notes("image", "class", "classes", _WHICH)
+
+
+def _of_several_folders(names: Sequence[str]) -> list[str]:
+    """Whether train/cat and test/cat count as two classes, and each may be in either split."""
+    tops: dict[str, set[str]] = {}
+    for top, slash, rest in (name.partition("/") for name in names):
+        if slash and top.lower() in _SPLIT_FOLDERS:
+            tops.setdefault(rest, set()).add(top)
+    twice = [rest for rest, those in tops.items() if len(those) > 1]
+    if not twice:
+        return []
+    folders = sorted(set.union(*(tops[rest] for rest in twice)))
+    return [
+        f"{len(twice)} name{'s' if len(twice) > 1 else ''} of classes, such as {twice[0]!r}, "
+        f"are in the folders {' and '.join(folders)} alike, and count as a class in each: what is "
+        "tested may be trained on; put the images of a class into one folder, or name one of "
+        "the folders"
+    ]

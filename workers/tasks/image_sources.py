@@ -8,10 +8,13 @@ from pathlib import Path
 
 from workers.errors import DataError, SourceError
 from workers.tasks.image_files import (
+    OTHER_IMAGES,
     ImageFile,
     ParquetImages,
     ZipImages,
+    is_image,
     is_passed_over,
+    no_images,
     zip_members,
 )
 from workers.tasks.image_folders import (
@@ -158,6 +161,8 @@ def _in_folder(folder: Path) -> list[Path]:
             f"task.path: {folder} holds folders of images and {found[0].name}: name the file, or "
             "move it elsewhere to use the folders as classes"
         )
+    if not found:
+        _refuse_what_is_there(folder)
     if len(found) != 1:
         names = ", ".join(file.name for file in found) or "none"
         raise SourceError(
@@ -166,3 +171,16 @@ def _in_folder(folder: Path) -> list[Path]:
             "with --set task.path=..."
         )
     return found
+
+
+def _refuse_what_is_there(folder: Path) -> None:
+    """Raise SourceError if images lie in `folder` that are not where, or what, they should be."""
+    members = list(members_of(folder))
+    if loose := sum(is_image(member) for member in members):
+        raise SourceError(
+            f"task.path: {folder} holds {loose} image{'s' if loose > 1 else ''} in no folder of a "
+            "class; put those of a class into a folder with its name, or name image and class in "
+            "a .csv beside them"
+        )
+    if any(Path(member).suffix.lower() in OTHER_IMAGES for member in members):
+        raise SourceError(f"task.path: {folder} {no_images(members)}")

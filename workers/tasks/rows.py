@@ -16,6 +16,8 @@ from workers.tasks.table_files import read_table
 # A column of texts is meant to hold numbers if as many of its cells do.
 _MEANT = 0.9
 _NOTHING = (None, "", b"")
+# A number with a unit or a sign of its own: 5 kg, 12 %, $3.50, (1.5), −2 with a long minus.
+_BESIDE = re.compile(r"\s*[^\w.,]{0,3}\s*\d[\d.,]*(?:[eE][+-]?\d+)?\s*[^\d.,\s]{0,4}\s*")
 
 
 def refused(path: object, row: int, why: str, remedy: str = "leave the row out") -> DataError:
@@ -107,6 +109,13 @@ class Rows:
         strays = [(row, cell) for row, cell in cells if not _is_number(cell)]
         if strays and len(strays) <= (1 - _MEANT) * len(cells):
             raise self._no_number(*strays[0], name, f"; {remedy}")
+
+    def with_something_beside(self, name: str) -> str:
+        """A cell of a column of texts, if nearly all of them are numbers and something, as 5 kg."""
+        cells = [_as_text(cell) for cell in self._raw(name) if cell not in _NOTHING]
+        beside = [cell for cell in cells if not _is_number(cell) and _BESIDE.fullmatch(cell)]
+        plain_ones = sum(map(_is_number, cells))
+        return beside[0] if beside and len(beside) + plain_ones >= _MEANT * len(cells) else ""
 
     def column_of_numbers(self, name: str, may_miss: bool, remedy: str = "") -> NDArray[np.float64]:
         """A column of numbers: float64 [n]; what is missing is NaN, if it may.
@@ -202,7 +211,7 @@ class Rows:
         return DataError(f"{self._path}: column {name!r} {holds}")
 
     def _no_number(self, row: int, cell: Any, name: str, remedy: str = "") -> DataError:
-        text = cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell)
+        text = _as_text(cell)
         if re.fullmatch(r"\s*[-+]?[\d.]*\d,[\d,.]*\d\s*", text):
             point = text.strip().replace(",", ".")
             remedy = f": a decimal comma, or thousands? write {point} or without the comma{remedy}"
@@ -221,6 +230,10 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode()
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _as_text(cell: Any) -> str:
+    return cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell)
 
 
 def _is_number(cell: Any) -> bool:

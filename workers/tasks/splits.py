@@ -129,17 +129,19 @@ def choose_ways(asked: int | None, there: Mapping[Split, int]) -> int:
       DataError: a split has too few, names it.
     """
     ways = max(2, min(USUAL_WAYS, *there.values())) if asked is None else asked
-    for split, most in there.items():
-        if most < 2:
-            raise DataError(
-                f"the {split} split has {most} of the source's classes, and a task is of 2 or "
-                f"more; give it more by task.{split}_classes or shares, or the source more classes"
-            )
-        if ways > most:
-            raise DataError(
-                f"task.ways = {ways}, but the {split} split has {most} classes to choose from; "
-                f"lower task.ways to {most} or fewer, or raise task.{split}_classes"
-            )
+    # The smallest one: whoever heeds what is said of another would be refused again.
+    split = min(there, key=lambda each: there[each])
+    most = there[split]
+    if most < 2:
+        raise DataError(
+            f"the {split} split has {most} of the source's classes, and a task is of 2 or "
+            f"more; give it more by task.{split}_classes or shares, or the source more classes"
+        )
+    if ways > most:
+        raise DataError(
+            f"task.ways = {ways}, but the {split} split has {most} classes to choose from; "
+            f"lower task.ways to {most} or fewer, or raise task.{split}_classes"
+        )
     return ways
 
 

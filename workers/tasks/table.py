@@ -199,7 +199,12 @@ class TableFamily:
     def _read_notes(self, targets: NDArray[Any]) -> list[str]:
         """Of units, and of numbers that may be classes."""
         features, name = self._features, self._settings.target_column
-        notes = unit_notes(self._groups, features.scale.names, features.values, "feature")
+        notes = [
+            f"the column {column} is left out; write its numbers without a unit or other signs"
+            for column in features.left_out
+            if "no plain numbers" in column
+        ]
+        notes += unit_notes(self._groups, features.scale.names, features.values, "feature")
         if self._target is None:
             return notes
         if self._settings.target == "auto":

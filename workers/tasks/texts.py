@@ -140,7 +140,7 @@ def split_texts(texts: Texts, settings: Any, by: Literal["classes", "domains"]) 
       DataError: see `split_names`.
     """
     if by == "classes":
-        ways = settings.ways
+        ways = settings.ways or 2  # unset: a task takes what every split has
         return split_names(texts.classes, settings, "classes", (ways, ways, ways))
     names = sorted(set(texts.domains))
     of_domains = split_names(names, settings, "domains")

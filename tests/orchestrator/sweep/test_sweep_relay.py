@@ -1,12 +1,15 @@
 """What Ray Tune's driver keeps of each trial."""
 
-import copy
 from types import SimpleNamespace
 
 import pytest
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.registry import register_trainable
 
 from orchestrator.sweep.ray_relay import Relay
-from orchestrator.sweep.ray_trial import WORN, Shared
+from orchestrator.sweep.ray_trial import POINT, WORN, RayTrial, Shared
+from orchestrator.sweep.ray_tuner import _folder_of
 
 
 class Board:
@@ -72,6 +75,12 @@ def test_the_table_is_written_before_tune_saves(board):
     assert board.num_written == 1
 
 
-def test_all_trials_share_what_they_have_in_common():
-    shared = Shared({"task": {"kind": "sinusoid"}}, {}, "s", "loss")
-    assert copy.deepcopy({"shared": shared})["shared"] is shared
+def test_what_trials_have_in_common_is_not_saved_with_each(tmp_path):
+    """Tune keeps the state of each trial as text, which it saves each time."""
+    shared = Shared({"task": {"kind": "sinusoid", "more": "x" * 10_000}}, {}, "s", "loss")
+    trainable = tune.with_parameters(RayTrial, shared=shared)
+    register_trainable("held", trainable)
+    trial = Trial("held", config={POINT: {"outer.lr": 0.1}}, trial_dirname_creator=_folder_of)
+    state, metadata = trial.get_json_state()
+    assert "x" * 100 not in state
+    assert len(state) + len(metadata) < 8000

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from ray import tune
 from small_configs import NAVIGATION, SINUSOID
 from whole_sweeps import theta_of, undisturbed_theta
 
@@ -10,7 +11,7 @@ from orchestrator.storage import Storage
 from orchestrator.sweep import record
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.handover import take_over
-from orchestrator.sweep.ray_trial import POINT, SHARED, RayTrial, Shared
+from orchestrator.sweep.ray_trial import POINT, RayTrial, Shared
 from orchestrator.sweep.trial import Trial
 
 RATE = "algorithm.inner_lr"
@@ -90,9 +91,14 @@ def test_what_a_trial_hands_over_is_where_another_goes_on(trial, tmp_path):
     assert [json.loads(row)["step"] for row in rows] == [5, 6, 7, 8]
 
 
-def given(sweep, rate):
+def given(rate):
+    return {POINT: {RATE: rate}}
+
+
+def shell_in(sweep, rate):
     space = {RATE: Dimension(choice=(0.05, 0.1, 1e9))}
-    return {SHARED: Shared(SINUSOID, space, str(sweep), "loss"), POINT: {RATE: rate}}
+    shared = Shared(SINUSOID, space, str(sweep), "loss")
+    return tune.with_parameters(RayTrial, shared=shared)(given(rate))
 
 
 @pytest.fixture
@@ -102,7 +108,7 @@ def shell(tmp_path):
     started = []
 
     def start(rate):
-        started.append(RayTrial(given(tmp_path, rate)))
+        started.append(shell_in(tmp_path, rate))
         return started[-1]
 
     yield start
@@ -122,7 +128,7 @@ def test_a_perturbed_trial_goes_on_from_the_better_one_in_a_folder_of_its_own(sh
     running = shell(0.05)
     assert running.step()["step"] == 4
     running.save_checkpoint(str(tmp_path / "box"))
-    assert running.reset_config(given(tmp_path, 0.1))
+    assert running.reset_config(given(0.1))
     running.load_checkpoint(str(tmp_path / "box"))
     report = running.step()
     assert (report["step"], report["run"]) == (8, f"trials/{running.trial_id}-2")
@@ -132,14 +138,14 @@ def test_a_paused_trial_goes_on_in_its_folder(shell, tmp_path):
     running = shell(0.05)
     running.step()
     running.save_checkpoint(str(tmp_path / "box"))
-    assert running.reset_config(given(tmp_path, 0.05))
+    assert running.reset_config(given(0.05))
     running.load_checkpoint(str(tmp_path / "box"))
     report = running.step()
     assert (report["step"], report["run"]) == (8, f"trials/{running.trial_id}")
 
 
 def test_a_machine_that_does_not_see_the_sweeps_folder_says_so(tmp_path):
-    running = RayTrial(given(tmp_path / "elsewhere", 0.05))
+    running = shell_in(tmp_path / "elsewhere", 0.05)
     assert "is not the sweep's folder on" in running.step()["failed"]
 
 

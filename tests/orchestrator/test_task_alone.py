@@ -1,0 +1,73 @@
+"""A run that says no more than its tasks opens its data, in every family and form of file."""
+
+import csv
+
+import pytest
+from small_images import members, write_folder
+from small_passages import rows_of as passages
+from small_tables import write_table
+from small_texts import rows_of as texts
+from small_texts import write
+
+from orchestrator.commands.common import open_family
+from orchestrator.config import load
+from workers.protocol import Draw
+
+
+def _text(folder, **changes):
+    return {"kind": "text", "path": str(write(folder / "a.csv", texts(32, 10))), **changes}
+
+
+def _matching(folder):
+    path = write(folder / "a.csv", texts(20, 10))
+    return {"kind": "matching", "path": str(path)}
+
+
+def _images(folder):
+    return {"kind": "images", "path": str(write_folder(folder / "a", members(32, 6)))}
+
+
+def _table(folder, target="ppm"):
+    columns = {
+        "sensor": [name for name in "abcdef" for _ in range(24)],
+        "reading": [float(i) for i in range(144)],
+        "ppm": [float(i * i % 31) for i in range(144)],
+        "level": ["low", "high"] * 72,
+    }
+    other = {"ppm": "level", "level": "ppm"}[target]
+    path = write_table(folder / "a.parquet", {k: v for k, v in columns.items() if k != other})
+    return {"kind": "table", "path": str(path), "task_column": "sensor", "target_column": target}
+
+
+def _generation(folder):
+    path = folder / "a.csv"
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([("task", "text"), *passages(10, 20)])
+    return {"kind": "generation", "path": str(path)}
+
+
+TASKS = {
+    "text": (_text, 5),
+    "texts by domain": (
+        lambda folder: _text(folder, split_by="domains", domain_column="domain"),
+        5,
+    ),
+    "matching": (_matching, 5),
+    "images": (_images, 5),
+    "numbers": (_table, 1),
+    "classes": (lambda folder: _table(folder, "level"), 2),
+    "generation": (_generation, None),
+    "sinusoid": (lambda _: {"kind": "sinusoid"}, 1),
+    "navigation": (lambda _: {"kind": "navigation"}, 4),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_alone_opens_its_data(name, tmp_path):
+    make, num_outputs = TASKS[name]
+    table = make(tmp_path)
+    config, _ = load({"task": table})
+    family = open_family(config)
+    assert num_outputs in (None, family.num_outputs)
+    if name != "navigation":
+        assert family.sample(Draw(0, "train", 0), 0, 2, config.task.shots, config.task.queries)
