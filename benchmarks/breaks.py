@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import tomllib
 from collections import Counter
@@ -126,9 +127,8 @@ def copies(root: Path, number: int) -> Iterator["queue.Queue[Path]"]:
 
 def _tracked(root: Path) -> list[str]:
     """What git tracks; or, in a copy without git, all that is not hidden."""
-    said = subprocess.run(
-        ["git", "-C", str(root), "ls-files", "-z"], capture_output=True, text=True, check=False
-    )
+    command = ["git", "-C", str(root), "ls-files", "-z"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
     named = [name for name in said.stdout.split("\0") if name and os.path.lexists(root / name)]
     if named:
         return named
@@ -237,7 +237,7 @@ def judge_all(
             raise ValueError(f"without any break: {whole.test or whole.why}")
         say(f"without any break all tests pass ({whole.seconds:.0f} s)")
         free.put(copy)
-        done = 0
+        done, lock = 0, threading.Lock()
 
         def one(broken: Break) -> Outcome:
             nonlocal done
@@ -246,8 +246,9 @@ def judge_all(
                 outcome = judge(copy, broken, which)
             finally:
                 free.put(copy)
-            done += 1
-            say(f"{done}/{len(breaks)} {broken.name}: {outcome}")
+            with lock:
+                done += 1
+                say(f"{done}/{len(breaks)} {broken.name}: {outcome}")
             return outcome
 
         outcomes = pool.map(one, breaks)
