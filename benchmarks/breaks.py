@@ -151,16 +151,13 @@ def run_tests(
     """
     paths = [str(copy), str(copy / "benchmarks"), str(Path(__file__).parent)]
     # Bytecode is told apart by size and second, which a break may leave as they were.
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    own = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
     report = copy.with_suffix(".json")
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "caught"]
     command += [f"--caught-in={report}", f"--caught-modules={','.join(modules)}", *words]
     began = time.monotonic()
-    code, output = _call(command, copy, environment, limit_s)
+    code, output = _call(command, copy, os.environ | own, limit_s)
     seconds = time.monotonic() - began
     if code is None:
         return Outcome("error", seconds, why=f"no test has failed within {limit_s:.0f} s")
