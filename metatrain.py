@@ -67,8 +67,10 @@ def refuse_others() -> None:
         if spec is None or spec.origin is None or Path(spec.origin).resolve() != ours:
             other = spec and (spec.origin or list(spec.submodule_search_locations or []))
             raise ImportError(
-                f"{other or 'nothing'} stands where metatrain's own package {name!r} is to be "
-                "imported from; rename it, or take it off the import path (PYTHONPATH)"
+                f"your package {name!r} ({other}) hides metatrain's package of the same name; "
+                "rename it, or take it off the import path (PYTHONPATH)"
+                if other
+                else f"metatrain's package {name!r} is not installed; install metatrain again"
             )
 
 

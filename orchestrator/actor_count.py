@@ -45,8 +45,8 @@ def parse_count(value: Any) -> ActorCount:
     if _is_count(least) and _is_count(most) and 1 <= least <= most <= MOST_ACTORS:
         return CountRange(min=least, max=most)
     raise ValueError(
-        f"workers.count = {value!r} is none of: a number from 0 to {MOST_ACTORS}; 'auto'; a range "
-        f"from 1 on, as '2..8' or {{min = 2, max = 8}}"
+        f"workers.count must be 0 to {MOST_ACTORS}, 'auto', or a range such as '2..8' or "
+        f"{{min = 2, max = 8}}; got {value!r}"
     )
 
 

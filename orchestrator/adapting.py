@@ -148,10 +148,20 @@ def probabilities(logits: Array, num_classes: int) -> Array:
     return np.asarray(exp / exp.sum(-1, keepdims=True), np.float32)
 
 
+def in_words(recipe: Recipe) -> str:
+    """For example "1 inner step, learning rate 0.4"."""
+    return f"{steps_of(recipe.inner_steps)}, learning rate {recipe.inner_lr:g}"
+
+
+def steps_of(number: int) -> str:
+    """For example "1 inner step"."""
+    return f"{number} inner step{'' if number == 1 else 's'}"
+
+
 def diverged(recipe: Recipe, task: str = "") -> NonFiniteError:
     """What is raised when adapting gives inf or nan."""
     of = f" of the task {task!r}" if task else ""
     return NonFiniteError(
-        f"the predictions{of} are not finite after {recipe.inner_steps} inner steps of rate "
-        f"{recipe.inner_lr:g}; lower --inner-lr, or look for outlandish values in the examples"
+        f"the predictions{of} are not finite after {in_words(recipe)}; lower --inner-lr, or look "
+        "for outlandish values in the examples"
     )

@@ -17,6 +17,7 @@ from orchestrator import config as configuration
 from orchestrator.claim import InUseError
 from orchestrator.disk_errors import has_remedy, remedy
 from orchestrator.lasting_console import flush_all, say_last, while_somebody_reads
+from orchestrator.local_path import local_path
 from orchestrator.locations import run_location
 from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
@@ -111,7 +112,9 @@ def evaluate(
     workers: Annotated[
         str, typer.Option(metavar="N", help="Ray actors, 0: in this process, or auto.")
     ] = "0",
-    out: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=local_path, help="Write the scores to this JSON file.")
+    ] = None,
     allow_changes: Annotated[
         bool,
         typer.Option(

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.local_path import local_path
+
 app = typer.Typer()
 
 Source = Annotated[
@@ -73,12 +75,17 @@ def adapt(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the draws, or of the episodes.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the predictions as .parquet or .csv.")
+        Path | None,
+        typer.Option(
+            parser=local_path, metavar="FILE", help="Write the predictions as .parquet or .csv."
+        ),
     ] = None,
     save_model: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write the adapted model as .keras; a folder for several tasks."
+            parser=local_path,
+            metavar="FILE",
+            help="Write the adapted model as .keras; a folder for several tasks.",
         ),
     ] = None,
     input_column: Annotated[
@@ -146,7 +153,7 @@ def adapt(
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
-    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    file: Annotated[Path, typer.Argument(parser=local_path, help="The file to write.")],
 ) -> None:
     """Write all that `metatrain adapt` needs of a run as one file."""
     from orchestrator.commands import export_command

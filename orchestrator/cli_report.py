@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.local_path import local_path
+
 app = typer.Typer()
 
 
@@ -17,6 +19,7 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
+            parser=local_path,
             metavar="FILE",
             help="Where the page goes. Default: report.html in the run's folder; of several runs, "
             "comparison.html here.",

@@ -17,6 +17,11 @@ def remedy(error: BaseException) -> str:
     return _REMEDIES.get(getattr(error, "errno", None) or 0, "set that right")
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether there is no room: what was asked for is right, and the machine is at fault."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+
+
 def has_remedy(error: BaseException) -> bool:
     """Whether it is known what to do about it."""
     return getattr(error, "errno", None) in _REMEDIES

@@ -190,8 +190,13 @@ def worthwhile_actors(
     if count < 2:
         return 0, f"{took}, and there is room for one actor only"
     shared_s = step_s * math.ceil(num_blocks / count) / num_blocks + _RAY_STEP_S
+    if shared_s >= step_s:
+        return 0, f"{took}, and sharing it would take longer"
     if (step_s - shared_s) * num_steps < _RAY_START_S:
-        return 0, f"{took}, too little for actors to pay off"
+        return (
+            0,
+            f"{took}, and sharing {num_steps} steps would save less time than Ray takes to start",
+        )
     return count, f"{took}, long enough to share"
 
 

@@ -77,6 +77,6 @@ def _refuse_others(config: Any) -> None:
         if each.name in _HONOURED[kind] or value == getattr(defaults, each.name):
             continue
         raise ValueError(
-            f"{kind}({each.name}={value!r}) means nothing to metatrain; it honours "
+            f"metatrain does not support {kind}({each.name}={value!r}); supported fields: "
             f"{', '.join(sorted(_HONOURED[kind]))}"
         )

@@ -124,4 +124,4 @@ class PythonInterrupt:
 def tell_that_it_stops() -> None:
     """On standard error, which may be gone."""
     with contextlib.suppress(OSError):
-        os.write(2, b"\nstopping after this step; again to drop it\n")
+        os.write(2, b"\nfinishing this step; press Ctrl-C again to abandon it\n")

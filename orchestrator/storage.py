@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 import re
+import stat
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,13 @@ from pyarrow import fs
 
 from orchestrator.claim import LOCK, FileLock, HeldError, InUseError, NoLocksError
 from orchestrator.credentials import check_no_secret
+from orchestrator.disk_errors import is_full, remedy
 from orchestrator.lease import Lease
 from orchestrator.object_store import open_uri, reason
+from workers.errors import MetatrainError
 
+# A store's name without the slashes: what follows may be a secret, and would name a folder here.
+_TYPO = re.compile(r"(s3|gs|gcs|abfss?|hdfs|viewfs|wasbs?|https?|file):(?!//)", re.IGNORECASE)
 _PASSING = re.compile(rf"{re.escape(LOCK)}.*|\..+\.(part|lock)")
 
 
@@ -45,6 +50,11 @@ class Storage:
         if not location:
             raise ValueError("'' names no folder; give a path or a URI")
         check_no_secret("", location)
+        if (typo := _TYPO.match(location)) and not os.path.lexists(location):
+            raise ValueError(
+                f"a URI begins with {typo[1].lower()}://; a folder whose name begins with "
+                f"{typo[0]!r} is given as ./{typo[0]}..."
+            )
         self.location = location
         self.local: Path | None = None
         self._claim: FileLock | Lease | None = None
@@ -74,7 +84,7 @@ class Storage:
           say: told what is waited for, which happens on object stores alone.
         Raises:
           InUseError: somebody else has claimed it; says who. ValueError: it cannot be made or
-            written to.
+            written to. MetatrainError: the disk is full.
         """
         try:
             self._claim = self._lock(say)
@@ -84,7 +94,10 @@ class Storage:
             ) from None
         except OSError as error:
             self._remove_new_folders()
-            raise ValueError(f"{self.location} cannot be written to: {reason(error)}") from None
+            why = f"{self.location} cannot be written to: {reason(error)}"
+            if is_full(error):
+                raise MetatrainError(f"{why}; {remedy(error)}") from None
+            raise ValueError(why) from None
 
     def release(self) -> None:
         """Give the claim back, and delete folders that it made and nothing was put in.
@@ -174,7 +187,9 @@ class Storage:
             self.write(name, content)
 
     def read(self, name: str) -> bytes:
-        """An object, whole. Raises FileNotFoundError."""
+        """An object, whole. Raises FileNotFoundError; OSError: it is not a file."""
+        if self.local is not None and _never_ends(path := self._path(name)):
+            raise OSError(errno.EINVAL, "not a regular file", path)
         with self.filesystem.open_input_stream(self._path(name)) as stream:
             return bytes(stream.readall())
 
@@ -255,6 +270,15 @@ def _local_path(location: str) -> Path:
     if location.startswith("file://"):
         return Path(unquote(urlsplit(location).path))
     return Path(location).expanduser()
+
+
+def _never_ends(path: str) -> bool:
+    """Whether it is a pipe or a device: a reader would wait, or read, for ever."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _fsync(path: str | Path) -> None:

@@ -14,12 +14,20 @@ from typing import Self
 import pyarrow as pa
 
 from orchestrator.claim import FileLock, HeldError, InUseError, NoLocksError
-from orchestrator.disk_errors import remedy
+from orchestrator.disk_errors import is_full, remedy
 from orchestrator.object_store import reason
 from orchestrator.storage import Storage, lock_of, part_of
 from workers.errors import MetatrainError
 
 _POLL_S = 0.1
+_FILES_OF_RUNS = frozenset(
+    [
+        *("config.toml", "metrics.jsonl", "metrics.damaged.jsonl", "evaluation.json"),
+        *("tasks.parquet", "history.json", "picture.png", "report.html"),
+        *("sweep.json", "sweep.parquet", "best.toml"),
+    ]
+)
+_FOLDERS_OF_RUNS = frozenset(["checkpoints", "pictures", "tensorboard", "tune"])
 
 
 @contextlib.contextmanager
@@ -67,17 +75,37 @@ def open_file(path: Path, option: str = "", kind: str = "file") -> Iterator[NewF
     Args:
       option: what it was given by; kind: what to give another one of. For the messages.
     Raises:
-      ValueError: it is there, its folder is not, or the folder cannot be written to.
+      ValueError: it is there, its folder is not, it is a run's own, or the folder cannot be
+        written to.
       InUseError: another process is about to write it.
     """
     path = path.expanduser()
     said = f"{option} {path}".lstrip()
     if not path.name or not path.absolute().parent.is_dir():
         raise ValueError(f"{said}: {path.absolute().parent} is no folder; make it first")
+    check_not_a_runs(path, said)
     with _locked(path, said):
         if os.path.lexists(path):
             raise ValueError(f"{said} exists; give another {kind}")
         yield NewFile(path)
+
+
+def check_not_a_runs(path: Path, said: str) -> None:
+    """Refuse a file that a run or a sweep writes itself, now or later.
+
+    Raises:
+      ValueError: `path` would be taken for one; `said` is what was given.
+    """
+    folder = path.absolute().parent
+    if path.name in _FILES_OF_RUNS and _is_run(folder):
+        raise ValueError(f"{said}: the run in {folder} writes that file itself; give another file")
+    for inside in (folder, *folder.parents):
+        if inside.name in _FOLDERS_OF_RUNS and _is_run(inside.parent):
+            raise ValueError(f"{said}: {inside} is the run's own; give another folder")
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("history.json", "sweep.json"))
 
 
 class NewFolder:
@@ -170,7 +198,8 @@ def _locked(path: Path, said: str) -> Iterator[None]:
         yield
         return
     except OSError as error:
-        raise ValueError(f"{said} cannot be written: {reason(error)}; {remedy(error)}") from None
+        kind = MetatrainError if is_full(error) else ValueError
+        raise kind(f"{said} cannot be written: {reason(error)}; {remedy(error)}") from None
     try:
         yield
     finally:

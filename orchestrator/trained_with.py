@@ -23,15 +23,24 @@ def check_configuration(
     Raises:
       ValueError: config.toml has been edited; names the keys.
     """
-    differing = differences(config, manifest)
+    differing = [*differences(config, manifest), *_fewer_steps(config, manifest)]
     if not differing:
         return []
-    if differences(config, _newest(storage)) and not allow_changes:
+    newest = _newest(storage)
+    edited = [*differences(config, newest), *_fewer_steps(config, newest)]
+    if edited and not allow_changes:
         raise ValueError(
             f"{storage.place('config.toml')} says otherwise than the checkpoint: "
             f"{'; '.join(differing)}; {_INSIST}"
         )
     return [f"evaluating with changes since the checkpoint: {'; '.join(differing)}"]
+
+
+def _fewer_steps(config: MetaConfig, manifest: Manifest) -> list[str]:
+    """The protocol says how many outer steps there were: not fewer than have been done."""
+    if manifest.step <= config.outer.steps:
+        return []
+    return [f"outer.steps = {manifest.step} or more there, {config.outer.steps} now"]
 
 
 def check_data(digest: str, manifest: Manifest, allow_changes: bool) -> list[str]:

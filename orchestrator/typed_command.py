@@ -34,8 +34,16 @@ def resume_command(location: str) -> str:
         words += ["--out", location]
     if os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"):  # Ray's, in a job of a cluster
         return shlex.join(["metatrain", "submit", "--again", "--", *words])
-    program = "metatrain" if shutil.which("metatrain") else sys.argv[0]
-    return shlex.join([program, *words, "--resume"])
+    return shlex.join([*_program(), *words, "--resume"])
+
+
+def _program() -> list[str]:
+    """What starts this command again: the script may not be on the path, or there be none."""
+    if shutil.which("metatrain"):
+        return ["metatrain"]
+    if sys.argv[0].endswith(".py"):  # python -m metatrain
+        return [sys.executable or "python", "-m", "metatrain"]
+    return [sys.argv[0]]
 
 
 def as_setting() -> str:

@@ -108,8 +108,8 @@ def _adapt(request: Request, outputs: Outputs) -> None:
         started_s = time.monotonic() - began
         predictions = _predict(launched, source.state.weights, tasks, recipe, reader)
         NOTES.print(
-            f"first prediction after {time.monotonic() - began:.1f} s, {started_s:.1f} of them "
-            f"until {launched.pool.name} was ready"
+            f"ready in {started_s:.1f} s ({launched.pool.name}), predicted in "
+            f"{time.monotonic() - began - started_s:.1f} s"
         )
         show(RESULTS, source, recipe, predictions, query.names)
         outputs.write_table(lambda: as_table(predictions, query.names))

@@ -61,7 +61,7 @@ def _cells(found: Found) -> list[str]:
     score = f"{validation['metric']} {validation['score']:.4g}" if validation else ""
     size = _size(found.size_bytes) if found.manifest else ""
     problem = found.problem.removeprefix(found.name).lstrip("/ ")
-    return [found.name, str(step_of(found.name)), size, score, problem or "whole"]
+    return [found.name, str(step_of(found.name)), size, score, problem or "verified"]
 
 
 def _size(num_bytes: float) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator import artefact
-from orchestrator.adapting import check_model, worker_settings
+from orchestrator.adapting import check_model, in_words, worker_settings
 from orchestrator.artefact import Artefact
 from orchestrator.commands.common import RESULTS, show_note, waiting
 from orchestrator.storage import Storage
@@ -25,8 +25,8 @@ def execute(run: str, file: Path) -> None:
         content = artefact.as_bytes(source)
         new.write(content)
     RESULTS.print(
-        f"written: {new.path} ({len(content) / 1e6:.2g} MB): theta of {source.origin}, "
-        f"{source.recipe.inner_steps} inner steps of rate {source.recipe.inner_lr:g}"
+        f"written: {new.path} ({len(content) / 1e6:.2g} MB): theta of {source.origin}; "
+        f"{in_words(source.recipe)}"
     )
 
 

@@ -8,7 +8,7 @@ from orchestrator.object_store import reason
 from orchestrator.page.html import is_ours
 from orchestrator.page.run_folder import PAGE, RunFolder, read_run
 from orchestrator.storage import Storage
-from orchestrator.targets import open_page
+from orchestrator.targets import check_not_a_runs, open_page
 from workers.errors import MetatrainError
 
 _COMPARISON = "comparison.html"
@@ -32,6 +32,8 @@ def execute(runs: Sequence[str], out: Path | None) -> None:
     if out is None and len(runs) > 1:
         out = Path(_COMPARISON)
     if out is not None:
+        if len(runs) > 1:
+            check_not_a_runs(out, f"--out {out}")
         _check_out(out)
         folder, name, where = Storage(str(out.parent)), out.name, str(out)
     else:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from orchestrator.adapting import diverged
+from orchestrator.adapting import diverged, steps_of
 from orchestrator.artefact import Artefact
 from orchestrator.commands.adapt_command import Generate, Request
 from orchestrator.commands.adapt_outputs import Outputs, SaveModel
@@ -119,7 +119,7 @@ def _show(source: Artefact, recipe: Recipe, said: Sequence[Said], query: Example
         if one.after:
             RESULTS.print(f"before{of}:", style="bold")
             RESULTS.print(*one.before, sep="\n")
-            RESULTS.print(f"after {recipe.inner_steps} inner steps{of}:", style="bold")
+            RESULTS.print(f"after {steps_of(recipe.inner_steps)}{of}:", style="bold")
             RESULTS.print(*one.after, sep="\n")
     tasks = [one.task for one in said]
     told = protocol_line(source, recipe, tasks, asked=query is not None)

@@ -58,16 +58,16 @@ def execute(source: str, overrides: list[str], given: str, resume: bool, verbose
     sweep, table = read_sweep(source, overrides)
     config, notes = load(table)
     check_space(sweep, table)
-    family = open_family(config)
-    metric, mode = _objective(sweep, family)
-    check_mlflow(sweep.mlflow)
     for note in notes:
         NOTES.print(f"note: {note}")
-    for note in notes_of(family):
-        show_note(note)
     check_machine(config)
     with open_folder(given, show_note) as storage, ExitStack() as ray_of_ours:
         record.check(storage, sweep, table, resume)
+        family = open_family(config)
+        metric, mode = _objective(sweep, family)
+        check_mlflow(sweep.mlflow)
+        for note in notes_of(family):
+            show_note(note)
         with waiting() as say:
             say("starting Ray")
             from orchestrator.sweep import ray_tuner

@@ -71,7 +71,8 @@ def table_file(source: str, role: Role) -> Path:
     """
     path = Path(source).expanduser()
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
-        what = "is no file" if not path.is_file() else "is no table"
+        unsupported = f"is of an unsupported type ({path.suffix or 'no ending'})"
+        what = unsupported if path.is_file() else "is no file"
         raise DataError(f"--{role} {source} {what}; give a {FORMS} file")
     return path
 

@@ -202,7 +202,7 @@ def _difference(best: RunFolder, run: RunFolder) -> str:
     metric, ours, theirs = run.result.metric, run.result.after, best.result.after
     interval = math.hypot(ours[f"{metric}_ci95"], theirs[f"{metric}_ci95"])
     apart = ours[metric] - theirs[metric]
-    within = " (not told apart)" if abs(apart) <= interval else ""
+    within = " (no significant difference)" if abs(apart) <= interval else ""
     return difference(metric, apart, interval) + within
 
 

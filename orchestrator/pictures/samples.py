@@ -75,7 +75,7 @@ def lines(
     steps = f"{step} inner step{'s' if step > 1 else ''}"
     tones: tuple[Tone, Tone] = ("before", "after")
     headings = [
-        f"Before: {before:.2f} bits per character on others of it",
+        f"Before: {before:.2f} bits per character on held-out texts",
         f"After {steps}: {after:.2f} bits per character",
     ]
     for heading, texts, tone in zip(headings, said.samples, tones, strict=True):

@@ -352,7 +352,7 @@ def test_a_signal_ends_with_75_and_the_command_that_goes_on_to_the_same_theta(
     assert stdout == ""
     assert "Traceback" not in stderr
     *_, saved, last = stderr.splitlines()
-    assert "stopping after this step; again to drop it" in stderr
+    assert "finishing this step; press Ctrl-C again to abandon it" in stderr
     newest = max(file.parent.name for file in tmp_path.rglob("manifest.json"))
     assert saved == f"saved up to step {int(newest.removeprefix('ckpt-'))}"
     assert last.startswith("stopped; go on with: metatrain train small.toml ")

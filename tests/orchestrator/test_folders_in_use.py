@@ -21,6 +21,7 @@ LATER = (
     "orchestrator.commands.train_command.find_state",
     "orchestrator.commands.train_command.open_family",
     "orchestrator.commands.tune_command.record.check",
+    "orchestrator.commands.tune_command.open_family",
     "orchestrator.artefact.load",
     "orchestrator.artefact.of_run",
     "orchestrator.checkpoint.best",

@@ -93,7 +93,7 @@ def test_a_second_signal_drops_the_step_and_saves_the_one_before(config, undistu
     signals = [signal.SIGTERM, signal.SIGTERM]
     code, stderr = interrupt(tmp_path, config, "step", signals, pause_s=0.2)
     assert code == 75, stderr
-    assert "stopping after this step; again to drop it" in stderr
+    assert "finishing this step; press Ctrl-C again to abandon it" in stderr
     assert "saved up to step 25\n" in stderr
     assert checkpoint.load_latest(Storage(str(tmp_path / "run")))[0].step == 25
     assert finish(config, tmp_path / "run") == undisturbed

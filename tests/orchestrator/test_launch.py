@@ -13,9 +13,9 @@ from workers.tasks.registry import make_family
     [
         (0.002, 1, 2, 100_000, 0, "single block"),
         (9.0, 1, 64, 100_000, 0, "single block"),
-        (0.004, 8, 2, 1_000_000, 0, "too little"),
+        (0.004, 8, 2, 1_000_000, 0, "sharing it would take longer"),
         (0.15, 8, 1, 100_000, 0, "room for one actor"),
-        (0.15, 8, 2, 10, 0, "too little"),
+        (0.15, 8, 2, 10, 0, "sharing 10 steps would save less time than Ray takes to start"),
         (0.15, 8, 2, 10_000, 2, "long enough"),
         (0.15, 8, 64, 10_000, 8, "long enough"),
         (0.15, 3, 2, 10_000, 2, "long enough"),

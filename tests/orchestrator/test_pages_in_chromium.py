@@ -140,7 +140,7 @@ def test_a_page_tells_of_a_run_that_has_not_come_to_its_end(browser, pages):
 def test_a_comparison_warns_loudly_of_different_protocols(browser, pages):
     with browser.open(pages["comparison"]) as seen:
         alarm = seen.page.inner_text("[role=alert]")
-        assert "These scores do not compare" in alarm
+        assert "These scores are not comparable" in alarm
         assert re.search(r"shots\s+5\s+9", alarm)
         assert "difference to the best" not in seen.text
 

@@ -77,7 +77,7 @@ def test_runs_are_put_side_by_side(runs, tmp_path):
     execute([str(runs / "a"), str(runs / "b")], out)
     text = text_of(out)
     assert "algorithm.kind maml reptile" in text
-    assert "These scores do not compare" not in text
+    assert "These scores are not comparable" not in text
     assert "difference to the best" in text
     assert "The protocol that all share" in text
 
@@ -86,7 +86,7 @@ def test_another_protocol_is_told_and_nothing_is_called_best(runs, tmp_path):
     out = tmp_path / "page.html"
     execute([str(runs / name) for name in ("a", "many", "half")], out)
     text = text_of(out)
-    assert "These scores do not compare" in text
+    assert "These scores are not comparable" in text
     assert "shots 5 9" in text
     assert "difference to the best" not in text
     assert "Not evaluated: half." in text

@@ -53,6 +53,15 @@ def test_an_edited_configuration_is_refused_by_its_key_unless_insisted_on(storag
     ]
 
 
+def test_fewer_outer_steps_than_were_done_are_no_protocol(storage):
+    manifest = best(storage)
+    edited = sinusoid(f"outer.steps={manifest.step - 1}")
+    with pytest.raises(ValueError, match=rf"outer\.steps = {manifest.step} or more there, "):
+        check_configuration(edited, storage, manifest, False)
+    longer = sinusoid(f"outer.steps={manifest.step + 1}")
+    assert check_configuration(longer, storage, manifest, False) == []
+
+
 def test_a_run_that_was_resumed_with_changes_is_evaluated_with_a_note(storage):
     """Its best checkpoint may be older than the change, which its config.toml has."""
     older, config = best(storage), sinusoid("outer.lr=0.02", "outer.steps=16")

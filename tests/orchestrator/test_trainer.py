@@ -248,4 +248,6 @@ def test_a_package_of_the_users_in_the_way_is_an_import_error_that_names_it(tmp_
         [sys.executable, script], capture_output=True, text=True, env=environment()
     )
     assert done.returncode == 1
-    assert f"ImportError: {package} stands where metatrain's own package 'workers'" in done.stderr
+    assert (
+        f"ImportError: your package 'workers' ({package}) hides metatrain's package" in done.stderr
+    )

@@ -114,4 +114,4 @@ def test_a_package_of_the_users_before_ours_is_refused_and_named(tmp_path, name,
     refused = metatrain(tmp_path, "presets")
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
-    assert f"{package} stands where metatrain's own package '{name}'" in refused.stderr
+    assert f"your package '{name}' ({package}) hides metatrain's package" in refused.stderr

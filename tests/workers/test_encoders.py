@@ -99,7 +99,7 @@ def test_a_model_of_one_text_is_told_how_to_serve_for_candidates(settings_of, tm
 def test_vectors_that_are_taken_for_logits_are_noted(settings_of):
     settings = settings_of("text", encoder=False)
     told = " ".join(check_model(settings, make_family(settings.task)).notes)
-    assert "6 outputs are taken as logits of 3 classes and spare ones; if they are vectors" in told
+    assert "the other 3 are never a correct answer; if they are vectors" in told
 
 
 def test_names_in_graphs_do_not_depend_on_what_keras_built_before(settings_of):

@@ -38,7 +38,7 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
     ("name", "content", "message"),
     [
         ("gone.csv", None, r"gone\.csv does not exist; give a \.csv, .* or \.feather file"),
-        ("a.txt", b"x\n1\n", r"a\.txt is no table; give a \.csv, "),
+        ("a.txt", b"x\n1\n", r"a\.txt is of an unsupported type \(\.txt\); give a \.csv, "),
         ("a.csv", b"", "not a table that can be read .Empty CSV"),
         ("a.csv", b"x,y,x\n1,2,3\n", "has the column 'x' more than once; rename one"),
         ("a.csv", b"x,y\n", r"a\.csv: has no rows"),

@@ -154,8 +154,8 @@ def _spare_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs
     if family.loss not in CLASSIFYING or given == num_outputs:
         return []
     return [
-        f"{given} outputs are taken as logits of {num_outputs} classes and spare ones"
-        f"{_if_encoder(user)}"
+        f"the model has {given} outputs and tasks have {num_outputs} classes; the other "
+        f"{given - num_outputs} are never a correct answer{_if_encoder(user)}"
     ]
 
 

@@ -29,7 +29,8 @@ def read_table(path: Path, text_columns: Iterable[str] = ()) -> Any:
         raise SourceError(f"{path} {what}; give a {FORMS} file")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise SourceError(f"{path} is no table; give a {FORMS} file")
+        ending = suffix or "no ending"
+        raise SourceError(f"{path} is of an unsupported type ({ending}); give a {FORMS} file")
     try:
         if suffix in TEXT_SUFFIXES:
             table = read_csv(path, text_columns)

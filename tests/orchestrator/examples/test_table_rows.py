@@ -143,7 +143,7 @@ def test_wrong_rows_are_told(read, columns, named, message):
     ("name", "content", "message"),
     [
         ("gone.csv", None, r"--support .*gone.csv is no file; give a .csv, .*\.feather file"),
-        ("a.txt", b"x", r"--support .*a.txt is no table"),
+        ("a.txt", b"x", r"--support .*a.txt is of an unsupported type \(\.txt\); give a \.csv, "),
         ("a.csv", b"x,y,ppm\n", "has no rows"),
         ("a.parquet", b"x", "not a table that can be read"),
     ],
