@@ -31,7 +31,8 @@ WRONG_TABLES = [{"min": 0}, {"min": 5, "max": 4}, {"min": True, "max": 3}, {"lea
 def test_anything_else_is_refused_with_what_is_allowed(value):
     with pytest.raises(ValueError, match="must be 0 to 4096, 'auto', or a range such as") as no:
         parse_count(value)
-    assert f"workers.count = {value!r} is" in str(no.value)
+    assert str(no.value).startswith("workers.count ")
+    assert str(no.value).endswith(f"; got {value!r}")
 
 
 def test_a_range_can_be_set_in_one_word_or_as_a_table_and_survives_toml(tmp_path):
