@@ -221,7 +221,10 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ValueError(f"--set takes key=value, not '{text}'; for example outer.steps=2000")
     try:
         check_depth(key)
-        return key.strip(), parse_toml(f"value = {value}")["value"]
+        table = parse_toml(f"value = {value}")
+        if len(table) > 1:  # a second line that would be dropped
+            raise ValueError("a value of several lines; give each key its own --set")
+        return key.strip(), table["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
     except ValueError as error:

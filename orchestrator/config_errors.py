@@ -7,7 +7,25 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from orchestrator.plain_text import shortened
 from orchestrator.suggestions import meant
+
+_MOST_LETTERS = 120
+# A kind of pydantic's errors -> what must be, with what its context holds.
+_PLAIN = {
+    "greater_than_equal": "be at least {ge}",
+    "greater_than": "be greater than {gt}",
+    "less_than_equal": "be at most {le}",
+    "less_than": "be less than {lt}",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "be true or false"),
+    "finite_number": "be a finite number",
+    "string_type": "be a text, in quotes",
+    "tuple_type": "be a list, in brackets",
+    "dict_type": "be a table of keys",
+    "too_long": "have at most {max_length} values",
+}
 
 
 def explain(error: ValidationError, schema: type[BaseModel]) -> str:
@@ -19,7 +37,8 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
         allowed = sorted(section.model_fields)
         near = suggest(keys[-1], allowed)
         if not near and (other := meant(key, schema)):
-            near = f" (did you mean '{other}'?)"
+            own = f" (it is of another {key.partition('.')[0]}.kind)"
+            near = own if other == key else f" (did you mean '{other}'?)"
         return f"unknown key {key}{near}; allowed are {', '.join(allowed)}"
     if kind == "union_tag_invalid":
         kinds = [_kind(option) for option in _sections(field)]
@@ -37,21 +56,30 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
             others = _other_missing(error, schema)
             return f"{key} is missing" + (f" ({field.description})" if field else "") + others
         return f"{key}.kind is missing; allowed are {', '.join(kinds)}"
-    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    if kind == "tuple_type":
-        message = "should be a list, in brackets"
-    elif kind == "too_short":
-        message = f"should have at least {context['min_length']} value"
-    elif kind == "too_long":
-        message = f"should have at most {context['max_length']} values"
-    elif first["loc"] and isinstance(first["loc"][-1], int):
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if first["loc"] and isinstance(first["loc"][-1], int):
         key = f"{key}[{first['loc'][-1]}]"
     if not keys or (kind == "value_error" and (field is None or _sections(field))):
         return f"{key}: {message}" if _is_mapping(field) else message
     described = f" ({field.description})" if field and field.description else ""
+    given = shortened(repr(first["input"]), _MOST_LETTERS)
     if _sections(field):
-        return f"{key} = {first['input']!r} is not a table of keys{described}"
-    return f"{key} = {first['input']!r}: {message}{described}"
+        return f"{key} = {given} is not a table of keys{described}"
+    if kind == "value_error":
+        return f"{key} = {given}: {message}{described}"
+    return f"{key} {_requirement(kind, context, message)}, got {given}{described}"
+
+
+def _requirement(kind: str, context: dict[str, Any], message: str) -> str:
+    """What a value must be, in plain words; for rare kinds pydantic's own."""
+    if kind == "too_short":
+        least = context["min_length"]
+        return f"must have at least {least} value{'' if least == 1 else 's'}"
+    if kind in _PLAIN:
+        whole = {name: int(v) for name, v in context.items() if isinstance(v, float) and v % 1 == 0}
+        return f"must {_PLAIN[kind].format(**context | whole)}"
+    _, should, rest = message.partition(" should ")
+    return f"must {rest}" if should else f"is not right ({message})"
 
 
 def _other_missing(error: ValidationError, schema: type[BaseModel]) -> str:

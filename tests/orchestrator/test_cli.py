@@ -85,7 +85,10 @@ def undisturbed(tmp_path_factory):
 REFUSED = {
     "unknown preset": (["train", "sinsoid"], "did you mean 'sinusoid'"),
     "unknown key": (["train", "small.toml", "--set", "outer.stpes=3"], "did you mean 'steps'"),
-    "out of range": (["train", "small.toml", "--set", "outer.steps=0"], "outer.steps = 0"),
+    "out of range": (
+        ["train", "small.toml", "--set", "outer.steps=0"],
+        "outer.steps must be at least 1, got 0",
+    ),
     "not key=value": (["train", "small.toml", "--set", "outer.steps"], "key=value"),
     "no such file": (["train", "nowhere.toml"], "no such file: nowhere.toml"),
     "unknown option": (["train", "--nosuch"], "--nosuch"),
@@ -94,7 +97,10 @@ REFUSED = {
     "workers not a number": (["train", "small.toml", "--workers", "many"], "many"),
     "far too many workers": (["train", "small.toml", "--workers", "1000"], "workers.count = 1000"),
     "no folder": (["train", "small.toml", "--out", ""], "'' names no folder"),
-    "negative workers": (["train", "small.toml", "--workers", "-1"], "workers.count = -1"),
+    "negative workers": (
+        ["train", "small.toml", "--workers", "-1"],
+        "workers.count must be 0 to 4096",
+    ),
     "a GPU that is not there": (
         ["train", "small.toml", "--set", "workers.gpus=1"],
         "workers.gpus = 1",
@@ -197,7 +203,7 @@ def test_a_folder_with_another_run_is_left_as_it_is(undisturbed, words, expected
     ("words", "expected"),
     [
         (["--set", "outer.lr=1"], "--set outer.lr does not belong to an evaluation"),
-        (["--tasks", "1"], "evaluation.tasks = 1"),
+        (["--tasks", "1"], "evaluation.tasks must be at least 2"),
         (["--out", "small.toml"], "--out small.toml exists"),
         (["--set", "model.statistics=running"], "the run was trained with 'batch'"),
     ],

@@ -141,7 +141,7 @@ def test_nothing_is_filled_in_where_the_schema_has_to_refuse():
         assert fill(table) == table
     with pytest.raises(ValueError, match=r"algorithm\.kind = 'mam' is not known"):
         load({"task": TEXTS, "algorithm": {"kind": "mam"}})
-    with pytest.raises(ValueError, match=r"outer\.steps = 'x'"):
+    with pytest.raises(ValueError, match=r"outer\.steps must be a whole number, got 'x'"):
         load({"task": TEXTS, "outer": {"steps": "x"}})
 
 

@@ -173,7 +173,7 @@ def test_what_is_nested_too_deep_is_refused_in_a_line(there, text):
     [
         (["outer.learning_rate={}"], "unknown key outer.learning_rate (did you mean 'outer.lr'?)"),
         (["nosuch={}"], "unknown key nosuch"),
-        (["outer.lr={}"], "outer.lr = {}"),
+        (["outer.lr={}"], "outer.lr must be a number, got {}"),
         ({"outer": {"learning_rate": {}}}, "unknown key outer.learning_rate"),
     ],
 )
