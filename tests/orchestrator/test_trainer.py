@@ -111,7 +111,7 @@ def test_without_a_run_config_the_folder_is_the_first_free_one(tmp_path):
     [
         ("sinusoit", {}, "did you mean 'sinusoid'"),
         ("sinusoid", {"outer.stepz": 3}, "unknown key outer.stepz"),
-        ("sinusoid", {"outer.steps": 0}, "outer.steps = 0"),
+        ("sinusoid", {"outer.steps": 0}, "outer.steps must be at least 1, got 0"),
         ({"model": {"kind": "mlp"}}, {}, "task.kind is missing"),
     ],
 )
