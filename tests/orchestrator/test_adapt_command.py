@@ -140,7 +140,7 @@ def vars_of(request):
         ({"save_model": "there.parquet"}, "exists; give another name"),
         ({"save_model": "m.h5"}, r"ends in \.keras"),
         ({"save_model": "nowhere/m.keras"}, "is no folder"),
-        ({"workers": "many"}, "workers.count = 'many'"),
+        ({"workers": "many"}, "'2..8' or {min = 2, max = 8}; got 'many'"),
         ({"workers": "4000"}, "workers.count = 4000, but this machine has room"),
         ({"inner_steps": -1}, "inner_steps = -1"),
         ({"inner_lr": 0.0}, "inner_lr = 0"),

@@ -94,7 +94,7 @@ REFUSED = {
     "workers not a number": (["train", "small.toml", "--workers", "many"], "many"),
     "far too many workers": (["train", "small.toml", "--workers", "1000"], "workers.count = 1000"),
     "no folder": (["train", "small.toml", "--out", ""], "'' names no folder"),
-    "negative workers": (["train", "small.toml", "--workers", "-1"], "workers.count = -1"),
+    "negative workers": (["train", "small.toml", "--workers", "-1"], "workers.count must be"),
     "a GPU that is not there": (
         ["train", "small.toml", "--set", "workers.gpus=1"],
         "workers.gpus = 1",

@@ -40,7 +40,7 @@ REFUSALS = [
     (["evaluation.inner_steps=[1, x]"], ["evaluation.inner_steps = '[1, x]'", "in brackets"]),
     (["outer.lr=true"], ["outer.lr = True", "number"]),
     (["outer.clip_norm=true"], ["outer.clip_norm = True", "number"]),
-    (["workers.count=true"], ["workers.count = True", "a number from 0 to 4096"]),
+    (["workers.count=true"], ["workers.count must be 0 to 4096", "got True"]),
     (["task.amplitude=[1, 2, 3]"], ["task.amplitude = [1, 2, 3]", "at most 2 values"]),
     (["task.amplitude=[5, 1]"], ["task.amplitude = [5, 1]", "low must be below high"]),
     (["task.amplitude=[nan, 1]"], ["task.amplitude", "= nan", "finite"]),
@@ -53,9 +53,9 @@ REFUSALS = [
     (["outer..lr=3"], ["unknown key outer."]),
     (["outer.steps"], ["key=value", "'outer.steps'", "for example outer.steps=2000"]),
     (["=5"], ["key=value", "'=5'"]),
-    (["workers.count=-1"], ["workers.count = -1", "a number from 0 to 4096"]),
-    (["workers.count=5000"], ["workers.count = 5000", "a number from 0 to 4096"]),
-    (["workers.count=most"], ["workers.count = 'most'", "auto"]),
+    (["workers.count=-1"], ["workers.count must be 0 to 4096", "got -1"]),
+    (["workers.count=5000"], ["workers.count must be 0 to 4096", "got 5000"]),
+    (["workers.count=most"], ["workers.count must be", "'auto'", "got 'most'"]),
     (["outer.warmup_steps=20000"], ["outer.warmup_steps = 20000", "below outer.steps = 15000"]),
     (["task.amplitude=[1]"], ["task.amplitude", "[1]"]),
     (["seed=1e400"], ["seed = inf", "integer"]),
@@ -494,4 +494,5 @@ def test_every_whole_number_has_an_upper_bound(schema):
 @pytest.mark.parametrize("key", ["evaluation.tasks", "outer.steps", "task.shots", "workers.count"])
 def test_a_number_that_no_machine_has_room_for_is_refused_by_its_key(key):
     message = refusal("sinusoid", f"{key}=100000000000000000000")
-    assert f"{key} = 100000000000000000000" in message
+    assert key in message
+    assert "100000000000000000000" in message
