@@ -99,6 +99,8 @@ def main() -> None:
     _stop_on_signals()
     in_utf8()
     spell_out()
+    # Pictures are files: no windows are drawn in, and Keras does not start with an unknown name.
+    os.environ["MPLBACKEND"] = "agg"
     # It tells of a matplotlibrc that is not used (orchestrator/drawing.py), and of its caches.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:

@@ -1,5 +1,6 @@
 """`import metatrain`: what it offers, and what it does not import for that."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -7,6 +8,7 @@ from importlib.metadata import version
 import pytest
 
 import metatrain
+import orchestrator.cli
 from orchestrator.learner import Learner
 from orchestrator.trainer import MetaTrainer
 
@@ -28,3 +30,16 @@ def test_neither_its_import_nor_its_version_imports_ray_or_tensorflow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [metatrain.__version__, "[]"]
+
+
+@pytest.mark.parametrize("named", ["nonsense", "TkAgg"])
+def test_a_backend_of_matplotlibs_for_windows_is_not_asked_for(named, monkeypatch):
+    seen = []
+    monkeypatch.setenv("MPLBACKEND", named)
+    monkeypatch.setattr(metatrain, "in_utf8", lambda: None)
+    monkeypatch.setattr(metatrain, "spell_out", lambda: None)
+    monkeypatch.setattr(metatrain, "_stop_on_signals", lambda: None)
+    monkeypatch.setattr(metatrain.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(orchestrator.cli, "main", lambda: seen.append(os.environ["MPLBACKEND"]))
+    metatrain.main()
+    assert seen == ["agg"]

@@ -29,11 +29,19 @@ terraform.tfstate.backup prod.tfvars prod.auto.tfvars.json .boto .s3cfg rclone.c
 .node_repl_history .sqlite_history .Rhistory fish_history .lesshst .viminfo kaggle.json
 .kaggle/kaggle.json .huggingface/token .cache/huggingface/token .mlflow/credentials wandb/settings
 .databrickscfg hf_token auth.json accessKeys.csv .env.swp .#.env #.env# .id_rsa.swp id_rsa.gz
-a.pem.bak sub/folder/.Env
+a.pem.bak sub/folder/.Env .ssh.bak/config .aws_old/config .ssh.tar.gz .svn/auth .gsutil/y .envs/prod
+aws_credentials.csv my_secrets.json app-secrets.yaml k8s-secret.yaml secrets.yaml.dec
+db_password.txt DB-PASSWORD passwords.xlsx privatekey.txt private_key.txt private-key deploy-key github_key
+.github_token gitlab-token.txt wandb_api_key.txt openai_key.txt secret_key serviceAccountKey.json
+refreshToken.json secrets.d/x.key secrets/db.txt credentials.d/.env npmrc _npmrc pypirc dockercfg
+.Renviron .authinfo.gpg .google_authenticator .gitcookies .rhosts cookies.json dotenv env.prod
+prod.env.json gha-creds-1a.json vault.yml hgrc .b2_account_info
 """
 _OTHERS = """model.py credentials.py secrets.py token.py tokens.json tokenizer.json config.json
 environment.yml keys.csv history.json README.md setup.cfg images/1.png monkey.png turkey.txt 1
 authors.json .gitignore .github/workflows/ci.yml .streamlit/config.toml cert.crt
+special_token.json train_keys.csv api_keys.py secrets/__init__.py secretary.csv token_counts.csv
+the_secret_agent.txt passwordless.csv environment.json
 """
 NAMES, OTHERS = _NAMES.split(), _OTHERS.split()
 
