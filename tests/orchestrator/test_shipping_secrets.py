@@ -31,7 +31,8 @@ terraform.tfstate.backup prod.tfvars prod.auto.tfvars.json .boto .s3cfg rclone.c
 .databrickscfg hf_token auth.json accessKeys.csv .env.swp .#.env #.env# .id_rsa.swp id_rsa.gz
 a.pem.bak sub/folder/.Env .ssh.bak/config .aws_old/config .ssh.tar.gz .svn/auth .gsutil/y .envs/prod
 aws_credentials.csv my_secrets.json app-secrets.yaml k8s-secret.yaml secrets.yaml.dec
-db_password.txt DB-PASSWORD passwords.xlsx privatekey.txt private_key.txt private-key deploy-key github_key
+db_password.txt DB-PASSWORD passwords.xlsx privatekey.txt private_key.txt
+private-key deploy-key github_key
 .github_token gitlab-token.txt wandb_api_key.txt openai_key.txt secret_key serviceAccountKey.json
 refreshToken.json secrets.d/x.key secrets/db.txt credentials.d/.env npmrc _npmrc pypirc dockercfg
 .Renviron .authinfo.gpg .google_authenticator .gitcookies .rhosts cookies.json dotenv env.prod
