@@ -49,6 +49,7 @@ def _program() -> list[str]:
 def as_setting() -> str:
     """How to type a setting that was given as an option, or bare: the first that was."""
     from orchestrator.suggestions import option_meant
+    from orchestrator.sweep.settings import is_own_key
 
     words = sys.argv[1:]
     if not {"train", "tune", "evaluate", "data"} & set(words):
@@ -58,6 +59,8 @@ def as_setting() -> str:
         bare = "=" in word and not word.startswith("-") and before != "--set"
         if not option and not bare:
             continue
+        if "tune" in words and is_own_key(word.lstrip("-").partition("=")[0]):
+            return f"; {word.lstrip('-')} is a key of the sweep's file: set it there"
         value = f"={after}" if option and "=" not in word and after and after[0] != "-" else ""
         if setting := option_meant(word + value, configuration.MetaConfig):
             return f"; settings are given by {setting}"

@@ -1,5 +1,6 @@
 """The shell that makes a trial Ray Tune's: an actor, whose placement group holds the run's own."""
 
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,6 +69,9 @@ class RayTrial(tune.Trainable):
         except (MetatrainError, ValueError) as error:
             return {"failed": str(error), metric: float("nan"), "step": self._step, "done": True}
         self._step = int(report["step"])
+        if math.isnan(report[metric]):  # which a scheduler of Tune's would never stop
+            why = f"the validation's {metric} is not a number at step {self._step}"
+            return {"failed": why, **report, "done": True}
         return {"failed": "", **report}
 
     def train(self) -> dict[str, Any]:

@@ -149,6 +149,24 @@ def _check_key(key: str, overrides: dict[str, Any]) -> None:
         )
 
 
+def is_own_key(name: str) -> bool:
+    """Whether a key is a sweep's, and no run has it: samples, search.parallel, parallel."""
+    first, _, rest = name.replace("-", "_").partition(".")
+    if first in configuration.MetaConfig.model_fields:
+        return False
+    return first in SweepSettings.model_fields or (
+        not rest and first in SearchSettings.model_fields
+    )
+
+
+def _check_of_the_run(given: Iterable[str]) -> None:
+    for key in filter(is_own_key, given):
+        raise ValueError(
+            f"{key} is a key of the sweep's file; set it there: --set takes keys of the run that "
+            "is searched"
+        )
+
+
 def shipped_sweeps() -> list[str]:
     """Their names, sorted."""
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
@@ -186,6 +204,7 @@ def read_sweep(
         sweep = _with_places(sweep, folder)
     given = dict(map(configuration.parse_override, overrides))
     check_table(given)
+    _check_of_the_run(given)
     sweep = sweep.model_copy(update={"overrides": sweep.overrides | given})
     for key in sweep.space:
         _check_key(key, sweep.overrides)

@@ -11,7 +11,10 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.fixture(autouse=True)
 def handlers_as_before():
+    """And none is ignored at first, as SIGHUP is where the tests themselves run under nohup."""
     before = {number: signal.getsignal(number) for number in NUMBERS}
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -31,7 +34,7 @@ def test_the_first_signal_in_a_step_is_noted_and_said_and_the_second_drops_the_s
         assert stop.requested
         with pytest.raises(Interrupted, match="SIGINT"):
             signal.raise_signal(signal.SIGINT)
-    assert capfd.readouterr().err == "\nstopping after this step; again to drop it\n"
+    assert capfd.readouterr().err == "\nfinishing this step; press Ctrl-C again to abandon it\n"
 
 
 def test_a_signal_that_was_noted_ends_the_run_after_the_step():

@@ -284,3 +284,11 @@ def test_a_sweep_begun_before_paths_were_absolute_goes_on(there):
     storage.write(record.NAME, json.dumps(then).encode())
     with pytest.raises(ValueError, match=r"run.task.path = 'b.zip' there"):
         record.check(storage, sweep, table, resume=True)
+
+
+def test_a_key_of_a_sweeps_file_that_is_typed_as_an_option_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["metatrain", "tune", "sinusoid", "--samples", "3"])
+    with pytest.raises(SystemExit):
+        main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("; samples is a key of the sweep's file: set it there")

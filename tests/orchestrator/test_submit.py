@@ -40,7 +40,10 @@ REFUSED = {
         "Invalid value for '--tasks'",
     ),
     "an unknown preset": (["submit", "--", "train", "sinsoid"], "did you mean 'sinusoid'"),
-    "without the dashes": (["submit", "train", "sinusoid", "--set", "seed=x"], "seed must be a whole number, got 'x'"),
+    "without the dashes": (
+        ["submit", "train", "sinusoid", "--set", "seed=x"],
+        "seed must be a whole number, got 'x'",
+    ),
     "a wrong option": (["submit", "--nosuch", "--", "train"], "--nosuch"),
     "a folder that is none": (
         ["submit", "--working-dir", "no/where", "--", "train"],

@@ -212,7 +212,8 @@ def test_columns_of_metrics_stay_numbers_for_other_programs(tmp_path):
 
 
 @any_of
-@given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=5))
+# Older pandas reads no subnormal number; a mean of float32 losses is none.
+@given(st.lists(st.floats(allow_nan=False, allow_subnormal=False), min_size=1, max_size=5))
 def test_pandas_reads_the_numbers_of_metrics_as_readme_does(tmp_path_factory, losses):
     storage = Storage(str(tmp_path_factory.mktemp("run")))
     log_into(storage, [{"step": n, "loss_after": x} for n, x in enumerate(losses, start=1)])

@@ -432,3 +432,9 @@ def test_a_task_is_called_by_what_varies():
     family = GymFamily(GymTask(environment="Pendulum-v1", vary=varied))
     specs = sampled(family)
     assert family.names(specs) == ["g 9.81, m 1.5"] * len(specs["rollouts"])
+
+
+def test_tasks_that_are_all_the_same_are_told():
+    (note,) = GymFamily(task_of("small_gym:Slope")).notes()
+    assert note.startswith("task.vary is empty, so all tasks are the same environment")
+    assert GymFamily(task_of("small_gym:Slope", **STEEP)).notes() == []

@@ -148,6 +148,16 @@ class GymFamily:
         seen = {"observation": list(self.input_shape), "actions": self._actions.told}
         return {"source": self._settings.environment, **seen, **self.protocol("train")}
 
+    def notes(self) -> list[str]:
+        """Tasks that are all the same: there is nothing to adapt to but chance."""
+        if self._settings.vary:
+            return []
+        return [
+            "task.vary is empty, so all tasks are the same environment, unless it varies by itself "
+            "when it is reset: adapting may change nothing; say what varies, such as "
+            "task.vary.NAME.uniform=[0.5,2.0]"
+        ]
+
     def protocol(self, split: Split) -> dict[str, Any]:
         """The environment and what varies; a generated family has no split."""
         varied = {name: told(settings) for name, settings in sorted(self._settings.vary.items())}

@@ -32,7 +32,7 @@ class Source:
     environment: str
     folder: str
     where: str = "task.environment ="
-    mend: str = "set task.folder to where it is"
+    mend: str = "install it, or set task.folder to where it is"
 
     def __str__(self) -> str:
         return f"{self.where} {self.environment!r}"

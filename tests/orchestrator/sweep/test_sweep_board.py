@@ -48,9 +48,13 @@ def report(trial, step, loss):
     return {"step": step, "loss": loss, "finished": step == 12, **common}
 
 
-@pytest.fixture
-def screen(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def _cheap_writes(monkeypatch):
     monkeypatch.setattr(sweep_board, "_CHEAP_S", math.inf)  # however busy the machine is
+
+
+@pytest.fixture
+def screen(tmp_path):
     return Screen(tmp_path)
 
 

@@ -297,3 +297,9 @@ def test_what_varies_in_the_base_is_overridden_as_by_set(tmp_path):
     given = ["task.vary={length={uniform=[0.5, 1.0]}}"]
     _, table = read_sweep(str(file), [*given, "task.vary.gravity.choice=[5.0, 15.0]"])
     assert set(load(table)[0].task.vary) == {"length", "gravity"}
+
+
+@pytest.mark.parametrize("key", ["samples", "search.parallel", "parallel", "mlflow", "space.x"])
+def test_a_key_of_the_sweeps_file_is_not_set_with_the_command(key):
+    with pytest.raises(ValueError, match=f"{key} is a key of the sweep's file; set it there"):
+        read_sweep("sinusoid", [f"{key}=3"])

@@ -124,6 +124,16 @@ def test_a_failure_is_a_result_that_ends_the_trial(shell):
     assert report["step"] == 0
 
 
+def test_a_validation_that_is_not_a_number_ends_the_trial(shell, monkeypatch):
+    """A scheduler compares it with nothing, and would never stop it."""
+    report = {"step": 4, "loss": float("nan"), "done": False}
+    monkeypatch.setattr(Trial, "advance", lambda self: report)
+    found = shell(0.05).step()
+    assert found["done"]
+    assert found["failed"] == "the validation's loss is not a number at step 4"
+    assert found["step"] == 4
+
+
 def test_a_perturbed_trial_goes_on_from_the_better_one_in_a_folder_of_its_own(shell, tmp_path):
     running = shell(0.05)
     assert running.step()["step"] == 4
