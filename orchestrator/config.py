@@ -22,6 +22,7 @@ from orchestrator.kinds import TO_THE_DEFAULT
 from orchestrator.layers import flatten as flatten
 from orchestrator.layers import merge as merge
 from orchestrator.layers import set_key as set_key
+from orchestrator.plain_text import shortened
 from orchestrator.schema import bits_of, places_of
 from orchestrator.settings import (
     CheckpointSettings,
@@ -165,6 +166,7 @@ def load(
       defaults the family of tasks has.
     Raises:
       ValueError: one line that names the key, the value and what is allowed.
+      TypeError: `source` is something else.
     """
     if isinstance(source, os.PathLike):
         source = os.fspath(source)
@@ -173,8 +175,13 @@ def load(
         table.setdefault("name", Path(source).stem)
     elif isinstance(source, MetaConfig):
         table, notes = source.model_dump(mode="json", exclude_none=True), []
-    else:
+    elif isinstance(source, Mapping):
         table, notes = copy.deepcopy(dict(source)), []
+    else:
+        raise TypeError(
+            f"a configuration is a preset's name, a .toml file, a table or a MetaConfig, not "
+            f"{shortened(repr(source), 60)}"
+        )
     if not isinstance(overrides, Mapping):
         overrides = dict(map(parse_override, overrides))
     notes += merge(table, overrides)

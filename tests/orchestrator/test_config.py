@@ -520,3 +520,9 @@ def test_a_number_that_no_machine_has_room_for_is_refused_by_its_key(key):
     message = refusal("sinusoid", f"{key}=100000000000000000000")
     assert f"{key} must be " in message
     assert "got 100000000000000000000" in message
+
+
+@pytest.mark.parametrize("source", [3, None, b"sinusoid", ["outer.steps=3"]])
+def test_what_is_no_configuration_is_refused_in_words(source):
+    with pytest.raises(TypeError, match=r"a configuration is a preset's name, a \.toml file, a "):
+        configuration.load(source)
