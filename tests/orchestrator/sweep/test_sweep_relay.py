@@ -82,5 +82,4 @@ def test_what_trials_have_in_common_is_not_saved_with_each(tmp_path):
     register_trainable("held", trainable)
     trial = Trial("held", config={POINT: {"outer.lr": 0.1}}, trial_dirname_creator=_folder_of)
     state, metadata = trial.get_json_state()
-    assert "x" * 100 not in state
     assert len(state) + len(metadata) < 8000
