@@ -22,6 +22,7 @@ from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
 from workers.protocol import Array
+from workers.tensors import sha256
 
 _FOLDER = "checkpoints"
 _NAME = re.compile(r"ckpt-([0-9]{8}|[1-9][0-9]{8,18})")
@@ -72,13 +73,7 @@ def load(storage: Storage, name: str) -> tuple[MetaState, Manifest]:
       CheckpointError: it is not whole, not what its manifest says, or of another format.
     """
     manifest, files, _ = _read_manifest(storage, name)
-    contents = _read_files(storage, name, files)
-    try:
-        theta, names = decode(contents["theta.arrow"])
-        carry, optimizer = (_by_name(contents[file]) for file in ("carry.arrow", "optimizer.arrow"))
-    except (pa.ArrowException, KeyError, TypeError, ValueError):
-        raise CheckpointError(f"{name} holds tensors that cannot be read") from None
-    return MetaState(manifest.step, theta, names, carry, optimizer), manifest
+    return _state_of(name, manifest, _read_files(storage, name, files)), manifest
 
 
 def load_latest(storage: Storage) -> tuple[MetaState, Manifest, list[str]] | None:
@@ -200,10 +195,26 @@ def _look(storage: Storage, name: str) -> Found:
         return Found(name, None, 0, str(error))
     size = manifest_bytes + sum(entry.bytes for entry in files.values())
     try:
-        _read_files(storage, name, files)
+        _state_of(name, manifest, _read_files(storage, name, files))
     except CheckpointError as error:
         return Found(name, manifest, size, str(error))
     return Found(name, manifest, size, "")
+
+
+def _state_of(name: str, manifest: Manifest, contents: dict[str, bytes]) -> MetaState:
+    """What the files hold.
+
+    Raises:
+      CheckpointError: they cannot be read, or theta is not the one that the manifest names.
+    """
+    try:
+        theta, names = decode(contents["theta.arrow"])
+        carry, optimizer = (_by_name(contents[file]) for file in ("carry.arrow", "optimizer.arrow"))
+    except (pa.ArrowException, KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{name} holds tensors that cannot be read") from None
+    if sha256(theta) != manifest.theta_sha256:
+        raise CheckpointError(f"{name} holds another theta than its manifest says (theta_sha256)")
+    return MetaState(manifest.step, theta, names, carry, optimizer)
 
 
 def _read_files(storage: Storage, name: str, files: Files) -> dict[str, bytes]:

@@ -226,6 +226,10 @@ def parse_override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ValueError(f"--set takes key=value, not '{text}'; for example outer.steps=2000")
+    if not all(part.strip() for part in key.split(".")):
+        raise ValueError(
+            f"--set {key.strip()[:60]}: a dot stands between two names; for example outer.steps"
+        )
     try:
         check_depth(key)
         table = parse_toml(f"value = {value}")

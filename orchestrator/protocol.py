@@ -10,7 +10,7 @@ from orchestrator.config import MetaConfig
 from orchestrator.evaluate import later_lr
 from orchestrator.settings import OuterSettings
 from workers.protocol import Draw
-from workers.scores import CLASSIFYING
+from workers.scores import CLASSIFYING, LOSSES_CALLED
 from workers.settings.algorithms import Differentiated
 from workers.settings.environments import EnvironmentTask
 from workers.tasks.environments import has_environments
@@ -49,6 +49,7 @@ def protocol(
         "model": model.source if model.kind == "keras" else model.kind,
         **family.protocol("test"),
         "ways": family.num_outputs if hasattr(task, "ways") else None,
+        "loss": LOSSES_CALLED.get(family.loss),
         "shots": evaluation.shots or task.shots,
         "queries": evaluation.queries or task.queries,
         "shots_in_training": task.shots,

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from orchestrator.console import Console
 from orchestrator.divergence import mean_and_interval
+from orchestrator.protocol_lines import print_protocol
 from orchestrator.result import Result
 from orchestrator.run import Progress as StepProgress
 from workers.scores import OWN, called, is_share
@@ -142,8 +143,14 @@ def per_second(count: float, seconds: float) -> str:
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
-def print_result(console: Console, result: Result, inner_steps: tuple[int, ...]) -> None:
-    """Warnings, scores, and right below them the protocol under which they were measured."""
+def print_result(
+    console: Console, result: Result, inner_steps: tuple[int, ...], last_theta: str | None = None
+) -> None:
+    """Warnings, scores, and right below them the protocol under which they were measured.
+
+    Args:
+      last_theta: sha256 of the last step's weights, which the caller prints: not said twice.
+    """
     for warning in result.warnings:
         console.print(f"warning: {warning}", markup=False)
     console.print(_result_table(result, inner_steps))
@@ -155,8 +162,9 @@ def print_result(console: Console, result: Result, inner_steps: tuple[int, ...])
 
         if worst := worst_line(result.tasks, result.metric, result.sign):
             console.print(worst)
-    console.print(f"protocol: {_protocol_line(result.protocol)}")
-    console.print(f"tested: {result.checkpoint}, theta sha256 {result.theta_sha256}")
+    print_protocol(console, result.protocol)
+    known = "" if result.theta_sha256 == last_theta else f", theta sha256 {result.theta_sha256}"
+    console.print(f"tested: {result.checkpoint}{known}")
 
 
 def _gain_line(result: Result) -> str:
@@ -165,17 +173,17 @@ def _gain_line(result: Result) -> str:
     scale, digits, unit = (100, 2, " points") if is_share(result.metric) else (1, 4, "")
     after = f"after {steps} inner step{'s' * (steps != 1)}"
     if not math.isfinite(gain):
-        return f"{called(result.metric)} is not finite before or {after}"
+        return f"{result.called} is not finite before or {after}"
     how = "worse" if gain < 0 else "better"
     by = mean_and_interval(abs(gain) * scale, interval * scale, digits)
-    return f"{called(result.metric)} is {how} by {by}{unit} {after}, each task against itself"
+    return f"{result.called} is {how} by {by}{unit} {after}, each task against itself"
 
 
 def _alone_line(result: Result, scores: dict[str, Any]) -> str:
     """What to expect of answers that do not depend on the other queries."""
     unit = " %" if is_share(result.metric) else ""
     return (
-        f"{called(result.metric)} {_with_interval(result.metric, scores)}{unit} with each query "
+        f"{result.called} {_with_interval(result.metric, scores)}{unit} with each query "
         "normalized by the support set alone, as metatrain adapt does by default; the table "
         "normalizes the queries of a task together (transductive)"
     )
@@ -194,7 +202,8 @@ def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:
     table.add_column("inner steps", justify="right")
     for name in metrics:
         unit = ", %" if is_share(name) else ""
-        table.add_column(f"{called(name)}{unit}", justify="right")
+        heading = result.called if name == result.metric else called(name)
+        table.add_column(f"{heading}{unit}", justify="right")
     for step in sorted({0, *(step for step in inner_steps if step <= last)}):
         cells = [_with_interval(name, result.per_step[step]) for name in metrics]
         what = "  (before)" if step == 0 else ""
@@ -203,16 +212,3 @@ def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:
     if (best := result.protocol.get("oracle_return")) is not None:
         table.add_row("oracle", f"{best:.4f}")
     return table
-
-
-def _protocol_line(protocol: dict[str, Any]) -> str:
-    """The protocol as `name: value` pairs, for beside the numbers."""
-    return "; ".join(f"{name.replace('_', ' ')}: {_plain(v)}" for name, v in protocol.items())
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list):
-        return " to ".join(_plain(item) for item in value)
-    return str(value)

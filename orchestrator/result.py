@@ -17,6 +17,7 @@ from orchestrator.divergence import diverged_steps
 from orchestrator.json_text import FORMAT_VERSION, check_version, dumps, loads, numbers_of
 from orchestrator.storage import Storage
 from orchestrator.verdict import warnings_of
+from workers.scores import called
 
 NAME = "evaluation.json"
 #: Numbers by name; those of inner steps that diverge need not be finite.
@@ -85,6 +86,13 @@ class Result(BaseModel):
         if not isinstance(steps, int) or not 0 <= steps < len(self.per_step):
             raise ValueError(f"protocol.inner_steps = {steps}, but {len(self.per_step)} rows")
         return self
+
+    @property
+    def called(self) -> str:
+        """The metric that decides, for people: of a loss, which one."""
+        if self.metric == "loss":
+            return str(self.protocol.get("loss", self.metric))
+        return called(self.metric)
 
     @property
     def inner_steps(self) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config_errors import suggest
-from workers.tasks.data_folder import data_folder, looked_beside
+from workers.tasks.data_folder import data_folder, looked_beside, refuse_pipe
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -40,6 +40,7 @@ def read_table(source: str) -> Table:
       ValueError: there is none, or it is not TOML.
     """
     path = Path(source).expanduser() if source.endswith(".toml") else PRESETS / f"{source}.toml"
+    refuse_pipe(path)
     if not path.is_file():
         if source.endswith(".toml"):
             raise ValueError(f"no such file: {source}")

@@ -57,13 +57,17 @@ ALIASES = {
 def meant(key: str, schema: type[BaseModel]) -> str:
     """The key of the schema that an unknown one may stand for; "" where nothing is close.
 
-    One of the same last name, of another name for the same, or of nearly the same letters.
+    One of the section that ends in its last word, of the same last name anywhere, of another name
+    for the same, or of nearly the same letters.
     """
     known = list(dict.fromkeys(name for name, _ in keys_of(schema)))
     section, _, last = key.replace("-", "_").lower().rpartition(".")
     lasts = {name: name.rpartition(".")[2] for name in known}
     close = difflib.get_close_matches(last, lasts.values(), n=1)
-    found = [name for name in known if lasts[name] == last]
+    own = [name for name in known if name.startswith(f"{section}.")]
+    exact = [name for name in known if lasts[name] == last]
+    found = [name for name in own if name in exact]
+    found = found or [name for name in own if lasts[name].endswith(f"_{last}")] or exact
     found = found or [name for name in ALIASES.get(last, ()) if name in lasts]
     found = found or [name for name in known if lasts[name] in close]
     return min(found, key=lambda name: _rank(name, section), default="")

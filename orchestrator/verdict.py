@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from orchestrator.divergence import told
-from workers.scores import called, is_share
+from workers.scores import is_share
 
 if TYPE_CHECKING:
     from orchestrator.result import Result
@@ -78,7 +78,7 @@ def _not_finite(result: "Result") -> str:
     gain, _ = result.gain
     if math.isfinite(gain):
         return ""
-    return f"The test {called(result.metric)} is not finite after {_steps(result.inner_steps)}."
+    return f"The test {result.called} is not finite after {_steps(result.inner_steps)}."
 
 
 def _worse(result: "Result") -> str:
@@ -87,7 +87,7 @@ def _worse(result: "Result") -> str:
         return ""
     before, after = (_shown(result.metric, row) for row in (result.before, result.after))
     return (
-        f"Adaptation makes the test {called(result.metric)} worse: {before} → {after} after "
+        f"Adaptation makes the test {result.called} worse: {before} → {after} after "
         f"{_steps(result.inner_steps)}."
     )
 
@@ -101,14 +101,11 @@ def _at_chance(result: "Result") -> str:
         little = after - chance < _LEAST_OF_THE_WAY * (1 - chance)
         if not (little and after < _LEAST_OF_CHANCE * chance):
             return ""
-        return (
-            f"The test {called(result.metric)}, {shown}, is hardly above chance "
-            f"({100 * chance:.3g} %)."
-        )
+        return f"The test {result.called}, {shown}, is hardly above chance ({100 * chance:.3g} %)."
     if after < _MOST_OF_CHANCE * chance:
         return ""
     return (
-        f"The test {called(result.metric)}, {shown}, is no better than that of a constant answer "
+        f"The test {result.called}, {shown}, is no better than that of a constant answer "
         f"({chance:.4g})."
     )
 
@@ -122,7 +119,7 @@ def _unstable(result: "Result") -> str:
     losses = _losses(result)
     sign = 1 if "loss" in result.per_step[0] else -result.sign
     shown = ", ".join(f"{sign * loss:.3g}" for loss in _few(losses))
-    name = "loss" if "loss" in result.per_step[0] else called(result.metric)
+    name = "loss" if "loss" in result.per_step[0] else result.called
     if losses[first] - losses[0] > _margin(result):
         what = f"The {name} diverges at inner step {first}"
     else:
@@ -138,7 +135,7 @@ def _few(losses: Sequence[float]) -> Sequence[float]:
 def _unchanged(result: "Result") -> str:
     gain, interval = result.gain
     if gain <= interval:
-        return f"Adaptation does not change the test {called(result.metric)} beyond its interval."
+        return f"Adaptation does not change the test {result.called} beyond its interval."
     if is_share(result.metric) and gain > _UNCHANGED:
         return ""
     losses = _losses(result)
@@ -146,7 +143,7 @@ def _unchanged(result: "Result") -> str:
     if change > _UNCHANGED * abs(losses[0]):
         return ""
     before, after = (_shown(result.metric, row) for row in (result.before, result.after))
-    return f"Adaptation hardly changes the test {called(result.metric)}: {before} → {after}."
+    return f"Adaptation hardly changes the test {result.called}: {before} → {after}."
 
 
 def _remedy(result: "Result") -> str:

@@ -16,6 +16,14 @@ METRICS: dict[LossName, tuple[str, ...]] = {
     "categorical_policy": ("return",),
 }
 
+#: What the loss of tasks is, for people; that of policies is no score.
+LOSSES_CALLED: dict[LossName, str] = {
+    "mse": "mean squared error",
+    "cross_entropy": "cross-entropy in nats",
+    "ranking": "cross-entropy in nats",
+    "next_token": "cross-entropy in nats per token",
+}
+
 #: Those that are not losses, of all.
 OWN: tuple[str, ...] = tuple(dict.fromkeys(m for ms in METRICS.values() for m in ms if m != "loss"))
 

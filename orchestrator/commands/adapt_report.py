@@ -1,6 +1,7 @@
 """What `metatrain adapt` shows: predictions by inner step, scores, and their protocol."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.table import Table
 
@@ -8,6 +9,7 @@ from orchestrator.artefact import Artefact
 from orchestrator.console import Console
 from orchestrator.own_tasks import OwnTask
 from orchestrator.predictions import Predictions, summary
+from orchestrator.protocol_lines import print_protocol
 from workers.protocol import Recipe
 from workers.scores import is_share
 
@@ -45,8 +47,7 @@ def show(
     for name, scores in summary(predictions).items():
         shown = ", ".join(f"{_score(name, *scores[step])} after {step}" for step in steps)
         console.print(f"{name}: {shown} inner steps")
-    told = protocol_line(source, recipe, [one.task for one in predictions])
-    console.print(f"protocol: {told}")
+    print_protocol(console, protocol(source, recipe, [one.task for one in predictions]))
 
 
 def shown_steps(source: Artefact, recipe: Recipe) -> list[int]:
@@ -98,13 +99,13 @@ def _score(name: str, mean: float, interval: float | None) -> str:
     return f"{mean * scale:.{digits}f}{error}{unit}"
 
 
-def protocol_line(
+def protocol(
     source: Artefact, recipe: Recipe, tasks: Sequence[OwnTask], asked: bool = True
-) -> str:
+) -> dict[str, Any]:
     """What must stand beside predictions, and scores of them; `asked`: there are queries."""
     own = recipe == source.recipe
     supports = [len(task.support_inputs) for task in tasks]
-    parts = {
+    parts: dict[str, Any] = {
         "weights": source.origin,
         "inner steps": recipe.inner_steps,
         "inner lr": f"{recipe.inner_lr:g}",
@@ -118,8 +119,8 @@ def protocol_line(
         parts["interval"] = "95 %: 1.96 standard errors over tasks"
     for name in _FROM_THE_RUN:
         if name in source.protocol:
-            parts[f"trained: {name}".replace("_", " ")] = source.protocol[name]
-    return "; ".join(f"{name}: {value}" for name, value in parts.items())
+            parts[f"trained: {name}"] = source.protocol[name]
+    return parts
 
 
 def _to(low: int, high: int) -> str:

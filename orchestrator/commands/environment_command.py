@@ -1,5 +1,7 @@
 """`metatrain adapt --env`: a run's policy, somebody's environment, and what it is worth there."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
@@ -11,6 +13,7 @@ from orchestrator.commands.adapt_outputs import Outputs
 from orchestrator.commands.common import NOTES, RESULTS, waiting
 from orchestrator.own_environment import open_environment, parse_arguments
 from orchestrator.policy import check_seed, recipe_of
+from orchestrator.protocol_lines import print_protocol
 from workers.protocol import Recipe
 from workers.scores import ACTING
 from workers.settings.environments import EnvironmentTask
@@ -41,7 +44,7 @@ def execute(request: Request, source: Artefact, outputs: Outputs) -> None:
         say(f"acting in {request.env}")
         policy = learner.practise_in(environment, recipe, seed)
     RESULTS.print(_table(policy.returns))
-    RESULTS.print(f"protocol: {_protocol(request, source, recipe)}")
+    print_protocol(RESULTS, _protocol(request, source, recipe))
     if outputs.saves_models:
         with outputs.models(1) as save:
             file = save("", policy.as_keras())
@@ -89,7 +92,7 @@ def _table(returns: NDArray[np.float64]) -> Table:
     return table
 
 
-def _protocol(request: Request, source: Artefact, recipe: Recipe) -> str:
+def _protocol(request: Request, source: Artefact, recipe: Recipe) -> dict[str, Any]:
     """What must stand beside the returns."""
     task = source.config.task
     assert isinstance(task, EnvironmentTask)
@@ -97,7 +100,7 @@ def _protocol(request: Request, source: Artefact, recipe: Recipe) -> str:
         source.recipe.inner_lr,
         source.recipe.inner_steps,
     )
-    parts = {
+    parts: dict[str, Any] = {
         "weights": source.origin,
         "environment": " ".join([str(request.env), *request.env_args]),
         "inner steps": recipe.inner_steps,
@@ -112,8 +115,8 @@ def _protocol(request: Request, source: Artefact, recipe: Recipe) -> str:
     }
     for name in _FROM_THE_RUN:
         if name in source.protocol:
-            parts[f"trained: {name}".replace("_", " ")] = source.protocol[name]
-    return "; ".join(f"{name}: {value}" for name, value in parts.items())
+            parts[f"trained: {name}"] = source.protocol[name]
+    return parts
 
 
 def _answers(source: Artefact) -> str:

@@ -12,11 +12,12 @@ from orchestrator.adapting import diverged, steps_of
 from orchestrator.artefact import Artefact
 from orchestrator.commands.adapt_command import Generate, Request
 from orchestrator.commands.adapt_outputs import Outputs, SaveModel
-from orchestrator.commands.adapt_report import protocol_line, shown_steps
+from orchestrator.commands.adapt_report import protocol, shown_steps
 from orchestrator.commands.common import RESULTS, show_note
 from orchestrator.commands.handing_over import launched_for, run_tasks
 from orchestrator.examples.examples import Examples, Reader
 from orchestrator.own_tasks import OwnTask, make_tasks
+from orchestrator.protocol_lines import print_protocol
 from workers.bits import bits_of_texts, mean_bits
 from workers.protocol import Adapted, Recipe
 
@@ -122,8 +123,7 @@ def _show(source: Artefact, recipe: Recipe, said: Sequence[Said], query: Example
             RESULTS.print(f"after {steps_of(recipe.inner_steps)}{of}:", style="bold")
             RESULTS.print(*one.after, sep="\n")
     tasks = [one.task for one in said]
-    told = protocol_line(source, recipe, tasks, asked=query is not None)
-    RESULTS.print(f"protocol: {told}")
+    print_protocol(RESULTS, protocol(source, recipe, tasks, asked=query is not None))
 
 
 def _show_bits(said: Sequence[Said], query: Examples, steps: Sequence[int]) -> None:

@@ -163,13 +163,15 @@ def _show_end(
         say("evaluating on the test tasks")
         watch.begin("evaluating on the test tasks", say, watch_every_s())
         result = run.test()
-    print_result(RESULTS, result, config.evaluation.inner_steps)
+    print_result(RESULTS, result, config.evaluation.inner_steps, theta_sha256)
     if steps:
         RESULTS.print(
             f"trained {steps} steps in {trained_s:.0f} s, {per_second(steps, trained_s)} steps/s "
             "(validation included)"
         )
-    RESULTS.print(f"theta after step {config.outer.steps}: sha256 {theta_sha256}")
+    RESULTS.print(
+        f"theta after step {config.outer.steps}: sha256 {theta_sha256} (equal for equal weights)"
+    )
     _draw(run, result, storage, watch)
     return result
 

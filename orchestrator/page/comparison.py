@@ -11,13 +11,12 @@ from orchestrator.page.html import render, svg
 from orchestrator.page.numbers import (
     difference,
     duration,
-    plain,
-    protocol_of,
     with_interval,
 )
 from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import RunFolder
 from orchestrator.page.seeds import mean_rows, of_seeds
+from orchestrator.protocol_lines import plain, protocol_of
 from workers.scores import called
 
 # Rows of a protocol that say how the weights were made and adapted: what a comparison is about.
@@ -40,8 +39,9 @@ _OF_THE_METHOD = {
     "outer_steps",
     "seed",
     "hyperparameters",
-    # It follows from what is measured; older versions did not say it.
+    # They follow from what is measured; older versions did not say them.
     "chance",
+    "loss",
     # Of policies.
     "outer_update",
     "later_lr",

@@ -76,7 +76,7 @@ def _adaptation(run: RunFolder) -> Iterator[Finding]:
         by = difference(metric, gain, interval).removeprefix("+")
         yield Finding(
             "good",
-            f"Adaptation improves the test {called(metric)} by {by}, each task against itself.",
+            f"Adaptation improves the test {run.result.called} by {by}, each task against itself.",
         )
     yield from _edge(run.result)
 

@@ -1,13 +1,12 @@
 """Numbers as people read them: as many digits as their interval leaves a meaning to."""
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from orchestrator.divergence import mean_and_interval
 from orchestrator.page.panel import thousands
 from orchestrator.result import Result
-from workers.scores import called, is_share
+from workers.scores import is_share
 
 _MOST_DIGITS = 6
 
@@ -59,27 +58,7 @@ def score(metric: str, value: float) -> str:
 def headline(result: Result) -> str:
     """The test score before and after adaptation."""
     before, after = (with_interval(result.metric, row) for row in (result.before, result.after))
-    return f"{called(result.metric)} {before} → {after}"
-
-
-def protocol_of(protocol: Mapping[str, Any]) -> dict[str, str]:
-    """A protocol's rows."""
-    return {name.replace("_", " "): plain(value) for name, value in protocol.items()}
-
-
-def plain(value: Any, between: str = " to ") -> str:
-    """A value of a protocol or a configuration; `between` the items of a list."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} = {plain(item, between)}" for name, item in value.items())
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return between.join(plain(item, between) for item in value)
-    return str(value)
+    return f"{result.called} {before} → {after}"
 
 
 def duration(seconds: float) -> str:

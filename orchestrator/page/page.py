@@ -11,12 +11,11 @@ from orchestrator.page.numbers import (
     count,
     duration,
     headline,
-    plain,
-    protocol_of,
     with_interval,
 )
 from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import PAGE, RunFolder, read_run
+from orchestrator.protocol_lines import plain, protocol_of
 from orchestrator.result import Result
 from orchestrator.storage import Storage
 from orchestrator.targets import open_page
@@ -66,7 +65,7 @@ def page_of(run: RunFolder) -> bytes:
 def _big(result: Result) -> dict[str, str]:
     """The number that everybody looks for, and what it is."""
     return {
-        "metric": called(result.metric),
+        "metric": result.called,
         "after": with_interval(result.metric, result.after),
         "before": with_interval(result.metric, result.before),
         "steps": count(result.inner_steps, "inner step"),
@@ -136,7 +135,7 @@ def _spread(run: RunFolder) -> list[tuple[str, str]]:
     if run.result is None or run.task_scores is None:
         return []
     figure = task_spread.draw(run.task_scores, run.result.metric)
-    caption = f"Test tasks by {called(run.result.metric)} after adaptation"
+    caption = f"Test tasks by {run.result.called} after adaptation"
     return [] if figure is None else [(caption, svg(figure, caption))]
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from orchestrator.drawing import drawing
 from orchestrator.metrics_log import read_whole_rows
 from orchestrator.page.html import render, svg
-from orchestrator.page.numbers import protocol_of
 from orchestrator.page.sweep_pictures import curves, importance_bars, parallel_coordinates
+from orchestrator.protocol_lines import protocol_of
 from orchestrator.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.importance import importances

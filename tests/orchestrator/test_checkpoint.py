@@ -205,6 +205,16 @@ def test_a_checkpoint_in_the_place_of_another_is_noticed(tmp_path):
         checkpoint.load(storage, other)
 
 
+def test_a_theta_that_is_not_the_manifests_is_noticed(storage):
+    good = save(storage, 4)
+    state = make_state(8)
+    bad = checkpoint.save(storage, state, replace(make_manifest(state), theta_sha256="0" * 64))
+    problem = f"{bad} holds another theta than its manifest says (theta_sha256)"
+    assert [found.problem for found in checkpoint.survey(storage)] == ["", problem]
+    state, _, problems = checkpoint.load_latest(storage)
+    assert (checkpoint.name_of(state.step), problems) == (good, [problem])
+
+
 def test_a_format_from_the_future_is_refused(storage):
     name = save(storage, 8)
     table = json.loads(storage.read(path(name, "manifest.json")))

@@ -62,7 +62,7 @@ def test_a_runs_checkpoints_are_listed_with_what_they_are_for(trained):
     for name in names:
         assert row(done.stdout, name)[1] == str(int(name[5:]))
         assert row(done.stdout, name)[2].endswith("kB")
-        assert row(done.stdout, name)[4] == "whole"
+        assert row(done.stdout, name)[4] == "verified"
     best, middle, latest = (row(done.stdout, name) for name in names)
     assert best[3].startswith("loss ")
     assert (best[5], middle[5], latest[5]) == ("evaluate", "", "resume")

@@ -282,9 +282,11 @@ def test_data_tells_what_a_source_holds(inputs):
 def test_a_run_prints_its_scores_with_their_protocol_and_where_the_picture_is(undisturbed):
     folder, done = undisturbed
     assert "before and after adaptation" in done.stdout
-    protocol = next(line for line in done.stdout.splitlines() if line.startswith("protocol: "))
-    for part in ("shots: 5", "queries: 5", "test tasks: 6", "seed: 0", "transductive: False"):
-        assert part in protocol
+    _, _, protocol = done.stdout.partition("\nprotocol:\n")
+    rows = dict(re.findall(r"^  ([a-z ]+?)  +(.+)$", protocol, re.MULTILINE))
+    for name, value in {"shots": "5", "queries": "5", "test tasks": "6", "seed": "0"}.items():
+        assert rows[name] == value
+    assert (rows["transductive"], rows["loss"]) == ("no", "mean squared error")
     assert "picture: run/picture.png" in done.stdout
     assert (folder / "run" / "picture.png").read_bytes()[:4] == b"\x89PNG"
     state, manifest, _ = checkpoint.load_latest(Storage(str(folder / "run")))

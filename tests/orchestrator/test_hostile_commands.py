@@ -82,7 +82,7 @@ def test_commands_show_names_and_obey_none(folder, tmp_path, monkeypatch, capsys
     command(capsys, "export", "--", folder, "a.metatrain")
     asked = ["--support", f"{folder}.parquet", "--query", f"{folder}.parquet"]
     told = command(capsys, "adapt", "a.metatrain", *asked, "--out", "p.parquet").out
-    assert "protocol: weights:" in told
+    assert "protocol:\n  weights " in told
     page = (tmp_path / folder / "report.html").read_text("utf-8")
     assert obeyed_in(page) == []
     assert not {"b", "script"} & Reader(page).tags

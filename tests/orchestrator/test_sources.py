@@ -1,6 +1,7 @@
 """TOML files: what their relative paths count from, what they are based on, and damaged ones."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -168,6 +169,12 @@ def test_what_is_nested_too_deep_is_refused_in_a_line(there, text):
         configuration.read_table(str(there / "s.toml"))
 
 
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.toml")
+    message = "a.toml is a pipe or a device; write its content into a file first"
+    assert refusal(tmp_path / "a.toml").endswith(message)
+
+
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
@@ -179,6 +186,13 @@ def test_what_is_nested_too_deep_is_refused_in_a_line(there, text):
 )
 def test_an_empty_table_is_no_way_round_the_schema(overrides, expected):
     assert expected in refusal("sinusoid", overrides)
+
+
+@pytest.mark.parametrize("key", [".outer", "outer..steps", "outer.", ". .steps"])
+def test_a_name_that_is_missing_beside_a_dot_is_told(key):
+    assert refusal("sinusoid", [f"{key}=1"]).endswith(
+        "a dot stands between two names; for example outer.steps"
+    )
 
 
 def test_an_empty_table_leaves_a_section_as_it_was():
@@ -202,6 +216,8 @@ def test_an_empty_table_leaves_a_section_as_it_was():
         ("batch_size", "outer.meta_batch_size"),
         ("n-way", "task.ways"),
         ("optimiser", "outer.optimizer"),
+        ("algorithm.lr", "algorithm.inner_lr"),
+        ("outer.batch_size", "outer.meta_batch_size"),
         ("xyzzy", ""),
     ],
 )

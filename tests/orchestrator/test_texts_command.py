@@ -41,7 +41,7 @@ def test_the_command_says_what_python_does(tmp_path, capsys):
     lines = ["before:", *before, f"after {steps} inner steps:", *after]
     assert "\n".join(lines) in shown
     assert "bits per character: " in shown
-    assert "protocol: weights:" in shown
+    assert "protocol:\n  weights " in shown
     assert model.is_file()
 
 

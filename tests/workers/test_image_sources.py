@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from small_images import members, omniglot, write_folder, write_parquet, write_zip
 
@@ -39,6 +41,37 @@ def test_a_folder_with_two_files_is_refused_by_their_names(tmp_path):
         write_zip(tmp_path / name, members())
     with pytest.raises(DataError, match=r"exactly one .* holds a\.zip, b\.zip; .*task\.path="):
         find_files(str(tmp_path))
+
+
+def shards(folder, *names):
+    return [write_parquet(folder / f"{name}.parquet", image=[b""], label=["a"]) for name in names]
+
+
+def test_a_folder_of_numbered_parts_means_all_of_them(tmp_path):
+    shards(tmp_path, "train-00001-of-00002", "train-00000-of-00002")
+    found = [file.name for file in find_files(str(tmp_path))]
+    assert found == ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train-00000-of-00003", "train-00001-of-00003"],  # one is missing
+        ["train-00000-of-00002", "test-00001-of-00002"],
+        ["train-00000-of-00001", "other"],
+    ],
+)
+def test_parts_that_are_not_of_one_table_are_to_be_named(tmp_path, names):
+    shards(tmp_path, *names)
+    with pytest.raises(DataError, match=r"name the files with --set task\.path"):
+        find_files(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.zip", "a.parquet"])
+def test_a_pipe_is_called_one(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match=f"{name} is a pipe or a device"):
+        find_files(str(tmp_path / name))
 
 
 def test_a_folder_without_images_is_refused(tmp_path):

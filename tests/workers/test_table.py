@@ -178,6 +178,8 @@ def test_tasks_with_few_rows_are_refused_by_name_or_left_out(make):
     message = "the task 'e' has 3 rows, shots and queries need 5 .so it is with 1 of 1 tasks.*leave"
     with pytest.raises(DataError, match=message):
         family.sample(Draw(0, "test", 0), 0, 1, 2, 3)
+    with pytest.raises(DataError, match=r"need 9 .*; lower shots or queries$"):
+        family.sample(Draw(0, "test", 0), 0, 1, 4, 5)
     with pytest.raises(DataError, match=r"none .5 rows or more. is left for test: every split"):
         make(few, small_tasks="leave_out")
     split = {"train": ["a", "b"], "validation": ["c"], "test": ["d", "e"]}

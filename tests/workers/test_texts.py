@@ -84,7 +84,7 @@ def test_a_class_that_is_too_small_is_named_or_left_out(tmp_path):
     path = write(tmp_path / "a.csv", [("a", "x", ""), ("b", "x", ""), ("c", "y", "")])
     texts = read(path)
     with pytest.raises(DataError, match=r"class 'y' has 1 different texts, shots and queries need"):
-        texts.check_sizes([0, 1], 2)
+        texts.check_sizes([0, 1], 2, ways=1)
     assert read(path, small_classes="leave_out").classes == ["x"]
 
 
@@ -111,7 +111,17 @@ def test_all_classes_that_are_too_small_are_named(tmp_path):
     texts = read(write(tmp_path / "a.csv", rows))
     message = r"'x' has 3 different .* need 4 \(so it is with 2: 'x' \(3\), 'z' \(3\)\); lower"
     with pytest.raises(DataError, match=message):
-        texts.check_sizes(range(3), 4)
+        texts.check_sizes(range(3), 4, ways=1)
+
+
+@pytest.mark.parametrize(("large", "told"), [(6, True), (5, False)])
+def test_leaving_out_is_advice_only_where_three_splits_keep_a_task_each(tmp_path, large, told):
+    rows = [(f"{name}{i}", name, "") for i in range(4) for name in "abcdef"[:large]]
+    texts = read(write(tmp_path / "a.csv", [*rows, ("x1", "x", "")]))
+    with pytest.raises(DataError, match="'x' has 1 different") as no:
+        texts.check_sizes(range(large + 1), 4, ways=2)
+    assert ("task.small_classes=leave_out" in str(no.value)) == told
+    assert "lower task.shots or task.queries" in str(no.value)
 
 
 def test_copies_and_texts_of_several_classes_are_told(tmp_path):

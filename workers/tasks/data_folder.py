@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from workers.errors import SourceError
+from workers.errors import DataError, SourceError
 
 #: The environment variable that names it.
 VARIABLE = "METATRAIN_DATA"
@@ -23,15 +23,22 @@ def data_folder() -> Path:
     return Path(os.environ.get(VARIABLE) or "data")
 
 
+def refuse_pipe(path: Path) -> None:
+    """Raise DataError if nothing that ends can be read there: nobody may ever write into it."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataError(f"{path} is a pipe or a device; write its content into a file first")
+
+
 def find_file(path: str, setting: str) -> Path:
     """A file, as it is named or below the data folder.
 
     Args:
       setting: where it is named, for the error.
     Raises:
-      SourceError: there is none.
+      SourceError: there is none. DataError: it is a pipe.
     """
     given = Path(path).expanduser()
+    refuse_pipe(given)
     if given.is_file():
         return given.absolute()
     below = (data_folder() / given).absolute()

@@ -2,11 +2,13 @@
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from workers.errors import DataError, SourceError
+from workers.tasks.data_folder import refuse_pipe
 from workers.tasks.image_files import (
     OTHER_IMAGES,
     ImageFile,
@@ -28,6 +30,7 @@ from workers.tasks.table_files import TEXT_SUFFIXES
 
 OMNIGLOT_ZIPS = ("images_background.zip", "images_evaluation.zip")
 _SUFFIXES = (".zip", ".parquet", *TEXT_SUFFIXES)
+_SHARD = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<of>\d{5})\.parquet")
 _FORMS = f"{', '.join(_SUFFIXES)} or folder"
 
 
@@ -138,6 +141,7 @@ def _files_of(path: Path) -> list[Path]:
         )
     if path.is_dir():
         return _in_folder(path)
+    refuse_pipe(path)
     if path.suffix.lower() not in _SUFFIXES or not path.is_file():
         raise SourceError(f"task.path: {path} is no {_FORMS}")
     return [path]
@@ -163,7 +167,7 @@ def _in_folder(folder: Path) -> list[Path]:
         )
     if not found:
         _refuse_what_is_there(folder)
-    if len(found) != 1:
+    if len(found) != 1 and not _are_shards(found):
         names = ", ".join(file.name for file in found) or "none"
         raise SourceError(
             f"task.path: {folder} must hold {' and '.join(OMNIGLOT_ZIPS)}, exactly one .zip, "
@@ -171,6 +175,13 @@ def _in_folder(folder: Path) -> list[Path]:
             "with --set task.path=..."
         )
     return found
+
+
+def _are_shards(files: Sequence[Path]) -> bool:
+    """Whether they are all parts of one table, numbered as Hugging Face's `datasets` does."""
+    parts = [_SHARD.fullmatch(file.name) for file in files]
+    names = {(part["name"], int(part["of"])) for part in parts if part}
+    return len(names) == 1 and all(parts) and len(files) == next(iter(names))[1]
 
 
 def _refuse_what_is_there(folder: Path) -> None:

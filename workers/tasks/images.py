@@ -16,6 +16,7 @@ from workers.tasks.image_classes import ImageClasses
 from workers.tasks.image_report import describe_source as describe_source
 from workers.tasks.image_report import notes_of_source
 from workers.tasks.image_sources import find_files
+from workers.tasks.listing import or_left_out
 from workers.tasks.splits import SPLITS, Splits, choose_ways, split_hash, split_names
 from workers.tasks.words import Words
 
@@ -217,7 +218,8 @@ class ImagesFamily:
         small = [i for i in self._classes.small(shots + queries) if i in used]
         if not small:
             return
-        remedy = ", or leave such classes out: task.small_classes=leave_out"
+        left = len(self._images.class_names) - len(self._classes.small(shots + queries))
+        remedy = or_left_out(left, sum(self._least_classes()), "task.small_classes")
         if self._settings.small_classes == "leave_out":  # those with too few for training
             remedy = ", or evaluation.shots or evaluation.queries"
         raise DataError(

@@ -83,7 +83,7 @@ class MatchingFamily:
           DataError: a class has fewer than shots + queries texts.
         """
         pool, ways = self._of[draw.split], self._ways
-        pool.texts.check_sizes(pool.classes, shots + queries)
+        pool.texts.check_sizes(pool.classes, shots + queries, ways)
         domains = pool.domains_with(ways)
         found: dict[str, list[NDArray[np.int32]]] = {
             name: []

@@ -14,7 +14,7 @@ from workers.errors import DataError
 from workers.settings.generation_task import GenerationTask
 from workers.tasks.characters import Characters
 from workers.tasks.data_folder import find_file
-from workers.tasks.listing import others
+from workers.tasks.listing import or_left_out, others
 from workers.tasks.rows import Rows, refused
 from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
 
@@ -49,11 +49,13 @@ class Passages:
         small = [task for task in tasks if len(self.places[task]) < needed]
         if small:
             names, sizes = [self.names[i] for i in small], [len(self.places[i]) for i in small]
+            left = sum(len(texts) >= needed for texts in self.places)
+            remedy = or_left_out(left, len(SPLITS), "task.small_tasks", "tasks")
+            also = f" with task.min_texts={needed}" if remedy else ""
             raise DataError(
                 f"{self.source}: the task {names[0]!r} has {sizes[0]} different texts"
                 f"{self.of_its_own}, {needed} are needed for shots and queries"
-                f"{others(names, sizes)}; lower these, or leave such tasks out: "
-                f"task.small_tasks=leave_out with task.min_texts={needed}"
+                f"{others(names, sizes)}; lower these{remedy}{also}"
             )
 
 

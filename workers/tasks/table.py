@@ -15,6 +15,7 @@ from workers.scores import LossName
 from workers.settings.tasks import TableTask
 from workers.tasks.columns import Scale, choose_features, is_value, read_target
 from workers.tasks.copies import Copies
+from workers.tasks.listing import or_left_out
 from workers.tasks.row_groups import RowGroups
 from workers.tasks.rows import Rows
 from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
@@ -230,7 +231,9 @@ class TableFamily:
         return splits
 
     def _check_sizes(self, split: Split, needed: int) -> None:
-        remedy = "lower shots or queries, or leave such tasks out: task.small_tasks=leave_out"
+        left = int(np.sum(self._groups.fewest >= needed))
+        remedy = "lower shots or queries"
+        remedy += or_left_out(left, len(SPLITS), "task.small_tasks", "tasks")
         if self._settings.small_tasks == "leave_out":  # those with too few for training
             remedy = "lower evaluation.shots or evaluation.queries"
         self._groups.check(self._splits[split], needed, remedy)

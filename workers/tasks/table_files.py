@@ -9,6 +9,7 @@ from workers.errors import DataError, SourceError
 from workers.tasks.class_labels import with_class_names
 from workers.tasks.csv_dialects import MOST_COLUMNS
 from workers.tasks.csv_files import read_csv, reason
+from workers.tasks.data_folder import refuse_pipe
 
 #: Of texts with a separator.
 TEXT_SUFFIXES = (".csv", ".tsv")
@@ -24,6 +25,7 @@ def read_table(path: Path, text_columns: Iterable[str] = ()) -> Any:
     """
     import pyarrow as pa
 
+    refuse_pipe(path)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise SourceError(f"{path} {what}; give a {FORMS} file")

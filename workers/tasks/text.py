@@ -57,7 +57,7 @@ class TextFamily:
           DataError: a class has fewer than shots + queries texts.
         """
         pool, ways = self._splits[draw.split], self._ways
-        self._texts.check_sizes(pool, shots + queries)
+        self._texts.check_sizes(pool, shots + queries, ways)
         classes = np.empty((hi - lo, ways), np.int32)
         rows = np.empty((hi - lo, ways, shots + queries), np.int32)
         for task in range(hi - lo):

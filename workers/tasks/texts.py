@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workers.errors import DataError
 from workers.tasks.copies import Copies
 from workers.tasks.data_folder import find_file
-from workers.tasks.listing import others
+from workers.tasks.listing import or_left_out, others
 from workers.tasks.rows import Rows, refused
 from workers.tasks.splits import SPLITS, Splits, split_names
 from workers.tasks.tokens import Ids, Tokens
@@ -54,15 +54,17 @@ class Texts:
         ids[used] = tokens.encode(named, cut)
         return ids
 
-    def check_sizes(self, classes: Iterable[int], needed: int) -> None:
-        """Raise DataError if one of `classes` has less than `needed` texts."""
+    def check_sizes(self, classes: Iterable[int], needed: int, ways: int) -> None:
+        """Raise DataError if one of `classes` has less than `needed` texts; a task has `ways`."""
         small = [i for i in classes if len(self.rows[i]) < needed]
         if small:
             names, sizes = [self.classes[i] for i in small], [len(self.rows[i]) for i in small]
+            left = sum(len(rows) >= needed for rows in self.rows)
+            remedy = or_left_out(left, len(SPLITS) * ways, "task.small_classes")
             raise DataError(
                 f"{self.source}: the class {names[0]!r} has {sizes[0]} different texts, shots and "
-                f"queries need {needed}{others(names, sizes)}; lower task.shots or task.queries, "
-                "or leave such classes out: task.small_classes=leave_out"
+                f"queries need {needed}{others(names, sizes)}; lower task.shots or "
+                f"task.queries{remedy}"
             )
 
     def notes(self, splits: Splits) -> list[str]:
