@@ -1,6 +1,8 @@
 """A sweep whose driver is killed, and that goes on."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -103,7 +105,8 @@ def test_validation_decides_and_the_test_tasks_are_seen_once(killed):
     tested = [path.parent for path in out.glob("trials/*/evaluation.json")]
     assert tested == [out / best["run"]]
     assert f"validation loss {best['best_loss']:.4f}" in resumed.stdout
-    assert "hyperparameters: best of 4 trials by validation loss (grid, none)" in resumed.stdout
+    told = r"^  hyperparameters +best of 4 trials by validation loss \(grid, none\)$"
+    assert re.search(told, resumed.stdout, re.MULTILINE)
 
 
 def test_the_best_is_a_file_to_train_from(killed):
@@ -125,3 +128,14 @@ def test_there_is_a_page_without_links_to_elsewhere(killed):
         assert title in page
     assert page.count("<svg") >= 2
     assert 'src="http' not in page
+
+
+def test_what_trials_have_in_common_is_not_saved_with_each(killed):
+    """Tune saves the state of each trial as text, again and again; the base alone is 2 kB."""
+    out, *_ = killed
+    saved = sorted((out / "tune").glob("experiment_state-*.json"))[-1]  # by their time
+    states = json.loads(saved.read_text())["trial_data"]
+    assert len(states) >= len(RATES) - 1  # the last is saved where Tune has the time
+    for state, metadata in states:
+        assert len(state) + len(metadata) < 9000
+        assert "inner_momentum" not in state  # a key of the base

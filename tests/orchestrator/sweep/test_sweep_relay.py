@@ -3,13 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
-from ray import tune
-from ray.tune.experiment import Trial
-from ray.tune.registry import register_trainable
 
 from orchestrator.sweep.ray_relay import Relay
-from orchestrator.sweep.ray_trial import POINT, WORN, RayTrial, Shared
-from orchestrator.sweep.ray_tuner import _folder_of
+from orchestrator.sweep.ray_trial import WORN
 
 
 class Board:
@@ -73,13 +69,3 @@ def test_statistics_of_a_trial_that_is_over_are_dropped(board):
 def test_the_table_is_written_before_tune_saves(board):
     assert Relay().get_state() is None
     assert board.num_written == 1
-
-
-def test_what_trials_have_in_common_is_not_saved_with_each(tmp_path):
-    """Tune keeps the state of each trial as text, which it saves each time."""
-    shared = Shared({"task": {"kind": "sinusoid", "more": "x" * 10_000}}, {}, "s", "loss")
-    trainable = tune.with_parameters(RayTrial, shared=shared)
-    register_trainable("held", trainable)
-    trial = Trial("held", config={POINT: {"outer.lr": 0.1}}, trial_dirname_creator=_folder_of)
-    state, metadata = trial.get_json_state()
-    assert len(state) + len(metadata) < 8000

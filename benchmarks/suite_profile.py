@@ -1,0 +1,146 @@
+"""Where the time of the tests goes, by file and by phase: a plugin for pytest.
+
+    PYTHONPATH=benchmarks SUITE_PROFILE=FOLDER pytest -p suite_profile -n 2 --dist loadfile
+    python benchmarks/suite_profile.py FOLDER
+
+A thread looks at the main thread's stack fifty times a second and says in which phase it is.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+_EVERY_S = 0.02
+# Function of a library -> phase; the outermost one that is known decides.
+_PHASES = {
+    ("ray/_private/worker.py", "init"): "starting and ending Ray",
+    ("ray/_private/worker.py", "shutdown"): "starting and ending Ray",
+    ("ray/cluster_utils.py", "add_node"): "starting and ending Ray",
+    ("ray/cluster_utils.py", "remove_node"): "starting and ending Ray",
+    ("ray/cluster_utils.py", "shutdown"): "starting and ending Ray",
+    ("ray/cluster_utils.py", "wait_for_nodes"): "starting and ending Ray",
+    ("ray/_private/worker.py", "get"): "waiting for actors",
+    ("ray/_private/worker.py", "wait"): "waiting for actors",
+    ("subprocess.py", "wait"): "commands in processes of their own",
+    ("subprocess.py", "communicate"): "commands in processes of their own",
+    ("importlib/_bootstrap.py", "_find_and_load"): "importing",
+    ("polymorphic_function/polymorphic_function.py", "_initialize"): "tracing",
+    ("polymorphic_function/tracing_compilation.py", "_maybe_define_function"): "tracing",
+    ("eager/context.py", "call_function"): "running",
+    ("eager/execute.py", "quick_execute"): "running",
+}
+_WAITING = {("threading.py", "wait"), ("selectors.py", "select"), ("threading.py", "join")}
+
+
+class Sampler(threading.Thread):
+    """Counts the phases of the main thread, for the test file that is running."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.file, self.ended = "collection", False
+        self.seconds: dict[str, Counter[str]] = defaultdict(Counter)
+        self._main = threading.main_thread().ident
+        self._known: set[Any] = set()
+        self._last: tuple[int, Any] = (0, None)
+
+    def run(self) -> None:
+        """Until `ended`."""
+        before = time.perf_counter()
+        while not self.ended:
+            time.sleep(_EVERY_S)
+            frame = sys._current_frames().get(self._main or 0)
+            now = time.perf_counter()
+            if frame is not None:
+                self.seconds[self.file][self._phase(frame)] += now - before
+            before = now
+
+    def _phase(self, frame: FrameType) -> str:
+        innermost = frame
+        found = ""
+        for each in _outwards(frame):
+            key = (each.f_code.co_filename, each.f_code.co_name)
+            for (file, name), phase in _PHASES.items():
+                if name == key[1] and key[0].endswith(file):
+                    found = self._first_is_compiling(each) if phase == "running" else phase
+        if found:
+            return found
+        if any(
+            innermost.f_code.co_name == name and innermost.f_code.co_filename.endswith(file)
+            for file, name in _WAITING
+        ):
+            return "waiting and sleeping"
+        return "Python"
+
+    def _first_is_compiling(self, frame: FrameType) -> str:
+        """The first call of a function that is long enough to be seen compiles it."""
+        name = frame.f_locals.get("op_name", frame.f_locals.get("name"))
+        call = (id(frame), name)
+        if not str(name).startswith(("b'__inference", "__inference")):
+            return "running"
+        if name not in self._known:
+            self._known.add(name)
+            self._last = call
+        return "compiling" if self._last == call else "running"
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+class Plugin:
+    """Tells the sampler which file runs, and writes what it has counted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._sampler = folder, Sampler()
+        self._sampler.start()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test begins: what follows is of its file, until the next one's."""
+        self._sampler.file = nodeid.partition("::")[0]
+
+    def pytest_unconfigure(self) -> None:
+        """Write the seconds by file and phase."""
+        self._sampler.ended = True
+        self._folder.mkdir(parents=True, exist_ok=True)
+        counted = {file: dict(phases) for file, phases in self._sampler.seconds.items()}
+        (self._folder / f"{os.getpid()}.json").write_text(json.dumps(counted))
+
+
+def pytest_configure(config: Any) -> None:
+    """In each process that runs tests; the one that only deals them out is not looked at."""
+    deals = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if not deals:
+        config.pluginmanager.register(Plugin(Path(os.environ["SUITE_PROFILE"])), "suite-profile")
+
+
+def tables(folder: Path, num_files: int = 25) -> str:
+    """Seconds by phase and by file, as Markdown, the longest first."""
+    files: dict[str, Counter[str]] = defaultdict(Counter)
+    for part in folder.glob("*.json"):
+        for file, phases in json.loads(part.read_text()).items():
+            files[file].update(phases)
+    phases = sum(files.values(), Counter())
+    total = sum(phases.values())
+    lines = ["| phase | seconds | share |", "|---|---|---|"]
+    lines += [f"| {name} | {s:.0f} | {s / total:.0%} |" for name, s in phases.most_common()]
+    lines += ["", "| file | seconds | most of it |", "|---|---|---|"]
+    longest = sorted(files.items(), key=lambda each: -sum(each[1].values()))
+    for file, counted in longest[:num_files]:
+        most = ", ".join(f"{name} {s:.0f}" for name, s in counted.most_common(3))
+        lines.append(f"| {file} | {sum(counted.values()):.0f} | {most} |")
+    rest = sum(sum(counted.values()) for _, counted in longest[num_files:])
+    lines.append(f"| {max(0, len(longest) - num_files)} others | {rest:.0f} | |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(tables(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 25))
