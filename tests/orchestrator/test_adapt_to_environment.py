@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from shown_protocol import protocol_in
 from small_configs import SWITCH, gym, navigation, sinusoid
 from small_learners import run_of
 
@@ -53,8 +54,10 @@ def test_the_command_shows_the_returns_that_python_gives(capsys, monkeypatch, tm
     for returns in policy.returns:
         error = 1.96 * returns.std(ddof=1) / np.sqrt(3)
         assert f"{returns.mean():.5g} ± {error:.4g}" in shown
-    assert "environment: navigation goal=0.3,-0.2; " in shown
-    assert "episodes to learn from: 4 at each inner step; judged by: 3 fresh ones" in shown
+    protocol = protocol_in(shown)
+    assert protocol["environment"] == "navigation goal=0.3,-0.2"
+    assert protocol["episodes to learn from"] == "4 at each inner step"
+    assert protocol["judged by"] == "3 fresh ones after each"
     assert model.is_file()
 
 

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from shown_protocol import protocol_in
 from small_configs import images, sinusoid
 from small_images import members, write_zip
 
@@ -282,8 +283,7 @@ def test_data_tells_what_a_source_holds(inputs):
 def test_a_run_prints_its_scores_with_their_protocol_and_where_the_picture_is(undisturbed):
     folder, done = undisturbed
     assert "before and after adaptation" in done.stdout
-    _, _, protocol = done.stdout.partition("\nprotocol:\n")
-    rows = dict(re.findall(r"^  ([a-z ]+?)  +(.+)$", protocol, re.MULTILINE))
+    rows = protocol_in(done.stdout)
     for name, value in {"shots": "5", "queries": "5", "test tasks": "6", "seed": "0"}.items():
         assert rows[name] == value
     assert (rows["transductive"], rows["loss"]) == ("no", "mean squared error")

@@ -71,7 +71,7 @@ REFUSALS = [
     (["outer.lr=1\n[task]\nshots=2"], ["--set outer.lr: a value of several lines"]),
     (["outer=5"], ["outer = 5", "table"]),
     (["task=[1]"], ["task = [1]", "table"]),
-    (["outer..lr=3"], ["unknown key outer."]),
+    (["outer..lr=3"], ["outer..lr: a dot stands between two names"]),
     (["outer.steps"], ["key=value", "'outer.steps'", "for example outer.steps=2000"]),
     (["=5"], ["key=value", "'=5'"]),
     (["workers.count=-1"], ["workers.count must be 0 to 4096", "got -1"]),

@@ -126,7 +126,7 @@ def test_the_numbers_are_those_of_the_evaluation(browser, pages):
             mean, interval = map(float, with_interval("loss", row).split(" ± "))
             assert mean == pytest.approx(row["loss"], abs=0.06 * row["loss_ci95"])
             assert interval == pytest.approx(row["loss_ci95"], rel=0.05)
-        assert seen.page.title().startswith("a < b: loss")
+        assert seen.page.title().startswith("a < b: mean squared error")
 
 
 def test_a_page_tells_of_a_run_that_has_not_come_to_its_end(browser, pages):

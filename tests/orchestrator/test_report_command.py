@@ -259,7 +259,7 @@ def test_a_score_that_is_not_finite_is_told_of(runs, tmp_path):
     (folder / "evaluation.json").write_text(json.dumps(result))
     execute([str(folder)], None)
     text = text_of(folder / "report.html")
-    assert "The test loss is not finite after" in text
+    assert "The test mean squared error is not finite after" in text
     assert "not finite" in text
 
 

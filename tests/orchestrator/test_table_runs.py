@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import tables
+from shown_protocol import protocol_in
 from small_configs import MACHINES, table
 from small_learners import episode_of, run_of
 from small_runs import ShuffledPool, in_process, sha256_after
@@ -102,8 +103,8 @@ def test_a_new_group_is_predicted_in_the_tables_own_units(files, kind, tmp_path,
         assert set(predicted) <= set(tables.STATES)
         assert rows[0]["classes"] == sorted(tables.STATES)
         assert "accuracy: " in shown.out
-    assert "tasks: 1;" in shown.out
-    assert "support examples: 12" in shown.out
+    protocol = protocol_in(shown.out)
+    assert (protocol["tasks"], protocol["support examples"]) == ("1", "12")
 
 
 def test_many_groups_are_each_adapted_to_alone(files, kind, tmp_path, capsys):

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from shown_protocol import protocol_in
 from small_configs import USER_MODEL, sinusoid
 from small_runs import ShuffledPool, in_process, sha256_after
 from test_cli import metatrain, theta_sha256, write_config
@@ -59,8 +60,10 @@ def test_the_command_line_says_what_it_made_exact_and_goes_on_with_the_same_bits
     whole = metatrain(tmp_path, "train", file, "--out", "whole")
     assert whole.returncode == 0, whole.stderr
     assert "normalization layers made exact (1 batch, 1 layer, 1 group)" in whole.stderr
-    assert "model: my_models:small" in whole.stdout
-    assert "layer and group and batch statistics of each set (transductive)" in whole.stdout
+    protocol = protocol_in(whole.stdout)
+    assert protocol["model"] == "my_models:small"
+    normalization = "layer and group and batch statistics of each set (transductive)"
+    assert protocol["normalization"] == normalization
 
     half = metatrain(tmp_path, "train", file, "--out", "half", "--set", "outer.steps=4")
     assert half.returncode == 0, half.stderr

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from shown_protocol import protocol_in
 from small_configs import sinusoid
 from whole_sweeps import base_of, rows_of, theta_of, undisturbed_theta, write_sweep
 
@@ -105,8 +105,8 @@ def test_validation_decides_and_the_test_tasks_are_seen_once(killed):
     tested = [path.parent for path in out.glob("trials/*/evaluation.json")]
     assert tested == [out / best["run"]]
     assert f"validation loss {best['best_loss']:.4f}" in resumed.stdout
-    told = r"^  hyperparameters +best of 4 trials by validation loss \(grid, none\)$"
-    assert re.search(told, resumed.stdout, re.MULTILINE)
+    told = "best of 4 trials by validation loss (grid, none)"
+    assert protocol_in(resumed.stdout)["hyperparameters"] == told
 
 
 def test_the_best_is_a_file_to_train_from(killed):
