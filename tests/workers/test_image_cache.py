@@ -132,6 +132,7 @@ DAMAGES = {
     ),
     "the shape": lambda content: content.replace(b"[12,8,8,1]", b"[12,4,8,2]"),
     "the digest": lambda content: content.replace(b'"digest":"', b'"digest":"x', 1)[:-1],
+    "what was done to the images": lambda content: content.replace(b'"images":12', b'"images":13'),
     "all zeros": lambda content: bytes(len(content)),
     "longer": lambda content: content + b"more",
     "another table": lambda content: _table({"class": ["c00"], "images": [[[1]]]}),
@@ -162,6 +163,17 @@ def test_a_damaged_cache_is_built_again(tmp_path, source, damage):
     again = open_cache([source], settings(tmp_path))
     np.testing.assert_array_equal(again.pixels, pixels)
     assert again.class_names == ("c00", "c01", "c02")
+    assert again.file.read_bytes() == content
+
+
+def test_a_cache_of_other_images_is_built_again(tmp_path, source):
+    """One that is whole, under the name of another: copied, or restored to the wrong place."""
+    mine = open_cache([source], settings(tmp_path))
+    theirs = open_cache([write_zip(tmp_path / "b.zip", members(3, 5))], settings(tmp_path))
+    pixels, content = mine.pixels.copy(), mine.file.read_bytes()
+    os.replace(theirs.file, mine.file)
+    again = open_cache([source], settings(tmp_path))
+    np.testing.assert_array_equal(again.pixels, pixels)
     assert again.file.read_bytes() == content
 
 

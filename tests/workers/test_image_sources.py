@@ -1,5 +1,3 @@
-import os
-
 import pytest
 from small_images import members, omniglot, write_folder, write_parquet, write_zip
 
@@ -65,13 +63,6 @@ def test_parts_that_are_not_of_one_table_are_to_be_named(tmp_path, names):
     shards(tmp_path, *names)
     with pytest.raises(DataError, match=r"name the files with --set task\.path"):
         find_files(str(tmp_path))
-
-
-@pytest.mark.parametrize("name", ["a.csv", "a.zip", "a.parquet"])
-def test_a_pipe_is_called_one(tmp_path, name):
-    os.mkfifo(tmp_path / name)
-    with pytest.raises(DataError, match=f"{name} is a pipe or a device"):
-        find_files(str(tmp_path / name))
 
 
 def test_a_folder_without_images_is_refused(tmp_path):

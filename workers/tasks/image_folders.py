@@ -100,12 +100,16 @@ def _refuse(error: OSError) -> NoReturn:
 
 
 def stat_digest(paths: Iterable[Path]) -> str:
-    """Of names, sizes and times; what is not there counts too."""
+    """Of names, sizes and times; what is not there counts too.
+
+    Also the time of the last change of anything: another image may keep the old one's time.
+    """
     total = hashlib.sha256()
     for path in paths:
         try:
             status = path.stat()
-            total.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+            times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
+            total.update(f"{path}\0{status.st_size}\0{times}\n".encode())
         except OSError:
             total.update(f"{path}\0missing\n".encode())  # told by name when it is read
     return total.hexdigest()
