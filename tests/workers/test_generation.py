@@ -71,6 +71,21 @@ def test_a_text_that_a_task_has_twice_counts_once(of_rows):
     assert all(len(set(texts)) == 7 for texts in said_by(family, "train"))
 
 
+def test_copies_and_texts_of_several_tasks_are_told(of_rows):
+    rows = rows_of(per_task=7)
+    assert of_rows(rows).notes() == []
+    family = of_rows([*rows, *rows, ("didi", rows[0][1])])
+    assert family.notes() == [
+        "70 texts are copies of another of the same task: each counts once, and none is in "
+        "support and query of one task",
+        "1 text is in several tasks (1 in several splits): in 'baba' and 'didi'; "
+        "task.shared_texts=leave_out keeps those of held-out tasks out of training",
+    ]
+    shared = ("didi", rows[0][1])
+    family = of_rows([*rows_of(per_task=8), shared], shared_texts="leave_out")
+    assert family.notes() == []
+
+
 def test_an_episode_says_what_its_texts_say(make):
     family = make()
     specs = family.sample(DRAW, 0, 2, 3, 4)

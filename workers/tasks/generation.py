@@ -122,6 +122,10 @@ class GenerationFamily:
             "longest_text": max(len(text) for _, text in self._passages.texts),
         }
 
+    def notes(self) -> list[str]:
+        """Texts that are there more than once."""
+        return self._passages.notes()
+
     def _encode(self) -> Sequences:
         texts = self._passages.texts
         named = dict(texts)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from workers.errors import DataError
 from workers.settings.generation_task import GenerationTask
 from workers.tasks.characters import Characters
+from workers.tasks.copies import Copies
 from workers.tasks.data_folder import find_file
 from workers.tasks.listing import or_left_out, others
 from workers.tasks.rows import Rows, refused
@@ -43,6 +44,15 @@ class Passages:
         """The texts of its tasks."""
         tasks = self.splits[split]  # type: ignore[index]
         return [self.texts[i][1] for task in tasks for i in self.places[task]]
+
+    def notes(self) -> list[str]:
+        """Texts that are there more than once."""
+        first: dict[str, int] = {}
+        ids = [first.setdefault(text, i) for i, (_, text) in enumerate(self.texts)]
+        copies = Copies.count(np.array(ids, np.int64), self.places, self.names, self.splits)
+        remedy = "; task.shared_texts=leave_out keeps those of held-out tasks out of training"
+        found = replace(copies, again=self.repeated)
+        return found.notes("text", "task", "tasks", remedy if copies.split else "")
 
     def check_sizes(self, tasks: Iterable[int], needed: int) -> None:
         """Raise DataError if one of `tasks` has less than `needed` texts."""
