@@ -92,8 +92,10 @@ def _import_tensorflow() -> Any:
     try:
         import keras  # before TensorFlow, which would import it with a message of its own
         import tensorflow as tf
+    except ModuleNotFoundError:  # not of Keras' configuration
+        raise
     # Whatever Keras makes of a keras.json or a variable of its own that is not as it should be.
-    except (ValueError, AssertionError, AttributeError, TypeError, OSError) as error:
+    except (ValueError, AssertionError, AttributeError, TypeError, OSError, ImportError) as error:
         home = os.environ.get("KERAS_HOME", "~/.keras")
         raise ValueError(
             f"Keras does not start as it is configured ({type(error).__name__}: "

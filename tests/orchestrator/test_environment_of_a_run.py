@@ -70,6 +70,7 @@ def test_another_kernel_is_named_when_a_run_is_resumed(tmp_path):
     [
         ({"KERAS_BACKEND": "jax"}, "KERAS_BACKEND = 'jax' in the environment"),
         ({"KERAS_MAX_EPOCHS": "many"}, "Keras does not start as it is configured (ValueError: "),
+        ({"KERAS_NNX_ENABLED": "1"}, "Keras does not start as it is configured (ImportError: "),
     ],
 )
 def test_a_keras_that_cannot_be_used_is_refused_in_a_line(tmp_path, environment, told):
