@@ -1,4 +1,5 @@
 import os
+import re
 
 import numpy as np
 import pytest
@@ -138,6 +139,19 @@ def test_a_pipe_instead_of_a_file_is_refused(tmp_path, name):
     os.mkfifo(tmp_path / name)
     with pytest.raises(DataError, match=f"{name} is a pipe or a device"):
         cache_of(tmp_path / name, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("https://a.org/x.png", "a URL is not followed: download the images, and name the files"),
+        ("c00\\x.png", "write paths with / in the place of \\"),
+    ],
+)
+def test_a_path_that_is_not_of_this_machine_is_told_what_to_do(tmp_path, path, told):
+    (tmp_path / "a.csv").write_text(f"image,label\n{path},x\n")
+    with pytest.raises(DataError, match=re.escape(f"(No such file or directory); {told}")):
+        cache_of(tmp_path / "a.csv", tmp_path)
 
 
 def test_a_device_that_a_csv_names_is_refused(tmp_path):

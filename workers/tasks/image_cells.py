@@ -1,11 +1,13 @@
 """Encoded images from files, and from the cells of a table: as bytes, or by their paths."""
 
+import re
 import stat
 from pathlib import Path
 from typing import Any
 
 from workers.errors import DataError
 
+_URL = re.compile(r"(^|/)[a-z][a-z0-9+.-]+:/+[^/]")
 #: An encoded image is smaller; what is larger is none, or would not fit in memory.
 MOST_BYTES = 500_000_000
 
@@ -45,9 +47,18 @@ def read_file(path: Path, where: str) -> bytes:
     except DataError:
         raise
     except OSError as error:
-        raise DataError(f"{where}: cannot be read ({error.strerror})") from None
+        raise DataError(f"{where}: cannot be read ({error.strerror}){_remedy(path)}") from None
     except ValueError:  # a null byte in it
         raise DataError(f"{where}: cannot be read (no path of a file)") from None
+
+
+def _remedy(path: Path) -> str:
+    """What to do about a path that is none of this machine's."""
+    if _URL.search(str(path)):
+        return "; a URL is not followed: download the images, and name the files"
+    if "\\" in str(path):
+        return "; write paths with / in the place of \\"
+    return ""
 
 
 def check_size(num_bytes: int, where: str) -> None:
