@@ -57,6 +57,7 @@ def protocol(
         "inner_steps": validation["inner_steps"],
         "inner_steps_in_training": getattr(algorithm, "inner_steps", 0),
         "inner_lr": validation["inner_lr"],
+        "inner_lr_in_training": getattr(algorithm, "inner_lr", None),
         "inner_optimizer": _inner_optimizer(config),
         "inner_batch": evaluation.inner_batch or "all support examples",
         "inner_loss": algorithm.inner_loss,

@@ -149,9 +149,9 @@ def _unchanged(result: "Result") -> str:
 def _remedy(result: "Result") -> str:
     """What to try, by what the loss does from inner step to inner step."""
     rate, losses = result.protocol.get("inner_lr"), _losses(result)
-    key = "algorithm.inner_lr"
-    if str(result.protocol.get("method")).startswith("joint"):
-        key = "evaluation.inner_lr"
+    trained = result.protocol.get("inner_lr_in_training", rate)
+    own = rate != trained or str(result.protocol.get("method")).startswith("joint")
+    key = "evaluation.inner_lr" if own else "algorithm.inner_lr"
     if not isinstance(rate, int | float):
         return f"Try another {key}, or more outer.steps."
     lower, higher = (

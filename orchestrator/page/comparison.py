@@ -29,6 +29,7 @@ _OF_THE_METHOD = {
     "inner_steps",
     "inner_steps_in_training",
     "inner_lr",
+    "inner_lr_in_training",
     "inner_lr_offered",
     "inner_optimizer",
     "inner_batch",

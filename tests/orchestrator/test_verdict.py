@@ -54,6 +54,16 @@ WRONG = [
         "lower inner rate than 0.3: algorithm.inner_lr = 0.1 or 0.03.",
     ),
     (
+        scored([0.098, 0.181], inner_lr_in_training=0.3),
+        "Adaptation makes the test loss worse",
+        "lower inner rate than 0.3: algorithm.inner_lr = 0.1 or 0.03.",
+    ),
+    (
+        scored([0.098, 0.181], inner_lr_in_training=0.01, loss="mean squared error"),
+        "Adaptation makes the test mean squared error worse: 0.098 → 0.181 after 1 inner step.",
+        "lower inner rate than 0.3: evaluation.inner_lr = [0.1] or [0.03].",
+    ),
+    (
         scored([1.609, 1.604], [0.2, 0.2]),
         "Adaptation does not change the test accuracy beyond its interval.",
         "higher inner rate than 0.3: algorithm.inner_lr = 0.9 or 3;",
