@@ -29,8 +29,14 @@ _PLAIN = {
 
 
 def explain(error: ValidationError, schema: type[BaseModel]) -> str:
-    """The first error as a line for the user of `schema`."""
-    first = error.errors()[0]
+    """The first error as a line for the user of `schema`.
+
+    What is missing may have been given by another name: an unknown key comes first.
+    """
+    errors = error.errors()
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
+    if errors[0]["type"] not in ("missing", "union_tag_not_found"):
+        first = errors[0]
     keys, section, field = _locate(first["loc"], schema)
     key, kind, context = ".".join(keys), first["type"], first.get("ctx", {})
     if kind == "extra_forbidden":

@@ -168,7 +168,8 @@ def _remedy(result: "Result") -> str:
 
 
 def _value(key: str, rate: float) -> str:
-    return f"[{rate:.2g}]" if key.startswith("evaluation") else f"{rate:.2g}"
+    shown = f"{float(f'{rate:.2g}'):g}"
+    return f"[{shown}]" if key.startswith("evaluation") else shown
 
 
 def _shown(metric: str, row: dict[str, int | float]) -> str:

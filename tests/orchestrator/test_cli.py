@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import warm_commands
 from shown_protocol import protocol_in
 from small_configs import images, sinusoid
 from small_images import members, write_zip
@@ -20,7 +21,7 @@ from orchestrator.history import read_history
 from orchestrator.storage import Storage
 from orchestrator.sweep.settings import shipped_sweeps
 
-METATRAIN = str(Path(sys.executable).with_name("metatrain"))
+METATRAIN = warm_commands.METATRAIN
 STEPS = 300
 
 
@@ -34,7 +35,12 @@ def environment():
 
 
 def metatrain(folder, *words):
-    """Run `metatrain WORDS...` in `folder`."""
+    """Run `metatrain WORDS...` in `folder`, in a process that has imported its modules."""
+    return warm_commands.run(folder, *words, environment=environment())
+
+
+def started(folder, *words):
+    """The same as a shell does it."""
     return subprocess.run(
         [METATRAIN, *map(str, words)],
         cwd=folder,
@@ -76,7 +82,7 @@ def theta_sha256(output):
 def undisturbed(tmp_path_factory):
     """A finished run of `long_run`: its folder's folder and what it printed."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    done = metatrain(folder, "train", write_config(folder, long_run()), "--out", "run")
+    done = started(folder, "train", write_config(folder, long_run()), "--out", "run")
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -240,7 +246,7 @@ def test_a_ctrl_c_that_no_command_takes_ends_with_75_and_a_word(monkeypatch, cap
 
 
 def test_help_says_which_commands_there_are(tmp_path):
-    done = metatrain(tmp_path, "--help")
+    done = started(tmp_path, "--help")
     assert done.returncode == 0
     for command in (
         "train",
@@ -311,7 +317,7 @@ def test_a_run_that_is_not_in_a_terminal_is_plain_text_without_chatter(undisturb
 def test_an_evaluation_gives_the_runs_own_scores_again(undisturbed):
     folder, _ = undisturbed
     before = snapshot(folder / "run")
-    done = metatrain(folder, "evaluate", "run", "--out", "scores.json")
+    done = started(folder, "evaluate", "run", "--out", "scores.json")
     assert done.returncode == 0, done.stderr
     assert json.loads((folder / "scores.json").read_text()) == json.loads(
         (folder / "run" / "evaluation.json").read_text()
@@ -411,7 +417,7 @@ def test_a_rate_that_explodes_at_once_leaves_step_0(tmp_path):
 @pytest.mark.ray
 def test_a_run_on_ray_has_the_same_theta_and_no_chatter_either(undisturbed, tmp_path):
     words = ["--out", "run", "--workers", "1"]
-    done = metatrain(tmp_path, "train", write_config(tmp_path, long_run()), *words)
+    done = started(tmp_path, "train", write_config(tmp_path, long_run()), *words)
     assert done.returncode == 0, done.stderr
     assert "1 Ray actor" in done.stderr
     assert not CHATTER.search(done.stderr), done.stderr

@@ -195,6 +195,11 @@ def test_a_name_that_is_missing_beside_a_dot_is_told(key):
     )
 
 
+def test_an_unknown_key_is_named_before_one_that_is_missing():
+    told = refusal("table", ["task.path=a.csv", "task.group_column=sensor"])
+    assert told.startswith("unknown key task.group_column")
+
+
 def test_an_empty_table_leaves_a_section_as_it_was():
     table = configuration.read_table("sinusoid")
     merge(table, {"outer": {}, "runtime": {}})

@@ -7,7 +7,7 @@ import pytest
 from shown_protocol import protocol_in
 from small_configs import USER_MODEL, sinusoid
 from small_runs import ShuffledPool, in_process, sha256_after
-from test_cli import metatrain, theta_sha256, write_config
+from test_cli import metatrain, started, theta_sha256, write_config
 
 from orchestrator.blocks import held_out_blocks, train_blocks
 from workers.protocol import Recipe
@@ -114,7 +114,7 @@ def test_a_package_of_the_users_before_ours_is_refused_and_named(tmp_path, name,
     package.parent.mkdir()
     package.touch()
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    refused = metatrain(tmp_path, "presets")
+    refused = started(tmp_path, "presets")
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
     assert f"your package '{name}' ({package}) hides metatrain's package" in refused.stderr

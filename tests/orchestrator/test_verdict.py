@@ -54,6 +54,11 @@ WRONG = [
         "lower inner rate than 0.3: algorithm.inner_lr = 0.1 or 0.03.",
     ),
     (
+        scored([0.098, 0.181], inner_lr=1000.0),
+        "Adaptation makes the test loss worse",
+        "lower inner rate than 1000: algorithm.inner_lr = 330 or 100.",
+    ),
+    (
         scored([0.098, 0.181], inner_lr_in_training=0.3),
         "Adaptation makes the test loss worse",
         "lower inner rate than 0.3: algorithm.inner_lr = 0.1 or 0.03.",

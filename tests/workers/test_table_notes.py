@@ -88,6 +88,18 @@ def test_other_units_in_some_tasks_are_told(tmp_path, name, what, times):
     assert family(tmp_path, scaled(SENSORS, name, "bd", 3)).notes() == []
 
 
+def test_a_task_whose_target_is_always_the_same_is_in_no_other_unit(tmp_path):
+    """Its standard deviation is a rounding error: of seven and a tenth, 9e-16."""
+    columns = {name: cells[1:] for name, cells in SENSORS.items()}  # 7 rows of a: no power of two
+    columns["ppm"] = [
+        7.1 if sensor == "a" else cell
+        for cell, sensor in zip(columns["ppm"], columns["sensor"], strict=True)
+    ]
+    constant = np.array([7.1] * columns["sensor"].count("a"))
+    assert constant.std() > 0
+    assert family(tmp_path, columns).notes() == []
+
+
 def test_a_feature_that_hardly_varies_in_a_task_is_no_other_unit(tmp_path):
     steady = changed(SENSORS, "humidity", 0, 3.001)
     for row in range(1, 8):

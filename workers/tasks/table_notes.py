@@ -77,6 +77,10 @@ def _by_task(
         count = np.maximum(1, known.sum(axis=0))
         filled = np.where(known, own, 0)
         mean = filled.sum(axis=0) / count
-        spreads.append(np.sqrt((np.where(known, own - mean, 0) ** 2).sum(axis=0) / count))
+        spread = np.sqrt((np.where(known, own - mean, 0) ** 2).sum(axis=0) / count)
+        # Equal values leave a rounding error, which is no spread.
+        low = np.where(known, own, np.inf).min(axis=0)
+        high = np.where(known, own, -np.inf).max(axis=0)
+        spreads.append(np.where(low == high, 0.0, spread))
         sizes.append(np.abs(filled).sum(axis=0) / count)
     return np.array(spreads), np.array(sizes)
