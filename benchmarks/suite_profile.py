@@ -30,6 +30,7 @@ _PHASES = {
     ("ray/_private/worker.py", "wait"): "waiting for actors",
     ("subprocess.py", "wait"): "commands in processes of their own",
     ("subprocess.py", "communicate"): "commands in processes of their own",
+    ("multiprocessing/process.py", "join"): "commands in processes of their own",
     ("importlib/_bootstrap.py", "_find_and_load"): "importing",
     ("polymorphic_function/polymorphic_function.py", "_initialize"): "tracing",
     ("polymorphic_function/tracing_compilation.py", "_maybe_define_function"): "tracing",
@@ -62,21 +63,13 @@ class Sampler(threading.Thread):
             before = now
 
     def _phase(self, frame: FrameType) -> str:
-        innermost = frame
         found = ""
         for each in _outwards(frame):
-            key = (each.f_code.co_filename, each.f_code.co_name)
-            for (file, name), phase in _PHASES.items():
-                if name == key[1] and key[0].endswith(file):
+            for place, phase in _PHASES.items():
+                if _is_in(each, *place):
                     found = self._first_is_compiling(each) if phase == "running" else phase
-        if found:
-            return found
-        if any(
-            innermost.f_code.co_name == name and innermost.f_code.co_filename.endswith(file)
-            for file, name in _WAITING
-        ):
-            return "waiting and sleeping"
-        return "Python"
+        waits = any(_is_in(frame, *place) for place in _WAITING)
+        return found or ("waiting and sleeping" if waits else "Python")
 
     def _first_is_compiling(self, frame: FrameType) -> str:
         """The first call of a function that is long enough to be seen compiles it."""
@@ -88,6 +81,10 @@ class Sampler(threading.Thread):
             self._known.add(name)
             self._last = call
         return "compiling" if self._last == call else "running"
+
+
+def _is_in(frame: FrameType, file: str, function: str) -> bool:
+    return frame.f_code.co_name == function and frame.f_code.co_filename.endswith(file)
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:

@@ -3,7 +3,7 @@
 `checkpoints/ckpt-<step>/` holds theta.arrow, carry.arrow and optimizer.arrow, Arrow IPC files of
 one row with one tensor column per array, and manifest.json, written last: it is the commit. A
 reader trusts a checkpoint only if its manifest is there and every file has the size and sha256 that
-it names.
+it names, and theta too.
 """
 
 import contextlib

@@ -34,9 +34,9 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
     What is missing may have been given by another name: an unknown key comes first.
     """
     errors = error.errors()
-    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
-    if errors[0]["type"] not in ("missing", "union_tag_not_found"):
-        first = errors[0]
+    first = errors[0]
+    if first["type"] in ("missing", "union_tag_not_found"):
+        first = next((each for each in errors if each["type"] == "extra_forbidden"), first)
     keys, section, field = _locate(first["loc"], schema)
     key, kind, context = ".".join(keys), first["type"], first.get("ctx", {})
     if kind == "extra_forbidden":

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config_errors import suggest
-from workers.tasks.data_folder import data_folder, looked_beside, refuse_pipe
+from workers.pipes import refuse_pipe
+from workers.tasks.data_folder import data_folder, looked_beside
 
 PRESETS = Path(__file__).parent / "presets"
 

@@ -7,7 +7,6 @@ import errno
 import itertools
 import os
 import re
-import stat
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from orchestrator.disk_errors import is_full, remedy
 from orchestrator.lease import Lease
 from orchestrator.object_store import open_uri, reason
 from workers.errors import MetatrainError
+from workers.pipes import never_ends
 
 # A store's name without the slashes: what follows may be a secret, and would name a folder here.
 _TYPO = re.compile(r"(s3|gs|gcs|abfss?|hdfs|viewfs|wasbs?|https?|file):(?!//)", re.IGNORECASE)
@@ -188,7 +188,7 @@ class Storage:
 
     def read(self, name: str) -> bytes:
         """An object, whole. Raises FileNotFoundError; OSError: it is not a file."""
-        if self.local is not None and _never_ends(path := self._path(name)):
+        if self.local is not None and never_ends(path := self._path(name)):
             raise OSError(errno.EINVAL, "not a regular file", path)
         with self.filesystem.open_input_stream(self._path(name)) as stream:
             return bytes(stream.readall())
@@ -270,15 +270,6 @@ def _local_path(location: str) -> Path:
     if location.startswith("file://"):
         return Path(unquote(urlsplit(location).path))
     return Path(location).expanduser()
-
-
-def _never_ends(path: str) -> bool:
-    """Whether it is a pipe or a device: a reader would wait, or read, for ever."""
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _fsync(path: str | Path) -> None:

@@ -108,7 +108,7 @@ def protocol(
     parts: dict[str, Any] = {
         "weights": source.origin,
         "inner steps": recipe.inner_steps,
-        "inner lr": f"{recipe.inner_lr:g}",
+        "inner lr": recipe.inner_lr,
         "chosen": "on validation tasks" if own else "by hand",
         "tasks": len(tasks),
         "support examples": f"{min(supports)}" + _to(min(supports), max(supports)),

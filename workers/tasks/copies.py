@@ -7,7 +7,7 @@ any give the same tasks, bit for bit, as if nobody had looked.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -108,6 +108,20 @@ class Copies:
         pairs = dict.fromkeys((own[0], own[1]) for own in groups)
         named = [f"{names[one]!r} and {names[other]!r}" for one, other in list(pairs)[:_MOST_NAMED]]
         return cls(again, len(groups), across, named)
+
+    @classmethod
+    def of_texts(
+        cls,
+        texts: Sequence[str],
+        rows: Sequence[Rows],
+        names: Sequence[str],
+        splits: Mapping[Any, NDArray[np.int32]],
+        again: int,
+    ) -> Self:
+        """The same of texts, of which `again` are left out already as their class had them."""
+        first: dict[str, int] = {}
+        ids = np.array([first.setdefault(text, i) for i, text in enumerate(texts)], np.int64)
+        return replace(cls.count(ids, rows, names, splits), again=again)
 
     def notes(self, example: str, holder: str, holders: str, remedy: str = "") -> list[str]:
         """What people should know. `example`, `holder`, `holders`: what they are called here."""

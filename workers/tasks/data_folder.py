@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from workers.errors import DataError, SourceError
+from workers.errors import SourceError
+from workers.pipes import refuse_pipe
 
 #: The environment variable that names it.
 VARIABLE = "METATRAIN_DATA"
@@ -21,12 +22,6 @@ def looked_beside(path: str, folder: Path) -> None:
 def data_folder() -> Path:
     """$METATRAIN_DATA, else ./data."""
     return Path(os.environ.get(VARIABLE) or "data")
-
-
-def refuse_pipe(path: Path) -> None:
-    """Raise DataError if nothing that ends can be read there: nobody may ever write into it."""
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise DataError(f"{path} is a pipe or a device; write its content into a file first")
 
 
 def find_file(path: str, setting: str) -> Path:

@@ -102,7 +102,7 @@ def _read(file: Path) -> ImageCache:
         batch = pa.ipc.open_file(mapped).get_batch(0)
     batch.validate(full=True)
     stored = json.loads((batch.schema.metadata or {})[_METADATA])
-    if stored.pop("sha256") != _of_facts(file, stored):
+    if stored.pop("sha256") != _facts_digest(file, stored):
         raise ValueError(f"{file}: is of other images, or what it says of them is damaged")
     images = batch.column("images")
     pixels = images.values.values.to_numpy(zero_copy_only=True).reshape(stored["shape"])
@@ -123,7 +123,7 @@ def _identity(file: Path) -> tuple[int, ...]:
     return there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns
 
 
-def _of_facts(file: Path, facts: dict[str, Any]) -> str:
+def _facts_digest(file: Path, facts: dict[str, Any]) -> str:
     """What ties a file's facts to its name, which says of which images it is."""
     return hashlib.sha256(_canonical([file.name, facts])).hexdigest()
 
@@ -170,7 +170,7 @@ def _write(
     import pyarrow as pa
 
     facts = {"shape": pixels.shape, "digest": _digest(pixels, names, counts), "seen": seen}
-    stored = {_METADATA: _canonical({**facts, "sha256": _of_facts(file, facts)})}
+    stored = {_METADATA: _canonical({**facts, "sha256": _facts_digest(file, facts)})}
     offsets = np.concatenate([[0], np.cumsum(counts)])
     flat = pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), pixels[0].size)
     images = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), flat)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workers.errors import DataError, SourceError
-from workers.tasks.data_folder import refuse_pipe
+from workers.pipes import refuse_pipe
 from workers.tasks.image_files import (
     OTHER_IMAGES,
     ImageFile,

@@ -16,7 +16,7 @@ from workers.tasks.image_classes import ImageClasses
 from workers.tasks.image_report import describe_source as describe_source
 from workers.tasks.image_report import notes_of_source
 from workers.tasks.image_sources import find_files
-from workers.tasks.listing import or_left_out
+from workers.tasks.leaving_out import or_left_out
 from workers.tasks.splits import SPLITS, Splits, choose_ways, split_hash, split_names
 from workers.tasks.words import Words
 

@@ -16,11 +16,6 @@ def others(names: Sequence[str], sizes: Sequence[int]) -> str:
     return f" (so it is with {len(names)}: {', '.join(told)}{more})"
 
 
-def or_left_out(left: int, least: int, setting: str, what: str = "classes") -> str:
-    """Advice to leave small ones out; "" if fewer than `least` would be left for the splits."""
-    return f", or leave such {what} out: {setting}=leave_out" if left >= least else ""
-
-
 def listed(names: Sequence[str], wanted: str | None = None, *, quoted: bool = True) -> str:
     """'a', 'b', 'c'; of many the first, those that are like `wanted`, and how many there are."""
     told = repr if quoted else str

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from workers.settings.generation_task import GenerationTask
 from workers.tasks.characters import Characters
 from workers.tasks.copies import Copies
 from workers.tasks.data_folder import find_file
-from workers.tasks.listing import or_left_out, others
+from workers.tasks.leaving_out import or_left_out
+from workers.tasks.listing import others
 from workers.tasks.rows import Rows, refused
 from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
 
@@ -47,12 +48,10 @@ class Passages:
 
     def notes(self) -> list[str]:
         """Texts that are there more than once."""
-        first: dict[str, int] = {}
-        ids = [first.setdefault(text, i) for i, (_, text) in enumerate(self.texts)]
-        copies = Copies.count(np.array(ids, np.int64), self.places, self.names, self.splits)
+        texts = [text for _, text in self.texts]
+        copies = Copies.of_texts(texts, self.places, self.names, self.splits, self.repeated)
         remedy = "; task.shared_texts=leave_out keeps those of held-out tasks out of training"
-        found = replace(copies, again=self.repeated)
-        return found.notes("text", "task", "tasks", remedy if copies.split else "")
+        return copies.notes("text", "task", "tasks", remedy if copies.split else "")
 
     def check_sizes(self, tasks: Iterable[int], needed: int) -> None:
         """Raise DataError if one of `tasks` has less than `needed` texts."""

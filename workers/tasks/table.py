@@ -15,7 +15,7 @@ from workers.scores import LossName
 from workers.settings.tasks import TableTask
 from workers.tasks.columns import Scale, choose_features, is_value, read_target
 from workers.tasks.copies import Copies
-from workers.tasks.listing import or_left_out
+from workers.tasks.leaving_out import or_left_out
 from workers.tasks.row_groups import RowGroups
 from workers.tasks.rows import Rows
 from workers.tasks.splits import SPLITS, Splits, split_hash, split_names

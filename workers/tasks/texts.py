@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from workers.errors import DataError
 from workers.tasks.copies import Copies
 from workers.tasks.data_folder import find_file
-from workers.tasks.listing import or_left_out, others
+from workers.tasks.leaving_out import or_left_out
+from workers.tasks.listing import others
 from workers.tasks.rows import Rows, refused
 from workers.tasks.splits import SPLITS, Splits, split_names
 from workers.tasks.tokens import Ids, Tokens
@@ -69,11 +70,9 @@ class Texts:
 
     def notes(self, splits: Splits) -> list[str]:
         """Texts that are there more than once; `splits`: of the classes."""
-        first: dict[str, int] = {}
-        ids = np.array([first.setdefault(text, i) for i, text in enumerate(self.texts)], np.int64)
-        copies = Copies.count(ids, self.rows, self.classes, splits)
+        copies = Copies.of_texts(self.texts, self.rows, self.classes, splits, self.repeated)
         which = "; which class is right? leave the others out"
-        return replace(copies, again=self.repeated).notes("text", "class", "classes", which)
+        return copies.notes("text", "class", "classes", which)
 
     def describe(self) -> dict[str, Any]:
         """For `metatrain data`."""
