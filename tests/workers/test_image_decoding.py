@@ -1,6 +1,7 @@
 """What a viewer shows is what is trained on."""
 
 import io
+import struct
 import zlib
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from small_images import png
 
 from workers.errors import DataError
+from workers.tasks.image_colours import as_shown, scale_clear_colour
 from workers.tasks.image_decoding import decode, measure, see
 
 #: 4 x 6, so that each way of turning it is another image.
@@ -96,6 +98,54 @@ def test_a_colour_that_is_declared_transparent_is_white(mode):
     image = flat(clear, mode=mode)
     content = encoded(image, transparency=clear)
     assert full(content, 3)[0, 0].tolist() == [255, 255, 255]
+
+
+def chunk(name, content):
+    check = struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + check
+
+
+def png_of_samples(bits, colour_type, line, clear):
+    """4 x 1 pixels, and the samples of the colour that is transparent."""
+    header = struct.pack(">IIBBBBB", 4, 1, bits, colour_type, 0, 0, 0)
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            chunk(b"tRNS", struct.pack(f">{len(clear)}H", *clear)),
+            chunk(b"IDAT", zlib.compress(b"\0" + line)),
+            chunk(b"IEND", b""),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("bits", "line", "clear", "expected"),
+    [
+        (2, bytes([0b01101100]), [1], [255, 170, 255, 0]),
+        (2, bytes([0b01101100]), [2], [85, 255, 255, 0]),
+        (4, bytes([0x50, 0x1F]), [5], [255, 0, 17, 255]),
+        (4, bytes([0x50, 0x1F]), [1], [85, 0, 255, 255]),
+    ],
+)
+def test_a_transparent_grey_of_few_bits_is_white(bits, line, clear, expected):
+    content = png_of_samples(bits, 0, line, clear)
+    with Image.open(io.BytesIO(content)) as image:
+        scale_clear_colour(image)
+        image.load()
+        shown, _, done = as_shown(image, "here", 1)
+    assert np.asarray(shown)[0].tolist() == expected
+    assert done == ["transparent"]
+
+
+@pytest.mark.parametrize(
+    ("clear", "expected"),
+    [((0x12C8, 0x3456, 0x789A), [255] * 3), ((0x12, 0x34, 0x78), [0x12, 0x34, 0x78])],
+)
+def test_a_transparent_colour_of_16_bits_is_compared_by_its_highest_8(clear, expected):
+    line = struct.pack(">12H", *(0x12C8, 0x3456, 0x789A) * 4)
+    content = png_of_samples(16, 2, line, clear)
+    assert full(content, 3)[0, 0].tolist() == expected
 
 
 def test_16_bits_are_the_highest_8_of_them():

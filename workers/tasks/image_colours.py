@@ -16,6 +16,8 @@ _SAME_COLOUR = 2
 _SRGB_GAMMA = 1 / 2.2
 # TIFF: which of black and white is 0, and the bits of a sample.
 _PHOTOMETRIC, _BITS = 262, 258
+# PNG: how Pillow turns a sample of 2 or 4 bits into 8.
+_OF_2_AND_4_BITS = {"L;2": 85, "L;4": 17}
 
 
 def as_shown(image: Any, where: str, channels: int) -> tuple[Any, bool, list[str]]:
@@ -45,6 +47,23 @@ def as_shown(image: Any, where: str, channels: int) -> tuple[Any, bool, list[str
     if mask is not None:
         image = _on_white(image.convert("RGB"), mask)
     return image.convert(mode), colour, done
+
+
+def scale_clear_colour(image: Any) -> None:
+    """Put the transparent colour of a PNG into the 8 bits that its pixels will have.
+
+    Pillow converts the samples, and leaves the colour that is compared with them as the file has
+    it. To be called before the image is loaded. Colours of 16 bits that agree in the highest 8 of
+    each sample are one.
+    """
+    clear = image.info.get("transparency")
+    if image.format != "PNG" or not image.tile:
+        return
+    of_samples = image.tile[0].args
+    if isinstance(clear, int) and of_samples in _OF_2_AND_4_BITS:
+        image.info["transparency"] = clear * _OF_2_AND_4_BITS[of_samples]
+    elif isinstance(clear, tuple) and of_samples == "RGB;16B":
+        image.info["transparency"] = tuple(sample >> 8 for sample in clear)
 
 
 def is_colour(image: Any) -> bool:

@@ -17,7 +17,7 @@ from workers.errors import DataError
 from workers.tasks import image_colours
 
 #: Part of a cache's name: another number where the same file gives other pixels.
-DECODING = 2
+DECODING = 3
 _ORIENTATION = 0x0112
 # Three copies of so many pixels fit into 1 GB.
 _MOST_PIXELS = 89_000_000
@@ -94,6 +94,7 @@ def _see(image: Any, where: str, size: int, channels: int) -> Picture:
     from PIL import Image
 
     done = ["several"] if _has_more(image) else []
+    image_colours.scale_clear_colour(image)  # Pillow loads a PNG to find its orientation
     turned = _orientation(image) > 1
     image.load()
     info = dict(image.info)
