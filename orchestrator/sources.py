@@ -129,7 +129,8 @@ def based_on(base: Any, file: Path | None) -> str:
 def anchored(table: Table, folder: Path, places: Mapping[str, frozenset[str]]) -> Table:
     """The table of a file in `folder`: its relative paths count from there.
 
-    What is in the data folder, and not beside the file, stays as it is.
+    What is in the data folder, and not beside the file, stays as it is. A .keras file counts from
+    model.folder where the table gives one.
 
     Args:
       table: keys may be dotted. places: dotted names of paths -> "here", or "data" if it may be in
@@ -137,15 +138,24 @@ def anchored(table: Table, folder: Path, places: Mapping[str, frozenset[str]]) -
     """
     section = table.get("task")
     kind = section.get("kind") if isinstance(section, dict) else table.get("task.kind")
+    model = table.get("model")
+    own_folder = "model.folder" in table or (isinstance(model, dict) and "folder" in model)
 
     def at(name: str, value: Any) -> Any:
         if name in places:
             return _place(value, folder, "data" in places[name], kind)
+        if name == "model.source" and not own_folder and _is_beside(value, folder):
+            return os.path.normpath(folder / value)
         if isinstance(value, dict):
             return {key: at(f"{name}.{key}", each) for key, each in value.items()}
         return value
 
     return {key: at(key, value) for key, value in table.items()}
+
+
+def _is_beside(source: Any, folder: Path) -> bool:
+    """Whether it is a relative path of a saved model there, and not 'module:function'."""
+    return isinstance(source, str) and source.endswith(".keras") and (folder / source).is_file()
 
 
 def _place(path: Any, folder: Path, may_be_data: bool, kind: Any) -> Any:

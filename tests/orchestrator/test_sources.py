@@ -313,3 +313,25 @@ def test_a_key_of_a_sweeps_file_that_is_typed_as_an_option_is_told(monkeypatch, 
         main()
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("; samples is a key of the sweep's file: set it there")
+
+
+SAVED = '[task]\npath = "a.zip"\n[model]\nkind = "keras"\nsource = "{}"\n'
+
+
+@pytest.mark.parametrize("kept", ["small.keras", "models/small.keras"])
+def test_a_saved_model_is_looked_for_beside_the_file_that_names_it(tmp_path, kept):
+    (tmp_path / "own" / "models").mkdir(parents=True)
+    (tmp_path / "own" / kept).write_bytes(b"")
+    (tmp_path / "own" / "base.toml").write_text('base = "images"\n' + SAVED.format(kept))
+    (tmp_path / "top.toml").write_text('base = "own/base.toml"\n')
+    assert load(str(tmp_path / "top.toml"))[0].model.source == str(tmp_path / "own" / kept)
+
+
+@pytest.mark.parametrize(
+    "source", ['small.keras"\nfolder = "elsewhere', "missing.keras", "models:small"]
+)
+def test_other_models_count_from_the_folder_of_the_model(tmp_path, source):
+    (tmp_path / "small.keras").write_bytes(b"")
+    (tmp_path / "top.toml").write_text('base = "images"\n' + SAVED.format(source))
+    found = load(str(tmp_path / "top.toml"))[0].model
+    assert found.source == source.partition('"')[0]
