@@ -1,6 +1,7 @@
 """MetaTrainer: the command line's run, from Python, with or without a Ray that runs already."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -192,7 +193,7 @@ print(result.metrics["tested_theta_sha256"])
 
 
 def hashes(printed):
-    return [line for line in printed.splitlines() if len(line) == 64]
+    return re.findall("^[0-9a-f]{64}$", printed, re.MULTILINE)
 
 
 @pytest.mark.ray

@@ -134,3 +134,23 @@ def test_copies_and_texts_of_several_classes_are_told(tmp_path):
         "1 text is in several classes (1 in several splits): in 'x' and 'y'; which class is right? "
         "leave the others out",
     ]
+
+
+@pytest.mark.parametrize(
+    "again", ["CAFÉ Noir", "cafe\u0301 noir", "café\u00a0noir", " café  noir "]
+)
+def test_capitals_spaces_and_stored_accents_make_no_other_text(tmp_path, again):
+    texts = read(
+        write(tmp_path / "a.csv", [("café noir", "x", ""), (again, "x", ""), ("b", "x", "")])
+    )
+    assert [rows.tolist() for rows in texts.rows] == [[0, 2]]
+    assert texts.repeated == 1
+
+
+def test_a_text_in_capitals_is_told_to_be_in_another_class_too(tmp_path):
+    texts = read(write(tmp_path / "a.csv", [("one two", "x", ""), ("One Two", "y", "")]))
+    split = {"train": np.array([0]), "validation": np.array([1]), "test": np.array([], int)}
+    assert texts.notes(split) == [
+        "1 text is in several classes (1 in several splits): in 'x' and 'y'; which class is right? "
+        "leave the others out"
+    ]

@@ -1,6 +1,7 @@
 """Labelled texts from a table, by class, and their splits."""
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from workers.tasks.tokens import Ids, Tokens
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Texts by class; a text that a class has twice counts once.
+    """Texts by class; a text that a class has twice counts once (see `same`).
 
     source: the file. texts: in its order. classes: sorted names. domains: of each class, "" where
     there are none. rows: of each class, int32 indices of its texts, ascending. digest: of all of
@@ -70,7 +71,8 @@ class Texts:
 
     def notes(self, splits: Splits) -> list[str]:
         """Texts that are there more than once; `splits`: of the classes."""
-        copies = Copies.of_texts(self.texts, self.rows, self.classes, splits, self.repeated)
+        contents = [same(text) for text in self.texts]
+        copies = Copies.of_texts(contents, self.rows, self.classes, splits, self.repeated)
         which = "; which class is right? leave the others out"
         return copies.notes("text", "class", "classes", which)
 
@@ -89,6 +91,14 @@ class Texts:
         if any(self.domains):
             table["domains"] = len(set(self.domains))
         return table
+
+
+def same(text: str) -> str:
+    """Equal for texts that a reader takes for the same one, and words and n-grams nearly do too.
+
+    Capitals, spaces and the way that an accent is stored make no other text.
+    """
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def read_texts(path: str, settings: Any, needed: int, trained: "Texts | None" = None) -> Texts:
@@ -172,15 +182,15 @@ def _by_class(
                 f"{path}: row {row} has {label!r} in the domain {domain!r}, row {rows[0]} has it "
                 f"in {of!r}; a class belongs to one domain"
             )
-        if (label, text) not in seen:
-            seen.add((label, text))
+        if (label, content := same(text)) not in seen:
+            seen.add((label, content))
             rows.append(row)
     return found
 
 
 def _leave_out_seen(path: str, found: Classes, texts: list[str], trained: Texts) -> int:
     """Take out of `found` what training sees, in capitals or not; how many texts that were."""
-    seen = {text.casefold() for text in trained.of_classes()}
+    seen = {same(text) for text in trained.of_classes()}
     left_out = 0
     for domain, rows in found.values():
         if domain in trained.domains:
@@ -188,7 +198,7 @@ def _leave_out_seen(path: str, found: Classes, texts: list[str], trained: Texts)
                 f"{path}: row {rows[0]} is of the domain {domain!r}, which {trained.source} has "
                 "too; a test is of domains that training has not seen: rename or leave out one"
             )
-        new = [row for row in rows if texts[row].casefold() not in seen]
+        new = [row for row in rows if same(texts[row]) not in seen]
         left_out += len(rows) - len(new)
         rows[:] = new
     return left_out
