@@ -144,8 +144,8 @@ def anchored(table: Table, folder: Path, places: Mapping[str, frozenset[str]]) -
     def at(name: str, value: Any) -> Any:
         if name in places:
             return _place(value, folder, "data" in places[name], kind)
-        if name == "model.source" and not own_folder and _is_beside(value, folder):
-            return os.path.normpath(folder / value)
+        if name == "model.source" and not own_folder:
+            return _saved_model(value, folder)
         if isinstance(value, dict):
             return {key: at(f"{name}.{key}", each) for key, each in value.items()}
         return value
@@ -153,9 +153,13 @@ def anchored(table: Table, folder: Path, places: Mapping[str, frozenset[str]]) -
     return {key: at(key, value) for key, value in table.items()}
 
 
-def _is_beside(source: Any, folder: Path) -> bool:
-    """Whether it is a relative path of a saved model there, and not 'module:function'."""
-    return isinstance(source, str) and source.endswith(".keras") and (folder / source).is_file()
+def _saved_model(source: Any, folder: Path) -> Any:
+    """The path of a saved model that is there; 'module:function' and what is not there stay."""
+    if isinstance(source, (list, tuple)):
+        return [_saved_model(each, folder) for each in source]
+    if isinstance(source, str) and source.endswith(".keras") and (folder / source).is_file():
+        return os.path.normpath(folder / source)
+    return source
 
 
 def _place(path: Any, folder: Path, may_be_data: bool, kind: Any) -> Any:

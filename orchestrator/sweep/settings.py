@@ -222,11 +222,11 @@ def read_sweep(
 
 def _with_places(sweep: SweepSettings, folder: Path) -> SweepSettings:
     """Paths in the space count from the folder of the file too."""
-    space = {}
+    own, space = sweep.overrides, {}
     for key, dimension in sweep.space.items():
         lists = {"choice": dimension.choice, "grid": dimension.grid}
         found = {
-            name: tuple(configuration.anchored_here({key: list(values)}, folder)[key])
+            name: tuple(configuration.anchored_here(own | {key: list(values)}, folder)[key])
             for name, values in lists.items()
             if values is not None
         }

@@ -230,6 +230,13 @@ def test_a_base_is_looked_for_beside_the_sweep_alone(tmp_path, monkeypatch):
     assert read_text(there, text)[1] == {"name": "b", "seed": 2}
 
 
+def test_saved_models_in_the_space_are_looked_for_beside_the_sweep(tmp_path):
+    (tmp_path / "small.keras").write_bytes(b"")
+    text = 'base = "sinusoid"\n[space]\n"model.source" = {choice = ["small.keras", "mine:net"]}\n'
+    choice = read_text(tmp_path, text)[0].space["model.source"].choice
+    assert choice == (str(tmp_path / "small.keras"), "mine:net")
+
+
 def test_paths_in_a_sweep_and_its_base_count_from_their_files_and_typed_ones_from_here(
     tmp_path, monkeypatch
 ):
