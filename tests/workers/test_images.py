@@ -147,6 +147,12 @@ def test_images_are_those_of_the_spec_turned_and_scaled(make):
     assert (episode.query_inputs.min(), episode.query_inputs.max()) == (0, 1)
 
 
+def test_names_say_how_far_a_class_is_turned(make):
+    specs = {"classes": np.array([[0, 1, 2, 3]]), "turns": np.array([[0, 1, 2, 3]], np.int8)}
+    said = "c00, c01, turned by 90°, c02, turned by 180°, c03, turned by 270°"
+    assert make().names(specs) == [said]
+
+
 def test_targets_are_positions_in_the_task_class_by_class(make):
     family = make()
     episode = family.build(family.sample(DRAW, 0, 2, 2, 3))

@@ -119,7 +119,7 @@ class ImagesFamily:
         names = self._images.class_names
         return [
             ", ".join(
-                f"{names[each]}, turned by {90 * turn}°" if turn else names[each]
+                f"{names[each]}, turned by {90 * int(turn)}°" if turn else names[each]
                 for each, turn in zip(classes, turns, strict=True)
             )
             for classes, turns in zip(specs["classes"], specs["turns"], strict=True)
