@@ -6,6 +6,9 @@ import sys
 import tempfile
 
 import hypothesis
+from left_out import LeftOut
+
+pytest_plugins = ["file_order"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The same examples at each run, however long a busy machine takes for one; nothing is kept.
@@ -14,6 +17,7 @@ hypothesis.settings.load_profile("ours")
 
 
 def pytest_configure(config):
+    config.pluginmanager.register(LeftOut(), "left-out")
     # Unix sockets below Ray's folder allow 107 characters in all, so it is short; Ray wants ray/.
     folder = tempfile.mkdtemp(prefix="mt", dir="/tmp")
     os.mkdir(os.path.join(folder, "ray"))
@@ -26,12 +30,6 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     shutil.rmtree(config.ray_folder, ignore_errors=True)
-
-
-def pytest_collection_modifyitems(items):
-    """Files with slow tests first, so that with several processes none is left with one alone."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_collection_finish(session):

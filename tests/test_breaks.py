@@ -118,6 +118,18 @@ def test_a_test_that_hangs_catches_nothing(tree, monkeypatch):
     assert (outcome.kind, outcome.why) == ("error", "no test has failed within 3 s")
 
 
+def test_the_quick_tests_alone_let_pass_what_a_slow_one_catches(tree):
+    text = (tree / "test_small.py").read_text()
+    (tree / "test_small.py").write_text(f"import pytest\npytestmark = pytest.mark.slow\n{text}")
+    found = [judge_all(tree, [broken("3 * x")], which)["a"].kind for which in Which]
+    assert dict(zip(Which, found, strict=True)) == {
+        Which.LISTED: "caught",
+        Which.LISTED_QUICK: "survived",
+        Which.QUICK: "survived",
+        Which.ALL: "caught",
+    }
+
+
 def test_outcomes_are_a_table():
     found = {"a": Outcome("caught", 4.2, "tests/workers/test_x.py::test_y[a/b|c]")}
     assert table([broken("3 * x")], found) == (

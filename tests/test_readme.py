@@ -128,6 +128,12 @@ def test_ci_runs_the_commands_of_the_readme(name):
     assert f'\nrun_readme "{name}"\n' in script
 
 
+def test_ci_runs_the_slow_tests_that_the_command_of_the_readme_leaves_out():
+    script = (REPOSITORY / ".ci" / "run").read_text()
+    command = block("test command").rpartition(" && ")[2]
+    assert script.count(f"\n{command} -m slow\n") == 1
+
+
 def test_the_commands_need_nothing_but_python():
     for marker in ("run command", "test command"):
         assert block(marker).startswith("python3 -m venv .venv && .venv/bin/pip install ")

@@ -1,0 +1,49 @@
+"""In which order the files of tests run: the longest first, or shuffled.
+
+Processes take file after file, so none is left alone for long if the short ones come last.
+"""
+
+import random
+from pathlib import Path
+
+#: Seconds and file, of those that take long; benchmarks/suite_profile.py writes it.
+LONGEST = Path(__file__).with_name("longest_files.txt")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--shuffle-files",
+        nargs="?",
+        type=int,
+        const=-1,
+        metavar="SEED",
+        help="run the files in a random order; without a seed, draw and print one",
+    )
+
+
+def pytest_configure(config):
+    if config.option.shuffle_files == -1:  # before other processes get the options
+        config.option.shuffle_files = random.SystemRandom().randrange(10**6)
+
+
+def pytest_report_header(config):
+    seed = config.option.shuffle_files
+    return None if seed is None else f"files in a random order: --shuffle-files={seed}"
+
+
+def pytest_collection_modifyitems(config, items):
+    root = Path(__file__).parent.parent
+    files = sorted({str(item.path.relative_to(root)) for item in items})
+    if config.option.shuffle_files is None:
+        seconds = longest()
+        files.sort(key=lambda file: -seconds.get(file, 0.0))
+    else:
+        random.Random(config.option.shuffle_files).shuffle(files)
+    place = {file: i for i, file in enumerate(files)}
+    items.sort(key=lambda item: place[str(item.path.relative_to(root))])
+
+
+def longest():
+    """Seconds by file."""
+    rows = (line.split(maxsplit=1) for line in LONGEST.read_text().splitlines())
+    return {file: float(seconds) for seconds, file in rows}

@@ -1,0 +1,38 @@
+"""What the end of a run says: which tests were left out, how to run them, who ended last."""
+
+import time
+
+#: What pytest.ini_options.addopts leaves out, and how it is run.
+_HOW = "run these alone with -m slow, all tests with -m ''"
+_KEY = "left_out"
+
+
+class LeftOut:
+    """Counts the tests that are not run, in each process, and says so once."""
+
+    def __init__(self):
+        self.slow, self.ended_s = 0, {}
+
+    def pytest_deselected(self, items):
+        self.slow += sum(item.get_closest_marker("slow") is not None for item in items)
+
+    def pytest_sessionfinish(self, session):
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[_KEY] = self.slow
+
+    def pytest_testnodedown(self, node):
+        # All processes collect the same tests.
+        self.slow = getattr(node, "workeroutput", {}).get(_KEY, self.slow)
+
+    def pytest_runtest_logreport(self, report):
+        if hasattr(report, "node"):
+            self.ended_s[report.node] = time.monotonic()
+
+    def pytest_terminal_summary(self, terminalreporter):
+        if self.slow:
+            terminalreporter.write_line(f"left out: {self.slow} tests that are marked slow; {_HOW}")
+        if len(self.ended_s) > 1:
+            *_, last_but_one, last = sorted(self.ended_s.values())
+            terminalreporter.write_line(
+                f"the last of {len(self.ended_s)} processes was alone for {last - last_but_one:.0f} s"
+            )
