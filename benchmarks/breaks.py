@@ -37,12 +37,12 @@ ROOT = Path(__file__).parent.parent
 _DATA = Path(__file__).with_suffix(".toml")
 # These know the code as it is: a break would always fail them.
 _OURS = "tests/test_breaks.py"
-# pytest's exit codes of failed tests, and of none that ran; others but 0 are no verdict on the code.
+# pytest's exit codes: tests failed; none ran. Others but 0 are no verdict on the code.
 _FAILED, _NO_TESTS = 1, 5
 
 
 class Which(StrEnum):
-    """Tests that run: those that a break lists, the quick ones of these, README's command, or all."""
+    """Tests that run: those that a break lists, the quick ones of these, README's, or all."""
 
     LISTED = "listed"
     LISTED_QUICK = "listed-quick"

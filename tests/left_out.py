@@ -33,6 +33,7 @@ class LeftOut:
             terminalreporter.write_line(f"left out: {self.slow} tests that are marked slow; {_HOW}")
         if len(self.ended_s) > 1:
             *_, last_but_one, last = sorted(self.ended_s.values())
+            alone = f"{last - last_but_one:.0f} s"
             terminalreporter.write_line(
-                f"the last of {len(self.ended_s)} processes was alone for {last - last_but_one:.0f} s"
+                f"the last of {len(self.ended_s)} processes was alone for {alone}"
             )
