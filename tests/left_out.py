@@ -30,7 +30,8 @@ class LeftOut:
 
     def pytest_terminal_summary(self, terminalreporter):
         if self.slow:
-            terminalreporter.write_line(f"left out: {self.slow} tests that are marked slow; {_HOW}")
+            tests = "test that is" if self.slow == 1 else "tests that are"
+            terminalreporter.write_line(f"left out: {self.slow} {tests} marked slow; {_HOW}")
         if len(self.ended_s) > 1:
             *_, last_but_one, last = sorted(self.ended_s.values())
             alone = f"{last - last_but_one:.0f} s"
