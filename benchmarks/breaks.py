@@ -13,6 +13,7 @@ import json
 import os
 import queue
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -52,12 +53,7 @@ class Which(StrEnum):
 
 _NOT_SLOW = "not slow"
 #: A break that makes a test hang is not caught by it.
-_LIMIT_S = {
-    Which.LISTED: 300.0,
-    Which.LISTED_QUICK: 300.0,
-    Which.QUICK: 3600.0,
-    Which.ALL: 7200.0,
-}
+_LIMIT_S = dict(zip(Which, (300.0, 300.0, 3600.0, 7200.0), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +137,8 @@ def _tracked(root: Path) -> list[str]:
     if named:
         return named
     found = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
-    unwanted = ("__pycache__", "runs")
-    return [
-        str(path)
-        for path in found
-        if not any(part in unwanted or part.startswith(".") for part in path.parts)
-    ]
+    unwanted = re.compile(r"__pycache__|runs|\..*")
+    return [str(path) for path in found if not any(map(unwanted.fullmatch, path.parts))]
 
 
 def run_tests(
@@ -218,10 +210,9 @@ def judge(copy: Path, broken: Break, which: Which) -> Outcome:
 
 def _words(which: Which, breaks: Sequence[Break]) -> list[str]:
     """What pytest is to run."""
-    quick = which in (Which.LISTED_QUICK, Which.QUICK)
-    listed = list(dict.fromkeys(test for each in breaks for test in each.tests))
-    tests = listed if which in (Which.LISTED, Which.LISTED_QUICK) else [f"--ignore={_OURS}"]
-    return [*tests, "-m", _NOT_SLOW if quick else ""]
+    listed = dict.fromkeys(test for each in breaks for test in each.tests)
+    tests = listed if which.startswith("listed") else [f"--ignore={_OURS}"]
+    return [*tests, "-m", _NOT_SLOW if which.endswith("quick") else ""]
 
 
 def judge_all(

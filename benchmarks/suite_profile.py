@@ -2,6 +2,7 @@
 
     PYTHONPATH=benchmarks SUITE_PROFILE=FOLDER pytest -p suite_profile -n 2 --dist loadfile
     python benchmarks/suite_profile.py FOLDER
+    python benchmarks/suite_profile.py FOLDER longest > tests/longest_files.txt
 
 A thread looks at the main thread's stack fifty times a second and says in which phase it is.
 """
@@ -119,12 +120,24 @@ def pytest_configure(config: Any) -> None:
         config.pluginmanager.register(Plugin(Path(os.environ["SUITE_PROFILE"])), "suite-profile")
 
 
-def tables(folder: Path, num_files: int = 25) -> str:
-    """Seconds by phase and by file, as Markdown, the longest first."""
+def read(folder: Path) -> dict[str, Counter[str]]:
+    """Seconds of each phase, by file, of all processes."""
     files: dict[str, Counter[str]] = defaultdict(Counter)
     for part in folder.glob("*.json"):
         for file, phases in json.loads(part.read_text()).items():
             files[file].update(phases)
+    return files
+
+
+def longest(files: dict[str, Counter[str]], least_s: float = 10.0) -> str:
+    """Seconds and name of each file of tests that takes long, for tests/file_order.py."""
+    totals = {file: sum(phases.values()) for file, phases in files.items() if ".py" in file}
+    order = sorted(totals, key=lambda file: -totals[file])
+    return "\n".join(f"{totals[file]:.0f} {file}" for file in order if totals[file] >= least_s)
+
+
+def tables(files: dict[str, Counter[str]], num_files: int = 25) -> str:
+    """Seconds by phase and by file, as Markdown, the longest first."""
     phases = sum(files.values(), Counter())
     total = sum(phases.values())
     lines = ["| phase | seconds | share |", "|---|---|---|"]
@@ -140,4 +153,5 @@ def tables(folder: Path, num_files: int = 25) -> str:
 
 
 if __name__ == "__main__":
-    print(tables(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 25))
+    measured = read(Path(sys.argv[1]))
+    print(longest(measured) if sys.argv[2:] == ["longest"] else tables(measured))

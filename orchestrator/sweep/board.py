@@ -12,8 +12,10 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from orchestrator.console import Console
+from orchestrator.metrics_log import read_whole_rows
 from orchestrator.storage import Storage
 from orchestrator.sweep import rows as sweep_rows
+from orchestrator.sweep.handover import beside
 from orchestrator.sweep.rows import Row, Status
 from orchestrator.sweep.space import Point
 from orchestrator.targets import writing
@@ -52,6 +54,7 @@ class SweepBoard:
         self._ended: float | None = None
         self._rows = {row.trial: row for row in sweep_rows.read(storage, metric)}
         self._numbers = {trial: number for number, trial in enumerate(self._rows, start=1)}
+        self._starting: set[str] = set()  # begun or resumed, and not heard of since
         self._is_new = True
         self._live = Live(console=console, auto_refresh=False, transient=False)
 
@@ -81,12 +84,16 @@ class SweepBoard:
         row = self._rows.setdefault(trial, Row(trial, point))
         self._numbers.setdefault(trial, len(self._rows))
         begins = "goes on" if row.step else "begins"
+        self._starting.add(trial)
         self._put(replace(row, point=point, status="running"), f"{self.name(trial)} {begins}")
         self._write_soon()
 
     def report(self, trial: str, report: dict[str, Any]) -> None:
         """A trial was validated, or failed."""
         before = self._rows[trial]
+        if trial in self._starting:
+            self._starting.remove(trial)
+            before = self._caught_up(before, report)
         row = sweep_rows.updated(before, report, self._metrics, self.metric, self.mode)
         self._put(row)
         if time.monotonic() - self._written > _WRITE_S:
@@ -138,6 +145,13 @@ class SweepBoard:
             sweep_rows.write(self._storage, self.rows, self._keys, self.metric)
         self._written, self._is_new = time.monotonic(), False
         self._cost_s = self._written - began
+
+    def _caught_up(self, row: Row, report: dict[str, Any]) -> Row:
+        """The row with what a killed process of the trial logged, and did not live to report."""
+        if report.get("failed"):
+            return row
+        log, _ = read_whole_rows(Storage(beside(self._storage.location, f"/{report['run']}")))
+        return sweep_rows.caught_up(row, log, report, self._metrics, self.metric, self.mode)
 
     def _write_soon(self) -> None:
         """Write it now; or, where that takes long, later: at the next event, or when Tune saves."""

@@ -77,6 +77,31 @@ def updated(
     )
 
 
+def caught_up(
+    row: Row,
+    log: Iterable[dict[str, Any]],
+    report: dict[str, Any],
+    metrics: Sequence[str],
+    metric: str,
+    mode: str,
+) -> Row:
+    """The row with the validations that the run logged before `report` and nobody took in.
+
+    A process may be killed between a validation and the moment when sweep.parquet has it; the run
+    goes on after it.
+
+    Args:
+      log: the run's rows of metrics.jsonl, in order of step.
+    """
+    known = row.step if row.run == report["run"] else 0
+    for logged in log:
+        if known < logged["step"] < report["step"] and f"validation_{metric}" in logged:
+            scores = {name: logged.get(f"validation_{name}", math.nan) for name in metrics}
+            missed = report | scores | {"step": logged["step"], "finished": False}
+            row = updated(row, missed, metrics, metric, mode)
+    return row
+
+
 def ranked(rows: Iterable[Row], mode: str) -> list[Row]:
     """Those that have a score, the best first; the earlier of equals."""
     scored = [row for row in rows if math.isfinite(row.score) and row.status != "failed"]

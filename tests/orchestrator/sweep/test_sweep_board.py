@@ -1,4 +1,5 @@
 import io
+import json
 import math
 
 import pytest
@@ -214,3 +215,40 @@ def test_nothing_is_known_of_a_trial_before_it_begins(screen):
     assert screen.board.rows == []
     screen.board.start("x", {KEY: 0.1})
     assert screen.board.rows == [Row("x", {KEY: 0.1}, "running", score=screen.board.rows[0].score)]
+
+
+def logged(folder, run, losses):
+    """The run's log, as its process leaves it: a validation at every fourth step."""
+    (folder / run).mkdir(parents=True)
+    rows = [
+        {"step": step} | ({"validation_loss": losses[step]} if step in losses else {})
+        for step in range(1, max(losses) + 1)
+    ]
+    (folder / run / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def test_validations_that_were_lost_with_the_process_count_once_the_trial_goes_on(screen, tmp_path):
+    logged(tmp_path, "trials/x", {4: 2.0, 8: 0.5, 12: 3.0, 16: 0.1})
+    with screen.board as board:
+        board.start("x", {KEY: 1})
+        screen.report("x", 4, 2.0, run="trials/x")
+        board.write()  # what follows is lost with the process
+    resumed = Screen(tmp_path)
+    with resumed.board as board:
+        board.start("x", {KEY: 1})
+        resumed.report("x", 12, 3.0, run="trials/x", finished=False)
+        [row] = board.rows
+        assert (row.score, row.best_step, row.step) == (0.5, 8, 12)
+        assert row.latest == {"loss": 3.0}
+        assert row.checkpoint == "trials/x/checkpoints/ckpt-00000008"
+
+
+def test_a_perturbed_trial_keeps_no_score_of_its_last_run(screen, tmp_path):
+    logged(tmp_path, "trials/x-2", {8: 1.5, 12: 3.0})
+    with screen.board as board:
+        board.start("x", {KEY: 1})
+        screen.report("x", 8, 0.1, run="trials/x")
+        board.start("x", {KEY: 2})
+        screen.report("x", 12, 3.0, run="trials/x-2", finished=False)
+        [row] = board.rows
+    assert (row.score, row.best_step) == (1.5, 8)
