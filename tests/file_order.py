@@ -13,17 +13,14 @@ LONGEST = Path(__file__).with_name("longest_files.txt")
 def pytest_addoption(parser):
     parser.addoption(
         "--shuffle-files",
-        nargs="?",
-        type=int,
-        const=-1,
         metavar="SEED",
-        help="run the files in a random order; without a seed, draw and print one",
+        help="run the files in a random order; 'any' draws a seed, and prints it",
     )
 
 
 def pytest_configure(config):
-    if config.option.shuffle_files == -1:  # before other processes get the options
-        config.option.shuffle_files = random.SystemRandom().randrange(10**6)
+    if config.option.shuffle_files == "any":  # before other processes get the options
+        config.option.shuffle_files = str(random.SystemRandom().randrange(10**6))
 
 
 def pytest_report_header(config):
