@@ -15,9 +15,7 @@ import queue
 import random
 import re
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -31,7 +29,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
+import forked_pytest
 import typer
+from forked_pytest import LIBRARIES
 from rich.console import Console
 
 ROOT = Path(__file__).parent.parent
@@ -154,10 +154,10 @@ def run_tests(
     own = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
     report = copy.with_suffix(".json")
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "caught"]
-    command += [f"--caught-in={report}", f"--caught-modules={','.join(modules)}", *words]
+    given = ["-x", "-q", "-p", "no:cacheprovider", "-p", "caught"]
+    given += [f"--caught-in={report}", f"--caught-modules={','.join(modules)}", *words]
     began = time.monotonic()
-    code, output = _call(command, copy, os.environ | own, limit_s)
+    code, output = forked_pytest.run(given, copy, os.environ | own, limit_s, LIBRARIES)
     seconds = time.monotonic() - began
     if code is None:
         return Outcome("error", seconds, why=f"no test has failed within {limit_s:.0f} s")
@@ -169,32 +169,6 @@ def run_tests(
         why = found["problem"] or f"pytest ended with {code}: {''.join(last)}"
         return Outcome("error", seconds, why=why)
     return Outcome("caught" if code else "survived", seconds, found["test"])
-
-
-def _call(
-    command: Sequence[str], folder: Path, environment: dict[str, str], limit_s: float | None
-) -> tuple[int | None, str]:
-    """Exit code and output of a command; None where it had to be ended, with what it started."""
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
-            output, _ = process.communicate(timeout=limit_s)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            if isinstance(error, subprocess.TimeoutExpired):
-                return None, ""
-            raise
-    return process.returncode, output
 
 
 def judge(copy: Path, broken: Break, which: Which) -> Outcome:

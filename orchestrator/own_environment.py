@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.artefact import Artefact
+from orchestrator.sources import parse_toml
 from workers.scores import LossName
 from workers.settings.environments import GymTask, NavigationTask
 from workers.tasks.gym_source import (
@@ -40,7 +41,7 @@ def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
         if key in found:
             raise ValueError(f"--env-arg {key} is given twice; give it once")
         try:
-            found[key] = tomllib.loads(f"value = {value}")["value"]
+            found[key] = parse_toml(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
             found[key] = value
     return found

@@ -1,5 +1,6 @@
 """One TensorFlow with one thread for the whole process, and a Ray folder of its own."""
 
+import gc
 import os
 import shutil
 import sys
@@ -42,3 +43,6 @@ def pytest_collection_finish(session):
         from workers.runtime import start_tensorflow
 
         start_tensorflow(0)
+        # No collection looks at TensorFlow's objects again: there are half a million.
+        gc.collect()
+        gc.freeze()

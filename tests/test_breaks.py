@@ -17,6 +17,7 @@ TESTS = "from small import double\n\ndef test_double():\n    assert double(3) ==
 def tree(tmp_path, monkeypatch):
     """A tree of one module and one test, which needs no plugins."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setattr(breaks, "LIBRARIES", ())
     root = tmp_path / "tree"
     root.mkdir()
     (root / "small.py").write_text(CODE)

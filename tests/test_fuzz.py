@@ -1,17 +1,24 @@
 """2 000 damaged inputs: no traceback, hang, appetite for memory, or file that is lost."""
 
+import os
 import re
+import resource
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import fuzz
+import fuzz_batches
+import fuzz_inputs
+import fuzz_run
 import pytest
-
-pytestmark = pytest.mark.slow
 
 INPUTS = 2000
 
 
+@pytest.mark.slow
 def test_damaged_inputs_are_refused_in_a_line_or_taken():
     """In a process of its own, whose children have outputs that nothing else captures."""
     command = [sys.executable, fuzz.__file__, "--inputs", str(INPUTS)]
@@ -22,7 +29,7 @@ def test_damaged_inputs_are_refused_in_a_line_or_taken():
 
 
 def test_the_kinds_share_all_inputs():
-    assert len(list(fuzz.plan(INPUTS))) == INPUTS
+    assert len(list(fuzz_inputs.plan(INPUTS))) == INPUTS
 
 
 @pytest.mark.parametrize(
@@ -39,5 +46,68 @@ def test_the_kinds_share_all_inputs():
 )
 def test_what_is_wrong_is_seen(tmp_path, code, seconds, used, err, lost, problem):
     last = (err.splitlines() or [""])[-1]
-    found = fuzz._problem(code, seconds, used, err, last, [tmp_path / name for name in lost])
+    found = fuzz_run._problem(code, seconds, used, err, last, [tmp_path / name for name in lost])
     assert re.match(problem or "$", found)
+
+
+def _its_number(folder, kind, seed, number, cache):
+    return [str(number)]
+
+
+def nothing(folder):
+    pass
+
+
+def dies(folder):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hangs(folder):
+    time.sleep(60)
+
+
+def overwrites(folder):
+    (folder / "copy" / "table.csv").write_text("mine")
+
+
+def deletes(folder):
+    (folder / "copy" / "table.csv").unlink()
+
+
+def tells_a_traceback(folder):
+    os.write(2, b"Traceback (most recent call last):\n")
+
+
+def fills_memory(folder):
+    assert bytearray(b"\1") * 600_000_000
+
+
+def test_what_one_input_of_a_batch_does_is_seen_and_does_to_no_other(tmp_path, monkeypatch):
+    """Its files are there again for the next; one that ends the process hides none."""
+    inputs = {
+        nothing: "",
+        overwrites: "changed table.csv",
+        deletes: "changed table.csv",
+        tells_a_traceback: "a traceback",
+        fills_memory: r"\d\.\d GB of memory",
+        dies: "exit code -9",
+        hangs: "no answer",
+    }
+    does = [nothing, *inputs, nothing]
+    (tmp_path / "table.csv").write_text("x,y\n")
+    _, resident, mapped, *_ = map(int, Path("/proc/self/statm").read_text().split())
+    used = (resident - mapped) * resource.getpagesize()  # what a fork begins with
+    for name, value in {
+        "_LIMIT_BYTES": used + 300_000_000,
+        "_LIMIT_S": 2.0,
+        "PATIENCE_S": 2.5,
+        "command": lambda words, folder: does[int(words[0])](folder) or 0,
+    }.items():
+        monkeypatch.setattr(fuzz_run, name, value)
+    monkeypatch.setattr(fuzz_inputs, "damage", _its_number)
+    planned = [("csv", number) for number in range(len(does))]
+    found = list(fuzz_batches.outcomes(tmp_path, 0, planned, batch=len(planned)))
+    assert [(each.kind, each.number) for each in found] == planned
+    for each in found:
+        assert re.match(inputs[does[each.number]] or "$", each.problem), does[each.number]
+    assert (tmp_path / "table.csv").read_text() == "x,y\n"

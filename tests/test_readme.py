@@ -1,5 +1,6 @@
 """What README.md says is there, is there."""
 
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from orchestrator.sweep.space import check_space
 from workers.protocol import Draw
 from workers.settings.models import KerasModel
 from workers.tasks.registry import make_family
+
+sys.path.append(str(Path(__file__).with_name("orchestrator")))
+import warm_commands
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -206,15 +210,17 @@ def test_the_python_of_the_readme_runs(tmp_path):
     script = block("python example", "python")
     assert '"outer.steps": 2000' in script
     shorter = script.replace('"outer.steps": 2000', '"outer.steps": 10, "evaluation.every": 10')
-    done = subprocess.run(
-        [sys.executable, "-c", shorter], cwd=tmp_path, capture_output=True, text=True, timeout=600
-    )
+    (tmp_path / "train.py").write_text(shorter)
+    (tmp_path / "adapt.py").write_text(block("adapt example", "python"))
+
+    def run(name):
+        script = tmp_path / name
+        return warm_commands.run(tmp_path, script=script, environment=os.environ, timeout_s=600)
+
+    done = run("train.py")
     assert done.returncode == 0, done.stderr
     assert "ckpt-00000010" in done.stdout
     assert (tmp_path / "runs" / "first" / "report.html").exists()
-    adapt = block("adapt example", "python")
-    done = subprocess.run(
-        [sys.executable, "-c", adapt], cwd=tmp_path, capture_output=True, text=True, timeout=600
-    )
+    done = run("adapt.py")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "adapted.keras").exists()

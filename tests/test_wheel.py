@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+sys.path.append(str(Path(__file__).with_name("orchestrator")))
+import warm_commands
+
 ROOT = Path(__file__).parents[1]
 PARTS = ("metatrain.py", "orchestrator", "workers")
 FILES = {
@@ -19,6 +22,9 @@ FILES = {
     if file.is_file() and file.suffix != ".pyc"
 }
 TRAIN = ["train", "sinusoid", "--set", "outer.steps=2", "--set", "evaluation.tasks=2"]
+TRAIN += ["--set", "evaluation.validation_tasks=2", "--set", "runtime.xla=false"]
+TRAIN += ["--set", "model.hidden=[4]", "--set", "outer.meta_batch_size=2"]
+TRAIN += ["--set", "evaluation.inner_steps=[1]"]
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +76,13 @@ def theta_sha256(output):
     return line.split()[-1]
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_every_file_of_ours_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == FILES
 
 
+@pytest.mark.slow
 def test_a_wheel_is_built_without_leaving_anything_in_the_checkout(checkout, wheel):
     assert sorted(path.name for path in checkout.iterdir()) == sorted(
         [*PARTS, "pyproject.toml", "README.md", "LICENSE"]
@@ -91,14 +99,17 @@ def test_every_folder_of_modules_is_a_package():
 def test_an_installed_wheel_trains_on_actors_in_a_checkout_of_the_same_code(
     checkout, installed, tmp_path
 ):
-    here = run(installed, checkout, *TRAIN, "--workers", "0", "--out", tmp_path / "here")
+    """With the weights of this checkout's own command."""
+    words = (*TRAIN, "--workers", "0", "--out", "here")
+    here = warm_commands.run(tmp_path, *words, environment=os.environ, draws=False)
     assert here.returncode == 0, here.stderr
-    actors = run(installed, checkout, *TRAIN, "--workers", "2", "--out", tmp_path / "actors")
+    actors = run(installed, checkout, *TRAIN, "--workers", "1", "--out", tmp_path / "actors")
     assert actors.returncode == 0, actors.stderr
     assert theta_sha256(actors.stdout) == theta_sha256(here.stdout)
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_checkout_of_other_code_is_refused_and_named(checkout, installed, tmp_path):
     changed = shutil.copytree(checkout, tmp_path / "changed")
     with (changed / "workers" / "block.py").open("a") as module:

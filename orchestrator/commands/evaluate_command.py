@@ -1,6 +1,5 @@
 """`metatrain evaluate`: score a run's best checkpoint again, perhaps under another protocol."""
 
-import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from orchestrator.commands.common import (
 from orchestrator.config import MetaConfig
 from orchestrator.evaluation_keys import check_overrides
 from orchestrator.result import Result
+from orchestrator.sources import parse_toml
 from orchestrator.storage import Storage
 from orchestrator.targets import open_file
 from orchestrator.trained_with import check_configuration, check_data, other_machine
@@ -101,8 +101,8 @@ def _table(storage: Storage) -> configuration.Table:
             f"{storage.location} holds no run (no config.toml); give the folder of one"
         )
     try:
-        return tomllib.loads(storage.read("config.toml").decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_toml(storage.read("config.toml").decode())
+    except ValueError as error:
         raise ValueError(f"{storage.place('config.toml')} is not TOML: {error}") from None
 
 

@@ -1,6 +1,5 @@
 """What a run has left in its folder, as far as it has come. Needs neither TensorFlow nor data."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from orchestrator.history import Opening, read_history
 from orchestrator.metrics_log import read_whole_rows
 from orchestrator.pictures.lines import Line, read_lines
 from orchestrator.result import Result, read_result
+from orchestrator.sources import parse_toml
 from orchestrator.storage import Storage
 from orchestrator.task_scores import TaskScores, read_task_scores
 
@@ -86,8 +86,8 @@ def read_run(storage: Storage) -> RunFolder:
     _check_is_run(storage)
     text = _decoded(storage, "config.toml")
     try:
-        config = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        config = parse_toml(text)
+    except ValueError as error:
         raise ValueError(f"{storage.place('config.toml')} is not TOML: {error}") from None
     rows, num_damaged = read_whole_rows(storage)
     there = storage.list(_PICTURES)

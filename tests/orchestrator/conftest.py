@@ -18,3 +18,29 @@ def image_zip(tmp_path_factory):
 @pytest.fixture(scope="session")
 def image_cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def shared_runners():
+    """Commands, learners and trials in this process trace what no test has traced before."""
+    from small_runs import sharing
+
+    with sharing():
+        yield
+
+
+@pytest.fixture(scope="session")
+def _cluster_of_all():
+    from small_ray import shared_cluster
+
+    with shared_cluster() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def shared_ray(_cluster_of_all):
+    """The Ray of all files that need none of their own; it is left as it was found. Its address."""
+    from small_ray import joined
+
+    with joined(_cluster_of_all):
+        yield _cluster_of_all

@@ -26,24 +26,26 @@ def blocks_of(step: int, count: int) -> list[Block]:
     return [Block("train", step, index, index, index + 1, {}) for index in range(count)]
 
 
+def echo(weights: Weights, block: Block) -> Contribution:
+    """The weights again, times the block's index plus one."""
+    return Contribution(
+        index=block.index,
+        num_tasks=block.hi - block.lo,
+        gradient=weights.theta * np.float32(block.index + 1),
+        carry=weights.carry,
+        metrics={},
+        seconds=0.001,
+    )
+
+
 class EchoActor(BlockActor):
-    """Gives the weights back, times the block's index plus one."""
+    """Gives the weights back, as `echo` does."""
 
     def build(self, examples):
         return Built({}, [0.001 for _ in examples])
 
     def contribution(self, weights, blocks):
-        return combine([self._echo(weights, block) for block in blocks])
-
-    def _echo(self, weights, block):
-        return Contribution(
-            index=block.index,
-            num_tasks=block.hi - block.lo,
-            gradient=weights.theta * np.float32(block.index + 1),
-            carry=weights.carry,
-            metrics={},
-            seconds=0.001,
-        )
+        return combine([echo(weights, block) for block in blocks])
 
 
 class AddsWhenTold(EchoActor):
@@ -79,3 +81,11 @@ class DiesOfBlock1(EchoActor):
         if any(block.index == 1 for block in blocks):
             os._exit(7)
         return super().contribution(weights, blocks)
+
+
+class Echoes:
+    """An actor's work in this process."""
+
+    def run(self, weights: Weights, block: Block) -> Contribution:
+        """See `BlockRunner.run`."""
+        return echo(weights, block)

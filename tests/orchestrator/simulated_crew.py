@@ -4,6 +4,7 @@ An actor works on one call at a time. Its faults are attributes that a test sets
 `SimulatedCrew.at`) while a pool runs.
 """
 
+import functools
 import itertools
 import random
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Ma
 from workers.combine import combine
 from workers.errors import PartLostError
 from workers.kept import Kept, Vectors, keep
-from workers.protocol import Block, Built, Contribution, Place, Weights
+from workers.protocol import Block, Built, Contribution, Place, Vector, Weights
 
 NUM_PARAMETERS = 5
 NUM_CARRIED = 2
@@ -34,15 +35,26 @@ def blocks_of(step: int, count: int, size: int = 2) -> list[Block]:
 
 def contribution_of(block: Block) -> Contribution:
     """What a block gives: a function of its step and index."""
-    rng = np.random.default_rng([block.step, block.index])
+    gradient, carry, loss = _drawn(block.step, block.index)
     return Contribution(
         index=block.index,
         num_tasks=block.hi - block.lo,
-        gradient=rng.normal(size=NUM_PARAMETERS).astype(np.float32),
-        carry=rng.normal(size=NUM_CARRIED).astype(np.float32),
-        metrics={"loss_after": np.float64(rng.normal())},
+        gradient=gradient,
+        carry=carry,
+        metrics={"loss_after": loss},
         seconds=0.0,
     )
+
+
+@functools.lru_cache(maxsize=10_000)
+def _drawn(step: int, index: int) -> tuple[Vector, Vector, np.float64]:
+    """Nobody may write into them."""
+    rng = np.random.default_rng([step, index])
+    gradient = rng.normal(size=NUM_PARAMETERS).astype(np.float32)
+    carry = rng.normal(size=NUM_CARRIED).astype(np.float32)
+    for vector in (gradient, carry):
+        vector.setflags(write=False)
+    return gradient, carry, np.float64(rng.normal())
 
 
 @dataclass(eq=False)

@@ -1,5 +1,7 @@
 """Pools of simulated actors, and what they must give."""
 
+import functools
+
 from simulated_crew import (
     NUM_CARRIED,
     NUM_PARAMETERS,
@@ -27,6 +29,7 @@ def total(contributions):
     return gradient.tobytes(), carry.tobytes(), metrics
 
 
+@functools.lru_cache(maxsize=10_000)
 def undisturbed(step):
     return total([contribution_of(block) for block in blocks_of(step, NUM_BLOCKS)])
 

@@ -1,4 +1,4 @@
-"""`metatrain WORDS...` with one slow moment, which it announces by writing the file `slow`.
+"""`metatrain WORDS...` with one slow moment: it writes the file `slow`, and waits for `go_on`.
 
     python slow_run.py write|step WORDS...
 
@@ -10,38 +10,39 @@ import time
 from pathlib import Path
 
 import metatrain
-from orchestrator import pool, storage
+from orchestrator.pool import InProcessPool
+from orchestrator.storage import Storage
 
-_SLOW_S = 3.0
+_LONGEST_S = 120.0
 
 
 def _announce_and_wait() -> None:
     Path("slow").write_text("now")
-    time.sleep(_SLOW_S)
+    until = time.monotonic() + _LONGEST_S
+    while not Path("go_on").exists() and time.monotonic() < until:
+        time.sleep(0.02)
 
 
-class SlowStorage(storage.Storage):
+def _slow_write(storage, name, content):
     """A disk that takes its time with one file."""
-
-    def write(self, name, content):
-        if "ckpt-00000020/carry" in name:
-            _announce_and_wait()
-        super().write(name, content)
+    if "ckpt-00000020/carry" in name:
+        _announce_and_wait()
+    _write(storage, name, content)
 
 
-class SlowPool(pool.InProcessPool):
+def _slow_step(pool, weights, blocks):
     """A pool that takes its time with one step."""
+    if blocks[0].step == 25:
+        _announce_and_wait()
+    return _step(pool, weights, blocks)
 
-    def run(self, weights, blocks):
-        if blocks[0].step == 25:
-            _announce_and_wait()
-        return super().run(weights, blocks)
 
+_write, _step = Storage.write, InProcessPool.run
 
 if __name__ == "__main__":
     if sys.argv[1] == "write":
-        storage.Storage = SlowStorage
+        Storage.write = _slow_write
     else:
-        pool.InProcessPool = SlowPool
+        InProcessPool.run = _slow_step
     del sys.argv[1]
     metatrain.main()

@@ -16,8 +16,9 @@ SINUSOID: dict[str, Any] = {
     "workers": {"count": 0, "block_size": 2},
     "evaluation": {"tasks": 6, "validation_tasks": 5, "every": 4, "inner_steps": [1, 3]},
     "checkpoint": {"every": 4, "keep": 2},
-    # XLA takes a second per graph to compile; the default is tested where it matters.
-    "runtime": {"xla": False},
+    # XLA takes a second per graph to compile, and to vectorize one takes as long as to trace it
+    # twice; the defaults are tested where they matter.
+    "runtime": {"xla": False, "execution": "map"},
 }
 IMAGES: dict[str, Any] = {
     **SINUSOID,
@@ -45,6 +46,7 @@ NAVIGATION: dict[str, Any] = {
         "inner_steps": [1, 2],
         "later_lr": 0.5,
     },
+    "runtime": {"xla": False},  # environments are side by side
 }
 GYM: dict[str, Any] = {
     **NAVIGATION,

@@ -14,6 +14,14 @@ from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
 from workers.protocol import Recipe
 
+#: Of each kind of block one shape, of one task, as a learner's own blocks are: traced once.
+ONE_BY_ONE = [
+    *["workers.block_size=1", "outer.meta_batch_size=2"],
+    *["evaluation.validation_tasks=2", "evaluation.inner_steps=[2]"],
+]
+#: How it was trained makes no difference to a learner, but to how long that takes to trace.
+FIRST_ORDER = "algorithm.first_order=true"
+
 
 @functools.cache
 def trained(settings: str) -> Path:
@@ -35,13 +43,13 @@ def run_of(config: MetaConfig) -> Path:
 def episode_of(config: MetaConfig, task: int = 0):
     """Support and query arrays of a test task, each without a task axis."""
     family = in_process(config).family
-    block = held_out_blocks(config, family, "test", task + 1, Recipe(0.1, 1))[task // 2]
-    episode = family.build(block.specs)
-    return [array[task % 2] for array in episode]
+    blocks = held_out_blocks(config, family, "test", task + 1, Recipe(0.1, 1))
+    episode = family.build(blocks[task // config.block_size].specs)
+    return [array[task % config.block_size] for array in episode]
 
 
 def outputs_in_evaluation(config: MetaConfig, weights, recipe: Recipe) -> np.ndarray:
     """Of the first test task, by the run's own pool: [inner_steps + 1, queries, outputs]."""
     launched = in_process(config)
-    blocks = held_out_blocks(config, launched.family, "test", 2, recipe, "predict")
+    blocks = held_out_blocks(config, launched.family, "test", config.block_size, recipe, "predict")
     return launched.pool.run(weights, blocks[:1])[0].metrics["outputs"][0]

@@ -1,11 +1,13 @@
 """Runs that take a moment, and pools that misbehave."""
 
+import contextlib
 import functools
 import random
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from small_configs import REPTILE, REPTILE_ADAM, USER_MODEL, images, sinusoid
 
 from orchestrator.config import MetaConfig
@@ -13,15 +15,20 @@ from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
 from orchestrator.pool import Incidents, InProcessPool
-from workers import runtime
+from workers import block, runtime
 from workers.block import BlockRunner
 from workers.errors import PoolError
 from workers.models.check import ModelFacts, check_model
+from workers.policies import practice
+from workers.policies.side_by_side import SideBySide
 from workers.protocol import Block, Contribution, Place, Weights
+from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
 from workers.tensors import sha256
+
+_OWN_MODELS = str(Path(__file__).parents[1] / "workers")
 
 
 def in_process(config: MetaConfig) -> Launch:
@@ -33,11 +40,44 @@ def in_process(config: MetaConfig) -> Launch:
 
 @functools.cache
 def _family_and_runner(settings: str) -> tuple[TaskFamily, BlockRunner, ModelFacts | None]:
-    """Traced and compiled once for all tests of a session: they keep no training state."""
     worker = WorkerSettings.model_validate_json(settings)
     family = make_family(worker.task)
     facts = check_model(worker, family) if worker.model.kind == "keras" else None
-    return family, BlockRunner(worker, family), facts
+    return family, _runner(worker, family), facts
+
+
+@contextlib.contextmanager
+def sharing() -> Iterator[None]:
+    """The product, too, is given the block runners that there are, with their graphs."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(block, "BlockRunner", _runner)
+        monkeypatch.setattr(practice, "SideBySide", _side_by_side)
+        yield
+
+
+_kept: dict[Hashable, Any] = {}
+
+
+def _runner(settings: WorkerSettings, family: TaskFamily) -> BlockRunner:
+    """Traced and compiled once for all tests of a process: it keeps no training state."""
+    key = settings.model_dump_json(), type(family), family.digest
+    if key not in _kept or _may_change(settings):
+        _kept[key] = BlockRunner(settings, family)
+    return _kept[key]
+
+
+def _side_by_side(settings: WorkerSettings, family: Any, *parts: Any) -> SideBySide:
+    """The same for the graphs of policies, whose environments may be new ones each time."""
+    key = settings.model_dump_json(), family.loss, family.input_shape, family.num_outputs
+    if key not in _kept or _may_change(settings):
+        _kept[key] = SideBySide(settings, family, *parts)
+    return _kept[key]
+
+
+def _may_change(settings: WorkerSettings) -> bool:
+    """Whether the model is from a file that a test may change."""
+    model = settings.model
+    return isinstance(model, KerasModel) and model.folder != _OWN_MODELS
 
 
 class ShuffledPool:

@@ -8,13 +8,15 @@ import pytest
 from shown_protocol import protocol_in
 from small_configs import images, sinusoid
 from small_images import members, write_folder
-from small_learners import run_of
+from small_learners import FIRST_ORDER, ONE_BY_ONE, run_of
 
 from orchestrator.commands import adapt_command
 from orchestrator.commands.adapt_command import Request
 from orchestrator.examples.examples import Columns
 from orchestrator.learner import Learner
 from workers.errors import NonFiniteError
+
+pytestmark = pytest.mark.usefixtures("shared_runners")
 
 
 def csv_of(file, waves, num, targets=True):
@@ -32,7 +34,7 @@ def csv_of(file, waves, num, targets=True):
 def pairs(tmp_path):
     """A request about one sinusoid."""
     return {
-        "source": str(run_of(sinusoid())),
+        "source": str(run_of(sinusoid(*ONE_BY_ONE, "evaluation.inner_steps=[3]"))),
         "support": csv_of(tmp_path / "support.csv", {"w": 0.5}, 5),
         "query": csv_of(tmp_path / "query.csv", {"w": 0.5}, 4),
         "columns": Columns(),
@@ -86,9 +88,9 @@ def test_the_command_predicts_what_python_does(tmp_path, pairs):
 
 
 def test_each_task_is_adapted_to_alone(tmp_path, capsys):
-    waves = {f"w{i}": i / 5 for i in range(11)}
+    waves = {f"w{i}": i / 5 for i in range(4)}
     request = Request(
-        source=str(run_of(sinusoid())),
+        source=str(run_of(sinusoid(*ONE_BY_ONE, "evaluation.inner_steps=[3]"))),
         support=csv_of(tmp_path / "support.csv", waves, 5),
         query=csv_of(tmp_path / "query.csv", waves, 3),
         columns=Columns(task="wave"),
@@ -96,7 +98,7 @@ def test_each_task_is_adapted_to_alone(tmp_path, capsys):
         save_model=tmp_path / "models",
     )
     adapt_command.execute(request)
-    assert protocol_in(capsys.readouterr().out)["tasks"] == "11"
+    assert protocol_in(capsys.readouterr().out)["tasks"] == "4"
     rows = pq.read_table(request.out).to_pylist()
     assert [row["task"] for row in rows] == [name for name in waves for _ in range(3)]
     assert sorted(file.stem for file in (tmp_path / "models").iterdir()) == sorted(waves)
@@ -112,7 +114,7 @@ def test_images_in_folders_with_a_note_for_few_queries(tmp_path, image_zip, imag
     support = {name: content for name, content in pictures.items() if name.endswith("00.png")}
     query = {"one.png": pictures["c01/01.png"]}
     request = Request(
-        source=str(run_of(images(image_zip, image_cache))),
+        source=str(run_of(images(image_zip, image_cache, *ONE_BY_ONE, FIRST_ORDER))),
         support=str(write_folder(tmp_path / "support", support)),
         query=str(write_folder(tmp_path / "query", query)),
         columns=Columns(),

@@ -8,9 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import small_configs
 from shown_protocol import protocol_in
-from small_configs import SWITCH, gym, navigation, sinusoid
-from small_learners import run_of
+from small_configs import SWITCH, sinusoid
+from small_learners import FIRST_ORDER, ONE_BY_ONE, run_of
 
 pytest.importorskip("gymnasium")
 
@@ -19,8 +20,22 @@ from orchestrator.commands import export_command
 from orchestrator.learner import Learner
 from workers.errors import NonFiniteError, TaskError
 
+pytestmark = pytest.mark.usefixtures("shared_runners")
+
 ENVIRONMENTS = Path(__file__).parents[1] / "workers"
 GOAL = {"goal": (0.3, -0.2)}
+
+
+# All blocks are of two tasks: each kind of them is traced once.
+PAIRS = ["outer.meta_batch_size=4", "evaluation.validation_tasks=4", FIRST_ORDER]
+
+
+def navigation():
+    return small_configs.navigation(*PAIRS)
+
+
+def gym(*overrides):
+    return small_configs.gym(*PAIRS, *overrides)
 
 
 @pytest.fixture(autouse=True)
@@ -235,7 +250,7 @@ def test_a_goal_is_two_numbers(capsys, monkeypatch, words, told):
     ],
 )
 def test_a_run_that_is_no_policy_has_no_environment(capsys, monkeypatch, words, told):
-    code, _, errors = adapt(capsys, monkeypatch, run_of(sinusoid()), *words.split())
+    code, _, errors = adapt(capsys, monkeypatch, run_of(sinusoid(*ONE_BY_ONE)), *words.split())
     assert code == 2
     assert told in errors
 
@@ -259,6 +274,7 @@ def test_an_environment_that_raises_is_told_with_its_traceback():
     assert "test_adapt_to_environment.py" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_what_gymnasiums_own_environment_raises_is_told():
     config = gym("task.environment=Pendulum-v1", "task.vary={}")
     with pytest.raises(TaskError, match="raised TypeError: unsupported operand"):

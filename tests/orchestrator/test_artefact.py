@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from small_configs import USER_MODEL, images, sinusoid
 from small_images import picture
-from small_learners import episode_of, run_of
+from small_learners import FIRST_ORDER, ONE_BY_ONE, episode_of, run_of
 
 from orchestrator import artefact, checkpoint
 from orchestrator.artefact import Artefact
@@ -25,7 +25,13 @@ from workers.protocol import Recipe
 from workers.settings.tasks import GivenTask
 from workers.tensors import sha256
 
+pytestmark = pytest.mark.usefixtures("shared_runners")
+
 GOLDEN = Path(__file__).parent / "golden" / "linear-v1.metatrain"
+
+
+def small():
+    return sinusoid(*ONE_BY_ONE)
 
 
 def linear() -> Artefact:
@@ -93,7 +99,7 @@ def test_a_file_of_another_version_is_refused(tmp_path):
 
 @pytest.mark.parametrize("of_images", [False, True])
 def test_an_exported_run_predicts_the_same_bits(tmp_path, image_zip, image_cache, of_images):
-    config = images(image_zip, image_cache) if of_images else sinusoid()
+    config = images(image_zip, image_cache, *ONE_BY_ONE, FIRST_ORDER) if of_images else small()
     x, y, queries, _ = episode_of(config)
     from_run, from_file = (
         Learner.load(source).adapt(x, y).by_inner_step(queries)
@@ -103,8 +109,8 @@ def test_an_exported_run_predicts_the_same_bits(tmp_path, image_zip, image_cache
 
 
 def test_images_are_adapted_to_without_the_data_of_the_run(tmp_path, image_zip, image_cache):
-    source = artefact.load(str(run_of(images(image_zip, image_cache))))
-    elsewhere = images(tmp_path / "gone.zip", tmp_path / "cache")
+    source = artefact.load(str(run_of(images(image_zip, image_cache, *ONE_BY_ONE, FIRST_ORDER))))
+    elsewhere = images(tmp_path / "gone.zip", tmp_path / "cache", *ONE_BY_ONE, FIRST_ORDER)
     (tmp_path / "moved").write_bytes(artefact.as_bytes(replace(source, config=elsewhere)))
     x = np.stack([picture(i, 0, size=16) for i in range(2)])
     assert Learner.load(tmp_path / "moved").adapt(x, ["a", "b"]).predict(x).shape == (2,)
@@ -112,7 +118,7 @@ def test_images_are_adapted_to_without_the_data_of_the_run(tmp_path, image_zip, 
 
 
 def test_a_users_model_travels_with_the_file(tmp_path):
-    config = sinusoid(*USER_MODEL)
+    config = sinusoid(*ONE_BY_ONE, "runtime.execution=map", *USER_MODEL, FIRST_ORDER)
     file = exported(config, tmp_path)
     x, y, queries, _ = episode_of(config)
     expected = Learner.load(run_of(config)).adapt(x, y).by_inner_step(queries)
@@ -131,17 +137,17 @@ def test_a_model_that_keras_cannot_save_is_not_exported(tmp_path):
 
 
 def test_the_same_run_gives_the_same_file_and_writes_over_none(tmp_path):
-    first, second = (exported(sinusoid(), tmp_path, name) for name in ("a", "b"))
+    first, second = (exported(small(), tmp_path, name) for name in ("a", "b"))
     assert first.read_bytes() == second.read_bytes()
     with pytest.raises(ValueError, match="exists; give another file"):
-        exported(sinusoid(), tmp_path, "a")
+        exported(small(), tmp_path, "a")
     assert first.read_bytes() == second.read_bytes()
     with pytest.raises(ValueError, match="is no folder"):
-        exported(sinusoid(), tmp_path / "nowhere")
+        exported(small(), tmp_path / "nowhere")
 
 
 def test_the_best_validated_checkpoint_is_taken_with_its_protocol():
-    folder = run_of(sinusoid())
+    folder = run_of(small())
     name, validation, _ = checkpoint.best(Storage(str(folder)))
     source = artefact.load(str(folder))
     assert source.origin == f"{folder}, {name}"
@@ -151,7 +157,7 @@ def test_the_best_validated_checkpoint_is_taken_with_its_protocol():
 
 
 def test_a_checkpoint_of_version_2_is_adapted_with_the_runs_data(tmp_path, image_zip, image_cache):
-    config = images(image_zip, image_cache)
+    config = images(image_zip, image_cache, *ONE_BY_ONE, FIRST_ORDER)
     storage = Storage(str(tmp_path / "run"))
     storage.write("config.toml", b"")
     old = Storage(str(run_of(config)))
@@ -192,7 +198,7 @@ def test_a_run_without_a_validated_checkpoint_is_refused(tmp_path):
     storage.write("config.toml", b"")
     with pytest.raises(ValueError, match="has no checkpoint: train it up to a validation"):
         artefact.load(storage.location)
-    old = Storage(str(run_of(sinusoid())))
+    old = Storage(str(run_of(small())))
     state, manifest = checkpoint.load(old, checkpoint.names(old)[-1])
     unvalidated = checkpoint.Manifest(**(manifest.as_dict() | {"validation": {}}))
     checkpoint.save(storage, state, unvalidated)

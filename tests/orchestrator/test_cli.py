@@ -34,9 +34,9 @@ def environment():
     return kept | {"CUDA_VISIBLE_DEVICES": "", "PATH": path}
 
 
-def metatrain(folder, *words):
+def metatrain(folder, *words, **variables):
     """Run `metatrain WORDS...` in `folder`, in a process that has imported its modules."""
-    return warm_commands.run(folder, *words, environment=environment())
+    return warm_commands.run(folder, *words, environment=environment() | variables)
 
 
 def started(folder, *words):
@@ -314,10 +314,9 @@ def test_a_run_that_is_not_in_a_terminal_is_plain_text_without_chatter(undisturb
     assert f"step {STEPS}/{STEPS}" in done.stderr
 
 
-def test_an_evaluation_gives_the_runs_own_scores_again(undisturbed):
-    folder, _ = undisturbed
+def assert_the_scores_are_the_runs_own(folder, evaluate):
     before = snapshot(folder / "run")
-    done = started(folder, "evaluate", "run", "--out", "scores.json")
+    done = evaluate(folder, "evaluate", "run", "--out", "scores.json")
     assert done.returncode == 0, done.stderr
     assert json.loads((folder / "scores.json").read_text()) == json.loads(
         (folder / "run" / "evaluation.json").read_text()
@@ -327,26 +326,34 @@ def test_an_evaluation_gives_the_runs_own_scores_again(undisturbed):
     (folder / "scores.json").unlink()
 
 
+def test_an_evaluation_gives_the_runs_own_scores_again(undisturbed):
+    assert_the_scores_are_the_runs_own(undisturbed[0], metatrain)
+
+
+@pytest.mark.slow
+def test_an_evaluation_in_a_new_process_says_nothing_of_tensorflows(undisturbed):
+    assert_the_scores_are_the_runs_own(undisturbed[0], started)
+
+
 def stopped_by(number, folder, *words):
     """Start `metatrain`, send the signal when there are metrics, and wait for the end."""
-    process = subprocess.Popen(
-        [METATRAIN, *words],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = warm_commands.start(folder, *words, environment=environment())
     try:
         while process.poll() is None:
             if any(file.stat().st_size for file in folder.rglob("metrics.jsonl")):
                 process.send_signal(number)
                 break
             time.sleep(0.02)
-        stdout, stderr = process.communicate(timeout=900)
+        return process.done()
     finally:
         process.kill()
-    return process.returncode, stdout, stderr
+
+
+def words_of(command):
+    """A command as a shell takes it apart."""
+    shell = ["bash", "-c", f"printf '%s\\0' {command}"]
+    told = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
+    return told.removesuffix("\0").split("\0")
 
 
 @pytest.mark.parametrize(
@@ -361,9 +368,10 @@ def test_a_signal_ends_with_75_and_the_command_that_goes_on_to_the_same_theta(
     undisturbed, tmp_path, number, out
 ):
     write_config(tmp_path, long_run())
-    code, stdout, stderr = stopped_by(number, tmp_path, "train", "small.toml", *out)
-    assert code == 75, stderr
-    assert stdout == ""
+    stopped = stopped_by(number, tmp_path, "train", "small.toml", *out)
+    stderr = stopped.stderr
+    assert stopped.returncode == 75, stderr
+    assert stopped.stdout == ""
     assert "Traceback" not in stderr
     *_, saved, last = stderr.splitlines()
     assert "finishing this step; press Ctrl-C again to abandon it" in stderr
@@ -371,16 +379,9 @@ def test_a_signal_ends_with_75_and_the_command_that_goes_on_to_the_same_theta(
     assert saved == f"saved up to step {int(newest.removeprefix('ckpt-'))}"
     assert last.startswith("stopped; go on with: metatrain train small.toml ")
 
-    command = last.removeprefix("stopped; go on with: ")
-    done = subprocess.run(
-        command,
-        shell=True,
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
+    program, *command = words_of(last.removeprefix("stopped; go on with: "))
+    assert program == "metatrain"
+    done = warm_commands.run(tmp_path, *command, environment=environment(), draws=False)
     assert done.returncode == 0, done.stderr
     assert re.search(r"resuming after step \d+", done.stderr), done.stderr
     assert theta_sha256(done.stdout) == theta_sha256(undisturbed[1].stdout)
@@ -415,6 +416,7 @@ def test_a_rate_that_explodes_at_once_leaves_step_0(tmp_path):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_run_on_ray_has_the_same_theta_and_no_chatter_either(undisturbed, tmp_path):
     words = ["--out", "run", "--workers", "1"]
     done = started(tmp_path, "train", write_config(tmp_path, long_run()), *words)

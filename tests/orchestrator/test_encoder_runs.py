@@ -12,6 +12,8 @@ from small_texts import rows_of, write
 from orchestrator.commands import export_command
 from orchestrator.learner import Learner
 
+pytestmark = pytest.mark.usefixtures("shared_runners")
+
 SETTINGS = {
     **SINUSOID,
     "task": {"kind": "text", "ways": 3, "shots": 2, "queries": 3, "tokens": "words"},

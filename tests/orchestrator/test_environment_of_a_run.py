@@ -7,12 +7,16 @@ import subprocess
 import sys
 
 import pytest
+import warm_commands
 from simulated_crew import SimulatedCrew
 from simulated_pool import make_pool
 
 from workers.errors import FingerprintError
 
 RUN = ["train", "sinusoid", "--set", "outer.steps=2", "--set", "evaluation.tasks=2"]
+RUN += ["--set", "evaluation.validation_tasks=2", "--set", "runtime.xla=false"]
+RUN += ["--set", "model.hidden=[4]", "--set", "outer.meta_batch_size=2"]
+RUN += ["--set", "evaluation.inner_steps=[1]"]
 KERAS_JSON = {
     "floatx": "float16",
     "epsilon": 0.5,
@@ -22,6 +26,7 @@ KERAS_JSON = {
 
 
 def metatrain(folder, *words, **environment):
+    """In a new process, for what decides how Keras is imported."""
     return subprocess.run(
         [sys.executable, "-m", "metatrain", *words],
         cwd=folder,
@@ -29,6 +34,11 @@ def metatrain(folder, *words, **environment):
         capture_output=True,
         text=True,
     )
+
+
+def warm(folder, *words, **variables):
+    """In a process that has imported Keras; without pictures."""
+    return warm_commands.run(folder, *words, environment={**os.environ, **variables}, draws=False)
 
 
 def theta_of(done):
@@ -41,7 +51,7 @@ def test_a_keras_json_changes_nothing_and_is_left_alone(tmp_path):
     (tmp_path / "home").mkdir()
     file = tmp_path / "home" / "keras.json"
     file.write_text(json.dumps(KERAS_JSON))
-    clean = metatrain(tmp_path, *RUN, "--workers", "0", "--out", "clean")
+    clean = warm(tmp_path, *RUN, "--workers", "0", "--out", "clean")
     theirs = metatrain(
         tmp_path, *RUN, "--workers", "0", "--out", "theirs", KERAS_HOME=str(file.parent)
     )
@@ -51,17 +61,15 @@ def test_a_keras_json_changes_nothing_and_is_left_alone(tmp_path):
 
 @pytest.mark.slow
 def test_another_kernel_is_named_when_a_run_is_resumed(tmp_path):
-    assert metatrain(tmp_path, *RUN, "--workers", "0", "--out", "run").returncode == 0
+    assert warm(tmp_path, *RUN, "--workers", "0", "--out", "run").returncode == 0
     longer = [word.replace("steps=2", "steps=3") for word in RUN]
-    again = metatrain(
+    again = warm(
         *(tmp_path, *longer, "--workers", "0", "--out", "run", "--resume"),
         ONEDNN_MAX_CPU_ISA="SSE41",
     )
     assert again.returncode == 1
     assert "ONEDNN_MAX_CPU_ISA: 'SSE41' here, not set there" in again.stderr
-    assert (
-        metatrain(tmp_path, *longer, "--workers", "0", "--out", "run", "--resume").returncode == 0
-    )
+    assert warm(tmp_path, *longer, "--workers", "0", "--out", "run", "--resume").returncode == 0
 
 
 @pytest.mark.slow

@@ -21,11 +21,13 @@ from orchestrator.pictures.film_child import as_webp, replay, side_by_side
 from orchestrator.pictures.render import Pictures, render
 from orchestrator.storage import Storage
 
+# Shapes that are traced once for all tests.
+SMALL = ["task.horizon=20", "evaluation.inner_steps=[1]", "evaluation.validation_tasks=4"]
 SHOWN = "task.environment=small_gym:Shown"
 
 
 def shot(*overrides):
-    config = gym(*overrides, "task.horizon=20")
+    config = gym(*overrides, *SMALL)
     launched = in_process(config)
     weights, recipe = launched.initial_state().weights, recipe_at(config, 1.0)
     specs = held_out_blocks(config, launched.family, "test", 2, recipe, "predict")[0].specs
@@ -94,7 +96,7 @@ def test_what_is_over_stays_while_the_other_goes_on():
 def test_a_film_is_small_whatever_is_in_it():
     rng = np.random.default_rng(0)
     noise = [
-        Image.fromarray(rng.integers(0, 256, (244, 600, 3), dtype=np.uint8)) for _ in range(60)
+        Image.fromarray(rng.integers(0, 256, (244, 600, 3), dtype=np.uint8)) for _ in range(30)
     ]
     assert len(as_webp(noise, 30)) < 1_000_000
 
@@ -115,7 +117,7 @@ def test_the_page_shows_the_film_or_says_why_there_is_none(tmp_path):
 
 
 def test_a_run_in_gymnasium_is_filmed_when_its_pictures_are_drawn():
-    config = gym(SHOWN)
+    config = gym(SHOWN, *SMALL)
     launched = in_process(config)
     weights, recipe = launched.initial_state().weights, recipe_at(config, 0.05)
     found = render(config, launched.family, launched.pool, weights, recipe)

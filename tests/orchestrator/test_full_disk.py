@@ -4,6 +4,7 @@ import contextlib
 import re
 import shutil
 import sys
+from base64 import b64decode
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,21 @@ from small_learners import run_of
 from small_runs import in_process
 
 import orchestrator.launch
-from orchestrator import cli
+from orchestrator import cli, drawing
 from orchestrator.config import to_toml
 from orchestrator.sweep import ray_tuner
 from orchestrator.sweep.trial import Trial
 from workers.models import plain
 
+pytestmark = pytest.mark.usefixtures("shared_runners")
+
+_ONE_PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
+    "AAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="
+)
 CONFIG = sinusoid("outer.steps=2", "evaluation.every=2", "checkpoint.every=2")
+#: Pictures are written; what they show is looked at elsewhere.
+DRAWN = {"png": b64decode(_ONE_PIXEL), "svg": b"<svg ></svg>"}
 # What is a note, since the run goes on without it.
 NOTES = ("history.json",)
 
@@ -37,6 +46,7 @@ def disk(tmp_path, monkeypatch):
     run = run_of(sinusoid())
     files = FaultyFiles(fs.LocalFileSystem())
     monkeypatch.setattr(fs, "LocalFileSystem", files.filesystem)
+    monkeypatch.setattr(drawing, "_saved", lambda figure, format, **how: DRAWN[format])
     monkeypatch.setattr(orchestrator.launch, "launch", lambda config, *_, **__: in_process(config))
     for name in ("a", "b"):
         shutil.copytree(run, tmp_path / name)

@@ -1,62 +1,73 @@
-"""Actors that take GPUs, or shares of them. Ray's GPUs here are logical: there is no hardware."""
+"""Actors that take GPUs, or shares of them. Ray's GPUs here are logical: there is no hardware.
+
+Most actors compute what needs no TensorFlow: what is asked is what Ray gives them.
+"""
 
 import functools
 import os
 import sys
 from collections import Counter
 
+import echo_actor
 import pytest
 import ray
 import tensorflow as tf
+from echo_actor import EchoActor, Echoes
 from small_configs import sinusoid
-from small_ray import running_ray
 from small_runs import in_process, sha256_after
 
 from orchestrator import ray_pool
 from orchestrator.launch import launch
+from orchestrator.pool import InProcessPool
 from orchestrator.ray_pool import RayPool
 from orchestrator.settings import WorkersSettings
 from workers.actor import BlockActor
 from workers.errors import FingerprintError, PoolError
+from workers.protocol import Built
 
 pytestmark = pytest.mark.ray
 
 
 @pytest.fixture(scope="module", autouse=True)
-def two_logical_gpus():
-    here = sys.modules[__name__]  # which actors cannot import
-    ray.cloudpickle.register_pickle_by_value(here)
-    with running_ray(num_cpus=4, num_gpus=2):
-        yield
-    ray.cloudpickle.unregister_pickle_by_value(here)
+def two_logical_gpus(shared_ray):
+    modules = sys.modules[__name__], echo_actor  # which actors cannot import
+    for module in modules:
+        ray.cloudpickle.register_pickle_by_value(module)
+    yield
+    for module in modules:
+        ray.cloudpickle.unregister_pickle_by_value(module)
 
 
-class OnLogicalGpu(BlockActor):
-    """Computes on the CPU, and says what it was given. Its GPU's name is its number, if `named`."""
-
-    named = False
+class SaysWhatItWasGiven(BlockActor):
+    """Uses no GPU, whatever it was given."""
 
     def __init__(self, settings, gpus, name):
         super().__init__(settings, gpus=0, name=name)
         self._given = gpus, os.environ.get("CUDA_VISIBLE_DEVICES")
 
-    def build(self, examples):
-        built = super().build(examples)
-        _, device = self._given
-        built.fingerprint["gpus"] = [f"GPU number {device}" if self.named else "a GPU"]
-        return built
-
     def given(self):
         return self._given
 
 
-class OnNamedGpu(OnLogicalGpu):
-    named = True
+class OnLogicalGpu(SaysWhatItWasGiven):
+    """Computes on the CPU, and says that it did so on a GPU."""
+
+    def build(self, examples):
+        built = super().build(examples)
+        built.fingerprint["gpus"] = ["a GPU"]
+        return built
+
+
+class EchoesOnLogicalGpu(SaysWhatItWasGiven, EchoActor):
+    """Its GPU's name is its number."""
+
+    def build(self, examples):
+        return Built({"gpus": [f"GPU number {self._given[1]}"]}, [])
 
 
 @pytest.fixture
 def sinusoids():
-    return in_process(sinusoid())
+    return in_process(sinusoid("outer.steps=4"))
 
 
 def given(pool):
@@ -67,22 +78,36 @@ def given(pool):
     ("count", "gpus", "sharing"), [(2, 1, [1, 1]), (4, 0.5, [2, 2]), (1, 0.25, [1])]
 )
 def test_each_actor_has_its_share_and_the_bits_are_the_same(sinusoids, count, gpus, sharing):
-    pool = RayPool(
-        sinusoids.config.worker,
-        count,
-        WorkersSettings(gpus=gpus, max_failures=0),
-        actor_class=OnLogicalGpu,
-    )
+    class Alike(EchoesOnLogicalGpu):
+        def build(self, examples):
+            return Built({"gpus": ["a GPU"]}, [])
+
+    workers = WorkersSettings(gpus=gpus, max_failures=0)
+    pool = RayPool(sinusoids.config.worker, count, workers, actor_class=Alike)
     pool.wait_until_ready()
     answers = given(pool)
     assert sorted(Counter(device for _, device in answers).values()) == sharing
     assert {share for share, _ in answers} == {gpus}
+    assert sha256_after(sinusoids, pool) == sha256_after(sinusoids, InProcessPool(Echoes()))
+    pool.close()
+
+
+@pytest.mark.slow
+def test_theta_is_the_same_on_shares_of_gpus(sinusoids):
+    workers = WorkersSettings(gpus=0.5, max_failures=0)
+    pool = RayPool(sinusoids.config.worker, 2, workers, actor_class=OnLogicalGpu)
     assert sha256_after(sinusoids, pool) == sha256_after(sinusoids)
     pool.close()
 
 
 def test_a_driver_without_a_gpu_takes_the_fingerprint_of_its_actors(monkeypatch, sinusoids):
-    on_logical_gpus = functools.partial(RayPool, actor_class=OnLogicalGpu)
+    class LikeTheDriver(EchoesOnLogicalGpu):
+        of_driver = sinusoids.fingerprint
+
+        def build(self, examples):
+            return Built({**self.of_driver, "gpus": ["a GPU"]}, [0.001 for _ in examples])
+
+    on_logical_gpus = functools.partial(RayPool, actor_class=LikeTheDriver)
     monkeypatch.setattr(ray_pool, "RayPool", on_logical_gpus)
     config = sinusoid("workers.count=2", "workers.gpus=0.5")
     launched = launch(config, sinusoids.family, {})
@@ -95,7 +120,8 @@ def test_a_driver_without_a_gpu_takes_the_fingerprint_of_its_actors(monkeypatch,
 
 
 def test_actors_on_different_gpus_are_refused(sinusoids):
-    pool = RayPool(sinusoids.config.worker, 2, WorkersSettings(gpus=1), actor_class=OnNamedGpu)
+    workers = WorkersSettings(gpus=1)
+    pool = RayPool(sinusoids.config.worker, 2, workers, actor_class=EchoesOnLogicalGpu)
     with pytest.raises(FingerprintError, match=r"gpus: .*GPU number"):
         pool.wait_until_ready()
     pool.close()

@@ -52,6 +52,7 @@ def command(capsys, *words):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("shared_runners")
 @pytest.mark.parametrize("folder", FOLDERS.values(), ids=FOLDERS)
 def test_commands_show_names_and_obey_none(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -29,7 +29,12 @@ from workers.tasks.words import Words
 # Several at once, since a page takes a second.
 SHORT = " ".join(name for name in NAMES.values() if len(name) < 100)
 hostile = pytest.mark.parametrize(
-    "name", [SHORT, NAMES["a formula"], NAMES["very long"]], ids=["all", "a formula", "very long"]
+    "name",
+    [
+        pytest.param(SHORT, id="all"),
+        pytest.param(NAMES["a formula"], id="a formula", marks=pytest.mark.slow),
+        pytest.param(NAMES["very long"], id="very long", marks=pytest.mark.slow),
+    ],
 )
 TAKEN_FROM_TEXTS = ("confusion", "image_episode", "text_episode", "samples")
 
@@ -45,6 +50,19 @@ def run(tmp_path_factory):
     training.report()
     training.close()
     return read_run(storage)
+
+
+@pytest.fixture(scope="module")
+def shown(run):
+    """The page of a run whose names are harmless."""
+    return Reader(page_of(run).decode())
+
+
+@pytest.fixture(scope="module")
+def compared(run):
+    """The same of a comparison of two."""
+    other = replace(run, location="runs/b")
+    return Reader(comparison_of([called(run, "a"), other]).decode())
 
 
 def called(run, name):
@@ -77,22 +95,20 @@ class Reader(html.parser.HTMLParser):
 
 
 @hostile
-def test_a_page_shows_names_and_obeys_none(run, name):
-    plain = Reader(page_of(run).decode())
+def test_a_page_shows_names_and_obeys_none(run, shown, name):
     page = page_of(called(run, name)).decode()
     reader = Reader(page)
     assert obeyed_in(page) == []
-    assert reader.tags == plain.tags
+    assert reader.tags == shown.tags
     assert printable(name, keep="\n\t") in reader.text
 
 
 @hostile
-def test_a_comparison_shows_names_and_obeys_none(run, name):
+def test_a_comparison_shows_names_and_obeys_none(run, compared, name):
     other = replace(run, location="runs/b")
-    plain = Reader(comparison_of([called(run, "a"), other]).decode())
     page = comparison_of([called(run, name), other]).decode()
     assert obeyed_in(page) == []
-    assert Reader(page).tags == plain.tags
+    assert Reader(page).tags == compared.tags
 
 
 @hostile

@@ -1,14 +1,12 @@
 """SIGTERM and SIGINT at bad moments: within a checkpoint, within a step, and twice."""
 
 import itertools
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+import warm_commands
 from small_configs import sinusoid
 from small_runs import in_process
 from test_cli import environment, write_config
@@ -44,26 +42,30 @@ def undisturbed(config, tmp_path_factory):
     return finish(config, tmp_path_factory.mktemp("runs") / "run")
 
 
-def interrupt(folder, config, slow, signals, pause_s):
-    """Start a slow run, and send the signals once it is slow, `pause_s` apart: code and stderr."""
-    process = subprocess.Popen(
-        [sys.executable, SCRIPT, slow, "train", write_config(folder, config), "--out", "run"],
-        cwd=folder,
-        env=environment() | {"PYTHONPATH": str(SCRIPT.parents[2])},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
+def start_slow(folder, config, slow):
+    """Start a slow run, and wait until it is slow."""
+    words = [slow, "train", write_config(folder, config), "--out", "run"]
+    process = warm_commands.start(
+        folder, *words, environment=environment(), script=SCRIPT, draws=False
     )
+    while process.poll() is None and not (folder / "slow").exists():
+        time.sleep(0.01)
+    return process
+
+
+def interrupt(folder, config, slow, signals, pause_s):
+    """Send signals to a slow run, `pause_s` apart, and let it go on: its code and stderr."""
+    process = start_slow(folder, config, slow)
     try:
-        while process.poll() is None and not (folder / "slow").exists():
-            time.sleep(0.01)
         for number in signals:
-            os.kill(process.pid, number)
+            process.send_signal(number)
             time.sleep(pause_s)
-        _, stderr = process.communicate(timeout=120)
+        if slow == "write":
+            (folder / "go_on").touch()
+        code = process.wait(110)
     finally:
         process.kill()
-    return process.returncode, stderr
+    return code, process.stderr
 
 
 @pytest.mark.slow
@@ -102,56 +104,38 @@ def test_a_second_signal_drops_the_step_and_saves_the_one_before(config, undistu
 @pytest.mark.slow
 def test_signals_that_do_not_stop_coming_do_not_change_the_exit_code(config, tmp_path):
     """As from a batch system, or somebody who leans on Ctrl-C; until the process is gone."""
-    process = subprocess.Popen(
-        [sys.executable, SCRIPT, "step", "train", write_config(tmp_path, config), "--out", "run"],
-        cwd=tmp_path,
-        env=environment() | {"PYTHONPATH": str(SCRIPT.parents[2])},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while process.poll() is None and not (tmp_path / "slow").exists():
-        time.sleep(0.01)
+    process = start_slow(tmp_path, config, "step")
     numbers = itertools.cycle([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     while process.poll() is None:
         process.send_signal(next(numbers))
         time.sleep(0.02)
-    assert process.returncode == 75
-    assert "saved up to step 25\nstopped; go on with:" in process.stderr.read()
-    process.stderr.close()
+    assert process.poll() == 75
+    assert "saved up to step 25\nstopped; go on with:" in process.stderr
 
 
-@pytest.fixture
-def hangups_count():
-    """A child gets SIGHUP as from a terminal, also where the tests ignore it, as under nohup."""
-    before = signal.signal(signal.SIGHUP, lambda *_: None)  # which a new program does not inherit
-    yield
-    signal.signal(signal.SIGHUP, before)
+def stopped(folder, config, said, number):
+    """A run that gets a signal a moment after it has said something, at its end."""
+    words = ["train", write_config(folder, config), "--workers", "1", "--out", "run"]
+    process = warm_commands.start(folder, *words, environment=environment(), draws=False)
+    try:
+        while said not in process.stderr:
+            assert process.poll() is None, process.stderr
+            time.sleep(0.02)
+        time.sleep(1.0)  # within ray.init, or while the actor builds
+        process.send_signal(number)
+        code = process.wait(120)
+    finally:
+        process.kill()
+    assert code == 75, process.stderr
+    assert "stopped; go on with:" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert "***" not in process.stderr
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.usefixtures("hangups_count")
 @pytest.mark.parametrize("said", ["starting Ray", "waiting for 1 Ray actor"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_while_ray_and_its_actors_start_ends_with_75(config, tmp_path, said, number):
-    words = ["train", write_config(tmp_path, config), "--workers", "1", "--out", "run"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "metatrain", *words],
-        cwd=tmp_path,
-        env=environment() | {"PYTHONPATH": str(SCRIPT.parents[2])},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    lines = []
-    while not lines or not lines[-1].startswith(said):
-        lines.append(process.stderr.readline())
-        assert lines[-1], lines
-    time.sleep(1.5)  # within ray.init, or while the actor builds
-    process.send_signal(number)
-    _, rest = process.communicate(timeout=120)
-    assert process.returncode == 75, rest
-    assert "stopped; go on with:" in rest
-    assert "Traceback" not in rest
-    assert "***" not in rest
+    """Ray, which may take SIGTERM over for itself, is in the run's own process."""
+    stopped(tmp_path, config, said, number)

@@ -1,19 +1,36 @@
+import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from small_configs import REPTILE_ADAM, USER_MODEL, images, sinusoid
+import small_configs
+import warm_commands
+from small_configs import REPTILE_ADAM, USER_MODEL
 from small_images import picture, png
-from small_learners import episode_of, outputs_in_evaluation, run_of
+from small_learners import FIRST_ORDER, ONE_BY_ONE, episode_of, outputs_in_evaluation, run_of
 
 from orchestrator import artefact
 from orchestrator.adapting import probabilities
 from orchestrator.learner import Learner
 from workers.errors import NonFiniteError
+
+pytestmark = pytest.mark.usefixtures("shared_runners")
+
+
+def sinusoid(*overrides):
+    """Mapped, which is traced faster than what is vectorized."""
+    return small_configs.sinusoid(*ONE_BY_ONE, "runtime.execution=map", *overrides)
+
+
+def images(source, cache, *overrides):
+    order = [] if "algorithm.kind=joint" in overrides else [FIRST_ORDER]
+    return small_configs.images(source, cache, *ONE_BY_ONE, *order, *overrides)
+
+
+#: Pictures, normalized over batches as Conv4 does it, which has four times as many layers.
+ONE_LAYER = ["model.kind=linear", "model.normalization=batch"]
 
 
 def learner_of(config, **options):
@@ -46,20 +63,32 @@ def case(request, image_zip, image_cache):
     return sinusoid(*overrides)
 
 
+def quick_first(cases, quick):
+    """Parameters, of which those that are not `quick` are slow."""
+    slow = pytest.mark.slow
+    return [
+        pytest.param(case, id=name, marks=[] if name in quick else slow)
+        for name, case in cases.items()
+    ]
+
+
 CASES = {
-    "maml": (False, []),
+    "maml": (False, ["runtime.execution=vectorized"]),
     "reptile with Adam in batches": (False, [*REPTILE_ADAM, "evaluation.inner_batch=2"]),
     "anil": (False, ["algorithm.kind=anil"]),
     "meta-sgd": (False, ["algorithm.kind=meta_sgd"]),
     "images": (True, []),
-    "images, support statistics": (True, ["model.statistics=support"]),
-    "images, running statistics": (True, ["model.statistics=running"]),
-    "images, joint": (True, ["algorithm.kind=joint"]),
-    "a user's model": (False, USER_MODEL),
+    "images, support statistics": (True, [*ONE_LAYER, "model.statistics=support"]),
+    "images, running statistics": (True, [*ONE_LAYER, "model.statistics=running"]),
+    "images, joint": (True, ["model.kind=mlp", "model.hidden=[4]", "algorithm.kind=joint"]),
+    "a user's model": (False, [*USER_MODEL, FIRST_ORDER]),
+}
+QUICK = {"maml", "reptile with Adam in batches", "meta-sgd", "images", "images, joint"} | {
+    "a user's model"
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys(), indirect=True)
+@pytest.mark.parametrize("case", quick_first(CASES, quick=QUICK), indirect=True)
 def test_a_learner_adapts_as_the_evaluation_of_its_run_does(case):
     predictor, queries, expected = adapted_to_a_test_task(case)
     by_step = predictor.by_inner_step(queries)
@@ -120,13 +149,16 @@ def test_images_come_as_numbers_as_bytes_or_as_files(tmp_path, image_zip, image_
 
 @pytest.mark.parametrize(
     ("overrides", "statistics"),
-    [([], "support"), (["model.statistics=support"], "batch")],
+    [
+        ([], "support"),
+        pytest.param(["model.statistics=support"], "batch", marks=pytest.mark.slow),
+    ],
 )
 def test_queries_may_be_normalized_otherwise_than_in_training(
     image_zip, image_cache, overrides, statistics
 ):
-    config = images(image_zip, image_cache, *overrides)
-    other = images(image_zip, image_cache, f"model.statistics={statistics}")
+    config = images(image_zip, image_cache, *ONE_LAYER, *overrides)
+    other = images(image_zip, image_cache, *ONE_LAYER, f"model.statistics={statistics}")
     x, y, queries, _ = episode_of(config)
     changed = learner_of(config, statistics=statistics)
     predictor = changed.adapt(x, y)
@@ -138,20 +170,30 @@ def test_queries_may_be_normalized_otherwise_than_in_training(
     assert changed.protocol["normalization"] == said
 
 
-@pytest.mark.parametrize("model", [[], USER_MODEL], ids=["conv4", "a user's model"])
-def test_a_query_is_answered_the_same_whatever_is_asked_beside_it(image_zip, image_cache, model):
-    config = images(image_zip, image_cache, *model)
-    x, y, queries, _ = episode_of(config)
-    learner = learner_of(config)
-    predictor = learner.adapt(x, y)
-    each = np.concatenate([predictor.predict_proba(query[None]) for query in queries])
-    for some in (slice(None), slice(0, 1), slice(1, None), [0] * 5):
-        np.testing.assert_allclose(
-            predictor.predict_proba(queries[some]), each[some], rtol=1e-5, atol=1e-6
-        )
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param((True, []), id="conv4"),
+        pytest.param((False, [*USER_MODEL, FIRST_ORDER]), id="a user's model"),
+        pytest.param((True, USER_MODEL), id="a user's model of images", marks=pytest.mark.slow),
+    ],
+    indirect=True,
+)
+def test_a_query_is_answered_the_same_whatever_is_asked_beside_it(case):
+    x, y, queries, _ = episode_of(case)
+    learner = learner_of(case)
+
+    def answers(learner):
+        predictor = learner.adapt(x, y)
+        return predictor.predict_proba if learner.classifies else predictor.predict
+
+    answer = answers(learner)
+    each = np.concatenate([answer(query[None]) for query in queries])
+    for some in (slice(None), slice(0, 1), slice(1, None), [0] * len(queries)):
+        np.testing.assert_allclose(answer(queries[some]), each[some], rtol=1e-5, atol=1e-6)
     assert learner.protocol["transductive"] is False
     assert "one query (inductive)" in learner.protocol["normalization"]
-    together = learner_of(config, statistics="batch").adapt(x, y).predict_proba(queries)
+    together = answers(learner_of(case, statistics="batch"))(queries)
     assert not np.allclose(together, each, atol=1e-4)
 
 
@@ -162,18 +204,19 @@ def test_other_statistics_are_for_batch_normalization():
 
 SAVED = {
     "batch": (True, []),
-    "support": (True, ["model.statistics=support"]),
-    "running": (True, ["model.statistics=running"]),
-    "layer": (True, ["model.normalization=layer"]),
-    "group": (True, ["model.normalization=group", "model.groups=2"]),
+    "support": (True, ["model.statistics=support", "outer.meta_batch_size=5"]),
+    "running": (True, [*ONE_LAYER, "model.statistics=running"]),
+    "layer": (True, [*ONE_LAYER, "model.normalization=layer"]),
+    "group": (True, [*ONE_LAYER, "model.normalization=group", "model.groups=2"]),
     "none": (True, ["model.normalization=none"]),
-    "joint": (True, ["algorithm.kind=joint"]),
+    "joint": (True, ["model.kind=mlp", "model.hidden=[4]", "algorithm.kind=joint"]),
     "a dense network": (False, ["model.normalization=layer"]),
-    "a user's model": (False, USER_MODEL),
+    "a user's model": (False, [*USER_MODEL, FIRST_ORDER]),
 }
+SAVED_QUICK = {"batch", "running", "joint", "a dense network", "a user's model"}
 
 
-@pytest.mark.parametrize("case", SAVED.values(), ids=SAVED.keys(), indirect=True)
+@pytest.mark.parametrize("case", quick_first(SAVED, quick=SAVED_QUICK), indirect=True)
 def test_a_saved_model_answers_in_keras_what_the_predictor_does(case, tmp_path):
     predictor, queries, expected = adapted_to_a_test_task(case)
     predictor.save(tmp_path / "adapted.keras", queries)
@@ -190,21 +233,32 @@ def test_a_saved_model_answers_in_keras_what_the_predictor_does(case, tmp_path):
     np.testing.assert_allclose(answers, expected, atol=close)
 
 
+def python(code, folder, *words):
+    """Run a script in a process that has all modules imported."""
+    script = folder / "script.py"
+    script.write_text(code)
+    return warm_commands.run(folder, *words, environment=os.environ, script=script)
+
+
+# In a process where nothing of ours can be imported, and Keras knows no layers but its own.
+_WITHOUT_US = """
+import sys, keras, numpy as np
+for name in list(sys.modules):
+    if name.partition(".")[0] in ("orchestrator", "workers", "metatrain"):
+        sys.modules[name] = None
+keras.saving.get_custom_objects().clear()
+model = keras.saving.load_model("adapted.keras")
+np.save("answers.npy", model.predict(np.load("queries.npy"), verbose=0))
+"""
+
+
 @pytest.mark.slow
 def test_a_saved_model_needs_nothing_but_keras(tmp_path, image_zip, image_cache):
     predictor, queries, _ = adapted_to_a_test_task(images(image_zip, image_cache))
     predictor.save(tmp_path / "adapted.keras", queries)
     np.save(tmp_path / "queries.npy", queries)
-    code = (
-        "import sys, keras, numpy as np\n"
-        "model = keras.saving.load_model('adapted.keras')\n"
-        "np.save('answers.npy', model.predict(np.load('queries.npy'), verbose=0))\n"
-        "print(sorted({'orchestrator', 'workers'} & set(sys.modules)))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
+    done = python(_WITHOUT_US, tmp_path)
+    assert done.returncode == 0, done.stderr
     answers = probabilities(np.load(tmp_path / "answers.npy"), len(predictor.classes))
     np.testing.assert_allclose(answers, predictor.predict_proba(queries), atol=1e-5)
 
@@ -224,12 +278,12 @@ def test_a_changed_model_is_not_adapted(tmp_path):
     module = Path(__file__).parents[1] / "workers" / "user_models.py"
     (tmp_path / "own_models.py").write_text(module.read_text())
     config = sinusoid(
-        "model.kind=keras", "model.source=own_models:small", f"model.folder={tmp_path}"
+        "model.kind=keras", "model.source=own_models:frozen", f"model.folder={tmp_path}"
     )
     run = run_of(config)
     assert Learner.load(run)
     (tmp_path / "own_models.py").write_text(module.read_text() + "\n# edited\n")
-    with pytest.raises(ValueError, match="own_models:small has changed since the run was trained"):
+    with pytest.raises(ValueError, match="own_models:frozen has changed since the run was trained"):
         Learner.load(run)
 
 
@@ -274,7 +328,14 @@ def test_a_task_has_two_classes_at_least_and_no_more_than_the_model(image_zip, i
         learner_of(sinusoid()).adapt([1.0], [1.0]).predict_proba([1.0])
 
 
-def test_a_predictor_is_pickled_and_answers_the_same_in_another_process(tmp_path):
+def test_a_predictor_is_pickled_and_answers_the_same():
+    predictor, queries, _ = adapted_to_a_test_task(sinusoid())
+    again = pickle.loads(pickle.dumps(predictor))
+    np.testing.assert_array_equal(again.by_inner_step(queries), predictor.by_inner_step(queries))
+
+
+@pytest.mark.slow
+def test_a_pickled_predictor_answers_the_same_in_another_process(tmp_path):
     predictor, queries, _ = adapted_to_a_test_task(sinusoid())
     file = tmp_path / "predictor.pkl"
     file.write_bytes(pickle.dumps((predictor, queries)))
@@ -284,10 +345,9 @@ def test_a_predictor_is_pickled_and_answers_the_same_in_another_process(tmp_path
         "numpy.save(sys.argv[2], predictor.predict(queries))\n"
     )
     answers = tmp_path / "answers.npy"
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code, file, answers], check=True)
+    done = python(code, tmp_path, file, answers)
+    assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(np.load(answers), predictor.predict(queries))
-    again = pickle.loads(pickle.dumps(predictor))
-    np.testing.assert_array_equal(again.by_inner_step(queries), predictor.by_inner_step(queries))
 
 
 def test_methods_that_are_no_offer_are_private():

@@ -1,17 +1,17 @@
 """A URI with a secret is refused wherever it is given; keys of the environment stay there."""
 
 import os
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import tomli_w
+import warm_commands
 from ray.train import RunConfig
 from small_configs import SINUSOID
 from small_s3 import store, without_aws
-from test_cli import METATRAIN, environment
+from test_cli import environment
 
 from orchestrator import config as configuration
 from orchestrator.cli import main
@@ -116,12 +116,10 @@ def test_a_sweep_on_s3_with_keys_of_the_environment_writes_them_nowhere(folder, 
     """Nor does Ray, in the folder of its session; nor Tune, in what it pickles."""
     ray_folder = Path(os.environ["RAY_TMPDIR"], "ray")
     with store() as s3:
-        done = subprocess.run(
-            [METATRAIN, "tune", "sweep.toml", "--out", s3.uri("sweep"), "--set", "outer.steps=4"],
-            env=without_aws(environment(), str(tmp_path)) | s3.keys,
-            capture_output=True,
-            text=True,
-            timeout=300,
+        done = warm_commands.run(
+            folder,
+            *("tune", "sweep.toml", "--out", s3.uri("sweep"), "--set", "outer.steps=4"),
+            environment=without_aws(environment(), str(tmp_path)) | s3.keys,
         )
         assert done.returncode == 0, done.stderr
         written = {name: content.decode("latin-1") for name, content in s3.objects().items()}

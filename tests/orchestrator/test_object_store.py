@@ -2,19 +2,19 @@
 
 import json
 import signal
-import subprocess
 import time
 
 import pytest
+import warm_commands
 from small_configs import sinusoid
 from small_s3 import private_store, silent_service, store, without_aws
-from test_cli import METATRAIN, environment, metatrain, theta_sha256, write_config
+from test_cli import environment, theta_sha256, write_config
 
 from orchestrator import checkpoint
 from orchestrator.metrics_log import read_metrics
 from orchestrator.storage import Storage
 
-STEPS = 1000
+STEPS = 400
 
 
 @pytest.fixture(scope="module")
@@ -25,21 +25,20 @@ def s3():
         yield it
 
 
-def run(folder, *words, **variables):
+def start(folder, *words, **variables):
     """`metatrain WORDS...` as somebody without credentials but those given here."""
-    return subprocess.run(
-        [METATRAIN, *words],
-        cwd=folder,
-        env=without_aws(environment(), str(folder)) | variables,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    given = without_aws(environment(), str(folder)) | variables
+    return warm_commands.start(folder, *words, environment=given)
+
+
+def run(folder, *words, **variables):
+    """The same to its end."""
+    return start(folder, *words, **variables).done(300)
 
 
 @pytest.fixture
 def config(tmp_path):
-    settings = ["checkpoint.every=50", "evaluation.every=500", f"outer.steps={STEPS}"]
+    settings = ["checkpoint.every=20", "evaluation.every=200", f"outer.steps={STEPS}"]
     return write_config(tmp_path, sinusoid(*settings))
 
 
@@ -65,24 +64,18 @@ def test_the_user_is_shown_where_an_object_is(s3):
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_on_s3_is_resumed_from_there_to_the_same_weights(s3, tmp_path, config):
-    local = metatrain(tmp_path, "train", config, "--out", "local")
+    local = warm_commands.run(
+        tmp_path, "train", config, "--out", "local", environment=environment(), draws=False
+    )
     assert local.returncode == 0, local.stderr
     uri = s3.uri("run")
     storage = Storage(uri)
-    variables = without_aws(environment(), str(tmp_path)) | s3.keys
-    process = subprocess.Popen(
-        [METATRAIN, "train", config, "--out", uri],
-        cwd=tmp_path,
-        env=variables,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while process.poll() is None and checkpoint.names(storage)[-1:] < [checkpoint.name_of(50)]:
+    process = start(tmp_path, "train", config, "--out", uri, **s3.keys)
+    while process.poll() is None and checkpoint.names(storage)[-1:] < [checkpoint.name_of(20)]:
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL, stderr
+    process.kill()
+    stderr = process.stderr
+    assert process.poll() == -signal.SIGKILL, stderr
     saved = checkpoint.load_latest(storage)[0].step
     assert 0 < saved < STEPS
 
@@ -113,24 +106,17 @@ def test_a_run_that_is_killed_on_s3_is_resumed_from_there_to_the_same_weights(s3
 @pytest.mark.slow
 def test_a_run_on_s3_that_is_stopped_says_how_to_go_on(s3, tmp_path, config):
     uri = s3.uri("stopped")
-    process = subprocess.Popen(
-        [METATRAIN, "train", config, f"--out={uri}"],
-        cwd=tmp_path,
-        env=without_aws(environment(), str(tmp_path)) | s3.keys,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start(tmp_path, "train", config, f"--out={uri}", **s3.keys)
     storage = Storage(uri)
     while process.poll() is None and not read_metrics(storage):
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 75, stderr
-    *_, saved, last = stderr.splitlines()
+    stopped = process.done(60)
+    assert stopped.returncode == 75, stopped.stderr
+    *_, saved, last = stopped.stderr.splitlines()
     assert saved == f"saved up to step {checkpoint.load_latest(storage)[0].step}"
     assert last.endswith(f" train small.toml '--out=s3://bucket/stopped?{s3.options}' --resume")
-    assert not s3.shown_in(stdout + stderr)
+    assert not s3.shown_in(stopped.stdout + stopped.stderr)
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "checkpoints"])

@@ -5,22 +5,49 @@ import contextlib
 import faults
 import pytest
 from small_configs import navigation
-from small_ray import running_ray
 from small_runs import in_process, sha256_after
 
 from orchestrator.blocks import example_blocks
 from orchestrator.evaluate import evaluate
+from orchestrator.pool import InProcessPool
 from orchestrator.ray_pool import RayPool
 from orchestrator.settings import WorkersSettings
+from workers.policies.episodes import EpisodeCache
 from workers.protocol import Recipe
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
-
-COMMON = ["outer.steps=2", "workers.block_size=1", "task.curvature=per_step"]
+COMMON = [
+    "outer.steps=2",
+    "outer.meta_batch_size=4",
+    "workers.block_size=1",
+    "task.horizon=4",
+    "task.curvature=per_step",
+]
 UPDATES = {
     "trpo": ["outer.optimizer=trpo", "outer.conjugate_steps=2", "outer.line_search=3"],
     "ppo": ["outer.epochs=3"],
 }
+ROUNDS = [
+    ("trpo", "first"),
+    ("trpo", "fisher"),
+    ("trpo", "line"),
+    ("ppo", "first"),
+    ("ppo", "clipped"),
+]
+
+
+class Forgetting(InProcessPool):
+    """At one round of step 1, a new runner takes over: it has none of the step's episodes."""
+
+    def __init__(self, runner, round_name):
+        super().__init__(runner)
+        self._round = round_name
+        self.forgot = 0
+
+    def run(self, weights, blocks):
+        if (blocks[0].step, blocks[0].round) == (1, self._round):
+            self._runner.episodes = EpisodeCache()
+            self.forgot += 1
+        return super().run(weights, blocks)
 
 
 class Striking:
@@ -55,33 +82,35 @@ def striking(pool, meant):
 
 
 @pytest.fixture(scope="module")
-def pool():
+def pool(shared_ray):
     """Two actors: what one fault did to it must not matter to the next."""
     launch = in_process(navigation(*COMMON))
-    with running_ray(num_cpus=3):
-        examples = example_blocks(launch.config, launch.family)
-        pool = RayPool(launch.config.worker, 2, WorkersSettings(max_failures=9), examples=examples)
-        pool.expect(launch.fingerprint)
-        yield pool
-        pool.close()
+    examples = example_blocks(launch.config, launch.family)
+    pool = RayPool(launch.config.worker, 2, WorkersSettings(max_failures=9), examples=examples)
+    pool.expect(launch.fingerprint)
+    yield pool
+    pool.close()
 
 
-@pytest.mark.parametrize(
-    ("update", "round_name"),
-    [
-        ("trpo", "first"),
-        ("trpo", "fisher"),
-        ("trpo", "line"),
-        ("ppo", "first"),
-        ("ppo", "clipped"),
-    ],
-)
-def test_an_actor_that_is_killed_in_any_round_changes_no_bit(pool, update, round_name):
+@pytest.mark.parametrize(("update", "round_name"), ROUNDS)
+def test_who_takes_over_in_any_round_changes_no_bit(update, round_name):
+    launch = in_process(navigation(*COMMON, *UPDATES[update]))
+    forgetting = Forgetting(launch.pool._runner, round_name)
+    assert sha256_after(launch, forgetting) == sha256_after(launch)
+    assert forgetting.forgot
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize(("update", "round_name"), [("trpo", "line"), ("ppo", "clipped")])
+def test_an_actor_that_is_killed_in_a_later_round_changes_no_bit(pool, update, round_name):
     launch = in_process(navigation(*COMMON, *UPDATES[update]))
     with striking(pool, lambda block: (block.step, block.round) == (1, round_name)) as struck:
         assert sha256_after(launch, struck) == sha256_after(launch)
 
 
+@pytest.mark.ray
+@pytest.mark.slow
 def test_an_actor_that_is_killed_while_policies_are_tested_changes_no_score(pool):
     launch = in_process(navigation(*COMMON))
     weights, recipe = launch.initial_state().weights, Recipe(0.01, 2)

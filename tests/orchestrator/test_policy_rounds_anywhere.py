@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from small_configs import navigation
-from small_runs import in_process
 
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
@@ -16,11 +15,14 @@ from workers.combine import combine
 from workers.tasks.registry import make_family
 from workers.tensors import sha256
 
-LONG = ["outer.epochs=8", "outer.steps=1", "outer.lr=0.003", "task.curvature=per_step"]
+LONG = ["outer.epochs=8", "outer.steps=1", "outer.lr=0.003"]
 UPDATES = {
     "trpo": ["outer.optimizer=trpo", "outer.conjugate_steps=2", "outer.line_search=3"],
-    "epochs": ["outer.epochs=3", "task.curvature=per_step"],
+    "epochs": ["outer.epochs=3"],
 }
+# What a runner traces depends on these alone: all tests here have the same two.
+SMALL = ["outer.meta_batch_size=4", "workers.block_size=1", "task.horizon=4"]
+SMALL += ["task.curvature=per_step", "model.hidden=[3]", "runtime.execution=map"]
 
 
 class Wandering:
@@ -41,11 +43,16 @@ class Wandering:
         return answers[::-1]
 
 
+@pytest.fixture(scope="module")
+def runners():
+    config = navigation(*LONG, *SMALL)
+    return [BlockRunner(config.worker, make_family(config.task)) for _ in range(2)]
+
+
 @pytest.mark.parametrize("update", UPDATES)
-def test_theta_does_not_depend_on_who_looks_again(update):
-    config = navigation(*UPDATES[update], "outer.steps=2", "workers.block_size=1")
+def test_theta_does_not_depend_on_who_looks_again(runners, update):
+    config = navigation(*UPDATES[update], *SMALL, "outer.steps=2")
     family = make_family(config.task)
-    runners = [BlockRunner(config.worker, family) for _ in range(2)]
     start = Launch(config, family, InProcessPool(runners[0]), "").initial_state()
     found = []
     for pool in (InProcessPool(runners[0]), Wandering(runners)):
@@ -57,11 +64,12 @@ def test_theta_does_not_depend_on_who_looks_again(update):
     assert found[0] == found[1] != sha256(start.theta)
 
 
-def test_a_divergence_that_has_a_price_is_smaller():
+def test_a_divergence_that_has_a_price_is_smaller(runners):
     def divergence(price):
-        launch = in_process(navigation(*LONG, f"outer.divergence_penalty={price}"))
-        outer = OuterUpdate(launch.config.outer, launch.initial_state())
-        (report,) = meta_train(launch.config, launch.family, launch.pool, outer)
+        config = navigation(*LONG, *SMALL, f"outer.divergence_penalty={price}")
+        family, pool = make_family(config.task), InProcessPool(runners[0])
+        outer = OuterUpdate(config.outer, Launch(config, family, pool, "").initial_state())
+        (report,) = meta_train(config, family, pool, outer)
         return report.metrics["divergence"]
 
     assert divergence(1000) < 0.5 * divergence(0)

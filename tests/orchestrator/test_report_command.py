@@ -220,6 +220,9 @@ REFUSED = {
     "a sweep": a_sweep,
     "twice": twice,
     "config.toml is no TOML": damaged("config.toml", b"[", "config.toml is not TOML"),
+    "config.toml is nested": damaged(
+        "config.toml", b"a = " + b"[" * 2000, "config.toml is not TOML: "
+    ),
     "config.toml is no text": damaged("config.toml", b"\xff", "config.toml is not text"),
     "evaluation.json is cut short": damaged("evaluation.json", b"{", "is not what a run writes"),
     "evaluation.json is a list": damaged("evaluation.json", b"[]", "is not what a run writes"),

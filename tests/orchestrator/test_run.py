@@ -19,6 +19,9 @@ from workers.errors import CheckpointError, NonFiniteError, PoolError
 from workers.protocol import Recipe
 from workers.tensors import sha256
 
+# Each kind of block is traced for one shape, and as it is written.
+ONE_BY_ONE = ["workers.block_size=1", "runtime.execution=map"]
+
 
 def start(config, folder, resume=False):
     storage = Storage(str(folder))
@@ -196,7 +199,7 @@ def test_the_protocol_stands_beside_the_numbers(finished, config):
     ],
 )
 def test_the_protocol_says_which_losses_were_learned_from(tmp_path, changes, method):
-    config = sinusoid("outer.steps=1", "algorithm.inner_steps=2", *changes)
+    config = sinusoid("outer.steps=1", "algorithm.inner_steps=2", *ONE_BY_ONE, *changes)
     run = TrainingRun(config, Storage(str(tmp_path)), in_process(config), None)
     list(run.steps())
     assert run.test().protocol["method"] == method
@@ -217,6 +220,7 @@ def test_the_protocol_of_images_names_ways_split_and_batch_norm(tmp_path, image_
         "evaluation.queries=3",
         "evaluation.seed=7",
         "seed=3",
+        *ONE_BY_ONE,
     )
     _, result = finish(start(config, tmp_path / "run"))
     protocol = result.protocol
@@ -239,10 +243,12 @@ def test_the_protocol_of_images_names_ways_split_and_batch_norm(tmp_path, image_
 
 
 def test_beside_transductive_scores_stand_those_of_queries_alone(tmp_path, image_zip, image_cache):
-    config = images(image_zip, image_cache, "outer.steps=2", "evaluation.inner_steps=[1,2]")
+    model = ["model.kind=linear", "model.normalization=batch", "algorithm.first_order=true"]
+    changes = ["outer.steps=2", *model, *ONE_BY_ONE]
+    config = images(image_zip, image_cache, *changes, "evaluation.inner_steps=[1,2]")
     _, result = finish(start(config, tmp_path / "run"))
     alone = result.queries_alone
-    other = images(image_zip, image_cache, "outer.steps=2", "model.statistics=support")
+    other = images(image_zip, image_cache, *changes, "model.statistics=support")
     inductive = evaluate_best(other, Storage(str(tmp_path / "run")), in_process(other))
     assert alone["normalization"] == inductive.protocol["normalization"]
     chosen = inductive.per_step[result.inner_steps]

@@ -15,10 +15,19 @@ from orchestrator.storage import Storage
 from workers.protocol import Episode
 from workers.tasks.words import Words
 
+pytestmark = pytest.mark.usefixtures("shared_runners")
+
+
+# Each kind of block is traced for one shape, and once.
+ONE_BY_ONE = [
+    *["workers.block_size=1", "outer.meta_batch_size=2", "evaluation.validation_tasks=2"],
+    "algorithm.first_order=true",
+]
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    config = voices('name="voices"')
+    config = voices('name="voices"', *ONE_BY_ONE)
     folder = tmp_path_factory.mktemp("runs") / "run"
     run = TrainingRun(config, Storage(str(folder)), in_process(config), None)
     list(run.steps())

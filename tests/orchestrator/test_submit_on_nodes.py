@@ -4,23 +4,26 @@ The head has no CPUs; each node has its own folder, as machines do. Another Pyth
 the PATH of them all.
 """
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
-import sys
 import tempfile
 import time
 import tomllib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import tomli_w
+import warm_commands
 from ray.cluster_utils import Cluster
 from small_configs import sinusoid
 
@@ -28,8 +31,7 @@ from orchestrator.config import to_toml
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-METATRAIN = str(Path(sys.executable).with_name("metatrain"))
-STEPS = 1500
+STEPS = 240
 MODEL = """
 import keras
 from keras import layers
@@ -51,23 +53,26 @@ class Journey:
     code: Path
     done: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
 
-    def start(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def start(self, *words: str) -> warm_commands.Running:
         """`metatrain WORDS...` where the code is, as on a laptop."""
         kept = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
         ours = {"RAY_API_SERVER_ADDRESS": self.address, "CUDA_VISIBLE_DEVICES": ""}
-        return subprocess.run(
-            [METATRAIN, *words],
-            cwd=self.code,
-            env=kept | ours | {"HOME": str(self.home)},
-            capture_output=True,
-            text=True,
-            timeout=500,
-        )
+        given = kept | ours | {"HOME": str(self.home)}
+        return warm_commands.start(self.code, *words, environment=given, draws=False)
 
     def do(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """The same, remembered."""
-        self.done[name] = self.start(*words)
+        """The same to its end, remembered."""
+        self.done[name] = self.start(*words).done(timeout_s=500)
         return self.done[name]
+
+    def driver(self) -> int | None:
+        """The job's process."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words, home = (process / "cmdline").read_text(), (process / "environ").read_text()
+                if "-m\0metatrain\0train" in words and f"HOME={self.home}\0" in home:
+                    return int(process.name)
+        return None
 
     @property
     def id(self) -> str:
@@ -105,6 +110,22 @@ def cluster(tmp_path_factory) -> Iterator[tuple[str, Path]]:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+def until(journey: Journey, wanted: Callable[[], Any]) -> Any:
+    """What `wanted` gives, once it gives something."""
+    deadline = time.monotonic() + 240
+    while not (found := wanted()):
+        assert time.monotonic() < deadline, journey.start("logs", journey.id).done().stdout
+        time.sleep(0.02)
+    return found
+
+
+def is_told_to_end(process: int) -> bool:
+    """Whether SIGTERM waits for a process that is stopped."""
+    status = Path(f"/proc/{process}/status").read_text()
+    pending = re.search(r"^ShdPnd:\s*(\w+)$", status, re.M).group(1)
+    return bool(int(pending, 16) >> (signal.SIGTERM - 1) & 1)
+
+
 @pytest.fixture(scope="module")
 def journey(cluster, tmp_path_factory) -> Journey:
     """Submit, submit again, stop, go on, evaluate, fetch; and the same run without a cluster."""
@@ -120,23 +141,25 @@ def journey(cluster, tmp_path_factory) -> Journey:
     journey = Journey(address, home, code)
     submitted = journey.do("submit", "submit", "--", "train", "small.toml")
     assert submitted.returncode == 0, submitted.stderr
-    until = time.monotonic() + 240
-    while not any(journey.run.glob("checkpoints/ckpt-*[1-9]*/manifest.json")):
-        assert time.monotonic() < until, journey.start("logs", journey.id).stdout
-        time.sleep(0.1)
-    journey.do("twice", "submit", "--", "train", "small.toml")
-    journey.do("stop", "stop")
+    driver = until(journey, journey.driver)
+    until(journey, lambda: any(journey.run.glob("checkpoints/ckpt-*[1-9]*/manifest.json")))
+    os.kill(driver, signal.SIGSTOP)  # a run of few steps is still there to be stopped
+    try:
+        journey.do("twice", "submit", "--", "train", "small.toml")
+        stop = journey.start("stop")
+        until(journey, lambda: is_told_to_end(driver))
+    finally:
+        os.kill(driver, signal.SIGCONT)
+    journey.done["stop"] = stop.done()
     journey.do("stopped", "logs", "-f", journey.id)
     journey.do("again", "submit", "--again", "--wait", "--", "train", "small.toml")
-    run = f"~/metatrain-runs/{journey.id}"
-    journey.do(
-        "refused", "submit", "--wait", "--", "train", "small.toml", "--out", str(journey.run)
-    )
-    journey.do("evaluate", "submit", "--wait", "--", "evaluate", run)
+    submit = ["submit", "--wait", "--"]
+    journey.do("refused", *submit, "train", "small.toml", "--out", str(journey.run))
+    journey.do("evaluate", *submit, "evaluate", f"~/metatrain-runs/{journey.id}")
     sweep = {"base": "small.toml", "space": {"algorithm.inner_lr": {"grid": [0.05, 0.02]}}}
-    sweep["overrides"] = {"outer.steps": 40, "evaluation.every": 20}
+    sweep["overrides"] = {"outer.steps": 20, "evaluation.every": 10}
     (code / "rates.toml").write_text(tomli_w.dumps(sweep))
-    journey.do("tune", "submit", "--wait", "--", "tune", "rates.toml", "--out", str(home / "rates"))
+    journey.do("tune", *submit, "tune", "rates.toml", "--out", str(home / "rates"))
     journey.do("list", "list")
     journey.do("status", "status", f"{journey.id}-2")
     shutil.copytree(journey.run, code / "fetched")
@@ -268,7 +291,7 @@ def test_a_sweep_is_a_job_too_and_its_trials_are_runs_of_the_users_model(journey
     assert "must be a folder that every machine of the cluster sees" in tuned.stderr
     folder = journey.home / "rates"
     found = pq.read_table(folder / "sweep.parquet").to_pylist()
-    assert [(row["status"], row["step"]) for row in found] == [("finished", 40)] * 2
+    assert [(row["status"], row["step"]) for row in found] == [("finished", 20)] * 2
     configs = [tomllib.loads((folder / row["run"] / "config.toml").read_text()) for row in found]
     assert {config["algorithm"]["inner_lr"] for config in configs} == {0.05, 0.02}
     assert all(config["model"]["source"] == "my_models:small" for config in configs)

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -18,6 +16,7 @@ from small_configs import MACHINES, table
 from small_learners import episode_of, run_of
 from small_runs import ShuffledPool, in_process, sha256_after
 from small_tables import write_table
+from test_cli import metatrain, theta_sha256
 
 from orchestrator import artefact
 from orchestrator.adapting import probabilities
@@ -28,6 +27,8 @@ from orchestrator.examples.examples import Columns
 from orchestrator.learner import Learner
 from orchestrator.page.run_folder import read_run
 from orchestrator.storage import Storage
+
+pytestmark = pytest.mark.usefixtures("shared_runners")
 
 #: The columns of a made-up table in the order in which the model takes them.
 FEATURES = {
@@ -205,19 +206,9 @@ def test_theta_does_not_depend_on_the_order_in_which_blocks_run(files, kind, ove
 @pytest.mark.slow
 def test_theta_is_the_same_on_actors_and_in_this_process(files, tmp_path):
     (tmp_path / "t.toml").write_text(to_toml(config_of(files, "sensors")))
-    hashes = []
-    for count in (0, 2):
-        words = ["train", "t.toml", "--workers", str(count), "--out", f"run{count}"]
-        done = subprocess.run(
-            [sys.executable, "-m", "metatrain", *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stderr
-        hashes.append(re.search(r"theta after step 12: sha256 (\w+)", done.stdout).group(1))
-    assert hashes[0] == hashes[1]
+    done = metatrain(tmp_path, "train", "t.toml", "--workers", "2", "--out", "run")
+    assert done.returncode == 0, done.stderr
+    assert theta_sha256(done.stdout) == sha256_after(in_process(config_of(files, "sensors")))
 
 
 def test_data_tells_what_the_table_holds(files, kind, tmp_path, capsys):

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from small_configs import sinusoid, table
-from small_learners import episode_of, run_of
+import small_configs
+from small_configs import sinusoid
+from small_learners import ONE_BY_ONE, episode_of, run_of
 from small_tables import write_table
 
 from orchestrator import artefact
@@ -12,7 +13,14 @@ from orchestrator.learner import Learner
 from workers.protocol import Draw
 from workers.tasks.registry import make_family
 
+pytestmark = pytest.mark.usefixtures("shared_runners")
+
+SMALL = ["outer.steps=4", *ONE_BY_ONE]
 PER_TASK = "task.target_scaling=per_task"
+
+
+def table(source, *overrides):
+    return small_configs.table(source, *SMALL, *overrides)
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +108,8 @@ def test_a_saved_model_answers_in_the_units_of_the_task(file, tmp_path):
 
 def test_an_episode_of_the_run_is_adapted_to_as_its_evaluation_does():
     """Without the setting nothing changes: values go through as they did."""
-    x, y, queries, _ = episode_of(sinusoid())
-    predictor = Learner.load(run_of(sinusoid())).adapt(x, y)
+    x, y, queries, _ = episode_of(sinusoid(*ONE_BY_ONE))
+    predictor = Learner.load(run_of(sinusoid(*ONE_BY_ONE))).adapt(x, y)
     np.testing.assert_allclose(
         predictor.by_inner_step(queries)[-1], predictor.predict(queries), rtol=2e-4, atol=1e-5
     )

@@ -1,9 +1,9 @@
 import keras
 import numpy as np
 import pytest
+import small_voices
 from small_configs import sinusoid
-from small_learners import episode_of, outputs_in_evaluation, run_of
-from small_voices import voices
+from small_learners import FIRST_ORDER, ONE_BY_ONE, episode_of, outputs_in_evaluation, run_of
 
 from orchestrator import artefact
 from orchestrator.commands import export_command
@@ -11,18 +11,31 @@ from orchestrator.learner import Learner
 from workers.bits import bits_of_texts
 from workers.tasks.characters import Characters
 
+pytestmark = pytest.mark.usefixtures("shared_runners")
+
 KINDS = {
     "maml": [],
-    "fomaml": ["algorithm.first_order=true"],
+    "maml, second order": ["algorithm.first_order=false"],
     "reptile": ["algorithm.kind=reptile", "algorithm.inner_lr=0.1"],
     "anil": ["algorithm.kind=anil"],
     "meta-sgd, adapters": ["algorithm.kind=meta_sgd", "model.adapter_rank=2"],
     "joint": ["algorithm.kind=joint"],
     "maml, tied, bytes": ["model.output=tied", "task.tokens=bytes"],
 }
+QUICK = {"maml", "meta-sgd, adapters", "maml, tied, bytes"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def voices(*overrides):
+    order = (
+        [] if {*overrides} & {"algorithm.kind=reptile", "algorithm.kind=joint"} else [FIRST_ORDER]
+    )
+    return small_voices.voices(*small_voices.ONE_BY_ONE, *order, *overrides)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[pytest.mark.slow] * (kind not in QUICK)) for kind in KINDS],
+)
 def test_a_learner_adapts_as_the_evaluation_of_its_run_does(kind):
     config = voices(*KINDS[kind])
     learner, source = Learner.load(run_of(config)), artefact.load(str(run_of(config)))
@@ -51,7 +64,7 @@ def test_what_was_shown_is_what_is_said_after_enough_steps():
 
 
 def test_the_adapted_model_is_a_plain_keras_model(tmp_path):
-    learner = Learner.load(run_of(voices("model.adapter_rank=2")))
+    learner = Learner.load(run_of(voices(*KINDS["meta-sgd, adapters"])))
     predictor = learner.adapt(["baba xx", "ba yba"])
     predictor.save(tmp_path / "m.keras")
     model = keras.saving.load_model(tmp_path / "m.keras")
@@ -88,6 +101,6 @@ def test_texts_have_no_targets_and_values_have():
     with pytest.raises(ValueError, match="no targets but themselves"):
         Learner.load(run_of(voices())).adapt(["ba"], ["ba"])
     with pytest.raises(ValueError, match="2 inputs without targets"):
-        Learner.load(run_of(sinusoid())).adapt([1.0, 2.0])
+        Learner.load(run_of(sinusoid(*ONE_BY_ONE, "runtime.execution=map"))).adapt([1.0, 2.0])
     with pytest.raises(ValueError, match="use generate"):
         Learner.load(run_of(voices())).adapt(["ba"]).predict(["ba"])

@@ -1,17 +1,22 @@
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import small_voices
 from shown_protocol import protocol_in
 from small_configs import sinusoid
-from small_learners import run_of
-from small_voices import voices
+from small_learners import FIRST_ORDER, ONE_BY_ONE, run_of
 
 from orchestrator.commands import adapt_command
 from orchestrator.commands.adapt_command import Generate, Request
 from orchestrator.examples.examples import Columns
 from orchestrator.learner import Learner
 
+pytestmark = pytest.mark.usefixtures("shared_runners")
 SHOWN, ASKED = ["baba", "ba xba", "xx baba"], ["baxba", "ba yba"]
+
+
+def voices():
+    return small_voices.voices(*small_voices.ONE_BY_ONE, FIRST_ORDER)
 
 
 def request(tmp_path, **changes):
@@ -135,7 +140,9 @@ def test_a_text_file_that_cannot_be_taken_is_named(tmp_path, content, match):
 def test_numbers_are_not_gone_on_with(tmp_path):
     with pytest.raises(ValueError, match=r"--generate 2 is for runs of task.kind = 'generation'"):
         adapt_command.execute(
-            request(tmp_path, source=str(run_of(sinusoid())), generate=Generate(2))
+            request(tmp_path, source=str(run_of(sinusoid(*ONE_BY_ONE))), generate=Generate(2))
         )
     with pytest.raises(ValueError, match="nothing to predict; give --query"):
-        adapt_command.execute(request(tmp_path, source=str(run_of(sinusoid())), query=None))
+        adapt_command.execute(
+            request(tmp_path, source=str(run_of(sinusoid(*ONE_BY_ONE))), query=None)
+        )

@@ -42,10 +42,14 @@ any_of = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 # Drawing takes its time, and what fails is not made smaller.
-any_drawn = settings(any_of, max_examples=6, phases=[Phase.explicit, Phase.generate])
+any_drawn = settings(any_of, max_examples=4, phases=[Phase.explicit, Phase.generate])
+some_of = settings(any_of, max_examples=20)
+two_drawn = settings(any_drawn, max_examples=2)
 SPACE = {"outer.lr": {"loguniform": [1e-9, 1.0]}}
 
-ANYTHING = st.recursive(VALUES, lambda each: st.lists(each) | st.dictionaries(NAMES, each))
+ANYTHING = st.recursive(
+    VALUES, lambda each: st.lists(each) | st.dictionaries(NAMES, each), max_leaves=8
+)
 
 
 def strict(content):
@@ -73,7 +77,7 @@ def log_into(storage, metrics):
     log.close()
 
 
-@any_of
+@some_of
 @given(st.dictionaries(TEXTS, ANYTHING))
 @example({"loss": math.inf, "rates": [0.1, -math.inf, [math.nan]], "in": {"loss": math.nan}})
 def test_json_is_valid_and_comes_back(table):
@@ -83,6 +87,13 @@ def test_json_is_valid_and_comes_back(table):
     clean = {k.encode("utf-8", "backslashreplace").decode(): v for k, v in table.items()}
     if len(clean) == len(table):
         assert same(clean, loads(content))
+
+
+@pytest.mark.slow
+@any_of
+@given(st.dictionaries(TEXTS, ANYTHING))
+def test_json_of_many_kinds_is_valid_and_comes_back(table):
+    test_json_is_valid_and_comes_back.hypothesis.inner_test(table)
 
 
 def test_what_older_versions_wrote_for_numbers_that_are_not_finite_is_read():
@@ -104,7 +115,7 @@ def test_scores_are_written_read_and_told(run, result):
     print_result(Console(file=io.StringIO()), found, (1, 5))
 
 
-@any_drawn
+@two_drawn
 @given(results())
 def test_scores_are_drawn(run, result):
     run.write(EVALUATION, result.to_json().encode())
@@ -113,6 +124,13 @@ def test_scores_are_drawn(run, result):
     comparison_of([found, found])
     pictures = png_of_each_metric(result.per_step, result.measured)
     assert set(pictures) == {f"{name}_by_inner_step" for name in result.measured}
+
+
+@pytest.mark.slow
+@any_drawn
+@given(results())
+def test_scores_of_many_kinds_are_drawn(run, result):
+    test_scores_are_drawn.hypothesis.inner_test(run, result)
 
 
 @any_of
@@ -126,13 +144,20 @@ def test_rows_of_metrics_are_written_and_read(tmp_path_factory, metrics):
     assert same((metrics, 0), read_whole_rows(storage))
 
 
-@any_drawn
+@two_drawn
 @given(metrics_rows())
 def test_rows_of_metrics_are_drawn(run, metrics):
     log_into(run, metrics)
     found = read_run(run)
     page_of(found)
     comparison_of([found, found])
+
+
+@pytest.mark.slow
+@any_drawn
+@given(metrics_rows())
+def test_rows_of_metrics_of_many_kinds_are_drawn(run, metrics):
+    test_rows_of_metrics_are_drawn.hypothesis.inner_test(run, metrics)
 
 
 @any_of
@@ -148,12 +173,19 @@ def test_history_is_written_and_read(tmp_path_factory, opening):
     assert len(read_history(storage)) == 2
 
 
-@any_drawn
+@two_drawn
 @given(OPENINGS)
 def test_history_is_drawn(run, opening):
     run.delete(HISTORY)
     History(run, opening, pytest.fail)
     page_of(read_run(run))
+
+
+@pytest.mark.slow
+@any_drawn
+@given(OPENINGS)
+def test_history_of_many_kinds_is_drawn(run, opening):
+    test_history_is_drawn.hypothesis.inner_test(run, opening)
 
 
 @any_of
@@ -165,7 +197,7 @@ def test_trials_are_written_and_read(tmp_path_factory, found):
     assert same([vars(row) for row in found], [vars(row) for row in rows.read(storage, "loss")])
 
 
-@any_drawn
+@two_drawn
 @given(trials())
 def test_trials_are_drawn(tmp_path_factory, found):
     storage = Storage(str(tmp_path_factory.mktemp("sweep")))
@@ -176,6 +208,13 @@ def test_trials_are_drawn(tmp_path_factory, found):
         log_into(runs[row.trial], [{"step": 1, "validation_loss": score}])
     first = replace(found[0], score=1.0, status="finished")
     write_sweep_page("s", sweep, storage, runs, [first, *found[1:]], ("loss", "min"), [])
+
+
+@pytest.mark.slow
+@any_drawn
+@given(trials())
+def test_trials_of_many_kinds_are_drawn(tmp_path_factory, found):
+    test_trials_are_drawn.hypothesis.inner_test(tmp_path_factory, found)
 
 
 @any_of

@@ -1,49 +1,127 @@
 """The command line in processes that start with all their modules imported.
 
-Such a process is forked from one that has imported TensorFlow, Keras and matplotlib, which takes
-most of a short command's time. It has its own arguments, folder, environment and output, and
-ends with an exit code, as one that is started. What decides how modules are imported
-(KERAS_BACKEND, PYTHONUTF8, ...) it does not see: such a test starts the real command.
+Such a process is forked from one that has imported TensorFlow, Keras, Ray and matplotlib, which
+takes most of a short command's time. It has its own arguments, folder, environment and output, and
+ends with an exit code, as one that is started; all tests of a process share the one that it is
+forked from. What decides how modules are imported (KERAS_BACKEND, PYTHONUTF8, ...) it does not
+see: such a test starts the real command.
 """
 
 import atexit
 import multiprocessing
 import os
+import runpy
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 _OUTPUTS = ("stdout", "stderr")
 METATRAIN = str(Path(sys.executable).with_name("metatrain"))
-_MODULES = ["orchestrator.cli", "keras", "tensorflow", "matplotlib.figure", "pyarrow.parquet"]
+_MODULES = [
+    "orchestrator.cli",
+    "keras",
+    "tensorflow",
+    "matplotlib.figure",
+    "pyarrow.parquet",
+    "ray",
+]
 _MODULES += ["orchestrator.commands.train_command", "orchestrator.loop", "orchestrator.page.page"]
 _MODULES += ["orchestrator.launch", "orchestrator.run", "workers.block", "workers.meta"]
+_ENDED_BY_AN_ERROR = 1
+
+
+class Running:
+    """A command that was started: what subprocess.Popen would tell, and its output so far."""
+
+    def __init__(self, argv: list[str], process: ForkServerProcess, files: Path):
+        self.args, self._process, self._files = argv, process, files
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def stdout(self) -> str:
+        """What was printed so far."""
+        return self._told("stdout")
+
+    @property
+    def stderr(self) -> str:
+        """What was said so far."""
+        return self._told("stderr")
+
+    def poll(self) -> int | None:
+        """The exit code; a negative one is a signal's number, None says that it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout_s: float = 900.0) -> int:
+        """The exit code at its end.
+
+        Raises:
+          TimeoutExpired: it went on, and was killed.
+        """
+        self._process.join(timeout_s)
+        if self._process.exitcode is None:
+            self.kill()
+            raise subprocess.TimeoutExpired(self.args, timeout_s, self.stdout, self.stderr)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait for the end."""
+        self.send_signal(signal.SIGKILL)
+        self._process.join()
+
+    def done(self, timeout_s: float = 900.0) -> subprocess.CompletedProcess[str]:
+        """Wait for the end: what `run` gives."""
+        code = self.wait(timeout_s)
+        return subprocess.CompletedProcess(self.args, code, self.stdout, self.stderr)
+
+    def _told(self, name: str) -> str:
+        file = self._files / name
+        return file.read_text("utf-8", "replace") if file.is_file() else ""
+
+
+def start(
+    folder: Path,
+    *words: object,
+    environment: Mapping[str, str],
+    script: Path | None = None,
+    draws: bool = True,
+) -> Running:
+    """Start `metatrain WORDS...` in `folder`, or `python SCRIPT WORDS...`.
+
+    Args:
+      draws: whether a training draws its pictures and its page, which takes seconds.
+    """
+    argv = [str(script or METATRAIN), *map(str, words)]
+    files = Path(tempfile.mkdtemp(dir=os.environ["RAY_TMPDIR"]))
+    given = (str(folder), argv, dict(environment), str(files), draws)
+    process = _context().Process(target=_run, args=given)
+    process.start()
+    return Running(argv, process, files)
 
 
 def run(
-    folder: Path, *words: object, environment: Mapping[str, str], timeout_s: float = 900.0
+    folder: Path, *words: object, timeout_s: float = 900.0, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run `metatrain WORDS...` in `folder` to its end; a negative code is a signal's number.
+    """The same to its end; a negative exit code is a signal's number.
 
     Raises:
       TimeoutExpired: it went on, and was killed.
     """
-    argv = [METATRAIN, *map(str, words)]
-    files = Path(tempfile.mkdtemp(dir=os.environ["RAY_TMPDIR"]))
-    given = (str(folder), argv, dict(environment), str(files))
-    process = _context().Process(target=_run, args=given)
-    process.start()
-    process.join(timeout_s)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-        raise subprocess.TimeoutExpired(argv, timeout_s)
-    told = [(files / name).read_text("utf-8", "replace") for name in _OUTPUTS]
-    return subprocess.CompletedProcess(argv, process.exitcode, *told)
+    return start(folder, *words, **options).done(timeout_s)
 
 
 def _context() -> ForkServerContext:
@@ -52,8 +130,11 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _run(folder: str, argv: list[str], environment: dict[str, str], files: str) -> None:
+def _run(
+    folder: str, argv: list[str], environment: dict[str, str], files: str, draws: bool
+) -> None:
     """In the new process: all that a shell would have set, then the command."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests ignore it, as under nohup
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, name in enumerate(_OUTPUTS, start=1):  # where sys.stdout and sys.stderr write to
         os.dup2(os.open(f"{files}/{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
@@ -61,14 +142,33 @@ def _run(folder: str, argv: list[str], environment: dict[str, str], files: str) 
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    code: Any = 0
+    code: Any = _ENDED_BY_AN_ERROR
     try:
-        from orchestrator.cli import main
-
-        main()
+        if not draws:
+            _draw_nothing()
+        _command(argv[0])
+        code = 0
     except SystemExit as end:
         code = end.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
     finally:
         atexit._run_exitfuncs()
         sys.stdout.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _draw_nothing() -> None:
+    from orchestrator.commands import train_command
+
+    vars(train_command)["_draw"] = lambda *given: None
+
+
+def _command(which: str) -> None:
+    if which.endswith(".py"):
+        sys.path.insert(0, str(Path(which).parent))
+        runpy.run_path(which, run_name="__main__")
+        return
+    from metatrain import main
+
+    main()

@@ -1,5 +1,6 @@
 """Small policies in small environments."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,17 @@ def settings_of(**changes: Any) -> WorkerSettings:
 
 
 def runner_of(settings: WorkerSettings) -> BlockRunner:
+    """Traced once for all tests of a process: it keeps no training state."""
+    return _shared(settings.model_dump_json())
+
+
+@functools.cache
+def _shared(settings: str) -> BlockRunner:
+    return new_runner_of(WorkerSettings.model_validate_json(settings))
+
+
+def new_runner_of(settings: WorkerSettings) -> BlockRunner:
+    """One that has traced nothing."""
     return BlockRunner(settings, NavigationFamily(settings.task))
 
 

@@ -1,6 +1,7 @@
 """A block's tasks one by one: who is to blame, and what is left without them."""
 
 import dataclasses
+import functools
 import pickle
 import re
 
@@ -15,14 +16,29 @@ from workers.combine import combine
 from workers.culprits import sum_finite, task_error
 from workers.errors import MetatrainError, NonFiniteError, TaskError
 from workers.meta import initial
-from workers.settings.worker import RuntimeSettings
+from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.sinusoid import SinusoidFamily
 from workers.tensors import pack
 
+MAP = {"execution": "map", "xla": False}
+
 
 def small(non_finite="skip", **runtime):
-    settings = sinusoid_settings(runtime=RuntimeSettings(non_finite=non_finite, **runtime))
+    settings = sinusoid_settings(
+        runtime=RuntimeSettings(**{**MAP, "non_finite": non_finite, **runtime}),
+    )
     return settings, SinusoidFamily(settings.task)
+
+
+@functools.cache
+def _shared(settings):
+    settings = WorkerSettings.model_validate_json(settings)
+    return BlockRunner(settings, SinusoidFamily(settings.task))
+
+
+def runner_of(settings):
+    """Traced once for all tests: it keeps no training state."""
+    return _shared(settings.model_dump_json())
 
 
 def poisoned(block, *tasks):
@@ -33,11 +49,11 @@ def poisoned(block, *tasks):
 
 
 @pytest.mark.parametrize(
-    "runtime", [{"execution": "map", "xla": False}, {"execution": "vectorized", "xla": True}]
+    "runtime", [MAP, {"execution": "vectorized", "xla": True}], ids=["map", "shipped"]
 )
 def test_a_task_that_is_not_finite_is_left_out_and_counted(runtime):
     settings, family = small(**runtime)
-    runner, weights = BlockRunner(settings, family), at(pack(initial(settings, family).theta))
+    runner, weights = runner_of(settings), at(pack(initial(settings, family).theta))
     block = train_block(settings, family, 0, 4)
     ours = runner.run(weights, poisoned(block, 1, 3))
     assert (ours.num_tasks, ours.num_skipped) == (2, 2)
@@ -50,8 +66,8 @@ def test_a_task_that_is_not_finite_is_left_out_and_counted(runtime):
 
 
 def test_a_whole_block_that_is_not_finite_weighs_nothing_in_its_node():
-    settings, family = small(execution="map", xla=False)
-    runner, weights = BlockRunner(settings, family), at(pack(initial(settings, family).theta))
+    settings, family = small()
+    runner, weights = runner_of(settings), at(pack(initial(settings, family).theta))
     block = train_block(settings, family, 0, 4)
     first, second = part(block, 0, 2), dataclasses.replace(part(block, 2, 4), index=1)
     nothing = runner.run(weights, poisoned(first, 0, 1))
@@ -74,7 +90,7 @@ def test_without_the_policy_the_first_such_task_ends_the_run():
 
 def test_weights_that_are_not_finite_are_refused_under_either_policy():
     settings, family = small("skip")
-    runner, theta = BlockRunner(settings, family), pack(initial(settings, family).theta)
+    runner, theta = runner_of(settings), pack(initial(settings, family).theta)
     block = train_block(settings, family, 0, 4)
     with pytest.raises(NonFiniteError, match="the weights are not finite at step 3"):
         runner.run(at(theta * np.nan), block)
@@ -116,7 +132,7 @@ def test_an_exception_names_the_task_its_spec_the_seed_and_the_place():
 
 
 def test_what_tensorflow_says_of_an_exception_in_a_graph_is_cut_to_what_happened():
-    settings, family = small(execution="map", xla=False)
+    settings, family = small()
     runner, weights = BlockRunner(settings, family), at(pack(initial(settings, family).theta))
     block = train_block(settings, family, 0, 3)
     graph = runner._of_one_task

@@ -7,6 +7,7 @@ activations crosses its kink within 2e-7 is below one in a thousand, and the see
 """
 
 import contextlib
+import itertools
 from pathlib import Path
 
 import keras
@@ -29,7 +30,7 @@ from workers.settings.models import Conv4Model, KerasModel, LinearModel, MlpMode
 
 pytestmark = pytest.mark.usefixtures("float64")
 
-WAYS, STEP, DIRECTIONS = 3, 1e-7, 2
+WAYS, STEP, DIRECTIONS = 3, 1e-7, 1
 BOUND = 1e-7  # observed: up to 3e-8
 NORMALIZATIONS = ["none", "batch", "layer", "group"]
 
@@ -125,18 +126,40 @@ RELATIVES = {
 }
 
 
-@pytest.mark.parametrize("relative", RELATIVES)
+def every(*factors, quick):
+    """All combinations as parameters; those that `quick` does not hold are slow.
+
+    What errs does so wherever it is looked at: quick has each of them, slow all with each other.
+    """
+    assert set(quick) <= set(itertools.product(*factors))
+    return [
+        pytest.param(*values, marks=[pytest.mark.slow] * (values not in quick))
+        for values in itertools.product(*factors)
+    ]
+
+
+MODELS = {
+    "mlp": (MlpModel(hidden=(8, 6), normalization="batch"), (5,)),
+    "conv4": (Conv4Model(filters=4), (16, 16, 1)),
+    "conv4, support statistics": (Conv4Model(filters=4, statistics="support"), (16, 16, 1)),
+    "conv4, running statistics": (Conv4Model(filters=4, statistics="running"), (16, 16, 1)),
+}
+
+
 @pytest.mark.parametrize(
-    ("settings", "input_shape"),
-    [
-        (MlpModel(hidden=(8, 6), normalization="batch"), (5,)),
-        (Conv4Model(filters=4), (16, 16, 1)),
-        (Conv4Model(filters=4, statistics="support"), (16, 16, 1)),
-        (Conv4Model(filters=4, statistics="running"), (16, 16, 1)),
-    ],
-    ids=["mlp", "conv4", "conv4, support statistics", "conv4, running statistics"],
+    ("relative", "model"),
+    every(
+        RELATIVES,
+        MODELS,
+        quick=[
+            *((relative, "mlp") for relative in RELATIVES),
+            ("meta-sgd", "conv4, support statistics"),
+            ("momentum", "conv4, running statistics"),
+        ],
+    ),
 )
-def test_mamls_relatives_equal_finite_differences(relative, settings, input_shape):
+def test_mamls_relatives_equal_finite_differences(relative, model):
+    settings, input_shape = MODELS[model]
     objective, theta, one = make_problem(settings, input_shape)
     if relative == "meta-sgd":
         rng = np.random.default_rng(7)
@@ -167,21 +190,35 @@ def test_maml_through_each_activation_equals_finite_differences(activation):
     assert error_against_finite_differences(*make_problem(settings, (5,)), algorithm(2)) < BOUND
 
 
-@pytest.mark.parametrize("k", [1, 2])
-@pytest.mark.parametrize("normalization", NORMALIZATIONS)
-@pytest.mark.parametrize("downsample", ["stride", "max_pool"])
+@pytest.mark.parametrize(
+    ("downsample", "normalization", "k"),
+    every(
+        ["stride", "max_pool"],
+        NORMALIZATIONS,
+        [1, 2],
+        quick=[
+            ("stride", "batch", 2),
+            ("max_pool", "batch", 1),
+            ("max_pool", "layer", 2),
+        ],
+    ),
+)
 def test_maml_through_conv4_equals_finite_differences(normalization, downsample, k):
     settings = Conv4Model(filters=4, downsample=downsample, normalization=normalization, groups=2)
     problem = make_problem(settings, (16, 16, 1))
     assert error_against_finite_differences(*problem, algorithm(k)) < BOUND
 
 
-@pytest.mark.parametrize("normalization", NORMALIZATIONS)
-@pytest.mark.parametrize("downsample", ["stride", "max_pool"])
-@pytest.mark.parametrize(("readout", "features"), [("flatten", 16), ("mean", 4)])
-def test_maml_through_conv4s_readouts_equals_finite_differences(
-    normalization, downsample, readout, features
-):
+@pytest.mark.parametrize(
+    ("readout", "downsample", "normalization"),
+    every(
+        ["flatten", "mean"],
+        ["stride", "max_pool"],
+        NORMALIZATIONS,
+        quick=[("flatten", "max_pool", "batch"), ("mean", "stride", "layer")],
+    ),
+)
+def test_maml_through_conv4s_readouts_equals_finite_differences(normalization, downsample, readout):
     """On 32 x 32 images the last layer has 2 x 2 positions, on 16 x 16 only one."""
     settings = Conv4Model(
         filters=4,
@@ -191,13 +228,26 @@ def test_maml_through_conv4s_readouts_equals_finite_differences(
         readout=readout,
     )
     objective, theta, one = make_problem(settings, (32, 32, 1))
-    assert theta[-2].shape == (features, WAYS)
+    assert theta[-2].shape == ({"flatten": 16, "mean": 4}[readout], WAYS)
     assert error_against_finite_differences(objective, theta, one, algorithm(1)) < BOUND
 
 
-@pytest.mark.parametrize("relative", ["maml", *RELATIVES])
-@pytest.mark.parametrize("statistics", ["batch", "support", "running"])
-@pytest.mark.parametrize("name", ["small", "subclassed"])
+@pytest.mark.parametrize(
+    ("name", "statistics", "relative"),
+    every(
+        ["small", "subclassed"],
+        ["batch", "support", "running"],
+        ["maml", *RELATIVES],
+        quick=[
+            ("small", "batch", "maml"),
+            ("small", "support", "meta-sgd"),
+            ("small", "running", "momentum"),
+            ("subclassed", "support", "maml"),
+            ("subclassed", "running", "anil"),
+            ("subclassed", "batch", "boil"),
+        ],
+    ),
+)
 def test_a_users_model_with_keras_own_layers_equals_finite_differences(name, statistics, relative):
     """Batch, layer and group normalization, and dropout under the task's seed."""
     settings = KerasModel(

@@ -267,6 +267,7 @@ def test_the_description_counts_what_is_there(make, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_omniglot_as_in_finn_et_al(tmp_path):
     family = ImagesFamily(
         ImagesTask(

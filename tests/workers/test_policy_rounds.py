@@ -33,7 +33,9 @@ from workers.settings.algorithms import (
     MetaSgdAlgorithm,
 )
 from workers.settings.models import LinearModel, MlpModel
+from workers.settings.worker import RuntimeSettings
 
+MAP = RuntimeSettings(execution="map", xla=False)
 STEP = 1e-5
 RNG = np.random.default_rng(3)
 THETA = [RNG.normal(size=(3, 2)), RNG.normal(size=2)]
@@ -42,7 +44,7 @@ NOTHING = np.zeros(0)
 
 def problem(algorithm):
     """Rounds over a single task of enumerated episodes, made from THETA, and its parts."""
-    settings = settings_of(algorithm=algorithm, model=LinearModel())
+    settings = settings_of(algorithm=algorithm, model=LinearModel(), runtime=MAP)
     model, loss = make_model(LinearModel(), (3,), 2), PolicyLoss(Categorical(2), 2, "dice")
     objective = PolicyObjective(model, loss, {"divergence": loss.divergence})
     rate, steps = algorithm.inner_lr, getattr(algorithm, "inner_steps", 0)
@@ -56,7 +58,7 @@ def problem(algorithm):
 def problem_of_layers(algorithm):
     """As `problem`, of a policy with a hidden layer whose weights do not all learn alike."""
     layers = MlpModel(hidden=(3,), activation="tanh")
-    settings = settings_of(algorithm=algorithm, model=layers)
+    settings = settings_of(algorithm=algorithm, model=layers, runtime=MAP)
     model, loss = make_model(layers, (3,), 2), PolicyLoss(Categorical(2), 2, "dice")
     objective = PolicyObjective(model, loss, {"divergence": loss.divergence})
     theta = [RNG.normal(size=w.shape) for w in model.initial_weights()]
@@ -77,11 +79,16 @@ def problem_of_layers(algorithm):
 
 
 def look(rounds, one, name, now, argument=NOTHING):
-    several = Task(*(tf.stack([array, array]) for array in one))
+    """At one task, which is traced once; blocks of several are looked at below."""
+    single = Task(*(array[None] for array in one))
     given = tf.constant(NOTHING), tf.constant(0)
     flat = tf.concat([tf.reshape(w, [-1]) for w in now], 0)
-    vector, metrics = rounds.run(name, argument.shape, flat, tf.constant(argument), *given, several)
-    return vector.numpy() / 2, {key: float(value) / 2 for key, value in metrics.items()}
+    vector, metrics = rounds.run(name, argument.shape, flat, tf.constant(argument), *given, single)
+    return vector.numpy(), {key: float(value) for key, value in metrics.items()}
+
+
+def slow(algorithm):
+    return pytest.param(algorithm, marks=pytest.mark.slow)
 
 
 @pytest.mark.usefixtures("float64")
@@ -89,8 +96,8 @@ def look(rounds, one, name, now, argument=NOTHING):
     "algorithm",
     [
         MamlAlgorithm(inner_lr=0.3),
-        MamlAlgorithm(inner_lr=0.3, inner_steps=2),
-        MamlAlgorithm(inner_lr=0.3, inner_steps=2, multi_step=True),
+        slow(MamlAlgorithm(inner_lr=0.3, inner_steps=2)),
+        slow(MamlAlgorithm(inner_lr=0.3, inner_steps=2, multi_step=True)),
         JointAlgorithm(),
     ],
 )
@@ -103,8 +110,8 @@ def test_the_curvature_of_the_divergence_equals_finite_differences_through_adapt
 @pytest.mark.parametrize(
     "algorithm",
     [
-        AnilAlgorithm(inner_lr=0.3),
-        BoilAlgorithm(inner_lr=0.3),
+        slow(AnilAlgorithm(inner_lr=0.3)),
+        slow(BoilAlgorithm(inner_lr=0.3)),
         MetaSgdAlgorithm(inner_lr=0.3),
     ],
 )
@@ -205,7 +212,7 @@ def test_ratios_count_no_further_than_the_clip():
     [
         JointAlgorithm(),
         MamlAlgorithm(inner_lr=0.3),
-        MamlAlgorithm(inner_lr=0.3, inner_steps=2),
+        slow(MamlAlgorithm(inner_lr=0.3, inner_steps=2)),
     ],
 )
 def test_a_penalty_is_on_what_policies_do_at_the_start_of_inner_steps(algorithm):
@@ -242,8 +249,8 @@ def split(flat):
 
 @pytest.fixture(scope="module")
 def run():
-    settings = settings_of()
-    return runner_of(settings), weights_of(settings), block_of(settings)
+    settings = settings_of(runtime=MAP)
+    return runner_of(settings), weights_of(settings), block_of(settings, 2)
 
 
 ARGUMENTS = {"line": 0, "fisher": None, "clipped": 1}

@@ -1,9 +1,9 @@
 import json
 import logging
 import os
-import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -11,6 +11,20 @@ import tensorflow as tf
 from workers import runtime
 from workers.errors import MetatrainError
 from workers.runtime import differences, fingerprint, start_tensorflow
+
+sys.path.append(str(Path(__file__).parents[1] / "orchestrator"))
+import warm_commands
+
+
+def printed(folder, code, *words, **variables):
+    """What code prints in a process that has imported TensorFlow, and not used it."""
+    script = folder / "script.py"
+    script.write_text(code)
+    environment = {**os.environ, **variables}
+    done = warm_commands.run(folder, *words, script=script, environment=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
 
 # Computes before metatrain could set the threads, and then asks for them.
 _TOO_LATE = """
@@ -149,12 +163,9 @@ def test_differences_name_what_differs_and_both_values():
 
 
 @pytest.mark.slow
-def test_a_tensorflow_that_already_runs_otherwise_is_refused_and_differs():
+def test_a_tensorflow_that_already_runs_otherwise_is_refused_and_differs(tmp_path):
     """The rest of the fingerprint is equal in another process on this machine."""
-    result = subprocess.run(
-        [sys.executable, "-c", _TOO_LATE], capture_output=True, text=True, check=True
-    )
-    theirs, message = json.loads(result.stdout)
+    theirs, message = json.loads(printed(tmp_path, _TOO_LATE))
     assert "already runs in this process" in message
     assert differences(fingerprint("abc"), theirs) == ["threads: [1, 1] here, [2, 0] there"]
 
@@ -216,15 +227,9 @@ except MetatrainError as error:
 
 
 @pytest.mark.slow
-def test_a_gpu_that_is_asked_for_and_not_there_is_refused():
-    result = subprocess.run(
-        [sys.executable, "-c", _NO_GPU],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
-    )
-    assert result.stdout.startswith("workers.gpus = 0.5, but TensorFlow sees no GPU")
+def test_a_gpu_that_is_asked_for_and_not_there_is_refused(tmp_path):
+    told = printed(tmp_path, _NO_GPU, CUDA_VISIBLE_DEVICES="")
+    assert told.startswith("workers.gpus = 0.5, but TensorFlow sees no GPU")
 
 
 # The second logical CPU stands for the GPU that an actor was given.
@@ -269,14 +274,9 @@ print(json.dumps(results))
 
 
 @pytest.mark.slow
-def test_blocks_run_on_the_device_that_is_there_and_theta_is_drawn_and_updated_on_the_cpu():
-    result = subprocess.run(
-        [sys.executable, "-c", _ON_ANOTHER_DEVICE, os.path.dirname(__file__)],
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    first, second = json.loads(result.stdout)
+def test_blocks_run_on_the_device_that_is_there_and_theta_is_drawn_and_updated_on_the_cpu(tmp_path):
+    told = printed(tmp_path, _ON_ANOTHER_DEVICE, os.path.dirname(__file__))
+    first, second = json.loads(told)
     assert first["block"].endswith("CPU:0")
     assert second["block"].endswith("CPU:1")
     for devices in (second["outer"], second["model"]):

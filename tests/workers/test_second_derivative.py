@@ -19,6 +19,7 @@ from workers.models.second_derivative import (
 from workers.settings.models import Conv4Model, MlpModel
 
 SHAPE = (8, 8, 1)
+CONV4, MLP = Conv4Model(filters=4), MlpModel(hidden=(8,))
 
 
 def stack(*inner):
@@ -157,8 +158,18 @@ def test_a_survey_compares_what_is_computed_in_float32():
     assert "in float32" in found.faults[0][1]
 
 
-@pytest.mark.parametrize("normalization", ["batch", "layer", "group", "none"])
-@pytest.mark.parametrize("settings", [Conv4Model(filters=4), MlpModel(hidden=(8, 8))])
+@pytest.mark.parametrize(
+    ("settings", "normalization"),
+    [
+        (CONV4, "batch"),
+        (MLP, "layer"),
+        (MLP, "group"),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in [(CONV4, "layer"), (CONV4, "group"), (MLP, "batch"), (CONV4, "none")]
+        ),
+    ],
+)
 def test_the_shipped_models_are_right_in_both_types(settings, normalization):
     settings = settings.model_copy(update={"normalization": normalization, "groups": 2})
     model = make_model(settings, (16, 16, 1), 3)

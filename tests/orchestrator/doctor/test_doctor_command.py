@@ -12,6 +12,7 @@ from small_configs import sinusoid
 from metatrain import main
 from orchestrator.commands import doctor_command
 from orchestrator.config import to_toml
+from orchestrator.doctor import consultation, examination
 from orchestrator.doctor.finding import Finding
 
 HERE = [Finding("TensorFlow", "works"), Finding("Ray", "works")]
@@ -21,6 +22,16 @@ HERE = [Finding("TensorFlow", "works"), Finding("Ray", "works")]
 def healthy(monkeypatch):
     """An installation in which all is well, without a look at it."""
     monkeypatch.setattr(doctor_command, "examine_installation", lambda say: iter(HERE))
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """What is examined in a process of its own (test_doctor_child.py) is examined in this one."""
+
+    def in_this_process(function, *given, say, limit_s=0.0):
+        return function(say, *given)
+
+    monkeypatch.setattr(consultation, "in_child", in_this_process)
 
 
 def metatrain(monkeypatch, capsys, *words):
@@ -99,7 +110,7 @@ def test_json_is_all_that_is_printed(healthy, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_a_wrong_layer_is_named_and_1_where_it_is_needed_and_a_note_elsewhere(
-    healthy, monkeypatch, capsys, tmp_path
+    healthy, here, monkeypatch, capsys, tmp_path
 ):
     models = Path(__file__).parents[2] / "workers"
     model = ["model.kind=keras", "model.source=user_models:reversed_twice"]
@@ -121,8 +132,7 @@ def test_a_wrong_layer_is_named_and_1_where_it_is_needed_and_a_note_elsewhere(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.slow
-def test_a_model_that_cannot_be_had_is_2(healthy, monkeypatch, capsys, tmp_path):
+def test_a_model_that_cannot_be_had_is_2(healthy, here, monkeypatch, capsys, tmp_path):
     models = Path(__file__).parents[2] / "workers"
     model = ["model.kind=keras", "model.source=user_models:no_model"]
     file = write(tmp_path, *model, f"model.folder={models}")
@@ -155,18 +165,12 @@ def test_a_preset_is_measured_here_and_on_actors(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["my.toml"]
 
 
-@pytest.mark.slow
-def test_an_address_where_nothing_answers_is_found_and_1(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "metatrain", "doctor"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        | {"RAY_ADDRESS": "127.0.0.1:1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 1
-    assert "✗ RAY_ADDRESS" in done.stdout
-    assert "nothing answers at 127.0.0.1:1" in done.stdout
-    assert "unset RAY_ADDRESS to run on this machine" in " ".join(done.stdout.split())
+def test_an_address_where_nothing_answers_is_found_and_1(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(examination, "_examine_tensorflow", lambda say: iter(HERE[:1]))
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = metatrain(monkeypatch, capsys, "doctor")
+    assert code == 1
+    assert "✗ RAY_ADDRESS" in out
+    assert "nothing answers at 127.0.0.1:1" in out
+    assert "unset RAY_ADDRESS to run on this machine" in " ".join(out.split())

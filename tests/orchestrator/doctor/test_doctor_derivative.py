@@ -7,9 +7,36 @@ import tensorflow  # noqa: F401  (starts on one thread, see conftest.py)
 from small_configs import sinusoid
 
 from orchestrator.doctor.derivative import Fault, Layers, judge_layers, look_at_layers
+from workers import meta
+from workers.models import second_derivative
 from workers.tasks.registry import make_family
 
+pytestmark = pytest.mark.usefixtures("_looked_at_once")
 MODELS = Path(__file__).parents[2] / "workers"
+
+
+@pytest.fixture(scope="module")
+def _looked_at_once():
+    """What layers compute does not depend on the algorithm: models are built and looked at once."""
+    models, surveys = {}, {}
+    make, survey = meta.make_train_model, second_derivative.survey_second_derivatives
+
+    def made(settings, family):
+        key = settings.model.model_dump_json()
+        if key not in models:
+            models[key] = make(settings, family)
+        return models[key]
+
+    def looked_at(model, *given):
+        key = id(model), *given
+        if key not in surveys:
+            surveys[key] = survey(model, *given)
+        return surveys[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(meta, "make_train_model", made)
+        patch.setattr(second_derivative, "survey_second_derivatives", looked_at)
+        yield
 
 
 def judged(name, *overrides):

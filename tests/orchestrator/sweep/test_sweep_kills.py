@@ -1,29 +1,29 @@
 """A sweep whose driver is killed, and that goes on."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+import warm_commands
 from shown_protocol import protocol_in
 from small_configs import sinusoid
+from test_cli import environment
 from whole_sweeps import base_of, rows_of, theta_of, undisturbed_theta, write_sweep
 
 from orchestrator import config as configuration
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-STEPS = 1200
-RUN = [f"outer.steps={STEPS}", "evaluation.every=300", "checkpoint.every=100"]
+STEPS = 500
+RUN = [f"outer.steps={STEPS}", "evaluation.every=100", "checkpoint.every=50"]
 RATES = [0.01, 1e9, 0.05, 0.02]  # the one that is killed is the best
 
 
-def command(file: Path, out: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "metatrain", "tune", str(file), "--out", str(out), *more]
+def start(file: Path, out: Path, *more: str) -> warm_commands.Running:
+    words = ["tune", str(file), "--out", str(out), *more]
+    return warm_commands.start(file.parent, *words, environment=environment())
 
 
 def finished(out: Path) -> list[Path]:
@@ -33,7 +33,7 @@ def finished(out: Path) -> list[Path]:
 
 
 def begun(out: Path) -> list[Path]:
-    return [file.parents[2] for file in out.glob("trials/*/checkpoints/ckpt-*3[0-9][0-9]/*.json")]
+    return [file.parents[2] for file in out.glob("trials/*/checkpoints/ckpt-*1[0-9][0-9]/*.json")]
 
 
 def stamps(folder: Path) -> dict[str, int]:
@@ -48,21 +48,19 @@ def killed(tmp_path_factory):
     grid = {"algorithm.inner_lr": {"grid": RATES}}
     search = {"searcher": "grid", "parallel": 1}
     file = write_sweep(folder, sinusoid(*RUN), {"space": grid, "search": search})
-    with subprocess.Popen(
-        command(file, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        until = time.monotonic() + 240
+    process = start(file, out)
+    until = time.monotonic() + 240
+    try:
         while not (finished(out) and set(begun(out)) - set(finished(out))):
-            assert process.poll() is None, process.stderr.read()
+            assert process.poll() is None, process.stderr
             assert time.monotonic() < until
-            time.sleep(0.05)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+            time.sleep(0.02)
+    finally:
+        process.kill()
+    assert process.poll() == -signal.SIGKILL
     done = finished(out)
     before = [stamps(run) for run in done]
-    resumed = subprocess.run(
-        command(file, out, "--resume"), capture_output=True, text=True, timeout=400
-    )
+    resumed = start(file, out, "--resume").done(400)
     assert resumed.returncode == 0, resumed.stderr
     return out, done, before, resumed
 

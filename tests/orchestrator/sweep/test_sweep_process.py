@@ -1,3 +1,4 @@
+import gc
 import weakref
 from types import SimpleNamespace
 
@@ -11,9 +12,21 @@ from orchestrator.sweep.process import TrialProcess, give_back
 from orchestrator.sweep.ray_trial import WORN
 from workers.tasks.registry import make_family
 
+pytestmark = pytest.mark.usefixtures("_little_to_collect")
+SMALL = ["workers.count=0", "model.kind=linear", "outer.meta_batch_size=2", "outer.steps=3"]
+
+
+@pytest.fixture(scope="module")
+def _little_to_collect():
+    """What is collected here are runners, not all that TensorFlow imports, which takes a second."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
 
 def runner_of(here, *overrides):
-    config = sinusoid("workers.count=0", *overrides)
+    config = sinusoid(*SMALL, *overrides)
     return here.runner(config, make_family(config.task))
 
 
@@ -34,7 +47,7 @@ def test_a_runner_that_was_used_before_gives_the_same_weights():
     here = TrialProcess()
 
     def trained(lr, make_runner):
-        config = sinusoid("workers.count=0", f"outer.lr={lr}")
+        config = sinusoid(*SMALL, f"outer.lr={lr}")
         family = make_family(config.task)
         return sha256_after(launch(config, family, {}, say=str, make_runner=make_runner))
 

@@ -1,0 +1,151 @@
+"""One damaged input of fuzz.py, given to the command line in a process of its own, and judged."""
+
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+import fuzz_inputs
+
+import metatrain
+import orchestrator.cli
+import orchestrator.commands.adapt_command
+import orchestrator.commands.checkpoints_command
+import orchestrator.commands.data_command
+import orchestrator.commands.report_command  # noqa: F401  (imported once, before the forks)
+
+_LIMIT_S, _LIMIT_BYTES = 30.0, 2_000_000_000
+_CODES = {0, 1, 2}
+NO_EXIT_CODE = 70
+#: How long an input is waited for.
+PATIENCE_S = _LIMIT_S + 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an input. problem: "" if nothing is wrong."""
+
+    kind: str
+    number: int
+    code: int
+    seconds: float
+    bytes: int
+    problem: str
+    last_line: str
+
+
+def run(material: Path, kind: str, seed: int, number: int, show: bool = False) -> Outcome:
+    """Change a copy of the material, give it to the command, and look at what becomes of it."""
+    with tempfile.TemporaryDirectory(prefix="fuzz") as name:
+        folder = Path(name, "copy")
+        shutil.copytree(material, folder)
+        words = fuzz_inputs.damage(folder, kind, seed, number, Path(name, "cache"))
+        before, began = contents(folder), time.monotonic()
+        answer = call(words, Path(name))
+        outcome = judge(kind, number, answer, time.monotonic() - began, before)
+    if show:
+        print(f"{words}\n{answer[2]}{answer[3]}")
+    return outcome
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Of all files below it."""
+    found = {}
+    for where, _, names in os.walk(folder):  # a third of what rglob takes
+        for name in names:
+            path = os.path.join(where, name)
+            if os.path.isfile(path):
+                with open(path, "rb") as file:
+                    found[Path(path)] = file.read()
+    return found
+
+
+def judge(
+    kind: str, number: int, answer: tuple[int, int, str, str], seconds: float,
+    before: dict[Path, bytes],
+) -> Outcome:  # fmt: skip
+    """Of what `call` gave; before: the files that were there."""
+    code, used, _, err = answer
+    lost = [path for path, content in before.items() if _is_changed(path, content, kind)]
+    lines = err.strip().splitlines()
+    last = lines[-1] if lines else ""
+    problem = _problem(code, seconds, used, err, last, lost)
+    return Outcome(kind, number, code, seconds, used, problem, last[:300])
+
+
+def _is_changed(path: Path, content: bytes, kind: str) -> bool:
+    if kind == "records" and path.name == "report.html":  # what the command is for
+        return False
+    return not path.exists() or path.read_bytes() != content
+
+
+def _problem(code: int, seconds: float, used: int, err: str, last: str, lost: list[Path]) -> str:
+    if seconds > _LIMIT_S:
+        return f"no answer in {_LIMIT_S:.0f} s"
+    if "Traceback (most recent call last)" in err:
+        return "a traceback"
+    if code not in _CODES:
+        return f"exit code {code}"
+    if code and not last.startswith(("metatrain: ", "this run cannot work: ")):
+        return "a refusal without a line of ours"
+    if used > _LIMIT_BYTES:
+        return f"{used / 1e9:.1f} GB of memory"
+    return f"changed {lost[0].name}" if lost else ""
+
+
+def call(words: list[str], folder: Path) -> tuple[int, int, str, str]:
+    """Exit code, most memory in bytes, and both outputs of `metatrain WORDS`."""
+    out, err = folder / "out", folder / "err"
+    child = os.fork()  # a new interpreter would take ten times as long as the answer
+    if not child:
+        _become(words, folder, out, err)
+    status, used = _wait(child)
+    texts = [path.read_text(errors="replace") for path in (out, err)]
+    return os.waitstatus_to_exitcode(status), used.ru_maxrss * 1024, texts[0], texts[1]
+
+
+def _become(words: list[str], folder: Path, out: Path, err: Path) -> None:
+    """The command, to its end; the descriptors are replaced, for whatever libraries write too."""
+    code = NO_EXIT_CODE
+    try:
+        for number, path in ((1, out), (2, err)):
+            os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
+        code = command(words, folder)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def command(words: list[str], folder: Path) -> int:
+    """The exit code of `metatrain WORDS` in `folder`, in this process."""
+    code = NO_EXIT_CODE
+    try:
+        os.chdir(folder)
+        sys.argv = ["metatrain", *words]
+        metatrain.main()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    return code
+
+
+def _wait(child: int) -> tuple[int, resource.struct_rusage]:
+    """Kill it where it takes too long."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        pid, status, used = os.wait4(child, os.WNOHANG)
+        if pid:
+            return status, used
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    _, status, used = os.wait4(child, 0)
+    return status, used
