@@ -43,6 +43,6 @@ def pytest_collection_finish(session):
         from workers.runtime import start_tensorflow
 
         start_tensorflow(0)
-        # No collection looks at TensorFlow's objects again: there are half a million.
+        # No collection looks at TensorFlow's objects again: there are hundreds of thousands.
         gc.collect()
         gc.freeze()

@@ -60,6 +60,11 @@ GYM: dict[str, Any] = {
 }
 #: Actions are a few.
 SWITCH = ["task.environment=small_gym:Switch", "model.kind=mlp", "model.hidden=[6]", "task.vary={}"]
+#: Of each kind of block one shape, of one task, as a learner's own blocks are: traced once.
+ONE_BY_ONE = [
+    *["workers.block_size=1", "outer.meta_batch_size=2"],
+    *["evaluation.validation_tasks=2", "evaluation.inner_steps=[2]"],
+]
 REPTILE = ["algorithm.kind=reptile", "outer.optimizer=sgd", "outer.lr=0.5"]
 REPTILE_ADAM = [
     *REPTILE,

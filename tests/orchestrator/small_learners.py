@@ -14,11 +14,6 @@ from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
 from workers.protocol import Recipe
 
-#: Of each kind of block one shape, of one task, as a learner's own blocks are: traced once.
-ONE_BY_ONE = [
-    *["workers.block_size=1", "outer.meta_batch_size=2"],
-    *["evaluation.validation_tasks=2", "evaluation.inner_steps=[2]"],
-]
 #: How it was trained makes no difference to a learner, but to how long that takes to trace.
 FIRST_ORDER = "algorithm.first_order=true"
 

@@ -30,13 +30,6 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-#: Of each kind of block one shape, of one task, as small_learners.ONE_BY_ONE.
-ONE_BY_ONE = [
-    *["workers.block_size=1", "outer.meta_batch_size=2", "outer.steps=4"],
-    *["evaluation.validation_tasks=2", "evaluation.inner_steps=[2]"],
-]
-
-
 @functools.cache
 def table() -> Path:
     """Ten voices with 14 texts each, all of the same letters. Not to be written to."""

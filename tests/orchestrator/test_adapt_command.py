@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from shown_protocol import protocol_in
-from small_configs import images, sinusoid
+from small_configs import ONE_BY_ONE, images, sinusoid
 from small_images import members, write_folder
-from small_learners import FIRST_ORDER, ONE_BY_ONE, run_of
+from small_learners import FIRST_ORDER, run_of
 
 from orchestrator.commands import adapt_command
 from orchestrator.commands.adapt_command import Request

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import small_configs
 from shown_protocol import protocol_in
-from small_configs import SWITCH, sinusoid
-from small_learners import FIRST_ORDER, ONE_BY_ONE, run_of
+from small_configs import ONE_BY_ONE, SWITCH, sinusoid
+from small_learners import FIRST_ORDER, run_of
 
 pytest.importorskip("gymnasium")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from small_configs import USER_MODEL, images, sinusoid
+from small_configs import ONE_BY_ONE, USER_MODEL, images, sinusoid
 from small_images import picture
-from small_learners import FIRST_ORDER, ONE_BY_ONE, episode_of, run_of
+from small_learners import FIRST_ORDER, episode_of, run_of
 
 from orchestrator import artefact, checkpoint
 from orchestrator.artefact import Artefact

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import small_configs
 import warm_commands
-from small_configs import REPTILE_ADAM, USER_MODEL
+from small_configs import ONE_BY_ONE, REPTILE_ADAM, USER_MODEL
 from small_images import picture, png
-from small_learners import FIRST_ORDER, ONE_BY_ONE, episode_of, outputs_in_evaluation, run_of
+from small_learners import FIRST_ORDER, episode_of, outputs_in_evaluation, run_of
 
 from orchestrator import artefact
 from orchestrator.adapting import probabilities

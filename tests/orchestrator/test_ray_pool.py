@@ -38,10 +38,14 @@ def convolutions(image_zip, image_cache):
     return in_process(images(image_zip, image_cache, "outer.steps=3", "workers.block_size=1"))
 
 
+#: As dense networks run where nothing is set.
+SHIPPED = ["runtime.execution=vectorized", "runtime.xla=true"]
+
+
 @pytest.fixture(scope="module")
 def sinusoids():
     small = ["algorithm.inner_steps=2", "model.hidden=[4]", "task.shots=2", "task.queries=2"]
-    return in_process(sinusoid(*REPTILE, *small, "outer.steps=3", "runtime.xla=true"))
+    return in_process(sinusoid(*REPTILE, *small, "outer.steps=3", *SHIPPED))
 
 
 @pytest.fixture(scope="module")

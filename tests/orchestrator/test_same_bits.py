@@ -209,7 +209,7 @@ def sinusoids(algorithm, normalization):
     return sinusoid(
         *ALGORITHMS[algorithm],
         *NORMALIZATIONS[normalization],
-        *(["runtime.execution=map"] if one_by_one else []),
+        f"runtime.execution={'map' if one_by_one else 'vectorized'}",
         "task.shots=2",
         "task.queries=2",
         "model.hidden=[4]",

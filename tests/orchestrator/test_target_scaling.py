@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import small_configs
-from small_configs import sinusoid
-from small_learners import ONE_BY_ONE, episode_of, run_of
+from small_configs import ONE_BY_ONE, sinusoid
+from small_learners import episode_of, run_of
 from small_tables import write_table
 
 from orchestrator import artefact

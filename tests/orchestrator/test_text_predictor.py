@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 import small_voices
-from small_configs import sinusoid
-from small_learners import FIRST_ORDER, ONE_BY_ONE, episode_of, outputs_in_evaluation, run_of
+from small_configs import ONE_BY_ONE, sinusoid
+from small_learners import FIRST_ORDER, episode_of, outputs_in_evaluation, run_of
 
 from orchestrator import artefact
 from orchestrator.commands import export_command
@@ -29,7 +29,7 @@ def voices(*overrides):
     order = (
         [] if {*overrides} & {"algorithm.kind=reptile", "algorithm.kind=joint"} else [FIRST_ORDER]
     )
-    return small_voices.voices(*small_voices.ONE_BY_ONE, *order, *overrides)
+    return small_voices.voices(*ONE_BY_ONE, "outer.steps=4", *order, *overrides)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ import pyarrow.parquet as pq
 import pytest
 import small_voices
 from shown_protocol import protocol_in
-from small_configs import sinusoid
-from small_learners import FIRST_ORDER, ONE_BY_ONE, run_of
+from small_configs import ONE_BY_ONE, sinusoid
+from small_learners import FIRST_ORDER, run_of
 
 from orchestrator.commands import adapt_command
 from orchestrator.commands.adapt_command import Generate, Request
@@ -16,7 +16,7 @@ SHOWN, ASKED = ["baba", "ba xba", "xx baba"], ["baxba", "ba yba"]
 
 
 def voices():
-    return small_voices.voices(*small_voices.ONE_BY_ONE, FIRST_ORDER)
+    return small_voices.voices(*ONE_BY_ONE, "outer.steps=4", FIRST_ORDER)
 
 
 def request(tmp_path, **changes):

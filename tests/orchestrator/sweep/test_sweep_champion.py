@@ -2,8 +2,8 @@ import json
 import shutil
 
 import pytest
-from small_configs import sinusoid
-from small_learners import ONE_BY_ONE, run_of
+from small_configs import ONE_BY_ONE, sinusoid
+from small_learners import run_of
 
 from orchestrator.storage import Storage
 from orchestrator.sweep import champion

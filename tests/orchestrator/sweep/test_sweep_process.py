@@ -1,4 +1,3 @@
-import gc
 import weakref
 from types import SimpleNamespace
 
@@ -12,17 +11,7 @@ from orchestrator.sweep.process import TrialProcess, give_back
 from orchestrator.sweep.ray_trial import WORN
 from workers.tasks.registry import make_family
 
-pytestmark = pytest.mark.usefixtures("_little_to_collect")
 SMALL = ["workers.count=0", "model.kind=linear", "outer.meta_batch_size=2", "outer.steps=3"]
-
-
-@pytest.fixture(scope="module")
-def _little_to_collect():
-    """What is collected here are runners, not all that TensorFlow imports, which takes a second."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def runner_of(here, *overrides):

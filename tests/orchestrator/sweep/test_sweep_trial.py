@@ -1,6 +1,5 @@
 """Trials in this process: by themselves, and in the shell that Ray Tune drives."""
 
-import gc
 import json
 
 import pytest
@@ -15,16 +14,7 @@ from orchestrator.sweep.handover import take_over
 from orchestrator.sweep.ray_trial import POINT, RayTrial, Shared
 from orchestrator.sweep.trial import Trial
 
-pytestmark = pytest.mark.usefixtures("shared_runners", "_little_to_collect")
-
-
-@pytest.fixture(scope="module")
-def _little_to_collect():
-    """A trial that ends collects garbage, which takes a second of all that TensorFlow imports."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("shared_runners")
 
 
 RATE = "algorithm.inner_lr"
