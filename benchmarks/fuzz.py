@@ -8,6 +8,7 @@ no traceback, an answer within 30 s and 2 GB, and nothing that was there changed
 
 import argparse
 import hashlib
+import importlib
 import json
 import sys
 import tempfile
@@ -16,10 +17,14 @@ from collections import Counter
 from pathlib import Path
 
 import fuzz_batches
+import fuzz_run
 from fuzz_inputs import KINDS, make_material, plan
 from fuzz_run import Outcome, run
 from rich.console import Console
 from rich.progress import track
+
+# Imported once, before the forks: each takes seconds.
+_LIBRARIES = ("keras", "tensorflow", "orchestrator.launch", "orchestrator.run", "workers.block")
 
 
 def main() -> int:
@@ -29,11 +34,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", choices=KINDS)
     parser.add_argument("--number", type=int, help="of one input of --kind, to see it again")
-    parser.add_argument("--batch", type=int, default=50, help="inputs in one process")
+    parser.add_argument("--batch", type=int, default=200, help="inputs in one process")
     given = parser.parse_args()
     console = Console(highlight=False, width=200)
+    for name in _LIBRARIES:
+        importlib.import_module(name)
     with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
-        material = make_material(Path(folder, "material"))
+        material = make_material(Path(folder, "material"), fuzz_run.in_child)
         before = digest(material)
         if given.number is not None:
             print(run(material, given.kind, given.seed, given.number, show=True))

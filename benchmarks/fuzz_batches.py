@@ -84,9 +84,10 @@ def _run_all(material: Path, seed: int, planned: Planned, folder: Path, told: Pa
             code, out, err = _call(given, folder)
             seconds = time.monotonic() - began
             used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            outcome = fuzz_run.judge(kind, number, (code, used, out, err), seconds, before)
+            answer, after = (code, used, out, err), fuzz_run.contents(copy)
+            outcome = fuzz_run.judge(kind, number, answer, seconds, before, after)
             print(json.dumps(asdict(outcome)), file=file)
-            _restore(copy, originals)
+            _restore(after, originals)
 
 
 def _make_once() -> None:
@@ -134,12 +135,11 @@ def _call(words: list[str], folder: Path) -> tuple[int, str, str]:
     return code, *(path.read_text(errors="replace") for path in paths)
 
 
-def _restore(copy: Path, originals: dict[Path, bytes]) -> None:
-    """Make the files below `copy` what they were."""
-    there = fuzz_run.contents(copy)
+def _restore(there: dict[str, bytes], originals: dict[str, bytes]) -> None:
+    """Make the files that are there what they were."""
     for path in there.keys() - originals.keys():
-        path.unlink()
+        os.unlink(path)
     for path, content in originals.items():
         if there.get(path) != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_bytes(content)

@@ -1,10 +1,8 @@
 """Valid files of every kind, and what is changed in them: for fuzz.py."""
 
 import shutil
-import subprocess
-import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,8 +71,11 @@ def plan(inputs: int, only: str | None = None) -> Iterator[tuple[str, int]]:
         yield from ((name, number) for number in range(count))
 
 
-def make_material(folder: Path) -> Path:
-    """Valid files of every kind; a small run is trained for it."""
+def make_material(folder: Path, call: Callable[[list[list[str]], Path], None]) -> Path:
+    """Valid files of every kind; a small run is trained for it.
+
+    call: runs `metatrain WORDS` in a folder, for each of the WORDS.
+    """
     folder.mkdir()
     rng = np.random.default_rng(0)
     whose = np.repeat([f"p{i}" for i in range(12)], 12)
@@ -95,14 +96,11 @@ def make_material(folder: Path) -> Path:
             archive.write(file, file.relative_to(folder / "images"))
     for name in ("support", "query"):
         (folder / f"{name}.csv").write_text("x,y\n" + "".join(f"{i},{i * i}\n" for i in range(5)))
-    metatrain = [sys.executable, "-m", "metatrain"]
     few = ("outer.steps=2", "evaluation.tasks=4", "evaluation.validation_tasks=4")
     small = [f"--set={key}" for key in (*few, "runtime.xla=false")]
-    train = [*metatrain, "train", "sinusoid", *small, "--workers", "0", "--out", "run"]
-    subprocess.run(train, cwd=folder, check=True, capture_output=True)
+    train = ["train", "sinusoid", *small, "--workers", "0", "--out", "run"]
+    call([train, ["export", "run", "run.metatrain"]], folder)
     shutil.copy(folder / "run" / "config.toml", folder / "run.toml")
-    export = [*metatrain, "export", "run", "run.metatrain"]
-    subprocess.run(export, cwd=folder, check=True, capture_output=True)
     return folder
 
 

@@ -48,13 +48,14 @@ def run(material: Path, kind: str, seed: int, number: int, show: bool = False) -
         words = fuzz_inputs.damage(folder, kind, seed, number, Path(name, "cache"))
         before, began = contents(folder), time.monotonic()
         answer = call(words, Path(name))
-        outcome = judge(kind, number, answer, time.monotonic() - began, before)
+        seconds = time.monotonic() - began
+        outcome = judge(kind, number, answer, seconds, before, contents(folder))
     if show:
         print(f"{words}\n{answer[2]}{answer[3]}")
     return outcome
 
 
-def contents(folder: Path) -> dict[Path, bytes]:
+def contents(folder: Path) -> dict[str, bytes]:
     """Of all files below it."""
     found = {}
     for where, _, names in os.walk(folder):  # a third of what rglob takes
@@ -62,30 +63,32 @@ def contents(folder: Path) -> dict[Path, bytes]:
             path = os.path.join(where, name)
             if os.path.isfile(path):
                 with open(path, "rb") as file:
-                    found[Path(path)] = file.read()
+                    found[path] = file.read()
     return found
 
 
 def judge(
     kind: str, number: int, answer: tuple[int, int, str, str], seconds: float,
-    before: dict[Path, bytes],
+    before: dict[str, bytes], after: dict[str, bytes],
 ) -> Outcome:  # fmt: skip
-    """Of what `call` gave; before: the files that were there."""
+    """Of what `call` gave; before, after: the files that were there, and those that are."""
     code, used, _, err = answer
-    lost = [path for path, content in before.items() if _is_changed(path, content, kind)]
+    lost = [
+        path
+        for path, content in before.items()
+        if after.get(path) != content and not _may_change(path, kind)
+    ]
     lines = err.strip().splitlines()
     last = lines[-1] if lines else ""
     problem = _problem(code, seconds, used, err, last, lost)
     return Outcome(kind, number, code, seconds, used, problem, last[:300])
 
 
-def _is_changed(path: Path, content: bytes, kind: str) -> bool:
-    if kind == "records" and path.name == "report.html":  # what the command is for
-        return False
-    return not path.exists() or path.read_bytes() != content
+def _may_change(path: str, kind: str) -> bool:
+    return kind == "records" and os.path.basename(path) == "report.html"  # what the command is for
 
 
-def _problem(code: int, seconds: float, used: int, err: str, last: str, lost: list[Path]) -> str:
+def _problem(code: int, seconds: float, used: int, err: str, last: str, lost: list[str]) -> str:
     if seconds > _LIMIT_S:
         return f"no answer in {_LIMIT_S:.0f} s"
     if "Traceback (most recent call last)" in err:
@@ -96,7 +99,7 @@ def _problem(code: int, seconds: float, used: int, err: str, last: str, lost: li
         return "a refusal without a line of ours"
     if used > _LIMIT_BYTES:
         return f"{used / 1e9:.1f} GB of memory"
-    return f"changed {lost[0].name}" if lost else ""
+    return f"changed {os.path.basename(lost[0])}" if lost else ""
 
 
 def call(words: list[str], folder: Path) -> tuple[int, int, str, str]:
@@ -108,6 +111,26 @@ def call(words: list[str], folder: Path) -> tuple[int, int, str, str]:
     status, used = _wait(child)
     texts = [path.read_text(errors="replace") for path in (out, err)]
     return os.waitstatus_to_exitcode(status), used.ru_maxrss * 1024, texts[0], texts[1]
+
+
+def in_child(commands: list[list[str]], folder: Path) -> None:
+    """`metatrain WORDS` in `folder`, each of them, in one process of their own.
+
+    Raises:
+      RuntimeError: one has failed.
+    """
+    child = os.fork()
+    if not child:
+        code = NO_EXIT_CODE
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
+            code = max(command(words, folder) for words in commands)
+        finally:
+            os._exit(code)
+    if code := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise RuntimeError(f"{commands} ended with {code}")
 
 
 def _become(words: list[str], folder: Path, out: Path, err: Path) -> None:

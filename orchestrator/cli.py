@@ -21,6 +21,7 @@ from orchestrator.local_path import local_path
 from orchestrator.locations import run_location
 from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
+from workers import runtime
 from workers.errors import MetatrainError, TaskError
 
 EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 1, 2, 75
@@ -206,6 +207,7 @@ app.add_typer(cli_report.app)
 def main() -> None:
     """The entry point. A refusal is one line on standard error; a signal ends with 75."""
     _stop.cache_clear()
+    runtime.own_process()
     try:
         _stop()
         typed_command.check_letters(sys.argv[1:])

@@ -7,6 +7,7 @@ import sys
 import tempfile
 
 import hypothesis
+import pytest
 from left_out import LeftOut
 
 pytest_plugins = ["file_order"]
@@ -34,15 +35,35 @@ def pytest_unconfigure(config):
 
 
 def pytest_collection_finish(session):
-    """Fix the threads before the first operation, if a collected module imported TensorFlow.
+    """What comes before the first test: processes to fork from, and TensorFlow's threads.
+
+    The threads are fixed before the first operation, if a collected module imported TensorFlow.
 
     A test module that needs TensorFlow imports it at its top, and computes nothing there; the
     other modules stay fast when they are run alone.
     """
+    if "warm_commands" in sys.modules and not session.config.option.collectonly:
+        sys.modules["warm_commands"].prepare()
     if "tensorflow" in sys.modules:
         from workers.runtime import start_tensorflow
 
         start_tensorflow(0)
-        # No collection looks at TensorFlow's objects again: there are hundreds of thousands.
-        gc.collect()
-        gc.freeze()
+        _leave_out_of_collections()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    result = yield
+    if nextitem is not None and nextitem.path != item.path:
+        _leave_out_of_collections()
+    return result
+
+
+def _leave_out_of_collections():
+    """No garbage collection looks at what is there again.
+
+    TensorFlow's objects are hundreds of thousands, and each graph that a file leaves to the next
+    ones adds some. Trials and sweeps collect garbage often: without this they took twice as long.
+    """
+    gc.collect()
+    gc.freeze()

@@ -46,7 +46,8 @@ def test_the_kinds_share_all_inputs():
 )
 def test_what_is_wrong_is_seen(tmp_path, code, seconds, used, err, lost, problem):
     last = (err.splitlines() or [""])[-1]
-    found = fuzz_run._problem(code, seconds, used, err, last, [tmp_path / name for name in lost])
+    gone = [str(tmp_path / name) for name in lost]
+    found = fuzz_run._problem(code, seconds, used, err, last, gone)
     assert re.match(problem or "$", found)
 
 

@@ -209,7 +209,9 @@ def test_the_plot_of_the_readme_is_drawn(tmp_path, monkeypatch):
 def test_the_python_of_the_readme_runs(tmp_path):
     script = block("python example", "python")
     assert '"outer.steps": 2000' in script
-    shorter = script.replace('"outer.steps": 2000', '"outer.steps": 10, "evaluation.every": 10')
+    few = '"outer.steps": 10, "evaluation.every": 10, "evaluation.tasks": 10, "runtime.xla": False'
+    few += ', "evaluation.validation_tasks": 10, "runtime.execution": "map"'
+    shorter = script.replace('"outer.steps": 2000', few)
     (tmp_path / "train.py").write_text(shorter)
     (tmp_path / "adapt.py").write_text(block("adapt example", "python"))
 

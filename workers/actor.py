@@ -48,6 +48,7 @@ class BlockActor:
 
         if ray.is_initialized():
             self._log.take_over()
+        runtime.own_process()
         runtime.start_tensorflow(self._gpus)
         from workers.block import BlockRunner
         from workers.meta import initial

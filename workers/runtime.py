@@ -17,6 +17,9 @@ NUM_THREADS = 1
 #: Where theta is drawn and updated, so that its bits do not depend on who has a GPU.
 DRIVER_DEVICE = "/CPU:0"
 _BACKEND, _TENSORFLOW = "KERAS_BACKEND", "tensorflow"
+#: What Keras imports where it is installed, for plots and for data frames that a user trains on.
+_OPTIONAL = ("IPython", "matplotlib", "pandas")
+_process = {"is_ours": False}
 #: Names in the fingerprint that are not what the user knows them by.
 _VARIABLES = {"onednn": "TF_ENABLE_ONEDNN_OPTS"}
 
@@ -46,6 +49,28 @@ def start_tensorflow(gpus: float, verbose: bool = False) -> None:
                 "set workers.gpus = 0 or install a driver and tensorflow[and-cuda]"
             )
         tf.config.experimental.enable_op_determinism()
+
+
+def own_process() -> None:
+    """Say that no program but ours runs in this process: an actor, a trial or the command line.
+
+    Keras is then imported without packages that it uses only if others ask it to, which takes a
+    third less time. Whoever imports them later has them.
+    """
+    _process["is_ours"] = True
+
+
+@contextlib.contextmanager
+def _without(packages: tuple[str, ...]) -> Iterator[None]:
+    """Have imports of these packages fail, if nobody has imported them yet."""
+    absent = [name for name in packages if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = None  # type: ignore[assignment]  # as the import system documents it
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def refuse_other_backend() -> None:
@@ -90,8 +115,9 @@ def _import_tensorflow() -> Any:
     before = os.environ.get(_BACKEND)
     os.environ[_BACKEND] = _TENSORFLOW
     try:
-        import keras  # before TensorFlow, which would import it with a message of its own
-        import tensorflow as tf
+        with _without(_OPTIONAL if _process["is_ours"] else ()):
+            import keras  # before TensorFlow, which would import it with a message of its own
+            import tensorflow as tf
     except ModuleNotFoundError:  # not of Keras' configuration
         raise
     # Whatever Keras makes of a keras.json or a variable of its own that is not as it should be.

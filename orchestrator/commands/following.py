@@ -38,6 +38,10 @@ def follow(
     printed = failures = 0
     while True:
         try:
+            job = jobs.get(id)
+            if job.is_over:  # to follow a log that has ended takes Ray seconds
+                write(jobs.log(id)[printed:])
+                return job
             seen = 0
             for piece in jobs.follow(id):
                 new = piece[max(0, printed - seen) :]
@@ -47,11 +51,9 @@ def follow(
                     printed, failures = seen, 0
                 elif not piece and jobs.get(id).is_over:
                     break
-            job = jobs.get(id)
-            if job.is_over:
-                write(jobs.log(id)[printed:])
-                return job
             failures = 0
+            if jobs.get(id).is_over:
+                continue
         except ClusterError as error:
             failures += 1
             if failures > _MOST_TRIES:

@@ -16,6 +16,7 @@ from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.handover import Handed, beside, take_over
 from orchestrator.sweep.process import HERE
 from orchestrator.sweep.space import Point, active
+from workers import runtime
 from workers.errors import MetatrainError
 
 if TYPE_CHECKING:  # imports TensorFlow, which the driver of a sweep does not need as it runs
@@ -54,6 +55,7 @@ class RayTrial(tune.Trainable):
 
     def setup(self, config: dict[str, Any], shared: Shared) -> None:
         """Remember what to open; nothing is opened before the first step."""
+        runtime.own_process()
         self._given, self._shared = config, shared
         self._step = 0
         self._handed: Handed | None = None

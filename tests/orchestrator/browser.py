@@ -16,12 +16,14 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # The contrast of each text with what lies behind it, as WCAG 2 defines it.
 _CONTRASTS = """() => {
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgba = color => {
+  const known = {};
+  const drawn = color => {
     canvas.clearRect(0, 0, 1, 1);
     canvas.fillStyle = color;
     canvas.fillRect(0, 0, 1, 1);
     return canvas.getImageData(0, 0, 1, 1).data;
   };
+  const rgba = color => known[color] ??= drawn(color);
   const luminance = color => {
     const [r, g, b] = [...rgba(color)].slice(0, 3).map(v => v / 255)
       .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -65,6 +67,11 @@ class Seen:
         """Width and height of each such element, in pixels."""
         boxes = [element.bounding_box() for element in self.page.query_selector_all(selector)]
         return [(box["width"], box["height"]) for box in boxes]
+
+    def show(self, size: str, scheme: str) -> None:
+        """The same page in a window of another size, on a light or a dark desktop."""
+        self.page.set_viewport_size(SIZES[size])
+        self.page.emulate_media(color_scheme=scheme)
 
     def overflow(self) -> float:
         """By how many pixels the page is wider than the window."""

@@ -79,7 +79,7 @@ def main() -> None:
     while seen["kills"] < kills:
         before, in_start = newest(out), seen["kills"] % 4 == 0
         child = start(config, out, log)
-        moment_s = draw.uniform(0, 1.5 if in_start else 0.15)
+        moment_s = draw.uniform(0, 1.5 if in_start else 0.08)  # a few checkpoints long
         killed = kill_at(child, out, before, moment_s, in_start)
         _, status = os.waitpid(child, 0)
         if not killed:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from faulty_files import FaultyFiles, no_space
 from pyarrow import fs
-from small_configs import sinusoid
+from small_configs import ONE_BY_ONE, sinusoid
 from small_learners import run_of
 from small_runs import in_process
 
 import orchestrator.launch
 from orchestrator import cli, drawing
 from orchestrator.config import to_toml
-from orchestrator.sweep import ray_tuner
+from orchestrator.sweep import board, ray_tuner
 from orchestrator.sweep.trial import Trial
 from workers.models import plain
 
@@ -28,7 +28,10 @@ _ONE_PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
     "AAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="
 )
-CONFIG = sinusoid("outer.steps=2", "evaluation.every=2", "checkpoint.every=2")
+CONFIG = sinusoid(
+    *ONE_BY_ONE,
+    *("outer.steps=2", "evaluation.every=2", "evaluation.tasks=2", "checkpoint.every=2"),
+)
 #: Pictures are written; what they show is looked at elsewhere.
 DRAWN = {"png": b64decode(_ONE_PIXEL), "svg": b"<svg ></svg>"}
 # What is a note, since the run goes on without it.
@@ -43,7 +46,7 @@ def table(tasks):
 @pytest.fixture
 def disk(tmp_path, monkeypatch):
     """A filesystem that can be made to fail, for all that is written in `tmp_path`."""
-    run = run_of(sinusoid())
+    run = run_of(CONFIG)
     files = FaultyFiles(fs.LocalFileSystem())
     monkeypatch.setattr(fs, "LocalFileSystem", files.filesystem)
     monkeypatch.setattr(drawing, "_saved", lambda figure, format, **how: DRAWN[format])
@@ -164,6 +167,8 @@ def test_a_full_disk_at_any_write_of_a_sweeps_own_files_is_one_line(
     """The trials' are those of runs."""
     monkeypatch.setattr(ray_tuner, "start", lambda config, verbose: False)
     monkeypatch.setattr(ray_tuner, "run", run_one_trial)
+    monkeypatch.setattr(board, "_CHEAP_S", float("inf"))  # written at each event, however long ..
+    monkeypatch.setattr(board, "_WRITE_S", float("inf"))  # .. it or a trial takes
     own = ("sweep.json", "sweep.parquet", "best.toml", "sweep/report.html")
     words = ["tune", "sweep.toml", "--out", "sweep"]
     assert metatrain(monkeypatch, words) == 0
@@ -188,12 +193,12 @@ def test_a_full_disk_at_any_write_of_a_sweeps_own_files_is_one_line(
         assert [p for p in content(tmp_path) if Path(p).name.startswith(".")] == []
 
 
-def run_one_trial(sweep, table, config, location, board):
+def run_one_trial(sweep, table, config, location, shown):
     point = {"algorithm.inner_lr": 0.05}
-    board.start("t", point)
+    shown.start("t", point)
     with contextlib.closing(Trial(table, point, f"{location}/trials/t")) as trial:
-        board.report("t", trial.advance())
-    board.end("t")
+        shown.report("t", trial.advance())
+    shown.end("t")
 
 
 @pytest.mark.parametrize("words", [["export", "a", "x"], ["train", "small.toml", "--out", "x"]])

@@ -113,10 +113,12 @@ def test_signals_that_do_not_stop_coming_do_not_change_the_exit_code(config, tmp
     assert "saved up to step 25\nstopped; go on with:" in process.stderr
 
 
-def stopped(folder, config, said, number):
+def stopped(folder, config, said, number, **variables):
     """A run that gets a signal a moment after it has said something, at its end."""
     words = ["train", write_config(folder, config), "--workers", "1", "--out", "run"]
-    process = warm_commands.start(folder, *words, environment=environment(), draws=False)
+    process = warm_commands.start(
+        folder, *words, environment=environment() | variables, draws=False
+    )
     try:
         while said not in process.stderr:
             assert process.poll() is None, process.stderr
@@ -132,10 +134,22 @@ def stopped(folder, config, said, number):
     assert "***" not in process.stderr
 
 
+NUMBERS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+
+
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.parametrize("said", ["starting Ray", "waiting for 1 Ray actor"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [*(("starting Ray", number) for number in NUMBERS), ("waiting for 1 Ray actor", NUMBERS[0])],
+)
 def test_a_signal_while_ray_and_its_actors_start_ends_with_75(config, tmp_path, said, number):
-    """Ray, which may take SIGTERM over for itself, is in the run's own process."""
+    """Ray, which takes SIGTERM over for itself when it has started, is in the run's own process."""
     stopped(tmp_path, config, said, number)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("number", NUMBERS[1:])
+def test_other_signals_while_actors_start_end_with_75(config, tmp_path, shared_ray, number):
+    stopped(tmp_path, config, "waiting for 1 Ray actor", number, RAY_ADDRESS=shared_ray)

@@ -107,6 +107,12 @@ def test_a_silent_connection_is_left_once_the_job_has_ended():
     assert (ended.is_over, written) == (True, "the end")
 
 
+def test_the_log_of_a_job_that_has_ended_is_not_waited_for():
+    jobs = SmallJobs(job(status="FAILED"), pieces=[[AssertionError("followed")]], log="the end")
+    ended, written, _ = followed(jobs)
+    assert (ended.status, written) == ("FAILED", "the end")
+
+
 def test_a_cluster_that_does_not_come_back_is_given_up():
     with pytest.raises(ClusterError, match=r"lost\. it may be running .* metatrain logs -f a-1"):
         followed(SmallJobs(job(), pieces=[[LOST]] * 100))

@@ -14,7 +14,7 @@ from orchestrator.metrics_log import read_metrics
 from orchestrator.storage import Storage
 
 SCRIPT = Path(__file__).with_name("killed_runs.py")
-KILLS, STEPS = 20, 2500
+KILLS, STEPS = 20, 1300
 
 
 def killed_runs(folder, out, kills):

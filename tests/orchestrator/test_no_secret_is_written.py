@@ -114,11 +114,13 @@ def test_an_address_of_ray_with_a_secret_is_refused_before_ray_logs_it(monkeypat
 @pytest.mark.slow
 def test_a_sweep_on_s3_with_keys_of_the_environment_writes_them_nowhere(folder, tmp_path):
     """Nor does Ray, in the folder of its session; nor Tune, in what it pickles."""
+    small = ("--set=model.hidden=[4]", "--set=outer.meta_batch_size=2")
+    small += ("--set=evaluation.inner_steps=[1]",)
     ray_folder = Path(os.environ["RAY_TMPDIR"], "ray")
     with store() as s3:
         done = warm_commands.run(
             folder,
-            *("tune", "sweep.toml", "--out", s3.uri("sweep"), "--set", "outer.steps=4"),
+            *("tune", "sweep.toml", "--out", s3.uri("sweep"), "--set", "outer.steps=2", *small),
             environment=without_aws(environment(), str(tmp_path)) | s3.keys,
         )
         assert done.returncode == 0, done.stderr

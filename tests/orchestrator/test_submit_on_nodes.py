@@ -1,7 +1,7 @@
 """A run on a cluster of three nodes on this machine, from `metatrain submit` to its results.
 
-The head has no CPUs; each node has its own folder, as machines do. Another Python comes first on
-the PATH of them all.
+The head has no CPUs, and one node joins later; each has its own folder, as machines do. Another
+Python comes first on the PATH of them all.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import tempfile
 import time
 import tomllib
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 import tomli_w
 import warm_commands
+from ray._private import services
 from ray.cluster_utils import Cluster
 from small_configs import sinusoid
 
@@ -31,7 +32,9 @@ from orchestrator.config import to_toml
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-STEPS = 240
+STEPS = 200
+#: What the dashboard's modules of their own processes are used for here: jobs, actors and nodes.
+MODULES = "--modules-to-load=JobHead,NodeHead,StateHead"
 MODEL = """
 import keras
 from keras import layers
@@ -62,8 +65,13 @@ class Journey:
 
     def do(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
         """The same to its end, remembered."""
-        self.done[name] = self.start(*words).done(timeout_s=500)
+        self.do_together({name: words})
         return self.done[name]
+
+    def do_together(self, commands: Mapping[str, Sequence[str]]) -> None:
+        """The same of several, side by side."""
+        running = {name: self.start(*words) for name, words in commands.items()}
+        self.done |= {name: each.done(timeout_s=500) for name, each in running.items()}
 
     def driver(self) -> int | None:
         """The job's process."""
@@ -84,8 +92,8 @@ class Journey:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory) -> Iterator[tuple[str, Path]]:
-    """The address of a dashboard, and the home of whoever runs the cluster."""
+def cluster(tmp_path_factory) -> Iterator[tuple[str, Path, Callable[[], None]]]:
+    """The address of a dashboard, the home of whoever runs the cluster, and how a node joins."""
     home, path = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("bin")
     for name in ("python", "python3", "metatrain"):
         (path / name).write_text(OTHER_PYTHON)
@@ -98,16 +106,25 @@ def cluster(tmp_path_factory) -> Iterator[tuple[str, Path]]:
         environment.setenv("HOME", str(home))
         # Ray started in this process before has switched tokens on, and kept one in another home.
         environment.setenv("RAY_AUTH_MODE", "disabled")
+        environment.setattr(services, "start_ray_process", start_ray_process)
         head = {"num_cpus": 0, "include_dashboard": True, "dashboard_host": "127.0.0.1"}
         nodes = Cluster(True, head_node_args=head | options | {"dashboard_port": 0})
+        join = (nodes.add_node(num_cpus=1, temp_dir=folder, **options) for folder in folders)
         try:
-            for folder in folders:
-                nodes.add_node(num_cpus=1, temp_dir=folder, **options)
-            yield f"http://{nodes.webui_url}", home
+            next(join)
+            yield f"http://{nodes.webui_url}", home, lambda: next(join)
         finally:
             nodes.shutdown()
             for folder in folders:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_ray_process(
+    command: list[str], *given: Any, start: Callable[..., Any] = services.start_ray_process, **more
+) -> Any:
+    """Ray's own; of a dashboard's modules, each a process, those that are used."""
+    is_dashboard = any(word.endswith("dashboard/dashboard.py") for word in command)
+    return start([*command, MODULES] if is_dashboard else command, *given, **more)
 
 
 def until(journey: Journey, wanted: Callable[[], Any]) -> Any:
@@ -129,7 +146,7 @@ def is_told_to_end(process: int) -> bool:
 @pytest.fixture(scope="module")
 def journey(cluster, tmp_path_factory) -> Journey:
     """Submit, submit again, stop, go on, evaluate, fetch; and the same run without a cluster."""
-    address, home = cluster
+    address, home, join = cluster
     code = tmp_path_factory.mktemp("code")
     (code / "my_models.py").write_text(MODEL)
     given = [f"outer.steps={STEPS}", "evaluation.every=10000", "checkpoint.every=20"]
@@ -151,20 +168,26 @@ def journey(cluster, tmp_path_factory) -> Journey:
     finally:
         os.kill(driver, signal.SIGCONT)
     journey.done["stop"] = stop.done()
-    journey.do("stopped", "logs", "-f", journey.id)
+    log = journey.start("logs", "-f", journey.id)
+    join()
+    journey.done["stopped"] = log.done()
     journey.do("again", "submit", "--again", "--wait", "--", "train", "small.toml")
-    submit = ["submit", "--wait", "--"]
-    journey.do("refused", *submit, "train", "small.toml", "--out", str(journey.run))
-    journey.do("evaluate", *submit, "evaluate", f"~/metatrain-runs/{journey.id}")
-    sweep = {"base": "small.toml", "space": {"algorithm.inner_lr": {"grid": [0.05, 0.02]}}}
+    sweep = {"base": "small.toml", "space": {"algorithm.inner_lr": {"grid": [0.02]}}}
     sweep["overrides"] = {"outer.steps": 20, "evaluation.every": 10}
     (code / "rates.toml").write_text(tomli_w.dumps(sweep))
-    journey.do("tune", *submit, "tune", "rates.toml", "--out", str(home / "rates"))
+    submit = ["submit", "--wait", "--"]
+    journey.do_together(
+        {
+            "refused": [*submit, "train", "small.toml", "--out", str(journey.run)],
+            "evaluate": [*submit, "evaluate", f"~/metatrain-runs/{journey.id}"],
+            "tune": [*submit, "tune", "rates.toml", "--out", str(home / "rates")],
+            "local": ["train", "small.toml", "--out", "local", "--workers", "0"],
+        }
+    )
     journey.do("list", "list")
     journey.do("status", "status", f"{journey.id}-2")
     shutil.copytree(journey.run, code / "fetched")
     journey.do("fetched", "checkpoints", "fetched")
-    journey.do("local", "train", "small.toml", "--out", "local", "--workers", "0")
     return journey
 
 
@@ -229,7 +252,9 @@ def test_the_actors_were_on_both_workers_and_not_on_the_head(journey):
     workers = {node["node_id"] for node in nodes if not node["is_head_node"]}
     assert len(workers) == 2
     assert {actor["node_id"] for actor in actors} == workers
-    assert len(actors) == 4  # two of each attempt; the evaluation has none
+    # One of the first attempt, when there was one node, and two of the second; an evaluation and a
+    # trial have none.
+    assert len(actors) == 3
     assert "running in 2 Ray actors" in journey.done["again"].stdout
 
 
@@ -285,14 +310,14 @@ def asked(journey: Journey, path: str) -> list[dict]:
         return json.load(answer)["data"]["result"]["result"]
 
 
-def test_a_sweep_is_a_job_too_and_its_trials_are_runs_of_the_users_model(journey):
+def test_a_sweep_is_a_job_too_and_its_trial_is_a_run_of_the_users_model(journey):
     tuned = journey.done["tune"]
     assert tuned.returncode == 0, tuned.stdout + tuned.stderr
     assert "must be a folder that every machine of the cluster sees" in tuned.stderr
     folder = journey.home / "rates"
     found = pq.read_table(folder / "sweep.parquet").to_pylist()
-    assert [(row["status"], row["step"]) for row in found] == [("finished", 20)] * 2
-    configs = [tomllib.loads((folder / row["run"] / "config.toml").read_text()) for row in found]
-    assert {config["algorithm"]["inner_lr"] for config in configs} == {0.05, 0.02}
-    assert all(config["model"]["source"] == "my_models:small" for config in configs)
+    assert [(row["status"], row["step"]) for row in found] == [("finished", 20)]
+    config = tomllib.loads((folder / found[0]["run"] / "config.toml").read_text())
+    assert config["algorithm"]["inner_lr"] == 0.02  # small.toml has another
+    assert config["model"]["source"] == "my_models:small"
     assert (folder / "best.toml").is_file()

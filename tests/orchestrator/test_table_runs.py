@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import tables
+import warm_commands
 from shown_protocol import protocol_in
 from small_configs import MACHINES, table
 from small_learners import episode_of, run_of
 from small_runs import ShuffledPool, in_process, sha256_after
 from small_tables import write_table
-from test_cli import metatrain, theta_sha256
+from test_cli import environment, theta_sha256
 
 from orchestrator import artefact
 from orchestrator.adapting import probabilities
@@ -204,11 +205,19 @@ def test_theta_does_not_depend_on_the_order_in_which_blocks_run(files, kind, ove
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_theta_is_the_same_on_actors_and_in_this_process(files, tmp_path):
-    (tmp_path / "t.toml").write_text(to_toml(config_of(files, "sensors")))
-    done = metatrain(tmp_path, "train", "t.toml", "--workers", "2", "--out", "run")
+def test_theta_is_the_same_on_actors_and_in_this_process(files, tmp_path, shared_ray):
+    """On one actor, which reads the table by itself; of several, test_ray_pool.py."""
+    few = ("outer.steps=3", "outer.meta_batch_size=4", "evaluation.inner_steps=[1]")
+    config = config_of(files, "sensors", *few)
+    (tmp_path / "t.toml").write_text(to_toml(config))
+    done = warm_commands.run(
+        tmp_path,
+        *("train", "t.toml", "--workers", "1", "--out", "run"),
+        environment=environment() | {"RAY_ADDRESS": shared_ray},
+        draws=False,
+    )
     assert done.returncode == 0, done.stderr
-    assert theta_sha256(done.stdout) == sha256_after(in_process(config_of(files, "sensors")))
+    assert theta_sha256(done.stdout) == sha256_after(in_process(config))
 
 
 def test_data_tells_what_the_table_holds(files, kind, tmp_path, capsys):

@@ -12,7 +12,7 @@ import pytest
 import ray
 import warm_commands
 from ray.train import CheckpointConfig, Result, RunConfig, ScalingConfig
-from small_configs import SINUSOID, sinusoid
+from small_configs import ONE_BY_ONE, SINUSOID, sinusoid
 from small_ray import NUM_CPUS
 from test_cli import environment
 
@@ -177,9 +177,10 @@ def test_a_step_is_finished_before_an_interrupt_stops_it(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("shared_ray")
 def test_on_a_ray_that_runs_already_it_takes_actors_and_leaves_it_running(tmp_path, no_pictures):
-    alone = train(sinusoid(), tmp_path / "alone", scaling_config=ScalingConfig(num_workers=0))
+    config = sinusoid(*ONE_BY_ONE, "outer.steps=3", "evaluation.tasks=2")
+    alone = train(config, tmp_path / "alone", scaling_config=ScalingConfig(num_workers=0))
     one = ScalingConfig(num_workers=1)
-    result = train(sinusoid(), tmp_path / "one", scaling_config=one)
+    result = train(config, tmp_path / "one", scaling_config=one)
     assert ray.is_initialized()
     assert result.metrics["tested_theta_sha256"] == alone.metrics["tested_theta_sha256"]
     many = MetaTrainer(sinusoid(), scaling_config=ScalingConfig(num_workers=NUM_CPUS + 1))
@@ -202,6 +203,7 @@ result = MetaTrainer(
         "evaluation.inner_steps": [1],
         "model.hidden": [4],
         "runtime.xla": False,
+        "runtime.execution": "map",
     },
     scaling_config=ScalingConfig(num_workers=1),
     run_config=RunConfig(storage_path="runs", name="NAME"),
@@ -214,23 +216,12 @@ from orchestrator.commands import train_command
 
 train_command._draw = lambda *given: None
 """
+_SET_ADDRESS = "import os; os.environ['RAY_ADDRESS'] = '{}'"
+_UNSET_ADDRESS = "del os.environ['RAY_ADDRESS']"
 
 
 def hashes(printed):
     return re.findall("^[0-9a-f]{64}$", printed, re.MULTILINE)
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_on_the_cluster_of_ray_address_twice(tmp_path, shared_ray):
-    script = tmp_path / "twice.py"
-    runs = (_SHORT_RUN.replace("NAME", name) for name in "ab")
-    script.write_text("".join([_NO_PICTURES, *runs]))
-    variables = environment() | {"RAY_ADDRESS": shared_ray}
-    done = warm_commands.run(tmp_path, environment=variables, script=script)
-    assert done.returncode == 0, done.stderr
-    assert len(hashes(done.stdout)) == 2
-    assert len(set(hashes(done.stdout))) == 1
 
 
 _KERNEL = """
@@ -287,12 +278,17 @@ def on_a_ray_of_its_own(cell, name, tries=3):
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_in_a_notebook(cell):
-    """Ray starts and ends with each cell."""
+def test_in_a_notebook_on_a_ray_of_its_own_and_on_the_cluster_of_ray_address(cell, shared_ray):
+    """Ray starts and ends with each cell; or is joined and left, by a process that goes on."""
     assert cell(_NO_PICTURES) == ("", "")
-    once, again = (on_a_ray_of_its_own(cell, name) for name in "ab")
+    once = on_a_ray_of_its_own(cell, "a")
     assert len(once) == 1
-    assert once == again
+    assert cell(_SET_ADDRESS.format(shared_ray)) == ("", "")
+    printed, error = cell(_SHORT_RUN.replace("NAME", "b"))
+    assert not error
+    assert hashes(printed) == once
+    assert cell(_UNSET_ADDRESS) == ("", "")
+    assert on_a_ray_of_its_own(cell, "c") == once
 
 
 def test_a_package_of_the_users_in_the_way_is_an_import_error_that_names_it(tmp_path):

@@ -80,32 +80,28 @@ def test_the_command_line_says_what_it_made_exact_and_goes_on_with_the_same_bits
     file_text = (tmp_path / file).read_text().replace(config.model.folder, ".")
     (tmp_path / file).write_text(file_text)
 
-    whole = trained(tmp_path, file, "--out", "whole")
+    half = trained(tmp_path, file, "--out", "run", "--set", "outer.steps=1")
+    assert half.returncode == 0, half.stderr
+    whole = trained(tmp_path, file, "--out", "run", "--resume")
     assert whole.returncode == 0, whole.stderr
-    assert "normalization layers made exact (1 batch, 1 layer, 1 group)" in whole.stderr
+    assert theta_sha256(whole.stdout) == sha256_after(in_process(user_model(*FEW)))
+    assert "normalization layers made exact (1 batch, 1 layer, 1 group)" in half.stderr
     protocol = protocol_in(whole.stdout)
     assert protocol["model"] == "my_models:small"
     normalization = "layer and group and batch statistics of each set (transductive)"
     assert protocol["normalization"] == normalization
 
-    half = trained(tmp_path, file, "--out", "half", "--set", "outer.steps=1")
-    assert half.returncode == 0, half.stderr
-    rest = trained(tmp_path, file, "--out", "half", "--resume")
-    assert rest.returncode == 0, rest.stderr
-    assert theta_sha256(rest.stdout) == theta_sha256(whole.stdout)
-
-    again = metatrain(tmp_path, "evaluate", "whole")
+    again = metatrain(tmp_path, "evaluate", "run")
     assert again.returncode == 0, again.stderr
     assert "note: " not in again.stderr
 
     with (tmp_path / "my_models.py").open("a") as source:
         source.write("\n# edited\n")
-    again = metatrain(tmp_path, "evaluate", "whole")
+    again = metatrain(tmp_path, "evaluate", "run")
     assert again.returncode == 2, again.stderr
     assert "my_models:small has changed since the run was trained" in again.stderr
-    refused = metatrain(
-        tmp_path, "train", file, "--out", "half", "--resume", "--set", "outer.steps=9"
-    )
+    more = ["--resume", "--set", "outer.steps=9"]
+    refused = metatrain(tmp_path, "train", file, "--out", "run", *more)
     assert refused.returncode == 1
     assert "would not go on with the same bits here: model: " in refused.stderr
 

@@ -8,6 +8,7 @@ see: such a test starts the real command.
 """
 
 import atexit
+import gc
 import multiprocessing
 import os
 import runpy
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,22 @@ def run(
     return start(folder, *words, **options).done(timeout_s)
 
 
+def prepare() -> None:
+    """Start what processes are forked from now, in an environment that no test has changed.
+
+    What its modules have read there all its processes have.
+    """
+    _context()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)  # where TensorFlow's libraries greet
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_MODULES)
@@ -134,6 +152,7 @@ def _run(
     folder: str, argv: list[str], environment: dict[str, str], files: str, draws: bool
 ) -> None:
     """In the new process: all that a shell would have set, then the command."""
+    gc.freeze()  # no collection looks at, and so copies, the memory that it shares
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests ignore it, as under nohup
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, name in enumerate(_OUTPUTS, start=1):  # where sys.stdout and sys.stderr write to
@@ -142,6 +161,7 @@ def _run(
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
+    _have_ray_read_environment()
     code: Any = _ENDED_BY_AN_ERROR
     try:
         if not draws:
@@ -156,6 +176,14 @@ def _run(
         atexit._run_exitfuncs()
         sys.stdout.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _have_ray_read_environment() -> None:
+    """Whether it wants a token, and which: it has looked when it was imported."""
+    from ray._private.authentication import authentication_token_setup as tokens
+
+    tokens.Config.initialize("")
+    tokens.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _draw_nothing() -> None:

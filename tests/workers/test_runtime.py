@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -282,3 +283,26 @@ def test_blocks_run_on_the_device_that_is_there_and_theta_is_drawn_and_updated_o
     for devices in (second["outer"], second["model"]):
         assert {device[-5:] for device in devices} == {"CPU:0"}
     assert first["theta"] == second["theta"]
+
+
+_IMPORTED = """
+import subprocess
+import sys
+from workers import runtime
+{first}
+runtime.start_tensorflow(0)
+print(*(name for name in ("matplotlib", "pandas") if name in sys.modules))
+import matplotlib, pandas  # who wants them still has them
+print("there")
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [("runtime.own_process()", ["", "there"]), ("", ["matplotlib pandas", "there"])],
+    ids=["ours", "a user's"],
+)
+def test_keras_comes_without_what_others_may_want_of_it_in_a_process_of_ours(first, expected):
+    code = _IMPORTED.format(first=first)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == expected, done.stderr

@@ -1,19 +1,21 @@
 """`metatrain doctor` as it is typed."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import warm_commands
 from small_configs import sinusoid
 
 from metatrain import main
 from orchestrator.commands import doctor_command
 from orchestrator.config import to_toml
-from orchestrator.doctor import consultation, examination
+from orchestrator.doctor import child, consultation, examination, measure
 from orchestrator.doctor.finding import Finding
+
+pytestmark = pytest.mark.usefixtures("shared_runners")
 
 HERE = [Finding("TensorFlow", "works"), Finding("Ray", "works")]
 
@@ -32,6 +34,7 @@ def here(monkeypatch):
         return function(say, *given)
 
     monkeypatch.setattr(consultation, "in_child", in_this_process)
+    monkeypatch.setattr(measure, "_BUDGET_S", 0.3)
 
 
 def metatrain(monkeypatch, capsys, *words):
@@ -145,17 +148,18 @@ def test_a_model_that_cannot_be_had_is_2(healthy, here, monkeypatch, capsys, tmp
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_a_preset_is_measured_here_and_on_actors(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "metatrain", "doctor", write(tmp_path), "--json"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
+def test_a_configuration_is_measured_here_and_on_actors(monkeypatch, capsys, tmp_path):
+    """On a Ray of its own, in processes of their own, as is the installation.
+
+    They are forked with modules imported: test_doctor_child.py starts new ones.
+    """
+    forking = SimpleNamespace(get_context=lambda kind: warm_commands._context())
+    monkeypatch.setattr(child, "multiprocessing", forking)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    file = write(tmp_path, "model.hidden=[4]", "outer.meta_batch_size=8")
+    code, out, err = metatrain(monkeypatch, capsys, "doctor", file, "--json")
+    assert code == 0, err
+    document = json.loads(out)
     assert {finding["what"] for finding in document["installation"]} >= {"TensorFlow", "Ray"}
     rows = document["forecast"]
     assert [row["num_actors"] for row in rows] == [0, 1, 2, 4]
