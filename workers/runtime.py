@@ -54,8 +54,9 @@ def start_tensorflow(gpus: float, verbose: bool = False) -> None:
 def own_process() -> None:
     """Say that no program but ours runs in this process: an actor, a trial or the command line.
 
-    Keras is then imported without packages that it uses only if others ask it to, which takes a
-    third less time. Whoever imports them later has them.
+    Keras is then imported without `_OPTIONAL`, which takes a quarter less time
+    (benchmarks/RESULTS.md). A user's model that imports these packages itself has them; Keras' own
+    plots, and `fit` on a data frame, are not there.
     """
     _process["is_ours"] = True
 

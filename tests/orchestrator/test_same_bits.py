@@ -1,11 +1,11 @@
-"""Each algorithm, normalization and inner optimizer: 0, 1, 2 or 3 workers, one theta.
+"""Every algorithm with every normalization and inner optimizer: 0, 1, 2 or 3 workers, one theta.
 
 Starting actors for each combination would take an hour. Here one process more serves those that
 need it; this one and that one stand for up to three workers: what is compared is what RayPool
 sends, cut as it cuts it.
 
 What a combination could do wrong here: how its gradient and its carry are cut, packed and added.
-That has this process as three workers show, for the pairs that meet in the code (see _PAIRS). What
+That has this process as three workers show, for every algorithm with every normalization. What
 another process could do otherwise is to trace a graph whose operations have another order: graphs
 come from an algorithm and from a normalization, so each kind of both is traced there.
 """
@@ -112,18 +112,8 @@ OTHERS_ELSEWHERE = [
     ("reptile", "support statistics"),
     ("joint", "running statistics"),
 ]
-# A normalization without statistics of its own is a part of the model like any other layer: all of
-# these go with maml, whose graph of a second derivative has every operation that others' have.
-# Statistics go through the algorithm: each one is seen with those that it carries on, and with
-# those of the task where its own code hands them on in another way.
-_PAIRS = [
-    *(("maml", normalization) for normalization in NORMALIZATIONS),
-    *((algorithm, "running statistics") for algorithm in ALGORITHMS),
-    *((name, "support statistics") for name in ("maml, multi-step", "anil", "boil", "joint")),
-    *(("fomaml", "layer"), ("reptile", "batch"), ("fomaml, adam, persistent", "group")),
-]
 _SEEN = [*EVERY_DAY, *ELSEWHERE, *OTHERS_ELSEWHERE]
-OTHERS = [both for both in dict.fromkeys(_PAIRS) if both not in _SEEN]
+OTHERS = [both for both in itertools.product(ALGORITHMS, NORMALIZATIONS) if both not in _SEEN]
 POLICY_ELSEWHERE = "promp"
 OTHER_POLICIES_ELSEWHERE = ["trpo", "reptile"]
 OTHER_POLICIES = [
@@ -273,7 +263,7 @@ def test_theta_and_the_carry_are_the_same_with_workers_elsewhere(process, algori
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("algorithm", "normalization"), OTHERS)
-def test_others_do_not_depend_on_the_number_of_workers_either(algorithm, normalization):
+def test_each_algorithm_goes_with_each_normalization(algorithm, normalization):
     check_any_number_of_workers(
         sinusoids(algorithm, normalization), carry(algorithm, normalization)
     )

@@ -7,6 +7,7 @@ activations crosses its kink within 2e-7 is below one in a thousand, and the see
 """
 
 import contextlib
+import itertools
 from pathlib import Path
 
 import keras
@@ -125,14 +126,16 @@ RELATIVES = {
 }
 
 
-def cases(*, quick, slow):
-    """Combinations as parameters.
+def every(*factors, quick):
+    """All combinations as parameters; those that `quick` does not hold are slow.
 
-    What errs does so wherever it is looked at: quick has each of the factors, slow each pair of
-    them that meets in the code, here or in the test that the comment names.
+    What errs does so wherever it is looked at: quick has each of them, slow all with each other.
     """
-    assert not set(quick) & set(slow)
-    return [*quick, *(pytest.param(*values, marks=pytest.mark.slow) for values in slow)]
+    assert set(quick) <= set(itertools.product(*factors))
+    return [
+        pytest.param(*values, marks=[pytest.mark.slow] * (values not in quick))
+        for values in itertools.product(*factors)
+    ]
 
 
 MODELS = {
@@ -145,16 +148,13 @@ MODELS = {
 
 @pytest.mark.parametrize(
     ("relative", "model"),
-    cases(
+    every(
+        RELATIVES,
+        MODELS,
         quick=[
             *((relative, "mlp") for relative in RELATIVES),
             ("meta-sgd", "conv4, support statistics"),
             ("momentum", "conv4, running statistics"),
-        ],
-        slow=[  # each relative with each kind of statistics: with a user's model
-            ("meta-sgd", "conv4"),
-            ("anil", "conv4, support statistics"),
-            ("boil", "conv4, running statistics"),
         ],
     ),
 )
@@ -192,19 +192,14 @@ def test_maml_through_each_activation_equals_finite_differences(activation):
 
 @pytest.mark.parametrize(
     ("downsample", "normalization", "k"),
-    cases(
+    every(
+        ["stride", "max_pool"],
+        NORMALIZATIONS,
+        [1, 2],
         quick=[
             ("stride", "batch", 2),
             ("max_pool", "batch", 1),
             ("max_pool", "layer", 2),
-        ],
-        slow=[  # after one step: with readouts, and of the linear model and the mlp
-            ("stride", "none", 2),
-            ("stride", "layer", 2),
-            ("stride", "group", 2),
-            ("max_pool", "none", 2),
-            ("max_pool", "batch", 2),
-            ("max_pool", "group", 2),
         ],
     ),
 )
@@ -216,16 +211,11 @@ def test_maml_through_conv4_equals_finite_differences(normalization, downsample,
 
 @pytest.mark.parametrize(
     ("readout", "downsample", "normalization"),
-    cases(
+    every(
+        ["flatten", "mean"],
+        ["stride", "max_pool"],
+        NORMALIZATIONS,
         quick=[("flatten", "max_pool", "batch"), ("mean", "stride", "layer")],
-        slow=[
-            ("flatten", "stride", "none"),
-            ("flatten", "stride", "group"),
-            ("flatten", "max_pool", "layer"),
-            ("mean", "max_pool", "none"),
-            ("mean", "max_pool", "group"),
-            ("mean", "stride", "batch"),
-        ],
     ),
 )
 def test_maml_through_conv4s_readouts_equals_finite_differences(normalization, downsample, readout):
@@ -244,7 +234,10 @@ def test_maml_through_conv4s_readouts_equals_finite_differences(normalization, d
 
 @pytest.mark.parametrize(
     ("name", "statistics", "relative"),
-    cases(
+    every(
+        ["small", "subclassed"],
+        ["batch", "support", "running"],
+        ["maml", *RELATIVES],
         quick=[
             ("small", "batch", "maml"),
             ("small", "support", "meta-sgd"),
@@ -252,17 +245,6 @@ def test_maml_through_conv4s_readouts_equals_finite_differences(normalization, d
             ("subclassed", "support", "maml"),
             ("subclassed", "running", "anil"),
             ("subclassed", "batch", "boil"),
-        ],
-        slow=[  # the others of each relative with each kind of statistics
-            ("subclassed", "running", "maml"),
-            ("small", "batch", "anil"),
-            ("small", "support", "anil"),
-            ("small", "support", "boil"),
-            ("small", "running", "boil"),
-            ("subclassed", "batch", "meta-sgd"),
-            ("subclassed", "running", "meta-sgd"),
-            ("subclassed", "batch", "momentum"),
-            ("subclassed", "support", "momentum"),
         ],
     ),
 )
