@@ -4,19 +4,15 @@ import copy
 import os
 import re
 import shlex
-import sys
 import tomllib
 from importlib.metadata import version
-from pathlib import Path
 
 import kubernetes_validate
 import pytest
+import warm_commands
 import yaml
 from kuberay_fields import KUBERNETES, check
 from manifests import HEALTH_CHECKS, REPOSITORY, SECRETS
-
-sys.path.append(str(Path(__file__).with_name("orchestrator")))
-import warm_commands
 
 FOLDER = REPOSITORY / "kubernetes"
 KINDS = {"raycluster.yaml": "RayCluster", "rayjob.yaml": "RayJob"}

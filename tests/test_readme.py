@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm_commands
 
 from orchestrator import config as configuration
 from orchestrator.metrics_log import read_metrics
@@ -15,9 +16,6 @@ from orchestrator.sweep.space import check_space
 from workers.protocol import Draw
 from workers.settings.models import KerasModel
 from workers.tasks.registry import make_family
-
-sys.path.append(str(Path(__file__).with_name("orchestrator")))
-import warm_commands
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()

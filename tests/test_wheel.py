@@ -9,8 +9,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).with_name("orchestrator")))
 import warm_commands
 
 ROOT = Path(__file__).parents[1]

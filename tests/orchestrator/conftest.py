@@ -1,10 +1,4 @@
-import sys
-from pathlib import Path
-
 import pytest
-
-# The image sources that the tests of `workers` use.
-sys.path.append(str(Path(__file__).parents[1] / "workers"))
 
 
 @pytest.fixture(scope="session")

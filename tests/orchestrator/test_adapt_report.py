@@ -1,8 +1,7 @@
 import io
 
 import numpy as np
-from test_artefact import linear
-from test_predictions import as_they_are
+from small_artefacts import as_they_are, linear
 
 from orchestrator.commands.adapt_report import show
 from orchestrator.console import Console

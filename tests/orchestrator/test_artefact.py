@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from small_artefacts import linear
 from small_configs import ONE_BY_ONE, USER_MODEL, images, sinusoid
 from small_images import picture
 from small_learners import FIRST_ORDER, episode_of, run_of
 
 from orchestrator import artefact, checkpoint
-from orchestrator.artefact import Artefact
 from orchestrator.commands import export_command
 from orchestrator.learner import Learner
-from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
 from workers.protocol import Recipe
@@ -32,20 +31,6 @@ GOLDEN = Path(__file__).parent / "golden" / "linear-v1.metatrain"
 
 def small():
     return sinusoid(*ONE_BY_ONE)
-
-
-def linear() -> Artefact:
-    """A line through (0, 1) with slope 2, to be adapted by two steps of rate 0.1."""
-    config = sinusoid("model.kind=linear", "algorithm.inner_lr=0.1")
-    theta = [np.array([[2.0]], np.float32), np.array([1.0], np.float32)]
-    return Artefact(
-        config=config,
-        examples=GivenTask(loss="mse", input_shape=(1,), num_outputs=1),
-        recipe=Recipe(0.1, 2),
-        state=MetaState(12, theta, ["head/kernel", "head/bias"]),
-        protocol={"method": "MAML, second order", "transductive": False},
-        origin="runs/small, ckpt-00000012",
-    )
 
 
 def after_two_steps(x, y):

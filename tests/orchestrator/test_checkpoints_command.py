@@ -4,10 +4,10 @@ import json
 import shutil
 
 import pytest
+from shell_commands import metatrain, write_config
 from small_checkpoints import FILES, flip
 from small_configs import sinusoid
 from small_runs import in_process
-from test_cli import metatrain, write_config
 
 from orchestrator.commands import checkpoints_command, evaluate_command
 from orchestrator.run import TrainingRun

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import asdict, replace
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from claiming_process import another_process
 from pyarrow import fs
 
 from orchestrator import claim, lease
@@ -21,29 +21,6 @@ from orchestrator.claim import LOCK, FileLock, FolderGoneError, HeldError, InUse
 from orchestrator.lease import Lease
 from orchestrator.owner import Owner, parse_owner, this_process
 from orchestrator.storage import Storage
-
-HOLD = """
-import sys, time
-from orchestrator.storage import Storage
-Storage(sys.argv[1]).claim()
-print("claimed", flush=True)
-time.sleep(600)
-"""
-
-
-@contextlib.contextmanager
-def another_process(folder):
-    """It holds the folder, until it is killed at the end."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout.readline() == "claimed\n"
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def names(folder):

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from claiming_process import another_process
+from shell_commands import snapshot
 from small_configs import sinusoid
 from small_learners import run_of
-from test_claim import another_process
-from test_cli import snapshot
 
 from orchestrator import cli
 from orchestrator.claim import FileLock

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hostile_names import NAMES, obeyed_in
+from page_reader import Reader
 from shown_protocol import protocol_in
 from small_configs import table
-from test_hostile_pictures import Reader
 
 from orchestrator import cli
 from orchestrator.config import to_toml

@@ -1,12 +1,12 @@
 """Every picture and every page, of runs, classes and texts with names that could be obeyed."""
 
-import html.parser
 import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hostile_names import NAMES, obeyed_in
+from page_reader import Reader
 from PIL import Image
 from small_configs import sinusoid
 from small_runs import in_process
@@ -77,21 +77,6 @@ def called(run, name):
         no_animation=name,
         result=run.result.model_copy(update={"protocol": {**run.result.protocol, "model": name}}),
     )
-
-
-class Reader(html.parser.HTMLParser):
-    """What a browser shows, and what it would run."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.text, self.tags = "", set()
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-
-    def handle_data(self, data):
-        self.text += data
 
 
 @hostile

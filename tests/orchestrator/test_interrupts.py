@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import warm_commands
+from shell_commands import environment, write_config
 from small_configs import sinusoid
 from small_runs import in_process
-from test_cli import environment, write_config
 
 from orchestrator import checkpoint
 from orchestrator.metrics_log import read_metrics

@@ -275,7 +275,7 @@ def test_saving_takes_nothing_from_the_predictor(tmp_path, image_zip, image_cach
 
 
 def test_a_changed_model_is_not_adapted(tmp_path):
-    module = Path(__file__).parents[1] / "workers" / "user_models.py"
+    module = Path(__file__).parents[1] / "fakes/tasks" / "user_models.py"
     (tmp_path / "own_models.py").write_text(module.read_text())
     config = sinusoid(
         "model.kind=keras", "model.source=own_models:frozen", f"model.folder={tmp_path}"

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from shell_commands import snapshot
 from small_configs import sinusoid
 from small_learners import run_of
-from test_cli import snapshot
 
 from orchestrator import cli, typed_command
 from orchestrator.storage import Storage

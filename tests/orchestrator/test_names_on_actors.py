@@ -6,8 +6,8 @@ import sys
 
 import pytest
 from ray.train import RunConfig, ScalingConfig
+from shell_commands import environment, theta_sha256, write_config
 from small_configs import sinusoid
-from test_cli import environment, theta_sha256, write_config
 
 from orchestrator.history import read_history
 from orchestrator.storage import Storage

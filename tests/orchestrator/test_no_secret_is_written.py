@@ -9,9 +9,9 @@ import pytest
 import tomli_w
 import warm_commands
 from ray.train import RunConfig
+from shell_commands import environment
 from small_configs import SINUSOID
 from small_s3 import store, without_aws
-from test_cli import environment
 
 from orchestrator import config as configuration
 from orchestrator.cli import main

@@ -6,9 +6,9 @@ import time
 
 import pytest
 import warm_commands
+from shell_commands import environment, theta_sha256, write_config
 from small_configs import sinusoid
 from small_s3 import private_store, silent_service, store, without_aws
-from test_cli import environment, theta_sha256, write_config
 
 from orchestrator import checkpoint
 from orchestrator.metrics_log import read_metrics

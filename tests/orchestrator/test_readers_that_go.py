@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from shell_commands import environment, write_config
 from small_configs import sinusoid
-from test_cli import environment, write_config
 
 from orchestrator.console import Console
 

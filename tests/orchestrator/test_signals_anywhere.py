@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from shell_commands import environment, snapshot
 from small_configs import sinusoid
 from small_learners import run_of
-from test_cli import environment, snapshot
 
 from orchestrator.config import to_toml
 

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 import tables
 import warm_commands
+from shell_commands import environment, theta_sha256
 from shown_protocol import protocol_in
 from small_configs import MACHINES, table
 from small_learners import episode_of, run_of
 from small_runs import ShuffledPool, in_process, sha256_after
 from small_tables import write_table
-from test_cli import environment, theta_sha256
 
 from orchestrator import artefact
 from orchestrator.adapting import probabilities

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 from small_configs import images, sinusoid
+from small_results import result, run_with
 from small_runs import in_process
-from test_findings import result, run_with
 
 from orchestrator.evaluate import blocks_of, recipe_at, score_tasks, summarize
 from orchestrator.page.findings import findings

@@ -12,9 +12,9 @@ import pytest
 import ray
 import warm_commands
 from ray.train import CheckpointConfig, Result, RunConfig, ScalingConfig
+from shell_commands import environment
 from small_configs import ONE_BY_ONE, SINUSOID, sinusoid
 from small_ray import NUM_CPUS
-from test_cli import environment
 
 from orchestrator import checkpoint
 from orchestrator.commands import train_command

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 import warm_commands
+from shell_commands import environment, metatrain, started, theta_sha256, write_config
 from shown_protocol import protocol_in
 from small_configs import USER_MODEL, sinusoid
 from small_runs import ShuffledPool, in_process, sha256_after
-from test_cli import environment, metatrain, started, theta_sha256, write_config
 
 from orchestrator.blocks import held_out_blocks, train_blocks
 from workers.protocol import Recipe
 
-MODELS = Path(__file__).parents[1] / "workers"
+MODELS = Path(__file__).parents[1] / "fakes/tasks"
 
 
 def user_model(*overrides, name="small"):

@@ -5,7 +5,7 @@ import math
 
 import pytest
 from rich.console import Console
-from test_findings import run_with
+from small_results import run_with
 
 from orchestrator.page.findings import findings
 from orchestrator.page.numbers import difference, headline, with_interval

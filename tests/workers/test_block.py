@@ -1,11 +1,11 @@
 import functools
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import warm_commands
 from small_families import (
     WAYS,
     NoiseFamily,
@@ -27,9 +27,6 @@ from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm, ReptileAl
 from workers.settings.models import Conv4Model, LinearModel, MlpModel
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tensors import pack
-
-sys.path.append(str(Path(__file__).parents[1] / "orchestrator"))
-import warm_commands
 
 MAP = RuntimeSettings(execution="map", xla=False)
 VECTORIZED = RuntimeSettings(execution="vectorized", xla=False)
@@ -181,7 +178,7 @@ def test_one_derivative_for_many_tasks_is_the_sum_of_theirs(name, xla):
 _MANY_STEPS = """
 import sys
 from pathlib import Path
-sys.path.append({tests!r})
+sys.path += {folders}
 from workers.runtime import start_tensorflow
 start_tensorflow(0)
 import numpy as np
@@ -200,7 +197,10 @@ for tasks in (4, 64):
 def test_xla_compiles_once_whatever_theta_is(tmp_path):
     """Both with a derivative for each task and with one for all."""
     script = tmp_path / "steps.py"
-    script.write_text(_MANY_STEPS.format(tests=os.path.dirname(__file__)))
+    here = Path(__file__).parent
+    fakes = here.parent / "fakes"
+    folders = [str(folder) for folder in (here, fakes, fakes / "tasks")]
+    script.write_text(_MANY_STEPS.format(folders=folders))
     environment = {**os.environ, "XLA_FLAGS": f"--xla_dump_to={tmp_path}"}
     result = warm_commands.run(tmp_path, tmp_path, environment=environment, script=script)
     assert result.returncode == 0, result.stderr

@@ -17,7 +17,7 @@ from workers.settings.text_tasks import MatchingTask, TextTask
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.registry import make_family
 
-FOLDER = str(Path(__file__).parent)
+FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
 
 
 @pytest.fixture

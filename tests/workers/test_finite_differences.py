@@ -251,7 +251,9 @@ def test_maml_through_conv4s_readouts_equals_finite_differences(normalization, d
 def test_a_users_model_with_keras_own_layers_equals_finite_differences(name, statistics, relative):
     """Batch, layer and group normalization, and dropout under the task's seed."""
     settings = KerasModel(
-        source=f"user_models:{name}", folder=str(Path(__file__).parent), statistics=statistics
+        source=f"user_models:{name}",
+        folder=str(Path(__file__).parents[1] / "fakes/tasks"),
+        statistics=statistics,
     )
     objective, theta, one = make_problem(settings, (5,))
     if relative == "meta-sgd":

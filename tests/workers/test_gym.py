@@ -13,7 +13,7 @@ from workers.tasks.gym import GymFamily, told, vary
 
 pytest.importorskip("gymnasium")
 
-FOLDER = str(Path(__file__).parent)
+FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
 
 
 def task_of(name, **changes):

@@ -18,7 +18,7 @@ from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.registry import make_family
 from workers.tensors import pack
 
-FOLDER = str(Path(__file__).parent)
+FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
 
 
 def problem(name, model, inner_lr=0.5, **varied):

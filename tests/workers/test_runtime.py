@@ -4,17 +4,15 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
+import small_families
 import tensorflow as tf
+import warm_commands
 
 from workers import runtime
 from workers.errors import MetatrainError
 from workers.runtime import differences, fingerprint, start_tensorflow
-
-sys.path.append(str(Path(__file__).parents[1] / "orchestrator"))
-import warm_commands
 
 
 def printed(folder, code, *words, **variables):
@@ -276,7 +274,7 @@ print(json.dumps(results))
 
 @pytest.mark.slow
 def test_blocks_run_on_the_device_that_is_there_and_theta_is_drawn_and_updated_on_the_cpu(tmp_path):
-    told = printed(tmp_path, _ON_ANOTHER_DEVICE, os.path.dirname(__file__))
+    told = printed(tmp_path, _ON_ANOTHER_DEVICE, os.path.dirname(small_families.__file__))
     first, second = json.loads(told)
     assert first["block"].endswith("CPU:0")
     assert second["block"].endswith("CPU:1")

@@ -19,7 +19,7 @@ from workers.settings.models import KerasModel
 from workers.settings.worker import RuntimeSettings
 from workers.tensors import pack
 
-FOLDER = str(Path(__file__).parent)
+FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
 
 
 def objective_of(name, statistics="batch"):

@@ -16,7 +16,7 @@ from workers.settings.algorithms import AnilAlgorithm, JointAlgorithm, MamlAlgor
 from workers.settings.models import KerasModel
 from workers.tensors import pack
 
-FOLDER = str(Path(__file__).parent)
+FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
 
 
 def of(name, **options):
@@ -119,7 +119,10 @@ def made(shape):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("nowhere:small", "there is no module 'nowhere' in .*tests/workers or among the installed"),
+        (
+            "nowhere:small",
+            "there is no module 'nowhere' in .*tests/fakes/tasks or among the installed",
+        ),
         ("user_models", "neither 'module:function' nor a file that ends in .keras"),
         ("absent.keras", "there is no file .*absent.keras"),
         ("user_models.keras", "is no .keras file"),

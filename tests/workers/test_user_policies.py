@@ -12,7 +12,7 @@ from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm
 from workers.settings.models import KerasModel
 from workers.tasks.navigation import NavigationFamily
 
-FOLDER = str(Path(__file__).parent)
+FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
 
 
 def of(name, **options):

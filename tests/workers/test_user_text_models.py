@@ -19,7 +19,9 @@ def check(tmp_path):
     def check(name):
         settings = WorkerSettings(
             task=GenerationTask(path=str(path), task_column="voice", shots=3, queries=3, length=20),
-            model=KerasModel(source=f"text_models:{name}", folder=str(Path(__file__).parent)),
+            model=KerasModel(
+                source=f"text_models:{name}", folder=str(Path(__file__).parents[1] / "fakes/tasks")
+            ),
             algorithm=MamlAlgorithm(first_order=True),
         )
         return check_model(settings, make_family(settings.task))

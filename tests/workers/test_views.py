@@ -14,7 +14,7 @@ from workers.settings.worker import RuntimeSettings
 from workers.tasks.navigation import NavigationFamily, Points
 from workers.tasks.registry import make_family
 
-FOLDER = str(Path(__file__).parent)
+FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
 LONG = NavigationTask(horizon=40, reached=0.0)
 
 

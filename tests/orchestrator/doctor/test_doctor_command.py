@@ -115,7 +115,7 @@ def test_json_is_all_that_is_printed(healthy, monkeypatch, capsys):
 def test_a_wrong_layer_is_named_and_1_where_it_is_needed_and_a_note_elsewhere(
     healthy, here, monkeypatch, capsys, tmp_path
 ):
-    models = Path(__file__).parents[2] / "workers"
+    models = Path(__file__).parents[2] / "fakes/tasks"
     model = ["model.kind=keras", "model.source=user_models:reversed_twice"]
     file = write(tmp_path, *model, f"model.folder={models}")
     before = sorted(tmp_path.rglob("*"))
@@ -136,7 +136,7 @@ def test_a_wrong_layer_is_named_and_1_where_it_is_needed_and_a_note_elsewhere(
 
 
 def test_a_model_that_cannot_be_had_is_2(healthy, here, monkeypatch, capsys, tmp_path):
-    models = Path(__file__).parents[2] / "workers"
+    models = Path(__file__).parents[2] / "fakes/tasks"
     model = ["model.kind=keras", "model.source=user_models:no_model"]
     file = write(tmp_path, *model, f"model.folder={models}")
     code, _, err = metatrain(monkeypatch, capsys, "doctor", file, "--workers", "0")

@@ -12,7 +12,7 @@ from workers.models import second_derivative
 from workers.tasks.registry import make_family
 
 pytestmark = pytest.mark.usefixtures("_looked_at_once")
-MODELS = Path(__file__).parents[2] / "workers"
+MODELS = Path(__file__).parents[2] / "fakes/tasks"
 
 
 @pytest.fixture(scope="module")

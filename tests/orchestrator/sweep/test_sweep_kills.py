@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import warm_commands
+from shell_commands import environment
 from shown_protocol import protocol_in
 from small_configs import sinusoid
-from test_cli import environment
 from whole_sweeps import base_of, rows_of, theta_of, undisturbed_theta, write_sweep
 
 from orchestrator import config as configuration

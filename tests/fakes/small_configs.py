@@ -54,7 +54,7 @@ GYM: dict[str, Any] = {
         **NAVIGATION["task"],
         "kind": "gym",
         "environment": "small_gym:Slope",
-        "folder": str(Path(__file__).parents[1] / "workers"),
+        "folder": str(Path(__file__).parent / "tasks"),
         "vary": {"steepness": {"uniform": [0.0, 1.0]}},
     },
 }
@@ -76,7 +76,7 @@ REPTILE_ADAM = [
 USER_MODEL = [
     "model.kind=keras",
     "model.source=user_models:small",
-    f"model.folder={Path(__file__).parents[1] / 'workers'}",
+    f"model.folder={Path(__file__).parent / 'tasks'}",
 ]
 
 

@@ -28,7 +28,7 @@ from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
 from workers.tensors import sha256
 
-_OWN_MODELS = str(Path(__file__).parents[1] / "workers")
+_OWN_MODELS = str(Path(__file__).parent / "tasks")
 
 
 def in_process(config: MetaConfig) -> Launch:
