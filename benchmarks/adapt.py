@@ -19,9 +19,9 @@ from orchestrator.config import load
 from orchestrator.learner import Learner
 from orchestrator.state import MetaState
 from workers import runtime
-from workers.protocol import Recipe
 from workers.settings.tasks import GivenTask
 from workers.tasks.given import GivenFamily
+from workers.wire.protocol import Recipe
 
 _WARM_UP = 5
 

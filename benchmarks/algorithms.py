@@ -58,9 +58,9 @@ def make_run(source: Path, folder: str, overrides: list[str]):  # type: ignore[n
     """A traced runner, its weights, and the blocks of a step."""
     from workers.block import BlockRunner
     from workers.meta import initial
-    from workers.protocol import Weights
     from workers.tasks.registry import make_family
-    from workers.tensors import pack
+    from workers.wire.protocol import Weights
+    from workers.wire.tensors import pack
 
     config, _ = load(
         "omniglot-5w1s",

@@ -107,7 +107,7 @@ def bare_stepping(config: Any, family: Any) -> Callable[[Any], Any]:
 
     Actions: [horizon, tasks, episodes, ...].
     """
-    from workers.protocol import Draw
+    from workers.wire.protocol import Draw
 
     num_tasks, num_episodes = config.workers.block_size, config.task.queries
     specs = family.sample(Draw(0, "test", 0), 0, num_tasks, 0, 0)

@@ -17,7 +17,7 @@ from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 
 from orchestrator.actor_pool import ActorPool
 from orchestrator.launch import Launch
-from workers.tensors import sha256
+from workers.wire.tensors import sha256
 
 # A stopped actor is sent its share of the next step all the same, and dies with it.
 _UNTIL_IT_HAS_WORK_S = 0.3

@@ -41,8 +41,8 @@ from synthetic_texts import write_intents, write_lines
 
 from orchestrator.blocks import train_blocks
 from orchestrator.config import MetaConfig, load
-from workers.protocol import Block
 from workers.tasks.registry import make_family
+from workers.wire.protocol import Block
 
 TRIALS = 3
 PRODUCTS = 10  # matrix products in a turn

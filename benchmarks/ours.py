@@ -9,7 +9,7 @@ from processes import Work
 
 from orchestrator.config import MetaConfig
 from workers import runtime
-from workers.protocol import Block
+from workers.wire.protocol import Block
 
 
 def make(config: MetaConfig, blocks: Sequence[Block]) -> Work:
@@ -20,9 +20,9 @@ def make(config: MetaConfig, blocks: Sequence[Block]) -> Work:
     runtime.start_tensorflow(0)
     from workers.block import BlockRunner
     from workers.meta import initial
-    from workers.protocol import Weights
     from workers.tasks.registry import make_family
-    from workers.tensors import pack
+    from workers.wire.protocol import Weights
+    from workers.wire.tensors import pack
 
     family = make_family(config.task)
     runner = BlockRunner(config.worker, family)

@@ -177,9 +177,9 @@ def large(number: Steps = 3, count: int = 4, num_parameters: int = 100_000_000) 
 
 def _adding_s_per_byte(num_parameters: int = 10_000_000, parts: int = 4) -> float:
     """What an actor computes for a byte of a part: adding, checking, hashing."""
-    from workers.combine import combine
-    from workers.kept import keep
-    from workers.protocol import Contribution
+    from workers.wire.combine import combine
+    from workers.wire.protocol import Contribution
+    from workers.wire.remote_contribution import keep
 
     theta = weights_of(num_parameters, 0).theta
     wholes = [Contribution(i, 1, theta, theta[:0], {}, 0.0) for i in range(parts)]

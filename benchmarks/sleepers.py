@@ -18,8 +18,8 @@ from orchestrator.ray_pool import RayPool
 from orchestrator.settings import WorkersSettings
 from orchestrator.work import Work, leaves, root_above
 from workers.actor import BlockActor
-from workers.protocol import Block, Built, Contribution, Weights
-from workers.wire import unpack
+from workers.wire.packing import unpack
+from workers.wire.protocol import Block, Built, Contribution, Weights
 
 # So many actors share a core: they sleep.
 _CPUS = 0.01

@@ -17,9 +17,9 @@ from orchestrator.pictures.render import draw
 from orchestrator.pool import Incidents
 from orchestrator.protocol import protocol
 from orchestrator.storage import Storage
-from workers.protocol import Episode, Place, Recipe
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
+from workers.wire.protocol import Episode, Place, Recipe
 
 _ACTORS = [Place("node-a", 11, "a"), Place("node-a", 12, "a"), Place("node-b", 13, "b")]
 _SECONDS = 0.02

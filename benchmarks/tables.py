@@ -72,8 +72,8 @@ def baseline(run: str) -> None:
     """
     from orchestrator import config as configuration
     from orchestrator.blocks import held_out_blocks
-    from workers.protocol import Episode, Recipe
     from workers.tasks.registry import make_family
+    from workers.wire.protocol import Episode, Recipe
 
     config, _ = configuration.load(f"{run}/config.toml")
     family = make_family(config.task)

@@ -19,9 +19,9 @@ from orchestrator.recovery import Recovery, is_slower
 from orchestrator.reduction import Delivery, Reduction, is_for_actors
 from orchestrator.roster import Actor, Call, Roster
 from orchestrator.work import Work, kind_of, leaves, shape_of
-from workers.errors import PartLostError
-from workers.protocol import Block, Contribution, Place, Weights
 from workers.runtime import differences
+from workers.wire.errors import PartLostError
+from workers.wire.protocol import Block, Contribution, Place, Weights
 
 # A machine that must be started first, and set up, may take so long.
 _MACHINE_LIMIT_S = 1800.0

@@ -10,12 +10,12 @@ import numpy as np
 from orchestrator.artefact import Artefact
 from orchestrator.protocol import exchanged
 from orchestrator.targets import NewFile, open_file
-from workers.errors import NonFiniteError
-from workers.protocol import Array, Recipe
 from workers.scores import ACTING
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
-from workers.tensors import Shape
+from workers.wire.errors import NonFiniteError
+from workers.wire.protocol import Array, Recipe
+from workers.wire.tensors import Shape
 
 
 def worker_settings(source: Artefact) -> WorkerSettings:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workers.combine import combine
-from workers.errors import NonFiniteError, PoolError
-from workers.kept import Kept, digest, layout
-from workers.protocol import Block, Contribution, Vector, Weights
-from workers.tensors import all_finite
+from workers.wire.combine import combine
+from workers.wire.errors import NonFiniteError, PoolError
+from workers.wire.protocol import Block, Contribution, Vector, Weights
+from workers.wire.remote_contribution import Kept, digest, layout
+from workers.wire.tensors import all_finite
 
 
 def aggregate(
@@ -67,7 +67,7 @@ def fault_of(answer: Contribution | Kept, blocks: Sequence[Block], weights: Weig
 
 
 def digest_of(answer: Contribution | Kept) -> str:
-    """See `workers.kept.digest`."""
+    """See `workers.wire.remote_contribution.digest`."""
     return answer.digest if isinstance(answer, Kept) else digest(answer)
 
 

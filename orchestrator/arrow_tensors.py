@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from workers.protocol import Array
+from workers.wire.protocol import Array
 
 
 def encode(arrays: Sequence[Array], column_names: Sequence[str]) -> bytes:

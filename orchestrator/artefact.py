@@ -23,10 +23,10 @@ from orchestrator.config import MetaConfig, validate
 from orchestrator.json_text import dumps, loads
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
-from workers.errors import CheckpointError
-from workers.protocol import Recipe
 from workers.settings.tasks import GivenTask
-from workers.tensors import all_finite, pack, sha256
+from workers.wire.errors import CheckpointError
+from workers.wire.protocol import Recipe
+from workers.wire.tensors import all_finite, pack, sha256
 
 FORMAT_VERSION = 1
 _READABLE = (1,)

@@ -18,7 +18,7 @@ from orchestrator.protocol import exchanged, of_the_oracle, protocol
 from orchestrator.result import Result
 from orchestrator.storage import Storage
 from orchestrator.task_scores import TaskScores
-from workers.tensors import sha256
+from workers.wire.tensors import sha256
 
 
 def evaluate_best(

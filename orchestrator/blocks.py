@@ -6,8 +6,8 @@ import numpy as np
 
 from orchestrator.config import MetaConfig
 from workers.batches import draw_batches
-from workers.protocol import Array, Block, Draw, Kind, Recipe, Specs, Split, take
 from workers.tasks.family import TaskFamily, ways_of
+from workers.wire.protocol import Array, Block, Draw, Kind, Recipe, Specs, Split, take
 
 
 def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Block]:

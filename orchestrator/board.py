@@ -7,8 +7,8 @@ from typing import Any
 
 from orchestrator.roster import Actor, Call
 from orchestrator.work import Work, root_above
-from workers.kept import Kept
-from workers.protocol import Contribution
+from workers.wire.protocol import Contribution
+from workers.wire.remote_contribution import Kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)

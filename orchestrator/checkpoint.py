@@ -20,9 +20,9 @@ from orchestrator.manifest import Files, Manifest, digest_of, parse_manifest
 from orchestrator.object_store import reason
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
-from workers.errors import CheckpointError
-from workers.protocol import Array
-from workers.tensors import sha256
+from workers.wire.errors import CheckpointError
+from workers.wire.protocol import Array
+from workers.wire.tensors import sha256
 
 _FOLDER = "checkpoints"
 _NAME = re.compile(r"ckpt-([0-9]{8}|[1-9][0-9]{8,18})")

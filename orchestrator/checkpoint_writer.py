@@ -18,7 +18,7 @@ from orchestrator.object_store import reason
 from orchestrator.retention import Retention
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
-from workers.errors import CheckpointError
+from workers.wire.errors import CheckpointError
 
 # Snapshots of validated steps are never dropped; with so many in memory `submit` waits.
 _MOST_WAITING = 4

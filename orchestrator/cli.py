@@ -22,7 +22,7 @@ from orchestrator.locations import run_location
 from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
 from workers import runtime
-from workers.errors import MetatrainError, TaskError
+from workers.wire.errors import MetatrainError, TaskError
 
 EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 1, 2, 75
 _INTERRUPTED = 130  # what typer makes of a Ctrl-C where nobody else takes it

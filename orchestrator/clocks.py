@@ -8,7 +8,7 @@ from orchestrator.deadlines import Deadlines
 from orchestrator.failure import Event
 from orchestrator.recovery import Recovery
 from orchestrator.roster import Actor, Roster
-from workers.errors import PoolError
+from workers.wire.errors import PoolError
 
 # Now and then is enough: there may be a thousand actors.
 _CHECK_EVERY_S = 0.1

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from workers.kept import Kept
-from workers.protocol import Block, Weights
+from workers.wire.protocol import Block, Weights
+from workers.wire.remote_contribution import Kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.pool import Pool
-from workers.errors import NonFiniteError
-from workers.protocol import Block, Recipe, Weights
 from workers.scores import METRICS, sign_of
 from workers.settings.worker import ENVIRONMENTS
 from workers.tasks.family import TaskFamily
+from workers.wire.errors import NonFiniteError
+from workers.wire.protocol import Block, Recipe, Weights
 
 Score = dict[str, float]
 Values = dict[str, NDArray[np.float64]]

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from orchestrator.json_text import check_version, dumps, loads
 from orchestrator.object_store import reason
 from orchestrator.storage import Storage
-from workers.protocol import Place
+from workers.wire.protocol import Place
 
 if TYPE_CHECKING:  # imports TensorFlow's runtime
     from orchestrator.launch import Launch

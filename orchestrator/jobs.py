@@ -17,7 +17,7 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient
 
 from orchestrator.redact import redact
-from workers.errors import ClusterError
+from workers.wire.errors import ClusterError
 
 #: What a stopped job has to end its step and save, before Ray kills it (its default is 3 s). Ray
 #: reads RAY_JOB_STOP_WAIT_TIME_S in the process that watches over the job.

@@ -14,9 +14,9 @@ from orchestrator.config import MetaConfig
 from orchestrator.pool import InProcessPool, Pool
 from orchestrator.state import MetaState
 from workers import runtime
-from workers.errors import FingerprintError
-from workers.protocol import Block
 from workers.tasks.family import TaskFamily
+from workers.wire.errors import FingerprintError
+from workers.wire.protocol import Block
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
     from workers.block import BlockRunner

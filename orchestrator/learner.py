@@ -32,9 +32,9 @@ from orchestrator.own_tasks import (
 )
 from orchestrator.predictor import Predictor
 from workers import runtime
-from workers.errors import MetatrainError
-from workers.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
 from workers.scores import CLASSIFYING
+from workers.wire.errors import MetatrainError
+from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
 
 if TYPE_CHECKING:
     from orchestrator.policy import Policy

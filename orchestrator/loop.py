@@ -19,10 +19,10 @@ from orchestrator.outer import OuterUpdate
 from orchestrator.pool import Pool
 from orchestrator.rounds import Found, Round
 from orchestrator.skipped import SkipBudget
-from workers.errors import NonFiniteError
-from workers.protocol import Block, Weights
 from workers.tasks.family import TaskFamily
-from workers.tensors import all_finite
+from workers.wire.errors import NonFiniteError
+from workers.wire.protocol import Block, Weights
+from workers.wire.tensors import all_finite
 
 
 @dataclass(frozen=True, slots=True)

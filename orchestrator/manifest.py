@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from workers.errors import CheckpointError
+from workers.wire.errors import CheckpointError
 
 FORMAT_VERSION = 3
 # Version 2 lacks `examples` and `protocol`.

@@ -12,9 +12,9 @@ from orchestrator.settings import OuterSettings
 from orchestrator.state import MetaState
 from workers.compiled import Compiled
 from workers.models.keras_defaults import keras_defaults
-from workers.protocol import Array, Vector, Weights
 from workers.runtime import DRIVER_DEVICE
-from workers.tensors import pack, squared_norm, unpack
+from workers.wire.protocol import Array, Vector, Weights
+from workers.wire.tensors import pack, squared_norm, unpack
 
 _CLIP_EPSILON = 1e-12
 

@@ -9,9 +9,9 @@ import numpy as np
 from orchestrator.config import MetaConfig
 from orchestrator.examples.examples import Examples
 from workers.batches import draw_batches
-from workers.protocol import Array, Block, Draw, Kind, Recipe, Specs
 from workers.scores import CLASSIFYING
 from workers.settings.tasks import GivenTask
+from workers.wire.protocol import Array, Block, Draw, Kind, Recipe, Specs
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from orchestrator.adapting import change, open_model_file
 from orchestrator.artefact import Artefact
 from orchestrator.evaluate import recipe_at
 from workers.culprits import task_error
-from workers.errors import MetatrainError
-from workers.protocol import Recipe
 from workers.scores import ACTING
 from workers.settings.worker import WorkerSettings
 from workers.tasks.live import LiveEnvironment
+from workers.wire.errors import MetatrainError
+from workers.wire.protocol import Recipe
 
 _MOST_EPISODES = 100_000
 

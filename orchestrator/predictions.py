@@ -10,7 +10,7 @@ from orchestrator.adapting import probabilities
 from orchestrator.examples.examples import Reader
 from orchestrator.json_text import as_text
 from orchestrator.own_tasks import OwnTask
-from workers.protocol import Array
+from workers.wire.protocol import Array
 
 
 @dataclass(frozen=True, slots=True)

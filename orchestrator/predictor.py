@@ -8,7 +8,7 @@ import numpy as np
 
 from orchestrator.adapting import open_model_file, probabilities
 from orchestrator.own_tasks import OwnTask
-from workers.protocol import Adapted, Array, Recipe
+from workers.wire.protocol import Adapted, Array, Recipe
 
 if TYPE_CHECKING:
     from orchestrator.learner import Learner

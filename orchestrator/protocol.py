@@ -9,12 +9,12 @@ import numpy as np
 from orchestrator.config import MetaConfig
 from orchestrator.evaluate import later_lr
 from orchestrator.settings import OuterSettings
-from workers.protocol import Draw
 from workers.scores import CLASSIFYING, LOSSES_CALLED
 from workers.settings.algorithms import Differentiated
 from workers.settings.environments import EnvironmentTask
 from workers.tasks.environments import has_environments
 from workers.tasks.family import TaskFamily
+from workers.wire.protocol import Draw
 
 #: What `model.statistics` is called in a protocol.
 BY_BATCH = {

@@ -23,10 +23,10 @@ from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Ma
 from orchestrator.plain_text import label
 from orchestrator.ray_session import interruptible
 from workers.actor import BlockActor
-from workers.kept import Kept
-from workers.protocol import Block, Weights
 from workers.settings.worker import WorkerSettings
-from workers.wire import pack, pack_if_small, unpack
+from workers.wire.packing import pack, pack_if_small, unpack
+from workers.wire.protocol import Block, Weights
+from workers.wire.remote_contribution import Kept
 
 # With so many calls on the way it pays to wait a little, and take several answers at once: the more
 # there are, the sooner the next one comes, and the more it costs to ask.

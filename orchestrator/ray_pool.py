@@ -10,9 +10,9 @@ from orchestrator.ray_crew import RayCrew
 from orchestrator.ray_session import check_resources, folders_of_actors, start_ray
 from orchestrator.settings import WorkersSettings
 from workers.actor import BlockActor
-from workers.own_packages import refuse_namesakes
-from workers.protocol import Block
 from workers.settings.worker import WorkerSettings
+from workers.wire.import_path import refuse_namesakes
+from workers.wire.protocol import Block
 
 
 class RayPool(ActorPool):

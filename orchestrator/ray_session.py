@@ -16,7 +16,7 @@ from ray._private import worker as ray_worker
 
 from orchestrator.credentials import check_no_secret
 from orchestrator.ray_token import enable_tokens
-from workers.wire import INLINE_LIMIT
+from workers.wire.packing import INLINE_LIMIT
 
 # What is larger than Ray's limit goes through its object store, at 1 to 3 ms a piece: where Ray is
 # ours, the weights and gradients of a small convolutional network travel with the calls instead.

@@ -10,9 +10,9 @@ from orchestrator.failure import MAX_BLOCK_DEATHS, Decision, Event, History, bac
 from orchestrator.pool import Incidents
 from orchestrator.roster import Actor, Call, Roster
 from orchestrator.work import Work
-from workers.errors import FingerprintError, MetatrainError, PoolError
-from workers.kept import Kept
-from workers.protocol import Contribution
+from workers.wire.errors import FingerprintError, MetatrainError, PoolError
+from workers.wire.protocol import Contribution
+from workers.wire.remote_contribution import Kept
 
 # An actor is at fault if another took less than this part of its time for the same block.
 _SLOWER = 2.0

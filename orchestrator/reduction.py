@@ -11,8 +11,8 @@ from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Cr
 from orchestrator.deadlines import Deadlines
 from orchestrator.roster import Actor, Call
 from orchestrator.work import Work
-from workers.kept import Kept, Vectors
-from workers.protocol import Contribution, Weights
+from workers.wire.protocol import Contribution, Weights
+from workers.wire.remote_contribution import Kept, Vectors
 
 Reduction = Literal["auto", "driver", "actors"]
 

@@ -9,8 +9,8 @@ from typing import Any
 from orchestrator.aggregate import digest_of
 from orchestrator.crew import Crew
 from orchestrator.work import Work
-from workers.kept import Kept
-from workers.protocol import Block, Contribution, Place
+from workers.wire.protocol import Block, Contribution, Place
+from workers.wire.remote_contribution import Kept
 
 _IN_FLIGHT = 2
 _LOOK_EVERY_S = 2.0

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.settings import OuterSettings
-from workers.protocol import RoundName, Vector
-from workers.tensors import dot
+from workers.wire.protocol import RoundName, Vector
+from workers.wire.tensors import dot
 
 _RESIDUAL = 1e-10
 

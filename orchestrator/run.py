@@ -26,9 +26,9 @@ from orchestrator.result import Result
 from orchestrator.state import MetaState, check_shapes
 from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
-from workers.errors import CheckpointError
 from workers.tasks.given import given_task
-from workers.tensors import sha256
+from workers.wire.errors import CheckpointError
+from workers.wire.tensors import sha256
 
 
 @dataclass(frozen=True, slots=True)

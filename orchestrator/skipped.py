@@ -1,6 +1,6 @@
 """How many tasks a run may leave out before it ends: `runtime.non_finite = "skip"` is for a few."""
 
-from workers.errors import NonFiniteError
+from workers.wire.errors import NonFiniteError
 
 #: More than this share of one step's tasks ends the run.
 MOST_OF_A_STEP = 0.5

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from workers.protocol import Array, Weights
-from workers.tensors import pack
+from workers.wire.protocol import Array, Weights
+from workers.wire.tensors import pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class MetaState:
     """A point in a run, from which the rest follows bit for bit.
 
     step: outer steps done. theta: all that is meta-learned, [*shape_i] each, and `names`.
-    carry: what passes from step to step beside it, by name; see `workers.protocol.Weights`.
+    carry: what passes from step to step beside it, by name; see `workers.wire.protocol.Weights`.
     optimizer: the outer optimizer's variables by name; empty before the first step.
     """
 

@@ -21,8 +21,8 @@ from orchestrator.credentials import check_no_secret
 from orchestrator.disk_errors import is_full, remedy
 from orchestrator.lease import Lease
 from orchestrator.object_store import open_uri, reason
-from workers.errors import MetatrainError
 from workers.pipes import never_ends
+from workers.wire.errors import MetatrainError
 
 # A store's name without the slashes: what follows may be a secret, and would name a folder here.
 _TYPO = re.compile(r"(s3|gs|gcs|abfss?|hdfs|viewfs|wasbs?|https?|file):(?!//)", re.IGNORECASE)

@@ -17,7 +17,7 @@ from orchestrator.claim import FileLock, HeldError, InUseError, NoLocksError
 from orchestrator.disk_errors import is_full, remedy
 from orchestrator.object_store import reason
 from orchestrator.storage import Storage, lock_of, part_of
-from workers.errors import MetatrainError
+from workers.wire.errors import MetatrainError
 
 _POLL_S = 0.1
 _FILES_OF_RUNS = frozenset(

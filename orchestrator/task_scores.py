@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.storage import Storage
-from workers.protocol import Block
 from workers.tasks.family import TaskFamily
+from workers.wire.protocol import Block
 
 NAME = "tasks.parquet"
 #: Of what the task's own targets vary by; 1 is what their mean would leave.

@@ -8,7 +8,7 @@ from orchestrator.learner import Learner
 from orchestrator.own_tasks import OwnTask
 from orchestrator.predictor import Predictor
 from workers.bits import bits_of_texts
-from workers.protocol import Array, Recipe
+from workers.wire.protocol import Array, Recipe
 
 
 class TextPredictor(Predictor):

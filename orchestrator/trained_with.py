@@ -8,7 +8,7 @@ from orchestrator.manifest import Manifest
 from orchestrator.resume import differences
 from orchestrator.storage import Storage
 from workers import runtime
-from workers.errors import CheckpointError
+from workers.wire.errors import CheckpointError
 
 _INSIST = "set them back, or give --allow-changes"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from orchestrator.pool import Pool
-from workers.protocol import Block, Contribution, Weights
+from workers.wire.protocol import Block, Contribution, Weights
 
 #: What is said while tasks are done, and at most so often.
 Say = Callable[[str], object]

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from workers.protocol import Block
+from workers.wire.protocol import Block
 
 # Sums that are added in one call. A power of two, so that it is two edges of the binary tree in
 # one: the same bits, for a third of the calls.

@@ -71,7 +71,7 @@ def outside(files: list[str], allowed: tuple[str, ...]) -> list[str]:
 
 
 def test_imports_are_found():
-    assert "workers.protocol.Draw" in imported("workers/batches.py")
+    assert "workers.wire.protocol.Draw" in imported("workers/batches.py")
     assert "tensorflow" in imported("workers/runtime.py")
     assert {"workers/block.py", "orchestrator/loop.py"} <= set(FILES)
 

@@ -13,9 +13,9 @@ from orchestrator import config as configuration
 from orchestrator.metrics_log import read_metrics
 from orchestrator.sweep.settings import read_sweep, shipped_sweeps
 from orchestrator.sweep.space import check_space
-from workers.protocol import Draw
 from workers.settings.models import KerasModel
 from workers.tasks.registry import make_family
+from workers.wire.protocol import Draw
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()

@@ -7,12 +7,12 @@ from typing import Any
 import ray
 
 from workers.actor_log import LOG, ActorLog
-from workers.combine import combine
-from workers.errors import MetatrainError, PartLostError
-from workers.kept import Vectors, keep
-from workers.protocol import Block, Built, Contribution, Place, Weights
 from workers.settings.worker import WorkerSettings
-from workers.wire import pack, pack_if_small, unpack
+from workers.wire.combine import combine
+from workers.wire.errors import MetatrainError, PartLostError
+from workers.wire.packing import pack, pack_if_small, unpack
+from workers.wire.protocol import Block, Built, Contribution, Place, Weights
+from workers.wire.remote_contribution import Vectors, keep
 
 
 class BlockActor:
@@ -53,7 +53,7 @@ class BlockActor:
         from workers.block import BlockRunner
         from workers.meta import initial
         from workers.tasks.registry import make_family
-        from workers.tensors import pack
+        from workers.wire.tensors import pack
 
         family = make_family(self._settings.task)
         self._runner = BlockRunner(self._settings, family)

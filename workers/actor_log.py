@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 
-from workers.protocol import Block
+from workers.wire.protocol import Block
 
 LOG = logging.getLogger("metatrain")
 

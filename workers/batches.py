@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workers.protocol import Array, Draw
+from workers.wire.protocol import Array, Draw
 
 
 def draw_batches(

@@ -14,7 +14,6 @@ from workers.algorithms.algorithm import Start
 from workers.algorithms.registry import ALGORITHMS
 from workers.compiled import Compiled
 from workers.culprits import Sums, blame, sum_finite
-from workers.errors import MetatrainError
 from workers.held_out import Constants, HeldOutTasks, Shapes
 from workers.mapping import sum_over
 from workers.meta import (
@@ -31,11 +30,12 @@ from workers.policies.episodes import EpisodeCache
 from workers.policies.loss import make_objective
 from workers.policies.practice import Practice
 from workers.policies.rounds import Rounds
-from workers.protocol import Array, Block, Contribution, Task, Weights
 from workers.settings.worker import WorkerSettings
 from workers.tasks.environments import has_environments
 from workers.tasks.family import TaskFamily
-from workers.tensors import all_finite
+from workers.wire.errors import MetatrainError
+from workers.wire.protocol import Array, Block, Contribution, Task, Weights
+from workers.wire.tensors import all_finite
 
 # From here on one derivative for all tasks of a block is a fifth faster than one for each.
 _MANY_TASKS = 64

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from workers.errors import NonFiniteError, TaskError
-from workers.protocol import Array, Block, Contribution, Vector, Weights, take
+from workers.wire.errors import NonFiniteError, TaskError
+from workers.wire.protocol import Array, Block, Contribution, Vector, Weights, take
 
 #: A block's outer gradients, next carries and metrics, each summed over its tasks.
 Sums = tuple[Vector, Vector, dict[str, Array]]

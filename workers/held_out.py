@@ -21,9 +21,9 @@ from workers.meta import (
 )
 from workers.models.functional import FunctionalModel
 from workers.policies.loss import make_objective
-from workers.protocol import Adapted, Array, Block, Recipe, Task
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
+from workers.wire.protocol import Adapted, Array, Block, Recipe, Task
 
 Shapes = tuple[tuple[int, ...], ...]
 #: theta, carry and step, flat.

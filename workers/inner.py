@@ -8,7 +8,7 @@ import tensorflow as tf
 from workers.inner_optimizers import InnerOptimizer, Moments, scaled
 from workers.losses import Theta
 from workers.models.functional import State
-from workers.protocol import Task
+from workers.wire.protocol import Task
 
 Loss = Callable[[Theta, State, tf.Tensor, tf.Tensor], tuple[tf.Tensor, State]]
 

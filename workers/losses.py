@@ -8,10 +8,10 @@ from typing import Literal, NamedTuple
 import tensorflow as tf
 
 from workers.models.functional import FunctionalModel, State
-from workers.protocol import Task
 from workers.scores import LossName
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily, ways_of
+from workers.wire.protocol import Task
 
 Theta = Sequence[tf.Tensor]
 Metrics = dict[str, tf.Tensor]

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from workers.protocol import Task
+from workers.wire.protocol import Task
 
 
 def sum_over(one: Callable[[Task], Any], tasks: Task, vectorized: bool) -> Any:

@@ -10,10 +10,10 @@ import tensorflow as tf
 from workers.algorithms.algorithm import Start
 from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
-from workers.protocol import Array, Task
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
-from workers.tensors import Shape
+from workers.wire.protocol import Array, Task
+from workers.wire.tensors import Shape
 
 
 @dataclass(frozen=True, slots=True)

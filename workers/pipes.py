@@ -3,7 +3,7 @@
 import os
 import stat
 
-from workers.errors import DataError
+from workers.wire.errors import DataError
 
 
 def never_ends(path: str | os.PathLike[str]) -> bool:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
-from workers.errors import MetatrainError
 from workers.kernels import chosen_kernels
+from workers.wire.errors import MetatrainError
 
 NUM_THREADS = 1
 #: Where theta is drawn and updated, so that its bits do not depend on who has a GPU.

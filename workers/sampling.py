@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from workers.meta import Layout
 from workers.models.functional import FunctionalModel
-from workers.protocol import Adapted, Array
 from workers.tasks.characters import END, UNKNOWN, Characters
+from workers.wire.protocol import Adapted, Array
 
 
 @dataclass(frozen=True, slots=True)

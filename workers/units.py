@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.protocol import Array
+from workers.wire.protocol import Array
 
 
 class Scaling(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from peers.problem import Episodes, Problem
-from workers.protocol import Vector
+from workers.wire.protocol import Vector
 
 #: Tasks of each process that are compared one by one.
 NUM_ALONE = 4

@@ -9,7 +9,7 @@ from processes import Work
 
 from peers.check import gradients
 from peers.problem import Episodes, Problem
-from workers.protocol import Vector
+from workers.wire.protocol import Vector
 
 
 def make(problem: Problem, threads: int, style: str) -> Work:

@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from orchestrator.config import MetaConfig
-from workers.protocol import Array, Block
 from workers.tasks.family import TaskFamily
+from workers.wire.protocol import Array, Block
 
 
 class Episodes(NamedTuple):

@@ -10,7 +10,7 @@ from peers import torch_model, torch_text
 from peers.check import gradients
 from peers.problem import Episodes, Problem
 from peers.torch_model import Weights
-from workers.protocol import Vector
+from workers.wire.protocol import Vector
 
 
 def make(problem: Problem, threads: int, style: str) -> Work:

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from peers import torch_transformer
 from peers.problem import Episodes, Problem
-from workers.protocol import Array, Vector
+from workers.wire.protocol import Array, Vector
 
 EPSILON = 1e-3
 BETA2 = 0.999

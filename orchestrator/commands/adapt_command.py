@@ -26,8 +26,8 @@ from orchestrator.examples.examples import Columns, Examples, Reader
 from orchestrator.examples.registry import READERS
 from orchestrator.own_tasks import OwnTask, make_tasks
 from orchestrator.predictions import Predictions, as_table
-from workers.protocol import Adapted, Array, Recipe
 from workers.scores import ACTING
+from workers.wire.protocol import Adapted, Array, Recipe
 
 # Answers that differ by less are told to be the same.
 _SAME = 1e-3

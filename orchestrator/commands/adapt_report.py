@@ -10,8 +10,8 @@ from orchestrator.console import Console
 from orchestrator.own_tasks import OwnTask
 from orchestrator.predictions import Predictions, summary
 from orchestrator.protocol_lines import print_protocol
-from workers.protocol import Recipe
 from workers.scores import is_share
+from workers.wire.protocol import Recipe
 
 _MOST_ROWS = 20
 # Of the run's protocol, what bears on predictions for somebody's own task.

@@ -9,7 +9,7 @@ from orchestrator.checkpoint import Found, step_of
 from orchestrator.commands.common import RESULTS
 from orchestrator.metrics_log import has_metrics
 from orchestrator.storage import Storage
-from workers.errors import CheckpointError
+from workers.wire.errors import CheckpointError
 
 _UNFINISHED = "not finished (it has no manifest)"
 _UNITS = ("B", "kB", "MB", "GB", "TB")

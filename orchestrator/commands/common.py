@@ -15,9 +15,9 @@ from orchestrator.evaluate import recipes
 from orchestrator.launch import ray_is_running
 from orchestrator.watched_pool import Watch
 from workers import runtime
-from workers.errors import MetatrainError
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
+from workers.wire.errors import MetatrainError
 
 #: Results go to standard output, all else to standard error.
 RESULTS = Console()

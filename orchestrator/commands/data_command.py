@@ -10,10 +10,10 @@ from rich.text import Text
 from orchestrator import config as configuration
 from orchestrator.commands.common import NOTES, RESULTS, decoding, open_family, show_note
 from orchestrator.config import MetaConfig
-from workers.errors import DataError, SourceError
 from workers.settings.tasks import ImagesTask
 from workers.tasks.family import notes_of
 from workers.tasks.table_files import SUFFIXES
+from workers.wire.errors import DataError, SourceError
 
 #: What a path alone is trained with.
 _PRESET_OF_A_PATH = "images"

@@ -14,9 +14,9 @@ from orchestrator.commands.common import NOTES, RESULTS, waiting
 from orchestrator.own_environment import open_environment, parse_arguments
 from orchestrator.policy import check_seed, recipe_of
 from orchestrator.protocol_lines import print_protocol
-from workers.protocol import Recipe
 from workers.scores import ACTING
 from workers.settings.environments import EnvironmentTask
+from workers.wire.protocol import Recipe
 
 _FROM_THE_RUN = ("method", "model", "tasks_from")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from orchestrator.commands.common import show_note
 from orchestrator.jobs import Job, Jobs
-from workers.errors import ClusterError
+from workers.wire.errors import ClusterError
 
 EXIT_DONE, EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 0, 1, 2, 75
 _BETWEEN_TRIES_S = 2.0

@@ -13,7 +13,7 @@ from orchestrator.commands.following import EXIT_STOPPED, exit_code, follow, to_
 from orchestrator.console import Console
 from orchestrator.dashboard import dashboard_address
 from orchestrator.jobs import STOP_WAIT_S, Job, Jobs
-from workers.errors import ClusterError
+from workers.wire.errors import ClusterError
 
 _POLL_S = 1.0
 _SAVED = re.compile(r"saved up to step (\d+)")

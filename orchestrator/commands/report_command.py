@@ -9,7 +9,7 @@ from orchestrator.page.html import is_ours
 from orchestrator.page.run_folder import PAGE, RunFolder, read_run
 from orchestrator.storage import Storage
 from orchestrator.targets import check_not_a_runs, open_page
-from workers.errors import MetatrainError
+from workers.wire.errors import MetatrainError
 
 _COMPARISON = "comparison.html"
 _HEAD_BYTES = 4096

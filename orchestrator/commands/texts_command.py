@@ -19,7 +19,7 @@ from orchestrator.examples.examples import Examples, Reader
 from orchestrator.own_tasks import OwnTask, make_tasks
 from orchestrator.protocol_lines import print_protocol
 from workers.bits import bits_of_texts, mean_bits
-from workers.protocol import Adapted, Recipe
+from workers.wire.protocol import Adapted, Recipe
 
 _MOST_ROWS = 20
 # Bits that differ by less are told to be the same.

@@ -24,8 +24,8 @@ from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
 from orchestrator.storage import Storage
 from orchestrator.targets import open_folder
 from orchestrator.watched_pool import Watch, WatchedPool
-from workers.errors import CheckpointError, MetatrainError
 from workers.tasks.family import notes_of
+from workers.wire.errors import CheckpointError, MetatrainError
 
 if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
     from orchestrator.launch import Launch

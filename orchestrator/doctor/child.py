@@ -10,7 +10,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from workers.errors import MetatrainError
+from workers.wire.errors import MetatrainError
 
 Say = Callable[[str], None]
 

@@ -18,10 +18,10 @@ from orchestrator.evaluate import recipes
 from orchestrator.pool import Pool
 from orchestrator.state import MetaState
 from workers import runtime
-from workers.errors import MetatrainError
-from workers.protocol import Block, Contribution, Weights
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
+from workers.wire.errors import MetatrainError
+from workers.wire.protocol import Block, Contribution, Weights
 
 Tell = Callable[[str], None]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.protocol import Array
+from workers.wire.protocol import Array
 
 
 def as_numbers(given: Any, dtype: Any, what: str = "inputs") -> Array:

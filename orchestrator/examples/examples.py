@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from orchestrator.examples.arrays import as_numbers
-from workers.protocol import Array
 from workers.units import Units
+from workers.wire.protocol import Array
 
 if TYPE_CHECKING:
     from orchestrator.own_tasks import OwnTask

@@ -9,8 +9,6 @@ import numpy as np
 
 from orchestrator.examples.arrays import checked
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
-from workers.errors import DataError
-from workers.protocol import Array
 from workers.settings.tasks import GivenTask, ImagesTask
 from workers.tasks.image_cells import content_of, read_file
 from workers.tasks.image_decoding import see
@@ -19,6 +17,8 @@ from workers.tasks.image_folders import FolderImages, has_class_folders
 from workers.tasks.image_notes import Seen, notes_of
 from workers.tasks.rows import Rows
 from workers.tasks.table_files import TEXT_SUFFIXES
+from workers.wire.errors import DataError
+from workers.wire.protocol import Array
 
 _FORMS = "a folder of CLASS/IMAGE files or of images, an image, a .zip, .csv, .tsv or .parquet"
 

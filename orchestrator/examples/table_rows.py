@@ -8,13 +8,13 @@ import numpy as np
 from orchestrator.examples.arrays import as_numbers, checked
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from orchestrator.examples.numbers import table_file
-from workers.protocol import Array
 from workers.settings.tasks import GivenTask, TableTask
 from workers.tasks.columns import Scale
 from workers.tasks.listing import listed
 from workers.tasks.rows import Rows
 from workers.tasks.target_scaling import PER_TASK, scaling_of
 from workers.units import Scaling, Units
+from workers.wire.protocol import Array
 
 if TYPE_CHECKING:
     from orchestrator.own_tasks import OwnTask

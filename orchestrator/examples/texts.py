@@ -9,11 +9,11 @@ from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from orchestrator.examples.numbers import table_file
 from orchestrator.examples.strings import named_texts
 from orchestrator.own_tasks import OwnTask
-from workers.errors import DataError
-from workers.protocol import Array
 from workers.settings.tasks import GivenTask
 from workers.tasks.rows import Rows
 from workers.tasks.tokens import Tokens
+from workers.wire.errors import DataError
+from workers.wire.protocol import Array
 
 
 class TextReader(Reader):

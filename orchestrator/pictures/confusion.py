@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from orchestrator.plain_text import printable, shortened
-from workers.protocol import Array, Episode
 from workers.tasks.words import Words
+from workers.wire.protocol import Array, Episode
 
 _MOST_CLASSES = 20
 # Letters of a name; so many names stand side by side.

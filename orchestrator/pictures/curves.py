@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from workers.protocol import Array, Episode
 from workers.tasks.words import Words
+from workers.wire.protocol import Array, Episode
 
 _LEGEND_COLUMNS = 3  # for each task
 

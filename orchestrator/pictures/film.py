@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config import MetaConfig
-from workers.protocol import Recipe, Specs, Weights
 from workers.settings.environments import GymTask
 from workers.tasks.gym import GymFamily
+from workers.wire.protocol import Recipe, Specs, Weights
 
 _LIMIT_S = 120.0
 _SEED = 0

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from workers.protocol import Array, Episode
 from workers.tasks.words import Words
+from workers.wire.protocol import Array, Episode
 
 _NUM_ROWS = 3
 

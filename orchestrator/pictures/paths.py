@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from workers.protocol import Array, Episode
 from workers.tasks.words import Words
+from workers.wire.protocol import Array, Episode
 
 _NUM_PATHS = 8  # more hide each other
 _MARGIN = 0.15

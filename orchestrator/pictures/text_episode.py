@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from orchestrator.pictures.lines import Line, drawn, short
-from workers.protocol import Array, Episode
 from workers.tasks.words import Words
+from workers.wire.protocol import Array, Episode
 
 _MAX_QUERIES = 8
 _WIDTH = 56

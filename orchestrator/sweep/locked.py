@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from workers.protocol import Draw
 from workers.tasks.family import TaskFamily
+from workers.wire.protocol import Draw
 
 
 class WithoutTestTasks:

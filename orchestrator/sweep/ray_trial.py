@@ -17,7 +17,7 @@ from orchestrator.sweep.handover import Handed, beside, take_over
 from orchestrator.sweep.process import HERE
 from orchestrator.sweep.space import Point, active
 from workers import runtime
-from workers.errors import MetatrainError
+from workers.wire.errors import MetatrainError
 
 if TYPE_CHECKING:  # imports TensorFlow, which the driver of a sweep does not need as it runs
     from orchestrator.sweep.trial import Trial

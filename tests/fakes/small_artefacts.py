@@ -6,8 +6,8 @@ from small_configs import sinusoid
 from orchestrator.artefact import Artefact
 from orchestrator.examples.examples import Reader
 from orchestrator.state import MetaState
-from workers.protocol import Recipe
 from workers.settings.tasks import GivenTask
+from workers.wire.protocol import Recipe
 
 
 def linear() -> Artefact:

@@ -8,7 +8,7 @@ from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
-from workers.tensors import sha256
+from workers.wire.tensors import sha256
 
 FILES = ["theta.arrow", "carry.arrow", "optimizer.arrow", "manifest.json"]
 

@@ -12,7 +12,7 @@ from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
-from workers.protocol import Recipe
+from workers.wire.protocol import Recipe
 
 #: How it was trained makes no difference to a learner, but to how long that takes to trace.
 FIRST_ORDER = "algorithm.first_order=true"

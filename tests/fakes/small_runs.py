@@ -17,16 +17,16 @@ from orchestrator.outer import OuterUpdate
 from orchestrator.pool import Incidents, InProcessPool
 from workers import block, runtime
 from workers.block import BlockRunner
-from workers.errors import PoolError
 from workers.models.check import ModelFacts, check_model
 from workers.policies import practice
 from workers.policies.side_by_side import SideBySide
-from workers.protocol import Block, Contribution, Place, Weights
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
-from workers.tensors import sha256
+from workers.wire.errors import PoolError
+from workers.wire.protocol import Block, Contribution, Place, Weights
+from workers.wire.tensors import sha256
 
 _OWN_MODELS = str(Path(__file__).parent / "tasks")
 

@@ -8,12 +8,12 @@ import numpy as np
 import ray
 
 from workers.actor import BlockActor
-from workers.combine import combine
-from workers.protocol import Block, Built, Contribution, Weights
 from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.models import MlpModel
 from workers.settings.tasks import SinusoidTask
 from workers.settings.worker import WorkerSettings
+from workers.wire.combine import combine
+from workers.wire.protocol import Block, Built, Contribution, Weights
 
 SETTINGS = WorkerSettings(task=SinusoidTask(), model=MlpModel(), algorithm=MamlAlgorithm())
 

@@ -12,8 +12,8 @@ from orchestrator import ray_pool
 from orchestrator.ray_crew import RayCrew
 from orchestrator.ray_pool import RayPool
 from workers.actor import BlockActor
-from workers.protocol import Block, Built
 from workers.settings.worker import WorkerSettings
+from workers.wire.protocol import Block, Built
 
 
 class ManyActors(BlockActor):

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Machines
-from workers.combine import combine
-from workers.errors import PartLostError
-from workers.kept import Kept, Vectors, keep
-from workers.protocol import Block, Built, Contribution, Place, Vector, Weights
+from workers.wire.combine import combine
+from workers.wire.errors import PartLostError
+from workers.wire.protocol import Block, Built, Contribution, Place, Vector, Weights
+from workers.wire.remote_contribution import Kept, Vectors, keep
 
 NUM_PARAMETERS = 5
 NUM_CARRIED = 2

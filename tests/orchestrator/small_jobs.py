@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from orchestrator.jobs import Job
-from workers.errors import ClusterError
+from workers.wire.errors import ClusterError
 
 
 def job(id="a-1", status="RUNNING", **values):

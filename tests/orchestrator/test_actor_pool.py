@@ -10,7 +10,7 @@ from simulated_pool import NUM_BLOCKS, check_steps, make_pool, ready_pool, run
 
 from orchestrator.actor_pool import ActorPool
 from orchestrator.crew import CallLostError, CallRaisedError, Machines
-from workers.errors import FingerprintError, NonFiniteError, PoolError
+from workers.wire.errors import FingerprintError, NonFiniteError, PoolError
 
 
 def test_an_undisturbed_run_has_no_incidents():

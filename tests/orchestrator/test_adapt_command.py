@@ -14,7 +14,7 @@ from orchestrator.commands import adapt_command
 from orchestrator.commands.adapt_command import Request
 from orchestrator.examples.examples import Columns
 from orchestrator.learner import Learner
-from workers.errors import NonFiniteError
+from workers.wire.errors import NonFiniteError
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 

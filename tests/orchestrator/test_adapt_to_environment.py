@@ -18,7 +18,7 @@ pytest.importorskip("gymnasium")
 from orchestrator.cli import main
 from orchestrator.commands import export_command
 from orchestrator.learner import Learner
-from workers.errors import NonFiniteError, TaskError
+from workers.wire.errors import NonFiniteError, TaskError
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from orchestrator.aggregate import aggregate
-from workers.errors import NonFiniteError, PoolError
-from workers.protocol import Contribution
+from workers.wire.errors import NonFiniteError, PoolError
+from workers.wire.protocol import Contribution
 
 SIZE = 33
 

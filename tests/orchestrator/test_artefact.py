@@ -19,10 +19,10 @@ from orchestrator import artefact, checkpoint
 from orchestrator.commands import export_command
 from orchestrator.learner import Learner
 from orchestrator.storage import Storage
-from workers.errors import CheckpointError
-from workers.protocol import Recipe
 from workers.settings.tasks import GivenTask
-from workers.tensors import sha256
+from workers.wire.errors import CheckpointError
+from workers.wire.protocol import Recipe
+from workers.wire.tensors import sha256
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 

@@ -5,8 +5,8 @@ import pytest
 from small_configs import REPTILE_ADAM, images, sinusoid
 
 from orchestrator.blocks import held_out_blocks, train_blocks
-from workers.protocol import Recipe
 from workers.tasks.registry import make_family
+from workers.wire.protocol import Recipe
 
 RECIPE = Recipe(0.01, 3)
 

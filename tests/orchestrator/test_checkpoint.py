@@ -11,7 +11,7 @@ from orchestrator import checkpoint
 from orchestrator.manifest import FORMAT_VERSION
 from orchestrator.retention import Retention
 from orchestrator.storage import Storage
-from workers.errors import CheckpointError
+from workers.wire.errors import CheckpointError
 
 
 @pytest.fixture(params=["local", "object store"])

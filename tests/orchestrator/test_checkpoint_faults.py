@@ -12,7 +12,7 @@ from orchestrator import checkpoint
 from orchestrator.claim import LOCK
 from orchestrator.metrics_log import read_metrics
 from orchestrator.storage import Storage
-from workers.errors import CheckpointError
+from workers.wire.errors import CheckpointError
 
 SCORES = {4: 0.5, 8: 0.9, 12: None, 16: 0.7, 20: None}
 KEPT = [8, 16, 20]

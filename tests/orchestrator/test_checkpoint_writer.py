@@ -11,7 +11,7 @@ from orchestrator.checkpoint_writer import Snapshot
 from orchestrator.claim import LOCK
 from orchestrator.metrics_log import read_metrics
 from orchestrator.storage import Storage
-from workers.errors import CheckpointError
+from workers.wire.errors import CheckpointError
 
 
 @pytest.fixture(params=["local", "object store"])

@@ -11,7 +11,7 @@ from orchestrator import cli
 from orchestrator.commands import data_command
 from orchestrator.commands.common import open_family
 from orchestrator.config import load
-from workers.errors import DataError
+from workers.wire.errors import DataError
 
 
 def photograph(class_index, example, **how):

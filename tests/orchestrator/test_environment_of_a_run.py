@@ -11,7 +11,7 @@ import warm_commands
 from simulated_crew import SimulatedCrew
 from simulated_pool import make_pool
 
-from workers.errors import FingerprintError
+from workers.wire.errors import FingerprintError
 
 RUN = ["train", "sinusoid", "--set", "outer.steps=2", "--set", "evaluation.tasks=2"]
 RUN += ["--set", "evaluation.validation_tasks=2", "--set", "runtime.xla=false"]

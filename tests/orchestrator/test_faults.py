@@ -26,7 +26,7 @@ from small_runs import in_process, sha256_after
 from orchestrator.pool import InProcessPool
 from orchestrator.ray_pool import RayPool
 from orchestrator.settings import WorkersSettings
-from workers.errors import PoolError
+from workers.wire.errors import PoolError
 
 pytestmark = pytest.mark.ray
 

@@ -22,8 +22,8 @@ from orchestrator.pool import InProcessPool
 from orchestrator.ray_pool import RayPool
 from orchestrator.settings import WorkersSettings
 from workers.actor import BlockActor
-from workers.errors import FingerprintError, PoolError
-from workers.protocol import Built
+from workers.wire.errors import FingerprintError, PoolError
+from workers.wire.protocol import Built
 
 pytestmark = pytest.mark.ray
 

@@ -9,7 +9,7 @@ from orchestrator.history import History, Opening, read_history
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
-from workers.protocol import Place
+from workers.wire.protocol import Place
 
 WRONG = '[{"command": "", "pool": "", "first_step": "many", "last_step": 1}]'
 

@@ -23,8 +23,8 @@ from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.rows import Row
-from workers.protocol import Episode
 from workers.tasks.words import Words
+from workers.wire.protocol import Episode
 
 # Several at once, since a page takes a second.
 SHORT = " ".join(name for name in NAMES.values() if len(name) < 100)

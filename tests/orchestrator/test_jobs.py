@@ -9,7 +9,7 @@ from small_dashboard import SmallDashboard, serving
 
 from orchestrator import jobs as jobs_module
 from orchestrator.jobs import STOP_WAIT_S, Job, Jobs
-from workers.errors import ClusterError
+from workers.wire.errors import ClusterError
 
 TOKEN = "t0ken-t0ken-t0ken"
 

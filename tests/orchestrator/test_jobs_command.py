@@ -9,7 +9,7 @@ from orchestrator.commands import jobs_command, submit_command
 from orchestrator.commands.following import exit_code, follow
 from orchestrator.console import Console
 from orchestrator.submission import Submission
-from workers.errors import ClusterError
+from workers.wire.errors import ClusterError
 
 RUNNING, DONE = {"status": "RUNNING"}, {"status": "SUCCEEDED", "exit_code": 0}
 

@@ -4,8 +4,8 @@ from small_configs import sinusoid
 from orchestrator import launch
 from orchestrator.launch import Wanted, actors_wanted, worthwhile_actors
 from workers import runtime
-from workers.errors import FingerprintError
 from workers.tasks.registry import make_family
+from workers.wire.errors import FingerprintError
 
 
 @pytest.mark.parametrize(

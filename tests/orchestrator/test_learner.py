@@ -14,7 +14,7 @@ from small_learners import FIRST_ORDER, episode_of, outputs_in_evaluation, run_o
 from orchestrator import artefact
 from orchestrator.adapting import probabilities
 from orchestrator.learner import Learner
-from workers.errors import NonFiniteError
+from workers.wire.errors import NonFiniteError
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 

@@ -10,8 +10,8 @@ from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
 from orchestrator.storage import Storage
-from workers.errors import NonFiniteError, PoolError
-from workers.tensors import sha256
+from workers.wire.errors import NonFiniteError, PoolError
+from workers.wire.tensors import sha256
 
 STEPS, BREAK_AT = 5, 3
 

@@ -13,7 +13,7 @@ from ray.autoscaler.v2.sdk import get_cluster_status
 
 from orchestrator.ray_pool import RayPool
 from orchestrator.settings import WorkersSettings
-from workers.combine import combine
+from workers.wire.combine import combine
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

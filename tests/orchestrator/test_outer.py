@@ -7,7 +7,7 @@ import pytest
 from orchestrator.outer import OuterUpdate, clip, make_schedule
 from orchestrator.settings import OuterSettings
 from orchestrator.state import MetaState
-from workers.tensors import pack, sha256
+from workers.wire.tensors import pack, sha256
 
 OPTIMIZERS = ["sgd", "momentum", "adam", "adamw"]
 SCHEDULES = [

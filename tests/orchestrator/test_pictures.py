@@ -8,8 +8,8 @@ from orchestrator.page.panel import legend, panel
 from orchestrator.pictures import confusion, curves, image_episode, predicted
 from orchestrator.pictures.render import draw
 from orchestrator.storage import Storage
-from workers.protocol import Episode
 from workers.tasks.words import Words
+from workers.wire.protocol import Episode
 
 
 def sinusoids(tasks=2):

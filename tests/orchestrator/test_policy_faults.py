@@ -13,7 +13,7 @@ from orchestrator.pool import InProcessPool
 from orchestrator.ray_pool import RayPool
 from orchestrator.settings import WorkersSettings
 from workers.policies.episodes import EpisodeCache
-from workers.protocol import Recipe
+from workers.wire.protocol import Recipe
 
 COMMON = [
     "outer.steps=2",

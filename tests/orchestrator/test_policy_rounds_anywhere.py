@@ -11,9 +11,9 @@ from orchestrator.outer import OuterUpdate
 from orchestrator.pool import Incidents, InProcessPool
 from orchestrator.work import leaves
 from workers.block import BlockRunner
-from workers.combine import combine
 from workers.tasks.registry import make_family
-from workers.tensors import sha256
+from workers.wire.combine import combine
+from workers.wire.tensors import sha256
 
 LONG = ["outer.epochs=8", "outer.steps=1", "outer.lr=0.003"]
 UPDATES = {

@@ -19,9 +19,9 @@ from orchestrator.report import print_result
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
-from workers.protocol import Episode, Recipe
 from workers.tasks.given import given_task
 from workers.tasks.registry import make_family
+from workers.wire.protocol import Episode, Recipe
 
 
 def run_in(folder, config, num_steps=None, resume=False):

@@ -19,9 +19,9 @@ from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
 from orchestrator.ray_pool import RayPool
 from orchestrator.settings import WorkersSettings
-from workers.combine import combine
-from workers.errors import FingerprintError, NonFiniteError, PoolError, TaskError
-from workers.tensors import sha256
+from workers.wire.combine import combine
+from workers.wire.errors import FingerprintError, NonFiniteError, PoolError, TaskError
+from workers.wire.tensors import sha256
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("kept")]
 

@@ -15,7 +15,7 @@ from orchestrator.page.comparison import config_differences, labels, protocol_di
 from orchestrator.page.run_folder import read_run
 from orchestrator.result import Result
 from orchestrator.storage import Storage
-from workers.errors import MetatrainError
+from workers.wire.errors import MetatrainError
 
 CONFIG = ["outer.steps=30", "evaluation.every=10"]
 

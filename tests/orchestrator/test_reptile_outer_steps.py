@@ -8,7 +8,7 @@ from small_runs import in_process
 from orchestrator.blocks import train_blocks
 from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
-from workers.protocol import Weights
+from workers.wire.protocol import Weights
 
 STEPS, RATE = 4, 0.5
 

@@ -15,9 +15,9 @@ from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
-from workers.errors import CheckpointError, NonFiniteError, PoolError
-from workers.protocol import Recipe
-from workers.tensors import sha256
+from workers.wire.errors import CheckpointError, NonFiniteError, PoolError
+from workers.wire.protocol import Recipe
+from workers.wire.tensors import sha256
 
 # Each kind of block is traced for one shape, and as it is written.
 ONE_BY_ONE = ["workers.block_size=1", "runtime.execution=map"]

@@ -14,7 +14,7 @@ from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
-from workers.errors import CheckpointError
+from workers.wire.errors import CheckpointError
 
 
 @pytest.fixture(scope="module")

@@ -27,10 +27,10 @@ from orchestrator.work import leaves
 from workers.actor import BlockActor
 from workers.block import BlockRunner
 from workers.policies.episodes import EpisodeCache
-from workers.protocol import Block, Contribution, Weights
 from workers.settings.worker import WorkerSettings
-from workers.tensors import sha256
-from workers.wire import pack, unpack
+from workers.wire.packing import pack, unpack
+from workers.wire.protocol import Block, Contribution, Weights
+from workers.wire.tensors import sha256
 
 ALGORITHMS = {
     "maml": ["algorithm.kind=maml"],

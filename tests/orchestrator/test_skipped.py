@@ -7,8 +7,8 @@ from orchestrator.launch import launch
 from orchestrator.loop import _remedy, meta_train
 from orchestrator.outer import OuterUpdate
 from orchestrator.skipped import SkipBudget
-from workers.errors import NonFiniteError
 from workers.tasks.registry import make_family
+from workers.wire.errors import NonFiniteError
 
 
 def spend(*steps, tasks=25):

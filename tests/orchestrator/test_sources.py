@@ -12,8 +12,8 @@ from orchestrator.cli import main
 from orchestrator.config import PRESETS, MetaConfig, load, merge, to_toml
 from orchestrator.schema import keys_of
 from orchestrator.suggestions import ALIASES, meant
-from workers.errors import DataError
 from workers.tasks.registry import make_family
+from workers.wire.errors import DataError
 
 IMAGES = '[task]\nkind = "images"\npath = "a.zip"\ncache = "cache"\nsplit_file = "s.json"\n'
 REST = '[model]\nkind = "conv4"\n[algorithm]\nkind = "maml"\ninner_lr = 0.1\n'

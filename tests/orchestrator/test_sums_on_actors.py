@@ -13,8 +13,8 @@ from orchestrator.crew import CallLostError
 from orchestrator.reduction import is_for_actors
 from orchestrator.roster import Call
 from orchestrator.work import leaves
-from workers.errors import PartLostError, PoolError
-from workers.protocol import Weights
+from workers.wire.errors import PartLostError, PoolError
+from workers.wire.protocol import Weights
 
 
 def adding_pool(count, **changes):

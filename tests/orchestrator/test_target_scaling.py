@@ -10,8 +10,8 @@ from small_tables import write_table
 
 from orchestrator import artefact
 from orchestrator.learner import Learner
-from workers.protocol import Draw
 from workers.tasks.registry import make_family
+from workers.wire.protocol import Draw
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 

@@ -11,7 +11,7 @@ from small_texts import write
 
 from orchestrator.commands.common import open_family
 from orchestrator.config import load
-from workers.protocol import Draw
+from workers.wire.protocol import Draw
 
 
 def _text(folder, **changes):

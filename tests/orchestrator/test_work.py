@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from orchestrator.work import Work, leaves, root_above
-from workers.combine import combine
-from workers.protocol import Block, Contribution
+from workers.wire.combine import combine
+from workers.wire.protocol import Block, Contribution
 
 
 def some_blocks(count, kind="train"):

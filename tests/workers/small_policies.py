@@ -7,13 +7,13 @@ import numpy as np
 
 from workers.block import BlockRunner
 from workers.meta import initial
-from workers.protocol import Block, Draw, Recipe, Weights
 from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.environments import NavigationTask
 from workers.settings.models import GaussianMlpModel
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.navigation import NavigationFamily
-from workers.tensors import pack
+from workers.wire.protocol import Block, Draw, Recipe, Weights
+from workers.wire.tensors import pack
 
 # No step is clipped, so that all that a policy does can be told apart.
 TASK = NavigationTask(shots=4, queries=3, horizon=7, max_step=10.0)

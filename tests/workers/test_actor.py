@@ -9,13 +9,13 @@ from small_tasks import at
 
 from workers.actor import BlockActor
 from workers.block import BlockRunner
-from workers.combine import combine
 from workers.meta import initial
-from workers.protocol import Place
 from workers.runtime import fingerprint
 from workers.settings.models import LinearModel
-from workers.tensors import pack as flat
-from workers.wire import pack, unpack
+from workers.wire.combine import combine
+from workers.wire.packing import pack, unpack
+from workers.wire.protocol import Place
+from workers.wire.tensors import pack as flat
 
 
 def test_an_actor_answers_with_its_fingerprint_and_computes_the_runners_bits():

@@ -4,7 +4,7 @@ import pytest
 
 from workers import actor_log
 from workers.actor_log import ActorLog
-from workers.protocol import Block
+from workers.wire.protocol import Block
 
 BLOCKS = [Block("train", 12, index, 4 * index, 4 * index + 4, {}) for index in (2, 3)]
 

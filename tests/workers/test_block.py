@@ -20,13 +20,13 @@ from small_tasks import at
 
 from workers.batches import draw_batches
 from workers.block import BlockRunner
-from workers.errors import NonFiniteError
 from workers.meta import initial, num_train_outputs
-from workers.protocol import Block, Draw, Recipe
 from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm, ReptileAlgorithm
 from workers.settings.models import Conv4Model, LinearModel, MlpModel
 from workers.settings.worker import RuntimeSettings, WorkerSettings
-from workers.tensors import pack
+from workers.wire.errors import NonFiniteError
+from workers.wire.protocol import Block, Draw, Recipe
+from workers.wire.tensors import pack
 
 MAP = RuntimeSettings(execution="map", xla=False)
 VECTORIZED = RuntimeSettings(execution="vectorized", xla=False)

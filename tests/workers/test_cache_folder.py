@@ -2,10 +2,10 @@ import os
 
 import pytest
 
-from workers.errors import DataError
 from workers.settings.tasks import DEFAULT_CACHE, ImagesTask
 from workers.tasks import cache_folder
 from workers.tasks.cache_folder import cache_file
+from workers.wire.errors import DataError
 
 
 @pytest.fixture(autouse=True)

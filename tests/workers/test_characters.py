@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from workers.errors import DataError
 from workers.tasks.characters import END, UNKNOWN, Characters
+from workers.wire.errors import DataError
 
 
 def vocabulary(texts=("abc", "bd"), kind="characters", length=6, ends=True):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from orchestrator import config as configuration
-from workers.protocol import Draw
 from workers.tasks.registry import make_family
+from workers.wire.protocol import Draw
 
 PRESETS = ("halfcheetah-direction", "halfcheetah-velocity")
 WITHOUT_MUJOCO = """

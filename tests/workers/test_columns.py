@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from small_tables import SENSORS, changed, write_table
 
-from workers.errors import DataError
 from workers.settings.tasks import TableTask
 from workers.tasks.columns import Scale, choose_features, read_target
 from workers.tasks.rows import Rows
+from workers.wire.errors import DataError
 
 TRAIN = np.arange(16, dtype=np.int32)
 

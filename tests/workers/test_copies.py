@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from small_images import members, picture, png, write_zip
 
-from workers.errors import DataError
-from workers.protocol import Draw
 from workers.settings.tasks import ImagesTask
 from workers.tasks.copies import Copies, choose_apart, content_ids, once_each
 from workers.tasks.images import ImagesFamily
+from workers.wire.errors import DataError
+from workers.wire.protocol import Draw
 
 DRAW = Draw(seed=3, split="train", step=7)
 

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workers.errors import DataError
 from workers.tasks.csv_dialects import MOST_COLUMNS, dialect_of
 from workers.tasks.rows import Rows
 from workers.tasks.table_files import read_table
+from workers.wire.errors import DataError
 
 
 def table(tmp_path, content, *texts, name="a.csv"):

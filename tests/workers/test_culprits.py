@@ -12,13 +12,13 @@ from small_families import part, sinusoid_settings, train_block
 from small_tasks import at
 
 from workers.block import BlockRunner
-from workers.combine import combine
 from workers.culprits import sum_finite, task_error
-from workers.errors import MetatrainError, NonFiniteError, TaskError
 from workers.meta import initial
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.sinusoid import SinusoidFamily
-from workers.tensors import pack
+from workers.wire.combine import combine
+from workers.wire.errors import MetatrainError, NonFiniteError, TaskError
+from workers.wire.tensors import pack
 
 MAP = {"execution": "map", "xla": False}
 

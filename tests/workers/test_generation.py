@@ -7,11 +7,11 @@ import pytest
 from small_passages import VOICES, rows_of
 from small_texts import write
 
-from workers.errors import DataError
-from workers.protocol import Draw, take
 from workers.settings.generation_task import GenerationTask
 from workers.tasks.registry import make_family
 from workers.tasks.splits import SPLITS
+from workers.wire.errors import DataError
+from workers.wire.protocol import Draw, take
 
 DRAW = Draw(seed=3, split="train", step=7)
 COMMON = {"task_column": "voice", "shots": 3, "queries": 4, "length": 24}

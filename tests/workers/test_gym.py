@@ -7,9 +7,9 @@ import gymnasium
 import numpy as np
 import pytest
 
-from workers.protocol import Draw
 from workers.settings.environments import GymTask, Varied
 from workers.tasks.gym import GymFamily, told, vary
+from workers.wire.protocol import Draw
 
 pytest.importorskip("gymnasium")
 

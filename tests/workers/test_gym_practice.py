@@ -8,15 +8,15 @@ import pytest
 pytest.importorskip("gymnasium")
 
 from workers.block import BlockRunner
-from workers.errors import TaskError
 from workers.meta import initial
-from workers.protocol import Block, Draw, Recipe, Weights
 from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.environments import GymTask, Varied
 from workers.settings.models import GaussianMlpModel, LinearModel
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.registry import make_family
-from workers.tensors import pack
+from workers.wire.errors import TaskError
+from workers.wire.protocol import Block, Draw, Recipe, Weights
+from workers.wire.tensors import pack
 
 FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 from small_images import png
 
-from workers.errors import DataError
 from workers.tasks.image_colours import as_shown, scale_clear_colour
 from workers.tasks.image_decoding import decode, measure, see
+from workers.wire.errors import DataError
 
 #: 4 x 6, so that each way of turning it is another image.
 UPRIGHT = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10

@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 from small_images import members, omniglot, write_parquet, write_zip
 
-from workers.errors import DataError
 from workers.tasks.image_files import ParquetImages, ZipImages
+from workers.wire.errors import DataError
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from small_images import members, picture, png, write_folder, write_parquet, write_zip
 
-from workers.errors import DataError
 from workers.settings.tasks import ImagesTask
 from workers.tasks.image_cache import open_cache
 from workers.tasks.image_files import ZipImages
 from workers.tasks.image_folders import CsvImages, FolderImages
 from workers.tasks.image_sources import find_files
+from workers.wire.errors import DataError
 
 
 def write_csv(folder, contents, columns="image,label"):

@@ -1,8 +1,8 @@
 import pytest
 from small_images import members, omniglot, write_folder, write_parquet, write_zip
 
-from workers.errors import DataError, SourceError
 from workers.tasks.image_sources import find_files, open_sources, source_digest
+from workers.wire.errors import DataError, SourceError
 
 
 def digest_of(files):

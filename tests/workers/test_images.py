@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from small_images import members, omniglot, picture, write_zip
 
-from workers.errors import DataError
-from workers.protocol import Draw, take
 from workers.settings.tasks import ImagesTask
 from workers.tasks.images import ImagesFamily
 from workers.tasks.registry import make_family
+from workers.wire.errors import DataError
+from workers.wire.protocol import Draw, take
 
 DRAW = Draw(seed=3, split="train", step=7)
 

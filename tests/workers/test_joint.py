@@ -16,11 +16,11 @@ from workers.algorithms.joint import replace_head
 from workers.block import BlockRunner
 from workers.meta import initial
 from workers.models.registry import make_model
-from workers.protocol import Recipe
 from workers.settings.algorithms import JointAlgorithm
 from workers.settings.models import Conv4Model, LinearModel, MlpModel
 from workers.settings.worker import RuntimeSettings
-from workers.tensors import pack
+from workers.wire.protocol import Recipe
+from workers.wire.tensors import pack
 
 RUNTIME = RuntimeSettings(execution="map", xla=False)
 

@@ -16,7 +16,7 @@ from workers.models.keras_defaults import changed_defaults, keras_defaults
 from workers.models.registry import make_model
 from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.models import Conv4Model, KerasModel
-from workers.tensors import pack, sha256
+from workers.wire.tensors import pack, sha256
 
 CHANGES = {
     "floatx": (keras.config.floatx, keras.config.set_floatx, "float16"),

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from small_texts import rows_of, write
 
-from workers.errors import DataError
-from workers.protocol import Draw, take
 from workers.settings.text_tasks import MatchingTask
 from workers.tasks.registry import make_family
+from workers.wire.errors import DataError
+from workers.wire.protocol import Draw, take
 
 DRAW = Draw(seed=3, split="train", step=7)
 

@@ -8,7 +8,7 @@ from workers.meta import Layout, initial
 from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
 from workers.settings.models import Conv4Model, LinearModel, MlpModel
-from workers.tensors import pack
+from workers.wire.tensors import pack
 
 CASES = [
     (LinearModel(), (4, 4, 1), ["head/kernel", "head/bias"], [(16, 3), (3,)]),

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from workers.protocol import Draw
 from workers.settings.environments import NavigationTask
 from workers.tasks.navigation import NavigationFamily, Points
+from workers.wire.protocol import Draw
 
 
 @pytest.fixture

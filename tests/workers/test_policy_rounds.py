@@ -24,7 +24,6 @@ from workers.models.registry import make_model
 from workers.policies.distributions import Categorical
 from workers.policies.loss import PolicyLoss, PolicyObjective
 from workers.policies.rounds import Rounds
-from workers.protocol import Task
 from workers.settings.algorithms import (
     AnilAlgorithm,
     BoilAlgorithm,
@@ -34,6 +33,7 @@ from workers.settings.algorithms import (
 )
 from workers.settings.models import LinearModel, MlpModel
 from workers.settings.worker import RuntimeSettings
+from workers.wire.protocol import Task
 
 MAP = RuntimeSettings(execution="map", xla=False)
 STEP = 1e-5

@@ -14,7 +14,6 @@ from small_policies import (
     weights_of,
 )
 
-from workers.errors import NonFiniteError, TaskError
 from workers.inner import Learner, Plan, inner_step
 from workers.inner_optimizers import Sgd
 from workers.meta import theta_layout
@@ -23,7 +22,6 @@ from workers.policies.distributions import Gaussian
 from workers.policies.loss import make_objective
 from workers.policies.moves import part
 from workers.policies.rollouts import act_in
-from workers.protocol import Recipe
 from workers.settings.algorithms import (
     AnilAlgorithm,
     BoilAlgorithm,
@@ -35,6 +33,8 @@ from workers.settings.algorithms import (
 from workers.settings.models import LinearModel
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.navigation import NavigationFamily
+from workers.wire.errors import NonFiniteError, TaskError
+from workers.wire.protocol import Recipe
 
 EXAMPLES = TASK.shots * TASK.horizon
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from workers.errors import DataError
 from workers.tasks.row_groups import RowGroups
+from workers.wire.errors import DataError
 
 TASKS = ["b", "a", "b", "c", "a", "b"]
 CLASSES = np.array([1, 0, 0, 1, 1, 1], np.int32)

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 from small_tables import write_table
 
-from workers.errors import DataError
 from workers.tasks.rows import Rows
+from workers.wire.errors import DataError
 
 
 def rows(folder, **columns):

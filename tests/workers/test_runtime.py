@@ -11,8 +11,8 @@ import tensorflow as tf
 import warm_commands
 
 from workers import runtime
-from workers.errors import MetatrainError
 from workers.runtime import differences, fingerprint, start_tensorflow
+from workers.wire.errors import MetatrainError
 
 
 def printed(folder, code, *words, **variables):
@@ -31,7 +31,7 @@ import json
 import tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(2)
 tf.constant(0)
-from workers.errors import MetatrainError
+from workers.wire.errors import MetatrainError
 from workers.runtime import fingerprint, start_tensorflow
 theirs = fingerprint("abc")
 try:
@@ -216,7 +216,7 @@ def test_a_share_of_a_gpu_grows_in_memory_and_without_one_all_are_hidden(gpus, a
 
 
 _NO_GPU = """
-from workers.errors import MetatrainError
+from workers.wire.errors import MetatrainError
 from workers.runtime import start_tensorflow
 try:
     start_tensorflow(0.5)
@@ -245,7 +245,7 @@ from small_tasks import at
 from workers.block import BlockRunner
 from workers.meta import initial
 from workers.settings.models import Conv4Model
-from workers.tensors import pack, sha256
+from workers.wire.tensors import pack, sha256
 from orchestrator.settings import OuterSettings
 from orchestrator.outer import OuterUpdate
 from orchestrator.state import MetaState

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from workers.models.registry import make_model
-from workers.protocol import Adapted
 from workers.sampling import Manner, Sampler
 from workers.settings.models import TransformerModel
 from workers.tasks.characters import END, UNKNOWN, Characters
-from workers.tensors import pack
+from workers.wire.protocol import Adapted
+from workers.wire.tensors import pack
 
 LENGTH = 8
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from workers.protocol import Draw, take
 from workers.settings.tasks import SinusoidTask
 from workers.tasks.registry import make_family
 from workers.tasks.sinusoid import SinusoidFamily
+from workers.wire.protocol import Draw, take
 
 DRAW = Draw(seed=3, split="train", step=7)
 SETTINGS = SinusoidTask(amplitude=(1, 2), phase=(-1, 1), inputs=(4, 8))

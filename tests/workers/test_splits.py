@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from workers.errors import DataError
 from workers.settings.tasks import ImagesTask, TableTask
 from workers.settings.text_tasks import MatchingTask
 from workers.tasks.splits import SPLITS, choose_ways, split_hash, split_names
+from workers.wire.errors import DataError
 
 NAMES = [f"c{index:03}" for index in range(100)]
 

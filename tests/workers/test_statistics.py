@@ -16,12 +16,12 @@ from workers.block import BlockRunner
 from workers.losses import Objective
 from workers.meta import carry_layout, initial
 from workers.models.registry import make_model
-from workers.protocol import Recipe
 from workers.settings.algorithms import MamlAlgorithm, ReptileAlgorithm
 from workers.settings.models import Conv4Model, MlpModel
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.sinusoid import SinusoidFamily
-from workers.tensors import pack
+from workers.wire.protocol import Recipe
+from workers.wire.tensors import pack
 
 MAP = RuntimeSettings(execution="map", xla=False)
 SHAPE, WAYS = (16, 16, 1), 3

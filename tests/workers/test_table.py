@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from small_tables import LEVELS, SENSORS, changed, write_table
 
-from workers.errors import DataError
-from workers.protocol import Draw, take
 from workers.settings.tasks import TableTask
 from workers.tasks.registry import make_family
 from workers.tasks.splits import SPLITS
 from workers.tasks.table import TableFamily
+from workers.wire.errors import DataError
+from workers.wire.protocol import Draw, take
 
 DRAW = Draw(seed=3, split="train", step=7)
 #: Sensor e, which lies far from the others, is for testing.

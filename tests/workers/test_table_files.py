@@ -1,8 +1,8 @@
 import pytest
 from small_tables import write_table
 
-from workers.errors import DataError
 from workers.tasks.table_files import SUFFIXES, read_table
+from workers.wire.errors import DataError
 
 COLUMNS = {"name": ["a", "b"], "x": [1.5, 2.0], "n": [1, 2]}
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from small_tables import LEVELS, SENSORS, changed, write_table
 
-from workers.errors import DataError
-from workers.protocol import Draw
 from workers.settings.tasks import TableTask
 from workers.tasks.table import TableFamily
+from workers.wire.errors import DataError
+from workers.wire.protocol import Draw
 
 DRAW = Draw(seed=3, split="train", step=7)
 

@@ -4,9 +4,9 @@ import pyarrow.parquet as pq
 import pytest
 from small_texts import rows_of, write
 
-from workers.errors import DataError
 from workers.settings.text_tasks import TextTask
 from workers.tasks.texts import read_texts, split_texts
+from workers.wire.errors import DataError
 
 
 def read(path, needed=2, **changes):

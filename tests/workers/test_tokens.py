@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from workers.errors import DataError
 from workers.tasks.tokens import Tokens, ngrams, words
+from workers.wire.errors import DataError
 
 
 def settings(**changes):

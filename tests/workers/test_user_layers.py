@@ -17,7 +17,7 @@ from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
 from workers.settings.models import KerasModel
 from workers.settings.worker import RuntimeSettings
-from workers.tensors import pack
+from workers.wire.tensors import pack
 
 FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
 

@@ -14,7 +14,7 @@ from workers.models.check import check_model
 from workers.models.registry import make_model, source_digest
 from workers.settings.algorithms import AnilAlgorithm, JointAlgorithm, MamlAlgorithm
 from workers.settings.models import KerasModel
-from workers.tensors import pack
+from workers.wire.tensors import pack
 
 FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
 

@@ -7,10 +7,10 @@ import pytest
 from small_policies import TASK, block_of, held_out_block_of, runner_of, settings_of, weights_of
 
 from workers.models.check import check_model
-from workers.protocol import Recipe
 from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm
 from workers.settings.models import KerasModel
 from workers.tasks.navigation import NavigationFamily
+from workers.wire.protocol import Recipe
 
 FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
 

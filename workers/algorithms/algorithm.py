@@ -9,7 +9,7 @@ from workers.inner import Learner, Plan
 from workers.inner_optimizers import Moments, make_optimizer
 from workers.losses import Metrics, Objective, Theta
 from workers.models.functional import FunctionalModel, State
-from workers.protocol import Task
+from workers.wire.protocol import Task
 
 
 class Start(NamedTuple):

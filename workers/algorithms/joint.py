@@ -10,8 +10,8 @@ from workers.inner import Learner, Plan
 from workers.inner_optimizers import Sgd
 from workers.losses import Metrics, Objective, Theta
 from workers.models.functional import FunctionalModel
-from workers.protocol import Task
 from workers.settings.algorithms import JointAlgorithm
+from workers.wire.protocol import Task
 
 
 def outer_loss(

@@ -9,7 +9,7 @@ from workers.algorithms.algorithm import Start, gradient_of, learn_all
 from workers.inner import Learner, Plan, adapt
 from workers.losses import Metrics, Objective, Theta
 from workers.models.functional import FunctionalModel
-from workers.protocol import Task
+from workers.wire.protocol import Task
 
 Learn = Callable[[FunctionalModel, Theta, Start, Any, Any], tuple[Learner, Plan]]
 

@@ -3,8 +3,8 @@
 from workers.algorithms.algorithm import Outcome, Start, learn_all
 from workers.inner import adapt
 from workers.losses import Objective, Theta
-from workers.protocol import Task
 from workers.settings.algorithms import ReptileAlgorithm
+from workers.wire.protocol import Task
 
 
 def outer_gradient(

@@ -13,7 +13,7 @@ from workers.models.cut import features_of
 from workers.models.exact_normalization import exact_normalization
 from workers.models.keras_defaults import keras_defaults
 from workers.models.names import fresh_names
-from workers.protocol import Array
+from workers.wire.protocol import Array
 
 State = list[tf.Tensor]
 

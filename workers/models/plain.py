@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from workers.errors import MetatrainError
 from workers.meta import Layout, make_test_model
 from workers.models import normalization as ours
 from workers.models.functional import FunctionalModel
@@ -21,10 +20,11 @@ from workers.models.gaussian_mlp import GaussianHead
 from workers.models.keras_defaults import keras_defaults
 from workers.models.shared_layers import shared_layer, untied
 from workers.models.token_embedding import TokenEmbedding
-from workers.protocol import Adapted, Array
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 from workers.units import Units
+from workers.wire.errors import MetatrainError
+from workers.wire.protocol import Adapted, Array
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _OURS = (ours.Normalization, GaussianHead, TokenEmbedding)

@@ -13,8 +13,8 @@ import keras
 
 from workers.models.heads import on_encoder
 from workers.models.keras_defaults import changed_defaults
-from workers.own_packages import refuse_namesakes
 from workers.settings.models import KerasModel
+from workers.wire.import_path import refuse_namesakes
 
 #: What each module has changed of Keras' defaults when it was imported.
 _CHANGES: dict[str, list[str]] = {}

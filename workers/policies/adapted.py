@@ -11,10 +11,10 @@ from workers.policies.distributions import distribution_of
 from workers.policies.loss import make_objective
 from workers.policies.practice import Practice
 from workers.policies.views import view_of
-from workers.protocol import Adapted, Block, Recipe, Specs, Weights
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
 from workers.tasks.environments import EnvironmentFamily
+from workers.wire.protocol import Adapted, Block, Recipe, Specs, Weights
 
 
 class AdaptedPolicy:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from workers.protocol import Block, Weights
+from workers.wire.protocol import Block, Weights
 
 T = TypeVar("T")
 

@@ -10,11 +10,11 @@ from workers.losses import Loss, Metrics, Objective, Starts, Theta
 from workers.models.functional import FunctionalModel, State
 from workers.policies.distributions import Distribution, distribution_of
 from workers.policies.moves import Moves, part
-from workers.protocol import Task
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
 from workers.tasks.environments import has_environments
 from workers.tasks.family import TaskFamily
+from workers.wire.protocol import Task
 
 #: (outputs, targets) -> a scalar to be descended.
 Judge = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from workers.policies.distributions import Distribution
-from workers.protocol import Array
+from workers.wire.protocol import Array
 
 
 class Moves(NamedTuple):

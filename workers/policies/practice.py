@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from workers.errors import NonFiniteError
 from workers.inner import Learner
 from workers.losses import Objective
 from workers.models.functional import FunctionalModel
@@ -15,10 +14,11 @@ from workers.policies.moves import Moves, join
 from workers.policies.rollouts import Rollout, roll_out
 from workers.policies.side_by_side import Constants, SideBySide, without_lost
 from workers.policies.views import View, streams, view_of
-from workers.protocol import Array, Block, Specs, Task
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
 from workers.tasks.environments import EnvironmentFamily
+from workers.wire.errors import NonFiniteError
+from workers.wire.protocol import Array, Block, Specs, Task
 
 _SUPPORT, _QUERY = 0, 1
 

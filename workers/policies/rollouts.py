@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.protocol import Array, Specs
 from workers.tasks.environments import EnvironmentFamily, Environments, Moved
+from workers.wire.protocol import Array, Specs
 
 #: (observations [tasks, episodes, ...], noise [tasks, episodes, ...]) -> (outputs, actions).
 Act = Callable[[Array, Array], tuple[Array, Array]]

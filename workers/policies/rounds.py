@@ -13,8 +13,8 @@ from workers.mapping import sum_over
 from workers.meta import carry_layout, flatten, start_task, theta_layout
 from workers.models.functional import FunctionalModel
 from workers.policies.loss import PolicyObjective
-from workers.protocol import RoundName, Task
 from workers.settings.worker import WorkerSettings
+from workers.wire.protocol import RoundName, Task
 
 Found = tuple[tf.Tensor, Metrics]
 

@@ -16,10 +16,10 @@ from workers.meta import carry_layout, theta_layout
 from workers.models.functional import FunctionalModel
 from workers.policies.advantages import advantages
 from workers.policies.distributions import distribution_of
-from workers.protocol import Array
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
 from workers.tasks.environments import EnvironmentFamily
+from workers.wire.protocol import Array
 
 #: theta, carry and step, flat.
 Constants = tuple[tf.Tensor, tf.Tensor, tf.Tensor]

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.policies.rollouts import roll_out
-from workers.protocol import Array, Specs
 from workers.tasks.environments import EnvironmentFamily
 from workers.units import Scaling, Units
+from workers.wire.protocol import Array, Specs
 
 # A number that hardly varies keeps its unit: its noise would else drown the others.
 _STILL = 1e-4

@@ -7,8 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from workers.errors import DataError
 from workers.settings.tasks import DEFAULT_CACHE
+from workers.wire.errors import DataError
 
 
 def cache_file(setting: str, name: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
+from workers.wire.errors import DataError
 
 Ids = NDArray[np.int32]
 #: The token before a text's first one, and after its last one; and what the vocabulary has not.

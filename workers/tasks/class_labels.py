@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from workers.errors import DataError
+from workers.wire.errors import DataError
 
 
 def with_class_names(table: Any, path: Path) -> Any:

@@ -7,11 +7,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
 from workers.settings.tasks import TableTask
 from workers.tasks.listing import listed
 from workers.tasks.rows import Rows
 from workers.units import Scaling
+from workers.wire.errors import DataError
 
 # What pandas calls an index that it writes along: numbers of rows, which say nothing.
 _INDEX = ("", "Unnamed: 0", "__index_level_0__")

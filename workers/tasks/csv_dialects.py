@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from workers.errors import DataError
+from workers.wire.errors import DataError
 
 #: Arrow takes minutes for 100 000 columns.
 MOST_COLUMNS = 10_000

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from workers.errors import SourceError
 from workers.pipes import refuse_pipe
+from workers.wire.errors import SourceError
 
 #: The environment variable that names it.
 VARIABLE = "METATRAIN_DATA"

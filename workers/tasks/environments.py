@@ -6,9 +6,9 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.protocol import Array, Specs
 from workers.scores import ACTING
 from workers.tasks.family import TaskFamily
+from workers.wire.protocol import Array, Specs
 
 #: What `Environments.step` gives: observations, rewards [tasks, episodes], and which are over.
 Moved = tuple[Array, NDArray[np.float64], NDArray[np.bool_]]

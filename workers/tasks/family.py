@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from workers.protocol import Draw, Episode, Specs, Split
 from workers.scores import CLASSIFYING, LossName
 from workers.tasks.words import Words
+from workers.wire.protocol import Draw, Episode, Specs, Split
 
 
 def ways_of(family: "TaskFamily") -> int:

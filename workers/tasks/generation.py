@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from workers.errors import DataError
-from workers.protocol import Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.generation_task import GenerationTask
 from workers.tasks.characters import Sequences
 from workers.tasks.passages import read_passages, vocabulary_of
 from workers.tasks.splits import SPLITS, split_hash
 from workers.tasks.words import Words
+from workers.wire.errors import DataError
+from workers.wire.protocol import Draw, Episode, Specs, Split
 
 
 class GenerationFamily:

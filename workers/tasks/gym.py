@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from workers.protocol import Array, Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.environments import GymTask, Varied
 from workers.tasks.environments import Environments
@@ -24,6 +23,7 @@ from workers.tasks.gym_source import (
 )
 from workers.tasks.spaces import look_at_actions, look_at_observations
 from workers.tasks.words import Words
+from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 
 _PREFIX = "varied/"
 # Of a linear baseline: 32 MB for each task of a block.

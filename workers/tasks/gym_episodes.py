@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from workers.protocol import Array
 from workers.tasks.environments import Moved
 from workers.tasks.gym_check import as_number
 from workers.tasks.spaces import Actions
+from workers.wire.protocol import Array
 
 
 class GymEpisodes:

@@ -13,7 +13,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from workers.own_packages import refuse_namesakes
+from workers.wire.import_path import refuse_namesakes
 
 _INSTALL = "pip install 'metatrain[{extra}]'"
 _OF_MUJOCO = "gymnasium.envs.mujoco"

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
 from workers.settings.tasks import ImagesTask
 from workers.tasks.cache_folder import cache_file
 from workers.tasks.image_decoding import DECODING, see
@@ -26,6 +25,7 @@ from workers.tasks.image_decoding import decode as decode
 from workers.tasks.image_notes import Seen
 from workers.tasks.image_shape import shape_of
 from workers.tasks.image_sources import open_sources, source_digest
+from workers.wire.errors import DataError
 
 Progress = Callable[[int, int], None]
 _FORMAT = 1

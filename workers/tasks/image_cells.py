@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from workers.errors import DataError
+from workers.wire.errors import DataError
 
 _URL = re.compile(r"(^|/)[a-z][a-z0-9+.-]+:/+[^/]")
 #: An encoded image is smaller; what is larger is none, or would not fit in memory.

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
 from workers.tasks import image_colours
+from workers.wire.errors import DataError
 
 #: Part of a cache's name: another number where the same file gives other pixels.
 DECODING = 3

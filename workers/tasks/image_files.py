@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from workers.errors import DataError, SourceError
 from workers.tasks.class_labels import with_class_names
 from workers.tasks.image_cells import check_size, content_of, read_file
 from workers.tasks.listing import listed
+from workers.wire.errors import DataError, SourceError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from workers.errors import DataError
 from workers.tasks.csv_dialects import dialect_of
 from workers.tasks.csv_files import read_texts, reason
 from workers.tasks.image_cells import read_file
 from workers.tasks.image_files import check_columns, class_names, is_image, no_images
+from workers.wire.errors import DataError
 
 
 class FolderImages:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from workers.errors import DataError, SourceError
 from workers.pipes import refuse_pipe
 from workers.tasks.image_files import (
     OTHER_IMAGES,
@@ -27,6 +26,7 @@ from workers.tasks.image_folders import (
     stat_digest,
 )
 from workers.tasks.table_files import TEXT_SUFFIXES
+from workers.wire.errors import DataError, SourceError
 
 OMNIGLOT_ZIPS = ("images_background.zip", "images_evaluation.zip")
 _SUFFIXES = (".zip", ".parquet", *TEXT_SUFFIXES)

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from workers.errors import DataError
-from workers.protocol import Array, Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.tasks import ImagesTask
 from workers.tasks.copies import choose_apart
@@ -19,6 +17,8 @@ from workers.tasks.image_sources import find_files
 from workers.tasks.leaving_out import or_left_out
 from workers.tasks.splits import SPLITS, Splits, choose_ways, split_hash, split_names
 from workers.tasks.words import Words
+from workers.wire.errors import DataError
+from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 
 # A task whose classes share images is drawn again so often.
 _MOST_TRIES = 100

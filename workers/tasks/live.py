@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from workers.protocol import Array, Draw, Specs
 from workers.settings.environments import NavigationTask
 from workers.settings.tasks import GivenTask
 from workers.tasks.environments import EnvironmentFamily, Environments
@@ -13,6 +12,7 @@ from workers.tasks.given import GivenFamily
 from workers.tasks.gym_episodes import GymEpisodes
 from workers.tasks.navigation import NavigationFamily
 from workers.tasks.spaces import look_at_actions, look_at_observations
+from workers.wire.protocol import Array, Draw, Specs
 
 
 class LiveEnvironment(EnvironmentFamily, Protocol):

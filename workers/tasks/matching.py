@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
-from workers.protocol import Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.text_tasks import MatchingTask
 from workers.tasks.splits import SPLITS, USUAL_WAYS, split_hash
 from workers.tasks.texts import Texts, read_texts, split_texts
 from workers.tasks.tokens import Ids, Tokens
 from workers.tasks.words import Words
+from workers.wire.errors import DataError
+from workers.wire.protocol import Draw, Episode, Specs, Split
 
 
 class MatchingFamily:

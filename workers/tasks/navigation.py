@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.protocol import Array, Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.environments import NavigationTask
 from workers.tasks.environments import Environments, Moved
 from workers.tasks.words import Words
+from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 
 
 class Points:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
 from workers.settings.generation_task import GenerationTask
 from workers.tasks.characters import Characters
 from workers.tasks.copies import Copies
@@ -19,6 +18,7 @@ from workers.tasks.leaving_out import or_left_out
 from workers.tasks.listing import others
 from workers.tasks.rows import Rows, refused
 from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
+from workers.wire.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)

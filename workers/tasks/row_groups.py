@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
 from workers.tasks.copies import once_each
+from workers.wire.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError, SourceError
-from workers.protocol import Array
 from workers.tasks.listing import listed
 from workers.tasks.table_files import read_table
+from workers.wire.errors import DataError, SourceError
+from workers.wire.protocol import Array
 
 # A column of texts is meant to hold numbers if as many of its cells do.
 _MEANT = 0.9

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from workers.protocol import Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.tasks import SinusoidTask
 from workers.tasks.words import Words
+from workers.wire.protocol import Draw, Episode, Specs, Split
 
 
 class SinusoidFamily:

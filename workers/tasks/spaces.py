@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from workers.protocol import Array
 from workers.scores import LossName
 from workers.tasks.gym_source import import_gymnasium
+from workers.wire.protocol import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
-from workers.protocol import Split
+from workers.wire.errors import DataError
+from workers.wire.protocol import Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 #: Split -> int32 indices into the sorted names, ascending; no index in two splits.

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
-from workers.protocol import Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.tasks import TableTask
 from workers.tasks.columns import Scale, choose_features, is_value, read_target
@@ -22,6 +20,8 @@ from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
 from workers.tasks.table_notes import class_note, row_ids, unit_notes
 from workers.tasks.target_scaling import PER_TASK, scaled_by_support
 from workers.tasks.words import Words
+from workers.wire.errors import DataError
+from workers.wire.protocol import Draw, Episode, Specs, Split
 
 # As many names stand in a protocol; of more, how many there are.
 _MOST_NAMES = 12

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from workers.errors import DataError, SourceError
 from workers.pipes import refuse_pipe
 from workers.tasks.class_labels import with_class_names
 from workers.tasks.csv_dialects import MOST_COLUMNS
 from workers.tasks.csv_files import read_csv, reason
+from workers.wire.errors import DataError, SourceError
 
 #: Of texts with a separator.
 TEXT_SUFFIXES = (".csv", ".tsv")

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.protocol import Array, Episode
 from workers.units import Scaling
+from workers.wire.protocol import Array, Episode
 
 #: Is in the preparation of a family whose targets are scaled so.
 PER_TASK = "target_scaling_per_task"

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from workers.protocol import Array, Draw, Episode, Specs, Split
 from workers.scores import LossName
 from workers.settings.text_tasks import TextTask
 from workers.tasks.splits import SPLITS, choose_ways, split_hash
 from workers.tasks.texts import read_texts, split_texts
 from workers.tasks.tokens import Tokens
 from workers.tasks.words import Words
+from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 
 
 class TextFamily:

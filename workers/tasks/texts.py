@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
 from workers.tasks.copies import Copies
 from workers.tasks.data_folder import find_file
 from workers.tasks.leaving_out import or_left_out
@@ -19,6 +18,7 @@ from workers.tasks.listing import others
 from workers.tasks.rows import Rows, refused
 from workers.tasks.splits import SPLITS, Splits, split_names
 from workers.tasks.tokens import Ids, Tokens
+from workers.wire.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import DataError
+from workers.wire.errors import DataError
 
 Ids = NDArray[np.int32]
 

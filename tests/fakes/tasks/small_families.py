@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from workers.protocol import Block, Draw, Episode, Recipe, take
 from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.models import MlpModel
 from workers.settings.tasks import ImagesTask, SinusoidTask
 from workers.settings.worker import WorkerSettings
 from workers.tasks.sinusoid import SinusoidFamily
+from workers.wire.protocol import Block, Draw, Episode, Recipe, take
 
 WAYS = 3
 

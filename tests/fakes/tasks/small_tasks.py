@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from workers.algorithms.algorithm import Start
-from workers.protocol import Array, Task, Vector, Weights
+from workers.wire.protocol import Array, Task, Vector, Weights
 
 FRESH = Start(state=[], moments=[], outer_step=0)
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from orchestrator.doctor.child import ChildDiedError, ChildTimeoutError, in_child
-from workers.errors import DataError, MetatrainError
+from workers.wire.errors import DataError, MetatrainError
 
 
 def double(tell, number):

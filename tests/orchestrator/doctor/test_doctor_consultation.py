@@ -8,8 +8,8 @@ from orchestrator.doctor.child import ChildDiedError, ChildTimeoutError
 from orchestrator.doctor.consultation import consult
 from orchestrator.doctor.derivative import Layers
 from orchestrator.doctor.measure import Examined, Local, Shared
-from workers.errors import DataError, PoolError
 from workers.tasks.registry import make_family
+from workers.wire.errors import DataError, PoolError
 
 GB = 1_000_000_000
 LOCAL = Local(100, 400, 4, 7.0, 3.0, 0.050, 0.2, 0.202, peak_bytes=GB)

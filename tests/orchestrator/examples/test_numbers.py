@@ -5,8 +5,8 @@ import pytest
 
 from orchestrator.examples.examples import Columns
 from orchestrator.examples.numbers import NumberReader
-from workers.errors import DataError
 from workers.settings.tasks import GivenTask
+from workers.wire.errors import DataError
 
 
 def reader(inputs=1, outputs=1):

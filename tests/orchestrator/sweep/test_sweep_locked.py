@@ -3,8 +3,8 @@ import pytest
 from small_configs import sinusoid
 
 from orchestrator.sweep.locked import WithoutTestTasks
-from workers.protocol import Draw
 from workers.tasks.sinusoid import SinusoidFamily
+from workers.wire.protocol import Draw
 
 FAMILY = SinusoidFamily(sinusoid().task)
 LOCKED = WithoutTestTasks(FAMILY)

@@ -15,7 +15,7 @@ from orchestrator.config import MetaConfig, to_toml
 from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
 from orchestrator.storage import Storage
-from workers.tensors import sha256
+from workers.wire.tensors import sha256
 
 
 def write_sweep(folder: Path, base: MetaConfig, sweep: dict[str, Any]) -> Path:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workers.protocol import Contribution, Vector
-from workers.tensors import all_finite
+from workers.wire.protocol import Contribution, Vector
+from workers.wire.tensors import all_finite
 
 Layout = tuple[str, tuple[int, ...]]
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.protocol import Array, Vector
+from workers.wire.protocol import Array, Vector
 
 T = TypeVar("T")
 Shape = tuple[int, ...]

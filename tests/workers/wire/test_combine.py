@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from workers.combine import combine
-from workers.protocol import Contribution
+from workers.wire.combine import combine
+from workers.wire.protocol import Contribution
 
 SIZE = 9
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workers.tensors import (
+from workers.wire.tensors import (
     all_finite,
     pack,
     sha256,

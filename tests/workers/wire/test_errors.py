@@ -2,8 +2,8 @@ import pickle
 
 import pytest
 
-from workers import errors
-from workers.errors import DataError, MetatrainError, SourceError
+from workers.wire import errors
+from workers.wire.errors import DataError, MetatrainError, SourceError
 
 ALL = [
     value

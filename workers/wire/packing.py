@@ -7,7 +7,7 @@ import os
 import pickle
 from typing import Any
 
-from workers.protocol import Array
+from workers.wire.protocol import Array
 
 INLINE_LIMIT = "RAY_max_direct_call_object_size"
 _DEFAULT_INLINE_BYTES = 100 * 1024

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workers.kept import digest, keep
-from workers.protocol import Contribution
+from workers.wire.protocol import Contribution
+from workers.wire.remote_contribution import digest, keep
 
 
 def contribution(**changed):

@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-from workers.protocol import Block, Contribution, Draw, Recipe, take
+from workers.wire.protocol import Block, Contribution, Draw, Recipe, take
 
 
 def first(draw, *arguments, **named):

@@ -174,8 +174,9 @@ class Place:
 class Built:
     """What an actor says once it is ready.
 
-    fingerprint: see `workers.runtime.fingerprint`. seconds: of each example block that it ran
-    without compiling, in the order in which they were given; fewer, if one could not be run.
+    fingerprint: see `workers.execution.runtime.fingerprint`. seconds: of each example block that
+    it ran without compiling, in the order in which they were given; fewer, if one could not be
+    run.
     """
 
     fingerprint: dict[str, Any]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 NAMES = ("orchestrator", "workers")
-_HOME = Path(__file__).resolve().parents[1]
+_HOME = Path(__file__).resolve().parents[2]
 
 
 def refuse_namesakes(folders: Iterable[str]) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workers.protocol import Contribution
-from workers.tensors import tree_sum, tree_sum_of_vectors
+from workers.wire.protocol import Contribution
+from workers.wire.tensors import tree_sum, tree_sum_of_vectors
 
 
 def combine(contributions: Sequence[Contribution]) -> Contribution:

@@ -1,0 +1,1 @@
+"""The values that cross between the driver and its actors, and their errors."""
