@@ -18,7 +18,7 @@ from orchestrator.artefact import Artefact
 from orchestrator.config import load
 from orchestrator.learner import Learner
 from orchestrator.state import MetaState
-from workers import runtime
+from workers.execution import runtime
 from workers.settings.tasks import GivenTask
 from workers.tasks.given import GivenFamily
 from workers.wire.protocol import Recipe

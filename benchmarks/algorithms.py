@@ -17,7 +17,7 @@ from synthetic import write_noise
 
 from orchestrator.blocks import train_blocks
 from orchestrator.config import load
-from workers import runtime
+from workers.execution import runtime
 
 KINDS = {
     "MAML": ["algorithm.kind=maml"],

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.config import load
-from workers import runtime
+from workers.execution import runtime
 
 Seconds = tuple[float, float]
 

@@ -10,7 +10,7 @@ GFLOP = 2 * SIZE**3 / 1e9
 
 def make() -> Work:
     """A step is one product of two 1024 x 1024 float32 matrices, on one thread."""
-    from workers import runtime
+    from workers.execution import runtime
 
     runtime.start_tensorflow(0)
     import tensorflow as tf

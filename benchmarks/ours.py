@@ -8,7 +8,7 @@ from peers.check import NUM_ALONE, Gradients
 from processes import Work
 
 from orchestrator.config import MetaConfig
-from workers import runtime
+from workers.execution import runtime
 from workers.wire.protocol import Block
 
 

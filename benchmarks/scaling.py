@@ -134,7 +134,7 @@ def weak(number: Steps = 20, per_node: int = 16) -> None:
 @app.command()
 def large(number: Steps = 3, count: int = 4, num_parameters: int = 100_000_000) -> None:
     """Whole steps with the outer update (Adam), and the driver's memory in copies of theta."""
-    from workers.runtime import start_tensorflow
+    from workers.execution.runtime import start_tensorflow
 
     start_tensorflow(0)
     from orchestrator.aggregate import aggregate

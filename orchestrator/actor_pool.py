@@ -19,7 +19,7 @@ from orchestrator.recovery import Recovery, is_slower
 from orchestrator.reduction import Delivery, Reduction, is_for_actors
 from orchestrator.roster import Actor, Call, Roster
 from orchestrator.work import Work, kind_of, leaves, shape_of
-from workers.runtime import differences
+from workers.execution.runtime import differences
 from workers.wire.errors import PartLostError
 from workers.wire.protocol import Block, Contribution, Place, Weights
 

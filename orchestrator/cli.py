@@ -21,7 +21,7 @@ from orchestrator.local_path import local_path
 from orchestrator.locations import run_location
 from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
-from workers import runtime
+from workers.execution import runtime
 from workers.wire.errors import MetatrainError, TaskError
 
 EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 1, 2, 75

@@ -13,7 +13,7 @@ from orchestrator.blocks import train_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.pool import InProcessPool, Pool
 from orchestrator.state import MetaState
-from workers import runtime
+from workers.execution import runtime
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import FingerprintError
 from workers.wire.protocol import Block

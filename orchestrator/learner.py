@@ -31,7 +31,7 @@ from orchestrator.own_tasks import (
     specs_of,
 )
 from orchestrator.predictor import Predictor
-from workers import runtime
+from workers.execution import runtime
 from workers.scores import CLASSIFYING
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task

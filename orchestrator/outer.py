@@ -10,9 +10,9 @@ import tensorflow as tf
 from orchestrator.rounds import Found, Round, drive, trust_region
 from orchestrator.settings import OuterSettings
 from orchestrator.state import MetaState
-from workers.compiled import Compiled
+from workers.execution.compiled import Compiled
+from workers.execution.runtime import DRIVER_DEVICE
 from workers.models.keras_defaults import keras_defaults
-from workers.runtime import DRIVER_DEVICE
 from workers.wire.protocol import Array, Vector, Weights
 from workers.wire.tensors import pack, squared_norm, unpack
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from orchestrator.adapting import change, open_model_file
 from orchestrator.artefact import Artefact
 from orchestrator.evaluate import recipe_at
-from workers.culprits import task_error
+from workers.execution.fault_isolation import task_error
 from workers.scores import ACTING
 from workers.settings.worker import WorkerSettings
 from workers.tasks.live import LiveEnvironment

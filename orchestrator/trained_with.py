@@ -7,7 +7,7 @@ from orchestrator.config import MetaConfig
 from orchestrator.manifest import Manifest
 from orchestrator.resume import differences
 from orchestrator.storage import Storage
-from workers import runtime
+from workers.execution import runtime
 from workers.wire.errors import CheckpointError
 
 _INSIST = "set them back, or give --allow-changes"

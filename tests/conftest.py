@@ -45,7 +45,7 @@ def pytest_collection_finish(session):
     if "warm_commands" in sys.modules and not session.config.option.collectonly:
         sys.modules["warm_commands"].prepare()
     if "tensorflow" in sys.modules:
-        from workers.runtime import start_tensorflow
+        from workers.execution.runtime import start_tensorflow
 
         start_tensorflow(0)
         _leave_out_of_collections()

@@ -20,12 +20,12 @@ TENSORFLOW = (
     "workers/losses.py",
     "workers/inner.py",
     "workers/inner_optimizers.py",
-    "workers/mapping.py",
+    "workers/execution/task_map.py",
     "workers/meta.py",
     "workers/algorithms/",
-    "workers/runtime.py",
+    "workers/execution/runtime.py",
     "workers/block.py",
-    "workers/compiled.py",
+    "workers/execution/compiled.py",
     "workers/held_out.py",
     "workers/sampling.py",
     "orchestrator/outer.py",
@@ -72,7 +72,7 @@ def outside(files: list[str], allowed: tuple[str, ...]) -> list[str]:
 
 def test_imports_are_found():
     assert "workers.wire.protocol.Draw" in imported("workers/batches.py")
-    assert "tensorflow" in imported("workers/runtime.py")
+    assert "tensorflow" in imported("workers/execution/runtime.py")
     assert {"workers/block.py", "orchestrator/loop.py"} <= set(FILES)
 
 

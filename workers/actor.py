@@ -44,7 +44,7 @@ class BlockActor:
         Raises:
           MetatrainError, ValueError: what this actor is made from cannot be had here.
         """
-        from workers import runtime
+        from workers.execution import runtime
 
         if ray.is_initialized():
             self._log.take_over()

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from workers.algorithms.algorithm import Start
 from workers.algorithms.registry import ALGORITHMS
-from workers.compiled import Compiled
-from workers.culprits import Sums, blame, sum_finite
+from workers.execution.compiled import Compiled
+from workers.execution.fault_isolation import Sums, blame, sum_finite
+from workers.execution.task_map import sum_over
 from workers.held_out import Constants, HeldOutTasks, Shapes
-from workers.mapping import sum_over
 from workers.meta import (
     carry_layout,
     flatten,

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from workers.algorithms import joint
 from workers.algorithms.registry import ALGORITHMS
-from workers.compiled import Compiled
+from workers.execution.compiled import Compiled
 from workers.inner import Learner, trajectory
 from workers.losses import Objective
 from workers.meta import (

@@ -14,7 +14,7 @@ from orchestrator.console import Console, plain
 from orchestrator.evaluate import recipes
 from orchestrator.launch import ray_is_running
 from orchestrator.watched_pool import Watch
-from workers import runtime
+from workers.execution import runtime
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
 from workers.wire.errors import MetatrainError

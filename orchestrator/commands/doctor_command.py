@@ -19,7 +19,7 @@ from orchestrator.doctor.forecast import Row
 from orchestrator.doctor.judge import duration, gigabytes
 from orchestrator.json_text import dumps
 from orchestrator.plain_text import printable
-from workers import runtime
+from workers.execution import runtime
 
 _MARKS = {
     "well": ("✓", "green"),

@@ -32,7 +32,7 @@ def execute(run: str, file: Path) -> None:
 
 def _with_model(source: Artefact) -> Artefact:
     """A user's own model goes along, as the .keras file that Keras makes of it."""
-    from workers import runtime
+    from workers.execution import runtime
 
     with waiting() as say:
         say("building the model")

@@ -12,8 +12,8 @@ from orchestrator.doctor import address, installation, machine
 from orchestrator.doctor.child import ChildTimeoutError, in_child
 from orchestrator.doctor.finding import Finding
 from orchestrator.redact import redact
-from workers import runtime
-from workers.kernels import chosen_kernels
+from workers.execution import runtime
+from workers.execution.kernels import chosen_kernels
 
 Say = Callable[[str], None]
 

@@ -17,7 +17,7 @@ from orchestrator.doctor.machine import peak_bytes
 from orchestrator.evaluate import recipes
 from orchestrator.pool import Pool
 from orchestrator.state import MetaState
-from workers import runtime
+from workers.execution import runtime
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
 from workers.wire.errors import MetatrainError

@@ -16,7 +16,7 @@ from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.handover import Handed, beside, take_over
 from orchestrator.sweep.process import HERE
 from orchestrator.sweep.space import Point, active
-from workers import runtime
+from workers.execution import runtime
 from workers.wire.errors import MetatrainError
 
 if TYPE_CHECKING:  # imports TensorFlow, which the driver of a sweep does not need as it runs

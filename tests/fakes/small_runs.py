@@ -15,8 +15,9 @@ from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
 from orchestrator.pool import Incidents, InProcessPool
-from workers import block, runtime
+from workers import block
 from workers.block import BlockRunner
+from workers.execution import runtime
 from workers.models.check import ModelFacts, check_model
 from workers.policies import practice
 from workers.policies.side_by_side import SideBySide

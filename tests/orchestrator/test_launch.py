@@ -3,7 +3,7 @@ from small_configs import sinusoid
 
 from orchestrator import launch
 from orchestrator.launch import Wanted, actors_wanted, worthwhile_actors
-from workers import runtime
+from workers.execution import runtime
 from workers.tasks.registry import make_family
 from workers.wire.errors import FingerprintError
 

@@ -125,7 +125,7 @@ class AnyBlocks:
     """An actor that runs the blocks of any configuration."""
 
     def __init__(self) -> None:
-        from workers import runtime
+        from workers.execution import runtime
 
         runtime.start_tensorflow(0)
         self._actors: dict[str, Any] = {}

@@ -179,7 +179,7 @@ _MANY_STEPS = """
 import sys
 from pathlib import Path
 sys.path += {folders}
-from workers.runtime import start_tensorflow
+from workers.execution.runtime import start_tensorflow
 start_tensorflow(0)
 import numpy as np
 from test_block import CASES, RuntimeSettings, at, setup, train_block

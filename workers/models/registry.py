@@ -6,11 +6,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from workers.execution.runtime import DRIVER_DEVICE
 from workers.models import conv4, gaussian_mlp, linear, mlp, text, transformer, user_model
 from workers.models.functional import FunctionalModel
 from workers.models.keras_defaults import keras_defaults
 from workers.models.names import fresh_names
-from workers.runtime import DRIVER_DEVICE
 from workers.settings.models import ModelSettings
 
 Build = Callable[[Any, tuple[int, ...], int], Any]

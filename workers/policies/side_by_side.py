@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from workers.algorithms.algorithm import Start
 from workers.algorithms.registry import ALGORITHMS
-from workers.compiled import Compiled
+from workers.execution.compiled import Compiled
 from workers.inner import Learner, inner_step
 from workers.losses import Objective
 from workers.meta import carry_layout, theta_layout

@@ -10,8 +10,8 @@ import small_families
 import tensorflow as tf
 import warm_commands
 
-from workers import runtime
-from workers.runtime import differences, fingerprint, start_tensorflow
+from workers.execution import runtime
+from workers.execution.runtime import differences, fingerprint, start_tensorflow
 from workers.wire.errors import MetatrainError
 
 
@@ -32,7 +32,7 @@ import tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(2)
 tf.constant(0)
 from workers.wire.errors import MetatrainError
-from workers.runtime import fingerprint, start_tensorflow
+from workers.execution.runtime import fingerprint, start_tensorflow
 theirs = fingerprint("abc")
 try:
     start_tensorflow(0)
@@ -217,7 +217,7 @@ def test_a_share_of_a_gpu_grows_in_memory_and_without_one_all_are_hidden(gpus, a
 
 _NO_GPU = """
 from workers.wire.errors import MetatrainError
-from workers.runtime import start_tensorflow
+from workers.execution.runtime import start_tensorflow
 try:
     start_tensorflow(0.5)
 except MetatrainError as error:
@@ -237,7 +237,7 @@ import json, sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from workers.runtime import start_tensorflow
+from workers.execution.runtime import start_tensorflow
 start_tensorflow(0)
 sys.path.append(sys.argv[1])
 from small_families import noise_settings, NoiseFamily, train_block
@@ -286,7 +286,7 @@ def test_blocks_run_on_the_device_that_is_there_and_theta_is_drawn_and_updated_o
 _IMPORTED = """
 import subprocess
 import sys
-from workers import runtime
+from workers.execution import runtime
 {first}
 runtime.start_tensorflow(0)
 print(*(name for name in ("matplotlib", "pandas") if name in sys.modules))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.kernels import chosen_kernels
+from workers.execution.kernels import chosen_kernels
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from small_families import part, sinusoid_settings, train_block
 from small_tasks import at
 
 from workers.block import BlockRunner
-from workers.culprits import sum_finite, task_error
+from workers.execution.fault_isolation import sum_finite, task_error
 from workers.meta import initial
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.sinusoid import SinusoidFamily
@@ -127,7 +127,7 @@ def test_an_exception_names_the_task_its_spec_the_seed_and_the_place():
     assert first.startswith("step 3, task 6: RuntimeError: no such (spec: amplitude [")
     assert "phase [-1.5]" in first
     assert first.endswith("; seed: 0; kind: train)")
-    assert "test_culprits.py" in trace
+    assert "test_fault_isolation.py" in trace
     assert "raise RuntimeError" in trace
 
 
@@ -153,7 +153,7 @@ def test_what_tensorflow_says_of_an_exception_in_a_graph_is_cut_to_what_happened
     first, _, trace = str(refused.value).partition("\n")
     assert first.startswith("step 3, task 1: InvalidArgumentError: assertion failed: [beyond the")
     assert "amplitude [1000.]" in first
-    assert "test_culprits.py" in trace
+    assert "test_fault_isolation.py" in trace
     assert "site-packages" not in trace
     assert "\n\n" not in trace
 
@@ -192,7 +192,7 @@ def test_an_error_without_a_message_is_told_with_its_place():
         raise AssertionError
     except AssertionError as error:
         told = str(task_error("the model raised ", error)).partition("\n")[0]
-    place = r"at test_culprits.py, line \d+: raise AssertionError"
+    place = r"at test_fault_isolation.py, line \d+: raise AssertionError"
     assert re.fullmatch(f"the model raised AssertionError: {place}", told)
     bare = str(task_error("raised ", ValueError())).partition("\n")[0]
     assert bare == "raised ValueError: without a message"

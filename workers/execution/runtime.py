@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
-from workers.kernels import chosen_kernels
+from workers.execution.kernels import chosen_kernels
 from workers.wire.errors import MetatrainError
 
 NUM_THREADS = 1

@@ -1,0 +1,1 @@
+"""TensorFlow's start, compiled graphs, and the map over a block's tasks."""
