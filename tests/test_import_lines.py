@@ -17,9 +17,9 @@ FILES = [
 TENSORFLOW = (
     "workers/models/",
     "workers/policies/",
-    "workers/losses.py",
-    "workers/inner.py",
-    "workers/inner_optimizers.py",
+    "workers/inner/losses.py",
+    "workers/inner/inner_loop.py",
+    "workers/inner/optimizers.py",
     "workers/execution/task_map.py",
     "workers/meta.py",
     "workers/algorithms/",
@@ -71,7 +71,7 @@ def outside(files: list[str], allowed: tuple[str, ...]) -> list[str]:
 
 
 def test_imports_are_found():
-    assert "workers.wire.protocol.Draw" in imported("workers/batches.py")
+    assert "workers.wire.protocol.Draw" in imported("workers/inner/batches.py")
     assert "tensorflow" in imported("workers/execution/runtime.py")
     assert {"workers/block.py", "orchestrator/loop.py"} <= set(FILES)
 

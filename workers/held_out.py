@@ -8,8 +8,8 @@ import tensorflow as tf
 from workers.algorithms import joint
 from workers.algorithms.registry import ALGORITHMS
 from workers.execution.compiled import Compiled
-from workers.inner import Learner, trajectory
-from workers.losses import Objective
+from workers.inner.inner_loop import Learner, trajectory
+from workers.inner.losses import Objective
 from workers.meta import (
     Layout,
     carry_layout,

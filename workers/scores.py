@@ -1,4 +1,4 @@
-"""What tasks are scored by, by the name of their loss; how it is computed is in `losses.py`."""
+"""What tasks are scored by, by the name of their loss; `inner/losses.py` computes them."""
 
 from typing import Literal
 

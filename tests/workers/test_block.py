@@ -18,8 +18,8 @@ from small_families import (
 )
 from small_tasks import at
 
-from workers.batches import draw_batches
 from workers.block import BlockRunner
+from workers.inner.batches import draw_batches
 from workers.meta import initial, num_train_outputs
 from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm, ReptileAlgorithm
 from workers.settings.models import Conv4Model, LinearModel, MlpModel

@@ -17,7 +17,7 @@ import tensorflow as tf
 from small_tasks import FRESH, task
 
 from workers.algorithms.registry import ALGORITHMS
-from workers.losses import Objective
+from workers.inner.losses import Objective
 from workers.models import conv4, functional, mlp
 from workers.models.registry import make_model
 from workers.settings.algorithms import (

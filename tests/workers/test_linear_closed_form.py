@@ -6,7 +6,7 @@ import tensorflow as tf
 from small_tasks import FRESH, task
 
 from workers.algorithms import maml
-from workers.losses import Objective
+from workers.inner.losses import Objective
 from workers.models.registry import make_model
 from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.models import LinearModel

@@ -5,7 +5,7 @@ from precision import in_float64
 from small_tasks import FRESH, task
 
 from workers.algorithms import maml
-from workers.losses import Objective
+from workers.inner.losses import Objective
 from workers.models.fused_batch_norm import EPSILON, fused_batch_norm
 from workers.models.normalization import BatchNormalization, LayerNormalization
 from workers.models.registry import make_model

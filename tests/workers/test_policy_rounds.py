@@ -18,8 +18,8 @@ from small_policies import block_of, runner_of, settings_of, weights_of
 from small_tasks import FRESH, task
 
 from workers.algorithms.registry import ALGORITHMS
-from workers.inner import Learner, Plan, batch, inner_step
-from workers.inner_optimizers import Sgd
+from workers.inner.inner_loop import Learner, Plan, batch, inner_step
+from workers.inner.optimizers import Sgd
 from workers.models.registry import make_model
 from workers.policies.distributions import Categorical
 from workers.policies.loss import PolicyLoss, PolicyObjective

@@ -14,8 +14,8 @@ from small_policies import (
     weights_of,
 )
 
-from workers.inner import Learner, Plan, inner_step
-from workers.inner_optimizers import Sgd
+from workers.inner.inner_loop import Learner, Plan, inner_step
+from workers.inner.optimizers import Sgd
 from workers.meta import theta_layout
 from workers.policies import practice
 from workers.policies.distributions import Gaussian

@@ -10,7 +10,7 @@ import tensorflow as tf
 from small_tasks import FRESH, task
 
 from workers.algorithms import anil, boil, joint, maml, meta_sgd, reptile
-from workers.losses import Objective
+from workers.inner.losses import Objective
 from workers.settings.algorithms import (
     AnilAlgorithm,
     BoilAlgorithm,

@@ -13,7 +13,7 @@ from small_families import (
 from small_tasks import at, task
 
 from workers.block import BlockRunner
-from workers.losses import Objective
+from workers.inner.losses import Objective
 from workers.meta import carry_layout, initial
 from workers.models.registry import make_model
 from workers.settings.algorithms import MamlAlgorithm, ReptileAlgorithm

@@ -6,8 +6,8 @@ import tensorflow as tf
 from small_tasks import FRESH, task
 
 from workers.algorithms.registry import ALGORITHMS
-from workers.inner import adapt
-from workers.losses import Objective
+from workers.inner.inner_loop import adapt
+from workers.inner.losses import Objective
 from workers.models.registry import make_model
 from workers.models.second_derivative import survey_second_derivatives
 from workers.settings.algorithms import (

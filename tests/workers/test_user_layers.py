@@ -11,7 +11,7 @@ from small_families import NoiseFamily, noise_settings, train_block
 from small_tasks import at, task
 
 from workers.block import BlockRunner
-from workers.losses import Objective
+from workers.inner.losses import Objective
 from workers.meta import initial
 from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model

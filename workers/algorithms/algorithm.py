@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from workers.inner import Learner, Plan
-from workers.inner_optimizers import Moments, make_optimizer
-from workers.losses import Metrics, Objective, Theta
+from workers.inner.inner_loop import Learner, Plan
+from workers.inner.losses import Metrics, Objective, Theta
+from workers.inner.optimizers import Moments, make_optimizer
 from workers.models.functional import FunctionalModel, State
 from workers.wire.protocol import Task
 

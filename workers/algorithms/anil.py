@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from workers.algorithms import maml
 from workers.algorithms.algorithm import Start, gradient_of, learn_all, learn_some
-from workers.inner import Learner, Plan
-from workers.losses import Metrics, Objective, Theta
+from workers.inner.inner_loop import Learner, Plan
+from workers.inner.losses import Metrics, Objective, Theta
 from workers.models.functional import FunctionalModel
 from workers.wire.protocol import Task
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from workers.algorithms import maml
 from workers.algorithms.algorithm import Start, gradient_of, learn_some
-from workers.inner import Learner, Plan
-from workers.losses import Theta
+from workers.inner.inner_loop import Learner, Plan
+from workers.inner.losses import Theta
 from workers.models.functional import FunctionalModel
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import tensorflow as tf
 
 from workers.algorithms.algorithm import Start, gradient_of
-from workers.inner import Learner, Plan
-from workers.inner_optimizers import Sgd
-from workers.losses import Metrics, Objective, Theta
+from workers.inner.inner_loop import Learner, Plan
+from workers.inner.losses import Metrics, Objective, Theta
+from workers.inner.optimizers import Sgd
 from workers.models.functional import FunctionalModel
 from workers.settings.algorithms import JointAlgorithm
 from workers.wire.protocol import Task

@@ -6,8 +6,8 @@ from typing import Any
 import tensorflow as tf
 
 from workers.algorithms.algorithm import Start, gradient_of, learn_all
-from workers.inner import Learner, Plan, adapt
-from workers.losses import Metrics, Objective, Theta
+from workers.inner.inner_loop import Learner, Plan, adapt
+from workers.inner.losses import Metrics, Objective, Theta
 from workers.models.functional import FunctionalModel
 from workers.wire.protocol import Task
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from workers.algorithms import maml
 from workers.algorithms.algorithm import Start, gradient_of
-from workers.inner import Learner, Plan
-from workers.inner_optimizers import Sgd
-from workers.losses import Theta
+from workers.inner.inner_loop import Learner, Plan
+from workers.inner.losses import Theta
+from workers.inner.optimizers import Sgd
 from workers.models.functional import FunctionalModel
 
 

@@ -1,8 +1,8 @@
 """Reptile."""
 
 from workers.algorithms.algorithm import Outcome, Start, learn_all
-from workers.inner import adapt
-from workers.losses import Objective, Theta
+from workers.inner.inner_loop import adapt
+from workers.inner.losses import Objective, Theta
 from workers.settings.algorithms import ReptileAlgorithm
 from workers.wire.protocol import Task
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from workers.inner import batch
-from workers.losses import Loss, Metrics, Objective, Starts, Theta
+from workers.inner.inner_loop import batch
+from workers.inner.losses import Loss, Metrics, Objective, Starts, Theta
 from workers.models.functional import FunctionalModel, State
 from workers.policies.distributions import Distribution, distribution_of
 from workers.policies.moves import Moves, part

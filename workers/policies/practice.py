@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from workers.inner import Learner
-from workers.losses import Objective
+from workers.inner.inner_loop import Learner
+from workers.inner.losses import Objective
 from workers.models.functional import FunctionalModel
 from workers.policies.distributions import distribution_of
 from workers.policies.moves import Moves, join

@@ -9,7 +9,7 @@ import tensorflow as tf
 from workers.algorithms.registry import ALGORITHMS
 from workers.execution.compiled import Compiled
 from workers.execution.task_map import sum_over
-from workers.losses import Metrics, Objective
+from workers.inner.losses import Metrics, Objective
 from workers.meta import carry_layout, flatten, start_task, theta_layout
 from workers.models.functional import FunctionalModel
 from workers.policies.loss import PolicyObjective

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from workers.algorithms.algorithm import Start
 from workers.algorithms.registry import ALGORITHMS
 from workers.execution.compiled import Compiled
-from workers.inner import Learner, inner_step
-from workers.losses import Objective
+from workers.inner.inner_loop import Learner, inner_step
+from workers.inner.losses import Objective
 from workers.meta import carry_layout, theta_layout
 from workers.models.functional import FunctionalModel
 from workers.policies.advantages import advantages

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from small_tasks import task
 
-from workers.losses import Objective, cross_entropy, mse, next_token
+from workers.inner.losses import Objective, cross_entropy, mse, next_token
 from workers.models.registry import make_model
 from workers.settings.models import LinearModel
 

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from workers.inner_optimizers import InnerOptimizer, Moments, scaled
-from workers.losses import Theta
+from workers.inner.losses import Theta
+from workers.inner.optimizers import InnerOptimizer, Moments, scaled
 from workers.models.functional import State
 from workers.wire.protocol import Task
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workers.batches import draw_batches
+from workers.inner.batches import draw_batches
 from workers.wire.protocol import Draw
 
 DRAW = Draw(seed=3, split="train", step=7)

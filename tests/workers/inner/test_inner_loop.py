@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 from small_tasks import task
 
-from workers.inner import Learner, Plan, adapt, inner_step, trajectory
-from workers.inner_optimizers import Adam, Momentum, Sgd
-from workers.losses import Objective
+from workers.inner.inner_loop import Learner, Plan, adapt, inner_step, trajectory
+from workers.inner.losses import Objective
+from workers.inner.optimizers import Adam, Momentum, Sgd
 from workers.models.registry import make_model
 from workers.settings.models import MlpModel
 

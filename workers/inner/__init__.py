@@ -1,0 +1,1 @@
+"""The inner loop: batches, losses, optimizers and steps."""
