@@ -252,7 +252,7 @@ def test_a_users_model_with_keras_own_layers_equals_finite_differences(name, sta
     """Batch, layer and group normalization, and dropout under the task's seed."""
     settings = KerasModel(
         source=f"user_models:{name}",
-        folder=str(Path(__file__).parents[1] / "fakes/tasks"),
+        folder=str(Path(__file__).parents[2] / "fakes/tasks"),
         statistics=statistics,
     )
     objective, theta, one = make_problem(settings, (5,))
