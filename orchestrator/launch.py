@@ -20,7 +20,7 @@ from workers.wire.protocol import Block
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
     from workers.block import BlockRunner
-    from workers.models.check import ModelFacts
+    from workers.model_checks.user_model import ModelFacts
 
 # An outer step over two actors costs about this much more than the work itself, and starting
 # them about so long (measured; benchmarks/RESULTS.md).
@@ -229,7 +229,7 @@ def _time_a_step(config: MetaConfig, family: TaskFamily, pool: Pool, state: Meta
 
 
 def _check_model(config: MetaConfig, family: TaskFamily) -> "ModelFacts":
-    from workers.models.check import check_model
+    from workers.model_checks.user_model import check_model
 
     return check_model(config.worker, family)
 

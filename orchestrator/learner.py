@@ -243,13 +243,13 @@ class Learner:
     @functools.cached_property
     def sampler(self) -> Any:
         """Makes texts, where the run's tasks are texts."""
-        from workers.sampling import Sampler
+        from workers.export.text_sampling import Sampler
 
         return Sampler(self._runner.held_out.model, self._artefact.examples.preparation)
 
     def as_keras(self, task: OwnTask, adapted: Adapted, seen: Array) -> bytes:
         """The content of a .keras file, with the statistics of `seen`."""
-        from workers.models.plain import as_plain
+        from workers.export.plain_keras import as_plain
 
         settings = self._settings
         with tempfile.TemporaryDirectory() as folder:

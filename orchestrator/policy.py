@@ -84,7 +84,7 @@ class Policy:
 
     def as_keras(self) -> bytes:
         """The content of the file that `save` writes."""
-        from workers.models.plain import as_plain
+        from workers.export.plain_keras import as_plain
 
         nothing = np.zeros((1, *self._family.input_shape), np.float32)
         units = self._own.view.units

@@ -44,7 +44,7 @@ class TextPredictor(Predictor):
         Raises:
           ValueError: out of these ranges, or the prompt leaves no room.
         """
-        from workers.sampling import Manner
+        from workers.export.text_sampling import Manner
 
         manner = Manner(temperature, top_k, seed)
         return self._learner.sampler.generate(self._adapted, number, manner, prompt)

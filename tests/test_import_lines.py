@@ -16,6 +16,8 @@ FILES = [
 # Files, or folders ending in /, that may import these.
 TENSORFLOW = (
     "workers/models/",
+    "workers/model_checks/",
+    "workers/export/",
     "workers/policies/",
     "workers/inner/losses.py",
     "workers/inner/inner_loop.py",
@@ -27,7 +29,6 @@ TENSORFLOW = (
     "workers/block.py",
     "workers/execution/compiled.py",
     "workers/held_out.py",
-    "workers/sampling.py",
     "orchestrator/outer.py",
 )
 RAY = (

@@ -145,8 +145,8 @@ def test_the_commands_need_nothing_but_python():
 
 def test_the_model_of_the_readme_is_one(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
+    from workers.model_checks.second_derivative import Verdict, check_second_derivative
     from workers.models.registry import make_model
-    from workers.models.second_derivative import Verdict, check_second_derivative
 
     (tmp_path / "my_models.py").write_text(block("model example", "python"))
     settings = KerasModel(source="my_models:small", folder=str(tmp_path), arguments={"width": 64})

@@ -35,7 +35,7 @@ _SAME = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Texts to be made: how many, how they begin, and how tokens are drawn (`workers.sampling`)."""
+    """Texts to be made: how many, how they begin, and how tokens are drawn (`text_sampling.py`)."""
 
     number: int
     prompt: str = ""
@@ -171,7 +171,7 @@ def _save_models(
     reader: Reader,
 ) -> None:
     """Write each task's model, and say where plain Keras answers otherwise than was shown."""
-    from workers.models.plain import as_plain
+    from workers.export.plain_keras import as_plain
 
     worker, family = launched.config.worker, launched.family
     tasks = [one.task for one in predictions]

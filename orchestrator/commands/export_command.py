@@ -37,7 +37,7 @@ def _with_model(source: Artefact) -> Artefact:
     with waiting() as say:
         say("building the model")
         runtime.start_tensorflow(0)
-        from workers.models.portable import as_keras_file
+        from workers.export.keras_file import as_keras_file
         from workers.tasks.given import GivenFamily
 
         portable = as_keras_file(worker_settings(source), GivenFamily(source.examples))

@@ -99,8 +99,8 @@ def _generated(
     """Texts of each task, before it was adapted to and after."""
     if asked is None:
         return [[] for _ in adapted], [[] for _ in adapted]
+    from workers.export.text_sampling import Manner, Sampler
     from workers.meta import make_test_model
-    from workers.sampling import Manner, Sampler
 
     manner = Manner(asked.temperature, asked.top_k, asked.seed)
     model = make_test_model(launched.config.worker, launched.family)
@@ -184,7 +184,7 @@ def _as_table(said: Sequence[Said], query: Examples | None) -> Any:
 
 def _save(launched: Any, said: Sequence[Said], adapted: Sequence[Adapted], save: SaveModel) -> None:
     """Write each task's model, and say where plain Keras answers otherwise."""
-    from workers.models.plain import as_plain
+    from workers.export.plain_keras import as_plain
 
     worker, family = launched.config.worker, launched.family
     for one, own in zip(said, adapted, strict=True):

@@ -22,7 +22,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """What was found in a model; see `workers.models.second_derivative.Survey`."""
+    """What was found in a model; see `workers.model_checks.second_derivative.Survey`."""
 
     faults: list[Fault]
     unchecked: list[str]
@@ -34,7 +34,7 @@ class Layers:
 def look_at_layers(config: MetaConfig, family: TaskFamily) -> Layers:
     """Build the model, and compare each layer with finite differences. Imports TensorFlow."""
     from workers.meta import make_train_model
-    from workers.models.second_derivative import survey_second_derivatives
+    from workers.model_checks.second_derivative import survey_second_derivatives
 
     functional = make_train_model(config.worker, family)
     batch_statistics = config.model.statistics != "running"

@@ -29,8 +29,8 @@ def generate(
 
     Drawn at temperature 1, from streams of evaluation.seed, the same before and after.
     """
+    from workers.export.text_sampling import Manner, Sampler
     from workers.meta import make_test_model
-    from workers.sampling import Manner, Sampler
 
     sampler = Sampler(make_test_model(config.worker, family), family.preparation)
     manner = Manner(seed=config.evaluation.seed)

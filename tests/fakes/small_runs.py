@@ -18,7 +18,7 @@ from orchestrator.pool import Incidents, InProcessPool
 from workers import block
 from workers.block import BlockRunner
 from workers.execution import runtime
-from workers.models.check import ModelFacts, check_model
+from workers.model_checks.user_model import ModelFacts, check_model
 from workers.policies import practice
 from workers.policies.side_by_side import SideBySide
 from workers.settings.models import KerasModel

@@ -20,7 +20,7 @@ from orchestrator import cli, drawing
 from orchestrator.config import to_toml
 from orchestrator.sweep import board, ray_tuner
 from orchestrator.sweep.trial import Trial
-from workers.models import plain
+from workers.export import plain_keras
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 
@@ -227,7 +227,7 @@ def test_a_full_disk_is_not_blamed_on_the_models_classes(disk, monkeypatch, caps
         Path(file).write_bytes(b"half of it")
         raise error
 
-    monkeypatch.setattr(plain.keras.Model, "save", save)
+    monkeypatch.setattr(plain_keras.keras.Model, "save", save)
     words, _ = COMMANDS["adapt and save"]
     assert metatrain(monkeypatch, words) == 1
     last = capsys.readouterr().err.splitlines()[-1]

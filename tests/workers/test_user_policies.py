@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_policies import TASK, block_of, held_out_block_of, runner_of, settings_of, weights_of
 
-from workers.models.check import check_model
+from workers.model_checks.user_model import check_model
 from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm
 from workers.settings.models import KerasModel
 from workers.tasks.navigation import NavigationFamily

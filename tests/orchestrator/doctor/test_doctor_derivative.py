@@ -8,7 +8,7 @@ from small_configs import sinusoid
 
 from orchestrator.doctor.derivative import Fault, Layers, judge_layers, look_at_layers
 from workers import meta
-from workers.models import second_derivative
+from workers.model_checks import second_derivative
 from workers.tasks.registry import make_family
 
 pytestmark = pytest.mark.usefixtures("_looked_at_once")

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras.src.models.functional import Functional
 from keras.src.models.sequential import Sequential
 
-from workers.models.hessian import LayerCall
+from workers.model_checks.hessian import LayerCall
 
 #: Multiplications of all calls that are looked at, and what each takes beside its own.
 _BUDGET, _OF_ANY_CALL = 2_000_000_000, 1_000_000

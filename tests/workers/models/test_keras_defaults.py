@@ -11,7 +11,7 @@ from orchestrator.settings import OuterSettings
 from orchestrator.state import MetaState
 from workers.block import BlockRunner
 from workers.meta import initial
-from workers.models.check import check_model
+from workers.model_checks.user_model import check_model
 from workers.models.keras_defaults import changed_defaults, keras_defaults
 from workers.models.registry import make_model
 from workers.settings.algorithms import MamlAlgorithm

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from workers.export.text_sampling import Manner, Sampler
 from workers.models.registry import make_model
-from workers.sampling import Manner, Sampler
 from workers.settings.models import TransformerModel
 from workers.tasks.characters import END, UNKNOWN, Characters
 from workers.wire.protocol import Adapted

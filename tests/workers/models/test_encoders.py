@@ -9,7 +9,7 @@ import tensorflow as tf
 from small_texts import rows_of, write
 
 from workers.meta import make_test_model
-from workers.models.check import check_model
+from workers.model_checks.user_model import check_model
 from workers.settings.algorithms import AnilAlgorithm
 from workers.settings.models import KerasModel
 from workers.settings.text_tasks import MatchingTask, TextTask
@@ -17,7 +17,7 @@ from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.registry import make_family
 from workers.wire.protocol import Draw
 
-FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
+FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from small_passages import rows_of
 from small_texts import write
 
-from workers.models.check import check_model
+from workers.model_checks.user_model import check_model
 from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.generation_task import GenerationTask
 from workers.settings.models import KerasModel
@@ -20,7 +20,7 @@ def check(tmp_path):
         settings = WorkerSettings(
             task=GenerationTask(path=str(path), task_column="voice", shots=3, queries=3, length=20),
             model=KerasModel(
-                source=f"text_models:{name}", folder=str(Path(__file__).parents[1] / "fakes/tasks")
+                source=f"text_models:{name}", folder=str(Path(__file__).parents[2] / "fakes/tasks")
             ),
             algorithm=MamlAlgorithm(first_order=True),
         )

@@ -9,13 +9,13 @@ import tensorflow as tf
 import user_models
 from keras import layers
 
-from workers.models import second_derivative
-from workers.models.registry import make_model
-from workers.models.second_derivative import (
+from workers.model_checks import second_derivative
+from workers.model_checks.second_derivative import (
     Verdict,
     check_second_derivative,
     survey_second_derivatives,
 )
+from workers.models.registry import make_model
 from workers.settings.models import Conv4Model, MlpModel
 
 SHAPE = (8, 8, 1)

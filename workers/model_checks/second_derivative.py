@@ -17,12 +17,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from workers.models.alike import affordable, first_of_each, is_graph
+from workers.model_checks.alike import affordable, first_of_each, is_graph
+from workers.model_checks.hessian import LayerCall, Outcome, compare, derivatives, record_calls
+from workers.model_checks.in_float64 import in_float64
+from workers.model_checks.random_inputs import random_inputs
 from workers.models.exact_normalization import exact_normalization
-from workers.models.hessian import LayerCall, Outcome, compare, derivatives, record_calls
-from workers.models.in_float64 import in_float64
 from workers.models.keras_defaults import keras_defaults
-from workers.models.random_inputs import random_inputs
 
 _FLOAT32_BOUND, _POINTS, _EXAMPLES = 1e-3, 3, 3
 #: What TensorFlow and Keras raise in a layer that computes in float32 alone.

@@ -19,7 +19,7 @@ from workers.settings.models import KerasModel
 from workers.settings.worker import RuntimeSettings
 from workers.wire.tensors import pack
 
-FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
+FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")
 
 
 def objective_of(name, statistics="batch"):

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from workers.models.plain import save_and_load
-from workers.models.shared_layers import shared_layer, untied
+from workers.export.plain_keras import save_and_load
+from workers.export.shared_layers import shared_layer, untied
 
 
 def shared_with_a_submodel(nested=False):

@@ -9,12 +9,12 @@ import tensorflow as tf
 from keras.src.random.seed_generator import global_seed_generator
 
 from workers.meta import make_train_model, num_train_outputs
+from workers.model_checks.hessian import record_calls
+from workers.model_checks.random_inputs import random_inputs
+from workers.model_checks.second_derivative import check_second_derivative
 from workers.models.functional import FunctionalModel
-from workers.models.hessian import record_calls
 from workers.models.keras_defaults import keras_defaults
-from workers.models.random_inputs import random_inputs
 from workers.models.registry import source_digest
-from workers.models.second_derivative import check_second_derivative
 from workers.scores import ACTING, CLASSIFYING
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings

@@ -12,13 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from workers.export.shared_layers import shared_layer, untied
 from workers.meta import Layout, make_test_model
 from workers.models import normalization as ours
 from workers.models.functional import FunctionalModel
 from workers.models.fused_batch_norm import EPSILON
 from workers.models.gaussian_mlp import GaussianHead
 from workers.models.keras_defaults import keras_defaults
-from workers.models.shared_layers import shared_layer, untied
 from workers.models.token_embedding import TokenEmbedding
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily

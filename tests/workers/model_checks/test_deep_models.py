@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from workers.models import alike, second_derivative
-from workers.models.alike import first_of_each, is_graph
-from workers.models.hessian import compare, record_calls
-from workers.models.random_inputs import random_inputs
-from workers.models.second_derivative import (
+from workers.model_checks import alike, second_derivative
+from workers.model_checks.alike import first_of_each, is_graph
+from workers.model_checks.hessian import compare, record_calls
+from workers.model_checks.random_inputs import random_inputs
+from workers.model_checks.second_derivative import (
     Verdict,
     check_second_derivative,
     survey_second_derivatives,

@@ -10,13 +10,13 @@ import tensorflow as tf
 import user_models
 from small_families import NoiseFamily, noise_settings
 
-from workers.models.check import check_model
+from workers.model_checks.user_model import check_model
 from workers.models.registry import make_model, source_digest
 from workers.settings.algorithms import AnilAlgorithm, JointAlgorithm, MamlAlgorithm
 from workers.settings.models import KerasModel
 from workers.wire.tensors import pack
 
-FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
+FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")
 
 
 def of(name, **options):

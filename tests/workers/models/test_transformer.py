@@ -8,8 +8,8 @@ from small_tasks import FRESH, task
 from workers.algorithms.registry import ALGORITHMS
 from workers.inner.inner_loop import adapt
 from workers.inner.losses import Objective
+from workers.model_checks.second_derivative import survey_second_derivatives
 from workers.models.registry import make_model
-from workers.models.second_derivative import survey_second_derivatives
 from workers.settings.algorithms import (
     AnilAlgorithm,
     JointAlgorithm,

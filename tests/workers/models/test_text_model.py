@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from workers.models.plain import plain
+from workers.export.plain_keras import plain
+from workers.model_checks.second_derivative import Verdict, check_second_derivative
 from workers.models.registry import make_model
-from workers.models.second_derivative import Verdict, check_second_derivative
 from workers.settings.models import TextModel
 
 NUM_TOKENS = 30

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from workers.models.in_float64 import stateless
+from workers.model_checks.in_float64 import stateless
 
 Objective = Callable[[Sequence[tf.Tensor]], tf.Tensor]
 

@@ -1,0 +1,1 @@
+"""Adapted weights as files and texts that need no metatrain."""
