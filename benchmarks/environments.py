@@ -63,7 +63,7 @@ def main() -> None:
     from orchestrator.outer import OuterUpdate
     from orchestrator.pool import InProcessPool
     from workers.block import BlockRunner
-    from workers.policies import practice
+    from workers.policies import rollout_adaptation
     from workers.tasks.registry import make_family
 
     config = config.model_copy(
@@ -78,9 +78,9 @@ def main() -> None:
         done[:] = [np.moveaxis(rollout.actions, 2, 0)]
         return rollout
 
-    roll_out = practice.roll_out
-    practice.roll_out = acting.around(counted)  # type: ignore[assignment]
-    practice.Practice.gather = gathering.around(practice.Practice.gather)  # type: ignore[method-assign]
+    roll_out = rollout_adaptation.roll_out
+    rollout_adaptation.roll_out = acting.around(counted)  # type: ignore[assignment]
+    rollout_adaptation.Practice.gather = gathering.around(rollout_adaptation.Practice.gather)  # type: ignore[method-assign]
     family = make_family(config.task)
     bare = bare_stepping(config, family)
     run = Launch(config, family, InProcessPool(BlockRunner(config.worker, family)), "")

@@ -26,9 +26,9 @@ from workers.meta import (
 )
 from workers.models.functional import FunctionalModel
 from workers.models.registry import source_digest
-from workers.policies.episodes import EpisodeCache
+from workers.policies.episode_cache import EpisodeCache
 from workers.policies.loss import make_objective
-from workers.policies.practice import Practice
+from workers.policies.rollout_adaptation import Practice
 from workers.policies.rounds import Rounds
 from workers.settings.worker import WorkerSettings
 from workers.tasks.environments import has_environments

@@ -19,8 +19,8 @@ from workers import block
 from workers.block import BlockRunner
 from workers.execution import runtime
 from workers.model_checks.user_model import ModelFacts, check_model
-from workers.policies import practice
-from workers.policies.side_by_side import SideBySide
+from workers.policies import rollout_adaptation
+from workers.policies.policy_batch import SideBySide
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
@@ -52,7 +52,7 @@ def sharing() -> Iterator[None]:
     """The product, too, is given the block runners that there are, with their graphs."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(block, "BlockRunner", _runner)
-        monkeypatch.setattr(practice, "SideBySide", _side_by_side)
+        monkeypatch.setattr(rollout_adaptation, "SideBySide", _side_by_side)
         yield
 
 

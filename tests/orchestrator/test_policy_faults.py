@@ -12,7 +12,7 @@ from orchestrator.evaluate import evaluate
 from orchestrator.pool import InProcessPool
 from orchestrator.ray_pool import RayPool
 from orchestrator.settings import WorkersSettings
-from workers.policies.episodes import EpisodeCache
+from workers.policies.episode_cache import EpisodeCache
 from workers.wire.protocol import Recipe
 
 COMMON = [

@@ -26,7 +26,7 @@ from orchestrator.outer import OuterUpdate
 from orchestrator.work import leaves
 from workers.actor import BlockActor
 from workers.block import BlockRunner
-from workers.policies.episodes import EpisodeCache
+from workers.policies.episode_cache import EpisodeCache
 from workers.settings.worker import WorkerSettings
 from workers.wire.packing import pack, unpack
 from workers.wire.protocol import Block, Contribution, Weights

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from workers.meta import Layout, make_train_model
 from workers.policies.distributions import distribution_of
 from workers.policies.loss import make_objective
-from workers.policies.practice import Practice
-from workers.policies.views import view_of
+from workers.policies.observation_normalizer import view_of
+from workers.policies.rollout_adaptation import Practice
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
 from workers.tasks.environments import EnvironmentFamily

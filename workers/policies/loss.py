@@ -9,7 +9,7 @@ from workers.inner.inner_loop import batch
 from workers.inner.losses import Loss, Metrics, Objective, Starts, Theta
 from workers.models.functional import FunctionalModel, State
 from workers.policies.distributions import Distribution, distribution_of
-from workers.policies.moves import Moves, part
+from workers.policies.trajectory import Moves, part
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
 from workers.tasks.environments import has_environments

@@ -18,7 +18,7 @@ from workers.wire.errors import TaskError
 from workers.wire.protocol import Block, Draw, Recipe, Weights
 from workers.wire.tensors import pack
 
-FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
+FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")
 
 
 def problem(name, model, inner_lr=0.5, **varied):

@@ -17,11 +17,11 @@ from small_policies import (
 from workers.inner.inner_loop import Learner, Plan, inner_step
 from workers.inner.optimizers import Sgd
 from workers.meta import theta_layout
-from workers.policies import practice
+from workers.policies import rollout_adaptation
 from workers.policies.distributions import Gaussian
 from workers.policies.loss import make_objective
-from workers.policies.moves import part
 from workers.policies.rollouts import act_in
+from workers.policies.trajectory import part
 from workers.settings.algorithms import (
     AnilAlgorithm,
     BoilAlgorithm,
@@ -224,13 +224,13 @@ def test_held_out_tasks_may_have_another_number_of_episodes():
 
 def test_no_two_sets_of_a_tasks_episodes_share_their_random_numbers(monkeypatch):
     """Else a policy would be judged by the noise that the next inner step learns from."""
-    asked, streams = [], practice.streams
+    asked, streams = [], rollout_adaptation.streams
 
     def noted(specs, number):
         asked.append(number)
         return streams(specs, number)
 
-    monkeypatch.setattr(practice, "streams", noted)
+    monkeypatch.setattr(rollout_adaptation, "streams", noted)
     returns_of(Recipe(0.05, 2))
     assert len(asked) == 5  # three to be judged by, two to learn from
     assert len(set(asked)) == 5
@@ -327,7 +327,7 @@ def test_a_task_whose_weights_are_lost_counts_as_such_though_its_outputs_are_fin
     def all_lost(learner):
         return learner, np.ones(learner.theta[0].shape[0], bool)
 
-    monkeypatch.setattr(practice, "without_lost", all_lost)
+    monkeypatch.setattr(rollout_adaptation, "without_lost", all_lost)
     with pytest.raises(NonFiniteError, match="task 0: gradient not finite"):
         new_runner_of(settings).run(weights_of(settings), block_of(settings, 1))
 

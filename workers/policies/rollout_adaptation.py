@@ -10,10 +10,10 @@ from workers.inner.inner_loop import Learner
 from workers.inner.losses import Objective
 from workers.models.functional import FunctionalModel
 from workers.policies.distributions import distribution_of
-from workers.policies.moves import Moves, join
+from workers.policies.observation_normalizer import View, streams, view_of
+from workers.policies.policy_batch import Constants, SideBySide, without_lost
 from workers.policies.rollouts import Rollout, roll_out
-from workers.policies.side_by_side import Constants, SideBySide, without_lost
-from workers.policies.views import View, streams, view_of
+from workers.policies.trajectory import Moves, join
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
 from workers.tasks.environments import EnvironmentFamily

@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from workers.policies.moves import Moves
+from workers.policies.trajectory import Moves
 
 EPISODES = np.array(list(itertools.product([0, 1], repeat=2)))
 # What is seen: at first a 1, then which action was taken.

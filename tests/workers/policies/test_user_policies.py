@@ -12,7 +12,7 @@ from workers.settings.models import KerasModel
 from workers.tasks.navigation import NavigationFamily
 from workers.wire.protocol import Recipe
 
-FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
+FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")
 
 
 def of(name, **options):

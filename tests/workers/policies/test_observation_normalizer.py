@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from small_policies import TASK, held_out_block_of, runner_of, settings_of, weights_of
 
-from workers.policies.views import view_of
+from workers.policies.observation_normalizer import view_of
 from workers.settings.environments import GymTask, NavigationTask, Varied
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.navigation import NavigationFamily, Points
 from workers.tasks.registry import make_family
 from workers.wire.protocol import Block, Draw, Recipe, take
 
-FOLDER = str(Path(__file__).parents[1] / "fakes/tasks")
+FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")
 LONG = NavigationTask(horizon=40, reached=0.0)
 
 
