@@ -20,7 +20,7 @@ from orchestrator.learner import Learner
 from orchestrator.state import MetaState
 from workers.execution import runtime
 from workers.settings.tasks import GivenTask
-from workers.tasks.given import GivenFamily
+from workers.tasks.user_tasks import GivenFamily
 from workers.wire.protocol import Recipe
 
 _WARM_UP = 5

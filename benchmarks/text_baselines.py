@@ -22,8 +22,8 @@ from sklearn.preprocessing import normalize
 from orchestrator import config as configuration
 from orchestrator.blocks import held_out_blocks
 from orchestrator.evaluate import recipes
+from workers.tasks.display_text import Words
 from workers.tasks.registry import make_family
-from workers.tasks.words import Words
 
 _STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1000.0)
 _VALIDATION_TASKS = 100

@@ -228,7 +228,7 @@ def _examples(config: MetaConfig, manifest: checkpoint.Manifest) -> GivenTask:
     """What the checkpoint says; one of before it said that needs the run's data."""
     if manifest.examples:
         return GivenTask.model_validate(manifest.examples)
-    from workers.tasks.given import given_task
     from workers.tasks.registry import make_family
+    from workers.tasks.user_tasks import given_task
 
     return given_task(make_family(config.task))

@@ -139,8 +139,8 @@ def _family(kind: str) -> Table:
 @functools.cache
 def _policy(task: str) -> str:
     """The model's kind for an environment's actions: numbers, or one of a few."""
-    from workers.tasks.gym_source import Source, make_first, maker_of
-    from workers.tasks.spaces import look_at_actions
+    from workers.tasks.environments.gym_source import Source, make_first, maker_of
+    from workers.tasks.environments.spaces import look_at_actions
 
     try:
         settings = GymTask.model_validate_json(task)

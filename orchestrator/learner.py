@@ -39,7 +39,7 @@ from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, 
 if TYPE_CHECKING:
     from orchestrator.policy import Policy
     from orchestrator.text_predictor import TextPredictor
-    from workers.tasks.live import LiveEnvironment
+    from workers.tasks.environments.user_environment import LiveEnvironment
 
 
 class Learner:
@@ -69,7 +69,7 @@ class Learner:
         with suppress(MetatrainError):
             runtime.start_tensorflow(0)
         from workers.block import BlockRunner
-        from workers.tasks.given import GivenFamily
+        from workers.tasks.user_tasks import GivenFamily
 
         self._artefact, self._config = source, source.config
         self._settings = worker_settings(source)

@@ -12,7 +12,7 @@ from orchestrator.artefact import Artefact
 from orchestrator.sources import parse_toml
 from workers.scores import LossName
 from workers.settings.environments import GymTask, NavigationTask
-from workers.tasks.gym_source import (
+from workers.tasks.environments.gym_source import (
     Source,
     check_attribute,
     import_gymnasium,
@@ -21,7 +21,7 @@ from workers.tasks.gym_source import (
     maker_of,
     set_attributes,
 )
-from workers.tasks.live import LiveEnvironment, LiveGym, LivePoint
+from workers.tasks.environments.user_environment import LiveEnvironment, LiveGym, LivePoint
 
 #: A name, something that makes environments, or an environment.
 Given = str | Callable[..., Any] | Any

@@ -13,7 +13,7 @@ from orchestrator.evaluate import recipe_at
 from workers.execution.fault_isolation import task_error
 from workers.scores import ACTING
 from workers.settings.worker import WorkerSettings
-from workers.tasks.live import LiveEnvironment
+from workers.tasks.environments.user_environment import LiveEnvironment
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Recipe
 

@@ -12,7 +12,7 @@ from orchestrator.settings import OuterSettings
 from workers.scores import CLASSIFYING, LOSSES_CALLED
 from workers.settings.algorithms import Differentiated
 from workers.settings.environments import EnvironmentTask
-from workers.tasks.environments import has_environments
+from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Draw
 

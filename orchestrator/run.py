@@ -26,7 +26,7 @@ from orchestrator.result import Result
 from orchestrator.state import MetaState, check_shapes
 from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
-from workers.tasks.given import given_task
+from workers.tasks.user_tasks import given_task
 from workers.wire.errors import CheckpointError
 from workers.wire.tensors import sha256
 

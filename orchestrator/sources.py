@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config_errors import suggest
-from workers.pipes import refuse_pipe
 from workers.tasks.data_folder import data_folder, looked_beside
+from workers.tasks.pipes import refuse_pipe
 
 PRESETS = Path(__file__).parent / "presets"
 

@@ -21,7 +21,7 @@ from orchestrator.credentials import check_no_secret
 from orchestrator.disk_errors import is_full, remedy
 from orchestrator.lease import Lease
 from orchestrator.object_store import open_uri, reason
-from workers.pipes import never_ends
+from workers.tasks.pipes import never_ends
 from workers.wire.errors import MetatrainError
 
 # A store's name without the slashes: what follows may be a secret, and would name a folder here.

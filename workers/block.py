@@ -31,7 +31,7 @@ from workers.policies.loss import make_objective
 from workers.policies.rollout_adaptation import Practice
 from workers.policies.rounds import Rounds
 from workers.settings.worker import WorkerSettings
-from workers.tasks.environments import has_environments
+from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Array, Block, Contribution, Task, Weights

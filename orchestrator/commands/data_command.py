@@ -12,7 +12,7 @@ from orchestrator.commands.common import NOTES, RESULTS, decoding, open_family, 
 from orchestrator.config import MetaConfig
 from workers.settings.tasks import ImagesTask
 from workers.tasks.family import notes_of
-from workers.tasks.table_files import SUFFIXES
+from workers.tasks.table.table_files import SUFFIXES
 from workers.wire.errors import DataError, SourceError
 
 #: What a path alone is trained with.
@@ -83,10 +83,10 @@ def _tell(config: MetaConfig) -> bool:
 
 def _as_far_as_it_goes(config: MetaConfig) -> tuple[dict[str, Any], list[str]]:
     """What can be said of images that cannot be trained on, and what people should know."""
-    from workers.tasks.image_cache import open_cache
-    from workers.tasks.image_classes import ImageClasses
-    from workers.tasks.image_report import describe_source, notes_of_source
-    from workers.tasks.image_sources import find_files
+    from workers.tasks.images.image_cache import open_cache
+    from workers.tasks.images.image_classes import ImageClasses
+    from workers.tasks.images.image_report import describe_source, notes_of_source
+    from workers.tasks.images.image_sources import find_files
 
     if not isinstance(config.task, ImagesTask):
         return {}, []

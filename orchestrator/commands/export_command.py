@@ -38,7 +38,7 @@ def _with_model(source: Artefact) -> Artefact:
         say("building the model")
         runtime.start_tensorflow(0)
         from workers.export.keras_file import as_keras_file
-        from workers.tasks.given import GivenFamily
+        from workers.tasks.user_tasks import GivenFamily
 
         portable = as_keras_file(worker_settings(source), GivenFamily(source.examples))
     assert isinstance(source.config.model, KerasModel)

@@ -19,7 +19,7 @@ from orchestrator.commands.common import NOTES, waiting
 from orchestrator.config import MetaConfig
 from orchestrator.own_tasks import OwnTask, blocks_of
 from orchestrator.watched_pool import Watch
-from workers.tasks.given import GivenFamily
+from workers.tasks.user_tasks import GivenFamily
 from workers.wire.protocol import Array, Kind, Recipe
 
 # As many tasks as that are adapted to at once, by each actor.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from orchestrator.examples.arrays import as_numbers
-from workers.units import Units
+from workers.tasks.scaling import Units
 from workers.wire.protocol import Array
 
 if TYPE_CHECKING:

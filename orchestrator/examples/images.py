@@ -10,13 +10,13 @@ import numpy as np
 from orchestrator.examples.arrays import checked
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from workers.settings.tasks import GivenTask, ImagesTask
-from workers.tasks.image_cells import content_of, read_file
-from workers.tasks.image_decoding import see
-from workers.tasks.image_files import ZipImages, images_in_no_folder, is_image
-from workers.tasks.image_folders import FolderImages, has_class_folders
-from workers.tasks.image_notes import Seen, notes_of
-from workers.tasks.rows import Rows
-from workers.tasks.table_files import TEXT_SUFFIXES
+from workers.tasks.images.image_cells import content_of, read_file
+from workers.tasks.images.image_decoding import see
+from workers.tasks.images.image_files import ZipImages, images_in_no_folder, is_image
+from workers.tasks.images.image_folders import FolderImages, has_class_folders
+from workers.tasks.images.image_notes import Seen, notes_of
+from workers.tasks.table.rows import Rows
+from workers.tasks.table.table_files import TEXT_SUFFIXES
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array
 

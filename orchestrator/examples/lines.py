@@ -6,9 +6,9 @@ from typing import Any
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from orchestrator.examples.strings import named_texts
 from workers.settings.tasks import GivenTask
-from workers.tasks.characters import Characters, Sequences
-from workers.tasks.rows import Rows
-from workers.tasks.table_files import SUFFIXES
+from workers.tasks.table.rows import Rows
+from workers.tasks.table.table_files import SUFFIXES
+from workers.tasks.text.characters import Characters, Sequences
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array
 

@@ -9,8 +9,8 @@ import numpy as np
 from orchestrator.examples.arrays import as_numbers, checked
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from workers.settings.tasks import GivenTask
-from workers.tasks.rows import Rows
-from workers.tasks.table_files import FORMS, SUFFIXES
+from workers.tasks.table.rows import Rows
+from workers.tasks.table.table_files import FORMS, SUFFIXES
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array
 

@@ -9,11 +9,11 @@ from orchestrator.examples.arrays import as_numbers, checked
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from orchestrator.examples.numbers import table_file
 from workers.settings.tasks import GivenTask, TableTask
-from workers.tasks.columns import Scale
 from workers.tasks.listing import listed
-from workers.tasks.rows import Rows
+from workers.tasks.scaling import Scaling, Units
+from workers.tasks.table.columns import Scale
+from workers.tasks.table.rows import Rows
 from workers.tasks.target_scaling import PER_TASK, scaling_of
-from workers.units import Scaling, Units
 from workers.wire.protocol import Array
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from orchestrator.examples.numbers import table_file
 from orchestrator.examples.strings import named_texts
 from orchestrator.own_tasks import OwnTask
 from workers.settings.tasks import GivenTask
-from workers.tasks.rows import Rows
-from workers.tasks.tokens import Tokens
+from workers.tasks.table.rows import Rows
+from workers.tasks.text.tokens import Tokens
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from orchestrator.plain_text import printable, shortened
-from workers.tasks.words import Words
+from workers.tasks.display_text import Words
 from workers.wire.protocol import Array, Episode
 
 _MOST_CLASSES = 20

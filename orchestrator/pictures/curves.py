@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from workers.tasks.words import Words
+from workers.tasks.display_text import Words
 from workers.wire.protocol import Array, Episode
 
 _LEGEND_COLUMNS = 3  # for each task

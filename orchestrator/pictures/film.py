@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestrator.config import MetaConfig
 from workers.settings.environments import GymTask
-from workers.tasks.gym import GymFamily
+from workers.tasks.environments.gym import GymFamily
 from workers.wire.protocol import Recipe, Specs, Weights
 
 _LIMIT_S = 120.0

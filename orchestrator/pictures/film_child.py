@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from workers.settings.environments import GymTask
-from workers.tasks.gym import GymFamily
+from workers.tasks.environments.gym import GymFamily
 
 _HEIGHT, _BAND, _GAP = 220, 24, 8
 _MOST_FRAMES, _MOST_BYTES = 100, 900_000

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from orchestrator.pictures.text_episode import queries_shown
-from workers.tasks.words import Words
+from workers.tasks.display_text import Words
 from workers.wire.protocol import Array, Episode
 
 _MAX_QUERIES = 10

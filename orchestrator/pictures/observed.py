@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from workers.tasks.words import Words
+from workers.tasks.display_text import Words
 from workers.wire.protocol import Array, Episode
 
 _NUM_ROWS = 3

@@ -26,10 +26,10 @@ from orchestrator.pictures.film import Film, shoot
 from orchestrator.pictures.lines import Line, as_json
 from orchestrator.pool import Pool
 from orchestrator.storage import Storage
+from workers.tasks.display_text import Words
+from workers.tasks.environments.gym import GymFamily
 from workers.tasks.family import TaskFamily
-from workers.tasks.given import given_task
-from workers.tasks.gym import GymFamily
-from workers.tasks.words import Words
+from workers.tasks.user_tasks import given_task
 from workers.wire.protocol import Array, Block, Episode, Recipe, Weights
 
 PICTURES: dict[str, ModuleType] = {

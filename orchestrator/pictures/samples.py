@@ -10,8 +10,8 @@ from orchestrator.config import MetaConfig
 from orchestrator.pictures.lines import Line, Tone, drawn, short
 from orchestrator.pool import Pool
 from workers.bits import bits_of_texts, mean_bits
+from workers.tasks.display_text import Words
 from workers.tasks.family import TaskFamily
-from workers.tasks.words import Words
 from workers.wire.protocol import Adapted, Array, Block, Episode, Weights
 
 _NUM_SHOWN, _NUM_SAMPLES = 4, 6

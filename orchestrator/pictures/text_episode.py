@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from orchestrator.pictures.lines import Line, drawn, short
-from workers.tasks.words import Words
+from workers.tasks.display_text import Words
 from workers.wire.protocol import Array, Episode
 
 _MAX_QUERIES = 8

@@ -23,7 +23,7 @@ from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.rows import Row
-from workers.tasks.words import Words
+from workers.tasks.display_text import Words
 from workers.wire.protocol import Episode
 
 # Several at once, since a page takes a second.

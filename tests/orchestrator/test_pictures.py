@@ -8,7 +8,7 @@ from orchestrator.page.panel import legend, panel
 from orchestrator.pictures import confusion, curves, image_episode, predicted
 from orchestrator.pictures.render import draw
 from orchestrator.storage import Storage
-from workers.tasks.words import Words
+from workers.tasks.display_text import Words
 from workers.wire.protocol import Episode
 
 

@@ -19,8 +19,8 @@ from orchestrator.report import print_result
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
-from workers.tasks.given import given_task
 from workers.tasks.registry import make_family
+from workers.tasks.user_tasks import given_task
 from workers.wire.protocol import Episode, Recipe
 
 

@@ -12,7 +12,7 @@ from orchestrator.learner import Learner
 from orchestrator.pictures import samples
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
-from workers.tasks.words import Words
+from workers.tasks.display_text import Words
 from workers.wire.protocol import Episode
 
 pytestmark = pytest.mark.usefixtures("shared_runners")

@@ -9,7 +9,7 @@ from orchestrator import artefact
 from orchestrator.commands import export_command
 from orchestrator.learner import Learner
 from workers.bits import bits_of_texts
-from workers.tasks.characters import Characters
+from workers.tasks.text.characters import Characters
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 

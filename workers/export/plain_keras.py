@@ -22,7 +22,7 @@ from workers.models.keras_defaults import keras_defaults
 from workers.models.token_embedding import TokenEmbedding
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
-from workers.units import Units
+from workers.tasks.scaling import Units
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Adapted, Array
 

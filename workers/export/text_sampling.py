@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from workers.meta import Layout
 from workers.models.functional import FunctionalModel
-from workers.tasks.characters import END, UNKNOWN, Characters
+from workers.tasks.text.characters import END, UNKNOWN, Characters
 from workers.wire.protocol import Adapted, Array
 
 

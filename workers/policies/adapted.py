@@ -13,7 +13,7 @@ from workers.policies.observation_normalizer import view_of
 from workers.policies.rollout_adaptation import Practice
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
-from workers.tasks.environments import EnvironmentFamily
+from workers.tasks.environments.family import EnvironmentFamily
 from workers.wire.protocol import Adapted, Block, Recipe, Specs, Weights
 
 

@@ -12,7 +12,7 @@ from workers.policies.distributions import Distribution, distribution_of
 from workers.policies.trajectory import Moves, part
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
-from workers.tasks.environments import has_environments
+from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Task
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.policies.rollouts import roll_out
-from workers.tasks.environments import EnvironmentFamily
-from workers.units import Scaling, Units
+from workers.tasks.environments.family import EnvironmentFamily
+from workers.tasks.scaling import Scaling, Units
 from workers.wire.protocol import Array, Specs
 
 # A number that hardly varies keeps its unit: its noise would else drown the others.

@@ -18,7 +18,7 @@ from workers.policies.advantages import advantages
 from workers.policies.distributions import distribution_of
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
-from workers.tasks.environments import EnvironmentFamily
+from workers.tasks.environments.family import EnvironmentFamily
 from workers.wire.protocol import Array
 
 #: theta, carry and step, flat.

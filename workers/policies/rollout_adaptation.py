@@ -16,7 +16,7 @@ from workers.policies.rollouts import Rollout, roll_out
 from workers.policies.trajectory import Moves, join
 from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import WorkerSettings
-from workers.tasks.environments import EnvironmentFamily
+from workers.tasks.environments.family import EnvironmentFamily
 from workers.wire.errors import NonFiniteError
 from workers.wire.protocol import Array, Block, Specs, Task
 

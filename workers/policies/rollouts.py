@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.tasks.environments import EnvironmentFamily, Environments, Moved
+from workers.tasks.environments.family import EnvironmentFamily, Environments, Moved
 from workers.wire.protocol import Array, Specs
 
 #: (observations [tasks, episodes, ...], noise [tasks, episodes, ...]) -> (outputs, actions).

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from workers.pipes import refuse_pipe
+from workers.tasks.pipes import refuse_pipe
 from workers.wire.errors import SourceError
 
 #: The environment variable that names it.

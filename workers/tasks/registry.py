@@ -11,14 +11,14 @@ Progress = Callable[[int, int], None]
 # kind -> class, below this package; imported when it is asked for.
 FAMILIES = {
     "sinusoid": "sinusoid.SinusoidFamily",
-    "images": "images.ImagesFamily",
-    "table": "table.TableFamily",
-    "text": "text.TextFamily",
-    "matching": "matching.MatchingFamily",
-    "generation": "generation.GenerationFamily",
-    "navigation": "navigation.NavigationFamily",
-    "gym": "gym.GymFamily",
-    "given": "given.GivenFamily",
+    "images": "images.family.ImagesFamily",
+    "table": "table.family.TableFamily",
+    "text": "text.classification.TextFamily",
+    "matching": "text.matching.MatchingFamily",
+    "generation": "text.generation.GenerationFamily",
+    "navigation": "environments.navigation.NavigationFamily",
+    "gym": "environments.gym.GymFamily",
+    "given": "user_tasks.GivenFamily",
 }
 
 

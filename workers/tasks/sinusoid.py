@@ -7,7 +7,7 @@ import numpy as np
 
 from workers.scores import LossName
 from workers.settings.tasks import SinusoidTask
-from workers.tasks.words import Words
+from workers.tasks.display_text import Words
 from workers.wire.protocol import Draw, Episode, Specs, Split
 
 

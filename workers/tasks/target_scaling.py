@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.units import Scaling
+from workers.tasks.scaling import Scaling
 from workers.wire.protocol import Array, Episode
 
 #: Is in the preparation of a family whose targets are scaled so.

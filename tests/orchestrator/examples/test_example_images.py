@@ -11,8 +11,8 @@ from small_images import picture, png, write_folder, write_parquet, write_zip
 from orchestrator.examples.examples import Columns
 from orchestrator.examples.images import ImageReader
 from workers.settings.tasks import GivenTask, ImagesTask
-from workers.tasks.image_cache import open_cache
-from workers.tasks.image_sources import find_files
+from workers.tasks.images.image_cache import open_cache
+from workers.tasks.images.image_sources import find_files
 from workers.wire.errors import DataError
 
 PICTURES = {f"{name}/{i}.png": png(picture(c, i)) for c, name in enumerate("ab") for i in range(2)}

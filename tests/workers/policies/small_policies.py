@@ -11,7 +11,7 @@ from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.environments import NavigationTask
 from workers.settings.models import GaussianMlpModel
 from workers.settings.worker import RuntimeSettings, WorkerSettings
-from workers.tasks.navigation import NavigationFamily
+from workers.tasks.environments.navigation import NavigationFamily
 from workers.wire.protocol import Block, Draw, Recipe, Weights
 from workers.wire.tensors import pack
 

@@ -10,7 +10,7 @@ from small_policies import TASK, held_out_block_of, runner_of, settings_of, weig
 from workers.policies.observation_normalizer import view_of
 from workers.settings.environments import GymTask, NavigationTask, Varied
 from workers.settings.worker import RuntimeSettings
-from workers.tasks.navigation import NavigationFamily, Points
+from workers.tasks.environments.navigation import NavigationFamily, Points
 from workers.tasks.registry import make_family
 from workers.wire.protocol import Block, Draw, Recipe, take
 

@@ -32,7 +32,7 @@ from workers.settings.algorithms import (
 )
 from workers.settings.models import LinearModel
 from workers.settings.worker import RuntimeSettings
-from workers.tasks.navigation import NavigationFamily
+from workers.tasks.environments.navigation import NavigationFamily
 from workers.wire.errors import NonFiniteError, TaskError
 from workers.wire.protocol import Recipe
 

@@ -9,7 +9,7 @@ from small_policies import TASK, block_of, held_out_block_of, runner_of, setting
 from workers.model_checks.user_model import check_model
 from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm
 from workers.settings.models import KerasModel
-from workers.tasks.navigation import NavigationFamily
+from workers.tasks.environments.navigation import NavigationFamily
 from workers.wire.protocol import Recipe
 
 FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")

@@ -1,0 +1,229 @@
+"""N-way K-shot classification of images (Vinyals et al. 2016, arXiv:1606.04080)."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from workers.scores import LossName
+from workers.settings.tasks import ImagesTask
+from workers.tasks.copies import choose_apart
+from workers.tasks.display_text import Words
+from workers.tasks.images.image_cache import Progress, open_cache
+from workers.tasks.images.image_classes import ImageClasses
+from workers.tasks.images.image_report import describe_source as describe_source
+from workers.tasks.images.image_report import notes_of_source
+from workers.tasks.images.image_sources import find_files
+from workers.tasks.leaving_out import or_left_out
+from workers.tasks.splits import SPLITS, Splits, choose_ways, split_hash, split_names
+from workers.wire.errors import DataError
+from workers.wire.protocol import Array, Draw, Episode, Specs, Split
+
+# A task whose classes share images is drawn again so often.
+_MOST_TRIES = 100
+
+
+class ImagesFamily:
+    """A task is `ways` classes of one split, and some images of each.
+
+    In a split that is rotated, a class is a pair of a base class and 0 to 3 quarter turns. A task
+    never holds the same pair twice, but may hold one base class under two rotations.
+    """
+
+    loss: LossName = "cross_entropy"
+    picture = "image_episode"
+
+    def __init__(self, settings: ImagesTask, progress: Progress | None = None):
+        self._settings = settings
+        self.preparation: dict[str, Any] = {}
+        self._files = find_files(settings.path)
+        self._images = open_cache(self._files, settings, progress)
+        self._classes = ImageClasses(self._images)
+        self._splits = self._split()
+        self._split_hash = split_hash(self._images.class_names, self._splits)
+        most = {split: len(self._splits[split]) * self._num_turns(split) for split in SPLITS}
+        self._ways = choose_ways(settings.ways, most)
+        self._check_examples(SPLITS, settings.shots, settings.queries)
+
+        train = self._splits["train"]
+        self._train_rank = np.full(len(self._classes), -1, np.int32)
+        self._train_rank[train] = np.arange(len(train))
+        identity = f"{self._images.digest} {self._split_hash}"
+        self.digest = hashlib.sha256(identity.encode()).hexdigest()
+        self.input_shape: tuple[int, ...] = self._images.pixels.shape[1:]
+        self.num_outputs = self._ways
+        self.num_train_classes: int | None = len(train) * self._num_turns("train")
+        self.num_tokens: int | None = None
+
+    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+        """Classes and images by index.
+
+        Returns:
+          classes: int32 [tasks, ways], indices of base classes. turns: int8 [tasks, ways],
+          quarter turns, counter-clockwise. support_examples, query_examples: int32 [tasks, ways,
+          shots] and [.., queries], indices within the class, all different.
+        Raises:
+          DataError: a class has fewer than shots + queries different images.
+        """
+        self._check_examples([draw.split], shots, queries)
+        pool, num_turns = self._splits[draw.split], self._num_turns(draw.split)
+        ways = self._ways
+        classes = np.empty((hi - lo, ways), np.int32)
+        turns = np.empty((hi - lo, ways), np.int8)
+        examples = np.empty((hi - lo, ways, shots + queries), np.int32)
+        for task in range(hi - lo):
+            rng = draw.generator(lo + task)
+            pairs = rng.choice(len(pool) * num_turns, ways, replace=False)
+            classes[task] = pool[pairs // num_turns]
+            turns[task] = pairs % num_turns
+            counts = self._classes.counts[classes[task]]
+            for way, count in enumerate(counts):
+                examples[task, way] = rng.choice(count, shots + queries, replace=False)
+            if self._classes.overlap(classes[task], turns[task], examples[task], shots):
+                classes[task], turns[task], examples[task] = self._draw_apart(
+                    rng, draw.split, classes[task], turns[task], shots + queries
+                )
+        return {
+            "classes": classes,
+            "turns": turns,
+            "support_examples": examples[..., :shots],
+            "query_examples": examples[..., shots:],
+        }
+
+    def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
+        """Pixels float32 in [0, 1] and targets int32, class by class.
+
+        Args:
+          global_labels: targets are indices of (base class, turn) among the training classes,
+            0 .. num_train_classes - 1, instead of positions in the task.
+        Returns:
+          Inputs [tasks, ways * shots or ways * queries, H, W, C]; targets likewise, without
+          H, W, C.
+        """
+        labels = np.broadcast_to(np.arange(self._ways, dtype=np.int32), np.shape(specs["classes"]))
+        if global_labels:
+            ranks = self._train_rank[specs["classes"]]
+            assert ranks.min(initial=0) >= 0, "global labels are for tasks of the training split"
+            labels = ranks * np.int32(self._num_turns("train")) + specs["turns"]
+        support_x, support_y = self._set(specs, "support_examples", labels)
+        query_x, query_y = self._set(specs, "query_examples", labels)
+        return Episode(support_x, support_y, query_x, query_y)
+
+    def showcase(self, specs: Specs) -> Specs:
+        """As they are: the picture shows the queries that are measured."""
+        return specs
+
+    def names(self, specs: Specs) -> list[str]:
+        """By class, and how far its images are turned."""
+        names = self._images.class_names
+        return [
+            ", ".join(
+                f"{names[each]}, turned by {90 * int(turn)}°" if turn else names[each]
+                for each, turn in zip(classes, turns, strict=True)
+            )
+            for classes, turns in zip(specs["classes"], specs["turns"], strict=True)
+        ]
+
+    def words(self, specs: Specs) -> Sequence[Words]:
+        """Numbers say it all."""
+        return ()
+
+    def protocol(self, split: Split) -> dict[str, Any]:
+        """Where the classes are from, how they are split, and how many there are."""
+        return {
+            "tasks_from": " + ".join(file.name for file in self._files),
+            "split_hash": self._split_hash,
+            "classes": len(self._splits[split]),
+            "rotated": self._num_turns(split) > 1,
+            "data_digest": self._images.digest,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What the source holds and how it is split."""
+        return {
+            **describe_source(self._files, self._images),
+            **{f"{split}_classes": len(self._splits[split]) for split in SPLITS},
+            "split_hash": self._split_hash,
+        }
+
+    def notes(self) -> list[str]:
+        """Files that are passed over, classes that are left out, images that are there again."""
+        used = {int(each) for split in SPLITS for each in self._splits[split]}
+        needed = self._settings.shots + self._settings.queries
+        small = [i for i in self._classes.small(needed) if i not in used]
+        left_out = []
+        if small:
+            left_out.append(
+                f"{self._classes.told(small)} with fewer than {needed} different images: left out "
+                "(task.small_classes)"
+            )
+        return notes_of_source(self._files, self._classes, self._splits) + left_out
+
+    def _split(self) -> Splits:
+        """By name, without small classes if so; a file lists all."""
+        names, settings = self._images.class_names, self._settings
+        kept = np.arange(len(names))
+        if settings.small_classes == "leave_out":
+            small = self._classes.small(settings.shots + settings.queries)
+            kept = np.setdiff1d(kept, small)
+        if settings.split_file is not None:
+            splits = split_names(names, settings)
+            return {split: each[np.isin(each, kept)] for split, each in splits.items()}
+        found = split_names([names[i] for i in kept], settings, "classes", self._least_classes())
+        return {split: kept[each].astype(np.int32) for split, each in found.items()}
+
+    def _draw_apart(
+        self, rng: np.random.Generator, split: Split, classes: Array, turns: Array, number: int
+    ) -> tuple[Array, Array, Array]:
+        """Examples of which none has the content of another; of other classes where need be."""
+        pool, num_turns = self._splits[split], self._num_turns(split)
+        for _ in range(_MOST_TRIES):
+            chosen = choose_apart(rng, self._classes.contents(classes, turns), number)
+            if chosen is not None:
+                return classes, turns, np.stack(chosen)
+            pairs = rng.choice(len(pool) * num_turns, len(classes), replace=False)
+            classes, turns = pool[pairs // num_turns], (pairs % num_turns).astype(np.int8)
+        raise DataError(
+            f"classes of the {split} split have so many images in common that a task of "
+            f"{len(classes)} has not {number} different ones of each: "
+            f"{', in '.join(self._classes.copies(self._splits).pairs)}; leave out one of each"
+        )
+
+    def _set(self, specs: Specs, examples: str, labels: Array) -> tuple[Array, Array]:
+        """Inputs [tasks, ways * examples, H, W, C] and targets [tasks, ways * examples]."""
+        classes, turns, chosen = specs["classes"], specs["turns"], specs[examples]
+        pixels = self._images.pixels[self._images.offsets[classes][..., None] + chosen]
+        for turn in range(1, 4):
+            turned = turns == turn
+            if turned.any():
+                pixels[turned] = np.rot90(pixels[turned], turn, axes=(2, 3))
+        tasks, ways, number = chosen.shape
+        inputs = pixels.reshape(tasks, ways * number, *self.input_shape) / np.float32(255)
+        return inputs, np.repeat(labels, number, axis=1)
+
+    def _num_turns(self, split: Split) -> int:
+        rotations = self._settings.rotations
+        return 4 if rotations == "all" or rotations == split else 1
+
+    def _least_classes(self) -> tuple[int, int, int]:
+        """How many base classes a task of each split needs."""
+        train, validation, test = (
+            -(-(self._settings.ways or 2) // self._num_turns(split)) for split in SPLITS
+        )
+        return train, validation, test
+
+    def _check_examples(self, splits: Sequence[Split], shots: int, queries: int) -> None:
+        used = np.concatenate([self._splits[split] for split in splits])
+        small = [i for i in self._classes.small(shots + queries) if i in used]
+        if not small:
+            return
+        left = len(self._images.class_names) - len(self._classes.small(shots + queries))
+        remedy = or_left_out(left, sum(self._least_classes()), "task.small_classes")
+        if self._settings.small_classes == "leave_out":  # those with too few for training
+            remedy = ", or evaluation.shots or evaluation.queries"
+        raise DataError(
+            f"shots = {shots} and queries = {queries} need {shots + queries} images of a class; "
+            f"{self._classes.told(small)} with fewer different ones; lower task.shots "
+            f"or task.queries{remedy}"
+        )

@@ -1,0 +1,200 @@
+"""A source's images, decoded once into an Arrow file that every actor of a node memory-maps.
+
+A row of the file is a class: its name, and its images as lists of H*W*C bytes. The file's name
+is a hash of all that decides what is in it.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.settings.tasks import ImagesTask
+from workers.tasks.images.cache_folder import cache_file
+from workers.tasks.images.image_decoding import DECODING, see
+from workers.tasks.images.image_decoding import decode as decode
+from workers.tasks.images.image_notes import Seen
+from workers.tasks.images.image_shape import shape_of
+from workers.tasks.images.image_sources import open_sources, source_digest
+from workers.wire.errors import DataError
+
+Progress = Callable[[int, int], None]
+_FORMAT = 1
+_METADATA = b"metatrain"
+#: Files whose content this process has compared with their digest; see `_identity`.
+_VERIFIED: set[tuple[int, ...]] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCache:
+    """Images by class.
+
+    file: the Arrow file that the pixels are mapped from. pixels: uint8 [images, H, W, C],
+    read-only, class by class. class_names: sorted. offsets: int64 [classes + 1]; class i has the
+    images [offsets[i], offsets[i + 1]). digest: sha256 over pixels, shape, names and counts. seen:
+    what was done to the images, for `image_notes.notes_of`.
+    """
+
+    file: Path
+    pixels: NDArray[np.uint8]
+    class_names: tuple[str, ...]
+    offsets: NDArray[np.int64]
+    digest: str
+    seen: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_cache(
+    files: Sequence[Path], settings: ImagesTask, progress: Progress | None = None
+) -> ImageCache:
+    """Map the decoded images of `files`, decoding them first where that is not done yet.
+
+    Args:
+      files: as `find_files` gives them.
+      progress: called with (images decoded, images), if there is anything to decode.
+    Raises:
+      DataError: an image cannot be decoded, or settings.cache cannot be written.
+    """
+    file = cache_file(settings.cache, _name(files, settings))
+    try:
+        return _read(file)
+    # Not there, cut short or damaged, of which Arrow says what it likes: it is made again.
+    except Exception:
+        _build(file, files, settings, progress)
+        return _read(file)
+
+
+def _name(files: Sequence[Path], settings: ImagesTask) -> str:
+    import PIL
+
+    key = {
+        "format": _FORMAT,
+        "decoding": DECODING,
+        "pillow": PIL.__version__,
+        "source": source_digest(files, settings.image_column, settings.label_column),
+        **settings.model_dump(
+            include={"image_column", "label_column", "image_size", "channels", "invert"}
+        ),
+    }
+    return f"images-{hashlib.sha256(_canonical(key)).hexdigest()[:32]}.arrow"
+
+
+def _read(file: Path) -> ImageCache:
+    """Map a file whose content is what its digest says.
+
+    Raises:
+      Exception: whatever Arrow and JSON raise of a file that is not there, or damaged.
+    """
+    import pyarrow as pa
+
+    if not file.is_file():
+        raise FileNotFoundError(file)
+    with pa.memory_map(str(file)) as mapped:
+        identity = _identity(file)
+        batch = pa.ipc.open_file(mapped).get_batch(0)
+    batch.validate(full=True)
+    stored = json.loads((batch.schema.metadata or {})[_METADATA])
+    if stored.pop("sha256") != _facts_digest(file, stored):
+        raise ValueError(f"{file}: is of other images, or what it says of them is damaged")
+    images = batch.column("images")
+    pixels = images.values.values.to_numpy(zero_copy_only=True).reshape(stored["shape"])
+    offsets = images.offsets.to_numpy(zero_copy_only=True)
+    names = batch.column("class").to_pylist()
+    if offsets[0] != 0 or offsets[-1] != len(pixels):
+        raise ValueError(f"{file}: {len(pixels)} images, but classes of {offsets[-1]}")
+    if identity not in _VERIFIED:
+        if _digest(pixels, names, np.diff(offsets).tolist()) != stored["digest"]:
+            raise ValueError(f"{file}: its pixels or classes are not those that were written")
+        _VERIFIED.add(identity)
+    return ImageCache(file, pixels, tuple(names), offsets, stored["digest"], stored["seen"])
+
+
+def _identity(file: Path) -> tuple[int, ...]:
+    """Other after the file was written again, in its place or anew."""
+    there = file.stat()
+    return there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns
+
+
+def _facts_digest(file: Path, facts: dict[str, Any]) -> str:
+    """What ties a file's facts to its name, which says of which images it is."""
+    return hashlib.sha256(_canonical([file.name, facts])).hexdigest()
+
+
+def _digest(pixels: NDArray[np.uint8], names: list[str], counts: list[int]) -> str:
+    digest = hashlib.sha256(_canonical([list(pixels.shape), names, counts]))
+    digest.update(pixels.data)
+    return digest.hexdigest()
+
+
+def _build(
+    file: Path, files: Sequence[Path], settings: ImagesTask, progress: Progress | None
+) -> None:
+    sources = open_sources(files, settings.image_column, settings.label_column)
+    labels = [name for source in sources for name in source.class_names]
+    order = sorted(range(len(labels)), key=labels.__getitem__)
+    slots = np.empty(len(labels), np.int64)
+    slots[order] = np.arange(len(labels))
+
+    size, channels = shape_of(sources, settings)
+    seen = Seen()
+    pixels = np.empty((len(labels), size, size, channels), np.uint8)
+    images = chain.from_iterable(source.images() for source in sources)
+    for done, (slot, (where, encoded)) in enumerate(zip(slots, images, strict=True), start=1):
+        picture = see(encoded, where, size, channels)
+        seen.add(picture)
+        pixels[slot] = picture.pixels
+        if progress is not None and (done % 100 == 0 or done == len(labels)):
+            progress(done, len(labels))
+    if settings.invert:
+        np.subtract(255, pixels, out=pixels)
+    counts = sorted(Counter(labels).items())
+    names, sizes = [name for name, _ in counts], [count for _, count in counts]
+    _write(file, pixels, names, sizes, seen.as_dict())
+
+
+def _write(
+    file: Path,
+    pixels: NDArray[np.uint8],
+    names: list[str],
+    counts: list[int],
+    seen: dict[str, Any],
+) -> None:
+    import pyarrow as pa
+
+    facts = {"shape": pixels.shape, "digest": _digest(pixels, names, counts), "seen": seen}
+    stored = {_METADATA: _canonical({**facts, "sha256": _facts_digest(file, facts)})}
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), pixels[0].size)
+    images = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), flat)
+    batch = pa.record_batch([pa.array(names), images], names=["class", "images"])
+    batch = batch.replace_schema_metadata(stored)
+
+    # Written aside and renamed: processes that build it at once each rename a whole file.
+    aside = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with aside.open("xb") as stream:
+                with pa.ipc.new_file(stream, batch.schema) as writer:
+                    writer.write_batch(batch)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(aside, file)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"task.cache: cannot write {file} ({error.strerror}); use --set task.cache=FOLDER"
+        ) from error
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

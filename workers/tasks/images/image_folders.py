@@ -1,0 +1,115 @@
+"""Images that lie in a folder: one folder per class, or a CSV file that names image and class."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from workers.tasks.images.image_cells import read_file
+from workers.tasks.images.image_files import check_columns, class_names, is_image, no_images
+from workers.tasks.table.csv_dialects import dialect_of
+from workers.tasks.table.csv_files import read_texts, reason
+from workers.wire.errors import DataError
+
+
+class FolderImages:
+    """FOLDER/CLASS/x.png, or deeper; a class is named by its folders, as in a zip."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._members = sorted(member for member in members_of(folder) if is_image(member))
+        if not self._members:
+            raise DataError(f"{folder}: {no_images(members_of(folder))}")
+        self.top, self.class_names = class_names(self._members, folder.name)
+
+    def images(self) -> Iterator[tuple[str, bytes]]:
+        """Each image as ("FOLDER/CLASS/x.png", encoded bytes)."""
+        for member in self._members:
+            path = self._folder / member
+            yield str(path), read_file(path, str(path))
+
+    def digest(self) -> str:
+        """Of names, sizes and times: enough to know that the folder has changed."""
+        return stat_digest(self._folder / member for member in self._members)
+
+
+class CsvImages:
+    """A CSV file with a column of image paths, relative to it, and columns that name the class."""
+
+    def __init__(self, file: Path, image_column: str, label_columns: Sequence[str]):
+        import pyarrow as pa
+
+        self._file = file
+        wanted = [image_column, *label_columns]
+        try:
+            if names := dialect_of(file).names:
+                check_columns(file, names, image_column, label_columns)
+            # As text: a class called 007 is not the class 7.
+            table = read_texts(file, wanted)
+        except (pa.ArrowException, OSError) as error:
+            message = f"{file}: not a CSV file that can be read ({reason(error, file)})"
+            raise DataError(message) from error
+        columns = [table.column(name).to_pylist() for name in wanted]
+        if not table.num_rows or not label_columns:
+            raise DataError(f"{file.name}: needs one row and one task.label_column at least")
+        for name, values in zip(wanted, columns, strict=True):
+            empty = [row for row, value in enumerate(values) if not value]
+            if empty:
+                raise DataError(f"{file.name}: row {empty[0]} has no {name!r}")
+        self._paths = [file.parent / path for path in columns[0]]
+        self.class_names = ["/".join(row) for row in zip(*columns[1:], strict=True)]
+
+    def images(self) -> Iterator[tuple[str, bytes]]:
+        """Each image as ("FILE.csv: row 17: path", encoded bytes); rows count from 0."""
+        for row, path in enumerate(self._paths):
+            where = f"{self._file.name}: row {row}: {path}"
+            yield where, read_file(path, where)
+
+    def digest(self) -> str:
+        """Of the file itself, and of names, sizes and times of the images."""
+        content = hashlib.sha256(self._file.read_bytes()).hexdigest()
+        return content + stat_digest(self._paths)
+
+
+def has_class_folders(folder: Path) -> bool:
+    """Whether images lie below `folder`, in folders of their own."""
+    return any(is_image(member) and "/" in member for member in members_of(folder))
+
+
+def members_of(folder: Path) -> Iterator[str]:
+    """All files below a folder, by their paths in it; what links point to is there too.
+
+    Raises:
+      DataError: a folder cannot be read.
+    """
+    seen: set[tuple[int, int]] = set()
+    for root, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
+        status = Path(root).stat()
+        if (status.st_dev, status.st_ino) in seen:  # a link to a folder above it
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()
+        for name in files:
+            yield Path(root, name).relative_to(folder).as_posix()
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
+
+
+def stat_digest(paths: Iterable[Path]) -> str:
+    """Of names, sizes and times; what is not there counts too.
+
+    Also the time of the last change of anything: another image may keep the old one's time.
+    """
+    total = hashlib.sha256()
+    for path in paths:
+        try:
+            status = path.stat()
+            times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
+            total.update(f"{path}\0{status.st_size}\0{times}\n".encode())
+        except OSError:
+            total.update(f"{path}\0missing\n".encode())  # told by name when it is read
+    return total.hexdigest()

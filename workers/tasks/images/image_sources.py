@@ -1,0 +1,197 @@
+"""Which files hold the images that task.path means."""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from workers.tasks.images.image_files import (
+    OTHER_IMAGES,
+    ImageFile,
+    ParquetImages,
+    ZipImages,
+    is_image,
+    is_passed_over,
+    no_images,
+    zip_members,
+)
+from workers.tasks.images.image_folders import (
+    CsvImages,
+    FolderImages,
+    has_class_folders,
+    members_of,
+    stat_digest,
+)
+from workers.tasks.pipes import refuse_pipe
+from workers.tasks.table.table_files import TEXT_SUFFIXES
+from workers.wire.errors import DataError, SourceError
+
+OMNIGLOT_ZIPS = ("images_background.zip", "images_evaluation.zip")
+_SUFFIXES = (".zip", ".parquet", *TEXT_SUFFIXES)
+_SHARD = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<of>\d{5})\.parquet")
+_FORMS = f"{', '.join(_SUFFIXES)} or folder"
+
+
+def find_files(path: str | Sequence[str] | None) -> list[Path]:
+    """The .zip, .parquet and .csv files and the folders of classes that `path` means.
+
+    Args:
+      path: one or several of them, or a folder that holds Omniglot's two zips or exactly one
+        file; None: $METATRAIN_DATA/omniglot, else ./data/omniglot.
+    Raises:
+      DataError: there is no such file, or it is not clear which one is meant.
+    """
+    if path is None:
+        return _in_folder(_default_folder())
+    paths = [Path(one).expanduser() for one in ([path] if isinstance(path, str) else path)]
+    files = [file for one in paths for file in _files_of(one)]
+    if not files or len({file.resolve() for file in files}) < len(files):
+        raise SourceError(f"task.path = {path!r} must name one or more files, each of them once")
+    return files
+
+
+def source_digest(
+    files: Sequence[Path], image_column: str, label_column: str | Sequence[str]
+) -> str:
+    """Changes with the files, in the order given; with what lies in a folder by name and time."""
+    total = hashlib.sha256()
+    for file in files:
+        if file.is_dir():
+            total.update(FolderImages(file).digest().encode())
+        elif file.suffix.lower() in TEXT_SUFFIXES:
+            total.update(CsvImages(file, image_column, _list(label_column)).digest().encode())
+        else:
+            with file.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+            if file.suffix.lower() == ".parquet":
+                paths = ParquetImages(file, image_column, _list(label_column)).paths()
+                total.update(stat_digest(paths).encode() if paths else b"")
+    return total.hexdigest()
+
+
+def open_sources(
+    files: Sequence[Path], image_column: str, label_column: str | Sequence[str]
+) -> list[ImageFile]:
+    """Open each file and read the classes of its images.
+
+    Raises:
+      DataError: a file is not what its name says, has no images, or misses a column; or two zips
+        have a class in common below different top folders, so that it may be two classes.
+    """
+    labels = _list(label_column)
+    sources: list[ImageFile] = []
+    tops: dict[str, tuple[Path, str]] = {}
+    for file in files:
+        if file.suffix.lower() == ".parquet":
+            sources.append(ParquetImages(file, image_column, labels))
+            continue
+        if file.suffix.lower() in TEXT_SUFFIXES:
+            sources.append(CsvImages(file, image_column, labels))
+            continue
+        archive = FolderImages(file) if file.is_dir() else ZipImages(file)
+        sources.append(archive)
+        for name in dict.fromkeys(archive.class_names):
+            other, top = tops.setdefault(name, (file, archive.top))
+            if top != archive.top:
+                raise DataError(
+                    f"class {name!r} is in {other.name} below {top!r} and in {file.name} below "
+                    f"{archive.top!r}: one class or two? put both into one zip, which keeps the "
+                    "folders that tell classes apart"
+                )
+    return sources
+
+
+def passed_over(files: Sequence[Path]) -> dict[str, int]:
+    """Suffix -> how many files in folders and zips are not read, for their names; most first."""
+    found: Counter[str] = Counter()
+    for file in files:
+        if file.is_dir():
+            members = members_of(file)
+        elif file.suffix.lower() == ".zip":
+            members = iter(zip_members(file))
+        else:
+            continue
+        found.update(Path(each).suffix.lower() for each in members if is_passed_over(each))
+    return dict(found.most_common())
+
+
+def _list(column: str | Sequence[str]) -> list[str]:
+    return [column] if isinstance(column, str) else list(column)
+
+
+def _default_folder() -> Path:
+    root = os.environ.get("METATRAIN_DATA")
+    folders = [Path(root).expanduser() / "omniglot"] if root else []
+    folders.append(Path("data/omniglot"))
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    raise SourceError(
+        f"task.path is unset and there is no folder {' or '.join(map(str, folders))}; use "
+        "--set task.path=FILE.zip (or a .parquet, or a folder that holds one)"
+    )
+
+
+def _files_of(path: Path) -> list[Path]:
+    if not path.exists():
+        raise SourceError(
+            f"task.path: {path} does not exist; use a .zip, .parquet, .csv, .tsv or folder"
+        )
+    if path.is_dir():
+        return _in_folder(path)
+    refuse_pipe(path)
+    if path.suffix.lower() not in _SUFFIXES or not path.is_file():
+        raise SourceError(f"task.path: {path} is no {_FORMS}")
+    return [path]
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    omniglot = [folder / name for name in OMNIGLOT_ZIPS]
+    if all(file.is_file() for file in omniglot):
+        return omniglot
+    found = sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in _SUFFIXES and file.is_file() and not file.name.startswith(".")
+    )
+    # Lists with tabs lie beside many data sets.
+    found = [file for file in found if file.suffix.lower() != ".tsv"] or found
+    if has_class_folders(folder):
+        if not found:
+            return [folder]
+        raise SourceError(
+            f"task.path: {folder} holds folders of images and {found[0].name}: name the file, or "
+            "move it elsewhere to use the folders as classes"
+        )
+    if not found:
+        _refuse_what_is_there(folder)
+    if len(found) != 1 and not _are_shards(found):
+        names = ", ".join(file.name for file in found) or "none"
+        raise SourceError(
+            f"task.path: {folder} must hold {' and '.join(OMNIGLOT_ZIPS)}, exactly one .zip, "
+            f".parquet or .csv, or a folder of images per class, but holds {names}; name the files "
+            "with --set task.path=..."
+        )
+    return found
+
+
+def _are_shards(files: Sequence[Path]) -> bool:
+    """Whether they are all parts of one table, numbered as Hugging Face's `datasets` does."""
+    parts = [_SHARD.fullmatch(file.name) for file in files]
+    names = {(part["name"], int(part["of"])) for part in parts if part}
+    return len(names) == 1 and all(parts) and len(files) == next(iter(names))[1]
+
+
+def _refuse_what_is_there(folder: Path) -> None:
+    """Raise SourceError if images lie in `folder` that are not where, or what, they should be."""
+    members = list(members_of(folder))
+    if loose := sum(is_image(member) for member in members):
+        raise SourceError(
+            f"task.path: {folder} holds {loose} image{'s' if loose > 1 else ''} in no folder of a "
+            "class; put those of a class into a folder with its name, or name image and class in "
+            "a .csv beside them"
+        )
+    if any(Path(member).suffix.lower() in OTHER_IMAGES for member in members):
+        raise SourceError(f"task.path: {folder} {no_images(members)}")

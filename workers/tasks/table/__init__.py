@@ -1,0 +1,1 @@
+"""Tasks from tables, and the files that hold them."""

@@ -1,0 +1,1 @@
+"""Classification, matching and generation of texts."""

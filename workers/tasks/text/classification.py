@@ -1,0 +1,138 @@
+"""N-way K-shot classification of short texts."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workers.scores import LossName
+from workers.settings.text_tasks import TextTask
+from workers.tasks.display_text import Words
+from workers.tasks.splits import SPLITS, choose_ways, split_hash
+from workers.tasks.text.texts import read_texts, split_texts
+from workers.tasks.text.tokens import Tokens
+from workers.wire.protocol import Array, Draw, Episode, Specs, Split
+
+
+class TextFamily:
+    """A task is `ways` classes of one split, and some texts of each."""
+
+    loss: LossName = "cross_entropy"
+    picture = "text_episode"
+
+    def __init__(self, settings: TextTask):
+        """Read the table, split its classes, and build the vocabulary from those of training.
+
+        Raises:
+          DataError: see `read_texts`; or a class or a split is too small, or a text too long.
+        """
+        self._settings = settings
+        needed = settings.shots + settings.queries
+        self._texts = read_texts(settings.path, settings, needed)
+        self._splits = split_texts(self._texts, settings, settings.split_by)
+        self._ways = choose_ways(settings.ways, {s: len(self._splits[s]) for s in SPLITS})
+        train = self._splits["train"]
+        self._tokens = Tokens.of(self._texts.of_classes(), self._texts.of_classes(train), settings)
+        self._ids = self._texts.encode(self._tokens, settings.long_texts == "cut")
+        self._train_rank = np.full(len(self._texts.classes), -1, np.int32)
+        self._train_rank[train] = np.arange(len(train))
+        self._split_hash = split_hash(self._texts.classes, self._splits)
+        identity = f"{self._texts.digest} {self._split_hash} {self._tokens.digest}"
+        self.digest = hashlib.sha256(identity.encode()).hexdigest()
+        self.preparation = {"tokens": self._tokens.as_dict()}
+        self.num_tokens: int | None = self._tokens.number
+        self.input_shape: tuple[int, ...] = (self._tokens.length,)
+        self.num_outputs = self._ways
+        self.num_train_classes: int | None = len(train)
+
+    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+        """Classes and rows by index.
+
+        Returns:
+          classes: int32 [tasks, ways]. support_rows, query_rows: int32 [tasks, ways, shots] and
+          [.., queries], rows of the file, all different.
+        Raises:
+          DataError: a class has fewer than shots + queries texts.
+        """
+        pool, ways = self._splits[draw.split], self._ways
+        self._texts.check_sizes(pool, shots + queries, ways)
+        classes = np.empty((hi - lo, ways), np.int32)
+        rows = np.empty((hi - lo, ways, shots + queries), np.int32)
+        for task in range(hi - lo):
+            rng = draw.generator(lo + task)
+            classes[task] = rng.choice(pool, ways, replace=False)
+            for way, each in enumerate(classes[task]):
+                rows[task, way] = rng.choice(self._texts.rows[each], shots + queries, replace=False)
+        return {
+            "classes": classes,
+            "support_rows": rows[..., :shots],
+            "query_rows": rows[..., shots:],
+        }
+
+    def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
+        """Token ids int32 [tasks, ways * shots or ways * queries, length], targets int32."""
+        labels = np.broadcast_to(np.arange(self._ways, dtype=np.int32), np.shape(specs["classes"]))
+        if global_labels:
+            labels = self._train_rank[specs["classes"]]
+            assert labels.min(initial=0) >= 0, "global labels are for tasks of the training split"
+        support, query = (self._set(specs, f"{name}_rows", labels) for name in ("support", "query"))
+        return Episode(*support, *query)
+
+    def training_texts(self) -> list[str]:
+        """Those of the training classes."""
+        return self._texts.of_classes(self._splits["train"])
+
+    def showcase(self, specs: Specs) -> Specs:
+        """As they are: the picture shows the queries that are measured."""
+        return specs
+
+    def names(self, specs: Specs) -> list[str]:
+        """By class."""
+        names = self._texts.classes
+        return [", ".join(names[each] for each in classes) for classes in specs["classes"]]
+
+    def words(self, specs: Specs) -> Sequence[Words]:
+        """The texts, and the names of the classes."""
+        found = []
+        for classes, support, queries in zip(
+            specs["classes"], specs["support_rows"], specs["query_rows"], strict=True
+        ):
+            names = [self._texts.classes[int(i)] for i in classes]
+            told, asked = (
+                [self._texts.texts[int(row)] for row in rows.ravel()] for rows in (support, queries)
+            )
+            found.append(Words(told, [names] * len(told), asked, [names] * len(asked)))
+        return found
+
+    def protocol(self, split: Split) -> dict[str, Any]:
+        """Where the texts are from, how they are split, and what the model is given."""
+        return {
+            "tasks_from": Path(self._settings.path).name,
+            "split_by": self._settings.split_by,
+            "split_hash": self._split_hash,
+            "classes": len(self._splits[split]),
+            "tokens": self._settings.tokens,
+            "data_digest": self._texts.digest,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What the table holds and how it is split."""
+        return {
+            **self._texts.describe(),
+            **{f"{split}_classes": len(self._splits[split]) for split in SPLITS},
+            "split_hash": self._split_hash,
+            "vocabulary": len(self._tokens.vocabulary),
+            "tokens_per_text": self._tokens.length,
+        }
+
+    def notes(self) -> list[str]:
+        """Texts that are there more than once."""
+        return self._texts.notes(self._splits)
+
+    def _set(self, specs: Specs, name: str, labels: Array) -> tuple[Array, Array]:
+        rows = np.asarray(specs[name])
+        tasks, ways, number = rows.shape
+        inputs = self._ids[rows].reshape(tasks, ways * number, -1)
+        return inputs, np.repeat(labels, number, axis=1).astype(np.int32)
