@@ -30,7 +30,7 @@ def main(repeats: int = 100, inner_steps: int = 5) -> None:
     """Print medians and the slowest tenth, in milliseconds."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     runtime.start_tensorflow(0)
-    from workers.meta import initial
+    from workers.meta_parameters import initial
 
     config, _ = load("omniglot-5w1s")
     examples = GivenTask(loss="cross_entropy", input_shape=(28, 28, 1), num_outputs=5)

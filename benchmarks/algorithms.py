@@ -57,7 +57,7 @@ def main() -> None:
 def make_run(source: Path, folder: str, overrides: list[str]):  # type: ignore[no-untyped-def]
     """A traced runner, its weights, and the blocks of a step."""
     from workers.block import BlockRunner
-    from workers.meta import initial
+    from workers.meta_parameters import initial
     from workers.tasks.registry import make_family
     from workers.wire.protocol import Weights
     from workers.wire.tensors import pack

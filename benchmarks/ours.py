@@ -19,7 +19,7 @@ def make(config: MetaConfig, blocks: Sequence[Block]) -> Work:
     """
     runtime.start_tensorflow(0)
     from workers.block import BlockRunner
-    from workers.meta import initial
+    from workers.meta_parameters import initial
     from workers.tasks.registry import make_family
     from workers.wire.protocol import Weights
     from workers.wire.tensors import pack

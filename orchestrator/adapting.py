@@ -10,7 +10,7 @@ import numpy as np
 from orchestrator.artefact import Artefact
 from orchestrator.protocol import exchanged
 from orchestrator.targets import NewFile, open_file
-from workers.scores import ACTING
+from workers.metrics import ACTING
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.wire.errors import NonFiniteError

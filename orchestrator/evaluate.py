@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.pool import Pool
-from workers.scores import METRICS, sign_of
+from workers.metrics import METRICS, sign_of
 from workers.settings.worker import ENVIRONMENTS
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import NonFiniteError

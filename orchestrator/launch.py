@@ -46,7 +46,7 @@ class Launch:
 
     def initial_state(self) -> MetaState:
         """Step 0: theta drawn from the seed."""
-        from workers.meta import initial
+        from workers.meta_parameters import initial
 
         start = initial(self.config.worker, self.family)
         carry = dict(zip(start.carry_names, start.carry, strict=True))

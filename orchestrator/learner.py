@@ -32,7 +32,7 @@ from orchestrator.own_tasks import (
 )
 from orchestrator.predictor import Predictor
 from workers.execution import runtime
-from workers.scores import CLASSIFYING
+from workers.metrics import CLASSIFYING
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
 

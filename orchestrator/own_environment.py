@@ -10,7 +10,7 @@ import numpy as np
 
 from orchestrator.artefact import Artefact
 from orchestrator.sources import parse_toml
-from workers.scores import LossName
+from workers.metrics import LossName
 from workers.settings.environments import GymTask, NavigationTask
 from workers.tasks.environments.gym_source import (
     Source,

@@ -9,7 +9,7 @@ import numpy as np
 from orchestrator.config import MetaConfig
 from orchestrator.examples.examples import Examples
 from workers.inner.batches import draw_batches
-from workers.scores import CLASSIFYING
+from workers.metrics import CLASSIFYING
 from workers.settings.tasks import GivenTask
 from workers.wire.protocol import Array, Block, Draw, Kind, Recipe, Specs
 

@@ -11,7 +11,7 @@ from orchestrator.adapting import change, open_model_file
 from orchestrator.artefact import Artefact
 from orchestrator.evaluate import recipe_at
 from workers.execution.fault_isolation import task_error
-from workers.scores import ACTING
+from workers.metrics import ACTING
 from workers.settings.worker import WorkerSettings
 from workers.tasks.environments.user_environment import LiveEnvironment
 from workers.wire.errors import MetatrainError

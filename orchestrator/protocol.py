@@ -9,7 +9,7 @@ import numpy as np
 from orchestrator.config import MetaConfig
 from orchestrator.evaluate import later_lr
 from orchestrator.settings import OuterSettings
-from workers.scores import CLASSIFYING, LOSSES_CALLED
+from workers.metrics import CLASSIFYING, LOSSES_CALLED
 from workers.settings.algorithms import Differentiated
 from workers.settings.environments import EnvironmentTask
 from workers.tasks.environments.family import has_environments

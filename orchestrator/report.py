@@ -15,7 +15,7 @@ from orchestrator.divergence import mean_and_interval
 from orchestrator.protocol_lines import print_protocol
 from orchestrator.result import Result
 from orchestrator.run import Progress as StepProgress
-from workers.scores import OWN, called, is_share
+from workers.metrics import OWN, called, is_share
 
 _REDRAW_S = 0.1
 _LINE_S = 10.0

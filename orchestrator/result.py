@@ -17,7 +17,7 @@ from orchestrator.divergence import diverged_steps
 from orchestrator.json_text import FORMAT_VERSION, check_version, dumps, loads, numbers_of
 from orchestrator.storage import Storage
 from orchestrator.verdict import warnings_of
-from workers.scores import called
+from workers.metrics import called
 
 NAME = "evaluation.json"
 #: Numbers by name; those of inner steps that diverge need not be finite.

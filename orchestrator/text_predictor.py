@@ -7,7 +7,7 @@ import numpy as np
 from orchestrator.learner import Learner
 from orchestrator.own_tasks import OwnTask
 from orchestrator.predictor import Predictor
-from workers.bits import bits_of_texts
+from workers.bits_per_character import bits_of_texts
 from workers.wire.protocol import Array, Recipe
 
 

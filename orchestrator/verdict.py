@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from orchestrator.divergence import told
-from workers.scores import is_share
+from workers.metrics import is_share
 
 if TYPE_CHECKING:
     from orchestrator.result import Result

@@ -23,7 +23,7 @@ TENSORFLOW = (
     "workers/inner/inner_loop.py",
     "workers/inner/optimizers.py",
     "workers/execution/task_map.py",
-    "workers/meta.py",
+    "workers/meta_parameters.py",
     "workers/algorithms/",
     "workers/execution/runtime.py",
     "workers/block.py",

@@ -51,7 +51,7 @@ class BlockActor:
         runtime.own_process()
         runtime.start_tensorflow(self._gpus)
         from workers.block import BlockRunner
-        from workers.meta import initial
+        from workers.meta_parameters import initial
         from workers.tasks.registry import make_family
         from workers.wire.tensors import pack
 

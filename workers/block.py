@@ -16,7 +16,7 @@ from workers.execution.compiled import Compiled
 from workers.execution.fault_isolation import Sums, blame, sum_finite
 from workers.execution.task_map import sum_over
 from workers.held_out import Constants, HeldOutTasks, Shapes
-from workers.meta import (
+from workers.meta_parameters import (
     carry_layout,
     flatten,
     has_global_labels,

@@ -10,7 +10,7 @@ from workers.algorithms.registry import ALGORITHMS
 from workers.execution.compiled import Compiled
 from workers.inner.inner_loop import Learner, trajectory
 from workers.inner.losses import Objective
-from workers.meta import (
+from workers.meta_parameters import (
     Layout,
     carry_layout,
     flatten,

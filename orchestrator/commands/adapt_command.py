@@ -26,7 +26,7 @@ from orchestrator.examples.examples import Columns, Examples, Reader
 from orchestrator.examples.registry import READERS
 from orchestrator.own_tasks import OwnTask, make_tasks
 from orchestrator.predictions import Predictions, as_table
-from workers.scores import ACTING
+from workers.metrics import ACTING
 from workers.wire.protocol import Adapted, Array, Recipe
 
 # Answers that differ by less are told to be the same.

@@ -10,7 +10,7 @@ from orchestrator.console import Console
 from orchestrator.own_tasks import OwnTask
 from orchestrator.predictions import Predictions, summary
 from orchestrator.protocol_lines import print_protocol
-from workers.scores import is_share
+from workers.metrics import is_share
 from workers.wire.protocol import Recipe
 
 _MOST_ROWS = 20

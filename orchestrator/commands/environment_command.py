@@ -14,7 +14,7 @@ from orchestrator.commands.common import NOTES, RESULTS, waiting
 from orchestrator.own_environment import open_environment, parse_arguments
 from orchestrator.policy import check_seed, recipe_of
 from orchestrator.protocol_lines import print_protocol
-from workers.scores import ACTING
+from workers.metrics import ACTING
 from workers.settings.environments import EnvironmentTask
 from workers.wire.protocol import Recipe
 

@@ -18,7 +18,7 @@ from orchestrator.commands.handing_over import launched_for, run_tasks
 from orchestrator.examples.examples import Examples, Reader
 from orchestrator.own_tasks import OwnTask, make_tasks
 from orchestrator.protocol_lines import print_protocol
-from workers.bits import bits_of_texts, mean_bits
+from workers.bits_per_character import bits_of_texts, mean_bits
 from workers.wire.protocol import Adapted, Recipe
 
 _MOST_ROWS = 20
@@ -100,7 +100,7 @@ def _generated(
     if asked is None:
         return [[] for _ in adapted], [[] for _ in adapted]
     from workers.export.text_sampling import Manner, Sampler
-    from workers.meta import make_test_model
+    from workers.meta_parameters import make_test_model
 
     manner = Manner(asked.temperature, asked.top_k, asked.seed)
     model = make_test_model(launched.config.worker, launched.family)

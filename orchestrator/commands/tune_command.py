@@ -26,7 +26,7 @@ from orchestrator.sweep.resources import bundles, count_of, num_actors
 from orchestrator.sweep.settings import SweepSettings, read_sweep, title_of
 from orchestrator.sweep.space import check_space, configure, points
 from orchestrator.targets import open_folder, writing
-from workers.scores import sign_of
+from workers.metrics import sign_of
 from workers.tasks.family import TaskFamily, notes_of
 from workers.wire.errors import MetatrainError
 

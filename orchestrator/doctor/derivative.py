@@ -33,7 +33,7 @@ class Layers:
 
 def look_at_layers(config: MetaConfig, family: TaskFamily) -> Layers:
     """Build the model, and compare each layer with finite differences. Imports TensorFlow."""
-    from workers.meta import make_train_model
+    from workers.meta_parameters import make_train_model
     from workers.model_checks.second_derivative import survey_second_derivatives
 
     functional = make_train_model(config.worker, family)

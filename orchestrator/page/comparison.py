@@ -17,7 +17,7 @@ from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import RunFolder
 from orchestrator.page.seeds import mean_rows, of_seeds
 from orchestrator.protocol_lines import plain, protocol_of
-from workers.scores import called
+from workers.metrics import called
 
 # Rows of a protocol that say how the weights were made and adapted: what a comparison is about.
 # All others, those of a new family too, say what was measured, and must be equal.

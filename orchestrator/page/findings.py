@@ -12,7 +12,7 @@ from orchestrator.page.task_spread import in_other_units, useless
 from orchestrator.page.training_curves import INCIDENTS, VALIDATION, cumulated, metrics_of
 from orchestrator.result import Result
 from orchestrator.verdict import unstable_from
-from workers.scores import METRICS, called, sign_of
+from workers.metrics import METRICS, called, sign_of
 
 # So large a share of useless tasks is worth a warning.
 _MANY = 0.1

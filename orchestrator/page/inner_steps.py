@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from orchestrator.divergence import diverged_steps
 from orchestrator.drawing import drawing, png
 from orchestrator.page.panel import drawable, legend, panel, scale
-from workers.scores import called
+from workers.metrics import called
 
 PerStep = Sequence[Mapping[str, float]]
 # Up to so many inner steps each has a mark and a bar of its own.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from orchestrator.divergence import mean_and_interval
 from orchestrator.page.panel import thousands
 from orchestrator.result import Result
-from workers.scores import is_share
+from workers.metrics import is_share
 
 _MOST_DIGITS = 6
 

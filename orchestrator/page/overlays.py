@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from orchestrator.page.panel import count_steps, from_zero, legend, panel, scale, thinned
 from orchestrator.page.training_curves import VALIDATION, Rows, column_of, curve, metrics_of
-from workers.scores import called
+from workers.metrics import called
 
 Runs = Mapping[str, Rows]
 

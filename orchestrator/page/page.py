@@ -19,7 +19,7 @@ from orchestrator.protocol_lines import plain, protocol_of
 from orchestrator.result import Result
 from orchestrator.storage import Storage
 from orchestrator.targets import open_page
-from workers.scores import called
+from workers.metrics import called
 
 NAME = PAGE
 # Another process makes the page of what it has read before: this one reads and writes after it.

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from workers.scores import is_share
+from workers.metrics import is_share
 
 #: Points of a curve at most.
 MAX_POINTS = 150

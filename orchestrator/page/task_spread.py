@@ -7,7 +7,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from orchestrator.page.numbers import score
 from orchestrator.page.panel import from_zero, panel
 from orchestrator.task_scores import UNEXPLAINED, TaskScores
-from workers.scores import called, is_share
+from workers.metrics import called, is_share
 
 _NUM_WORST = 5
 _NUM_BINS = 20

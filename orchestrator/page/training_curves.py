@@ -19,7 +19,7 @@ from orchestrator.page.panel import (
     thinned,
 )
 from orchestrator.pool import Incidents
-from workers.scores import called
+from workers.metrics import called
 
 Rows = Sequence[Mapping[str, Any]]
 

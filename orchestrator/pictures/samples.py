@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from orchestrator.config import MetaConfig
 from orchestrator.pictures.lines import Line, Tone, drawn, short
 from orchestrator.pool import Pool
-from workers.bits import bits_of_texts, mean_bits
+from workers.bits_per_character import bits_of_texts, mean_bits
 from workers.tasks.display_text import Words
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Adapted, Array, Block, Episode, Weights
@@ -30,7 +30,7 @@ def generate(
     Drawn at temperature 1, from streams of evaluation.seed, the same before and after.
     """
     from workers.export.text_sampling import Manner, Sampler
-    from workers.meta import make_test_model
+    from workers.meta_parameters import make_test_model
 
     sampler = Sampler(make_test_model(config.worker, family), family.preparation)
     manner = Manner(seed=config.evaluation.seed)

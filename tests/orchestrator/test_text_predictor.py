@@ -8,7 +8,7 @@ from small_learners import FIRST_ORDER, episode_of, outputs_in_evaluation, run_o
 from orchestrator import artefact
 from orchestrator.commands import export_command
 from orchestrator.learner import Learner
-from workers.bits import bits_of_texts
+from workers.bits_per_character import bits_of_texts
 from workers.tasks.text.characters import Characters
 
 pytestmark = pytest.mark.usefixtures("shared_runners")

@@ -10,7 +10,7 @@ from small_tasks import at
 from workers.actor import BlockActor
 from workers.block import BlockRunner
 from workers.execution.runtime import fingerprint
-from workers.meta import initial
+from workers.meta_parameters import initial
 from workers.settings.models import LinearModel
 from workers.wire.combine import combine
 from workers.wire.packing import pack, unpack

@@ -20,7 +20,7 @@ from small_tasks import at
 
 from workers.block import BlockRunner
 from workers.inner.batches import draw_batches
-from workers.meta import initial, num_train_outputs
+from workers.meta_parameters import initial, num_train_outputs
 from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm, ReptileAlgorithm
 from workers.settings.models import Conv4Model, LinearModel, MlpModel
 from workers.settings.worker import RuntimeSettings, WorkerSettings

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from workers.export.plain_keras import save_and_load
-from workers.meta import make_train_model
+from workers.meta_parameters import make_train_model
 from workers.models.registry import source_digest
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily

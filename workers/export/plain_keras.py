@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from workers.export.shared_layers import shared_layer, untied
-from workers.meta import Layout, make_test_model
+from workers.meta_parameters import Layout, make_test_model
 from workers.models import normalization as ours
 from workers.models.functional import FunctionalModel
 from workers.models.fused_batch_norm import EPSILON

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from workers.meta import Layout
+from workers.meta_parameters import Layout
 from workers.models.functional import FunctionalModel
 from workers.tasks.text.characters import END, UNKNOWN, Characters
 from workers.wire.protocol import Adapted, Array

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 import tensorflow as tf
 
+from workers.metrics import LossName
 from workers.models.functional import FunctionalModel, State
-from workers.scores import LossName
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily, ways_of
 from workers.wire.protocol import Task

@@ -8,14 +8,14 @@ import numpy as np
 import tensorflow as tf
 from keras.src.random.seed_generator import global_seed_generator
 
-from workers.meta import make_train_model, num_train_outputs
+from workers.meta_parameters import make_train_model, num_train_outputs
+from workers.metrics import ACTING, CLASSIFYING
 from workers.model_checks.hessian import record_calls
 from workers.model_checks.random_inputs import random_inputs
 from workers.model_checks.second_derivative import check_second_derivative
 from workers.models.functional import FunctionalModel
 from workers.models.keras_defaults import keras_defaults
 from workers.models.registry import source_digest
-from workers.scores import ACTING, CLASSIFYING
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily

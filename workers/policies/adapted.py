@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from workers.meta import Layout, make_train_model
+from workers.meta_parameters import Layout, make_train_model
 from workers.policies.distributions import distribution_of
 from workers.policies.loss import make_objective
 from workers.policies.observation_normalizer import view_of

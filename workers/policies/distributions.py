@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from workers.scores import LossName
+from workers.metrics import LossName
 from workers.tasks.family import TaskFamily
 
 # A policy that is surer than this cannot be learned from: its densities overflow.

@@ -12,7 +12,7 @@ from workers.algorithms.registry import ALGORITHMS
 from workers.execution.compiled import Compiled
 from workers.inner.inner_loop import Learner, inner_step
 from workers.inner.losses import Objective
-from workers.meta import carry_layout, theta_layout
+from workers.meta_parameters import carry_layout, theta_layout
 from workers.models.functional import FunctionalModel
 from workers.policies.advantages import advantages
 from workers.policies.distributions import distribution_of

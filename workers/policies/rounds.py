@@ -10,7 +10,7 @@ from workers.algorithms.registry import ALGORITHMS
 from workers.execution.compiled import Compiled
 from workers.execution.task_map import sum_over
 from workers.inner.losses import Metrics, Objective
-from workers.meta import carry_layout, flatten, start_task, theta_layout
+from workers.meta_parameters import carry_layout, flatten, start_task, theta_layout
 from workers.models.functional import FunctionalModel
 from workers.policies.loss import PolicyObjective
 from workers.settings.worker import WorkerSettings

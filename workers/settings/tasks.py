@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from workers.scores import LossName
+from workers.metrics import LossName
 from workers.settings.environments import GymTask, NavigationTask
 from workers.settings.generation_task import GenerationTask
 from workers.settings.groups_task import GroupsTask

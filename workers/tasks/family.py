@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from workers.scores import CLASSIFYING, LossName
+from workers.metrics import CLASSIFYING, LossName
 from workers.tasks.display_text import Words
 from workers.wire.protocol import Draw, Episode, Specs, Split
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.scores import LossName
+from workers.metrics import LossName
 from workers.settings.tasks import SinusoidTask
 from workers.tasks.display_text import Words
 from workers.wire.protocol import Draw, Episode, Specs, Split

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from workers.scores import LossName
+from workers.metrics import LossName
 from workers.settings.tasks import GivenTask
 from workers.tasks.display_text import Words
 from workers.tasks.family import TaskFamily

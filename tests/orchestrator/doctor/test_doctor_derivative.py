@@ -7,7 +7,7 @@ import tensorflow  # noqa: F401  (starts on one thread, see conftest.py)
 from small_configs import sinusoid
 
 from orchestrator.doctor.derivative import Fault, Layers, judge_layers, look_at_layers
-from workers import meta
+from workers import meta_parameters
 from workers.model_checks import second_derivative
 from workers.tasks.registry import make_family
 
@@ -19,7 +19,7 @@ MODELS = Path(__file__).parents[2] / "fakes/tasks"
 def _looked_at_once():
     """What layers compute does not depend on the algorithm: models are built and looked at once."""
     models, surveys = {}, {}
-    make, survey = meta.make_train_model, second_derivative.survey_second_derivatives
+    make, survey = meta_parameters.make_train_model, second_derivative.survey_second_derivatives
 
     def made(settings, family):
         key = settings.model.model_dump_json()
@@ -34,7 +34,7 @@ def _looked_at_once():
         return surveys[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(meta, "make_train_model", made)
+        patch.setattr(meta_parameters, "make_train_model", made)
         patch.setattr(second_derivative, "survey_second_derivatives", looked_at)
         yield
 

@@ -14,7 +14,7 @@ from small_tasks import at
 
 from workers.algorithms.joint import replace_head
 from workers.block import BlockRunner
-from workers.meta import initial
+from workers.meta_parameters import initial
 from workers.models.registry import make_model
 from workers.settings.algorithms import JointAlgorithm
 from workers.settings.models import Conv4Model, LinearModel, MlpModel

@@ -13,7 +13,7 @@ from small_tasks import at
 
 from workers.block import BlockRunner
 from workers.execution.fault_isolation import sum_finite, task_error
-from workers.meta import initial
+from workers.meta_parameters import initial
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.sinusoid import SinusoidFamily
 from workers.wire.combine import combine

@@ -243,7 +243,7 @@ sys.path.append(sys.argv[1])
 from small_families import noise_settings, NoiseFamily, train_block
 from small_tasks import at
 from workers.block import BlockRunner
-from workers.meta import initial
+from workers.meta_parameters import initial
 from workers.settings.models import Conv4Model
 from workers.wire.tensors import pack, sha256
 from orchestrator.settings import OuterSettings

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from small_texts import rows_of, write
 
-from workers.meta import make_test_model
+from workers.meta_parameters import make_test_model
 from workers.model_checks.user_model import check_model
 from workers.settings.algorithms import AnilAlgorithm
 from workers.settings.models import KerasModel

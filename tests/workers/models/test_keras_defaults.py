@@ -10,7 +10,7 @@ from orchestrator.outer import OuterUpdate
 from orchestrator.settings import OuterSettings
 from orchestrator.state import MetaState
 from workers.block import BlockRunner
-from workers.meta import initial
+from workers.meta_parameters import initial
 from workers.model_checks.user_model import check_model
 from workers.models.keras_defaults import changed_defaults, keras_defaults
 from workers.models.registry import make_model

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from small_families import make_family, sinusoid_settings
 
-from workers.meta import Layout, initial
+from workers.meta_parameters import Layout, initial
 from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
 from workers.settings.models import Conv4Model, LinearModel, MlpModel

@@ -14,7 +14,7 @@ from small_tasks import at, task
 
 from workers.block import BlockRunner
 from workers.inner.losses import Objective
-from workers.meta import carry_layout, initial
+from workers.meta_parameters import carry_layout, initial
 from workers.models.registry import make_model
 from workers.settings.algorithms import MamlAlgorithm, ReptileAlgorithm
 from workers.settings.models import Conv4Model, MlpModel

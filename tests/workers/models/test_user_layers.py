@@ -12,7 +12,7 @@ from small_tasks import at, task
 
 from workers.block import BlockRunner
 from workers.inner.losses import Objective
-from workers.meta import initial
+from workers.meta_parameters import initial
 from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
 from workers.settings.models import KerasModel

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from workers.block import BlockRunner
-from workers.meta import initial
+from workers.meta_parameters import initial
 from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.environments import NavigationTask
 from workers.settings.models import GaussianMlpModel

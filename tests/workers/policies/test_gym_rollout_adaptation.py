@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("gymnasium")
 
 from workers.block import BlockRunner
-from workers.meta import initial
+from workers.meta_parameters import initial
 from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.environments import GymTask, Varied
 from workers.settings.models import GaussianMlpModel, LinearModel

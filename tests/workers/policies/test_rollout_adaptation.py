@@ -16,7 +16,7 @@ from small_policies import (
 
 from workers.inner.inner_loop import Learner, Plan, inner_step
 from workers.inner.optimizers import Sgd
-from workers.meta import theta_layout
+from workers.meta_parameters import theta_layout
 from workers.policies import rollout_adaptation
 from workers.policies.distributions import Gaussian
 from workers.policies.loss import make_objective

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.scores import ACTING
+from workers.metrics import ACTING
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Array, Specs
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.scores import LossName
+from workers.metrics import LossName
 from workers.settings.environments import GymTask, Varied
 from workers.tasks.display_text import Words
 from workers.tasks.environments.family import Environments

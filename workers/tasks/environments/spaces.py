@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.scores import LossName
+from workers.metrics import LossName
 from workers.tasks.environments.gym_source import import_gymnasium
 from workers.wire.protocol import Array
 

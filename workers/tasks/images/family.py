@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.scores import LossName
+from workers.metrics import LossName
 from workers.settings.tasks import ImagesTask
 from workers.tasks.copies import choose_apart
 from workers.tasks.display_text import Words

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.scores import LossName
+from workers.metrics import LossName
 from workers.settings.tasks import TableTask
 from workers.tasks.copies import Copies
 from workers.tasks.display_text import Words

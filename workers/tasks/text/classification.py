@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.scores import LossName
+from workers.metrics import LossName
 from workers.settings.text_tasks import TextTask
 from workers.tasks.display_text import Words
 from workers.tasks.splits import SPLITS, choose_ways, split_hash

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.scores import LossName
+from workers.metrics import LossName
 from workers.settings.generation_task import GenerationTask
 from workers.tasks.display_text import Words
 from workers.tasks.splits import SPLITS, split_hash

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.scores import LossName
+from workers.metrics import LossName
 from workers.settings.text_tasks import MatchingTask
 from workers.tasks.display_text import Words
 from workers.tasks.splits import SPLITS, USUAL_WAYS, split_hash

@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from workers.bits import bits_of_texts, mean_bits
+from workers.bits_per_character import bits_of_texts, mean_bits
 from workers.inner.losses import next_token
 
 
