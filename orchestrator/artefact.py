@@ -20,9 +20,9 @@ from orchestrator import checkpoint
 from orchestrator.archive import read_members
 from orchestrator.arrow_tensors import decode, encode
 from orchestrator.config import MetaConfig, validate
-from orchestrator.json_text import dumps, loads
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
+from orchestrator.text.json_text import dumps, loads
 from workers.settings.tasks import GivenTask
 from workers.wire.errors import CheckpointError
 from workers.wire.protocol import Recipe

@@ -16,11 +16,11 @@ from orchestrator import cli_adapt, cli_doctor, cli_jobs, cli_report, typed_comm
 from orchestrator import config as configuration
 from orchestrator.claim import InUseError
 from orchestrator.disk_errors import has_remedy, remedy
-from orchestrator.lasting_console import flush_all, say_last, while_somebody_reads
 from orchestrator.local_path import local_path
 from orchestrator.locations import run_location
-from orchestrator.redact import redact
 from orchestrator.signals import GracefulStop, Interrupted
+from orchestrator.text.lasting_console import flush_all, say_last, while_somebody_reads
+from orchestrator.text.redact import redact
 from workers.execution import runtime
 from workers.wire.errors import MetatrainError, TaskError
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.redact import redact_word
 from orchestrator.signals import Interrupted
+from orchestrator.text.redact import redact_word
 
 app = typer.Typer()
 

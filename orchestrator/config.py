@@ -16,13 +16,11 @@ from typing import Any
 from pydantic import ValidationError, model_validator
 
 from orchestrator.config_errors import explain
-from orchestrator.credentials import check_table
 from orchestrator.defaults import fill, told_defaults
 from orchestrator.kinds import TO_THE_DEFAULT
 from orchestrator.layers import flatten as flatten
 from orchestrator.layers import merge as merge
 from orchestrator.layers import set_key as set_key
-from orchestrator.plain_text import shortened
 from orchestrator.schema import bits_of, places_of
 from orchestrator.settings import (
     CheckpointSettings,
@@ -34,6 +32,8 @@ from orchestrator.sources import PRESETS as PRESETS
 from orchestrator.sources import Table, anchored, check_depth, layers, parse_toml
 from orchestrator.sources import presets as presets
 from orchestrator.sources import read_table as read_table
+from orchestrator.text.credentials import check_table
+from orchestrator.text.plain_text import shortened
 from workers.settings.section import setting
 from workers.settings.tasks import TaskSettings
 from workers.settings.worker import ENVIRONMENTS, WorkerSettings

@@ -7,8 +7,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from orchestrator.plain_text import shortened
 from orchestrator.suggestions import meant
+from orchestrator.text.plain_text import shortened
 
 _MOST_LETTERS = 120
 # A kind of pydantic's errors -> what must be, with what its context holds.

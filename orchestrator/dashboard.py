@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from orchestrator.redact import redact
+from orchestrator.text.redact import redact
 
 DEFAULT = "http://127.0.0.1:8265"
 

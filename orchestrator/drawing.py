@@ -14,7 +14,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from orchestrator.plain_text import printable, shortened
+from orchestrator.text.plain_text import printable, shortened
 
 # What `rc_context` must leave alone: it chooses windows to draw in, and we draw in none.
 _NOT_OURS = ("backend", "backend_fallback", "interactive", "toolbar", "date.epoch")

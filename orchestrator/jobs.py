@@ -16,7 +16,7 @@ from ray.dashboard.modules.job import sdk
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient
 
-from orchestrator.redact import redact
+from orchestrator.text.redact import redact
 from workers.wire.errors import ClusterError
 
 #: What a stopped job has to end its step and save, before Ray kills it (its default is 3 s). Ray

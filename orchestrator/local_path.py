@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from orchestrator.redact import redact_word
+from orchestrator.text.redact import redact_word
 
 
 def local_path(text: str) -> Path:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.config import MetaConfig
-from orchestrator.credentials import check_no_secret
-from orchestrator.plain_text import file_name
+from orchestrator.text.credentials import check_no_secret
+from orchestrator.text.plain_text import file_name
 
 _MOST = 10_000
 # What a run leaves in its folder, and a sweep.

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from orchestrator.json_text import check_version, dumps, loads, numbers_of
 from orchestrator.storage import Storage
+from orchestrator.text.json_text import check_version, dumps, loads, numbers_of
 
 _NAME = "metrics.jsonl"
 _DAMAGED = "metrics.damaged.jsonl"

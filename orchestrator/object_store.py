@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pyarrow import fs
 
-from orchestrator.redact import redact
+from orchestrator.text.redact import redact
 
 _METADATA_SERVICE = "http://169.254.169.254"
 _METADATA_LIMIT_S = 1.0

@@ -8,8 +8,8 @@ import numpy as np
 
 from orchestrator.adapting import probabilities
 from orchestrator.examples.examples import Reader
-from orchestrator.json_text import as_text
 from orchestrator.own_tasks import OwnTask
+from orchestrator.text.json_text import as_text
 from workers.wire.protocol import Array
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orchestrator.console import Console
+from orchestrator.text.console import Console
 
 
 def print_protocol(console: Console, protocol: Mapping[str, Any]) -> None:

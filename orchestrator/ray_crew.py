@@ -20,8 +20,8 @@ from ray.exceptions import (
 )
 
 from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Machines
-from orchestrator.plain_text import label
 from orchestrator.ray_session import interruptible
+from orchestrator.text.plain_text import label
 from workers.actor import BlockActor
 from workers.settings.worker import WorkerSettings
 from workers.wire.packing import pack, pack_if_small, unpack

@@ -9,8 +9,8 @@ from typing import Any
 
 from orchestrator.launch import ray_is_running
 from orchestrator.loop import StepReport
-from orchestrator.plain_text import label
 from orchestrator.pool import Incidents, Pool
+from orchestrator.text.plain_text import label
 from workers.metrics import OWN
 
 _SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0]

@@ -14,8 +14,8 @@ import ray
 from ray._private import services as ray_services
 from ray._private import worker as ray_worker
 
-from orchestrator.credentials import check_no_secret
 from orchestrator.ray_token import enable_tokens
+from orchestrator.text.credentials import check_no_secret
 from workers.wire.packing import INLINE_LIMIT
 
 # What is larger than Ray's limit goes through its object store, at 1 to 3 ms a piece: where Ray is

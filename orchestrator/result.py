@@ -14,8 +14,8 @@ from pydantic import (
 )
 
 from orchestrator.divergence import diverged_steps
-from orchestrator.json_text import FORMAT_VERSION, check_version, dumps, loads, numbers_of
 from orchestrator.storage import Storage
+from orchestrator.text.json_text import FORMAT_VERSION, check_version, dumps, loads, numbers_of
 from orchestrator.verdict import warnings_of
 from workers.metrics import called
 

@@ -15,7 +15,6 @@ from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explainin
 from orchestrator.config import MetaConfig, to_toml
 from orchestrator.evaluate import recipe_at, validate
 from orchestrator.history import History, opening
-from orchestrator.json_text import encoded
 from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.metrics_log import MetricsLog
@@ -26,6 +25,7 @@ from orchestrator.result import Result
 from orchestrator.state import MetaState, check_shapes
 from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
+from orchestrator.text.json_text import encoded
 from workers.tasks.user_tasks import given_task
 from workers.wire.errors import CheckpointError
 from workers.wire.tensors import sha256

@@ -17,10 +17,10 @@ from urllib.parse import unquote, urlsplit
 from pyarrow import fs
 
 from orchestrator.claim import LOCK, FileLock, HeldError, InUseError, NoLocksError
-from orchestrator.credentials import check_no_secret
 from orchestrator.disk_errors import is_full, remedy
 from orchestrator.lease import Lease
 from orchestrator.object_store import open_uri, reason
+from orchestrator.text.credentials import check_no_secret
 from workers.tasks.pipes import never_ends
 from workers.wire.errors import MetatrainError
 

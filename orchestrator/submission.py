@@ -17,11 +17,11 @@ from typing import Any
 from orchestrator import config as configuration
 from orchestrator.evaluation_keys import check_overrides
 from orchestrator.needed_files import as_typed, check_data, check_model, place_of
-from orchestrator.redact import holds_secret, redact_word
 from orchestrator.shipping import Shipment
 from orchestrator.sources import based_on, layers
 from orchestrator.sweep.settings import read_sweep, title_of
 from orchestrator.sweep.space import check_space
+from orchestrator.text.redact import holds_secret, redact_word
 
 RUNS = "~/metatrain-runs"
 SCRIPT = ".metatrain/job.sh"

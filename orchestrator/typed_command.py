@@ -6,7 +6,7 @@ import shutil
 import sys
 
 from orchestrator import config as configuration
-from orchestrator.redact import redact_word
+from orchestrator.text.redact import redact_word
 
 # Those of commands that take settings.
 _OPTIONS = (

@@ -6,10 +6,10 @@ from typing import Any
 from rich.table import Table
 
 from orchestrator.artefact import Artefact
-from orchestrator.console import Console
 from orchestrator.own_tasks import OwnTask
 from orchestrator.predictions import Predictions, summary
 from orchestrator.protocol_lines import print_protocol
+from orchestrator.text.console import Console
 from workers.metrics import is_share
 from workers.wire.protocol import Recipe
 

@@ -10,9 +10,9 @@ from rich.progress import Progress
 from orchestrator.actor_count import CountRange
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
-from orchestrator.console import Console, plain
 from orchestrator.evaluate import recipes
 from orchestrator.launch import ray_is_running
+from orchestrator.text.console import Console, plain
 from orchestrator.watched_pool import Watch
 from workers.execution import runtime
 from workers.tasks.family import TaskFamily

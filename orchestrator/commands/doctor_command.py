@@ -17,8 +17,8 @@ from orchestrator.doctor.examination import examine_installation
 from orchestrator.doctor.finding import Finding, any_broken
 from orchestrator.doctor.forecast import Row
 from orchestrator.doctor.judge import duration, gigabytes
-from orchestrator.json_text import dumps
-from orchestrator.plain_text import printable
+from orchestrator.text.json_text import dumps
+from orchestrator.text.plain_text import printable
 from workers.execution import runtime
 
 _MARKS = {

@@ -18,11 +18,11 @@ from orchestrator.commands.common import (
     watch_every_s,
 )
 from orchestrator.config import MetaConfig
-from orchestrator.redact import redact
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
 from orchestrator.storage import Storage
 from orchestrator.targets import open_folder
+from orchestrator.text.redact import redact
 from orchestrator.watched_pool import Watch, WatchedPool
 from workers.tasks.family import notes_of
 from workers.wire.errors import CheckpointError, MetatrainError

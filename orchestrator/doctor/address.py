@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.dashboard import dashboard_address
 from orchestrator.doctor.finding import Finding
-from orchestrator.redact import redact
+from orchestrator.text.redact import redact
 
 Answers = Callable[[str, int], bool]
 

@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.doctor import address, installation, machine
 from orchestrator.doctor.child import ChildTimeoutError, in_child
 from orchestrator.doctor.finding import Finding
-from orchestrator.redact import redact
+from orchestrator.text.redact import redact
 from workers.execution import runtime
 from workers.execution.kernels import chosen_kernels
 

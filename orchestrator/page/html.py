@@ -9,7 +9,7 @@ import jinja2
 from matplotlib.figure import Figure
 
 from orchestrator import drawing
-from orchestrator.plain_text import printable
+from orchestrator.text.plain_text import printable
 
 _HERE = Path(__file__).parent
 _GENERATOR = '<meta name="generator" content="metatrain">'

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from orchestrator.plain_text import printable, shortened
+from orchestrator.text.plain_text import printable, shortened
 from workers.tasks.display_text import Words
 from workers.wire.protocol import Array, Episode
 

@@ -11,7 +11,6 @@ from rich.live import Live
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from orchestrator.console import Console
 from orchestrator.metrics_log import read_whole_rows
 from orchestrator.storage import Storage
 from orchestrator.sweep import rows as sweep_rows
@@ -19,6 +18,7 @@ from orchestrator.sweep.handover import beside
 from orchestrator.sweep.rows import Row, Status
 from orchestrator.sweep.space import Point
 from orchestrator.targets import writing
+from orchestrator.text.console import Console
 
 _SHOWN = 20
 # What a validation adds to sweep.parquet may wait so long.

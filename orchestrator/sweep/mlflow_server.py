@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from orchestrator.redact import redact
+from orchestrator.text.redact import redact
 
 
 @contextmanager

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 from orchestrator.config import Table
-from orchestrator.redact import redact
 from orchestrator.storage import Storage
 from orchestrator.sweep import record
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.handover import Handed, beside, take_over
 from orchestrator.sweep.process import HERE
 from orchestrator.sweep.space import Point, active
+from orchestrator.text.redact import redact
 from workers.execution import runtime
 from workers.wire.errors import MetatrainError
 

@@ -9,7 +9,6 @@ from ray.tune.execution import class_cache
 from ray.tune.schedulers import TrialScheduler
 
 from orchestrator.config import MetaConfig, Table
-from orchestrator.plain_text import file_name
 from orchestrator.ray_session import interruptible, start_ray
 from orchestrator.storage import Storage
 from orchestrator.sweep.board import SweepBoard
@@ -21,6 +20,7 @@ from orchestrator.sweep.ray_trial import POINT, RayTrial, Shared
 from orchestrator.sweep.resources import bundles, check_room, num_actors
 from orchestrator.sweep.settings import SweepSettings
 from orchestrator.sweep.space import points
+from orchestrator.text.plain_text import file_name
 
 FOLDER = "tune"
 # A trial's process may die so often: the run in it mends what happens to its actors itself.

@@ -6,9 +6,9 @@ from pydantic import ValidationError
 
 from orchestrator.config import Table, flatten
 from orchestrator.config_errors import explain
-from orchestrator.json_text import FORMAT_VERSION, check_version, dumps, loads
 from orchestrator.storage import Storage
 from orchestrator.sweep.settings import SearchSettings, SweepSettings
+from orchestrator.text.json_text import FORMAT_VERSION, check_version, dumps, loads
 
 NAME = "sweep.json"
 

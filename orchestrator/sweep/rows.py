@@ -10,8 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.checkpoint import name_of, path
-from orchestrator.json_text import FORMAT_VERSION, as_text, check_version, dumps, loads, numbers_of
 from orchestrator.storage import Storage
+from orchestrator.text.json_text import (
+    FORMAT_VERSION,
+    as_text,
+    check_version,
+    dumps,
+    loads,
+    numbers_of,
+)
 
 NAME = "sweep.parquet"
 _VERSION = "metatrain.format_version"

@@ -8,9 +8,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from orchestrator import config as configuration
 from orchestrator.config_errors import explain, suggest
-from orchestrator.credentials import check_table
 from orchestrator.sources import based_on
 from orchestrator.sweep.dimension import Dimension, holds
+from orchestrator.text.credentials import check_table
 from workers.settings.section import Section, setting
 
 # Sections of a run in which nothing is learned.

@@ -11,7 +11,6 @@ from orchestrator.blocks import example_blocks
 from orchestrator.claim import InUseError
 from orchestrator.commands.common import NOTES, open_family, show_note
 from orchestrator.config import Table
-from orchestrator.json_text import decoded
 from orchestrator.launch import launch
 from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state
@@ -21,6 +20,7 @@ from orchestrator.sweep.handover import Handed, hand_over, where_to_go_on
 from orchestrator.sweep.locked import WithoutTestTasks
 from orchestrator.sweep.process import HERE
 from orchestrator.sweep.space import Point, configure
+from orchestrator.text.json_text import decoded
 
 #: Where the runs are, below the sweep's folder.
 FOLDER = "trials"

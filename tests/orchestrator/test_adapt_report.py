@@ -4,9 +4,9 @@ import numpy as np
 from small_artefacts import as_they_are, linear
 
 from orchestrator.commands.adapt_report import show
-from orchestrator.console import Console
 from orchestrator.own_tasks import OwnTask
 from orchestrator.predictions import Predictions
+from orchestrator.text.console import Console
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are():

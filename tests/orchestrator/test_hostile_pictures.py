@@ -18,11 +18,11 @@ from orchestrator.page.page import page_of
 from orchestrator.page.run_folder import read_run
 from orchestrator.page.sweep_pictures import parallel_coordinates
 from orchestrator.pictures.render import PICTURES, draw
-from orchestrator.plain_text import printable
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.rows import Row
+from orchestrator.text.plain_text import printable
 from workers.tasks.display_text import Words
 from workers.wire.protocol import Episode
 

@@ -7,8 +7,8 @@ from small_jobs import LOST, SmallJobs, job
 from orchestrator import shipping
 from orchestrator.commands import jobs_command, submit_command
 from orchestrator.commands.following import exit_code, follow
-from orchestrator.console import Console
 from orchestrator.submission import Submission
+from orchestrator.text.console import Console
 from workers.wire.errors import ClusterError
 
 RUNNING, DONE = {"status": "RUNNING"}, {"status": "SUCCEEDED", "exit_code": 0}

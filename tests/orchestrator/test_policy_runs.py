@@ -8,7 +8,6 @@ from small_configs import NAVIGATION, navigation, sinusoid
 from small_runs import in_process
 
 from orchestrator.config import load
-from orchestrator.console import Console
 from orchestrator.evaluate import headline_metric, recipe_at, recipes
 from orchestrator.examples.examples import Columns
 from orchestrator.examples.registry import READERS
@@ -19,6 +18,7 @@ from orchestrator.report import print_result
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
+from orchestrator.text.console import Console
 from workers.tasks.registry import make_family
 from workers.tasks.user_tasks import given_task
 from workers.wire.protocol import Episode, Recipe

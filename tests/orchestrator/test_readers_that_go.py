@@ -10,7 +10,7 @@ import pytest
 from shell_commands import environment, write_config
 from small_configs import sinusoid
 
-from orchestrator.console import Console
+from orchestrator.text.console import Console
 
 SHORT = ["outer.steps=2", "model.hidden=[4]", "outer.meta_batch_size=2"]
 SHORT += ["evaluation.inner_steps=[1]"]

@@ -3,10 +3,10 @@ import io
 import numpy as np
 import pytest
 
-from orchestrator.console import Console
 from orchestrator.loop import StepReport
 from orchestrator.report import ProgressView, per_second
 from orchestrator.run import Progress
+from orchestrator.text.console import Console
 
 
 def lines(*progress, num_steps=3):

@@ -18,10 +18,8 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from small_configs import sinusoid
 
-from orchestrator.console import Console
 from orchestrator.history import NAME as HISTORY
 from orchestrator.history import History, read_history
-from orchestrator.json_text import dumps, loads
 from orchestrator.metrics_log import MetricsLog, read_metrics, read_whole_rows
 from orchestrator.own_tasks import OwnTask
 from orchestrator.page.comparison import comparison_of
@@ -36,6 +34,8 @@ from orchestrator.result import read_result
 from orchestrator.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.settings import parse_sweep
+from orchestrator.text.console import Console
+from orchestrator.text.json_text import dumps, loads
 
 any_of = settings(
     max_examples=100,

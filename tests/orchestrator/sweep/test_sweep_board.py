@@ -5,12 +5,12 @@ import math
 import pytest
 from rich.text import Text
 
-from orchestrator.console import Console
 from orchestrator.storage import Storage
 from orchestrator.sweep import board as sweep_board
 from orchestrator.sweep import rows as sweep_rows
 from orchestrator.sweep.board import SweepBoard
 from orchestrator.sweep.rows import Row
+from orchestrator.text.console import Console
 
 KEY = "outer.lr"
 

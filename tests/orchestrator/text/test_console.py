@@ -6,8 +6,8 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.console import Console, plain
-from orchestrator.plain_text import printable
+from orchestrator.text.console import Console, plain
+from orchestrator.text.plain_text import printable
 
 
 def console(encoding="utf-8", **more):

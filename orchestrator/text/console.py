@@ -8,8 +8,8 @@ from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from orchestrator.lasting_console import silence
-from orchestrator.plain_text import encodable, printable
+from orchestrator.text.lasting_console import silence
+from orchestrator.text.plain_text import encodable, printable
 
 
 class Console(RichConsole):

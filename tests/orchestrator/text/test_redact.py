@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.redact import holds_secret, redact, redact_word
+from orchestrator.text.redact import holds_secret, redact, redact_word
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.redact import holds_secret, redact_word
+from orchestrator.text.redact import holds_secret, redact_word
 
 _AWS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or AWS_PROFILE"
 _GOOGLE = "set GOOGLE_APPLICATION_CREDENTIALS in the environment to a file with the key"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import IO, Any
 
-from orchestrator.plain_text import encodable, printable
+from orchestrator.text.plain_text import encodable, printable
 
 
 @contextlib.contextmanager

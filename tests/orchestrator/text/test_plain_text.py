@@ -3,7 +3,7 @@ import re
 import pytest
 from hostile_names import NAMES, obeyed_in
 
-from orchestrator.plain_text import encodable, file_name, label, printable, shortened
+from orchestrator.text.plain_text import encodable, file_name, label, printable, shortened
 
 
 @pytest.mark.parametrize(
