@@ -21,7 +21,7 @@ from synthetic import overrides as noise_overrides
 from synthetic import write_noise
 
 from orchestrator.blocks import train_blocks
-from orchestrator.config import MetaConfig, load
+from orchestrator.config.schema import MetaConfig, load
 
 NUM_PROCESSES = 2
 

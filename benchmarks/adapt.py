@@ -15,7 +15,7 @@ import numpy as np
 import typer
 
 from orchestrator.artefact import Artefact
-from orchestrator.config import load
+from orchestrator.config.schema import load
 from orchestrator.learner import Learner
 from orchestrator.state import MetaState
 from workers.execution import runtime

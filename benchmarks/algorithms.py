@@ -16,7 +16,7 @@ from synthetic import overrides as noise_overrides
 from synthetic import write_noise
 
 from orchestrator.blocks import train_blocks
-from orchestrator.config import load
+from orchestrator.config.schema import load
 from workers.execution import runtime
 
 KINDS = {

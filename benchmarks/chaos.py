@@ -98,7 +98,7 @@ def main(
 
 def _check(names: list[str], known: list[str], preset: str, at: int, steps: int) -> None:
     """Refuse wrong input in one line, with 2."""
-    from orchestrator.config import load
+    from orchestrator.config.schema import load
 
     unknown = sorted(set(names) - {*known, _NO_FAULT})
     problem = ""
@@ -146,7 +146,7 @@ def _one(name: str, preset: str, at: int, steps: int) -> dict[str, Any]:
     import faults
 
     from orchestrator.blocks import example_blocks
-    from orchestrator.config import load
+    from orchestrator.config.schema import load
     from orchestrator.launch import launch
     from orchestrator.ray_pool import RayPool
     from workers.tasks.registry import make_family

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.config import load
+from orchestrator.config.schema import load
 from workers.execution import runtime
 
 Seconds = tuple[float, float]

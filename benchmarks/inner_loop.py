@@ -40,7 +40,7 @@ from synthetic import write_noise
 from synthetic_texts import write_intents, write_lines
 
 from orchestrator.blocks import train_blocks
-from orchestrator.config import MetaConfig, load
+from orchestrator.config.schema import MetaConfig, load
 from workers.tasks.registry import make_family
 from workers.wire.protocol import Block
 

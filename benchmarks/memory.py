@@ -6,7 +6,7 @@ python benchmarks/memory.py [--steps 10000] [--workers 0]
 import argparse
 from pathlib import Path
 
-from orchestrator.config import load
+from orchestrator.config.schema import load
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from peers.check import NUM_ALONE, Gradients
 from processes import Work
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from workers.execution import runtime
 from workers.wire.protocol import Block
 

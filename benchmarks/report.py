@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not
 import synthetic
 import synthetic_run
 
-from orchestrator.config import load
+from orchestrator.config.schema import load
 
 
 def main(

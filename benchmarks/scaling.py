@@ -138,8 +138,8 @@ def large(number: Steps = 3, count: int = 4, num_parameters: int = 100_000_000) 
 
     start_tensorflow(0)
     from orchestrator.aggregate import aggregate
+    from orchestrator.config.driver_settings import OuterSettings
     from orchestrator.outer import OuterUpdate
-    from orchestrator.settings import OuterSettings
     from orchestrator.state import MetaState
 
     before = memory_bytes()["RssAnon"]

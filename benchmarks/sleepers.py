@@ -13,9 +13,9 @@ import ray
 from ray.cluster_utils import Cluster
 
 from orchestrator.aggregate import aggregate
+from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.ray_crew import RayCrew
 from orchestrator.ray_pool import RayPool
-from orchestrator.settings import WorkersSettings
 from orchestrator.work import Work, leaves, root_above
 from workers.actor import BlockActor
 from workers.wire.packing import unpack

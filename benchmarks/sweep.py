@@ -24,7 +24,7 @@ import typer
 from rich.console import Console
 
 from orchestrator import checkpoint
-from orchestrator.config import read_table
+from orchestrator.config.schema import read_table
 from orchestrator.storage import Storage
 from orchestrator.sweep.settings import SHIPPED
 

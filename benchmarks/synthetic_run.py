@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.blocks import held_out_blocks
-from orchestrator.config import MetaConfig, to_toml
+from orchestrator.config.schema import MetaConfig, to_toml
 from orchestrator.evaluate import headline_metric, metric_names
 from orchestrator.history import History, Opening
 from orchestrator.metrics_log import MetricsLog

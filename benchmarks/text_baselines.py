@@ -19,8 +19,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
-from orchestrator import config as configuration
 from orchestrator.blocks import held_out_blocks
+from orchestrator.config import schema as configuration
 from orchestrator.evaluate import recipes
 from workers.tasks.display_text import Words
 from workers.tasks.registry import make_family

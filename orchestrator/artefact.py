@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from orchestrator import checkpoint
 from orchestrator.archive import read_members
 from orchestrator.arrow_tensors import decode, encode
-from orchestrator.config import MetaConfig, validate
+from orchestrator.config.schema import MetaConfig, validate
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from orchestrator.text.json_text import dumps, loads

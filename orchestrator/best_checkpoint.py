@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator import checkpoint
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import (
     blocks_of,
     evaluate,

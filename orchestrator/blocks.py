@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from workers.inner.batches import draw_batches
 from workers.tasks.family import TaskFamily, ways_of
 from workers.wire.protocol import Array, Block, Draw, Kind, Recipe, Specs, Split, take

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator import cli_adapt, cli_doctor, cli_jobs, cli_report, typed_command
-from orchestrator import config as configuration
 from orchestrator.claim import InUseError
+from orchestrator.config import schema as configuration
 from orchestrator.disk_errors import has_remedy, remedy
 from orchestrator.local_path import local_path
 from orchestrator.locations import run_location

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.blocks import held_out_blocks
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.pool import Pool
 from workers.metrics import METRICS, sign_of
 from workers.settings.worker import ENVIRONMENTS

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.actor_count import CountRange
 from orchestrator.blocks import train_blocks
-from orchestrator.config import MetaConfig
+from orchestrator.config.actor_count import CountRange
+from orchestrator.config.schema import MetaConfig
 from orchestrator.pool import InProcessPool, Pool
 from orchestrator.state import MetaState
 from workers.execution import runtime

@@ -14,7 +14,7 @@ from functools import partial
 
 from orchestrator.aggregate import aggregate
 from orchestrator.blocks import train_blocks
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.outer import OuterUpdate
 from orchestrator.pool import Pool
 from orchestrator.rounds import Found, Round

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from orchestrator import config as configuration
-from orchestrator.config import MetaConfig
+from orchestrator.config import schema as configuration
+from orchestrator.config.schema import MetaConfig
 from orchestrator.shipping import Shipment
 from workers.settings.models import KerasModel
 from workers.settings.tasks import ImagesTask

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.rounds import Found, Round, drive, trust_region
-from orchestrator.settings import OuterSettings
 from orchestrator.state import MetaState
 from workers.execution.compiled import Compiled
 from workers.execution.runtime import DRIVER_DEVICE

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.artefact import Artefact
-from orchestrator.sources import parse_toml
+from orchestrator.config.sources import parse_toml
 from workers.metrics import LossName
 from workers.settings.environments import GymTask, NavigationTask
 from workers.tasks.environments.gym_source import (

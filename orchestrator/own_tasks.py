@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.examples.examples import Examples
 from workers.inner.batches import draw_batches
 from workers.metrics import CLASSIFYING

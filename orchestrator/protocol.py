@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.driver_settings import OuterSettings
+from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import later_lr
-from orchestrator.settings import OuterSettings
 from workers.metrics import CLASSIFYING, LOSSES_CALLED
 from workers.settings.algorithms import Differentiated
 from workers.settings.environments import EnvironmentTask

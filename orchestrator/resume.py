@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from orchestrator import checkpoint
-from orchestrator.config import MetaConfig, validate
+from orchestrator.config.schema import MetaConfig, validate
 from orchestrator.metrics_log import has_metrics
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage, part_of

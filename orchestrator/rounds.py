@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.settings import OuterSettings
+from orchestrator.config.driver_settings import OuterSettings
 from workers.wire.protocol import RoundName, Vector
 from workers.wire.tensors import dot
 

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator import checkpoint
 from orchestrator.best_checkpoint import evaluate_best, protocol_of
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explaining
-from orchestrator.config import MetaConfig, to_toml
+from orchestrator.config.schema import MetaConfig, to_toml
 from orchestrator.evaluate import recipe_at, validate
 from orchestrator.history import History, opening
 from orchestrator.launch import Launch

@@ -3,7 +3,7 @@
 from typing import Any
 
 from orchestrator import checkpoint
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.manifest import Manifest
 from orchestrator.resume import differences
 from orchestrator.storage import Storage

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pandas
 from ray.train import Checkpoint, Result, RunConfig, ScalingConfig
 
-from orchestrator import checkpoint, ray_vocabulary
-from orchestrator import config as configuration
+from orchestrator import checkpoint
 from orchestrator.commands import train_command
-from orchestrator.config import MetaConfig
+from orchestrator.config import ray_vocabulary
+from orchestrator.config import schema as configuration
+from orchestrator.config.schema import MetaConfig
 from orchestrator.locations import run_location
 from orchestrator.metrics_log import read_metrics
 from orchestrator.signals import PythonInterrupt

@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 
-from orchestrator import config as configuration
+from orchestrator.config import schema as configuration
 from orchestrator.text.redact import redact_word
 
 # Those of commands that take settings.
@@ -48,7 +48,7 @@ def _program() -> list[str]:
 
 def as_setting() -> str:
     """How to type a setting that was given as an option, or bare: the first that was."""
-    from orchestrator.suggestions import option_meant
+    from orchestrator.config.suggestions import option_meant
     from orchestrator.sweep.settings import is_own_key
 
     words = sys.argv[1:]

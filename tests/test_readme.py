@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import warm_commands
 
-from orchestrator import config as configuration
+from orchestrator.config import schema as configuration
 from orchestrator.metrics_log import read_metrics
 from orchestrator.sweep.settings import read_sweep, shipped_sweeps
 from orchestrator.sweep.space import check_space

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from workers.settings.section import Section
 
 ROOT = Path(__file__).parents[1]

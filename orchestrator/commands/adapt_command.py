@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from orchestrator import artefact
-from orchestrator import config as configuration
 from orchestrator.adapting import (
     change,
     depends_on_company,
@@ -22,6 +21,7 @@ from orchestrator.commands.adapt_outputs import Outputs, SaveModel, open_outputs
 from orchestrator.commands.adapt_report import show
 from orchestrator.commands.common import NOTES, RESULTS, check_machine, show_note
 from orchestrator.commands.handing_over import launched_for, run_tasks
+from orchestrator.config import schema as configuration
 from orchestrator.examples.examples import Columns, Examples, Reader
 from orchestrator.examples.registry import READERS
 from orchestrator.own_tasks import OwnTask, make_tasks

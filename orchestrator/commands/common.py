@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.progress import Progress
 
-from orchestrator.actor_count import CountRange
 from orchestrator.blocks import held_out_blocks
-from orchestrator.config import MetaConfig
+from orchestrator.config.actor_count import CountRange
+from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import recipes
 from orchestrator.launch import ray_is_running
 from orchestrator.text.console import Console, plain

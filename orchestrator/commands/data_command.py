@@ -7,9 +7,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator import config as configuration
 from orchestrator.commands.common import NOTES, RESULTS, decoding, open_family, show_note
-from orchestrator.config import MetaConfig
+from orchestrator.config import schema as configuration
+from orchestrator.config.schema import MetaConfig
 from workers.settings.tasks import ImagesTask
 from workers.tasks.family import notes_of
 from workers.tasks.table.table_files import SUFFIXES

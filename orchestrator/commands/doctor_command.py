@@ -7,10 +7,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator import config as configuration
-from orchestrator.actor_count import parse_count
 from orchestrator.commands.common import RESULTS, check_machine, open_family, waiting
-from orchestrator.config import MetaConfig
+from orchestrator.config import schema as configuration
+from orchestrator.config.actor_count import parse_count
+from orchestrator.config.schema import MetaConfig
 from orchestrator.doctor import machine
 from orchestrator.doctor.consultation import Consultation, consult
 from orchestrator.doctor.examination import examine_installation

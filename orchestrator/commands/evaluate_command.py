@@ -4,7 +4,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from orchestrator import checkpoint
-from orchestrator import config as configuration
 from orchestrator.commands.common import (
     NOTES,
     RESULTS,
@@ -14,10 +13,11 @@ from orchestrator.commands.common import (
     waiting,
     watch_every_s,
 )
-from orchestrator.config import MetaConfig
-from orchestrator.evaluation_keys import check_overrides
+from orchestrator.config import schema as configuration
+from orchestrator.config.evaluation_keys import check_overrides
+from orchestrator.config.schema import MetaConfig
+from orchestrator.config.sources import parse_toml
 from orchestrator.result import Result
-from orchestrator.sources import parse_toml
 from orchestrator.storage import Storage
 from orchestrator.targets import open_file
 from orchestrator.trained_with import check_configuration, check_data, other_machine

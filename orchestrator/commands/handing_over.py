@@ -16,7 +16,7 @@ from orchestrator.adapting import (
 )
 from orchestrator.artefact import Artefact
 from orchestrator.commands.common import NOTES, waiting
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.own_tasks import OwnTask, blocks_of
 from orchestrator.watched_pool import Watch
 from workers.tasks.user_tasks import GivenFamily

@@ -17,7 +17,7 @@ from orchestrator.commands.common import (
     waiting,
     watch_every_s,
 )
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
 from orchestrator.storage import Storage

@@ -15,7 +15,7 @@ from orchestrator.commands.common import (
     show_note,
     waiting,
 )
-from orchestrator.config import MetaConfig, Table, load, to_toml
+from orchestrator.config.schema import MetaConfig, Table, load, to_toml
 from orchestrator.evaluate import headline_metric, metric_names
 from orchestrator.locations import sweep_location
 from orchestrator.storage import Storage

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.doctor import judge, machine
 from orchestrator.doctor.child import in_child
 from orchestrator.doctor.derivative import judge_layers

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.doctor.finding import Finding
 from workers.tasks.family import TaskFamily
 

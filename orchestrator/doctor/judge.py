@@ -1,6 +1,6 @@
 """What was measured of a configuration, as findings."""
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.forecast import Plan, Row
 from orchestrator.doctor.measure import Local

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from orchestrator.blocks import example_blocks, held_out_blocks, train_blocks
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.doctor.derivative import Layers, look_at_layers
 from orchestrator.doctor.machine import peak_bytes
 from orchestrator.evaluate import recipes

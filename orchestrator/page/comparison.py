@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.config import flatten
+from orchestrator.config.schema import flatten
 from orchestrator.drawing import drawing, written
 from orchestrator.page import inner_steps, overlays
 from orchestrator.page.html import render, svg

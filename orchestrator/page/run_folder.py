@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.config.sources import parse_toml
 from orchestrator.history import Opening, read_history
 from orchestrator.metrics_log import read_whole_rows
 from orchestrator.pictures.lines import Line, read_lines
 from orchestrator.result import Result, read_result
-from orchestrator.sources import parse_toml
 from orchestrator.storage import Storage
 from orchestrator.task_scores import TaskScores, read_task_scores
 

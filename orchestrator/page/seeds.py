@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
-from orchestrator.config import flatten
+from orchestrator.config.schema import flatten
 from orchestrator.page.numbers import with_interval
 from orchestrator.page.run_folder import RunFolder
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from workers.settings.environments import GymTask
 from workers.tasks.environments.gym import GymFamily
 from workers.wire.protocol import Recipe, Specs, Weights

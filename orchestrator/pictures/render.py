@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from orchestrator.blocks import held_out_blocks
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.drawing import drawing, png, written
 from orchestrator.examples.registry import READERS
 from orchestrator.page.html import svg

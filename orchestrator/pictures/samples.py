@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.pictures.lines import Line, Tone, drawn, short
 from orchestrator.pool import Pool
 from workers.bits_per_character import bits_of_texts, mean_bits

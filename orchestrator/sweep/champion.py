@@ -5,7 +5,7 @@ from collections.abc import Callable
 from orchestrator import checkpoint
 from orchestrator.blocks import example_blocks
 from orchestrator.commands.common import drawn_or_note, open_family, watch_every_s
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.launch import launch
 from orchestrator.result import Result, read_result
 from orchestrator.resume import find_state

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 
 from orchestrator import checkpoint
-from orchestrator.config import MetaConfig, validate
+from orchestrator.config.schema import MetaConfig, validate
 from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from workers.tasks.family import TaskFamily
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set

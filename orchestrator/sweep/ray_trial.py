@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from orchestrator.config import Table
+from orchestrator.config.schema import Table
 from orchestrator.storage import Storage
 from orchestrator.sweep import record
 from orchestrator.sweep.dimension import Dimension

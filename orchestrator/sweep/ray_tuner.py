@@ -8,7 +8,7 @@ from ray import tune
 from ray.tune.execution import class_cache
 from ray.tune.schedulers import TrialScheduler
 
-from orchestrator.config import MetaConfig, Table
+from orchestrator.config.schema import MetaConfig, Table
 from orchestrator.ray_session import interruptible, start_ray
 from orchestrator.storage import Storage
 from orchestrator.sweep.board import SweepBoard

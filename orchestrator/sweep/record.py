@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.config import Table, flatten
-from orchestrator.config_errors import explain
+from orchestrator.config.errors import explain
+from orchestrator.config.schema import Table, flatten
 from orchestrator.storage import Storage
 from orchestrator.sweep.settings import SearchSettings, SweepSettings
 from orchestrator.text.json_text import FORMAT_VERSION, check_version, dumps, loads

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.actor_count import CountRange
-from orchestrator.config import MetaConfig
+from orchestrator.config.actor_count import CountRange
+from orchestrator.config.schema import MetaConfig
 
 Bundle = dict[str, float]
 

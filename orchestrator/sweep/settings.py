@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from orchestrator import config as configuration
-from orchestrator.config_errors import explain, suggest
-from orchestrator.sources import based_on
+from orchestrator.config import schema as configuration
+from orchestrator.config.errors import explain, suggest
+from orchestrator.config.sources import based_on
 from orchestrator.sweep.dimension import Dimension, holds
 from orchestrator.text.credentials import check_table
 from workers.settings.section import Section, setting

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator import config as configuration
-from orchestrator.config import MetaConfig, Table
+from orchestrator.config import schema as configuration
+from orchestrator.config.schema import MetaConfig, Table
 from orchestrator.sweep.dimension import Dimension, holds
 from orchestrator.sweep.settings import SweepSettings
 

@@ -10,7 +10,7 @@ from orchestrator import checkpoint
 from orchestrator.blocks import example_blocks
 from orchestrator.claim import InUseError
 from orchestrator.commands.common import NOTES, open_family, show_note
-from orchestrator.config import Table
+from orchestrator.config.schema import Table
 from orchestrator.launch import launch
 from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import warm_commands
 
-from orchestrator.config import to_toml
+from orchestrator.config.schema import to_toml
 
 METATRAIN = warm_commands.METATRAIN
 

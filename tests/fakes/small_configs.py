@@ -4,8 +4,8 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from orchestrator import config as configuration
-from orchestrator.config import MetaConfig
+from orchestrator.config import schema as configuration
+from orchestrator.config.schema import MetaConfig
 
 SINUSOID: dict[str, Any] = {
     "name": "small",

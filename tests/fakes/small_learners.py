@@ -9,7 +9,7 @@ import numpy as np
 from small_runs import in_process
 
 from orchestrator.blocks import held_out_blocks
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
 from workers.wire.protocol import Recipe

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from small_configs import REPTILE, REPTILE_ADAM, USER_MODEL, images, sinusoid
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate

@@ -10,7 +10,7 @@ from small_configs import SINUSOID, changed
 from small_passages import VOICES, rows_of
 from small_texts import write
 
-from orchestrator.config import MetaConfig
+from orchestrator.config.schema import MetaConfig
 
 SETTINGS: dict[str, Any] = {
     **SINUSOID,

@@ -14,7 +14,7 @@ from small_configs import images, sinusoid
 from small_images import members, write_zip
 
 from orchestrator import checkpoint, cli, typed_command
-from orchestrator.config import presets
+from orchestrator.config.schema import presets
 from orchestrator.history import read_history
 from orchestrator.storage import Storage
 from orchestrator.sweep.settings import shipped_sweeps

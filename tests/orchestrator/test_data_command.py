@@ -10,7 +10,7 @@ from small_texts import rows_of, write
 from orchestrator import cli
 from orchestrator.commands import data_command
 from orchestrator.commands.common import open_family
-from orchestrator.config import load
+from orchestrator.config.schema import load
 from workers.wire.errors import DataError
 
 

@@ -23,9 +23,9 @@ from echo_actor import (
 from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
+from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.pool import InProcessPool
 from orchestrator.ray_pool import RayPool
-from orchestrator.settings import WorkersSettings
 from workers.wire.errors import PoolError
 
 pytestmark = pytest.mark.ray

@@ -14,7 +14,7 @@ from small_learners import run_of
 
 from orchestrator import cli
 from orchestrator.claim import FileLock
-from orchestrator.config import to_toml
+from orchestrator.config.schema import to_toml
 from orchestrator.storage import lock_of
 
 LATER = (

@@ -17,7 +17,7 @@ from small_runs import in_process
 
 import orchestrator.launch
 from orchestrator import cli, drawing
-from orchestrator.config import to_toml
+from orchestrator.config.schema import to_toml
 from orchestrator.sweep import board, ray_tuner
 from orchestrator.sweep.trial import Trial
 from workers.export import plain_keras

@@ -17,10 +17,10 @@ from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
 from orchestrator import ray_pool
+from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.launch import launch
 from orchestrator.pool import InProcessPool
 from orchestrator.ray_pool import RayPool
-from orchestrator.settings import WorkersSettings
 from workers.actor import BlockActor
 from workers.wire.errors import FingerprintError, PoolError
 from workers.wire.protocol import Built

@@ -12,7 +12,7 @@ from shown_protocol import protocol_in
 from small_configs import table
 
 from orchestrator import cli
-from orchestrator.config import to_toml
+from orchestrator.config.schema import to_toml
 
 # What a file system takes: no NUL, no slash, no more than 255 bytes.
 FOLDERS = {

@@ -1,7 +1,7 @@
 import pytest
 from small_configs import sinusoid
 
-from orchestrator.config import load, to_toml
+from orchestrator.config.schema import load, to_toml
 from orchestrator.locations import run_location, sweep_location
 
 

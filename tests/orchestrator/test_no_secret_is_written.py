@@ -13,8 +13,8 @@ from shell_commands import environment
 from small_configs import SINUSOID
 from small_s3 import store, without_aws
 
-from orchestrator import config as configuration
 from orchestrator.cli import main
+from orchestrator.config import schema as configuration
 from orchestrator.learner import Learner
 from orchestrator.sweep.settings import parse_sweep, read_sweep
 from orchestrator.trainer import MetaTrainer

@@ -19,11 +19,11 @@ from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
 from orchestrator.blocks import train_blocks
-from orchestrator.config import to_toml
+from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.config.schema import to_toml
 from orchestrator.pool import InProcessPool
 from orchestrator.ray_crew import RayCrew
 from orchestrator.ray_pool import RayPool
-from orchestrator.settings import WorkersSettings
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.outer import OuterUpdate, clip, make_schedule
-from orchestrator.settings import OuterSettings
 from orchestrator.state import MetaState
 from workers.wire.tensors import pack, sha256
 

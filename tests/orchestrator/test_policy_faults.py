@@ -8,10 +8,10 @@ from small_configs import navigation
 from small_runs import in_process, sha256_after
 
 from orchestrator.blocks import example_blocks
+from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.evaluate import evaluate
 from orchestrator.pool import InProcessPool
 from orchestrator.ray_pool import RayPool
-from orchestrator.settings import WorkersSettings
 from workers.policies.episode_cache import EpisodeCache
 from workers.wire.protocol import Recipe
 

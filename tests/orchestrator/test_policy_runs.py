@@ -7,7 +7,7 @@ import pytest
 from small_configs import NAVIGATION, navigation, sinusoid
 from small_runs import in_process
 
-from orchestrator.config import load
+from orchestrator.config.schema import load
 from orchestrator.evaluate import headline_metric, recipe_at, recipes
 from orchestrator.examples.examples import Columns
 from orchestrator.examples.registry import READERS

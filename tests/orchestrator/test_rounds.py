@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.rounds import Found, drive, trust_region
-from orchestrator.settings import OuterSettings
 
 SIZE = 6
 RNG = np.random.default_rng(0)

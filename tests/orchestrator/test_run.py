@@ -9,7 +9,7 @@ from small_runs import in_process
 
 from orchestrator import checkpoint
 from orchestrator.best_checkpoint import evaluate_best
-from orchestrator.config import load
+from orchestrator.config.schema import load
 from orchestrator.evaluate import evaluate, validate
 from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state

@@ -9,7 +9,7 @@ import pytest
 from small_dashboard import SmallDashboard, serving
 
 from orchestrator.cli import main
-from orchestrator.config import PRESETS
+from orchestrator.config.schema import PRESETS
 from orchestrator.secret_contents import MOST_BYTES, secret_in
 from orchestrator.secret_names import is_secret
 from orchestrator.shipping import SECRET, choose

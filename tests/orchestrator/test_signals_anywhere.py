@@ -11,7 +11,7 @@ from shell_commands import environment, snapshot
 from small_configs import sinusoid
 from small_learners import run_of
 
-from orchestrator.config import to_toml
+from orchestrator.config.schema import to_toml
 
 SCRIPT = Path(__file__).with_name("stopped_run.py")
 ADAPT = "adapt a --support s.csv --query s.csv --out p.parquet --save-model m.keras"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import shipping
-from orchestrator.config import PRESETS
+from orchestrator.config.schema import PRESETS
 from orchestrator.dashboard import dashboard_address
 from orchestrator.submission import RUNS, job_id, next_attempt, plan
 

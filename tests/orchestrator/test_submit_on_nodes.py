@@ -28,7 +28,7 @@ from ray._private import services
 from ray.cluster_utils import Cluster
 from small_configs import sinusoid
 
-from orchestrator.config import to_toml
+from orchestrator.config.schema import to_toml
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -23,7 +23,7 @@ from orchestrator import artefact
 from orchestrator.adapting import probabilities
 from orchestrator.commands import adapt_command, data_command, export_command, report_command
 from orchestrator.commands.adapt_command import Request
-from orchestrator.config import to_toml
+from orchestrator.config.schema import to_toml
 from orchestrator.examples.examples import Columns
 from orchestrator.learner import Learner
 from orchestrator.page.run_folder import read_run

@@ -18,7 +18,7 @@ from small_ray import NUM_CPUS
 
 from orchestrator import checkpoint
 from orchestrator.commands import train_command
-from orchestrator.config import to_toml
+from orchestrator.config.schema import to_toml
 from orchestrator.metrics_log import read_metrics
 from orchestrator.outer import OuterUpdate
 from orchestrator.storage import Storage

@@ -11,7 +11,7 @@ from small_configs import sinusoid
 
 from metatrain import main
 from orchestrator.commands import doctor_command
-from orchestrator.config import to_toml
+from orchestrator.config.schema import to_toml
 from orchestrator.doctor import child, consultation, examination, measure
 from orchestrator.doctor.finding import Finding
 

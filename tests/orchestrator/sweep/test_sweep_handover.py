@@ -2,7 +2,7 @@ import pytest
 from small_checkpoints import make_state, save
 from small_configs import sinusoid
 
-from orchestrator.config import to_toml
+from orchestrator.config.schema import to_toml
 from orchestrator.storage import Storage
 from orchestrator.sweep.handover import (
     Handed,

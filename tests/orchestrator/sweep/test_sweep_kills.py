@@ -12,7 +12,7 @@ from shown_protocol import protocol_in
 from small_configs import sinusoid
 from whole_sweeps import base_of, rows_of, theta_of, undisturbed_theta, write_sweep
 
-from orchestrator import config as configuration
+from orchestrator.config import schema as configuration
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

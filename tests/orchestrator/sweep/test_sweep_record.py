@@ -3,7 +3,7 @@ import json
 import pytest
 from small_sweeps import sweep_of
 
-from orchestrator.config import read_table
+from orchestrator.config.schema import read_table
 from orchestrator.storage import Storage
 from orchestrator.sweep import record
 

@@ -1,7 +1,7 @@
 import pytest
 from small_sweeps import sweep_of
 
-from orchestrator.config import read_table
+from orchestrator.config.schema import read_table
 from orchestrator.sweep.space import active, check_space, configure, points
 
 KIND, BATCH, RATE = "algorithm.kind", "algorithm.inner_batch", "algorithm.inner_lr"

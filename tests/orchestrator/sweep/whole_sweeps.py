@@ -11,7 +11,7 @@ from small_configs import sinusoid
 from small_runs import in_process
 
 from orchestrator import checkpoint
-from orchestrator.config import MetaConfig, to_toml
+from orchestrator.config.schema import MetaConfig, to_toml
 from orchestrator.loop import meta_train
 from orchestrator.outer import OuterUpdate
 from orchestrator.storage import Storage

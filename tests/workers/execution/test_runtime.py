@@ -246,7 +246,7 @@ from workers.block import BlockRunner
 from workers.meta_parameters import initial
 from workers.settings.models import Conv4Model
 from workers.wire.tensors import pack, sha256
-from orchestrator.settings import OuterSettings
+from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.outer import OuterUpdate
 from orchestrator.state import MetaState
 

@@ -6,8 +6,8 @@ import pytest
 from small_families import NoiseFamily, noise_settings, train_block
 from small_tasks import at
 
+from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.outer import OuterUpdate
-from orchestrator.settings import OuterSettings
 from orchestrator.state import MetaState
 from workers.block import BlockRunner
 from workers.meta_parameters import initial

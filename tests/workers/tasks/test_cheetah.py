@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator import config as configuration
+from orchestrator.config import schema as configuration
 from workers.tasks.registry import make_family
 from workers.wire.protocol import Draw
 

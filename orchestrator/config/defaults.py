@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.kinds import KINDS, Table
+from orchestrator.config.kinds import KINDS, Table
 from workers.settings.environments import GymTask
 
 FAMILIES = Path(__file__).parent / "presets" / "families"

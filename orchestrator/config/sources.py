@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.config_errors import suggest
+from orchestrator.config.errors import suggest
 from workers.tasks.data_folder import data_folder, looked_beside
 from workers.tasks.pipes import refuse_pipe
 

@@ -5,9 +5,9 @@ from typing import get_args
 import pytest
 from small_configs import NEEDED
 
-from orchestrator import config as configuration
-from orchestrator.config import MetaConfig
-from orchestrator.kinds import KINDS
+from orchestrator.config import schema as configuration
+from orchestrator.config.kinds import KINDS
+from orchestrator.config.schema import MetaConfig
 
 
 def section(source: str, name: str, *overrides: str):

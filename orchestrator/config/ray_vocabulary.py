@@ -7,7 +7,7 @@ import dataclasses
 import sys
 from typing import Any
 
-from orchestrator.config import Table
+from orchestrator.config.schema import Table
 
 # What we read of each; any other field must have its default.
 _HONOURED = {

@@ -10,7 +10,7 @@ from small_texts import rows_of as texts
 from small_texts import write
 
 from orchestrator.commands.common import open_family
-from orchestrator.config import load
+from orchestrator.config.schema import load
 from workers.wire.protocol import Draw
 
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 
-from orchestrator.ray_vocabulary import location, of_run_config, of_scaling_config
+from orchestrator.config.ray_vocabulary import location, of_run_config, of_scaling_config
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from orchestrator.suggestions import meant
+from orchestrator.config.suggestions import meant
 from orchestrator.text.plain_text import shortened
 
 _MOST_LETTERS = 120

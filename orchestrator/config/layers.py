@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
-from orchestrator.kinds import Table, change_kind
-from orchestrator.tables import empty_tables, value_at
+from orchestrator.config.kinds import Table, change_kind
+from orchestrator.config.tables import empty_tables, value_at
 
 # Keys whose value may be a table that is no section.
 _VALUES = {"workers.count"}

@@ -1,8 +1,8 @@
 import pytest
 from small_configs import sinusoid
 
-from orchestrator.actor_count import CountRange, parse_count
-from orchestrator.config import load, to_toml, validate
+from orchestrator.config.actor_count import CountRange, parse_count
+from orchestrator.config.schema import load, to_toml, validate
 
 
 @pytest.mark.parametrize(

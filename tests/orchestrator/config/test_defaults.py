@@ -6,9 +6,9 @@ import json
 import pytest
 from small_configs import NEEDED
 
-from orchestrator.config import load, to_toml, validate
-from orchestrator.defaults import fill
-from orchestrator.kinds import KINDS
+from orchestrator.config.defaults import fill
+from orchestrator.config.kinds import KINDS
+from orchestrator.config.schema import load, to_toml, validate
 
 TEXTS = {"kind": "text", "path": "a.csv"}
 TASKS = {

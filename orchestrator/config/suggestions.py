@@ -4,7 +4,7 @@ import difflib
 
 from pydantic import BaseModel
 
-from orchestrator.schema import keys_of
+from orchestrator.config.keys import keys_of
 
 #: What else people call a setting -> its key, in the order of the guesses.
 ALIASES = {

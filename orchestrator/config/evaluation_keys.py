@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from orchestrator import config as configuration
+from orchestrator.config import schema as configuration
 
 _ALLOWED = ("task.path", "task.cache", "task.split_file", "model.statistics", "model.folder")
 

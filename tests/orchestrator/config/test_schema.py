@@ -6,8 +6,8 @@ from annotated_types import Le, Lt
 from pydantic import BaseModel
 from small_configs import IMAGES, NEEDED, SINUSOID, changed, navigation, sinusoid
 
-from orchestrator import config as configuration
-from orchestrator.config import MetaConfig
+from orchestrator.config import schema as configuration
+from orchestrator.config.schema import MetaConfig
 from orchestrator.sweep.settings import SweepSettings
 
 TEXT = ["task.kind=text", "task.path=a.csv"]

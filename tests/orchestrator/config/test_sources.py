@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import config as configuration
 from orchestrator.cli import main
-from orchestrator.config import PRESETS, MetaConfig, load, merge, to_toml
-from orchestrator.schema import keys_of
-from orchestrator.suggestions import ALIASES, meant
+from orchestrator.config import schema as configuration
+from orchestrator.config.keys import keys_of
+from orchestrator.config.schema import PRESETS, MetaConfig, load, merge, to_toml
+from orchestrator.config.suggestions import ALIASES, meant
 from workers.tasks.registry import make_family
 from workers.wire.errors import DataError
 

@@ -15,23 +15,23 @@ from typing import Any
 
 from pydantic import ValidationError, model_validator
 
-from orchestrator.config_errors import explain
-from orchestrator.defaults import fill, told_defaults
-from orchestrator.kinds import TO_THE_DEFAULT
-from orchestrator.layers import flatten as flatten
-from orchestrator.layers import merge as merge
-from orchestrator.layers import set_key as set_key
-from orchestrator.schema import bits_of, places_of
-from orchestrator.settings import (
+from orchestrator.config.defaults import fill, told_defaults
+from orchestrator.config.driver_settings import (
     CheckpointSettings,
     EvaluationSettings,
     OuterSettings,
     WorkersSettings,
 )
-from orchestrator.sources import PRESETS as PRESETS
-from orchestrator.sources import Table, anchored, check_depth, layers, parse_toml
-from orchestrator.sources import presets as presets
-from orchestrator.sources import read_table as read_table
+from orchestrator.config.errors import explain
+from orchestrator.config.keys import bits_of, places_of
+from orchestrator.config.kinds import TO_THE_DEFAULT
+from orchestrator.config.layers import flatten as flatten
+from orchestrator.config.layers import merge as merge
+from orchestrator.config.layers import set_key as set_key
+from orchestrator.config.sources import PRESETS as PRESETS
+from orchestrator.config.sources import Table, anchored, check_depth, layers, parse_toml
+from orchestrator.config.sources import presets as presets
+from orchestrator.config.sources import read_table as read_table
 from orchestrator.text.credentials import check_table
 from orchestrator.text.plain_text import shortened
 from workers.settings.section import setting

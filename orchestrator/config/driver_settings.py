@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from orchestrator.actor_count import ActorCount, parse_count
+from orchestrator.config.actor_count import ActorCount, parse_count
 from workers.settings.section import Section, setting
 
 

@@ -1,0 +1,1 @@
+"""The schema of a run's configuration, and where configurations come from."""
