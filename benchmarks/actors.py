@@ -20,8 +20,8 @@ from processes import Team
 from synthetic import overrides as noise_overrides
 from synthetic import write_noise
 
-from orchestrator.blocks import train_blocks
 from orchestrator.config.schema import MetaConfig, load
+from orchestrator.outer.blocks import train_blocks
 
 NUM_PROCESSES = 2
 
@@ -65,7 +65,7 @@ def measure(config: MetaConfig, rounds: int, steps: int) -> None:
 
     launched = launch(config, family, {})
     from orchestrator.loop import meta_train
-    from orchestrator.outer import OuterUpdate
+    from orchestrator.outer.update import OuterUpdate
 
     outer = OuterUpdate(config.outer, launched.initial_state())
     loop = meta_train(config, family, launched.pool, outer)

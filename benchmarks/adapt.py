@@ -17,7 +17,7 @@ import typer
 from orchestrator.artefact import Artefact
 from orchestrator.config.schema import load
 from orchestrator.learner import Learner
-from orchestrator.state import MetaState
+from orchestrator.outer.state import MetaState
 from workers.execution import runtime
 from workers.settings.tasks import GivenTask
 from workers.tasks.user_tasks import GivenFamily

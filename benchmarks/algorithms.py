@@ -15,8 +15,8 @@ from pathlib import Path
 from synthetic import overrides as noise_overrides
 from synthetic import write_noise
 
-from orchestrator.blocks import train_blocks
 from orchestrator.config.schema import load
+from orchestrator.outer.blocks import train_blocks
 from workers.execution import runtime
 
 KINDS = {

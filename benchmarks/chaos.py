@@ -145,9 +145,9 @@ def _one(name: str, preset: str, at: int, steps: int) -> dict[str, Any]:
         return _strike_driver(_DRIVER[name], preset, overrides, at)
     import faults
 
-    from orchestrator.blocks import example_blocks
     from orchestrator.config.schema import load
     from orchestrator.launch import launch
+    from orchestrator.outer.blocks import example_blocks
     from orchestrator.ray_pool import RayPool
     from workers.tasks.registry import make_family
 

@@ -60,7 +60,7 @@ def main() -> None:
     runtime.start_tensorflow(0)
     from orchestrator.launch import Launch
     from orchestrator.loop import meta_train
-    from orchestrator.outer import OuterUpdate
+    from orchestrator.outer.update import OuterUpdate
     from orchestrator.pool import InProcessPool
     from workers.block import BlockRunner
     from workers.policies import rollout_adaptation

@@ -168,7 +168,7 @@ def run_job(
 ) -> Outcome:
     """Train from step 0 to the end, with a fault in step `at` (from 0)."""
     from orchestrator.loop import meta_train
-    from orchestrator.outer import OuterUpdate
+    from orchestrator.outer.update import OuterUpdate
 
     outer = OuterUpdate(launch.config.outer, launch.initial_state())
     seconds, longest_s = [], 0.0

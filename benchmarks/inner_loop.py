@@ -39,8 +39,8 @@ from synthetic import overrides as noise_overrides
 from synthetic import write_noise
 from synthetic_texts import write_intents, write_lines
 
-from orchestrator.blocks import train_blocks
 from orchestrator.config.schema import MetaConfig, load
+from orchestrator.outer.blocks import train_blocks
 from workers.tasks.registry import make_family
 from workers.wire.protocol import Block
 

@@ -28,7 +28,7 @@ def main() -> None:
 
     launched = launch(config, family, {})
     from orchestrator.loop import meta_train
-    from orchestrator.outer import OuterUpdate
+    from orchestrator.outer.update import OuterUpdate
 
     pids = launched.pool.pids() if arguments.workers else []
     outer = OuterUpdate(config.outer, launched.initial_state())

@@ -137,10 +137,10 @@ def large(number: Steps = 3, count: int = 4, num_parameters: int = 100_000_000) 
     from workers.execution.runtime import start_tensorflow
 
     start_tensorflow(0)
-    from orchestrator.aggregate import aggregate
     from orchestrator.config.driver_settings import OuterSettings
-    from orchestrator.outer import OuterUpdate
-    from orchestrator.state import MetaState
+    from orchestrator.outer.aggregate import aggregate
+    from orchestrator.outer.state import MetaState
+    from orchestrator.outer.update import OuterUpdate
 
     before = memory_bytes()["RssAnon"]
     state = MetaState(0, [weights_of(num_parameters, 0).theta], ["theta"], {})

@@ -12,8 +12,8 @@ import numpy as np
 import ray
 from ray.cluster_utils import Cluster
 
-from orchestrator.aggregate import aggregate
 from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.outer.aggregate import aggregate
 from orchestrator.ray_crew import RayCrew
 from orchestrator.ray_pool import RayPool
 from orchestrator.work import Work, leaves, root_above

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.blocks import held_out_blocks
 from orchestrator.config.schema import MetaConfig, to_toml
 from orchestrator.evaluate import headline_metric, metric_names
 from orchestrator.history import History, Opening
 from orchestrator.metrics_log import MetricsLog
+from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.pictures.render import draw
 from orchestrator.pool import Incidents
 from orchestrator.protocol import protocol

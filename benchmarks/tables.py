@@ -70,8 +70,8 @@ def baseline(run: str) -> None:
 
     The ridge is chosen on the run's validation tasks.
     """
-    from orchestrator.blocks import held_out_blocks
     from orchestrator.config import schema as configuration
+    from orchestrator.outer.blocks import held_out_blocks
     from workers.tasks.registry import make_family
     from workers.wire.protocol import Episode, Recipe
 

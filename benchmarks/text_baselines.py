@@ -19,9 +19,9 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
-from orchestrator.blocks import held_out_blocks
 from orchestrator.config import schema as configuration
 from orchestrator.evaluate import recipes
+from orchestrator.outer.blocks import held_out_blocks
 from workers.tasks.display_text import Words
 from workers.tasks.registry import make_family
 

@@ -7,13 +7,13 @@ done about a loss is in recovery.py, all that Ray does is behind `crew.Crew`.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from orchestrator.aggregate import fault_of
 from orchestrator.board import Board, Done
 from orchestrator.clocks import Clocks
 from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Crew
 from orchestrator.deadlines import Deadlines
 from orchestrator.failure import Event
 from orchestrator.muster import Muster
+from orchestrator.outer.aggregate import fault_of
 from orchestrator.pool import Incidents
 from orchestrator.recovery import Recovery, is_slower
 from orchestrator.reduction import Delivery, Reduction, is_for_actors

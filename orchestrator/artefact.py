@@ -20,7 +20,7 @@ from orchestrator import checkpoint
 from orchestrator.archive import read_members
 from orchestrator.arrow_tensors import decode, encode
 from orchestrator.config.schema import MetaConfig, validate
-from orchestrator.state import MetaState
+from orchestrator.outer.state import MetaState
 from orchestrator.storage import Storage
 from orchestrator.text.json_text import dumps, loads
 from workers.settings.tasks import GivenTask

@@ -18,7 +18,7 @@ import pyarrow as pa
 from orchestrator.arrow_tensors import decode, encode
 from orchestrator.manifest import Files, Manifest, digest_of, parse_manifest
 from orchestrator.object_store import reason
-from orchestrator.state import MetaState
+from orchestrator.outer.state import MetaState
 from orchestrator.storage import Storage
 from workers.wire.errors import CheckpointError
 from workers.wire.protocol import Array

@@ -15,8 +15,8 @@ from orchestrator.claim import FolderGoneError
 from orchestrator.disk_errors import remedy
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.object_store import reason
+from orchestrator.outer.state import MetaState
 from orchestrator.retention import Retention
-from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.wire.errors import CheckpointError
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.blocks import held_out_blocks
 from orchestrator.config.schema import MetaConfig
+from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.pool import Pool
 from workers.metrics import METRICS, sign_of
 from workers.settings.worker import ENVIRONMENTS

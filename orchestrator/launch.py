@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.blocks import train_blocks
 from orchestrator.config.actor_count import CountRange
 from orchestrator.config.schema import MetaConfig
+from orchestrator.outer.blocks import train_blocks
+from orchestrator.outer.state import MetaState
 from orchestrator.pool import InProcessPool, Pool
-from orchestrator.state import MetaState
 from workers.execution import runtime
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import FingerprintError

@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from orchestrator.aggregate import aggregate
-from orchestrator.blocks import train_blocks
 from orchestrator.config.schema import MetaConfig
-from orchestrator.outer import OuterUpdate
+from orchestrator.outer.aggregate import aggregate
+from orchestrator.outer.blocks import train_blocks
+from orchestrator.outer.skipped import SkipBudget
+from orchestrator.outer.trust_region import Found, Round
+from orchestrator.outer.update import OuterUpdate
 from orchestrator.pool import Pool
-from orchestrator.rounds import Found, Round
-from orchestrator.skipped import SkipBudget
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import NonFiniteError
 from workers.wire.protocol import Block, Weights

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.aggregate import digest_of
 from orchestrator.board import Board
 from orchestrator.crew import CallRaisedError
 from orchestrator.failure import MAX_BLOCK_DEATHS, Decision, Event, History, back_off_s, decide
+from orchestrator.outer.aggregate import digest_of
 from orchestrator.pool import Incidents
 from orchestrator.roster import Actor, Call, Roster
 from orchestrator.work import Work

@@ -6,7 +6,7 @@ from typing import Any
 from orchestrator import checkpoint
 from orchestrator.config.schema import MetaConfig, validate
 from orchestrator.metrics_log import has_metrics
-from orchestrator.state import MetaState
+from orchestrator.outer.state import MetaState
 from orchestrator.storage import Storage, part_of
 
 

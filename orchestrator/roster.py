@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.aggregate import digest_of
 from orchestrator.crew import Crew
+from orchestrator.outer.aggregate import digest_of
 from orchestrator.work import Work
 from workers.wire.protocol import Block, Contribution, Place
 from workers.wire.remote_contribution import Kept

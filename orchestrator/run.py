@@ -18,11 +18,11 @@ from orchestrator.history import History, opening
 from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.metrics_log import MetricsLog
-from orchestrator.outer import OuterUpdate
+from orchestrator.outer.state import MetaState, check_shapes
+from orchestrator.outer.update import OuterUpdate
 from orchestrator.ray_metrics import metrics_of
 from orchestrator.result import NAME as EVALUATION
 from orchestrator.result import Result
-from orchestrator.state import MetaState, check_shapes
 from orchestrator.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
 from orchestrator.text.json_text import encoded

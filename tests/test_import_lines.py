@@ -29,7 +29,7 @@ TENSORFLOW = (
     "workers/block.py",
     "workers/execution/compiled.py",
     "workers/held_out.py",
-    "orchestrator/outer.py",
+    "orchestrator/outer/update.py",
 )
 RAY = (
     "workers/actor.py",

@@ -7,11 +7,11 @@ from typing import Any
 
 from rich.progress import Progress
 
-from orchestrator.blocks import held_out_blocks
 from orchestrator.config.actor_count import CountRange
 from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import recipes
 from orchestrator.launch import ray_is_running
+from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.text.console import Console, plain
 from orchestrator.watched_pool import Watch
 from workers.execution import runtime

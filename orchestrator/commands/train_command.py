@@ -6,7 +6,6 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from orchestrator.blocks import example_blocks
 from orchestrator.commands.common import (
     NOTES,
     RESULTS,
@@ -18,6 +17,7 @@ from orchestrator.commands.common import (
     watch_every_s,
 )
 from orchestrator.config.schema import MetaConfig
+from orchestrator.outer.blocks import example_blocks
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
 from orchestrator.storage import Storage

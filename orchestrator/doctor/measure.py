@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from orchestrator.blocks import example_blocks, held_out_blocks, train_blocks
 from orchestrator.config.schema import MetaConfig
 from orchestrator.doctor.derivative import Layers, look_at_layers
 from orchestrator.doctor.machine import peak_bytes
 from orchestrator.evaluate import recipes
+from orchestrator.outer.blocks import example_blocks, held_out_blocks, train_blocks
+from orchestrator.outer.state import MetaState
 from orchestrator.pool import Pool
-from orchestrator.state import MetaState
 from workers.execution import runtime
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
@@ -195,7 +195,7 @@ def _time_steps(
     """The median of outer steps of so many blocks; holds what a checkpoint takes of memory."""
     from orchestrator.arrow_tensors import encode
     from orchestrator.loop import meta_train
-    from orchestrator.outer import OuterUpdate
+    from orchestrator.outer.update import OuterUpdate
 
     num_tasks = min(config.outer.meta_batch_size, num_blocks * config.block_size)
     outer = OuterUpdate(config.outer, state)

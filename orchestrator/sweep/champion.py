@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from orchestrator import checkpoint
-from orchestrator.blocks import example_blocks
 from orchestrator.commands.common import drawn_or_note, open_family, watch_every_s
 from orchestrator.config.schema import MetaConfig
 from orchestrator.launch import launch
+from orchestrator.outer.blocks import example_blocks
 from orchestrator.result import Result, read_result
 from orchestrator.resume import find_state
 from orchestrator.storage import Storage

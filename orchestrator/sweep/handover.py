@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from orchestrator import checkpoint
 from orchestrator.config.schema import MetaConfig, validate
-from orchestrator.state import MetaState
+from orchestrator.outer.state import MetaState
 from orchestrator.storage import Storage
 
 _RUN = "run.txt"

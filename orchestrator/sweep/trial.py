@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from orchestrator import checkpoint
-from orchestrator.blocks import example_blocks
 from orchestrator.claim import InUseError
 from orchestrator.commands.common import NOTES, open_family, show_note
 from orchestrator.config.schema import Table
 from orchestrator.launch import launch
 from orchestrator.metrics_log import read_metrics
+from orchestrator.outer.blocks import example_blocks
 from orchestrator.resume import find_state
 from orchestrator.run import Progress, TrainingRun
 from orchestrator.storage import Storage

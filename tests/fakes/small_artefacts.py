@@ -5,7 +5,7 @@ from small_configs import sinusoid
 
 from orchestrator.artefact import Artefact
 from orchestrator.examples.examples import Reader
-from orchestrator.state import MetaState
+from orchestrator.outer.state import MetaState
 from workers.settings.tasks import GivenTask
 from workers.wire.protocol import Recipe
 

@@ -6,7 +6,7 @@ from orchestrator import checkpoint
 from orchestrator.checkpoint import Manifest
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot
 from orchestrator.metrics_log import MetricsLog
-from orchestrator.state import MetaState
+from orchestrator.outer.state import MetaState
 from orchestrator.storage import Storage
 from workers.wire.tensors import sha256
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from small_runs import in_process
 
-from orchestrator.blocks import held_out_blocks
 from orchestrator.config.schema import MetaConfig
+from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage
 from workers.wire.protocol import Recipe

@@ -13,7 +13,7 @@ from small_configs import REPTILE, REPTILE_ADAM, USER_MODEL, images, sinusoid
 from orchestrator.config.schema import MetaConfig
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
-from orchestrator.outer import OuterUpdate
+from orchestrator.outer.update import OuterUpdate
 from orchestrator.pool import Incidents, InProcessPool
 from workers import block
 from workers.block import BlockRunner

@@ -12,7 +12,7 @@ from simulated_crew import (
 )
 
 from orchestrator.actor_pool import ActorPool
-from orchestrator.aggregate import aggregate
+from orchestrator.outer.aggregate import aggregate
 
 NUM_BLOCKS = 8
 

@@ -11,8 +11,8 @@ from small_runs import in_process
 
 pytest.importorskip("gymnasium")
 
-from orchestrator.blocks import held_out_blocks
 from orchestrator.evaluate import recipe_at
+from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.page.page import page_of
 from orchestrator.page.run_folder import read_run
 from orchestrator.pictures import film

@@ -8,7 +8,7 @@ from small_runs import CASES, BreakingPool, ShuffledPool, TwicePool, case, in_pr
 from orchestrator import checkpoint
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
-from orchestrator.outer import OuterUpdate
+from orchestrator.outer.update import OuterUpdate
 from orchestrator.storage import Storage
 from workers.wire.errors import NonFiniteError, PoolError
 from workers.wire.tensors import sha256

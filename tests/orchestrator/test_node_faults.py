@@ -18,9 +18,9 @@ from echo_actor import SETTINGS, EchoActor, Echoes
 from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
-from orchestrator.blocks import train_blocks
 from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.config.schema import to_toml
+from orchestrator.outer.blocks import train_blocks
 from orchestrator.pool import InProcessPool
 from orchestrator.ray_crew import RayCrew
 from orchestrator.ray_pool import RayPool

@@ -7,9 +7,9 @@ import pytest
 from small_configs import navigation
 from small_runs import in_process, sha256_after
 
-from orchestrator.blocks import example_blocks
 from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.evaluate import evaluate
+from orchestrator.outer.blocks import example_blocks
 from orchestrator.pool import InProcessPool
 from orchestrator.ray_pool import RayPool
 from workers.policies.episode_cache import EpisodeCache

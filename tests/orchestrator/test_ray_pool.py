@@ -13,11 +13,11 @@ from kept_actors import keeping_actors
 from small_configs import REPTILE, USER_MODEL, images, sinusoid
 from small_runs import in_process, sha256_after
 
-from orchestrator.blocks import example_blocks, train_blocks
 from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
-from orchestrator.outer import OuterUpdate
+from orchestrator.outer.blocks import example_blocks, train_blocks
+from orchestrator.outer.update import OuterUpdate
 from orchestrator.ray_pool import RayPool
 from workers.wire.combine import combine
 from workers.wire.errors import FingerprintError, NonFiniteError, PoolError, TaskError

@@ -158,7 +158,7 @@ def test_the_scores_are_the_mean_over_tasks_and_1_96_standard_errors(finished, c
     launch = in_process(config)
     state, _ = checkpoint.load(Storage(str(folder)), result.checkpoint)
     recipe = Recipe(result.protocol["inner_lr"], 3)
-    from orchestrator.blocks import held_out_blocks
+    from orchestrator.outer.blocks import held_out_blocks
 
     blocks = held_out_blocks(config, launch.family, "test", config.evaluation.tasks, recipe)
     answers = launch.pool.run(state.weights, blocks)

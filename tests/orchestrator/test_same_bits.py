@@ -22,7 +22,7 @@ from small_runs import in_process
 from small_voices import voices
 
 from orchestrator.loop import meta_train
-from orchestrator.outer import OuterUpdate
+from orchestrator.outer.update import OuterUpdate
 from orchestrator.work import leaves
 from workers.actor import BlockActor
 from workers.block import BlockRunner

@@ -60,7 +60,7 @@ def test_the_samples_are_those_of_the_learner(folder):
     family = in_process(config).family
     seed = config.evaluation.seed
     drawing = (folder / "report.html").read_text()
-    from orchestrator.blocks import held_out_blocks
+    from orchestrator.outer.blocks import held_out_blocks
 
     block = held_out_blocks(config, family, "test", 1, learner.recipe)[0]
     (said,) = family.words(block.specs)

@@ -20,7 +20,7 @@ from orchestrator import checkpoint
 from orchestrator.commands import train_command
 from orchestrator.config.schema import to_toml
 from orchestrator.metrics_log import read_metrics
-from orchestrator.outer import OuterUpdate
+from orchestrator.outer.update import OuterUpdate
 from orchestrator.storage import Storage
 from orchestrator.trainer import MetaTrainer
 

@@ -11,7 +11,7 @@ from shown_protocol import protocol_in
 from small_configs import USER_MODEL, sinusoid
 from small_runs import ShuffledPool, in_process, sha256_after
 
-from orchestrator.blocks import held_out_blocks, train_blocks
+from orchestrator.outer.blocks import held_out_blocks, train_blocks
 from workers.wire.protocol import Recipe
 
 MODELS = Path(__file__).parents[1] / "fakes/tasks"

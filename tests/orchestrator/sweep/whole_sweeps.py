@@ -13,7 +13,7 @@ from small_runs import in_process
 from orchestrator import checkpoint
 from orchestrator.config.schema import MetaConfig, to_toml
 from orchestrator.loop import meta_train
-from orchestrator.outer import OuterUpdate
+from orchestrator.outer.update import OuterUpdate
 from orchestrator.storage import Storage
 from workers.wire.tensors import sha256
 

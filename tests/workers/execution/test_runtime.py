@@ -247,8 +247,8 @@ from workers.meta_parameters import initial
 from workers.settings.models import Conv4Model
 from workers.wire.tensors import pack, sha256
 from orchestrator.config.driver_settings import OuterSettings
-from orchestrator.outer import OuterUpdate
-from orchestrator.state import MetaState
+from orchestrator.outer.update import OuterUpdate
+from orchestrator.outer.state import MetaState
 
 settings = noise_settings(model=Conv4Model(filters=4))
 family = NoiseFamily((16, 16, 1))

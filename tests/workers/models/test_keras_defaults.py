@@ -7,8 +7,8 @@ from small_families import NoiseFamily, noise_settings, train_block
 from small_tasks import at
 
 from orchestrator.config.driver_settings import OuterSettings
-from orchestrator.outer import OuterUpdate
-from orchestrator.state import MetaState
+from orchestrator.outer.state import MetaState
+from orchestrator.outer.update import OuterUpdate
 from workers.block import BlockRunner
 from workers.meta_parameters import initial
 from workers.model_checks.user_model import check_model

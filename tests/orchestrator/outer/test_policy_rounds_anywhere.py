@@ -7,7 +7,7 @@ from small_configs import navigation
 
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
-from orchestrator.outer import OuterUpdate
+from orchestrator.outer.update import OuterUpdate
 from orchestrator.pool import Incidents, InProcessPool
 from orchestrator.work import leaves
 from workers.block import BlockRunner

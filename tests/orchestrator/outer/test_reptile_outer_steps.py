@@ -5,9 +5,9 @@ import pytest
 from small_configs import REPTILE, sinusoid
 from small_runs import in_process
 
-from orchestrator.blocks import train_blocks
 from orchestrator.loop import meta_train
-from orchestrator.outer import OuterUpdate
+from orchestrator.outer.blocks import train_blocks
+from orchestrator.outer.update import OuterUpdate
 from workers.wire.protocol import Weights
 
 STEPS, RATE = 4, 0.5

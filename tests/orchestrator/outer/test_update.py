@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from orchestrator.config.driver_settings import OuterSettings
-from orchestrator.outer import OuterUpdate, clip, make_schedule
-from orchestrator.state import MetaState
+from orchestrator.outer.state import MetaState
+from orchestrator.outer.update import OuterUpdate, clip, make_schedule
 from workers.wire.tensors import pack, sha256
 
 OPTIMIZERS = ["sgd", "momentum", "adam", "adamw"]

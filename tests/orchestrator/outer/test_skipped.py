@@ -5,8 +5,8 @@ from small_configs import sinusoid
 
 from orchestrator.launch import launch
 from orchestrator.loop import _remedy, meta_train
-from orchestrator.outer import OuterUpdate
-from orchestrator.skipped import SkipBudget
+from orchestrator.outer.skipped import SkipBudget
+from orchestrator.outer.update import OuterUpdate
 from workers.tasks.registry import make_family
 from workers.wire.errors import NonFiniteError
 

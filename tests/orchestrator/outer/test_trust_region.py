@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from orchestrator.config.driver_settings import OuterSettings
-from orchestrator.rounds import Found, drive, trust_region
+from orchestrator.outer.trust_region import Found, drive, trust_region
 
 SIZE = 6
 RNG = np.random.default_rng(0)

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from orchestrator.aggregate import aggregate
+from orchestrator.outer.aggregate import aggregate
 from workers.wire.errors import NonFiniteError, PoolError
 from workers.wire.protocol import Contribution
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_configs import REPTILE_ADAM, images, sinusoid
 
-from orchestrator.blocks import held_out_blocks, train_blocks
+from orchestrator.outer.blocks import held_out_blocks, train_blocks
 from workers.tasks.registry import make_family
 from workers.wire.protocol import Recipe
 

@@ -1,0 +1,1 @@
+"""From contributions to the next theta."""
