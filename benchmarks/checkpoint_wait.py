@@ -15,12 +15,12 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not installed
 
-from orchestrator import checkpoint
-from orchestrator.checkpoint import Manifest
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer.state import MetaState
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.checkpoint import Manifest
+from orchestrator.storage.storage import Storage
 
 
 def main(

@@ -23,9 +23,9 @@ import tomli_w
 import typer
 from rich.console import Console
 
-from orchestrator import checkpoint
 from orchestrator.config.schema import read_table
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep.settings import SHIPPED
 
 CONSOLE = Console(highlight=False, width=110)

@@ -16,7 +16,7 @@ from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.pictures.render import draw
 from orchestrator.pool import Incidents
 from orchestrator.protocol import protocol
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
 from workers.wire.protocol import Episode, Place, Recipe

@@ -9,7 +9,7 @@ import numpy as np
 
 from orchestrator.artefact import Artefact
 from orchestrator.protocol import exchanged
-from orchestrator.targets import NewFile, open_file
+from orchestrator.storage.targets import NewFile, open_file
 from workers.metrics import ACTING
 from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings

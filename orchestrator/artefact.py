@@ -16,12 +16,12 @@ from typing import Any
 import pyarrow as pa
 from pydantic import BaseModel, Field, ValidationError
 
-from orchestrator import checkpoint
-from orchestrator.archive import read_members
-from orchestrator.arrow_tensors import decode, encode
 from orchestrator.config.schema import MetaConfig, validate
 from orchestrator.outer.state import MetaState
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.archive import read_members
+from orchestrator.storage.arrow_tensors import decode, encode
+from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import dumps, loads
 from workers.settings.tasks import GivenTask
 from workers.wire.errors import CheckpointError

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from orchestrator import checkpoint
 from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import (
     blocks_of,
@@ -16,7 +15,8 @@ from orchestrator.evaluate import (
 from orchestrator.launch import Launch
 from orchestrator.protocol import exchanged, of_the_oracle, protocol
 from orchestrator.result import Result
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 from orchestrator.task_scores import TaskScores
 from workers.wire.tensors import sha256
 

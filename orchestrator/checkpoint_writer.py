@@ -9,15 +9,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from orchestrator import checkpoint
-from orchestrator.checkpoint import Manifest
-from orchestrator.claim import FolderGoneError
-from orchestrator.disk_errors import remedy
 from orchestrator.metrics_log import MetricsLog
-from orchestrator.object_store import reason
 from orchestrator.outer.state import MetaState
-from orchestrator.retention import Retention
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.checkpoint import Manifest
+from orchestrator.storage.claim import FolderGoneError
+from orchestrator.storage.disk_errors import remedy
+from orchestrator.storage.object_store import reason
+from orchestrator.storage.retention import Retention
+from orchestrator.storage.storage import Storage
 from workers.wire.errors import CheckpointError
 
 # Snapshots of validated steps are never dropped; with so many in memory `submit` waits.

@@ -13,12 +13,12 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator import cli_adapt, cli_doctor, cli_jobs, cli_report, typed_command
-from orchestrator.claim import InUseError
 from orchestrator.config import schema as configuration
-from orchestrator.disk_errors import has_remedy, remedy
 from orchestrator.local_path import local_path
 from orchestrator.locations import run_location
 from orchestrator.signals import GracefulStop, Interrupted
+from orchestrator.storage.claim import InUseError
+from orchestrator.storage.disk_errors import has_remedy, remedy
 from orchestrator.text.lasting_console import flush_all, say_last, while_somebody_reads
 from orchestrator.text.redact import redact
 from workers.execution import runtime

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from orchestrator.object_store import reason
-from orchestrator.storage import Storage
+from orchestrator.storage.object_store import reason
+from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import check_version, dumps, loads
 from workers.wire.protocol import Place
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import check_version, dumps, loads, numbers_of
 
 _NAME = "metrics.jsonl"

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from orchestrator.divergence import diverged_steps
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import FORMAT_VERSION, check_version, dumps, loads, numbers_of
 from orchestrator.verdict import warnings_of
 from workers.metrics import called

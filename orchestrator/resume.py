@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from orchestrator import checkpoint
 from orchestrator.config.schema import MetaConfig, validate
 from orchestrator.metrics_log import has_metrics
 from orchestrator.outer.state import MetaState
-from orchestrator.storage import Storage, part_of
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage, part_of
 
 
 def find_state(

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from orchestrator import checkpoint
 from orchestrator.best_checkpoint import evaluate_best, protocol_of
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explaining
 from orchestrator.config.schema import MetaConfig, to_toml
@@ -23,7 +22,8 @@ from orchestrator.outer.update import OuterUpdate
 from orchestrator.ray_metrics import metrics_of
 from orchestrator.result import NAME as EVALUATION
 from orchestrator.result import Result
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
 from orchestrator.text.json_text import encoded
 from workers.tasks.user_tasks import given_task

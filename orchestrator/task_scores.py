@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Block
 

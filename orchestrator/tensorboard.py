@@ -16,7 +16,7 @@ from tensorboardX.record_writer import RecordWriter
 from tensorboardX.summary import text
 
 from orchestrator.pool import Incidents
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 
 _FOLDER = "tensorboard"
 _OF_THE_RUN = {"tasks_per_s", "seconds", "skipped_tasks", *(f.name for f in fields(Incidents))}

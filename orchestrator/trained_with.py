@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from orchestrator import checkpoint
 from orchestrator.config.schema import MetaConfig
-from orchestrator.manifest import Manifest
 from orchestrator.resume import differences
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.manifest import Manifest
+from orchestrator.storage.storage import Storage
 from workers.execution import runtime
 from workers.wire.errors import CheckpointError
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pandas
 from ray.train import Checkpoint, Result, RunConfig, ScalingConfig
 
-from orchestrator import checkpoint
 from orchestrator.commands import train_command
 from orchestrator.config import ray_vocabulary
 from orchestrator.config import schema as configuration
@@ -21,7 +20,8 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.locations import run_location
 from orchestrator.metrics_log import read_metrics
 from orchestrator.signals import PythonInterrupt
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
     from orchestrator.result import Result as TestResult

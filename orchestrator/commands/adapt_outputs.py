@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.adapting import check_model_name
 from orchestrator.commands.common import RESULTS
 from orchestrator.own_tasks import OwnTask
-from orchestrator.targets import NewFile, open_file
+from orchestrator.storage.targets import NewFile, open_file
 from orchestrator.text.plain_text import file_name
 
 #: Writes the model of a task, by its name; where it will be.

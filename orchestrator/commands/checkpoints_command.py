@@ -4,11 +4,11 @@ from typing import Literal
 
 from rich.table import Table
 
-from orchestrator import checkpoint
-from orchestrator.checkpoint import Found, step_of
 from orchestrator.commands.common import RESULTS
 from orchestrator.metrics_log import has_metrics
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.checkpoint import Found, step_of
+from orchestrator.storage.storage import Storage
 from workers.wire.errors import CheckpointError
 
 _UNFINISHED = "not finished (it has no manifest)"

@@ -3,7 +3,6 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from orchestrator import checkpoint
 from orchestrator.commands.common import (
     NOTES,
     RESULTS,
@@ -18,8 +17,9 @@ from orchestrator.config.evaluation_keys import check_overrides
 from orchestrator.config.schema import MetaConfig
 from orchestrator.config.sources import parse_toml
 from orchestrator.result import Result
-from orchestrator.storage import Storage
-from orchestrator.targets import open_file
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
+from orchestrator.storage.targets import open_file
 from orchestrator.trained_with import check_configuration, check_data, other_machine
 from orchestrator.watched_pool import Watch, WatchedPool
 

@@ -7,8 +7,8 @@ from orchestrator import artefact
 from orchestrator.adapting import check_model, in_words, worker_settings
 from orchestrator.artefact import Artefact
 from orchestrator.commands.common import RESULTS, show_note, waiting
-from orchestrator.storage import Storage
-from orchestrator.targets import open_file
+from orchestrator.storage.storage import Storage
+from orchestrator.storage.targets import open_file
 from workers.settings.models import KerasModel
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.commands.common import RESULTS
-from orchestrator.object_store import reason
 from orchestrator.page.html import is_ours
 from orchestrator.page.run_folder import PAGE, RunFolder, read_run
-from orchestrator.storage import Storage
-from orchestrator.targets import check_not_a_runs, open_page
+from orchestrator.storage.object_store import reason
+from orchestrator.storage.storage import Storage
+from orchestrator.storage.targets import check_not_a_runs, open_page
 from workers.wire.errors import MetatrainError
 
 _COMPARISON = "comparison.html"

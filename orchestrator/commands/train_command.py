@@ -20,8 +20,8 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import example_blocks
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
-from orchestrator.storage import Storage
-from orchestrator.targets import open_folder
+from orchestrator.storage.storage import Storage
+from orchestrator.storage.targets import open_folder
 from orchestrator.text.redact import redact
 from orchestrator.watched_pool import Watch, WatchedPool
 from workers.tasks.family import notes_of

@@ -18,14 +18,14 @@ from orchestrator.commands.common import (
 from orchestrator.config.schema import MetaConfig, Table, load, to_toml
 from orchestrator.evaluate import headline_metric, metric_names
 from orchestrator.locations import sweep_location
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
+from orchestrator.storage.targets import open_folder, writing
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.handover import beside
 from orchestrator.sweep.mlflow_server import check_mlflow
 from orchestrator.sweep.resources import bundles, count_of, num_actors
 from orchestrator.sweep.settings import SweepSettings, read_sweep, title_of
 from orchestrator.sweep.space import check_space, configure, points
-from orchestrator.targets import open_folder, writing
 from workers.metrics import sign_of
 from workers.tasks.family import TaskFamily, notes_of
 from workers.wire.errors import MetatrainError

@@ -193,9 +193,9 @@ def _time_steps(
     config: MetaConfig, family: TaskFamily, pool: Any, state: MetaState, num_blocks: int
 ) -> float:
     """The median of outer steps of so many blocks; holds what a checkpoint takes of memory."""
-    from orchestrator.arrow_tensors import encode
     from orchestrator.loop import meta_train
     from orchestrator.outer.update import OuterUpdate
+    from orchestrator.storage.arrow_tensors import encode
 
     num_tasks = min(config.outer.meta_batch_size, num_blocks * config.block_size)
     outer = OuterUpdate(config.outer, state)

@@ -17,8 +17,8 @@ from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import PAGE, RunFolder, read_run
 from orchestrator.protocol_lines import plain, protocol_of
 from orchestrator.result import Result
-from orchestrator.storage import Storage
-from orchestrator.targets import open_page
+from orchestrator.storage.storage import Storage
+from orchestrator.storage.targets import open_page
 from workers.metrics import called
 
 NAME = PAGE

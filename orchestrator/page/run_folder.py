@@ -9,7 +9,7 @@ from orchestrator.history import Opening, read_history
 from orchestrator.metrics_log import read_whole_rows
 from orchestrator.pictures.lines import Line, read_lines
 from orchestrator.result import Result, read_result
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.task_scores import TaskScores, read_task_scores
 
 #: What the page of a run is called in its folder.

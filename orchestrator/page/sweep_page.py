@@ -8,7 +8,7 @@ from orchestrator.metrics_log import read_whole_rows
 from orchestrator.page.html import render, svg
 from orchestrator.page.sweep_pictures import curves, importance_bars, parallel_coordinates
 from orchestrator.protocol_lines import protocol_of
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.importance import importances
 from orchestrator.sweep.rows import Row

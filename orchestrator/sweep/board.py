@@ -12,12 +12,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from orchestrator.metrics_log import read_whole_rows
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
+from orchestrator.storage.targets import writing
 from orchestrator.sweep import rows as sweep_rows
 from orchestrator.sweep.handover import beside
 from orchestrator.sweep.rows import Row, Status
 from orchestrator.sweep.space import Point
-from orchestrator.targets import writing
 from orchestrator.text.console import Console
 
 _SHOWN = 20

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from orchestrator import checkpoint
 from orchestrator.commands.common import drawn_or_note, open_family, watch_every_s
 from orchestrator.config.schema import MetaConfig
 from orchestrator.launch import launch
 from orchestrator.outer.blocks import example_blocks
 from orchestrator.result import Result, read_result
 from orchestrator.resume import find_state
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep.resources import num_actors
 from orchestrator.sweep.trial import claim_soon
 from orchestrator.task_scores import read_task_scores

@@ -3,10 +3,10 @@
 import tomllib
 from dataclasses import dataclass
 
-from orchestrator import checkpoint
 from orchestrator.config.schema import MetaConfig, validate
 from orchestrator.outer.state import MetaState
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 
 _RUN = "run.txt"
 

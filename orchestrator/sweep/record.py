@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from orchestrator.config.errors import explain
 from orchestrator.config.schema import Table, flatten
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep.settings import SearchSettings, SweepSettings
 from orchestrator.text.json_text import FORMAT_VERSION, check_version, dumps, loads
 

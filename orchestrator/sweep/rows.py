@@ -9,8 +9,8 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestrator.checkpoint import name_of, path
-from orchestrator.storage import Storage
+from orchestrator.storage.checkpoint import name_of, path
+from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import (
     FORMAT_VERSION,
     as_text,

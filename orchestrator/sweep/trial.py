@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator import checkpoint
-from orchestrator.claim import InUseError
 from orchestrator.commands.common import NOTES, open_family, show_note
 from orchestrator.config.schema import Table
 from orchestrator.launch import launch
@@ -15,7 +13,9 @@ from orchestrator.metrics_log import read_metrics
 from orchestrator.outer.blocks import example_blocks
 from orchestrator.resume import find_state
 from orchestrator.run import Progress, TrainingRun
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.claim import InUseError
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep.handover import Handed, hand_over, where_to_go_on
 from orchestrator.sweep.locked import WithoutTestTasks
 from orchestrator.sweep.process import HERE

@@ -6,7 +6,7 @@ import sys
 
 HOLD = """
 import sys, time
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 Storage(sys.argv[1]).claim()
 print("claimed", flush=True)
 time.sleep(600)

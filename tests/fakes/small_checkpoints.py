@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from orchestrator import checkpoint
-from orchestrator.checkpoint import Manifest
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer.state import MetaState
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.checkpoint import Manifest
+from orchestrator.storage.storage import Storage
 from workers.wire.tensors import sha256
 
 FILES = ["theta.arrow", "carry.arrow", "optimizer.arrow", "manifest.json"]

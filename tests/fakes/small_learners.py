@@ -11,7 +11,7 @@ from small_runs import in_process
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.run import TrainingRun
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from workers.wire.protocol import Recipe
 
 #: How it was trained makes no difference to a learner, but to how long that takes to trace.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import metatrain
 from orchestrator.pool import InProcessPool
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 
 _LONGEST_S = 120.0
 

@@ -15,10 +15,11 @@ from small_configs import ONE_BY_ONE, USER_MODEL, images, sinusoid
 from small_images import picture
 from small_learners import FIRST_ORDER, episode_of, run_of
 
-from orchestrator import artefact, checkpoint
+from orchestrator import artefact
 from orchestrator.commands import export_command
 from orchestrator.learner import Learner
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 from workers.settings.tasks import GivenTask
 from workers.wire.errors import CheckpointError
 from workers.wire.protocol import Recipe

@@ -6,11 +6,11 @@ import pytest
 from faulty_files import FaultyFiles, fail_at, no_space, slow
 from small_checkpoints import Writing, save
 
-from orchestrator import checkpoint
 from orchestrator.checkpoint_writer import Snapshot
-from orchestrator.claim import LOCK
 from orchestrator.metrics_log import read_metrics
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.claim import LOCK
+from orchestrator.storage.storage import Storage
 from workers.wire.errors import CheckpointError
 
 

@@ -11,7 +11,7 @@ from small_runs import in_process
 
 from orchestrator.commands import checkpoints_command, evaluate_command
 from orchestrator.run import TrainingRun
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 
 
 @pytest.fixture(scope="module")

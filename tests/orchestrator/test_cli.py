@@ -13,10 +13,11 @@ from shown_protocol import protocol_in
 from small_configs import images, sinusoid
 from small_images import members, write_zip
 
-from orchestrator import checkpoint, cli, typed_command
+from orchestrator import cli, typed_command
 from orchestrator.config.schema import presets
 from orchestrator.history import read_history
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep.settings import shipped_sweeps
 
 STEPS = 300

@@ -19,7 +19,7 @@ from orchestrator.pictures import film
 from orchestrator.pictures.film import Film, shoot
 from orchestrator.pictures.film_child import as_webp, replay, side_by_side
 from orchestrator.pictures.render import Pictures, render
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 
 # Shapes that are traced once for all tests.
 SMALL = ["task.horizon=20", "evaluation.inner_steps=[1]", "evaluation.validation_tasks=4"]

@@ -13,9 +13,9 @@ from small_configs import sinusoid
 from small_learners import run_of
 
 from orchestrator import cli
-from orchestrator.claim import FileLock
 from orchestrator.config.schema import to_toml
-from orchestrator.storage import lock_of
+from orchestrator.storage.claim import FileLock
+from orchestrator.storage.storage import lock_of
 
 LATER = (
     "orchestrator.commands.train_command.find_state",
@@ -24,7 +24,7 @@ LATER = (
     "orchestrator.commands.tune_command.open_family",
     "orchestrator.artefact.load",
     "orchestrator.artefact.of_run",
-    "orchestrator.checkpoint.best",
+    "orchestrator.storage.checkpoint.best",
 )
 
 

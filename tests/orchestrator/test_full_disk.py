@@ -204,7 +204,7 @@ def run_one_trial(sweep, table, config, location, shown):
 @pytest.mark.parametrize("words", [["export", "a", "x"], ["train", "small.toml", "--out", "x"]])
 def test_a_disk_without_room_for_a_lock_is_no_wrong_input(disk, monkeypatch, capsys, words):
     Path("small.toml").write_text(to_toml(sinusoid()))
-    monkeypatch.setattr("orchestrator.claim.FileLock.__init__", no_room)
+    monkeypatch.setattr("orchestrator.storage.claim.FileLock.__init__", no_room)
     assert metatrain(monkeypatch, words) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("No space left on device; free some space")

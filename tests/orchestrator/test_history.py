@@ -8,7 +8,7 @@ from small_runs import in_process
 from orchestrator.history import History, Opening, read_history
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from workers.wire.protocol import Place
 
 WRONG = '[{"command": "", "pool": "", "first_step": "many", "last_step": 1}]'

@@ -11,11 +11,11 @@ from shell_commands import environment, write_config
 from small_configs import sinusoid
 from small_runs import in_process
 
-from orchestrator import checkpoint
 from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 
 SCRIPT = Path(__file__).with_name("slow_run.py")
 STEPS = 60

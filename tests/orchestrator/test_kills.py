@@ -9,9 +9,9 @@ import warm_commands
 from shell_commands import environment, write_config
 from small_configs import sinusoid
 
-from orchestrator import checkpoint
 from orchestrator.metrics_log import read_metrics
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 
 SCRIPT = Path(__file__).with_name("killed_runs.py")
 KILLS, STEPS = 20, 1300

@@ -11,7 +11,7 @@ from small_configs import sinusoid
 from small_learners import run_of
 
 from orchestrator import cli, typed_command
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 
 URI = "s3://KEY:SECRET@bucket/x"
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from small_runs import CASES, BreakingPool, ShuffledPool, TwicePool, case, in_process, sha256_after
 
-from orchestrator import checkpoint
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 from workers.wire.errors import NonFiniteError, PoolError
 from workers.wire.tensors import sha256
 

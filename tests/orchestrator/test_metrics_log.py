@@ -4,7 +4,7 @@ import os
 import pytest
 
 from orchestrator.metrics_log import MetricsLog, read_metrics
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 
 
 @pytest.fixture(params=["local", "object store"])

@@ -10,7 +10,7 @@ from shell_commands import environment, theta_sha256, write_config
 from small_configs import sinusoid
 
 from orchestrator.history import read_history
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.trainer import MetaTrainer
 
 NAME = "größe [a] $\\x{ 日本"

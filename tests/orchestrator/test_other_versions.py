@@ -19,7 +19,7 @@ from orchestrator.page.page import page_of
 from orchestrator.page.run_folder import read_run
 from orchestrator.result import NAME as EVALUATION
 from orchestrator.result import read_result
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.settings import parse_sweep
 

@@ -8,7 +8,7 @@ from small_configs import sinusoid
 from orchestrator.commands.report_command import execute
 from orchestrator.page.run_folder import read_run
 from orchestrator.page.seeds import mean_rows, of_seeds
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 
 CONFIG = ["outer.steps=30", "evaluation.every=10"]
 

@@ -13,7 +13,7 @@ from orchestrator.commands import report_command
 from orchestrator.history import History, Opening
 from orchestrator.page.numbers import with_interval
 from orchestrator.page.sweep_page import write_sweep_page
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record
 from orchestrator.sweep.rows import Row
 from orchestrator.sweep.settings import SweepSettings

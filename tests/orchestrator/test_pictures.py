@@ -7,7 +7,7 @@ from orchestrator.page.html import svg
 from orchestrator.page.panel import legend, panel
 from orchestrator.pictures import confusion, curves, image_episode, predicted
 from orchestrator.pictures.render import draw
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from workers.tasks.display_text import Words
 from workers.wire.protocol import Episode
 

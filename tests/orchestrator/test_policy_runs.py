@@ -17,7 +17,7 @@ from orchestrator.protocol import protocol
 from orchestrator.report import print_result
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.text.console import Console
 from workers.tasks.registry import make_family
 from workers.tasks.user_tasks import given_task

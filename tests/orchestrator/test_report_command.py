@@ -14,7 +14,7 @@ from orchestrator.commands.report_command import execute
 from orchestrator.page.comparison import config_differences, labels, protocol_differences
 from orchestrator.page.run_folder import read_run
 from orchestrator.result import Result
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from workers.wire.errors import MetatrainError
 
 CONFIG = ["outer.steps=30", "evaluation.every=10"]

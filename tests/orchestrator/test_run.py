@@ -7,14 +7,14 @@ import pytest
 from small_configs import REPTILE_ADAM, images, sinusoid
 from small_runs import in_process
 
-from orchestrator import checkpoint
 from orchestrator.best_checkpoint import evaluate_best
 from orchestrator.config.schema import load
 from orchestrator.evaluate import evaluate, validate
 from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 from workers.wire.errors import CheckpointError, NonFiniteError, PoolError
 from workers.wire.protocol import Recipe
 from workers.wire.tensors import sha256

@@ -9,11 +9,11 @@ from faulty_files import FaultyFiles, no_space
 from small_configs import sinusoid
 from small_runs import in_process
 
-from orchestrator import checkpoint
 from orchestrator.metrics_log import read_metrics
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 from workers.wire.errors import CheckpointError
 
 

@@ -27,7 +27,7 @@ from orchestrator.config.schema import to_toml
 from orchestrator.examples.examples import Columns
 from orchestrator.learner import Learner
 from orchestrator.page.run_folder import read_run
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 

@@ -8,7 +8,7 @@ from orchestrator.evaluate import blocks_of, recipe_at, score_tasks, summarize
 from orchestrator.page.findings import findings
 from orchestrator.page.page import page_of
 from orchestrator.page.task_spread import draw, worst, worst_line
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.task_scores import NAME, TaskScores, read_task_scores
 
 

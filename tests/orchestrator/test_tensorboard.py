@@ -10,7 +10,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import RecordWriter
 
 from orchestrator.run import TrainingRun
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.tensorboard import TensorBoardLog
 
 

@@ -8,10 +8,10 @@ from small_configs import sinusoid
 from small_learners import run_of
 from small_runs import in_process
 
-from orchestrator import checkpoint
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 from orchestrator.trained_with import check_configuration, check_data, other_machine
 
 

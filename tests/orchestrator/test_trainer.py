@@ -16,12 +16,12 @@ from shell_commands import environment
 from small_configs import ONE_BY_ONE, SINUSOID, sinusoid
 from small_ray import NUM_CPUS
 
-from orchestrator import checkpoint
 from orchestrator.commands import train_command
 from orchestrator.config.schema import to_toml
 from orchestrator.metrics_log import read_metrics
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 from orchestrator.trainer import MetaTrainer
 
 pytestmark = pytest.mark.usefixtures("shared_runners")

@@ -31,7 +31,7 @@ from orchestrator.predictions import Predictions, as_table
 from orchestrator.report import print_result
 from orchestrator.result import NAME as EVALUATION
 from orchestrator.result import read_result
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.settings import parse_sweep
 from orchestrator.text.console import Console

@@ -287,7 +287,7 @@ def test_a_job_finds_relative_data_where_the_file_lies(here, monkeypatch):
 
 
 def test_a_sweep_begun_before_paths_were_absolute_goes_on(there):
-    from orchestrator.storage import Storage
+    from orchestrator.storage.storage import Storage
     from orchestrator.sweep import record
     from orchestrator.sweep.settings import read_sweep
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from rich.text import Text
 
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep import board as sweep_board
 from orchestrator.sweep import rows as sweep_rows
 from orchestrator.sweep.board import SweepBoard

@@ -5,7 +5,7 @@ import pytest
 from small_configs import ONE_BY_ONE, sinusoid
 from small_learners import run_of
 
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep import champion
 
 pytestmark = pytest.mark.usefixtures("shared_runners")

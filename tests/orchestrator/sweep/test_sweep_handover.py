@@ -3,7 +3,7 @@ from small_checkpoints import make_state, save
 from small_configs import sinusoid
 
 from orchestrator.config.schema import to_toml
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep.handover import (
     Handed,
     beside,

@@ -4,7 +4,7 @@ import pytest
 from small_sweeps import sweep_of
 
 from orchestrator.config.schema import read_table
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record
 
 SPACE = {"algorithm.inner_lr": {"loguniform": [0.001, 0.1]}}

@@ -7,7 +7,7 @@ from ray import tune
 from small_configs import NAVIGATION, SINUSOID
 from whole_sweeps import theta_of, undisturbed_theta
 
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.handover import take_over

@@ -10,11 +10,11 @@ import tomli_w
 from small_configs import sinusoid
 from small_runs import in_process
 
-from orchestrator import checkpoint
 from orchestrator.config.schema import MetaConfig, to_toml
 from orchestrator.loop import meta_train
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 from workers.wire.tensors import sha256
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator import checkpoint
-from orchestrator.object_store import reason
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.object_store import reason
+from orchestrator.storage.storage import Storage
 
 
 class Retention:

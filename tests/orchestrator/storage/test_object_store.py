@@ -10,9 +10,9 @@ from shell_commands import environment, theta_sha256, write_config
 from small_configs import sinusoid
 from small_s3 import private_store, silent_service, store, without_aws
 
-from orchestrator import checkpoint
 from orchestrator.metrics_log import read_metrics
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
 
 STEPS = 400
 

@@ -7,10 +7,10 @@ import shutil
 import pytest
 from small_checkpoints import path, save
 
-from orchestrator import checkpoint
-from orchestrator.manifest import digest_of
-from orchestrator.retention import Retention
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.manifest import digest_of
+from orchestrator.storage.retention import Retention
+from orchestrator.storage.storage import Storage
 
 
 @pytest.fixture(params=["local", "object store"])

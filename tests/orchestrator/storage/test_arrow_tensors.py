@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from orchestrator.arrow_tensors import decode, encode
+from orchestrator.storage.arrow_tensors import decode, encode
 
 
 def same(one, other):

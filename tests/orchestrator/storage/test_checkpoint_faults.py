@@ -8,10 +8,10 @@ import pytest
 from faulty_files import FaultyFiles, fail_at, no_space
 from small_checkpoints import Writing, make_manifest, make_state, same, save
 
-from orchestrator import checkpoint
-from orchestrator.claim import LOCK
 from orchestrator.metrics_log import read_metrics
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.claim import LOCK
+from orchestrator.storage.storage import Storage
 from workers.wire.errors import CheckpointError
 
 SCORES = {4: 0.5, 8: 0.9, 12: None, 16: 0.7, 20: None}

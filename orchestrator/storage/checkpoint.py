@@ -15,11 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from orchestrator.arrow_tensors import decode, encode
-from orchestrator.manifest import Files, Manifest, digest_of, parse_manifest
-from orchestrator.object_store import reason
 from orchestrator.outer.state import MetaState
-from orchestrator.storage import Storage
+from orchestrator.storage.arrow_tensors import decode, encode
+from orchestrator.storage.manifest import Files, Manifest, digest_of, parse_manifest
+from orchestrator.storage.object_store import reason
+from orchestrator.storage.storage import Storage
 from workers.wire.errors import CheckpointError
 from workers.wire.protocol import Array
 from workers.wire.tensors import sha256

@@ -16,11 +16,11 @@ import pytest
 from claiming_process import another_process
 from pyarrow import fs
 
-from orchestrator import claim, lease
-from orchestrator.claim import LOCK, FileLock, FolderGoneError, HeldError, InUseError
-from orchestrator.lease import Lease
-from orchestrator.owner import Owner, parse_owner, this_process
-from orchestrator.storage import Storage
+from orchestrator.storage import claim, lease
+from orchestrator.storage.claim import LOCK, FileLock, FolderGoneError, HeldError, InUseError
+from orchestrator.storage.lease import Lease
+from orchestrator.storage.owner import Owner, parse_owner, this_process
+from orchestrator.storage.storage import Storage
 
 
 def names(folder):

@@ -13,10 +13,10 @@ from typing import Self
 
 import pyarrow as pa
 
-from orchestrator.claim import FileLock, HeldError, InUseError, NoLocksError
-from orchestrator.disk_errors import is_full, remedy
-from orchestrator.object_store import reason
-from orchestrator.storage import Storage, lock_of, part_of
+from orchestrator.storage.claim import FileLock, HeldError, InUseError, NoLocksError
+from orchestrator.storage.disk_errors import is_full, remedy
+from orchestrator.storage.object_store import reason
+from orchestrator.storage.storage import Storage, lock_of, part_of
 from workers.wire.errors import MetatrainError
 
 _POLL_S = 0.1

@@ -11,7 +11,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from orchestrator.owner import Owner, parse_owner, this_process
+from orchestrator.storage.owner import Owner, parse_owner, this_process
 
 #: What a folder's claim is called in it.
 LOCK = ".metatrain.lock"

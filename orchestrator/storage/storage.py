@@ -16,10 +16,10 @@ from urllib.parse import unquote, urlsplit
 
 from pyarrow import fs
 
-from orchestrator.claim import LOCK, FileLock, HeldError, InUseError, NoLocksError
-from orchestrator.disk_errors import is_full, remedy
-from orchestrator.lease import Lease
-from orchestrator.object_store import open_uri, reason
+from orchestrator.storage.claim import LOCK, FileLock, HeldError, InUseError, NoLocksError
+from orchestrator.storage.disk_errors import is_full, remedy
+from orchestrator.storage.lease import Lease
+from orchestrator.storage.object_store import open_uri, reason
 from orchestrator.text.credentials import check_no_secret
 from workers.tasks.pipes import never_ends
 from workers.wire.errors import MetatrainError

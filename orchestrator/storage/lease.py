@@ -21,8 +21,8 @@ from typing import Any
 
 from pyarrow import fs
 
-from orchestrator.claim import LOCK, FolderGoneError, HeldError
-from orchestrator.owner import Owner, parse_owner, this_process
+from orchestrator.storage.claim import LOCK, FolderGoneError, HeldError
+from orchestrator.storage.owner import Owner, parse_owner, this_process
 
 BEAT_S, LEASE_S = 10.0, 60.0
 _POLL_S = 0.2

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from small_checkpoints import FILES, flip, make_manifest, make_state, path, same, save
 
-from orchestrator import checkpoint
-from orchestrator.manifest import FORMAT_VERSION
-from orchestrator.retention import Retention
-from orchestrator.storage import Storage
+from orchestrator.storage import checkpoint
+from orchestrator.storage.manifest import FORMAT_VERSION
+from orchestrator.storage.retention import Retention
+from orchestrator.storage.storage import Storage
 from workers.wire.errors import CheckpointError
 
 

@@ -6,7 +6,7 @@ import pytest
 from faulty_files import FaultyFiles, fail_at
 from pyarrow import fs
 
-from orchestrator.storage import Storage
+from orchestrator.storage.storage import Storage
 
 
 @pytest.fixture(params=["local", "object store"])
@@ -150,7 +150,7 @@ def test_a_folder_that_was_claimed_for_nothing_is_not_left_behind(tmp_path):
         storage.release()
 
 
-CLAIM = "from orchestrator.storage import Storage; import sys; Storage(sys.argv[1]).claim()"
+CLAIM = "from orchestrator.storage.storage import Storage; import sys; Storage(sys.argv[1]).claim()"
 
 
 def test_a_folder_is_claimed_by_one_process_at_a_time(tmp_path):

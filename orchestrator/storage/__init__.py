@@ -1,0 +1,1 @@
+"""Folders, files, checkpoints and claims on any filesystem."""
