@@ -148,7 +148,7 @@ def _one(name: str, preset: str, at: int, steps: int) -> dict[str, Any]:
     from orchestrator.config.schema import load
     from orchestrator.launch import launch
     from orchestrator.outer.blocks import example_blocks
-    from orchestrator.ray_pool import RayPool
+    from orchestrator.pool.ray_pool import RayPool
     from workers.tasks.registry import make_family
 
     config, _ = load(preset, [*overrides, "workers.count=0"])

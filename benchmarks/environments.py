@@ -61,7 +61,7 @@ def main() -> None:
     from orchestrator.launch import Launch
     from orchestrator.loop import meta_train
     from orchestrator.outer.update import OuterUpdate
-    from orchestrator.pool import InProcessPool
+    from orchestrator.pool.base import InProcessPool
     from workers.block import BlockRunner
     from workers.policies import rollout_adaptation
     from workers.tasks.registry import make_family

@@ -14,9 +14,9 @@ from ray.cluster_utils import Cluster
 
 from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.outer.aggregate import aggregate
-from orchestrator.ray_crew import RayCrew
-from orchestrator.ray_pool import RayPool
-from orchestrator.work import Work, leaves, root_above
+from orchestrator.pool.ray_backend import RayCrew
+from orchestrator.pool.ray_pool import RayPool
+from orchestrator.pool.work_item import Work, leaves, root_above
 from workers.actor import BlockActor
 from workers.wire.packing import unpack
 from workers.wire.protocol import Block, Built, Contribution, Weights

@@ -14,7 +14,7 @@ from orchestrator.history import History, Opening
 from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.pictures.render import draw
-from orchestrator.pool import Incidents
+from orchestrator.pool.base import Incidents
 from orchestrator.protocol import protocol
 from orchestrator.storage.storage import Storage
 from workers.tasks.family import TaskFamily

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import held_out_blocks
-from orchestrator.pool import Pool
+from orchestrator.pool.base import Pool
 from workers.metrics import METRICS, sign_of
 from workers.settings.worker import ENVIRONMENTS
 from workers.tasks.family import TaskFamily

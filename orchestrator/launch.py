@@ -12,7 +12,7 @@ from orchestrator.config.actor_count import CountRange
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import train_blocks
 from orchestrator.outer.state import MetaState
-from orchestrator.pool import InProcessPool, Pool
+from orchestrator.pool.base import InProcessPool, Pool
 from workers.execution import runtime
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import FingerprintError
@@ -248,7 +248,7 @@ def _ray_pool(
     notify: Say,
     verbose: bool,
 ) -> Any:
-    from orchestrator.ray_pool import RayPool
+    from orchestrator.pool.ray_pool import RayPool
 
     return RayPool(
         config.worker,
@@ -264,7 +264,7 @@ def _ray_pool(
 
 
 def _cluster_slots(config: MetaConfig) -> int:
-    from orchestrator.ray_session import join_cluster
+    from orchestrator.pool.ray_session import join_cluster
 
     there = join_cluster()
     slots = there.get("CPU", 1) / config.workers.cpus

@@ -18,7 +18,7 @@ from orchestrator.outer.blocks import train_blocks
 from orchestrator.outer.skipped import SkipBudget
 from orchestrator.outer.trust_region import Found, Round
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.pool import Pool
+from orchestrator.pool.base import Pool
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import NonFiniteError
 from workers.wire.protocol import Block, Weights

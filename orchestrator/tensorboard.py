@@ -15,7 +15,7 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import RecordWriter
 from tensorboardX.summary import text
 
-from orchestrator.pool import Incidents
+from orchestrator.pool.base import Incidents
 from orchestrator.storage.storage import Storage
 
 _FOLDER = "tensorboard"

@@ -12,8 +12,8 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import recipes
 from orchestrator.launch import ray_is_running
 from orchestrator.outer.blocks import held_out_blocks
+from orchestrator.pool.watched_pool import Watch
 from orchestrator.text.console import Console, plain
-from orchestrator.watched_pool import Watch
 from workers.execution import runtime
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family

@@ -16,12 +16,12 @@ from orchestrator.config import schema as configuration
 from orchestrator.config.evaluation_keys import check_overrides
 from orchestrator.config.schema import MetaConfig
 from orchestrator.config.sources import parse_toml
+from orchestrator.pool.watched_pool import Watch, WatchedPool
 from orchestrator.result import Result
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import open_file
 from orchestrator.trained_with import check_configuration, check_data, other_machine
-from orchestrator.watched_pool import Watch, WatchedPool
 
 
 def execute(

@@ -18,7 +18,7 @@ from orchestrator.artefact import Artefact
 from orchestrator.commands.common import NOTES, waiting
 from orchestrator.config.schema import MetaConfig
 from orchestrator.own_tasks import OwnTask, blocks_of
-from orchestrator.watched_pool import Watch
+from orchestrator.pool.watched_pool import Watch
 from workers.tasks.user_tasks import GivenFamily
 from workers.wire.protocol import Array, Kind, Recipe
 

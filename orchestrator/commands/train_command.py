@@ -18,12 +18,12 @@ from orchestrator.commands.common import (
 )
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import example_blocks
+from orchestrator.pool.watched_pool import Watch, WatchedPool
 from orchestrator.resume import find_state
 from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import open_folder
 from orchestrator.text.redact import redact
-from orchestrator.watched_pool import Watch, WatchedPool
 from workers.tasks.family import notes_of
 from workers.wire.errors import CheckpointError, MetatrainError
 

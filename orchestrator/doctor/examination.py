@@ -95,7 +95,7 @@ def _start_tensorflow(tell: Say) -> list[str]:
 
 
 def _try_ray(tell: Say) -> dict[str, Any]:
-    from orchestrator.ray_session import try_ray
+    from orchestrator.pool.ray_session import try_ray
 
     return try_ray()
 

@@ -16,7 +16,7 @@ from orchestrator.doctor.machine import peak_bytes
 from orchestrator.evaluate import recipes
 from orchestrator.outer.blocks import example_blocks, held_out_blocks, train_blocks
 from orchestrator.outer.state import MetaState
-from orchestrator.pool import Pool
+from orchestrator.pool.base import Pool
 from workers.execution import runtime
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
@@ -109,7 +109,7 @@ def measure_on_actors(tell: Tell, config: MetaConfig, num_actors: int, long: boo
       ValueError, MetatrainError: the actors cannot be had, or fail.
     """
     from orchestrator.launch import launch
-    from orchestrator.ray_session import join_cluster
+    from orchestrator.pool.ray_session import join_cluster
 
     config, family = _with(config, num_actors), make_family(config.task)
     examples = example_blocks(config, family)

@@ -18,7 +18,7 @@ from orchestrator.page.panel import (
     scale,
     thinned,
 )
-from orchestrator.pool import Incidents
+from orchestrator.pool.base import Incidents
 from workers.metrics import called
 
 Rows = Sequence[Mapping[str, Any]]

@@ -24,7 +24,7 @@ from orchestrator.pictures import (
 )
 from orchestrator.pictures.film import Film, shoot
 from orchestrator.pictures.lines import Line, as_json
-from orchestrator.pool import Pool
+from orchestrator.pool.base import Pool
 from orchestrator.storage.storage import Storage
 from workers.tasks.display_text import Words
 from workers.tasks.environments.gym import GymFamily

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from orchestrator.config.schema import MetaConfig
 from orchestrator.pictures.lines import Line, Tone, drawn, short
-from orchestrator.pool import Pool
+from orchestrator.pool.base import Pool
 from workers.bits_per_character import bits_of_texts, mean_bits
 from workers.tasks.display_text import Words
 from workers.tasks.family import TaskFamily

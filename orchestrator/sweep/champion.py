@@ -6,6 +6,7 @@ from orchestrator.commands.common import drawn_or_note, open_family, watch_every
 from orchestrator.config.schema import MetaConfig
 from orchestrator.launch import launch
 from orchestrator.outer.blocks import example_blocks
+from orchestrator.pool.watched_pool import Watch, WatchedPool
 from orchestrator.result import Result, read_result
 from orchestrator.resume import find_state
 from orchestrator.storage import checkpoint
@@ -13,7 +14,6 @@ from orchestrator.storage.storage import Storage
 from orchestrator.sweep.resources import num_actors
 from orchestrator.sweep.trial import claim_soon
 from orchestrator.task_scores import read_task_scores
-from orchestrator.watched_pool import Watch, WatchedPool
 
 
 def evaluate_trial(

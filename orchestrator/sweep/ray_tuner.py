@@ -9,7 +9,7 @@ from ray.tune.execution import class_cache
 from ray.tune.schedulers import TrialScheduler
 
 from orchestrator.config.schema import MetaConfig, Table
-from orchestrator.ray_session import interruptible, start_ray
+from orchestrator.pool.ray_session import interruptible, start_ray
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep.board import SweepBoard
 from orchestrator.sweep.dimension import Dimension

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import ray
 from ray.cluster_utils import Cluster
 
-from orchestrator.ray_token import enable_tokens
+from orchestrator.pool.ray_token import enable_tokens
 
 #: Of the shared Ray, whatever the machine has.
 NUM_CPUS, NUM_GPUS = 8, 2

@@ -14,7 +14,7 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.pool import Incidents, InProcessPool
+from orchestrator.pool.base import Incidents, InProcessPool
 from workers import block
 from workers.block import BlockRunner
 from workers.execution import runtime

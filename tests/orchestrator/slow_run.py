@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import metatrain
-from orchestrator.pool import InProcessPool
+from orchestrator.pool.base import InProcessPool
 from orchestrator.storage.storage import Storage
 
 _LONGEST_S = 120.0

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import warm_commands
-from simulated_crew import SimulatedCrew
+from simulated_backend import SimulatedCrew
 from simulated_pool import make_pool
 
 from workers.wire.errors import FingerprintError

@@ -102,7 +102,7 @@ def test_a_secret_in_a_configuration_or_in_python_is_refused(refused, expected):
 
 
 def test_an_address_of_ray_with_a_secret_is_refused_before_ray_logs_it(monkeypatch):
-    from orchestrator.ray_session import start_ray
+    from orchestrator.pool.ray_session import start_ray
 
     monkeypatch.setenv("RAY_ADDRESS", "ray://u:PASSWORT@host:10001")
     with pytest.raises(ValueError, match=r"RAY_ADDRESS = ray://\*\*\*@host:10001 holds") as no:

@@ -23,7 +23,7 @@ from small_voices import voices
 
 from orchestrator.loop import meta_train
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.work import leaves
+from orchestrator.pool.work_item import leaves
 from workers.actor import BlockActor
 from workers.block import BlockRunner
 from workers.policies.episode_cache import EpisodeCache

@@ -8,8 +8,8 @@ from small_configs import navigation
 from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.pool import Incidents, InProcessPool
-from orchestrator.work import leaves
+from orchestrator.pool.base import Incidents, InProcessPool
+from orchestrator.pool.work_item import leaves
 from workers.block import BlockRunner
 from workers.tasks.registry import make_family
 from workers.wire.combine import combine

@@ -3,13 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.board import Board
-from orchestrator.crew import CallRaisedError
-from orchestrator.failure import MAX_BLOCK_DEATHS, Decision, Event, History, back_off_s, decide
 from orchestrator.outer.aggregate import digest_of
-from orchestrator.pool import Incidents
-from orchestrator.roster import Actor, Call, Roster
-from orchestrator.work import Work
+from orchestrator.pool.actor_set import Actor, Call, Roster
+from orchestrator.pool.backend import CallRaisedError
+from orchestrator.pool.base import Incidents
+from orchestrator.pool.failure import (
+    MAX_BLOCK_DEATHS,
+    Decision,
+    Event,
+    History,
+    back_off_s,
+    decide,
+)
+from orchestrator.pool.step_schedule import Board
+from orchestrator.pool.work_item import Work
 from workers.wire.errors import FingerprintError, MetatrainError, PoolError
 from workers.wire.protocol import Contribution
 from workers.wire.remote_contribution import Kept

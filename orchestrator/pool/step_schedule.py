@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.roster import Actor, Call
-from orchestrator.work import Work, root_above
+from orchestrator.pool.actor_set import Actor, Call
+from orchestrator.pool.work_item import Work, root_above
 from workers.wire.protocol import Contribution
 from workers.wire.remote_contribution import Kept
 

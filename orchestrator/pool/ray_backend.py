@@ -19,8 +19,8 @@ from ray.exceptions import (
     RayTaskError,
 )
 
-from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Machines
-from orchestrator.ray_session import interruptible
+from orchestrator.pool.backend import ActorDiedError, CallLostError, CallRaisedError, Machines
+from orchestrator.pool.ray_session import interruptible
 from orchestrator.text.plain_text import label
 from workers.actor import BlockActor
 from workers.settings.worker import WorkerSettings

@@ -24,8 +24,8 @@ from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
 from orchestrator.config.driver_settings import WorkersSettings
-from orchestrator.pool import InProcessPool
-from orchestrator.ray_pool import RayPool
+from orchestrator.pool.base import InProcessPool
+from orchestrator.pool.ray_pool import RayPool
 from workers.wire.errors import PoolError
 
 pytestmark = pytest.mark.ray

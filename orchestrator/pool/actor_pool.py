@@ -1,24 +1,24 @@
 """Blocks on actors that may die, stop, answer late, or answer wrongly.
 
 A block is a pure function, so it may be run again, or twice, and the first answer counts. What is
-done about a loss is in recovery.py, all that Ray does is behind `crew.Crew`.
+done about a loss is in recovery.py, all that Ray does is behind `backend.Crew`.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from orchestrator.board import Board, Done
-from orchestrator.clocks import Clocks
-from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Crew
-from orchestrator.deadlines import Deadlines
-from orchestrator.failure import Event
-from orchestrator.muster import Muster
 from orchestrator.outer.aggregate import fault_of
-from orchestrator.pool import Incidents
-from orchestrator.recovery import Recovery, is_slower
-from orchestrator.reduction import Delivery, Reduction, is_for_actors
-from orchestrator.roster import Actor, Call, Roster
-from orchestrator.work import Work, kind_of, leaves, shape_of
+from orchestrator.pool.actor_set import Actor, Call, Roster
+from orchestrator.pool.backend import ActorDiedError, CallLostError, CallRaisedError, Crew
+from orchestrator.pool.base import Incidents
+from orchestrator.pool.deadlines import Deadlines
+from orchestrator.pool.failure import Event
+from orchestrator.pool.recovery import Recovery, is_slower
+from orchestrator.pool.reduction import Delivery, Reduction, is_for_actors
+from orchestrator.pool.startup import Muster
+from orchestrator.pool.step_schedule import Board, Done
+from orchestrator.pool.watchdog import Clocks
+from orchestrator.pool.work_item import Work, kind_of, leaves, shape_of
 from workers.execution.runtime import differences
 from workers.wire.errors import PartLostError
 from workers.wire.protocol import Block, Contribution, Place, Weights

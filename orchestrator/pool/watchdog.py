@@ -2,12 +2,12 @@
 
 import math
 
-from orchestrator.board import Board
-from orchestrator.crew import Crew
-from orchestrator.deadlines import Deadlines
-from orchestrator.failure import Event
-from orchestrator.recovery import Recovery
-from orchestrator.roster import Actor, Roster
+from orchestrator.pool.actor_set import Actor, Roster
+from orchestrator.pool.backend import Crew
+from orchestrator.pool.deadlines import Deadlines
+from orchestrator.pool.failure import Event
+from orchestrator.pool.recovery import Recovery
+from orchestrator.pool.step_schedule import Board
 from workers.wire.errors import PoolError
 
 # Now and then is enough: there may be a thousand actors.

@@ -14,7 +14,7 @@ import ray
 from ray._private import services as ray_services
 from ray._private import worker as ray_worker
 
-from orchestrator.ray_token import enable_tokens
+from orchestrator.pool.ray_token import enable_tokens
 from orchestrator.text.credentials import check_no_secret
 from workers.wire.packing import INLINE_LIMIT
 

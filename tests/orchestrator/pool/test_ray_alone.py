@@ -11,7 +11,7 @@ SCRIPT = """
 import os, sys
 import ray
 from listeners import beyond_loopback, family
-from orchestrator.ray_session import start_ray
+from orchestrator.pool.ray_session import start_ray
 start_ray(1, verbose=False)
 @ray.remote
 class Actor:

@@ -12,7 +12,7 @@ from echo_actor import SETTINGS, AddsWhenTold, EchoActor, blocks_of, weights_of
 from ray.autoscaler.v2.sdk import get_cluster_status
 
 from orchestrator.config.driver_settings import WorkersSettings
-from orchestrator.ray_pool import RayPool
+from orchestrator.pool.ray_pool import RayPool
 from workers.wire.combine import combine
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]

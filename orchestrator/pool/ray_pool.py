@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import ray
 
-from orchestrator.actor_pool import ActorPool
 from orchestrator.config.driver_settings import WorkersSettings
-from orchestrator.ray_crew import RayCrew
-from orchestrator.ray_session import check_resources, folders_of_actors, start_ray
+from orchestrator.pool.actor_pool import ActorPool
+from orchestrator.pool.ray_backend import RayCrew
+from orchestrator.pool.ray_session import check_resources, folders_of_actors, start_ray
 from workers.actor import BlockActor
 from workers.settings.worker import WorkerSettings
 from workers.wire.import_path import refuse_namesakes

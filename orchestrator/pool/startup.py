@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable
 
-from orchestrator.crew import Crew
-from orchestrator.roster import Roster
+from orchestrator.pool.actor_set import Roster
+from orchestrator.pool.backend import Crew
 
 # A run begins without actors that take so long to start, and so many times as long as the first.
 _LEFT_BEHIND_S = 30.0

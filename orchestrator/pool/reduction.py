@@ -6,11 +6,11 @@ Sums of actors stay where they are made: the driver has references to them, and 
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from orchestrator.board import Board, Done
-from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Crew
-from orchestrator.deadlines import Deadlines
-from orchestrator.roster import Actor, Call
-from orchestrator.work import Work
+from orchestrator.pool.actor_set import Actor, Call
+from orchestrator.pool.backend import ActorDiedError, CallLostError, CallRaisedError, Crew
+from orchestrator.pool.deadlines import Deadlines
+from orchestrator.pool.step_schedule import Board, Done
+from orchestrator.pool.work_item import Work
 from workers.wire.protocol import Contribution, Weights
 from workers.wire.remote_contribution import Kept, Vectors
 

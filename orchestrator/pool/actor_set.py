@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.crew import Crew
 from orchestrator.outer.aggregate import digest_of
-from orchestrator.work import Work
+from orchestrator.pool.backend import Crew
+from orchestrator.pool.work_item import Work
 from workers.wire.protocol import Block, Contribution, Place
 from workers.wire.remote_contribution import Kept
 

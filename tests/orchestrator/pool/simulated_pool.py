@@ -2,7 +2,7 @@
 
 import functools
 
-from simulated_crew import (
+from simulated_backend import (
     NUM_CARRIED,
     NUM_PARAMETERS,
     WEIGHTS,
@@ -11,8 +11,8 @@ from simulated_crew import (
     contribution_of,
 )
 
-from orchestrator.actor_pool import ActorPool
 from orchestrator.outer.aggregate import aggregate
+from orchestrator.pool.actor_pool import ActorPool
 
 NUM_BLOCKS = 8
 

@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.failure import Decision, Event, History, back_off_s, decide
+from orchestrator.pool.failure import Decision, Event, History, back_off_s, decide
 
 # event, what is known (a field that is not named has its default), decision
 TRUTH_TABLE = [

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simulated_crew import WEIGHTS, blocks_of, corrupt, misshapen, with_nan
+from simulated_backend import WEIGHTS, blocks_of, corrupt, misshapen, with_nan
 from simulated_pool import NUM_BLOCKS, check_steps, ready_pool, run, undisturbed
 
-from orchestrator.board import Board, Done
-from orchestrator.crew import CallLostError
-from orchestrator.reduction import is_for_actors
-from orchestrator.roster import Call
-from orchestrator.work import leaves
+from orchestrator.pool.actor_set import Call
+from orchestrator.pool.backend import CallLostError
+from orchestrator.pool.reduction import is_for_actors
+from orchestrator.pool.step_schedule import Board, Done
+from orchestrator.pool.work_item import leaves
 from workers.wire.errors import PartLostError, PoolError
 from workers.wire.protocol import Weights
 

@@ -10,8 +10,8 @@ from small_runs import in_process, sha256_after
 from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.evaluate import evaluate
 from orchestrator.outer.blocks import example_blocks
-from orchestrator.pool import InProcessPool
-from orchestrator.ray_pool import RayPool
+from orchestrator.pool.base import InProcessPool
+from orchestrator.pool.ray_pool import RayPool
 from workers.policies.episode_cache import EpisodeCache
 from workers.wire.protocol import Recipe
 

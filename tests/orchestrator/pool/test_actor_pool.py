@@ -5,11 +5,11 @@ from collections import deque
 from dataclasses import replace
 
 import pytest
-from simulated_crew import WEIGHTS, SimulatedCrew, blocks_of, corrupt, misshapen, with_nan
+from simulated_backend import WEIGHTS, SimulatedCrew, blocks_of, corrupt, misshapen, with_nan
 from simulated_pool import NUM_BLOCKS, check_steps, make_pool, ready_pool, run
 
-from orchestrator.actor_pool import ActorPool
-from orchestrator.crew import CallLostError, CallRaisedError, Machines
+from orchestrator.pool.actor_pool import ActorPool
+from orchestrator.pool.backend import CallLostError, CallRaisedError, Machines
 from workers.wire.errors import FingerprintError, NonFiniteError, PoolError
 
 

@@ -2,9 +2,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestrator import watched_pool
-from orchestrator.pool import Incidents
-from orchestrator.watched_pool import Watch, WatchedPool
+from orchestrator.pool import watched_pool
+from orchestrator.pool.base import Incidents
+from orchestrator.pool.watched_pool import Watch, WatchedPool
 
 
 class Pool:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from orchestrator.work import Work, leaves, root_above
+from orchestrator.pool.work_item import Work, leaves, root_above
 from workers.wire.combine import combine
 from workers.wire.protocol import Block, Contribution
 

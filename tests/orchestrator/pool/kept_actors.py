@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import pytest
 import ray
 
-from orchestrator import ray_pool
-from orchestrator.ray_crew import RayCrew
-from orchestrator.ray_pool import RayPool
+from orchestrator.pool import ray_pool
+from orchestrator.pool.ray_backend import RayCrew
+from orchestrator.pool.ray_pool import RayPool
 from workers.actor import BlockActor
 from workers.settings.worker import WorkerSettings
 from workers.wire.protocol import Block, Built

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from orchestrator.pool import Pool
+from orchestrator.pool.base import Pool
 from workers.wire.protocol import Block, Contribution, Weights
 
 #: What is said while tasks are done, and at most so often.

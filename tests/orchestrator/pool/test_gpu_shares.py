@@ -16,11 +16,11 @@ from echo_actor import EchoActor, Echoes
 from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
-from orchestrator import ray_pool
 from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.launch import launch
-from orchestrator.pool import InProcessPool
-from orchestrator.ray_pool import RayPool
+from orchestrator.pool import ray_pool
+from orchestrator.pool.base import InProcessPool
+from orchestrator.pool.ray_pool import RayPool
 from workers.actor import BlockActor
 from workers.wire.errors import FingerprintError, PoolError
 from workers.wire.protocol import Built

@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.deadlines import Deadlines
+from orchestrator.pool.deadlines import Deadlines
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ from small_runs import in_process, sha256_after
 from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.config.schema import to_toml
 from orchestrator.outer.blocks import train_blocks
-from orchestrator.pool import InProcessPool
-from orchestrator.ray_crew import RayCrew
-from orchestrator.ray_pool import RayPool
+from orchestrator.pool.base import InProcessPool
+from orchestrator.pool.ray_backend import RayCrew
+from orchestrator.pool.ray_pool import RayPool
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NUM_NODES = 2
 AT = 3
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.crew import ActorDiedError, CallLostError, CallRaisedError, Machines
+from orchestrator.pool.backend import ActorDiedError, CallLostError, CallRaisedError, Machines
 from workers.wire.combine import combine
 from workers.wire.errors import PartLostError
 from workers.wire.protocol import Block, Built, Contribution, Place, Vector, Weights
@@ -127,7 +127,7 @@ class SimulatedVectors:
 
 
 class SimulatedCrew:
-    """See `orchestrator.crew.Crew`.
+    """See `orchestrator.pool.backend.Crew`.
 
     actors: all that were ever started. make: changes an actor as it is started. sums: who added,
     and what came out. waits_s: how long parts of sums were to be waited for.

@@ -18,7 +18,7 @@ from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer.blocks import example_blocks, train_blocks
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.ray_pool import RayPool
+from orchestrator.pool.ray_pool import RayPool
 from workers.wire.combine import combine
 from workers.wire.errors import FingerprintError, NonFiniteError, PoolError, TaskError
 from workers.wire.tensors import sha256

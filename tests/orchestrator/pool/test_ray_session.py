@@ -4,7 +4,7 @@ import sys
 import pytest
 from ray._private import services
 
-from orchestrator.ray_session import in_sessions_of_their_own, interruptible
+from orchestrator.pool.ray_session import in_sessions_of_their_own, interruptible
 from orchestrator.signals import Interrupted
 
 

@@ -1,0 +1,1 @@
+"""Where blocks run, and what happens if they do not come back."""
