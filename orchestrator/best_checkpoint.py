@@ -13,11 +13,11 @@ from orchestrator.evaluate import (
     validate,
 )
 from orchestrator.launch import Launch
-from orchestrator.protocol import exchanged, of_the_oracle, protocol
-from orchestrator.result import Result
+from orchestrator.records.evaluation_protocol import exchanged, of_the_oracle, protocol
+from orchestrator.records.result import Result
+from orchestrator.records.task_scores import TaskScores
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
-from orchestrator.task_scores import TaskScores
 from workers.wire.tensors import sha256
 
 

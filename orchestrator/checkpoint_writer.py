@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer.state import MetaState
+from orchestrator.records.metrics_log import MetricsLog
 from orchestrator.storage import checkpoint
 from orchestrator.storage.checkpoint import Manifest
 from orchestrator.storage.claim import FolderGoneError

@@ -10,9 +10,9 @@ from typing import Any, Self
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from orchestrator.divergence import mean_and_interval
 from orchestrator.protocol_lines import print_protocol
-from orchestrator.result import Result
+from orchestrator.records.divergence import mean_and_interval
+from orchestrator.records.result import Result
 from orchestrator.run import Progress as StepProgress
 from orchestrator.text.console import Console
 from workers.metrics import OWN, called, is_share

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from orchestrator.config.schema import MetaConfig, validate
-from orchestrator.metrics_log import has_metrics
 from orchestrator.outer.state import MetaState
+from orchestrator.records.metrics_log import has_metrics
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage, part_of
 

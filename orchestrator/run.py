@@ -13,18 +13,18 @@ from orchestrator.best_checkpoint import evaluate_best, protocol_of
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explaining
 from orchestrator.config.schema import MetaConfig, to_toml
 from orchestrator.evaluate import recipe_at, validate
-from orchestrator.history import History, opening
 from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
-from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer.state import MetaState, check_shapes
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.ray_metrics import metrics_of
-from orchestrator.result import NAME as EVALUATION
-from orchestrator.result import Result
+from orchestrator.records.history import History, opening
+from orchestrator.records.metrics_log import MetricsLog
+from orchestrator.records.prometheus import metrics_of
+from orchestrator.records.result import NAME as EVALUATION
+from orchestrator.records.result import Result
+from orchestrator.records.tensorboard import TensorBoardLog
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
-from orchestrator.tensorboard import TensorBoardLog
 from orchestrator.text.json_text import encoded
 from workers.tasks.user_tasks import given_task
 from workers.wire.errors import CheckpointError

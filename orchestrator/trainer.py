@@ -18,13 +18,13 @@ from orchestrator.config import ray_vocabulary
 from orchestrator.config import schema as configuration
 from orchestrator.config.schema import MetaConfig
 from orchestrator.locations import run_location
-from orchestrator.metrics_log import read_metrics
+from orchestrator.records.metrics_log import read_metrics
 from orchestrator.signals import PythonInterrupt
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
-    from orchestrator.result import Result as TestResult
+    from orchestrator.records.result import Result as TestResult
 
 
 class MetaTrainer:

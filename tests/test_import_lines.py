@@ -35,7 +35,7 @@ RAY = (
     "workers/actor.py",
     "orchestrator/jobs.py",
     "orchestrator/pool/ray_backend.py",
-    "orchestrator/ray_metrics.py",
+    "orchestrator/records/prometheus.py",
     "orchestrator/pool/ray_pool.py",
     "orchestrator/pool/ray_session.py",
     "orchestrator/sweep/ray_mlflow.py",

@@ -10,7 +10,7 @@ import pytest
 import warm_commands
 
 from orchestrator.config import schema as configuration
-from orchestrator.metrics_log import read_metrics
+from orchestrator.records.metrics_log import read_metrics
 from orchestrator.sweep.settings import read_sweep, shipped_sweeps
 from orchestrator.sweep.space import check_space
 from workers.settings.models import KerasModel

@@ -5,7 +5,7 @@ from typing import Literal
 from rich.table import Table
 
 from orchestrator.commands.common import RESULTS
-from orchestrator.metrics_log import has_metrics
+from orchestrator.records.metrics_log import has_metrics
 from orchestrator.storage import checkpoint
 from orchestrator.storage.checkpoint import Found, step_of
 from orchestrator.storage.storage import Storage

@@ -17,7 +17,7 @@ from orchestrator.config.evaluation_keys import check_overrides
 from orchestrator.config.schema import MetaConfig
 from orchestrator.config.sources import parse_toml
 from orchestrator.pool.watched_pool import Watch, WatchedPool
-from orchestrator.result import Result
+from orchestrator.records.result import Result
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import open_file

@@ -29,7 +29,7 @@ from workers.wire.errors import CheckpointError, MetatrainError
 
 if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
     from orchestrator.launch import Launch
-    from orchestrator.result import Result
+    from orchestrator.records.result import Result
     from orchestrator.run import TrainingRun
 
 

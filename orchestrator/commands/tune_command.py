@@ -31,7 +31,7 @@ from workers.tasks.family import TaskFamily, notes_of
 from workers.wire.errors import MetatrainError
 
 if TYPE_CHECKING:
-    from orchestrator.result import Result
+    from orchestrator.records.result import Result
     from orchestrator.sweep.board import SweepBoard
     from orchestrator.sweep.rows import Row
 

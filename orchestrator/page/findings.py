@@ -10,8 +10,8 @@ from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import RunFolder
 from orchestrator.page.task_spread import in_other_units, useless
 from orchestrator.page.training_curves import INCIDENTS, VALIDATION, cumulated, metrics_of
-from orchestrator.result import Result
-from orchestrator.verdict import unstable_from
+from orchestrator.records.result import Result
+from orchestrator.records.verdict import unstable_from
 from workers.metrics import METRICS, called, sign_of
 
 # So large a share of useless tasks is worth a warning.

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from orchestrator.divergence import diverged_steps
 from orchestrator.drawing import drawing, png
 from orchestrator.page.panel import drawable, legend, panel, scale
+from orchestrator.records.divergence import diverged_steps
 from workers.metrics import called
 
 PerStep = Sequence[Mapping[str, float]]

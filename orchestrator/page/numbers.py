@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping
 
-from orchestrator.divergence import mean_and_interval
 from orchestrator.page.panel import thousands
-from orchestrator.result import Result
+from orchestrator.records.divergence import mean_and_interval
+from orchestrator.records.result import Result
 from workers.metrics import is_share
 
 _MOST_DIGITS = 6

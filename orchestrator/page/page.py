@@ -3,7 +3,6 @@
 import base64
 
 from orchestrator.drawing import drawing
-from orchestrator.history import Opening
 from orchestrator.page import inner_steps, task_spread, training_curves
 from orchestrator.page.findings import findings, readable
 from orchestrator.page.html import render, svg
@@ -16,7 +15,8 @@ from orchestrator.page.numbers import (
 from orchestrator.page.panel import thousands
 from orchestrator.page.run_folder import PAGE, RunFolder, read_run
 from orchestrator.protocol_lines import plain, protocol_of
-from orchestrator.result import Result
+from orchestrator.records.history import Opening
+from orchestrator.records.result import Result
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import open_page
 from workers.metrics import called

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.config.sources import parse_toml
-from orchestrator.history import Opening, read_history
-from orchestrator.metrics_log import read_whole_rows
 from orchestrator.pictures.lines import Line, read_lines
-from orchestrator.result import Result, read_result
+from orchestrator.records.history import Opening, read_history
+from orchestrator.records.metrics_log import read_whole_rows
+from orchestrator.records.result import Result, read_result
+from orchestrator.records.task_scores import TaskScores, read_task_scores
 from orchestrator.storage.storage import Storage
-from orchestrator.task_scores import TaskScores, read_task_scores
 
 #: What the page of a run is called in its folder.
 PAGE = "report.html"

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.drawing import drawing
-from orchestrator.metrics_log import read_whole_rows
 from orchestrator.page.html import render, svg
 from orchestrator.page.sweep_pictures import curves, importance_bars, parallel_coordinates
 from orchestrator.protocol_lines import protocol_of
+from orchestrator.records.metrics_log import read_whole_rows
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.importance import importances

@@ -6,7 +6,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from orchestrator.page.numbers import score
 from orchestrator.page.panel import from_zero, panel
-from orchestrator.task_scores import UNEXPLAINED, TaskScores
+from orchestrator.records.task_scores import UNEXPLAINED, TaskScores
 from workers.metrics import called, is_share
 
 _NUM_WORST = 5

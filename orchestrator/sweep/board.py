@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from orchestrator.metrics_log import read_whole_rows
+from orchestrator.records.metrics_log import read_whole_rows
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import writing
 from orchestrator.sweep import rows as sweep_rows

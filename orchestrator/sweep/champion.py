@@ -7,13 +7,13 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.launch import launch
 from orchestrator.outer.blocks import example_blocks
 from orchestrator.pool.watched_pool import Watch, WatchedPool
-from orchestrator.result import Result, read_result
+from orchestrator.records.result import Result, read_result
+from orchestrator.records.task_scores import read_task_scores
 from orchestrator.resume import find_state
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep.resources import num_actors
 from orchestrator.sweep.trial import claim_soon
-from orchestrator.task_scores import read_task_scores
 
 
 def evaluate_trial(

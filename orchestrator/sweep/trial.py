@@ -9,8 +9,8 @@ from typing import Any
 from orchestrator.commands.common import NOTES, open_family, show_note
 from orchestrator.config.schema import Table
 from orchestrator.launch import launch
-from orchestrator.metrics_log import read_metrics
 from orchestrator.outer.blocks import example_blocks
+from orchestrator.records.metrics_log import read_metrics
 from orchestrator.resume import find_state
 from orchestrator.run import Progress, TrainingRun
 from orchestrator.storage import checkpoint

@@ -3,8 +3,8 @@
 import numpy as np
 
 from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot
-from orchestrator.metrics_log import MetricsLog
 from orchestrator.outer.state import MetaState
+from orchestrator.records.metrics_log import MetricsLog
 from orchestrator.storage import checkpoint
 from orchestrator.storage.checkpoint import Manifest
 from orchestrator.storage.storage import Storage

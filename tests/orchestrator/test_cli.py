@@ -15,7 +15,7 @@ from small_images import members, write_zip
 
 from orchestrator import cli, typed_command
 from orchestrator.config.schema import presets
-from orchestrator.history import read_history
+from orchestrator.records.history import read_history
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep.settings import shipped_sweeps

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 from small_results import result, run_with
 
-from orchestrator.history import Opening
 from orchestrator.page.findings import findings
+from orchestrator.records.history import Opening
 
 
 def told(kind=None, **changes):

@@ -11,7 +11,7 @@ from shell_commands import environment, write_config
 from small_configs import sinusoid
 from small_runs import in_process
 
-from orchestrator.metrics_log import read_metrics
+from orchestrator.records.metrics_log import read_metrics
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
 from orchestrator.storage import checkpoint

@@ -9,7 +9,7 @@ import warm_commands
 from shell_commands import environment, write_config
 from small_configs import sinusoid
 
-from orchestrator.metrics_log import read_metrics
+from orchestrator.records.metrics_log import read_metrics
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 

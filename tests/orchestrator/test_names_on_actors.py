@@ -9,7 +9,7 @@ from ray.train import RunConfig, ScalingConfig
 from shell_commands import environment, theta_sha256, write_config
 from small_configs import sinusoid
 
-from orchestrator.history import read_history
+from orchestrator.records.history import read_history
 from orchestrator.storage.storage import Storage
 from orchestrator.trainer import MetaTrainer
 

@@ -10,9 +10,9 @@ from browser import started
 from small_configs import images, sinusoid
 
 from orchestrator.commands import report_command
-from orchestrator.history import History, Opening
 from orchestrator.page.numbers import with_interval
 from orchestrator.page.sweep_page import write_sweep_page
+from orchestrator.records.history import History, Opening
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record
 from orchestrator.sweep.rows import Row

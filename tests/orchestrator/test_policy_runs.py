@@ -11,9 +11,9 @@ from orchestrator.config.schema import load
 from orchestrator.evaluate import headline_metric, recipe_at, recipes
 from orchestrator.examples.examples import Columns
 from orchestrator.examples.registry import READERS
-from orchestrator.metrics_log import read_metrics
 from orchestrator.pictures import paths
-from orchestrator.protocol import protocol
+from orchestrator.records.evaluation_protocol import protocol
+from orchestrator.records.metrics_log import read_metrics
 from orchestrator.report import print_result
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun

@@ -13,7 +13,7 @@ from small_configs import sinusoid
 from orchestrator.commands.report_command import execute
 from orchestrator.page.comparison import config_differences, labels, protocol_differences
 from orchestrator.page.run_folder import read_run
-from orchestrator.result import Result
+from orchestrator.records.result import Result
 from orchestrator.storage.storage import Storage
 from workers.wire.errors import MetatrainError
 

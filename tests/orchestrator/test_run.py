@@ -10,7 +10,7 @@ from small_runs import in_process
 from orchestrator.best_checkpoint import evaluate_best
 from orchestrator.config.schema import load
 from orchestrator.evaluate import evaluate, validate
-from orchestrator.metrics_log import read_metrics
+from orchestrator.records.metrics_log import read_metrics
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
 from orchestrator.storage import checkpoint

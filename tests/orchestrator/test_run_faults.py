@@ -9,7 +9,7 @@ from faulty_files import FaultyFiles, no_space
 from small_configs import sinusoid
 from small_runs import in_process
 
-from orchestrator.metrics_log import read_metrics
+from orchestrator.records.metrics_log import read_metrics
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
 from orchestrator.storage import checkpoint

@@ -18,8 +18,8 @@ from small_ray import NUM_CPUS
 
 from orchestrator.commands import train_command
 from orchestrator.config.schema import to_toml
-from orchestrator.metrics_log import read_metrics
 from orchestrator.outer.update import OuterUpdate
+from orchestrator.records.metrics_log import read_metrics
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.trainer import MetaTrainer

@@ -8,7 +8,7 @@ import pytest
 from faulty_files import FaultyFiles, fail_at, no_space
 from small_checkpoints import Writing, make_manifest, make_state, same, save
 
-from orchestrator.metrics_log import read_metrics
+from orchestrator.records.metrics_log import read_metrics
 from orchestrator.storage import checkpoint
 from orchestrator.storage.claim import LOCK
 from orchestrator.storage.storage import Storage

@@ -10,7 +10,7 @@ from shell_commands import environment, theta_sha256, write_config
 from small_configs import sinusoid
 from small_s3 import private_store, silent_service, store, without_aws
 
-from orchestrator.metrics_log import read_metrics
+from orchestrator.records.metrics_log import read_metrics
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 

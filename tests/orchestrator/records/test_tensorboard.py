@@ -9,9 +9,9 @@ from small_runs import in_process
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import RecordWriter
 
+from orchestrator.records.tensorboard import TensorBoardLog
 from orchestrator.run import TrainingRun
 from orchestrator.storage.storage import Storage
-from orchestrator.tensorboard import TensorBoardLog
 
 
 def events(content):
@@ -84,7 +84,7 @@ def test_each_time_that_a_run_is_opened_has_a_file_of_its_own_read_after_those_b
 ):
     """Within one second, and where the clock is set back."""
     for first_step, now in ((0, 2e9), (4, 2e9), (6, 1.5e9), (8, 2e9 + 100)):
-        monkeypatch.setattr("orchestrator.tensorboard.time.time", lambda now=now: now)
+        monkeypatch.setattr("orchestrator.records.tensorboard.time.time", lambda now=now: now)
         TensorBoardLog(Storage(str(tmp_path)), first_step, 10).close()
     files = sorted((tmp_path / "tensorboard").iterdir())
     assert [int(file.name.split(".")[3]) for file in files] == [

@@ -9,9 +9,9 @@ from small_results import run_with
 
 from orchestrator.page.findings import findings
 from orchestrator.page.numbers import difference, headline, with_interval
+from orchestrator.records.result import Result
+from orchestrator.records.verdict import unstable_from
 from orchestrator.report import print_result
-from orchestrator.result import Result
-from orchestrator.verdict import unstable_from
 
 RATE = 0.3
 

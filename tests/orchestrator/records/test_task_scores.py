@@ -8,8 +8,8 @@ from orchestrator.evaluate import blocks_of, recipe_at, score_tasks, summarize
 from orchestrator.page.findings import findings
 from orchestrator.page.page import page_of
 from orchestrator.page.task_spread import draw, worst, worst_line
+from orchestrator.records.task_scores import NAME, TaskScores, read_task_scores
 from orchestrator.storage.storage import Storage
-from orchestrator.task_scores import NAME, TaskScores, read_task_scores
 
 
 def scores(names="aabc", after=(1.0, 3.0, 0.5, 9.0), **columns):

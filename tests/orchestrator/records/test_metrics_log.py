@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from orchestrator.metrics_log import MetricsLog, read_metrics
+from orchestrator.records.metrics_log import MetricsLog, read_metrics
 from orchestrator.storage.storage import Storage
 
 

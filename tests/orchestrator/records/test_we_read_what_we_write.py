@@ -18,9 +18,6 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from small_configs import sinusoid
 
-from orchestrator.history import NAME as HISTORY
-from orchestrator.history import History, read_history
-from orchestrator.metrics_log import MetricsLog, read_metrics, read_whole_rows
 from orchestrator.own_tasks import OwnTask
 from orchestrator.page.comparison import comparison_of
 from orchestrator.page.inner_steps import png_of_each_metric
@@ -28,9 +25,12 @@ from orchestrator.page.page import page_of
 from orchestrator.page.run_folder import read_run
 from orchestrator.page.sweep_page import write_sweep_page
 from orchestrator.predictions import Predictions, as_table
+from orchestrator.records.history import NAME as HISTORY
+from orchestrator.records.history import History, read_history
+from orchestrator.records.metrics_log import MetricsLog, read_metrics, read_whole_rows
+from orchestrator.records.result import NAME as EVALUATION
+from orchestrator.records.result import read_result
 from orchestrator.report import print_result
-from orchestrator.result import NAME as EVALUATION
-from orchestrator.result import read_result
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.settings import parse_sweep

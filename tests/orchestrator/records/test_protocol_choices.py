@@ -3,7 +3,7 @@
 import pytest
 from small_configs import sinusoid
 
-from orchestrator.protocol import protocol
+from orchestrator.records.evaluation_protocol import protocol
 from workers.tasks.registry import make_family
 
 

@@ -13,10 +13,10 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.divergence import diverged_steps
+from orchestrator.records.divergence import diverged_steps
+from orchestrator.records.verdict import warnings_of
 from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import FORMAT_VERSION, check_version, dumps, loads, numbers_of
-from orchestrator.verdict import warnings_of
 from workers.metrics import called
 
 NAME = "evaluation.json"

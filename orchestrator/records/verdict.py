@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from orchestrator.divergence import told
+from orchestrator.records.divergence import told
 from workers.metrics import is_share
 
 if TYPE_CHECKING:
-    from orchestrator.result import Result
+    from orchestrator.records.result import Result
 
 # Of the way from chance to all right, and of chance itself: less is hardly more than chance.
 _LEAST_OF_THE_WAY, _LEAST_OF_CHANCE = 0.1, 1.5

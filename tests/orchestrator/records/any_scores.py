@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from orchestrator.history import Opening
-from orchestrator.result import Result
+from orchestrator.records.history import Opening
+from orchestrator.records.result import Result
 from orchestrator.sweep.rows import Row
 
 _HOSTILE = ["\udcff", "$x$", "<b>", "[/]", "\x1b[1m", "null", "NaN", "not_finite", "\u2028"]

@@ -14,7 +14,7 @@ from small_configs import sinusoid
 from small_ray import running_ray
 
 from orchestrator.commands import train_command
-from orchestrator.ray_metrics import NoMetrics, metrics_of
+from orchestrator.records.prometheus import NoMetrics, metrics_of
 from orchestrator.signals import PythonInterrupt
 
 COUNTED = {

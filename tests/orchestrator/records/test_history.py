@@ -5,7 +5,7 @@ from faulty_files import FaultyFiles, no_space
 from small_configs import sinusoid
 from small_runs import in_process
 
-from orchestrator.history import History, Opening, read_history
+from orchestrator.records.history import History, Opening, read_history
 from orchestrator.resume import find_state
 from orchestrator.run import TrainingRun
 from orchestrator.storage.storage import Storage
@@ -56,7 +56,7 @@ def test_durations_do_not_depend_on_a_clock_that_is_set_back(storage, monkeypatc
     history = History(storage, opened(), pytest.fail)
     real = datetime.now(UTC)
     clock = type("Clock", (datetime,), {"now": classmethod(lambda c, tz: real - timedelta(days=1))})
-    monkeypatch.setattr("orchestrator.history.datetime", clock)
+    monkeypatch.setattr("orchestrator.records.history.datetime", clock)
     history.write()
     (entry,) = read_history(storage)
     assert entry.seen < entry.started
