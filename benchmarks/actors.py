@@ -61,7 +61,7 @@ def measure(config: MetaConfig, rounds: int, steps: int) -> None:
         work.append((config, blocks[: len(blocks) // NUM_PROCESSES]))
     team = Team(ours.make, work)
 
-    from orchestrator.launch import launch
+    from orchestrator.run.launch import launch
 
     launched = launch(config, family, {})
     from orchestrator.loop import meta_train

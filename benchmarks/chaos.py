@@ -146,9 +146,9 @@ def _one(name: str, preset: str, at: int, steps: int) -> dict[str, Any]:
     import faults
 
     from orchestrator.config.schema import load
-    from orchestrator.launch import launch
     from orchestrator.outer.blocks import example_blocks
     from orchestrator.pool.ray_pool import RayPool
+    from orchestrator.run.launch import launch
     from workers.tasks.registry import make_family
 
     config, _ = load(preset, [*overrides, "workers.count=0"])

@@ -15,9 +15,9 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not installed
 
-from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot
 from orchestrator.outer.state import MetaState
 from orchestrator.records.metrics_log import MetricsLog
+from orchestrator.run.checkpoint_writer import CheckpointWriter, Snapshot
 from orchestrator.storage import checkpoint
 from orchestrator.storage.checkpoint import Manifest
 from orchestrator.storage.storage import Storage

@@ -58,10 +58,10 @@ def main() -> None:
     arguments = parser.parse_args()
     config, _ = load(arguments.preset, arguments.overrides)
     runtime.start_tensorflow(0)
-    from orchestrator.launch import Launch
     from orchestrator.loop import meta_train
     from orchestrator.outer.update import OuterUpdate
     from orchestrator.pool.base import InProcessPool
+    from orchestrator.run.launch import Launch
     from workers.block import BlockRunner
     from workers.policies import rollout_adaptation
     from workers.tasks.registry import make_family

@@ -15,8 +15,8 @@ from ray._private.worker import global_worker
 from ray.cluster_utils import Cluster
 from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 
-from orchestrator.launch import Launch
 from orchestrator.pool.actor_pool import ActorPool
+from orchestrator.run.launch import Launch
 from workers.wire.tensors import sha256
 
 # A stopped actor is sent its share of the next step all the same, and dies with it.

@@ -24,7 +24,13 @@ from rich.console import Console
 from rich.progress import track
 
 # Imported once, before the forks: each takes seconds.
-_LIBRARIES = ("keras", "tensorflow", "orchestrator.launch", "orchestrator.run", "workers.block")
+_LIBRARIES = (
+    "keras",
+    "tensorflow",
+    "orchestrator.run.launch",
+    "orchestrator.run.training_run",
+    "workers.block",
+)
 
 
 def main() -> int:

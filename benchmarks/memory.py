@@ -24,7 +24,7 @@ def main() -> None:
     from workers.tasks.registry import make_family
 
     family = make_family(config.task)
-    from orchestrator.launch import launch
+    from orchestrator.run.launch import launch
 
     launched = launch(config, family, {})
     from orchestrator.loop import meta_train

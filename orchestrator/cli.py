@@ -15,8 +15,8 @@ import typer
 from orchestrator import cli_adapt, cli_doctor, cli_jobs, cli_report, typed_command
 from orchestrator.config import schema as configuration
 from orchestrator.local_path import local_path
-from orchestrator.locations import run_location
-from orchestrator.signals import GracefulStop, Interrupted
+from orchestrator.run.locations import run_location
+from orchestrator.run.signals import GracefulStop, Interrupted
 from orchestrator.storage.claim import InUseError
 from orchestrator.storage.disk_errors import has_remedy, remedy
 from orchestrator.text.lasting_console import flush_all, say_last, while_somebody_reads

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.signals import Interrupted
+from orchestrator.run.signals import Interrupted
 from orchestrator.text.redact import redact_word
 
 app = typer.Typer()

@@ -13,7 +13,7 @@ from rich.table import Table
 from orchestrator.protocol_lines import print_protocol
 from orchestrator.records.divergence import mean_and_interval
 from orchestrator.records.result import Result
-from orchestrator.run import Progress as StepProgress
+from orchestrator.run.training_run import Progress as StepProgress
 from orchestrator.text.console import Console
 from workers.metrics import OWN, called, is_share
 

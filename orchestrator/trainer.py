@@ -17,9 +17,9 @@ from orchestrator.commands import train_command
 from orchestrator.config import ray_vocabulary
 from orchestrator.config import schema as configuration
 from orchestrator.config.schema import MetaConfig
-from orchestrator.locations import run_location
 from orchestrator.records.metrics_log import read_metrics
-from orchestrator.signals import PythonInterrupt
+from orchestrator.run.locations import run_location
+from orchestrator.run.signals import PythonInterrupt
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 

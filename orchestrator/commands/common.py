@@ -10,9 +10,9 @@ from rich.progress import Progress
 from orchestrator.config.actor_count import CountRange
 from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import recipes
-from orchestrator.launch import ray_is_running
 from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.pool.watched_pool import Watch
+from orchestrator.run.launch import ray_is_running
 from orchestrator.text.console import Console, plain
 from workers.execution import runtime
 from workers.tasks.family import TaskFamily

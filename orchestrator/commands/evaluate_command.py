@@ -18,10 +18,10 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.config.sources import parse_toml
 from orchestrator.pool.watched_pool import Watch, WatchedPool
 from orchestrator.records.result import Result
+from orchestrator.run.trained_with import check_configuration, check_data, other_machine
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import open_file
-from orchestrator.trained_with import check_configuration, check_data, other_machine
 
 
 def execute(
@@ -69,11 +69,11 @@ def _evaluate(
     notes += check_data(family.digest, manifest, allow_changes)
 
     with waiting() as say:
-        from orchestrator.launch import launch
+        from orchestrator.run.launch import launch
 
         launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
         try:
-            from orchestrator.best_checkpoint import evaluate_best
+            from orchestrator.run.best_checkpoint import evaluate_best
 
             if launched.fingerprint.get("model") != manifest.fingerprint.get("model"):
                 raise ValueError(

@@ -32,7 +32,7 @@ def launched_for(source: Artefact, verbose: bool) -> Iterator[Any]:
     with tempfile.TemporaryDirectory() as folder:
         config = _handed_over(source, Path(folder))
         with waiting() as say:
-            from orchestrator.launch import launch
+            from orchestrator.run.launch import launch
 
             family = GivenFamily(source.examples)
             launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)

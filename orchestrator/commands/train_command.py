@@ -19,8 +19,8 @@ from orchestrator.commands.common import (
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import example_blocks
 from orchestrator.pool.watched_pool import Watch, WatchedPool
-from orchestrator.resume import find_state
-from orchestrator.signals import GracefulStop, Interrupted, PythonInterrupt
+from orchestrator.run.resume import find_state
+from orchestrator.run.signals import GracefulStop, Interrupted, PythonInterrupt
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import open_folder
 from orchestrator.text.redact import redact
@@ -28,9 +28,9 @@ from workers.tasks.family import notes_of
 from workers.wire.errors import CheckpointError, MetatrainError
 
 if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
-    from orchestrator.launch import Launch
     from orchestrator.records.result import Result
-    from orchestrator.run import TrainingRun
+    from orchestrator.run.launch import Launch
+    from orchestrator.run.training_run import TrainingRun
 
 
 def execute(
@@ -64,7 +64,7 @@ def execute(
         for note in notes_of(family):
             show_note(note)
         with waiting() as say:
-            from orchestrator.launch import launch
+            from orchestrator.run.launch import launch
 
             launched = launch(
                 config,
@@ -75,7 +75,7 @@ def execute(
                 notify=NOTES.print,
                 verbose=verbose,
             )
-            from orchestrator.run import TrainingRun
+            from orchestrator.run.training_run import TrainingRun
 
             watch = Watch()
             launched.pool = WatchedPool(launched.pool, watch)

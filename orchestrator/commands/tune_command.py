@@ -17,7 +17,7 @@ from orchestrator.commands.common import (
 )
 from orchestrator.config.schema import MetaConfig, Table, load, to_toml
 from orchestrator.evaluate import headline_metric, metric_names
-from orchestrator.locations import sweep_location
+from orchestrator.run.locations import sweep_location
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import open_folder, writing
 from orchestrator.sweep import record, rows

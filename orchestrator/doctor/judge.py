@@ -4,7 +4,7 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.forecast import Plan, Row
 from orchestrator.doctor.measure import Local
-from orchestrator.launch import worthwhile_actors
+from orchestrator.run.launch import worthwhile_actors
 from workers.tasks.family import TaskFamily
 
 # Below, what Ray adds to a block is no longer small beside it.

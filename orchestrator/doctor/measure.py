@@ -84,7 +84,7 @@ def examine(tell: Tell, config: MetaConfig) -> Examined:
     Raises:
       ValueError: a user's model cannot be had, or cannot be trained.
     """
-    from orchestrator.launch import launch
+    from orchestrator.run.launch import launch
 
     family = make_family(config.task)
     began = time.perf_counter()
@@ -108,8 +108,8 @@ def measure_on_actors(tell: Tell, config: MetaConfig, num_actors: int, long: boo
     Raises:
       ValueError, MetatrainError: the actors cannot be had, or fail.
     """
-    from orchestrator.launch import launch
     from orchestrator.pool.ray_session import join_cluster
+    from orchestrator.run.launch import launch
 
     config, family = _with(config, num_actors), make_family(config.task)
     examples = example_blocks(config, family)

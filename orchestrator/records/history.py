@@ -24,7 +24,7 @@ from orchestrator.text.json_text import check_version, dumps, loads
 from workers.wire.protocol import Place
 
 if TYPE_CHECKING:  # imports TensorFlow's runtime
-    from orchestrator.launch import Launch
+    from orchestrator.run.launch import Launch
 
 NAME = "history.json"
 _DAMAGED = "history.damaged.json"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from orchestrator.launch import ray_is_running
 from orchestrator.loop import StepReport
 from orchestrator.pool.base import Incidents, Pool
+from orchestrator.run.launch import ray_is_running
 from orchestrator.text.plain_text import label
 from workers.metrics import OWN
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from orchestrator.commands.common import drawn_or_note, open_family, watch_every_s
 from orchestrator.config.schema import MetaConfig
-from orchestrator.launch import launch
 from orchestrator.outer.blocks import example_blocks
 from orchestrator.pool.watched_pool import Watch, WatchedPool
 from orchestrator.records.result import Result, read_result
 from orchestrator.records.task_scores import read_task_scores
-from orchestrator.resume import find_state
+from orchestrator.run.launch import launch
+from orchestrator.run.resume import find_state
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep.resources import num_actors
@@ -51,7 +51,7 @@ def _evaluate(
     family = open_family(config)
     examples = example_blocks(config, family)
     launched = launch(config, family, fingerprint, examples=examples, say=say, notify=notify)
-    from orchestrator.run import TrainingRun
+    from orchestrator.run.training_run import TrainingRun
 
     launched.pool = WatchedPool(launched.pool, Watch("evaluating", say, watch_every_s()))
     run = TrainingRun(config, storage, launched, state, notify, "metatrain tune")

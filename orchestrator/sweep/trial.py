@@ -8,11 +8,11 @@ from typing import Any
 
 from orchestrator.commands.common import NOTES, open_family, show_note
 from orchestrator.config.schema import Table
-from orchestrator.launch import launch
 from orchestrator.outer.blocks import example_blocks
 from orchestrator.records.metrics_log import read_metrics
-from orchestrator.resume import find_state
-from orchestrator.run import Progress, TrainingRun
+from orchestrator.run.launch import launch
+from orchestrator.run.resume import find_state
+from orchestrator.run.training_run import Progress, TrainingRun
 from orchestrator.storage import checkpoint
 from orchestrator.storage.claim import InUseError
 from orchestrator.storage.storage import Storage

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot
 from orchestrator.outer.state import MetaState
 from orchestrator.records.metrics_log import MetricsLog
+from orchestrator.run.checkpoint_writer import CheckpointWriter, Snapshot
 from orchestrator.storage import checkpoint
 from orchestrator.storage.checkpoint import Manifest
 from orchestrator.storage.storage import Storage

@@ -10,7 +10,7 @@ from small_runs import in_process
 
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import held_out_blocks
-from orchestrator.run import TrainingRun
+from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 from workers.wire.protocol import Recipe
 

@@ -11,10 +11,10 @@ import pytest
 from small_configs import REPTILE, REPTILE_ADAM, USER_MODEL, images, sinusoid
 
 from orchestrator.config.schema import MetaConfig
-from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer.update import OuterUpdate
 from orchestrator.pool.base import Incidents, InProcessPool
+from orchestrator.run.launch import Launch
 from workers import block
 from workers.block import BlockRunner
 from workers.execution import runtime

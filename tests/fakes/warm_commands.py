@@ -33,7 +33,12 @@ _MODULES = [
     "ray",
 ]
 _MODULES += ["orchestrator.commands.train_command", "orchestrator.loop", "orchestrator.page.page"]
-_MODULES += ["orchestrator.launch", "orchestrator.run", "workers.block", "workers.meta_parameters"]
+_MODULES += [
+    "orchestrator.run.launch",
+    "orchestrator.run.training_run",
+    "workers.block",
+    "workers.meta_parameters",
+]
 _ENDED_BY_AN_ERROR = 1
 
 

@@ -10,7 +10,7 @@ from small_configs import sinusoid
 from small_runs import in_process
 
 from orchestrator.commands import checkpoints_command, evaluate_command
-from orchestrator.run import TrainingRun
+from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 
 

@@ -118,7 +118,7 @@ def test_without_out_the_next_folder_is_taken_where_one_is_in_use(folder, monkey
 
     with another_process(folder / "runs" / "small"):
         monkeypatch.setattr(train_command, "execute", execute)
-        monkeypatch.setattr("orchestrator.locations._first_free", lambda name: next(places))
+        monkeypatch.setattr("orchestrator.run.locations._first_free", lambda name: next(places))
         places = iter(["runs/small", "runs/small-2"])
         monkeypatch.setattr(sys, "argv", ["metatrain", "train", "small.toml"])
         cli.main()

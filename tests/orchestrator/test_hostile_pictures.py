@@ -18,7 +18,7 @@ from orchestrator.page.page import page_of
 from orchestrator.page.run_folder import read_run
 from orchestrator.page.sweep_pictures import parallel_coordinates
 from orchestrator.pictures.render import PICTURES, draw
-from orchestrator.run import TrainingRun
+from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.rows import Row

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from small_runs import CASES, BreakingPool, ShuffledPool, TwicePool, case, in_process, sha256_after
 
-from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer.update import OuterUpdate
+from orchestrator.run.launch import Launch
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from workers.wire.errors import NonFiniteError, PoolError

@@ -7,7 +7,7 @@ from small_runs import in_process
 
 from orchestrator.page.numbers import with_interval
 from orchestrator.page.page import write_page
-from orchestrator.run import TrainingRun
+from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 
 

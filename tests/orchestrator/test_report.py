@@ -5,7 +5,7 @@ import pytest
 
 from orchestrator.loop import StepReport
 from orchestrator.report import ProgressView, per_second
-from orchestrator.run import Progress
+from orchestrator.run.training_run import Progress
 from orchestrator.text.console import Console
 
 

@@ -10,7 +10,7 @@ from small_voices import voices
 
 from orchestrator.learner import Learner
 from orchestrator.pictures import samples
-from orchestrator.run import TrainingRun
+from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 from workers.tasks.display_text import Words
 from workers.wire.protocol import Episode

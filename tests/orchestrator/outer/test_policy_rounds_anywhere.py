@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from small_configs import navigation
 
-from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer.update import OuterUpdate
 from orchestrator.pool.base import Incidents, InProcessPool
 from orchestrator.pool.work_item import leaves
+from orchestrator.run.launch import Launch
 from workers.block import BlockRunner
 from workers.tasks.registry import make_family
 from workers.wire.combine import combine

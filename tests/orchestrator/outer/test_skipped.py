@@ -3,10 +3,10 @@
 import pytest
 from small_configs import sinusoid
 
-from orchestrator.launch import launch
 from orchestrator.loop import _remedy, meta_train
 from orchestrator.outer.skipped import SkipBudget
 from orchestrator.outer.update import OuterUpdate
+from orchestrator.run.launch import launch
 from workers.tasks.registry import make_family
 from workers.wire.errors import NonFiniteError
 

@@ -17,10 +17,10 @@ from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
 from orchestrator.config.driver_settings import WorkersSettings
-from orchestrator.launch import launch
 from orchestrator.pool import ray_pool
 from orchestrator.pool.base import InProcessPool
 from orchestrator.pool.ray_pool import RayPool
+from orchestrator.run.launch import launch
 from workers.actor import BlockActor
 from workers.wire.errors import FingerprintError, PoolError
 from workers.wire.protocol import Built

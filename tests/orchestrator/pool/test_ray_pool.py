@@ -14,11 +14,11 @@ from small_configs import REPTILE, USER_MODEL, images, sinusoid
 from small_runs import in_process, sha256_after
 
 from orchestrator.config.driver_settings import WorkersSettings
-from orchestrator.launch import Launch
 from orchestrator.loop import meta_train
 from orchestrator.outer.blocks import example_blocks, train_blocks
 from orchestrator.outer.update import OuterUpdate
 from orchestrator.pool.ray_pool import RayPool
+from orchestrator.run.launch import Launch
 from workers.wire.combine import combine
 from workers.wire.errors import FingerprintError, NonFiniteError, PoolError, TaskError
 from workers.wire.tensors import sha256

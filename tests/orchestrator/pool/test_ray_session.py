@@ -5,7 +5,7 @@ import pytest
 from ray._private import services
 
 from orchestrator.pool.ray_session import in_sessions_of_their_own, interruptible
-from orchestrator.signals import Interrupted
+from orchestrator.run.signals import Interrupted
 
 
 def as_ray_does(cause):

@@ -6,8 +6,8 @@ from small_configs import sinusoid
 from small_runs import in_process
 
 from orchestrator.records.history import History, Opening, read_history
-from orchestrator.resume import find_state
-from orchestrator.run import TrainingRun
+from orchestrator.run.resume import find_state
+from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 from workers.wire.protocol import Place
 

@@ -15,7 +15,7 @@ from small_ray import running_ray
 
 from orchestrator.commands import train_command
 from orchestrator.records.prometheus import NoMetrics, metrics_of
-from orchestrator.signals import PythonInterrupt
+from orchestrator.run.signals import PythonInterrupt
 
 COUNTED = {
     "outer_steps_total": 30,

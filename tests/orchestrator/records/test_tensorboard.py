@@ -10,7 +10,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import RecordWriter
 
 from orchestrator.records.tensorboard import TensorBoardLog
-from orchestrator.run import TrainingRun
+from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 
 

@@ -5,7 +5,7 @@ import pytest
 from small_configs import USER_MODEL, sinusoid
 from small_runs import sha256_after
 
-from orchestrator.launch import launch
+from orchestrator.run.launch import launch
 from orchestrator.sweep import process
 from orchestrator.sweep.process import TrialProcess, give_back
 from orchestrator.sweep.ray_trial import WORN

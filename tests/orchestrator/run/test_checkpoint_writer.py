@@ -6,8 +6,8 @@ import pytest
 from faulty_files import FaultyFiles, fail_at, no_space, slow
 from small_checkpoints import Writing, save
 
-from orchestrator.checkpoint_writer import Snapshot
 from orchestrator.records.metrics_log import read_metrics
+from orchestrator.run.checkpoint_writer import Snapshot
 from orchestrator.storage import checkpoint
 from orchestrator.storage.claim import LOCK
 from orchestrator.storage.storage import Storage

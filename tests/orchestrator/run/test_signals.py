@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from orchestrator.signals import GracefulStop, Interrupted
+from orchestrator.run.signals import GracefulStop, Interrupted
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

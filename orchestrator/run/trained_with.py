@@ -3,7 +3,7 @@
 from typing import Any
 
 from orchestrator.config.schema import MetaConfig
-from orchestrator.resume import differences
+from orchestrator.run.resume import differences
 from orchestrator.storage import checkpoint
 from orchestrator.storage.manifest import Manifest
 from orchestrator.storage.storage import Storage

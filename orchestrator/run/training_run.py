@@ -9,11 +9,8 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from orchestrator.best_checkpoint import evaluate_best, protocol_of
-from orchestrator.checkpoint_writer import CheckpointWriter, Snapshot, explaining
 from orchestrator.config.schema import MetaConfig, to_toml
 from orchestrator.evaluate import recipe_at, validate
-from orchestrator.launch import Launch
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.outer.state import MetaState, check_shapes
 from orchestrator.outer.update import OuterUpdate
@@ -23,6 +20,9 @@ from orchestrator.records.prometheus import metrics_of
 from orchestrator.records.result import NAME as EVALUATION
 from orchestrator.records.result import Result
 from orchestrator.records.tensorboard import TensorBoardLog
+from orchestrator.run.best_checkpoint import evaluate_best, protocol_of
+from orchestrator.run.checkpoint_writer import CheckpointWriter, Snapshot, explaining
+from orchestrator.run.launch import Launch
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import encoded

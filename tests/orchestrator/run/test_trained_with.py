@@ -8,11 +8,11 @@ from small_configs import sinusoid
 from small_learners import run_of
 from small_runs import in_process
 
-from orchestrator.resume import find_state
-from orchestrator.run import TrainingRun
+from orchestrator.run.resume import find_state
+from orchestrator.run.trained_with import check_configuration, check_data, other_machine
+from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
-from orchestrator.trained_with import check_configuration, check_data, other_machine
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from orchestrator.evaluate import (
     summarize,
     validate,
 )
-from orchestrator.launch import Launch
 from orchestrator.records.evaluation_protocol import exchanged, of_the_oracle, protocol
 from orchestrator.records.result import Result
 from orchestrator.records.task_scores import TaskScores
+from orchestrator.run.launch import Launch
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from workers.wire.tensors import sha256

@@ -15,7 +15,7 @@ from small_configs import ONE_BY_ONE, sinusoid
 from small_learners import run_of
 from small_runs import in_process
 
-import orchestrator.launch
+import orchestrator.run.launch
 from orchestrator import cli, drawing
 from orchestrator.config.schema import to_toml
 from orchestrator.sweep import board, ray_tuner
@@ -50,7 +50,9 @@ def disk(tmp_path, monkeypatch):
     files = FaultyFiles(fs.LocalFileSystem())
     monkeypatch.setattr(fs, "LocalFileSystem", files.filesystem)
     monkeypatch.setattr(drawing, "_saved", lambda figure, format, **how: DRAWN[format])
-    monkeypatch.setattr(orchestrator.launch, "launch", lambda config, *_, **__: in_process(config))
+    monkeypatch.setattr(
+        orchestrator.run.launch, "launch", lambda config, *_, **__: in_process(config)
+    )
     for name in ("a", "b"):
         shutil.copytree(run, tmp_path / name)
     (tmp_path / "one.csv").write_text(table(["w"]))

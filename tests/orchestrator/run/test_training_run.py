@@ -7,12 +7,12 @@ import pytest
 from small_configs import REPTILE_ADAM, images, sinusoid
 from small_runs import in_process
 
-from orchestrator.best_checkpoint import evaluate_best
 from orchestrator.config.schema import load
 from orchestrator.evaluate import evaluate, validate
 from orchestrator.records.metrics_log import read_metrics
-from orchestrator.resume import find_state
-from orchestrator.run import TrainingRun
+from orchestrator.run.best_checkpoint import evaluate_best
+from orchestrator.run.resume import find_state
+from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from workers.wire.errors import CheckpointError, NonFiniteError, PoolError
@@ -390,7 +390,7 @@ def test_a_validation_that_fails_costs_no_step_but_its_own(finished, config, tmp
     folder, _, expected, theta_sha256 = finished
     run = start(config, tmp_path / "run")
     with monkeypatch.context() as patch:
-        patch.setattr("orchestrator.run.validate", failing)
+        patch.setattr("orchestrator.run.training_run.validate", failing)
         with pytest.raises(PoolError):
             list(run.steps())
     assert run.save() == "ckpt-00000003"

@@ -15,8 +15,8 @@ from orchestrator.pictures import paths
 from orchestrator.records.evaluation_protocol import protocol
 from orchestrator.records.metrics_log import read_metrics
 from orchestrator.report import print_result
-from orchestrator.resume import find_state
-from orchestrator.run import TrainingRun
+from orchestrator.run.resume import find_state
+from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 from orchestrator.text.console import Console
 from workers.tasks.registry import make_family

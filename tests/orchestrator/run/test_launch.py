@@ -1,8 +1,8 @@
 import pytest
 from small_configs import sinusoid
 
-from orchestrator import launch
-from orchestrator.launch import Wanted, actors_wanted, worthwhile_actors
+from orchestrator.run import launch
+from orchestrator.run.launch import Wanted, actors_wanted, worthwhile_actors
 from workers.execution import runtime
 from workers.tasks.registry import make_family
 from workers.wire.errors import FingerprintError

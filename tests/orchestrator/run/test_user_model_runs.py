@@ -14,7 +14,7 @@ from small_runs import ShuffledPool, in_process, sha256_after
 from orchestrator.outer.blocks import held_out_blocks, train_blocks
 from workers.wire.protocol import Recipe
 
-MODELS = Path(__file__).parents[1] / "fakes/tasks"
+MODELS = Path(__file__).parents[2] / "fakes/tasks"
 
 
 def user_model(*overrides, name="small"):

@@ -2,7 +2,7 @@ import pytest
 from small_configs import sinusoid
 
 from orchestrator.config.schema import load, to_toml
-from orchestrator.locations import run_location, sweep_location
+from orchestrator.run.locations import run_location, sweep_location
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,9 @@ import numpy  # noqa: F401
 import tensorflow  # noqa: F401
 
 import metatrain
-import orchestrator.launch
 import orchestrator.report
-import orchestrator.run  # noqa: F401
+import orchestrator.run.launch
+import orchestrator.run.training_run  # noqa: F401
 from workers import block  # noqa: F401
 
 _LIMIT_S = 120

@@ -10,8 +10,8 @@ from small_configs import sinusoid
 from small_runs import in_process
 
 from orchestrator.records.metrics_log import read_metrics
-from orchestrator.resume import find_state
-from orchestrator.run import TrainingRun
+from orchestrator.run.resume import find_state
+from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from workers.wire.errors import CheckpointError

@@ -20,7 +20,7 @@ SETTINGS = {
     "model": {
         "kind": "keras",
         "source": "text_models:encoder",
-        "folder": str(Path(__file__).parents[1] / "fakes/tasks"),
+        "folder": str(Path(__file__).parents[2] / "fakes/tasks"),
         "encoder": True,
     },
     "algorithm": {"kind": "anil", "inner_lr": 1.0},

@@ -237,7 +237,7 @@ def tested(files, tmp_path_factory):
     """Runs with all that `metatrain train` writes."""
     folder = tmp_path_factory.mktemp("tested")
     for name in files:
-        from orchestrator.run import TrainingRun
+        from orchestrator.run.training_run import TrainingRun
 
         config = config_of(files, name)
         run = TrainingRun(config, Storage(str(folder / name)), in_process(config), None)
