@@ -14,7 +14,7 @@ import time
 import numpy as np
 import typer
 
-from orchestrator.artefact import Artefact
+from orchestrator.adaptation.artefact import Artefact
 from orchestrator.config.schema import load
 from orchestrator.learner import Learner
 from orchestrator.outer.state import MetaState

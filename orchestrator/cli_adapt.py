@@ -120,8 +120,8 @@ def adapt(
     ] = False,
 ) -> None:
     """Adapt a trained run to a few examples of your own, and predict; or a policy to ENV."""
+    from orchestrator.adaptation.readers.reader import Columns
     from orchestrator.commands import adapt_command
-    from orchestrator.examples.examples import Columns
 
     inputs = tuple(input_column) if input_column else None
     texts = None

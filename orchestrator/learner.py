@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from orchestrator import artefact
-from orchestrator.adapting import (
+from orchestrator.adaptation import artefact
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.checks import (
     change,
     check_model,
     check_weights,
@@ -20,9 +21,9 @@ from orchestrator.adapting import (
     with_statistics,
     worker_settings,
 )
-from orchestrator.artefact import Artefact
-from orchestrator.examples.registry import READERS
-from orchestrator.own_tasks import (
+from orchestrator.adaptation.predictor import Predictor
+from orchestrator.adaptation.readers.registry import READERS
+from orchestrator.adaptation.user_tasks import (
     OwnTask,
     as_indices,
     classes_of,
@@ -30,15 +31,14 @@ from orchestrator.own_tasks import (
     names_of,
     specs_of,
 )
-from orchestrator.predictor import Predictor
 from workers.execution import runtime
 from workers.metrics import CLASSIFYING
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
 
 if TYPE_CHECKING:
-    from orchestrator.policy import Policy
-    from orchestrator.text_predictor import TextPredictor
+    from orchestrator.adaptation.adapted_policy import Policy
+    from orchestrator.adaptation.text_predictor import TextPredictor
     from workers.tasks.environments.user_environment import LiveEnvironment
 
 
@@ -149,7 +149,7 @@ class Learner:
     def _adapt_to_texts(
         self, texts: Any, examples: Array, targets: Any, recipe: Recipe
     ) -> "TextPredictor":
-        from orchestrator.text_predictor import TextPredictor
+        from orchestrator.adaptation.text_predictor import TextPredictor
 
         if targets is not None:
             raise ValueError("texts to go on with have no targets but themselves; give none")
@@ -194,8 +194,8 @@ class Learner:
           ValueError: the run is no policy, or the environment none that it can act in.
           NonFiniteError: the inner loop diverged. TaskError: the environment raised.
         """
-        from orchestrator.own_environment import open_environment
-        from orchestrator.policy import check_seed, recipe_of
+        from orchestrator.adaptation.adapted_policy import check_seed, recipe_of
+        from orchestrator.adaptation.user_environment import open_environment
 
         recipe = recipe_of(self._artefact, inner_steps, inner_lr, episodes, judged_by)
         family = open_environment(self._artefact, environment, arguments)
@@ -203,7 +203,7 @@ class Learner:
 
     def practise_in(self, family: "LiveEnvironment", recipe: Recipe, seed: int) -> "Policy":
         """As `adapt_to`, in an environment that is open."""
-        from orchestrator.policy import Policy
+        from orchestrator.adaptation.adapted_policy import Policy
 
         return Policy(self._artefact, self._settings, family, recipe, seed)
 

@@ -8,24 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator import artefact
-from orchestrator.adapting import (
+from orchestrator.adaptation import artefact
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.checks import (
     change,
     depends_on_company,
     diverged,
     probabilities,
     with_statistics,
 )
-from orchestrator.artefact import Artefact
+from orchestrator.adaptation.predictions import Predictions, as_table
+from orchestrator.adaptation.readers.reader import Columns, Examples, Reader
+from orchestrator.adaptation.readers.registry import READERS
+from orchestrator.adaptation.user_tasks import OwnTask, make_tasks
 from orchestrator.commands.adapt_outputs import Outputs, SaveModel, open_outputs
 from orchestrator.commands.adapt_report import show
 from orchestrator.commands.common import NOTES, RESULTS, check_machine, show_note
 from orchestrator.commands.handing_over import launched_for, run_tasks
 from orchestrator.config import schema as configuration
-from orchestrator.examples.examples import Columns, Examples, Reader
-from orchestrator.examples.registry import READERS
-from orchestrator.own_tasks import OwnTask, make_tasks
-from orchestrator.predictions import Predictions, as_table
 from workers.metrics import ACTING
 from workers.wire.protocol import Adapted, Array, Recipe
 

@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator.adapting import check_model_name
+from orchestrator.adaptation.checks import check_model_name
+from orchestrator.adaptation.user_tasks import OwnTask
 from orchestrator.commands.common import RESULTS
-from orchestrator.own_tasks import OwnTask
 from orchestrator.storage.targets import NewFile, open_file
 from orchestrator.text.plain_text import file_name
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from rich.table import Table
 
-from orchestrator.artefact import Artefact
-from orchestrator.own_tasks import OwnTask
-from orchestrator.predictions import Predictions, summary
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.predictions import Predictions, summary
+from orchestrator.adaptation.user_tasks import OwnTask
 from orchestrator.protocol_lines import print_protocol
 from orchestrator.text.console import Console
 from workers.metrics import is_share

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from orchestrator.adapting import check_model_name
-from orchestrator.artefact import Artefact
+from orchestrator.adaptation.adapted_policy import check_seed, recipe_of
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.checks import check_model_name
+from orchestrator.adaptation.user_environment import open_environment, parse_arguments
 from orchestrator.commands.adapt_command import Request
 from orchestrator.commands.adapt_outputs import Outputs
 from orchestrator.commands.common import NOTES, RESULTS, waiting
-from orchestrator.own_environment import open_environment, parse_arguments
-from orchestrator.policy import check_seed, recipe_of
 from orchestrator.protocol_lines import print_protocol
 from workers.metrics import ACTING
 from workers.settings.environments import EnvironmentTask

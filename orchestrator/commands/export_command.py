@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import artefact
-from orchestrator.adapting import check_model, in_words, worker_settings
-from orchestrator.artefact import Artefact
+from orchestrator.adaptation import artefact
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.checks import check_model, in_words, worker_settings
 from orchestrator.commands.common import RESULTS, show_note, waiting
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import open_file

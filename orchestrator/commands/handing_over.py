@@ -8,16 +8,16 @@ from typing import Any
 
 from rich.progress import Progress
 
-from orchestrator.adapting import (
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.checks import (
     check_model,
     check_weights,
     with_model_in,
     worker_settings,
 )
-from orchestrator.artefact import Artefact
+from orchestrator.adaptation.user_tasks import OwnTask, blocks_of
 from orchestrator.commands.common import NOTES, waiting
 from orchestrator.config.schema import MetaConfig
-from orchestrator.own_tasks import OwnTask, blocks_of
 from orchestrator.pool.watched_pool import Watch
 from workers.tasks.user_tasks import GivenFamily
 from workers.wire.protocol import Array, Kind, Recipe

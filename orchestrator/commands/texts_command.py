@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from orchestrator.adapting import diverged, steps_of
-from orchestrator.artefact import Artefact
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.checks import diverged, steps_of
+from orchestrator.adaptation.readers.reader import Examples, Reader
+from orchestrator.adaptation.user_tasks import OwnTask, make_tasks
 from orchestrator.commands.adapt_command import Generate, Request
 from orchestrator.commands.adapt_outputs import Outputs, SaveModel
 from orchestrator.commands.adapt_report import protocol, shown_steps
 from orchestrator.commands.common import RESULTS, show_note
 from orchestrator.commands.handing_over import launched_for, run_tasks
-from orchestrator.examples.examples import Examples, Reader
-from orchestrator.own_tasks import OwnTask, make_tasks
 from orchestrator.protocol_lines import print_protocol
 from workers.bits_per_character import bits_of_texts, mean_bits
 from workers.wire.protocol import Adapted, Recipe

@@ -6,9 +6,9 @@ from types import ModuleType
 
 import numpy as np
 
+from orchestrator.adaptation.readers.registry import READERS
 from orchestrator.config.schema import MetaConfig
 from orchestrator.drawing import drawing, png, written
-from orchestrator.examples.registry import READERS
 from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.page.html import svg
 from orchestrator.page.run_folder import ANIMATION, NO_ANIMATION

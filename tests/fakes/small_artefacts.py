@@ -3,8 +3,8 @@
 import numpy as np
 from small_configs import sinusoid
 
-from orchestrator.artefact import Artefact
-from orchestrator.examples.examples import Reader
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.outer.state import MetaState
 from workers.settings.tasks import GivenTask
 from workers.wire.protocol import Recipe

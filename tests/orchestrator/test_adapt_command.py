@@ -10,9 +10,9 @@ from small_configs import ONE_BY_ONE, images, sinusoid
 from small_images import members, write_folder
 from small_learners import FIRST_ORDER, run_of
 
+from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.commands import adapt_command
 from orchestrator.commands.adapt_command import Request
-from orchestrator.examples.examples import Columns
 from orchestrator.learner import Learner
 from workers.wire.errors import NonFiniteError
 

@@ -3,9 +3,9 @@ import io
 import numpy as np
 from small_artefacts import as_they_are, linear
 
+from orchestrator.adaptation.predictions import Predictions
+from orchestrator.adaptation.user_tasks import OwnTask
 from orchestrator.commands.adapt_report import show
-from orchestrator.own_tasks import OwnTask
-from orchestrator.predictions import Predictions
 from orchestrator.text.console import Console
 
 

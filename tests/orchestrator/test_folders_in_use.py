@@ -22,8 +22,8 @@ LATER = (
     "orchestrator.commands.train_command.open_family",
     "orchestrator.commands.tune_command.record.check",
     "orchestrator.commands.tune_command.open_family",
-    "orchestrator.artefact.load",
-    "orchestrator.artefact.of_run",
+    "orchestrator.adaptation.artefact.load",
+    "orchestrator.adaptation.artefact.of_run",
     "orchestrator.storage.checkpoint.best",
 )
 

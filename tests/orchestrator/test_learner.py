@@ -11,8 +11,8 @@ from small_configs import ONE_BY_ONE, REPTILE_ADAM, USER_MODEL
 from small_images import picture, png
 from small_learners import FIRST_ORDER, episode_of, outputs_in_evaluation, run_of
 
-from orchestrator import artefact
-from orchestrator.adapting import probabilities
+from orchestrator.adaptation import artefact
+from orchestrator.adaptation.checks import probabilities
 from orchestrator.learner import Learner
 from workers.wire.errors import NonFiniteError
 

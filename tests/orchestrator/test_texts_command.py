@@ -6,9 +6,9 @@ from shown_protocol import protocol_in
 from small_configs import ONE_BY_ONE, sinusoid
 from small_learners import FIRST_ORDER, run_of
 
+from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.commands import adapt_command
 from orchestrator.commands.adapt_command import Generate, Request
-from orchestrator.examples.examples import Columns
 from orchestrator.learner import Learner
 
 pytestmark = pytest.mark.usefixtures("shared_runners")

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from small_configs import sinusoid
 
-from orchestrator.own_tasks import OwnTask
+from orchestrator.adaptation.predictions import Predictions, as_table
+from orchestrator.adaptation.user_tasks import OwnTask
 from orchestrator.page.comparison import comparison_of
 from orchestrator.page.inner_steps import png_of_each_metric
 from orchestrator.page.page import page_of
 from orchestrator.page.run_folder import read_run
 from orchestrator.page.sweep_page import write_sweep_page
-from orchestrator.predictions import Predictions, as_table
 from orchestrator.records.history import NAME as HISTORY
 from orchestrator.records.history import History, read_history
 from orchestrator.records.metrics_log import MetricsLog, read_metrics, read_whole_rows

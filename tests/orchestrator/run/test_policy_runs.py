@@ -7,10 +7,10 @@ import pytest
 from small_configs import NAVIGATION, navigation, sinusoid
 from small_runs import in_process
 
+from orchestrator.adaptation.readers.reader import Columns
+from orchestrator.adaptation.readers.registry import READERS
 from orchestrator.config.schema import load
 from orchestrator.evaluate import headline_metric, recipe_at, recipes
-from orchestrator.examples.examples import Columns
-from orchestrator.examples.registry import READERS
 from orchestrator.pictures import paths
 from orchestrator.records.evaluation_protocol import protocol
 from orchestrator.records.metrics_log import read_metrics

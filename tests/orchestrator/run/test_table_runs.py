@@ -19,12 +19,12 @@ from small_learners import episode_of, run_of
 from small_runs import ShuffledPool, in_process, sha256_after
 from small_tables import write_table
 
-from orchestrator import artefact
-from orchestrator.adapting import probabilities
+from orchestrator.adaptation import artefact
+from orchestrator.adaptation.checks import probabilities
+from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.commands import adapt_command, data_command, export_command, report_command
 from orchestrator.commands.adapt_command import Request
 from orchestrator.config.schema import to_toml
-from orchestrator.examples.examples import Columns
 from orchestrator.learner import Learner
 from orchestrator.page.run_folder import read_run
 from orchestrator.storage.storage import Storage

@@ -8,7 +8,7 @@ from small_configs import ONE_BY_ONE, sinusoid
 from small_learners import episode_of, run_of
 from small_tables import write_table
 
-from orchestrator import artefact
+from orchestrator.adaptation import artefact
 from orchestrator.learner import Learner
 from workers.tasks.registry import make_family
 from workers.wire.protocol import Draw

@@ -5,7 +5,7 @@ import small_voices
 from small_configs import ONE_BY_ONE, sinusoid
 from small_learners import FIRST_ORDER, episode_of, outputs_in_evaluation, run_of
 
-from orchestrator import artefact
+from orchestrator.adaptation import artefact
 from orchestrator.commands import export_command
 from orchestrator.learner import Learner
 from workers.bits_per_character import bits_of_texts

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.adapting import change, open_model_file
-from orchestrator.artefact import Artefact
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.checks import change, open_model_file
 from orchestrator.evaluate import recipe_at
 from workers.execution.fault_isolation import task_error
 from workers.metrics import ACTING

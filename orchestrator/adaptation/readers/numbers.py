@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.examples.arrays import as_numbers, checked
-from orchestrator.examples.examples import Columns, Examples, Reader, Role
+from orchestrator.adaptation.readers.arrays import as_numbers, checked
+from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
 from workers.settings.tasks import GivenTask
 from workers.tasks.table.rows import Rows
 from workers.tasks.table.table_files import FORMS, SUFFIXES

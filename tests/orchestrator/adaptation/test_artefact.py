@@ -15,7 +15,7 @@ from small_configs import ONE_BY_ONE, USER_MODEL, images, sinusoid
 from small_images import picture
 from small_learners import FIRST_ORDER, episode_of, run_of
 
-from orchestrator import artefact
+from orchestrator.adaptation import artefact
 from orchestrator.commands import export_command
 from orchestrator.learner import Learner
 from orchestrator.storage import checkpoint

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.examples.examples import Columns, Examples, Reader, Role
-from orchestrator.examples.numbers import table_file
-from orchestrator.examples.strings import named_texts
-from orchestrator.own_tasks import OwnTask
+from orchestrator.adaptation.readers.numbers import table_file
+from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
+from orchestrator.adaptation.readers.strings import named_texts
+from orchestrator.adaptation.user_tasks import OwnTask
 from workers.settings.tasks import GivenTask
 from workers.tasks.table.rows import Rows
 from workers.tasks.text.tokens import Tokens

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.adaptation.readers.reader import Examples
 from orchestrator.config.schema import MetaConfig
-from orchestrator.examples.examples import Examples
 from workers.inner.batches import draw_batches
 from workers.metrics import CLASSIFYING
 from workers.settings.tasks import GivenTask

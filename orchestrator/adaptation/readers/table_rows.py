@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.examples.arrays import as_numbers, checked
-from orchestrator.examples.examples import Columns, Examples, Reader, Role
-from orchestrator.examples.numbers import table_file
+from orchestrator.adaptation.readers.arrays import as_numbers, checked
+from orchestrator.adaptation.readers.numbers import table_file
+from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
 from workers.settings.tasks import GivenTask, TableTask
 from workers.tasks.listing import listed
 from workers.tasks.scaling import Scaling, Units
@@ -17,7 +17,7 @@ from workers.tasks.target_scaling import PER_TASK, scaling_of
 from workers.wire.protocol import Array
 
 if TYPE_CHECKING:
-    from orchestrator.own_tasks import OwnTask
+    from orchestrator.adaptation.user_tasks import OwnTask
 
 
 class TableReader(Reader):

@@ -3,8 +3,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from orchestrator.examples.examples import Columns
-from orchestrator.examples.numbers import NumberReader
+from orchestrator.adaptation.readers.numbers import NumberReader
+from orchestrator.adaptation.readers.reader import Columns
 from workers.settings.tasks import GivenTask
 from workers.wire.errors import DataError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestrator.artefact import Artefact
+from orchestrator.adaptation.artefact import Artefact
 from orchestrator.records.evaluation_protocol import exchanged
 from orchestrator.storage.targets import NewFile, open_file
 from workers.metrics import ACTING

@@ -2,7 +2,7 @@
 
 from typing import Any, NoReturn
 
-from orchestrator.examples.examples import Columns, Reader, Role
+from orchestrator.adaptation.readers.reader import Columns, Reader, Role
 from workers.settings.tasks import GivenTask
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.artefact import Artefact
+from orchestrator.adaptation.artefact import Artefact
 from orchestrator.config.sources import parse_toml
 from workers.metrics import LossName
 from workers.settings.environments import GymTask, NavigationTask

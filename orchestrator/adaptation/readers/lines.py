@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from orchestrator.examples.examples import Columns, Examples, Reader, Role
-from orchestrator.examples.strings import named_texts
+from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
+from orchestrator.adaptation.readers.strings import named_texts
 from workers.settings.tasks import GivenTask
 from workers.tasks.table.rows import Rows
 from workers.tasks.table.table_files import SUFFIXES

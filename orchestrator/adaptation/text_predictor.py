@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.adaptation.predictor import Predictor
+from orchestrator.adaptation.user_tasks import OwnTask
 from orchestrator.learner import Learner
-from orchestrator.own_tasks import OwnTask
-from orchestrator.predictor import Predictor
 from workers.bits_per_character import bits_of_texts
 from workers.wire.protocol import Array, Recipe
 

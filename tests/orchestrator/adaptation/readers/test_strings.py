@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.examples.strings import named_texts
+from orchestrator.adaptation.readers.strings import named_texts
 
 
 def test_texts_are_named_by_their_place():

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.adapting import probabilities
-from orchestrator.examples.examples import Reader
-from orchestrator.own_tasks import OwnTask
+from orchestrator.adaptation.checks import probabilities
+from orchestrator.adaptation.readers.reader import Reader
+from orchestrator.adaptation.user_tasks import OwnTask
 from orchestrator.text.json_text import as_text
 from workers.wire.protocol import Array
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from orchestrator.examples.arrays import checked
-from orchestrator.examples.examples import Columns, Examples, Reader, Role
+from orchestrator.adaptation.readers.arrays import checked
+from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
 from workers.settings.tasks import GivenTask, ImagesTask
 from workers.tasks.images.image_cells import content_of, read_file
 from workers.tasks.images.image_decoding import see

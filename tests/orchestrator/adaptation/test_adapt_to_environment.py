@@ -22,7 +22,7 @@ from workers.wire.errors import NonFiniteError, TaskError
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 
-ENVIRONMENTS = Path(__file__).parents[1] / "fakes/tasks"
+ENVIRONMENTS = Path(__file__).parents[2] / "fakes/tasks"
 GOAL = {"goal": (0.3, -0.2)}
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from small_configs import USER_MODEL, sinusoid
 
-from orchestrator.examples.examples import Examples
-from orchestrator.own_tasks import blocks_of, make_tasks
+from orchestrator.adaptation.readers.reader import Examples
+from orchestrator.adaptation.user_tasks import blocks_of, make_tasks
 from workers.settings.tasks import GivenTask
 from workers.wire.protocol import Recipe
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from orchestrator.examples.arrays import as_numbers
+from orchestrator.adaptation.readers.arrays import as_numbers
 from workers.tasks.scaling import Units
 from workers.wire.protocol import Array
 
 if TYPE_CHECKING:
-    from orchestrator.own_tasks import OwnTask
+    from orchestrator.adaptation.user_tasks import OwnTask
 
 #: What they are for: to adapt to, or to be predicted.
 Role = Literal["support", "query"]

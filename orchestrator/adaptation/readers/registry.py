@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.examples.examples import Reader
-from orchestrator.examples.images import ImageReader
-from orchestrator.examples.lines import LineReader
-from orchestrator.examples.no_examples import NoReader
-from orchestrator.examples.numbers import NumberReader
-from orchestrator.examples.table_rows import TableReader
-from orchestrator.examples.texts import MatchingReader, TextReader
+from orchestrator.adaptation.readers.images import ImageReader
+from orchestrator.adaptation.readers.lines import LineReader
+from orchestrator.adaptation.readers.no_reader import NoReader
+from orchestrator.adaptation.readers.numbers import NumberReader
+from orchestrator.adaptation.readers.reader import Reader
+from orchestrator.adaptation.readers.table_rows import TableReader
+from orchestrator.adaptation.readers.texts import MatchingReader, TextReader
 from workers.settings.tasks import GivenTask
 
 READERS: dict[str, Callable[[Any, GivenTask], Reader]] = {

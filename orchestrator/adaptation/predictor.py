@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.adapting import open_model_file, probabilities
-from orchestrator.own_tasks import OwnTask
+from orchestrator.adaptation.checks import open_model_file, probabilities
+from orchestrator.adaptation.user_tasks import OwnTask
 from workers.wire.protocol import Adapted, Array, Recipe
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from small_artefacts import as_they_are
 
-from orchestrator.own_tasks import OwnTask
-from orchestrator.predictions import Predictions, as_table, summary
+from orchestrator.adaptation.predictions import Predictions, as_table, summary
+from orchestrator.adaptation.user_tasks import OwnTask
 
 
 def task(name="", classes=None, targets=None, rows=(0, 1)):

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 from small_tables import changed, write_table
 
-from orchestrator.examples.examples import Columns
-from orchestrator.examples.table_rows import TableReader
+from orchestrator.adaptation.readers.reader import Columns
+from orchestrator.adaptation.readers.table_rows import TableReader
 from workers.settings.tasks import GivenTask, TableTask
 from workers.wire.errors import DataError
 

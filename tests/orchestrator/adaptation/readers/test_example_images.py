@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from small_images import picture, png, write_folder, write_parquet, write_zip
 
-from orchestrator.examples.examples import Columns
-from orchestrator.examples.images import ImageReader
+from orchestrator.adaptation.readers.images import ImageReader
+from orchestrator.adaptation.readers.reader import Columns
 from workers.settings.tasks import GivenTask, ImagesTask
 from workers.tasks.images.image_cache import open_cache
 from workers.tasks.images.image_sources import find_files

@@ -1,0 +1,1 @@
+"""A trained run, adapted to a user's own data."""

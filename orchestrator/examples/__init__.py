@@ -1,1 +1,0 @@
-"""What a user hands over to be adapted to: read, checked, and made a task."""
