@@ -21,19 +21,19 @@ from orchestrator.run.locations import sweep_location
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import open_folder, writing
 from orchestrator.sweep import record, rows
-from orchestrator.sweep.handover import beside
 from orchestrator.sweep.mlflow_server import check_mlflow
 from orchestrator.sweep.resources import bundles, count_of, num_actors
 from orchestrator.sweep.settings import SweepSettings, read_sweep, title_of
 from orchestrator.sweep.space import check_space, configure, points
+from orchestrator.sweep.trial_checkpoint import beside
 from workers.metrics import sign_of
 from workers.tasks.family import TaskFamily, notes_of
 from workers.wire.errors import MetatrainError
 
 if TYPE_CHECKING:
     from orchestrator.records.result import Result
-    from orchestrator.sweep.board import SweepBoard
     from orchestrator.sweep.rows import Row
+    from orchestrator.sweep.trial_table import SweepBoard
 
 BEST = "best.toml"
 
@@ -107,7 +107,7 @@ def _search(
     ray_of_ours: ExitStack,
 ) -> None:
     from orchestrator.sweep import ray_tuner
-    from orchestrator.sweep.board import SweepBoard
+    from orchestrator.sweep.trial_table import SweepBoard
 
     metric, mode = objective
     num_trials = sweep.samples if sweep.search.searcher == "optuna" else len(points(sweep))
@@ -172,7 +172,7 @@ def _test(
         f"({sweep.search.searcher}, {sweep.search.scheduler})"
     )
     with waiting() as say:
-        from orchestrator.sweep.champion import evaluate_trial
+        from orchestrator.sweep.final_evaluation import evaluate_trial
 
         return evaluate_trial(configure(table, row.point), storage, chosen, say, show_note)
 

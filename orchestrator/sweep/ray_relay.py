@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 from ray import tune
 
-from orchestrator.sweep.board import SweepBoard
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.process import give_back
 from orchestrator.sweep.ray_trial import WORN, point_of
+from orchestrator.sweep.trial_table import SweepBoard
 
 # Of a result: what Tune, its schedulers and searchers read.
 _KEPT = {

@@ -12,9 +12,9 @@ from orchestrator.config.schema import Table
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record
 from orchestrator.sweep.dimension import Dimension
-from orchestrator.sweep.handover import Handed, beside, take_over
 from orchestrator.sweep.process import HERE
 from orchestrator.sweep.space import Point, active
+from orchestrator.sweep.trial_checkpoint import Handed, beside, take_over
 from orchestrator.text.redact import redact
 from workers.execution import runtime
 from workers.wire.errors import MetatrainError

@@ -11,7 +11,6 @@ from ray.tune.schedulers import TrialScheduler
 from orchestrator.config.schema import MetaConfig, Table
 from orchestrator.pool.ray_session import interruptible, start_ray
 from orchestrator.storage.storage import Storage
-from orchestrator.sweep.board import SweepBoard
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.explore import Explore
 from orchestrator.sweep.ray_relay import Relay
@@ -20,6 +19,7 @@ from orchestrator.sweep.ray_trial import POINT, RayTrial, Shared
 from orchestrator.sweep.resources import bundles, check_room, num_actors
 from orchestrator.sweep.settings import SweepSettings
 from orchestrator.sweep.space import points
+from orchestrator.sweep.trial_table import SweepBoard
 from orchestrator.text.plain_text import file_name
 
 FOLDER = "tune"

@@ -16,10 +16,10 @@ from orchestrator.run.training_run import Progress, TrainingRun
 from orchestrator.storage import checkpoint
 from orchestrator.storage.claim import InUseError
 from orchestrator.storage.storage import Storage
-from orchestrator.sweep.handover import Handed, hand_over, where_to_go_on
-from orchestrator.sweep.locked import WithoutTestTasks
+from orchestrator.sweep.no_test_tasks import WithoutTestTasks
 from orchestrator.sweep.process import HERE
 from orchestrator.sweep.space import Point, configure
+from orchestrator.sweep.trial_checkpoint import Handed, hand_over, where_to_go_on
 from orchestrator.text.json_text import decoded
 
 #: Where the runs are, below the sweep's folder.

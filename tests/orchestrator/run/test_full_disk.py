@@ -18,7 +18,7 @@ from small_runs import in_process
 import orchestrator.run.launch
 from orchestrator import cli, drawing
 from orchestrator.config.schema import to_toml
-from orchestrator.sweep import board, ray_tuner
+from orchestrator.sweep import ray_tuner, trial_table
 from orchestrator.sweep.trial import Trial
 from workers.export import plain_keras
 
@@ -169,8 +169,10 @@ def test_a_full_disk_at_any_write_of_a_sweeps_own_files_is_one_line(
     """The trials' are those of runs."""
     monkeypatch.setattr(ray_tuner, "start", lambda config, verbose: False)
     monkeypatch.setattr(ray_tuner, "run", run_one_trial)
-    monkeypatch.setattr(board, "_CHEAP_S", float("inf"))  # written at each event, however long ..
-    monkeypatch.setattr(board, "_WRITE_S", float("inf"))  # .. it or a trial takes
+    monkeypatch.setattr(
+        trial_table, "_CHEAP_S", float("inf")
+    )  # written at each event, however long ..
+    monkeypatch.setattr(trial_table, "_WRITE_S", float("inf"))  # .. it or a trial takes
     own = ("sweep.json", "sweep.parquet", "best.toml", "sweep/report.html")
     words = ["tune", "sweep.toml", "--out", "sweep"]
     assert metatrain(monkeypatch, words) == 0

@@ -10,9 +10,9 @@ from whole_sweeps import theta_of, undisturbed_theta
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record
 from orchestrator.sweep.dimension import Dimension
-from orchestrator.sweep.handover import take_over
 from orchestrator.sweep.ray_trial import POINT, RayTrial, Shared
 from orchestrator.sweep.trial import Trial
+from orchestrator.sweep.trial_checkpoint import take_over
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 

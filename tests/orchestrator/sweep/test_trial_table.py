@@ -6,10 +6,10 @@ import pytest
 from rich.text import Text
 
 from orchestrator.storage.storage import Storage
-from orchestrator.sweep import board as sweep_board
 from orchestrator.sweep import rows as sweep_rows
-from orchestrator.sweep.board import SweepBoard
+from orchestrator.sweep import trial_table as sweep_board
 from orchestrator.sweep.rows import Row
+from orchestrator.sweep.trial_table import SweepBoard
 from orchestrator.text.console import Console
 
 KEY = "outer.lr"

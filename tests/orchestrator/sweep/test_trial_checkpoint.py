@@ -4,7 +4,7 @@ from small_configs import sinusoid
 
 from orchestrator.config.schema import to_toml
 from orchestrator.storage.storage import Storage
-from orchestrator.sweep.handover import (
+from orchestrator.sweep.trial_checkpoint import (
     Handed,
     beside,
     hand_over,

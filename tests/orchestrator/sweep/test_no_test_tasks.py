@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from small_configs import sinusoid
 
-from orchestrator.sweep.locked import WithoutTestTasks
+from orchestrator.sweep.no_test_tasks import WithoutTestTasks
 from workers.tasks.sinusoid import SinusoidFamily
 from workers.wire.protocol import Draw
 

@@ -15,9 +15,9 @@ from orchestrator.records.metrics_log import read_whole_rows
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import writing
 from orchestrator.sweep import rows as sweep_rows
-from orchestrator.sweep.handover import beside
 from orchestrator.sweep.rows import Row, Status
 from orchestrator.sweep.space import Point
+from orchestrator.sweep.trial_checkpoint import beside
 from orchestrator.text.console import Console
 
 _SHOWN = 20

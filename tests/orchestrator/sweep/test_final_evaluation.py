@@ -6,7 +6,7 @@ from small_configs import ONE_BY_ONE, sinusoid
 from small_learners import run_of
 
 from orchestrator.storage.storage import Storage
-from orchestrator.sweep import champion
+from orchestrator.sweep import final_evaluation
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 CONFIG = sinusoid(*ONE_BY_ONE, "evaluation.tasks=3")
@@ -22,22 +22,24 @@ def trial(tmp_path):
 
 def test_the_test_tasks_are_seen_once(trial, monkeypatch):
     notes = []
-    first = champion.evaluate_trial(CONFIG, trial, CHOSEN, print, notes.append)
+    first = final_evaluation.evaluate_trial(CONFIG, trial, CHOSEN, print, notes.append)
     written = trial.read("evaluation.json")
     assert first.protocol["hyperparameters"] == CHOSEN
-    monkeypatch.setattr(champion, "open_family", None)  # nothing can be evaluated from here on
-    again = champion.evaluate_trial(CONFIG, trial, CHOSEN, print, notes.append)
+    monkeypatch.setattr(
+        final_evaluation, "open_family", None
+    )  # nothing can be evaluated from here on
+    again = final_evaluation.evaluate_trial(CONFIG, trial, CHOSEN, print, notes.append)
     assert again == first
     assert trial.read("evaluation.json") == written
     assert "was evaluated on the test tasks before" in notes[-1]
 
 
 def test_what_was_chosen_among_other_trials_is_evaluated_anew(trial):
-    champion.evaluate_trial(CONFIG, trial, CHOSEN, print, print)
+    final_evaluation.evaluate_trial(CONFIG, trial, CHOSEN, print, print)
     other = CHOSEN.replace("3", "4")
-    result = champion.evaluate_trial(CONFIG, trial, other, print, print)
+    result = final_evaluation.evaluate_trial(CONFIG, trial, other, print, print)
     assert result.protocol["hyperparameters"] == other
     table = json.loads(trial.read("evaluation.json"))
     trial.write("evaluation.json", json.dumps({**table, "checkpoint": "ckpt-00000001"}).encode())
-    result = champion.evaluate_trial(CONFIG, trial, other, print, print)
+    result = final_evaluation.evaluate_trial(CONFIG, trial, other, print, print)
     assert result.checkpoint != "ckpt-00000001"
