@@ -101,7 +101,7 @@ def main() -> None:
     spell_out()
     # Pictures are files: no windows are drawn in, and Keras does not start with an unknown name.
     os.environ["MPLBACKEND"] = "agg"
-    # It tells of a matplotlibrc that is not used (orchestrator/drawing.py), and of its caches.
+    # It tells of a matplotlibrc that is not used (reporting/drawing.py), and of its caches.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         refuse_others()

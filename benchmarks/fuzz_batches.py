@@ -25,7 +25,7 @@ import fuzz_run
 import typer.main
 from fuzz_run import Outcome
 
-from orchestrator.page import page
+from orchestrator.reporting.page import page
 
 Planned = list[tuple[str, int]]
 

@@ -11,11 +11,11 @@ import numpy as np
 from orchestrator.config.schema import MetaConfig, to_toml
 from orchestrator.evaluate import headline_metric, metric_names
 from orchestrator.outer.blocks import held_out_blocks
-from orchestrator.pictures.render import draw
 from orchestrator.pool.base import Incidents
 from orchestrator.records.evaluation_protocol import protocol
 from orchestrator.records.history import History, Opening
 from orchestrator.records.metrics_log import MetricsLog
+from orchestrator.reporting.pictures.render import draw
 from orchestrator.storage.storage import Storage
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family

@@ -8,7 +8,7 @@ from rich.table import Table
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.predictions import Predictions, summary
 from orchestrator.adaptation.user_tasks import OwnTask
-from orchestrator.protocol_lines import print_protocol
+from orchestrator.reporting.protocol_lines import print_protocol
 from orchestrator.text.console import Console
 from workers.metrics import is_share
 from workers.wire.protocol import Recipe

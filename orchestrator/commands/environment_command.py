@@ -13,7 +13,7 @@ from orchestrator.adaptation.user_environment import open_environment, parse_arg
 from orchestrator.commands.adapt_command import Request
 from orchestrator.commands.adapt_outputs import Outputs
 from orchestrator.commands.common import NOTES, RESULTS, waiting
-from orchestrator.protocol_lines import print_protocol
+from orchestrator.reporting.protocol_lines import print_protocol
 from workers.metrics import ACTING
 from workers.settings.environments import EnvironmentTask
 from workers.wire.protocol import Recipe

@@ -89,7 +89,7 @@ def _evaluate(
             result = evaluate_best(config, storage, launched, bool(overrides), name)
         finally:
             launched.close()
-    from orchestrator.report import print_result
+    from orchestrator.reporting.terminal import print_result
 
     print_result(RESULTS, result, config.evaluation.inner_steps)
     return result

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.commands.common import RESULTS
-from orchestrator.page.html import is_ours
-from orchestrator.page.run_folder import PAGE, RunFolder, read_run
+from orchestrator.reporting.page.html import is_ours
+from orchestrator.reporting.page.run_folder import PAGE, RunFolder, read_run
 from orchestrator.storage.object_store import reason
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import check_not_a_runs, open_page
@@ -55,10 +55,10 @@ def execute(runs: Sequence[str], out: Path | None) -> None:
 
 def _content(runs: Sequence[RunFolder]) -> bytes:
     if len(runs) == 1:
-        from orchestrator.page.page import page_of
+        from orchestrator.reporting.page.page import page_of
 
         return page_of(runs[0])
-    from orchestrator.page.comparison import comparison_of
+    from orchestrator.reporting.page.comparison import comparison_of
 
     return comparison_of(runs)
 

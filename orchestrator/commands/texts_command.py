@@ -17,7 +17,7 @@ from orchestrator.commands.adapt_outputs import Outputs, SaveModel
 from orchestrator.commands.adapt_report import protocol, shown_steps
 from orchestrator.commands.common import RESULTS, show_note
 from orchestrator.commands.handing_over import launched_for, run_tasks
-from orchestrator.protocol_lines import print_protocol
+from orchestrator.reporting.protocol_lines import print_protocol
 from workers.bits_per_character import bits_of_texts, mean_bits
 from workers.wire.protocol import Adapted, Recipe
 

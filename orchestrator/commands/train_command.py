@@ -108,7 +108,7 @@ def _to_the_end(
 def _train(
     config: MetaConfig, run: TrainingRun, stop: GracefulStop | PythonInterrupt, watch: Watch
 ) -> None:
-    from orchestrator.report import ProgressView
+    from orchestrator.reporting.terminal import ProgressView
 
     try:
         with stop.deferred(), ProgressView(NOTES, run.first_step, config.outer.steps) as view:
@@ -155,7 +155,7 @@ def _show_start(config: MetaConfig, storage: Storage, launched: Launch, first_st
 def _show_end(
     config: MetaConfig, storage: Storage, run: TrainingRun, trained_s: float, watch: Watch
 ) -> Result:
-    from orchestrator.report import per_second, print_result
+    from orchestrator.reporting.terminal import per_second, print_result
 
     steps = config.outer.steps - run.first_step
     theta_sha256 = run.theta_sha256

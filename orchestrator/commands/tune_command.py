@@ -185,8 +185,8 @@ def _write_page(
     board: SweepBoard,
     tested: dict[str, Result],
 ) -> str:
-    from orchestrator.page.numbers import headline
-    from orchestrator.page.sweep_page import write_sweep_page
+    from orchestrator.reporting.page.numbers import headline
+    from orchestrator.reporting.page.sweep_page import write_sweep_page
 
     shown = [
         {"trial": trial, "headline": headline(result), "protocol": result.protocol}
@@ -212,7 +212,7 @@ def _show_end(
     tested: dict[str, Any],
     storage: Storage,
 ) -> None:
-    from orchestrator.report import print_result
+    from orchestrator.reporting.terminal import print_result
 
     for line in board.lines(only_failed=NOTES.is_terminal):
         NOTES.print(line)

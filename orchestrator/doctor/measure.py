@@ -228,8 +228,8 @@ def _run_held_out(
 
 def _draw(config: MetaConfig, family: TaskFamily, pool: Pool, weights: Weights) -> None:
     """What a run ends with, for its memory."""
-    from orchestrator.page import page  # noqa: F401
-    from orchestrator.pictures.render import render
+    from orchestrator.reporting.page import page  # noqa: F401
+    from orchestrator.reporting.pictures.render import render
 
     render(config, family, pool, weights, recipes(config)[0])
 

@@ -203,8 +203,8 @@ class TrainingRun:
 
     def draw(self, result: Result) -> str:
         """Write the family's pictures of the tested weights; the name of the one with all tasks."""
-        from orchestrator.page.inner_steps import png_of_each_metric
-        from orchestrator.pictures.render import render
+        from orchestrator.reporting.page.inner_steps import png_of_each_metric
+        from orchestrator.reporting.pictures.render import render
 
         state, _ = checkpoint.load(self._storage, result.checkpoint)
         recipe = recipe_at(self._config, result.protocol["inner_lr"])
@@ -220,7 +220,7 @@ class TrainingRun:
 
     def report(self) -> str:
         """Write the run's page; its name. After `test` and `draw`."""
-        from orchestrator.page.page import write_page
+        from orchestrator.reporting.page.page import write_page
 
         self.flush()
         with self._explaining("report.html"):

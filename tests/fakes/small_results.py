@@ -1,7 +1,7 @@
 """Finished runs and their results, as a page reads them."""
 
-from orchestrator.page.run_folder import RunFolder
 from orchestrator.records.result import Result
+from orchestrator.reporting.page.run_folder import RunFolder
 
 
 def run_with(**changes):

@@ -32,7 +32,11 @@ _MODULES = [
     "pyarrow.parquet",
     "ray",
 ]
-_MODULES += ["orchestrator.commands.train_command", "orchestrator.loop", "orchestrator.page.page"]
+_MODULES += [
+    "orchestrator.commands.train_command",
+    "orchestrator.loop",
+    "orchestrator.reporting.page.page",
+]
 _MODULES += [
     "orchestrator.run.launch",
     "orchestrator.run.training_run",

@@ -11,9 +11,9 @@ import synthetic_run
 from small_configs import sinusoid
 
 from orchestrator.commands.report_command import execute
-from orchestrator.page.comparison import config_differences, labels, protocol_differences
-from orchestrator.page.run_folder import read_run
 from orchestrator.records.result import Result
+from orchestrator.reporting.page.comparison import config_differences, labels, protocol_differences
+from orchestrator.reporting.page.run_folder import read_run
 from orchestrator.storage.storage import Storage
 from workers.wire.errors import MetatrainError
 

@@ -23,9 +23,9 @@ class TaskFamily(Protocol):
     """A distribution over learning tasks, in two halves: small specs, then arrays.
 
     loss: the name of the loss in `inner/losses.py`. picture: the name of a picture in
-    `orchestrator/pictures`. digest: sha256 of the data and its split, "" where it is generated.
-    num_train_classes: the outputs of `joint`'s head; None for regression. num_tokens: inputs are
-    ids from 0 to num_tokens - 1; None: they are numbers.
+    `orchestrator/reporting/pictures`. digest: sha256 of the data and its split, "" where it is
+    generated. num_train_classes: the outputs of `joint`'s head; None for regression.
+    num_tokens: inputs are ids from 0 to num_tokens - 1; None: they are numbers.
     """
 
     loss: LossName

@@ -7,12 +7,12 @@ import synthetic_run
 from rich.console import Console
 from small_configs import sinusoid
 
-from orchestrator.page.page import page_of
-from orchestrator.page.run_folder import read_run
 from orchestrator.records.divergence import diverged_steps, told
 from orchestrator.records.result import NAME as EVALUATION
 from orchestrator.records.result import read_result
-from orchestrator.report import print_result
+from orchestrator.reporting.page.page import page_of
+from orchestrator.reporting.page.run_folder import read_run
+from orchestrator.reporting.terminal import print_result
 
 
 @pytest.fixture(scope="module")

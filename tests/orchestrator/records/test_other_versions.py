@@ -12,13 +12,13 @@ import synthetic_run
 from any_scores import same
 from small_configs import sinusoid
 
-from orchestrator.page.page import page_of
-from orchestrator.page.run_folder import read_run
 from orchestrator.records.history import NAME as HISTORY
 from orchestrator.records.history import read_history
 from orchestrator.records.metrics_log import read_metrics
 from orchestrator.records.result import NAME as EVALUATION
 from orchestrator.records.result import read_result
+from orchestrator.reporting.page.page import page_of
+from orchestrator.reporting.page.run_folder import read_run
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.settings import parse_sweep

@@ -5,10 +5,10 @@ from small_results import result, run_with
 from small_runs import in_process
 
 from orchestrator.evaluate import blocks_of, recipe_at, score_tasks, summarize
-from orchestrator.page.findings import findings
-from orchestrator.page.page import page_of
-from orchestrator.page.task_spread import draw, worst, worst_line
 from orchestrator.records.task_scores import NAME, TaskScores, read_task_scores
+from orchestrator.reporting.page.findings import findings
+from orchestrator.reporting.page.page import page_of
+from orchestrator.reporting.page.task_spread import draw, worst, worst_line
 from orchestrator.storage.storage import Storage
 
 

@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 from small_results import run_with
 
-from orchestrator.page.findings import findings
-from orchestrator.page.numbers import difference, headline, with_interval
 from orchestrator.records.result import Result
 from orchestrator.records.verdict import unstable_from
-from orchestrator.report import print_result
+from orchestrator.reporting.page.findings import findings
+from orchestrator.reporting.page.numbers import difference, headline, with_interval
+from orchestrator.reporting.terminal import print_result
 
 RATE = 0.3
 

@@ -20,17 +20,17 @@ from small_configs import sinusoid
 
 from orchestrator.adaptation.predictions import Predictions, as_table
 from orchestrator.adaptation.user_tasks import OwnTask
-from orchestrator.page.comparison import comparison_of
-from orchestrator.page.inner_steps import png_of_each_metric
-from orchestrator.page.page import page_of
-from orchestrator.page.run_folder import read_run
-from orchestrator.page.sweep_page import write_sweep_page
 from orchestrator.records.history import NAME as HISTORY
 from orchestrator.records.history import History, read_history
 from orchestrator.records.metrics_log import MetricsLog, read_metrics, read_whole_rows
 from orchestrator.records.result import NAME as EVALUATION
 from orchestrator.records.result import read_result
-from orchestrator.report import print_result
+from orchestrator.reporting.page.comparison import comparison_of
+from orchestrator.reporting.page.inner_steps import png_of_each_metric
+from orchestrator.reporting.page.page import page_of
+from orchestrator.reporting.page.run_folder import read_run
+from orchestrator.reporting.page.sweep_page import write_sweep_page
+from orchestrator.reporting.terminal import print_result
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record, rows
 from orchestrator.sweep.settings import parse_sweep

@@ -17,7 +17,7 @@ import numpy  # noqa: F401
 import tensorflow  # noqa: F401
 
 import metatrain
-import orchestrator.report
+import orchestrator.reporting.terminal
 import orchestrator.run.launch
 import orchestrator.run.training_run  # noqa: F401
 from workers import block  # noqa: F401

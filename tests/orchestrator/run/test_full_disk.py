@@ -16,8 +16,9 @@ from small_learners import run_of
 from small_runs import in_process
 
 import orchestrator.run.launch
-from orchestrator import cli, drawing
+from orchestrator import cli
 from orchestrator.config.schema import to_toml
+from orchestrator.reporting import drawing
 from orchestrator.sweep import ray_tuner, trial_table
 from orchestrator.sweep.trial import Trial
 from workers.export import plain_keras

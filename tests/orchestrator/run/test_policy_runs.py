@@ -11,10 +11,10 @@ from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.adaptation.readers.registry import READERS
 from orchestrator.config.schema import load
 from orchestrator.evaluate import headline_metric, recipe_at, recipes
-from orchestrator.pictures import paths
 from orchestrator.records.evaluation_protocol import protocol
 from orchestrator.records.metrics_log import read_metrics
-from orchestrator.report import print_result
+from orchestrator.reporting.pictures import paths
+from orchestrator.reporting.terminal import print_result
 from orchestrator.run.resume import find_state
 from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage

@@ -26,7 +26,7 @@ from orchestrator.commands import adapt_command, data_command, export_command, r
 from orchestrator.commands.adapt_command import Request
 from orchestrator.config.schema import to_toml
 from orchestrator.learner import Learner
-from orchestrator.page.run_folder import read_run
+from orchestrator.reporting.page.run_folder import read_run
 from orchestrator.storage.storage import Storage
 
 pytestmark = pytest.mark.usefixtures("shared_runners")

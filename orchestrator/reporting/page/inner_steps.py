@@ -1,0 +1,64 @@
+"""Scores by inner step, each with its interval."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from orchestrator.records.divergence import diverged_steps
+from orchestrator.reporting.drawing import drawing, png
+from orchestrator.reporting.page.panel import drawable, legend, panel, scale
+from workers.metrics import called
+
+PerStep = Sequence[Mapping[str, float]]
+# Up to so many inner steps each has a mark and a bar of its own.
+_MOST_MARKS = 20
+
+
+def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) -> Figure:
+    """The metric against inner steps, a curve for each label.
+
+    Inner steps that diverge are left out, so that the others can be read, and the axis says which.
+
+    Args:
+      chosen: the inner steps at which the score is taken, marked.
+    """
+    figure, axes = panel("inner steps", called(metric))
+    drawn: list[float] = []
+    diverging = False
+    for number, (label, per_step) in enumerate(curves.items()):
+        broken = diverged_steps(per_step, metric)
+        means = drawable([row[metric] for row in per_step])
+        errors = drawable([row[f"{metric}_ci95"] for row in per_step])
+        means[broken] = np.nan
+        errors = np.where(np.isfinite(errors), errors, 0.0)
+        drawn += [*(means - errors), *(means + errors)]
+        color = f"C{number % 10}"
+        steps = np.arange(len(per_step))
+        diverging |= bool(broken)
+        for step in broken:
+            axes.axvspan(step - 0.5, step + 0.5, color=color, alpha=0.12, lw=0)
+        if len(steps) <= _MOST_MARKS:
+            axes.errorbar(steps, means, errors, fmt="o-", ms=4, capsize=3, color=color, label=label)
+        else:
+            axes.plot(steps, means, color=color, label=label)
+            axes.fill_between(steps, means - errors, means + errors, color=color, alpha=0.25, lw=0)
+    if chosen is not None:
+        axes.axvline(chosen, color="0.6", linestyle=":", label="where the score is taken")
+    if diverging:
+        axes.set_xlabel("inner steps (shaded: diverges)")
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    scale(axes, metric, drawn)
+    if len(curves) > 1 or chosen is not None:
+        legend(figure)
+    return figure
+
+
+@drawing()
+def png_of_each_metric(per_step: PerStep, metrics: Sequence[str]) -> dict[str, bytes]:
+    """{"accuracy by inner step": PNG, ...}."""
+    pictures = {}
+    for metric in metrics:
+        pictures[f"{metric}_by_inner_step"] = png(draw({"test": per_step}, metric))
+    return pictures

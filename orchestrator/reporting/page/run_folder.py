@@ -1,0 +1,131 @@
+"""What a run has left in its folder, as far as it has come. Needs neither TensorFlow nor data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.config.sources import parse_toml
+from orchestrator.records.history import Opening, read_history
+from orchestrator.records.metrics_log import read_whole_rows
+from orchestrator.records.result import Result, read_result
+from orchestrator.records.task_scores import TaskScores, read_task_scores
+from orchestrator.reporting.pictures.lines import Line, read_lines
+from orchestrator.storage.storage import Storage
+
+#: What the page of a run is called in its folder.
+PAGE = "report.html"
+_PICTURES, _TASK = "pictures", "task-"
+#: A film of episodes, or a line that says why there is none.
+ANIMATION, NO_ANIMATION = f"{_PICTURES}/episode.webp", f"{_PICTURES}/episode.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run as its files tell it.
+
+    location: where it is. name: from its configuration.
+    config: its table, configuration: the text of it. rows: of metrics.jsonl, those that can be
+    read; num_damaged: the others. result: of evaluation.json, None before the end.
+    openings: of history.json, none in older runs. drawings: an SVG per task. picture: a PNG, for
+    runs that have no SVG. texts: per task, where tasks are shown by lines of text. animation: a
+    WebP of episodes, of policies alone; no_animation: why there is none.
+    """
+
+    location: str
+    name: str
+    config: Mapping[str, Any]
+    configuration: str
+    rows: Sequence[Mapping[str, Any]]
+    num_damaged: int
+    result: Result | None
+    openings: Sequence[Opening]
+    drawings: Sequence[str]
+    picture: bytes
+    animation: bytes = b""
+    no_animation: str = ""
+    task_scores: TaskScores | None = None
+    texts: Sequence[Sequence[Line]] = ()
+
+    @property
+    def step(self) -> int:
+        """Outer steps done."""
+        last = self.rows[-1]["step"] if self.rows else 0
+        return max([last, *(opening.last_step for opening in self.openings)])
+
+    @property
+    def seconds(self) -> float:
+        """Of training, in all outer steps together."""
+        return sum(row.get("seconds", 0.0) for row in self.rows)
+
+    @property
+    def commands(self) -> list[str]:
+        """What it was opened by, each once."""
+        return list(dict.fromkeys(o.command for o in self.openings if o.command))
+
+    @property
+    def num_steps(self) -> int:
+        """Outer steps that were asked for."""
+        return int(self.config.get("outer", {}).get("steps", self.step))
+
+    @property
+    def inner_steps(self) -> list[int]:
+        """The inner steps whose scores are told, from 0 on."""
+        if self.result is None:
+            return []
+        asked = self.config.get("evaluation", {}).get("inner_steps", [])
+        last = len(self.result.per_step) - 1
+        return sorted({0, *(s for s in asked if s <= last), self.result.inner_steps})
+
+
+def read_run(storage: Storage) -> RunFolder:
+    """Read a run's folder.
+
+    Raises:
+      ValueError: it holds no run, or a file in it that is not what a run writes.
+    """
+    _check_is_run(storage)
+    text = _decoded(storage, "config.toml")
+    try:
+        config = parse_toml(text)
+    except ValueError as error:
+        raise ValueError(f"{storage.place('config.toml')} is not TOML: {error}") from None
+    rows, num_damaged = read_whole_rows(storage)
+    there = storage.list(_PICTURES)
+    texts = [name for name in there if name.startswith(_TASK) and name.endswith(".json")]
+    names = [name for name in there if name.endswith(".svg")] if not texts else []
+    has_png = storage.exists("picture.png")
+    return RunFolder(
+        location=storage.location,
+        name=str(config.get("name", storage.name)),
+        config=config,
+        configuration=text,
+        rows=rows,
+        num_damaged=num_damaged,
+        result=read_result(storage),
+        task_scores=read_task_scores(storage),
+        openings=read_history(storage),
+        drawings=[_decoded(storage, f"{_PICTURES}/{name}") for name in names],
+        picture=storage.read("picture.png") if has_png and not names and not texts else b"",
+        animation=storage.read(ANIMATION) if storage.exists(ANIMATION) else b"",
+        no_animation=_decoded(storage, NO_ANIMATION) if storage.exists(NO_ANIMATION) else "",
+        texts=[read_lines(storage.read(f"{_PICTURES}/{name}")) for name in texts],
+    )
+
+
+def _check_is_run(storage: Storage) -> None:
+    if storage.exists("config.toml"):
+        return
+    if storage.exists("sweep.json"):
+        raise ValueError(
+            f"{storage.location} is a sweep's folder, whose page is "
+            f"{storage.place('report.html')}; give runs, which are below "
+            f"{storage.place('trials')}"
+        )
+    raise ValueError(f"{storage.location} holds no run (no config.toml); give the folder of one")
+
+
+def _decoded(storage: Storage, name: str) -> str:
+    try:
+        return storage.read(name).decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{storage.place(name)} is not text: {error}") from None

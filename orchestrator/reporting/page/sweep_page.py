@@ -1,0 +1,105 @@
+"""A sweep as one HTML file: what was found, what it was found among, what mattered."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.records.metrics_log import read_whole_rows
+from orchestrator.reporting.drawing import drawing
+from orchestrator.reporting.page.html import render, svg
+from orchestrator.reporting.page.importance import importances
+from orchestrator.reporting.page.sweep_pictures import (
+    curves,
+    importance_bars,
+    parallel_coordinates,
+)
+from orchestrator.reporting.protocol_lines import protocol_of
+from orchestrator.storage.storage import Storage
+from orchestrator.sweep import record, rows
+from orchestrator.sweep.rows import Row
+from orchestrator.sweep.settings import SweepSettings
+
+NAME = "report.html"
+# Scored trials from which on importances are shown without a warning.
+_ENOUGH = 10
+
+
+@drawing()
+def write_sweep_page(
+    name: str,
+    sweep: SweepSettings,
+    storage: Storage,
+    runs: dict[str, Storage],
+    found: Sequence[Row],
+    objective: tuple[str, str],
+    tested: Sequence[dict[str, Any]],
+) -> str:
+    """Write report.html into the sweep's folder; its name.
+
+    Args:
+      runs: where each trial's run is. found: all trials. objective: metric and mode.
+      tested: {"trial", "headline", "protocol"} of those that were evaluated on the test tasks.
+    """
+    metric, mode = objective
+    ranked = rows.ranked(found, mode)
+    best, keys = ranked[0], list(sweep.space)
+    numbers = {row.trial: number for number, row in enumerate(found, start=1)}
+    shares, left_out = importances(ranked, sweep.space, mode)
+    page = render(
+        "sweep.html",
+        name=name,
+        headline=f"best of {len(found)} trials: validation {metric} {best.score:.4f}",
+        best={key: _plain(value) for key, value in best.point.items()},
+        tested=[
+            {
+                **test,
+                "trial": f"trial {numbers[test['trial']]}",
+                "protocol": protocol_of(test["protocol"]),
+            }
+            for test in tested
+        ],
+        metric=metric,
+        coordinates=svg(
+            parallel_coordinates({numbers[row.trial]: row for row in ranked}, sweep.space, metric),
+            f"Hyperparameters and validation {metric} of each trial",
+        ),
+        curves=svg(
+            curves({numbers[row.trial]: _curve(runs[row.trial], metric) for row in ranked}, metric),
+            f"Validation {metric} of each trial by outer step",
+        ),
+        importance=svg(importance_bars(shares), "Importance") if shares else "",
+        left_out=left_out,
+        scored=len(ranked),
+        few=len(ranked) < _ENOUGH,
+        trials=[_line(numbers[row.trial], row, keys, metric) for row in _in_order(found, ranked)],
+        configuration=storage.read(record.NAME).decode(),
+    )
+    storage.write(NAME, page)
+    return NAME
+
+
+def _curve(run: Storage, metric: str) -> list[tuple[int, float]]:
+    name = f"validation_{metric}"
+    return [(row["step"], row[name]) for row in read_whole_rows(run)[0] if name in row]
+
+
+def _in_order(found: Sequence[Row], ranked: Sequence[Row]) -> list[Row]:
+    """The best first, those without a score last."""
+    there = {row.trial for row in ranked}
+    return [*ranked, *(row for row in found if row.trial not in there)]
+
+
+def _line(number: int, row: Row, keys: Sequence[str], metric: str) -> dict[str, str]:
+    return {
+        "trial": str(number),
+        "status": row.status + (f": {row.failed}" if row.failed else ""),
+        f"best {metric}": _plain(row.score),
+        "at step": str(row.best_step),
+        "steps": str(row.step),
+        "seconds": f"{row.seconds:.0f}",
+        **{key: _plain(row.point.get(key, "")) for key in keys},
+        "run": row.run,
+    }
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

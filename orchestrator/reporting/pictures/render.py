@@ -1,0 +1,138 @@
+"""From a trained run to the pictures of its task family."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+
+import numpy as np
+
+from orchestrator.adaptation.readers.registry import READERS
+from orchestrator.config.schema import MetaConfig
+from orchestrator.outer.blocks import held_out_blocks
+from orchestrator.pool.base import Pool
+from orchestrator.reporting.drawing import drawing, png, written
+from orchestrator.reporting.page.html import svg
+from orchestrator.reporting.page.run_folder import ANIMATION, NO_ANIMATION
+from orchestrator.reporting.pictures import (
+    confusion,
+    curves,
+    image_episode,
+    observed,
+    paths,
+    predicted,
+    samples,
+    text_episode,
+)
+from orchestrator.reporting.pictures.film import Film, shoot
+from orchestrator.reporting.pictures.lines import Line, as_json
+from orchestrator.storage.storage import Storage
+from workers.tasks.display_text import Words
+from workers.tasks.environments.gym import GymFamily
+from workers.tasks.family import TaskFamily
+from workers.tasks.user_tasks import given_task
+from workers.wire.protocol import Array, Block, Episode, Recipe, Weights
+
+PICTURES: dict[str, ModuleType] = {
+    "curves": curves,
+    "image_episode": image_episode,
+    "predicted": predicted,
+    "confusion": confusion,
+    "text_episode": text_episode,
+    "samples": samples,
+    "paths": paths,
+    "observed": observed,
+}
+
+#: How the pictures of single tasks are called in a run's folder.
+FOLDER = "pictures"
+_NUM_TASKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """png: as many tasks as the family's picture shows at once. svgs: one task each.
+
+    texts: in the place of svgs, of tasks that are shown by lines of text. film: of the first, where
+    tasks are environments of gymnasium.
+    """
+
+    png: bytes
+    svgs: Sequence[str]
+    film: Film | None = None
+    texts: Sequence[Sequence[Line]] = ()
+
+    def write(self, storage: Storage) -> str:
+        """Write them into a run's folder; the name of the PNG."""
+        for number, text in enumerate(self.svgs, start=1):
+            storage.write(f"{FOLDER}/task-{number}.svg", text.encode())
+        for number, lines in enumerate(self.texts, start=1):
+            storage.write(f"{FOLDER}/task-{number}.json", as_json(lines))
+        if self.film is not None:
+            wanted = ANIMATION if self.film.webp else NO_ANIMATION
+            storage.write(wanted, self.film.webp or self.film.missing.encode())
+            other = NO_ANIMATION if self.film.webp else ANIMATION
+            if storage.exists(other):
+                storage.delete(other)
+        storage.write("picture.png", self.png)
+        return "picture.png"
+
+
+def render(
+    config: MetaConfig, family: TaskFamily, pool: Pool, weights: Weights, recipe: Recipe
+) -> Pictures:
+    """The first test tasks, predicted before and after each inner step."""
+    blocks = [
+        Block(b.kind, b.step, b.index, b.lo, b.hi, family.showcase(b.specs), b.recipe)
+        for b in held_out_blocks(config, family, "test", _NUM_TASKS, recipe, "predict")
+    ]
+    outputs = np.concatenate([c.metrics["outputs"] for c in pool.run(weights, blocks)])
+    episodes = [family.build(block.specs) for block in blocks]
+    stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
+    if family.loss == "mse":
+        values = READERS[config.task.kind](config.task, given_task(family)).values
+        outputs, stacked = values(outputs), _in_own_units(stacked, values)
+    steps = sorted(set(config.evaluation.inner_steps))
+    words = [each for block in blocks for each in family.words(block.specs)]
+    if family.loss == "next_token":
+        words = samples.generate(config, family, pool, weights, blocks, words)
+    pictures = draw(family.picture, stacked, outputs, steps, config.name, words)
+    if not isinstance(family, GymFamily):
+        return pictures
+    return replace(pictures, film=shoot(config, family, weights, recipe, blocks[0].specs))
+
+
+@drawing()
+def draw(
+    picture: str,
+    episodes: Episode,
+    outputs: Array,
+    inner_steps: Sequence[int],
+    name: str,
+    words: Sequence[Words] = (),
+) -> Pictures:
+    """Draw tasks by the family's picture.
+
+    Args:
+      outputs: [tasks, inner_steps + 1, queries, ...], as the model answers.
+      inner_steps: which of them to draw. name: of the run, above the PNG. words: of each task,
+        where tasks have words.
+    """
+    kind = PICTURES[picture]
+    single, texts = [], []
+    for task in range(len(outputs)):
+        episode = Episode(*(arrays[task : task + 1] for arrays in episodes))
+        said = words[task : task + 1]
+        if hasattr(kind, "lines"):
+            texts.append(kind.lines(episode, outputs[task : task + 1], inner_steps, said))
+            continue
+        figure = kind.draw(episode, outputs[task : task + 1], inner_steps, "", said)
+        single.append(svg(figure, f"Test task {task + 1} before and after adaptation"))
+    whole = png(kind.draw(episodes, outputs, inner_steps, written(name), words))
+    return Pictures(whole, single, texts=texts)
+
+
+def _in_own_units(episodes: Episode, values: Callable[[Array], Array]) -> Episode:
+    return episodes._replace(
+        support_targets=values(episodes.support_targets),
+        query_targets=values(episodes.query_targets),
+    )

@@ -1,0 +1,214 @@
+"""What a run looks like in a terminal: a progress bar, or plain lines where there is none."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from orchestrator.records.divergence import mean_and_interval
+from orchestrator.records.result import Result
+from orchestrator.reporting.protocol_lines import print_protocol
+from orchestrator.run.training_run import Progress as StepProgress
+from orchestrator.text.console import Console
+from workers.metrics import OWN, called, is_share
+
+_REDRAW_S = 0.1
+_LINE_S = 10.0
+_WAIT_S = 5.0
+# Shown is the mean over a hundredth of the steps, but no more than so many.
+_SHARE = 100
+_MOST = 50
+
+
+class ProgressView:
+    """Consumes the steps of a run: step, loss before and after, accuracy, tasks/s, time left.
+
+    Numbers are means over the last few steps of a long run, and say over how many.
+    """
+
+    def __init__(self, console: Console, first_step: int, num_steps: int):
+        self._console, self._num_steps = console, num_steps
+        self._first_step = first_step
+        self._last = deque[dict[str, float]](maxlen=min(max(num_steps // _SHARE, 1), _MOST))
+        self._seconds = deque[float](maxlen=_MOST)
+        self._shown = time.monotonic()
+        self._skipped = self._told = 0
+        self._bar = Progress(
+            MofNCompleteColumn(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[line]}", markup=False),
+            TimeRemainingColumn(),
+            console=console,
+            auto_refresh=False,
+        )
+        self._task = self._bar.add_task("", total=num_steps, completed=first_step, line="")
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._console.is_terminal:
+            self._bar.refresh()
+            self._bar.stop()
+
+    @property
+    def every_s(self) -> float:
+        """How often `say` is heard."""
+        return _REDRAW_S if self._console.is_terminal else _WAIT_S
+
+    def say(self, text: str) -> None:
+        """What is done between two steps: in the place of the last step's numbers, or as a line."""
+        if self._console.is_terminal:
+            self._bar.update(self._task, line=text)
+            self._bar.refresh()
+        else:
+            self._console.print(text)
+
+    def update(self, progress: StepProgress) -> None:
+        """Take a step in; draw at most ten times a second (a line every ten seconds)."""
+        report = progress.report
+        if report.step == self._first_step + 2:
+            self._seconds.clear()  # the first step compiles
+        self._last.append(report.metrics)
+        self._seconds.append(report.seconds)
+        if report.skipped_tasks:
+            self._tell_skipped(report.step, report.skipped_tasks)
+        if progress.validation:
+            chosen = progress.validation
+            self._console.print(
+                f"step {report.step}: validation {chosen['metric']} {chosen['score']:.4f} "
+                f"(inner steps {chosen['inner_steps']}, inner lr {chosen['inner_lr']:g})",
+            )
+        now, last = time.monotonic(), report.step == self._num_steps
+        if self._console.is_terminal:
+            if last or now - self._shown > _REDRAW_S:
+                self._shown = now
+                line = self._line(report.tasks)
+                self._bar.update(self._task, completed=report.step, line=line)
+                self._bar.refresh()
+        elif last or now - self._shown > _LINE_S:
+            self._shown = now
+            left = (self._num_steps - report.step) * _mean(self._seconds)
+            self._console.print(
+                f"step {report.step}/{self._num_steps}  {self._line(report.tasks)}  "
+                f"{left:.0f} s left",
+            )
+
+    def _tell_skipped(self, step: int, number: int) -> None:
+        """At the first time, and whenever there are twice as many as when it was told last."""
+        self._skipped += number
+        if self._skipped >= 2 * self._told:
+            self._told = self._skipped
+            self._console.print(
+                f"step {step}: {self._skipped} tasks left out so far, whose gradient is not finite",
+            )
+
+    def _line(self, tasks: int) -> str:
+        means, count = self._means(), len(self._last)
+        own = "".join(
+            f"  {name.replace('_', ' ')} {means[name]:.3f}" for name in OWN if name in means
+        )
+        return (
+            f"loss {means['loss_before']:.3f} → {means['loss_after']:.3f}{own}"
+            f"{f' (mean of {count} steps)' if count > 1 else ''}  "
+            f"{per_second(tasks, _mean(self._seconds))} tasks/s"
+        )
+
+    def _means(self) -> dict[str, float]:
+        """By name, over those of the last steps that have it."""
+        names = {name: None for step in self._last for name in step}
+        return {name: _mean([s[name] for s in self._last if name in s]) for name in names}
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of numbers that may be inf."""
+    return sum(values) / len(values)
+
+
+def per_second(count: float, seconds: float) -> str:
+    """A rate in a few digits, also one below 1."""
+    rate = count / seconds
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
+def print_result(
+    console: Console, result: Result, inner_steps: tuple[int, ...], last_theta: str | None = None
+) -> None:
+    """Warnings, scores, and right below them the protocol under which they were measured.
+
+    Args:
+      last_theta: sha256 of the last step's weights, which the caller prints: not said twice.
+    """
+    for warning in result.warnings:
+        console.print(f"warning: {warning}", markup=False)
+    console.print(_result_table(result, inner_steps))
+    console.print(_gain_line(result))
+    if result.queries_alone is not None:
+        console.print(_alone_line(result, result.queries_alone))
+    if result.tasks:
+        from orchestrator.reporting.page.task_spread import worst_line  # imports matplotlib
+
+        if worst := worst_line(result.tasks, result.metric, result.sign):
+            console.print(worst)
+    print_protocol(console, result.protocol)
+    known = "" if result.theta_sha256 == last_theta else f", theta sha256 {result.theta_sha256}"
+    console.print(f"tested: {result.checkpoint}{known}")
+
+
+def _gain_line(result: Result) -> str:
+    """What adaptation is worth, as validation chose it."""
+    (gain, interval), steps = result.gain, result.inner_steps
+    scale, digits, unit = (100, 2, " points") if is_share(result.metric) else (1, 4, "")
+    after = f"after {steps} inner step{'s' * (steps != 1)}"
+    if not math.isfinite(gain):
+        return f"{result.called} is not finite before or {after}"
+    how = "worse" if gain < 0 else "better"
+    by = mean_and_interval(abs(gain) * scale, interval * scale, digits)
+    return f"{result.called} is {how} by {by}{unit} {after}, each task against itself"
+
+
+def _alone_line(result: Result, scores: dict[str, Any]) -> str:
+    """What to expect of answers that do not depend on the other queries."""
+    unit = " %" if is_share(result.metric) else ""
+    return (
+        f"{result.called} {_with_interval(result.metric, scores)}{unit} with each query "
+        "normalized by the support set alone, as metatrain adapt does by default; the table "
+        "normalizes the queries of a task together (transductive)"
+    )
+
+
+def _with_interval(metric: str, scores: Mapping[str, float]) -> str:
+    scale, digits = (100, 2) if is_share(metric) else (1, 4)
+    mean, interval = scores[metric] * scale, scores[f"{metric}_ci95"] * scale
+    return mean_and_interval(mean, interval, digits)
+
+
+def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:
+    """Test scores by inner step: mean and 95 % interval over tasks."""
+    metrics, last = result.measured, len(result.per_step) - 1
+    table = Table(title="Test tasks, before and after adaptation")
+    table.add_column("inner steps", justify="right")
+    for name in metrics:
+        unit = ", %" if is_share(name) else ""
+        heading = result.called if name == result.metric else called(name)
+        table.add_column(f"{heading}{unit}", justify="right")
+    for step in sorted({0, *(step for step in inner_steps if step <= last)}):
+        cells = [_with_interval(name, result.per_step[step]) for name in metrics]
+        what = "  (before)" if step == 0 else ""
+        what += "  (diverges)" if step in result.diverged else ""
+        table.add_row(f"{step}{what}", *cells)
+    if (best := result.protocol.get("oracle_return")) is not None:
+        table.add_row("oracle", f"{best:.4f}")
+    return table

@@ -1,0 +1,85 @@
+import math
+from dataclasses import replace
+
+import pytest
+from small_results import result, run_with
+
+from orchestrator.records.history import Opening
+from orchestrator.reporting.page.findings import findings
+
+
+def told(kind=None, **changes):
+    return [f.text for f in findings(run_with(**changes)) if kind in (None, f.kind)]
+
+
+def test_what_each_task_gains_counts_not_how_far_tasks_lie_apart():
+    assert told("warning", result=result(2.0, 1.95, loss_gain_ci95=0.01)) == []
+
+
+def test_of_a_run_that_went_well_there_is_no_warning():
+    assert told("warning") == []
+    on_actors = Opening("", "2 Ray actors", 0, 4, actors={"a": 2})
+    assert told("good", openings=[on_actors]) == [
+        "Trained to the end: 4 outer steps.",
+        "Adaptation improves the test loss by 1.00 ± 0.14, each task against itself.",
+        "No actor was replaced, no call retried, no task left out.",
+    ]
+
+
+def test_of_actors_nothing_is_told_where_there_were_none():
+    here = Opening("", "this process", 0, 4)
+    assert told("good", openings=[here])[-1] == "No task was left out."
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"config": {"outer": {"steps": 9}}, "result": None}, "Not finished: 4 steps of 9 outer"),
+        ({"result": None}, "Not evaluated"),
+        ({"result": result(2.0, 1.95)}, "does not change the test loss beyond its interval"),
+        ({"result": result(2.0, 1.0, loss_gain_ci95=1.1)}, "does not change the test loss beyond"),
+        ({"result": result(2.0, 2.5)}, "makes the test loss worse"),
+        ({"result": result(0.2, 0.1, 0.01, "accuracy")}, "makes the test accuracy worse"),
+        ({"result": result(0.2, math.nan, 0.01)}, "is not finite"),
+        ({"result": result(2.0, 1.0, outer_steps=2)}, "of a run of 2 steps"),
+        ({"num_damaged": 1}, "1 line of metrics.jsonl cannot be read"),
+        ({"rows": [{"step": 4, "loss_after": math.inf}]}, "loss_after is not finite in 1 step."),
+    ],
+)
+def test_what_is_wrong_is_a_warning(changes, expected):
+    (warning, *others) = told("warning", **changes)
+    assert any(expected in text for text in (warning, *others))
+
+
+def test_an_accuracy_that_rises_is_no_warning():
+    assert told("warning", result=result(0.2, 0.9, 0.01, "accuracy")) == []
+
+
+def test_it_is_said_whether_more_steps_may_help():
+    assert "best with 0.5 at step 2; one later validation is no better" in " ".join(told("note"))
+    rows = [{"step": 1, "validation_loss": 3.0}, {"step": 4, "validation_loss": 1.0}]
+    improving = " ".join(told("note", rows=rows))
+    assert "still improving at its last step: 1 at step 4, 3 at best before" in improving
+    accuracies = [{**row, "accuracy": 1.0, "validation_accuracy": 0.4} for row in rows]
+    accuracies[1]["validation_accuracy"] = 0.3
+    assert "best with 40.0 % at step 1" in " ".join(told("note", rows=accuracies, result=None))
+
+
+def test_what_was_made_good_is_counted():
+    rows = [{"step": 1, "replaced_actors": 2, "retried_calls": 3}, {"step": 4, "retried_calls": 1}]
+    assert "Made good on the way: 2 replaced actors, 4 retried calls." in told("note", rows=rows)
+
+
+def test_how_an_unfinished_run_ended_is_told():
+    times = {"started": "2026-01-02T03:04:05+00:00", "seen": "2026-01-02T04:05:06+00:00"}
+    opening = Opening("metatrain train", "this process", 0, 4, **times)
+    longer = {"config": {"outer": {"steps": 9}}}
+    longer |= {"result": None}
+    text = told("warning", openings=[opening], **longer)[0]
+    assert "still running, or killed (last heard of at 2026-01-02 04:05 UTC)" in text
+    failed = replace(opening, ended="failed: the disk is full")
+    assert "failed: the disk is full" in told("warning", openings=[failed], **longer)[0]
+    again = replace(opening, ended="finished")
+    notes = told("note", openings=[failed, again])
+    assert "The run that began at 2026-01-02 03:04 UTC failed: the disk is full" in notes
+    assert "Opened 2 times; see the machines below." in notes
