@@ -66,7 +66,7 @@ def submit(
     ] = None,
 ) -> None:
     """Run a command on a Ray cluster, with the code in this folder."""
-    from orchestrator import shipping, submission
+    from orchestrator.jobs import shipping, submission
 
     name, *rest = words
     if name not in submission.SUBMITTABLE:

@@ -33,7 +33,7 @@ TENSORFLOW = (
 )
 RAY = (
     "workers/actor.py",
-    "orchestrator/jobs.py",
+    "orchestrator/jobs/jobs.py",
     "orchestrator/pool/ray_backend.py",
     "orchestrator/records/prometheus.py",
     "orchestrator/pool/ray_pool.py",

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from orchestrator.commands.common import show_note
-from orchestrator.jobs import Job, Jobs
+from orchestrator.jobs.jobs import Job, Jobs
 from workers.wire.errors import ClusterError
 
 EXIT_DONE, EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 0, 1, 2, 75

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from orchestrator.commands.common import NOTES, RESULTS, show_note
 from orchestrator.commands.following import EXIT_STOPPED, exit_code, follow, to_stdout
-from orchestrator.dashboard import dashboard_address
-from orchestrator.jobs import STOP_WAIT_S, Job, Jobs
+from orchestrator.jobs.dashboard import dashboard_address
+from orchestrator.jobs.jobs import STOP_WAIT_S, Job, Jobs
 from orchestrator.text.console import Console
 from workers.wire.errors import ClusterError
 

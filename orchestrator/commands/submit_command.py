@@ -11,16 +11,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.candidates import IGNORED
 from orchestrator.commands.common import NOTES, RESULTS, show_note
-from orchestrator.dashboard import dashboard_address
-from orchestrator.shipping import pack, readable_size
-from orchestrator.submission import SCRIPT, Shipment, Submission, next_attempt
+from orchestrator.jobs.candidates import IGNORED
+from orchestrator.jobs.dashboard import dashboard_address
+from orchestrator.jobs.shipping import pack, readable_size
+from orchestrator.jobs.submission import SCRIPT, Shipment, Submission, next_attempt
 
 _NAMED = 5  # files in a note
 
 if TYPE_CHECKING:  # imports Ray, which refusals must not wait for
-    from orchestrator.jobs import Job, Jobs
+    from orchestrator.jobs.jobs import Job, Jobs
 
 
 def execute(
@@ -44,7 +44,7 @@ def execute(
     if python is not None and not python.startswith("/"):
         raise ValueError(f"--python {python} is no absolute path of a Python on the head")
     url = dashboard_address(address, os.environ)
-    from orchestrator.jobs import Jobs
+    from orchestrator.jobs.jobs import Jobs
 
     jobs = Jobs(url)
     id = submit(jobs, submission, shipment, again, python, again_with)
@@ -73,11 +73,13 @@ def submit(
         _check_attempts(earlier, again)
     for note in [*submission.notes, *_left_here(shipment)]:
         show_note(note)
-    from orchestrator.jobs import Job
+    from orchestrator.jobs.jobs import Job
 
     with tempfile.TemporaryDirectory(prefix="metatrain-") as folder:
         archive = Path(folder, "working_dir.zip")
-        pack(shipment, {SCRIPT: files("orchestrator").joinpath("job.sh").read_bytes()}, archive)
+        pack(
+            shipment, {SCRIPT: files("orchestrator.jobs").joinpath("job.sh").read_bytes()}, archive
+        )
         NOTES.print(
             f"sending {len(shipment.files)} file{'' if len(shipment.files) == 1 else 's'}, "
             f"{readable_size(archive.stat().st_size)}, from {shipment.folder}",

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from orchestrator.dashboard import dashboard_address
 from orchestrator.doctor.finding import Finding
+from orchestrator.jobs.dashboard import dashboard_address
 from orchestrator.text.redact import redact
 
 Answers = Callable[[str, int], bool]

@@ -1,8 +1,8 @@
-"""A cluster's jobs without a cluster: the contract of `orchestrator.jobs.Jobs`."""
+"""A cluster's jobs without a cluster: the contract of `orchestrator.jobs.jobs.Jobs`."""
 
 from dataclasses import replace
 
-from orchestrator.jobs import Job
+from orchestrator.jobs.jobs import Job
 from workers.wire.errors import ClusterError
 
 

@@ -4,10 +4,10 @@ import pytest
 from rich.text import Text
 from small_jobs import LOST, SmallJobs, job
 
-from orchestrator import shipping
 from orchestrator.commands import jobs_command, submit_command
 from orchestrator.commands.following import exit_code, follow
-from orchestrator.submission import Submission
+from orchestrator.jobs import shipping
+from orchestrator.jobs.submission import Submission
 from orchestrator.text.console import Console
 from workers.wire.errors import ClusterError
 

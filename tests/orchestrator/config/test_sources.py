@@ -267,8 +267,8 @@ def test_the_version_is_told(monkeypatch, capsys):
 
 
 def test_a_job_finds_relative_data_where_the_file_lies(here, monkeypatch):
-    from orchestrator.shipping import choose
-    from orchestrator.submission import plan
+    from orchestrator.jobs.shipping import choose
+    from orchestrator.jobs.submission import plan
 
     (here / "configs").mkdir()
     (here / "configs" / "a.toml").write_text('base = "b.toml"\nseed = 1\n')

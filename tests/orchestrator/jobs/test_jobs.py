@@ -7,8 +7,8 @@ import zipfile
 import pytest
 from small_dashboard import SmallDashboard, serving
 
-from orchestrator import jobs as jobs_module
-from orchestrator.jobs import STOP_WAIT_S, Job, Jobs
+from orchestrator.jobs import jobs as jobs_module
+from orchestrator.jobs.jobs import STOP_WAIT_S, Job, Jobs
 from workers.wire.errors import ClusterError
 
 TOKEN = "t0ken-t0ken-t0ken"
@@ -172,7 +172,7 @@ def test_a_token_is_sent_and_shown_nowhere():
 
 def in_a_process(address, environment):
     code = f"""
-from orchestrator.jobs import Jobs
+from orchestrator.jobs.jobs import Jobs
 try:
     print(Jobs({address!r}).all())
 except Exception as error:

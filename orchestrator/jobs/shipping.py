@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.candidates import Included, candidates, out_of
-from orchestrator.secret_contents import secret_in_file
-from orchestrator.secret_names import is_secret
+from orchestrator.jobs.candidates import Included, candidates, out_of
+from orchestrator.jobs.secret_contents import secret_in_file
+from orchestrator.jobs.secret_names import is_secret
 
 #: Ray's dashboard takes requests of up to 100 MiB (DASHBOARD_CLIENT_MAX_SIZE in its
 #: _private/ray_constants.py), and refuses a larger one only after it has been sent.

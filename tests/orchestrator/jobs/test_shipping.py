@@ -3,8 +3,8 @@ import zipfile
 
 import pytest
 
-from orchestrator import shipping
-from orchestrator.shipping import SECRET, choose, pack, readable_size
+from orchestrator.jobs import shipping
+from orchestrator.jobs.shipping import SECRET, choose, pack, readable_size
 
 
 def write(folder, **files):

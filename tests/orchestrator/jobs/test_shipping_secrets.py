@@ -10,9 +10,9 @@ from small_dashboard import SmallDashboard, serving
 
 from orchestrator.cli import main
 from orchestrator.config.schema import PRESETS
-from orchestrator.secret_contents import MOST_BYTES, secret_in
-from orchestrator.secret_names import is_secret
-from orchestrator.shipping import SECRET, choose
+from orchestrator.jobs.secret_contents import MOST_BYTES, secret_in
+from orchestrator.jobs.secret_names import is_secret
+from orchestrator.jobs.shipping import SECRET, choose
 
 _NAMES = """
 .env .env.local .ENV prod.env .envrc .flaskenv .git-credentials .gitconfig .npmrc .yarnrc

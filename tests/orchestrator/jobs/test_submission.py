@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import shipping
 from orchestrator.config.schema import PRESETS
-from orchestrator.dashboard import dashboard_address
-from orchestrator.submission import RUNS, job_id, next_attempt, plan
+from orchestrator.jobs import shipping
+from orchestrator.jobs.dashboard import dashboard_address
+from orchestrator.jobs.submission import RUNS, job_id, next_attempt, plan
 
 SINUSOID = (PRESETS / "sinusoid.toml").read_text().replace('name = "sinusoid"', "")
 TRAIN = {

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import pytest
 
-SCRIPT = str(files("orchestrator").joinpath("job.sh"))
+SCRIPT = str(files("orchestrator.jobs").joinpath("job.sh"))
 
 # A process as Ray's is: it has mapped _raylet.so, and runs what it is given in a shell.
 PARENT = """

@@ -17,8 +17,8 @@ from typing import Any
 from orchestrator.config import schema as configuration
 from orchestrator.config.evaluation_keys import check_overrides
 from orchestrator.config.sources import based_on, layers
-from orchestrator.needed_files import as_typed, check_data, check_model, place_of
-from orchestrator.shipping import Shipment
+from orchestrator.jobs.needed_files import as_typed, check_data, check_model, place_of
+from orchestrator.jobs.shipping import Shipment
 from orchestrator.sweep.settings import read_sweep, title_of
 from orchestrator.sweep.space import check_space
 from orchestrator.text.redact import holds_secret, redact_word

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.config import schema as configuration
 from orchestrator.config.schema import MetaConfig
-from orchestrator.shipping import Shipment
+from orchestrator.jobs.shipping import Shipment
 from workers.settings.models import KerasModel
 from workers.settings.tasks import ImagesTask
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from orchestrator.git_tree import Tree, tree
+from orchestrator.jobs.git_tree import Tree, tree
 
 _NEVER = GitIgnoreSpec.from_lines(
     ["/runs/", ".git", ".venv/", "venv/", "node_modules/", "__pycache__/", "*.pyc", ".*_cache/"]
