@@ -12,11 +12,11 @@ from orchestrator.config import schema as configuration
 from orchestrator.config.actor_count import parse_count
 from orchestrator.config.schema import MetaConfig
 from orchestrator.doctor import machine
-from orchestrator.doctor.consultation import Consultation, consult
-from orchestrator.doctor.examination import examine_installation
+from orchestrator.doctor.configuration_check import Consultation, consult
 from orchestrator.doctor.finding import Finding, any_broken
+from orchestrator.doctor.findings import duration, gigabytes
 from orchestrator.doctor.forecast import Row
-from orchestrator.doctor.judge import duration, gigabytes
+from orchestrator.doctor.installation_check import examine_installation
 from orchestrator.text.json_text import dumps
 from orchestrator.text.plain_text import printable
 from workers.execution import runtime

@@ -12,7 +12,7 @@ from small_configs import sinusoid
 from metatrain import main
 from orchestrator.commands import doctor_command
 from orchestrator.config.schema import to_toml
-from orchestrator.doctor import child, consultation, examination, measure
+from orchestrator.doctor import child, configuration_check, installation_check, measure
 from orchestrator.doctor.finding import Finding
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
@@ -33,7 +33,7 @@ def here(monkeypatch):
     def in_this_process(function, *given, say, limit_s=0.0):
         return function(say, *given)
 
-    monkeypatch.setattr(consultation, "in_child", in_this_process)
+    monkeypatch.setattr(configuration_check, "in_child", in_this_process)
     monkeypatch.setattr(measure, "_BUDGET_S", 0.3)
 
 
@@ -170,7 +170,7 @@ def test_a_configuration_is_measured_here_and_on_actors(monkeypatch, capsys, tmp
 
 
 def test_an_address_where_nothing_answers_is_found_and_1(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(examination, "_examine_tensorflow", lambda say: iter(HERE[:1]))
+    monkeypatch.setattr(installation_check, "_examine_tensorflow", lambda say: iter(HERE[:1]))
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     monkeypatch.chdir(tmp_path)
     code, out, _ = metatrain(monkeypatch, capsys, "doctor")

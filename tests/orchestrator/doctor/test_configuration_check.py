@@ -3,9 +3,10 @@
 import pytest
 from small_configs import sinusoid
 
-from orchestrator.doctor import consultation, judge, machine
+from orchestrator.doctor import configuration_check, machine
+from orchestrator.doctor import findings as judge
 from orchestrator.doctor.child import ChildDiedError, ChildTimeoutError
-from orchestrator.doctor.consultation import consult
+from orchestrator.doctor.configuration_check import consult
 from orchestrator.doctor.derivative import Layers
 from orchestrator.doctor.measure import Examined, Local, Shared
 from workers.tasks.registry import make_family
@@ -38,7 +39,7 @@ def consulted(monkeypatch):
 
     def run(examine, measure_on_actors=SHARED, num_actors=2):
         children = Children(examine=examine, measure_on_actors=measure_on_actors)
-        monkeypatch.setattr(consultation, "in_child", children)
+        monkeypatch.setattr(configuration_check, "in_child", children)
         config = sinusoid()
         found = consult(config, make_family(config.task), num_actors, print)
         return {finding.what: finding for finding in found.findings}, found.rows

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from orchestrator.config.schema import MetaConfig
-from orchestrator.doctor import judge, machine
+from orchestrator.doctor import findings as judge
+from orchestrator.doctor import machine
 from orchestrator.doctor.child import in_child
 from orchestrator.doctor.derivative import judge_layers
 from orchestrator.doctor.finding import Finding
