@@ -108,7 +108,7 @@ def main() -> None:
     except ImportError as error:
         print(f"metatrain: {error}", file=sys.stderr)
         raise SystemExit(_WRONG_INPUT) from None
-    from orchestrator.cli import main as command_line
+    from orchestrator.cli.app import main as command_line
 
     if _stopped:  # an import has swallowed it
         raise SystemExit(_STOPPED)

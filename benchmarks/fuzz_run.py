@@ -14,11 +14,11 @@ from pathlib import Path
 import fuzz_inputs
 
 import metatrain
-import orchestrator.cli
-import orchestrator.commands.adapt_command
-import orchestrator.commands.checkpoints_command
-import orchestrator.commands.data_command
-import orchestrator.commands.report_command  # noqa: F401  (imported once, before the forks)
+import orchestrator.cli.adapt.adapt_command
+import orchestrator.cli.app
+import orchestrator.cli.checkpoints_command
+import orchestrator.cli.data_command
+import orchestrator.cli.report_command  # noqa: F401  (imported once, before the forks)
 
 _LIMIT_S, _LIMIT_BYTES = 30.0, 2_000_000_000
 _CODES = {0, 1, 2}

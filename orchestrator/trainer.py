@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas
 from ray.train import Checkpoint, Result, RunConfig, ScalingConfig
 
-from orchestrator.commands import train_command
+from orchestrator.cli import train_command
 from orchestrator.config import ray_vocabulary
 from orchestrator.config import schema as configuration
 from orchestrator.config.schema import MetaConfig

@@ -95,7 +95,7 @@ def test_nothing_imports_the_tests_or_the_benchmarks():
     assert importers("tests", "benchmarks", "pytest") == []
 
 
-@pytest.mark.parametrize("module", ["orchestrator.cli", "orchestrator.config.schema"])
+@pytest.mark.parametrize("module", ["orchestrator.cli.app", "orchestrator.config.schema"])
 def test_the_command_line_starts_without_tensorflow_ray_and_arrow(module):
     code = f"import sys, {module}; print(*sys.modules)"
     result = subprocess.run(

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 
 import metatrain
-import orchestrator.cli
+import orchestrator.cli.app
 from orchestrator.learner import Learner
 from orchestrator.trainer import MetaTrainer
 
@@ -40,6 +40,6 @@ def test_a_backend_of_matplotlibs_for_windows_is_not_asked_for(named, monkeypatc
     monkeypatch.setattr(metatrain, "spell_out", lambda: None)
     monkeypatch.setattr(metatrain, "_stop_on_signals", lambda: None)
     monkeypatch.setattr(metatrain.signal, "signal", lambda *_: None)
-    monkeypatch.setattr(orchestrator.cli, "main", lambda: seen.append(os.environ["MPLBACKEND"]))
+    monkeypatch.setattr(orchestrator.cli.app, "main", lambda: seen.append(os.environ["MPLBACKEND"]))
     metatrain.main()
     assert seen == ["agg"]

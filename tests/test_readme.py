@@ -71,7 +71,7 @@ def test_a_key_in_a_command_exists():
 def test_an_option_in_a_command_exists():
     from typer.main import get_command
 
-    from orchestrator.cli import app
+    from orchestrator.cli.app import app
 
     known = {"--help"}
     for command in get_command(app).commands.values():

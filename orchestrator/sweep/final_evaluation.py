@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from orchestrator.commands.common import drawn_or_note, open_family, watch_every_s
+from orchestrator.cli.common import drawn_or_note, open_family, watch_every_s
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import example_blocks
 from orchestrator.pool.watched_pool import Watch, WatchedPool

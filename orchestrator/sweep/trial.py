@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.commands.common import NOTES, open_family, show_note
+from orchestrator.cli.common import NOTES, open_family, show_note
 from orchestrator.config.schema import Table
 from orchestrator.outer.blocks import example_blocks
 from orchestrator.records.metrics_log import read_metrics

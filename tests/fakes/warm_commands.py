@@ -25,7 +25,7 @@ from typing import Any
 _OUTPUTS = ("stdout", "stderr")
 METATRAIN = str(Path(sys.executable).with_name("metatrain"))
 _MODULES = [
-    "orchestrator.cli",
+    "orchestrator.cli.app",
     "keras",
     "tensorflow",
     "matplotlib.figure",
@@ -33,7 +33,7 @@ _MODULES = [
     "ray",
 ]
 _MODULES += [
-    "orchestrator.commands.train_command",
+    "orchestrator.cli.train_command",
     "orchestrator.loop",
     "orchestrator.reporting.page.page",
 ]
@@ -196,7 +196,7 @@ def _have_ray_read_environment() -> None:
 
 
 def _draw_nothing() -> None:
-    from orchestrator.commands import train_command
+    from orchestrator.cli import train_command
 
     vars(train_command)["_draw"] = lambda *given: None
 

@@ -16,7 +16,7 @@ from shell_commands import environment
 from small_configs import ONE_BY_ONE, SINUSOID, sinusoid
 from small_ray import NUM_CPUS
 
-from orchestrator.commands import train_command
+from orchestrator.cli import train_command
 from orchestrator.config.schema import to_toml
 from orchestrator.outer.update import OuterUpdate
 from orchestrator.records.metrics_log import read_metrics
@@ -212,7 +212,7 @@ print(result.metrics["tested_theta_sha256"])
 """
 #: Pictures are looked at elsewhere.
 _NO_PICTURES = """
-from orchestrator.commands import train_command
+from orchestrator.cli import train_command
 
 train_command._draw = lambda *given: None
 """

@@ -15,8 +15,8 @@ from small_learners import FIRST_ORDER, run_of
 
 pytest.importorskip("gymnasium")
 
-from orchestrator.cli import main
-from orchestrator.commands import export_command
+from orchestrator.cli import export_command
+from orchestrator.cli.app import main
 from orchestrator.learner import Learner
 from workers.wire.errors import NonFiniteError, TaskError
 

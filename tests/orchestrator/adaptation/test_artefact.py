@@ -16,7 +16,7 @@ from small_images import picture
 from small_learners import FIRST_ORDER, episode_of, run_of
 
 from orchestrator.adaptation import artefact
-from orchestrator.commands import export_command
+from orchestrator.cli import export_command
 from orchestrator.learner import Learner
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage

@@ -6,7 +6,7 @@ from small_configs import ONE_BY_ONE, sinusoid
 from small_learners import FIRST_ORDER, episode_of, outputs_in_evaluation, run_of
 
 from orchestrator.adaptation import artefact
-from orchestrator.commands import export_command
+from orchestrator.cli import export_command
 from orchestrator.learner import Learner
 from workers.bits_per_character import bits_of_texts
 from workers.tasks.text.characters import Characters

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import main
+from orchestrator.cli.app import main
 from orchestrator.config import schema as configuration
 from orchestrator.config.keys import keys_of
 from orchestrator.config.schema import PRESETS, MetaConfig, load, merge, to_toml

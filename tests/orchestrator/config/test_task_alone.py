@@ -9,7 +9,7 @@ from small_tables import write_table
 from small_texts import rows_of as texts
 from small_texts import write
 
-from orchestrator.commands.common import open_family
+from orchestrator.cli.common import open_family
 from orchestrator.config.schema import load
 from workers.wire.protocol import Draw
 

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from small_dashboard import SmallDashboard, serving
 
-from orchestrator.cli import main
+from orchestrator.cli.app import main
 from orchestrator.config.schema import PRESETS
 from orchestrator.jobs.secret_contents import MOST_BYTES, secret_in
 from orchestrator.jobs.secret_names import is_secret

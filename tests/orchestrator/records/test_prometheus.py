@@ -13,7 +13,7 @@ import ray
 from small_configs import sinusoid
 from small_ray import running_ray
 
-from orchestrator.commands import train_command
+from orchestrator.cli import train_command
 from orchestrator.records.prometheus import NoMetrics, metrics_of
 from orchestrator.run.signals import PythonInterrupt
 

@@ -9,7 +9,7 @@ from small_learners import run_of
 from small_runs import ShuffledPool, in_process, sha256_after
 from small_texts import rows_of, write
 
-from orchestrator.commands import export_command
+from orchestrator.cli import export_command
 from orchestrator.learner import Learner
 
 pytestmark = pytest.mark.usefixtures("shared_runners")

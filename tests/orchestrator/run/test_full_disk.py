@@ -16,7 +16,7 @@ from small_learners import run_of
 from small_runs import in_process
 
 import orchestrator.run.launch
-from orchestrator import cli
+from orchestrator.cli import app
 from orchestrator.config.schema import to_toml
 from orchestrator.reporting import drawing
 from orchestrator.sweep import ray_tuner, trial_table
@@ -70,7 +70,7 @@ def metatrain(monkeypatch, words):
     """The command in this process: its exit code."""
     monkeypatch.setattr(sys, "argv", ["metatrain", *words])
     try:
-        cli.main()
+        app.main()
     except SystemExit as end:
         return end.code or 0
     return 0

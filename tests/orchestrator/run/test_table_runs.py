@@ -22,8 +22,9 @@ from small_tables import write_table
 from orchestrator.adaptation import artefact
 from orchestrator.adaptation.checks import probabilities
 from orchestrator.adaptation.readers.reader import Columns
-from orchestrator.commands import adapt_command, data_command, export_command, report_command
-from orchestrator.commands.adapt_command import Request
+from orchestrator.cli import data_command, export_command, report_command
+from orchestrator.cli.adapt import adapt_command
+from orchestrator.cli.adapt.adapt_command import Request
 from orchestrator.config.schema import to_toml
 from orchestrator.learner import Learner
 from orchestrator.reporting.page.run_folder import read_run

@@ -17,7 +17,7 @@ from ray.util import placement_group_table
 from small_configs import sinusoid
 from whole_sweeps import rows_of, theta_of, undisturbed_theta, write_sweep
 
-from orchestrator.commands import tune_command
+from orchestrator.cli import tune_command
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

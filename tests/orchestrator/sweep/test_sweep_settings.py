@@ -1,7 +1,7 @@
 import pytest
 from small_sweeps import BASE, SPACE, read_text, sweep_of
 
-from orchestrator.commands.tune_command import execute
+from orchestrator.cli.tune_command import execute
 from orchestrator.config.schema import PRESETS, load
 from orchestrator.sweep.settings import read_sweep, shipped_sweeps
 from orchestrator.sweep.space import check_space

@@ -5,7 +5,7 @@ import pytest
 import synthetic_run
 from small_configs import sinusoid
 
-from orchestrator.commands.report_command import execute
+from orchestrator.cli.report_command import execute
 from orchestrator.reporting.page.run_folder import read_run
 from orchestrator.reporting.page.seeds import mean_rows, of_seeds
 from orchestrator.storage.storage import Storage

@@ -9,7 +9,7 @@ import synthetic_run
 from browser import started
 from small_configs import images, sinusoid
 
-from orchestrator.commands import report_command
+from orchestrator.cli import report_command
 from orchestrator.records.history import History, Opening
 from orchestrator.reporting.page.numbers import with_interval
 from orchestrator.reporting.page.sweep_page import write_sweep_page

@@ -1,0 +1,1 @@
+"""The command `adapt` for examples, environments and texts."""

@@ -1,0 +1,107 @@
+"""What `metatrain adapt` writes: a table of predictions, and models."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from orchestrator.adaptation.checks import check_model_name
+from orchestrator.adaptation.user_tasks import OwnTask
+from orchestrator.cli.common import RESULTS
+from orchestrator.storage.targets import NewFile, open_file
+from orchestrator.text.plain_text import file_name
+
+#: Writes the model of a task, by its name; where it will be.
+SaveModel = Callable[[str, bytes], Path]
+
+
+class Outputs:
+    """The files that were asked for, claimed; each is whole at the end or not there.
+
+    saves_models: whether any were.
+    """
+
+    def __init__(self, table: NewFile | None, models: NewFile | None):
+        self._table, self._models = table, models
+        self.saves_models = models is not None
+
+    def check_models(self, tasks: Sequence[OwnTask]) -> None:
+        """Raise ValueError if a model for each task cannot be called so."""
+        if self._models is None:
+            return
+        if len(tasks) == 1:
+            check_model_name(self._models.path)
+        for task in tasks if len(tasks) > 1 else ():
+            if task.name != file_name(task.name):
+                raise ValueError(
+                    f"--save-model: the task {task.name!r} cannot be the name of a file"
+                )
+
+    def write_table(self, make: Callable[[], Any]) -> None:
+        """What `make` gives, as Parquet or CSV, if it was asked for. Raises MetatrainError."""
+        if self._table is None:
+            return
+        encode = _as_csv if self._table.path.suffix == ".csv" else _as_parquet
+        self._table.write(encode(make()))
+        RESULTS.print(f"written: {self._table.path}", markup=False)
+
+    @contextmanager
+    def models(self, num_tasks: int) -> Iterator[SaveModel]:
+        """A file, or of several tasks one for each in a folder that appears with all of them.
+
+        Raises:
+          MetatrainError: they cannot be written.
+        """
+        assert self._models is not None
+        if num_tasks == 1:
+            yield self._save_one
+            return
+        with self._models.as_folder() as folder:
+            yield lambda name, content: folder.write(f"{name}.keras", content)
+            folder.publish()
+
+    def _save_one(self, name: str, content: bytes) -> Path:
+        assert self._models is not None
+        self._models.write(content)
+        return self._models.path
+
+
+@contextmanager
+def open_outputs(out: Path | None, save_model: Path | None) -> Iterator[Outputs]:
+    """Claim them before anything else is done.
+
+    Raises:
+      ValueError: one is there, is called otherwise, or cannot be written.
+    """
+    if out is not None and out.suffix not in (".parquet", ".csv"):
+        raise ValueError(f"--out {out}: predictions are written as .parquet or .csv")
+    with ExitStack() as opened:
+        table, models = (
+            None if path is None else opened.enter_context(open_file(path, option, kind))
+            for option, path, kind in (("--out", out, "file"), ("--save-model", save_model, "name"))
+        )
+        yield Outputs(table, models)
+
+
+def _as_parquet(table: Any) -> bytes:
+    import pyarrow.parquet as pq
+
+    content = io.BytesIO()
+    pq.write_table(table, content)
+    return content.getvalue()
+
+
+def _as_csv(table: Any) -> bytes:
+    """Lists become JSON."""
+    content = io.StringIO(newline="")
+    writer = csv.writer(content)
+    writer.writerow(table.column_names)
+    for row in table.to_pylist():
+        writer.writerow(
+            json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+            for value in row.values()
+        )
+    return content.getvalue().encode()

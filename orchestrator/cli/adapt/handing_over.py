@@ -1,0 +1,77 @@
+"""Tasks that are handed over: a pool that adapts to them, and what it gives for each."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.checks import (
+    check_model,
+    check_weights,
+    with_model_in,
+    worker_settings,
+)
+from orchestrator.adaptation.user_tasks import OwnTask, blocks_of
+from orchestrator.cli.common import NOTES, waiting
+from orchestrator.config.schema import MetaConfig
+from orchestrator.pool.watched_pool import Watch
+from workers.tasks.user_tasks import GivenFamily
+from workers.wire.protocol import Array, Kind, Recipe
+
+# As many tasks as that are adapted to at once, by each actor.
+_BLOCK_SIZE = 8
+
+
+@contextmanager
+def launched_for(source: Artefact, verbose: bool) -> Iterator[Any]:
+    """A pool that adapts to tasks that are handed over."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = _handed_over(source, Path(folder))
+        with waiting() as say:
+            from orchestrator.run.launch import launch
+
+            family = GivenFamily(source.examples)
+            launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
+        try:
+            check_model(source, launched.fingerprint.get("model", ""))
+            start = launched.initial_state()
+            check_weights(source, start.names, [array.shape for array in start.theta])
+            yield launched
+        finally:
+            launched.close()
+
+
+def _handed_over(source: Artefact, folder: Path) -> MetaConfig:
+    """The run's configuration, with its tasks replaced by those that are handed over."""
+    settings = worker_settings(source)
+    if source.model is not None:
+        settings = with_model_in(settings, folder, source.model)
+    model = settings.model
+    if model.kind == "keras":  # nothing is differentiated twice here
+        model = model.model_copy(update={"second_derivative": "trusted"})
+    return source.config.model_copy(update={"task": settings.task, "model": model})
+
+
+def run_tasks(
+    launched: Any, weights: Any, tasks: Sequence[OwnTask], recipe: Recipe, kind: Kind
+) -> list[dict[str, Array]]:
+    """What blocks of `kind` give for each task, in the order of the tasks."""
+    blocks, order = blocks_of(launched.config, tasks, recipe, kind, _BLOCK_SIZE)
+    found: dict[int, dict[str, Array]] = {}
+    round_size = 8 * max(1, launched.pool.num_ready)
+    watch = Watch("adapting", lambda text: None if NOTES.is_terminal else NOTES.print(text))
+    bar = Progress(console=NOTES, transient=True, disable=not NOTES.is_terminal)
+    with bar:
+        shown = bar.add_task("adapting", total=len(tasks))
+        for lo in range(0, len(blocks), round_size):
+            part = blocks[lo : lo + round_size]
+            for block, answer in zip(part, launched.pool.run(weights, part), strict=True):
+                for i, place in enumerate(order[block.lo : block.hi]):
+                    found[place] = {name: values[i] for name, values in answer.metrics.items()}
+                bar.advance(shown, block.hi - block.lo)
+            watch.tell(part[-1].hi, len(tasks))
+    return [found[place] for place in range(len(tasks))]

@@ -1,0 +1,72 @@
+"""`metatrain checkpoints`: what a run has saved, and whether it can be read."""
+
+from typing import Literal
+
+from rich.table import Table
+
+from orchestrator.cli.common import RESULTS
+from orchestrator.records.metrics_log import has_metrics
+from orchestrator.storage import checkpoint
+from orchestrator.storage.checkpoint import Found, step_of
+from orchestrator.storage.storage import Storage
+from workers.wire.errors import CheckpointError
+
+_UNFINISHED = "not finished (it has no manifest)"
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def execute(run: str) -> None:
+    """Print a table of the checkpoints, each read and verified.
+
+    Raises:
+      ValueError: no run is there. CheckpointError: a checkpoint of it does not verify.
+    """
+    storage = Storage(run)
+    found, unfinished = checkpoint.survey(storage), checkpoint.unfinished(storage)
+    if not found and not storage.exists("config.toml"):
+        raise ValueError(f"{storage.location} holds no run; give the folder or the URI of one")
+    whole = {f.name: f.manifest.validation for f in found if f.manifest and not f.problem}
+    latest, best = max(whole, default=None, key=step_of), checkpoint.best_of(whole)
+    table = Table(title=f"checkpoints of {storage.location}")
+    for column in ("name", "step", "size", "validation", "state", "used by"):
+        numeric = column in ("step", "size")
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        # A narrow terminal gets more lines, not less text.
+        least = len(checkpoint.name_of(0)) if column == "name" else None
+        table.add_column(column, justify=justify, overflow="fold", min_width=least)
+    rows = {name: [name, str(step_of(name)), "", "", _UNFINISHED, ""] for name in unfinished}
+    for each in found:
+        uses = [use for use, name in (("resume", latest), ("evaluate", best)) if name == each.name]
+        rows[each.name] = [*_cells(each), ", ".join(uses)]
+    for name in sorted(rows, key=step_of):
+        table.add_row(*rows[name])
+    if rows:
+        RESULTS.print(table)
+    if found and not whole:
+        raise checkpoint.none_verifies(storage, found[-1].problem)
+    if not whole:
+        remedy = "another --out" if has_metrics(storage) else "--resume"
+        raise CheckpointError(
+            f"{storage.location} holds no checkpoint; train with {remedy} begins afresh"
+        )
+    if damaged := [each.name for each in found if each.problem]:
+        raise CheckpointError(
+            f"{len(damaged)} of {len(found)} checkpoints in {storage.location} do not verify "
+            f"({', '.join(damaged)}); a resume takes {latest}"
+        )
+
+
+def _cells(found: Found) -> list[str]:
+    validation = found.manifest.validation if found.manifest else {}
+    score = f"{validation['metric']} {validation['score']:.4g}" if validation else ""
+    size = _size(found.size_bytes) if found.manifest else ""
+    problem = found.problem.removeprefix(found.name).lstrip("/ ")
+    return [found.name, str(step_of(found.name)), size, score, problem or "verified"]
+
+
+def _size(num_bytes: float) -> str:
+    for unit in _UNITS[:-1]:
+        if num_bytes < 1000:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.3g} {_UNITS[-1]}"

@@ -1,0 +1,140 @@
+"""`metatrain evaluate`: score a run's best checkpoint again, perhaps under another protocol."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from orchestrator.cli.common import (
+    NOTES,
+    RESULTS,
+    check_machine,
+    open_family,
+    show_note,
+    waiting,
+    watch_every_s,
+)
+from orchestrator.config import schema as configuration
+from orchestrator.config.evaluation_keys import check_overrides
+from orchestrator.config.schema import MetaConfig
+from orchestrator.config.sources import parse_toml
+from orchestrator.pool.watched_pool import Watch, WatchedPool
+from orchestrator.records.result import Result
+from orchestrator.run.trained_with import check_configuration, check_data, other_machine
+from orchestrator.storage import checkpoint
+from orchestrator.storage.storage import Storage
+from orchestrator.storage.targets import open_file
+
+
+def execute(
+    run: str,
+    overrides: list[str],
+    workers: str,
+    out: Path | None,
+    allow_changes: bool,
+    verbose: bool,
+    named: str | None = None,
+) -> None:
+    """Print the test scores, and write them to `out` if given.
+
+    Args:
+      named: a checkpoint, or its step, instead of the best one.
+    Raises:
+      ValueError: no run is there, `out` exists, an override is not about the evaluation, or the
+        run was trained with another configuration or other data.
+    """
+    with ExitStack() as opened:
+        file = None if out is None else opened.enter_context(open_file(out, "--out"))
+        result = _evaluate(run, overrides, workers, allow_changes, verbose, named)
+        if file is not None:
+            file.write(result.to_json().encode())
+            NOTES.print(f"written: {out}", markup=False)
+
+
+def _evaluate(
+    run: str,
+    overrides: list[str],
+    workers: str,
+    allow_changes: bool,
+    verbose: bool,
+    named: str | None,
+) -> Result:
+    storage = Storage(run)
+    table = _table(storage)
+    trained = configuration.validate(table)
+    config = _changed(table, overrides, workers)
+    check_machine(config)
+    name = _chosen(storage, named)
+    manifest = checkpoint.load(storage, name)[1]
+    notes = check_configuration(trained, storage, manifest, allow_changes)
+    family = open_family(config)
+    notes += check_data(family.digest, manifest, allow_changes)
+
+    with waiting() as say:
+        from orchestrator.run.launch import launch
+
+        launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
+        try:
+            from orchestrator.run.best_checkpoint import evaluate_best
+
+            if launched.fingerprint.get("model") != manifest.fingerprint.get("model"):
+                raise ValueError(
+                    f"{getattr(config.model, 'source', '')} has changed since the run was trained "
+                    "(its file or its frozen weights): these would not be the run's numbers; set "
+                    "it back"
+                )
+            for note in notes + other_machine(launched.fingerprint, manifest):
+                show_note(note)
+            say(f"evaluating on {config.evaluation.tasks} test tasks")
+            watch = Watch("evaluating", say, watch_every_s())
+            launched.pool = WatchedPool(launched.pool, watch)
+            result = evaluate_best(config, storage, launched, bool(overrides), name)
+        finally:
+            launched.close()
+    from orchestrator.reporting.terminal import print_result
+
+    print_result(RESULTS, result, config.evaluation.inner_steps)
+    return result
+
+
+def _table(storage: Storage) -> configuration.Table:
+    if not storage.exists("config.toml"):
+        raise ValueError(
+            f"{storage.location} holds no run (no config.toml); give the folder of one"
+        )
+    try:
+        return parse_toml(storage.read("config.toml").decode())
+    except ValueError as error:
+        raise ValueError(f"{storage.place('config.toml')} is not TOML: {error}") from None
+
+
+def _changed(table: configuration.Table, overrides: list[str], workers: str) -> MetaConfig:
+    """With what may be set otherwise for an evaluation."""
+    statistics = table.get("model", {}).get("statistics")
+    check_overrides(overrides)
+    for text in overrides:
+        key, value = configuration.parse_override(text)
+        changed = key == "model.statistics" and value != statistics
+        if changed and "running" in (value, statistics):
+            raise ValueError(
+                f"model.statistics = {value!r}, but the run was trained with {statistics!r}: "
+                "running statistics are kept in training or not at all"
+            )
+        configuration.set_key(table, key, value)
+    configuration.set_key(table, *configuration.parse_override(f"workers.count={workers}"))
+    return configuration.validate(table)
+
+
+def _chosen(storage: Storage, named: str | None) -> str:
+    """The checkpoint that is named, or the best one. Raises ValueError if there is none so."""
+    if named is None:
+        name, _, problems = checkpoint.best(storage)
+        for problem in problems:
+            show_note(f"passed over: {problem}")
+        return name
+    there = checkpoint.names(storage)
+    name = checkpoint.name_of(int(named)) if named.isdecimal() and len(named) < 16 else named
+    if name not in there:
+        raise ValueError(
+            f"--checkpoint {named}: {storage.location} has none of that name; there are "
+            f"{', '.join(there[-8:]) or 'none'}"
+        )
+    return name

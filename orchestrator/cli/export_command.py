@@ -1,0 +1,54 @@
+"""`metatrain export`: what adapting needs of a run, as one file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.adaptation import artefact
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.checks import check_model, in_words, worker_settings
+from orchestrator.cli.common import RESULTS, show_note, waiting
+from orchestrator.storage.storage import Storage
+from orchestrator.storage.targets import open_file
+from workers.settings.models import KerasModel
+
+
+def execute(run: str, file: Path) -> None:
+    """Write `file`.
+
+    Raises:
+      ValueError: `file` exists, or there is no run with a validated checkpoint.
+    """
+    with open_file(file) as new:
+        source = artefact.of_run(Storage(run))
+        if source.config.model.kind == "keras":
+            source = _with_model(source)
+        content = artefact.as_bytes(source)
+        new.write(content)
+    RESULTS.print(
+        f"written: {new.path} ({len(content) / 1e6:.2g} MB): theta of {source.origin}; "
+        f"{in_words(source.recipe)}"
+    )
+
+
+def _with_model(source: Artefact) -> Artefact:
+    """A user's own model goes along, as the .keras file that Keras makes of it."""
+    from workers.execution import runtime
+
+    with waiting() as say:
+        say("building the model")
+        runtime.start_tensorflow(0)
+        from workers.export.keras_file import as_keras_file
+        from workers.tasks.user_tasks import GivenFamily
+
+        portable = as_keras_file(worker_settings(source), GivenFamily(source.examples))
+    assert isinstance(source.config.model, KerasModel)
+    check_model(source, portable.digest)
+    if portable.modules:
+        show_note(
+            f"the model has layers of {', '.join(portable.modules)}: where the file is used, that "
+            "must be in the working directory or installed"
+        )
+    imports = (*source.config.model.imports, *portable.modules)
+    model = source.config.model.model_copy(update={"imports": imports})
+    config = source.config.model_copy(update={"model": model})
+    return replace(source, config=config, model=portable.content, model_digest="")

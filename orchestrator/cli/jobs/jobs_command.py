@@ -1,0 +1,208 @@
+"""`metatrain status`, `logs`, `stop` and `list`: the jobs on a cluster."""
+
+import os
+import re
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from rich.table import Table
+
+from orchestrator.cli.common import NOTES, RESULTS, show_note
+from orchestrator.cli.jobs.following import EXIT_STOPPED, exit_code, follow, to_stdout
+from orchestrator.jobs.dashboard import dashboard_address
+from orchestrator.jobs.jobs import STOP_WAIT_S, Job, Jobs
+from orchestrator.text.console import Console
+from workers.wire.errors import ClusterError
+
+_POLL_S = 1.0
+_SAVED = re.compile(r"saved up to step (\d+)")
+_PROGRESS = re.compile(r"^(step \d+/\d+ .*|step \d+: validation .*)$", re.MULTILINE)
+_WIDE = 10_000  # in a pipe, a job is a line
+_SHORT_ID = 36  # what a terminal of 80 columns has room for
+
+
+def connect(address: str | None) -> Jobs:
+    """The jobs of the cluster that --address or the environment names."""
+    return Jobs(dashboard_address(address, os.environ))
+
+
+def find(jobs: Jobs, given: str | None) -> Job:
+    """The job that was meant: by its id, by how the id begins, or the only one that runs.
+
+    Where none runs and none was named, the newest, which is told.
+
+    Several attempts of a run count as one: the newest.
+
+    Raises:
+      ValueError: there is none, or it is not clear which.
+    """
+    if given is not None and not given.strip():
+        raise ValueError("'' is no job; give an id, or how it begins")
+    there = jobs.all()
+    if not there:
+        raise ValueError(
+            f"there is no job of metatrain's on {jobs.address}; metatrain submit -- train ... "
+            "starts one"
+        )
+    for job in there:
+        if job.id == given:
+            return job
+    if given is None:
+        fitting = [job for job in there if not job.is_over] or _newest(there)
+    else:
+        fitting = [job for job in there if job.id.startswith(given)]
+    names = ", ".join(job.id for job in (fitting or there)[:5])
+    names += ", ..." if len(fitting or there) > 5 else ""
+    if not fitting:
+        raise ValueError(f"no job of metatrain's is called {given!r}; there are {names}")
+    if len({job.base for job in fitting}) > 1:
+        which = "which job is meant?" if given is None else f"{given!r} fits several jobs;"
+        raise ValueError(f"{which} there are {names}")
+    return max(fitting, key=lambda job: (len(job.id), job.id))
+
+
+def _newest(there: list[Job]) -> list[Job]:
+    """The attempts of the run that was submitted last, all of which have ended."""
+    newest = there[0]
+    if any(job.base != newest.base for job in there):
+        show_note(f"no job runs; this is the newest one, {newest.id}; metatrain list shows all")
+    return [job for job in there if job.base == newest.base]
+
+
+def show_status(jobs: Jobs, given: str | None) -> None:
+    """Print one job's state, and what it said last."""
+    job = find(jobs, given)
+    lines = {"job": job.id, "status": job.status}
+    if job.started is not None:
+        lines["started"] = f"{_moment(job.started)}, {_ago(time.time() - job.started)} ago"
+        if job.is_over:
+            lines["took"] = _ago((job.ended or time.time()) - job.started)
+    if job.is_over:
+        code = "none (it was stopped, killed or lost)" if job.exit_code is None else job.exit_code
+        lines["exit code"] = str(code)
+    lines |= {"run": job.run, "command": f"metatrain {job.command}"}
+    if why := _why(job):
+        lines["why"] = why
+    if progress := _PROGRESS.findall(jobs.log(job.id)):
+        lines["progress"] = progress[-1]
+    for name, text in lines.items():
+        RESULTS.print(f"{name}: {text}")
+
+
+def show_log(jobs: Jobs, given: str | None, to_the_end: bool, option: str) -> int:
+    """Print a job's log, and follow it if asked to; the exit code."""
+    job = find(jobs, given)
+    if to_the_end:
+        return follow_to_the_end(jobs, job.id, option)
+    to_stdout(jobs.log(job.id))
+    return 0
+
+
+def follow_to_the_end(jobs: Jobs, id: str, option: str = "") -> int:
+    """Print a job's log until it ends; the exit code that the command would have had here.
+
+    Ctrl-C leaves the job alone.
+    """
+    try:
+        job = follow(jobs, id)
+    except KeyboardInterrupt:
+        NOTES.print(
+            "",
+            f"{id} goes on; watch it with: metatrain logs -f {id}{option}; stop it with: "
+            f"metatrain stop {id}{option}",
+            sep="\n",
+        )
+        return EXIT_STOPPED
+    code = exit_code(job)
+    why = _why(job)
+    NOTES.print(f"{id}: {job.status}{f': {why}' if why else ''}")
+    if code == EXIT_STOPPED:
+        NOTES.print(_go_on(job, option))
+    return code
+
+
+def stop(
+    jobs: Jobs,
+    given: str | None,
+    option: str = "",
+    sleep: Callable[[float], object] = time.sleep,
+) -> None:
+    """Ask a job to save and end, wait until it has, and say what it saved.
+
+    Raises:
+      ValueError: it has ended already. ClusterError: it does not end.
+    """
+    job = find(jobs, given)
+    if job.is_over:
+        raise ValueError(f"{job.id} has ended already: {job.status}")
+    NOTES.print(f"asking {job.id} to save and end; it has {STOP_WAIT_S} s")
+    jobs.stop(job.id)
+    for _ in range(int((STOP_WAIT_S + 30) / _POLL_S)):
+        job = jobs.get(job.id)
+        if job.is_over:
+            break
+        sleep(_POLL_S)
+    else:
+        raise ClusterError(f"{job.id} is still {job.status}; see: metatrain logs {job.id}")
+    RESULTS.print(f"{job.id}: {job.status}")
+    saved = _SAVED.findall(jobs.log(job.id))
+    if saved:
+        RESULTS.print(f"saved up to step {saved[-1]} in {job.run}")
+    else:
+        show_note(
+            "it ended without saving a step; the next attempt goes on from the last checkpoint in "
+            f"{job.run}, if there is one"
+        )
+    NOTES.print(_go_on(job, option))
+
+
+def show_list(jobs: Jobs) -> None:
+    """Print a table of the jobs, the newest first."""
+    found = jobs.all()
+    table = Table(box=None, pad_edge=False)
+    short = all(len(job.id) <= _SHORT_ID for job in found)
+    for name in ("id", "status", "started", "took", "run"):
+        table.add_column(name, overflow="fold", no_wrap=short if name == "id" else name != "run")
+    for job in found:
+        ended = job.ended or time.time()
+        table.add_row(
+            job.id,
+            job.status if job.exit_code in (None, 0) else f"{job.status} {job.exit_code}",
+            "" if job.started is None else _moment(job.started),
+            "" if job.started is None else _ago(ended - job.started),
+            job.run,
+        )
+    if not found:
+        NOTES.print(f"there is no job of metatrain's on {jobs.address}")
+        return
+    console = RESULTS if RESULTS.is_terminal else Console(width=_WIDE, soft_wrap=False)
+    console.print(table)
+
+
+def _go_on(job: Job, option: str) -> str:
+    options = f" {job.options}" if job.options else ""
+    return f"go on with: metatrain submit --again{option}{options} -- {job.command}"
+
+
+def _why(job: Job) -> str:
+    """Why a job failed, where its log does not say it: the last line of Ray's message."""
+    if job.status != "FAILED" or job.exit_code is not None:
+        return ""
+    lines = [line.strip() for line in job.message.splitlines() if line.strip()]
+    return lines[-1][:500] if lines else "its process was lost"
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds):%b %d %H:%M}"
+
+
+def _ago(seconds: float) -> str:
+    """For example 12 s, 3 min, 2 h 5 min, 1 d 4 h."""
+    whole = max(0, round(seconds))
+    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes else f"{whole} s"

@@ -1,0 +1,162 @@
+"""`metatrain submit`: send a command and the code that it needs to a cluster, as a job."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.common import NOTES, RESULTS, show_note
+from orchestrator.jobs.candidates import IGNORED
+from orchestrator.jobs.dashboard import dashboard_address
+from orchestrator.jobs.shipping import pack, readable_size
+from orchestrator.jobs.submission import SCRIPT, Shipment, Submission, next_attempt
+
+_NAMED = 5  # files in a note
+
+if TYPE_CHECKING:  # imports Ray, which refusals must not wait for
+    from orchestrator.jobs.jobs import Job, Jobs
+
+
+def execute(
+    submission: Submission,
+    shipment: Shipment,
+    address: str | None,
+    again: bool,
+    wait: bool,
+    python: str | None,
+    again_with: str = "",
+) -> int:
+    """Submit, say what to type next, and follow the job if asked to.
+
+    Args:
+      again_with: `options`, to be typed again for a further attempt.
+    Returns:
+      the exit code: 0, or with `wait` the job's.
+    Raises:
+      ValueError: it was submitted before. ClusterError: the cluster does not take it.
+    """
+    if python is not None and not python.startswith("/"):
+        raise ValueError(f"--python {python} is no absolute path of a Python on the head")
+    url = dashboard_address(address, os.environ)
+    from orchestrator.jobs.jobs import Jobs
+
+    jobs = Jobs(url)
+    id = submit(jobs, submission, shipment, again, python, again_with)
+    # Further commands name the address only where it was named here.
+    option = f" --address {shlex.quote(jobs.address)}" if address else ""
+    _show_next(jobs, id, submission, option)
+    if not wait:
+        return 0
+    from orchestrator.cli.jobs.jobs_command import follow_to_the_end
+
+    return follow_to_the_end(jobs, id, option)
+
+
+def submit(
+    jobs: Jobs,
+    submission: Submission,
+    shipment: Shipment,
+    again: bool,
+    python: str | None,
+    again_with: str = "",
+) -> str:
+    """Start the job, the next attempt of it if `again`; its id."""
+    earlier = [job for job in jobs.all() if job.base == submission.id]
+    id = next_attempt(submission.id, [job.id for job in earlier])
+    if earlier:
+        _check_attempts(earlier, again)
+    for note in [*submission.notes, *_left_here(shipment)]:
+        show_note(note)
+    from orchestrator.jobs.jobs import Job
+
+    with tempfile.TemporaryDirectory(prefix="metatrain-") as folder:
+        archive = Path(folder, "working_dir.zip")
+        pack(
+            shipment, {SCRIPT: files("orchestrator.jobs").joinpath("job.sh").read_bytes()}, archive
+        )
+        NOTES.print(
+            f"sending {len(shipment.files)} file{'' if len(shipment.files) == 1 else 's'}, "
+            f"{readable_size(archive.stat().st_size)}, from {shipment.folder}",
+        )
+        command = shlex.join(submission.words)
+        job = Job(id, "", submission.id, submission.run, command, again_with)
+        jobs.submit(id, submission.entrypoint(again, python), archive, job)
+    return id
+
+
+def options(working_dir: str, include: Sequence[str], python: str | None) -> str:
+    """What to type again for a further attempt."""
+    given = [] if working_dir == "." else ["--working-dir", working_dir]
+    given += [word for each in include for word in ("--include", each)]
+    return shlex.join([*given, *(["--python", python] if python else [])])
+
+
+def show_shipment(shipment: Shipment) -> None:
+    """Print each file and its size, and what is left out and why."""
+    for place, size in sorted(shipment.files.items()):
+        if place not in shipment.suspects:
+            print(f"{readable_size(size):>8}  {_printable(place)}")
+    refused = {place: f"it looks like {what}" for place, what in shipment.suspects.items()}
+    for place, why in sorted({**shipment.left_out, **refused}.items()):
+        print(f"not sent  {_printable(place)}: {_printable(why)}")
+    print(
+        f"{len(shipment.files) - len(refused)} files, {readable_size(shipment.num_bytes)} before "
+        f"compression, from {_printable(str(shipment.folder))}"
+    )
+
+
+def show_plan(submission: Submission) -> None:
+    """Print what would run, and that nothing was sent."""
+    for note in submission.notes:
+        show_note(note)
+    print(f"command: {_printable(submission.command(again=False))}")
+    print(f"run: {_printable(submission.run)}")
+    print("nothing was sent (--dry-run)")
+
+
+def _left_here(shipment: Shipment) -> Iterator[str]:
+    """What somebody may miss on the cluster, a line for each reason."""
+    whys = [why for why in shipment.left_out.values() if why != IGNORED]
+    for why in dict.fromkeys(whys):
+        places = sorted(place for place, each in shipment.left_out.items() if each == why)
+        more = f" and {len(places) - _NAMED} more" if places[_NAMED:] else ""
+        yield (
+            f"not sent: {', '.join(map(_printable, places[:_NAMED]))}{more}: {why}; --include "
+            "PATH sends it, --dry-run shows all"
+        )
+
+
+def _printable(text: str) -> str:
+    """Names of files may hold what a terminal obeys, and bytes that are no text."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _check_attempts(earlier: list[Job], again: bool) -> None:
+    newest = max(earlier, key=lambda job: (len(job.id), job.id))
+    running = [job for job in earlier if not job.is_over]
+    if running:
+        raise ValueError(
+            f"{running[0].id} is {running[0].status} already; watch it with: metatrain logs -f "
+            f"{running[0].id}" + (f"; end it with: metatrain stop {running[0].id}" if again else "")
+        )
+    if not again:
+        raise ValueError(
+            f"this was submitted before, as {newest.id}, which is {newest.status}; see it with: "
+            f"metatrain logs {newest.id}; go on in its run folder with --again"
+        )
+
+
+def _show_next(jobs: Jobs, id: str, submission: Submission, option: str) -> None:
+    RESULTS.print(f"submitted: {id}")
+    RESULTS.print(f"run: {submission.run}")
+    RESULTS.print(f"watch: metatrain logs -f {id}{option}")
+    RESULTS.print(f"status: metatrain status {id}{option}")
+    RESULTS.print(f"stop: metatrain stop {id}{option}")
+    RESULTS.print(f"dashboard: {jobs.address}")
+    sys.stdout.flush()

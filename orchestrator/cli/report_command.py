@@ -1,0 +1,77 @@
+"""`metatrain report`: a run's page made anew from its folder, or several runs side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.cli.common import RESULTS
+from orchestrator.reporting.page.html import is_ours
+from orchestrator.reporting.page.run_folder import PAGE, RunFolder, read_run
+from orchestrator.storage.object_store import reason
+from orchestrator.storage.storage import Storage
+from orchestrator.storage.targets import check_not_a_runs, open_page
+from workers.wire.errors import MetatrainError
+
+_COMPARISON = "comparison.html"
+_HEAD_BYTES = 4096
+
+
+def execute(runs: Sequence[str], out: Path | None) -> None:
+    """Write the page, and say where it is.
+
+    Args:
+      runs: folders or URIs. out: where the page goes; None: report.html in the run's folder, or
+        comparison.html here.
+    Raises:
+      ValueError: a folder holds no run, is given twice, or `out` is a file of somebody else's.
+    """
+    storages = [Storage(run) for run in runs]
+    roots = [storage.root for storage in storages]
+    for storage in storages:
+        if roots.count(storage.root) > 1:
+            raise ValueError(f"{storage.location} is given twice; give each run once")
+    if out is None and len(runs) > 1:
+        out = Path(_COMPARISON)
+    if out is not None:
+        if len(runs) > 1:
+            check_not_a_runs(out, f"--out {out}")
+        _check_out(out)
+        folder, name, where = Storage(str(out.parent)), out.name, str(out)
+    else:
+        folder, name = storages[0], PAGE
+        where = folder.place(PAGE)
+    for storage in storages:  # what is wrong is told before anything is touched
+        read_run(storage)
+    try:
+        with open_page(folder, name):
+            if out is not None:
+                _check_out(out)
+            folder.write(name, _content([read_run(storage) for storage in storages]))
+    except OSError as error:
+        raise MetatrainError(
+            f"the page cannot be written to {where}: {reason(error)}; give --out FILE"
+        ) from None
+    RESULTS.print(f"page: {where}", markup=False)
+
+
+def _content(runs: Sequence[RunFolder]) -> bytes:
+    if len(runs) == 1:
+        from orchestrator.reporting.page.page import page_of
+
+        return page_of(runs[0])
+    from orchestrator.reporting.page.comparison import comparison_of
+
+    return comparison_of(runs)
+
+
+def _check_out(out: Path) -> None:
+    """A page that this command has made may be made anew; nothing else is written over."""
+    if out.is_dir():
+        raise ValueError(f"--out {out} is a folder; give a file")
+    if not out.parent.is_dir():
+        raise ValueError(f"--out {out}: there is no folder {out.parent}; make it, or give another")
+    if not out.exists():
+        return
+    with out.open("rb") as stream:
+        ours = is_ours(stream.read(_HEAD_BYTES))
+    if not ours:
+        raise ValueError(f"--out {out} exists, and is no page of metatrain's; give another file")

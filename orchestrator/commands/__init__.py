@@ -1,1 +1,0 @@
-"""The commands of the command line, one per file: each consumes what the driver offers."""

@@ -1,0 +1,177 @@
+import csv
+import json
+import re
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from shown_protocol import protocol_in
+from small_configs import ONE_BY_ONE, images, sinusoid
+from small_images import members, write_folder
+from small_learners import FIRST_ORDER, run_of
+
+from orchestrator.adaptation.readers.reader import Columns
+from orchestrator.cli.adapt import adapt_command
+from orchestrator.cli.adapt.adapt_command import Request
+from orchestrator.learner import Learner
+from workers.wire.errors import NonFiniteError
+
+pytestmark = pytest.mark.usefixtures("shared_runners")
+
+
+def csv_of(file, waves, num, targets=True):
+    """`num` points of each wave (name -> phase)."""
+    rng = np.random.default_rng(num)
+    lines = ["wave,x,y" if targets else "wave,x"]
+    for name, phase in waves.items():
+        for x in rng.uniform(-5, 5, num):
+            lines.append(f"{name},{x}" + (f",{np.sin(x - phase)}" if targets else ""))
+    file.write_text("\n".join(lines) + "\n")
+    return str(file)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """A request about one sinusoid."""
+    return {
+        "source": str(run_of(sinusoid(*ONE_BY_ONE, "evaluation.inner_steps=[3]"))),
+        "support": csv_of(tmp_path / "support.csv", {"w": 0.5}, 5),
+        "query": csv_of(tmp_path / "query.csv", {"w": 0.5}, 4),
+        "columns": Columns(),
+    }
+
+
+def test_predictions_are_shown_scored_and_written(tmp_path, pairs, capsys):
+    adapt_command.execute(
+        Request(**pairs, out=tmp_path / "p.parquet", save_model=tmp_path / "m.keras")
+    )
+    shown = capsys.readouterr()
+    rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    assert len(rows) == 4
+    for row in rows:
+        assert row["query"] in shown.out
+        assert f"{row['prediction']:.4g}" in shown.out
+        assert row["by_inner_step"][-1] == row["prediction"]
+    error = np.mean([(row["target"] - row["prediction"]) ** 2 for row in rows])
+    steps = len(rows[0]["by_inner_step"]) - 1
+    assert f"{error:.4f} after {steps} inner steps" in shown.out
+    protocol = protocol_in(shown.out)
+    assert re.search(r", ckpt-\d{8}$", protocol["weights"])
+    assert (protocol["inner lr"], protocol["support examples"]) == ("0.05", "5")
+    assert protocol["trained: method"].startswith("MAML")
+    assert "predicted in" in shown.err
+    assert (tmp_path / "m.keras").is_file()
+
+
+def test_predictions_are_written_as_csv_too_with_lists_as_json(tmp_path, pairs):
+    for name in ("p.parquet", "p.csv"):
+        adapt_command.execute(Request(**pairs, out=tmp_path / name))
+    expected = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    assert [list(row) for row in found] == [list(row) for row in expected]
+    for row, wanted in zip(found, expected, strict=True):
+        assert float(row["prediction"]) == wanted["prediction"]
+        assert json.loads(row["by_inner_step"]) == wanted["by_inner_step"]
+
+
+def test_the_command_predicts_what_python_does(tmp_path, pairs):
+    adapt_command.execute(Request(**pairs, out=tmp_path / "p.parquet"))
+    learner = Learner.load(pairs["source"])
+    support, query = (
+        np.genfromtxt(pairs[name], delimiter=",", skip_header=1)[:, 1:]
+        for name in ("support", "query")
+    )
+    expected = learner.adapt(support[:, 0], support[:, 1]).predict(query[:, 0])
+    found = pq.read_table(tmp_path / "p.parquet").column("prediction").to_numpy()
+    np.testing.assert_allclose(found, expected[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_each_task_is_adapted_to_alone(tmp_path, capsys):
+    waves = {f"w{i}": i / 5 for i in range(4)}
+    request = Request(
+        source=str(run_of(sinusoid(*ONE_BY_ONE, "evaluation.inner_steps=[3]"))),
+        support=csv_of(tmp_path / "support.csv", waves, 5),
+        query=csv_of(tmp_path / "query.csv", waves, 3),
+        columns=Columns(task="wave"),
+        out=tmp_path / "p.parquet",
+        save_model=tmp_path / "models",
+    )
+    adapt_command.execute(request)
+    assert protocol_in(capsys.readouterr().out)["tasks"] == "4"
+    rows = pq.read_table(request.out).to_pylist()
+    assert [row["task"] for row in rows] == [name for name in waves for _ in range(3)]
+    assert sorted(file.stem for file in (tmp_path / "models").iterdir()) == sorted(waves)
+    learner = Learner.load(request.source)
+    support = np.genfromtxt(request.support, delimiter=",", skip_header=1)[:, 1:]
+    own = learner.adapt(support[15:20, 0], support[15:20, 1])  # of w3
+    expected = own.predict([float(row["query"].rpartition("= ")[2]) for row in rows[9:12]])
+    np.testing.assert_allclose([row["prediction"] for row in rows[9:12]], expected[:, 0], atol=0.01)
+
+
+def test_images_in_folders_with_a_note_for_few_queries(tmp_path, image_zip, image_cache, capsys):
+    pictures = members(num_classes=3, examples=2)
+    support = {name: content for name, content in pictures.items() if name.endswith("00.png")}
+    query = {"one.png": pictures["c01/01.png"]}
+    request = Request(
+        source=str(run_of(images(image_zip, image_cache, *ONE_BY_ONE, FIRST_ORDER))),
+        support=str(write_folder(tmp_path / "support", support)),
+        query=str(write_folder(tmp_path / "query", query)),
+        columns=Columns(),
+    )
+    adapt_command.execute(request)
+    shown = capsys.readouterr()
+    assert "one.png" in shown.out
+    assert "accuracy" not in shown.out
+    assert "3 of 3 images were resized to 16 x 16 (the first was 8 x 8)" in shown.err
+    assert "normalizes all queries together" not in shown.err
+    assert "one query (inductive)" in shown.out
+    adapt_command.execute(Request(**{**vars_of(request), "statistics": "batch"}))
+    shown = capsys.readouterr()
+    assert "normalizes all queries together, as in training" in shown.err
+    assert "1 of 3 classes are too few" in shown.err
+    assert "of each set (transductive)" in shown.out
+
+
+def vars_of(request):
+    return {name: getattr(request, name) for name in request.__slots__}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"out": "p.txt"}, r"predictions are written as \.parquet"),
+        ({"out": "there.parquet"}, "exists; give another file"),
+        ({"out": "nowhere/p.parquet"}, "is no folder; make it first"),
+        ({"save_model": "there.parquet"}, "exists; give another name"),
+        ({"save_model": "m.h5"}, r"ends in \.keras"),
+        ({"save_model": "nowhere/m.keras"}, "is no folder"),
+        ({"workers": "many"}, "workers.count must be 0 to 4096"),
+        ({"workers": "4000"}, "workers.count = 4000, but this machine has room"),
+        ({"inner_steps": -1}, "inner_steps = -1"),
+        ({"inner_lr": 0.0}, "inner_lr = 0"),
+        ({"statistics": "support"}, "statistics = 'support'"),
+        ({"source": "nowhere"}, "holds no run"),
+        ({"support": "nowhere.csv"}, "--support .*nowhere.csv is no file"),
+        ({"query": "there.parquet"}, "not a table that can be read"),
+        ({"columns": Columns(task="zone")}, r"no column 'zone' \(--task-column\)"),
+    ],
+)
+def test_wrong_input_is_refused_and_nothing_written(tmp_path, pairs, change, message):
+    (tmp_path / "there.parquet").write_bytes(b"mine")
+    before = sorted(tmp_path.iterdir())
+    for name in ("out", "save_model", "support", "query"):
+        if name in change:
+            path = tmp_path / change[name]
+            change = {**change, name: path if name in ("out", "save_model") else str(path)}
+    with pytest.raises(ValueError, match=message):
+        adapt_command.execute(Request(**{**pairs, **change}))
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "there.parquet").read_bytes() == b"mine"
+
+
+def test_an_inner_loop_that_diverges_writes_nothing(tmp_path, pairs):
+    out = tmp_path / "p.parquet"
+    with pytest.raises(NonFiniteError, match="not finite after 60 inner steps, learning rate 1e"):
+        adapt_command.execute(Request(**pairs, inner_steps=60, inner_lr=1e9, out=out))
+    assert not out.exists()

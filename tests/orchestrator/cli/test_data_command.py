@@ -1,0 +1,182 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_images import members, picture, png, write_folder
+from small_tables import SENSORS, write_table
+from small_texts import rows_of, write
+
+from orchestrator.cli import app, data_command
+from orchestrator.cli.common import open_family
+from orchestrator.config.schema import load
+from workers.wire.errors import DataError
+
+
+def photograph(class_index, example, **how):
+    """50 wide, 40 high, in colour."""
+    grey = np.kron(picture(class_index, example, 5), np.ones((8, 10), np.uint8))
+    stream = io.BytesIO()
+    Image.fromarray(np.stack([grey, grey // 2, 255 - grey], axis=-1)).save(stream, "PNG", **how)
+    return stream.getvalue()
+
+
+def photographs(num_classes=15, examples=5):
+    return {
+        f"p{i:02}/{j}.png": photograph(i, j) for i in range(num_classes) for j in range(examples)
+    }
+
+
+def told(capsys, tmp_path, source, *overrides):
+    """Whether the run can work, what is printed, and the notes."""
+    works = data_command.execute(str(source), [f"cache={tmp_path / 'cache'}", *overrides])
+    shown = capsys.readouterr()
+    return works, " ".join(shown.out.replace("│", "").split()), shown.err.splitlines()
+
+
+def test_a_table_without_images_is_told_how_to_be_described(tmp_path):
+    path = write(tmp_path / "a.csv", rows_of(num_classes=3))
+    message = rf"no column 'image' .* name the preset .* with --set task\.path={path}"
+    with pytest.raises(DataError, match=message):
+        data_command.execute(str(path), [])
+
+
+def test_a_folder_is_not_taken_for_a_table(tmp_path):
+    with pytest.raises(DataError) as refused:
+        data_command.execute(str(tmp_path), [])
+    assert "preset" not in str(refused.value)
+
+
+def test_what_is_neither_is_refused():
+    with pytest.raises(ValueError, match="'nothing' is neither a path nor a preset"):
+        data_command.execute("nothing", [])
+
+
+def test_a_folder_of_images_is_described_as_the_neutral_preset_would_train_on_it(tmp_path, capsys):
+    folder = write_folder(tmp_path / "pets", photographs())
+    works, shown, notes = told(capsys, tmp_path, folder)
+    assert works
+    assert notes == []
+    assert "stored as 40 x 40 x 3, uint8" in shown
+    assert "75 of 75 images were resized to 40 x 40 (the first was 50 x 40)" in shown
+    assert "75 of 75 images were not square: their proportions changed" in shown
+    assert "train classes 5 validation classes 5 test classes 5" in shown
+
+
+def test_what_is_converted_is_told(tmp_path, capsys):
+    folder = write_folder(tmp_path / "pets", photographs())
+    settings = ["image_size=28", "channels=1"]
+    _, shown, _ = told(capsys, tmp_path, folder, *settings)
+    assert "75 of 75 images were resized to 28 x 28 (the first was 50 x 40)" in shown
+    assert "75 of 75 images were in colour, made grey" in shown
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (folder / "p00" / "0.png").write_bytes(photograph(0, 0, exif=exif))
+    (folder / "p00" / "1.png").write_bytes(png(np.full((40, 40), 999, np.uint16)))
+    (folder / "p00" / "2.png").write_bytes(png(np.zeros((40, 40, 4), np.uint8)))
+    _, shown, _ = told(capsys, tmp_path, folder, *settings)
+    for said in (
+        "1 of 75 images were turned upright, as their orientation says",
+        "1 of 75 images were laid on white where they are transparent",
+        "1 of 75 images were brought from more bits to 8",
+    ):
+        assert said in shown
+
+
+def test_a_run_that_cannot_work_is_described_as_far_as_it_goes(tmp_path, capsys):
+    small = {"few/0.png": photograph(20, 0), "none/0.png": photograph(21, 0), "a/b.heic": b""}
+    folder = write_folder(tmp_path / "pets", photographs() | small)
+    works, shown, notes = told(capsys, tmp_path, folder)
+    assert not works
+    assert "images 77" in shown
+    assert notes[0].startswith("note: 1 file is passed over")
+    assert notes[-1] == (
+        "this run cannot work: shots = 1 and queries = 4 need 5 images of a class; there are 2 "
+        "classes ('few' (1), 'none' (1)) with fewer different ones; lower task.shots or "
+        "task.queries, or leave such classes out: task.small_classes=leave_out"
+    )
+    works, _, notes = told(capsys, tmp_path, folder, "small_classes=leave_out")
+    assert works
+    assert notes[-1].endswith("with fewer than 5 different images: left out (task.small_classes)")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"p00/bad.png": b"no image"}, r"p00/bad\.png: not an image that Pillow can read"),
+        ({"p00/cut.png": photograph(0, 9)[:60]}, r"p00/cut\.png: not an image"),
+    ],
+)
+def test_an_image_that_cannot_be_read_is_why_a_run_cannot_work(tmp_path, capsys, change, reason):
+    folder = write_folder(tmp_path / "pets", photographs() | change)
+    works, _, notes = told(capsys, tmp_path, folder)
+    assert not works
+    with pytest.raises(DataError, match=reason):
+        raise DataError(notes[-1])
+
+
+def test_too_few_classes_are_told_with_how_many_would_do(tmp_path, capsys):
+    folder = write_folder(tmp_path / "pets", photographs(num_classes=9))
+    works, _, (note,) = told(capsys, tmp_path, folder)
+    assert not works
+    assert "task.ways = 5, but the train split has 3 classes" in note
+    works, _, _ = told(capsys, tmp_path, folder, "ways=3")
+    assert works
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["pets"], 0),
+        (["pets", "--set", "queries=9"], 1),
+        (["pets/list.csv"], 2),
+        (["nowhere"], 2),
+        (["images", "--set", "task.path=nowhere"], 2),
+        (["table", "--set", "task.path=a.csv", *("--set", "task.task_column=x")], 2),
+    ],
+)
+def test_the_exit_code_says_whether_a_run_can_work(tmp_path, monkeypatch, arguments, code):
+    write_folder(tmp_path / "pets", photographs())
+    (tmp_path / "pets" / "list.csv").write_text("file,breed\np00/0.png,x\n")
+    monkeypatch.chdir(tmp_path)
+    if arguments == ["pets"] or "queries=9" in arguments:
+        (tmp_path / "pets" / "list.csv").unlink()
+    typed = ["metatrain", "data", *arguments, "--set", f"task.cache={tmp_path / 'cache'}"]
+    if arguments[0] == "table":
+        typed = typed[:-2]
+    monkeypatch.setattr("sys.argv", typed)
+    if code == 0:
+        app.main()
+        return
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == code
+
+
+def test_a_file_that_is_there_twice_is_told_in_every_family(tmp_path, capsys):
+    twice = members(15, 5) | {"c00/copy.png": png(picture(0, 1)), "c01/x.png": png(picture(0, 1))}
+    _, _, notes = told(capsys, tmp_path, write_folder(tmp_path / "i", twice))
+    assert notes == [
+        "note: 1 image is a copy of another of the same class: each counts once, and none is in "
+        "support and query of one task",
+        "note: 1 image is in several classes (1 in several splits): in 'c00' and 'c01'; none is on "
+        "both sides of a task, but which class is right? leave the others out",
+    ]
+    rows = {name: [*cells, cells[0]] for name, cells in SENSORS.items()}
+    write_table(tmp_path / "t.csv", rows)
+    columns = ["task.task_column=sensor", "task.target_column=ppm", "task.shots=2"]
+    config, _ = load("table", [f"task.path={tmp_path / 't.csv'}", *columns, "task.queries=2"])
+    assert open_family(config).notes()[0].startswith("1 row is a copy of another of the same task")
+
+
+def test_readmes_table_of_images_loads_with_the_neutral_preset(tmp_path):
+    write_folder(tmp_path, photographs())
+    listed = "".join(f"{name},{name.split('/')[0]}\n" for name in photographs())
+    (tmp_path / "pets.csv").write_text(f"image,label\n{listed}")
+    config, notes = load(
+        "images", [f"task.path={tmp_path / 'pets.csv'}", f"task.cache={tmp_path / 'cache'}"]
+    )
+    assert notes == []
+    family = open_family(config)
+    assert family.input_shape == (40, 40, 3)
+    assert family.num_train_classes == 5
