@@ -6,7 +6,7 @@ Processes take file after file, so none is left alone for long if the short ones
 import random
 from pathlib import Path
 
-#: Seconds and file, of those that take long; made by benchmarks/suite_profile.py.
+#: Seconds and file, of those that take long; made by benchmarks/suite/suite_profile.py.
 LONGEST = Path(__file__).with_name("longest_files.txt")
 
 

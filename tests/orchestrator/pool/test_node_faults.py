@@ -138,7 +138,14 @@ def test_theta_is_the_same_if_a_quarter_of_all_calls_and_of_all_answers_is_lost(
     config.write_text(to_toml(sinusoid()))
     steps = ["--steps", "2", "--at", "1"]  # ten calls at least, and the answers
     done = subprocess.run(
-        [sys.executable, "benchmarks/chaos.py", "lose-calls", "--preset", str(config), *steps],
+        [
+            sys.executable,
+            "benchmarks/cluster/chaos.py",
+            "lose-calls",
+            "--preset",
+            str(config),
+            *steps,
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -5,15 +5,17 @@ second order, 32 tasks an outer step in blocks of 4: the whole loop (sampling, o
 two single-thread Ray actors, against two single-thread processes that only run blocks, without
 Ray and without a driver. They take turns, so that a noisy machine disturbs both alike.
 
-    python benchmarks/actors.py [--rounds 5] [--steps 20]
+    python benchmarks/speed/actors.py [--rounds 5] [--steps 20]
 """
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1]))  # for synthetic.py
 import ours
 from matmul import best_gflops
 from processes import Team

@@ -3,15 +3,17 @@
 conv4 with 64 filters, stride 2, 28x28 images, 5-way 1-shot, 5 queries a class, blocks of 4, in one
 process with one thread. The algorithms take turns, so that a noisy machine disturbs all alike.
 
-    python benchmarks/algorithms.py [--rounds 7] [--blocks 3]
+    python benchmarks/speed/algorithms.py [--rounds 7] [--blocks 3]
 """
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1]))  # for synthetic.py
 from synthetic import overrides as noise_overrides
 from synthetic import write_noise
 

@@ -1,4 +1,6 @@
-"""Deliberate breaks: which tests catch a wrong change, and how soon: python benchmarks/breaks.py.
+"""Deliberate breaks: which tests catch a wrong change, and how soon.
+
+    python benchmarks/suite/breaks.py
 
 breaks.toml holds small wrong changes, and for each the tests that are to catch it. Each is made in
 a copy of the files that git tracks, where these tests run until one fails. One that no test fails
@@ -34,7 +36,7 @@ import typer
 from forked_pytest import LIBRARIES
 from rich.console import Console
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 _DATA = Path(__file__).with_suffix(".toml")
 # These know the code as it is: a break would always fail them.
 _OURS = "tests/test_breaks.py"

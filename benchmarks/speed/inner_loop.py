@@ -14,18 +14,21 @@ and weights being ready in its own layout on its device. For sinusoids, where th
 part, JAX is also measured "from specs": with the numpy code that builds our episodes, from numpy
 and to numpy.
 
-    python benchmarks/inner_loop.py [--rounds 7] [--seconds 2] [--jobs conv4-maml ...] [--peers jax]
+    python benchmarks/speed/inner_loop.py [--rounds 7] [--seconds 2] [--jobs conv4-maml ...]
+        [--peers jax]
 
 PyTorch and JAX are needed here only: `pip install torch==2.13.0`, `pip install jax`.
 """
 
 import argparse
 import statistics
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.append(str(Path(__file__).parents[1]))  # for synthetic.py
 import matmul
 import ours
 from jobs import JOBS, Job

@@ -1,6 +1,6 @@
 """A step on 8 ... 1024 GPUs, on paper: what was measured here, and a network that was not.
 
-    python benchmarks/scaling_model.py
+    python benchmarks/cluster/scaling_model.py
 
 Assumed: machines of 8 GPUs; a network of 10 or 100 Gb/s a machine, of which 80 % is used; one block
 a GPU and step; theta reaches each machine once, from machines that have it already (their number

@@ -1,8 +1,8 @@
 """Chaos: does a run end with the same weights whatever fails, and how long does it take to mend?
 
-    python benchmarks/chaos.py                      every fault, each in a process of its own
-    python benchmarks/chaos.py kill-node --at 100   one of them, in the step after the 100th
-    python benchmarks/chaos.py --list
+    python benchmarks/cluster/chaos.py                     every fault, each in a process of its own
+    python benchmarks/cluster/chaos.py kill-node --at 100  one of them, in the step after the 100th
+    python benchmarks/cluster/chaos.py --list
 
 Each job trains on a Ray cluster of three nodes on this machine, with Ray's default health checks,
 or (the faults of the driver) with `metatrain train`. Its sha256 is compared with that of the same
@@ -25,7 +25,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not installed
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for a checkout that is not installed
 
 CONFIG = [
     "outer.meta_batch_size=32",

@@ -1,8 +1,8 @@
 """Where the time of the tests goes, by file and by phase: a plugin for pytest.
 
-    PYTHONPATH=benchmarks SUITE_PROFILE=FOLDER pytest -p suite_profile -n 2 --dist loadfile
-    python benchmarks/suite_profile.py FOLDER
-    python benchmarks/suite_profile.py FOLDER longest > tests/longest_files.txt
+    PYTHONPATH=benchmarks/suite SUITE_PROFILE=FOLDER pytest -p suite_profile -n 2 --dist loadfile
+    python benchmarks/suite/suite_profile.py FOLDER
+    python benchmarks/suite/suite_profile.py FOLDER longest > tests/longest_files.txt
 
 A thread looks at the main thread's stack fifty times a second and says in which phase it is.
 """

@@ -3,10 +3,10 @@
 Actors sleep instead of computing, several on a core; the sum of their answers is checked. What this
 machine shows is the driver, the calls and the object store, not a network.
 
-    python benchmarks/scaling.py overhead    a step on two actors, beside the work itself
-    python benchmarks/scaling.py driver      the driver's cost against 2 ... 128 actors
-    python benchmarks/scaling.py weak        1, 2 and 4 nodes, 16 actors each
-    python benchmarks/scaling.py large       10^8 parameters: whole steps, and the driver's memory
+    python benchmarks/cluster/scaling.py overhead    a step on two actors, beside the work itself
+    python benchmarks/cluster/scaling.py driver      the driver's cost against 2 ... 128 actors
+    python benchmarks/cluster/scaling.py weak        1, 2 and 4 nodes, 16 actors each
+    python benchmarks/cluster/scaling.py large       10^8 parameters: steps, and the driver's memory
 
 Each adds its table to scaling.json, which scaling_model.py reads.
 """

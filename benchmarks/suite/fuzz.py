@@ -1,4 +1,6 @@
-"""Hostile and damaged inputs for every command that reads a file: python benchmarks/fuzz.py.
+"""Hostile and damaged inputs for every command that reads a file.
+
+    python benchmarks/suite/fuzz.py
 
 Each input is a valid file with a few changes, drawn from a seed, and is given to the command line:
 many in one process, and again in a process of its own where anything seems wrong (fuzz_batches.py;
