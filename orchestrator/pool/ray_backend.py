@@ -35,7 +35,7 @@ _A_LITTLE_S = 5e-5
 
 
 class RayCrew:
-    """See `crew.Crew`."""
+    """See `backend.Crew`."""
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ _TRIED_POINTS = 64
 
 
 def configure(table: Table, point: Point) -> MetaConfig:
-    """The run at a point. Raises ValueError as `config.load` does."""
+    """The run at a point. Raises ValueError as `schema.load` does."""
     return configuration.load(table, point)[0]
 
 
