@@ -42,7 +42,14 @@ def pytest_collection_finish(session):
     A test module that needs TensorFlow imports it at its top, and computes nothing there; the
     other modules stay fast when they are run alone.
     """
-    if "warm_commands" in sys.modules and not session.config.option.collectonly:
+    if session.config.option.collectonly:
+        return
+    if any(item.get_closest_marker("ray") for item in session.items):
+        import warm_workers
+
+        warm_workers.prepare()
+        warm_workers.use()
+    if "warm_commands" in sys.modules:
         sys.modules["warm_commands"].prepare()
     if "tensorflow" in sys.modules:
         from workers.execution.runtime import start_tensorflow

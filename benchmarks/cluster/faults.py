@@ -21,12 +21,14 @@ from workers.wire.tensors import sha256
 
 # A stopped actor is sent its share of the next step all the same, and dies with it.
 _UNTIL_IT_HAS_WORK_S = 0.3
+# The log monitor reads for drivers that show what actors print.
+_HEAD = {"include_dashboard": False, "include_log_monitor": False}
 
 
 @contextlib.contextmanager
 def cluster(num_nodes: int) -> Iterator[Cluster]:
     """Nodes of one CPU each, with Ray's default health checks; the driver is on the first."""
-    nodes = Cluster(initialize_head=True, head_node_args=_node_options(include_dashboard=False))
+    nodes = Cluster(initialize_head=True, head_node_args=_node_options(**_HEAD))
     try:
         for _ in range(num_nodes - 1):
             nodes.add_node(**_node_options())

@@ -35,6 +35,8 @@ def _one_node(tries: int) -> Cluster:
             num_cpus=NUM_CPUS,
             num_gpus=NUM_GPUS,
             include_dashboard=False,
+            include_log_monitor=False,  # it reads for drivers that show what actors print
+            no_monitor=True,  # of an autoscaler
             object_store_memory=400 * 1024**2,
             # Workers come with the actors that need them, not one for each of the CPUs.
             _system_config={"prestart_worker_first_driver": False},

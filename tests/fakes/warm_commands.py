@@ -8,6 +8,7 @@ see: such a test starts the real command.
 """
 
 import atexit
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -21,6 +22,8 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
+
+import warm_workers
 
 _OUTPUTS = ("stdout", "stderr")
 METATRAIN = str(Path(sys.executable).with_name("metatrain"))
@@ -87,7 +90,8 @@ class Running:
     def send_signal(self, number: int) -> None:
         """Send a signal, if it still runs."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it is known a moment later
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
@@ -171,6 +175,7 @@ def _run(
     os.environ.update(environment)
     os.chdir(folder)
     _have_ray_read_environment()
+    warm_workers.use()
     code: Any = _ENDED_BY_AN_ERROR
     try:
         if not draws:

@@ -67,7 +67,7 @@ def until(launch, pool, condition):
     blocks = train_blocks(launch.config, launch.family, 0)
     while not condition():
         pool.run(weights, blocks)
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def can_strike(target):

@@ -62,11 +62,10 @@ def test_a_sum_that_goes_with_its_node_is_made_again(nodes, echo_actors, tmp_pat
         gate = tmp_path
 
     def strike():
-        """When all have run their blocks, and wait before they add."""
+        """When all have run their blocks, have answered, and wait before they add."""
         until = time.monotonic() + 60
-        while len(list(tmp_path.glob("3.*"))) < 16 and time.monotonic() < until:
-            time.sleep(0.01)
-        time.sleep(0.5)  # the answers arrive
+        while len(list(tmp_path.glob("adds.*"))) < NUM_NODES and time.monotonic() < until:
+            time.sleep(0.05)
         faults.kill_node(target)
         (tmp_path / "open").touch()
 
@@ -79,6 +78,8 @@ def test_a_sum_that_goes_with_its_node_is_made_again(nodes, echo_actors, tmp_pat
         for step in range(6):
             if step == 3:
                 (tmp_path / "open").unlink()
+                for file in tmp_path.glob("adds.*"):
+                    file.unlink()
                 striker.start()
             weights = weights_of(1_000_000, step + 1)
             total = combine(pool.run(weights, blocks_of(step, 16)))

@@ -55,7 +55,7 @@ def killed(tmp_path_factory):
         while not (finished(out) and set(begun(out)) - set(finished(out))):
             assert process.poll() is None, process.stderr
             assert time.monotonic() < until
-            time.sleep(0.02)
+            time.sleep(0.1)
     finally:
         process.kill()
     assert process.poll() == -signal.SIGKILL

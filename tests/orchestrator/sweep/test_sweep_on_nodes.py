@@ -65,7 +65,8 @@ def watched(tmp_path_factory):
     search = {"searcher": "grid", "parallel": 2}
     file = write_sweep(folder, base, {"space": space, "search": search})
     node = {"num_cpus": CPUS_EACH, "object_store_memory": 80 * 1024**2}
-    nodes = Cluster(True, head_node_args={**node, "include_dashboard": False})
+    head = {"include_dashboard": False, "include_log_monitor": False}
+    nodes = Cluster(True, head_node_args=node | head)
     try:
         for _ in range(NODES - 1):
             nodes.add_node(**node)

@@ -108,6 +108,7 @@ def cluster(tmp_path_factory) -> Iterator[tuple[str, Path, Callable[[], None]]]:
         environment.setenv("RAY_AUTH_MODE", "disabled")
         environment.setattr(services, "start_ray_process", start_ray_process)
         head = {"num_cpus": 0, "include_dashboard": True, "dashboard_host": "127.0.0.1"}
+        head |= {"include_log_monitor": False}
         nodes = Cluster(True, head_node_args=head | options | {"dashboard_port": 0})
         join = (nodes.add_node(num_cpus=1, temp_dir=folder, **options) for folder in folders)
         try:
@@ -132,7 +133,7 @@ def until(journey: Journey, wanted: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + 240
     while not (found := wanted()):
         assert time.monotonic() < deadline, journey.start("logs", journey.id).done().stdout
-        time.sleep(0.02)
+        time.sleep(0.1)
     return found
 
 
