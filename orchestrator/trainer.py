@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pandas
 from ray.train import Checkpoint, Result, RunConfig, ScalingConfig
 
-from orchestrator.cli import train_command
 from orchestrator.config import ray_vocabulary
 from orchestrator.config import schema as configuration
 from orchestrator.config.schema import MetaConfig
 from orchestrator.records.metrics_log import read_metrics
 from orchestrator.run.locations import run_location
 from orchestrator.run.signals import PythonInterrupt
+from orchestrator.run.train import train
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 
@@ -103,7 +103,7 @@ class MetaTrainer:
           ValueError: the input is wrong. MetatrainError: the run failed. KeyboardInterrupt: the
             step is finished and saved, and `resume=True` goes on from there.
         """
-        tested = train_command.execute(
+        tested = train(
             self.config,
             self._notes,
             self.location,

@@ -4,7 +4,6 @@ TensorFlow and Ray are imported inside the commands that need them, after the in
 right, so that help and refusals answer at once.
 """
 
-import contextlib
 import functools
 import sys
 from pathlib import Path
@@ -14,19 +13,17 @@ import typer
 
 from orchestrator.cli import doctor_options, report_options, typed_command
 from orchestrator.cli.adapt import adapt_options
+from orchestrator.cli.exit_codes import EXIT_FAILED, EXIT_STOPPED, EXIT_WRONG_INPUT
 from orchestrator.cli.jobs import jobs_options
 from orchestrator.cli.local_path import local_path
 from orchestrator.config import schema as configuration
-from orchestrator.run.locations import run_location
 from orchestrator.run.signals import GracefulStop, Interrupted
-from orchestrator.storage.claim import InUseError
 from orchestrator.storage.disk_errors import has_remedy, remedy
 from orchestrator.text.lasting_console import flush_all, say_last, while_somebody_reads
 from orchestrator.text.redact import redact
 from workers.execution import runtime
 from workers.wire.errors import MetatrainError, TaskError
 
-EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 1, 2, 75
 _INTERRUPTED = 130  # what typer makes of a Ctrl-C where nobody else takes it
 
 app = typer.Typer(
@@ -92,19 +89,7 @@ def train(
     from orchestrator.cli import train_command
 
     config, notes = _load(preset, overrides, workers)
-    location = run_location(config, preset, out, resume)
-    options = (resume, allow_changes, verbose, _stop(), typed_command.typed())
-    found_free = out is None and not resume
-    try:
-        while True:
-            with contextlib.suppress(*([InUseError] if found_free else [])):
-                train_command.execute(config, notes, location, *options)
-                break
-            location = run_location(config, preset, out, resume)  # somebody else has begun there
-    except Interrupted:
-        _stop().ignore_to_the_end()
-        say_last(f"stopped; go on with: {typed_command.resume_command(location)}")
-        raise SystemExit(EXIT_STOPPED) from None
+    train_command.execute(config, notes, preset, out, resume, allow_changes, verbose, _stop())
 
 
 @app.command()

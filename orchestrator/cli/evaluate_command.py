@@ -7,7 +7,6 @@ from orchestrator.cli.common import (
     NOTES,
     RESULTS,
     check_machine,
-    open_family,
     show_note,
     waiting,
     watch_every_s,
@@ -16,12 +15,19 @@ from orchestrator.config import schema as configuration
 from orchestrator.config.evaluation_keys import check_overrides
 from orchestrator.config.schema import MetaConfig
 from orchestrator.config.sources import parse_toml
-from orchestrator.pool.watched_pool import Watch, WatchedPool
+from orchestrator.pool.watched_pool import Watch
 from orchestrator.records.result import Result
-from orchestrator.run.trained_with import check_configuration, check_data, other_machine
+from orchestrator.run.session import Opening, open_pool
+from orchestrator.run.trained_with import (
+    check_configuration,
+    check_data,
+    check_model,
+    other_machine,
+)
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import open_file
+from workers.tasks.family import TaskFamily
 
 
 def execute(
@@ -65,30 +71,24 @@ def _evaluate(
     name = _chosen(storage, named)
     manifest = checkpoint.load(storage, name)[1]
     notes = check_configuration(trained, storage, manifest, allow_changes)
-    family = open_family(config)
-    notes += check_data(family.digest, manifest, allow_changes)
 
-    with waiting() as say:
-        from orchestrator.run.launch import launch
+    def check_its_data(family: TaskFamily) -> TaskFamily:
+        notes.extend(check_data(family.digest, manifest, allow_changes))
+        return family
 
-        launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
-        try:
-            from orchestrator.run.best_checkpoint import evaluate_best
+    watch = Watch()
+    opening = Opening(
+        prepare=check_its_data, waiting=waiting, notify=NOTES.print, watch=watch, verbose=verbose
+    )
+    with open_pool(config, opening) as launched, waiting() as say:
+        from orchestrator.run.best_checkpoint import evaluate_best
 
-            if launched.fingerprint.get("model") != manifest.fingerprint.get("model"):
-                raise ValueError(
-                    f"{getattr(config.model, 'source', '')} has changed since the run was trained "
-                    "(its file or its frozen weights): these would not be the run's numbers; set "
-                    "it back"
-                )
-            for note in notes + other_machine(launched.fingerprint, manifest):
-                show_note(note)
-            say(f"evaluating on {config.evaluation.tasks} test tasks")
-            watch = Watch("evaluating", say, watch_every_s())
-            launched.pool = WatchedPool(launched.pool, watch)
-            result = evaluate_best(config, storage, launched, bool(overrides), name)
-        finally:
-            launched.close()
+        check_model(config, launched.fingerprint, manifest)
+        for note in notes + other_machine(launched.fingerprint, manifest):
+            show_note(note)
+        say(f"evaluating on {config.evaluation.tasks} test tasks")
+        watch.begin("evaluating", say, watch_every_s())
+        result = evaluate_best(config, storage, launched, bool(overrides), name)
     from orchestrator.reporting.terminal import print_result
 
     print_result(RESULTS, result, config.evaluation.inner_steps)

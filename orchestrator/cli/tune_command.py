@@ -186,7 +186,7 @@ def _write_page(
     tested: dict[str, Result],
 ) -> str:
     from orchestrator.reporting.page.numbers import headline
-    from orchestrator.reporting.page.sweep_page import write_sweep_page
+    from orchestrator.sweep.page.sweep_page import write_sweep_page
 
     shown = [
         {"trial": trial, "headline": headline(result), "protocol": result.protocol}

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.loop import StepReport
 from orchestrator.pool.base import Incidents, Pool
-from orchestrator.run.launch import ray_is_running
+from orchestrator.pool.ray_running import ray_is_running
 from orchestrator.text.plain_text import label
 from workers.metrics import OWN
 

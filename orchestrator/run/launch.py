@@ -2,7 +2,6 @@
 
 import math
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import train_blocks
 from orchestrator.outer.state import MetaState
 from orchestrator.pool.base import InProcessPool, Pool
+from orchestrator.pool.ray_running import ray_is_running
 from workers.execution import runtime
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import FingerprintError
@@ -134,12 +134,6 @@ def launch(
         if pool is not None:
             pool.close()
         raise
-
-
-def ray_is_running() -> bool:
-    """Whether this process has called `ray.init`. Does not import Ray to find out."""
-    ray = sys.modules.get("ray")
-    return ray is not None and bool(ray.is_initialized())
 
 
 @dataclass(frozen=True, slots=True)

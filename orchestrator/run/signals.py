@@ -7,13 +7,47 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
     """The user or the machine wants the process to end. Not an Exception: nothing may eat it."""
+
+
+class Stop(Protocol):
+    """The contract of those who take the signals of a run."""
+
+    def install(self) -> None:
+        """Take the signals over."""
+
+    def stop_if_requested(self) -> None:
+        """Raise what ends the run if a signal was noted."""
+
+    def deferred(self) -> AbstractContextManager[None]:
+        """Return a context in which the first signal is only noted."""
+
+    def ignored(self) -> AbstractContextManager[None]:
+        """Return a context in which signals do nothing."""
+
+
+class NoStop:
+    """The contract of `Stop` where signals stay with whoever has them."""
+
+    def install(self) -> None:
+        """Take nothing over."""
+
+    def stop_if_requested(self) -> None:
+        """Note nothing, raise nothing."""
+
+    def deferred(self) -> AbstractContextManager[None]:
+        """Return an empty context."""
+        return contextlib.nullcontext()
+
+    def ignored(self) -> AbstractContextManager[None]:
+        """Return an empty context."""
+        return contextlib.nullcontext()
 
 
 class GracefulStop:

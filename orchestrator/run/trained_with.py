@@ -59,6 +59,19 @@ def check_data(digest: str, manifest: Manifest, allow_changes: bool) -> list[str
     return ["evaluating on other data, or another split, than the run was trained on"]
 
 
+def check_model(config: MetaConfig, fingerprint: dict[str, Any], manifest: Manifest) -> None:
+    """Compare a user's model with the one that a checkpoint was trained with.
+
+    Raises:
+      ValueError: its file or its frozen weights have changed.
+    """
+    if fingerprint.get("model") != manifest.fingerprint.get("model"):
+        raise ValueError(
+            f"{getattr(config.model, 'source', '')} has changed since the run was trained "
+            "(its file or its frozen weights): these would not be the run's numbers; set it back"
+        )
+
+
 def other_machine(fingerprint: dict[str, Any], manifest: Manifest) -> list[str]:
     """A note where software or processor are other ones: scores may differ in their last digits."""
     of_both = [

@@ -47,7 +47,8 @@ class Progress:
 class TrainingRun:
     """A run in its folder. Between two steps of `steps()` it can be saved and left.
 
-    first_step: outer steps done when it was opened.
+    storage: its folder. launch: its task family and pool. first_step: outer steps done when it was
+    opened.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class TrainingRun:
           ValueError: `resumed` holds the weights of another model.
           CheckpointError: the folder cannot be written to.
         """
-        self._config, self._storage, self._launch = config, storage, launch
+        self._config, self.storage, self.launch = config, storage, launch
         with ExitStack() as opened:
             opened.callback(launch.close)
             self._open(resumed, notify, command, opened)
@@ -83,8 +84,8 @@ class TrainingRun:
         opened: ExitStack,
     ) -> None:
         """What is opened is left in `opened`, for the case that the rest fails."""
-        config, storage = self._config, self._storage
-        initial = self._launch.initial_state()
+        config, storage = self._config, self.storage
+        initial = self.launch.initial_state()
         state = resumed or initial
         check_shapes(initial, state)
         self.first_step = state.step
@@ -99,7 +100,7 @@ class TrainingRun:
             self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
             self._log = MetricsLog(storage, state.step, notify)
         self._metrics = metrics_of(storage.name)
-        self._history = History(storage, opening(self._launch, command, state.step), notify)
+        self._history = History(storage, opening(self.launch, command, state.step), notify)
         self._writer = CheckpointWriter(
             storage,
             self._log,
@@ -127,7 +128,7 @@ class TrainingRun:
     def steps(self) -> Iterator[Progress]:
         """Train to the end: yields after each step, when what was due after it is done."""
         config = self._config
-        launch = self._launch
+        launch = self.launch
         for report in meta_train(config, launch.family, launch.pool, self._outer):
             self._writer.check()
             row = {
@@ -172,7 +173,7 @@ class TrainingRun:
         state = self._outer.state() if whole else self._last_whole
         if state is None:
             return ""
-        self._history.note(state.step, self._launch.pool.places())
+        self._history.note(state.step, self.launch.pool.places())
         self._writer.submit(Snapshot(state, self._validation))
         self._snapshot_step = state.step
         return checkpoint.name_of(state.step)
@@ -194,11 +195,11 @@ class TrainingRun:
           protocol: what a reader of the numbers must know besides.
         """
         self.flush()
-        result = evaluate_best(self._config, self._storage, self._launch)
+        result = evaluate_best(self._config, self.storage, self.launch)
         result.protocol.update(protocol)
         with self._explaining(EVALUATION):
-            self._storage.write(EVALUATION, result.to_json().encode())
-            result.tasks.write(self._storage)
+            self.storage.write(EVALUATION, result.to_json().encode())
+            result.tasks.write(self.storage)
         return result
 
     def draw(self, result: Result) -> str:
@@ -206,9 +207,9 @@ class TrainingRun:
         from orchestrator.reporting.page.inner_steps import png_of_each_metric
         from orchestrator.reporting.pictures.render import render
 
-        state, _ = checkpoint.load(self._storage, result.checkpoint)
+        state, _ = checkpoint.load(self.storage, result.checkpoint)
         recipe = recipe_at(self._config, result.protocol["inner_lr"])
-        launch = self._launch
+        launch = self.launch
         pictures = render(self._config, launch.family, launch.pool, state.weights, recipe)
         images = {"tasks": pictures.png, **png_of_each_metric(result.per_step, result.measured)}
         with self._explaining("picture.png"):
@@ -216,7 +217,7 @@ class TrainingRun:
             if result.warnings:
                 text = "\n\n".join(result.warnings)
                 self._tensorboard.append_text(state.step, "warnings", text)
-            return pictures.write(self._storage)
+            return pictures.write(self.storage)
 
     def report(self) -> str:
         """Write the run's page; its name. After `test` and `draw`."""
@@ -227,7 +228,7 @@ class TrainingRun:
             self._log.commit(self._logged_step)
             self._history.end("finished")
             self._history.write()
-            return write_page(self._storage)
+            return write_page(self.storage)
 
     def leave(self, why: str) -> None:
         """Say why the run will be closed before its end, for history.json."""
@@ -238,7 +239,7 @@ class TrainingRun:
         try:
             self._close_files()
         finally:
-            self._launch.close()
+            self.launch.close()
 
     def _close_files(self) -> None:
         self._writer.close()
@@ -247,9 +248,9 @@ class TrainingRun:
         self._tensorboard.close()
 
     def _describe(self, snapshot: Snapshot) -> checkpoint.Manifest:
-        if not self._storage.exists("config.toml"):
+        if not self.storage.exists("config.toml"):
             raise CheckpointError(
-                f"{self._storage.location} is not the run's folder any more: config.toml is gone; "
+                f"{self.storage.location} is not the run's folder any more: config.toml is gone; "
                 "put the folder back and go on with --resume, or begin again"
             )
         return checkpoint.Manifest(
@@ -258,11 +259,11 @@ class TrainingRun:
             config=json.loads(self._config.model_dump_json()),
             bits=self._config.bits(),
             bits_sha256=self._config.bits_hash(),
-            fingerprint=self._launch.fingerprint,
+            fingerprint=self.launch.fingerprint,
             validation=encoded(snapshot.validation),
-            examples=given_task(self._launch.family).model_dump(mode="json"),
-            protocol=protocol_of(self._config, self._launch, snapshot.validation),
+            examples=given_task(self.launch.family).model_dump(mode="json"),
+            protocol=protocol_of(self._config, self.launch, snapshot.validation),
         )
 
     def _explaining(self, what: str) -> AbstractContextManager[None]:
-        return explaining(self._storage, what, self.saved_step)
+        return explaining(self.storage, what, self.saved_step)

@@ -1,19 +1,19 @@
 """The end of a sweep: the one thing in it that sees the test tasks."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 
-from orchestrator.cli.common import drawn_or_note, open_family, watch_every_s
 from orchestrator.config.schema import MetaConfig
-from orchestrator.outer.blocks import example_blocks
-from orchestrator.pool.watched_pool import Watch, WatchedPool
+from orchestrator.pool.watched_pool import Watch
 from orchestrator.records.result import Result, read_result
 from orchestrator.records.task_scores import read_task_scores
-from orchestrator.run.launch import launch
-from orchestrator.run.resume import find_state
+from orchestrator.reporting.notes import drawn_or_note, watch_every_s
+from orchestrator.run.session import Opening, open_run
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep.resources import num_actors
-from orchestrator.sweep.trial import claim_soon
+from orchestrator.sweep.trial import go_on, open_soon
 
 
 def evaluate_trial(
@@ -28,11 +28,13 @@ def evaluate_trial(
     Args:
       chosen: how its hyperparameters were, for the protocol.
     """
-    claim_soon(storage)
-    try:
+    with open_soon(storage):
+        if (earlier := _earlier(storage, chosen)) is not None:
+            notify(
+                f"{storage.name} was evaluated on the test tasks before: its scores are shown again"
+            )
+            return earlier
         return _evaluate(config, storage, chosen, say, notify)
-    finally:
-        storage.release()
 
 
 def _evaluate(
@@ -42,28 +44,27 @@ def _evaluate(
     say: Callable[[str], None],
     notify: Callable[[str], None],
 ) -> Result:
-    if (earlier := _earlier(storage, chosen)) is not None:
-        notify(f"{storage.name} was evaluated on the test tasks before: its scores are shown again")
-        return earlier
     workers = config.workers.model_copy(update={"count": num_actors(config)})
     config = config.model_copy(update={"workers": workers})
-    state, fingerprint, _ = find_state(config, storage, True, False)
-    family = open_family(config)
-    examples = example_blocks(config, family)
-    launched = launch(config, family, fingerprint, examples=examples, say=say, notify=notify)
-    from orchestrator.run.training_run import TrainingRun
-
-    launched.pool = WatchedPool(launched.pool, Watch("evaluating", say, watch_every_s()))
-    run = TrainingRun(config, storage, launched, state, notify, "metatrain tune")
-    try:
+    opening = Opening(
+        waiting=lambda: nullcontext(say),
+        notify=notify,
+        watch=Watch("evaluating", say, watch_every_s()),
+    )
+    with open_run(
+        config,
+        nullcontext(storage),  # it is claimed already
+        partial(go_on, config),
+        opening,
+        note=notify,
+        command="metatrain tune",
+    ) as run:
         say("evaluating on the test tasks")
         result = run.test(hyperparameters=chosen)
         say("drawing")
         drawn_or_note("picture", lambda: run.draw(result))
         drawn_or_note("page", run.report)
         return result
-    finally:
-        run.close()
 
 
 def _earlier(storage: Storage, chosen: str) -> Result | None:

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.cli.common import NOTES, open_family, show_note
-from orchestrator.config.schema import Table
-from orchestrator.outer.blocks import example_blocks
+from orchestrator.config.schema import MetaConfig, Table
 from orchestrator.records.metrics_log import read_metrics
-from orchestrator.run.launch import launch
-from orchestrator.run.resume import find_state
-from orchestrator.run.training_run import Progress, TrainingRun
+from orchestrator.reporting.notes import NOTES, show_note
+from orchestrator.run.session import Opening, Start, open_run, resume_or_begin
+from orchestrator.run.training_run import Progress
 from orchestrator.storage import checkpoint
 from orchestrator.storage.claim import InUseError
 from orchestrator.storage.storage import Storage
@@ -40,28 +38,25 @@ class Trial:
         config = configure(table, point)
         self._num_steps = config.outer.steps
         storage, state = where_to_go_on(config, location, handed)
-        claim_soon(storage)
-        self._storage = storage
-        try:
-            fingerprint: Table = {}
-            if state is None:
-                state, fingerprint, _ = find_state(config, storage, True, False)
-            family = WithoutTestTasks(open_family(config))
-            launched = launch(
-                config,
-                family,
-                fingerprint,
-                examples=example_blocks(config, family),
-                say=NOTES.print,
-                make_runner=HERE.runner,
+        opening = Opening(
+            prepare=WithoutTestTasks,
+            waiting=lambda: contextlib.nullcontext(NOTES.print),
+            make_runner=HERE.runner,
+        )
+        with contextlib.ExitStack() as opened:
+            self._run = opened.enter_context(
+                open_run(
+                    config,
+                    open_soon(storage),
+                    lambda storage: go_on(config, storage) if state is None else Start(state),
+                    opening,
+                    note=show_note,
+                    command="metatrain tune",
+                )
             )
-            self._run = TrainingRun(config, storage, launched, state, show_note, "metatrain tune")
-        except BaseException:
-            storage.release()
-            raise
-        self._launched = launched
+            rows = read_metrics(storage)
+            self._opened = opened.pop_all()
         self._steps: Iterator[Progress] = self._run.steps()
-        rows = read_metrics(storage)
         self._seconds = sum(row["seconds"] for row in rows if row["step"] <= self._run.first_step)
 
     def advance(self) -> dict[str, Any]:
@@ -80,36 +75,47 @@ class Trial:
                 self._run.flush()
                 self._seconds += time.monotonic() - began
                 return self._report(progress.report.step, progress.validation)
-        found = checkpoint.load_latest(self._storage)
+        found = checkpoint.load_latest(self._run.storage)
         assert found is not None
         return self._report(found[1].step, found[1].validation)
 
     def hand_over(self, folder: str) -> None:
         """Leave the last validated step in `folder`, for this or another trial to go on from."""
         self._run.flush()
-        hand_over(self._storage, Storage(folder))
+        hand_over(self._run.storage, Storage(folder))
 
     def close(self) -> None:
         """End the actors, close the files."""
-        try:
-            self._run.close()
-        finally:
-            self._storage.release()
+        self._opened.close()
 
     def _report(self, step: int, validation: dict[str, Any]) -> dict[str, Any]:
         return {
             "step": step,
             **decoded(validation["scores"]),
             "seconds": self._seconds,
-            "run": f"{FOLDER}/{self._storage.name}",
+            "run": f"{FOLDER}/{self._run.storage.name}",
             "done": step >= self._num_steps,
             "finished": step >= self._num_steps,
-            **asdict(self._launched.pool.incidents),
+            **asdict(self._run.launch.pool.incidents),
         }
 
 
-def claim_soon(storage: Storage) -> None:
-    """Claim a trial's folder once its last owner has ended. Raises as `Storage.claim` does."""
+@contextlib.contextmanager
+def open_soon(storage: Storage) -> Iterator[Storage]:
+    """Open a trial's folder once its last owner has ended. Raises as `Storage.claim` does."""
+    _claim_soon(storage)
+    try:
+        yield storage
+    finally:
+        storage.release()
+
+
+def go_on(config: MetaConfig, storage: Storage) -> Start:
+    """Find what a trial goes on from in its own folder."""
+    return resume_or_begin(config, storage, True, False, note=lambda text: None)
+
+
+def _claim_soon(storage: Storage) -> None:
     until = time.monotonic() + _CLAIM_WITHIN_S
     while time.monotonic() < until:
         with contextlib.suppress(InUseError):

@@ -201,9 +201,9 @@ def _have_ray_read_environment() -> None:
 
 
 def _draw_nothing() -> None:
-    from orchestrator.cli import train_command
+    from orchestrator.run import train
 
-    vars(train_command)["_draw"] = lambda *given: None
+    vars(train)["_draw"] = lambda *given: None
 
 
 def _command(which: str) -> None:

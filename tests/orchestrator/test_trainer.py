@@ -16,10 +16,10 @@ from shell_commands import environment
 from small_configs import ONE_BY_ONE, SINUSOID, sinusoid
 from small_ray import NUM_CPUS
 
-from orchestrator.cli import train_command
 from orchestrator.config.schema import to_toml
 from orchestrator.outer.update import OuterUpdate
 from orchestrator.records.metrics_log import read_metrics
+from orchestrator.run import train as train_module
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.trainer import MetaTrainer
@@ -34,7 +34,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(train_command, "_draw", lambda *given: None)
+    monkeypatch.setattr(train_module, "_draw", lambda *given: None)
 
 
 def train(config, folder, **options):
@@ -212,9 +212,9 @@ print(result.metrics["tested_theta_sha256"])
 """
 #: Pictures are looked at elsewhere.
 _NO_PICTURES = """
-from orchestrator.cli import train_command
+from orchestrator.run import train
 
-train_command._draw = lambda *given: None
+train._draw = lambda *given: None
 """
 _SET_ADDRESS = "import os; os.environ['RAY_ADDRESS'] = '{}'"
 _UNSET_ADDRESS = "del os.environ['RAY_ADDRESS']"

@@ -8,8 +8,8 @@ from small_tables import SENSORS, write_table
 from small_texts import rows_of, write
 
 from orchestrator.cli import app, data_command
-from orchestrator.cli.common import open_family
 from orchestrator.config.schema import load
+from orchestrator.run.opening import open_family
 from workers.wire.errors import DataError
 
 

@@ -16,10 +16,11 @@ from orchestrator.cli import app
 from orchestrator.config.schema import to_toml
 from orchestrator.storage.claim import FileLock
 from orchestrator.storage.storage import lock_of
+from orchestrator.storage.targets import open_folder
 
 LATER = (
-    "orchestrator.cli.train_command.find_state",
-    "orchestrator.cli.train_command.open_family",
+    "orchestrator.run.session.find_state",
+    "orchestrator.run.session.open_family",
     "orchestrator.cli.tune_command.record.check",
     "orchestrator.cli.tune_command.open_family",
     "orchestrator.adaptation.artefact.load",
@@ -110,14 +111,14 @@ def test_without_out_the_next_folder_is_taken_where_one_is_in_use(folder, monkey
 
     opened = []
 
-    def execute(config, notes, location, *rest):
+    def train(config, notes, location, *rest):
         opened.append(location)
-        with train_command.open_folder(location):
+        with open_folder(location):
             if len(opened) == 2:
                 return
 
     with another_process(folder / "runs" / "small"):
-        monkeypatch.setattr(train_command, "execute", execute)
+        monkeypatch.setattr(train_command, "train", train)
         monkeypatch.setattr("orchestrator.run.locations._first_free", lambda name: next(places))
         places = iter(["runs/small", "runs/small-2"])
         monkeypatch.setattr(sys, "argv", ["metatrain", "train", "small.toml"])

@@ -9,8 +9,8 @@ from small_tables import write_table
 from small_texts import rows_of as texts
 from small_texts import write
 
-from orchestrator.cli.common import open_family
 from orchestrator.config.schema import load
+from orchestrator.run.opening import open_family
 from workers.wire.protocol import Draw
 
 

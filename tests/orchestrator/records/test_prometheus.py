@@ -13,9 +13,9 @@ import ray
 from small_configs import sinusoid
 from small_ray import running_ray
 
-from orchestrator.cli import train_command
 from orchestrator.records.prometheus import NoMetrics, metrics_of
 from orchestrator.run.signals import PythonInterrupt
+from orchestrator.run.train import train
 
 COUNTED = {
     "outer_steps_total": 30,
@@ -34,9 +34,7 @@ def test_prometheus_finds_a_runs_numbers_and_rays_dashboard_its_actors(tmp_path,
     monkeypatch.setenv("RAY_metrics_report_interval_ms", "500")
     config = sinusoid("outer.steps=30", "workers.count=2", 'name="small"', "checkpoint.every=10")
     with running_ray(num_cpus=2), Prometheus() as prometheus:
-        train_command.execute(
-            config, [], str(tmp_path / "first"), False, False, False, PythonInterrupt()
-        )
+        train(config, [], str(tmp_path / "first"), False, False, False, PythonInterrupt())
         found = prometheus.until_counted()
         names = [actor["Name"] for actor in ray._private.state.actors().values()]
         log = "".join(text_of_actors())

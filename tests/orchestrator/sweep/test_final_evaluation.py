@@ -25,9 +25,7 @@ def test_the_test_tasks_are_seen_once(trial, monkeypatch):
     first = final_evaluation.evaluate_trial(CONFIG, trial, CHOSEN, print, notes.append)
     written = trial.read("evaluation.json")
     assert first.protocol["hyperparameters"] == CHOSEN
-    monkeypatch.setattr(
-        final_evaluation, "open_family", None
-    )  # nothing can be evaluated from here on
+    monkeypatch.setattr(final_evaluation, "open_run", None)  # nothing can be evaluated now
     again = final_evaluation.evaluate_trial(CONFIG, trial, CHOSEN, print, notes.append)
     assert again == first
     assert trial.read("evaluation.json") == written

@@ -1,0 +1,71 @@
+"""What the user is told while something is waited for, and what does not end it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.progress import Progress
+
+from orchestrator.pool.watched_pool import Watch
+from orchestrator.text.console import Console, plain
+from workers.wire.errors import MetatrainError
+
+#: Results go to standard output, all else to standard error.
+RESULTS = Console()
+NOTES = Console(stderr=True)
+
+
+def show_note(note: str) -> None:
+    """Print what the user should know and what does not end the command; from any thread."""
+    NOTES.print(f"note: {note}")
+
+
+def drawn_or_note(what: str, make: Callable[[], str]) -> str:
+    """Return the name of what is made; "" and a note where it cannot be drawn.
+
+    Raises:
+      MetatrainError: it cannot be written.
+    """
+    try:
+        return make()
+    except MetatrainError:
+        raise
+    except Exception as error:  # whatever a library raises that is given somebody's data
+        show_note(f"the {what} is left out: {type(error).__name__}: {error}")
+        return ""
+
+
+@contextmanager
+def decoding() -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar, or lines, if a source must be decoded first."""
+    watch = Watch("decoding", NOTES.print, things="images")
+    bar = Progress(console=NOTES, transient=True, disable=not NOTES.is_terminal)
+    task = bar.add_task("decoding images", total=None)
+
+    def progress(done: int, total: int) -> None:
+        if not NOTES.is_terminal:
+            watch.tell(done, total)
+            return
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield progress
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+@contextmanager
+def waiting() -> Iterator[Any]:
+    """Show a spinner (or plain lines) whose text says what is being waited for."""
+    if NOTES.is_terminal:
+        with NOTES.status("") as status:
+            yield lambda text: status.update(plain(text))
+    else:
+        yield NOTES.print
+
+
+def watch_every_s() -> float:
+    """Return the seconds between two updates: shorter in a terminal, which redraws in place."""
+    return 0.2 if NOTES.is_terminal else 5.0

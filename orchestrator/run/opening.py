@@ -1,0 +1,59 @@
+"""What must hold before a run starts: the machine suffices, and the data serve all splits."""
+
+import os
+
+from orchestrator.config.actor_count import CountRange
+from orchestrator.config.schema import MetaConfig
+from orchestrator.evaluate import recipes
+from orchestrator.outer.blocks import held_out_blocks
+from orchestrator.pool.ray_running import ray_is_running
+from orchestrator.reporting.notes import decoding
+from workers.execution import runtime
+from workers.tasks.family import TaskFamily
+from workers.tasks.registry import make_family
+
+# More than one per core is for tests; each takes some 800 MB.
+_MOST_ACTORS_PER_CORE = 4
+
+
+def check_machine(config: MetaConfig) -> None:
+    """Refuse what this machine lacks before anything starts (a cluster is asked later).
+
+    Raises:
+      ValueError: names what is needed and what there is.
+    """
+    runtime.refuse_other_backend()
+    workers = config.workers
+    count = workers.count.min if isinstance(workers.count, CountRange) else workers.count
+    if os.environ.get("RAY_ADDRESS") or ray_is_running():
+        return
+    most = _MOST_ACTORS_PER_CORE * len(os.sched_getaffinity(0))
+    if count != "auto" and count > most:
+        raise ValueError(
+            f"workers.count = {workers.count}, but this machine has room for {most} actors at most "
+            f"({_MOST_ACTORS_PER_CORE} per core); lower it, or set RAY_ADDRESS to a cluster"
+        )
+    if not workers.gpus:
+        return
+    runners = 1 if count == "auto" else max(1, count)
+    needed, there = workers.gpus * runners, runtime.count_gpus()
+    if needed > there:
+        raise ValueError(
+            f"workers.gpus = {workers.gpus:g} for {runners} runner{'s' if runners > 1 else ''} "
+            f"needs {needed:g} GPU{'' if needed == 1 else 's'}, this machine has {there:g}; set "
+            "workers.gpus=0, or RAY_ADDRESS to a cluster that has them"
+        )
+
+
+def open_family(config: MetaConfig) -> TaskFamily:
+    """Open the task family, which can serve the training and the held-out tasks of `config`.
+
+    Raises:
+      DataError: the source cannot be read, or holds too little.
+    """
+    with decoding() as progress:
+        family = make_family(config.task, progress)
+    for split in ("validation", "test"):
+        recipe = recipes(config)[0]
+        held_out_blocks(config, family, split, 0, recipe)
+    return family

@@ -1,0 +1,165 @@
+"""A run from its folder to its scores: trains, shows it, and ends with a result and a picture."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from orchestrator.config.schema import MetaConfig
+from orchestrator.pool.watched_pool import Watch
+from orchestrator.reporting.notes import (
+    NOTES,
+    RESULTS,
+    drawn_or_note,
+    show_note,
+    waiting,
+    watch_every_s,
+)
+from orchestrator.run.opening import check_machine
+from orchestrator.run.session import Opening, open_run, resume_or_begin
+from orchestrator.run.signals import Interrupted, Stop
+from orchestrator.storage.targets import open_folder
+from orchestrator.text.redact import redact
+from workers.tasks.family import TaskFamily, notes_of
+from workers.wire.errors import CheckpointError, MetatrainError
+
+if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
+    from orchestrator.records.result import Result
+    from orchestrator.run.training_run import TrainingRun
+
+
+def train(
+    config: MetaConfig,
+    notes: list[str],
+    location: str,
+    resume: bool,
+    allow_changes: bool,
+    verbose: bool,
+    stop: Stop,
+    command: str = "",
+) -> Result:
+    """Train to the end, and show it.
+
+    Args:
+      notes: what to know of the configuration. location: the run's folder.
+      command: what was typed, without secrets, for the run's history.
+    Returns:
+      the scores on the test tasks.
+    Raises:
+      Interrupted: stopped by a signal; the last whole step is saved.
+      ValueError, MetatrainError: the input was wrong, the run failed.
+    """
+    for note in notes:
+        show_note(note)
+    check_machine(config)
+    watch = Watch()
+    opening = Opening(
+        prepare=_with_its_notes, waiting=waiting, notify=NOTES.print, watch=watch, verbose=verbose
+    )
+    find_start = partial(
+        resume_or_begin, config, resume=resume, allow_changes=allow_changes, note=show_note
+    )
+    folder = open_folder(location, show_note)
+    with open_run(
+        config, folder, find_start, opening, note=show_note, command=command, stop=stop
+    ) as run:
+        try:
+            return _train_and_test(config, run, stop, watch)
+        except BaseException as error:
+            run.leave(_why(error))
+            raise
+
+
+def _with_its_notes(family: TaskFamily) -> TaskFamily:
+    for note in notes_of(family):
+        show_note(note)
+    return family
+
+
+def _train_and_test(config: MetaConfig, run: TrainingRun, stop: Stop, watch: Watch) -> Result:
+    _show_start(config, run)
+    started = time.monotonic()
+    _train(config, run, stop, watch)
+    return _show_end(config, run, time.monotonic() - started, watch)
+
+
+def _train(config: MetaConfig, run: TrainingRun, stop: Stop, watch: Watch) -> None:
+    from orchestrator.reporting.terminal import ProgressView
+
+    try:
+        with stop.deferred(), ProgressView(NOTES, run.first_step, config.outer.steps) as view:
+            watch.begin("validating", view.say, view.every_s)
+            for progress in run.steps():
+                view.update(progress)
+                stop.stop_if_requested()
+    except (Interrupted, KeyboardInterrupt):
+        with stop.ignored():
+            _save(run)
+        raise
+    except MetatrainError:
+        with stop.ignored(), contextlib.suppress(CheckpointError):  # the first error is told
+            _save(run)
+        raise
+
+
+def _why(error: BaseException) -> str:
+    """How a run ended that did not finish, in a line."""
+    if isinstance(error, (Interrupted, KeyboardInterrupt)):
+        return "stopped"
+    return f"failed: {redact(str(error).partition(chr(10))[0]) or type(error).__name__}"
+
+
+def _save(run: TrainingRun) -> None:
+    """The last whole step, and say so once it is durable."""
+    run.save()
+    run.flush()
+    NOTES.print(f"saved up to step {run.saved_step}")
+
+
+def _show_start(config: MetaConfig, run: TrainingRun) -> None:
+    launched = run.launch
+    resumed = f", resuming after step {run.first_step}" if run.first_step else ""
+    NOTES.print(
+        f"{config.name}: {config.outer.steps} outer steps of {config.outer.meta_batch_size} tasks "
+        f"in {run.storage.location}{resumed}",
+        f"running in {launched.pool.name}: {launched.why}",
+        sep="\n",
+    )
+    for note in launched.facts.notes if launched.facts else []:
+        NOTES.print(f"model: {note}")
+
+
+def _show_end(config: MetaConfig, run: TrainingRun, trained_s: float, watch: Watch) -> Result:
+    from orchestrator.reporting.terminal import per_second, print_result
+
+    steps = config.outer.steps - run.first_step
+    theta_sha256 = run.theta_sha256
+    with waiting() as say:
+        say("evaluating on the test tasks")
+        watch.begin("evaluating on the test tasks", say, watch_every_s())
+        result = run.test()
+    print_result(RESULTS, result, config.evaluation.inner_steps, theta_sha256)
+    if steps:
+        RESULTS.print(
+            f"trained {steps} steps in {trained_s:.0f} s, {per_second(steps, trained_s)} steps/s "
+            "(validation included)"
+        )
+    RESULTS.print(
+        f"theta after step {config.outer.steps}: sha256 {theta_sha256} (equal for equal weights)"
+    )
+    _draw(run, result, watch)
+    return result
+
+
+def _draw(run: TrainingRun, result: Result, watch: Watch) -> None:
+    """Picture and page, after the scores are told: a run without them has not failed."""
+    with waiting() as say:
+        say("drawing")
+        watch.begin("drawing", say, watch_every_s())
+        picture = drawn_or_note("picture", lambda: run.draw(result))
+        page = drawn_or_note("page", run.report)
+    for what, name in (("picture", picture), ("page", page)):
+        if name:
+            RESULTS.print(f"{what}: {run.storage.place(name)}")
