@@ -1,14 +1,16 @@
 """A model of texts, adapted to a few."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orchestrator.adaptation.predictor import Predictor
 from orchestrator.adaptation.user_tasks import OwnTask
-from orchestrator.learner import Learner
 from workers.bits_per_character import bits_of_texts
 from workers.wire.protocol import Array, Recipe
+
+if TYPE_CHECKING:
+    from orchestrator.learner import Learner
 
 
 class TextPredictor(Predictor):
@@ -24,7 +26,7 @@ class TextPredictor(Predictor):
         predictor.bits_per_character(["Einarsson"])
     """
 
-    def __init__(self, learner: Learner, task: OwnTask, recipe: Recipe):
+    def __init__(self, learner: "Learner", task: OwnTask, recipe: Recipe):
         super().__init__(learner, task, recipe, None)
 
     def generate(

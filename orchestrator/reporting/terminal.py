@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -13,9 +13,11 @@ from rich.table import Table
 from orchestrator.records.divergence import mean_and_interval
 from orchestrator.records.result import Result
 from orchestrator.reporting.protocol_lines import print_protocol
-from orchestrator.run.training_run import Progress as StepProgress
 from orchestrator.text.console import Console
 from workers.metrics import OWN, called, is_share
+
+if TYPE_CHECKING:
+    from orchestrator.run.training_run import Progress as StepProgress
 
 _REDRAW_S = 0.1
 _LINE_S = 10.0
@@ -76,7 +78,7 @@ class ProgressView:
         else:
             self._console.print(text)
 
-    def update(self, progress: StepProgress) -> None:
+    def update(self, progress: "StepProgress") -> None:
         """Take a step in; draw at most ten times a second (a line every ten seconds)."""
         report = progress.report
         if report.step == self._first_step + 2:

@@ -7,12 +7,13 @@ from typing import Any
 from orchestrator.config.schema import flatten
 from orchestrator.reporting.drawing import drawing, written
 from orchestrator.reporting.page import inner_steps, overlays
-from orchestrator.reporting.page.html import render, svg
+from orchestrator.reporting.page.html import render
 from orchestrator.reporting.page.numbers import difference, duration, with_interval
 from orchestrator.reporting.page.panel import thousands
 from orchestrator.reporting.page.run_folder import RunFolder
 from orchestrator.reporting.page.seeds import mean_rows, of_seeds
 from orchestrator.reporting.protocol_lines import plain, protocol_of
+from orchestrator.reporting.svg_element import svg
 from workers.metrics import called
 
 # Rows of a protocol that say how the weights were made and adapted: what a comparison is about.

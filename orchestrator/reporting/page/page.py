@@ -7,11 +7,12 @@ from orchestrator.records.result import Result
 from orchestrator.reporting.drawing import drawing
 from orchestrator.reporting.page import inner_steps, task_spread, training_curves
 from orchestrator.reporting.page.findings import findings, readable
-from orchestrator.reporting.page.html import render, svg
+from orchestrator.reporting.page.html import render
 from orchestrator.reporting.page.numbers import count, duration, headline, with_interval
 from orchestrator.reporting.page.panel import thousands
 from orchestrator.reporting.page.run_folder import PAGE, RunFolder, read_run
 from orchestrator.reporting.protocol_lines import plain, protocol_of
+from orchestrator.reporting.svg_element import svg
 from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import open_page
 from workers.metrics import called

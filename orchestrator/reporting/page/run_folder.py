@@ -9,14 +9,12 @@ from orchestrator.records.history import Opening, read_history
 from orchestrator.records.metrics_log import read_whole_rows
 from orchestrator.records.result import Result, read_result
 from orchestrator.records.task_scores import TaskScores, read_task_scores
+from orchestrator.reporting.picture_files import ANIMATION, FOLDER, NO_ANIMATION, TASK
 from orchestrator.reporting.pictures.lines import Line, read_lines
 from orchestrator.storage.storage import Storage
 
 #: What the page of a run is called in its folder.
 PAGE = "report.html"
-_PICTURES, _TASK = "pictures", "task-"
-#: A film of episodes, or a line that says why there is none.
-ANIMATION, NO_ANIMATION = f"{_PICTURES}/episode.webp", f"{_PICTURES}/episode.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +88,8 @@ def read_run(storage: Storage) -> RunFolder:
     except ValueError as error:
         raise ValueError(f"{storage.place('config.toml')} is not TOML: {error}") from None
     rows, num_damaged = read_whole_rows(storage)
-    there = storage.list(_PICTURES)
-    texts = [name for name in there if name.startswith(_TASK) and name.endswith(".json")]
+    there = storage.list(FOLDER)
+    texts = [name for name in there if name.startswith(TASK) and name.endswith(".json")]
     names = [name for name in there if name.endswith(".svg")] if not texts else []
     has_png = storage.exists("picture.png")
     return RunFolder(
@@ -104,11 +102,11 @@ def read_run(storage: Storage) -> RunFolder:
         result=read_result(storage),
         task_scores=read_task_scores(storage),
         openings=read_history(storage),
-        drawings=[_decoded(storage, f"{_PICTURES}/{name}") for name in names],
+        drawings=[_decoded(storage, f"{FOLDER}/{name}") for name in names],
         picture=storage.read("picture.png") if has_png and not names and not texts else b"",
         animation=storage.read(ANIMATION) if storage.exists(ANIMATION) else b"",
         no_animation=_decoded(storage, NO_ANIMATION) if storage.exists(NO_ANIMATION) else "",
-        texts=[read_lines(storage.read(f"{_PICTURES}/{name}")) for name in texts],
+        texts=[read_lines(storage.read(f"{FOLDER}/{name}")) for name in texts],
     )
 
 

@@ -11,8 +11,7 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.pool.base import Pool
 from orchestrator.reporting.drawing import drawing, png, written
-from orchestrator.reporting.page.html import svg
-from orchestrator.reporting.page.run_folder import ANIMATION, NO_ANIMATION
+from orchestrator.reporting.picture_files import ANIMATION, FOLDER, NO_ANIMATION, TASK
 from orchestrator.reporting.pictures import (
     confusion,
     curves,
@@ -25,6 +24,7 @@ from orchestrator.reporting.pictures import (
 )
 from orchestrator.reporting.pictures.film import Film, shoot
 from orchestrator.reporting.pictures.lines import Line, as_json
+from orchestrator.reporting.svg_element import svg
 from orchestrator.storage.storage import Storage
 from workers.tasks.display_text import Words
 from workers.tasks.environments.gym import GymFamily
@@ -43,8 +43,6 @@ PICTURES: dict[str, ModuleType] = {
     "observed": observed,
 }
 
-#: How the pictures of single tasks are called in a run's folder.
-FOLDER = "pictures"
 _NUM_TASKS = 3
 
 
@@ -64,9 +62,9 @@ class Pictures:
     def write(self, storage: Storage) -> str:
         """Write them into a run's folder; the name of the PNG."""
         for number, text in enumerate(self.svgs, start=1):
-            storage.write(f"{FOLDER}/task-{number}.svg", text.encode())
+            storage.write(f"{FOLDER}/{TASK}{number}.svg", text.encode())
         for number, lines in enumerate(self.texts, start=1):
-            storage.write(f"{FOLDER}/task-{number}.json", as_json(lines))
+            storage.write(f"{FOLDER}/{TASK}{number}.json", as_json(lines))
         if self.film is not None:
             wanted = ANIMATION if self.film.webp else NO_ANIMATION
             storage.write(wanted, self.film.webp or self.film.missing.encode())

@@ -5,16 +5,17 @@ from typing import Any
 
 from orchestrator.records.metrics_log import read_whole_rows
 from orchestrator.reporting.drawing import drawing
-from orchestrator.reporting.page.html import render, svg
-from orchestrator.reporting.page.importance import importances
-from orchestrator.reporting.page.sweep_pictures import (
+from orchestrator.reporting.page.html import render
+from orchestrator.reporting.protocol_lines import protocol_of
+from orchestrator.reporting.svg_element import svg
+from orchestrator.storage.storage import Storage
+from orchestrator.sweep import record, rows
+from orchestrator.sweep.page.importance import importances
+from orchestrator.sweep.page.sweep_pictures import (
     curves,
     importance_bars,
     parallel_coordinates,
 )
-from orchestrator.reporting.protocol_lines import protocol_of
-from orchestrator.storage.storage import Storage
-from orchestrator.sweep import record, rows
 from orchestrator.sweep.rows import Row
 from orchestrator.sweep.settings import SweepSettings
 

@@ -29,10 +29,10 @@ from orchestrator.reporting.page.comparison import comparison_of
 from orchestrator.reporting.page.inner_steps import png_of_each_metric
 from orchestrator.reporting.page.page import page_of
 from orchestrator.reporting.page.run_folder import read_run
-from orchestrator.reporting.page.sweep_page import write_sweep_page
 from orchestrator.reporting.terminal import print_result
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record, rows
+from orchestrator.sweep.page.sweep_page import write_sweep_page
 from orchestrator.sweep.settings import parse_sweep
 from orchestrator.text.console import Console
 from orchestrator.text.json_text import dumps, loads

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from orchestrator.reporting.drawing import drawing, png, svg, written
-from orchestrator.reporting.page.html import svg as svg_of_page
+from orchestrator.reporting.svg_element import svg as svg_of_page
 
 
 def figure(name):

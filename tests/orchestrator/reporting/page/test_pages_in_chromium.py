@@ -12,9 +12,9 @@ from small_configs import images, sinusoid
 from orchestrator.cli import report_command
 from orchestrator.records.history import History, Opening
 from orchestrator.reporting.page.numbers import with_interval
-from orchestrator.reporting.page.sweep_page import write_sweep_page
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record
+from orchestrator.sweep.page.sweep_page import write_sweep_page
 from orchestrator.sweep.rows import Row
 from orchestrator.sweep.settings import SweepSettings
 

@@ -13,14 +13,14 @@ from small_runs import in_process
 
 from orchestrator.reporting.drawing import drawing
 from orchestrator.reporting.page.comparison import comparison_of
-from orchestrator.reporting.page.html import svg
 from orchestrator.reporting.page.page import page_of
 from orchestrator.reporting.page.run_folder import read_run
-from orchestrator.reporting.page.sweep_pictures import parallel_coordinates
 from orchestrator.reporting.pictures.render import PICTURES, draw
+from orchestrator.reporting.svg_element import svg
 from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep.dimension import Dimension
+from orchestrator.sweep.page.sweep_pictures import parallel_coordinates
 from orchestrator.sweep.rows import Row
 from orchestrator.text.plain_text import printable
 from workers.tasks.display_text import Words

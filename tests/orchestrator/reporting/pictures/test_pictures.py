@@ -3,10 +3,10 @@ import re
 import numpy as np
 import pytest
 
-from orchestrator.reporting.page.html import svg
 from orchestrator.reporting.page.panel import legend, panel
 from orchestrator.reporting.pictures import confusion, curves, image_episode, predicted
 from orchestrator.reporting.pictures.render import draw
+from orchestrator.reporting.svg_element import svg
 from orchestrator.storage.storage import Storage
 from workers.tasks.display_text import Words
 from workers.wire.protocol import Episode

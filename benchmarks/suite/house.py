@@ -1,0 +1,180 @@
+"""The measures of the layout: sizes of files and folders, and who imports whom.
+
+    python benchmarks/suite/house.py
+
+A circle is a group of files, or of folders, each of which imports all others, perhaps by way of
+some of them. Imports inside functions count in the second measure of files and in folders; those
+below `if TYPE_CHECKING` never do. A folder directly below a package is a room together with all
+that is in it, and so is a file there; the folders inside a room are compared with each other.
+"""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("orchestrator", "workers")
+MOST_LINES, MOST_FILES = 300, 20
+COMMANDS = "orchestrator.cli"
+
+Graph = Mapping[str, set[str]]
+
+
+class Import(NamedTuple):
+    """A file that imports another; lazy: inside a function."""
+
+    importer: str
+    imported: str
+    lazy: bool
+
+
+def files(root: Path = ROOT) -> dict[str, Path]:
+    """Map each module's dotted name to its file."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(root: Path = ROOT) -> list[Import]:
+    """List who imports whom within the packages."""
+    known = files(root)
+    return [
+        Import(name, target, lazy)
+        for name, path in known.items()
+        for written, lazy in _named(ast.parse(path.read_text()), False)
+        if (target := _module(written, known)) and target != name
+    ]
+
+
+def _module(name: str, known: Mapping[str, Path]) -> str:
+    """The module that an imported name is, or is in; "" for one of a library."""
+    return next((each for each in (name, name.rpartition(".")[0]) if each in known), "")
+
+
+def _named(node: ast.AST, lazy: bool) -> Iterator[tuple[str, bool]]:
+    """Dotted names that are imported below `node`, and whether inside a function."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, lazy) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            yield from ((f"{child.module}.{alias.name}", lazy) for alias in child.names)
+        else:
+            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from _named(child, lazy or inside)
+
+
+def room(name: str) -> str:
+    """The folder or file directly below the package."""
+    return ".".join(name.split(".")[:2])
+
+
+def file_graph(found: list[Import], lazy: bool) -> Graph:
+    """The imports between files, with or without those inside functions."""
+    graph = defaultdict[str, set[str]](set)
+    for each in found:
+        if lazy or not each.lazy:
+            graph[each.importer].add(each.imported)
+    return graph
+
+
+def room_graph(found: list[Import]) -> Graph:
+    """All imports between rooms, and between the folders inside a room."""
+    known = files()
+    graph = defaultdict[str, set[str]](set)
+    for each in found:
+        ends = (each.importer, each.imported)
+        rooms = tuple(map(room, ends))
+        if rooms[0] == rooms[1]:
+            rooms = _siblings(*(_folder(end, known[end]) for end in ends))
+        if rooms[0] != rooms[1]:
+            graph[rooms[0]].add(rooms[1])
+    return graph
+
+
+def _folder(name: str, path: Path) -> str:
+    return name if path.name == "__init__.py" else name.rpartition(".")[0]
+
+
+def _siblings(one: str, other: str) -> tuple[str, str]:
+    """The folders, one beside the other, that hold two folders; equal if one holds the other."""
+    parts = one.split("."), other.split(".")
+    shared = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(*parts, strict=False))))
+    if shared == min(map(len, parts)):
+        return one, one
+    return ".".join(parts[0][: shared + 1]), ".".join(parts[1][: shared + 1])
+
+
+def circles(graph: Graph) -> list[list[str]]:
+    """List the groups of nodes each of which reaches all others of its group."""
+    reach = {node: _reached(graph, node) for node in graph}
+    groups = {
+        frozenset(other for other in near if node in reach.get(other, ()))
+        for node, near in reach.items()
+        if node in near
+    }
+    return sorted(sorted(group) for group in groups)
+
+
+def _reached(graph: Graph, start: str) -> set[str]:
+    """All nodes that a path of one edge or more leads to."""
+    seen: set[str] = set()
+    ahead = list(graph.get(start, ()))
+    while ahead:
+        node = ahead.pop()
+        if node not in seen:
+            seen.add(node)
+            ahead += graph.get(node, ())
+    return seen
+
+
+def long_files() -> dict[str, int]:
+    """Map files with too many lines to their number."""
+    sizes = {name: len(path.read_text().splitlines()) for name, path in files().items()}
+    return {name: size for name, size in sizes.items() if size > MOST_LINES}
+
+
+def folder_sizes() -> dict[str, int]:
+    """Map folders to the number of Python files directly in them, without __init__.py."""
+    sizes = defaultdict[str, int](int)
+    for path in files().values():
+        if path.name != "__init__.py":
+            sizes[path.parent.relative_to(ROOT).as_posix()] += 1
+    return dict(sizes)
+
+
+def upward(found: list[Import]) -> list[tuple[str, str]]:
+    """List imports against the order: of commands by the library, of the driver by a worker."""
+    return [
+        (each.importer, each.imported)
+        for each in found
+        if (room(each.imported) == COMMANDS and room(each.importer) != COMMANDS)
+        or (each.imported.startswith("orchestrator") and each.importer.startswith("workers"))
+    ]
+
+
+def main() -> None:
+    """Print the measures."""
+    found = imports()
+    sizes = folder_sizes()
+    largest = max(sizes, key=sizes.__getitem__)
+    print(f"files: {len(files())}, above {MOST_LINES} lines: {long_files() or 'none'}")
+    print(f"largest folder: {largest} with {sizes[largest]} files, at most {MOST_FILES}")
+    for what, graph in (
+        ("files as they are imported", file_graph(found, lazy=False)),
+        ("files, imports inside functions included", file_graph(found, lazy=True)),
+        ("folders", room_graph(found)),
+    ):
+        print(f"circles between {what}: {circles(graph) or 'none'}")
+    print(f"imports of commands by the library, of the driver by a worker: {upward(found) or 0}")
+
+
+if __name__ == "__main__":
+    main()

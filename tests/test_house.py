@@ -1,0 +1,70 @@
+"""The layout: sizes of files and folders, and no circles; see benchmarks/suite/house.py."""
+
+import house
+import pytest
+
+IMPORTS = house.imports()
+# Two commands of adapt take their request from the one that calls them.
+KNOWN = [
+    [
+        "orchestrator.cli.adapt.adapt_command",
+        "orchestrator.cli.adapt.environment_command",
+        "orchestrator.cli.adapt.texts_command",
+    ]
+]
+
+
+def test_no_file_is_longer_than_300_lines():
+    assert house.long_files() == {}
+
+
+def test_no_folder_holds_more_than_20_files():
+    sizes = house.folder_sizes()
+    assert {name: size for name, size in sizes.items() if size > house.MOST_FILES} == {}
+    assert sizes["orchestrator/pool"] > 10
+
+
+def test_files_do_not_import_each_other_in_a_circle():
+    assert house.circles(house.file_graph(IMPORTS, lazy=False)) == []
+
+
+def test_nor_do_they_inside_functions():
+    found = house.circles(house.file_graph(IMPORTS, lazy=True))
+    assert [circle for circle in found if circle not in KNOWN] == []
+
+
+def test_folders_do_not_import_each_other_in_a_circle():
+    assert house.circles(house.room_graph(IMPORTS)) == []
+
+
+def test_the_library_never_imports_a_command_nor_a_worker_the_driver():
+    assert house.upward(IMPORTS) == []
+
+
+@pytest.mark.parametrize(
+    ("edges", "circles"),
+    [
+        ({"a": {"b"}, "b": {"c"}}, []),
+        ({"a": {"b"}, "b": {"a"}, "c": {"a"}}, [["a", "b"]]),
+        (
+            {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"e"}, "e": {"d"}},
+            [["a", "b", "c"], ["d", "e"]],
+        ),
+    ],
+)
+def test_a_circle_is_found(edges, circles):
+    assert house.circles(edges) == circles
+
+
+def test_imports_in_functions_are_lazy_and_those_for_types_are_none(tmp_path):
+    for name, text in {
+        "orchestrator/a.py": "from orchestrator import b\n",
+        "orchestrator/b.py": "def use():\n    from workers.c import thing\n",
+        "workers/c.py": "if TYPE_CHECKING:\n    import orchestrator.a\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert house.imports(tmp_path) == [
+        ("orchestrator.a", "orchestrator.b", False),
+        ("orchestrator.b", "workers.c", True),
+    ]
