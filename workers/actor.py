@@ -12,7 +12,7 @@ from workers.wire.combine import combine
 from workers.wire.errors import MetatrainError, PartLostError
 from workers.wire.packing import pack, pack_if_small, unpack
 from workers.wire.protocol import Block, Built, Contribution, Place, Weights
-from workers.wire.remote_contribution import Vectors, keep
+from workers.wire.remote_contribution import Vectors, split_vectors
 
 
 class BlockActor:
@@ -83,7 +83,7 @@ class BlockActor:
 
         Ray owns them, not this process: they outlive it.
         """
-        vectors, kept = keep(self.contribution(unpack(weights), unpack(blocks)))
+        vectors, kept = split_vectors(self.contribution(unpack(weights), unpack(blocks)))
         return vectors, pack(kept)
 
     @ray.method(num_returns=2)
@@ -91,17 +91,17 @@ class BlockActor:
         """As `run_and_keep`, of contributions of neighbouring nodes: edges of the tree.
 
         Args:
-          parts: `Kept`, one for each. vectors: Ray's references to theirs.
+          parts: `RemoteContribution`, one for each. vectors: Ray's references to theirs.
           limit_s: how long to wait for them.
         Raises:
           PartLostError: a part did not come; it has to be made again.
         """
         ray.wait(list(vectors), num_returns=len(vectors), timeout=limit_s)
         wholes = [
-            part.whole(_vectors_of(number, reference))
+            part.with_vectors(_vectors_of(number, reference))
             for number, (part, reference) in enumerate(zip(unpack(parts), vectors, strict=True))
         ]
-        total, kept = keep(combine(wholes))
+        total, kept = split_vectors(combine(wholes))
         return total, pack(kept)
 
     def contribution(self, weights: Weights, blocks: Sequence[Block]) -> Contribution:

@@ -179,14 +179,14 @@ def _adding_s_per_byte(num_parameters: int = 10_000_000, parts: int = 4) -> floa
     """What an actor computes for a byte of a part: adding, checking, hashing."""
     from workers.wire.combine import combine
     from workers.wire.protocol import Contribution
-    from workers.wire.remote_contribution import keep
+    from workers.wire.remote_contribution import split_vectors
 
     theta = weights_of(num_parameters, 0).theta
     wholes = [Contribution(i, 1, theta, theta[:0], {}, 0.0) for i in range(parts)]
     seconds = []
     for _ in range(5):
         began = time.perf_counter()
-        keep(combine(wholes))
+        split_vectors(combine(wholes))
         seconds.append(time.perf_counter() - began)
     return median(seconds) / (parts * theta.nbytes)
 

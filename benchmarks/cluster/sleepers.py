@@ -14,9 +14,9 @@ from ray.cluster_utils import Cluster
 
 from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.outer.aggregate import aggregate
-from orchestrator.pool.ray_backend import RayCrew
+from orchestrator.pool.ray_backend import RayBackend
 from orchestrator.pool.ray_pool import RayPool
-from orchestrator.pool.work_item import Work, leaves, root_above
+from orchestrator.pool.work_item import WorkItem, leaves, root_above
 from workers.actor import BlockActor
 from workers.wire.packing import unpack
 from workers.wire.protocol import Block, Built, Contribution, Weights
@@ -120,29 +120,29 @@ def bare_steps(
     count: int, work_s: float, number: int, num_parameters: int, reduction: str = "driver"
 ) -> list[Cost]:
     """The same calls of as many actors without a pool: send all, take what comes as it comes."""
-    crew = RayCrew(work_s, _CPUS, 0, "bare", Sleeper)
-    handles = [crew.start([]) for _ in range(count)]
-    ray.get([crew.build(handle, []) for handle in handles])
+    backend = RayBackend(work_s, _CPUS, 0, "bare", Sleeper)
+    handles = [backend.start([]) for _ in range(count)]
+    ray.get([backend.build(handle, []) for handle in handles])
     step_of = _bare_sum if reduction == "actors" else _bare_step
     costs: list[Cost] = []
     for step in range(number):
         weights, blocks = weights_of(num_parameters, step), blocks_of(step, count)
         with _measured(costs):
-            step_of(crew, handles, crew.share(weights), blocks)
+            step_of(backend, handles, backend.share(weights), blocks)
     for handle in handles:
-        crew.end(handle)
+        backend.end(handle)
     return costs
 
 
-def _bare_step(crew: RayCrew, handles: list[Any], weights: Any, blocks: list[Block]) -> None:
+def _bare_step(backend: RayBackend, handles: list[Any], weights: Any, blocks: list[Block]) -> None:
     pairs = zip(handles, blocks, strict=True)
-    waiting = [crew.run(handle, weights, [block]) for handle, block in pairs]
+    waiting = [backend.run(handle, weights, [block]) for handle, block in pairs]
     while waiting:
         done, waiting = ray.wait(waiting)
         ray.get(done)
 
 
-def _bare_sum(crew: RayCrew, handles: list[Any], weights: Any, blocks: list[Block]) -> None:
+def _bare_sum(backend: RayBackend, handles: list[Any], weights: Any, blocks: list[Block]) -> None:
     """Actors add: each sum is asked for when its parts are there."""
     works = leaves(blocks, len(handles))
     root = root_above(works)
@@ -150,7 +150,7 @@ def _bare_sum(crew: RayCrew, handles: list[Any], weights: Any, blocks: list[Bloc
     calls = {}
     vectors, answers = {}, {}
     for handle, work in zip(handles, works, strict=True):
-        call, vectors[work] = crew.run_and_keep(handle, weights, work.blocks)
+        call, vectors[work] = backend.run_and_keep(handle, weights, work.blocks)
         calls[call] = handle, work
     while calls:
         [done], _ = ray.wait(list(calls))
@@ -161,12 +161,12 @@ def _bare_sum(crew: RayCrew, handles: list[Any], weights: Any, blocks: list[Bloc
             kept, references = zip(
                 *((answers[part], vectors.pop(part)) for part in total.parts), strict=True
             )
-            call, vectors[total] = crew.add(handle, kept, references, 60.0)
+            call, vectors[total] = backend.add(handle, kept, references, 60.0)
             calls[call] = handle, total
     ray.get(vectors[root])
 
 
-def _above(work: Work) -> dict[Work, Work]:
+def _above(work: WorkItem) -> dict[WorkItem, WorkItem]:
     """The sum of which each work below `work` is a part."""
     found = {}
     for part in work.parts:

@@ -7,7 +7,7 @@ import numpy as np
 from workers.wire.combine import combine
 from workers.wire.errors import NonFiniteError, PoolError
 from workers.wire.protocol import Block, Contribution, Vector, Weights
-from workers.wire.remote_contribution import Kept, digest, layout
+from workers.wire.remote_contribution import RemoteContribution, array_spec, digest
 from workers.wire.tensors import all_finite
 
 
@@ -46,9 +46,11 @@ def aggregate(
     return total.gradient, total.carry, metrics
 
 
-def fault_of(answer: Contribution | Kept, blocks: Sequence[Block], weights: Weights) -> str:
+def fault_of(
+    answer: Contribution | RemoteContribution, blocks: Sequence[Block], weights: Weights
+) -> str:
     """What is wrong with an answer that claims to be that of `blocks`; "" if nothing."""
-    what = answer.contribution if isinstance(answer, Kept) else answer
+    what = answer.contribution if isinstance(answer, RemoteContribution) else answer
     if not isinstance(what, Contribution):
         return f"answered with a {type(answer).__name__}"
     claimed = (what.index, what.num_blocks, what.num_tasks + what.num_skipped)
@@ -56,7 +58,7 @@ def fault_of(answer: Contribution | Kept, blocks: Sequence[Block], weights: Weig
         return "answered for other tasks than it was asked for"
     if blocks[0].kind != "train":
         return ""
-    if isinstance(answer, Kept):
+    if isinstance(answer, RemoteContribution):
         return _fault_of_kept(answer, weights)
     try:
         _check_layout(what, weights.theta.size, weights.carry.size)
@@ -66,15 +68,15 @@ def fault_of(answer: Contribution | Kept, blocks: Sequence[Block], weights: Weig
     return ""
 
 
-def digest_of(answer: Contribution | Kept) -> str:
+def digest_of(answer: Contribution | RemoteContribution) -> str:
     """See `workers.wire.remote_contribution.digest`."""
-    return answer.digest if isinstance(answer, Kept) else digest(answer)
+    return answer.digest if isinstance(answer, RemoteContribution) else digest(answer)
 
 
-def _fault_of_kept(kept: Kept, weights: Weights) -> str:
-    expected = [layout(weights.theta), layout(weights.carry)]
-    if kept.layouts != expected:
-        return f"keeps {kept.layouts} for a gradient and a carry like {expected}"
+def _fault_of_kept(kept: RemoteContribution, weights: Weights) -> str:
+    expected = [array_spec(weights.theta), array_spec(weights.carry)]
+    if kept.array_specs != expected:
+        return f"keeps {kept.array_specs} for a gradient and a carry like {expected}"
     return "" if kept.finite else "keeps an outer gradient or a carry that is not finite"
 
 

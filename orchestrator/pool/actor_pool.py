@@ -1,24 +1,24 @@
 """Blocks on actors that may die, stop, answer late, or answer wrongly.
 
 A block is a pure function, so it may be run again, or twice, and the first answer counts. What is
-done about a loss is in recovery.py, all that Ray does is behind `backend.Crew`.
+done about a loss is in recovery.py, all that Ray does is behind `backend.Backend`.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from orchestrator.outer.aggregate import fault_of
-from orchestrator.pool.actor_set import Actor, Call, Roster
-from orchestrator.pool.backend import ActorDiedError, CallLostError, CallRaisedError, Crew
+from orchestrator.pool.actor_set import Actor, ActorSet, Call
+from orchestrator.pool.backend import ActorDiedError, Backend, CallLostError, CallRaisedError
 from orchestrator.pool.base import Incidents
 from orchestrator.pool.deadlines import Deadlines
 from orchestrator.pool.failure import Event
 from orchestrator.pool.recovery import Recovery, is_slower
 from orchestrator.pool.reduction import Delivery, Reduction, is_for_actors
-from orchestrator.pool.startup import Muster
-from orchestrator.pool.step_schedule import Board, Done
-from orchestrator.pool.watchdog import Clocks
-from orchestrator.pool.work_item import Work, kind_of, leaves, shape_of
+from orchestrator.pool.startup import StartupBarrier
+from orchestrator.pool.step_schedule import Done, StepSchedule
+from orchestrator.pool.watchdog import Watchdog
+from orchestrator.pool.work_item import WorkItem, kind_of, leaves, shape_of
 from workers.execution.runtime import differences
 from workers.wire.errors import PartLostError
 from workers.wire.protocol import Block, Contribution, Place, Weights
@@ -36,7 +36,7 @@ class ActorPool:
 
     def __init__(
         self,
-        crew: Crew,
+        backend: Backend,
         count: int,
         *,
         max_failures: int,
@@ -63,23 +63,23 @@ class ActorPool:
         self._least = count if least is None else least
         numbers = f"{self._least} to {count}" if self._least < count else f"{count}"
         self.name = f"{numbers} Ray actor{'s' if count > 1 else ''}"
-        self._crew, self._examples, self._tell = crew, examples, notify
+        self._backend, self._examples, self._tell = backend, examples, notify
         self._deadlines = Deadlines(slow_after_s, unknown_s=start_limit_s)
         self._reference: dict[str, Any] = {}
         self._where = "before the first step"
         self._num_blocks = count
         self._weights: Weights | None = None
         self._shared: Any = None
-        self._board = Board([])
+        self._board = StepSchedule([])
         self._reduction = reduction
         self.latencies_s: list[float] = []
-        self._delivery = Delivery(crew, self._deadlines)
-        self._roster = Roster(crew, count, elastic, examples, self._notify)
-        self._recovery = Recovery(self._roster, max_failures, start_limit_s, self._notify)
+        self._delivery = Delivery(backend, self._deadlines)
+        self._actors = ActorSet(backend, count, elastic, examples, self._notify)
+        self._recovery = Recovery(self._actors, max_failures, start_limit_s, self._notify)
         may_come = elastic or self._least < count
         machine_limit_s = _MACHINE_LIMIT_S if may_come else start_limit_s
-        self._clocks = Clocks(
-            crew, self._roster, self._recovery, self._deadlines, start_limit_s, machine_limit_s
+        self._clocks = Watchdog(
+            backend, self._actors, self._recovery, self._deadlines, start_limit_s, machine_limit_s
         )
 
     @property
@@ -99,11 +99,11 @@ class ActorPool:
     @property
     def num_ready(self) -> int:
         """Actors that are ready."""
-        return len(self._roster.ready)
+        return len(self._actors.ready)
 
     def places(self) -> list[Place]:
         """Where the actors that are ready are."""
-        return [actor.place for actor in self._roster.ready if actor.place]
+        return [actor.place for actor in self._actors.ready if actor.place]
 
     def pids(self) -> list[int]:
         """Their process ids."""
@@ -115,7 +115,7 @@ class ActorPool:
         Raises as `run` does.
         """
         self._clocks.wind()
-        muster = Muster(self._crew, self._roster, self._least, self._notify)
+        muster = StartupBarrier(self._backend, self._actors, self._least, self._notify)
         while muster.waits():
             self._turn()
         self._recovery.begun = True
@@ -127,12 +127,12 @@ class ActorPool:
           MetatrainError: what a block raised on two actors, or the budget is used up.
         """
         self._where = f"step {blocks[0].step}" if blocks[0].kind == "train" else "evaluating"
-        self._roster.disown()
+        self._actors.disown()
         self.latencies_s = []
         self._weights, self._num_blocks = weights, len(blocks)
-        works = leaves(blocks, self.num_ready or len(self._roster.actors))
-        self._board = Board(works, summed=is_for_actors(self._reduction, weights, works))
-        self._shared = self._crew.share(weights)
+        works = leaves(blocks, self.num_ready or len(self._actors.actors))
+        self._board = StepSchedule(works, summed=is_for_actors(self._reduction, weights, works))
+        self._shared = self._backend.share(weights)
         self._clocks.wind()
         self._finish()
         self._recovery.begun = True
@@ -145,13 +145,13 @@ class ActorPool:
 
     def close(self) -> None:
         """End the actors."""
-        self._roster.close()
+        self._actors.close()
 
     def _finish(self) -> None:
         while not self._board.complete:
             self._turn()
 
-    def _fetch(self, root: Work) -> Contribution | None:
+    def _fetch(self, root: WorkItem) -> Contribution | None:
         """The sum of all; None if it is lost and to be made again."""
         done = self._board.done(root)
         assert done is not None
@@ -163,21 +163,21 @@ class ActorPool:
 
     def _turn(self) -> None:
         """Give out what can be given, wait for something to happen, act on it."""
-        self._roster.tend(self._num_blocks)
+        self._actors.tend(self._num_blocks)
         self._clocks.check(self._board)
         self._dispatch()
         awaited = self._awaited()
-        until = min(self._clocks.next_check, self._roster.next_opening())
-        for ref in self._crew.wait(list(awaited), max(0.0, until - self._crew.now())):
-            if awaited[ref] in self._roster.actors:
+        until = min(self._clocks.next_check, self._actors.next_opening())
+        for ref in self._backend.wait(list(awaited), max(0.0, until - self._backend.now())):
+            if awaited[ref] in self._actors.actors:
                 self._take(ref, awaited[ref])
 
     def _dispatch(self) -> None:
         """Give each actor a work to do and one to go on with, fewest in flight first."""
         if not self._board.todo:
             return
-        staying = [actor for actor in self._roster.actors if not actor.leaving]
-        actors = staying if any(actor.ready for actor in staying) else self._roster.actors
+        staying = [actor for actor in self._actors.actors if not actor.leaving]
+        actors = staying if any(actor.ready for actor in staying) else self._actors.actors
         free = sorted((a for a in actors if a.free), key=lambda actor: len(actor.calls))
         several = sum(actor.ready for actor in actors) > 1
         for work in list(self._board.todo):
@@ -192,7 +192,7 @@ class ActorPool:
 
     def _awaited(self) -> dict[Any, Actor]:
         awaited: dict[Any, Actor] = {}
-        for actor in self._roster.actors:
+        for actor in self._actors.actors:
             for ref in (*actor.calls, actor.placing, actor.building):
                 if ref is not None:
                     awaited[ref] = actor
@@ -202,7 +202,7 @@ class ActorPool:
         """Act on the answer to a call, or on its absence."""
         call, board = actor.calls.get(ref), self._board
         try:
-            answer = self._crew.answer(ref)
+            answer = self._backend.answer(ref)
         except ActorDiedError as error:
             lost = error.preempted or actor.leaving
             event = Event.ACTOR_PREEMPTED if lost else Event.ACTOR_DIED
@@ -221,7 +221,7 @@ class ActorPool:
                 took_s = self._pop(ref, actor)
                 self._accept(actor, call, answer, took_s)
             elif ref is actor.placing:
-                actor.place, actor.placing, actor.since = answer, None, self._crew.now()
+                actor.place, actor.placing, actor.since = answer, None, self._backend.now()
             else:
                 self._welcome(actor, answer)
 
@@ -230,9 +230,9 @@ class ActorPool:
         call = actor.calls.pop(ref, None)
         if call is None:
             return 0.0
-        took_s = self._crew.now() - call.started
+        took_s = self._backend.now() - call.started
         if actor.head is not None:
-            actor.head[1].started = self._crew.now()
+            actor.head[1].started = self._backend.now()
         return took_s
 
     def _welcome(self, actor: Actor, built: Any) -> None:
@@ -242,7 +242,7 @@ class ActorPool:
         wrong = differences(self._reference, built.fingerprint)
         if wrong:
             if actor.place:
-                self._roster.avoid.append(actor.place.node)
+                self._actors.avoid.append(actor.place.node)
             why = (
                 f"would compute other bits than the driver: {'; '.join(wrong)}; use equal "
                 "machines, software, data and environment variables"
@@ -284,7 +284,7 @@ class ActorPool:
             self._recovery.compare(actor, work, board.digest_of(work), answer)
             board.settle(work, Done(answer, call.vectors, actor.machine))
             if board.is_copied(work):
-                self._roster.mark_copies(work, answer, took_s)
+                self._actors.mark_copies(work, answer, took_s)
         else:
             self._recovery.compare(actor, work, call.digest, answer)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.outer.aggregate import digest_of
-from orchestrator.pool.backend import Crew
-from orchestrator.pool.work_item import Work
+from orchestrator.pool.backend import Backend
+from orchestrator.pool.work_item import WorkItem
 from workers.wire.protocol import Block, Contribution, Place
-from workers.wire.remote_contribution import Kept
+from workers.wire.remote_contribution import RemoteContribution
 
 _IN_FLIGHT = 2
 _LOOK_EVERY_S = 2.0
@@ -26,7 +26,7 @@ class Call:
     answer that was used instead, "" if there is none; elsewhere_s: how long that answer took.
     """
 
-    work: Work
+    work: WorkItem
     compiling: bool
     started: float
     vectors: Any = None
@@ -85,7 +85,7 @@ class Actor:
         return f"an actor on {self.place}" if self.place else "an actor that was starting"
 
 
-class Roster:
+class ActorSet:
     """Keeps as many actors as are wanted, in number and on machines that stay.
 
     wanted: how many. avoid: machines on which no actor is to be started.
@@ -93,7 +93,7 @@ class Roster:
 
     def __init__(
         self,
-        crew: Crew,
+        backend: Backend,
         count: int,
         elastic: bool,
         examples: Sequence[Block],
@@ -105,10 +105,10 @@ class Roster:
           elastic: use machines that join, up to an actor per block.
           examples: blocks that an actor runs before it is ready, so that it has compiled them.
         """
-        self._crew, self._elastic, self._examples = crew, elastic, examples
+        self._backend, self._elastic, self._examples = backend, elastic, examples
         self._notify = notify
         self._openings: deque[float] = deque()
-        self._looked = crew.now()
+        self._looked = backend.now()
         self.actors: list[Actor] = []
         self.avoid: list[str] = []
         for _ in range(count):
@@ -135,7 +135,7 @@ class Roster:
 
     def tend(self, num_blocks: int) -> None:
         """Start actors that are due, and look at the cluster every other second."""
-        now = self._crew.now()
+        now = self._backend.now()
         for _ in range(sum(at <= now for at in self._openings)):
             self._openings.remove(min(self._openings))
             self._hire()
@@ -149,11 +149,11 @@ class Roster:
         """End an actor, and start another after so many seconds."""
         self._dismiss(actor)
         if not actor.leaving:  # its successor was called when its machine was drained
-            self._openings.append(self._crew.now() + delay_s)
+            self._openings.append(self._backend.now() + delay_s)
 
     def forgive(self, seconds: float) -> None:
         """The driver itself stood still for so long: nobody is late by that."""
-        now = self._crew.now()
+        now = self._backend.now()
         for actor in self.actors:
             actor.since = min(now, actor.since + seconds)
             for call in actor.calls.values():
@@ -165,7 +165,7 @@ class Roster:
             for call in actor.calls.values():
                 call.wanted = False
 
-    def runs(self, work: Work) -> bool:
+    def runs(self, work: WorkItem) -> bool:
         """Whether an actor has the work that has missed no deadline with what it has."""
         return any(
             call.work is work
@@ -174,7 +174,9 @@ class Roster:
             for call in actor.calls.values()
         )
 
-    def mark_copies(self, work: Work, answer: Contribution | Kept, took_s: float) -> None:
+    def mark_copies(
+        self, work: WorkItem, answer: Contribution | RemoteContribution, took_s: float
+    ) -> None:
         """`work` is done: what others will still answer is to be compared with this."""
         for actor in self.actors:
             for call in actor.calls.values():
@@ -183,8 +185,8 @@ class Roster:
 
     def build_again(self, actor: Actor) -> None:
         """Ask anew, where the calls of the start were lost."""
-        actor.placing = self._crew.place(actor.handle)
-        actor.building = self._crew.build(actor.handle, self._examples)
+        actor.placing = self._backend.place(actor.handle)
+        actor.building = self._backend.build(actor.handle, self._examples)
 
     def close(self) -> None:
         """End all."""
@@ -193,23 +195,23 @@ class Roster:
         self._openings.clear()
 
     def _hire(self) -> None:
-        handle = self._crew.start(self.avoid)
-        placing = self._crew.place(handle)
-        building = self._crew.build(handle, self._examples)
-        self.actors.append(Actor(handle, placing, building, self._crew.now()))
+        handle = self._backend.start(self.avoid)
+        placing = self._backend.place(handle)
+        building = self._backend.build(handle, self._examples)
+        self.actors.append(Actor(handle, placing, building, self._backend.now()))
 
     def _dismiss(self, actor: Actor) -> None:
         self.actors.remove(actor)
-        self._crew.end(actor.handle)
+        self._backend.end(actor.handle)
 
     def _look_at_machines(self, num_blocks: int) -> None:
-        machines = self._crew.machines()
+        machines = self._backend.machines()
         for actor in self.actors:
             place = actor.place
             if place is None or actor.leaving or place.node not in machines.draining:
                 continue
             actor.leaving = True
-            self._openings.append(self._crew.now())
+            self._openings.append(self._backend.now())
             self._notify(f"{place.host} is being drained: {actor} gets no more blocks")
         staying = sum(not actor.leaving for actor in self.actors) + len(self._openings)
         more = min(machines.slots, num_blocks) - staying

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from workers.wire.protocol import Block, Weights
-from workers.wire.remote_contribution import Kept
+from workers.wire.remote_contribution import RemoteContribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class CallRaisedError(Exception):
         self.cause = cause
 
 
-class Crew(Protocol):
-    """Makes actors and talks to them. Handles and calls mean something to the crew alone."""
+class Backend(Protocol):
+    """Makes actors and talks to them. Handles and calls mean something to the backend alone."""
 
     def start(self, avoid: Sequence[str]) -> Any:
         """The handle of a new actor, wherever there is room but on the machines to avoid."""
@@ -58,10 +58,14 @@ class Crew(Protocol):
         """A call whose answer is the contribution of a node of the tree."""
 
     def run_and_keep(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> tuple[Any, Any]:
-        """A call whose answer is `Kept`, and one for what is kept: `Vectors`."""
+        """A call whose answer is `RemoteContribution`, and one for what is kept: `Vectors`."""
 
     def add(
-        self, handle: Any, parts: Sequence[Kept], vectors: Sequence[Any], limit_s: float
+        self,
+        handle: Any,
+        parts: Sequence[RemoteContribution],
+        vectors: Sequence[Any],
+        limit_s: float,
     ) -> tuple[Any, Any]:
         """As `run_and_keep`, of the sum of what is kept; it raises PartLostError.
 

@@ -44,7 +44,7 @@ class Decision(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class FailureContext:
     """What is known when the decision is taken, the present event included.
 
     replaced: actors replaced so far in the run, without this one. budget: how many may be.
@@ -67,7 +67,7 @@ class History:
     begun: bool = True
 
 
-def decide(event: Event, history: History) -> Decision:
+def decide(event: Event, history: FailureContext) -> Decision:
     """The decision on an event.
 
     A block is a pure function of theta and its tasks, so running it again, or twice, is always

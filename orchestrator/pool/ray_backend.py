@@ -26,7 +26,7 @@ from workers.actor import BlockActor
 from workers.settings.worker import WorkerSettings
 from workers.wire.packing import pack, pack_if_small, unpack
 from workers.wire.protocol import Block, Weights
-from workers.wire.remote_contribution import Kept
+from workers.wire.remote_contribution import RemoteContribution
 
 # With so many calls on the way it pays to wait a little, and take several answers at once: the more
 # there are, the sooner the next one comes, and the more it costs to ask.
@@ -34,8 +34,8 @@ _MANY_CALLS = 8
 _A_LITTLE_S = 5e-5
 
 
-class RayCrew:
-    """See `backend.Crew`."""
+class RayBackend:
+    """See `backend.Backend`."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class RayCrew:
         self._fetched: dict[Any, Any] = {}
 
     def start(self, avoid: Sequence[str]) -> Any:
-        """See `Crew.start`."""
+        """See `Backend.start`."""
         name = f"{self._name}-actor-{next(self._numbers)}"
         options = {**self._options, "name": name}
         if avoid:
@@ -71,41 +71,45 @@ class RayCrew:
         return self._class.options(**options).remote(self._settings, self._gpus, name)
 
     def end(self, handle: Any) -> None:
-        """See `Crew.end`. A stopped process is killed by its raylet after 5 s."""
+        """See `Backend.end`. A stopped process is killed by its raylet after 5 s."""
         ray.kill(handle)
 
     def place(self, handle: Any) -> Any:
-        """See `Crew.place`."""
+        """See `Backend.place`."""
         return handle.place.remote()
 
     def build(self, handle: Any, examples: Sequence[Block]) -> Any:
-        """See `Crew.build`."""
+        """See `Backend.build`."""
         return handle.build.remote(list(examples))
 
     def share(self, weights: Weights) -> Any:
-        """See `Crew.share`."""
+        """See `Backend.share`."""
         arrays = [each for each in weights if isinstance(each, np.ndarray)]
         packed = pack_if_small(weights, *arrays)
         return packed if isinstance(packed, bytes) else ray.put(weights)
 
     def run(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> Any:
-        """See `Crew.run`."""
+        """See `Backend.run`."""
         return handle.run.remote(weights, pack(blocks))
 
     def run_and_keep(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> tuple[Any, Any]:
-        """See `Crew.run_and_keep`."""
+        """See `Backend.run_and_keep`."""
         vectors, kept = handle.run_and_keep.remote(weights, pack(blocks))
         return kept, vectors
 
     def add(
-        self, handle: Any, parts: Sequence[Kept], vectors: Sequence[Any], limit_s: float
+        self,
+        handle: Any,
+        parts: Sequence[RemoteContribution],
+        vectors: Sequence[Any],
+        limit_s: float,
     ) -> tuple[Any, Any]:
-        """See `Crew.add`. Within a list, Ray leaves the references to the actor to wait for."""
+        """See `Backend.add`. Within a list, Ray leaves the references to the actor to wait for."""
         total, kept = handle.add.remote(pack(parts), list(vectors), limit_s)
         return kept, total
 
     def wait(self, calls: Sequence[Any], timeout_s: float) -> list[Any]:
-        """See `Crew.wait`."""
+        """See `Backend.wait`."""
         if not calls:
             time.sleep(timeout_s)
             return []
@@ -118,7 +122,7 @@ class RayCrew:
         return list(done)
 
     def answer(self, call: Any) -> Any:
-        """See `Crew.answer`."""
+        """See `Backend.answer`."""
         try:
             with interruptible():
                 value = self._fetched.pop(call) if call in self._fetched else ray.get(call)
@@ -142,7 +146,7 @@ class RayCrew:
             return {}
 
     def machines(self) -> Machines:
-        """See `Crew.machines`. Ray tells which nodes are drained in its private state alone."""
+        """See `Backend.machines`. Ray tells which nodes are drained in its private state alone."""
         draining = frozenset(ray_state.get_draining_nodes())
         slots = 0
         for node in ray.nodes():
@@ -156,7 +160,7 @@ class RayCrew:
         return Machines(slots, draining)
 
     def now(self) -> float:
-        """See `Crew.now`."""
+        """See `Backend.now`."""
         return time.monotonic()
 
 

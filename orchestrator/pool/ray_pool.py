@@ -7,7 +7,7 @@ import ray
 
 from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.pool.actor_pool import ActorPool
-from orchestrator.pool.ray_backend import RayCrew
+from orchestrator.pool.ray_backend import RayBackend
 from orchestrator.pool.ray_session import check_resources, folders_of_actors, start_ray
 from workers.actor import BlockActor
 from workers.settings.worker import WorkerSettings
@@ -50,7 +50,7 @@ class RayPool(ActorPool):
             if least is None:  # otherwise machines may come
                 check_resources(count, workers.cpus, workers.gpus)
             super().__init__(
-                RayCrew(settings, workers.cpus, workers.gpus, name, actor_class),
+                RayBackend(settings, workers.cpus, workers.gpus, name, actor_class),
                 count,
                 max_failures=workers.max_failures,
                 slow_after_s=workers.slow_after_s,

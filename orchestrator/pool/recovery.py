@@ -4,22 +4,22 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestrator.outer.aggregate import digest_of
-from orchestrator.pool.actor_set import Actor, Call, Roster
+from orchestrator.pool.actor_set import Actor, ActorSet, Call
 from orchestrator.pool.backend import CallRaisedError
 from orchestrator.pool.base import Incidents
 from orchestrator.pool.failure import (
     MAX_BLOCK_DEATHS,
     Decision,
     Event,
-    History,
+    FailureContext,
     back_off_s,
     decide,
 )
-from orchestrator.pool.step_schedule import Board
-from orchestrator.pool.work_item import Work
+from orchestrator.pool.step_schedule import StepSchedule
+from orchestrator.pool.work_item import WorkItem
 from workers.wire.errors import FingerprintError, MetatrainError, PoolError
 from workers.wire.protocol import Contribution
-from workers.wire.remote_contribution import Kept
+from workers.wire.remote_contribution import RemoteContribution
 
 # An actor is at fault if another took less than this part of its time for the same block.
 _SLOWER = 2.0
@@ -32,11 +32,11 @@ class Recovery:
     """
 
     def __init__(
-        self, roster: Roster, budget: int, start_limit_s: float, notify: Callable[[str], None]
+        self, actors: ActorSet, budget: int, start_limit_s: float, notify: Callable[[str], None]
     ):
         self.incidents = Incidents()
         self.begun = False
-        self._roster, self._budget = roster, budget
+        self._actors, self._budget = actors, budget
         self._start_limit_s, self._notify = start_limit_s, notify
         self._replaced = 0
         self._failed_starts = 0
@@ -48,12 +48,12 @@ class Recovery:
             self._notify(f"{actor} has joined")
 
     def bury(
-        self, event: Event, actor: Actor, why: str, board: Board, proven: bool = False
+        self, event: Event, actor: Actor, why: str, board: StepSchedule, proven: bool = False
     ) -> None:
         """End an actor and start another, within the budget; its works go elsewhere at once.
 
         Args:
-          proven: see `History`.
+          proven: see `FailureContext`.
         Raises:
           MetatrainError: the budget is used up, or this would happen again.
         """
@@ -82,9 +82,9 @@ class Recovery:
         self._replaced += event is not Event.ACTOR_PREEMPTED
         self._failed_starts += 1
         delay_s = back_off_s(self._failed_starts)
-        self._roster.replace(actor, delay_s)
+        self._actors.replace(actor, delay_s)
         for call in actor.calls.values():
-            if board.wants(call) and not self._roster.runs(call.work):
+            if board.wants(call) and not self._actors.runs(call.work):
                 self.incidents.retried_calls += 1
                 board.give_back(call.work)
         self._notify(
@@ -92,7 +92,7 @@ class Recovery:
             + (f" in {delay_s:g} s" if delay_s else "")
         )
 
-    def lose(self, actor: Actor, call: Call | None, why: str, board: Board) -> None:
+    def lose(self, actor: Actor, call: Call | None, why: str, board: StepSchedule) -> None:
         """A call was lost on its way: again at once, unless that goes on and on."""
         actor.lost += 1
         if call is not None and board.wants(call):
@@ -102,10 +102,10 @@ class Recovery:
             return
         self.incidents.retried_calls += 1
         if call is None:
-            self._roster.build_again(actor)
+            self._actors.build_again(actor)
 
     def take_error(
-        self, actor: Actor, call: Call | None, error: CallRaisedError, board: Board
+        self, actor: Actor, call: Call | None, error: CallRaisedError, board: StepSchedule
     ) -> None:
         """Code in an actor raised: the block goes to another one, or the run ends."""
         if call is None:
@@ -120,7 +120,7 @@ class Recovery:
                 raise _as_ours(error, what) from error.cause
             self.incidents.retried_calls += 1
 
-    def reject(self, actor: Actor, call: Call, fault: str, board: Board) -> None:
+    def reject(self, actor: Actor, call: Call, fault: str, board: StepSchedule) -> None:
         """An answer has a wrong shape or is not finite: it never reaches theta."""
         self.incidents.rejected_answers += 1
         if not board.wants(call):
@@ -134,7 +134,7 @@ class Recovery:
         self.incidents.retried_calls += 1
         self._notify(f"{actor} {fault}: {call.work} run again elsewhere")
 
-    def rebuild(self, work: Work, why: str, board: Board) -> None:
+    def rebuild(self, work: WorkItem, why: str, board: StepSchedule) -> None:
         """What was kept for a work does not come: it is made again, its parts too if need be.
 
         Perhaps it was on its way: the next wait for it is longer.
@@ -148,7 +148,9 @@ class Recovery:
             )
         self._notify(f"{work} is lost ({why}): it is made again")
 
-    def compare(self, actor: Actor, work: Work, known: str, answer: Contribution | Kept) -> None:
+    def compare(
+        self, actor: Actor, work: WorkItem, known: str, answer: Contribution | RemoteContribution
+    ) -> None:
         """A late copy, or what was lost and made again, must be what it was the first time.
 
         Args:
@@ -163,7 +165,7 @@ class Recovery:
             "find out which before you go on from a checkpoint before that step"
         )
 
-    def miss(self, actor: Actor, call: Call, took_s: float, board: Board) -> None:
+    def miss(self, actor: Actor, call: Call, took_s: float, board: StepSchedule) -> None:
         """A deadline passed: a second copy elsewhere, or the actor's end."""
         call.misses += 1
         compiling = call.compiling and took_s < self._start_limit_s
@@ -179,13 +181,15 @@ class Recovery:
             self.bury(Event.DEADLINE_MISSED, actor, why, board, proven)
         elif call.misses == 1:
             for waiting in actor.calls.values():
-                if board.wants(waiting) and not self._roster.runs(waiting.work):
+                if board.wants(waiting) and not self._actors.runs(waiting.work):
                     board.give_back(waiting.work)
                     self.incidents.copied_calls += 1
             self._notify(f"{actor} {why}: its blocks run a second time elsewhere")
 
     def _decide(self, event: Event, **known: Any) -> Decision:
-        history = History(replaced=self._replaced, budget=self._budget, begun=self.begun, **known)
+        history = FailureContext(
+            replaced=self._replaced, budget=self._budget, begun=self.begun, **known
+        )
         return decide(event, history)
 
 

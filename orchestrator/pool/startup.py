@@ -3,37 +3,39 @@
 import math
 from collections.abc import Callable
 
-from orchestrator.pool.actor_set import Roster
-from orchestrator.pool.backend import Crew
+from orchestrator.pool.actor_set import ActorSet
+from orchestrator.pool.backend import Backend
 
 # A run begins without actors that take so long to start, and so many times as long as the first.
 _LEFT_BEHIND_S = 30.0
 _SLOWER_START = 3.0
 
 
-class Muster:
+class StartupBarrier:
     """Waits for the first `least` actors, and not for stragglers among them."""
 
-    def __init__(self, crew: Crew, roster: Roster, least: int, notify: Callable[[str], None]):
-        self._crew, self._roster, self._least, self._notify = crew, roster, least, notify
-        self._began, self._first_s = crew.now(), math.inf
+    def __init__(
+        self, backend: Backend, actors: ActorSet, least: int, notify: Callable[[str], None]
+    ):
+        self._backend, self._actors, self._least, self._notify = backend, actors, least, notify
+        self._began, self._first_s = backend.now(), math.inf
         self._told = False
 
     def waits(self) -> bool:
         """Whether to wait on; says what for, and without whom the run goes on."""
-        there = len(self._roster.ready)
-        if self._roster.complete or there >= self._least:
+        there = len(self._actors.ready)
+        if self._actors.complete or there >= self._least:
             return False
-        waited_s = self._crew.now() - self._began
+        waited_s = self._backend.now() - self._began
         if there:
             self._first_s = min(self._first_s, waited_s)
         if waited_s > max(_LEFT_BEHIND_S, _SLOWER_START * self._first_s):
             self._notify(
-                f"going on with {there} of {len(self._roster.actors)} actors: the others have no "
+                f"going on with {there} of {len(self._actors.actors)} actors: the others have no "
                 "machine yet, or are slow to start; they join when they are ready"
             )
             return False
-        if waited_s > _LEFT_BEHIND_S and not self._told and not self._roster.placed:
+        if waited_s > _LEFT_BEHIND_S and not self._told and not self._actors.placed:
             self._told = True
             self._notify("no machine has room for an actor yet: waiting")
         return True

@@ -6,47 +6,47 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.pool.actor_set import Actor, Call
-from orchestrator.pool.work_item import Work, root_above
+from orchestrator.pool.work_item import WorkItem, root_above
 from workers.wire.protocol import Contribution
-from workers.wire.remote_contribution import Kept
+from workers.wire.remote_contribution import RemoteContribution
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Done:
     """What came back. vectors, machine: where it was kept, if it was."""
 
-    answer: Contribution | Kept
+    answer: Contribution | RemoteContribution
     vectors: Any = None
     machine: str = ""
 
 
-class Board:
+class StepSchedule:
     """The works of a step.
 
     todo: what can be given out. patience: how many times its usual deadline a work may take.
     root: where contributions are kept, the work whose answer is all that the step needs.
     """
 
-    def __init__(self, leaves: Sequence[Work], summed: bool = False):
+    def __init__(self, leaves: Sequence[WorkItem], summed: bool = False):
         """Lay out a step.
 
         Args:
           summed: by actors: contributions stay where they are made, and are added there.
         """
-        self.todo: deque[Work] = deque(leaves)
+        self.todo: deque[WorkItem] = deque(leaves)
         self.patience = 1
         self.root = root_above(leaves) if summed else None
         self._leaves = list(leaves)
-        self._above: dict[Work, Work] = {}
+        self._above: dict[WorkItem, WorkItem] = {}
         if self.root is not None:
             self._link(self.root)
-        self._given: Counter[Work] = Counter()
-        self._errors: Counter[Work] = Counter()
-        self._deaths: Counter[Work] = Counter()
-        self._losses: Counter[Work] = Counter()
-        self._failed_on: dict[Work, Actor] = {}
-        self._done: dict[Work, Done] = {}
-        self._digests: dict[Work, str] = {}
+        self._given: Counter[WorkItem] = Counter()
+        self._errors: Counter[WorkItem] = Counter()
+        self._deaths: Counter[WorkItem] = Counter()
+        self._losses: Counter[WorkItem] = Counter()
+        self._failed_on: dict[WorkItem, Actor] = {}
+        self._done: dict[WorkItem, Done] = {}
+        self._digests: dict[WorkItem, str] = {}
 
     @property
     def complete(self) -> bool:
@@ -58,33 +58,33 @@ class Board:
         done = [self._done[leaf].answer for leaf in self._leaves]
         return [answer for answer in done if isinstance(answer, Contribution)]
 
-    def done(self, work: Work) -> Done | None:
+    def done(self, work: WorkItem) -> Done | None:
         """What came back for a work, unless it is part of a sum that is done, or lost."""
         return self._done.get(work)
 
-    def give_out(self, work: Work) -> None:
+    def give_out(self, work: WorkItem) -> None:
         """Take a work from the queue: somebody has it."""
         self.todo.remove(work)
         self._given[work] += 1
 
-    def is_copied(self, work: Work) -> bool:
+    def is_copied(self, work: WorkItem) -> bool:
         """Whether a work was given out more than once."""
         return self._given[work] > 1
 
-    def give_back(self, work: Work) -> None:
+    def give_back(self, work: WorkItem) -> None:
         """Put a work at the front of the queue, unless it is there, not needed, or lacks a part."""
         ready = all(part in self._done for part in work.parts)
         if ready and not self._is_settled(work) and work not in self.todo:
             self.todo.appendleft(work)
 
-    def fail(self, work: Work, actor: Actor) -> int:
+    def fail(self, work: WorkItem, actor: Actor) -> int:
         """A work failed on `actor`: it is for others to try again. How often it has failed."""
         self._errors[work] += 1
         self._failed_on[work] = actor
         self.give_back(work)
         return self._errors[work]
 
-    def count_death(self, work: Work) -> int:
+    def count_death(self, work: WorkItem) -> int:
         """An actor died while it was at a work. How many have."""
         self._deaths[work] += 1
         return self._deaths[work]
@@ -98,14 +98,14 @@ class Board:
         held = [call.work for call in actor.calls.values()]
         self.todo = deque(work for work in self.todo if work not in held)
 
-    def settle(self, work: Work, done: Done) -> None:
+    def settle(self, work: WorkItem, done: Done) -> None:
         """A work is done. The sum above it can be given out once it is the last of its parts.
 
         The parts of a sum are let go: their memory is free, and if the sum is lost they are made
         again.
         """
         self._done[work] = done
-        if isinstance(done.answer, Kept):
+        if isinstance(done.answer, RemoteContribution):
             self._digests[work] = done.answer.digest
         for part in work.parts:
             self._done.pop(part, None)
@@ -113,11 +113,11 @@ class Board:
         if work in self._above:
             self.give_back(self._above[work])
 
-    def digest_of(self, work: Work) -> str:
+    def digest_of(self, work: WorkItem) -> str:
         """Of the answer that was kept, and perhaps lost; "" if there was none."""
         return self._digests.get(work, "")
 
-    def lose(self, work: Work) -> int:
+    def lose(self, work: WorkItem) -> int:
         """What was kept for a work is gone: it is to be made again. How often that happened."""
         self._losses[work] += 1
         self._done.pop(work, None)
@@ -125,7 +125,7 @@ class Board:
         self._make_again(work)
         return self._losses[work]
 
-    def taker(self, work: Work, free: Sequence[Actor], others: bool) -> Actor | None:
+    def taker(self, work: WorkItem, free: Sequence[Actor], others: bool) -> Actor | None:
         """Who of `free`, in order of preference, is to do a work now.
 
         Not one that has it already, nor one on which it failed while there are `others`. A sum is
@@ -144,21 +144,21 @@ class Board:
             best = best or actor
         return best
 
-    def _link(self, work: Work) -> None:
+    def _link(self, work: WorkItem) -> None:
         for part in work.parts:
             self._above[part] = work
             self._link(part)
 
-    def _is_settled(self, work: Work) -> bool:
+    def _is_settled(self, work: WorkItem) -> bool:
         """Whether it is done, or part of a sum that is."""
-        at: Work | None = work
+        at: WorkItem | None = work
         while at is not None:
             if at in self._done:
                 return True
             at = self._above.get(at)
         return False
 
-    def _make_again(self, work: Work) -> None:
+    def _make_again(self, work: WorkItem) -> None:
         if work in self._done:
             return
         for part in work.parts:

@@ -11,14 +11,14 @@ _PARTS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class WorkItem:
     """The contribution of `blocks`, neighbours below one node of the tree.
 
     parts: the works whose contributions are added to give it; none: the blocks are run.
     """
 
     blocks: Sequence[Block]
-    parts: tuple["Work", ...] = ()
+    parts: tuple["WorkItem", ...] = ()
 
     @property
     def num_tasks(self) -> int:
@@ -63,7 +63,7 @@ def shape_of(block: Block) -> Hashable:
     return kind_of(block), block.hi - block.lo
 
 
-def leaves(blocks: Sequence[Block], num_actors: int) -> list[Work]:
+def leaves(blocks: Sequence[Block], num_actors: int) -> list[WorkItem]:
     """Share `blocks` out among actors in as few works as leave the load even.
 
     Training blocks alone are summed: held-out ones stay single.
@@ -73,10 +73,10 @@ def leaves(blocks: Sequence[Block], num_actors: int) -> list[Work]:
     if blocks[0].kind == "train":
         while share >= 2 * size and -(-len(blocks) // (2 * size * num_actors)) * 2 * size == share:
             size *= 2
-    return [Work(blocks[i : i + size]) for i in range(0, len(blocks), size)]
+    return [WorkItem(blocks[i : i + size]) for i in range(0, len(blocks), size)]
 
 
-def root_above(leaves: Sequence[Work]) -> Work:
+def root_above(leaves: Sequence[WorkItem]) -> WorkItem:
     """The work whose contribution is the sum of all leaves'."""
     level = list(leaves)
     while len(level) > 1:
@@ -85,5 +85,5 @@ def root_above(leaves: Sequence[Work]) -> Work:
     return level[0]
 
 
-def _sum_of(parts: Sequence[Work]) -> Work:
-    return Work([block for part in parts for block in part.blocks], tuple(parts))
+def _sum_of(parts: Sequence[WorkItem]) -> WorkItem:
+    return WorkItem([block for part in parts for block in part.blocks], tuple(parts))

@@ -9,7 +9,7 @@ import numpy as np
 from workers.wire.protocol import Contribution, Vector
 from workers.wire.tensors import all_finite
 
-Layout = tuple[str, tuple[int, ...]]
+ArraySpec = tuple[str, tuple[int, ...]]
 
 
 class Vectors(NamedTuple):
@@ -20,37 +20,37 @@ class Vectors(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class RemoteContribution:
     """What travels in the place of vectors that are kept.
 
-    contribution: all of it but the vectors. layouts: dtype and shape of each vector.
+    contribution: all of it but the vectors. array_specs: dtype and shape of each vector.
     finite: whether all their numbers are. digest: see `digest`, of the whole.
     """
 
     contribution: Contribution
-    layouts: list[Layout]
+    array_specs: list[ArraySpec]
     finite: bool
     digest: str
 
-    def whole(self, vectors: Vectors) -> Contribution:
+    def with_vectors(self, vectors: Vectors) -> Contribution:
         """The contribution with its vectors."""
         return replace(self.contribution, gradient=vectors.gradient, carry=vectors.carry)
 
 
-def keep(contribution: Contribution) -> tuple[Vectors, Kept]:
+def split_vectors(contribution: Contribution) -> tuple[Vectors, RemoteContribution]:
     """Take a contribution apart."""
     vectors = Vectors(contribution.gradient, contribution.carry)
     nothing = np.zeros(0, np.float32)
-    kept = Kept(
+    kept = RemoteContribution(
         contribution=replace(contribution, gradient=nothing, carry=nothing),
-        layouts=[layout(vector) for vector in vectors],
+        array_specs=[array_spec(vector) for vector in vectors],
         finite=all(map(all_finite, vectors)),
         digest=digest(contribution),
     )
     return vectors, kept
 
 
-def layout(vector: Vector) -> Layout:
+def array_spec(vector: Vector) -> ArraySpec:
     """For comparison."""
     return vector.dtype.str, vector.shape
 

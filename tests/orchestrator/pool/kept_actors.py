@@ -9,7 +9,7 @@ import pytest
 import ray
 
 from orchestrator.pool import ray_pool
-from orchestrator.pool.ray_backend import RayCrew
+from orchestrator.pool.ray_backend import RayBackend
 from orchestrator.pool.ray_pool import RayPool
 from workers.actor import BlockActor
 from workers.settings.worker import WorkerSettings
@@ -37,7 +37,7 @@ class ManyActors(BlockActor):
         return built
 
 
-class KeepingCrew(RayCrew):
+class KeepingBackend(RayBackend):
     """Takes actors that were kept, while there are any; keeps those that live at the end.
 
     Of one machine: it takes none apart from those that are to be avoided.
@@ -58,7 +58,7 @@ class KeepingCrew(RayCrew):
         super().__init__(settings, cpus, gpus, name, ManyActors if self._keeps else actor_class)
 
     def start(self, avoid: Sequence[str]) -> Any:
-        """See `Crew.start`."""
+        """See `Backend.start`."""
         while self._keeps and self.kept:
             handle = self.kept.pop()
             try:
@@ -69,7 +69,7 @@ class KeepingCrew(RayCrew):
         return super().start(avoid)
 
     def end(self, handle: Any) -> None:
-        """See `Crew.end`."""
+        """See `Backend.end`."""
         if self._keeps and self.closing:
             self.kept.append(handle)
         else:
@@ -81,14 +81,14 @@ def keeping_actors() -> Iterator[None]:
     """Within: pools take the actors of those that were closed before."""
 
     def close(self: RayPool, closed: Callable[[RayPool], None] = RayPool.close) -> None:
-        self._crew.closing = True
+        self._backend.closing = True
         closed(self)
 
     here = sys.modules[__name__]  # which actors cannot import
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ray_pool, "RayCrew", KeepingCrew)
+        patch.setattr(ray_pool, "RayBackend", KeepingBackend)
         patch.setattr(RayPool, "close", close)
         ray.cloudpickle.register_pickle_by_value(here)
         yield
         ray.cloudpickle.unregister_pickle_by_value(here)
-    KeepingCrew.kept.clear()
+    KeepingBackend.kept.clear()

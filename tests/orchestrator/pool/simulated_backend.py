@@ -1,7 +1,7 @@
 """Actors without processes, on a clock that jumps: what takes Ray a minute takes no time.
 
 An actor works on one call at a time. Its faults are attributes that a test sets, before or (with
-`SimulatedCrew.at`) while a pool runs.
+`SimulatedBackend.at`) while a pool runs.
 """
 
 import functools
@@ -17,7 +17,7 @@ from orchestrator.pool.backend import ActorDiedError, CallLostError, CallRaisedE
 from workers.wire.combine import combine
 from workers.wire.errors import PartLostError
 from workers.wire.protocol import Block, Built, Contribution, Place, Vector, Weights
-from workers.wire.remote_contribution import Kept, Vectors, keep
+from workers.wire.remote_contribution import RemoteContribution, Vectors, split_vectors
 
 NUM_PARAMETERS = 5
 NUM_CARRIED = 2
@@ -126,8 +126,8 @@ class SimulatedVectors:
         return self.lost or self.actor.machine_gone
 
 
-class SimulatedCrew:
-    """See `orchestrator.pool.backend.Crew`.
+class SimulatedBackend:
+    """See `orchestrator.pool.backend.Backend`.
 
     actors: all that were ever started. make: changes an actor as it is started. sums: who added,
     and what came out. waits_s: how long parts of sums were to be waited for.
@@ -192,7 +192,7 @@ class SimulatedCrew:
     def add(
         self,
         handle: SimulatedActor,
-        parts: Sequence[Kept],
+        parts: Sequence[RemoteContribution],
         vectors: Sequence[SimulatedVectors],
         limit_s: float,
     ) -> tuple[SimulatedCall, SimulatedVectors]:
@@ -205,7 +205,9 @@ class SimulatedCrew:
             call.due = handle.busy_until = call.due + limit_s
             call.error = CallRaisedError(PartLostError(f"{missing[0]}: it is gone"))
         else:
-            wholes = [part.whole(each.value) for part, each in zip(parts, vectors, strict=True)]
+            wholes = [
+                part.with_vectors(each.value) for part, each in zip(parts, vectors, strict=True)
+            ]
             total = combine(wholes)
             spoil = handle.spoils_sums.pop(0) if handle.spoils_sums else lambda whole: whole
             call.answer = spoil(total)
@@ -238,7 +240,7 @@ class SimulatedCrew:
         """Take the answer apart: what is kept is on the actor's machine, and goes with it."""
         vectors = None
         if isinstance(call.answer, Contribution):
-            vectors, call.answer = keep(call.answer)
+            vectors, call.answer = split_vectors(call.answer)
         return SimulatedVectors(call.actor, vectors)
 
     def wait(self, calls: Sequence[Any], timeout_s: float) -> list[Any]:

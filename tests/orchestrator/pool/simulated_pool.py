@@ -6,7 +6,7 @@ from simulated_backend import (
     NUM_CARRIED,
     NUM_PARAMETERS,
     WEIGHTS,
-    SimulatedCrew,
+    SimulatedBackend,
     blocks_of,
     contribution_of,
 )
@@ -17,9 +17,9 @@ from orchestrator.pool.actor_pool import ActorPool
 NUM_BLOCKS = 8
 
 
-def make_pool(crew, count, **changes):
+def make_pool(backend, count, **changes):
     options = {"max_failures": 10, "slow_after_s": 2.0, "start_limit_s": 300.0, **changes}
-    pool = ActorPool(crew, count, examples=blocks_of(0, 1), **options)
+    pool = ActorPool(backend, count, examples=blocks_of(0, 1), **options)
     pool.expect({"cpu": "a"})
     return pool
 
@@ -45,7 +45,7 @@ def check_steps(pool, steps):
 
 def ready_pool(count, make=lambda actor: None, **changes):
     told: list[str] = []
-    crew = SimulatedCrew(make)
-    pool = make_pool(crew, count, notify=told.append, **changes)
+    backend = SimulatedBackend(make)
+    pool = make_pool(backend, count, notify=told.append, **changes)
     pool.wait_until_ready()
-    return pool, crew, told
+    return pool, backend, told

@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.pool.failure import Decision, Event, History, back_off_s, decide
+from orchestrator.pool.failure import Decision, Event, FailureContext, back_off_s, decide
 
 # event, what is known (a field that is not named has its default), decision
 TRUTH_TABLE = [
@@ -52,7 +52,7 @@ TRUTH_TABLE = [
     ("event", "known", "decision"), TRUTH_TABLE, ids=[f"{e.name} {k}" for e, k, _ in TRUTH_TABLE]
 )
 def test_the_decision_is_as_in_the_truth_table(event, known, decision):
-    assert decide(event, History(**known)) is decision
+    assert decide(event, FailureContext(**known)) is decision
 
 
 def test_the_truth_table_names_every_event_and_every_decision():

@@ -71,7 +71,7 @@ def sinusoids():
 
 
 def given(pool):
-    return [ray.get(actor.handle.given.remote()) for actor in pool._roster.actors]
+    return [ray.get(actor.handle.given.remote()) for actor in pool._actors.actors]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from orchestrator.config.driver_settings import WorkersSettings
 from orchestrator.config.schema import to_toml
 from orchestrator.outer.blocks import train_blocks
 from orchestrator.pool.base import InProcessPool
-from orchestrator.pool.ray_backend import RayCrew
+from orchestrator.pool.ray_backend import RayBackend
 from orchestrator.pool.ray_pool import RayPool
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -121,15 +121,15 @@ def test_a_node_that_is_drained_gets_no_more_blocks(launch, pool, nodes, expecte
 
 
 def test_a_node_to_avoid_gets_no_actor(nodes):
-    crew = RayCrew(SETTINGS, cpus=0, gpus=0, actor_class=EchoActor)
+    backend = RayBackend(SETTINGS, cpus=0, gpus=0, actor_class=EchoActor)
     head = nodes.head_node.node_id
     others = [node["NodeID"] for node in ray.nodes() if node["NodeID"] != head]
-    handles = [crew.start(avoid) for avoid in (others, others, [head], [head])]
-    places = [crew.answer(crew.place(handle)).node for handle in handles]
+    handles = [backend.start(avoid) for avoid in (others, others, [head], [head])]
+    places = [backend.answer(backend.place(handle)).node for handle in handles]
     assert places[:2] == [head, head]
     assert head not in places[2:]
     for handle in handles:
-        crew.end(handle)
+        backend.end(handle)
 
 
 def test_theta_is_the_same_if_a_quarter_of_all_calls_and_of_all_answers_is_lost(tmp_path):

@@ -11,7 +11,7 @@ from simulated_pool import NUM_BLOCKS, check_steps, ready_pool, run, undisturbed
 from orchestrator.pool.actor_set import Call
 from orchestrator.pool.backend import CallLostError
 from orchestrator.pool.reduction import is_for_actors
-from orchestrator.pool.step_schedule import Board, Done
+from orchestrator.pool.step_schedule import Done, StepSchedule
 from orchestrator.pool.work_item import leaves
 from workers.wire.errors import PartLostError, PoolError
 from workers.wire.protocol import Weights
@@ -22,26 +22,26 @@ def adding_pool(count, **changes):
 
 
 def test_actors_add_and_the_driver_gets_one_sum():
-    pool, crew, told = adding_pool(8)
+    pool, backend, told = adding_pool(8)
     contributions = pool.run(WEIGHTS, blocks_of(0, NUM_BLOCKS))
     assert [c.num_blocks for c in contributions] == [NUM_BLOCKS]
-    assert sorted(total.num_blocks for _, total in crew.sums) == [4, 4, 8]
+    assert sorted(total.num_blocks for _, total in backend.sums) == [4, 4, 8]
     check_steps(pool, range(5))
     assert not any(vars(pool.incidents).values())
     assert told == []
 
 
 def test_held_out_blocks_are_not_added():
-    pool, crew, _ = adding_pool(2)
+    pool, backend, _ = adding_pool(2)
     held_out = [replace(block, kind="evaluate") for block in blocks_of(0, 3)]
     assert [c.index for c in pool.run(WEIGHTS, held_out)] == [0, 1, 2]
-    assert crew.sums == []
+    assert backend.sums == []
 
 
 def test_a_single_leaf_is_the_sum():
-    pool, crew, _ = adding_pool(1)
+    pool, backend, _ = adding_pool(1)
     check_steps(pool, range(2))
-    assert crew.sums == []
+    assert backend.sums == []
 
 
 @pytest.mark.parametrize(
@@ -64,55 +64,55 @@ def test_actors_add_what_is_above_50_megabytes_a_step(num_parameters, num_works,
 
 
 def test_a_sum_is_made_where_a_part_of_it_is():
-    pool, crew, _ = adding_pool(8)
+    pool, backend, _ = adding_pool(8)
     check_steps(pool, [0])
-    first_level = [(actor, total) for actor, total in crew.sums if total.num_blocks == 4]
+    first_level = [(actor, total) for actor, total in backend.sums if total.num_blocks == 4]
     assert len(first_level) == 2
     for actor, total in first_level:
         assert {(0, total.index + i) for i in range(4)} & set(actor.ran)
 
 
 def test_what_an_actor_kept_outlives_it():
-    pool, crew, _ = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
-    crew.at(crew.now() + 0.05, crew.actors[0].kill)  # while it adds
+    pool, backend, _ = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
+    backend.at(backend.now() + 0.05, backend.actors[0].kill)  # while it adds
     check_steps(pool, [0])
     assert pool.incidents.replaced_actors == 1
     assert pool.incidents.lost_sums == 0
-    assert sum((0, 0) in actor.ran for actor in crew.actors) == 1
+    assert sum((0, 0) in actor.ran for actor in backend.actors) == 1
 
 
-def lose_machine_of(crew, number, at_s):
+def lose_machine_of(backend, number, at_s):
     """The first machine goes when all leaves are done, and before they are added."""
-    crew.at(crew.now() + at_s, crew.actors[number].take_machine)
+    backend.at(backend.now() + at_s, backend.actors[number].take_machine)
 
 
 def test_a_lost_part_is_made_again_with_the_same_bits():
-    pool, crew, told = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
-    lose_machine_of(crew, 0, 0.05)
+    pool, backend, told = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
+    lose_machine_of(backend, 0, 0.05)
     check_steps(pool, [0])
     assert pool.incidents.lost_sums == 1
     assert "tasks 0 to 1 of step 0 is lost (it is gone): it is made again" in "".join(told)
-    assert sum((0, 0) in actor.ran for actor in crew.actors) == 2
+    assert sum((0, 0) in actor.ran for actor in backend.actors) == 2
     check_steps(pool, range(1, 4))
     assert pool.incidents.lost_sums == 1
 
 
 def test_the_next_wait_for_a_part_is_longer_since_it_may_be_on_its_way():
-    pool, crew, _ = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
+    pool, backend, _ = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
     check_steps(pool, [0])
-    usual = crew.waits_s[-1]
-    lose_machine_of(crew, 0, 0.05)
+    usual = backend.waits_s[-1]
+    lose_machine_of(backend, 0, 0.05)
     check_steps(pool, [1])
     assert pool.incidents.lost_sums == 1
-    assert crew.waits_s[-1] == pytest.approx(2 * usual, rel=0.2)
+    assert backend.waits_s[-1] == pytest.approx(2 * usual, rel=0.2)
     check_steps(pool, [2])
-    assert crew.waits_s[-1] == pytest.approx(usual, rel=0.2)
+    assert backend.waits_s[-1] == pytest.approx(usual, rel=0.2)
 
 
 def laid_out(num_leaves):
     """A step of which all leaves are done, and their sum is to be made."""
     works = leaves(blocks_of(0, num_leaves), num_leaves)
-    board = Board(works, summed=True)
+    board = StepSchedule(works, summed=True)
     for work in works:
         board.give_out(work)
         board.settle(work, Done(None, "kept"))
@@ -156,41 +156,41 @@ def test_a_late_report_of_a_part_that_was_made_again_meanwhile_loses_nothing():
 
 
 def test_a_lost_sum_of_sums_is_made_again_with_its_parts():
-    pool, crew, told = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
+    pool, backend, told = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
     # The first level is done, and one of the two that did it has begun with the last.
-    crew.at(crew.now() + 0.13, lambda: crew.sums[0][0].take_machine())
+    backend.at(backend.now() + 0.13, lambda: backend.sums[0][0].take_machine())
     check_steps(pool, [0])
     lost = [line for line in told if "is lost" in line]
     assert len(lost) == pool.incidents.lost_sums == 1
     assert re.search(r"the sum of tasks (0 to 7|8 to 15) of step 0 is lost", lost[0])
-    assert sum(total.num_blocks == 4 for _, total in crew.sums) == 3
+    assert sum(total.num_blocks == 4 for _, total in backend.sums) == 3
 
 
 def test_a_total_that_is_lost_before_the_driver_has_it_is_made_again():
-    pool, crew, told = adding_pool(4)
+    pool, backend, told = adding_pool(4)
     fetched = []
 
-    def answer(call, plain=crew.answer):
+    def answer(call, plain=backend.answer):
         if hasattr(call, "value") and not fetched:
             fetched.append(call)
             raise CallLostError("the machine went")
         return plain(call)
 
-    crew.answer = answer
+    backend.answer = answer
     check_steps(pool, range(3))
     assert pool.incidents.lost_sums == 1
     assert "the sum of tasks 0 to 15 of step 0 is lost (the machine went)" in told[0]
 
 
 def test_what_is_lost_again_and_again_ends_the_run():
-    pool, crew, _ = adding_pool(4)
+    pool, backend, _ = adding_pool(4)
 
-    def answer(call, plain=crew.answer):
+    def answer(call, plain=backend.answer):
         if hasattr(call, "value"):
             raise CallLostError("no route")
         return plain(call)
 
-    crew.answer = answer
+    backend.answer = answer
     message = r"the sum of tasks 0 to 15 of step 0 was lost 8 times .* the last time: no route"
     with pytest.raises(PoolError, match=message):
         run(pool, 0)
@@ -198,17 +198,17 @@ def test_what_is_lost_again_and_again_ends_the_run():
 
 @pytest.mark.parametrize("spoil", [with_nan, misshapen])
 def test_a_useless_part_is_never_added(spoil):
-    pool, crew, told = adding_pool(2)
-    crew.actors[0].spoils = dict.fromkeys(range(NUM_BLOCKS), spoil)
+    pool, backend, told = adding_pool(2)
+    backend.actors[0].spoils = dict.fromkeys(range(NUM_BLOCKS), spoil)
     check_steps(pool, range(2))
     assert pool.incidents.rejected_answers >= 2
     assert "run again elsewhere" in told[0]
 
 
 def test_a_sum_that_is_not_finite_is_asked_of_another_actor():
-    pool, crew, told = adding_pool(8)
+    pool, backend, told = adding_pool(8)
     once = [with_nan]
-    for actor in crew.actors:
+    for actor in backend.actors:
         actor.spoils_sums = once
     assert run(pool, 0) == undisturbed(0)
     assert pool.incidents.rejected_answers == 1
@@ -216,13 +216,13 @@ def test_a_sum_that_is_not_finite_is_asked_of_another_actor():
 
 
 def test_what_is_made_again_must_come_out_as_before():
-    pool, crew, _ = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
-    lose_machine_of(crew, 0, 0.05)
+    pool, backend, _ = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
+    lose_machine_of(backend, 0, 0.05)
 
     def spoil_others():
-        for actor in crew.actors[1:]:
+        for actor in backend.actors[1:]:
             actor.spoils = {0: corrupt}
 
-    crew.at(crew.now() + 0.04, spoil_others)
+    backend.at(backend.now() + 0.04, spoil_others)
     with pytest.raises(PoolError, match=r"^tasks 0 to 1 of step 0 came out differently on"):
         run(pool, 0)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from orchestrator.pool.work_item import Work, leaves, root_above
+from orchestrator.pool.work_item import WorkItem, leaves, root_above
 from workers.wire.combine import combine
 from workers.wire.protocol import Block, Contribution
 
@@ -47,7 +47,7 @@ def contribution(block):
     return Contribution(block.index, 1, gradient, gradient[:2], {}, 0.0)
 
 
-def computed(work: Work) -> Contribution:
+def computed(work: WorkItem) -> Contribution:
     """As actors would: each sum of its parts' sums."""
     if work.parts:
         return combine([computed(part) for part in work.parts])
@@ -75,6 +75,6 @@ def test_a_sum_has_four_parts_at_most_and_each_block_once():
 
 def test_a_work_has_a_name_for_the_user():
     blocks = some_blocks(3)
-    assert str(Work(blocks[:1])) == "task 0 of step 0"
-    assert str(Work(blocks[1:])) == "tasks 1 to 2 of step 0"
+    assert str(WorkItem(blocks[:1])) == "task 0 of step 0"
+    assert str(WorkItem(blocks[1:])) == "tasks 1 to 2 of step 0"
     assert str(root_above(leaves(blocks, 3))) == "the sum of tasks 0 to 2 of step 0"

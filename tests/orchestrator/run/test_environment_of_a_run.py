@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import warm_commands
-from simulated_backend import SimulatedCrew
+from simulated_backend import SimulatedBackend
 from simulated_pool import make_pool
 
 from workers.wire.errors import FingerprintError
@@ -91,10 +91,10 @@ def test_a_keras_that_cannot_be_used_is_refused_in_a_line(tmp_path, environment,
 
 def test_a_variable_that_the_actors_alone_have_is_named():
     there = {"cpu": "a", "gpus": [], "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}
-    crew = SimulatedCrew(lambda actor: vars(actor).update(fingerprint=there))
+    backend = SimulatedBackend(lambda actor: vars(actor).update(fingerprint=there))
     message = r"other bits than the driver: XLA_FLAGS: not set here, '--xla_cpu_max_isa=AVX2' there"
     with pytest.raises(FingerprintError, match=message):
-        make_pool(crew, 2).wait_until_ready()
+        make_pool(backend, 2).wait_until_ready()
 
 
 def test_the_gpus_that_the_first_actor_has_are_those_of_all():
@@ -103,9 +103,11 @@ def test_the_gpus_that_the_first_actor_has_are_those_of_all():
             fingerprint={"cpu": "a", "gpus": ["A", "B"][actor.number : actor.number + 1]}
         )
 
-    crew = SimulatedCrew(lambda actor: vars(actor).update(fingerprint={"cpu": "a", "gpus": ["A"]}))
-    pool = make_pool(crew, 2)
+    backend = SimulatedBackend(
+        lambda actor: vars(actor).update(fingerprint={"cpu": "a", "gpus": ["A"]})
+    )
+    pool = make_pool(backend, 2)
     pool.wait_until_ready()
     assert pool.fingerprint == {"cpu": "a", "gpus": ["A"]}
     with pytest.raises(FingerprintError, match=r"gpus: \['A'\] here, \['B'\] there"):
-        make_pool(SimulatedCrew(other), 2).wait_until_ready()
+        make_pool(SimulatedBackend(other), 2).wait_until_ready()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from workers.wire.protocol import Contribution
-from workers.wire.remote_contribution import digest, keep
+from workers.wire.remote_contribution import digest, split_vectors
 
 
 def contribution(**changed):
@@ -24,17 +24,17 @@ def contribution(**changed):
 
 def test_what_is_kept_and_what_travels_make_the_whole_again():
     whole = contribution()
-    vectors, kept = keep(whole)
+    vectors, kept = split_vectors(whole)
     assert kept.contribution.gradient.size == kept.contribution.carry.size == 0
-    assert kept.layouts == [("<f4", (5,)), ("<f4", (2,))]
+    assert kept.array_specs == [("<f4", (5,)), ("<f4", (2,))]
     assert kept.finite
-    assert kept.digest == digest(whole) == digest(kept.whole(vectors))
+    assert kept.digest == digest(whole) == digest(kept.with_vectors(vectors))
 
 
 @pytest.mark.parametrize("name", ["gradient", "carry"])
 def test_a_vector_that_is_not_finite_is_said(name):
     wrong = np.array([1.0, np.inf], np.float32)
-    assert not keep(contribution(**{name: wrong}))[1].finite
+    assert not split_vectors(contribution(**{name: wrong}))[1].finite
 
 
 @pytest.mark.parametrize(
