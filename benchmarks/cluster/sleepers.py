@@ -144,19 +144,19 @@ def _bare_step(backend: RayBackend, handles: list[Any], weights: Any, blocks: li
 
 def _bare_sum(backend: RayBackend, handles: list[Any], weights: Any, blocks: list[Block]) -> None:
     """Actors add: each sum is asked for when its parts are there."""
-    works = leaves(blocks, len(handles))
-    root = root_above(works)
+    items = leaves(blocks, len(handles))
+    root = root_above(items)
     above = _above(root)
     calls = {}
     vectors, answers = {}, {}
-    for handle, work in zip(handles, works, strict=True):
-        call, vectors[work] = backend.run_and_keep(handle, weights, work.blocks)
-        calls[call] = handle, work
+    for handle, item in zip(handles, items, strict=True):
+        call, vectors[item] = backend.run_and_keep(handle, weights, item.blocks)
+        calls[call] = handle, item
     while calls:
         [done], _ = ray.wait(list(calls))
-        handle, work = calls.pop(done)
-        answers[work] = unpack(ray.get(done))
-        total = above.get(work)
+        handle, item = calls.pop(done)
+        answers[item] = unpack(ray.get(done))
+        total = above.get(item)
         if total is not None and all(part in answers for part in total.parts):
             kept, references = zip(
                 *((answers[part], vectors.pop(part)) for part in total.parts), strict=True
@@ -166,11 +166,11 @@ def _bare_sum(backend: RayBackend, handles: list[Any], weights: Any, blocks: lis
     ray.get(vectors[root])
 
 
-def _above(work: WorkItem) -> dict[WorkItem, WorkItem]:
+def _above(item: WorkItem) -> dict[WorkItem, WorkItem]:
     """The sum of which each work below `work` is a part."""
     found = {}
-    for part in work.parts:
-        found |= {part: work, **_above(part)}
+    for part in item.parts:
+        found |= {part: item, **_above(part)}
     return found
 
 

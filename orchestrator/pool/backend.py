@@ -16,7 +16,11 @@ class Machines:
     draining: frozenset[str]
 
 
-class ActorDiedError(Exception):
+class BackendError(Exception):
+    """A call that has no answer."""
+
+
+class ActorDiedError(BackendError):
     """The actor is gone, and what it was to answer. preempted: as announced by its machine."""
 
     def __init__(self, why: str, preempted: bool = False):
@@ -24,11 +28,11 @@ class ActorDiedError(Exception):
         self.preempted = preempted
 
 
-class CallLostError(Exception):
+class CallLostError(BackendError):
     """No answer will come to this call; the actor may be well."""
 
 
-class CallRaisedError(Exception):
+class CallRaisedError(BackendError):
     """The code in the actor raised `cause`."""
 
     def __init__(self, cause: BaseException):

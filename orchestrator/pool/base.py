@@ -28,6 +28,10 @@ class Incidents:
     rejected_answers: int = 0
     lost_sums: int = 0
 
+    def count(self, name: str) -> None:
+        """Add one to the count of that name."""
+        setattr(self, name, getattr(self, name) + 1)
+
 
 class Pool(Protocol):
     """Runs blocks. The contributions have the same bits whichever pool runs them.

@@ -35,7 +35,7 @@ _A_LITTLE_S = 5e-5
 
 
 class RayBackend:
-    """See `backend.Backend`."""
+    """Actors on Ray; see `Backend`."""
 
     def __init__(
         self,

@@ -6,10 +6,10 @@ Sums of actors stay where they are made: the driver has references to them, and 
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from orchestrator.pool.actor_set import Actor, Call
+from orchestrator.pool.actor import Actor, Call
 from orchestrator.pool.backend import ActorDiedError, Backend, CallLostError, CallRaisedError
 from orchestrator.pool.deadlines import Deadlines
-from orchestrator.pool.step_schedule import Done, StepSchedule
+from orchestrator.pool.step_schedule import ItemResult, StepSchedule
 from orchestrator.pool.work_item import WorkItem
 from workers.wire.protocol import Contribution, Weights
 from workers.wire.remote_contribution import RemoteContribution, Vectors
@@ -24,55 +24,63 @@ _WAIT_FOR_PARTS = 0.5
 _FIRST_WAIT_S = 10.0
 
 
-def is_for_actors(reduction: Reduction, weights: Weights, works: Sequence[WorkItem]) -> bool:
-    """Whether actors are to add the contributions of a step; never those of held-out blocks."""
-    if works[0].blocks[0].kind != "train" or reduction == "driver":
+def is_for_actors(reduction: Reduction, weights: Weights, items: Sequence[WorkItem]) -> bool:
+    """Tell whether actors are to add a step's contributions; never those of held-out blocks."""
+    if items[0].blocks[0].kind != "train" or reduction == "driver":
         return False
     size = weights.theta.nbytes + weights.carry.nbytes
-    large = len(works) > 1 and size * len(works) > _DRIVER_ADDS_BYTES
+    large = len(items) > 1 and size * len(items) > _DRIVER_ADDS_BYTES
     return reduction == "actors" or large
 
 
 class Delivery:
-    """Brings works to actors, and the sum of all back."""
+    """The way of work items to actors, and of the sum of all back."""
 
-    def __init__(self, backend: Backend, deadlines: Deadlines):
-        self._backend, self._deadlines = backend, deadlines
+    def __init__(self, backend: Backend, schedule: StepSchedule, deadlines: Deadlines):
+        self._backend, self._schedule, self._deadlines = backend, schedule, deadlines
+        self._weights: Any = None
 
-    def give(self, actor: Actor, work: WorkItem, shared: Any, board: StepSchedule) -> None:
-        """Have `actor` do a work; its call is in the actor's queue from then on."""
+    def begin_step(self, weights: Weights) -> None:
+        """Share the weights at which the step's blocks run."""
+        self._weights = self._backend.share(weights)
+
+    def send(self, actor: Actor, item: WorkItem) -> None:
+        """Have `actor` do a work item; its call is in the actor's queue from then on."""
         backend, vectors = self._backend, None
-        parts = [done for part in work.parts if (done := board.done(part))]
-        assert len(parts) == len(work.parts)
-        if work.parts:
-            kept = [done.answer for done in parts if isinstance(done.answer, RemoteContribution)]
-            limit_s = self._deadlines.limit_s(
-                work.kind, False, work.amount, unknown_s=_FIRST_WAIT_S / _WAIT_FOR_PARTS
-            )
-            wait_s = limit_s * _WAIT_FOR_PARTS * board.patience
-            references = [done.vectors for done in parts]
-            call, vectors = backend.add(actor.handle, kept, references, wait_s)
-        elif board.root is not None:
-            call, vectors = backend.run_and_keep(actor.handle, shared, work.blocks)
+        parts = self._schedule.parts_of(item)
+        if parts:
+            call, vectors = self._add(actor, item, parts)
+        elif self._schedule.root is not None:
+            call, vectors = backend.run_and_keep(actor.handle, self._weights, item.blocks)
         else:
-            call = backend.run(actor.handle, shared, work.blocks)
-        compiling = any(shape not in actor.shapes for shape in work.shapes)
-        actor.calls[call] = Call(work, compiling, backend.now(), vectors, parts)
+            call = backend.run(actor.handle, self._weights, item.blocks)
+        compiling = any(shape not in actor.shapes for shape in item.shapes)
+        actor.add_call(call, Call(item, compiling, backend.now(), vectors, parts))
 
-    def fetch(self, done: Done, patience: int) -> Contribution:
-        """What was kept, here.
+    def fetch(self, result: ItemResult) -> Contribution:
+        """Return what was kept, here.
 
         Raises:
           CallLostError: it does not come.
         """
         began = self._backend.now()
-        limit_s = self._deadlines.limit_s("fetch", False, 1, unknown_s=_FIRST_WAIT_S) * patience
-        if not self._backend.wait([done.vectors], limit_s):
+        limit_s = self._deadlines.limit_s("fetch", False, 1, unknown_s=_FIRST_WAIT_S)
+        limit_s *= self._schedule.deadline_factor
+        if not self._backend.wait([result.vectors], limit_s):
             raise CallLostError(f"it was not there after {limit_s:.1f} s")
         try:
-            vectors: Vectors = self._backend.answer(done.vectors)
+            vectors: Vectors = self._backend.answer(result.vectors)
         except (ActorDiedError, CallRaisedError) as error:
             raise CallLostError(str(error)) from error
         self._deadlines.note("fetch", False, 1, self._backend.now() - began)
-        assert isinstance(done.answer, RemoteContribution)
-        return done.answer.with_vectors(vectors)
+        assert isinstance(result.answer, RemoteContribution)
+        return result.answer.with_vectors(vectors)
+
+    def _add(self, actor: Actor, item: WorkItem, parts: Sequence[ItemResult]) -> tuple[Any, Any]:
+        """Have `actor` wait for the parts of a sum, and add them."""
+        remote = [part.answer for part in parts if isinstance(part.answer, RemoteContribution)]
+        limit_s = self._deadlines.limit_s(
+            item.kind, False, item.amount, unknown_s=_FIRST_WAIT_S / _WAIT_FOR_PARTS
+        )
+        wait_s = limit_s * _WAIT_FOR_PARTS * self._schedule.deadline_factor
+        return self._backend.add(actor.handle, remote, [part.vectors for part in parts], wait_s)

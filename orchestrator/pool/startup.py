@@ -12,30 +12,30 @@ _SLOWER_START = 3.0
 
 
 class StartupBarrier:
-    """Waits for the first `least` actors, and not for stragglers among them."""
+    """The wait for the first `least` actors, but not for stragglers among them."""
 
     def __init__(
         self, backend: Backend, actors: ActorSet, least: int, notify: Callable[[str], None]
     ):
         self._backend, self._actors, self._least, self._notify = backend, actors, least, notify
         self._began, self._first_s = backend.now(), math.inf
-        self._told = False
+        self._has_told = False
 
-    def waits(self) -> bool:
-        """Whether to wait on; says what for, and without whom the run goes on."""
-        there = len(self._actors.ready)
-        if self._actors.complete or there >= self._least:
+    def is_waiting(self) -> bool:
+        """Tell whether to wait longer; notify what for, and without whom the run begins."""
+        num_ready = len(self._actors.ready)
+        if self._actors.complete or num_ready >= self._least:
             return False
         waited_s = self._backend.now() - self._began
-        if there:
+        if num_ready:
             self._first_s = min(self._first_s, waited_s)
         if waited_s > max(_LEFT_BEHIND_S, _SLOWER_START * self._first_s):
             self._notify(
-                f"going on with {there} of {len(self._actors.actors)} actors: the others have no "
-                "machine yet, or are slow to start; they join when they are ready"
+                f"going on with {num_ready} of {len(self._actors.actors)} actors: the others have "
+                "no machine yet, or are slow to start; they join when they are ready"
             )
             return False
-        if waited_s > _LEFT_BEHIND_S and not self._told and not self._actors.placed:
-            self._told = True
+        if waited_s > _LEFT_BEHIND_S and not self._has_told and not self._actors.placed:
+            self._has_told = True
             self._notify("no machine has room for an actor yet: waiting")
         return True

@@ -1,19 +1,19 @@
-"""Who runs what of an outer step: its works, and what came back."""
+"""Who runs what of an outer step: its work items, and what came back."""
 
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.pool.actor_set import Actor, Call
+from orchestrator.pool.actor import Actor, Call
 from orchestrator.pool.work_item import WorkItem, root_above
 from workers.wire.protocol import Contribution
 from workers.wire.remote_contribution import RemoteContribution
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Done:
-    """What came back. vectors, machine: where it was kept, if it was."""
+class ItemResult:
+    """The answer to a work item. vectors, machine: where it was kept, if it was."""
 
     answer: Contribution | RemoteContribution
     vectors: Any = None
@@ -21,146 +21,163 @@ class Done:
 
 
 class StepSchedule:
-    """The works of a step.
+    """The work items of the step that runs: queued, given to actors, or done.
 
-    todo: what can be given out. patience: how many times its usual deadline a work may take.
-    root: where contributions are kept, the work whose answer is all that the step needs.
+    deadline_factor: how many times its usual deadline a work item may take. root: where
+    contributions are kept, the work item whose answer is all that the step needs.
     """
 
-    def __init__(self, leaves: Sequence[WorkItem], summed: bool = False):
-        """Lay out a step.
+    def __init__(self) -> None:
+        self.begin([])
+
+    def begin(self, leaves: Sequence[WorkItem], summed: bool = False) -> None:
+        """Begin a step; what is left of the one before is dropped.
 
         Args:
           summed: by actors: contributions stay where they are made, and are added there.
         """
-        self.todo: deque[WorkItem] = deque(leaves)
-        self.patience = 1
+        self.deadline_factor = 1
         self.root = root_above(leaves) if summed else None
+        self._queue: deque[WorkItem] = deque(leaves)
         self._leaves = list(leaves)
-        self._above: dict[WorkItem, WorkItem] = {}
+        self._sum_above: dict[WorkItem, WorkItem] = {}
         if self.root is not None:
             self._link(self.root)
-        self._given: Counter[WorkItem] = Counter()
+        self._num_starts: Counter[WorkItem] = Counter()
         self._errors: Counter[WorkItem] = Counter()
         self._deaths: Counter[WorkItem] = Counter()
         self._losses: Counter[WorkItem] = Counter()
         self._failed_on: dict[WorkItem, Actor] = {}
-        self._done: dict[WorkItem, Done] = {}
+        self._results: dict[WorkItem, ItemResult] = {}
         self._digests: dict[WorkItem, str] = {}
 
     @property
     def complete(self) -> bool:
         """Whether all that the step needs is done."""
-        return self.root in self._done if self.root else len(self._done) == len(self._leaves)
+        if self.root is not None:
+            return self.root in self._results
+        return len(self._results) == len(self._leaves)
 
     def contributions(self) -> list[Contribution]:
-        """In order of index, where they were not kept."""
-        done = [self._done[leaf].answer for leaf in self._leaves]
-        return [answer for answer in done if isinstance(answer, Contribution)]
+        """List what came back in order of index, where it was not kept."""
+        answers = [self._results[leaf].answer for leaf in self._leaves]
+        return [answer for answer in answers if isinstance(answer, Contribution)]
 
-    def done(self, work: WorkItem) -> Done | None:
-        """What came back for a work, unless it is part of a sum that is done, or lost."""
-        return self._done.get(work)
+    def result_of(self, item: WorkItem) -> ItemResult | None:
+        """Return what came back, unless it is part of a sum that is done, or lost."""
+        return self._results.get(item)
 
-    def give_out(self, work: WorkItem) -> None:
-        """Take a work from the queue: somebody has it."""
-        self.todo.remove(work)
-        self._given[work] += 1
+    def parts_of(self, item: WorkItem) -> list[ItemResult]:
+        """Return what is to be added, all of which is done."""
+        return [self._results[part] for part in item.parts]
 
-    def is_copied(self, work: WorkItem) -> bool:
-        """Whether a work was given out more than once."""
-        return self._given[work] > 1
+    def digest_of(self, item: WorkItem) -> str:
+        """Return that of the answer that was kept, and perhaps lost; "" if there was none."""
+        return self._digests.get(item, "")
 
-    def give_back(self, work: WorkItem) -> None:
-        """Put a work at the front of the queue, unless it is there, not needed, or lacks a part."""
-        ready = all(part in self._done for part in work.parts)
-        if ready and not self._is_settled(work) and work not in self.todo:
-            self.todo.appendleft(work)
+    def queued(self) -> list[WorkItem]:
+        """List what can be given to actors, in order."""
+        return list(self._queue)
 
-    def fail(self, work: WorkItem, actor: Actor) -> int:
-        """A work failed on `actor`: it is for others to try again. How often it has failed."""
-        self._errors[work] += 1
-        self._failed_on[work] = actor
-        self.give_back(work)
-        return self._errors[work]
+    def needs(self, call: Call) -> bool:
+        """Tell whether the call's answer would be used."""
+        return call.wanted and not self._is_settled(call.item)
 
-    def count_death(self, work: WorkItem) -> int:
-        """An actor died while it was at a work. How many have."""
-        self._deaths[work] += 1
-        return self._deaths[work]
+    def is_copied(self, item: WorkItem) -> bool:
+        """Tell whether a work item was given to more than one actor."""
+        return self._num_starts[item] > 1
 
-    def wants(self, call: Call) -> bool:
-        """Whether the call's answer would be used."""
-        return call.wanted and not self._is_settled(call.work)
+    def choose_actor(self, item: WorkItem, free: Sequence[Actor], has_others: bool) -> Actor | None:
+        """Choose who of `free`, in order of preference, is to do a work item now.
 
-    def take_back(self, actor: Actor) -> None:
-        """An actor that was late has answered: what it still has need not run elsewhere."""
-        held = [call.work for call in actor.calls.values()]
-        self.todo = deque(work for work in self.todo if work not in held)
-
-    def settle(self, work: WorkItem, done: Done) -> None:
-        """A work is done. The sum above it can be given out once it is the last of its parts.
-
-        The parts of a sum are let go: their memory is free, and if the sum is lost they are made
-        again.
+        Not one that has it already, nor one on which it failed while the step `has_others`. A sum
+        is best made on a machine that keeps a part of it.
         """
-        self._done[work] = done
-        if isinstance(done.answer, RemoteContribution):
-            self._digests[work] = done.answer.digest
-        for part in work.parts:
-            self._done.pop(part, None)
-        self.todo = deque(other for other in self.todo if not self._is_settled(other))
-        if work in self._above:
-            self.give_back(self._above[work])
-
-    def digest_of(self, work: WorkItem) -> str:
-        """Of the answer that was kept, and perhaps lost; "" if there was none."""
-        return self._digests.get(work, "")
-
-    def lose(self, work: WorkItem) -> int:
-        """What was kept for a work is gone: it is to be made again. How often that happened."""
-        self._losses[work] += 1
-        self._done.pop(work, None)
-        self.todo = deque(other for other in self.todo if work not in other.parts)
-        self._make_again(work)
-        return self._losses[work]
-
-    def taker(self, work: WorkItem, free: Sequence[Actor], others: bool) -> Actor | None:
-        """Who of `free`, in order of preference, is to do a work now.
-
-        Not one that has it already, nor one on which it failed while there are `others`. A sum is
-        best made on a machine that keeps a part of it.
-        """
-        failed = self._failed_on.get(work)
-        machines = {self._done[part].machine for part in work.parts}
+        failed = self._failed_on.get(item)
+        machines = {self._results[part].machine for part in item.parts}
         best = None
         for actor in free:
-            if any(call.work is work for call in actor.calls.values()):
+            if any(call.item is item for call in actor.calls.values()):
                 continue
-            if actor is failed and others:
+            if actor is failed and has_others:
                 continue
             if not machines or actor.machine in machines:
                 return actor
             best = best or actor
         return best
 
-    def _link(self, work: WorkItem) -> None:
-        for part in work.parts:
-            self._above[part] = work
+    def start(self, item: WorkItem) -> None:
+        """Take a work item from the queue: an actor has it."""
+        self._queue.remove(item)
+        self._num_starts[item] += 1
+
+    def requeue(self, item: WorkItem) -> None:
+        """Put an item first in the queue, unless it is there, not needed, or lacks a part."""
+        ready = all(part in self._results for part in item.parts)
+        if ready and not self._is_settled(item) and item not in self._queue:
+            self._queue.appendleft(item)
+
+    def unqueue_calls_of(self, actor: Actor) -> None:
+        """Take what an actor has from the queue: it was late, but has answered."""
+        held = [call.item for call in actor.calls.values()]
+        self._queue = deque(item for item in self._queue if item not in held)
+
+    def finish(self, item: WorkItem, result: ItemResult) -> None:
+        """Settle an item. The sum above it can be made once it is the last of its parts.
+
+        The parts of a sum are let go: their memory is free, and if the sum is lost they are made
+        again.
+        """
+        self._results[item] = result
+        if isinstance(result.answer, RemoteContribution):
+            self._digests[item] = result.answer.digest
+        for part in item.parts:
+            self._results.pop(part, None)
+        self._queue = deque(other for other in self._queue if not self._is_settled(other))
+        if item in self._sum_above:
+            self.requeue(self._sum_above[item])
+
+    def count_error(self, item: WorkItem, actor: Actor) -> int:
+        """Queue an item that failed on `actor`; return how often it has failed."""
+        self._errors[item] += 1
+        self._failed_on[item] = actor
+        self.requeue(item)
+        return self._errors[item]
+
+    def count_death(self, item: WorkItem) -> int:
+        """Count an actor that died at an item; return how many have."""
+        self._deaths[item] += 1
+        return self._deaths[item]
+
+    def count_loss(self, item: WorkItem) -> int:
+        """Queue an item again whose result is gone; return how often that happened."""
+        self._losses[item] += 1
+        self._results.pop(item, None)
+        self._queue = deque(other for other in self._queue if item not in other.parts)
+        self._requeue_with_parts(item)
+        return self._losses[item]
+
+    def extend_deadlines(self) -> None:
+        """Double all deadlines of the step: perhaps it is the step that is slow."""
+        self.deadline_factor *= 2
+
+    def _link(self, item: WorkItem) -> None:
+        for part in item.parts:
+            self._sum_above[part] = item
             self._link(part)
 
-    def _is_settled(self, work: WorkItem) -> bool:
+    def _is_settled(self, item: WorkItem) -> bool:
         """Whether it is done, or part of a sum that is."""
-        at: WorkItem | None = work
+        at: WorkItem | None = item
         while at is not None:
-            if at in self._done:
+            if at in self._results:
                 return True
-            at = self._above.get(at)
+            at = self._sum_above.get(at)
         return False
 
-    def _make_again(self, work: WorkItem) -> None:
-        if work in self._done:
+    def _requeue_with_parts(self, item: WorkItem) -> None:
+        if item in self._results:
             return
-        for part in work.parts:
-            self._make_again(part)
-        self.give_back(work)
+        for part in item.parts:
+            self._requeue_with_parts(part)
+        self.requeue(item)

@@ -1,8 +1,9 @@
-"""Looks at the clocks of actors and their calls, and acts on those that have run out."""
+"""Looks at the clocks of actors and their calls, and reports those that have run out."""
 
 import math
 
-from orchestrator.pool.actor_set import Actor, ActorSet
+from orchestrator.pool.actor import Actor
+from orchestrator.pool.actor_set import ActorSet
 from orchestrator.pool.backend import Backend
 from orchestrator.pool.deadlines import Deadlines
 from orchestrator.pool.failure import Event
@@ -17,7 +18,7 @@ _OVERSLEPT_S = 1.0
 
 
 class Watchdog:
-    """An actor's clock runs while it starts, and for the call at the head of its queue.
+    """The clocks of all actors: one runs while an actor starts, and for its oldest call.
 
     next_check: when to call `check`, in the backend's time.
     """
@@ -25,55 +26,60 @@ class Watchdog:
     def __init__(
         self,
         backend: Backend,
+        schedule: StepSchedule,
         actors: ActorSet,
         recovery: Recovery,
         deadlines: Deadlines,
         start_limit_s: float,
         machine_limit_s: float,
     ):
-        """Look at the actors of `actors`; `recovery` is told what is late by `deadlines`.
+        """Watch `actors`; `recovery` acts on what is late by `deadlines` and `schedule`.
 
         Args:
           start_limit_s: of an actor that has a machine. machine_limit_s: until the first has one.
         """
-        self._machine_limit_s = machine_limit_s
-        self._backend, self._actors, self._recovery = backend, actors, recovery
-        self._deadlines, self._start_limit_s = deadlines, start_limit_s
+        self._backend, self._schedule, self._actors = backend, schedule, actors
+        self._recovery, self._deadlines = recovery, deadlines
+        self._start_limit_s, self._machine_limit_s = start_limit_s, machine_limit_s
         self.next_check = backend.now()
 
-    def wind(self) -> None:
-        """The driver begins to listen: it has not overslept before."""
+    def reset(self) -> None:
+        """Begin to watch: the driver has not overslept before."""
         self.next_check = self._backend.now()
 
-    def check(self, board: StepSchedule) -> None:
-        """Act on what is late, if it is time to look."""
+    def check(self) -> None:
+        """Have what is late acted on, if it is time to look.
+
+        Raises:
+          MetatrainError: no actor has a machine for too long, or see `Recovery`.
+        """
         now = self._backend.now()
         overslept_s = now - self.next_check
         if overslept_s < 0:
             return
         if overslept_s > _OVERSLEPT_S:
-            self._actors.forgive(overslept_s)
+            self._actors.shift_clocks(overslept_s)
         self.next_check = now + _CHECK_EVERY_S
         for actor in list(self._actors.actors):
-            if now < self._alarm(actor, board):
+            if now < self._deadline_of(actor):
                 continue
             if actor.head is None:
-                self._end_start(actor, board)
+                self._end_start(actor)
             elif not self._backend.wait([actor.head[0]], 0.0):
                 call = actor.head[1]
-                self._recovery.miss(actor, call, now - call.started, board)
+                self._recovery.handle_missed_deadline(actor, call, now - call.started)
 
-    def _end_start(self, actor: Actor, board: StepSchedule) -> None:
+    def _end_start(self, actor: Actor) -> None:
         if actor.place:
             why = f"was not ready within {self._start_limit_s:g} s"
-            self._recovery.bury(Event.START_TOO_SLOW, actor, why, board)
+            self._recovery.replace_actor(Event.START_TOO_SLOW, actor, why)
             return
         raise PoolError(
             f"no machine has had room for an actor for {self._machine_limit_s:g} s; add machines, "
             "or lower workers.cpus or workers.gpus"
         )
 
-    def _alarm(self, actor: Actor, board: StepSchedule) -> float:
+    def _deadline_of(self, actor: Actor) -> float:
         """When an actor's clock runs out."""
         if not actor.ready and actor.place is None:
             return math.inf if self._actors.placed else actor.since + self._machine_limit_s
@@ -81,8 +87,8 @@ class Watchdog:
             return actor.since + self._start_limit_s
         if actor.head is None:
             return math.inf
-        call, work = actor.head[1], actor.head[1].work
-        limit_s = self._deadlines.limit_s(work.kind, call.compiling, work.amount)
-        if work.gathering_kind is not None:
-            limit_s += self._deadlines.limit_s(work.gathering_kind, False, work.amount)
-        return call.started + limit_s * board.patience * 2**call.misses
+        call, item = actor.head[1], actor.head[1].item
+        limit_s = self._deadlines.limit_s(item.kind, call.compiling, item.amount)
+        if item.gathering_kind is not None:
+            limit_s += self._deadlines.limit_s(item.gathering_kind, False, item.amount)
+        return call.started + limit_s * self._schedule.deadline_factor * 2**call.misses

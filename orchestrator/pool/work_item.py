@@ -14,7 +14,7 @@ _PARTS = 4
 class WorkItem:
     """The contribution of `blocks`, neighbours below one node of the tree.
 
-    parts: the works whose contributions are added to give it; none: the blocks are run.
+    parts: the work items whose contributions are added to give it; none: the blocks are run.
     """
 
     blocks: Sequence[Block]
@@ -27,7 +27,7 @@ class WorkItem:
 
     @property
     def kind(self) -> Hashable:
-        """Works of a kind take equally long, amount for amount."""
+        """What takes equally long, amount for amount."""
         return "add" if self.parts else kind_of(self.blocks[0])
 
     @property
@@ -64,7 +64,7 @@ def shape_of(block: Block) -> Hashable:
 
 
 def leaves(blocks: Sequence[Block], num_actors: int) -> list[WorkItem]:
-    """Share `blocks` out among actors in as few works as leave the load even.
+    """Share `blocks` out among actors in as few work items as leave the load even.
 
     Training blocks alone are summed: held-out ones stay single.
     """
@@ -77,7 +77,7 @@ def leaves(blocks: Sequence[Block], num_actors: int) -> list[WorkItem]:
 
 
 def root_above(leaves: Sequence[WorkItem]) -> WorkItem:
-    """The work whose contribution is the sum of all leaves'."""
+    """Return the work item whose contribution is the sum of all leaves'."""
     level = list(leaves)
     while len(level) > 1:
         groups = [level[i : i + _PARTS] for i in range(0, len(level), _PARTS)]

@@ -8,10 +8,10 @@ import pytest
 from simulated_backend import WEIGHTS, blocks_of, corrupt, misshapen, with_nan
 from simulated_pool import NUM_BLOCKS, check_steps, ready_pool, run, undisturbed
 
-from orchestrator.pool.actor_set import Call
+from orchestrator.pool.actor import Call
 from orchestrator.pool.backend import CallLostError
 from orchestrator.pool.reduction import is_for_actors
-from orchestrator.pool.step_schedule import Done, StepSchedule
+from orchestrator.pool.step_schedule import ItemResult, StepSchedule
 from orchestrator.pool.work_item import leaves
 from workers.wire.errors import PartLostError, PoolError
 from workers.wire.protocol import Weights
@@ -109,50 +109,49 @@ def test_the_next_wait_for_a_part_is_longer_since_it_may_be_on_its_way():
     assert backend.waits_s[-1] == pytest.approx(usual, rel=0.2)
 
 
-def laid_out(num_leaves):
+def laid_out(num_leaves, schedule):
     """A step of which all leaves are done, and their sum is to be made."""
-    works = leaves(blocks_of(0, num_leaves), num_leaves)
-    board = StepSchedule(works, summed=True)
-    for work in works:
-        board.give_out(work)
-        board.settle(work, Done(None, "kept"))
-    assert list(board.todo) == [board.root]
-    return board, works
+    items = leaves(blocks_of(0, num_leaves), num_leaves)
+    schedule.begin(items, summed=True)
+    for item in items:
+        schedule.start(item)
+        schedule.finish(item, ItemResult(None, "kept"))
+    assert schedule.queued() == [schedule.root]
+    return schedule, items
 
 
 def test_the_parts_of_a_sum_are_let_go_once_it_is_made():
-    board, works = laid_out(4)
-    assert all(board.done(work) for work in works)
-    board.give_out(board.root)
-    board.settle(board.root, Done(None, "kept"))
-    assert board.complete
-    assert not any(board.done(work) for work in works)
+    schedule, items = laid_out(4, StepSchedule())
+    assert all(schedule.result_of(item) for item in items)
+    schedule.start(schedule.root)
+    schedule.finish(schedule.root, ItemResult(None, "kept"))
+    assert schedule.complete
+    assert not any(schedule.result_of(item) for item in items)
 
 
 def test_a_sum_is_not_given_out_while_one_of_its_parts_is_made_again():
-    board, works = laid_out(4)
-    assert board.lose(works[2]) == 1
-    assert list(board.todo) == [works[2]]
-    board.give_out(works[2])
-    board.settle(works[2], Done(None, "kept"))
-    assert list(board.todo) == [board.root]
+    schedule, items = laid_out(4, StepSchedule())
+    assert schedule.count_loss(items[2]) == 1
+    assert schedule.queued() == [items[2]]
+    schedule.start(items[2])
+    schedule.finish(items[2], ItemResult(None, "kept"))
+    assert schedule.queued() == [schedule.root]
 
 
 def test_a_late_report_of_a_part_that_was_made_again_meanwhile_loses_nothing():
     pool, _, _ = adding_pool(4)
-    board, works = laid_out(4)
-    late = Call(board.root, False, 0.0, parts=[board.done(work) for work in works])
-    board.lose(works[2])
-    board.settle(works[2], Done(None, "kept again"))
-    board.give_out(board.root)
-    pool._board = board
-    pool._lose_part(late, PartLostError("2: it is gone"))
+    schedule, items = laid_out(4, pool._schedule)
+    late = Call(schedule.root, False, 0.0, parts=schedule.parts_of(schedule.root))
+    schedule.count_loss(items[2])
+    schedule.finish(items[2], ItemResult(None, "kept again"))
+    schedule.start(schedule.root)
+    pool._recovery.retry_lost_part(late, PartLostError("2: it is gone"))
     assert pool.incidents.lost_sums == 0
-    assert board.done(works[2]).vectors == "kept again"
-    assert list(board.todo) == [board.root]
-    pool._lose_part(late, PartLostError("1: it is gone"))
+    assert schedule.result_of(items[2]).vectors == "kept again"
+    assert schedule.queued() == [schedule.root]
+    pool._recovery.retry_lost_part(late, PartLostError("1: it is gone"))
     assert pool.incidents.lost_sums == 1
-    assert list(board.todo) == [works[1]]
+    assert schedule.queued() == [items[1]]
 
 
 def test_a_lost_sum_of_sums_is_made_again_with_its_parts():
