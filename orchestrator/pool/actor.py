@@ -94,6 +94,10 @@ class Actor:
     def __str__(self) -> str:
         return f"an actor on {self.place}" if self.place else "an actor that was starting"
 
+    def has(self, item: WorkItem) -> bool:
+        """Tell whether one of its calls is for `item`."""
+        return any(call.item is item for call in self.calls.values())
+
     def set_place(self, place: Place, now: float) -> None:
         """Note where it is; from now on it builds."""
         self.place, self.placing, self.since = place, None, now

@@ -73,8 +73,8 @@ class ActorPool:
         self.latencies_s: list[float] = []
         self._deadlines = Deadlines(slow_after_s, unknown_s=start_limit_s)
         self._schedule = StepSchedule()
-        self._delivery = Delivery(backend, self._schedule, self._deadlines)
         self._actors = ActorSet(backend, count, elastic, examples, self._notify)
+        self._delivery = Delivery(backend, self._schedule, self._actors, self._deadlines)
         self._recovery = Recovery(
             self._schedule, self._actors, max_failures, start_limit_s, self._notify
         )
@@ -172,30 +172,12 @@ class ActorPool:
         """Give out what can be given, wait for something to happen, act on it."""
         self._actors.update(self._num_blocks)
         self._watchdog.check()
-        self._dispatch()
+        self._delivery.dispatch()
         pending = self._actors.pending()
         until = min(self._watchdog.next_check, self._actors.next_update())
         for ref in self._backend.wait(list(pending), max(0.0, until - self._backend.now())):
             if pending[ref] in self._actors.actors:
                 self._take_answer(ref, pending[ref])
-
-    def _dispatch(self) -> None:
-        """Give each actor an item to do and one to continue with, fewest in flight first."""
-        queued = self._schedule.queued()
-        if not queued:
-            return
-        actors = self._actors.for_new_work()
-        free = sorted((a for a in actors if a.free), key=lambda actor: len(actor.calls))
-        has_others = sum(actor.ready for actor in actors) > 1
-        for item in queued:
-            actor = self._schedule.choose_actor(item, free, has_others)
-            if actor is None:
-                continue
-            self._schedule.start(item)
-            self._delivery.send(actor, item)
-            free.remove(actor)
-            if actor.free:
-                free.append(actor)
 
     def _take_answer(self, ref: Any, actor: Actor) -> None:
         """Take the answer to a call; if there is none, recovery acts on that."""

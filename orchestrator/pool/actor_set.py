@@ -69,12 +69,7 @@ class ActorSet:
 
     def is_running(self, item: WorkItem) -> bool:
         """Tell whether an actor that is not late has the work item."""
-        return any(
-            call.item is item
-            for actor in self.actors
-            if not actor.is_late
-            for call in actor.calls.values()
-        )
+        return any(actor.has(item) for actor in self.actors if not actor.is_late)
 
     def next_update(self) -> float:
         """Return when `update` has something to do."""

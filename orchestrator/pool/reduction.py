@@ -1,4 +1,4 @@
-"""Who adds contributions: the driver, or the actors, along the same tree.
+"""How work reaches actors, and who adds contributions: the driver, or actors, in the same tree.
 
 Sums of actors stay where they are made: the driver has references to them, and fetches the last.
 """
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from orchestrator.pool.actor import Actor, Call
+from orchestrator.pool.actor_set import ActorSet
 from orchestrator.pool.backend import ActorDiedError, Backend, CallLostError, CallRaisedError
 from orchestrator.pool.deadlines import Deadlines
 from orchestrator.pool.step_schedule import ItemResult, StepSchedule
@@ -36,26 +37,33 @@ def is_for_actors(reduction: Reduction, weights: Weights, items: Sequence[WorkIt
 class Delivery:
     """The way of work items to actors, and of the sum of all back."""
 
-    def __init__(self, backend: Backend, schedule: StepSchedule, deadlines: Deadlines):
-        self._backend, self._schedule, self._deadlines = backend, schedule, deadlines
+    def __init__(
+        self, backend: Backend, schedule: StepSchedule, actors: ActorSet, deadlines: Deadlines
+    ):
+        self._backend, self._schedule, self._actors = backend, schedule, actors
+        self._deadlines = deadlines
         self._weights: Any = None
 
     def begin_step(self, weights: Weights) -> None:
         """Share the weights at which the step's blocks run."""
         self._weights = self._backend.share(weights)
 
-    def send(self, actor: Actor, item: WorkItem) -> None:
-        """Have `actor` do a work item; its call is in the actor's queue from then on."""
-        backend, vectors = self._backend, None
-        parts = self._schedule.parts_of(item)
-        if parts:
-            call, vectors = self._add(actor, item, parts)
-        elif self._schedule.root is not None:
-            call, vectors = backend.run_and_keep(actor.handle, self._weights, item.blocks)
-        else:
-            call = backend.run(actor.handle, self._weights, item.blocks)
-        compiling = any(shape not in actor.shapes for shape in item.shapes)
-        actor.add_call(call, Call(item, compiling, backend.now(), vectors, parts))
+    def dispatch(self) -> None:
+        """Give each actor an item to do and one to continue with, fewest in flight first."""
+        queued = self._schedule.queued()
+        if not queued:
+            return
+        actors = self._actors.for_new_work()
+        free = sorted((a for a in actors if a.free), key=lambda actor: len(actor.calls))
+        has_others = sum(actor.ready for actor in actors) > 1
+        for item in queued:
+            actor = self._schedule.assign(item, free, has_others)
+            if actor is None:
+                continue
+            self._send(actor, item)
+            free.remove(actor)
+            if actor.free:
+                free.append(actor)
 
     def fetch(self, result: ItemResult) -> Contribution:
         """Return what was kept, here.
@@ -75,6 +83,19 @@ class Delivery:
         self._deadlines.note("fetch", False, 1, self._backend.now() - began)
         assert isinstance(result.answer, RemoteContribution)
         return result.answer.with_vectors(vectors)
+
+    def _send(self, actor: Actor, item: WorkItem) -> None:
+        """Have `actor` do a work item; its call is in the actor's queue from then on."""
+        backend, vectors = self._backend, None
+        parts = self._schedule.parts_of(item)
+        if parts:
+            call, vectors = self._add(actor, item, parts)
+        elif self._schedule.root is not None:
+            call, vectors = backend.run_and_keep(actor.handle, self._weights, item.blocks)
+        else:
+            call = backend.run(actor.handle, self._weights, item.blocks)
+        compiling = any(shape not in actor.shapes for shape in item.shapes)
+        actor.add_call(call, Call(item, compiling, backend.now(), vectors, parts))
 
     def _add(self, actor: Actor, item: WorkItem, parts: Sequence[ItemResult]) -> tuple[Any, Any]:
         """Have `actor` wait for the parts of a sum, and add them."""

@@ -87,23 +87,24 @@ class StepSchedule:
         """Tell whether a work item was given to more than one actor."""
         return self._num_starts[item] > 1
 
-    def choose_actor(self, item: WorkItem, free: Sequence[Actor], has_others: bool) -> Actor | None:
-        """Choose who of `free`, in order of preference, is to do a work item now.
+    def assign(self, item: WorkItem, free: Sequence[Actor], has_others: bool) -> Actor | None:
+        """Take an item from the queue for one of `free`, in order of preference, or for nobody.
 
-        Not one that has it already, nor one on which it failed while the step `has_others`. A sum
-        is best made on a machine that keeps a part of it.
+        Not for one that has it already, nor for one on which it failed while the step `has_others`.
+        A sum is best made on a machine that keeps a part of it.
         """
         failed = self._failed_on.get(item)
         machines = {self._results[part].machine for part in item.parts}
         best = None
         for actor in free:
-            if any(call.item is item for call in actor.calls.values()):
+            if actor.has(item) or (actor is failed and has_others):
                 continue
-            if actor is failed and has_others:
-                continue
-            if not machines or actor.machine in machines:
-                return actor
             best = best or actor
+            if not machines or actor.machine in machines:
+                best = actor
+                break
+        if best is not None:
+            self.start(item)
         return best
 
     def start(self, item: WorkItem) -> None:
