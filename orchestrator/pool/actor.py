@@ -115,9 +115,12 @@ class Actor:
         """Note that its machine is drained."""
         self.leaving = True
 
-    def add_call(self, ref: Any, call: Call) -> None:
-        """Put a call behind those that it has."""
-        self.calls[ref] = call
+    def start_call(
+        self, ref: Any, item: WorkItem, now: float, vectors: Any = None, parts: Sequence[Any] = ()
+    ) -> None:
+        """Put a call for `item` behind those that it has."""
+        compiling = any(shape not in self.shapes for shape in item.shapes)
+        self.calls[ref] = Call(item, compiling, now, vectors, parts)
 
     def end_call(self, ref: Any, now: float) -> float:
         """Remove a call; return how long the actor worked on it. The next one's clock starts."""
@@ -128,12 +131,15 @@ class Actor:
             self.head[1].started = now
         return now - call.started
 
-    def count_answer(self, call: Call, took_s: float) -> None:
-        """Note that it has answered: it is reachable, and perhaps no slower than others."""
+    def finish_call(self, ref: Any, now: float) -> float:
+        """Remove a call that is answered, as `end_call` does: the actor is reachable."""
+        call = self.calls[ref]
+        took_s = self.end_call(ref, now)
         self.shapes.update(call.item.shapes)
         self.lost = 0
         if not call.misses or not call.is_slower(took_s):
             self.misses = 0
+        return took_s
 
     def count_lost_call(self) -> int:
         """Count a call that was lost; return how many were in a row."""

@@ -15,12 +15,12 @@ from orchestrator.pool.actor_set import ActorSet
 from orchestrator.pool.backend import Backend, BackendError, CallLostError
 from orchestrator.pool.base import Incidents
 from orchestrator.pool.deadlines import Deadlines
+from orchestrator.pool.delivery import Delivery
 from orchestrator.pool.recovery import Recovery
-from orchestrator.pool.reduction import Delivery, Reduction, is_for_actors
 from orchestrator.pool.startup import StartupBarrier
-from orchestrator.pool.step_schedule import ItemResult, StepSchedule
+from orchestrator.pool.step_schedule import ItemResult, Reduction, StepSchedule
 from orchestrator.pool.watchdog import Watchdog
-from orchestrator.pool.work_item import WorkItem, kind_of, leaves, shape_of
+from orchestrator.pool.work_item import WorkItem, kind_of, shape_of
 from workers.execution.runtime import differences
 from workers.wire.protocol import Block, Contribution, Place, Weights
 
@@ -137,8 +137,8 @@ class ActorPool:
         self.latencies_s = []
         self._weights, self._num_blocks = weights, len(blocks)
         self._actors.abandon_calls()
-        items = leaves(blocks, self.num_ready or len(self._actors.actors))
-        self._schedule.begin(items, summed=is_for_actors(self._reduction, weights, items))
+        num_actors = self.num_ready or len(self._actors.actors)
+        self._schedule.begin(blocks, num_actors, weights, self._reduction)
         self._delivery.begin_step(weights)
         self._watchdog.reset()
         self._finish_schedule()
@@ -188,7 +188,8 @@ class ActorPool:
             return
         call = actor.calls.get(ref)
         if call is not None:
-            self._accept_answer(actor, call, answer, self._actors.end_call(actor, ref))
+            took_s = actor.finish_call(ref, self._backend.now())
+            self._accept_answer(actor, call, answer, took_s)
         elif ref is actor.placing:
             actor.set_place(answer, self._backend.now())
         else:
@@ -209,24 +210,20 @@ class ActorPool:
         self._recovery.accept_actor(actor)
 
     def _accept_answer(self, actor: Actor, call: Call, answer: Any, took_s: float) -> None:
-        """Settle a call's work item, or compare the answer with that which was used instead."""
-        item, schedule = call.item, self._schedule
+        """Use an answer, or compare it with that which was used instead."""
+        item = call.item
         self._deadlines.note(item.kind, call.compiling, item.amount, took_s)
         self.latencies_s.append(took_s)
-        actor.count_answer(call, took_s)
         if call.misses:
-            schedule.unqueue_calls_of(actor)
+            self._schedule.unqueue_calls_of(actor)
         assert self._weights is not None
-        fault = fault_of(answer, item.blocks, self._weights)
-        if fault:
+        if fault := fault_of(answer, item.blocks, self._weights):
             self._recovery.reject_answer(actor, call, fault)
-        elif schedule.needs(call):
-            self._recovery.check_same_answer(actor, item, schedule.digest_of(item), answer)
-            schedule.finish(item, ItemResult(answer, call.vectors, actor.machine))
-            if schedule.is_copied(item):
-                self._actors.set_other_answer(item, digest_of(answer), took_s)
-        else:
-            self._recovery.check_same_answer(actor, item, call.digest, answer)
+            return
+        settled = self._schedule.settle(call, ItemResult(answer, call.vectors, actor.machine))
+        self._recovery.check_same_answer(actor, item, settled.known, answer)
+        if settled.has_copies:
+            self._actors.set_other_answer(item, digest_of(answer), took_s)
 
     def _notify(self, text: str) -> None:
         self._tell(f"{self._where}: {text}")

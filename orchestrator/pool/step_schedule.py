@@ -3,12 +3,18 @@
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from orchestrator.pool.actor import Actor, Call
-from orchestrator.pool.work_item import WorkItem, root_above
-from workers.wire.protocol import Contribution
+from orchestrator.pool.work_item import WorkItem, leaves, root_above
+from workers.wire.protocol import Block, Contribution, Weights
 from workers.wire.remote_contribution import RemoteContribution
+
+#: Who adds contributions: the driver, or the actors, along the same tree.
+Reduction = Literal["auto", "driver", "actors"]
+
+# From so many bytes a step on it takes longer to move contributions than to add them elsewhere.
+_DRIVER_ADDS_BYTES = 50e6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +26,29 @@ class ItemResult:
     machine: str = ""
 
 
+class Assignment(NamedTuple):
+    """An item that an actor is to do now.
+
+    parts: what is to be added, if it is a sum. stays: whether its contribution stays there.
+    """
+
+    actor: Actor
+    item: WorkItem
+    parts: Sequence[ItemResult]
+    stays: bool
+
+
+class Settled(NamedTuple):
+    """The place of an answer among others to the same item.
+
+    known: digest of the answer that it must be equal to, "" if there is none. has_copies: whether
+    it is used, and others may still come.
+    """
+
+    known: str
+    has_copies: bool
+
+
 class StepSchedule:
     """The work items of the step that runs: queued, given to actors, or done.
 
@@ -28,10 +57,17 @@ class StepSchedule:
     """
 
     def __init__(self) -> None:
-        self.begin([])
+        self.lay_out([])
 
-    def begin(self, leaves: Sequence[WorkItem], summed: bool = False) -> None:
-        """Begin a step; what is left of the one before is dropped.
+    def begin(
+        self, blocks: Sequence[Block], num_actors: int, weights: Weights, reduction: Reduction
+    ) -> None:
+        """Begin a step: share its blocks out among so many actors, and say who adds."""
+        items = leaves(blocks, num_actors)
+        self.lay_out(items, summed=is_for_actors(reduction, weights, items))
+
+    def lay_out(self, leaves: Sequence[WorkItem], summed: bool = False) -> None:
+        """Queue the work items of a step; what is left of the one before is dropped.
 
         Args:
           summed: by actors: contributions stay where they are made, and are added there.
@@ -71,10 +107,6 @@ class StepSchedule:
         """Return what is to be added, all of which is done."""
         return [self._results[part] for part in item.parts]
 
-    def digest_of(self, item: WorkItem) -> str:
-        """Return that of the answer that was kept, and perhaps lost; "" if there was none."""
-        return self._digests.get(item, "")
-
     def queued(self) -> list[WorkItem]:
         """List what can be given to actors, in order."""
         return list(self._queue)
@@ -83,11 +115,7 @@ class StepSchedule:
         """Tell whether the call's answer would be used."""
         return call.wanted and not self._is_settled(call.item)
 
-    def is_copied(self, item: WorkItem) -> bool:
-        """Tell whether a work item was given to more than one actor."""
-        return self._num_starts[item] > 1
-
-    def assign(self, item: WorkItem, free: Sequence[Actor], has_others: bool) -> Actor | None:
+    def assign(self, item: WorkItem, free: Sequence[Actor], has_others: bool) -> Assignment | None:
         """Take an item from the queue for one of `free`, in order of preference, or for nobody.
 
         Not for one that has it already, nor for one on which it failed while the step `has_others`.
@@ -103,9 +131,10 @@ class StepSchedule:
             if not machines or actor.machine in machines:
                 best = actor
                 break
-        if best is not None:
-            self.start(item)
-        return best
+        if best is None:
+            return None
+        self.start(item)
+        return Assignment(best, item, self.parts_of(item), self.root is not None)
 
     def start(self, item: WorkItem) -> None:
         """Take a work item from the queue: an actor has it."""
@@ -122,6 +151,15 @@ class StepSchedule:
         """Take what an actor has from the queue: it was late, but has answered."""
         held = [call.item for call in actor.calls.values()]
         self._queue = deque(item for item in self._queue if item not in held)
+
+    def settle(self, call: Call, result: ItemResult) -> Settled:
+        """Use an answer if the step still needs it; tell what it is to be compared with."""
+        item = call.item
+        if not self.needs(call):
+            return Settled(call.digest, has_copies=False)
+        known = self._digests.get(item, "")
+        self.finish(item, result)
+        return Settled(known, has_copies=self._num_starts[item] > 1)
 
     def finish(self, item: WorkItem, result: ItemResult) -> None:
         """Settle an item. The sum above it can be made once it is the last of its parts.
@@ -182,3 +220,12 @@ class StepSchedule:
         for part in item.parts:
             self._requeue_with_parts(part)
         self.requeue(item)
+
+
+def is_for_actors(reduction: Reduction, weights: Weights, items: Sequence[WorkItem]) -> bool:
+    """Tell whether actors are to add a step's contributions; never those of held-out blocks."""
+    if items[0].blocks[0].kind != "train" or reduction == "driver":
+        return False
+    size = weights.theta.nbytes + weights.carry.nbytes
+    large = len(items) > 1 and size * len(items) > _DRIVER_ADDS_BYTES
+    return reduction == "actors" or large

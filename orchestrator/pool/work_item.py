@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from workers.wire.protocol import Block
 
@@ -25,7 +26,7 @@ class WorkItem:
         """Tasks in all."""
         return self.blocks[-1].hi - self.blocks[0].lo
 
-    @property
+    @cached_property
     def kind(self) -> Hashable:
         """What takes equally long, amount for amount."""
         return "add" if self.parts else kind_of(self.blocks[0])
@@ -42,7 +43,7 @@ class WorkItem:
         """How much there is to do: tasks to run, or parts to add."""
         return len(self.parts) or self.num_tasks
 
-    @property
+    @cached_property
     def shapes(self) -> list[Hashable]:
         """The compiled graphs that it needs."""
         return [] if self.parts else [shape_of(block) for block in self.blocks]

@@ -10,8 +10,7 @@ from simulated_pool import NUM_BLOCKS, check_steps, ready_pool, run, undisturbed
 
 from orchestrator.pool.actor import Call
 from orchestrator.pool.backend import CallLostError
-from orchestrator.pool.reduction import is_for_actors
-from orchestrator.pool.step_schedule import ItemResult, StepSchedule
+from orchestrator.pool.step_schedule import ItemResult, StepSchedule, is_for_actors
 from orchestrator.pool.work_item import leaves
 from workers.wire.errors import PartLostError, PoolError
 from workers.wire.protocol import Weights
@@ -112,7 +111,7 @@ def test_the_next_wait_for_a_part_is_longer_since_it_may_be_on_its_way():
 def laid_out(num_leaves, schedule):
     """A step of which all leaves are done, and their sum is to be made."""
     items = leaves(blocks_of(0, num_leaves), num_leaves)
-    schedule.begin(items, summed=True)
+    schedule.lay_out(items, summed=True)
     for item in items:
         schedule.start(item)
         schedule.finish(item, ItemResult(None, "kept"))

@@ -1,37 +1,24 @@
-"""How work reaches actors, and who adds contributions: the driver, or actors, in the same tree.
+"""How work items reach actors, and sums that actors made come back.
 
-Sums of actors stay where they are made: the driver has references to them, and fetches the last.
+These sums stay where they are made: the driver has references to them, and fetches the last.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
-from orchestrator.pool.actor import Actor, Call
+from orchestrator.pool.actor import Actor
 from orchestrator.pool.actor_set import ActorSet
 from orchestrator.pool.backend import ActorDiedError, Backend, CallLostError, CallRaisedError
 from orchestrator.pool.deadlines import Deadlines
-from orchestrator.pool.step_schedule import ItemResult, StepSchedule
+from orchestrator.pool.step_schedule import Assignment, ItemResult, StepSchedule
 from orchestrator.pool.work_item import WorkItem
 from workers.wire.protocol import Contribution, Weights
 from workers.wire.remote_contribution import RemoteContribution, Vectors
 
-Reduction = Literal["auto", "driver", "actors"]
-
-# From so many bytes a step on it takes longer to move contributions than to add them elsewhere.
-_DRIVER_ADDS_BYTES = 50e6
 # An actor gives up on a part of a sum before it is late itself, and so does the driver on the sum;
 # the first time after so many seconds, in which a slow network moves some gigabytes.
 _WAIT_FOR_PARTS = 0.5
 _FIRST_WAIT_S = 10.0
-
-
-def is_for_actors(reduction: Reduction, weights: Weights, items: Sequence[WorkItem]) -> bool:
-    """Tell whether actors are to add a step's contributions; never those of held-out blocks."""
-    if items[0].blocks[0].kind != "train" or reduction == "driver":
-        return False
-    size = weights.theta.nbytes + weights.carry.nbytes
-    large = len(items) > 1 and size * len(items) > _DRIVER_ADDS_BYTES
-    return reduction == "actors" or large
 
 
 class Delivery:
@@ -57,10 +44,11 @@ class Delivery:
         free = sorted((a for a in actors if a.free), key=lambda actor: len(actor.calls))
         has_others = sum(actor.ready for actor in actors) > 1
         for item in queued:
-            actor = self._schedule.assign(item, free, has_others)
-            if actor is None:
+            assignment = self._schedule.assign(item, free, has_others)
+            if assignment is None:
                 continue
-            self._send(actor, item)
+            self._send(assignment)
+            actor = assignment.actor
             free.remove(actor)
             if actor.free:
                 free.append(actor)
@@ -84,18 +72,17 @@ class Delivery:
         assert isinstance(result.answer, RemoteContribution)
         return result.answer.with_vectors(vectors)
 
-    def _send(self, actor: Actor, item: WorkItem) -> None:
-        """Have `actor` do a work item; its call is in the actor's queue from then on."""
+    def _send(self, assignment: Assignment) -> None:
+        """Send an item to its actor, in whose queue the call is from then on."""
         backend, vectors = self._backend, None
-        parts = self._schedule.parts_of(item)
+        actor, item, parts, stays = assignment
         if parts:
-            call, vectors = self._add(actor, item, parts)
-        elif self._schedule.root is not None:
-            call, vectors = backend.run_and_keep(actor.handle, self._weights, item.blocks)
+            ref, vectors = self._add(actor, item, parts)
+        elif stays:
+            ref, vectors = backend.run_and_keep(actor.handle, self._weights, item.blocks)
         else:
-            call = backend.run(actor.handle, self._weights, item.blocks)
-        compiling = any(shape not in actor.shapes for shape in item.shapes)
-        actor.add_call(call, Call(item, compiling, backend.now(), vectors, parts))
+            ref = backend.run(actor.handle, self._weights, item.blocks)
+        actor.start_call(ref, item, backend.now(), vectors, parts)
 
     def _add(self, actor: Actor, item: WorkItem, parts: Sequence[ItemResult]) -> tuple[Any, Any]:
         """Have `actor` wait for the parts of a sum, and add them."""
