@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.schema import MetaConfig
@@ -151,6 +151,6 @@ def _launch(
         verbose=opening.verbose,
         make_runner=opening.make_runner,
     )
-    if opening.watch is not None:
-        launched.pool = WatchedPool(launched.pool, opening.watch)
-    return launched
+    if opening.watch is None:
+        return launched
+    return replace(launched, pool=WatchedPool(launched.pool, opening.watch))
