@@ -14,7 +14,12 @@ from pathlib import Path
 import fuzz_inputs
 
 import metatrain
-import orchestrator.cli.adapt.adapt_command
+import orchestrator.adaptation.artefact
+import orchestrator.adaptation.readers.registry
+import orchestrator.cli.adapt.adapt_outputs
+import orchestrator.cli.adapt.adapt_report
+import orchestrator.cli.adapt.handing_over
+import orchestrator.cli.adapt.sources
 import orchestrator.cli.app
 import orchestrator.cli.checkpoints_command
 import orchestrator.cli.data_command

@@ -114,7 +114,7 @@ def recipe_of(
     if source.examples.loss not in ACTING:
         raise ValueError(
             f"{source.origin} is of task.kind = {source.config.task.kind!r}, no policy: it has no "
-            "use for an environment; give it examples (--support, --query)"
+            "use for an environment; give it examples (metatrain adapt, Learner.adapt)"
         )
     for name, number in (("episodes", episodes), ("judged_by", judged_by)):
         if number is not None and (int(number) != number or not 1 <= number <= _MOST_EPISODES):

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli import doctor_options, report_options, typed_command
-from orchestrator.cli.adapt import adapt_options
+from orchestrator.cli import doctor_options, export_command, report_options, typed_command
+from orchestrator.cli.adapt import adapt_command, adapt_policy_command, generate_command
 from orchestrator.cli.exit_codes import EXIT_FAILED, EXIT_STOPPED, EXIT_WRONG_INPUT
 from orchestrator.cli.jobs import jobs_options
 from orchestrator.cli.local_path import local_path
+from orchestrator.cli.options import Set, Verbose, Workers, WorkersOfRun
 from orchestrator.config import schema as configuration
 from orchestrator.run.signals import GracefulStop, Interrupted
 from orchestrator.storage.disk_errors import has_remedy, remedy
@@ -33,17 +34,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. outer.steps=2000; repeatable.")
-]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Show TensorFlow's and Ray's messages.")]
-Workers = Annotated[
-    str | None,
-    typer.Option(
-        metavar="N", help="Ray actors; 0: in this process. Default: auto, whichever is faster."
-    ),
-]
 
 
 def _show_version(wanted: bool) -> None:
@@ -97,9 +87,7 @@ def evaluate(
     run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
     tasks: Annotated[int | None, typer.Option(help="Test tasks.")] = None,
     overrides: Set = None,
-    workers: Annotated[
-        str, typer.Option(metavar="N", help="Ray actors, 0: in this process, or auto.")
-    ] = "0",
+    workers: WorkersOfRun = "0",
     out: Annotated[
         Path | None, typer.Option(parser=local_path, help="Write the scores to this JSON file.")
     ] = None,
@@ -185,7 +173,11 @@ def data(
         raise SystemExit(EXIT_FAILED)
 
 
-app.add_typer(adapt_options.app)
+# The other commands, each with its options in a file of its own.
+app.add_typer(adapt_command.app)
+app.add_typer(generate_command.app)
+app.add_typer(adapt_policy_command.app)
+app.add_typer(export_command.app)
 app.add_typer(doctor_options.app)
 app.add_typer(jobs_options.app)
 app.add_typer(report_options.app)

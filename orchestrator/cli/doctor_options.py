@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.options import Set
+
 app = typer.Typer()
 
 
@@ -13,10 +15,7 @@ def doctor(
         str | None,
         typer.Argument(metavar="PRESET|FILE.toml", help="What to build, time and forecast."),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="KEY=VALUE, e.g. outer.steps=2000; repeatable."),
-    ] = None,
+    overrides: Set = None,
     workers: Annotated[
         str | None,
         typer.Option(metavar="N", help="Actors to measure on; 0: without Ray. Default: 2."),

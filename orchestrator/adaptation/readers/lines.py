@@ -72,11 +72,6 @@ class LineReader(Reader):
         inputs = columns.inputs or (self._task.text_column,)
         if len(inputs) > 1:
             raise DataError(f"--input-column {', '.join(inputs)}: a text is in a single column")
-        if columns.target:
-            raise DataError(
-                f"--target-column {columns.target}: what is to be said is the text itself; leave "
-                "it out"
-            )
         rows = Rows(path, [name for name in (inputs[0], columns.task) if name])
         rows.check_texts(inputs[0], "--input-column")
         if columns.task:

@@ -23,6 +23,6 @@ class NoReader(Reader):
     def _refusal(self, what: str) -> ValueError:
         return ValueError(
             f"{what}task.kind = {self._kind!r} has environments, in which a policy makes its own "
-            "episodes: there are no examples to give it; give it an environment (--env, "
-            "Learner.adapt_to)"
+            "episodes: there are no examples to give it; give it an environment "
+            "(metatrain adapt-policy, Learner.adapt_to)"
         )

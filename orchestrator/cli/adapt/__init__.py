@@ -1,1 +1,1 @@
-"""The command `adapt` for examples, environments and texts."""
+"""The commands that adapt a trained run: adapt, generate, adapt-policy."""

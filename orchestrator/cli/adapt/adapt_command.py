@@ -1,63 +1,42 @@
 """`metatrain adapt`: a trained run, somebody's few examples, and predictions for the rest."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+import typer
 
-from orchestrator.adaptation import artefact
-from orchestrator.adaptation.artefact import Artefact
-from orchestrator.adaptation.checks import (
-    change,
-    depends_on_company,
-    diverged,
-    probabilities,
-    with_statistics,
-)
-from orchestrator.adaptation.predictions import Predictions, as_table
-from orchestrator.adaptation.readers.reader import Columns, Examples, Reader
-from orchestrator.adaptation.readers.registry import READERS
-from orchestrator.adaptation.user_tasks import OwnTask, make_tasks
-from orchestrator.cli.adapt.adapt_outputs import Outputs, SaveModel, open_outputs
-from orchestrator.cli.adapt.adapt_report import show
-from orchestrator.cli.adapt.handing_over import launched_for, run_tasks
-from orchestrator.cli.common import NOTES, RESULTS, check_machine, show_note
-from orchestrator.config import schema as configuration
-from workers.metrics import ACTING
-from workers.wire.protocol import Adapted, Array, Recipe
+from orchestrator.adaptation.readers.reader import Columns
+from orchestrator.cli import options
+from orchestrator.cli.adapt.former_options import FormerAdapt
+
+if TYPE_CHECKING:  # imports Arrow, which help must not wait for
+    from orchestrator.adaptation.artefact import Artefact
+    from orchestrator.adaptation.predictions import Predictions
+    from orchestrator.adaptation.readers.reader import Examples, Reader
+    from orchestrator.adaptation.user_tasks import OwnTask
+    from orchestrator.cli.adapt.adapt_outputs import Outputs, SaveModel
+    from workers.wire.protocol import Array, Recipe
+
+app = typer.Typer()
 
 # Answers that differ by less are told to be the same.
 _SAME = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Generate:
-    """Texts to be made: how many, how they begin, and how tokens are drawn (`text_sampling.py`)."""
-
-    number: int
-    prompt: str = ""
-    temperature: float = 1.0
-    top_k: int | None = None
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What was asked for on the command line."""
+class AdaptRequest:
+    """What `metatrain adapt` was asked for."""
 
     source: str
     support: str | None
     query: str | None
     columns: Columns
-    generate: Generate | None = None
-    env: str | None = None
-    env_args: Sequence[str] = ()
-    episodes: int | None = None
-    judged_by: int | None = None
-    seed: int = 0
     inner_steps: int | None = None
     inner_lr: float | None = None
     statistics: str | None = None
@@ -67,41 +46,87 @@ class Request:
     verbose: bool = False
 
 
-def execute(request: Request) -> None:
+@app.command(
+    cls=FormerAdapt,
+    epilog="Example: metatrain adapt runs/pets --support ten/ --query rest/ --out pets.parquet",
+)
+def adapt(
+    source: options.Source,
+    support: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Labelled examples to adapt to: a folder of class folders, a zip, or a table "
+            "(CSV, Parquet, Arrow).",
+        ),
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option(metavar="FILE", help="What to predict: the same, labelled or not.")
+    ] = None,
+    out: options.Out = None,
+    save_model: options.SaveModel = None,
+    input_column: options.InputColumn = None,
+    target_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Column of the class or value. Default: y, or the label's."
+        ),
+    ] = None,
+    task_column: options.TaskColumn = None,
+    inner_steps: options.InnerSteps = None,
+    inner_lr: options.InnerLr = None,
+    statistics: options.Statistics = None,
+    workers: options.WorkersOfRun = "0",
+    verbose: options.Verbose = False,
+) -> None:
+    """Adapt a trained run to a few examples of your own, and predict others."""
+    columns = Columns(tuple(input_column) if input_column else None, target_column, task_column)
+    execute(
+        AdaptRequest(
+            source=source,
+            support=support,
+            query=query,
+            columns=columns,
+            inner_steps=inner_steps,
+            inner_lr=inner_lr,
+            statistics=statistics,
+            workers=workers,
+            out=out,
+            save_model=save_model,
+            verbose=verbose,
+        )
+    )
+
+
+def execute(request: AdaptRequest) -> None:
     """Adapt, predict, show; write what was asked for.
 
     Raises:
       ValueError: the input is wrong; nothing is written then.
       NonFiniteError: the inner loop diverged.
     """
+    from orchestrator.cli.adapt.adapt_outputs import open_outputs
+
     with open_outputs(request.out, request.save_model) as outputs:
         _adapt(request, outputs)
 
 
-def _adapt(request: Request, outputs: Outputs) -> None:
-    began = time.monotonic()
-    source = with_statistics(artefact.load(request.source), request.statistics)
-    if request.env is not None or source.examples.loss in ACTING:
-        from orchestrator.cli.adapt import environment_command
+def _adapt(request: AdaptRequest, outputs: Outputs) -> None:
+    from orchestrator.adaptation.checks import change, with_statistics
+    from orchestrator.adaptation.predictions import as_table
+    from orchestrator.adaptation.readers.registry import READERS
+    from orchestrator.cli.adapt.adapt_report import show
+    from orchestrator.cli.adapt.handing_over import launched_for
+    from orchestrator.cli.adapt.sources import open_run, with_workers
+    from orchestrator.cli.common import NOTES, RESULTS
 
-        environment_command.execute(request, source, outputs)
-        return
-    _check_examples(request)
-    config, _ = configuration.load(source.config, [f"workers.count={request.workers}"])
-    check_machine(config)
-    source = replace(source, config=config)
+    began = time.monotonic()
+    source = with_statistics(open_run(request.source, "adapt"), request.statistics)
+    if request.support is None:
+        raise ValueError("there is nothing to adapt to; give --support FILE")
+    source = with_workers(source, request.workers)
     recipe = change(source.recipe, request.inner_steps, request.inner_lr)
     reader = READERS[source.config.task.kind](source.config.task, source.examples)
-    if source.examples.loss == "next_token":
-        from orchestrator.cli.adapt import texts_command
-
-        texts_command.execute(request, source, recipe, reader, outputs)
-        return
-    if request.generate is not None:
-        raise ValueError(
-            f"--generate {request.generate.number} is for runs of task.kind = 'generation', "
-            f"{request.source} is of {source.config.task.kind!r}; give a --query to be predicted"
-        )
     query, tasks = _read(request, source, reader)
     outputs.check_models(tasks)
     with launched_for(source, request.verbose) as launched:
@@ -118,16 +143,13 @@ def _adapt(request: Request, outputs: Outputs) -> None:
                 _save_models(launched, source.state.weights, recipe, predictions, save, reader)
 
 
-def _check_examples(request: Request) -> None:
-    if request.support is None:
-        raise ValueError("there is nothing to adapt to; give --support FILE")
-    if request.env_args or request.episodes is not None or request.judged_by is not None:
-        raise ValueError(
-            "--env-arg, --episodes and --judged-by are of an environment; give --env ENV too"
-        )
+def _read(
+    request: AdaptRequest, source: Artefact, reader: Reader
+) -> tuple[Examples, list[OwnTask]]:
+    from orchestrator.adaptation.checks import depends_on_company
+    from orchestrator.adaptation.user_tasks import make_tasks
+    from orchestrator.cli.common import show_note
 
-
-def _read(request: Request, source: Artefact, reader: Reader) -> tuple[Examples, list[OwnTask]]:
     if request.query is None:
         raise ValueError("there is nothing to predict; give --query FILE")
     assert request.support is not None
@@ -152,6 +174,10 @@ def _read(request: Request, source: Artefact, reader: Reader) -> tuple[Examples,
 def _predict(
     launched: Any, weights: Any, tasks: Sequence[OwnTask], recipe: Recipe, reader: Reader
 ) -> list[Predictions]:
+    from orchestrator.adaptation.checks import diverged
+    from orchestrator.adaptation.predictions import Predictions
+    from orchestrator.cli.adapt.handing_over import run_tasks
+
     found = run_tasks(launched, weights, tasks, recipe, "predict")
     predictions = []
     for task, answers in zip(tasks, found, strict=True):
@@ -171,7 +197,10 @@ def _save_models(
     reader: Reader,
 ) -> None:
     """Write each task's model, and say where plain Keras answers otherwise than was shown."""
+    from orchestrator.cli.adapt.handing_over import run_tasks
+    from orchestrator.cli.common import RESULTS, show_note
     from workers.export.plain_keras import as_plain
+    from workers.wire.protocol import Adapted
 
     worker, family = launched.config.worker, launched.family
     tasks = [one.task for one in predictions]
@@ -196,6 +225,8 @@ def _save_models(
 
 def _answered(task: OwnTask, outputs: Array, reader: Reader | None) -> Array:
     """What a saved model says; None: in the user's own units already."""
+    from orchestrator.adaptation.checks import probabilities
+
     if task.classes is not None:
         return probabilities(outputs, len(task.classes))
     return outputs if reader is None else reader.answers(task, outputs)

@@ -1,4 +1,4 @@
-"""What `metatrain adapt` writes: a table of predictions, and models."""
+"""What the commands that adapt write: a table of predictions, and models."""
 
 import csv
 import io

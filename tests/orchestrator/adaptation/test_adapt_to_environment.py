@@ -9,14 +9,14 @@ import keras
 import numpy as np
 import pytest
 import small_configs
+from inline_command import metatrain
 from shown_protocol import protocol_in
-from small_configs import ONE_BY_ONE, SWITCH, sinusoid
+from small_configs import SWITCH
 from small_learners import FIRST_ORDER, run_of
 
 pytest.importorskip("gymnasium")
 
 from orchestrator.cli import export_command
-from orchestrator.cli.app import main
 from orchestrator.learner import Learner
 from workers.wire.errors import NonFiniteError, TaskError
 
@@ -48,21 +48,12 @@ def learner_of(config):
     return Learner.load(run_of(config))
 
 
-def adapt(capsys, monkeypatch, *words):
-    """The command's exit code, its output and its errors."""
-    monkeypatch.setattr(sys, "argv", ["metatrain", "adapt", *map(str, words)])
-    try:
-        main()
-        code = 0
-    except SystemExit as error:
-        code = error.code
-    return code, *capsys.readouterr()
-
-
 def test_the_command_shows_the_returns_that_python_gives(capsys, monkeypatch, tmp_path):
     given = "--env", "navigation", "--env-arg", "goal=0.3,-0.2", "--seed", 5
     model = tmp_path / "m.keras"
-    code, shown, _ = adapt(capsys, monkeypatch, run_of(navigation()), *given, "--save-model", model)
+    code, shown, _ = metatrain(
+        capsys, monkeypatch, "adapt-policy", run_of(navigation()), *given, "--save-model", model
+    )
     policy = learner_of(navigation()).adapt_to("navigation", GOAL, seed=5)
     assert code == 0
     assert policy.returns.shape == (policy.recipe.inner_steps + 1, 3)
@@ -209,17 +200,24 @@ def test_an_exported_policy_adapts_as_its_run_does(tmp_path):
         ("--env small_gym:Slope --env-arg steepness=nan", "nan cannot take the place of 0.5"),
         ("--env small_gym:Slope --env-arg steepness", "--env-arg takes key=value"),
         ("--env small_gym:Slope --env-arg a=1 --env-arg a=2", "--env-arg a is given twice"),
-        ("--env small_gym:Slope --episodes 0", "episodes = 0; 1 to"),
-        ("--env small_gym:Slope --judged-by 0", "judged_by = 0; 1 to"),
+        (
+            "--env small_gym:Slope --episodes 0",
+            "'--episodes': Input should be greater than or equal to 1",
+        ),
+        (
+            "--env small_gym:Slope --evaluation-episodes 0",
+            "Input should be greater than or equal to 1",
+        ),
         ("--env small_gym:Slope --seed -1", "seed = -1; 0 to 2^32 - 1"),
         ("--env small_gym:Slope --save-model p.h5", "p.h5: a saved model's name ends in .keras"),
-        ("--env small_gym:Slope --support a.csv", "--support: "),
-        ("--support a.csv --query b.csv", "is a policy (task.kind = 'gym')"),
+        ("--env small_gym:Slope --support a.csv", "No such option: --support"),
         ("", "there is nothing to act in; give --env ENV"),
     ],
 )
 def test_wrong_input_is_one_line(capsys, monkeypatch, words, told):
-    code, shown, errors = adapt(capsys, monkeypatch, run_of(gym()), *words.split())
+    code, shown, errors = metatrain(
+        capsys, monkeypatch, "adapt-policy", run_of(gym()), *words.split()
+    )
     assert (code, shown) == (2, "")
     assert told in errors
     assert len(errors.splitlines()) == 1
@@ -236,28 +234,16 @@ def test_wrong_input_is_one_line(capsys, monkeypatch, words, told):
     ],
 )
 def test_a_goal_is_two_numbers(capsys, monkeypatch, words, told):
-    code, _, errors = adapt(capsys, monkeypatch, run_of(navigation()), *words.split())
-    assert code == 2
-    assert told in errors
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        ("--env CartPole-v1", "is of task.kind = 'sinusoid', no policy"),
-        ("--support a.csv --env-arg g=3", "--env-arg, --episodes and --judged-by are of an"),
-        ("--query a.csv", "there is nothing to adapt to; give --support FILE"),
-    ],
-)
-def test_a_run_that_is_no_policy_has_no_environment(capsys, monkeypatch, words, told):
-    code, _, errors = adapt(capsys, monkeypatch, run_of(sinusoid(*ONE_BY_ONE)), *words.split())
+    code, _, errors = metatrain(
+        capsys, monkeypatch, "adapt-policy", run_of(navigation()), *words.split()
+    )
     assert code == 2
     assert told in errors
 
 
 def test_a_reward_that_is_not_finite_is_named_with_its_step(capsys, monkeypatch):
     words = run_of(gym(*SWITCH)), "--env", "small_gym:Nan"
-    code, shown, errors = adapt(capsys, monkeypatch, *words)
+    code, shown, errors = metatrain(capsys, monkeypatch, "adapt-policy", *words)
     assert (code, shown) == (2, "")
     assert "the reward of step 1 of an episode is nan" in errors.splitlines()[-1]
 
@@ -305,6 +291,6 @@ def test_a_policy_is_given_no_examples_and_a_made_environment_no_arguments():
 def test_what_is_not_installed_is_named_with_its_extra(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "gymnasium", None)
     words = run_of(gym()), "--env", "CartPole-v1"
-    code, _, errors = adapt(capsys, monkeypatch, *words)
+    code, _, errors = metatrain(capsys, monkeypatch, "adapt-policy", *words)
     assert code == 2
     assert "pip install 'metatrain[gym]'" in errors

@@ -24,7 +24,7 @@ from orchestrator.adaptation.checks import probabilities
 from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.cli import data_command, export_command, report_command
 from orchestrator.cli.adapt import adapt_command
-from orchestrator.cli.adapt.adapt_command import Request
+from orchestrator.cli.adapt.adapt_command import AdaptRequest
 from orchestrator.config.schema import to_toml
 from orchestrator.learner import Learner
 from orchestrator.reporting.page.run_folder import read_run
@@ -77,7 +77,7 @@ def features_of(group, kind):
 
 def request_of(files, kind, folder, group, **options):
     support, query = first_rows(group, 12, kind)
-    return Request(
+    return AdaptRequest(
         source=str(run_of(config_of(files, kind))),
         support=str(write_table(folder / "support.csv", support)),
         query=str(write_table(folder / "query.csv", query)),

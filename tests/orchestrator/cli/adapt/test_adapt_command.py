@@ -12,7 +12,7 @@ from small_learners import FIRST_ORDER, run_of
 
 from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.cli.adapt import adapt_command
-from orchestrator.cli.adapt.adapt_command import Request
+from orchestrator.cli.adapt.adapt_command import AdaptRequest
 from orchestrator.learner import Learner
 from workers.wire.errors import NonFiniteError
 
@@ -43,7 +43,7 @@ def pairs(tmp_path):
 
 def test_predictions_are_shown_scored_and_written(tmp_path, pairs, capsys):
     adapt_command.execute(
-        Request(**pairs, out=tmp_path / "p.parquet", save_model=tmp_path / "m.keras")
+        AdaptRequest(**pairs, out=tmp_path / "p.parquet", save_model=tmp_path / "m.keras")
     )
     shown = capsys.readouterr()
     rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
@@ -65,7 +65,7 @@ def test_predictions_are_shown_scored_and_written(tmp_path, pairs, capsys):
 
 def test_predictions_are_written_as_csv_too_with_lists_as_json(tmp_path, pairs):
     for name in ("p.parquet", "p.csv"):
-        adapt_command.execute(Request(**pairs, out=tmp_path / name))
+        adapt_command.execute(AdaptRequest(**pairs, out=tmp_path / name))
     expected = pq.read_table(tmp_path / "p.parquet").to_pylist()
     with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
         found = list(csv.DictReader(file))
@@ -76,7 +76,7 @@ def test_predictions_are_written_as_csv_too_with_lists_as_json(tmp_path, pairs):
 
 
 def test_the_command_predicts_what_python_does(tmp_path, pairs):
-    adapt_command.execute(Request(**pairs, out=tmp_path / "p.parquet"))
+    adapt_command.execute(AdaptRequest(**pairs, out=tmp_path / "p.parquet"))
     learner = Learner.load(pairs["source"])
     support, query = (
         np.genfromtxt(pairs[name], delimiter=",", skip_header=1)[:, 1:]
@@ -89,7 +89,7 @@ def test_the_command_predicts_what_python_does(tmp_path, pairs):
 
 def test_each_task_is_adapted_to_alone(tmp_path, capsys):
     waves = {f"w{i}": i / 5 for i in range(4)}
-    request = Request(
+    request = AdaptRequest(
         source=str(run_of(sinusoid(*ONE_BY_ONE, "evaluation.inner_steps=[3]"))),
         support=csv_of(tmp_path / "support.csv", waves, 5),
         query=csv_of(tmp_path / "query.csv", waves, 3),
@@ -113,7 +113,7 @@ def test_images_in_folders_with_a_note_for_few_queries(tmp_path, image_zip, imag
     pictures = members(num_classes=3, examples=2)
     support = {name: content for name, content in pictures.items() if name.endswith("00.png")}
     query = {"one.png": pictures["c01/01.png"]}
-    request = Request(
+    request = AdaptRequest(
         source=str(run_of(images(image_zip, image_cache, *ONE_BY_ONE, FIRST_ORDER))),
         support=str(write_folder(tmp_path / "support", support)),
         query=str(write_folder(tmp_path / "query", query)),
@@ -126,7 +126,7 @@ def test_images_in_folders_with_a_note_for_few_queries(tmp_path, image_zip, imag
     assert "3 of 3 images were resized to 16 x 16 (the first was 8 x 8)" in shown.err
     assert "normalizes all queries together" not in shown.err
     assert "one query (inductive)" in shown.out
-    adapt_command.execute(Request(**{**vars_of(request), "statistics": "batch"}))
+    adapt_command.execute(AdaptRequest(**{**vars_of(request), "statistics": "batch"}))
     shown = capsys.readouterr()
     assert "normalizes all queries together, as in training" in shown.err
     assert "1 of 3 classes are too few" in shown.err
@@ -152,6 +152,8 @@ def vars_of(request):
         ({"inner_lr": 0.0}, "inner_lr = 0"),
         ({"statistics": "support"}, "statistics = 'support'"),
         ({"source": "nowhere"}, "holds no run"),
+        ({"support": None}, "there is nothing to adapt to; give --support FILE"),
+        ({"query": None}, "there is nothing to predict; give --query FILE"),
         ({"support": "nowhere.csv"}, "--support .*nowhere.csv is no file"),
         ({"query": "there.parquet"}, "not a table that can be read"),
         ({"columns": Columns(task="zone")}, r"no column 'zone' \(--task-column\)"),
@@ -161,11 +163,11 @@ def test_wrong_input_is_refused_and_nothing_written(tmp_path, pairs, change, mes
     (tmp_path / "there.parquet").write_bytes(b"mine")
     before = sorted(tmp_path.iterdir())
     for name in ("out", "save_model", "support", "query"):
-        if name in change:
+        if change.get(name):
             path = tmp_path / change[name]
             change = {**change, name: path if name in ("out", "save_model") else str(path)}
     with pytest.raises(ValueError, match=message):
-        adapt_command.execute(Request(**{**pairs, **change}))
+        adapt_command.execute(AdaptRequest(**{**pairs, **change}))
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "there.parquet").read_bytes() == b"mine"
 
@@ -173,5 +175,5 @@ def test_wrong_input_is_refused_and_nothing_written(tmp_path, pairs, change, mes
 def test_an_inner_loop_that_diverges_writes_nothing(tmp_path, pairs):
     out = tmp_path / "p.parquet"
     with pytest.raises(NonFiniteError, match="not finite after 60 inner steps, learning rate 1e"):
-        adapt_command.execute(Request(**pairs, inner_steps=60, inner_lr=1e9, out=out))
+        adapt_command.execute(AdaptRequest(**pairs, inner_steps=60, inner_lr=1e9, out=out))
     assert not out.exists()

@@ -3,12 +3,12 @@ import pyarrow.parquet as pq
 import pytest
 import small_voices
 from shown_protocol import protocol_in
-from small_configs import ONE_BY_ONE, sinusoid
+from small_configs import ONE_BY_ONE
 from small_learners import FIRST_ORDER, run_of
 
 from orchestrator.adaptation.readers.reader import Columns
-from orchestrator.cli.adapt import adapt_command
-from orchestrator.cli.adapt.adapt_command import Generate, Request
+from orchestrator.cli.adapt import generate_command
+from orchestrator.cli.adapt.generate_command import GenerateRequest
 from orchestrator.learner import Learner
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
@@ -24,14 +24,14 @@ def request(tmp_path, **changes):
     support.write_text("\n".join(SHOWN) + "\n\n")
     query.write_text("\n".join(ASKED))
     common = {"support": str(support), "query": str(query), "columns": Columns()}
-    return Request(**{"source": str(run_of(voices())), **common, **changes})
+    return GenerateRequest(**{"source": str(run_of(voices())), **common, **changes})
 
 
 def test_the_command_says_what_python_does(tmp_path, capsys):
-    asked = Generate(3, "ba", 0.7, 4, 5)
+    manner = {"prompt": "ba", "temperature": 0.7, "top_k": 4, "seed": 5}
     out = tmp_path / "p.parquet"
     model = tmp_path / "m.keras"
-    adapt_command.execute(request(tmp_path, generate=asked, out=out, save_model=model))
+    generate_command.execute(request(tmp_path, number=3, **manner, out=out, save_model=model))
     shown = capsys.readouterr().out
     learner = Learner.load(run_of(voices()))
     predictor = learner.adapt(SHOWN)
@@ -40,7 +40,6 @@ def test_the_command_says_what_python_does(tmp_path, capsys):
     expected = predictor.by_inner_step(ASKED)
     np.testing.assert_allclose([row["by_inner_step"] for row in rows], expected.T, rtol=1e-3)
     assert rows[0]["bits_per_character"] == rows[0]["by_inner_step"][-1]
-    manner = {"prompt": "ba", "temperature": 0.7, "top_k": 4, "seed": 5}
     start = learner.adapt(SHOWN, inner_steps=0)
     before, after = start.generate(3, **manner), predictor.generate(3, **manner)
     steps = learner.recipe.inner_steps
@@ -54,7 +53,7 @@ def test_the_command_says_what_python_does(tmp_path, capsys):
 def test_characters_that_the_run_does_not_know_are_told(tmp_path, capsys):
     strange = tmp_path / "strange.txt"
     strange.write_text("baba\nb\u00e4\u4e00ba\n")
-    adapt_command.execute(request(tmp_path, query=str(strange)))
+    generate_command.execute(request(tmp_path, query=str(strange)))
     notes = " ".join(capsys.readouterr().err.split())
     assert "--query: 2 characters that no training task has are one token" in notes
     assert "'\u00e4', '\u4e00'" in notes
@@ -64,7 +63,7 @@ def test_characters_that_the_run_does_not_know_are_told(tmp_path, capsys):
 def test_empty_lines_between_texts_are_told(tmp_path, capsys):
     gaps = tmp_path / "gaps.txt"
     gaps.write_text("baba\n\nbaxba\n \nxx baba\n\n")
-    adapt_command.execute(request(tmp_path, query=str(gaps)))
+    generate_command.execute(request(tmp_path, query=str(gaps)))
     shown = capsys.readouterr()
     assert "--query: empty lines are left out: 2" in " ".join(shown.err.split())
     assert "--support" not in shown.err
@@ -73,7 +72,7 @@ def test_empty_lines_between_texts_are_told(tmp_path, capsys):
 
 def test_texts_alone_need_no_query(tmp_path, capsys):
     out = tmp_path / "p.parquet"
-    adapt_command.execute(request(tmp_path, query=None, generate=Generate(4), out=out))
+    generate_command.execute(request(tmp_path, query=None, number=4, out=out))
     rows = pq.read_table(out).to_pylist()
     assert [row["adapted"] for row in rows] == [False] * 4 + [True] * 4
     shown = capsys.readouterr().out
@@ -90,7 +89,7 @@ def test_each_task_of_a_table_is_adapted_to_alone(tmp_path, capsys):
     columns = Columns(task="who")
     given = {"support": str(table), "query": str(table), "columns": columns}
     out = tmp_path / "p.parquet"
-    adapt_command.execute(request(tmp_path, **given, generate=Generate(1), out=out))
+    generate_command.execute(request(tmp_path, **given, number=1, out=out))
     shown = capsys.readouterr().out
     assert "before of ba:" in shown
     assert "inner steps of di:" in shown
@@ -103,11 +102,16 @@ def test_each_task_of_a_table_is_adapted_to_alone(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"query": None}, "there is nothing to do; give --query FILE, --generate N"),
-        ({"generate": Generate(0)}, "0 texts to generate"),
-        ({"generate": Generate(1, temperature=-1)}, "temperature = -1"),
-        ({"generate": Generate(1, prompt="b" * 15)}, "the prompt has 15 characters"),
-        ({"columns": Columns(target="y")}, "--target-column y"),
+        ({"query": None}, "there is nothing to do; give --query FILE, --number N"),
+        ({"support": None}, "there is nothing to adapt to; give --support FILE"),
+        (
+            {"prompt": "ba", "seed": 3},
+            "--prompt, --seed: there are no texts to make; give --number",
+        ),
+        ({"number": 0}, "0 texts to generate"),
+        ({"number": 1, "temperature": -1}, "temperature = -1"),
+        ({"number": 1, "prompt": "b" * 15}, "the prompt has 15 characters"),
+        ({"columns": Columns(("a", "b"))}, "--input-column a, b: a text is in a single column"),
         ({"support": "nowhere.txt"}, "--support nowhere.txt is no file"),
         ({"support": __file__}, "is no text or table"),
     ],
@@ -118,7 +122,7 @@ def test_wrong_input_is_refused_and_nothing_written(tmp_path, change, match):
         change = {**change, "support": str(tmp_path / "a.csv")}
     out = tmp_path / "p.parquet"
     with pytest.raises(ValueError, match=match):
-        adapt_command.execute(request(tmp_path, **change, out=out))
+        generate_command.execute(request(tmp_path, **change, out=out))
     assert not out.exists()
 
 
@@ -134,15 +138,4 @@ def test_a_text_file_that_cannot_be_taken_is_named(tmp_path, content, match):
     file = tmp_path / "wrong.txt"
     file.write_bytes(content)
     with pytest.raises(ValueError, match=match):
-        adapt_command.execute(request(tmp_path, support=str(file)))
-
-
-def test_numbers_are_not_gone_on_with(tmp_path):
-    with pytest.raises(ValueError, match=r"--generate 2 is for runs of task.kind = 'generation'"):
-        adapt_command.execute(
-            request(tmp_path, source=str(run_of(sinusoid(*ONE_BY_ONE))), generate=Generate(2))
-        )
-    with pytest.raises(ValueError, match="nothing to predict; give --query"):
-        adapt_command.execute(
-            request(tmp_path, source=str(run_of(sinusoid(*ONE_BY_ONE))), query=None)
-        )
+        generate_command.execute(request(tmp_path, support=str(file)))

@@ -1,0 +1,148 @@
+"""`metatrain adapt-policy`: a run's policy, somebody's environment, and its returns there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import options
+
+if TYPE_CHECKING:  # imports Arrow, which help must not wait for
+    from orchestrator.adaptation.artefact import Artefact
+    from orchestrator.cli.adapt.adapt_outputs import Outputs
+
+app = typer.Typer()
+
+_MOST_EPISODES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptPolicyRequest:
+    """What `metatrain adapt-policy` was asked for; None: as in the run's evaluation."""
+
+    source: str
+    env: str | None
+    env_args: Sequence[str] = ()
+    episodes: int | None = None
+    evaluation_episodes: int | None = None
+    seed: int = 0
+    inner_steps: int | None = None
+    inner_lr: float | None = None
+    save_model: Path | None = None
+
+
+@app.command(
+    epilog="Example: metatrain adapt-policy runs/pendulum --env Pendulum-v1 --env-arg g=12"
+)
+def adapt_policy(
+    source: options.Source,
+    env: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENV",
+            help="What to act in: a name of gymnasium's or MODULE:CLASS; of a run of navigation: "
+            "navigation.",
+        ),
+    ] = None,
+    env_arg: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Attribute of ENV, or argument of its constructor; of navigation goal=X,Y; "
+            "repeatable.",
+        ),
+    ] = None,
+    episodes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=_MOST_EPISODES,
+            help="To learn from at each inner step. Default: as in the run's evaluation.",
+        ),
+    ] = None,
+    evaluation_episodes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=_MOST_EPISODES,
+            help="Fresh ones before and after each inner step. Default: as in the run's "
+            "evaluation.",
+        ),
+    ] = None,
+    seed: options.Seed = 0,
+    save_model: options.SaveModel = None,
+    inner_steps: options.InnerSteps = None,
+    inner_lr: options.InnerLr = None,
+) -> None:
+    """Adapt a run's policy to an environment of your own, and show its returns."""
+    execute(
+        AdaptPolicyRequest(
+            source=source,
+            env=env,
+            env_args=tuple(env_arg or ()),
+            episodes=episodes,
+            evaluation_episodes=evaluation_episodes,
+            seed=seed,
+            inner_steps=inner_steps,
+            inner_lr=inner_lr,
+            save_model=save_model,
+        )
+    )
+
+
+def execute(request: AdaptPolicyRequest) -> None:
+    """Adapt, show the returns by inner step, and save the policy where that was asked for.
+
+    Raises:
+      ValueError: the input is wrong; nothing is written then.
+      NonFiniteError: the inner loop diverged. TaskError: the environment raised.
+    """
+    from orchestrator.cli.adapt.adapt_outputs import open_outputs
+
+    with open_outputs(None, request.save_model) as outputs:
+        _adapt(request, outputs)
+
+
+def _adapt(request: AdaptPolicyRequest, outputs: Outputs) -> None:
+    from orchestrator.adaptation.adapted_policy import check_seed, recipe_of
+    from orchestrator.adaptation.checks import check_model_name
+    from orchestrator.adaptation.user_environment import open_environment, parse_arguments
+    from orchestrator.cli.adapt.adapt_policy_report import show
+    from orchestrator.cli.adapt.sources import open_run
+    from orchestrator.cli.common import NOTES, RESULTS, waiting
+
+    source = open_run(request.source, "adapt-policy")
+    if request.env is None:
+        raise ValueError("there is nothing to act in; give --env ENV")
+    episodes = (request.episodes, request.evaluation_episodes)
+    recipe = recipe_of(source, request.inner_steps, request.inner_lr, *episodes)
+    seed = check_seed(request.seed)
+    if request.save_model is not None:
+        check_model_name(request.save_model)
+    environment = open_environment(source, request.env, parse_arguments(request.env_args))
+    with waiting() as say:
+        say("building the model")
+        from orchestrator.learner import Learner
+
+        learner = Learner(source)
+        say(f"acting in {request.env}")
+        policy = learner.practise_in(environment, recipe, seed)
+    name = " ".join([request.env, *request.env_args])
+    show(RESULTS, source, recipe, policy.returns, name, seed)
+    if outputs.saves_models:
+        with outputs.models(1) as save:
+            file = save("", policy.as_keras())
+        RESULTS.print(f"model: {file}")
+        NOTES.print(f"{file} answers to observations with {_answers(source)}")
+
+
+def _answers(source: Artefact) -> str:
+    if source.examples.loss == "categorical_policy":
+        return "logits of the actions"
+    return "means of the actions, then logarithms of their standard deviations"

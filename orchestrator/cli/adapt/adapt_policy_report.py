@@ -1,0 +1,74 @@
+"""What `metatrain adapt-policy` shows: returns by inner step, and their protocol."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.reporting.protocol_lines import print_protocol
+from orchestrator.text.console import Console
+from workers.settings.environments import EnvironmentTask
+from workers.wire.protocol import Recipe
+
+_FROM_THE_RUN = ("method", "model", "tasks_from")
+
+
+def show(
+    console: Console,
+    source: Artefact,
+    recipe: Recipe,
+    returns: NDArray[np.float64],
+    environment: str,
+    seed: int,
+) -> None:
+    """Print the mean returns and the protocol.
+
+    Args:
+      returns: of each episode, [inner_steps + 1, episodes]. environment: its name and arguments.
+    """
+    console.print(_table(returns))
+    print_protocol(console, _protocol(source, recipe, environment, seed))
+
+
+def _table(returns: NDArray[np.float64]) -> Table:
+    table = Table(title="Return of an episode after inner steps")
+    table.add_column("inner steps", justify="right")
+    table.add_column("mean return", justify="right")
+    table.add_column("episodes", justify="right")
+    for step, each in enumerate(returns):
+        error = ""
+        if len(each) > 1:
+            error = f" ± {1.96 * np.std(each, ddof=1) / np.sqrt(len(each)):.4g}"
+        table.add_row(
+            f"{step}" + ("" if step else " (before)"), f"{each.mean():.5g}{error}", f"{len(each)}"
+        )
+    return table
+
+
+def _protocol(source: Artefact, recipe: Recipe, environment: str, seed: int) -> dict[str, Any]:
+    """What must stand beside the returns."""
+    task = source.config.task
+    assert isinstance(task, EnvironmentTask)
+    chosen = (recipe.inner_lr, recipe.inner_steps) == (
+        source.recipe.inner_lr,
+        source.recipe.inner_steps,
+    )
+    parts: dict[str, Any] = {
+        "weights": source.origin,
+        "environment": environment,
+        "inner steps": recipe.inner_steps,
+        "inner lr": recipe.inner_lr,
+        "chosen": "on validation tasks" if chosen else "by hand",
+        "later lr": recipe.later_lr,
+        "episodes to learn from": f"{recipe.shots} at each inner step",
+        "judged by": f"{recipe.queries} fresh ones after each",
+        "horizon": task.horizon,
+        "seed": seed,
+        "interval": "95 %: 1.96 standard errors over episodes",
+    }
+    for name in _FROM_THE_RUN:
+        if name in source.protocol:
+            parts[f"trained: {name}"] = source.protocol[name]
+    return parts

@@ -1,0 +1,52 @@
+"""Which command adapts a run: it follows from what the run's tasks are."""
+
+import shlex
+from typing import Literal
+
+from orchestrator.text.redact import redact_word
+from workers.metrics import ACTING, LossName
+
+Command = Literal["adapt", "generate", "adapt-policy"]
+
+# What a run is called, and the options that its command needs.
+_FAMILIES: dict[Command, tuple[str, str]] = {
+    "adapt": ("learns from examples", "--support FILE --query FILE"),
+    "generate": ("generates texts", "--support FILE --number N"),
+    "adapt-policy": ("is a policy", "--env ENV"),
+}
+
+
+class WrongFamilyError(ValueError):
+    """A run that another command adapts.
+
+    command: the name of the right one.
+    """
+
+    def __init__(self, message: str, command: Command):
+        super().__init__(message)
+        self.command = command
+
+
+def command_of(loss: LossName) -> Command:
+    """The command for runs whose tasks have this loss."""
+    if loss in ACTING:
+        return "adapt-policy"
+    return "generate" if loss == "next_token" else "adapt"
+
+
+def check_family(command: Command, run: str, kind: str, loss: LossName) -> None:
+    """Raise WrongFamilyError, which names the right command, if `command` does not adapt the run.
+
+    Args:
+      run: as it was typed. kind: its task.kind. loss: of its tasks.
+    """
+    right = command_of(loss)
+    if right == command:
+        return
+    family, options = _FAMILIES[right]
+    shown = redact_word(run)
+    raise WrongFamilyError(
+        f"{shown} {family} (task.kind = {kind!r}); give it to: metatrain {right} "
+        f"{shlex.quote(shown)} {options}",
+        right,
+    )

@@ -1,0 +1,274 @@
+"""`metatrain generate`: a trained language model, somebody's few texts, and texts like them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from orchestrator.adaptation.readers.reader import Columns
+from orchestrator.cli import options
+
+if TYPE_CHECKING:  # imports Arrow, which help must not wait for
+    from orchestrator.adaptation.artefact import Artefact
+    from orchestrator.adaptation.readers.reader import Examples, Reader
+    from orchestrator.adaptation.user_tasks import OwnTask
+    from orchestrator.cli.adapt.adapt_outputs import Outputs, SaveModel
+    from orchestrator.cli.adapt.generate_report import TaskTexts
+    from workers.wire.protocol import Adapted, Recipe
+
+app = typer.Typer()
+
+# Bits that differ by less are told to be the same.
+_SAME = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """What `metatrain generate` was asked for.
+
+    number: of texts, None: none. prompt, temperature, top_k, seed: how they begin, and how tokens
+    are drawn (`text_sampling.py`).
+    """
+
+    source: str
+    support: str | None
+    query: str | None
+    columns: Columns
+    number: int | None = None
+    prompt: str = ""
+    temperature: float = 1.0
+    top_k: int | None = None
+    seed: int = 0
+    inner_steps: int | None = None
+    inner_lr: float | None = None
+    statistics: str | None = None
+    workers: str = "0"
+    out: Path | None = None
+    save_model: Path | None = None
+    verbose: bool = False
+
+
+@app.command(
+    epilog="Example: metatrain generate runs/names-generation --support ten.txt --number 20 "
+    "--temperature 0.8"
+)
+def generate(
+    source: options.Source,
+    support: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Texts to adapt to: a line each in a .txt file, or a table (CSV, Parquet, Arrow).",
+        ),
+    ] = None,
+    query: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Texts to score, in bits per character: the same."),
+    ] = None,
+    number: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=100_000, help="Texts to make, before and after."),
+    ] = None,
+    prompt: Annotated[str, typer.Option(metavar="TEXT", help="How they begin.")] = "",
+    temperature: Annotated[
+        float,
+        typer.Option(min=0.0, help="0: the likeliest token; 1: as the model says; above: wilder."),
+    ] = 1.0,
+    top_k: Annotated[
+        int | None,
+        typer.Option(metavar="K", min=1, max=10**9, help="Draw among the K likeliest tokens only."),
+    ] = None,
+    seed: options.Seed = 0,
+    out: options.Out = None,
+    save_model: options.SaveModel = None,
+    input_column: options.InputColumn = None,
+    task_column: options.TaskColumn = None,
+    inner_steps: options.InnerSteps = None,
+    inner_lr: options.InnerLr = None,
+    statistics: options.Statistics = None,
+    workers: options.WorkersOfRun = "0",
+    verbose: options.Verbose = False,
+) -> None:
+    """Adapt a language model to a few texts of your own; make others, and score others."""
+    execute(
+        GenerateRequest(
+            source=source,
+            support=support,
+            query=query,
+            columns=Columns(tuple(input_column) if input_column else None, task=task_column),
+            number=number,
+            prompt=prompt,
+            temperature=temperature,
+            top_k=top_k,
+            seed=seed,
+            inner_steps=inner_steps,
+            inner_lr=inner_lr,
+            statistics=statistics,
+            workers=workers,
+            out=out,
+            save_model=save_model,
+            verbose=verbose,
+        )
+    )
+
+
+def execute(request: GenerateRequest) -> None:
+    """Adapt to the support set; score the queries, make texts, and write what was asked for.
+
+    Raises:
+      ValueError: the input is wrong; nothing is written then.
+      NonFiniteError: the inner loop diverged.
+    """
+    from orchestrator.cli.adapt.adapt_outputs import open_outputs
+
+    with open_outputs(request.out, request.save_model) as outputs:
+        _generate(request, outputs)
+
+
+def _generate(request: GenerateRequest, outputs: Outputs) -> None:
+    from orchestrator.adaptation.checks import change, with_statistics
+    from orchestrator.adaptation.readers.registry import READERS
+    from orchestrator.cli.adapt.generate_report import as_table, show
+    from orchestrator.cli.adapt.handing_over import launched_for
+    from orchestrator.cli.adapt.sources import open_run, with_workers
+    from orchestrator.cli.common import RESULTS
+
+    source = with_statistics(open_run(request.source, "generate"), request.statistics)
+    _check(request)
+    source = with_workers(source, request.workers)
+    recipe = change(source.recipe, request.inner_steps, request.inner_lr)
+    reader = READERS[source.config.task.kind](source.config.task, source.examples)
+    query, tasks = _read(request, source, reader)
+    outputs.check_models(tasks)
+    with launched_for(source, request.verbose) as launched:
+        adapted = _adapted(launched, source, tasks, recipe)
+        results = _results(request, launched, source, recipe, tasks, adapted)
+        show(RESULTS, source, recipe, results, query)
+        outputs.write_table(lambda: as_table(results, query))
+        if outputs.saves_models:
+            with outputs.models(len(tasks)) as save:
+                _save(launched, results, adapted, save)
+
+
+def _check(request: GenerateRequest) -> None:
+    if request.support is None:
+        raise ValueError("there is nothing to adapt to; give --support FILE")
+    if request.number is not None:
+        return
+    if request.query is None and request.save_model is None:
+        raise ValueError("there is nothing to do; give --query FILE, --number N or --save-model")
+    given = {
+        "--prompt": request.prompt != "",
+        "--temperature": request.temperature != 1,
+        "--top-k": request.top_k is not None,
+        "--seed": request.seed != 0,
+    }
+    if any(given.values()):
+        names = ", ".join(name for name, is_given in given.items() if is_given)
+        raise ValueError(f"{names}: there are no texts to make; give --number N too")
+
+
+def _read(
+    request: GenerateRequest, source: Artefact, reader: Reader
+) -> tuple[Examples | None, list[OwnTask]]:
+    """The query set, and the tasks; without one, the support set stands for it."""
+    from orchestrator.adaptation.user_tasks import make_tasks
+    from orchestrator.cli.common import show_note
+
+    assert request.support is not None
+    support = reader.read(request.support, "support", request.columns)
+    query = None
+    if request.query is not None:
+        query = reader.read(request.query, "query", request.columns)
+    for note in [*support.notes, *(query.notes if query else [])]:
+        show_note(note)
+    return query, make_tasks(source.examples, support, query or support)
+
+
+def _adapted(
+    launched: Any, source: Artefact, tasks: Sequence[OwnTask], recipe: Recipe
+) -> list[Adapted]:
+    """The weights of each task. Raises NonFiniteError."""
+    from orchestrator.adaptation.checks import diverged
+    from orchestrator.cli.adapt.handing_over import run_tasks
+    from workers.wire.protocol import Adapted
+
+    adapted = [
+        Adapted(found["theta"], found["statistics"])
+        for found in run_tasks(launched, source.state.weights, tasks, recipe, "adapt")
+    ]
+    for task, own in zip(tasks, adapted, strict=True):
+        if not np.isfinite(own.theta).all():
+            raise diverged(recipe, task.name)
+    return adapted
+
+
+def _results(
+    request: GenerateRequest,
+    launched: Any,
+    source: Artefact,
+    recipe: Recipe,
+    tasks: Sequence[OwnTask],
+    adapted: Sequence[Adapted],
+) -> list[TaskTexts]:
+    """Bits of the queries and texts, of each task."""
+    from orchestrator.cli.adapt.generate_report import TaskTexts
+    from orchestrator.cli.adapt.handing_over import run_tasks
+
+    weights = source.state.weights
+    bits: Sequence[Any] = [None] * len(tasks)
+    if request.query is not None:
+        answers = run_tasks(launched, weights, tasks, recipe, "predict")
+        bits = [_bits(each["outputs"], task) for each, task in zip(answers, tasks, strict=True)]
+    before, after = _texts(request, launched, weights, adapted)
+    return [TaskTexts(*each) for each in zip(tasks, bits, before, after, strict=True)]
+
+
+def _bits(outputs: NDArray[Any], task: OwnTask) -> NDArray[Any]:
+    from workers.bits_per_character import bits_of_texts
+
+    assert task.query_targets is not None
+    return bits_of_texts(outputs, task.query_targets)
+
+
+def _texts(
+    request: GenerateRequest, launched: Any, weights: Any, adapted: Sequence[Adapted]
+) -> tuple[list[list[str]], list[list[str]]]:
+    """Texts of each task, before it was adapted to and after."""
+    if request.number is None:
+        return [[] for _ in adapted], [[] for _ in adapted]
+    from workers.export.text_sampling import Manner, Sampler
+    from workers.meta_parameters import make_test_model
+
+    number, prompt = request.number, request.prompt
+    manner = Manner(request.temperature, request.top_k, request.seed)
+    model = make_test_model(launched.config.worker, launched.family)
+    sampler = Sampler(model, launched.family.preparation)
+    start = sampler.unadapted(weights.theta, weights.carry)
+    before = sampler.generate(start, number, manner, prompt)
+    after = [sampler.generate(own, number, manner, prompt) for own in adapted]
+    return [before for _ in adapted], after
+
+
+def _save(
+    launched: Any, results: Sequence[TaskTexts], adapted: Sequence[Adapted], save: SaveModel
+) -> None:
+    """Write each task's model, and say where plain Keras answers otherwise."""
+    from orchestrator.cli.common import RESULTS, show_note
+    from workers.export.plain_keras import as_plain
+
+    worker, family = launched.config.worker, launched.family
+    for one, own in zip(results, adapted, strict=True):
+        answers, content = as_plain(worker, family, own, one.task.query_inputs)
+        file = save(one.task.name, content)
+        if one.bits is not None:
+            off = float(np.abs(_bits(answers, one.task) - one.bits[-1]).max())
+            if off > _SAME:
+                show_note(f"{file}: in plain Keras the bits differ by up to {off:.2g}")
+        RESULTS.print(f"model: {file}")

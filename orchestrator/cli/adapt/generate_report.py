@@ -1,0 +1,112 @@
+"""What `metatrain generate` shows and writes: bits per character by inner step, and texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from rich.table import Table
+
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.checks import steps_of
+from orchestrator.adaptation.readers.reader import Examples
+from orchestrator.adaptation.user_tasks import OwnTask
+from orchestrator.cli.adapt.adapt_report import protocol, shown_steps
+from orchestrator.reporting.protocol_lines import print_protocol
+from orchestrator.text.console import Console
+from workers.bits_per_character import mean_bits
+from workers.wire.protocol import Recipe
+
+_MOST_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTexts:
+    """The results of one task.
+
+    bits: [inner_steps + 1, queries], None without a query set. before, after: texts that were made.
+    """
+
+    task: OwnTask
+    bits: NDArray[Any] | None
+    before: Sequence[str]
+    after: Sequence[str]
+
+
+def show(
+    console: Console,
+    source: Artefact,
+    recipe: Recipe,
+    results: Sequence[TaskTexts],
+    query: Examples | None,
+) -> None:
+    """Print the scores of the queries, the texts and the protocol."""
+    if query is not None:
+        _show_bits(console, results, query, shown_steps(source, recipe))
+    for one in results:
+        of = f" of {one.task.name}" if one.task.name else ""
+        if one.after:
+            console.print(f"before{of}:", style="bold")
+            console.print(*one.before, sep="\n")
+            console.print(f"after {steps_of(recipe.inner_steps)}{of}:", style="bold")
+            console.print(*one.after, sep="\n")
+    tasks = [one.task for one in results]
+    print_protocol(console, protocol(source, recipe, tasks, asked=query is not None))
+
+
+def _show_bits(
+    console: Console, results: Sequence[TaskTexts], query: Examples, steps: Sequence[int]
+) -> None:
+    """A row for each text of the query set, and the mean over all of their tokens."""
+    table = Table(title="Bits per character after inner steps")
+    if len(results) > 1:
+        table.add_column("task")
+    table.add_column("query", overflow="fold")
+    for step in steps:
+        table.add_column(f"after {step}" + ("" if step else " (before)"), justify="right")
+    rows = {row: (one, i) for one in results for i, row in enumerate(one.task.rows)}
+    for row in sorted(rows)[:_MOST_ROWS]:
+        one, place = rows[row]
+        assert one.bits is not None
+        cells = [one.task.name] if len(results) > 1 else []
+        numbers = [f"{one.bits[step, place]:.3f}" for step in steps]
+        table.add_row(*cells, query.names[row], *numbers)
+    console.print(table)
+    if len(rows) > _MOST_ROWS:
+        more = len(rows) - _MOST_ROWS
+        console.print(f"... and {more} more; --out FILE.parquet takes them all")
+    means = np.mean([_mean(one) for one in results], axis=0)
+    shown = ", ".join(f"{means[step]:.4f} after {step}" for step in steps)
+    console.print(f"bits per character: {shown} inner steps")
+
+
+def _mean(one: TaskTexts) -> NDArray[Any]:
+    """Over all tokens of its queries, after each inner step: [inner_steps + 1]."""
+    assert one.bits is not None
+    assert one.task.query_targets is not None
+    return mean_bits(one.bits, one.task.query_targets)
+
+
+def as_table(results: Sequence[TaskTexts], query: Examples | None) -> Any:
+    """A row for each query: its bits; or without queries a row for each text that was made."""
+    rows: list[dict[str, Any]] = []
+    for one in results:
+        of = {"task": one.task.name} if len(results) > 1 else {}
+        if query is None:
+            rows += [{**of, "adapted": False, "text": text} for text in one.before]
+            rows += [{**of, "adapted": True, "text": text} for text in one.after]
+            continue
+        assert one.bits is not None
+        for place, row in enumerate(one.task.rows):
+            by_step = one.bits[:, place]
+            rows.append(
+                {
+                    **of,
+                    "query": query.names[row],
+                    "bits_per_character": float(by_step[-1]),
+                    "by_inner_step": by_step.tolist(),
+                }
+            )
+    return pa.Table.from_pylist(rows)

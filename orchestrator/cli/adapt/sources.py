@@ -1,0 +1,32 @@
+"""The trained run that a command adapts."""
+
+from dataclasses import replace
+
+from orchestrator.adaptation import artefact
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.cli.adapt.families import Command, check_family
+from orchestrator.cli.common import check_machine
+from orchestrator.config import schema as configuration
+
+
+def open_run(run: str, command: Command) -> Artefact:
+    """The run, if `command` is for runs of its kind.
+
+    Raises:
+      WrongFamilyError: another command is. ValueError: no run is there, or none that is validated.
+      CheckpointError: it cannot be trusted.
+    """
+    source = artefact.load(run)
+    check_family(command, run, source.config.task.kind, source.examples.loss)
+    return source
+
+
+def with_workers(source: Artefact, workers: str) -> Artefact:
+    """The run with another number of workers.
+
+    Raises:
+      ValueError: this is no number of workers, or this machine does not have as many.
+    """
+    config, _ = configuration.load(source.config, [f"workers.count={workers}"])
+    check_machine(config)
+    return replace(source, config=config)
