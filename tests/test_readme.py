@@ -27,7 +27,7 @@ def commands():
     """Every `metatrain ...` in README.md, with continued lines joined."""
     joined = README.replace("\\\n", " ")
     known = (
-        "train|evaluate|adapt|export|doctor|data|presets|checkpoints|report|submit|status|logs|stop"
+        "train|evaluate|adapt|generate|adapt-policy|export|doctor|data|presets|checkpoints|report|submit|status|logs|stop"
         "|list"
     )
     found = re.findall(rf"metatrain (?:{known})\b[^`\n]*", joined)
