@@ -27,8 +27,8 @@ def commands():
     """Every `metatrain ...` in README.md, with continued lines joined."""
     joined = README.replace("\\\n", " ")
     known = (
-        "train|evaluate|adapt|generate|adapt-policy|export|doctor|data|presets|checkpoints|report|submit|status|logs|stop"
-        "|list"
+        "train|evaluate|adapt|generate|adapt-policy|export|doctor|data|presets|checkpoints|report"
+        "|submit|status|logs|stop|list"
     )
     found = re.findall(rf"metatrain (?:{known})\b[^`\n]*", joined)
     assert len(found) >= 5
