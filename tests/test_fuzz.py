@@ -100,8 +100,8 @@ def test_what_one_input_of_a_batch_does_is_seen_and_does_to_no_other(tmp_path, m
     used = (resident - mapped) * resource.getpagesize()  # what a fork begins with
     for name, value in {
         "_LIMIT_BYTES": used + 300_000_000,
-        "_LIMIT_S": 2.0,
-        "PATIENCE_S": 2.5,
+        "_LIMIT_S": 6.0,
+        "PATIENCE_S": 7.0,
         "command": lambda words, folder: does[int(words[0])](folder) or 0,
     }.items():
         monkeypatch.setattr(fuzz_run, name, value)
