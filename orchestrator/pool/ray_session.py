@@ -16,11 +16,13 @@ from ray._private import worker as ray_worker
 
 from orchestrator.pool.ray_token import enable_tokens
 from orchestrator.text.credentials import check_no_secret
+from workers.wire.errors import PoolError
 from workers.wire.packing import INLINE_LIMIT
 
 # What is larger than Ray's limit goes through its object store, at 1 to 3 ms a piece: where Ray is
 # ours, the weights and gradients of a small convolutional network travel with the calls instead.
 _OUR_INLINE_BYTES = 1024 * 1024
+_TOO_LATE = "timed out during startup"  # what Ray then says
 
 
 def join_cluster() -> dict[str, float]:
@@ -43,6 +45,7 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
 
     Raises:
       ValueError: RAY_ADDRESS holds a secret, which Ray would write into its logs.
+      PoolError: Ray did not start in the time that it allows itself.
     """
     check_no_secret("RAY_ADDRESS", os.environ.get("RAY_ADDRESS", ""))
     # Without this, Ray warns of a change in how it hides GPUs from tasks that ask for none.
@@ -52,7 +55,7 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
         os.environ.setdefault(INLINE_LIMIT, str(_OUR_INLINE_BYTES))
         enable_tokens()
     here = contextlib.nullcontext() if cluster else _on_loopback()
-    with here, _signals_kept(), in_sessions_of_their_own(), interruptible():
+    with here, _signals_kept(), in_sessions_of_their_own(), interruptible(), _in_time():
         ray.init(
             address=None if cluster else "local",
             num_cpus=None if cluster else max(int(np.ceil(num_cpus)), 1),
@@ -79,6 +82,20 @@ def _on_loopback() -> Iterator[None]:
         yield
     finally:
         ray_services.ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextlib.contextmanager
+def _in_time() -> Iterator[None]:
+    """Tell a user whose machine is too busy for Ray's own limit of 30 s, which has no setting."""
+    try:
+        yield
+    except Exception as error:
+        if type(error) is not Exception or _TOO_LATE not in str(error):
+            raise
+        raise PoolError(
+            "Ray did not start within 30 s, so this machine is busy; try again when it is not, "
+            "use --workers 0, or start Ray before (ray start --head) and set RAY_ADDRESS=auto"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -2,10 +2,12 @@ import os
 import sys
 
 import pytest
+import ray
 from ray._private import services
 
-from orchestrator.pool.ray_session import in_sessions_of_their_own, interruptible
+from orchestrator.pool.ray_session import in_sessions_of_their_own, interruptible, start_ray
 from orchestrator.run.signals import Interrupted
+from workers.wire.errors import PoolError
 
 
 def as_ray_does(cause):
@@ -24,6 +26,27 @@ def test_what_a_signal_raises_in_compiled_code_comes_out_as_it_was_raised(cause)
 def test_any_other_error_of_the_system_stays_one(cause):
     with pytest.raises(SystemError), interruptible():
         as_ray_does(cause)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (Exception("The current node timed out during startup. This could happen ..."), PoolError),
+        (ValueError("timed out during startup"), ValueError),
+        (Exception("another fault"), Exception),
+    ],
+)
+def test_a_ray_that_is_late_on_a_busy_machine_is_told_in_a_line(monkeypatch, error, raised):
+    def init(**given):
+        raise error
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(raised) as told:
+        start_ray(1, verbose=False)
+    assert type(told.value) is raised
+    if raised is PoolError:
+        assert str(told.value).startswith("Ray did not start within 30 s, so this machine is busy;")
 
 
 def test_a_signal_to_the_drivers_group_does_not_reach_what_ray_starts():
