@@ -19,7 +19,7 @@ from orchestrator.adaptation.checks import (
 )
 from orchestrator.adaptation.predictions import Predictions, as_table
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader
-from orchestrator.adaptation.readers.registry import READERS
+from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.adaptation.user_tasks import OwnTask, make_tasks
 from orchestrator.cli.adapt.adapt_outputs import Outputs, SaveModel, open_outputs
 from orchestrator.cli.adapt.adapt_report import show
@@ -91,7 +91,7 @@ def _adapt(request: Request, outputs: Outputs) -> None:
     check_machine(config)
     source = replace(source, config=config)
     recipe = change(source.recipe, request.inner_steps, request.inner_lr)
-    reader = READERS[source.config.task.kind](source.config.task, source.examples)
+    reader = make_reader(source.config.task, source.examples)
     if source.examples.loss == "next_token":
         from orchestrator.cli.adapt import texts_command
 

@@ -11,13 +11,14 @@ from PIL import Image
 from small_configs import sinusoid
 from small_runs import in_process
 
+from orchestrator.reporting.pictures.registry import PICTURES
 from orchestrator.reporting.drawing import drawing
 from orchestrator.reporting.page.comparison import comparison_of
 from orchestrator.reporting.page.html import svg
 from orchestrator.reporting.page.page import page_of
 from orchestrator.reporting.page.run_folder import read_run
 from orchestrator.reporting.page.sweep_pictures import parallel_coordinates
-from orchestrator.reporting.pictures.render import PICTURES, draw
+from orchestrator.reporting.pictures.render import draw
 from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep.dimension import Dimension
