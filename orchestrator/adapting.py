@@ -11,9 +11,9 @@ from orchestrator.artefact import Artefact
 from orchestrator.protocol import exchanged
 from orchestrator.targets import NewFile, open_file
 from workers.errors import NonFiniteError
+from workers.models.user_model import KerasModel
 from workers.protocol import Array, Recipe
 from workers.scores import ACTING
-from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tensors import Shape
 

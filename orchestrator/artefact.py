@@ -137,7 +137,7 @@ def _of_file(path: Path) -> Artefact:
         if hashlib.sha256(contents[name]).hexdigest() != expected:
             raise CheckpointError(f"{path}: {name} is damaged (its sha256 differs)")
     config = validate(manifest.config)
-    if config.model.kind == "keras" and _MODEL not in contents:
+    if config.model.is_users and _MODEL not in contents:
         # Its configuration names code to run; that is for those who train, not for those who adapt.
         raise ValueError(f"{path} lacks the user's model that it is for; export the run again")
     return Artefact(

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.kinds import KINDS, Table
+from workers.algorithms.algorithm import Algorithm
+from workers.settings.algorithms import ALGORITHMS
 from workers.settings.environments import GymTask
 
 FAMILIES = Path(__file__).parent / "presets" / "families"
@@ -92,14 +94,13 @@ def _model(family: Table, given: Table) -> Table:
 
 def _algorithm(family: Table, given: Table) -> Table:
     kind = given.get("kind", family["kind"])
-    if not isinstance(kind, str) or kind not in KINDS["algorithm"]:
+    if not isinstance(kind, str) or kind not in ALGORITHMS:
         return given
     base = family
     if given.get("kind"):  # what else the family's method has is not asked for
-        has = KINDS["algorithm"][kind].model_fields
-        base = {key: family[key] for key in ("inner_lr", "inner_steps") if key in has}
-        if kind == "reptile":  # one inner step of Reptile's is joint training
-            base.pop("inner_steps", None)
+        schema = ALGORITHMS[kind]
+        keys = ("inner_lr",) if schema.several_steps else ("inner_lr", "inner_steps")
+        base = {key: family[key] for key in keys if key in schema.model_fields}
     if "inner_lr" in given or given.get("inner_optimizer") == "adam":
         base = {key: value for key, value in base.items() if key not in ("inner_lr", "inner_steps")}
     return {**base, **given, "kind": kind}
@@ -124,9 +125,10 @@ def _evaluation(family: Table, given: Mapping[str, Any], filled: Table) -> Table
     evaluation = {**offered, **given["evaluation"]}
     rate = algorithm.get("inner_lr")
     is_number = type(rate) in (int, float) and 0 < rate < _LARGEST
-    if algorithm["kind"] == "joint" and not evaluation.get("inner_lr") and is_number:
+    schema = ALGORITHMS.get(algorithm["kind"], Algorithm)
+    if schema.fine_tunes and not evaluation.get("inner_lr") and is_number:
         evaluation["inner_lr"] = [float(f"{rate * factor:.6g}") for factor in _WIDELY]
-    elif "inner_lr" not in given["algorithm"] and algorithm["kind"] != "meta_sgd":
+    elif "inner_lr" not in given["algorithm"] and not schema.learns_rates:
         evaluation.setdefault("inner_lr", rates)
     return evaluation
 

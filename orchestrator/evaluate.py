@@ -12,7 +12,6 @@ from orchestrator.pool import Pool
 from workers.errors import NonFiniteError
 from workers.protocol import Block, Recipe, Weights
 from workers.scores import METRICS, sign_of
-from workers.settings.worker import ENVIRONMENTS
 from workers.tasks.family import TaskFamily
 
 Score = dict[str, float]
@@ -40,7 +39,7 @@ def recipe_at(config: MetaConfig, inner_lr: float) -> Recipe:
     """With the most inner steps asked for."""
     evaluation = config.evaluation
     inner_steps = max(evaluation.inner_steps)
-    if config.task.kind not in ENVIRONMENTS:
+    if not config.task.acts:
         return Recipe(inner_lr, inner_steps)
     return Recipe(inner_lr, inner_steps, later_lr(config), evaluation.shots, evaluation.queries)
 

@@ -5,8 +5,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from workers.settings.algorithms import AlgorithmSettings
-from workers.settings.models import ModelSettings
+from workers.settings.algorithms import ALGORITHMS
+from workers.settings.models import MODELS
+from workers.settings.section import Record
 from workers.settings.tasks import TaskSettings
 
 Table = dict[str, Any]
@@ -15,15 +16,15 @@ Table = dict[str, Any]
 TO_THE_DEFAULT = "to the default"
 
 
-def _by_kind(union: Any) -> dict[str, type[BaseModel]]:
+def _by_kind(union: Any) -> dict[str, type[Record]]:
     return {member.model_fields["kind"].default: member for member in get_args(get_args(union)[0])}
 
 
 #: Section -> kind -> its schema.
-KINDS: dict[str, dict[str, type[BaseModel]]] = {
+KINDS: dict[str, dict[str, type[Record]]] = {
     "task": _by_kind(TaskSettings),
-    "model": _by_kind(ModelSettings),
-    "algorithm": _by_kind(AlgorithmSettings),
+    "model": dict(MODELS),
+    "algorithm": dict(ALGORITHMS),
 }
 
 
@@ -53,8 +54,9 @@ def change_kind(
         else:
             reset.append(_reset(schema, key, value))
     _drop_rate_of_adam(old, kept, given, reset)
-    if kind == "meta_sgd" and "later_lr" in kept:
-        dropped.append(f"later_lr = {kept.pop('later_lr')!r}, since each weight has a rate")
+    for key, why in schema.never_kept.items():
+        if key in kept:
+            dropped.append(f"{key} = {kept.pop(key)!r}, {why}")
     told = [
         f"{verb} {', '.join(keys)}"
         for verb, keys in (
@@ -64,8 +66,8 @@ def change_kind(
         )
         if keys
     ]
-    if kind == "reptile" and kept.get("inner_steps") == 1:
-        told.append("is joint training with one inner step: set algorithm.inner_steps to 5 or so")
+    if advice := schema.advice(kept):
+        told.append(advice)
     note = f"changing {section}.kind from {old.get('kind')!r} to {kind!r} {'; '.join(told)}"
     return {"kind": kind, **kept}, note if told else ""
 

@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator import config as configuration
 from orchestrator.config import MetaConfig
 from orchestrator.shipping import Shipment
-from workers.settings.models import KerasModel
+from workers.models.user_model import KerasModel
 from workers.settings.tasks import ImagesTask
 
 Values = Mapping[str, Any]

@@ -11,7 +11,6 @@ from orchestrator.evaluate import later_lr
 from orchestrator.settings import OuterSettings
 from workers.protocol import Draw
 from workers.scores import CLASSIFYING, LOSSES_CALLED
-from workers.settings.algorithms import Differentiated
 from workers.settings.environments import EnvironmentTask
 from workers.tasks.environments import has_environments
 from workers.tasks.family import TaskFamily
@@ -45,8 +44,8 @@ def protocol(
     evaluation, task, algorithm = config.evaluation, config.task, config.algorithm
     model = config.model
     table: dict[str, Any] = {
-        "method": _method(config),
-        "model": model.source if model.kind == "keras" else model.kind,
+        "method": algorithm.method,
+        "model": model.title,
         **family.protocol("test"),
         "ways": family.num_outputs if hasattr(task, "ways") else None,
         "loss": LOSSES_CALLED.get(family.loss),
@@ -58,7 +57,7 @@ def protocol(
         "inner_steps_in_training": getattr(algorithm, "inner_steps", 0),
         "inner_lr": validation["inner_lr"],
         "inner_lr_in_training": getattr(algorithm, "inner_lr", None),
-        "inner_optimizer": _inner_optimizer(config),
+        "inner_optimizer": algorithm.optimizer_title,
         "inner_batch": evaluation.inner_batch or "all support examples",
         "inner_loss": algorithm.inner_loss,
         **_choices(config, validation),
@@ -149,16 +148,6 @@ def of_the_oracle(config: MetaConfig, family: TaskFamily) -> dict[str, float]:
     return {} if best is None else {"oracle_return": float(np.mean(best))}
 
 
-def _inner_optimizer(config: MetaConfig) -> str:
-    algorithm: Any = config.algorithm
-    if algorithm.kind == "meta_sgd":
-        return "sgd, a learned rate for each weight"
-    name = getattr(algorithm, "inner_optimizer", "sgd")
-    if name == "sgd":
-        return name
-    return f"{name}, {algorithm.inner_moments} moments"
-
-
 def _normalization(normalizations: Collection[str], statistics: str, transductive: bool) -> str:
     others = [name for name in normalizations if name != "batch"]
     if "batch" not in normalizations:
@@ -171,22 +160,3 @@ def _normalization(normalizations: Collection[str], statistics: str, transductiv
 def exchanged(normalization: str, old: str, new: str) -> str:
     """What a protocol's "normalization" becomes with other `model.statistics`, batch or support."""
     return normalization.replace(BY_BATCH[old], BY_BATCH[new]).replace(_OWN[old], _OWN[new])
-
-
-def _method(config: MetaConfig) -> str:
-    algorithm = config.algorithm
-    name = {
-        "maml": "MAML",
-        "anil": "ANIL",
-        "boil": "BOIL",
-        "meta_sgd": "Meta-SGD",
-        "reptile": "Reptile",
-        "joint": "joint training + fine-tuning",
-    }[algorithm.kind]
-    if not isinstance(algorithm, Differentiated):
-        return name
-    if algorithm.kind == "maml" and algorithm.first_order:
-        name = "FOMAML"
-    else:
-        name = f"{name}, {'first' if algorithm.first_order else 'second'} order"
-    return f"{name}, multi-step loss" if algorithm.multi_step else name

@@ -12,8 +12,8 @@ from orchestrator import config as configuration
 from orchestrator.metrics_log import read_metrics
 from orchestrator.sweep.settings import read_sweep, shipped_sweeps
 from orchestrator.sweep.space import check_space
+from workers.models.user_model import KerasModel
 from workers.protocol import Draw
-from workers.settings.models import KerasModel
 from workers.tasks.registry import make_family
 
 sys.path.append(str(Path(__file__).with_name("orchestrator")))

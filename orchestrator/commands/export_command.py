@@ -9,7 +9,7 @@ from orchestrator.artefact import Artefact
 from orchestrator.commands.common import RESULTS, show_note, waiting
 from orchestrator.storage import Storage
 from orchestrator.targets import open_file
-from workers.settings.models import KerasModel
+from workers.models.user_model import KerasModel
 
 
 def execute(run: str, file: Path) -> None:
@@ -20,7 +20,7 @@ def execute(run: str, file: Path) -> None:
     """
     with open_file(file) as new:
         source = artefact.of_run(Storage(run))
-        if source.config.model.kind == "keras":
+        if source.config.model.is_users:
             source = _with_model(source)
         content = artefact.as_bytes(source)
         new.write(content)

@@ -8,10 +8,10 @@ import numpy as np
 import ray
 
 from workers.actor import BlockActor
+from workers.algorithms.maml import MamlAlgorithm
 from workers.combine import combine
+from workers.models.mlp import MlpModel
 from workers.protocol import Block, Built, Contribution, Weights
-from workers.settings.algorithms import MamlAlgorithm
-from workers.settings.models import MlpModel
 from workers.settings.tasks import SinusoidTask
 from workers.settings.worker import WorkerSettings
 

@@ -19,10 +19,10 @@ from workers import block, runtime
 from workers.block import BlockRunner
 from workers.errors import PoolError
 from workers.models.check import ModelFacts, check_model
+from workers.models.user_model import KerasModel
 from workers.policies import practice
 from workers.policies.side_by_side import SideBySide
 from workers.protocol import Block, Contribution, Place, Weights
-from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from workers.algorithms.maml import MamlAlgorithm
+from workers.models.mlp import MlpModel
 from workers.protocol import Block, Draw, Episode, Recipe, take
-from workers.settings.algorithms import MamlAlgorithm
-from workers.settings.models import MlpModel
 from workers.settings.tasks import ImagesTask, SinusoidTask
 from workers.settings.worker import WorkerSettings
 from workers.tasks.sinusoid import SinusoidFamily

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from workers.algorithms.maml import MamlAlgorithm
 from workers.block import BlockRunner
 from workers.meta import initial
+from workers.models.mlp import GaussianMlpModel
 from workers.protocol import Block, Draw, Recipe, Weights
-from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.environments import NavigationTask
-from workers.settings.models import GaussianMlpModel
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.navigation import NavigationFamily
 from workers.tensors import pack

@@ -11,9 +11,9 @@ from workers.actor import BlockActor
 from workers.block import BlockRunner
 from workers.combine import combine
 from workers.meta import initial
+from workers.models.linear import LinearModel
 from workers.protocol import Place
 from workers.runtime import fingerprint
-from workers.settings.models import LinearModel
 from workers.tensors import pack as flat
 from workers.wire import pack, unpack
 

@@ -18,13 +18,17 @@ from small_families import (
 )
 from small_tasks import at
 
+from workers.algorithms.joint import JointAlgorithm
+from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.reptile import ReptileAlgorithm
 from workers.batches import draw_batches
 from workers.block import BlockRunner
 from workers.errors import NonFiniteError
 from workers.meta import initial, num_train_outputs
+from workers.models.conv4 import Conv4Model
+from workers.models.linear import LinearModel
+from workers.models.mlp import MlpModel
 from workers.protocol import Block, Draw, Recipe
-from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm, ReptileAlgorithm
-from workers.settings.models import Conv4Model, LinearModel, MlpModel
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tensors import pack
 

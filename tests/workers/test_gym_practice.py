@@ -7,13 +7,14 @@ import pytest
 
 pytest.importorskip("gymnasium")
 
+from workers.algorithms.maml import MamlAlgorithm
 from workers.block import BlockRunner
 from workers.errors import TaskError
 from workers.meta import initial
+from workers.models.linear import LinearModel
+from workers.models.mlp import GaussianMlpModel
 from workers.protocol import Block, Draw, Recipe, Weights
-from workers.settings.algorithms import MamlAlgorithm
 from workers.settings.environments import GymTask, Varied
-from workers.settings.models import GaussianMlpModel, LinearModel
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.registry import make_family
 from workers.tensors import pack

@@ -9,13 +9,14 @@ from small_tasks import at
 from orchestrator.outer import OuterUpdate
 from orchestrator.settings import OuterSettings
 from orchestrator.state import MetaState
+from workers.algorithms.maml import MamlAlgorithm
 from workers.block import BlockRunner
 from workers.meta import initial
 from workers.models.check import check_model
+from workers.models.conv4 import Conv4Model
 from workers.models.keras_defaults import changed_defaults, keras_defaults
 from workers.models.registry import make_model
-from workers.settings.algorithms import MamlAlgorithm
-from workers.settings.models import Conv4Model, KerasModel
+from workers.models.user_model import KerasModel
 from workers.tensors import pack, sha256
 
 CHANGES = {

@@ -14,25 +14,23 @@ from small_policies import (
     weights_of,
 )
 
+from workers.algorithms.anil import AnilAlgorithm
+from workers.algorithms.boil import BoilAlgorithm
+from workers.algorithms.joint import JointAlgorithm
+from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.meta_sgd import MetaSgdAlgorithm
+from workers.algorithms.reptile import ReptileAlgorithm
 from workers.errors import NonFiniteError, TaskError
 from workers.inner import Learner, Plan, inner_step
 from workers.inner_optimizers import Sgd
 from workers.meta import theta_layout
+from workers.models.linear import LinearModel
 from workers.policies import practice
 from workers.policies.distributions import Gaussian
 from workers.policies.loss import make_objective
 from workers.policies.moves import part
 from workers.policies.rollouts import act_in
 from workers.protocol import Recipe
-from workers.settings.algorithms import (
-    AnilAlgorithm,
-    BoilAlgorithm,
-    JointAlgorithm,
-    MamlAlgorithm,
-    MetaSgdAlgorithm,
-    ReptileAlgorithm,
-)
-from workers.settings.models import LinearModel
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.navigation import NavigationFamily
 

@@ -246,7 +246,7 @@ from small_families import noise_settings, NoiseFamily, train_block
 from small_tasks import at
 from workers.block import BlockRunner
 from workers.meta import initial
-from workers.settings.models import Conv4Model
+from workers.models.conv4 import Conv4Model
 from workers.tensors import pack, sha256
 from orchestrator.settings import OuterSettings
 from orchestrator.outer import OuterUpdate

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from workers.models.registry import make_model
+from workers.models.transformer import TransformerModel
 from workers.protocol import Adapted
 from workers.sampling import Manner, Sampler
-from workers.settings.models import TransformerModel
 from workers.tasks.characters import END, UNKNOWN, Characters
 from workers.tensors import pack
 

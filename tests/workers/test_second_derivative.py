@@ -10,13 +10,14 @@ import user_models
 from keras import layers
 
 from workers.models import second_derivative
+from workers.models.conv4 import Conv4Model
+from workers.models.mlp import MlpModel
 from workers.models.registry import make_model
 from workers.models.second_derivative import (
     Verdict,
     check_second_derivative,
     survey_second_derivatives,
 )
-from workers.settings.models import Conv4Model, MlpModel
 
 SHAPE = (8, 8, 1)
 CONV4, MLP = Conv4Model(filters=4), MlpModel(hidden=(8,))

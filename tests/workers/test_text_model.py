@@ -6,7 +6,7 @@ import tensorflow as tf
 from workers.models.plain import plain
 from workers.models.registry import make_model
 from workers.models.second_derivative import Verdict, check_second_derivative
-from workers.settings.models import TextModel
+from workers.models.text import TextModel
 
 NUM_TOKENS = 30
 CLASSIFIES, MATCHES = (6,), (4, 6)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from small_policies import TASK, block_of, held_out_block_of, runner_of, settings_of, weights_of
 
+from workers.algorithms.joint import JointAlgorithm
+from workers.algorithms.maml import MamlAlgorithm
 from workers.models.check import check_model
+from workers.models.user_model import KerasModel
 from workers.protocol import Recipe
-from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm
-from workers.settings.models import KerasModel
 from workers.tasks.navigation import NavigationFamily
 
 FOLDER = str(Path(__file__).parent)

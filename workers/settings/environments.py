@@ -5,11 +5,19 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from workers.settings.inputs import OBSERVATIONS
 from workers.settings.section import Section, setting
+from workers.settings.task import TaskRecord
 
 
-class EnvironmentTask(Section):
+class EnvironmentTask(TaskRecord):
     """What every family of environments says: how much is seen, and how it is judged."""
+
+    gives = OBSERVATIONS
+    refusal = (
+        "model.kind = {model!r} cannot be a policy; for task.kind = {task!r} use 'gaussian_mlp', "
+        "'mlp', 'linear', or 'keras' with a model of yours"
+    )
 
     shots: int = setting(20, "episodes that each inner step learns from, 1 to 10^5", ge=1, le=10**5)
     queries: int = setting(20, "episodes after adaptation, 1 to 10^5", ge=1, le=10**5)

@@ -9,6 +9,13 @@ from workers.settings.section import setting
 class GenerationTask(GroupsTask):
     """A language model of a group's texts: a speaker's lines, a language's names."""
 
+    gives = frozenset({"sequences"})
+    refusal = (
+        "model.kind = {model!r} does not say what comes next, as task.kind = {task!r} wants; use "
+        "model.kind = 'transformer', or 'keras' with a model of yours that gives logits for each "
+        "token"
+    )
+
     kind: Literal["generation"] = "generation"
     path: str = setting(
         ..., "a CSV, Parquet or Arrow file, or one in the data folder", bits=False, place="data"

@@ -10,17 +10,20 @@ from workers.scores import LossName
 from workers.settings.environments import GymTask, NavigationTask
 from workers.settings.generation_task import GenerationTask
 from workers.settings.groups_task import GroupsTask
-from workers.settings.section import Section, setting
+from workers.settings.inputs import EXAMPLES
+from workers.settings.section import setting
 from workers.settings.split_task import SplitTask
+from workers.settings.task import TaskRecord
 from workers.settings.text_tasks import MatchingTask, TextTask
 
 #: Where decoded images are kept, unless the user says otherwise.
 DEFAULT_CACHE = "~/.cache/metatrain"
 
 
-class SinusoidTask(Section):
+class SinusoidTask(TaskRecord):
     """Regression of sinusoids (Finn et al. 2017, arXiv:1703.03400, section 5.1)."""
 
+    gives = frozenset({"numbers"})
     kind: Literal["sinusoid"] = "sinusoid"
     shots: int = setting(10, "support points per task, 1 to 10^5", ge=1, le=10**5)
     queries: int = setting(10, "query points per task, 1 to 10^5", ge=1, le=10**5)
@@ -39,6 +42,7 @@ class SinusoidTask(Section):
 class ImagesTask(SplitTask):
     """N-way K-shot classification of images."""
 
+    gives = frozenset({"images"})
     kind: Literal["images"] = "images"
     path: str | tuple[str, ...] | None = setting(
         None,
@@ -113,6 +117,7 @@ class ImagesTask(SplitTask):
 class TableTask(GroupsTask):
     """Regression or classification of rows of one's own table; a task is a group of rows."""
 
+    gives = frozenset({"numbers"})
     kind: Literal["table"] = "table"
     path: str = setting(
         ..., "a .csv, .tsv, .parquet, .arrow or .feather file", bits=False, place="data"
@@ -161,9 +166,10 @@ class TableTask(GroupsTask):
         return self
 
 
-class GivenTask(Section):
+class GivenTask(TaskRecord):
     """Tasks that are handed over, to be adapted to: what a model must know of their examples."""
 
+    gives = EXAMPLES
     kind: Literal["given"] = "given"
     loss: LossName = setting("mse", "regression, or classification")
     input_shape: tuple[int, ...] = setting(..., "shape of an example")

@@ -12,6 +12,12 @@ from workers.settings.split_task import SplitTask
 class _Texts(SplitTask):
     """Where texts come from, and what a model is given of one."""
 
+    gives = frozenset({"texts"})
+    refusal = (
+        "model.kind = {model!r} takes numbers, but task.kind = {task!r} has texts; use model.kind "
+        "= 'text', or 'keras' with a model of yours that takes token ids"
+    )
+
     path: str = setting(
         ..., "a CSV or Parquet file, or one in the data folder", bits=False, place="data"
     )
