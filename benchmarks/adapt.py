@@ -20,7 +20,7 @@ from orchestrator.learner import Learner
 from orchestrator.state import MetaState
 from workers import runtime
 from workers.protocol import Recipe
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tasks.given import GivenFamily
 
 _WARM_UP = 5

@@ -1,30 +1,26 @@
 """What a section keeps when its kind changes: the keys that the new kind has too."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from workers.settings.algorithms import ALGORITHMS
 from workers.settings.models import MODELS
+from workers.settings.registry import record_of
 from workers.settings.section import Record
-from workers.settings.tasks import TaskSettings
+from workers.settings.tasks import TASKS
 
 Table = dict[str, Any]
 
 #: What a note says of an inner rate whose new value hangs on the task.
 TO_THE_DEFAULT = "to the default"
 
-
-def _by_kind(union: Any) -> dict[str, type[Record]]:
-    return {member.model_fields["kind"].default: member for member in get_args(get_args(union)[0])}
-
-
 #: Section -> kind -> its schema.
-KINDS: dict[str, dict[str, type[Record]]] = {
-    "task": _by_kind(TaskSettings),
-    "model": dict(MODELS),
-    "algorithm": dict(ALGORITHMS),
+KINDS: Mapping[str, Mapping[str, type[Record]]] = {
+    "task": TASKS,
+    "model": MODELS,
+    "algorithm": ALGORITHMS,
 }
 
 
@@ -39,7 +35,7 @@ def change_kind(
     Returns:
       the section with the new kind, without `given`; what is told of it, "" if nothing.
     """
-    schema = KINDS.get(section, {}).get(kind) if isinstance(kind, str) else None
+    schema = record_of(KINDS.get(section, {}), kind)
     if schema is None:  # unknown: the schema says what is allowed
         return {"kind": kind}, ""
     kept: Table = {}

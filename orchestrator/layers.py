@@ -7,6 +7,7 @@ from typing import Any
 from orchestrator.kinds import Table, change_kind
 from orchestrator.tables import empty_tables, value_at
 from workers.settings.algorithms import ALGORITHMS
+from workers.settings.registry import record_of
 
 # Keys whose value may be a table that is no section.
 _VALUES = {"workers.count"}
@@ -87,8 +88,9 @@ def _make_room(table: Table, given: Mapping[str, Any]) -> list[str]:
         counts = [f"{s}_{what}" for s in ("train", "validation", "test") for what in _COUNTED]
         gone += [("task", key, "a share") for key in counts if key in task]
     kind = given.get("algorithm.kind")
-    if isinstance(kind, str) and kind in ALGORITHMS and isinstance(evaluation, dict):
-        unwanted = ALGORITHMS[kind].no_evaluation.items()
+    algorithm = record_of(ALGORITHMS, kind)
+    if algorithm is not None and isinstance(evaluation, dict):
+        unwanted = algorithm.no_evaluation.items()
         reasons = [(key, f"algorithm.kind = {kind!r}, {why}") for key, why in unwanted]
         gone += [("evaluation", key, why) for key, why in reasons if key in evaluation]
     return [

@@ -11,7 +11,7 @@ from orchestrator.examples.examples import Examples
 from workers.batches import draw_batches
 from workers.protocol import Array, Block, Draw, Kind, Recipe, Specs
 from workers.scores import CLASSIFYING
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 
 
 @dataclass(frozen=True, slots=True)

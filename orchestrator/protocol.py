@@ -103,8 +103,7 @@ def _chance(config: MetaConfig, family: TaskFamily) -> float | None:
         return 1 / family.num_outputs
     if family.loss == "next_token":
         return math.log2(family.num_outputs)
-    # Targets of tables are standardized; a constant answer is the mean over training tasks.
-    return 1.0 if config.task.kind == "table" else None
+    return config.task.chance
 
 
 def _of_policies(config: MetaConfig) -> dict[str, Any]:

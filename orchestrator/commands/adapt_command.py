@@ -23,7 +23,7 @@ from orchestrator.commands.adapt_report import show
 from orchestrator.commands.common import NOTES, RESULTS, check_machine, show_note
 from orchestrator.commands.handing_over import launched_for, run_tasks
 from orchestrator.examples.examples import Columns, Examples, Reader
-from orchestrator.examples.registry import READERS
+from orchestrator.examples.registry import make_reader
 from orchestrator.own_tasks import OwnTask, make_tasks
 from orchestrator.predictions import Predictions, as_table
 from workers.protocol import Adapted, Array, Recipe
@@ -91,7 +91,7 @@ def _adapt(request: Request, outputs: Outputs) -> None:
     check_machine(config)
     source = replace(source, config=config)
     recipe = change(source.recipe, request.inner_steps, request.inner_lr)
-    reader = READERS[source.config.task.kind](source.config.task, source.examples)
+    reader = make_reader(source.config.task, source.examples)
     if source.examples.loss == "next_token":
         from orchestrator.commands import texts_command
 

@@ -11,7 +11,6 @@ from orchestrator import config as configuration
 from orchestrator.commands.common import NOTES, RESULTS, decoding, open_family, show_note
 from orchestrator.config import MetaConfig
 from workers.errors import DataError, SourceError
-from workers.settings.tasks import ImagesTask
 from workers.tasks.family import notes_of
 from workers.tasks.table_files import SUFFIXES
 
@@ -68,7 +67,8 @@ def _tell(config: MetaConfig) -> bool:
     except SourceError:
         raise
     except DataError as error:
-        description, notes = _as_far_as_it_goes(config)
+        with decoding() as progress:
+            description, notes = config.task.survey(progress)
         if description:
             _print(config.task.kind, description)
         for note in notes:
@@ -79,24 +79,6 @@ def _tell(config: MetaConfig) -> bool:
     for note in notes_of(family):
         show_note(note)
     return True
-
-
-def _as_far_as_it_goes(config: MetaConfig) -> tuple[dict[str, Any], list[str]]:
-    """What can be said of images that cannot be trained on, and what people should know."""
-    from workers.tasks.image_cache import open_cache
-    from workers.tasks.image_classes import ImageClasses
-    from workers.tasks.image_report import describe_source, notes_of_source
-    from workers.tasks.image_sources import find_files
-
-    if not isinstance(config.task, ImagesTask):
-        return {}, []
-    try:
-        files = find_files(config.task.path)
-        with decoding() as progress:
-            images = open_cache(files, config.task, progress)
-    except DataError:
-        return {}, []
-    return describe_source(files, images), notes_of_source(files, ImageClasses(images), {})
 
 
 def _print(kind: str, description: dict[str, Any]) -> None:

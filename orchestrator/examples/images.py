@@ -11,7 +11,8 @@ from orchestrator.examples.arrays import checked
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from workers.errors import DataError
 from workers.protocol import Array
-from workers.settings.tasks import GivenTask, ImagesTask
+from workers.settings.given_task import GivenTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.image_cells import content_of, read_file
 from workers.tasks.image_decoding import see
 from workers.tasks.image_files import ZipImages, images_in_no_folder, is_image

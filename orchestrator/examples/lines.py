@@ -7,7 +7,7 @@ from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from orchestrator.examples.strings import named_texts
 from workers.errors import DataError
 from workers.protocol import Array
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tasks.characters import Characters, Sequences
 from workers.tasks.rows import Rows
 from workers.tasks.table_files import SUFFIXES

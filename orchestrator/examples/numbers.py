@@ -10,7 +10,7 @@ from orchestrator.examples.arrays import as_numbers, checked
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from workers.errors import DataError
 from workers.protocol import Array
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tasks.rows import Rows
 from workers.tasks.table_files import FORMS, SUFFIXES
 

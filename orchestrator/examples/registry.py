@@ -1,24 +1,31 @@
-"""From the kind of a task family to the reader of a user's examples."""
+"""The registry of readers.
 
-from collections.abc import Callable
+A new reader is a file with a class (see `Reader`), and a row here; families name it by its row.
+"""
+
 from typing import Any
 
 from orchestrator.examples.examples import Reader
-from orchestrator.examples.images import ImageReader
-from orchestrator.examples.lines import LineReader
-from orchestrator.examples.no_examples import NoReader
-from orchestrator.examples.numbers import NumberReader
-from orchestrator.examples.table_rows import TableReader
-from orchestrator.examples.texts import MatchingReader, TextReader
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
+from workers.settings.registry import named
 
-READERS: dict[str, Callable[[Any, GivenTask], Reader]] = {
-    "sinusoid": NumberReader,
-    "images": ImageReader,
-    "table": TableReader,
-    "text": TextReader,
-    "matching": MatchingReader,
-    "generation": LineReader,
-    "navigation": NoReader,
-    "gym": NoReader,
+READERS = {
+    "numbers": "orchestrator.examples.numbers:NumberReader",
+    "images": "orchestrator.examples.images:ImageReader",
+    "table": "orchestrator.examples.table_rows:TableReader",
+    "texts": "orchestrator.examples.texts:TextReader",
+    "matching": "orchestrator.examples.texts:MatchingReader",
+    "lines": "orchestrator.examples.lines:LineReader",
+    "navigation": "orchestrator.own_environment:PointReader",
+    "gym": "orchestrator.own_environment:GymReader",
 }
+
+
+def make_reader(task: Any, shapes: GivenTask) -> Reader:
+    """Make the reader of a run's family.
+
+    Args:
+      task: the run's settings of it. shapes: what its model must know of examples.
+    """
+    reader: Reader = named(READERS[task.reader])(task, shapes)
+    return reader

@@ -9,7 +9,8 @@ from orchestrator.examples.arrays import as_numbers, checked
 from orchestrator.examples.examples import Columns, Examples, Reader, Role
 from orchestrator.examples.numbers import table_file
 from workers.protocol import Array
-from workers.settings.tasks import GivenTask, TableTask
+from workers.settings.given_task import GivenTask
+from workers.settings.table_task import TableTask
 from workers.tasks.columns import Scale
 from workers.tasks.listing import listed
 from workers.tasks.rows import Rows

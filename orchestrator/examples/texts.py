@@ -11,7 +11,7 @@ from orchestrator.examples.strings import named_texts
 from orchestrator.own_tasks import OwnTask
 from workers.errors import DataError
 from workers.protocol import Array
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tasks.rows import Rows
 from workers.tasks.tokens import Tokens
 

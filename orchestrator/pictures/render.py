@@ -2,46 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import ModuleType
 
 import numpy as np
 
 from orchestrator.blocks import held_out_blocks
 from orchestrator.config import MetaConfig
 from orchestrator.drawing import drawing, png, written
-from orchestrator.examples.registry import READERS
+from orchestrator.examples.registry import make_reader
 from orchestrator.page.html import svg
 from orchestrator.page.run_folder import ANIMATION, NO_ANIMATION
-from orchestrator.pictures import (
-    confusion,
-    curves,
-    image_episode,
-    observed,
-    paths,
-    predicted,
-    samples,
-    text_episode,
-)
-from orchestrator.pictures.film import Film, shoot
+from orchestrator.pictures.film import Film, is_filmed, shoot
 from orchestrator.pictures.lines import Line, as_json
+from orchestrator.pictures.registry import picture_of
 from orchestrator.pool import Pool
 from orchestrator.storage import Storage
 from workers.protocol import Array, Block, Episode, Recipe, Weights
 from workers.tasks.family import TaskFamily
 from workers.tasks.given import given_task
-from workers.tasks.gym import GymFamily
 from workers.tasks.words import Words
-
-PICTURES: dict[str, ModuleType] = {
-    "curves": curves,
-    "image_episode": image_episode,
-    "predicted": predicted,
-    "confusion": confusion,
-    "text_episode": text_episode,
-    "samples": samples,
-    "paths": paths,
-    "observed": observed,
-}
 
 #: How the pictures of single tasks are called in a run's folder.
 FOLDER = "pictures"
@@ -53,7 +31,7 @@ class Pictures:
     """png: as many tasks as the family's picture shows at once. svgs: one task each.
 
     texts: in the place of svgs, of tasks that are shown by lines of text. film: of the first, where
-    tasks are environments of gymnasium.
+    environments are filmed.
     """
 
     png: bytes
@@ -89,14 +67,14 @@ def render(
     episodes = [family.build(block.specs) for block in blocks]
     stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
     if family.loss == "mse":
-        values = READERS[config.task.kind](config.task, given_task(family)).values
+        values = make_reader(config.task, given_task(family)).values
         outputs, stacked = values(outputs), _in_own_units(stacked, values)
     steps = sorted(set(config.evaluation.inner_steps))
     words = [each for block in blocks for each in family.words(block.specs)]
-    if family.loss == "next_token":
-        words = samples.generate(config, family, pool, weights, blocks, words)
+    if prepare := getattr(picture_of(family.picture), "prepare", None):
+        words = prepare(config, family, pool, weights, blocks, words)
     pictures = draw(family.picture, stacked, outputs, steps, config.name, words)
-    if not isinstance(family, GymFamily):
+    if not is_filmed(family, config):
         return pictures
     return replace(pictures, film=shoot(config, family, weights, recipe, blocks[0].specs))
 
@@ -117,7 +95,7 @@ def draw(
       inner_steps: which of them to draw. name: of the run, above the PNG. words: of each task,
         where tasks have words.
     """
-    kind = PICTURES[picture]
+    kind = picture_of(picture)
     single, texts = [], []
     for task in range(len(outputs)):
         episode = Episode(*(arrays[task : task + 1] for arrays in episodes))

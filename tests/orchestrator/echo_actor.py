@@ -12,7 +12,7 @@ from workers.algorithms.maml import MamlAlgorithm
 from workers.combine import combine
 from workers.models.mlp import MlpModel
 from workers.protocol import Block, Built, Contribution, Weights
-from workers.settings.tasks import SinusoidTask
+from workers.settings.sinusoid_task import SinusoidTask
 from workers.settings.worker import WorkerSettings
 
 SETTINGS = WorkerSettings(task=SinusoidTask(), model=MlpModel(), algorithm=MamlAlgorithm())

@@ -22,7 +22,7 @@ from orchestrator.state import MetaState
 from orchestrator.storage import Storage
 from workers.errors import CheckpointError
 from workers.protocol import Recipe
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tensors import sha256
 
 pytestmark = pytest.mark.usefixtures("shared_runners")

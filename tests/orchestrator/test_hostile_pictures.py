@@ -17,7 +17,8 @@ from orchestrator.page.html import svg
 from orchestrator.page.page import page_of
 from orchestrator.page.run_folder import read_run
 from orchestrator.page.sweep_pictures import parallel_coordinates
-from orchestrator.pictures.render import PICTURES, draw
+from orchestrator.pictures.registry import PICTURES
+from orchestrator.pictures.render import draw
 from orchestrator.plain_text import printable
 from orchestrator.run import TrainingRun
 from orchestrator.storage import Storage

@@ -5,7 +5,7 @@ from small_configs import USER_MODEL, sinusoid
 from orchestrator.examples.examples import Examples
 from orchestrator.own_tasks import blocks_of, make_tasks
 from workers.protocol import Recipe
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 
 REGRESSION = GivenTask(loss="mse", input_shape=(1,), num_outputs=1)
 CLASSES = GivenTask(loss="cross_entropy", input_shape=(1,), num_outputs=3)

@@ -11,7 +11,7 @@ from orchestrator.config import load
 from orchestrator.console import Console
 from orchestrator.evaluate import headline_metric, recipe_at, recipes
 from orchestrator.examples.examples import Columns
-from orchestrator.examples.registry import READERS
+from orchestrator.examples.registry import make_reader
 from orchestrator.metrics_log import read_metrics
 from orchestrator.pictures import paths
 from orchestrator.protocol import protocol
@@ -213,7 +213,7 @@ def test_what_only_a_policy_can_have_is_refused_elsewhere(override, told):
 def test_a_policy_is_given_no_examples():
     config = navigation()
     family = in_process(config).family
-    reader = READERS["navigation"](config.task, given_task(family))
+    reader = make_reader(config.task, given_task(family))
     for give in (lambda: reader.inputs([0.0]), lambda: reader.read("a", "support", Columns())):
         with pytest.raises(ValueError, match="there are no examples to give it"):
             give()

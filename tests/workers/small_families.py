@@ -7,7 +7,8 @@ import numpy as np
 from workers.algorithms.maml import MamlAlgorithm
 from workers.models.mlp import MlpModel
 from workers.protocol import Block, Draw, Episode, Recipe, take
-from workers.settings.tasks import ImagesTask, SinusoidTask
+from workers.settings.images_task import ImagesTask
+from workers.settings.sinusoid_task import SinusoidTask
 from workers.settings.worker import WorkerSettings
 from workers.tasks.sinusoid import SinusoidFamily
 

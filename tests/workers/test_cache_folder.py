@@ -3,7 +3,7 @@ import os
 import pytest
 
 from workers.errors import DataError
-from workers.settings.tasks import DEFAULT_CACHE, ImagesTask
+from workers.settings.images_task import DEFAULT_CACHE, ImagesTask
 from workers.tasks import cache_folder
 from workers.tasks.cache_folder import cache_file
 

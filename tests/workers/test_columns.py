@@ -3,7 +3,7 @@ import pytest
 from small_tables import SENSORS, changed, write_table
 
 from workers.errors import DataError
-from workers.settings.tasks import TableTask
+from workers.settings.table_task import TableTask
 from workers.tasks.columns import Scale, choose_features, read_target
 from workers.tasks.rows import Rows
 

@@ -6,7 +6,7 @@ from small_images import members, picture, png, write_zip
 
 from workers.errors import DataError
 from workers.protocol import Draw
-from workers.settings.tasks import ImagesTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.copies import Copies, choose_apart, content_ids, once_each
 from workers.tasks.images import ImagesFamily
 

@@ -10,7 +10,7 @@ from workers.algorithms.reptile import ReptileAlgorithm
 from workers.models.mlp import MlpModel
 from workers.models.transformer import TransformerModel
 from workers.settings.generation_task import GenerationTask
-from workers.settings.tasks import SinusoidTask
+from workers.settings.sinusoid_task import SinusoidTask
 from workers.settings.worker import WorkerSettings
 
 TASK = GenerationTask(path="a.csv")

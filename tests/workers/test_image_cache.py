@@ -12,7 +12,7 @@ from PIL import Image
 from small_images import members, omniglot, picture, png, write_parquet, write_zip
 
 from workers.errors import DataError
-from workers.settings.tasks import ImagesTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks import image_cache
 from workers.tasks.image_cache import decode, open_cache
 from workers.tasks.image_sources import find_files

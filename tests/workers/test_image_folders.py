@@ -6,7 +6,7 @@ import pytest
 from small_images import members, picture, png, write_folder, write_parquet, write_zip
 
 from workers.errors import DataError
-from workers.settings.tasks import ImagesTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.image_cache import open_cache
 from workers.tasks.image_files import ZipImages
 from workers.tasks.image_folders import CsvImages, FolderImages

@@ -4,7 +4,7 @@ from small_images import members, omniglot, picture, write_zip
 
 from workers.errors import DataError
 from workers.protocol import Draw, take
-from workers.settings.tasks import ImagesTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.images import ImagesFamily
 from workers.tasks.registry import make_family
 

@@ -6,7 +6,7 @@ from small_tables import LEVELS, SENSORS, changed, write_table
 
 from workers.errors import DataError
 from workers.protocol import Draw, take
-from workers.settings.tasks import TableTask
+from workers.settings.table_task import TableTask
 from workers.tasks.registry import make_family
 from workers.tasks.splits import SPLITS
 from workers.tasks.table import TableFamily

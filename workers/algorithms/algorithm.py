@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workers.losses import Metrics, Objective, Theta
     from workers.models.functional import FunctionalModel, State
     from workers.protocol import Task
-    from workers.settings.task import TaskRecord
+    from workers.settings.task import AnyTask
     from workers.tensors import Shape
 
     Outcome = tuple[list[tf.Tensor], "Start", Metrics]
@@ -138,7 +138,7 @@ class Algorithm(Record):
         """List what is meta-learned beside the model's weights, behind them in theta."""
         return []
 
-    def check_task(self, task: TaskRecord) -> None:
+    def check_task(self, task: AnyTask) -> None:
         """Raise ValueError if these settings do not suit the task."""
 
     @property

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from workers.algorithms.algorithm import Outcome, Start
     from workers.losses import Objective, Theta
     from workers.protocol import Task
-    from workers.settings.task import TaskRecord
+    from workers.settings.task import AnyTask
 
 
 class ReptileAlgorithm(OptimizedInnerLoop):
@@ -35,7 +35,7 @@ class ReptileAlgorithm(OptimizedInnerLoop):
             return ""
         return "is joint training with one inner step: set algorithm.inner_steps to 5 or so"
 
-    def check_task(self, task: TaskRecord) -> None:
+    def check_task(self, task: AnyTask) -> None:
         """See `Algorithm.check_task`."""
         if task.acts and self.inner_batch is not None:
             raise ValueError(

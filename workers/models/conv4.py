@@ -15,7 +15,7 @@ from workers.settings.section import setting
 if TYPE_CHECKING:
     import keras
 
-    from workers.settings.task import TaskRecord
+    from workers.settings.task import AnyTask
 
 _SMALLEST = 16
 
@@ -45,7 +45,7 @@ class Conv4Model(Normalized):
         self._check_groups([self.filters])
         return self
 
-    def check_task(self, task: TaskRecord) -> None:
+    def check_task(self, task: AnyTask) -> None:
         """See `Model.check_task`."""
         super().check_task(task)
         size: int | str = getattr(task, "image_size", "auto")

@@ -16,7 +16,7 @@ from workers.settings.section import Record, setting
 if TYPE_CHECKING:
     from workers.algorithms.algorithm import Algorithm
     from workers.models.functional import FunctionalModel
-    from workers.settings.task import TaskRecord
+    from workers.settings.task import AnyTask
     from workers.tasks.family import TaskFamily
 
 
@@ -56,7 +56,7 @@ class Model(Record):
         """
         raise NotImplementedError
 
-    def check_task(self, task: TaskRecord) -> None:
+    def check_task(self, task: AnyTask) -> None:
         """Raise ValueError if these settings do not suit the task, whose inputs it takes."""
 
     def check_algorithm(self, algorithm: Algorithm) -> None:
@@ -118,7 +118,7 @@ class Normalized(Model):
             )
         return self
 
-    def check_task(self, task: TaskRecord) -> None:
+    def check_task(self, task: AnyTask) -> None:
         """See `Model.check_task`."""
         if task.acts and self.normalization == "batch":
             raise ValueError(

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import sys
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import keras
 
     from workers.models.functional import FunctionalModel
-    from workers.settings.task import TaskRecord
+    from workers.settings.task import AnyTask
 
 #: What each module has changed of Keras' defaults when it was imported.
 _CHANGES: dict[str, list[str]] = {}
@@ -88,7 +88,7 @@ class KerasModel(Model):
             _import(name, self)
         has_candidates = num_tokens is not None and len(input_shape) > 1
         shape = input_shape[1:] if self.encoder and has_candidates else input_shape
-        if self.source.endswith(".keras"):
+        if self._is_file:
             model = _from_file(self)
         else:
             model = _from_function(self, shape, num_outputs, num_tokens)
@@ -101,7 +101,7 @@ class KerasModel(Model):
                 layer.use_cudnn = False  # cuDNN's recurrent kernels have no second derivative
         return model
 
-    def check_task(self, task: TaskRecord) -> None:
+    def check_task(self, task: AnyTask) -> None:
         """See `Model.check_task`."""
         if task.acts and self.encoder:
             raise ValueError(
@@ -122,6 +122,20 @@ class KerasModel(Model):
     def trusted(self) -> Self:
         """See `Model.trusted`."""
         return self.model_copy(update={"second_derivative": "trusted"})
+
+    @property
+    def modules(self) -> list[str]:
+        """See `Record.modules`."""
+        return [*self.imports, *([] if self._is_file else [self.source.partition(":")[0]])]
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """See `Record.files`."""
+        return {f"model.source = {self.source!r}": self.source} if self._is_file else {}
+
+    @property
+    def _is_file(self) -> bool:
+        return self.source.endswith(".keras")
 
     @property
     def head_layers(self) -> str | Sequence[str] | None:

@@ -2,11 +2,13 @@
 
 import importlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, TypeVar, Union
 
 from pydantic import Field
 
 from workers.settings.section import Record
+
+Found = TypeVar("Found", bound=Record)
 
 
 def named(place: str) -> Any:
@@ -26,6 +28,11 @@ def records(places: Mapping[str, str]) -> dict[str, Any]:
         if (own := record.model_fields["kind"].default) != kind:
             raise ValueError(f"{places[kind]} says kind = {own!r}, its row {kind!r}")
     return found
+
+
+def record_of(found: Mapping[str, type[Found]], kind: object) -> type[Found] | None:
+    """Look up a kind that somebody has typed; None where there is none."""
+    return found.get(kind) if isinstance(kind, str) else None
 
 
 def union(kinds: Mapping[str, type[Record]]) -> Any:

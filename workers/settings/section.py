@@ -33,6 +33,16 @@ class Record(Section):
         """Remark on the settings that another kind has left to this one; "" for no remark."""
         return ""
 
+    @property
+    def modules(self) -> list[str]:
+        """List the user's modules that it imports from its `folder`."""
+        return []
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Map how the user names each file that it reads from its `folder` to its place there."""
+        return {}
+
 
 def setting(
     default: Any, description: str, *, bits: bool = True, place: str = "", **constraints: Any

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import model_validator
 
 from workers.settings.algorithms import AlgorithmSettings
+from workers.settings.given_task import GivenTask
 from workers.settings.inputs import Inputs
 from workers.settings.models import MODELS, ModelSettings
 from workers.settings.section import Section, setting
-from workers.settings.task import TaskRecord
-from workers.settings.tasks import GivenTask, TaskSettings
+from workers.settings.task import AnyTask
+from workers.settings.tasks import TaskSettings
 
 if TYPE_CHECKING:
     from workers.models.model import Model
@@ -77,7 +78,7 @@ class WorkerSettings(Section):
         raise ValueError(f"{key} = {value:g} {why}; unset it")
 
 
-def _refusal(task: TaskRecord, model: Model) -> str:
+def _refusal(task: AnyTask, model: Model) -> str:
     """Say that the model takes nothing that the task gives, and which does."""
     told = (task.refusal or model.refusal).format(task=task.kind, model=model.kind)
     if told:

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from workers.errors import DataError
-from workers.settings.tasks import DEFAULT_CACHE
+from workers.settings.images_task import DEFAULT_CACHE
 
 
 def cache_file(setting: str, name: str) -> Path:

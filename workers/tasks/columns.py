@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import DataError
-from workers.settings.tasks import TableTask
+from workers.settings.table_task import TableTask
 from workers.tasks.listing import listed
 from workers.tasks.rows import Rows
 from workers.units import Scaling

@@ -5,7 +5,7 @@ from typing import Any
 
 from workers.protocol import Draw, Episode, Specs, Split
 from workers.scores import LossName
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tasks.family import TaskFamily
 from workers.tasks.target_scaling import PER_TASK, scaled_by_support
 from workers.tasks.words import Words

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import DataError
-from workers.settings.tasks import ImagesTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.cache_folder import cache_file
 from workers.tasks.image_decoding import DECODING, see
 from workers.tasks.image_decoding import decode as decode

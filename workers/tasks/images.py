@@ -9,7 +9,7 @@ import numpy as np
 from workers.errors import DataError
 from workers.protocol import Array, Draw, Episode, Specs, Split
 from workers.scores import LossName
-from workers.settings.tasks import ImagesTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.copies import choose_apart
 from workers.tasks.image_cache import Progress, open_cache
 from workers.tasks.image_classes import ImageClasses

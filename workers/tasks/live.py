@@ -7,7 +7,7 @@ import numpy as np
 
 from workers.protocol import Array, Draw, Specs
 from workers.settings.environments import NavigationTask
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tasks.environments import EnvironmentFamily, Environments
 from workers.tasks.given import GivenFamily
 from workers.tasks.gym_episodes import GymEpisodes

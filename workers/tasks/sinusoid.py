@@ -7,7 +7,7 @@ import numpy as np
 
 from workers.protocol import Draw, Episode, Specs, Split
 from workers.scores import LossName
-from workers.settings.tasks import SinusoidTask
+from workers.settings.sinusoid_task import SinusoidTask
 from workers.tasks.words import Words
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workers.errors import DataError
 from workers.protocol import Draw, Episode, Specs, Split
 from workers.scores import LossName
-from workers.settings.tasks import TableTask
+from workers.settings.table_task import TableTask
 from workers.tasks.columns import Scale, choose_features, is_value, read_target
 from workers.tasks.copies import Copies
 from workers.tasks.leaving_out import or_left_out

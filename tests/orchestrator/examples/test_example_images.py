@@ -11,7 +11,8 @@ from small_images import picture, png, write_folder, write_parquet, write_zip
 from orchestrator.examples.examples import Columns
 from orchestrator.examples.images import ImageReader
 from workers.errors import DataError
-from workers.settings.tasks import GivenTask, ImagesTask
+from workers.settings.given_task import GivenTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.image_cache import open_cache
 from workers.tasks.image_sources import find_files
 

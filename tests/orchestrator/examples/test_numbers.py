@@ -6,7 +6,7 @@ import pytest
 from orchestrator.examples.examples import Columns
 from orchestrator.examples.numbers import NumberReader
 from workers.errors import DataError
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 
 
 def reader(inputs=1, outputs=1):
