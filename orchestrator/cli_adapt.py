@@ -1,4 +1,4 @@
-"""The commands for somebody who has a trained run: adapt, export."""
+"""The command for somebody who has a trained run: adapt."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,14 +7,11 @@ import typer
 
 from orchestrator.local_path import local_path
 
-app = typer.Typer()
-
 Source = Annotated[
     str, typer.Argument(metavar="RUN", help="Folder or URI of a run, or an exported file.")
 ]
 
 
-@app.command()
 def adapt(
     source: Source,
     support: Annotated[
@@ -148,14 +145,3 @@ def adapt(
             verbose=verbose,
         )
     )
-
-
-@app.command()
-def export(
-    run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
-    file: Annotated[Path, typer.Argument(parser=local_path, help="The file to write.")],
-) -> None:
-    """Write all that `metatrain adapt` needs of a run as one file."""
-    from orchestrator.commands import export_command
-
-    export_command.execute(run, file)

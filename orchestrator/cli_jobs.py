@@ -13,8 +13,6 @@ import typer
 from orchestrator.redact import redact_word
 from orchestrator.signals import Interrupted
 
-app = typer.Typer()
-
 Address = Annotated[
     str | None,
     typer.Option(
@@ -29,7 +27,6 @@ Id = Annotated[
 _EXAMPLE = "for example: metatrain submit -- train sinusoid"
 
 
-@app.command(context_settings={"allow_interspersed_args": False})
 def submit(
     context: typer.Context,
     words: Annotated[
@@ -90,7 +87,6 @@ def submit(
     raise SystemExit(code)
 
 
-@app.command()
 def status(id: Id = None, address: Address = None) -> None:
     """Say how a job is getting on."""
     from orchestrator.commands import jobs_command
@@ -99,7 +95,6 @@ def status(id: Id = None, address: Address = None) -> None:
         jobs_command.show_status(jobs_command.connect(address), id)
 
 
-@app.command()
 def logs(
     id: Id = None,
     follow: Annotated[
@@ -116,7 +111,6 @@ def logs(
     raise SystemExit(code)
 
 
-@app.command()
 def stop(id: Id = None, address: Address = None) -> None:
     """Have a job save and end, and wait until it has."""
     from orchestrator.commands import jobs_command
@@ -125,7 +119,6 @@ def stop(id: Id = None, address: Address = None) -> None:
         jobs_command.stop(jobs_command.connect(address), id, _option(address))
 
 
-@app.command("list")
 def list_jobs(address: Address = None) -> None:
     """List the jobs on a cluster."""
     from orchestrator.commands import jobs_command

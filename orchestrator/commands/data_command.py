@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator import config as configuration
 from orchestrator.commands.common import NOTES, RESULTS, decoding, open_family, show_note
+from orchestrator.commands.ending import EXIT_FAILED
+from orchestrator.commands.options import Set
 from orchestrator.config import MetaConfig
 from workers.errors import DataError, SourceError
 from workers.tasks.family import notes_of
@@ -16,6 +19,17 @@ from workers.tasks.table_files import SUFFIXES
 
 #: What a path alone is trained with.
 _PRESET_OF_A_PATH = "images"
+
+
+def data(
+    source: Annotated[
+        str, typer.Argument(help="A preset, a FILE.toml, or a zip, Parquet, folder.")
+    ],
+    overrides: Set = None,
+) -> None:
+    """Print what a data source holds, how it is split, and what would fail or mislead a run."""
+    if not execute(source, overrides or []):
+        raise SystemExit(EXIT_FAILED)
 
 
 def execute(source: str, overrides: list[str]) -> bool:

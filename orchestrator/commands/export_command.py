@@ -1,15 +1,27 @@
 """`metatrain export`: what adapting needs of a run, as one file."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from orchestrator import artefact
-from orchestrator.adapting import check_model, in_words, worker_settings
-from orchestrator.artefact import Artefact
+import typer
+
 from orchestrator.commands.common import RESULTS, show_note, waiting
-from orchestrator.storage import Storage
-from orchestrator.targets import open_file
+from orchestrator.local_path import local_path
 from workers.models.user_model import KerasModel
+
+if TYPE_CHECKING:  # imports Arrow, which help must not wait for
+    from orchestrator.artefact import Artefact
+
+
+def export(
+    run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
+    file: Annotated[Path, typer.Argument(parser=local_path, help="The file to write.")],
+) -> None:
+    """Write all that `metatrain adapt` needs of a run as one file."""
+    execute(run, file)
 
 
 def execute(run: str, file: Path) -> None:
@@ -18,6 +30,11 @@ def execute(run: str, file: Path) -> None:
     Raises:
       ValueError: `file` exists, or there is no run with a validated checkpoint.
     """
+    from orchestrator import artefact
+    from orchestrator.adapting import in_words
+    from orchestrator.storage import Storage
+    from orchestrator.targets import open_file
+
     with open_file(file) as new:
         source = artefact.of_run(Storage(run))
         if source.config.model.is_users:
@@ -32,6 +49,7 @@ def execute(run: str, file: Path) -> None:
 
 def _with_model(source: Artefact) -> Artefact:
     """A user's own model goes along, as the .keras file that Keras makes of it."""
+    from orchestrator.adapting import check_model, worker_settings
     from workers import runtime
 
     with waiting() as say:

@@ -237,7 +237,7 @@ def test_a_ctrl_c_that_no_command_takes_ends_with_75_and_a_word(monkeypatch, cap
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.configuration, "presets", interrupted)
+    monkeypatch.setattr("orchestrator.config.presets", interrupted)
     monkeypatch.setattr(sys, "argv", ["metatrain", "presets"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -270,7 +270,7 @@ def _keras_normalization(settings, name):
 
 @pytest.mark.parametrize("normalization", ["batch", "layer"])
 @pytest.mark.parametrize(
-    ("module", "settings", "input_shape"),
+    ("settings", "input_shape"),
     [(MlpModel(hidden=(8, 6)), (5,)), (Conv4Model(filters=4), (16, 16, 1))],
     ids=["mlp", "conv4"],
 )
