@@ -161,7 +161,7 @@ class GymTask(EnvironmentTask):
     @field_validator("folder")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        """A run can be resumed, and an actor started, in another working directory."""
+        """Make it absolute: a run may be resumed, and an actor start, elsewhere."""
         return str(Path(value).expanduser().absolute())
 
     @property
@@ -179,7 +179,7 @@ class GymTask(EnvironmentTask):
 
 @functools.cache
 def _policy(task: str) -> str:
-    """The model's kind for an environment's actions."""
+    """Choose the model's kind for an environment's actions."""
     from workers.tasks.gym_source import Source, make_first, maker_of
     from workers.tasks.spaces import look_at_actions
 
