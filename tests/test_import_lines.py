@@ -38,6 +38,7 @@ RAY = (
     "orchestrator/records/prometheus.py",
     "orchestrator/pool/ray_pool.py",
     "orchestrator/pool/ray_session.py",
+    "orchestrator/pool/ray_signals.py",
     "orchestrator/sweep/ray_mlflow.py",
     "orchestrator/pool/ray_token.py",
     "orchestrator/sweep/ray_relay.py",

@@ -3,9 +3,7 @@
 import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +12,7 @@ import ray
 from ray._private import services as ray_services
 from ray._private import worker as ray_worker
 
+from orchestrator.pool.ray_signals import signals_kept
 from orchestrator.pool.ray_token import enable_tokens
 from orchestrator.text.credentials import check_no_secret
 from workers.wire.errors import PoolError
@@ -55,7 +54,7 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
         os.environ.setdefault(INLINE_LIMIT, str(_OUR_INLINE_BYTES))
         enable_tokens()
     here = contextlib.nullcontext() if cluster else _on_loopback()
-    with here, _signals_kept(), in_sessions_of_their_own(), interruptible(), _in_time():
+    with here, signals_kept(), in_sessions_of_their_own(), interruptible(), _in_time():
         ray.init(
             address=None if cluster else "local",
             num_cpus=None if cluster else max(int(np.ceil(num_cpus)), 1),
@@ -108,28 +107,6 @@ def interruptible() -> Iterator[None]:
         if cause is None or isinstance(cause, Exception):
             raise
         raise cause from None
-
-
-@contextlib.contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Within: `ray.init`, which takes SIGTERM over, in Python and below it, and exits on it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    terminated = False
-    try:
-        yield
-    except SystemExit as error:
-        terminated = error.code == signal.SIGTERM
-        if not terminated:
-            raise
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    if terminated:
-        signal.raise_signal(signal.SIGTERM)
 
 
 @contextlib.contextmanager
