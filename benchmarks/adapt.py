@@ -19,7 +19,7 @@ from orchestrator.config.schema import load
 from orchestrator.learner import Learner
 from orchestrator.outer.state import MetaState
 from workers.execution import runtime
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tasks.user_tasks import GivenFamily
 from workers.wire.protocol import Recipe
 

@@ -10,7 +10,6 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.pool.base import Pool
 from workers.metrics import METRICS, sign_of
-from workers.settings.worker import ENVIRONMENTS
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import NonFiniteError
 from workers.wire.protocol import Block, Recipe, Weights
@@ -40,7 +39,7 @@ def recipe_at(config: MetaConfig, inner_lr: float) -> Recipe:
     """With the most inner steps asked for."""
     evaluation = config.evaluation
     inner_steps = max(evaluation.inner_steps)
-    if config.task.kind not in ENVIRONMENTS:
+    if not config.task.acts:
         return Recipe(inner_lr, inner_steps)
     return Recipe(inner_lr, inner_steps, later_lr(config), evaluation.shots, evaluation.queries)
 

@@ -22,7 +22,7 @@ from orchestrator.adaptation.checks import (
     worker_settings,
 )
 from orchestrator.adaptation.predictor import Predictor
-from orchestrator.adaptation.readers.registry import READERS
+from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.adaptation.user_tasks import (
     OwnTask,
     as_indices,
@@ -74,7 +74,7 @@ class Learner:
         self._artefact, self._config = source, source.config
         self._settings = worker_settings(source)
         self._family = GivenFamily(source.examples)
-        self._reader = READERS[source.config.task.kind](source.config.task, source.examples)
+        self._reader = make_reader(source.config.task, source.examples)
         with tempfile.TemporaryDirectory() as folder:
             built = self._settings
             if source.model is not None:

@@ -39,7 +39,7 @@ RAY = (
     "orchestrator/pool/ray_pool.py",
     "orchestrator/pool/ray_session.py",
     "orchestrator/pool/ray_signals.py",
-    "orchestrator/sweep/ray_mlflow.py",
+    "orchestrator/sweep/tracking/ray_mlflow.py",
     "orchestrator/pool/ray_token.py",
     "orchestrator/sweep/ray_relay.py",
     "orchestrator/sweep/ray_schedulers.py",

@@ -13,7 +13,7 @@ from orchestrator.config import schema as configuration
 from orchestrator.records.metrics_log import read_metrics
 from orchestrator.sweep.settings import read_sweep, shipped_sweeps
 from orchestrator.sweep.space import check_space
-from workers.settings.models import KerasModel
+from workers.models.user_model import KerasModel
 from workers.tasks.registry import make_family
 from workers.wire.protocol import Draw
 

@@ -49,18 +49,24 @@ def last_name(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def reads(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """(last name of the object, attribute) of every attribute read, but in validators."""
+def reads(node: ast.AST, owner: str = "") -> Iterator[tuple[str, str]]:
+    """(last name of the object, attribute) of every attribute read, but in validators.
+
+    Instead of `self` it is the name of the class.
+    """
     if is_validator(node):
         return
+    if isinstance(node, ast.ClassDef):
+        owner = node.name
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-        yield last_name(node.value), node.attr
+        name = last_name(node.value)
+        yield owner if name == "self" and owner else name, node.attr
     if isinstance(node, ast.Call) and last_name(node.func) == "getattr":
         name = node.args[1]
         if isinstance(name, ast.Constant):
             yield last_name(node.args[0]), name.value
     for child in ast.iter_child_nodes(node):
-        yield from reads(child)
+        yield from reads(child, owner)
 
 
 READS = {
@@ -72,15 +78,27 @@ READS = {
 FIELDS = sorted({(place, name) for place, name, _ in fields(MetaConfig)})
 
 
+def classes(place: str, name: str) -> set[str]:
+    """The sections that have the field, and those that they extend: these read it by `self`."""
+    field = MetaConfig.model_fields.get(place)
+    found = (
+        [each for each in sections(field.annotation) if name in each.model_fields] if field else []
+    )
+    return {base.__name__ for each in found for base in each.__mro__}
+
+
 @pytest.mark.parametrize(("place", "name"), FIELDS, ids=map(".".join, FIELDS))
 def test_a_setting_is_read(place, name):
-    """As section.field, or on a variable that holds the section."""
-    assert any(attribute == name and of in {place, *ALIASES} for of, attribute in READS)
+    """As section.field, on a variable that holds the section, or by the section itself."""
+    by = {place, *ALIASES, *classes(place, name)}
+    assert any(attribute == name and of in by for of, attribute in READS)
 
 
 def test_the_test_above_can_fail():
     assert ("task", "shots") in READS
     assert ("algorithm", "inner_batch") in READS
+    assert ("Differentiated", "multi_step") in READS
+    assert "Differentiated" in classes("algorithm", "multi_step")
     assert not any(attribute == "colour" for _, attribute in READS)
     assert list(reads(ast.parse("@field_validator('a')\ndef f(self): return self.a"))) == []
     assert ("outer", "clip_norm") in FIELDS

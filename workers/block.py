@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from workers.algorithms.algorithm import Start
-from workers.algorithms.registry import ALGORITHMS
 from workers.execution.compiled import Compiled
 from workers.execution.fault_isolation import Sums, blame, sum_finite
 from workers.execution.task_map import sum_over
@@ -25,7 +24,6 @@ from workers.meta_parameters import (
     theta_layout,
 )
 from workers.models.functional import FunctionalModel
-from workers.models.registry import source_digest
 from workers.policies.episode_cache import EpisodeCache
 from workers.policies.loss import make_objective
 from workers.policies.rollout_adaptation import Practice
@@ -46,17 +44,17 @@ class BlockRunner:
 
     train_model: the one that theta belongs to, laid out as theta_layout says. held_out: runs what
     is not training.
-    model_digest: see `source_digest`.
+    model_digest: see `Model.digest`.
     """
 
     def __init__(self, settings: WorkerSettings, family: TaskFamily):
         self._settings = settings
         self._family = family
-        self._algorithm = ALGORITHMS[settings.algorithm.kind]
+        self._algorithm = settings.algorithm
         self._execution, self._xla = settings.execution
         self._global_labels = has_global_labels(settings, family)
         self.train_model = make_train_model(settings, family)
-        self.model_digest = source_digest(settings.model, self.train_model)
+        self.model_digest = settings.model.digest(self.train_model)
         self.theta_layout = theta_layout(settings, self.train_model)
         self._carry = carry_layout(settings, self.train_model)
         self._objective = make_objective(settings, family, self.train_model)
@@ -155,8 +153,8 @@ class BlockRunner:
         if self._execution == "vectorized":
             many = tasks.support_inputs.shape[0] >= _MANY_TASKS
             # A user's layers may have gradients of their own, which the vectorizer would drop.
-            theirs = self._settings.model.kind == "keras"
-            if many and self._algorithm.outer_loss is not None and not theirs:
+            users = self._settings.model.is_users
+            if many and self._algorithm.has_outer_loss and not users:
                 return self._differentiate_together(vector, carried, step, tasks)
         vectorized = self._execution == "vectorized"
         return sum_over(self._of_one_task(vector, carried, step), tasks, vectorized)
@@ -168,9 +166,7 @@ class BlockRunner:
 
         def one(task: Task) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
             start = start_task(model, self._carry, carried, step, task)
-            gradient, left, metrics = self._algorithm.outer_gradient(
-                objective, theta, start, task, self._settings.algorithm
-            )
+            gradient, left, metrics = self._algorithm.outer_gradient(objective, theta, start, task)
             return flatten(gradient), self._flatten_carry(model, left), metrics
 
         return one
@@ -184,14 +180,11 @@ class BlockRunner:
         around the call of it, XLA would compile anew at every theta.
         """
         model, theta = self.train_model, self.theta_layout.split(vector)
-        objective, outer_loss = self._objective, self._algorithm.outer_loss
-        assert outer_loss is not None
+        objective = self._objective
 
         def one(task: Task) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
             start = start_task(model, self._carry, carried, step, task)
-            loss, left, metrics = outer_loss(
-                objective, theta, start, task, self._settings.algorithm
-            )
+            loss, left, metrics = self._algorithm.outer_loss(objective, theta, start, task)
             return loss, self._flatten_carry(model, left), metrics
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:

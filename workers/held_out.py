@@ -5,8 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from workers.algorithms import joint
-from workers.algorithms.registry import ALGORITHMS
+from workers.algorithms.joint import replace_head
 from workers.execution.compiled import Compiled
 from workers.inner.inner_loop import Learner, trajectory
 from workers.inner.losses import Objective
@@ -39,7 +38,7 @@ class HeldOutTasks:
 
     def __init__(self, settings: WorkerSettings, family: TaskFamily, train_model: FunctionalModel):
         self._settings = settings
-        self._algorithm = ALGORITHMS[settings.algorithm.kind]
+        self._algorithm = settings.algorithm
         self._execution, self._xla = settings.execution
         self._theta = theta_layout(settings, train_model)
         self._carry = carry_layout(settings, train_model)
@@ -102,13 +101,11 @@ class HeldOutTasks:
     ) -> dict[str, tf.Tensor]:
         theta = self._theta.split(vector)
         if self._new_head:
-            theta = joint.replace_head(theta, self.model.is_head, self.model.shapes)
+            theta = replace_head(theta, self.model.is_head, self.model.shapes)
 
         def one(task: Task) -> dict[str, tf.Tensor]:
             start = start_task(self.model, self._carry, carried, step, task)
-            learner, plan = self._algorithm.learn(
-                self.model, theta, start, self._settings.algorithm, inner_lr
-            )
+            learner, plan = self._algorithm.learn(self.model, theta, start, inner_lr)
             plan = plan._replace(first_order=True)
             observe = _observer(objective, kind, task)
             records, learner = trajectory(

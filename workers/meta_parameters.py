@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -47,26 +46,22 @@ class Initial:
 
 
 def theta_layout(settings: WorkerSettings, model: FunctionalModel) -> Layout:
-    """All that is meta-learned: the model's weights, and Meta-SGD's rates."""
-    names, shapes = list(model.names), list(model.shapes)
-    if settings.algorithm.kind == "meta_sgd":
-        names += [f"inner_lr/{name}" for name in model.names]
-        shapes += model.shapes
-    return Layout(names, shapes)
+    """All that is meta-learned: the model's weights, and what the algorithm has beside them."""
+    extras = settings.algorithm.extras(model)
+    names = [*model.names, *(extra.name for extra in extras)]
+    return Layout(names, [*model.shapes, *(extra.shape for extra in extras)])
 
 
 def carry_layout(settings: WorkerSettings, model: FunctionalModel) -> Layout:
     """All that is carried: running statistics, then persistent inner moments."""
     names, shapes = list(model.statistics_names), list(model.statistics_shapes)
-    algorithm: Any = settings.algorithm
-    if getattr(algorithm, "inner_moments", "fresh") == "persistent":
-        adapts = {"anil": model.is_head, "boil": [not head for head in model.is_head]}
-        chosen = adapts.get(algorithm.kind, model.adapts)
-        if algorithm.inner_optimizer != "sgd":
-            for name, shape, adapted in zip(model.names, model.shapes, chosen, strict=True):
-                if adapted:
-                    names.append(f"moment/{name}")
-                    shapes.append(shape)
+    algorithm = settings.algorithm
+    if algorithm.keeps_moments:
+        chosen = algorithm.adapts(model)
+        for name, shape, adapted in zip(model.names, model.shapes, chosen, strict=True):
+            if adapted:
+                names.append(f"moment/{name}")
+                shapes.append(shape)
     return Layout(names, shapes)
 
 
@@ -74,12 +69,14 @@ def initial(settings: WorkerSettings, family: TaskFamily) -> Initial:
     """How a run starts: runs in the driver; actors get theta over the wire."""
     model = make_train_model(settings, family)
     theta, carry = theta_layout(settings, model), carry_layout(settings, model)
-    rate = settings.algorithm.inner_lr
+    extras = settings.algorithm.extras(model)
+    statistics = model.initial_statistics()
+    moments = carry.shapes[len(statistics) :]
     return Initial(
         theta.names,
-        _extend(model.initial_weights(), theta.shapes, rate),
+        [*model.initial_weights(), *(np.full(e.shape, e.value, np.float32) for e in extras)],
         carry.names,
-        _extend(model.initial_statistics(), carry.shapes, 0),
+        [*statistics, *(np.full(shape, 0, np.float32) for shape in moments)],
     )
 
 
@@ -96,7 +93,7 @@ def make_test_model(settings: WorkerSettings, family: TaskFamily) -> FunctionalM
 
 def has_global_labels(settings: WorkerSettings, family: TaskFamily) -> bool:
     """Whether training is over all training classes at once, with a head for these."""
-    return settings.algorithm.kind == "joint" and family.num_train_classes is not None
+    return settings.algorithm.over_all_classes and family.num_train_classes is not None
 
 
 def start_task(
@@ -118,11 +115,6 @@ def flatten(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
 def _make(settings: WorkerSettings, family: TaskFamily, num_outputs: int) -> FunctionalModel:
     shape, tokens = family.input_shape, family.num_tokens
     return make_model(settings.model, shape, num_outputs, settings.seed, tokens)
-
-
-def _extend(arrays: list[Array], shapes: list[Shape], value: float) -> list[Array]:
-    """`arrays`, and constants for the rest of `shapes`."""
-    return [*arrays, *(np.full(shape, value, np.float32) for shape in shapes[len(arrays) :])]
 
 
 def num_train_outputs(settings: WorkerSettings, family: TaskFamily) -> int:

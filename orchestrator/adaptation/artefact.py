@@ -23,7 +23,7 @@ from orchestrator.storage.archive import read_members
 from orchestrator.storage.arrow_tensors import decode, encode
 from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import dumps, loads
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.wire.errors import CheckpointError
 from workers.wire.protocol import Recipe
 from workers.wire.tensors import all_finite, pack, sha256
@@ -137,7 +137,7 @@ def _of_file(path: Path) -> Artefact:
         if hashlib.sha256(contents[name]).hexdigest() != expected:
             raise CheckpointError(f"{path}: {name} is damaged (its sha256 differs)")
     config = validate(manifest.config)
-    if config.model.kind == "keras" and _MODEL not in contents:
+    if config.model.is_users and _MODEL not in contents:
         # Its configuration names code to run; that is for those who train, not for those who adapt.
         raise ValueError(f"{path} lacks the user's model that it is for; export the run again")
     return Artefact(

@@ -11,7 +11,7 @@ from orchestrator.adaptation.artefact import Artefact
 from orchestrator.records.evaluation_protocol import exchanged
 from orchestrator.storage.targets import NewFile, open_file
 from workers.metrics import ACTING
-from workers.settings.models import KerasModel
+from workers.models.user_model import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.wire.errors import NonFiniteError
 from workers.wire.protocol import Array, Recipe

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.readers.no_reader import NoReader
+from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.config.sources import parse_toml
 from workers.metrics import LossName
-from workers.settings.environments import GymTask, NavigationTask
+from workers.settings.environments import GymTask
 from workers.tasks.environments.gym_source import (
     Source,
     check_attribute,
@@ -47,6 +49,36 @@ def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+class PointReader(NoReader):
+    """Opens the plane of `navigation`: there are goals of one's own in it."""
+
+    def environment(
+        self, given: Given, arguments: Mapping[str, Any], origin: str
+    ) -> LiveEnvironment:
+        """See `Reader.environment`."""
+        return LivePoint(self._task, _goal(given, arguments))
+
+
+class GymReader(NoReader):
+    """Opens environments with gymnasium's interface."""
+
+    def environment(
+        self, given: Given, arguments: Mapping[str, Any], origin: str
+    ) -> LiveEnvironment:
+        """See `Reader.environment`."""
+        name = given if isinstance(given, str) else _name(given)
+        made = _made(self._task, given, name, dict(arguments))
+        family = LiveGym(name, self._task.horizon, *made)
+        theirs = family.loss, family.num_outputs, family.input_shape
+        ours = self._shapes.loss, self._shapes.num_outputs, self._shapes.input_shape
+        if theirs != ours:
+            raise ValueError(
+                f"--env {name} shows {_seen(*theirs)} and takes {_done(*theirs)}; the policy of "
+                f"{origin} sees {_seen(*ours)} and gives {_done(*ours)}"
+            )
+        return family
+
+
 def open_environment(
     source: Artefact, given: Given, arguments: Mapping[str, Any]
 ) -> LiveEnvironment:
@@ -59,21 +91,8 @@ def open_environment(
     Raises:
       ValueError: it cannot be had, lacks what is to be set, or has other spaces than the policy.
     """
-    task = source.config.task
-    if isinstance(task, NavigationTask):
-        return LivePoint(task, _goal(given, arguments))
-    assert isinstance(task, GymTask)
-    name = given if isinstance(given, str) else _name(given)
-    family = LiveGym(name, task.horizon, *_made(task, given, name, dict(arguments)))
-    examples = source.examples
-    theirs = family.loss, family.num_outputs, family.input_shape
-    ours = examples.loss, examples.num_outputs, examples.input_shape
-    if theirs != ours:
-        raise ValueError(
-            f"--env {name} shows {_seen(*theirs)} and takes {_done(*theirs)}; the policy of "
-            f"{source.origin} sees {_seen(*ours)} and gives {_done(*ours)}"
-        )
-    return family
+    reader = make_reader(source.config.task, source.examples)
+    return reader.environment(given, arguments, source.origin)
 
 
 def _made(

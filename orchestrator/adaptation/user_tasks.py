@@ -10,7 +10,7 @@ from orchestrator.adaptation.readers.reader import Examples
 from orchestrator.config.schema import MetaConfig
 from workers.inner.batches import draw_batches
 from workers.metrics import CLASSIFYING
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.wire.protocol import Array, Block, Draw, Kind, Recipe, Specs
 
 
@@ -169,7 +169,7 @@ def specs_of(config: MetaConfig, tasks: Sequence[OwnTask], recipe: Recipe) -> Sp
         # The same for each task, so that it does not depend on the tasks beside it.
         dealt = draw_batches(draw, 0, 1, num_examples, recipe.inner_steps, batch)
         specs["batches"] = np.repeat(dealt, len(tasks), axis=0)
-    if config.model.kind == "keras":
+    if config.model.is_users:
         seed = draw.generator(stream="layers").integers(2**31 - 1, size=(1, 2), dtype=np.int32)
         specs["seeds"] = np.repeat(seed, len(tasks), axis=0)
     return specs

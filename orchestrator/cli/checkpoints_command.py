@@ -1,18 +1,27 @@
 """`metatrain checkpoints`: what a run has saved, and whether it can be read."""
 
-from typing import Literal
+from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
 from rich.table import Table
 
 from orchestrator.cli.common import RESULTS
-from orchestrator.records.metrics_log import has_metrics
-from orchestrator.storage import checkpoint
-from orchestrator.storage.checkpoint import Found, step_of
-from orchestrator.storage.storage import Storage
 from workers.wire.errors import CheckpointError
+
+if TYPE_CHECKING:  # imports Arrow, which help must not wait for
+    from orchestrator.storage.checkpoint import Found
 
 _UNFINISHED = "not finished (it has no manifest)"
 _UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def checkpoints(
+    run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
+) -> None:
+    """List a run's checkpoints, and verify each."""
+    execute(run)
 
 
 def execute(run: str) -> None:
@@ -21,6 +30,11 @@ def execute(run: str) -> None:
     Raises:
       ValueError: no run is there. CheckpointError: a checkpoint of it does not verify.
     """
+    from orchestrator.records.metrics_log import has_metrics
+    from orchestrator.storage import checkpoint
+    from orchestrator.storage.checkpoint import step_of
+    from orchestrator.storage.storage import Storage
+
     storage = Storage(run)
     found, unfinished = checkpoint.survey(storage), checkpoint.unfinished(storage)
     if not found and not storage.exists("config.toml"):
@@ -57,6 +71,8 @@ def execute(run: str) -> None:
 
 
 def _cells(found: Found) -> list[str]:
+    from orchestrator.storage.checkpoint import step_of
+
     validation = found.manifest.validation if found.manifest else {}
     score = f"{validation['metric']} {validation['score']:.4g}" if validation else ""
     size = _size(found.size_bytes) if found.manifest else ""

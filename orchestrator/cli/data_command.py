@@ -2,21 +2,34 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.common import NOTES, RESULTS, decoding, open_family, show_note
+from orchestrator.cli.ending import EXIT_FAILED
+from orchestrator.cli.options import Set
 from orchestrator.config import schema as configuration
 from orchestrator.config.schema import MetaConfig
-from workers.settings.tasks import ImagesTask
 from workers.tasks.family import notes_of
 from workers.tasks.table.table_files import SUFFIXES
 from workers.wire.errors import DataError, SourceError
 
 #: What a path alone is trained with.
 _PRESET_OF_A_PATH = "images"
+
+
+def data(
+    source: Annotated[
+        str, typer.Argument(help="A preset, a FILE.toml, or a zip, Parquet, folder.")
+    ],
+    overrides: Set = None,
+) -> None:
+    """Print what a data source holds, how it is split, and what would fail or mislead a run."""
+    if not execute(source, overrides or []):
+        raise SystemExit(EXIT_FAILED)
 
 
 def execute(source: str, overrides: list[str]) -> bool:
@@ -68,7 +81,8 @@ def _tell(config: MetaConfig) -> bool:
     except SourceError:
         raise
     except DataError as error:
-        description, notes = _as_far_as_it_goes(config)
+        with decoding() as progress:
+            description, notes = config.task.survey(progress)
         if description:
             _print(config.task.kind, description)
         for note in notes:
@@ -79,24 +93,6 @@ def _tell(config: MetaConfig) -> bool:
     for note in notes_of(family):
         show_note(note)
     return True
-
-
-def _as_far_as_it_goes(config: MetaConfig) -> tuple[dict[str, Any], list[str]]:
-    """What can be said of images that cannot be trained on, and what people should know."""
-    from workers.tasks.images.image_cache import open_cache
-    from workers.tasks.images.image_classes import ImageClasses
-    from workers.tasks.images.image_report import describe_source, notes_of_source
-    from workers.tasks.images.image_sources import find_files
-
-    if not isinstance(config.task, ImagesTask):
-        return {}, []
-    try:
-        files = find_files(config.task.path)
-        with decoding() as progress:
-            images = open_cache(files, config.task, progress)
-    except DataError:
-        return {}, []
-    return describe_source(files, images), notes_of_source(files, ImageClasses(images), {})
 
 
 def _print(kind: str, description: dict[str, Any]) -> None:

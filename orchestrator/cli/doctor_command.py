@@ -2,12 +2,14 @@
 
 import os
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.common import RESULTS, check_machine, open_family, waiting
+from orchestrator.cli.options import Set
 from orchestrator.config import schema as configuration
 from orchestrator.config.actor_count import parse_count
 from orchestrator.config.schema import MetaConfig
@@ -32,6 +34,22 @@ _CAPTION = (
     "and of each actor, shared pages included; Ray's own processes take some 0.5 GB more. "
     "Extrapolated: on more machines of this kind, without their network."
 )
+
+
+def doctor(
+    preset: Annotated[
+        str | None,
+        typer.Argument(metavar="PRESET|FILE.toml", help="What to build, time and forecast."),
+    ] = None,
+    overrides: Set = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Actors to measure on; 0: without Ray. Default: 2."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Check the installation; forecast a run's speed and memory, and check its model."""
+    raise SystemExit(execute(preset, overrides or [], workers, as_json))
 
 
 def execute(source: str | None, overrides: list[str], workers: str | None, as_json: bool) -> int:

@@ -1,7 +1,12 @@
 """`metatrain evaluate`: score a run's best checkpoint again, perhaps under another protocol."""
 
+from __future__ import annotations
+
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from orchestrator.cli.common import (
     NOTES,
@@ -11,23 +16,42 @@ from orchestrator.cli.common import (
     waiting,
     watch_every_s,
 )
+from orchestrator.cli.local_path import local_path
+from orchestrator.cli.options import Set, Verbose, WorkersOfRun
 from orchestrator.config import schema as configuration
 from orchestrator.config.evaluation_keys import check_overrides
 from orchestrator.config.schema import MetaConfig
 from orchestrator.config.sources import parse_toml
-from orchestrator.pool.watched_pool import Watch
-from orchestrator.records.result import Result
-from orchestrator.run.session import Opening, open_pool
-from orchestrator.run.trained_with import (
-    check_configuration,
-    check_data,
-    check_model,
-    other_machine,
-)
-from orchestrator.storage import checkpoint
-from orchestrator.storage.storage import Storage
-from orchestrator.storage.targets import open_file
-from workers.tasks.family import TaskFamily
+
+if TYPE_CHECKING:  # these import Arrow, which help must not wait for
+    from orchestrator.records.result import Result
+    from orchestrator.storage.storage import Storage
+    from workers.tasks.family import TaskFamily
+
+
+def evaluate(
+    run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
+    tasks: Annotated[int | None, typer.Option(help="Test tasks.")] = None,
+    overrides: Set = None,
+    workers: WorkersOfRun = "0",
+    out: Annotated[
+        Path | None, typer.Option(parser=local_path, help="Write the scores to this JSON file.")
+    ] = None,
+    allow_changes: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changes", help="Evaluate with another configuration or data than trained."
+        ),
+    ] = False,
+    named: Annotated[
+        str | None,
+        typer.Option("--checkpoint", metavar="NAME", help="Instead of the best; or its step."),
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Evaluate a run's best checkpoint on held-out tasks."""
+    given = [*(overrides or []), *([f"evaluation.tasks={tasks}"] if tasks is not None else [])]
+    execute(run, given, workers, out, allow_changes, verbose, named)
 
 
 def execute(
@@ -47,6 +71,8 @@ def execute(
       ValueError: no run is there, `out` exists, an override is not about the evaluation, or the
         run was trained with another configuration or other data.
     """
+    from orchestrator.storage.targets import open_file
+
     with ExitStack() as opened:
         file = None if out is None else opened.enter_context(open_file(out, "--out"))
         result = _evaluate(run, overrides, workers, allow_changes, verbose, named)
@@ -63,6 +89,17 @@ def _evaluate(
     verbose: bool,
     named: str | None,
 ) -> Result:
+    from orchestrator.pool.watched_pool import Watch
+    from orchestrator.run.session import Opening, open_pool
+    from orchestrator.run.trained_with import (
+        check_configuration,
+        check_data,
+        check_model,
+        other_machine,
+    )
+    from orchestrator.storage import checkpoint
+    from orchestrator.storage.storage import Storage
+
     storage = Storage(run)
     table = _table(storage)
     trained = configuration.validate(table)
@@ -125,6 +162,8 @@ def _changed(table: configuration.Table, overrides: list[str], workers: str) -> 
 
 def _chosen(storage: Storage, named: str | None) -> str:
     """The checkpoint that is named, or the best one. Raises ValueError if there is none so."""
+    from orchestrator.storage import checkpoint
+
     if named is None:
         name, _, problems = checkpoint.best(storage)
         for problem in problems:

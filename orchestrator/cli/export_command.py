@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.local_path import local_path
-from workers.settings.models import KerasModel
+from workers.models.user_model import KerasModel
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
 
-app = typer.Typer()
 
-
-@app.command(epilog="Example: metatrain export runs/pets pets.metatrain")
+@command_settings(epilog="Example: metatrain export runs/pets pets.metatrain")
 def export(
     run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
     file: Annotated[Path, typer.Argument(parser=local_path, help="The file to write.")],
@@ -40,7 +39,7 @@ def execute(run: str, file: Path) -> None:
 
     with open_file(file) as new:
         source = artefact.of_run(Storage(run))
-        if source.config.model.kind == "keras":
+        if source.config.model.is_users:
             source = _with_model(source)
         content = artefact.as_bytes(source)
         new.write(content)

@@ -1,18 +1,41 @@
 """`metatrain report`: a run's page made anew from its folder, or several runs side by side."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from orchestrator.cli.common import RESULTS
-from orchestrator.reporting.page.html import is_ours
-from orchestrator.reporting.page.run_folder import PAGE, RunFolder, read_run
-from orchestrator.storage.object_store import reason
-from orchestrator.storage.storage import Storage
-from orchestrator.storage.targets import check_not_a_runs, open_page
+from orchestrator.cli.local_path import local_path
 from workers.wire.errors import MetatrainError
+
+if TYPE_CHECKING:  # draws, which takes long to import
+    from orchestrator.reporting.page.run_folder import RunFolder
 
 _COMPARISON = "comparison.html"
 _HEAD_BYTES = 4096
+
+
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="Folders or URIs of runs."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            parser=local_path,
+            metavar="FILE",
+            help="Where the page goes. Default: report.html in the run's folder; of several runs, "
+            "comparison.html here.",
+        ),
+    ] = None,
+) -> None:
+    """Make a run's page anew, or put several runs side by side."""
+    execute(runs, out)
 
 
 def execute(runs: Sequence[str], out: Path | None) -> None:
@@ -24,6 +47,11 @@ def execute(runs: Sequence[str], out: Path | None) -> None:
     Raises:
       ValueError: a folder holds no run, is given twice, or `out` is a file of somebody else's.
     """
+    from orchestrator.reporting.page.run_folder import PAGE, read_run
+    from orchestrator.storage.object_store import reason
+    from orchestrator.storage.storage import Storage
+    from orchestrator.storage.targets import check_not_a_runs, open_page
+
     storages = [Storage(run) for run in runs]
     roots = [storage.root for storage in storages]
     for storage in storages:
@@ -65,6 +93,8 @@ def _content(runs: Sequence[RunFolder]) -> bytes:
 
 def _check_out(out: Path) -> None:
     """A page that this command has made may be made anew; nothing else is written over."""
+    from orchestrator.reporting.page.html import is_ours
+
     if out.is_dir():
         raise ValueError(f"--out {out} is a folder; give a file")
     if not out.parent.is_dir():

@@ -1,45 +1,50 @@
 """`metatrain train`: a run in its folder, or in the first free one, until it ends or is stopped."""
 
 import contextlib
+from typing import Annotated
+
+import typer
 
 from orchestrator.cli import typed_command
-from orchestrator.cli.exit_codes import EXIT_STOPPED
-from orchestrator.config.schema import MetaConfig
-from orchestrator.run.locations import run_location
-from orchestrator.run.signals import GracefulStop, Interrupted
-from orchestrator.run.train import train
-from orchestrator.storage.claim import InUseError
-from orchestrator.text.lasting_console import say_last
+from orchestrator.cli.ending import end_stopped, stop
+from orchestrator.cli.options import Set, Verbose, Workers
+from orchestrator.config import schema as configuration
+from orchestrator.run.signals import Interrupted
 
 
-def execute(
-    config: MetaConfig,
-    notes: list[str],
-    preset: str,
-    out: str | None,
-    resume: bool,
-    allow_changes: bool,
-    verbose: bool,
-    stop: GracefulStop,
+def train(
+    preset: Annotated[str, typer.Argument(help="A preset or a FILE.toml.")] = "sinusoid",
+    overrides: Set = None,
+    out: Annotated[
+        str | None, typer.Option(help="Folder or URI of the run. Default: runs/NAME.")
+    ] = None,
+    workers: Workers = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
+    ] = False,
+    allow_changes: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changes", help="Resume though the configuration changes the numbers."
+        ),
+    ] = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Train to the end, and show it.
+    """Train, evaluate on held-out tasks, and draw the result."""
+    from orchestrator.run.locations import run_location
+    from orchestrator.run.train import train as run
+    from orchestrator.storage.claim import InUseError
 
-    Args:
-      preset: what the configuration was loaded from. out: the run's folder; None for a free one.
-    Raises:
-      SystemExit: stopped by a signal; the last whole step is saved.
-      ValueError, MetatrainError: the input was wrong, the run failed.
-    """
+    count = [f"workers.count={workers}"] if workers is not None else []
+    config, notes = configuration.load(preset, [*(overrides or []), *count])
     location = run_location(config, preset, out, resume)
-    options = (resume, allow_changes, verbose, stop, typed_command.typed())
+    settings = (resume, allow_changes, verbose, stop(), typed_command.typed())
     found_free = out is None and not resume
     try:
         while True:
             with contextlib.suppress(*([InUseError] if found_free else [])):
-                train(config, notes, location, *options)
+                run(config, notes, location, *settings)
                 break
             location = run_location(config, preset, out, resume)  # somebody else has begun there
     except Interrupted:
-        stop.ignore_to_the_end()
-        say_last(f"stopped; go on with: {typed_command.resume_command(location)}")
-        raise SystemExit(EXIT_STOPPED) from None
+        end_stopped(f"stopped; go on with: {typed_command.resume_command(location)}")

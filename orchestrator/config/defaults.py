@@ -1,21 +1,20 @@
 """What a run has that does not say: the model, the method and the rates of its family of tasks.
 
 The schema's defaults are of a field by itself; a rate that suits texts ruins a table. So each
-family has a file in presets/families, which lies below what the user says. Inner rates and steps
-are lists there, from which validation tasks choose.
+family has defaults (`TaskRecord.defaults`), which lie below what the user says. Inner rates and
+steps are lists there, from which validation tasks choose.
 """
 
-import functools
-import json
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from orchestrator.config.kinds import KINDS, Table
-from workers.settings.environments import GymTask
+from orchestrator.config.kinds import Table
+from workers.algorithms.algorithm import Algorithm
+from workers.settings.algorithms import ALGORITHMS
+from workers.settings.registry import record_of
+from workers.settings.tasks import TASKS
 
-FAMILIES = Path(__file__).parent / "presets" / "families"
+Settings = Mapping[str, Any]
 
 # How long an outer step is belongs to how it is made, and an inner rate to a number of steps: of
 # these keys the family's are taken together, or none.
@@ -36,10 +35,10 @@ def fill(table: Mapping[str, Any]) -> Table:
     """
     table = dict(table)
     task = table.get("task")
-    kind = task.get("kind") if isinstance(task, Mapping) else None
-    if not isinstance(kind, str) or kind not in KINDS["task"]:
+    record = record_of(TASKS, task.get("kind")) if isinstance(task, Mapping) else None
+    if not isinstance(task, Mapping) or record is None:
         return table  # the schema says what is wrong
-    family = _family(kind)
+    family = record.defaults
     given: dict[str, Table] = {}
     for name in ("model", "algorithm", "outer", "evaluation"):
         section = _given(table, name)
@@ -48,10 +47,10 @@ def fill(table: Mapping[str, Any]) -> Table:
         given[name] = section
     if not given["model"].get("kind") and not given["algorithm"].get("kind"):  # all by default
         table["task"] = {**family.get("task", {}), **table["task"]}
-    model = family["model"]
-    if kind == "gym":
-        model = {"kind": _policy(json.dumps(task, default=str, sort_keys=True)), **model}
-    table["model"] = _model(model, given["model"])
+    if given["model"].get("kind"):  # who names a kind knows what it needs: the schema's defaults
+        table["model"] = given["model"]
+    else:
+        table["model"] = {**record.default_model(task), **given["model"]}
     table["algorithm"] = _algorithm(family["algorithm"], given["algorithm"])
     table["outer"] = _outer(family["outer"], given["outer"])
     table["evaluation"] = _evaluation(family["evaluation"], given, table)
@@ -85,33 +84,27 @@ def _given(table: Mapping[str, Any], section: str) -> Table | None:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _model(family: Table, given: Table) -> Table:
-    """A kind that is named has the schema's defaults, for who knows it knows what it needs."""
-    return given if given.get("kind") else {**family, **given}
-
-
-def _algorithm(family: Table, given: Table) -> Table:
+def _algorithm(family: Settings, given: Table) -> Table:
     kind = given.get("kind", family["kind"])
-    if not isinstance(kind, str) or kind not in KINDS["algorithm"]:
+    schema = record_of(ALGORITHMS, kind)
+    if schema is None:
         return given
-    base = family
+    base = dict(family)
     if given.get("kind"):  # what else the family's method has is not asked for
-        has = KINDS["algorithm"][kind].model_fields
-        base = {key: family[key] for key in ("inner_lr", "inner_steps") if key in has}
-        if kind == "reptile":  # one inner step of Reptile's is joint training
-            base.pop("inner_steps", None)
+        keys = ("inner_lr",) if schema.several_steps else ("inner_lr", "inner_steps")
+        base = {key: family[key] for key in keys if key in schema.model_fields}
     if "inner_lr" in given or given.get("inner_optimizer") == "adam":
         base = {key: value for key, value in base.items() if key not in ("inner_lr", "inner_steps")}
     return {**base, **given, "kind": kind}
 
 
-def _outer(family: Table, given: Table) -> Table:
+def _outer(family: Settings, given: Table) -> Table:
     if given.keys() - set(_SIZES):
         family = {key: family[key] for key in _SIZES}
     return {**family, **given}
 
 
-def _evaluation(family: Table, given: Mapping[str, Any], filled: Table) -> Table:
+def _evaluation(family: Settings, given: Mapping[str, Any], filled: Table) -> Table:
     algorithm = filled["algorithm"]
     offered = dict(family)
     rates = offered.pop("inner_lr")
@@ -124,30 +117,9 @@ def _evaluation(family: Table, given: Mapping[str, Any], filled: Table) -> Table
     evaluation = {**offered, **given["evaluation"]}
     rate = algorithm.get("inner_lr")
     is_number = type(rate) in (int, float) and 0 < rate < _LARGEST
-    if algorithm["kind"] == "joint" and not evaluation.get("inner_lr") and is_number:
+    schema = record_of(ALGORITHMS, algorithm["kind"]) or Algorithm
+    if schema.fine_tunes and not evaluation.get("inner_lr") and is_number:
         evaluation["inner_lr"] = [float(f"{rate * factor:.6g}") for factor in _WIDELY]
-    elif "inner_lr" not in given["algorithm"] and algorithm["kind"] != "meta_sgd":
+    elif "inner_lr" not in given["algorithm"] and not schema.learns_rates:
         evaluation.setdefault("inner_lr", rates)
     return evaluation
-
-
-@functools.cache
-def _family(kind: str) -> Table:
-    return tomllib.loads((FAMILIES / f"{kind}.toml").read_text())
-
-
-@functools.cache
-def _policy(task: str) -> str:
-    """The model's kind for an environment's actions: numbers, or one of a few."""
-    from workers.tasks.environments.gym_source import Source, make_first, maker_of
-    from workers.tasks.environments.spaces import look_at_actions
-
-    try:
-        settings = GymTask.model_validate_json(task)
-        source = Source(settings.environment, settings.folder)
-        first = make_first(source, maker_of(source), settings.arguments)
-        acts = look_at_actions(settings.environment, first.action_space).loss
-        first.close()
-    except ValueError:  # what is wrong with it is told when the environment is opened
-        return "gaussian_mlp"
-    return "mlp" if acts == "categorical_policy" else "gaussian_mlp"

@@ -1,29 +1,26 @@
 """What a section keeps when its kind changes: the keys that the new kind has too."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from workers.settings.algorithms import AlgorithmSettings
-from workers.settings.models import ModelSettings
-from workers.settings.tasks import TaskSettings
+from workers.settings.algorithms import ALGORITHMS
+from workers.settings.models import MODELS
+from workers.settings.registry import record_of
+from workers.settings.section import Record
+from workers.settings.tasks import TASKS
 
 Table = dict[str, Any]
 
 #: What a note says of an inner rate whose new value hangs on the task.
 TO_THE_DEFAULT = "to the default"
 
-
-def _by_kind(union: Any) -> dict[str, type[BaseModel]]:
-    return {member.model_fields["kind"].default: member for member in get_args(get_args(union)[0])}
-
-
 #: Section -> kind -> its schema.
-KINDS: dict[str, dict[str, type[BaseModel]]] = {
-    "task": _by_kind(TaskSettings),
-    "model": _by_kind(ModelSettings),
-    "algorithm": _by_kind(AlgorithmSettings),
+KINDS: Mapping[str, Mapping[str, type[Record]]] = {
+    "task": TASKS,
+    "model": MODELS,
+    "algorithm": ALGORITHMS,
 }
 
 
@@ -38,7 +35,7 @@ def change_kind(
     Returns:
       the section with the new kind, without `given`; what is told of it, "" if nothing.
     """
-    schema = KINDS.get(section, {}).get(kind) if isinstance(kind, str) else None
+    schema = record_of(KINDS.get(section, {}), kind)
     if schema is None:  # unknown: the schema says what is allowed
         return {"kind": kind}, ""
     kept: Table = {}
@@ -53,8 +50,9 @@ def change_kind(
         else:
             reset.append(_reset(schema, key, value))
     _drop_rate_of_adam(old, kept, given, reset)
-    if kind == "meta_sgd" and "later_lr" in kept:
-        dropped.append(f"later_lr = {kept.pop('later_lr')!r}, since each weight has a rate")
+    for key, why in schema.never_kept.items():
+        if key in kept:
+            dropped.append(f"{key} = {kept.pop(key)!r}, {why}")
     told = [
         f"{verb} {', '.join(keys)}"
         for verb, keys in (
@@ -64,8 +62,8 @@ def change_kind(
         )
         if keys
     ]
-    if kind == "reptile" and kept.get("inner_steps") == 1:
-        told.append("is joint training with one inner step: set algorithm.inner_steps to 5 or so")
+    if advice := schema.advice(kept):
+        told.append(advice)
     note = f"changing {section}.kind from {old.get('kind')!r} to {kind!r} {'; '.join(told)}"
     return {"kind": kind, **kept}, note if told else ""
 

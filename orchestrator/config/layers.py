@@ -6,6 +6,8 @@ from typing import Any
 
 from orchestrator.config.kinds import Table, change_kind
 from orchestrator.config.tables import empty_tables, value_at
+from workers.settings.algorithms import ALGORITHMS
+from workers.settings.registry import record_of
 
 # Keys whose value may be a table that is no section.
 _VALUES = {"workers.count"}
@@ -85,12 +87,12 @@ def _make_room(table: Table, given: Mapping[str, Any]) -> list[str]:
     if _SHARES in given and isinstance(task, dict):
         counts = [f"{s}_{what}" for s in ("train", "validation", "test") for what in _COUNTED]
         gone += [("task", key, "a share") for key in counts if key in task]
-    if given.get("algorithm.kind") == "joint" and isinstance(evaluation, dict):
-        why = "algorithm.kind = 'joint', which fine-tunes on the whole support set"
-        gone += [("evaluation", "inner_batch", why)] * ("inner_batch" in evaluation)
-    if given.get("algorithm.kind") == "meta_sgd" and isinstance(evaluation, dict):
-        why = "algorithm.kind = 'meta_sgd', which learns a rate for each weight"
-        gone += [("evaluation", "later_lr", why)] * ("later_lr" in evaluation)
+    kind = given.get("algorithm.kind")
+    algorithm = record_of(ALGORITHMS, kind)
+    if algorithm is not None and isinstance(evaluation, dict):
+        unwanted = algorithm.no_evaluation.items()
+        reasons = [(key, f"algorithm.kind = {kind!r}, {why}") for key, why in unwanted]
+        gone += [("evaluation", key, why) for key, why in reasons if key in evaluation]
     return [
         f"{section}.{key} = {table[section].pop(key)!r} is dropped: it cannot stand beside {why}"
         for section, key, why in gone

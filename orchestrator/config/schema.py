@@ -36,7 +36,7 @@ from orchestrator.text.credentials import check_table
 from orchestrator.text.plain_text import shortened
 from workers.settings.section import setting
 from workers.settings.tasks import TaskSettings
-from workers.settings.worker import ENVIRONMENTS, WorkerSettings
+from workers.settings.worker import WorkerSettings
 
 
 class MetaConfig(WorkerSettings):
@@ -92,26 +92,29 @@ class MetaConfig(WorkerSettings):
                 f"{self.outer.steps}"
             )
         self._check_policy_run()
-        if self.algorithm.kind == "joint" and self.evaluation.inner_batch is not None:
-            raise ValueError(
-                f"evaluation.inner_batch = {self.evaluation.inner_batch} is not for "
-                "algorithm.kind = 'joint', which fine-tunes on the whole support set; unset it"
-            )
+        for key, why in self.algorithm.no_evaluation.items():
+            value = getattr(self.evaluation, key)
+            if value is not None:
+                raise ValueError(
+                    f"evaluation.{key} = {value} is not for algorithm.kind = "
+                    f"{self.algorithm.kind!r}, {why}; unset it"
+                )
         return self
 
     def _check_policy_run(self) -> None:
         evaluation, outer = self.evaluation, self.outer
         looks = "optimizer = 'trpo'" if outer.optimizer == "trpo" else f"epochs = {outer.epochs}"
         rounds = outer.optimizer == "trpo" or outer.epochs > 1
-        if rounds and self.task.kind not in ENVIRONMENTS:
+        if rounds and not self.task.acts:
             raise ValueError(
                 f"outer.{looks} is for policies, not for task.kind = {self.task.kind!r}; use "
                 "outer.optimizer = 'adam' and outer.epochs = 1"
             )
-        if rounds and self.algorithm.kind == "reptile":
+        if rounds and not self.algorithm.has_outer_loss:
             raise ValueError(
-                f"outer.{looks} needs a loss after adaptation, which algorithm.kind = 'reptile' "
-                "does not descend; use 'maml', or outer.optimizer = 'sgd' and outer.epochs = 1"
+                f"outer.{looks} needs a loss after adaptation, which algorithm.kind = "
+                f"{self.algorithm.kind!r} does not descend; use 'maml', or outer.optimizer = 'sgd' "
+                "and outer.epochs = 1"
             )
         if outer.optimizer == "trpo" and outer.epochs > 1:
             raise ValueError(
@@ -131,7 +134,7 @@ class MetaConfig(WorkerSettings):
                 f"runtime.non_finite = 'skip' leaves tasks out of a step's first round, but "
                 f"outer.{looks} looks at all of them again; unset it"
             )
-        if self.task.kind in ENVIRONMENTS and evaluation.inner_batch is not None:
+        if self.task.acts and evaluation.inner_batch is not None:
             raise ValueError(
                 f"evaluation.inner_batch = {evaluation.inner_batch} deals out examples, but each "
                 "inner step of a policy sees its own episodes; unset it"

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config.errors import suggest
+from orchestrator.config.keys import places_of
+from workers.settings.registry import record_of
+from workers.settings.task import TaskRecord
+from workers.settings.tasks import TASKS
 from workers.tasks.data_folder import data_folder, looked_beside
 from workers.tasks.pipes import refuse_pipe
 
@@ -138,12 +142,14 @@ def anchored(table: Table, folder: Path, places: Mapping[str, frozenset[str]]) -
     """
     section = table.get("task")
     kind = section.get("kind") if isinstance(section, dict) else table.get("task.kind")
+    own = {f"task.{name}": place for name, place in _places_of(record_of(TASKS, kind)).items()}
     model = table.get("model")
     own_folder = "model.folder" in table or (isinstance(model, dict) and "folder" in model)
 
     def at(name: str, value: Any) -> Any:
         if name in places:
-            return _place(value, folder, "data" in places[name], kind)
+            may_be_data = "data" in own.get(name, places[name])
+            return _place(value, folder, may_be_data, kind is None)
         if name == "model.source" and not own_folder:
             return _saved_model(value, folder)
         if isinstance(value, dict):
@@ -162,16 +168,21 @@ def _saved_model(source: Any, folder: Path) -> Any:
     return source
 
 
-def _place(path: Any, folder: Path, may_be_data: bool, kind: Any) -> Any:
+def _places_of(record: type[TaskRecord] | None) -> Mapping[str, frozenset[str]]:
+    """Where paths of this kind alone are looked for; see `places_of`."""
+    return places_of(record) if record is not None else {}
+
+
+def _place(path: Any, folder: Path, may_be_data: bool, of_any_kind: bool) -> Any:
     if isinstance(path, (list, tuple)):
-        return [_place(each, folder, may_be_data, kind) for each in path]
+        return [_place(each, folder, may_be_data, of_any_kind) for each in path]
     if not isinstance(path, str) or not path or Path(path).expanduser().is_absolute():
         return path
     beside = os.path.normpath(folder / path)
     of_data = data_folder().absolute() / path
-    if not may_be_data or kind == "images" or os.path.exists(beside):
+    if not may_be_data or os.path.exists(beside):
         return beside
-    if os.path.exists(path) or kind is None:  # would be taken from where the command is typed
+    if os.path.exists(path) or of_any_kind:  # would be taken from where the command is typed
         return str(of_data) if of_data.exists() else beside
     looked_beside(path, folder)
     return path  # it is of the data folder, wherever that is then

@@ -53,7 +53,7 @@ def _needed(config: MetaConfig, functional: Any) -> set[int] | None:
     """Ids of the layers that training differentiates twice; None: all of them."""
     if not is_second_order(config):
         return set()
-    if config.algorithm.kind != "anil" or config.model.statistics == "support":
+    if config.algorithm.adapted != "head" or config.model.statistics == "support":
         return None
     # Where the model can be cut, the inner loop is of the head alone; see algorithms/anil.py.
     parts = functional.parts
@@ -65,7 +65,7 @@ def _needed(config: MetaConfig, functional: Any) -> set[int] | None:
 
 def is_second_order(config: MetaConfig) -> bool:
     """Whether training differentiates through its inner loop."""
-    return not getattr(config.algorithm, "first_order", True)
+    return config.algorithm.second_order
 
 
 def judge_layers(config: MetaConfig, layers: Layers) -> list[Finding]:

@@ -244,9 +244,7 @@ def _with(config: MetaConfig, num_actors: int) -> MetaConfig:
     """To be measured on so many actors; layers are looked at by the doctor, not refused."""
     gpus = config.workers.gpus if num_actors or runtime.count_gpus() else 0
     changed = _changed(config, workers={"count": num_actors, "gpus": gpus})
-    if config.model.kind != "keras":
-        return changed
-    return _changed(changed, model={"second_derivative": "trusted"})
+    return changed.model_copy(update={"model": config.model.trusted()})
 
 
 def _changed(config: MetaConfig, **sections: dict[str, Any]) -> MetaConfig:

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config import schema as configuration
+from orchestrator.config.keys import places_of
 from orchestrator.config.schema import MetaConfig
 from orchestrator.jobs.shipping import Shipment
-from workers.settings.models import KerasModel
-from workers.settings.tasks import ImagesTask
+from workers.settings.section import Record
 
 Values = Mapping[str, Any]
+
+#: Where data are looked for, unless METATRAIN_DATA says otherwise.
+_DATA = "data"
+_ON_EACH = "each machine of the cluster needs METATRAIN_DATA in the environment of its Ray"
 
 
 def place_of(what: str, path: str | Path, shipment: Shipment) -> str:
@@ -31,53 +35,64 @@ def place_of(what: str, path: str | Path, shipment: Shipment) -> str:
     return absolute.relative_to(shipment.folder).as_posix()
 
 
-def check_model(config: MetaConfig, typed: Values, shipment: Shipment) -> list[str]:
-    """Refuse a user's model that would not be there; overrides that make its folder relative."""
-    model = config.model
-    if not isinstance(model, KerasModel):
-        return []
-    folder = Path(model.folder)
+def check_code(config: MetaConfig, typed: Values, shipment: Shipment) -> list[str]:
+    """Refuse a user's modules and files that would not be there, whatever needs them.
+
+    Returns:
+      overrides that make absolute folders relative.
+    """
+    sections: dict[str, Record] = {"model": config.model, "task": config.task}
+    return [
+        override
+        for section, record in sections.items()
+        if record.modules or record.files
+        for override in _check_code(section, record, typed, shipment)
+    ]
+
+
+def _check_code(section: str, record: Record, typed: Values, shipment: Shipment) -> list[str]:
+    key, of = f"{section}.folder", f"of [{section}]"
+    folder = Path(getattr(record, "folder", "."))
     more = []
-    if str(typed.get("model.folder", ".")).startswith(("/", "~")):
-        place = place_of(f"model.folder = {model.folder!r}", folder, shipment)
-        more = [f"model.folder={place}"]
-    modules = list(model.imports)
-    if model.source.endswith(".keras"):
-        place_of(f"model.source = {model.source!r}", folder / model.source, shipment)
-    else:
-        modules.append(model.source.partition(":")[0])
-    for module in modules:
+    if str(typed.get(key, ".")).startswith(("/", "~")):
+        place = place_of(f"{key} = {str(folder)!r}", folder, shipment)
+        more = [f"{key}={place}"]
+    for what, name in record.files.items():
+        place_of(what, folder / name, shipment)
+    for module in record.modules:
         file = folder.joinpath(*module.split("."))
         if file.with_suffix(".py").is_file():
-            place_of(f"the module {module!r} of [model]", file.with_suffix(".py"), shipment)
+            place_of(f"the module {module!r} {of}", file.with_suffix(".py"), shipment)
         elif file.is_dir():
-            place_of(f"the package {module!r} of [model]", file, shipment)
+            place_of(f"the package {module!r} {of}", file, shipment)
         elif find_spec(module.partition(".")[0]) is None:
             raise ValueError(
-                f"there is no module {module!r} of [model] in {folder}; set model.folder to where "
-                "it is, below what is shipped"
+                f"there is no module {module!r} {of} in {folder}; set {key} to where it is, below "
+                "what is shipped"
             )
     return more
 
 
 def check_data(config: MetaConfig, typed: Values, shipment: Shipment) -> list[str]:
-    """Refuse data that would not be there, and say what must be."""
+    """Refuse data that would not be there, and say what must be.
+
+    What may be in a data folder is not refused: the cluster's machines may have another.
+    """
     notes = []
-    of_images = isinstance(config.task, ImagesTask)
-    for key in ("task.path", "task.test_path", "task.split_file"):
-        value = typed.get(key)
+    task, places = config.task, places_of(type(config.task))
+    for field in task.data:
+        value = typed.get(f"task.{field}")
         for path in [value] if isinstance(value, str) else value or []:
+            told = f"task.{field} = {path}"
             if str(path).startswith(("/", "~")):
-                notes.append(f"{key} = {path}: it must be there on each machine of the cluster")
-            elif of_images or (shipment.folder / path).exists():  # others may be in a data folder
-                place_of(f"{key} = {path}", path, shipment)
-    if not isinstance(config.task, ImagesTask):
-        return notes
-    if config.task.path is None and not shipment.holds(shipment.folder / "data" / "omniglot"):
-        notes.append(
-            "task.path is unset and data/omniglot is not shipped: each machine of the cluster "
-            "needs METATRAIN_DATA in the environment of its Ray"
-        )
+                notes.append(f"{told}: it must be there on each machine of the cluster")
+            elif "data" not in places[field] or (shipment.folder / path).exists():
+                place_of(told, path, shipment)
+            elif not shipment.holds(shipment.folder / _DATA / path):
+                notes.append(f"{told} is not shipped: {_ON_EACH}, with that file below it")
+    unset = task.unset_data if task.data and getattr(task, task.data[0]) is None else ""
+    if unset and not shipment.holds(shipment.folder / _DATA / unset):
+        notes.append(f"task.{task.data[0]} is unset and {_DATA}/{unset} is not shipped: {_ON_EACH}")
     return notes
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from orchestrator.config import schema as configuration
 from orchestrator.config.evaluation_keys import check_overrides
 from orchestrator.config.sources import based_on, layers
-from orchestrator.jobs.needed_files import as_typed, check_data, check_model, place_of
+from orchestrator.jobs.needed_files import as_typed, check_code, check_data, place_of
 from orchestrator.jobs.shipping import Shipment
 from orchestrator.sweep.settings import read_sweep, title_of
 from orchestrator.sweep.space import check_space
@@ -96,7 +96,7 @@ def _train(values: Values, shipment: Shipment) -> Submission:
         _check_outlives("--out", out)
     written, placed = (_with(overrides, values["preset"], each) for each in (True, False))
     typed = as_typed(written, placed, shipment.folder)
-    more = check_model(config, typed, shipment)
+    more = check_code(config, typed, shipment)
     notes = [*notes, *check_data(config, typed, shipment)]
     identity = {
         "config": _portable(json.loads(config.model_dump_json()), shipment.folder),
@@ -132,7 +132,7 @@ def _tune(values: Values, shipment: Shipment) -> Submission:
         _check_outlives("--out", out)
     written = read_sweep(values["sweep"], overrides, as_written=True)[1]
     typed = as_typed(written, table, shipment.folder)
-    more = check_model(config, typed, shipment)
+    more = check_code(config, typed, shipment)
     notes = [*notes, *check_data(config, typed, shipment)]
     what = sweep.model_dump(mode="json", exclude_none=True)
     identity = _portable(json.loads(json.dumps([what, table])), shipment.folder)

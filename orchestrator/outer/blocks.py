@@ -16,15 +16,10 @@ def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Bloc
     draw = Draw(config.seed, "train", step)
     num_tasks = config.outer.meta_batch_size
     specs = dict(family.sample(draw, 0, num_tasks, task.shots, task.queries))
-    if algorithm.kind == "reptile" and algorithm.inner_batch is not None:
-        specs["batches"] = draw_batches(
-            draw,
-            0,
-            num_tasks,
-            task.shots * ways_of(family),
-            algorithm.inner_steps,
-            algorithm.inner_batch,
-        )
+    inner_batch = getattr(algorithm, "inner_batch", None)
+    if inner_batch is not None:
+        examples, inner_steps = task.shots * ways_of(family), getattr(algorithm, "inner_steps", 1)
+        specs["batches"] = draw_batches(draw, 0, num_tasks, examples, inner_steps, inner_batch)
     specs |= _seeds(config, draw, num_tasks)
     return list(_cut("train", step, specs, num_tasks, config.block_size, None))
 
@@ -60,7 +55,7 @@ def held_out_blocks(
 
 def _seeds(config: MetaConfig, draw: Draw, num_tasks: int) -> dict[str, Array]:
     """int32 [tasks, 2], for the random layers that a user's model may have."""
-    if config.model.kind != "keras":
+    if not config.model.is_users:
         return {}
     rng = draw.generator(stream="layers")
     return {"seeds": rng.integers(2**31 - 1, size=(num_tasks, 2), dtype=np.int32)}

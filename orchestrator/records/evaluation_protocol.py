@@ -10,7 +10,6 @@ from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import later_lr
 from workers.metrics import CLASSIFYING, LOSSES_CALLED
-from workers.settings.algorithms import Differentiated
 from workers.settings.environments import EnvironmentTask
 from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily
@@ -45,8 +44,8 @@ def protocol(
     evaluation, task, algorithm = config.evaluation, config.task, config.algorithm
     model = config.model
     table: dict[str, Any] = {
-        "method": _method(config),
-        "model": model.source if model.kind == "keras" else model.kind,
+        "method": algorithm.method,
+        "model": model.title,
         **family.protocol("test"),
         "ways": family.num_outputs if hasattr(task, "ways") else None,
         "loss": LOSSES_CALLED.get(family.loss),
@@ -58,7 +57,7 @@ def protocol(
         "inner_steps_in_training": getattr(algorithm, "inner_steps", 0),
         "inner_lr": validation["inner_lr"],
         "inner_lr_in_training": getattr(algorithm, "inner_lr", None),
-        "inner_optimizer": _inner_optimizer(config),
+        "inner_optimizer": algorithm.optimizer_title,
         "inner_batch": evaluation.inner_batch or "all support examples",
         "inner_loss": algorithm.inner_loss,
         **_choices(config, validation),
@@ -104,8 +103,7 @@ def _chance(config: MetaConfig, family: TaskFamily) -> float | None:
         return 1 / family.num_outputs
     if family.loss == "next_token":
         return math.log2(family.num_outputs)
-    # Targets of tables are standardized; a constant answer is the mean over training tasks.
-    return 1.0 if config.task.kind == "table" else None
+    return config.task.chance
 
 
 def _of_policies(config: MetaConfig) -> dict[str, Any]:
@@ -149,16 +147,6 @@ def of_the_oracle(config: MetaConfig, family: TaskFamily) -> dict[str, float]:
     return {} if best is None else {"oracle_return": float(np.mean(best))}
 
 
-def _inner_optimizer(config: MetaConfig) -> str:
-    algorithm: Any = config.algorithm
-    if algorithm.kind == "meta_sgd":
-        return "sgd, a learned rate for each weight"
-    name = getattr(algorithm, "inner_optimizer", "sgd")
-    if name == "sgd":
-        return name
-    return f"{name}, {algorithm.inner_moments} moments"
-
-
 def _normalization(normalizations: Collection[str], statistics: str, transductive: bool) -> str:
     others = [name for name in normalizations if name != "batch"]
     if "batch" not in normalizations:
@@ -171,22 +159,3 @@ def _normalization(normalizations: Collection[str], statistics: str, transductiv
 def exchanged(normalization: str, old: str, new: str) -> str:
     """What a protocol's "normalization" becomes with other `model.statistics`, batch or support."""
     return normalization.replace(BY_BATCH[old], BY_BATCH[new]).replace(_OWN[old], _OWN[new])
-
-
-def _method(config: MetaConfig) -> str:
-    algorithm = config.algorithm
-    name = {
-        "maml": "MAML",
-        "anil": "ANIL",
-        "boil": "BOIL",
-        "meta_sgd": "Meta-SGD",
-        "reptile": "Reptile",
-        "joint": "joint training + fine-tuning",
-    }[algorithm.kind]
-    if not isinstance(algorithm, Differentiated):
-        return name
-    if algorithm.kind == "maml" and algorithm.first_order:
-        name = "FOMAML"
-    else:
-        name = f"{name}, {'first' if algorithm.first_order else 'second'} order"
-    return f"{name}, multi-step loss" if algorithm.multi_step else name

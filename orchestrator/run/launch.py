@@ -55,18 +55,16 @@ class Launch:
     @property
     def normalizations(self) -> list[str]:
         """Kinds of normalization in the model: "batch", "layer", "group"."""
-        model = self.config.model
-        if model.kind != "keras":
-            return [] if model.normalization == "none" else [model.normalization]
-        return self.facts.normalizations if self.facts else []
+        known = self.config.model.normalizations
+        if known is None:
+            return self.facts.normalizations if self.facts else []
+        return known
 
     @property
     def transductive(self) -> bool:
         """Whether the answer to a query depends on the other queries of its task."""
-        model = self.config.model
-        if model.kind == "keras":
-            return model.statistics != "support" and bool(self.facts and self.facts.mixes)
-        return model.normalization == "batch" and model.statistics == "batch"
+        known = self.config.model.transductive
+        return bool(self.facts and self.facts.mixes) if known is None else known
 
     def close(self) -> None:
         """Close the pool."""
@@ -101,7 +99,7 @@ def launch(
     in_process_gpus = config.workers.gpus if count == 0 else 0
     pool: Any = None
     facts = None
-    if config.model.kind == "keras":  # refused before any actor starts
+    if config.model.is_users:  # refused before any actor starts
         say("starting TensorFlow and looking at the model")
         runtime.start_tensorflow(in_process_gpus, verbose)
         facts = _check_model(config, family)

@@ -35,7 +35,7 @@ class TrialProcess:
         from workers.block import BlockRunner
 
         key = f"{config.worker.model_dump_json()} {family.digest}"
-        if config.model.kind == "keras" or key != self._key or self._runner is None:
+        if config.model.is_users or key != self._key or self._runner is None:
             self._runner = None
             gc.collect()  # one model at a time
             self._key, self._runner = key, BlockRunner(config.worker, family)

@@ -6,7 +6,7 @@ from small_configs import sinusoid
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.outer.state import MetaState
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.wire.protocol import Recipe
 
 

@@ -19,9 +19,9 @@ from workers import block
 from workers.block import BlockRunner
 from workers.execution import runtime
 from workers.model_checks.user_model import ModelFacts, check_model
+from workers.models.user_model import KerasModel
 from workers.policies import rollout_adaptation
 from workers.policies.policy_batch import SideBySide
-from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family

@@ -36,7 +36,7 @@ _MODULES = [
     "ray",
 ]
 _MODULES += [
-    "orchestrator.cli.train_command",
+    "orchestrator.run.train",
     "orchestrator.loop",
     "orchestrator.reporting.page.page",
 ]

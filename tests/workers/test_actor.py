@@ -11,7 +11,7 @@ from workers.actor import BlockActor
 from workers.block import BlockRunner
 from workers.execution.runtime import fingerprint
 from workers.meta_parameters import initial
-from workers.settings.models import LinearModel
+from workers.models.linear import LinearModel
 from workers.wire.combine import combine
 from workers.wire.packing import pack, unpack
 from workers.wire.protocol import Place

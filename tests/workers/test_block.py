@@ -18,11 +18,15 @@ from small_families import (
 )
 from small_tasks import at
 
+from workers.algorithms.joint import JointAlgorithm
+from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.reptile import ReptileAlgorithm
 from workers.block import BlockRunner
 from workers.inner.batches import draw_batches
 from workers.meta_parameters import initial, num_train_outputs
-from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm, ReptileAlgorithm
-from workers.settings.models import Conv4Model, LinearModel, MlpModel
+from workers.models.conv4 import Conv4Model
+from workers.models.linear import LinearModel
+from workers.models.mlp import MlpModel
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.wire.errors import NonFiniteError
 from workers.wire.protocol import Block, Draw, Recipe

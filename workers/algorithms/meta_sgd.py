@@ -1,26 +1,52 @@
 """Meta-SGD: a learned rate for every weight (Li et al. 2017, arXiv:1707.09835)."""
 
-from functools import partial
-from typing import Any
+from __future__ import annotations
 
-from workers.algorithms import maml
-from workers.algorithms.algorithm import Start, gradient_of
-from workers.inner.inner_loop import Learner, Plan
-from workers.inner.losses import Theta
-from workers.inner.optimizers import Sgd
-from workers.models.functional import FunctionalModel
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from workers.algorithms.algorithm import Extra
+from workers.algorithms.maml import Differentiated
+from workers.settings.section import setting
 
-def learn(
-    model: FunctionalModel, theta: Theta, start: Start, settings: Any, inner_lr: Any
-) -> tuple[Learner, Plan]:
-    """theta is the weights and, in the same order, their rates; `inner_lr` was their start."""
-    count = len(model.names)
-    weights, rates = list(theta[:count]), list(theta[count:])
-    own = [rate for rate, adapts in zip(rates, model.adapts, strict=True) if adapts]
-    plan = Plan(Sgd(own), model.adapts, settings.first_order)
-    return Learner(weights, [], start.state), plan
+if TYPE_CHECKING:
+    from workers.algorithms.algorithm import Start
+    from workers.inner.inner_loop import Learner, Plan
+    from workers.inner.losses import Theta
+    from workers.models.functional import FunctionalModel
 
 
-outer_loss = partial(maml.outer_loss, learn=learn)
-outer_gradient = gradient_of(outer_loss)
+class MetaSgdAlgorithm(Differentiated):
+    """MAML with a learned rate for every weight (Li et al. 2017, arXiv:1707.09835)."""
+
+    title = "Meta-SGD"
+    learns_rates = True
+    never_kept: ClassVar[Mapping[str, str]] = {"later_lr": "since each weight has a rate"}
+    no_evaluation: ClassVar[Mapping[str, str]] = {"later_lr": "which learns a rate for each weight"}
+    kind: Literal["meta_sgd"] = "meta_sgd"
+    inner_lr: float = setting(0.01, "what all learned rates start with, > 0", gt=0)
+
+    def learn(
+        self, model: FunctionalModel, theta: Theta, start: Start, inner_lr: Any
+    ) -> tuple[Learner, Plan]:
+        """See `Algorithm.learn`.
+
+        theta is the weights and, in the same order, their rates; `inner_lr` was their start.
+        """
+        from workers.inner.inner_loop import Learner, Plan
+        from workers.inner.optimizers import Sgd
+
+        count = len(model.names)
+        weights, rates = list(theta[:count]), list(theta[count:])
+        own = [rate for rate, adapts in zip(rates, model.adapts, strict=True) if adapts]
+        return Learner(weights, [], start.state), Plan(Sgd(own), model.adapts, self.first_order)
+
+    def extras(self, model: FunctionalModel) -> list[Extra]:
+        """List a rate for each weight."""
+        pairs = zip(model.names, model.shapes, strict=True)
+        return [Extra(f"inner_lr/{name}", shape, self.inner_lr) for name, shape in pairs]
+
+    @property
+    def optimizer_title(self) -> str:
+        """See `Algorithm.optimizer_title`."""
+        return "sgd, a learned rate for each weight"

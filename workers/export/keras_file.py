@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from workers.export.plain_keras import save_and_load
 from workers.meta_parameters import make_train_model
-from workers.models.registry import source_digest
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 
@@ -29,4 +28,4 @@ def as_keras_file(settings: WorkerSettings, family: TaskFamily) -> Portable:
     _, content = save_and_load(model)
     modules = {type(layer).__module__ for layer in model._flatten_layers()}
     theirs = sorted(name for name in modules if name.partition(".")[0] != "keras")
-    return Portable(content, source_digest(settings.model, functional), theirs)
+    return Portable(content, settings.model.digest(functional), theirs)

@@ -112,21 +112,6 @@ class Adam(NamedTuple):
         return updated, moments
 
 
-def make_optimizer(settings: Any, rates: Any, outer_step: Any = 0) -> InnerOptimizer:
-    """The optimizer that an algorithm's settings name.
-
-    Args:
-      rates: the step size, or a list of step sizes like the weights.
-      outer_step: outer steps done, which persistent moments have seen.
-    """
-    if settings.inner_optimizer == "momentum":
-        return Momentum(rates, settings.inner_momentum)
-    if settings.inner_optimizer == "adam":
-        persistent = settings.inner_moments == "persistent"
-        return Adam(rates, outer_step * settings.inner_steps if persistent else 0)
-    return Sgd(rates)
-
-
 def scaled(optimizer: Any, factor: float) -> Any:
     """The same, at one rate for all weights that is so many times as high."""
     return optimizer._replace(rates=optimizer.rates * factor)

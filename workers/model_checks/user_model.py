@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.random.seed_generator import global_seed_generator
 
+from workers.algorithms.algorithm import Algorithm
 from workers.meta_parameters import make_train_model, num_train_outputs
 from workers.metrics import ACTING, CLASSIFYING
 from workers.model_checks.hessian import record_calls
@@ -15,8 +16,7 @@ from workers.model_checks.random_inputs import random_inputs
 from workers.model_checks.second_derivative import check_second_derivative
 from workers.models.functional import FunctionalModel
 from workers.models.keras_defaults import keras_defaults
-from workers.models.registry import source_digest
-from workers.settings.models import KerasModel
+from workers.models.user_model import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tasks.family import TaskFamily
 
@@ -31,7 +31,7 @@ _NORMALIZATIONS = {
 class ModelFacts:
     """What the configuration does not say of a model.
 
-    digest: see `source_digest`. normalizations: of "batch", "layer", "group", those it has; a
+    digest: see `Model.digest`. normalizations: of "batch", "layer", "group", those it has; a
     frozen batch normalization is none. mixes: whether the prediction for an example depends on
     those that it is predicted with. notes: lines for the user.
     """
@@ -60,7 +60,7 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
     _check_random(user, functional, family)
     mixes = _mixes_examples(functional, family)
     _check_policy(user, functional, family, mixes)
-    _check_head(user, settings.algorithm.kind, functional, family)
+    _check_head(user, settings.algorithm, functional, family)
     unchecked = _check_second_derivative(user, settings.algorithm, functional, family.num_tokens)
     counts = _count_normalizations(model)
     notes = [f"{functional.num_parameters} weights, head {functional.head}"]
@@ -76,7 +76,7 @@ def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
     if any(variable.constraint is not None for variable in model.trainable_variables):
         notes.append("constraints on its weights are not applied here")
     notes += unchecked
-    return ModelFacts(source_digest(user, functional), list(counts), mixes, notes)
+    return ModelFacts(user.digest(functional), list(counts), mixes, notes)
 
 
 def _check_ids(user: KerasModel, model: Any, family: TaskFamily) -> None:
@@ -214,10 +214,10 @@ def _draws(operation: Any) -> bool:
 
 
 def _check_head(
-    settings: KerasModel, algorithm: str, functional: FunctionalModel, family: TaskFamily
+    settings: KerasModel, algorithm: Algorithm, functional: FunctionalModel, family: TaskFamily
 ) -> None:
     """Keras lists the layers of a subclassed model in the order in which they were made."""
-    if settings.head is not None or algorithm not in ("anil", "boil", "joint"):
+    if settings.head is not None or not algorithm.needs_head:
         return
     inputs = random_inputs(family.input_shape, family.num_tokens, 2)
     calls = record_calls(functional.keras_model, inputs)
@@ -226,7 +226,7 @@ def _check_head(
         raise ValueError(
             f"model.source = {settings.source!r}: the layer made last is {functional.head!r}, the "
             f"one called last is {last.name!r}; say which is the head that algorithm.kind = "
-            f"{algorithm!r} needs: model.head = {last.name!r}"
+            f"{algorithm.kind!r} needs: model.head = {last.name!r}"
         )
 
 
@@ -244,12 +244,12 @@ def _mixes_examples(functional: FunctionalModel, family: TaskFamily) -> bool:
 
 
 def _check_second_derivative(
-    settings: KerasModel, algorithm: Any, functional: FunctionalModel, num_tokens: int | None
+    settings: KerasModel, algorithm: Algorithm, functional: FunctionalModel, num_tokens: int | None
 ) -> list[str]:
     """Notes on what was not looked at."""
-    if settings.second_derivative == "trusted" or getattr(algorithm, "first_order", True):
+    if settings.second_derivative == "trusted" or not algorithm.second_order:
         return []
-    head_alone = algorithm.kind == "anil" and settings.statistics != "support"
+    head_alone = algorithm.adapted == "head" and settings.statistics != "support"
     # Where the model can be cut, the inner loop is of the head alone; see algorithms/anil.py.
     parts = functional.parts if head_alone else None
     if parts and parts.num_features == 1:

@@ -3,32 +3,84 @@
 Source: Vinyals et al. 2016 (arXiv:1606.04080); strided for Omniglot as in Finn et al. 2017.
 """
 
-import keras
+from __future__ import annotations
 
-from workers.models.normalization import make_normalization
-from workers.settings.models import Conv4Model
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import model_validator
+
+from workers.models.model import Normalized
+from workers.settings.section import setting
+
+if TYPE_CHECKING:
+    import keras
+
+    from workers.settings.task import AnyTask
+
+_SMALLEST = 16
 
 
-def build(settings: Conv4Model, input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
-    """[batch, height, width, channels] -> [batch, num_outputs]."""
-    strided = settings.downsample == "stride"
-    inputs = keras.Input(input_shape)
-    hidden = inputs
-    for i in range(4):
-        hidden = keras.layers.Conv2D(
-            settings.filters,
-            3,
-            strides=2 if strided else 1,
-            padding="same",
-            use_bias=settings.normalization == "none",
-            name=f"conv{i}",
-        )(hidden)
-        hidden = make_normalization(settings, f"normalization{i}")(hidden)
-        hidden = keras.layers.ReLU(name=f"relu{i}")(hidden)
-        if not strided:
-            hidden = keras.layers.MaxPooling2D(2, name=f"pool{i}")(hidden)
-    if settings.readout == "flatten":
-        hidden = keras.layers.Flatten(name="flatten")(hidden)
-    else:
-        hidden = keras.layers.GlobalAveragePooling2D(name="mean")(hidden)
-    return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(hidden))
+class Conv4Model(Normalized):
+    """Four 3x3 convolutions, the few-shot field's standard network (Vinyals et al. 2016)."""
+
+    takes = frozenset({"images"})
+    refusal = (
+        "model.kind = 'conv4' takes images, but task.kind = {task!r} has numbers; use model.kind = "
+        "'mlp' or 'linear'"
+    )
+    kind: Literal["conv4"] = "conv4"
+    filters: int = setting(64, "filters of each convolution, 1 to 65536", ge=1, le=65536)
+    downsample: Literal["stride", "max_pool"] = setting(
+        "stride", "how each layer halves its input: stride 2, or a 2x2 maximum"
+    )
+    normalization: Literal["batch", "layer", "group", "none"] = setting(
+        "batch", "normalization after each convolution"
+    )
+    readout: Literal["flatten", "mean"] = setting(
+        "flatten", "what the head sees of the last layer: all of it, or its mean over positions"
+    )
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> Self:
+        self._check_groups([self.filters])
+        return self
+
+    def check_task(self, task: AnyTask) -> None:
+        """See `Model.check_task`."""
+        super().check_task(task)
+        size: int | str = getattr(task, "image_size", "auto")
+        if isinstance(size, int) and size < _SMALLEST:
+            raise ValueError(
+                f"task.image_size = {size} is too small for model.kind = 'conv4', which halves its "
+                f"input four times; use {_SMALLEST} or more"
+            )
+
+    def build(
+        self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
+    ) -> keras.Model:
+        """[batch, height, width, channels] -> [batch, num_outputs]."""
+        import keras
+
+        from workers.models.normalization import make_normalization
+
+        strided = self.downsample == "stride"
+        inputs = keras.Input(input_shape)
+        hidden = inputs
+        for i in range(4):
+            hidden = keras.layers.Conv2D(
+                self.filters,
+                3,
+                strides=2 if strided else 1,
+                padding="same",
+                use_bias=self.normalization == "none",
+                name=f"conv{i}",
+            )(hidden)
+            hidden = make_normalization(self, f"normalization{i}")(hidden)
+            hidden = keras.layers.ReLU(name=f"relu{i}")(hidden)
+            if not strided:
+                hidden = keras.layers.MaxPooling2D(2, name=f"pool{i}")(hidden)
+        if self.readout == "flatten":
+            hidden = keras.layers.Flatten(name="flatten")(hidden)
+        else:
+            hidden = keras.layers.GlobalAveragePooling2D(name="mean")(hidden)
+        return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(hidden))

@@ -1,12 +1,9 @@
-"""A multi-layer perceptron for the means of Gaussian actions, with learned standard deviations."""
+"""The head of a Gaussian policy: the means of actions, and learned standard deviations."""
 
 from typing import Any
 
 import keras
 import numpy as np
-
-from workers.models.mlp import hidden_layers
-from workers.settings.models import GaussianMlpModel
 
 # A hundredth of Keras' usual weights, squared.
 _HEAD_SCALE = 1e-4
@@ -45,12 +42,3 @@ class GaussianHead(keras.layers.Layer):
         """For Keras' files."""
         own = {"num_actions": self.num_actions, "initial_std": self.initial_std}
         return {**super().get_config(), **own}
-
-
-def build(
-    settings: GaussianMlpModel, input_shape: tuple[int, ...], num_outputs: int
-) -> keras.Model:
-    """[batch, *input_shape] -> [batch, num_outputs]: means, then log standard deviations."""
-    inputs = keras.Input(input_shape)
-    head = GaussianHead(num_outputs // 2, settings.initial_std, name="head")
-    return keras.Model(inputs, head(hidden_layers(settings, inputs)))

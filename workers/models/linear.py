@@ -1,14 +1,31 @@
 """F(x) = Wx + b: the textbook meta-learner, whose MAML gradient has a closed form."""
 
-import keras
+from __future__ import annotations
 
-from workers.models.normalization import make_normalization
-from workers.settings.models import LinearModel
+from typing import TYPE_CHECKING, Literal
+
+from workers.models.model import Normalized
+
+if TYPE_CHECKING:
+    import keras
 
 
-def build(settings: LinearModel, input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
-    """[batch, *input_shape] -> [batch, num_outputs]."""
-    inputs = keras.Input(input_shape)
-    flat = keras.layers.Flatten(name="flatten")(inputs)
-    normalized = make_normalization(settings, "normalization")(flat)
-    return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(normalized))
+class LinearModel(Normalized):
+    """F(x) = Wx + b."""
+
+    takes = frozenset({"numbers", "images", "observations"})
+    execution = "vectorized", True
+    kind: Literal["linear"] = "linear"
+
+    def build(
+        self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
+    ) -> keras.Model:
+        """[batch, *input_shape] -> [batch, num_outputs]."""
+        import keras
+
+        from workers.models.normalization import make_normalization
+
+        inputs = keras.Input(input_shape)
+        flat = keras.layers.Flatten(name="flatten")(inputs)
+        normalized = make_normalization(self, "normalization")(flat)
+        return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(normalized))

@@ -1,25 +1,99 @@
-"""A multi-layer perceptron."""
+"""Multi-layer perceptrons: of any numbers, and of policies whose actions are numbers."""
 
-from typing import Any
+from __future__ import annotations
 
-import keras
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from workers.models.normalization import make_normalization
-from workers.settings.models import GaussianMlpModel, MlpModel
+from pydantic import Field, model_validator
+
+from workers.models.model import Normalized
+from workers.settings.inputs import OBSERVATIONS
+from workers.settings.section import setting
+
+if TYPE_CHECKING:
+    import keras
+
+    from workers.tasks.family import TaskFamily
 
 
-def build(settings: MlpModel, input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
-    """[batch, *input_shape] -> [batch, num_outputs]."""
-    inputs = keras.Input(input_shape)
-    hidden = hidden_layers(settings, inputs)
-    return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(hidden))
+class MlpModel(Normalized):
+    """Dense layers."""
+
+    takes = frozenset({"numbers", "images", "observations"})
+    execution = "vectorized", True
+    kind: Literal["mlp"] = "mlp"
+    hidden: tuple[Annotated[int, Field(ge=1, le=65536)], ...] = setting(
+        (40, 40), "units of each hidden layer, 1 to 65536"
+    )
+    activation: Literal["relu", "tanh", "elu", "gelu", "silu"] = setting(
+        "relu", "activation of the hidden layers"
+    )
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> Self:
+        self._check_groups(self.hidden)
+        return self
+
+    def build(
+        self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
+    ) -> keras.Model:
+        """[batch, *input_shape] -> [batch, num_outputs]."""
+        import keras
+
+        inputs = keras.Input(input_shape)
+        hidden = self._hidden_layers(inputs)
+        return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(hidden))
+
+    def _hidden_layers(self, inputs: Any) -> Any:
+        """[batch, *input_shape] -> what the head sees."""
+        import keras
+
+        from workers.models.normalization import make_normalization
+
+        hidden = keras.layers.Flatten(name="flatten")(inputs)
+        for i, units in enumerate(self.hidden):
+            hidden = keras.layers.Dense(units, name=f"dense{i}")(hidden)
+            hidden = make_normalization(self, f"normalization{i}")(hidden)
+            hidden = keras.layers.Activation(self.activation, name=f"activation{i}")(hidden)
+        return hidden
 
 
-def hidden_layers(settings: MlpModel | GaussianMlpModel, inputs: Any) -> Any:
-    """[batch, *input_shape] -> what the head sees."""
-    hidden = keras.layers.Flatten(name="flatten")(inputs)
-    for i, units in enumerate(settings.hidden):
-        hidden = keras.layers.Dense(units, name=f"dense{i}")(hidden)
-        hidden = make_normalization(settings, f"normalization{i}")(hidden)
-        hidden = keras.layers.Activation(settings.activation, name=f"activation{i}")(hidden)
-    return hidden
+class GaussianMlpModel(MlpModel):
+    """Dense layers for the mean of Gaussian actions, and standard deviations that depend on none.
+
+    What a policy does in an environment whose actions are numbers.
+    """
+
+    takes = OBSERVATIONS
+    refusal = (
+        "model.kind = 'gaussian_mlp' is a policy, but task.kind = {task!r} has no environments to "
+        "act in; use model.kind = 'mlp'"
+    )
+    kind: Literal["gaussian_mlp"] = "gaussian_mlp"  # type: ignore[assignment]
+    hidden: tuple[Annotated[int, Field(ge=1, le=65536)], ...] = setting(
+        (100, 100), "units of each hidden layer, 1 to 65536"
+    )
+    activation: Literal["relu", "tanh", "elu", "gelu", "silu"] = setting(
+        "tanh", "activation of the hidden layers"
+    )
+    initial_std: float = setting(1.0, "standard deviation that training starts with, > 0", gt=0)
+
+    def build(
+        self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
+    ) -> keras.Model:
+        """[batch, *input_shape] -> [batch, num_outputs]: means, then log standard deviations."""
+        import keras
+
+        from workers.models.gaussian_mlp import GaussianHead
+
+        inputs = keras.Input(input_shape)
+        head = GaussianHead(num_outputs // 2, self.initial_std, name="head")
+        return keras.Model(inputs, head(self._hidden_layers(inputs)))
+
+    def check_family(self, family: TaskFamily) -> None:
+        """See `Model.check_family`."""
+        if family.loss != "gaussian_policy":
+            raise ValueError(
+                "model.kind = 'gaussian_mlp' gives numbers, but the environment takes one of "
+                f"{family.num_outputs} actions; use model.kind = 'mlp'"
+            )

@@ -5,14 +5,71 @@ with a learned weight, as in TF-IDF; and a semantic one, its tokens' embeddings 
 The first tells texts apart by words that training has never seen, the second by what it has.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-import keras
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
 import numpy as np
 
-from workers.models.heads import classes, similarities
-from workers.models.token_embedding import TokenEmbedding
-from workers.settings.models import LEXICAL_HEAD, TextModel
+from workers.models.model import Model
+from workers.settings.section import setting
+
+if TYPE_CHECKING:
+    import keras
+
+#: The layer that holds what tokens say by themselves, beside the `head`.
+LEXICAL_HEAD = "lexical_head"
+
+
+class TextModel(Model):
+    """Weighted tokens and pooled embeddings of a text: to a head, or to a similarity."""
+
+    takes = frozenset({"texts"})
+    refusal = "model.kind = 'text' takes texts, but task.kind = {task!r} has none"
+    normalization: ClassVar[str] = "none"
+
+    kind: Literal["text"] = "text"
+    units: int = setting(64, "numbers of an embedding, 1 to 65536", ge=1, le=65536)
+    heads: int = setting(
+        1, "attention heads, each a weighted mean of the tokens, 1 to 65536", ge=1, le=65536
+    )
+    mixer: Literal["none", "convolution"] = setting(
+        "none", "what tokens see of their neighbours, before attention"
+    )
+    width: int = setting(5, "tokens that a convolution sees, 1 to 65536", ge=1, le=65536)
+    lexical: float = setting(
+        4.0, "length of the vector in which each token is a dimension of its own, > 0", gt=0
+    )
+    semantic: float = setting(2.0, "length of the vector that embeddings make, > 0", gt=0)
+
+    @property
+    def head_layers(self) -> str | Sequence[str] | None:
+        """See `Model.head_layers`."""
+        return LEXICAL_HEAD, "head"
+
+    def build(
+        self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
+    ) -> keras.Model:
+        """Ids int [batch, length] -> classes [batch, num_outputs], or a text and its candidates
+        [batch, 1 + candidates, length] -> similarities [batch, candidates]. Id 0 is no token.
+        """
+        import keras
+
+        assert num_tokens is not None, "see `takes`"
+        inputs = keras.Input(input_shape, dtype="int32")
+        semantic = _semantic(self, inputs, num_tokens)
+        if len(input_shape) == 1:
+            name = "weights"
+            terms = _terms(inputs, num_tokens, name)
+            outputs = _classes(self, terms, semantic, num_tokens, num_outputs)
+        else:
+            name = LEXICAL_HEAD  # the weights are what makes texts alike, and adapt with the head
+            terms = _terms(inputs, num_tokens, name)
+            outputs = _similarities(self, terms, semantic)
+        model = keras.Model(inputs, outputs)
+        model.get_layer(name).set_weights([_rarity(num_tokens)])
+        return model
 
 
 class _Terms(NamedTuple):
@@ -20,28 +77,6 @@ class _Terms(NamedTuple):
 
     ids: Any
     weights: Any
-
-
-def build(
-    settings: TextModel, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None
-) -> keras.Model:
-    """Ids int [batch, length] -> classes [batch, num_outputs], or a text and its candidates
-    [batch, 1 + candidates, length] -> similarities [batch, candidates]. Id 0 is no token.
-    """
-    assert num_tokens is not None, "see WorkerSettings"
-    inputs = keras.Input(input_shape, dtype="int32")
-    semantic = _semantic(settings, inputs, num_tokens)
-    if len(input_shape) == 1:
-        name = "weights"
-        terms = _terms(inputs, num_tokens, name)
-        outputs = _classes(settings, terms, semantic, num_tokens, num_outputs)
-    else:
-        name = LEXICAL_HEAD  # the weights are what makes texts alike, and adapt with the head
-        terms = _terms(inputs, num_tokens, name)
-        outputs = _similarities(settings, terms, semantic)
-    model = keras.Model(inputs, outputs)
-    model.get_layer(name).set_weights([_rarity(num_tokens)])
-    return model
 
 
 def _rarity(num_tokens: int) -> Any:
@@ -56,6 +91,10 @@ def _rarity(num_tokens: int) -> Any:
 
 def _terms(ids: Any, num_tokens: int, name: str) -> _Terms:
     """As in TF-IDF, but that the weights are learned."""
+    import keras
+
+    from workers.models.token_embedding import TokenEmbedding
+
     ops = keras.ops
     table = TokenEmbedding(num_tokens, 1, name=name)
     weights = ops.where(ops.not_equal(ids, 0), ops.squeeze(table(ids), -1), 0.0)
@@ -66,6 +105,11 @@ def _classes(
     settings: TextModel, terms: _Terms, semantic: Any, num_tokens: int, num_outputs: int
 ) -> Any:
     """A linear layer over all tokens, of which a text has few, and one over its embedding."""
+    import keras
+
+    from workers.models.heads import classes
+    from workers.models.token_embedding import TokenEmbedding
+
     ops = keras.ops
     table = TokenEmbedding(
         num_tokens, num_outputs, embeddings_initializer="zeros", name=LEXICAL_HEAD
@@ -76,6 +120,10 @@ def _classes(
 
 def _similarities(settings: TextModel, terms: _Terms, semantic: Any) -> Any:
     """The cosine of the weights of common tokens, and of embeddings, mapped by a matrix."""
+    import keras
+
+    from workers.models.heads import similarities
+
     ops = keras.ops
     # [batch, candidates, length, length]: which token of a candidate is which of the text.
     same = ops.equal(terms.ids[:, 1:, :, None], terms.ids[:, :1, None, :])
@@ -85,6 +133,10 @@ def _similarities(settings: TextModel, terms: _Terms, semantic: Any) -> Any:
 
 
 def _semantic(settings: TextModel, ids: Any, num_tokens: int) -> Any:
+    import keras
+
+    from workers.models.token_embedding import TokenEmbedding
+
     ops, layers = keras.ops, keras.layers
     there = ops.expand_dims(ops.not_equal(ids, 0), -1)
     vectors = TokenEmbedding(num_tokens, settings.units, name="embedding")(ids)
@@ -107,6 +159,8 @@ def _semantic(settings: TextModel, ids: Any, num_tokens: int) -> Any:
 
 def _normalized(vectors: Any, length: float, name: str) -> Any:
     """Vectors of the given length."""
+    import keras
+
     unit = keras.layers.UnitNormalization(axis=-1, name=name)(vectors)
     return keras.layers.Rescaling(length, name=f"{name}_length")(unit)
 

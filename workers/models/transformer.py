@@ -6,13 +6,21 @@ arXiv:2002.04745) by root mean squares, whose second derivative is right; adapte
 arXiv:2106.09685.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-import keras
 import numpy as np
+from pydantic import model_validator
 
-from workers.settings.models import TransformerModel
+from workers.models.model import Model
+from workers.settings.section import setting
+
+if TYPE_CHECKING:
+    import keras
+
+    from workers.algorithms.algorithm import Algorithm
 
 #: What the names of adapters' layers end in.
 ADAPTER = ("_adapter_down", "_adapter_up")
@@ -20,28 +28,88 @@ _SPREAD = 0.02
 _NEVER = -1e9
 
 
-def build(
-    settings: TransformerModel,
-    input_shape: tuple[int, ...],
-    num_outputs: int,
-    num_tokens: int | None,
-) -> keras.Model:
-    """Ids int [batch, length] -> logits [batch, length, num_outputs] of what follows each."""
-    assert num_tokens is not None, "see WorkerSettings"
-    (length,) = input_shape
-    inputs = keras.Input(input_shape, dtype="int32")
-    hidden, way_back = _embed(settings, num_tokens, keras.ops.cast(inputs, "int32"))
-    for i in range(settings.layers):
-        hidden = hidden + _attention(settings, length, f"layer{i}", _norm(f"layer{i}_a", hidden))
-        hidden = hidden + _feed_forward(settings, f"layer{i}", _norm(f"layer{i}_b", hidden))
-    head = way_back or keras.layers.Dense(num_outputs, name="head")
-    return keras.Model(inputs, head(_norm("last", hidden)))
+class TransformerModel(Model):
+    """A decoder-only transformer, which says of each token of a text which one comes next."""
+
+    takes = frozenset({"sequences"})
+    refusal = (
+        "model.kind = 'transformer' goes on with texts, task.kind = {task!r} does not; it is for "
+        "task.kind = 'generation'"
+    )
+    execution = "map", True
+    normalization: ClassVar[str] = "none"
+
+    kind: Literal["transformer"] = "transformer"
+    layers: int = setting(2, "layers of attention and feed-forward, 1 to 1000", ge=1, le=1000)
+    width: int = setting(64, "numbers that stand for a token, 1 to 65536", ge=1, le=65536)
+    heads: int = setting(4, "attention heads, 1 to 65536; a divisor of the width", ge=1, le=65536)
+    output: Literal["head", "tied"] = setting(
+        "head", "a layer of its own, or the vectors of the embedding"
+    )
+    adapter_rank: int = setting(
+        0,
+        "rank of the adapters beside each dense layer; if > 0, the inner loop adapts them alone; "
+        "to 65536",
+        ge=0,
+        le=65536,
+    )
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(
+                f"model.heads = {self.heads} does not divide model.width = {self.width}; choose a "
+                "divisor"
+            )
+        return self
+
+    def check_algorithm(self, algorithm: Algorithm) -> None:
+        """See `Model.check_algorithm`."""
+        if self.adapter_rank and algorithm.adapted != "all":
+            raise ValueError(
+                f"model.adapter_rank = {self.adapter_rank} says what adapts, and so does "
+                f"algorithm.kind = {algorithm.kind!r}"
+            )
+        if self.adapter_rank and not algorithm.has_outer_loss:
+            raise ValueError(
+                f"model.adapter_rank = {self.adapter_rank} has the inner loop change the adapters "
+                f"alone, and algorithm.kind = {algorithm.kind!r} trains only what that changes; "
+                "use 'maml', with algorithm.first_order = true to save time"
+            )
+        if self.output == "tied" and algorithm.adapted != "all":
+            raise ValueError(
+                f"model.output = 'tied' has no head, which algorithm.kind = {algorithm.kind!r} "
+                "tells from the rest; use model.output = 'head'"
+            )
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """See `Model.adapters`."""
+        return ADAPTER if self.adapter_rank else ()
+
+    def build(
+        self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
+    ) -> keras.Model:
+        """Ids int [batch, length] -> logits [batch, length, num_outputs] of what follows each."""
+        import keras
+
+        assert num_tokens is not None, "see `takes`"
+        (length,) = input_shape
+        inputs = keras.Input(input_shape, dtype="int32")
+        hidden, way_back = _embed(self, num_tokens, keras.ops.cast(inputs, "int32"))
+        for i in range(self.layers):
+            hidden = hidden + _attention(self, length, f"layer{i}", _norm(f"layer{i}_a", hidden))
+            hidden = hidden + _feed_forward(self, f"layer{i}", _norm(f"layer{i}_b", hidden))
+        head = way_back or keras.layers.Dense(num_outputs, name="head")
+        return keras.Model(inputs, head(_norm("last", hidden)))
 
 
 def _embed(
     settings: TransformerModel, num_tokens: int, ids: Any
 ) -> tuple[Any, Callable[[Any], Any] | None]:
     """Vectors of tokens plus those of their positions; with tied output, the way back too."""
+    import keras
+
     ops, layers, width, length = keras.ops, keras.layers, settings.width, ids.shape[-1]
     spread = keras.initializers.RandomNormal(_SPREAD)
     if settings.output == "head":
@@ -64,11 +132,15 @@ def _embed(
 
 
 def _norm(name: str, hidden: Any) -> Any:
+    import keras
+
     return keras.layers.RMSNormalization(name=f"{name}_norm")(hidden)
 
 
 def _attention(settings: TransformerModel, length: int, name: str, hidden: Any) -> Any:
     """Each position looks at itself and at those before it."""
+    import keras
+
     ops, heads = keras.ops, settings.heads
     size = settings.width // heads
     merged = _dense(settings, 3 * settings.width, f"{name}_attention_in", hidden)
@@ -82,6 +154,8 @@ def _attention(settings: TransformerModel, length: int, name: str, hidden: Any) 
 
 
 def _feed_forward(settings: TransformerModel, name: str, hidden: Any) -> Any:
+    import keras
+
     inner = _dense(settings, 4 * settings.width, f"{name}_inner", hidden)
     inner = keras.layers.Activation("gelu", name=f"{name}_gelu")(inner)
     return _dense(settings, settings.width, f"{name}_outer", inner)
@@ -89,6 +163,8 @@ def _feed_forward(settings: TransformerModel, name: str, hidden: Any) -> Any:
 
 def _dense(settings: TransformerModel, units: int, name: str, inputs: Any) -> Any:
     """A dense layer, with a low-rank adapter beside it where asked for: 0 at first."""
+    import keras
+
     outputs = keras.layers.Dense(units, name=name)(inputs)
     if not settings.adapter_rank:
         return outputs

@@ -1,63 +1,161 @@
 """A user's own Keras model: from a function in a module, or from a .keras file."""
 
+from __future__ import annotations
+
 import hashlib
 import importlib
 import inspect
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-import keras
+from pydantic import field_validator
 
-from workers.models.heads import on_encoder
-from workers.models.keras_defaults import changed_defaults
-from workers.settings.models import KerasModel
+from workers.models.model import Model
+from workers.settings.inputs import EVERYTHING
+from workers.settings.section import setting
 from workers.wire.import_path import refuse_namesakes
+
+if TYPE_CHECKING:
+    import keras
+
+    from workers.models.functional import FunctionalModel
+    from workers.settings.task import AnyTask
 
 #: What each module has changed of Keras' defaults when it was imported.
 _CHANGES: dict[str, list[str]] = {}
 
 
-def build(
-    settings: KerasModel,
-    input_shape: tuple[int, ...],
-    num_outputs: int,
-    num_tokens: int | None = None,
-) -> keras.Model:
-    """The model that `settings.source` names, built for examples of `input_shape`.
+class KerasModel(Model):
+    """A Keras model of the user's own, or an encoder to put a head on."""
 
-    Raises:
-      ValueError: there is none, it is no Keras model, or it does not take such inputs.
-    """
-    for name in settings.imports:
-        _import(name, settings)
-    has_candidates = num_tokens is not None and len(input_shape) > 1
-    shape = input_shape[1:] if settings.encoder and has_candidates else input_shape
-    if settings.source.endswith(".keras"):
-        model = _from_file(settings)
-    else:
-        model = _from_function(settings, shape, num_outputs, num_tokens)
-    _check_inputs(settings, model, shape)
-    if settings.encoder:
-        _check_vectors(settings, model)
-        model = on_encoder(model, input_shape, num_outputs)
-    for layer in model._flatten_layers():
-        if hasattr(layer, "use_cudnn"):
-            layer.use_cudnn = False  # cuDNN's recurrent kernels have no second derivative
-    return model
+    takes = EVERYTHING
+    is_users = True
 
+    kind: Literal["keras"] = "keras"
+    source: str = setting(
+        ...,
+        "'module:function', which returns a keras.Model and is given those of input_shape and "
+        "num_outputs that it takes, or a .keras file",
+        bits=False,  # its content is in the fingerprint
+    )
+    arguments: dict[str, Any] = setting({}, "further arguments of the function, by name")
+    folder: str = setting(
+        ".",
+        "folder that modules are imported from before all others, and of the file",
+        bits=False,
+        place="here",
+    )
+    imports: tuple[str, ...] = setting(
+        (), "modules to import first: those that register custom layers with Keras", bits=False
+    )
+    head: str | None = setting(
+        None,
+        "layer that ANIL adapts alone, BOIL leaves alone and joint replaces; unset: the last one "
+        "with weights",
+    )
+    encoder: bool = setting(
+        False,
+        "the model gives a vector of each example (of each text, where there are candidates): a "
+        "head is put on it",
+    )
+    second_derivative: Literal["checked", "trusted"] = setting(
+        "checked",
+        "before second-order training, compare each layer's with finite differences, or trust "
+        "those that stop a gradient on purpose",
+        bits=False,
+    )
 
-def digest(settings: KerasModel, frozen_sha256: str) -> str:
-    """sha256 of the source's file and of the weights that are not trained."""
-    path = _path(settings)
-    if path is None:
-        module = _import(settings.source.partition(":")[0], settings)
-        file = inspect.getsourcefile(module)
-        path = Path(file) if file else None
-    content = path.read_bytes() if path is not None else b""
-    return hashlib.sha256(content + frozen_sha256.encode()).hexdigest()
+    @field_validator("folder")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        """A run can be resumed, and an actor started, in another working directory."""
+        return str(Path(value).expanduser().absolute())
+
+    def build(
+        self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
+    ) -> keras.Model:
+        """Make the model that `source` names, for examples of `input_shape`.
+
+        Raises:
+          ValueError: there is none, it is no Keras model, or it does not take such inputs.
+        """
+        from workers.models.heads import on_encoder
+
+        for name in self.imports:
+            _import(name, self)
+        has_candidates = num_tokens is not None and len(input_shape) > 1
+        shape = input_shape[1:] if self.encoder and has_candidates else input_shape
+        if self._is_file:
+            model = _from_file(self)
+        else:
+            model = _from_function(self, shape, num_outputs, num_tokens)
+        _check_inputs(self, model, shape)
+        if self.encoder:
+            _check_vectors(self, model)
+            model = on_encoder(model, input_shape, num_outputs)
+        for layer in model._flatten_layers():
+            if hasattr(layer, "use_cudnn"):
+                layer.use_cudnn = False  # cuDNN's recurrent kernels have no second derivative
+        return model
+
+    def check_task(self, task: AnyTask) -> None:
+        """See `Model.check_task`."""
+        if task.acts and self.encoder:
+            raise ValueError(
+                "model.encoder = True puts a head for classes on a model of yours; a policy brings "
+                "its own: leave it out"
+            )
+
+    def digest(self, model: FunctionalModel) -> str:
+        """Compute the sha256 of the source's file and of the weights that are not trained."""
+        path = _path(self)
+        if path is None:
+            module = _import(self.source.partition(":")[0], self)
+            file = inspect.getsourcefile(module)
+            path = Path(file) if file else None
+        content = path.read_bytes() if path is not None else b""
+        return hashlib.sha256(content + model.frozen_sha256().encode()).hexdigest()
+
+    def trusted(self) -> Self:
+        """See `Model.trusted`."""
+        return self.model_copy(update={"second_derivative": "trusted"})
+
+    @property
+    def modules(self) -> list[str]:
+        """See `Record.modules`."""
+        return [*self.imports, *([] if self._is_file else [self.source.partition(":")[0]])]
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """See `Record.files`."""
+        return {f"model.source = {self.source!r}": self.source} if self._is_file else {}
+
+    @property
+    def _is_file(self) -> bool:
+        return self.source.endswith(".keras")
+
+    @property
+    def head_layers(self) -> str | Sequence[str] | None:
+        """See `Model.head_layers`."""
+        return self.head
+
+    @property
+    def title(self) -> str:
+        """See `Model.title`."""
+        return self.source
+
+    @property
+    def normalizations(self) -> list[str] | None:
+        """See `Model.normalizations`."""
+        return None
+
+    @property
+    def transductive(self) -> bool | None:
+        """See `Model.transductive`."""
+        return False if self.statistics == "support" else None
 
 
 def _from_file(settings: KerasModel) -> keras.Model:
@@ -74,6 +172,8 @@ def _from_file(settings: KerasModel) -> keras.Model:
             f"model.arguments = {settings.arguments!r} are for a function; the file "
             f"{settings.source!r} is loaded as it is"
         )
+    import keras
+
     try:
         model = keras.saving.load_model(path, compile=False)
     except (Exception, SystemExit) as error:
@@ -132,6 +232,8 @@ def _import(name: str, settings: KerasModel) -> Any:
     Raises:
       ValueError: it cannot be imported, or changes Keras for the whole process.
     """
+    from workers.models.keras_defaults import changed_defaults
+
     refuse_namesakes([settings.folder])
     if settings.folder not in sys.path:
         sys.path.insert(0, settings.folder)
@@ -166,6 +268,8 @@ def _imported(name: str, settings: KerasModel) -> Any:
 
 
 def _checked(settings: KerasModel, model: Any, verb: str) -> keras.Model:
+    import keras
+
     if not isinstance(model, keras.Model):
         kind = f"{type(model).__module__}.{type(model).__qualname__}"
         raise ValueError(
@@ -178,6 +282,8 @@ def _checked(settings: KerasModel, model: Any, verb: str) -> keras.Model:
 
 def _check_inputs(settings: KerasModel, model: keras.Model, input_shape: tuple[int, ...]) -> None:
     """Call the model on zeros, which also builds one that is not built yet."""
+    import keras
+
     declared = getattr(model, "inputs", None)
     if declared and len(declared) > 1:
         raise ValueError(

@@ -122,11 +122,7 @@ def make_objective(
         return Objective.of_tasks(settings, family, model)
     task = settings.task
     assert isinstance(task, EnvironmentTask)
-    if settings.model.kind == "gaussian_mlp" and family.loss != "gaussian_policy":
-        raise ValueError(
-            "model.kind = 'gaussian_mlp' gives numbers, but the environment takes one of "
-            f"{family.num_outputs} actions; use model.kind = 'mlp'"
-        )
+    settings.model.check_family(family)
     loss = PolicyLoss(distribution_of(family), task.horizon, task.curvature)
     metrics = {"return": loss.returns, "divergence": loss.divergence}
     return PolicyObjective(model, loss, metrics)

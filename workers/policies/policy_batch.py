@@ -8,7 +8,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from workers.algorithms.algorithm import Start
-from workers.algorithms.registry import ALGORITHMS
 from workers.execution.compiled import Compiled
 from workers.inner.inner_loop import Learner, inner_step
 from workers.inner.losses import Objective
@@ -39,9 +38,9 @@ class SideBySide:
         objective: Objective,
     ):
         assert isinstance(settings.task, EnvironmentTask)
-        self._settings, self._task = settings, settings.task
+        self._task = settings.task
         self._model, self._objective = model, objective
-        self._algorithm = ALGORITHMS[settings.algorithm.kind]
+        self._algorithm = settings.algorithm
         self._distribution = distribution_of(family)
         self._theta = theta_layout(settings, model)
         self._carry = carry_layout(settings, model)
@@ -101,7 +100,7 @@ class SideBySide:
     def _start_graph(
         self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor, tasks: tf.Tensor
     ) -> Learner:
-        rate = tf.constant(self._settings.algorithm.inner_lr)
+        rate = tf.constant(self._algorithm.inner_lr)
         learner, _ = self._learn(vector, carried, step, rate)
         number = tasks.shape[0]
         return tf.nest.map_structure(lambda array: tf.stack([array] * number), learner)
@@ -149,7 +148,7 @@ class SideBySide:
     ) -> tuple[Learner, Any]:
         start = Start([], self._carry.split(carried), step)
         theta = self._theta.split(vector)
-        return self._algorithm.learn(self._model, theta, start, self._settings.algorithm, inner_lr)
+        return self._algorithm.learn(self._model, theta, start, inner_lr)
 
     def _map(self, one: Callable[[Any], Any], tasks: Any) -> Any:
         if self._vectorized:

@@ -6,7 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from workers.algorithms.registry import ALGORITHMS
 from workers.execution.compiled import Compiled
 from workers.execution.task_map import sum_over
 from workers.inner.losses import Metrics, Objective
@@ -32,10 +31,8 @@ class Rounds:
 
     def __init__(self, settings: WorkerSettings, model: FunctionalModel, objective: Objective):
         assert isinstance(objective, PolicyObjective)
-        self._settings, self._model, self._objective = settings, model, objective
+        self._algorithm, self._model, self._objective = settings.algorithm, model, objective
         self._policy_loss = objective.policy_loss
-        outer_loss = ALGORITHMS[settings.algorithm.kind].outer_loss
-        self._outer_loss = outer_loss
         self._theta = theta_layout(settings, model)
         self._carry = carry_layout(settings, model)
         mode, xla = settings.execution
@@ -88,8 +85,7 @@ class Rounds:
         return found
 
     def _loss(self, objective: Objective, theta: Any, start: Any, task: Task) -> Any:
-        assert self._outer_loss is not None
-        loss, _, metrics = self._outer_loss(objective, theta, start, task, self._settings.algorithm)
+        loss, _, metrics = self._algorithm.outer_loss(objective, theta, start, task)
         return loss, metrics
 
     def _line(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:

@@ -1,15 +1,26 @@
 """Task families of environments that a policy acts in."""
 
+import functools
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from workers.settings.inputs import OBSERVATIONS
 from workers.settings.section import Section, setting
+from workers.settings.task import Tables, TaskRecord
 
 
-class EnvironmentTask(Section):
+class EnvironmentTask(TaskRecord):
     """What every family of environments says: how much is seen, and how it is judged."""
+
+    gives = OBSERVATIONS
+    refusal = (
+        "model.kind = {model!r} cannot be a policy; for task.kind = {task!r} use 'gaussian_mlp', "
+        "'mlp', 'linear', or 'keras' with a model of yours"
+    )
 
     shots: int = setting(20, "episodes that each inner step learns from, 1 to 10^5", ge=1, le=10**5)
     queries: int = setting(20, "episodes after adaptation, 1 to 10^5", ge=1, le=10**5)
@@ -43,6 +54,36 @@ class EnvironmentTask(Section):
 
 class NavigationTask(EnvironmentTask):
     """A point in the plane that must find a goal (Finn et al. 2017, arXiv:1703.03400, 5.3)."""
+
+    family = "workers.tasks.environments.navigation:NavigationFamily"
+    losses = ("gaussian_policy",)
+    pictures = ("paths",)
+    reader = "navigation"
+    defaults: ClassVar[Tables] = {
+        "task": {"curvature": "per_step"},
+        "model": {"kind": "gaussian_mlp", "hidden": [100, 100], "initial_std": 0.03},
+        "algorithm": {
+            "kind": "maml",
+            "inner_lr": 0.015,
+            "later_lr": 0.25,
+            "inner_steps": 3,
+            "multi_step": True,
+        },
+        "outer": {
+            "optimizer": "adam",
+            "lr": 2e-3,
+            "schedule": "cosine",
+            "epochs": 2,
+            "meta_batch_size": 20,
+            "steps": 200,
+        },
+        "evaluation": {
+            "tasks": 40,
+            "validation_tasks": 40,
+            "inner_steps": [1, 2, 3],
+            "inner_lr": [0.005, 0.01, 0.015, 0.03],
+        },
+    }
 
     kind: Literal["navigation"] = "navigation"
     goals: tuple[float, float] = setting((-0.5, 0.5), "range of a goal's coordinates, low < high")
@@ -87,6 +128,23 @@ class Varied(Section):
 class GymTask(EnvironmentTask):
     """Environments of gymnasium, or one's own with its interface, that vary from task to task."""
 
+    family = "workers.tasks.environments.gym:GymFamily"
+    losses = ("gaussian_policy", "categorical_policy")
+    pictures = ("observed",)
+    films = True
+    reader = "gym"
+    defaults: ClassVar[Tables] = {
+        "model": {"hidden": [64, 64], "activation": "tanh"},  # its kind depends on the actions
+        "algorithm": {"kind": "maml", "inner_lr": 0.1, "inner_steps": 1},
+        "outer": {"optimizer": "trpo", "max_divergence": 0.01, "meta_batch_size": 20, "steps": 200},
+        "evaluation": {
+            "tasks": 40,
+            "validation_tasks": 20,
+            "inner_steps": [1, 2, 3],
+            "inner_lr": [0.05, 0.1, 0.3, 1.0],
+        },
+    }
+
     kind: Literal["gym"] = "gym"
     environment: str = setting(
         ...,
@@ -105,3 +163,32 @@ class GymTask(EnvironmentTask):
     def _absolute(cls, value: str) -> str:
         """A run can be resumed, and an actor started, in another working directory."""
         return str(Path(value).expanduser().absolute())
+
+    @property
+    def modules(self) -> list[str]:
+        """See `Record.modules`: a name alone is one that gymnasium knows."""
+        module = self.environment.rpartition(":")[0]
+        return [module] if module else []
+
+    @classmethod
+    def default_model(cls, task: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `TaskRecord.default_model`: actions are numbers, or one of a few."""
+        kind = _policy(json.dumps(task, default=str, sort_keys=True))
+        return {"kind": kind, **cls.defaults["model"]}
+
+
+@functools.cache
+def _policy(task: str) -> str:
+    """The model's kind for an environment's actions."""
+    from workers.tasks.environments.gym_source import Source, make_first, maker_of
+    from workers.tasks.environments.spaces import look_at_actions
+
+    try:
+        settings = GymTask.model_validate_json(task)
+        source = Source(settings.environment, settings.folder)
+        first = make_first(source, maker_of(source), settings.arguments)
+        acts = look_at_actions(settings.environment, first.action_space).loss
+        first.close()
+    except ValueError:  # what is wrong with it is told when the environment is opened
+        return "gaussian_mlp"
+    return "mlp" if acts == "categorical_policy" else "gaussian_mlp"

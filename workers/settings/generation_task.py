@@ -1,13 +1,42 @@
 """The task family of texts to go on with."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from workers.settings.groups_task import GroupsTask
 from workers.settings.section import setting
+from workers.settings.task import Tables
 
 
 class GenerationTask(GroupsTask):
     """A language model of a group's texts: a speaker's lines, a language's names."""
+
+    gives = frozenset({"sequences"})
+    family = "workers.tasks.text.generation:GenerationFamily"
+    losses = ("next_token",)
+    pictures = ("samples",)
+    reader = "lines"
+    data = ("path", "split_file")
+    defaults: ClassVar[Tables] = {
+        "model": {"kind": "transformer"},
+        "algorithm": {"kind": "maml", "inner_lr": 0.1, "inner_steps": 2},
+        "outer": {
+            "optimizer": "adam",
+            "lr": 3e-3,
+            "schedule": "cosine",
+            "meta_batch_size": 8,
+            "steps": 800,
+        },
+        "evaluation": {
+            "validation_tasks": 100,
+            "inner_steps": [1, 2, 3, 5],
+            "inner_lr": [0.02, 0.05, 0.1, 0.2, 0.5],
+        },
+    }
+    refusal = (
+        "model.kind = {model!r} does not say what comes next, as task.kind = {task!r} wants; use "
+        "model.kind = 'transformer', or 'keras' with a model of yours that gives logits for each "
+        "token"
+    )
 
     kind: Literal["generation"] = "generation"
     path: str = setting(

@@ -2,10 +2,11 @@
 
 from pydantic import field_validator
 
-from workers.settings.section import Section, setting
+from workers.settings.section import setting
+from workers.settings.task import TaskRecord
 
 
-class SplitTask(Section):
+class SplitTask(TaskRecord):
     """Classes, domains or groups of rows are split whole."""
 
     split_shares: tuple[float, float, float] = setting(

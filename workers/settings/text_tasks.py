@@ -1,16 +1,23 @@
 """Task families of texts."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
 
 from workers.settings.section import setting
 from workers.settings.split_task import SplitTask
+from workers.settings.task import Tables
 
 
 class _Texts(SplitTask):
     """Where texts come from, and what a model is given of one."""
+
+    gives = frozenset({"texts"})
+    refusal = (
+        "model.kind = {model!r} takes numbers, but task.kind = {task!r} has texts; use model.kind "
+        "= 'text', or 'keras' with a model of yours that takes token ids"
+    )
 
     path: str = setting(
         ..., "a CSV or Parquet file, or one in the data folder", bits=False, place="data"
@@ -84,6 +91,28 @@ class _Texts(SplitTask):
 class TextTask(_Texts):
     """N-way K-shot classification of short texts."""
 
+    family = "workers.tasks.text.classification:TextFamily"
+    losses = ("cross_entropy",)
+    pictures = ("text_episode",)
+    reader = "texts"
+    data = ("path", "split_file")
+    defaults: ClassVar[Tables] = {
+        "model": {"kind": "text"},
+        "algorithm": {"kind": "anil", "inner_lr": 1.0, "inner_steps": 5},
+        "outer": {
+            "optimizer": "adam",
+            "lr": 1e-3,
+            "schedule": "cosine",
+            "meta_batch_size": 16,
+            "steps": 300,
+        },
+        "evaluation": {
+            "validation_tasks": 100,
+            "inner_steps": [1, 3, 5, 10],
+            "inner_lr": [0.3, 1.0, 3.0, 10.0],
+        },
+    }
+
     kind: Literal["text"] = "text"
     ways: int | None = setting(
         None,
@@ -118,6 +147,28 @@ class TextTask(_Texts):
 
 class MatchingTask(_Texts):
     """Which candidate means the same as a text: a task is some meanings of one domain."""
+
+    family = "workers.tasks.text.matching:MatchingFamily"
+    losses = ("ranking",)
+    pictures = ("text_episode",)
+    reader = "matching"
+    data = ("path", "test_path", "split_file")
+    defaults: ClassVar[Tables] = {
+        "model": {"kind": "text"},
+        "algorithm": {"kind": "maml", "inner_lr": 1.0, "inner_steps": 5},
+        "outer": {
+            "optimizer": "adam",
+            "lr": 1e-3,
+            "schedule": "cosine",
+            "meta_batch_size": 8,
+            "steps": 300,
+        },
+        "evaluation": {
+            "validation_tasks": 100,
+            "inner_steps": [1, 3, 5, 10],
+            "inner_lr": [0.3, 1.0, 3.0, 10.0],
+        },
+    }
 
     kind: Literal["matching"] = "matching"
     domain_column: str = setting("domain", "column of the domains; a task is of one domain")

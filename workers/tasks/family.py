@@ -22,6 +22,8 @@ def notes_of(family: "TaskFamily") -> list[str]:
 class TaskFamily(Protocol):
     """A distribution over learning tasks, in two halves: small specs, then arrays.
 
+    A new one extends it, and gives loss, picture, input_shape, num_outputs, `sample` and `build`.
+
     loss: the name of the loss in `inner/losses.py`. picture: the name of a picture in
     `orchestrator/reporting/pictures`. digest: sha256 of the data and its split, "" where it is
     generated. num_train_classes: the outputs of `joint`'s head; None for regression.
@@ -30,36 +32,44 @@ class TaskFamily(Protocol):
 
     loss: LossName
     picture: str
-    digest: str
+    digest: str = ""
     input_shape: tuple[int, ...]
     num_outputs: int
-    num_train_classes: int | None
-    num_tokens: int | None
+    num_train_classes: int | None = None
+    num_tokens: int | None = None
 
     @property
     def preparation(self) -> dict[str, Any]:
         """What a user's own examples are made into inputs with: JSON, for the checkpoint."""
+        return {}
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
         """Tasks [lo, hi) of `draw`: the same whatever lo and hi are, and on whatever machine."""
+        ...
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Make the arrays, [tasks, ...].
 
         global_labels: targets are indices of training classes instead of 0 .. ways - 1.
         """
+        ...
 
     def showcase(self, specs: Specs) -> Specs:
         """The same tasks with the queries that the family's picture wants."""
+        return specs
 
     def names(self, specs: Specs) -> list[str]:
         """What each task is called where its score is shown; [""] * tasks where nobody knows."""
+        return [""] * len(next(iter(specs.values())))
 
     def words(self, specs: Specs) -> Sequence[Words]:
         """What the tasks say, where they are of texts; else nothing."""
+        return ()
 
     def describe(self) -> dict[str, Any]:
         """What the family draws from, for `metatrain data`."""
+        return {"source": "generated", **self.protocol("train")}
 
     def protocol(self, split: Split) -> dict[str, Any]:
         """What must stand beside a number measured on these tasks."""
+        return {"tasks_from": type(self).__name__}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from workers.metrics import LossName
-from workers.settings.tasks import SinusoidTask
+from workers.settings.sinusoid_task import SinusoidTask
 from workers.tasks.display_text import Words
 from workers.wire.protocol import Draw, Episode, Specs, Split
 

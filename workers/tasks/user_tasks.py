@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from workers.metrics import LossName
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tasks.display_text import Words
 from workers.tasks.family import TaskFamily
 from workers.tasks.target_scaling import PER_TASK, scaled_by_support

@@ -9,7 +9,8 @@ import numpy as np
 
 from orchestrator.adaptation.readers.arrays import checked
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
-from workers.settings.tasks import GivenTask, ImagesTask
+from workers.settings.given_task import GivenTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.images.image_cells import content_of, read_file
 from workers.tasks.images.image_decoding import see
 from workers.tasks.images.image_files import ZipImages, images_in_no_folder, is_image

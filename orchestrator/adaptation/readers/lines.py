@@ -5,7 +5,7 @@ from typing import Any
 
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
 from orchestrator.adaptation.readers.strings import named_texts
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tasks.table.rows import Rows
 from workers.tasks.table.table_files import SUFFIXES
 from workers.tasks.text.characters import Characters, Sequences

@@ -3,14 +3,14 @@
 from typing import Any, NoReturn
 
 from orchestrator.adaptation.readers.reader import Columns, Reader, Role
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 
 
 class NoReader(Reader):
     """Refuses whatever it is given."""
 
     def __init__(self, task: Any, shapes: GivenTask):
-        self._kind = task.kind
+        self._task, self._shapes = task, shapes
 
     def read(self, source: str, role: Role, columns: Columns) -> NoReturn:
         """See `inputs`."""
@@ -22,7 +22,7 @@ class NoReader(Reader):
 
     def _refusal(self, what: str) -> ValueError:
         return ValueError(
-            f"{what}task.kind = {self._kind!r} has environments, in which a policy makes its own "
-            "episodes: there are no examples to give it; give it an environment "
+            f"{what}task.kind = {self._task.kind!r} has environments, in which a policy makes its "
+            "own episodes: there are no examples to give it; give it an environment "
             "(metatrain adapt-policy, Learner.adapt_to)"
         )

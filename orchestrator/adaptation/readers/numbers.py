@@ -8,7 +8,7 @@ import numpy as np
 
 from orchestrator.adaptation.readers.arrays import as_numbers, checked
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tasks.table.rows import Rows
 from workers.tasks.table.table_files import FORMS, SUFFIXES
 from workers.wire.errors import DataError

@@ -1,6 +1,7 @@
 """One's own examples, as they come from a file or an array."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,7 @@ from workers.wire.protocol import Array
 
 if TYPE_CHECKING:
     from orchestrator.adaptation.user_tasks import OwnTask
+    from workers.tasks.environments.user_environment import LiveEnvironment
 
 #: What they are for: to adapt to, or to be predicted.
 Role = Literal["support", "query"]
@@ -81,6 +83,20 @@ class Reader(ABC):
     def units(self, task: "OwnTask") -> Units | None:
         """Those of a saved model, where they are not the model's own."""
         return None
+
+    def environment(
+        self, given: Any, arguments: Mapping[str, Any], origin: str
+    ) -> "LiveEnvironment":
+        """Open an environment of the user's own, for a policy to adapt to.
+
+        Args:
+          given: a name, something that makes environments, or an environment. arguments: attributes
+            of it, or arguments of its constructor. origin: where the policy is from, for errors.
+        Raises:
+          ValueError: it cannot be had, lacks what is to be set, or has other spaces than the
+            policy; or the run's tasks are no environments.
+        """
+        raise ValueError("the run is no policy: it has no use for an environment")
 
     def assemble(self, task: "OwnTask") -> "OwnTask":
         """The task as the model takes it, where that is not example by example."""

@@ -1,24 +1,31 @@
-"""From the kind of a task family to the reader of a user's examples."""
+"""The registry of readers.
 
-from collections.abc import Callable
+A new reader is a file with a class (see `Reader`), and a row here; families name it by its row.
+"""
+
 from typing import Any
 
-from orchestrator.adaptation.readers.images import ImageReader
-from orchestrator.adaptation.readers.lines import LineReader
-from orchestrator.adaptation.readers.no_reader import NoReader
-from orchestrator.adaptation.readers.numbers import NumberReader
 from orchestrator.adaptation.readers.reader import Reader
-from orchestrator.adaptation.readers.table_rows import TableReader
-from orchestrator.adaptation.readers.texts import MatchingReader, TextReader
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
+from workers.settings.registry import named
 
-READERS: dict[str, Callable[[Any, GivenTask], Reader]] = {
-    "sinusoid": NumberReader,
-    "images": ImageReader,
-    "table": TableReader,
-    "text": TextReader,
-    "matching": MatchingReader,
-    "generation": LineReader,
-    "navigation": NoReader,
-    "gym": NoReader,
+READERS = {
+    "numbers": "orchestrator.adaptation.readers.numbers:NumberReader",
+    "images": "orchestrator.adaptation.readers.images:ImageReader",
+    "table": "orchestrator.adaptation.readers.table_rows:TableReader",
+    "texts": "orchestrator.adaptation.readers.texts:TextReader",
+    "matching": "orchestrator.adaptation.readers.texts:MatchingReader",
+    "lines": "orchestrator.adaptation.readers.lines:LineReader",
+    "navigation": "orchestrator.adaptation.user_environment:PointReader",
+    "gym": "orchestrator.adaptation.user_environment:GymReader",
 }
+
+
+def make_reader(task: Any, shapes: GivenTask) -> Reader:
+    """Make the reader of a run's family.
+
+    Args:
+      task: the run's settings of it. shapes: what its model must know of examples.
+    """
+    reader: Reader = named(READERS[task.reader])(task, shapes)
+    return reader

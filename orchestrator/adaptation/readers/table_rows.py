@@ -8,7 +8,8 @@ import numpy as np
 from orchestrator.adaptation.readers.arrays import as_numbers, checked
 from orchestrator.adaptation.readers.numbers import table_file
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
-from workers.settings.tasks import GivenTask, TableTask
+from workers.settings.given_task import GivenTask
+from workers.settings.table_task import TableTask
 from workers.tasks.listing import listed
 from workers.tasks.scaling import Scaling, Units
 from workers.tasks.table.columns import Scale

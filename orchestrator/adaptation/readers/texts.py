@@ -9,7 +9,7 @@ from orchestrator.adaptation.readers.numbers import table_file
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
 from orchestrator.adaptation.readers.strings import named_texts
 from orchestrator.adaptation.user_tasks import OwnTask
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tasks.table.rows import Rows
 from workers.tasks.text.tokens import Tokens
 from workers.wire.errors import DataError

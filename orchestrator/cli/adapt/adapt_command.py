@@ -14,6 +14,7 @@ import typer
 from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.cli import options
 from orchestrator.cli.adapt.former_options import FormerAdapt
+from orchestrator.cli.command_settings import command_settings
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
@@ -22,8 +23,6 @@ if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.user_tasks import OwnTask
     from orchestrator.cli.adapt.adapt_outputs import Outputs, SaveModel
     from workers.wire.protocol import Array, Recipe
-
-app = typer.Typer()
 
 # Answers that differ by less are told to be the same.
 _SAME = 1e-3
@@ -46,7 +45,7 @@ class AdaptRequest:
     verbose: bool = False
 
 
-@app.command(
+@command_settings(
     cls=FormerAdapt,
     epilog="Example: metatrain adapt runs/pets --support ten/ --query rest/ --out pets.parquet",
 )
@@ -114,7 +113,7 @@ def execute(request: AdaptRequest) -> None:
 def _adapt(request: AdaptRequest, outputs: Outputs) -> None:
     from orchestrator.adaptation.checks import change, with_statistics
     from orchestrator.adaptation.predictions import as_table
-    from orchestrator.adaptation.readers.registry import READERS
+    from orchestrator.adaptation.readers.registry import make_reader
     from orchestrator.cli.adapt.adapt_report import show
     from orchestrator.cli.adapt.handing_over import launched_for
     from orchestrator.cli.adapt.sources import open_run, with_workers
@@ -126,7 +125,7 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> None:
         raise ValueError("there is nothing to adapt to; give --support FILE")
     source = with_workers(source, request.workers)
     recipe = change(source.recipe, request.inner_steps, request.inner_lr)
-    reader = READERS[source.config.task.kind](source.config.task, source.examples)
+    reader = make_reader(source.config.task, source.examples)
     query, tasks = _read(request, source, reader)
     outputs.check_models(tasks)
     with launched_for(source, request.verbose) as launched:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.command_settings import command_settings
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
     from orchestrator.cli.adapt.adapt_outputs import Outputs
-
-app = typer.Typer()
 
 _MOST_EPISODES = 100_000
 
@@ -35,7 +34,7 @@ class AdaptPolicyRequest:
     save_model: Path | None = None
 
 
-@app.command(
+@command_settings(
     epilog="Example: metatrain adapt-policy runs/pendulum --env Pendulum-v1 --env-arg g=12"
 )
 def adapt_policy(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.cli import options
+from orchestrator.cli.command_settings import command_settings
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
@@ -21,8 +22,6 @@ if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.cli.adapt.adapt_outputs import Outputs, SaveModel
     from orchestrator.cli.adapt.generate_report import TaskTexts
     from workers.wire.protocol import Adapted, Recipe
-
-app = typer.Typer()
 
 # Bits that differ by less are told to be the same.
 _SAME = 1e-3
@@ -54,7 +53,7 @@ class GenerateRequest:
     verbose: bool = False
 
 
-@app.command(
+@command_settings(
     epilog="Example: metatrain generate runs/names-generation --support ten.txt --number 20 "
     "--temperature 0.8"
 )
@@ -133,7 +132,7 @@ def execute(request: GenerateRequest) -> None:
 
 def _generate(request: GenerateRequest, outputs: Outputs) -> None:
     from orchestrator.adaptation.checks import change, with_statistics
-    from orchestrator.adaptation.readers.registry import READERS
+    from orchestrator.adaptation.readers.registry import make_reader
     from orchestrator.cli.adapt.generate_report import as_table, show
     from orchestrator.cli.adapt.handing_over import launched_for
     from orchestrator.cli.adapt.sources import open_run, with_workers
@@ -143,7 +142,7 @@ def _generate(request: GenerateRequest, outputs: Outputs) -> None:
     _check(request)
     source = with_workers(source, request.workers)
     recipe = change(source.recipe, request.inner_steps, request.inner_lr)
-    reader = READERS[source.config.task.kind](source.config.task, source.examples)
+    reader = make_reader(source.config.task, source.examples)
     query, tasks = _read(request, source, reader)
     outputs.check_models(tasks)
     with launched_for(source, request.verbose) as launched:

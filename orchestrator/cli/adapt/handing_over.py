@@ -50,9 +50,7 @@ def _handed_over(source: Artefact, folder: Path) -> MetaConfig:
     settings = worker_settings(source)
     if source.model is not None:
         settings = with_model_in(settings, folder, source.model)
-    model = settings.model
-    if model.kind == "keras":  # nothing is differentiated twice here
-        model = model.model_copy(update={"second_derivative": "trusted"})
+    model = settings.model.trusted()  # nothing is differentiated twice here
     return source.config.model_copy(update={"task": settings.task, "model": model})
 
 

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.cli.command_settings import command_settings
 from orchestrator.run.signals import Interrupted
 from orchestrator.text.redact import redact_word
-
-app = typer.Typer()
 
 Address = Annotated[
     str | None,
@@ -29,7 +28,7 @@ Id = Annotated[
 _EXAMPLE = "for example: metatrain submit -- train sinusoid"
 
 
-@app.command(context_settings={"allow_interspersed_args": False})
+@command_settings(context_settings={"allow_interspersed_args": False})
 def submit(
     context: typer.Context,
     words: Annotated[
@@ -90,7 +89,6 @@ def submit(
     raise SystemExit(code)
 
 
-@app.command()
 def status(id: Id = None, address: Address = None) -> None:
     """Say how a job is getting on."""
     from orchestrator.cli.jobs import jobs_command
@@ -99,7 +97,6 @@ def status(id: Id = None, address: Address = None) -> None:
         jobs_command.show_status(jobs_command.connect(address), id)
 
 
-@app.command()
 def logs(
     id: Id = None,
     follow: Annotated[
@@ -116,7 +113,6 @@ def logs(
     raise SystemExit(code)
 
 
-@app.command()
 def stop(id: Id = None, address: Address = None) -> None:
     """Have a job save and end, and wait until it has."""
     from orchestrator.cli.jobs import jobs_command
@@ -125,7 +121,6 @@ def stop(id: Id = None, address: Address = None) -> None:
         jobs_command.stop(jobs_command.connect(address), id, _option(address))
 
 
-@app.command("list")
 def list_jobs(address: Address = None) -> None:
     """List the jobs on a cluster."""
     from orchestrator.cli.jobs import jobs_command

@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeGuard
 
 from orchestrator.config.schema import MetaConfig
-from workers.settings.environments import GymTask
-from workers.tasks.environments.gym import GymFamily
+from workers.tasks.environments.family import EnvironmentFamily
+from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Recipe, Specs, Weights
 
 _LIMIT_S = 120.0
@@ -36,8 +36,24 @@ class Film:
     missing: str = ""
 
 
+class Filmed(EnvironmentFamily, Protocol):
+    """A family of environments that may be able to draw."""
+
+    def make(self, specs: Specs, task: int, **extra: Any) -> Any:
+        """Make an environment of a task, with gymnasium's interface.
+
+        Args:
+          extra: further arguments of its constructor, such as render_mode.
+        """
+
+
+def is_filmed(family: TaskFamily, config: MetaConfig) -> TypeGuard[Filmed]:
+    """Tell whether there is something to film."""
+    return config.task.films
+
+
 def shoot(
-    config: MetaConfig, family: GymFamily, weights: Weights, recipe: Recipe, specs: Specs
+    config: MetaConfig, family: Filmed, weights: Weights, recipe: Recipe, specs: Specs
 ) -> Film:
     """Film the first task of `specs`; never raises what the environment or its renderer does."""
     try:
@@ -49,14 +65,13 @@ def shoot(
 
 
 def _shoot(
-    config: MetaConfig, family: GymFamily, weights: Weights, recipe: Recipe, specs: Specs
+    config: MetaConfig, family: Filmed, weights: Weights, recipe: Recipe, specs: Specs
 ) -> Film:
-    task = config.task
-    assert isinstance(task, GymTask)
     modes = (getattr(family.make(specs, 0), "metadata", None) or {}).get("render_modes", [])
     if _MODE not in modes:
         has = ", ".join(map(str, modes)) or "none"
-        return Film(missing=f"{task.environment} has no render mode {_MODE!r} (it has {has})")
+        name = family.protocol("test")["tasks_from"]
+        return Film(missing=f"{name} has no render mode {_MODE!r} (it has {has})")
     last = max(config.evaluation.inner_steps)
     takes = [
         {"caption": caption, "actions": _actions(config, family, weights, each, specs)}
@@ -66,7 +81,7 @@ def _shoot(
         )
     ]
     script = {
-        "task": json.loads(task.model_dump_json()),
+        "task": json.loads(config.task.model_dump_json()),
         "specs": {name: values[:1].tolist() for name, values in specs.items()},
         "seed": _SEED,
         "takes": takes,
@@ -75,7 +90,7 @@ def _shoot(
 
 
 def _actions(
-    config: MetaConfig, family: GymFamily, weights: Weights, recipe: Recipe, specs: Specs
+    config: MetaConfig, family: Filmed, weights: Weights, recipe: Recipe, specs: Specs
 ) -> list[list[float]]:
     """Of one episode, as the policy gives them; it begins alike whatever the policy."""
     from workers.policies.adapted import AdaptedPolicy

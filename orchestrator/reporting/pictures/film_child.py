@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from workers.settings.environments import GymTask
-from workers.tasks.environments.gym import GymFamily
+from workers.settings.tasks import TASKS
+from workers.tasks.registry import make_family
 
 _HEIGHT, _BAND, _GAP = 220, 24, 8
 _MOST_FRAMES, _MOST_BYTES = 100, 900_000
 _USUAL_FPS, _LAST_MS = 30, 1500
 
 
-def replay(family: GymFamily, specs: Any, seed: int, actions: Any) -> tuple[list[Any], list[float]]:
+def replay(family: Any, specs: Any, seed: int, actions: Any) -> tuple[list[Any], list[float]]:
     """Frames, one more than there are actions, and the return up to each."""
     environment = family.make(specs, 0, render_mode="rgb_array")
     environment.reset(seed=seed)
@@ -78,7 +78,8 @@ def as_webp(pictures: Sequence[Image.Image], fps: float) -> bytes:
 def main() -> None:
     """Draw what standard input says."""
     script = json.load(sys.stdin)
-    family = GymFamily(GymTask.model_validate(script["task"]))
+    task = script["task"]
+    family: Any = make_family(TASKS[task["kind"]].model_validate(task))
     specs = {name: np.array(values) for name, values in script["specs"].items()}
     takes = [
         (take["caption"], *replay(family, specs, script["seed"], take["actions"]))

@@ -2,46 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import ModuleType
 
 import numpy as np
 
-from orchestrator.adaptation.readers.registry import READERS
+from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.pool.base import Pool
 from orchestrator.reporting.drawing import drawing, png, written
 from orchestrator.reporting.picture_files import ANIMATION, FOLDER, NO_ANIMATION, TASK
-from orchestrator.reporting.pictures import (
-    confusion,
-    curves,
-    image_episode,
-    observed,
-    paths,
-    predicted,
-    samples,
-    text_episode,
-)
-from orchestrator.reporting.pictures.film import Film, shoot
+from orchestrator.reporting.pictures.film import Film, is_filmed, shoot
 from orchestrator.reporting.pictures.lines import Line, as_json
+from orchestrator.reporting.pictures.registry import picture_of
 from orchestrator.reporting.svg_element import svg
 from orchestrator.storage.storage import Storage
 from workers.tasks.display_text import Words
-from workers.tasks.environments.gym import GymFamily
 from workers.tasks.family import TaskFamily
 from workers.tasks.user_tasks import given_task
 from workers.wire.protocol import Array, Block, Episode, Recipe, Weights
-
-PICTURES: dict[str, ModuleType] = {
-    "curves": curves,
-    "image_episode": image_episode,
-    "predicted": predicted,
-    "confusion": confusion,
-    "text_episode": text_episode,
-    "samples": samples,
-    "paths": paths,
-    "observed": observed,
-}
 
 _NUM_TASKS = 3
 
@@ -51,7 +29,7 @@ class Pictures:
     """png: as many tasks as the family's picture shows at once. svgs: one task each.
 
     texts: in the place of svgs, of tasks that are shown by lines of text. film: of the first, where
-    tasks are environments of gymnasium.
+    environments are filmed.
     """
 
     png: bytes
@@ -87,14 +65,14 @@ def render(
     episodes = [family.build(block.specs) for block in blocks]
     stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
     if family.loss == "mse":
-        values = READERS[config.task.kind](config.task, given_task(family)).values
+        values = make_reader(config.task, given_task(family)).values
         outputs, stacked = values(outputs), _in_own_units(stacked, values)
     steps = sorted(set(config.evaluation.inner_steps))
     words = [each for block in blocks for each in family.words(block.specs)]
-    if family.loss == "next_token":
-        words = samples.generate(config, family, pool, weights, blocks, words)
+    if prepare := getattr(picture_of(family.picture), "prepare", None):
+        words = prepare(config, family, pool, weights, blocks, words)
     pictures = draw(family.picture, stacked, outputs, steps, config.name, words)
-    if not isinstance(family, GymFamily):
+    if not is_filmed(family, config):
         return pictures
     return replace(pictures, film=shoot(config, family, weights, recipe, blocks[0].specs))
 
@@ -115,7 +93,7 @@ def draw(
       inner_steps: which of them to draw. name: of the run, above the PNG. words: of each task,
         where tasks have words.
     """
-    kind = PICTURES[picture]
+    kind = picture_of(picture)
     single, texts = [], []
     for task in range(len(outputs)):
         episode = Episode(*(arrays[task : task + 1] for arrays in episodes))

@@ -17,7 +17,7 @@ from workers.wire.protocol import Adapted, Array, Block, Episode, Weights
 _NUM_SHOWN, _NUM_SAMPLES = 4, 6
 
 
-def generate(
+def prepare(
     config: MetaConfig,
     family: TaskFamily,
     pool: Pool,

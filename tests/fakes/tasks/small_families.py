@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from workers.settings.algorithms import MamlAlgorithm
-from workers.settings.models import MlpModel
-from workers.settings.tasks import ImagesTask, SinusoidTask
+from workers.algorithms.maml import MamlAlgorithm
+from workers.models.mlp import MlpModel
+from workers.settings.images_task import ImagesTask
+from workers.settings.sinusoid_task import SinusoidTask
 from workers.settings.worker import WorkerSettings
 from workers.tasks.sinusoid import SinusoidFamily
 from workers.wire.protocol import Block, Draw, Episode, Recipe, take

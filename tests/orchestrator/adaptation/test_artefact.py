@@ -20,7 +20,7 @@ from orchestrator.cli import export_command
 from orchestrator.learner import Learner
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.wire.errors import CheckpointError
 from workers.wire.protocol import Recipe
 from workers.wire.tensors import sha256

@@ -4,7 +4,7 @@ from small_configs import USER_MODEL, sinusoid
 
 from orchestrator.adaptation.readers.reader import Examples
 from orchestrator.adaptation.user_tasks import blocks_of, make_tasks
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.wire.protocol import Recipe
 
 REGRESSION = GivenTask(loss="mse", input_shape=(1,), num_outputs=1)

@@ -188,7 +188,7 @@ def test_a_ctrl_c_that_no_command_takes_ends_with_75_and_a_word(monkeypatch, cap
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(app.configuration, "presets", interrupted)
+    monkeypatch.setattr("orchestrator.config.schema.presets", interrupted)
     monkeypatch.setattr(sys, "argv", ["metatrain", "presets"])
     with pytest.raises(SystemExit) as ended:
         app.main()

@@ -21,8 +21,8 @@ from orchestrator.storage.targets import open_folder
 LATER = (
     "orchestrator.run.session.find_state",
     "orchestrator.run.session.open_family",
-    "orchestrator.cli.tune_command.record.check",
-    "orchestrator.cli.tune_command.open_family",
+    "orchestrator.sweep.tune.record.check",
+    "orchestrator.sweep.tune.open_family",
     "orchestrator.adaptation.artefact.load",
     "orchestrator.adaptation.artefact.of_run",
     "orchestrator.storage.checkpoint.best",
@@ -107,8 +107,6 @@ def test_a_file_that_is_being_written_is_left_to_who_is_first(
 
 
 def test_without_out_the_next_folder_is_taken_where_one_is_in_use(folder, monkeypatch):
-    from orchestrator.cli import train_command
-
     opened = []
 
     def train(config, notes, location, *rest):
@@ -118,7 +116,7 @@ def test_without_out_the_next_folder_is_taken_where_one_is_in_use(folder, monkey
                 return
 
     with another_process(folder / "runs" / "small"):
-        monkeypatch.setattr(train_command, "train", train)
+        monkeypatch.setattr("orchestrator.run.train.train", train)
         monkeypatch.setattr("orchestrator.run.locations._first_free", lambda name: next(places))
         places = iter(["runs/small", "runs/small-2"])
         monkeypatch.setattr(sys, "argv", ["metatrain", "train", "small.toml"])

@@ -8,9 +8,9 @@ import numpy as np
 import ray
 
 from workers.actor import BlockActor
-from workers.settings.algorithms import MamlAlgorithm
-from workers.settings.models import MlpModel
-from workers.settings.tasks import SinusoidTask
+from workers.algorithms.maml import MamlAlgorithm
+from workers.models.mlp import MlpModel
+from workers.settings.sinusoid_task import SinusoidTask
 from workers.settings.worker import WorkerSettings
 from workers.wire.combine import combine
 from workers.wire.protocol import Block, Built, Contribution, Weights

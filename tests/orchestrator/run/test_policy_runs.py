@@ -8,7 +8,7 @@ from small_configs import NAVIGATION, navigation, sinusoid
 from small_runs import in_process
 
 from orchestrator.adaptation.readers.reader import Columns
-from orchestrator.adaptation.readers.registry import READERS
+from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.config.schema import load
 from orchestrator.evaluate import headline_metric, recipe_at, recipes
 from orchestrator.records.evaluation_protocol import protocol
@@ -213,7 +213,7 @@ def test_what_only_a_policy_can_have_is_refused_elsewhere(override, told):
 def test_a_policy_is_given_no_examples():
     config = navigation()
     family = in_process(config).family
-    reader = READERS["navigation"](config.task, given_task(family))
+    reader = make_reader(config.task, given_task(family))
     for give in (lambda: reader.inputs([0.0]), lambda: reader.read("a", "support", Columns())):
         with pytest.raises(ValueError, match="there are no examples to give it"):
             give()

@@ -17,7 +17,7 @@ from ray.util import placement_group_table
 from small_configs import sinusoid
 from whole_sweeps import rows_of, theta_of, undisturbed_theta, write_sweep
 
-from orchestrator.cli import tune_command
+from orchestrator.sweep.tune import tune
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -75,7 +75,7 @@ def watched(tmp_path_factory):
         thread = threading.Thread(target=watch.run)
         thread.start()
         try:
-            tune_command.execute(str(file), [], str(out), resume=False, verbose=False)
+            tune(str(file), [], str(out), resume=False, verbose=False)
         finally:
             watch.over.set()
             thread.join()

@@ -1,10 +1,10 @@
 import pytest
 from small_sweeps import BASE, SPACE, read_text, sweep_of
 
-from orchestrator.cli.tune_command import execute
 from orchestrator.config.schema import PRESETS, load
 from orchestrator.sweep.settings import read_sweep, shipped_sweeps
 from orchestrator.sweep.space import check_space
+from orchestrator.sweep.tune import tune
 
 QUOTED = """
 base = "sinusoid"
@@ -294,7 +294,7 @@ def test_a_sweep_is_no_run(tmp_path):
 def test_what_cannot_be_looked_for_is_refused_before_anything_is_there(tmp_path, wanted, told):
     file = tmp_path / "sweep.toml"
     file.write_text(f"{wanted}\n{BASE}\n{SPACE}")
-    assert told in refusal(execute, str(file), [], str(tmp_path / "out"), False, False)
+    assert told in refusal(tune, str(file), [], str(tmp_path / "out"), False, False)
     assert not (tmp_path / "out").exists()
 
 

@@ -5,11 +5,10 @@ import pytest
 import tensorflow as tf
 from small_tasks import FRESH, task
 
-from workers.algorithms import anil, maml
+from workers.algorithms.anil import AnilAlgorithm
 from workers.inner.losses import Objective
+from workers.models.mlp import MlpModel
 from workers.models.registry import make_model
-from workers.settings.algorithms import AnilAlgorithm
-from workers.settings.models import MlpModel
 
 
 @pytest.mark.parametrize("multi_step", [False, True])
@@ -25,10 +24,10 @@ def test_with_features_computed_once_it_is_maml_whose_head_adapts(multi_step):
     objective, one = Objective(model, "mse", "mean", 1), task(examples(4), examples(6))
     theta = [tf.constant(weight) for weight in model.initial_weights()]
     settings = AnilAlgorithm(inner_lr=0.3, inner_steps=3, multi_step=multi_step)
-    found, _, metrics = anil.outer_gradient(objective, theta, FRESH, one, settings)
+    found, _, metrics = settings.outer_gradient(objective, theta, FRESH, one)
     with tf.GradientTape() as tape:
         tape.watch(theta)
-        loss, _, expected = maml.outer_loss(objective, theta, FRESH, one, settings, anil.learn)
+        loss, _, expected = super(AnilAlgorithm, settings).outer_loss(objective, theta, FRESH, one)
     for ours, theirs in zip(found, tape.gradient(loss, theta), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
     assert metrics.keys() == expected.keys()

@@ -16,17 +16,18 @@ import pytest
 import tensorflow as tf
 from small_tasks import FRESH, task
 
-from workers.algorithms.registry import ALGORITHMS
+from workers.algorithms.anil import AnilAlgorithm
+from workers.algorithms.boil import BoilAlgorithm
+from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.meta_sgd import MetaSgdAlgorithm
 from workers.inner.losses import Objective
-from workers.models import conv4, functional, mlp
+from workers.models import functional
+from workers.models import normalization as exact
+from workers.models.conv4 import Conv4Model
+from workers.models.linear import LinearModel
+from workers.models.mlp import MlpModel
 from workers.models.registry import make_model
-from workers.settings.algorithms import (
-    AnilAlgorithm,
-    BoilAlgorithm,
-    MamlAlgorithm,
-    MetaSgdAlgorithm,
-)
-from workers.settings.models import Conv4Model, KerasModel, LinearModel, MlpModel
+from workers.models.user_model import KerasModel
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -90,8 +91,7 @@ def error_against_finite_differences(objective, theta, one, settings):
     A direction is half the gradient itself and half noise of its size, so that none of the
     directional derivatives is near zero.
     """
-    outer_gradient = ALGORITHMS[settings.kind].outer_gradient
-    gradient, _, _ = outer_gradient(objective, theta, start(objective), one, settings)
+    gradient, _, _ = settings.outer_gradient(objective, theta, start(objective), one)
     gradient = [g.numpy() for g in gradient]
     rng = np.random.default_rng(6)
     norm = np.sqrt(sum(np.sum(np.square(g)) for g in gradient))
@@ -272,18 +272,18 @@ def _keras_normalization(settings, name):
 
 @pytest.mark.parametrize("normalization", ["batch", "layer"])
 @pytest.mark.parametrize(
-    ("module", "settings", "input_shape"),
-    [(mlp, MlpModel(hidden=(8, 6)), (5,)), (conv4, Conv4Model(filters=4), (16, 16, 1))],
+    ("settings", "input_shape"),
+    [(MlpModel(hidden=(8, 6)), (5,)), (Conv4Model(filters=4), (16, 16, 1))],
     ids=["mlp", "conv4"],
 )
 def test_control_keras_own_normalization_has_a_wrong_second_derivative(
-    monkeypatch, module, settings, input_shape, normalization
+    monkeypatch, settings, input_shape, normalization
 ):
     """Why workers/models/normalization.py exists, and that the check above can fail.
 
     Observed: 4e-4 to 0.7.
     """
-    monkeypatch.setattr(module, "make_normalization", _keras_normalization)
+    monkeypatch.setattr(exact, "make_normalization", _keras_normalization)
     monkeypatch.setattr(functional, "exact_normalization", lambda **_: contextlib.nullcontext())
     settings = settings.model_copy(update={"normalization": normalization})
     problem = make_problem(settings, input_shape)

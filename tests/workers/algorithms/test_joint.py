@@ -12,12 +12,13 @@ from small_families import (
 )
 from small_tasks import at
 
-from workers.algorithms.joint import replace_head
+from workers.algorithms.joint import JointAlgorithm, replace_head
 from workers.block import BlockRunner
 from workers.meta_parameters import initial
+from workers.models.conv4 import Conv4Model
+from workers.models.linear import LinearModel
+from workers.models.mlp import MlpModel
 from workers.models.registry import make_model
-from workers.settings.algorithms import JointAlgorithm
-from workers.settings.models import Conv4Model, LinearModel, MlpModel
 from workers.settings.worker import RuntimeSettings
 from workers.wire.protocol import Recipe
 from workers.wire.tensors import pack

@@ -5,11 +5,10 @@ import pytest
 import tensorflow as tf
 from small_tasks import FRESH, task
 
-from workers.algorithms import maml
+from workers.algorithms.maml import MamlAlgorithm
 from workers.inner.losses import Objective
+from workers.models.linear import LinearModel
 from workers.models.registry import make_model
-from workers.settings.algorithms import MamlAlgorithm
-from workers.settings.models import LinearModel
 
 WAYS, DIMENSIONS, SUPPORT, QUERIES = 4, 5, 8, 6
 ALPHA = 0.75  # exact in float32, which inner_lr passes through on its way to float64
@@ -65,12 +64,12 @@ def test_maml_on_the_linear_softmax_model_equals_its_closed_form(
     model = make_model(LinearModel(), (DIMENSIONS,), WAYS)
     assert model.names == ["head/kernel", "head/bias"]
     one = task((x_s, y_s.astype(np.int32)), (x_q, y_q))
-    gradient, _, _ = maml.outer_gradient(
+    settings = MamlAlgorithm(inner_lr=ALPHA, first_order=first_order, inner_loss=inner_loss)
+    gradient, _, _ = settings.outer_gradient(
         Objective(model, "cross_entropy", inner_loss, WAYS),
         [tf.constant(weights), tf.constant(bias)],
         FRESH,
         one,
-        MamlAlgorithm(inner_lr=ALPHA, first_order=first_order, inner_loss=inner_loss),
     )
 
     def with_ones(x):

@@ -9,16 +9,13 @@ import pytest
 import tensorflow as tf
 from small_tasks import FRESH, task
 
-from workers.algorithms import anil, boil, joint, maml, meta_sgd, reptile
+from workers.algorithms.anil import AnilAlgorithm
+from workers.algorithms.boil import BoilAlgorithm
+from workers.algorithms.joint import JointAlgorithm
+from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.meta_sgd import MetaSgdAlgorithm
+from workers.algorithms.reptile import ReptileAlgorithm
 from workers.inner.losses import Objective
-from workers.settings.algorithms import (
-    AnilAlgorithm,
-    BoilAlgorithm,
-    JointAlgorithm,
-    MamlAlgorithm,
-    MetaSgdAlgorithm,
-    ReptileAlgorithm,
-)
 
 SHAPES = [(2, 3), (4,)]
 ALPHA = 0.375  # exact in float32, which inner_lr passes through on its way to float64
@@ -92,7 +89,7 @@ def half_square(x, points):
 def test_second_order_maml_equals_the_quadratic_oracle(problem, k):
     theta, one, a, b = problem
     settings = MamlAlgorithm(inner_lr=ALPHA, inner_steps=k)
-    gradient, _, metrics = maml.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    gradient, _, metrics = settings.outer_gradient(Quadratic(), split(theta), FRESH, one)
     shrink = (1 - ALPHA) ** k
     theta_k = a + shrink * (theta - a)
     np.testing.assert_allclose(flatten(gradient), shrink * (theta_k - b), rtol=1e-12)
@@ -112,7 +109,7 @@ def test_multi_step_maml_learns_from_the_mean_of_the_losses_after_each_step(
     settings = MamlAlgorithm(
         inner_lr=ALPHA, inner_steps=k, multi_step=True, first_order=first_order
     )
-    gradient, _, metrics = maml.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    gradient, _, metrics = settings.outer_gradient(Quadratic(), split(theta), FRESH, one)
     shrinks = [(1 - ALPHA) ** (step + 1) for step in range(k)]
     visited = [a + shrink * (theta - a) for shrink in shrinks]
     factors = np.ones(k) if first_order else shrinks
@@ -127,7 +124,7 @@ def test_multi_step_maml_learns_from_the_mean_of_the_losses_after_each_step(
 def test_first_order_maml_equals_the_quadratic_oracle(problem, k):
     theta, one, a, b = problem
     settings = MamlAlgorithm(inner_lr=ALPHA, inner_steps=k, first_order=True)
-    gradient, _, metrics = maml.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    gradient, _, metrics = settings.outer_gradient(Quadratic(), split(theta), FRESH, one)
     theta_k = a + (1 - ALPHA) ** k * (theta - a)
     np.testing.assert_allclose(flatten(gradient), theta_k - b, rtol=1e-12)
     after = half_square(theta_k, one.query_inputs.numpy())
@@ -138,7 +135,7 @@ def test_first_order_maml_equals_the_quadratic_oracle(problem, k):
 def test_reptile_equals_the_quadratic_oracle(problem, k):
     theta, one, a, _ = problem
     settings = ReptileAlgorithm(inner_lr=ALPHA, inner_steps=k)
-    gradient, _, metrics = reptile.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    gradient, _, metrics = settings.outer_gradient(Quadratic(), split(theta), FRESH, one)
     theta_k = a + (1 - ALPHA) ** k * (theta - a)
     np.testing.assert_allclose(flatten(gradient), theta - theta_k, rtol=1e-12)
     before = half_square(theta, one.support_inputs.numpy())
@@ -150,9 +147,7 @@ def test_reptile_equals_the_quadratic_oracle(problem, k):
 def test_joint_pulls_toward_the_mean_of_support_and_query_examples(problem):
     """Its loss is the mean of 1/2 |theta - x|^2 over all examples: gradient theta - mean x."""
     theta, one, a, b = problem
-    gradient, _, metrics = joint.outer_gradient(
-        Quadratic(), split(theta), FRESH, one, JointAlgorithm()
-    )
+    gradient, _, metrics = JointAlgorithm().outer_gradient(Quadratic(), split(theta), FRESH, one)
     np.testing.assert_allclose(flatten(gradient), theta - (3 * a + 2 * b) / 5, rtol=1e-12)
     points = np.concatenate([one.support_inputs, one.query_inputs])
     assert metrics.keys() == {"loss_before", "loss_after"}
@@ -164,7 +159,7 @@ def test_joint_pulls_toward_the_mean_of_support_and_query_examples(problem):
 def test_reptile_with_inner_adam_equals_numpy(problem, k):
     theta, one, a, _ = problem
     settings = ReptileAlgorithm(inner_lr=0.0625, inner_steps=k, inner_optimizer="adam")
-    gradient, _, _ = reptile.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    gradient, _, _ = settings.outer_gradient(Quadratic(), split(theta), FRESH, one)
     adapted, second = theta.copy(), np.zeros(10)
     for t in range(1, k + 1):
         g = adapted - a
@@ -176,7 +171,7 @@ def test_reptile_with_inner_adam_equals_numpy(problem, k):
 def test_inner_adams_first_step_is_the_sign_of_the_gradient(problem):
     theta, one, a, _ = problem
     settings = ReptileAlgorithm(inner_lr=0.0625, inner_steps=1, inner_optimizer="adam")
-    gradient, _, _ = reptile.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    gradient, _, _ = settings.outer_gradient(Quadratic(), split(theta), FRESH, one)
     np.testing.assert_allclose(flatten(gradient), 0.0625 * np.sign(theta - a), rtol=1e-4)
 
 
@@ -189,7 +184,7 @@ def test_each_inner_step_of_reptile_pulls_toward_its_own_batch(problem):
         batches=tf.constant([[0], [1]]),
     )
     settings = ReptileAlgorithm(inner_lr=ALPHA, inner_steps=3)
-    gradient, _, _ = reptile.outer_gradient(Quadratic(), split(theta), FRESH, dealt, settings)
+    gradient, _, _ = settings.outer_gradient(Quadratic(), split(theta), FRESH, dealt)
     adapted = theta
     for step in (0, 1, 0):
         adapted = adapted - ALPHA * (adapted - centres[step, 0])
@@ -210,7 +205,7 @@ def test_reptile_with_inner_momentum_equals_numpy(problem, k):
     settings = ReptileAlgorithm(
         inner_lr=ALPHA, inner_steps=k, inner_optimizer="momentum", inner_momentum=0.5
     )
-    gradient, left, _ = reptile.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    gradient, left, _ = settings.outer_gradient(Quadratic(), split(theta), FRESH, one)
     adapted, velocity = velocity_of_quadratic(theta, a, k, 0.5)
     np.testing.assert_allclose(flatten(gradient), theta - adapted, rtol=1e-12)
     np.testing.assert_allclose(flatten(left.moments), velocity, rtol=1e-12)
@@ -223,12 +218,10 @@ def test_persistent_moments_go_on_where_the_step_before_ended(problem, optimizer
     settings = {"inner_optimizer": optimizer, "inner_moments": "persistent", "inner_lr": 0.0625}
     twice = ReptileAlgorithm(inner_steps=6, **settings)
     once = ReptileAlgorithm(inner_steps=3, **settings)
-    expected, end, _ = reptile.outer_gradient(Quadratic(), split(theta), FRESH, one, twice)
-    first, left, _ = reptile.outer_gradient(Quadratic(), split(theta), FRESH, one, once)
+    expected, end, _ = twice.outer_gradient(Quadratic(), split(theta), FRESH, one)
+    first, left, _ = once.outer_gradient(Quadratic(), split(theta), FRESH, one)
     middle = split(theta - flatten(first))
-    second, final, _ = reptile.outer_gradient(
-        Quadratic(), middle, left._replace(outer_step=1), one, once
-    )
+    second, final, _ = once.outer_gradient(Quadratic(), middle, left._replace(outer_step=1), one)
     np.testing.assert_allclose(flatten(first) + flatten(second), flatten(expected), rtol=1e-10)
     np.testing.assert_allclose(flatten(final.moments), flatten(end.moments), rtol=1e-10)
 
@@ -240,7 +233,7 @@ def test_maml_through_momentum_equals_the_quadratic_oracle(problem, k):
     settings = MamlAlgorithm(
         inner_lr=ALPHA, inner_steps=k, inner_optimizer="momentum", inner_momentum=0.5
     )
-    gradient, _, _ = maml.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    gradient, _, _ = settings.outer_gradient(Quadratic(), split(theta), FRESH, one)
     adapted, _ = velocity_of_quadratic(theta, a, k, 0.5)
     slope, _ = velocity_of_quadratic(1.0, 0.0, k, 0.5)
     np.testing.assert_allclose(flatten(gradient), slope * (adapted - b), rtol=1e-12)
@@ -249,15 +242,15 @@ def test_maml_through_momentum_equals_the_quadratic_oracle(problem, k):
 @pytest.mark.parametrize("first_order", [False, True])
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize(
-    ("algorithm", "kind", "adapts"),
-    [(anil, AnilAlgorithm, [False, True]), (boil, BoilAlgorithm, [True, False])],
+    ("kind", "adapts"),
+    [(AnilAlgorithm, [False, True]), (BoilAlgorithm, [True, False])],
     ids=["anil", "boil"],
 )
-def test_anil_and_boil_equal_the_quadratic_oracle(problem, algorithm, kind, adapts, k, first_order):
+def test_anil_and_boil_equal_the_quadratic_oracle(problem, kind, adapts, k, first_order):
     """Weights that adapt contract as MAML's; for the others d(theta_k)/d(theta) is 1."""
     theta, one, a, b = problem
     settings = kind(inner_lr=ALPHA, inner_steps=k, first_order=first_order)
-    gradient, _, _ = algorithm.outer_gradient(Quadratic(), split(theta), FRESH, one, settings)
+    gradient, _, _ = settings.outer_gradient(Quadratic(), split(theta), FRESH, one)
     mask = np.concatenate(
         [np.full(np.prod(shape), adapted) for shape, adapted in zip(SHAPES, adapts, strict=True)]
     )
@@ -279,7 +272,7 @@ def test_meta_sgd_equals_the_quadratic_oracle(problem, k, first_order):
     rates = np.random.default_rng(1).uniform(0.1, 0.9, 10)
     settings = MetaSgdAlgorithm(inner_steps=k, first_order=first_order)
     meta = split(theta) + split(rates)
-    gradient, _, _ = meta_sgd.outer_gradient(Quadratic(), meta, FRESH, one, settings)
+    gradient, _, _ = settings.outer_gradient(Quadratic(), meta, FRESH, one)
     theta_k = a + (1 - rates) ** k * (theta - a)
     if first_order:
         by_theta = 1

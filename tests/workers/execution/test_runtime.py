@@ -244,7 +244,7 @@ from small_families import noise_settings, NoiseFamily, train_block
 from small_tasks import at
 from workers.block import BlockRunner
 from workers.meta_parameters import initial
-from workers.settings.models import Conv4Model
+from workers.models.conv4 import Conv4Model
 from workers.wire.tensors import pack, sha256
 from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.outer.update import OuterUpdate

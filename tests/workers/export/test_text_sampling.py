@@ -3,7 +3,7 @@ import pytest
 
 from workers.export.text_sampling import Manner, Sampler
 from workers.models.registry import make_model
-from workers.settings.models import TransformerModel
+from workers.models.transformer import TransformerModel
 from workers.tasks.text.characters import END, UNKNOWN, Characters
 from workers.wire.protocol import Adapted
 from workers.wire.tensors import pack

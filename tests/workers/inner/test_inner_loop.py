@@ -6,8 +6,8 @@ from small_tasks import task
 from workers.inner.inner_loop import Learner, Plan, adapt, inner_step, trajectory
 from workers.inner.losses import Objective
 from workers.inner.optimizers import Adam, Momentum, Sgd
+from workers.models.mlp import MlpModel
 from workers.models.registry import make_model
-from workers.settings.models import MlpModel
 
 EXAMPLES, WAYS = 6, 3
 BATCHES = np.arange(18, dtype=np.int32).reshape(3, EXAMPLES)

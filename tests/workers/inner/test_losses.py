@@ -4,8 +4,8 @@ import tensorflow as tf
 from small_tasks import task
 
 from workers.inner.losses import Objective, cross_entropy, mse, next_token
+from workers.models.linear import LinearModel
 from workers.models.registry import make_model
-from workers.settings.models import LinearModel
 
 
 def test_mse_is_the_mean_square_over_output_dimensions():

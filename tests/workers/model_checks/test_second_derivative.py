@@ -15,8 +15,9 @@ from workers.model_checks.second_derivative import (
     check_second_derivative,
     survey_second_derivatives,
 )
+from workers.models.conv4 import Conv4Model
+from workers.models.mlp import MlpModel
 from workers.models.registry import make_model
-from workers.settings.models import Conv4Model, MlpModel
 
 SHAPE = (8, 8, 1)
 CONV4, MLP = Conv4Model(filters=4), MlpModel(hidden=(8,))

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 from small_texts import rows_of, write
 
+from workers.algorithms.anil import AnilAlgorithm
 from workers.meta_parameters import make_test_model
 from workers.model_checks.user_model import check_model
-from workers.settings.algorithms import AnilAlgorithm
-from workers.settings.models import KerasModel
+from workers.models.user_model import KerasModel
 from workers.settings.text_tasks import MatchingTask, TextTask
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.registry import make_family

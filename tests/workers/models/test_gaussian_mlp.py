@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from workers.models.gaussian_mlp import GaussianHead
+from workers.models.mlp import GaussianMlpModel
 from workers.models.registry import make_model
-from workers.settings.models import GaussianMlpModel
 
 INPUTS = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
 

@@ -9,13 +9,14 @@ from small_tasks import at
 from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.outer.state import MetaState
 from orchestrator.outer.update import OuterUpdate
+from workers.algorithms.maml import MamlAlgorithm
 from workers.block import BlockRunner
 from workers.meta_parameters import initial
 from workers.model_checks.user_model import check_model
+from workers.models.conv4 import Conv4Model
 from workers.models.keras_defaults import changed_defaults, keras_defaults
 from workers.models.registry import make_model
-from workers.settings.algorithms import MamlAlgorithm
-from workers.settings.models import Conv4Model, KerasModel
+from workers.models.user_model import KerasModel
 from workers.wire.tensors import pack, sha256
 
 CHANGES = {

@@ -5,9 +5,11 @@ import tensorflow as tf
 from small_families import make_family, sinusoid_settings
 
 from workers.meta_parameters import Layout, initial
+from workers.models.conv4 import Conv4Model
 from workers.models.functional import FunctionalModel
+from workers.models.linear import LinearModel
+from workers.models.mlp import MlpModel
 from workers.models.registry import make_model
-from workers.settings.models import Conv4Model, LinearModel, MlpModel
 from workers.wire.tensors import pack
 
 CASES = [

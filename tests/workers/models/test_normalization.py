@@ -4,13 +4,12 @@ import tensorflow as tf
 from precision import in_float64
 from small_tasks import FRESH, task
 
-from workers.algorithms import maml
+from workers.algorithms.maml import MamlAlgorithm
 from workers.inner.losses import Objective
+from workers.models.conv4 import Conv4Model
 from workers.models.fused_batch_norm import EPSILON, fused_batch_norm
 from workers.models.normalization import BatchNormalization, LayerNormalization
 from workers.models.registry import make_model
-from workers.settings.algorithms import MamlAlgorithm
-from workers.settings.models import Conv4Model
 
 WAYS, SHAPE = 3, (16, 16, 1)
 SETTINGS = Conv4Model(filters=4)
@@ -37,7 +36,7 @@ def loss_and_gradients(objective, theta, one):
         tape.watch(theta)
         loss, _ = objective.inner(theta, [], one.support_inputs, one.support_targets)
     settings = MamlAlgorithm(inner_lr=0.25, inner_steps=2)
-    outer, _, _ = maml.outer_gradient(objective, theta, FRESH, one, settings)
+    outer, _, _ = settings.outer_gradient(objective, theta, FRESH, one)
     return loss.numpy(), *(
         np.concatenate([np.ravel(g) for g in gradient])
         for gradient in (tape.gradient(loss, theta), outer)

@@ -12,12 +12,14 @@ from small_families import (
 )
 from small_tasks import at, task
 
+from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.reptile import ReptileAlgorithm
 from workers.block import BlockRunner
 from workers.inner.losses import Objective
 from workers.meta_parameters import carry_layout, initial
+from workers.models.conv4 import Conv4Model
+from workers.models.mlp import MlpModel
 from workers.models.registry import make_model
-from workers.settings.algorithms import MamlAlgorithm, ReptileAlgorithm
-from workers.settings.models import Conv4Model, MlpModel
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.sinusoid import SinusoidFamily
 from workers.wire.protocol import Recipe

@@ -6,7 +6,7 @@ import tensorflow as tf
 from workers.export.plain_keras import plain
 from workers.model_checks.second_derivative import Verdict, check_second_derivative
 from workers.models.registry import make_model
-from workers.settings.models import TextModel
+from workers.models.text import TextModel
 
 NUM_TOKENS = 30
 CLASSIFIES, MATCHES = (6,), (4, 6)

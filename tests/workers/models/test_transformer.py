@@ -5,19 +5,16 @@ import pytest
 import tensorflow as tf
 from small_tasks import FRESH, task
 
-from workers.algorithms.registry import ALGORITHMS
+from workers.algorithms.anil import AnilAlgorithm
+from workers.algorithms.joint import JointAlgorithm
+from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.meta_sgd import MetaSgdAlgorithm
+from workers.algorithms.reptile import ReptileAlgorithm
 from workers.inner.inner_loop import adapt
 from workers.inner.losses import Objective
 from workers.model_checks.second_derivative import survey_second_derivatives
 from workers.models.registry import make_model
-from workers.settings.algorithms import (
-    AnilAlgorithm,
-    JointAlgorithm,
-    MamlAlgorithm,
-    MetaSgdAlgorithm,
-    ReptileAlgorithm,
-)
-from workers.settings.models import TransformerModel
+from workers.models.transformer import TransformerModel
 
 LENGTH, TOKENS = 6, 7
 SMALL = {"layers": 1, "width": 8, "heads": 2}
@@ -112,8 +109,7 @@ def test_the_outer_gradient_equals_finite_differences(case):
     if settings.kind == "meta_sgd":
         theta += [tf.fill(w.shape, tf.constant(0.2, w.dtype)) for w in theta]
     objective = Objective(model, "next_token", "mean", 1)
-    algorithm = ALGORITHMS[settings.kind]
-    gradient, _, _ = algorithm.outer_gradient(objective, theta, FRESH, one, settings)
+    gradient, _, _ = settings.outer_gradient(objective, theta, FRESH, one)
     rng = np.random.default_rng(3)
     direction = [
         g / tf.linalg.global_norm(gradient) + rng.normal(size=g.shape) / 60 for g in gradient
@@ -121,7 +117,7 @@ def test_the_outer_gradient_equals_finite_differences(case):
 
     def loss(step):
         moved = [w + step * d for w, d in zip(theta, direction, strict=True)]
-        return float(algorithm.outer_loss(objective, moved, FRESH, one, settings)[0])
+        return float(settings.outer_loss(objective, moved, FRESH, one)[0])
 
     expected = (loss(1e-6) - loss(-1e-6)) / 2e-6
     actual = sum(float(tf.reduce_sum(g * d)) for g, d in zip(gradient, direction, strict=True))
@@ -134,9 +130,9 @@ def test_the_first_order_gradient_is_another_one(first_order):
     theta = [tf.cast(w, tf.float32) for w in spread(model)]
     objective = Objective(model, "next_token", "mean", 1)
     settings = MamlAlgorithm(**ALGORITHM, first_order=first_order)
-    gradient, _, metrics = ALGORITHMS["maml"].outer_gradient(objective, theta, FRESH, one, settings)
+    gradient, _, metrics = settings.outer_gradient(objective, theta, FRESH, one)
     other = MamlAlgorithm(**ALGORITHM, first_order=not first_order)
-    others, _, _ = ALGORITHMS["maml"].outer_gradient(objective, theta, FRESH, one, other)
+    others, _, _ = other.outer_gradient(objective, theta, FRESH, one)
     assert max(np.abs(a - b).max() for a, b in zip(gradient, others, strict=True)) > 1e-3
     assert set(metrics) == {"loss_before", "loss_after", "bits_per_character"}
 
@@ -148,12 +144,12 @@ def test_only_adapters_adapt_and_all_weights_are_trained(settings):
     model, one = model_of(KINDS["adapters"]), one_task()
     theta = [tf.cast(w, tf.float32) for w in spread(model)]
     all_of_it = theta + [tf.ones(w.shape) for w in theta] * (settings.kind == "meta_sgd")
-    algorithm, objective = ALGORITHMS[settings.kind], Objective(model, "next_token", "mean", 1)
-    learner, plan = algorithm.learn(model, all_of_it, FRESH, settings, 0.2)
+    objective = Objective(model, "next_token", "mean", 1)
+    learner, plan = settings.learn(model, all_of_it, FRESH, 0.2)
     learners, _ = adapt(objective.inner, learner, one, 2, plan)
     for name, before, after in zip(model.names, theta, learners[-1].theta, strict=True):
         assert np.array_equal(before, after) == ("_adapter_" not in name), name
-    gradient, _, _ = algorithm.outer_gradient(objective, all_of_it, FRESH, one, settings)
+    gradient, _, _ = settings.outer_gradient(objective, all_of_it, FRESH, one)
     for name, each in zip(model.names, gradient, strict=False):
         # A constant that all keys have in common changes no attention.
         assert np.abs(each).max() > 0, name
@@ -187,5 +183,5 @@ def test_reptile_pulls_all_weights():
     theta = [tf.cast(w, tf.float32) for w in spread(model)]
     objective = Objective(model, "next_token", "mean", 1)
     settings = ReptileAlgorithm(inner_lr=0.2, inner_steps=2)
-    gradient, _, _ = ALGORITHMS["reptile"].outer_gradient(objective, theta, FRESH, one, settings)
+    gradient, _, _ = settings.outer_gradient(objective, theta, FRESH, one)
     assert all(np.abs(each).max() > 0 for each in gradient)

@@ -15,7 +15,7 @@ from workers.inner.losses import Objective
 from workers.meta_parameters import initial
 from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
-from workers.settings.models import KerasModel
+from workers.models.user_model import KerasModel
 from workers.settings.worker import RuntimeSettings
 from workers.wire.tensors import pack
 

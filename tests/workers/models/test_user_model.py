@@ -10,10 +10,12 @@ import tensorflow as tf
 import user_models
 from small_families import NoiseFamily, noise_settings
 
+from workers.algorithms.anil import AnilAlgorithm
+from workers.algorithms.joint import JointAlgorithm
+from workers.algorithms.maml import MamlAlgorithm
 from workers.model_checks.user_model import check_model
-from workers.models.registry import make_model, source_digest
-from workers.settings.algorithms import AnilAlgorithm, JointAlgorithm, MamlAlgorithm
-from workers.settings.models import KerasModel
+from workers.models.registry import make_model
+from workers.models.user_model import KerasModel
 from workers.wire.tensors import pack
 
 FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")
@@ -229,7 +231,7 @@ def test_the_head_can_be_named():
 def test_frozen_weights_are_the_same_wherever_the_model_is_built_and_are_part_of_its_identity():
     models = [make_model(of("frozen"), (4,), 3, seed) for seed in (1, 1, 2)]
     assert [model.shapes for model in models] == [[(4, 3), (3,)]] * 3
-    one, again, other = (source_digest(of("frozen"), model) for model in models)
+    one, again, other = (of("frozen").digest(model) for model in models)
     assert one == again != other
     x, theta = tf.ones((1, 4)), models[0].initial_weights()
     outputs = [model.apply(theta, [], x)[0].numpy() for model in models]
@@ -242,8 +244,8 @@ def test_the_identity_of_a_model_is_that_of_its_file(tmp_path, monkeypatch):
     shutil.copy(Path(FOLDER, "user_models.py"), tmp_path / "edited_models.py")
     settings = KerasModel(source="edited_models:frozen", folder=str(tmp_path))
     model = make_model(settings, (4,), 3)
-    before = source_digest(settings, model)
-    assert before == source_digest(settings, model)
+    before = settings.digest(model)
+    assert before == settings.digest(model)
     with Path(tmp_path, "edited_models.py").open("a") as file:
         file.write("\n# changed\n")
-    assert source_digest(settings, model) != before
+    assert settings.digest(model) != before

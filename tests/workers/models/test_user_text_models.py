@@ -4,10 +4,10 @@ import pytest
 from small_passages import rows_of
 from small_texts import write
 
+from workers.algorithms.maml import MamlAlgorithm
 from workers.model_checks.user_model import check_model
-from workers.settings.algorithms import MamlAlgorithm
+from workers.models.user_model import KerasModel
 from workers.settings.generation_task import GenerationTask
-from workers.settings.models import KerasModel
 from workers.settings.worker import WorkerSettings
 from workers.tasks.registry import make_family
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from workers.algorithms.maml import MamlAlgorithm
 from workers.block import BlockRunner
 from workers.meta_parameters import initial
-from workers.settings.algorithms import MamlAlgorithm
+from workers.models.mlp import GaussianMlpModel
 from workers.settings.environments import NavigationTask
-from workers.settings.models import GaussianMlpModel
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.environments.navigation import NavigationFamily
 from workers.wire.protocol import Block, Draw, Recipe, Weights

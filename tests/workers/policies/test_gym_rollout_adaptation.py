@@ -7,11 +7,12 @@ import pytest
 
 pytest.importorskip("gymnasium")
 
+from workers.algorithms.maml import MamlAlgorithm
 from workers.block import BlockRunner
 from workers.meta_parameters import initial
-from workers.settings.algorithms import MamlAlgorithm
+from workers.models.linear import LinearModel
+from workers.models.mlp import GaussianMlpModel
 from workers.settings.environments import GymTask, Varied
-from workers.settings.models import GaussianMlpModel, LinearModel
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 from workers.tasks.registry import make_family
 from workers.wire.errors import TaskError

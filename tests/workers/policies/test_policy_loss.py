@@ -6,12 +6,11 @@ import tensorflow as tf
 from enumerated_episodes import REWARDS, adapted, episodes_of, expected_loss
 from small_tasks import FRESH, task
 
-from workers.algorithms.registry import ALGORITHMS
+from workers.algorithms.maml import MamlAlgorithm
+from workers.models.linear import LinearModel
 from workers.models.registry import make_model
 from workers.policies.distributions import Categorical
 from workers.policies.loss import PolicyLoss, PolicyObjective
-from workers.settings.algorithms import MamlAlgorithm
-from workers.settings.models import LinearModel
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -34,7 +33,7 @@ def outer_gradient(theta, settings, curvature, baseline=(0.0, 0.0)):
     batches = np.arange(8 * steps, dtype=np.int32).reshape(steps, 8)
     one = task((inputs, targets), episodes_of(adapted(theta, rate, steps), baseline), batches)
     given = [tf.constant(w) for w in theta]
-    found, _, _ = ALGORITHMS["maml"].outer_gradient(objective, given, FRESH, one, settings)
+    found, _, _ = settings.outer_gradient(objective, given, FRESH, one)
     return np.concatenate([g.numpy().ravel() for g in found])
 
 

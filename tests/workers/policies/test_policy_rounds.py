@@ -17,21 +17,19 @@ from enumerated_episodes import (
 from small_policies import block_of, runner_of, settings_of, weights_of
 from small_tasks import FRESH, task
 
-from workers.algorithms.registry import ALGORITHMS
+from workers.algorithms.anil import AnilAlgorithm
+from workers.algorithms.boil import BoilAlgorithm
+from workers.algorithms.joint import JointAlgorithm
+from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.meta_sgd import MetaSgdAlgorithm
 from workers.inner.inner_loop import Learner, Plan, batch, inner_step
 from workers.inner.optimizers import Sgd
+from workers.models.linear import LinearModel
+from workers.models.mlp import MlpModel
 from workers.models.registry import make_model
 from workers.policies.distributions import Categorical
 from workers.policies.loss import PolicyLoss, PolicyObjective
 from workers.policies.rounds import Rounds
-from workers.settings.algorithms import (
-    AnilAlgorithm,
-    BoilAlgorithm,
-    JointAlgorithm,
-    MamlAlgorithm,
-    MetaSgdAlgorithm,
-)
-from workers.settings.models import LinearModel, MlpModel
 from workers.settings.worker import RuntimeSettings
 from workers.wire.protocol import Task
 
@@ -69,8 +67,7 @@ def problem_of_layers(algorithm):
         return episodes_with(model.apply(learner.theta, [], tf.constant(SEEN.reshape(8, 3)))[0])
 
     weights = [tf.constant(w) for w in theta]
-    learn = ALGORITHMS[algorithm.kind].learn
-    learner, plan = learn(model, weights, FRESH, settings.algorithm, algorithm.inner_lr)
+    learner, plan = algorithm.learn(model, weights, FRESH, algorithm.inner_lr)
     support = acted(learner)
     batches = np.arange(8, dtype=np.int32).reshape(1, 8)
     learner, _ = inner_step(objective.inner, learner, support, plan, 0)
@@ -120,13 +117,12 @@ def test_so_does_that_of_weights_that_do_not_all_adapt_alike(algorithm):
 
 
 def check_curvature(theta, settings, objective, one, rounds):
-    outer_loss = ALGORITHMS[settings.algorithm.kind].outer_loss
     now = [tf.constant(w) for w in theta]
 
     def slope(theta):
         with tf.GradientTape() as tape:
             tape.watch(theta)
-            _, _, metrics = outer_loss(objective, theta, FRESH, one, settings.algorithm)
+            _, _, metrics = settings.algorithm.outer_loss(objective, theta, FRESH, one)
         found = tape.gradient(metrics["divergence"], theta)
         return np.concatenate([g.numpy().ravel() for g in found])
 

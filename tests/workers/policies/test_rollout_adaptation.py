@@ -14,23 +14,21 @@ from small_policies import (
     weights_of,
 )
 
+from workers.algorithms.anil import AnilAlgorithm
+from workers.algorithms.boil import BoilAlgorithm
+from workers.algorithms.joint import JointAlgorithm
+from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.meta_sgd import MetaSgdAlgorithm
+from workers.algorithms.reptile import ReptileAlgorithm
 from workers.inner.inner_loop import Learner, Plan, inner_step
 from workers.inner.optimizers import Sgd
 from workers.meta_parameters import theta_layout
+from workers.models.linear import LinearModel
 from workers.policies import rollout_adaptation
 from workers.policies.distributions import Gaussian
 from workers.policies.loss import make_objective
 from workers.policies.rollouts import act_in
 from workers.policies.trajectory import part
-from workers.settings.algorithms import (
-    AnilAlgorithm,
-    BoilAlgorithm,
-    JointAlgorithm,
-    MamlAlgorithm,
-    MetaSgdAlgorithm,
-    ReptileAlgorithm,
-)
-from workers.settings.models import LinearModel
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.environments.navigation import NavigationFamily
 from workers.wire.errors import NonFiniteError, TaskError

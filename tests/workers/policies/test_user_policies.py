@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from small_policies import TASK, block_of, held_out_block_of, runner_of, settings_of, weights_of
 
+from workers.algorithms.joint import JointAlgorithm
+from workers.algorithms.maml import MamlAlgorithm
 from workers.model_checks.user_model import check_model
-from workers.settings.algorithms import JointAlgorithm, MamlAlgorithm
-from workers.settings.models import KerasModel
+from workers.models.user_model import KerasModel
 from workers.tasks.environments.navigation import NavigationFamily
 from workers.wire.protocol import Recipe
 

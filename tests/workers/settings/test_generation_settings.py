@@ -1,17 +1,16 @@
 import pytest
 from pydantic import ValidationError
 
-from workers.settings.algorithms import (
-    AnilAlgorithm,
-    BoilAlgorithm,
-    JointAlgorithm,
-    MamlAlgorithm,
-    MetaSgdAlgorithm,
-    ReptileAlgorithm,
-)
+from workers.algorithms.anil import AnilAlgorithm
+from workers.algorithms.boil import BoilAlgorithm
+from workers.algorithms.joint import JointAlgorithm
+from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.meta_sgd import MetaSgdAlgorithm
+from workers.algorithms.reptile import ReptileAlgorithm
+from workers.models.mlp import MlpModel
+from workers.models.transformer import TransformerModel
 from workers.settings.generation_task import GenerationTask
-from workers.settings.models import MlpModel, TransformerModel
-from workers.settings.tasks import SinusoidTask
+from workers.settings.sinusoid_task import SinusoidTask
 from workers.settings.worker import WorkerSettings
 
 TASK = GenerationTask(path="a.csv")

@@ -3,9 +3,14 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from workers.settings.algorithms import MamlAlgorithm, ReptileAlgorithm
-from workers.settings.models import Conv4Model, LinearModel, MlpModel
-from workers.settings.tasks import ImagesTask, SinusoidTask, TableTask
+from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.reptile import ReptileAlgorithm
+from workers.models.conv4 import Conv4Model
+from workers.models.linear import LinearModel
+from workers.models.mlp import MlpModel
+from workers.settings.images_task import ImagesTask
+from workers.settings.sinusoid_task import SinusoidTask
+from workers.settings.table_task import TableTask
 from workers.settings.worker import RuntimeSettings, WorkerSettings
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_images import members, picture, png, write_zip
 
-from workers.settings.tasks import ImagesTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.copies import Copies, choose_apart, content_ids, once_each
 from workers.tasks.images.family import ImagesFamily
 from workers.wire.errors import DataError

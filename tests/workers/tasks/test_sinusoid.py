@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workers.settings.tasks import SinusoidTask
+from workers.settings.sinusoid_task import SinusoidTask
 from workers.tasks.registry import make_family
 from workers.tasks.sinusoid import SinusoidFamily
 from workers.wire.protocol import Draw, take

@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from workers.settings.tasks import ImagesTask, TableTask
+from workers.settings.images_task import ImagesTask
+from workers.settings.table_task import TableTask
 from workers.settings.text_tasks import MatchingTask
 from workers.tasks.splits import SPLITS, choose_ways, split_hash, split_names
 from workers.wire.errors import DataError

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from workers.settings.environments import NavigationTask
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.tasks.environments.family import EnvironmentFamily, Environments
 from workers.tasks.environments.gym_episodes import GymEpisodes
 from workers.tasks.environments.navigation import NavigationFamily

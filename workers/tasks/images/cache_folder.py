@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from workers.settings.tasks import DEFAULT_CACHE
+from workers.settings.images_task import DEFAULT_CACHE
 from workers.wire.errors import DataError
 
 

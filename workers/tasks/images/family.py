@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from workers.metrics import LossName
-from workers.settings.tasks import ImagesTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.copies import choose_apart
 from workers.tasks.display_text import Words
 from workers.tasks.images.image_cache import Progress, open_cache

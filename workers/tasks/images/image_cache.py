@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.settings.tasks import ImagesTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.images.cache_folder import cache_file
 from workers.tasks.images.image_decoding import DECODING, see
 from workers.tasks.images.image_decoding import decode as decode

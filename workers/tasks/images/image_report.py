@@ -7,15 +7,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.tasks.images.image_cache import ImageCache
+from workers.settings.images_task import ImagesTask
+from workers.settings.task import Progress
+from workers.tasks.images.image_cache import ImageCache, open_cache
 from workers.tasks.images.image_classes import ImageClasses
 from workers.tasks.images.image_files import OTHER_IMAGES
 from workers.tasks.images.image_notes import notes_of
-from workers.tasks.images.image_sources import passed_over
+from workers.tasks.images.image_sources import find_files, passed_over
+from workers.wire.errors import DataError
 
 # What people call the folders of a split by images, which here are parts of a class's name.
 _SPLIT_FOLDERS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
 _WHICH = "; none is on both sides of a task, but which class is right? leave the others out"
+
+
+def survey(task: ImagesTask, progress: Progress) -> tuple[dict[str, Any], list[str]]:
+    """Describe images that cannot be trained on, as far as it goes, with notes for people."""
+    try:
+        files = find_files(task.path)
+        images = open_cache(files, task, progress)
+    except DataError:
+        return {}, []
+    return describe_source(files, images), notes_of_source(files, ImageClasses(images), {})
 
 
 def describe_source(files: Sequence[Path], images: ImageCache) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.settings.tasks import TableTask
+from workers.settings.table_task import TableTask
 from workers.tasks.listing import listed
 from workers.tasks.scaling import Scaling
 from workers.tasks.table.rows import Rows

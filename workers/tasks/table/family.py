@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.metrics import LossName
-from workers.settings.tasks import TableTask
+from workers.settings.table_task import TableTask
 from workers.tasks.copies import Copies
 from workers.tasks.display_text import Words
 from workers.tasks.leaving_out import or_left_out

@@ -10,7 +10,8 @@ from small_images import picture, png, write_folder, write_parquet, write_zip
 
 from orchestrator.adaptation.readers.images import ImageReader
 from orchestrator.adaptation.readers.reader import Columns
-from workers.settings.tasks import GivenTask, ImagesTask
+from workers.settings.given_task import GivenTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.images.image_cache import open_cache
 from workers.tasks.images.image_sources import find_files
 from workers.wire.errors import DataError

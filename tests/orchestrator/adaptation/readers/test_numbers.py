@@ -5,7 +5,7 @@ import pytest
 
 from orchestrator.adaptation.readers.numbers import NumberReader
 from orchestrator.adaptation.readers.reader import Columns
-from workers.settings.tasks import GivenTask
+from workers.settings.given_task import GivenTask
 from workers.wire.errors import DataError
 
 

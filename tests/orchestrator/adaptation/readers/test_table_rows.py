@@ -6,7 +6,8 @@ from small_tables import changed, write_table
 
 from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.adaptation.readers.table_rows import TableReader
-from workers.settings.tasks import GivenTask, TableTask
+from workers.settings.given_task import GivenTask
+from workers.settings.table_task import TableTask
 from workers.wire.errors import DataError
 
 ROWS = {"sensor": ["a", "a", "b"], "x": [1.0, 3, 5], "y": [0.0, 4, 2], "ppm": [10.0, 30, 50]}

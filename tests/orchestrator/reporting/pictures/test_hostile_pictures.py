@@ -15,7 +15,8 @@ from orchestrator.reporting.drawing import drawing
 from orchestrator.reporting.page.comparison import comparison_of
 from orchestrator.reporting.page.page import page_of
 from orchestrator.reporting.page.run_folder import read_run
-from orchestrator.reporting.pictures.render import PICTURES, draw
+from orchestrator.reporting.pictures.registry import PICTURES
+from orchestrator.reporting.pictures.render import draw
 from orchestrator.reporting.svg_element import svg
 from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from workers.settings.tasks import DEFAULT_CACHE, ImagesTask
+from workers.settings.images_task import DEFAULT_CACHE, ImagesTask
 from workers.tasks.images import cache_folder
 from workers.tasks.images.cache_folder import cache_file
 from workers.wire.errors import DataError

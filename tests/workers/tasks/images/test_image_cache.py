@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from small_images import members, omniglot, picture, png, write_parquet, write_zip
 
-from workers.settings.tasks import ImagesTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.images import image_cache
 from workers.tasks.images.image_cache import decode, open_cache
 from workers.tasks.images.image_sources import find_files

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from small_images import members, picture, png, write_folder, write_parquet, write_zip
 
-from workers.settings.tasks import ImagesTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.images.image_cache import open_cache
 from workers.tasks.images.image_files import ZipImages
 from workers.tasks.images.image_folders import CsvImages, FolderImages

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from small_images import members, omniglot, picture, write_zip
 
-from workers.settings.tasks import ImagesTask
+from workers.settings.images_task import ImagesTask
 from workers.tasks.images.family import ImagesFamily
 from workers.tasks.registry import make_family
 from workers.wire.errors import DataError

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from small_tables import SENSORS, changed, write_table
 
-from workers.settings.tasks import TableTask
+from workers.settings.table_task import TableTask
 from workers.tasks.table.columns import Scale, choose_features, read_target
 from workers.tasks.table.rows import Rows
 from workers.wire.errors import DataError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_tables import LEVELS, SENSORS, changed, write_table
 
-from workers.settings.tasks import TableTask
+from workers.settings.table_task import TableTask
 from workers.tasks.registry import make_family
 from workers.tasks.splits import SPLITS
 from workers.tasks.table.family import TableFamily

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_tables import LEVELS, SENSORS, changed, write_table
 
-from workers.settings.tasks import TableTask
+from workers.settings.table_task import TableTask
 from workers.tasks.table.family import TableFamily
 from workers.wire.errors import DataError
 from workers.wire.protocol import Draw

@@ -1,0 +1,1 @@
+"""Pictures of tasks before and after adaptation, one kind per file."""

@@ -1,0 +1,1 @@
+"""The log of a sweep on an MLflow server."""

@@ -1,0 +1,145 @@
+"""What a model is: its settings, what it takes, how it runs, and its network.
+
+Records are part of the configuration, which starts without TensorFlow: it is imported in methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from workers.settings.inputs import Inputs
+from workers.settings.section import Record, setting
+
+if TYPE_CHECKING:
+    from workers.algorithms.algorithm import Algorithm
+    from workers.models.functional import FunctionalModel
+    from workers.settings.task import AnyTask
+    from workers.tasks.family import TaskFamily
+
+
+class Model(Record):
+    """A model.
+
+    A new one gives `takes` and `build`.
+
+    takes: the inputs that it can have. refusal: what to say of a task that gives none of these,
+    with its kind for {task!r}; "" for a sentence that fits any model.
+    execution: tasks one after another or as one batch, and whether with XLA. is_users: whether it
+    is a model of the user's own, of which the configuration says little.
+    """
+
+    takes: ClassVar[frozenset[Inputs]]
+    refusal: ClassVar[str] = ""
+    # A model that we do not know may hold anything.
+    execution: ClassVar[tuple[Literal["map", "vectorized"], bool]] = "map", False
+    is_users: ClassVar[bool] = False
+
+    statistics: Literal["batch", "support", "running"] = setting(
+        "batch",
+        "batch normalization's, for queries: of all queries together (transductive), of each "
+        "query with the support set, or running ones",
+    )
+
+    def build(
+        self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
+    ) -> Any:
+        """Make the Keras model.
+
+        Args:
+          input_shape: of an example. num_tokens: inputs are ids from 0 to num_tokens - 1; None:
+            they are numbers.
+        Raises:
+          ValueError: a user's model cannot be had, or does not take such inputs.
+        """
+        raise NotImplementedError
+
+    def check_task(self, task: AnyTask) -> None:
+        """Raise ValueError if these settings do not suit the task, whose inputs it takes."""
+
+    def check_algorithm(self, algorithm: Algorithm) -> None:
+        """Raise ValueError if these settings do not go with the algorithm."""
+
+    def check_family(self, family: TaskFamily) -> None:
+        """Raise ValueError if its outputs are not what the tasks need."""
+
+    def digest(self, model: FunctionalModel) -> str:
+        """Identify what the settings do not say of the model; "" where they say all."""
+        return ""
+
+    def trusted(self) -> Self:
+        """Leave out the check of second derivatives, where there is one."""
+        return self
+
+    @property
+    def head_layers(self) -> str | Sequence[str] | None:
+        """Names of the layers that are the head; None: the last one with weights."""
+        return None
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """What the names of layers end in that adapt alone; empty: all adapt."""
+        return ()
+
+    @property
+    def title(self) -> str:
+        """The name of the model in a protocol."""
+        return self.kind
+
+    @property
+    def normalizations(self) -> list[str] | None:
+        """Kinds of normalization in it: "batch", "layer", "group"; None: known once it is built."""
+        return []
+
+    @property
+    def transductive(self) -> bool | None:
+        """Whether the answer to a query depends on the task's others; None: known once built."""
+        return False
+
+
+class Normalized(Model):
+    """What the shipped models say of their normalization."""
+
+    normalization: Literal["batch", "layer", "group", "none"] = setting(
+        "none", "normalization of the inputs, or of what each hidden layer computes"
+    )
+    groups: int = setting(
+        8, "groups of channels of group normalization, 1 to 65536", ge=1, le=65536
+    )
+
+    @model_validator(mode="after")
+    def _statistics_of_batches(self) -> Self:
+        if self.statistics != "batch" and self.normalization != "batch":
+            raise ValueError(
+                f"model.statistics = {self.statistics!r} is for model.normalization = 'batch', not "
+                f"{self.normalization!r}"
+            )
+        return self
+
+    def check_task(self, task: AnyTask) -> None:
+        """See `Model.check_task`."""
+        if task.acts and self.normalization == "batch":
+            raise ValueError(
+                "model.normalization = 'batch' makes what a policy does depend on other episodes; "
+                "use 'none' or 'layer'"
+            )
+
+    def _check_groups(self, channels: Iterable[int]) -> None:
+        for number in channels:
+            if self.normalization == "group" and number % self.groups:
+                raise ValueError(
+                    f"model.groups = {self.groups} does not divide {number} channels; choose a "
+                    "divisor"
+                )
+
+    @property
+    def normalizations(self) -> list[str] | None:
+        """See `Model.normalizations`."""
+        return [] if self.normalization == "none" else [self.normalization]
+
+    @property
+    def transductive(self) -> bool | None:
+        """See `Model.transductive`."""
+        return self.normalization == "batch" and self.statistics == "batch"

@@ -1,0 +1,29 @@
+"""Tasks that are handed over."""
+
+from typing import Any, Literal
+
+from workers.metrics import LossName
+from workers.settings.inputs import EXAMPLES
+from workers.settings.section import setting
+from workers.settings.task import AnyTask
+
+
+class GivenTask(AnyTask):
+    """Tasks that are handed over, to be adapted to: what a model must know of their examples."""
+
+    gives = EXAMPLES
+    family = "workers.tasks.user_tasks:GivenFamily"
+
+    kind: Literal["given"] = "given"
+    loss: LossName = setting("mse", "regression, or classification")
+    input_shape: tuple[int, ...] = setting(..., "shape of an example")
+    num_outputs: int = setting(..., "outputs of the model, 1 to 10^7", ge=1, le=10**7)
+    num_train_classes: int | None = setting(
+        None, "outputs of `joint`'s head in training", ge=1, le=10**7
+    )
+    num_tokens: int | None = setting(
+        None, "ids that an example may hold, 1 to 10^9; unset: it holds numbers", ge=1, le=10**9
+    )
+    preparation: dict[str, Any] = setting(
+        {}, "what the family makes of a user's examples with: columns, scales, vocabularies"
+    )

@@ -1,0 +1,129 @@
+"""The task family of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from workers.settings.registry import named
+from workers.settings.section import setting
+from workers.settings.split_task import SplitTask
+from workers.settings.task import Progress, Tables
+
+if TYPE_CHECKING:
+    from workers.tasks.family import TaskFamily
+
+#: Where decoded images are kept, unless the user says otherwise.
+DEFAULT_CACHE = "~/.cache/metatrain"
+
+
+class ImagesTask(SplitTask):
+    """N-way K-shot classification of images."""
+
+    gives = frozenset({"images"})
+    family = "workers.tasks.images.family:ImagesFamily"
+    losses = ("cross_entropy",)
+    pictures = ("image_episode",)
+    reader = "images"
+    data = ("path", "split_file")
+    unset_data = "omniglot"
+    defaults: ClassVar[Tables] = {
+        "task": {"queries": 5, "image_size": "auto", "channels": "auto"},
+        "model": {"kind": "conv4", "filters": 64, "readout": "mean"},
+        "algorithm": {"kind": "maml", "inner_lr": 0.4, "inner_steps": 1},
+        "outer": {
+            "optimizer": "adam",
+            "lr": 3e-3,
+            "schedule": "cosine",
+            "meta_batch_size": 16,
+            "steps": 2000,
+        },
+        "evaluation": {
+            "validation_tasks": 100,
+            "inner_steps": [1, 3, 5],
+            "inner_lr": [0.1, 0.2, 0.4, 1.0, 3.0],
+        },
+    }
+
+    kind: Literal["images"] = "images"
+    path: str | tuple[str, ...] | None = setting(
+        None,
+        "a zip or folder of CLASS/IMAGE files, a CSV or Parquet file, several of them, or a folder "
+        "holding Omniglot's zips; unset: the data folder's omniglot/",
+        bits=False,
+        place="here",
+    )
+    image_column: str = setting(
+        "image", "Parquet: the column of encoded images; CSV: of their paths, relative to it"
+    )
+    label_column: str | tuple[str, ...] = setting(
+        "label", "Parquet, CSV: the class; several columns are joined by '/'"
+    )
+    ways: int | None = setting(
+        None,
+        "classes per task, 2 to 10^5; unset: 5, or what the smallest split has",
+        ge=2,
+        le=10**5,
+    )
+    shots: int = setting(1, "support images per class, 1 to 10^5", ge=1, le=10**5)
+    queries: int = setting(1, "query images per class, 1 to 10^5", ge=1, le=10**5)
+    image_size: Annotated[int, Field(ge=4, le=512, strict=True)] | Literal["auto"] = setting(
+        28,
+        "height and width after resizing, pixels, 4 to 512; auto: what most images have, 16 to 84",
+    )
+    channels: Literal[1, 3, "auto"] = setting(
+        1, "1 grey, 3 RGB; auto: 3 where any image is in colour"
+    )
+    invert: bool = setting(False, "exchange black and white, so that ink is 1 on a paper of 0")
+    rotations: Literal["none", "train", "all"] = setting(
+        "none", "quarter turns as new classes: of no classes, of the training classes, of all"
+    )
+    small_classes: Literal["refuse", "leave_out"] = setting(
+        "refuse",
+        "a class with too few different images for shots and queries: an error, or left out",
+    )
+    train_classes: int | None = setting(
+        None, "classes to train on, before rotation, 1 to 10^9; unset: a share", ge=1, le=10**9
+    )
+    validation_classes: int | None = setting(
+        None, "classes to validate on, 1 to 10^9; unset: a share", ge=1, le=10**9
+    )
+    test_classes: int | None = setting(
+        None, "classes to test on, 1 to 10^9; unset: the rest", ge=1, le=10**9
+    )
+    split_seed: int = setting(0, "seed of the split by classes, 0 to 2^32 - 1", ge=0, lt=2**32)
+    split_file: str | None = setting(
+        None,
+        "JSON {'train': [class, ...], 'validation': [...], 'test': [...]} instead of a seed",
+        bits=False,
+        place="here",
+    )
+    cache: str = setting(
+        DEFAULT_CACHE,
+        "folder of the decoded images, one file per source",
+        bits=False,
+        place="here",
+    )
+
+    @field_validator("path", "split_file", "cache")
+    @classmethod
+    def _absolute(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        """A run can be resumed, and an actor started, in another working directory."""
+        if value is None or value == DEFAULT_CACHE:
+            return value
+        if isinstance(value, str):
+            return str(Path(value).expanduser().absolute())
+        return tuple(str(Path(each).expanduser().absolute()) for each in value)
+
+    def open(self, progress: Progress) -> TaskFamily:
+        """See `AnyTask.open`: images take long to decode."""
+        made: TaskFamily = named(self.family)(self, progress)
+        return made
+
+    def survey(self, progress: Progress) -> tuple[dict[str, Any], list[str]]:
+        """See `TaskRecord.survey`."""
+        found: tuple[dict[str, Any], list[str]]
+        found = named("workers.tasks.images.image_report:survey")(self, progress)
+        return found

@@ -1,0 +1,83 @@
+"""The task family of a user's own table."""
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from workers.settings.groups_task import GroupsTask
+from workers.settings.section import setting
+from workers.settings.task import Tables
+
+
+class TableTask(GroupsTask):
+    """Regression or classification of rows of one's own table; a task is a group of rows."""
+
+    gives = frozenset({"numbers"})
+    family = "workers.tasks.table.family:TableFamily"
+    losses = ("mse", "cross_entropy")
+    pictures = ("predicted", "confusion")
+    reader = "table"
+    data = ("path", "split_file")
+    chance = 1.0  # targets are standardized: a constant answer is the mean over training tasks
+    defaults: ClassVar[Tables] = {
+        "model": {"kind": "mlp", "hidden": [64, 64]},
+        "algorithm": {"kind": "maml", "inner_lr": 0.01, "inner_steps": 5},
+        "outer": {
+            "optimizer": "adam",
+            "lr": 3e-3,
+            "schedule": "cosine",
+            "meta_batch_size": 25,
+            "steps": 3000,
+        },
+        "evaluation": {
+            "inner_steps": [1, 3, 5, 10],
+            "inner_lr": [0.001, 0.003, 0.01, 0.03, 0.1],
+        },
+    }
+
+    kind: Literal["table"] = "table"
+    path: str = setting(
+        ..., "a .csv, .tsv, .parquet, .arrow or .feather file", bits=False, place="data"
+    )
+    task_column: str = setting(..., "column that tells tasks apart: subject, station, customer")
+    target_column: str = setting(..., "column to predict: numbers, or classes")
+    feature_columns: tuple[str, ...] | None = setting(
+        None, "columns of numbers to predict from; unset: all others of numbers that vary"
+    )
+    target: Literal["auto", "value", "class"] = setting(
+        "auto", "whether the target is a number or a class; auto: a class unless it is numbers"
+    )
+    target_scaling: Literal["training", "per_task"] = setting(
+        "training",
+        "what numbers to predict are standardized by: all training rows, or each task's own "
+        "support rows, for tasks in different units",
+    )
+    nulls: Literal["refuse", "mean"] = setting(
+        "refuse", "a feature that is missing: an error, or the mean over the training tasks"
+    )
+    small_tasks: Literal["refuse", "leave_out"] = setting(
+        "refuse", "a task with too few rows for shots and queries: an error, or left out"
+    )
+    shots: int = setting(
+        5, "support rows per task, of each class where there are any, 1 to 10^5", ge=1, le=10**5
+    )
+    queries: int = setting(5, "query rows per task, likewise, 1 to 10^5", ge=1, le=10**5)
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        if self.task_column == self.target_column:
+            raise ValueError(
+                f"task.task_column and task.target_column are both {self.task_column!r}; name two"
+            )
+        named = self.feature_columns or ()
+        for taken in (self.task_column, self.target_column):
+            if taken in named:
+                raise ValueError(
+                    f"task.feature_columns has {taken!r}, which is the task's or the target's "
+                    "column; features are other ones"
+                )
+        if self.feature_columns is not None and len(set(named)) < max(1, len(named)):
+            raise ValueError(
+                f"task.feature_columns = {list(named)}: name one or more columns, each once"
+            )
+        return self
