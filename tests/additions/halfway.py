@@ -1,0 +1,34 @@
+"""Half of Reptile's way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from workers.algorithms.inner_loop import InnerLoop
+
+if TYPE_CHECKING:
+    from workers.losses import Objective, Theta
+    from workers.protocol import Task
+
+    from workers.algorithms.algorithm import Outcome, Start
+
+
+class HalfwayAlgorithm(InnerLoop):
+    """Pull theta half of the way that Reptile pulls it."""
+
+    title = "Halfway"
+    has_outer_loss = False
+    kind: Literal["halfway"] = "halfway"
+
+    def outer_gradient(
+        self, objective: Objective, theta: Theta, start: Start, task: Task
+    ) -> Outcome:
+        """See `Algorithm.outer_gradient`."""
+        from workers.inner import adapt
+
+        learner, plan = self.learn(objective.model, theta, start, self.inner_lr)
+        learners, before = adapt(objective.inner, learner, task, self.inner_steps, plan)
+        last = learners[-1]
+        gradient = [(w - a) / 2 for w, a in zip(theta, last.theta, strict=True)]
+        after, _, _ = objective.outer(last.theta, last.state, task)
+        return gradient, start, {"loss_before": before, "loss_after": after}
