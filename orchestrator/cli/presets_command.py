@@ -18,7 +18,7 @@ def presets() -> None:
 
 
 def _describe(title: str, file: Path) -> None:
-    """A file's name, and the comment at its top."""
+    """Print a file's name, and the comment at its top."""
     lines = file.read_text(encoding="utf-8").splitlines()
     comment = [line[1:].strip() for line in lines if line.startswith("#")]
     print(f"{title}\n    {' '.join(comment)}\n")

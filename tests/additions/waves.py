@@ -22,7 +22,7 @@ class WavesModel(Model):
     def build(
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
-        """[batch, *input_shape] -> [batch, num_outputs]."""
+        """Map [batch, *input_shape] to [batch, num_outputs]."""
         import keras
 
         inputs = keras.Input(input_shape)

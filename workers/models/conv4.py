@@ -58,7 +58,7 @@ class Conv4Model(Normalized):
     def build(
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
-        """[batch, height, width, channels] -> [batch, num_outputs]."""
+        """Map [batch, height, width, channels] to [batch, num_outputs]."""
         import keras
 
         from workers.models.normalization import make_normalization

@@ -20,7 +20,7 @@ class LinearModel(Normalized):
     def build(
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
-        """[batch, *input_shape] -> [batch, num_outputs]."""
+        """Map [batch, *input_shape] to [batch, num_outputs]."""
         import keras
 
         from workers.models.normalization import make_normalization

@@ -37,7 +37,7 @@ class MlpModel(Normalized):
     def build(
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
-        """[batch, *input_shape] -> [batch, num_outputs]."""
+        """Map [batch, *input_shape] to [batch, num_outputs]."""
         import keras
 
         inputs = keras.Input(input_shape)
@@ -45,7 +45,7 @@ class MlpModel(Normalized):
         return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(hidden))
 
     def _hidden_layers(self, inputs: Any) -> Any:
-        """[batch, *input_shape] -> what the head sees."""
+        """Map [batch, *input_shape] to what the head sees."""
         import keras
 
         from workers.models.normalization import make_normalization
@@ -81,7 +81,7 @@ class GaussianMlpModel(MlpModel):
     def build(
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
-        """[batch, *input_shape] -> [batch, num_outputs]: means, then log standard deviations."""
+        """Map [batch, *input_shape] to means, then log standard deviations."""
         import keras
 
         from workers.models.gaussian_mlp import GaussianHead

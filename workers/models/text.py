@@ -51,8 +51,10 @@ class TextModel(Model):
     def build(
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
-        """Ids int [batch, length] -> classes [batch, num_outputs], or a text and its candidates
-        [batch, 1 + candidates, length] -> similarities [batch, candidates]. Id 0 is no token.
+        """Make classes of texts, or similarities of a text and its candidates; id 0 is no token.
+
+        Ids int [batch, length] -> classes [batch, num_outputs], or [batch, 1 + candidates, length]
+        -> similarities [batch, candidates].
         """
         import keras
 

@@ -90,7 +90,7 @@ class TransformerModel(Model):
     def build(
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
-        """Ids int [batch, length] -> logits [batch, length, num_outputs] of what follows each."""
+        """Map ids int [batch, length] to logits of what follows each, [.., length, num_outputs]."""
         import keras
 
         assert num_tokens is not None, "see `takes`"

@@ -1,31 +1,25 @@
-"""A user's own Keras model: from a function in a module, or from a .keras file."""
+"""A user's own Keras model, or an encoder to put a head on."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
-import sys
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import field_validator
 
 from workers.models.model import Model
+from workers.models.user_source import file_of, first_line, from_file, from_function, import_module
 from workers.settings.inputs import EVERYTHING
 from workers.settings.section import setting
-from workers.wire.import_path import refuse_namesakes
 
 if TYPE_CHECKING:
     import keras
 
     from workers.models.functional import FunctionalModel
     from workers.settings.task import AnyTask
-
-#: What each module has changed of Keras' defaults when it was imported.
-_CHANGES: dict[str, list[str]] = {}
 
 
 class KerasModel(Model):
@@ -71,7 +65,7 @@ class KerasModel(Model):
     @field_validator("folder")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        """A run can be resumed, and an actor started, in another working directory."""
+        """Make it absolute: a run may be resumed, and an actor start, elsewhere."""
         return str(Path(value).expanduser().absolute())
 
     def build(
@@ -85,13 +79,13 @@ class KerasModel(Model):
         from workers.models.heads import on_encoder
 
         for name in self.imports:
-            _import(name, self)
+            import_module(name, self)
         has_candidates = num_tokens is not None and len(input_shape) > 1
         shape = input_shape[1:] if self.encoder and has_candidates else input_shape
         if self._is_file:
-            model = _from_file(self)
+            model = from_file(self)
         else:
-            model = _from_function(self, shape, num_outputs, num_tokens)
+            model = from_function(self, shape, num_outputs, num_tokens)
         _check_inputs(self, model, shape)
         if self.encoder:
             _check_vectors(self, model)
@@ -111,9 +105,9 @@ class KerasModel(Model):
 
     def digest(self, model: FunctionalModel) -> str:
         """Compute the sha256 of the source's file and of the weights that are not trained."""
-        path = _path(self)
+        path = file_of(self)
         if path is None:
-            module = _import(self.source.partition(":")[0], self)
+            module = import_module(self.source.partition(":")[0], self)
             file = inspect.getsourcefile(module)
             path = Path(file) if file else None
         content = path.read_bytes() if path is not None else b""
@@ -158,128 +152,6 @@ class KerasModel(Model):
         return False if self.statistics == "support" else None
 
 
-def _from_file(settings: KerasModel) -> keras.Model:
-    path = _path(settings)
-    if path is None or not path.is_file():
-        raise ValueError(f"model.source = {settings.source!r}: there is no file {path}")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(
-            f"model.source = {settings.source!r} is no .keras file, which are zip archives written "
-            "by model.save"
-        )
-    if settings.arguments:
-        raise ValueError(
-            f"model.arguments = {settings.arguments!r} are for a function; the file "
-            f"{settings.source!r} is loaded as it is"
-        )
-    import keras
-
-    try:
-        model = keras.saving.load_model(path, compile=False)
-    except (Exception, SystemExit) as error:
-        raise ValueError(
-            f"model.source = {settings.source!r} cannot be loaded as a Keras model: "
-            f"{_first_line(error)} (classes of your own must be registered by a module that "
-            "model.imports names)"
-        ) from error
-    return _checked(settings, model, "holds")
-
-
-def _from_function(
-    settings: KerasModel, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None
-) -> keras.Model:
-    """Call the function with whichever of input_shape and num_outputs it takes."""
-    function = _function(settings)
-    offered = {
-        "input_shape": input_shape,
-        "num_outputs": num_outputs,
-        "num_tokens": num_tokens,
-    }
-    parameters = inspect.signature(function).parameters
-    given = {name: value for name, value in offered.items() if name in parameters}
-    try:
-        model = function(**given | settings.arguments)
-    except (Exception, SystemExit) as error:
-        arguments = ", ".join(f"{k}={v!r}" for k, v in (given | settings.arguments).items())
-        raise ValueError(
-            f"model.source = {settings.source!r} raised {type(error).__name__} when it was called "
-            f"with ({arguments}): {_first_line(error)}"
-        ) from error
-    return _checked(settings, model, "returned")
-
-
-def _function(settings: KerasModel) -> Callable[..., Any]:
-    module_name, _, name = settings.source.partition(":")
-    if not module_name or not name:
-        raise ValueError(
-            f"model.source = {settings.source!r} is neither 'module:function' nor a file that ends "
-            "in .keras"
-        )
-    module = _import(module_name, settings)
-    function = getattr(module, name, None)
-    if not callable(function):
-        there = [key for key, value in vars(module).items() if inspect.isfunction(value)]
-        raise ValueError(
-            f"model.source = {settings.source!r}: {module_name} has no function {name!r}; it has "
-            f"{', '.join(there) or 'none'}"
-        )
-    return function
-
-
-def _import(name: str, settings: KerasModel) -> Any:
-    """A module, from the folder of the settings before all others.
-
-    Raises:
-      ValueError: it cannot be imported, or changes Keras for the whole process.
-    """
-    from workers.models.keras_defaults import changed_defaults
-
-    refuse_namesakes([settings.folder])
-    if settings.folder not in sys.path:
-        sys.path.insert(0, settings.folder)
-    module = _imported(name, settings)
-    # A model that is built later would not have it: the module is imported once.
-    if changed := _CHANGES.setdefault(name, changed_defaults()):
-        raise ValueError(
-            f"the module {name} of [model] sets keras.config's {', '.join(changed)} for the whole "
-            "process when it is imported; give the layers their dtype or data_format instead, or "
-            "set it in the function that builds the model"
-        )
-    return module
-
-
-def _imported(name: str, settings: KerasModel) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
-            raise ValueError(
-                f"the module {name} of [model] needs {error.name!r}, which is not there"
-            ) from error
-        raise ValueError(
-            f"model.source = {settings.source!r}: there is no module {name!r} in {settings.folder} "
-            "or among the installed packages; set model.folder to where it is"
-        ) from None
-    except (Exception, SystemExit) as error:
-        raise ValueError(
-            f"the module {name} of [model] cannot be imported: {type(error).__name__}: "
-            f"{_first_line(error)}"
-        ) from error
-
-
-def _checked(settings: KerasModel, model: Any, verb: str) -> keras.Model:
-    import keras
-
-    if not isinstance(model, keras.Model):
-        kind = f"{type(model).__module__}.{type(model).__qualname__}"
-        raise ValueError(
-            f"model.source = {settings.source!r} {verb} an object of type "
-            f"{kind.removeprefix('builtins.')}, not a keras.Model"
-            + (" (is there a return?)" if model is None else "")
-        )
-    return model
-
-
 def _check_inputs(settings: KerasModel, model: keras.Model, input_shape: tuple[int, ...]) -> None:
     """Call the model on zeros, which also builds one that is not built yet."""
     import keras
@@ -305,7 +177,7 @@ def _check_inputs(settings: KerasModel, model: keras.Model, input_shape: tuple[i
     except (Exception, SystemExit) as error:
         raise ValueError(
             f"model.source = {settings.source!r} cannot be called on examples of shape "
-            f"{input_shape}, as the tasks have them: {_first_line(error)}"
+            f"{input_shape}, as the tasks have them: {first_line(error)}"
         ) from error
 
 
@@ -318,15 +190,3 @@ def _check_vectors(settings: KerasModel, encoder: keras.Model) -> None:
             f"vector for each example, but has outputs {got}; pool them, and make it a functional "
             "or sequential model"
         )
-
-
-def _path(settings: KerasModel) -> Path | None:
-    """The .keras file; None where the source is a function."""
-    if not settings.source.endswith(".keras"):
-        return None
-    return Path(settings.folder, settings.source).expanduser()
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -1,6 +1,5 @@
 """Task families of environments that a policy acts in."""
 
-import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from workers.settings.inputs import OBSERVATIONS
+from workers.settings.registry import named
 from workers.settings.section import Section, setting
 from workers.settings.task import Tables, TaskRecord
 
@@ -161,7 +161,7 @@ class GymTask(EnvironmentTask):
     @field_validator("folder")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        """A run can be resumed, and an actor started, in another working directory."""
+        """Make it absolute: a run may be resumed, and an actor start, elsewhere."""
         return str(Path(value).expanduser().absolute())
 
     @property
@@ -173,22 +173,7 @@ class GymTask(EnvironmentTask):
     @classmethod
     def default_model(cls, task: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `TaskRecord.default_model`: actions are numbers, or one of a few."""
-        kind = _policy(json.dumps(task, default=str, sort_keys=True))
+        kind = named("workers.tasks.environments.gym_actions:model_kind_of")(
+            json.dumps(task, default=str, sort_keys=True)
+        )
         return {"kind": kind, **cls.defaults["model"]}
-
-
-@functools.cache
-def _policy(task: str) -> str:
-    """The model's kind for an environment's actions."""
-    from workers.tasks.environments.gym_source import Source, make_first, maker_of
-    from workers.tasks.environments.spaces import look_at_actions
-
-    try:
-        settings = GymTask.model_validate_json(task)
-        source = Source(settings.environment, settings.folder)
-        first = make_first(source, maker_of(source), settings.arguments)
-        acts = look_at_actions(settings.environment, first.action_space).loss
-        first.close()
-    except ValueError:  # what is wrong with it is told when the environment is opened
-        return "gaussian_mlp"
-    return "mlp" if acts == "categorical_policy" else "gaussian_mlp"

@@ -110,7 +110,7 @@ class ImagesTask(SplitTask):
     @field_validator("path", "split_file", "cache")
     @classmethod
     def _absolute(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
-        """A run can be resumed, and an actor started, in another working directory."""
+        """Make it absolute: a run may be resumed, and an actor start, elsewhere."""
         if value is None or value == DEFAULT_CACHE:
             return value
         if isinstance(value, str):

@@ -44,7 +44,7 @@ class TaskFamily(Protocol):
         return {}
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
-        """Tasks [lo, hi) of `draw`: the same whatever lo and hi are, and on whatever machine."""
+        """Draw tasks [lo, hi): the same whatever lo and hi are, and on whatever machine."""
         ...
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
@@ -55,21 +55,21 @@ class TaskFamily(Protocol):
         ...
 
     def showcase(self, specs: Specs) -> Specs:
-        """The same tasks with the queries that the family's picture wants."""
+        """Give the same tasks the queries that the family's picture wants."""
         return specs
 
     def names(self, specs: Specs) -> list[str]:
-        """What each task is called where its score is shown; [""] * tasks where nobody knows."""
+        """Name each task where its score is shown; [""] * tasks where nobody knows."""
         return [""] * len(next(iter(specs.values())))
 
     def words(self, specs: Specs) -> Sequence[Words]:
-        """What the tasks say, where they are of texts; else nothing."""
+        """Give what the tasks say, where they are of texts; else nothing."""
         return ()
 
     def describe(self) -> dict[str, Any]:
-        """What the family draws from, for `metatrain data`."""
+        """Describe what the family draws from, for `metatrain data`."""
         return {"source": "generated", **self.protocol("train")}
 
     def protocol(self, split: Split) -> dict[str, Any]:
-        """What must stand beside a number measured on these tasks."""
+        """Say what must stand beside a number measured on these tasks."""
         return {"tasks_from": type(self).__name__}

@@ -1,0 +1,157 @@
+"""Where a user's Keras model comes from: a function in a module, or a .keras file."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workers.wire.import_path import refuse_namesakes
+
+if TYPE_CHECKING:
+    import keras
+
+    from workers.models.user_model import KerasModel
+
+#: What each module has changed of Keras' defaults when it was imported.
+_CHANGES: dict[str, list[str]] = {}
+
+
+def from_file(settings: KerasModel) -> keras.Model:
+    """Load the model of a .keras file. Raises ValueError if it holds none."""
+    path = file_of(settings)
+    if path is None or not path.is_file():
+        raise ValueError(f"model.source = {settings.source!r}: there is no file {path}")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"model.source = {settings.source!r} is no .keras file, which are zip archives written "
+            "by model.save"
+        )
+    if settings.arguments:
+        raise ValueError(
+            f"model.arguments = {settings.arguments!r} are for a function; the file "
+            f"{settings.source!r} is loaded as it is"
+        )
+    import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except (Exception, SystemExit) as error:
+        raise ValueError(
+            f"model.source = {settings.source!r} cannot be loaded as a Keras model: "
+            f"{first_line(error)} (classes of your own must be registered by a module that "
+            "model.imports names)"
+        ) from error
+    return _checked(settings, model, "holds")
+
+
+def from_function(
+    settings: KerasModel, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None
+) -> keras.Model:
+    """Call the function with whichever of input_shape and num_outputs it takes."""
+    function = _function(settings)
+    offered = {
+        "input_shape": input_shape,
+        "num_outputs": num_outputs,
+        "num_tokens": num_tokens,
+    }
+    parameters = inspect.signature(function).parameters
+    given = {name: value for name, value in offered.items() if name in parameters}
+    try:
+        model = function(**given | settings.arguments)
+    except (Exception, SystemExit) as error:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in (given | settings.arguments).items())
+        raise ValueError(
+            f"model.source = {settings.source!r} raised {type(error).__name__} when it was called "
+            f"with ({arguments}): {first_line(error)}"
+        ) from error
+    return _checked(settings, model, "returned")
+
+
+def _function(settings: KerasModel) -> Callable[..., Any]:
+    module_name, _, name = settings.source.partition(":")
+    if not module_name or not name:
+        raise ValueError(
+            f"model.source = {settings.source!r} is neither 'module:function' nor a file that ends "
+            "in .keras"
+        )
+    module = import_module(module_name, settings)
+    function = getattr(module, name, None)
+    if not callable(function):
+        there = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+        raise ValueError(
+            f"model.source = {settings.source!r}: {module_name} has no function {name!r}; it has "
+            f"{', '.join(there) or 'none'}"
+        )
+    return function
+
+
+def import_module(name: str, settings: KerasModel) -> Any:
+    """Import a module, from the folder of the settings before all others.
+
+    Raises:
+      ValueError: it cannot be imported, or changes Keras for the whole process.
+    """
+    from workers.models.keras_defaults import changed_defaults
+
+    refuse_namesakes([settings.folder])
+    if settings.folder not in sys.path:
+        sys.path.insert(0, settings.folder)
+    module = _imported(name, settings)
+    # A model that is built later would not have it: the module is imported once.
+    if changed := _CHANGES.setdefault(name, changed_defaults()):
+        raise ValueError(
+            f"the module {name} of [model] sets keras.config's {', '.join(changed)} for the whole "
+            "process when it is imported; give the layers their dtype or data_format instead, or "
+            "set it in the function that builds the model"
+        )
+    return module
+
+
+def _imported(name: str, settings: KerasModel) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
+            raise ValueError(
+                f"the module {name} of [model] needs {error.name!r}, which is not there"
+            ) from error
+        raise ValueError(
+            f"model.source = {settings.source!r}: there is no module {name!r} in {settings.folder} "
+            "or among the installed packages; set model.folder to where it is"
+        ) from None
+    except (Exception, SystemExit) as error:
+        raise ValueError(
+            f"the module {name} of [model] cannot be imported: {type(error).__name__}: "
+            f"{first_line(error)}"
+        ) from error
+
+
+def _checked(settings: KerasModel, model: Any, verb: str) -> keras.Model:
+    import keras
+
+    if not isinstance(model, keras.Model):
+        kind = f"{type(model).__module__}.{type(model).__qualname__}"
+        raise ValueError(
+            f"model.source = {settings.source!r} {verb} an object of type "
+            f"{kind.removeprefix('builtins.')}, not a keras.Model"
+            + (" (is there a return?)" if model is None else "")
+        )
+    return model
+
+
+def file_of(settings: KerasModel) -> Path | None:
+    """Name the .keras file; None where the source is a function."""
+    if not settings.source.endswith(".keras"):
+        return None
+    return Path(settings.folder, settings.source).expanduser()
+
+
+def first_line(error: BaseException) -> str:
+    """Quote the first line of an error that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,25 @@
+"""Which model answers with the actions that an environment takes."""
+
+import functools
+
+from workers.settings.environments import GymTask
+from workers.tasks.environments.gym_source import Source, make_first, maker_of
+from workers.tasks.environments.spaces import look_at_actions
+
+
+@functools.cache
+def model_kind_of(task: str) -> str:
+    """Choose the kind of the model.
+
+    Args:
+      task: the [task] table as JSON. What is wrong with it is told when the environment is opened.
+    """
+    try:
+        settings = GymTask.model_validate_json(task)
+        source = Source(settings.environment, settings.folder)
+        first = make_first(source, maker_of(source), settings.arguments)
+        acts = look_at_actions(settings.environment, first.action_space).loss
+        first.close()
+    except ValueError:
+        return "gaussian_mlp"
+    return "mlp" if acts == "categorical_policy" else "gaussian_mlp"
