@@ -41,13 +41,7 @@ def execute(run: str) -> None:
         raise ValueError(f"{storage.location} holds no run; give the folder or the URI of one")
     whole = {f.name: f.manifest.validation for f in found if f.manifest and not f.problem}
     latest, best = max(whole, default=None, key=step_of), checkpoint.best_of(whole)
-    table = Table(title=f"checkpoints of {storage.location}")
-    for column in ("name", "step", "size", "validation", "state", "used by"):
-        numeric = column in ("step", "size")
-        justify: Literal["left", "right"] = "right" if numeric else "left"
-        # A narrow terminal gets more lines, not less text.
-        least = len(checkpoint.name_of(0)) if column == "name" else None
-        table.add_column(column, justify=justify, overflow="fold", min_width=least)
+    table = _table(f"checkpoints of {storage.location}", len(checkpoint.name_of(0)))
     rows = {name: [name, str(step_of(name)), "", "", _UNFINISHED, ""] for name in unfinished}
     for each in found:
         uses = [use for use, name in (("resume", latest), ("evaluate", best)) if name == each.name]
@@ -68,6 +62,17 @@ def execute(run: str) -> None:
             f"{len(damaged)} of {len(found)} checkpoints in {storage.location} do not verify "
             f"({', '.join(damaged)}); a resume takes {latest}"
         )
+
+
+def _table(title: str, name_width: int) -> Table:
+    """Make a table without rows; a narrow terminal gets more lines, not less text."""
+    table = Table(title=title)
+    for column in ("name", "step", "size", "validation", "state", "used by"):
+        numeric = column in ("step", "size")
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        least = name_width if column == "name" else None
+        table.add_column(column, justify=justify, overflow="fold", min_width=least)
+    return table
 
 
 def _cells(found: Found) -> list[str]:

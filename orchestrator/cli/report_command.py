@@ -14,6 +14,7 @@ from workers.wire.errors import MetatrainError
 
 if TYPE_CHECKING:  # draws, which takes long to import
     from orchestrator.reporting.page.run_folder import RunFolder
+    from orchestrator.storage.storage import Storage
 
 _COMPARISON = "comparison.html"
 _HEAD_BYTES = 4096
@@ -53,10 +54,7 @@ def execute(runs: Sequence[str], out: Path | None) -> None:
     from orchestrator.storage.targets import check_not_a_runs, open_page
 
     storages = [Storage(run) for run in runs]
-    roots = [storage.root for storage in storages]
-    for storage in storages:
-        if roots.count(storage.root) > 1:
-            raise ValueError(f"{storage.location} is given twice; give each run once")
+    _check_different(storages)
     if out is None and len(runs) > 1:
         out = Path(_COMPARISON)
     if out is not None:
@@ -79,6 +77,13 @@ def execute(runs: Sequence[str], out: Path | None) -> None:
             f"the page cannot be written to {where}: {reason(error)}; give --out FILE"
         ) from None
     RESULTS.print(f"page: {where}", markup=False)
+
+
+def _check_different(storages: Sequence[Storage]) -> None:
+    roots = [storage.root for storage in storages]
+    for storage in storages:
+        if roots.count(storage.root) > 1:
+            raise ValueError(f"{storage.location} is given twice; give each run once")
 
 
 def _content(runs: Sequence[RunFolder]) -> bytes:
