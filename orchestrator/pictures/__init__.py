@@ -1,1 +1,0 @@
-"""Pictures of tasks before and after adaptation, one kind per file."""
