@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
-from workers.protocol import Array, Episode
-from workers.tasks.words import Words
+
+from workers.tasks.display_text import Words
+from workers.wire.protocol import Array, Episode
 
 
 def draw(

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from workers.algorithms.inner_loop import InnerLoop
 
 if TYPE_CHECKING:
-    from workers.losses import Objective, Theta
-    from workers.protocol import Task
-
     from workers.algorithms.algorithm import Outcome, Start
+    from workers.inner.losses import Objective, Theta
+    from workers.wire.protocol import Task
 
 
 class HalfwayAlgorithm(InnerLoop):
@@ -24,7 +23,7 @@ class HalfwayAlgorithm(InnerLoop):
         self, objective: Objective, theta: Theta, start: Start, task: Task
     ) -> Outcome:
         """See `Algorithm.outer_gradient`."""
-        from workers.inner import adapt
+        from workers.inner.inner_loop import adapt
 
         learner, plan = self.learn(objective.model, theta, start, self.inner_lr)
         learners, before = adapt(objective.inner, learner, task, self.inner_steps, plan)

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from workers.errors import DataError
-from workers.protocol import Array
 
 from orchestrator.adaptation.readers.arrays import as_numbers, checked
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
 from workers.settings.given_task import GivenTask
+from workers.wire.errors import DataError
+from workers.wire.protocol import Array
 
 
 class PairReader(Reader):

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from workers.protocol import Draw, Episode, Specs
 
 from workers.settings.section import setting
 from workers.settings.task import Tables, TaskRecord
 from workers.tasks.data_folder import find_file
 from workers.tasks.family import TaskFamily
+from workers.wire.protocol import Draw, Episode, Specs
 
 
 class StairsTask(TaskRecord):
