@@ -74,7 +74,7 @@ def main() -> None:
 
     def counted(*given: Any) -> Any:
         rollout = roll_out(*given)
-        num_steps[0] += int(rollout.taken.sum())
+        num_steps[0] += int(rollout.mask.sum())
         done[:] = [np.moveaxis(rollout.actions, 2, 0)]
         return rollout
 

@@ -22,7 +22,7 @@ from sklearn.preprocessing import normalize
 from orchestrator.config import schema as configuration
 from orchestrator.evaluate import recipes
 from orchestrator.outer.blocks import held_out_blocks
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.tasks.registry import make_family
 
 _STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1000.0)
@@ -32,7 +32,7 @@ _VALIDATION_TASKS = 100
 class Task(NamedTuple):
     """What a task says; known, asked: the targets of support and queries."""
 
-    words: Words
+    words: DisplayText
     known: Any
     asked: Any
 
@@ -88,7 +88,10 @@ def _tasks(config: Any, family: Any, split: Any, number: int) -> list[Task]:
     for block in held_out_blocks(config, family, split, number, recipes(config)[0]):
         episode = family.build(block.specs)
         rows = zip(
-            family.words(block.specs), episode.support_targets, episode.query_targets, strict=True
+            family.display_text(block.specs),
+            episode.support_targets,
+            episode.query_targets,
+            strict=True,
         )
         found += [Task(*row) for row in rows]
     return found

@@ -173,10 +173,11 @@ class Learner:
         arguments: Mapping[str, Any] = MappingProxyType({}),
         *,
         episodes: int | None = None,
-        judged_by: int | None = None,
+        evaluation_episodes: int | None = None,
         inner_steps: int | None = None,
         inner_lr: float | None = None,
         seed: int = 0,
+        judged_by: int | None = None,
     ) -> "Policy":
         """Let a run's policy make episodes in an environment, and take inner steps, by turns.
 
@@ -187,17 +188,22 @@ class Learner:
           arguments: attributes of the environment, or arguments of its constructor; of navigation
             {"goal": (x, y)}.
           episodes: to learn from at each inner step, >= 1; None: as in the run's evaluation.
-          judged_by: fresh ones before and after each inner step, >= 1; likewise.
+          evaluation_episodes: fresh ones before and after each inner step, >= 1; likewise.
           inner_steps, inner_lr: instead of those that validation chose; >= 0, > 0.
           seed: of all that happens in the episodes, 0 to 2^32 - 1.
+          judged_by: the former name of `evaluation_episodes`; deprecated.
         Raises:
           ValueError: the run is no policy, or the environment none that it can act in.
           NonFiniteError: the inner loop diverged. TaskError: the environment raised.
         """
-        from orchestrator.adaptation.adapted_policy import check_seed, recipe_of
+        from orchestrator.adaptation.adapted_policy import check_seed, recipe_of, renamed_argument
         from orchestrator.adaptation.user_environment import open_environment
 
-        recipe = recipe_of(self._artefact, inner_steps, inner_lr, episodes, judged_by)
+        if judged_by is not None:
+            evaluation_episodes = renamed_argument(
+                "judged_by", judged_by, "evaluation_episodes", evaluation_episodes
+            )
+        recipe = recipe_of(self._artefact, inner_steps, inner_lr, episodes, evaluation_episodes)
         family = open_environment(self._artefact, environment, arguments)
         return self.practise_in(family, recipe, check_seed(seed))
 
@@ -255,5 +261,5 @@ class Learner:
         with tempfile.TemporaryDirectory() as folder:
             if self._artefact.model is not None:
                 settings = with_model_in(settings, Path(folder), self._artefact.model)
-            units = self._reader.units(task)
-            return as_plain(settings, self._family, adapted, seen, units)[1]
+            scaling = self._reader.scaling(task)
+            return as_plain(settings, self._family, adapted, seen, scaling)[1]

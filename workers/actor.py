@@ -7,23 +7,24 @@ from typing import Any
 import ray
 
 from workers.actor_log import LOG, ActorLog
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.wire.combine import combine
 from workers.wire.errors import MetatrainError, PartLostError
-from workers.wire.packing import pack, pack_if_small, unpack
+from workers.wire.packing import from_bytes, to_bytes, to_bytes_if_small
 from workers.wire.protocol import Block, Built, Contribution, Place, Weights
 from workers.wire.remote_contribution import Vectors, split_vectors
 
 
 class BlockActor:
-    """One process, one thread, one model: runs blocks."""
+    """A process with one thread and one model that runs blocks."""
 
-    def __init__(self, settings: WorkerSettings, gpus: float, name: str = "actor"):
-        """Remember what to build; that is done by `build`, so that `place` answers at once.
+    def __init__(self, settings: ActorSettings, gpus: float, name: str = "actor"):
+        """Store the settings. `build` does the work, so that `place` can answer at once.
 
         Args:
-          gpus: what Ray reserved for this actor, > 0 if it must use a GPU.
-          name: what Ray's dashboard and log call it.
+          settings: of the block runner.
+          gpus: GPUs that Ray reserved for this actor, > 0 if it must use one.
+          name: in Ray's dashboard and log.
         """
         self._settings, self._gpus, self._name = settings, gpus, name
         self._log = ActorLog()
@@ -32,7 +33,7 @@ class BlockActor:
         return self._name
 
     def place(self) -> Place:
-        """Who and where this is."""
+        """Return the host, process and node of this actor."""
         node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
         return Place(os.uname().nodename, os.getpid(), node)
 
@@ -40,9 +41,9 @@ class BlockActor:
         """Build the model, open the data, and run each example block twice: to compile, to time.
 
         Args:
-          examples: training blocks; what they raise, they will raise again when it counts.
+          examples: training blocks. Their errors are ignored here: training raises them again.
         Raises:
-          MetatrainError, ValueError: what this actor is made from cannot be had here.
+          MetatrainError, ValueError: the model or the data are not available on this machine.
         """
         from workers.execution import runtime
 
@@ -53,12 +54,12 @@ class BlockActor:
         from workers.block import BlockRunner
         from workers.meta_parameters import initial
         from workers.tasks.registry import make_family
-        from workers.wire.tensors import pack
+        from workers.wire.tensors import to_vector
 
         family = make_family(self._settings.task)
         self._runner = BlockRunner(self._settings, family)
         start = initial(self._settings, family)
-        weights = Weights(pack(start.theta), pack(start.carry), 0)
+        weights = Weights(to_vector(start.theta), to_vector(start.carry), 0)
         seconds: list[float] = []
         try:
             for block in examples:
@@ -70,48 +71,52 @@ class BlockActor:
         return Built(runtime.fingerprint(family.digest, self._runner.model_digest), seconds)
 
     def run(self, weights: Any, blocks: Any) -> Any:
-        """The contribution of a node of the tree; arguments and answer may be packed.
+        """Compute the contribution of a node of the tree.
+
+        The arguments may be bytes, see `packing`, and so may the result.
 
         Raises as `BlockRunner.run` does.
         """
-        contribution = self.contribution(unpack(weights), unpack(blocks))
-        return pack_if_small(contribution, contribution.gradient, contribution.carry)
+        contribution = self.contribution(from_bytes(weights), from_bytes(blocks))
+        return to_bytes_if_small(contribution, contribution.gradient, contribution.carry)
 
     @ray.method(num_returns=2)
     def run_and_keep(self, weights: Any, blocks: Any) -> tuple[Vectors, Any]:
-        """As `run`, in two values: Ray keeps the vectors on this machine until they are asked for.
+        """Compute the same in two values: vectors that Ray keeps on this machine, and the rest.
 
-        Ray owns them, not this process: they outlive it.
+        Ray owns the vectors, not this process: they outlive it.
         """
-        vectors, kept = split_vectors(self.contribution(unpack(weights), unpack(blocks)))
-        return vectors, pack(kept)
+        contribution = self.contribution(from_bytes(weights), from_bytes(blocks))
+        vectors, remote = split_vectors(contribution)
+        return vectors, to_bytes(remote)
 
     @ray.method(num_returns=2)
     def add(self, parts: Any, vectors: Sequence[Any], limit_s: float) -> tuple[Vectors, Any]:
-        """As `run_and_keep`, of contributions of neighbouring nodes: edges of the tree.
+        """Add the contributions of neighbouring nodes of the tree; return as `run_and_keep`.
 
         Args:
-          parts: `RemoteContribution`, one for each. vectors: Ray's references to theirs.
-          limit_s: how long to wait for them.
+          parts: a `RemoteContribution` for each.
+          vectors: Ray's references to their vectors.
+          limit_s: how long to wait for the vectors, seconds.
         Raises:
-          PartLostError: a part did not come; it has to be made again.
+          PartLostError: a part did not arrive; it has to be computed again.
         """
         ray.wait(list(vectors), num_returns=len(vectors), timeout=limit_s)
-        wholes = [
+        contributions = [
             part.with_vectors(_vectors_of(number, reference))
-            for number, (part, reference) in enumerate(zip(unpack(parts), vectors, strict=True))
+            for number, (part, reference) in enumerate(zip(from_bytes(parts), vectors, strict=True))
         ]
-        total, kept = split_vectors(combine(wholes))
-        return total, pack(kept)
+        vectors_of_sum, remote = split_vectors(combine(contributions))
+        return vectors_of_sum, to_bytes(remote)
 
     def contribution(self, weights: Weights, blocks: Sequence[Block]) -> Contribution:
-        """The blocks' own, combined."""
+        """Run the blocks and combine their contributions."""
         with self._log.during(blocks):
             return combine([self._runner.run(weights, block) for block in blocks])
 
 
 def _vectors_of(number: int, reference: Any) -> Vectors:
-    """What is there, now."""
+    """Fetch the vectors of a part, without waiting."""
     try:
         vectors: Vectors = ray.get(reference, timeout=0)
     except ray.exceptions.RayError as error:

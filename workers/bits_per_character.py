@@ -1,4 +1,4 @@
-"""How well single texts were foreseen, from a model's outputs."""
+"""Bits per character: how well a language model predicted single texts."""
 
 from typing import Any
 
@@ -9,23 +9,24 @@ Numbers = NDArray[Any]
 
 
 def bits_of_texts(outputs: Numbers, targets: Numbers) -> Numbers:
-    """Bits per token of each text: float64 [..., texts].
+    """Compute the bits per token of each text: float64 [..., texts].
 
     Args:
-      outputs: logits [..., texts, length, tokens]. targets: int [texts, length]; -1: none there.
+      outputs: logits [..., texts, length, tokens].
+      targets: int [texts, length]; -1: no token.
     """
     logits = outputs.astype(np.float64)
     peak = logits.max(-1, keepdims=True)
     norm = np.log(np.exp(logits - peak).sum(-1)) + peak[..., 0]
     chosen = np.broadcast_to(np.maximum(targets, 0), logits.shape[:-1])[..., None]
     nats = norm - np.take_along_axis(logits, chosen, -1)[..., 0]
-    there = targets >= 0
-    found: Numbers = (nats * there).sum(-1) / there.sum(-1) / np.log(2)
-    return found
+    is_token = targets >= 0
+    bits: Numbers = (nats * is_token).sum(-1) / is_token.sum(-1) / np.log(2)
+    return bits
 
 
 def mean_bits(of_texts: Numbers, targets: Numbers) -> Numbers:
-    """Over all tokens of a task's texts, as its loss is: [..., texts] -> [...]."""
+    """Average over all tokens of a task's texts, as its loss does: [..., texts] -> [...]."""
     sizes = (targets >= 0).sum(-1).astype(np.float64)
-    found: Numbers = (of_texts * sizes).sum(-1) / sizes.sum()
-    return found
+    bits: Numbers = (of_texts * sizes).sum(-1) / sizes.sum()
+    return bits

@@ -1,6 +1,6 @@
-"""Runs a block: build the episodes, map the algorithm over them, sum.
+"""The block runner: build the episodes of a block, map the algorithm over them, and sum.
 
-The in-process pool and the Ray actor both call this; there is no Ray in here.
+The in-process pool and the Ray actor both call it. It does not use Ray.
 """
 
 import functools
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from workers.algorithms.algorithm import Start
 from workers.execution.compiled import Compiled
-from workers.execution.fault_isolation import Sums, blame, sum_finite
+from workers.execution.fault_isolation import Sums, isolate_failing_task, sum_finite
 from workers.execution.task_map import sum_over
 from workers.held_out import Constants, HeldOutTasks, Shapes
 from workers.meta_parameters import (
@@ -26,28 +26,30 @@ from workers.meta_parameters import (
 from workers.models.functional import FunctionalModel
 from workers.policies.episode_cache import EpisodeCache
 from workers.policies.loss import make_objective
-from workers.policies.rollout_adaptation import Practice
+from workers.policies.rollout_adaptation import RolloutAdapter
 from workers.policies.rounds import Rounds
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Array, Block, Contribution, Task, Weights
 from workers.wire.tensors import all_finite
 
-# From here on one derivative for all tasks of a block is a fifth faster than one for each.
+# From this number on, one derivative for all tasks of a block is a fifth faster than one for each.
 _MANY_TASKS = 64
 
 
 class BlockRunner:
-    """A pure function of (weights, block), with what it costs to build: model, graph, data.
+    """A pure function of (weights, block), with what is expensive to build: model, graphs, data.
 
-    train_model: the one that theta belongs to, laid out as theta_layout says. held_out: runs what
-    is not training.
+    train_model: the model in training, whose weights are in theta.
     model_digest: see `Model.digest`.
+    theta_layout: of theta.
+    held_out: runs blocks of held-out tasks with examples.
+    episodes: cache of the episodes of policies.
     """
 
-    def __init__(self, settings: WorkerSettings, family: TaskFamily):
+    def __init__(self, settings: ActorSettings, family: TaskFamily):
         self._settings = settings
         self._family = family
         self._algorithm = settings.algorithm
@@ -61,19 +63,21 @@ class BlockRunner:
         self._train_traces = 0
         self._train = Compiled(self._train_graph, self._xla)
         self.held_out = HeldOutTasks(settings, family, self.train_model)
-        self._practice: Practice | None = None
+        self._rollout_adapter: RolloutAdapter | None = None
         if has_environments(family):
-            self._practice = Practice(settings, family, self.train_model, self._objective)
+            self._rollout_adapter = RolloutAdapter(
+                settings, family, self.train_model, self._objective
+            )
             self._rounds = Rounds(settings, self.train_model, self._objective)
         self.episodes = EpisodeCache()
 
     @property
     def num_traces(self) -> int:
-        """How often a block was traced: once for each kind and shape, never more."""
-        practised = 0
-        if self._practice:
-            practised = self._practice.num_traces + self._rounds.num_traces
-        return self._train_traces + self.held_out.num_traces + practised
+        """The number of traced graphs: one for each kind and shape of a block, never more."""
+        of_policies = 0
+        if self._rollout_adapter:
+            of_policies = self._rollout_adapter.num_traces + self._rounds.num_traces
+        return self._train_traces + self.held_out.num_traces + of_policies
 
     def run(self, weights: Weights, block: Block) -> Contribution:
         """Run `block` at `weights`.
@@ -87,7 +91,8 @@ class BlockRunner:
         except MetatrainError:
             raise
         except Exception as error:
-            raise blame(self._run, weights, block, error, self._settings.seed) from error
+            seed = self._settings.seed
+            raise isolate_failing_task(self._run, weights, block, error, seed) from error
 
     def _run(self, weights: Weights, block: Block) -> Contribution:
         started = time.perf_counter()
@@ -99,7 +104,7 @@ class BlockRunner:
                 return sum_finite(self._sums, weights, block, skip)
         else:
             gradient = carry = np.zeros(0, np.float32)
-            metrics = self._score(self._constants(weights), block)
+            metrics = self._run_held_out(self._constants(weights), block)
         return Contribution(
             index=block.index,
             num_tasks=block.hi - block.lo,
@@ -109,10 +114,10 @@ class BlockRunner:
             seconds=time.perf_counter() - started,
         )
 
-    def _score(self, constants: Constants, block: Block) -> dict[str, Array]:
-        """What a held-out block asks for, of each task."""
-        if self._practice:
-            return self._practice.run(constants, block)
+    def _run_held_out(self, constants: Constants, block: Block) -> dict[str, Array]:
+        """Run a held-out block; see `Block.kind` for the result."""
+        if self._rollout_adapter:
+            return self._rollout_adapter.run(constants, block)
         return self.held_out.run(block, constants, *self._build(block))
 
     def _constants(self, weights: Weights) -> Constants:
@@ -125,30 +130,30 @@ class BlockRunner:
         )
 
     def _gather(self, weights: Weights, constants: Constants, block: Block) -> tuple[Task, Shapes]:
-        """Training tasks, built, or made by the policy itself."""
-        practice = self._practice
-        if practice is None:
+        """Build the training tasks, or have the policy collect them."""
+        adapter = self._rollout_adapter
+        if adapter is None:
             return self._build(block)
-        tasks = self.episodes.get(weights, block, lambda: practice.gather(constants, block))
+        tasks = self.episodes.get(weights, block, lambda: adapter.gather(constants, block))
         return tasks, tuple(tuple(array.shape) for array in tasks)
 
     def _build(self, block: Block) -> tuple[Task, Shapes]:
-        """The block's tasks as tensors, and the shapes of these."""
+        """Build the block's tasks as tensors, and list the shapes of these."""
         global_labels = self._global_labels and block.kind == "train"
         episode = self._family.build(block.specs, global_labels=global_labels)
         num_tasks = block.hi - block.lo
-        given = [tf.constant(array) for array in episode]
+        tensors = [tf.constant(array) for array in episode]
         shapes = [array.shape for array in episode]
         for name, shape in (("batches", (num_tasks, 0, 0)), ("seeds", (num_tasks, 2))):
             array = block.specs.get(name)
-            given.append(_zeros(shape, tf.int32) if array is None else tf.constant(array))
+            tensors.append(_zeros(shape, tf.int32) if array is None else tf.constant(array))
             shapes.append(shape if array is None else array.shape)
-        return Task(*given), tuple(shapes)
+        return Task(*tensors), tuple(shapes)
 
     def _train_graph(
         self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor, tasks: Task
     ) -> Any:
-        """Sums over tasks: outer gradients, flat; next carries, flat; metrics."""
+        """Sum over tasks: outer gradients, flat; next carries, flat; metrics."""
         self._train_traces += 1
         if self._execution == "vectorized":
             many = tasks.support_inputs.shape[0] >= _MANY_TASKS
@@ -160,7 +165,7 @@ class BlockRunner:
         return sum_over(self._of_one_task(vector, carried, step), tasks, vectorized)
 
     def _of_one_task(self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor) -> Any:
-        """The function from a task to what is summed over tasks."""
+        """Make the function from a task to the values that are summed over tasks."""
         model, theta = self.train_model, self.theta_layout.split(vector)
         objective = self._objective
 
@@ -174,10 +179,10 @@ class BlockRunner:
     def _differentiate_together(
         self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor, tasks: Task
     ) -> Any:
-        """As the sums over `_of_one_task`, by one derivative of the sum of the outer losses.
+        """Compute the sums over `_of_one_task` by one derivative of the sum of the outer losses.
 
-        The tasks' gradients are then never written out. The tape must be in the compiled graph:
-        around the call of it, XLA would compile anew at every theta.
+        The gradients of single tasks are then never written to memory. The tape must be inside the
+        compiled graph: around its call, XLA would compile again for every theta.
         """
         model, theta = self.train_model, self.theta_layout.split(vector)
         objective = self._objective
@@ -189,33 +194,35 @@ class BlockRunner:
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(theta)
-            each = tf.vectorized_map(one, tasks)
-            losses, *rest = tf.nest.map_structure(lambda value: tf.reduce_sum(value, axis=0), each)
+            by_task = tf.vectorized_map(one, tasks)
+            losses, *rest = tf.nest.map_structure(lambda x: tf.reduce_sum(x, axis=0), by_task)
         gradient = tape.gradient(losses, theta, unconnected_gradients="zero")
         return flatten(gradient), *rest
 
     def _flatten_carry(self, model: FunctionalModel, left: Start) -> tf.Tensor:
-        """What a task leaves, as far as it is carried."""
+        """Flatten the part of what a task leaves that is carried to the next step."""
         persistent = len(self._carry.names) > len(model.statistics_names)
         return flatten([*model.statistics(left.state), *(left.moments if persistent else [])])
 
     def _sums(self, weights: Weights, block: Block) -> Sums:
-        """Over a training block's tasks: outer gradients, next carries, metrics."""
+        """Sum over a training block's tasks: outer gradients, next carries, metrics."""
         constants = self._constants(weights)
         tasks, shapes = self._gather(weights, constants, block)
         if block.round == "first":
             total, left, metrics = self._train(shapes, *constants, tasks)
-            metrics.pop("divergence", None)  # 0 at the weights that acted
+            metrics.pop("kl", None)  # 0 at the weights that acted
             left = left.numpy()
         else:
             now, argument = tf.constant(weights.now), tf.constant(weights.argument)
-            given = now, argument, *constants[1:], tasks
-            total, metrics = self._rounds.run(block.round, (shapes, argument.shape), *given)
+            signature = shapes, argument.shape
+            total, metrics = self._rounds.run(
+                block.round, signature, now, argument, *constants[1:], tasks
+            )
             left = np.zeros_like(weights.carry)
         return total.numpy(), left, {name: v.numpy() for name, v in metrics.items()}
 
 
 @functools.cache
 def _zeros(shape: tuple[int, ...], dtype: tf.DType) -> tf.Tensor:
-    """Made once, since small steps are made of such things."""
+    """Make zeros, once for each shape and type: it takes a noticeable part of a small step."""
     return tf.zeros(shape, dtype)

@@ -1,4 +1,4 @@
-"""Tasks that are adapted to and not trained on: to be scored, predicted or handed over."""
+"""Held-out tasks: adapt to them, then score, predict, or return what was adapted."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from workers.algorithms.joint import replace_head
 from workers.execution.compiled import Compiled
-from workers.inner.inner_loop import Learner, trajectory
+from workers.inner.inner_loop import InnerState, record_adaptation
 from workers.inner.losses import Objective
 from workers.meta_parameters import (
     Layout,
@@ -20,7 +20,7 @@ from workers.meta_parameters import (
 )
 from workers.models.functional import FunctionalModel
 from workers.policies.loss import make_objective
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Adapted, Array, Block, Recipe, Task
 
@@ -30,13 +30,14 @@ Constants = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 class HeldOutTasks:
-    """Runs blocks of held-out tasks; the inner loop is that of training, without a second order.
+    """Runs blocks of held-out tasks with the inner loop of training, to the first order.
 
-    model: what is adapted: the model in training, but for a head over all training classes.
+    model: the model that adapts: the one in training, with a new head in place of a head over all
+      training classes.
     num_traces: graphs that were traced.
     """
 
-    def __init__(self, settings: WorkerSettings, family: TaskFamily, train_model: FunctionalModel):
+    def __init__(self, settings: ActorSettings, family: TaskFamily, train_model: FunctionalModel):
         self._settings = settings
         self._algorithm = settings.algorithm
         self._execution, self._xla = settings.execution
@@ -53,26 +54,26 @@ class HeldOutTasks:
     def run(
         self, block: Block, constants: Constants, tasks: Task, shapes: Shapes
     ) -> dict[str, Array]:
-        """What `Block.kind` says, for each task.
+        """Run a block; see `Block.kind` for the result of each task.
 
         Args:
           shapes: of the arrays in `tasks`.
         """
         assert block.recipe is not None
         graph = self._graph(block.kind, block.recipe)
-        found = graph(shapes, *constants, tasks, tf.constant(block.recipe.inner_lr, tf.float32))
-        return {name: value.numpy() for name, value in found.items()}
+        values = graph(shapes, *constants, tasks, tf.constant(block.recipe.inner_lr, tf.float32))
+        return {name: value.numpy() for name, value in values.items()}
 
     def answer(self, adapted: Adapted, task: Task) -> Array:
-        """The outputs for the queries of a single task, [queries, ...], at weights adapted to it.
+        """Compute the outputs for the queries of one task, [queries, ...], at adapted weights.
 
         Args:
-          task: without a task axis; its support set matters where queries are normalized with it.
+          task: without a task axis; its support set matters if queries are normalized with it.
         """
         arrays = [tf.convert_to_tensor(array) for array in task]
         shapes = tuple(tuple(array.shape) for array in arrays)
-        given = tf.constant(adapted.theta), tf.constant(adapted.statistics)
-        outputs: Array = self._answer(shapes, *given, Task(*arrays)).numpy()
+        weights = tf.constant(adapted.theta), tf.constant(adapted.statistics)
+        outputs: Array = self._answer(shapes, *weights, Task(*arrays)).numpy()
         return outputs
 
     def _graph(self, kind: str, recipe: Recipe) -> Compiled:
@@ -105,13 +106,13 @@ class HeldOutTasks:
 
         def one(task: Task) -> dict[str, tf.Tensor]:
             start = start_task(self.model, self._carry, carried, step, task)
-            learner, plan = self._algorithm.learn(self.model, theta, start, inner_lr)
+            inner_state, plan = self._algorithm.start_inner_loop(self.model, theta, start, inner_lr)
             plan = plan._replace(first_order=True)
             observe = _observer(objective, kind, task)
-            records, learner = trajectory(
-                objective.inner, learner, task, inner_steps, plan, observe
+            records, inner_state = record_adaptation(
+                objective.inner, inner_state, task, inner_steps, plan, observe
             )
-            return records if kind != "adapt" else self._hand_over(learner)
+            return records if kind != "adapt" else self._adapted_arrays(inner_state)
 
         if self._execution == "vectorized":
             return tf.vectorized_map(one, tasks)
@@ -128,9 +129,9 @@ class HeldOutTasks:
         )
         return {name: tf.concat([first[name][None], rest[name]], 0) for name in first}
 
-    def _hand_over(self, learner: Learner) -> dict[str, tf.Tensor]:
-        statistics = self.model.statistics(learner.state)
-        return {"theta": flatten(learner.theta), "statistics": flatten(statistics)}
+    def _adapted_arrays(self, inner_state: InnerState) -> dict[str, tf.Tensor]:
+        statistics = self.model.statistics(inner_state.state)
+        return {"theta": flatten(inner_state.theta), "statistics": flatten(statistics)}
 
     def _answer_graph(self, vector: tf.Tensor, statistics: tf.Tensor, task: Task) -> tf.Tensor:
         self.num_traces += 1
@@ -141,15 +142,15 @@ class HeldOutTasks:
 
 def _observer(
     objective: Objective, kind: str, task: Task
-) -> Callable[[Learner], dict[str, tf.Tensor]]:
-    """What is seen of a learner before and after each inner step."""
+) -> Callable[[InnerState], dict[str, tf.Tensor]]:
+    """Make the function that records what a block asks for before and after each inner step."""
 
-    def outputs(learner: Learner) -> tf.Tensor:
-        return objective.predict(learner.theta, learner.state, task)
+    def outputs(inner_state: InnerState) -> tf.Tensor:
+        return objective.predict(inner_state.theta, inner_state.state, task)
 
-    def scores(learner: Learner) -> dict[str, tf.Tensor]:
-        return objective.score(outputs(learner), task.query_targets)[1]
+    def metrics(inner_state: InnerState) -> dict[str, tf.Tensor]:
+        return objective.score(outputs(inner_state), task.query_targets)[1]
 
     if kind == "adapt":
-        return lambda learner: {}
-    return scores if kind == "evaluate" else lambda learner: {"outputs": outputs(learner)}
+        return lambda inner_state: {}
+    return metrics if kind == "evaluate" else lambda inner_state: {"outputs": outputs(inner_state)}

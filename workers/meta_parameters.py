@@ -1,4 +1,4 @@
-"""What is meta-learned, and what is carried beside it: names, shapes, and how a run starts."""
+"""Meta-parameters and the carry beside them: names, shapes, and initial values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import tensorflow as tf
 from workers.algorithms.algorithm import Start
 from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Array, Task
 from workers.wire.tensors import Shape
@@ -17,18 +17,18 @@ from workers.wire.tensors import Shape
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Names and shapes of a list of arrays that travels as one flat vector."""
+    """Names and shapes of a list of arrays that are sent as one flat vector."""
 
     names: list[str]
     shapes: list[Shape]
 
     @property
     def size(self) -> int:
-        """Numbers in the vector."""
+        """The length of the vector."""
         return sum(int(np.prod(shape)) for shape in self.shapes)
 
     def split(self, vector: tf.Tensor) -> list[tf.Tensor]:
-        """[size] -> the list, inside a graph."""
+        """Split a vector [size] into the list of arrays, inside a graph."""
         if not self.shapes:
             return []
         parts = tf.split(vector, [int(np.prod(shape)) for shape in self.shapes])
@@ -37,7 +37,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Initial:
-    """theta and the carry before any training."""
+    """The theta and carry of a run before any training."""
 
     names: list[str]
     theta: list[Array]
@@ -45,15 +45,15 @@ class Initial:
     carry: list[Array]
 
 
-def theta_layout(settings: WorkerSettings, model: FunctionalModel) -> Layout:
-    """All that is meta-learned: the model's weights, and what the algorithm has beside them."""
+def theta_layout(settings: ActorSettings, model: FunctionalModel) -> Layout:
+    """Lay out theta: the model's weights, then the algorithm's other meta-parameters."""
     extras = settings.algorithm.extras(model)
     names = [*model.names, *(extra.name for extra in extras)]
     return Layout(names, [*model.shapes, *(extra.shape for extra in extras)])
 
 
-def carry_layout(settings: WorkerSettings, model: FunctionalModel) -> Layout:
-    """All that is carried: running statistics, then persistent inner moments."""
+def carry_layout(settings: ActorSettings, model: FunctionalModel) -> Layout:
+    """Lay out the carry: running statistics, then persistent inner moments."""
     names, shapes = list(model.statistics_names), list(model.statistics_shapes)
     algorithm = settings.algorithm
     if algorithm.keeps_moments:
@@ -65,8 +65,8 @@ def carry_layout(settings: WorkerSettings, model: FunctionalModel) -> Layout:
     return Layout(names, shapes)
 
 
-def initial(settings: WorkerSettings, family: TaskFamily) -> Initial:
-    """How a run starts: runs in the driver; actors get theta over the wire."""
+def initial(settings: ActorSettings, family: TaskFamily) -> Initial:
+    """Draw the initial theta and carry. Runs in the driver; actors get theta over the wire."""
     model = make_train_model(settings, family)
     theta, carry = theta_layout(settings, model), carry_layout(settings, model)
     extras = settings.algorithm.extras(model)
@@ -80,45 +80,45 @@ def initial(settings: WorkerSettings, family: TaskFamily) -> Initial:
     )
 
 
-def make_train_model(settings: WorkerSettings, family: TaskFamily) -> FunctionalModel:
-    """The model whose weights theta are."""
+def make_train_model(settings: ActorSettings, family: TaskFamily) -> FunctionalModel:
+    """Make the model in training, whose weights are in theta."""
     num_outputs = num_train_outputs(settings, family)
     return _make(settings, family, num_outputs)
 
 
-def make_test_model(settings: WorkerSettings, family: TaskFamily) -> FunctionalModel:
-    """The model that adapts to a held-out task, where it is not the one in training."""
+def make_test_model(settings: ActorSettings, family: TaskFamily) -> FunctionalModel:
+    """Make the model that adapts to held-out tasks, if it is not the one in training."""
     return _make(settings, family, family.num_outputs)
 
 
-def has_global_labels(settings: WorkerSettings, family: TaskFamily) -> bool:
-    """Whether training is over all training classes at once, with a head for these."""
+def has_global_labels(settings: ActorSettings, family: TaskFamily) -> bool:
+    """Tell whether training classifies over all training classes at once, with a head for them."""
     return settings.algorithm.over_all_classes and family.num_train_classes is not None
 
 
 def start_task(
     model: FunctionalModel, carry: Layout, carried: tf.Tensor, step: tf.Tensor, task: Task
 ) -> Start:
-    """What a task starts from beside theta, inside a graph."""
+    """Make what a task starts from beside theta, inside a graph."""
     parts = carry.split(carried)
     count = len(model.statistics_names)
     return Start(model.start(parts[:count], task.seed), parts[count:], step)
 
 
 def flatten(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
-    """The list as one vector, inside a graph; the inverse of `Layout.split`."""
+    """Concatenate a list of arrays to one vector, inside a graph; inverts `Layout.split`."""
     if not arrays:
         return tf.zeros([0])
     return tf.concat([tf.reshape(array, [-1]) for array in arrays], axis=0)
 
 
-def _make(settings: WorkerSettings, family: TaskFamily, num_outputs: int) -> FunctionalModel:
+def _make(settings: ActorSettings, family: TaskFamily, num_outputs: int) -> FunctionalModel:
     shape, tokens = family.input_shape, family.num_tokens
     return make_model(settings.model, shape, num_outputs, settings.seed, tokens)
 
 
-def num_train_outputs(settings: WorkerSettings, family: TaskFamily) -> int:
-    """Outputs of the model whose weights theta are: joint classifies all training classes."""
+def num_train_outputs(settings: ActorSettings, family: TaskFamily) -> int:
+    """Count the outputs of the model in training: joint training classifies all its classes."""
     if has_global_labels(settings, family):
         assert family.num_train_classes is not None
         return family.num_train_classes

@@ -1,4 +1,4 @@
-"""What tasks are scored by, by the name of their loss; `inner/losses.py` computes them."""
+"""Names of losses and of their metrics; `inner/losses.py` computes them."""
 
 from typing import Literal
 
@@ -16,37 +16,39 @@ METRICS: dict[LossName, tuple[str, ...]] = {
     "categorical_policy": ("return",),
 }
 
-#: What the loss of tasks is, for people; that of policies is no score.
-LOSSES_CALLED: dict[LossName, str] = {
+#: Names of losses for people; the loss of policies is no score.
+LOSS_TITLES: dict[LossName, str] = {
     "mse": "mean squared error",
     "cross_entropy": "cross-entropy in nats",
     "ranking": "cross-entropy in nats",
     "next_token": "cross-entropy in nats per token",
 }
 
-#: Those that are not losses, of all.
-OWN: tuple[str, ...] = tuple(dict.fromkeys(m for ms in METRICS.values() for m in ms if m != "loss"))
+#: All metrics that are not losses.
+NON_LOSS_METRICS: tuple[str, ...] = tuple(
+    dict.fromkeys(m for ms in METRICS.values() for m in ms if m != "loss")
+)
 
-#: Losses whose outputs are logits of a few classes, one of which is right.
+#: Losses whose outputs are the logits of a few classes, exactly one of which is right.
 CLASSIFYING: tuple[LossName, ...] = ("cross_entropy", "ranking")
 
 #: Losses of policies, whose outputs are a distribution over actions.
 ACTING: tuple[LossName, ...] = ("gaussian_policy", "categorical_policy")
 
-_LONGER = {"mrr": "mean reciprocal rank"}
+_LONG_NAMES = {"mrr": "mean reciprocal rank"}
 _MORE_IS_BETTER = ("accuracy", "mrr", "return")
 
 
 def sign_of(metric: str) -> Literal[1, -1]:
-    """1 if more of it is better, else -1."""
+    """Return 1 if more of the metric is better, else -1."""
     return 1 if metric in _MORE_IS_BETTER else -1
 
 
 def is_share(metric: str) -> bool:
-    """Whether it is a share of all queries, which people read in per cent."""
+    """Tell whether the metric is a share of all queries, to be shown in percent."""
     return metric == "accuracy"
 
 
 def called(metric: str) -> str:
-    """Its name for people."""
-    return _LONGER.get(metric, metric.replace("_", " "))
+    """Return the name of a metric for people."""
+    return _LONG_NAMES.get(metric, metric.replace("_", " "))

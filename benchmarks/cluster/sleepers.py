@@ -18,7 +18,7 @@ from orchestrator.pool.ray_backend import RayBackend
 from orchestrator.pool.ray_pool import RayPool
 from orchestrator.pool.work_item import WorkItem, leaves, root_above
 from workers.actor import BlockActor
-from workers.wire.packing import unpack
+from workers.wire.packing import from_bytes
 from workers.wire.protocol import Block, Built, Contribution, Weights
 
 # So many actors share a core: they sleep.
@@ -155,7 +155,7 @@ def _bare_sum(backend: RayBackend, handles: list[Any], weights: Any, blocks: lis
     while calls:
         [done], _ = ray.wait(list(calls))
         handle, item = calls.pop(done)
-        answers[item] = unpack(ray.get(done))
+        answers[item] = from_bytes(ray.get(done))
         total = above.get(item)
         if total is not None and all(part in answers for part in total.parts):
             kept, references = zip(

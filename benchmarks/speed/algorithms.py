@@ -62,7 +62,7 @@ def make_run(source: Path, folder: str, overrides: list[str]):  # type: ignore[n
     from workers.meta_parameters import initial
     from workers.tasks.registry import make_family
     from workers.wire.protocol import Weights
-    from workers.wire.tensors import pack
+    from workers.wire.tensors import to_vector
 
     config, _ = load(
         "omniglot-5w1s",
@@ -75,7 +75,7 @@ def make_run(source: Path, folder: str, overrides: list[str]):  # type: ignore[n
     )
     family = make_family(config.task)
     runner, start = BlockRunner(config.worker, family), initial(config.worker, family)
-    weights = Weights(pack(start.theta), pack(start.carry), 0)
+    weights = Weights(to_vector(start.theta), to_vector(start.carry), 0)
     blocks = train_blocks(config, family, 0)
     runner.run(weights, blocks[0])
     return runner, weights, blocks

@@ -22,12 +22,12 @@ def make(config: MetaConfig, blocks: Sequence[Block]) -> Work:
     from workers.meta_parameters import initial
     from workers.tasks.registry import make_family
     from workers.wire.protocol import Weights
-    from workers.wire.tensors import pack
+    from workers.wire.tensors import to_vector
 
     family = make_family(config.task)
     runner = BlockRunner(config.worker, family)
     start = initial(config.worker, family)
-    weights = Weights(pack(start.theta), pack(start.carry), 0)
+    weights = Weights(to_vector(start.theta), to_vector(start.carry), 0)
 
     def step() -> None:
         for block in blocks:

@@ -1,5 +1,6 @@
 """A run's policy, adapted to an environment of one's own."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from orchestrator.adaptation.checks import change, open_model_file
 from orchestrator.evaluate import recipe_at
 from workers.execution.fault_isolation import task_error
 from workers.metrics import ACTING
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.tasks.environments.user_environment import LiveEnvironment
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Recipe
@@ -39,7 +40,7 @@ class Policy:
     def __init__(
         self,
         source: Artefact,
-        settings: WorkerSettings,
+        settings: ActorSettings,
         family: LiveEnvironment,
         recipe: Recipe,
         seed: int,
@@ -87,8 +88,8 @@ class Policy:
         from workers.export.plain_keras import as_plain
 
         nothing = np.zeros((1, *self._family.input_shape), np.float32)
-        units = self._own.view.units
-        _, content = as_plain(self._settings, self._family, self._own.adapted, nothing, units)
+        scaling = self._own.normalizer.scaling
+        _, content = as_plain(self._settings, self._family, self._own.adapted, nothing, scaling)
         return content
 
 
@@ -99,12 +100,24 @@ def check_seed(seed: int) -> int:
     return int(seed)
 
 
+def renamed_argument(old: str, value: int, new: str, new_value: int | None) -> int:
+    """Take an argument under its former name, with a warning.
+
+    Raises:
+      ValueError: it is given under both names.
+    """
+    if new_value is not None:
+        raise ValueError(f"{old} is the former name of {new}; give {new} alone")
+    warnings.warn(f"{old} is now called {new}; use {new}", DeprecationWarning, stacklevel=3)
+    return value
+
+
 def recipe_of(
     source: Artefact,
     inner_steps: int | None,
     inner_lr: float | None,
     episodes: int | None,
-    judged_by: int | None = None,
+    evaluation_episodes: int | None = None,
 ) -> Recipe:
     """How a policy adapts and is judged: as in evaluation, but for what is given.
 
@@ -116,7 +129,8 @@ def recipe_of(
             f"{source.origin} is of task.kind = {source.config.task.kind!r}, no policy: it has no "
             "use for an environment; give it examples (metatrain adapt, Learner.adapt)"
         )
-    for name, number in (("episodes", episodes), ("judged_by", judged_by)):
+    counts = {"episodes": episodes, "evaluation_episodes": evaluation_episodes}
+    for name, number in counts.items():
         if number is not None and (int(number) != number or not 1 <= number <= _MOST_EPISODES):
             raise ValueError(f"{name} = {number}; 1 to {_MOST_EPISODES} is allowed")
     chosen = change(source.recipe, inner_steps, inner_lr)
@@ -126,5 +140,5 @@ def recipe_of(
         usual,
         inner_steps=chosen.inner_steps,
         shots=episodes or usual.shots or task.shots,
-        queries=judged_by or usual.queries or task.queries,
+        queries=evaluation_episodes or usual.queries or task.queries,
     )

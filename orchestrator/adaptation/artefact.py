@@ -26,7 +26,7 @@ from orchestrator.text.json_text import dumps, loads
 from workers.settings.given_task import GivenTask
 from workers.wire.errors import CheckpointError
 from workers.wire.protocol import Recipe
-from workers.wire.tensors import all_finite, pack, sha256
+from workers.wire.tensors import all_finite, sha256, to_vector
 
 FORMAT_VERSION = 1
 _READABLE = (1,)
@@ -192,7 +192,7 @@ def _state(path: Path, manifest: "_Manifest", contents: dict[str, bytes]) -> Met
         raise CheckpointError(
             f"{path}: its weights cannot be read ({why}); export the run again"
         ) from None
-    finite = all_finite(pack(theta)) and all_finite(pack(values))
+    finite = all_finite(to_vector(theta)) and all_finite(to_vector(values))
     if sha256(theta) != manifest.theta_sha256 or not finite:
         raise CheckpointError(f"{path}: its weights are not those that were exported")
     carry = dict(zip(carry_names, values, strict=True))

@@ -12,13 +12,13 @@ from orchestrator.records.evaluation_protocol import exchanged
 from orchestrator.storage.targets import NewFile, open_file
 from workers.metrics import ACTING
 from workers.models.user_model import KerasModel
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.wire.errors import NonFiniteError
 from workers.wire.protocol import Array, Recipe
 from workers.wire.tensors import Shape
 
 
-def worker_settings(source: Artefact) -> WorkerSettings:
+def worker_settings(source: Artefact) -> ActorSettings:
     """What a block runner of handed-over tasks is made from; a policy's are environments."""
     worker = source.config.worker
     if source.examples.loss in ACTING:
@@ -26,7 +26,7 @@ def worker_settings(source: Artefact) -> WorkerSettings:
     return worker.model_copy(update={"task": source.examples})
 
 
-def with_model_in(settings: WorkerSettings, folder: Path, model: bytes) -> WorkerSettings:
+def with_model_in(settings: ActorSettings, folder: Path, model: bytes) -> ActorSettings:
     """With a user's model from a file of `folder`, which is written here."""
     user = settings.model
     assert isinstance(user, KerasModel)

@@ -36,10 +36,10 @@ from orchestrator.text.credentials import check_table
 from orchestrator.text.plain_text import shortened
 from workers.settings.section import setting
 from workers.settings.tasks import TaskSettings
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 
 
-class MetaConfig(WorkerSettings):
+class MetaConfig(ActorSettings):
     """A run: what its actors must know, and what only the driver does."""
 
     task: TaskSettings
@@ -50,10 +50,10 @@ class MetaConfig(WorkerSettings):
     checkpoint: CheckpointSettings = CheckpointSettings()
 
     @property
-    def worker(self) -> WorkerSettings:
+    def worker(self) -> ActorSettings:
         """The part that travels to the actors."""
-        names = WorkerSettings.model_fields
-        return WorkerSettings(**{name: getattr(self, name) for name in names})
+        names = ActorSettings.model_fields
+        return ActorSettings(**{name: getattr(self, name) for name in names})
 
     @property
     def block_size(self) -> int:

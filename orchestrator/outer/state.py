@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from workers.wire.protocol import Array, Weights
-from workers.wire.tensors import pack
+from workers.wire.tensors import to_vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class MetaState:
     @property
     def weights(self) -> Weights:
         """What blocks start from."""
-        return Weights(pack(self.theta), pack(list(self.carry.values())), self.step)
+        return Weights(to_vector(self.theta), to_vector(list(self.carry.values())), self.step)
 
 
 def check_shapes(expected: MetaState, state: MetaState) -> None:

@@ -43,24 +43,24 @@ def trust_region(settings: OuterSettings, theta: Vector, first: Found) -> Rounds
       theta: where the episodes were made, float32 [parameters].
       first: the outer gradient there.
     Returns:
-      the new theta: the old one where no step was better. Logged: "divergence", of what policies do
+      the new theta: the old one where no step was better. Logged: "kl", of what policies do
       after adaptation from what they did, and "shrunk", how often the step was shortened.
     Source: Schulman et al. 2015, arXiv:1502.05477, appendix C.
     """
     gradient = first.vector.astype(np.float64)
     direction, bend = yield from _natural(settings, theta, gradient)
     if bend <= 0:
-        return theta, {"divergence": 0.0, "shrunk": float(settings.line_search)}
+        return theta, {"kl": 0.0, "shrunk": float(settings.line_search)}
     step = np.sqrt(2 * settings.max_divergence / bend) * direction
     nothing = np.zeros(0, np.float32)
     for shrunk in range(settings.line_search):
         there = (theta - settings.shrink**shrunk * step).astype(np.float32)
-        found = (yield Round("line", there, nothing)).metrics
-        divergence = found["divergence"]
+        found = (yield Round("line_search", there, nothing)).metrics
+        divergence = found["kl"]
         # Either may be nan.
         if divergence <= settings.max_divergence and found["gain"] > 0:
-            return there, {"divergence": divergence, "shrunk": float(shrunk)}
-    return theta, {"divergence": 0.0, "shrunk": float(settings.line_search)}
+            return there, {"kl": divergence, "shrunk": float(shrunk)}
+    return theta, {"kl": 0.0, "shrunk": float(settings.line_search)}
 
 
 def _natural(
@@ -76,7 +76,7 @@ def _natural(
     for _ in range(settings.conjugate_steps):
         if size < _RESIDUAL:
             break
-        found = yield Round("fisher", theta, along.astype(np.float32))
+        found = yield Round("fisher_vector", theta, along.astype(np.float32))
         product = found.vector + settings.damping * along
         curvature = dot(along, product)
         if not curvature > 0:

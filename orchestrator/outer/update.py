@@ -14,7 +14,7 @@ from workers.execution.compiled import Compiled
 from workers.execution.runtime import DRIVER_DEVICE
 from workers.models.keras_defaults import keras_defaults
 from workers.wire.protocol import Array, Vector, Weights
-from workers.wire.tensors import pack, squared_norm, unpack
+from workers.wire.tensors import from_vector, squared_norm, to_vector
 
 _CLIP_EPSILON = 1e-12
 
@@ -34,7 +34,7 @@ class OuterUpdate:
         self._carry_shapes = {name: array.shape for name, array in state.carry.items()}
         self._weights = state.weights
         with tf.device(DRIVER_DEVICE):
-            self._theta = keras.Variable(pack(state.theta), name="theta")
+            self._theta = keras.Variable(to_vector(state.theta), name="theta")
             self._optimizer = _make_optimizer(settings)
             self._optimizer.build([self._theta])
         # By name: a resume that insists on another optimizer or schedule starts what is new afresh.
@@ -89,8 +89,8 @@ class OuterUpdate:
         self.apply(found.vector, carry)
         logged = {}
         for _ in range(settings.epochs - 1):
-            again = reduce(Round("clipped", self._weights.theta, _clipped(settings)))
-            logged = {"divergence": again.metrics["divergence"]}
+            again = reduce(Round("ppo", self._weights.theta, _clipped(settings)))
+            logged = {"kl": again.metrics["kl"]}
             self.apply(again.vector, carry)
         return logged
 
@@ -115,14 +115,14 @@ class OuterUpdate:
         """A copy of all that the rest of the run depends on."""
         return MetaState(
             step=self.step,
-            theta=unpack(self.theta, self._shapes),
+            theta=from_vector(self.theta, self._shapes),
             names=self._names,
             carry=dict(zip(self._carry_shapes, self._unpack_carry(), strict=True)),
             optimizer={v.path: np.array(v.numpy()) for v in self._optimizer.variables},
         )
 
     def _unpack_carry(self) -> list[Array]:
-        return unpack(self._weights.carry, list(self._carry_shapes.values()))
+        return from_vector(self._weights.carry, list(self._carry_shapes.values()))
 
 
 def clip(gradient: Vector, settings: OuterSettings) -> Vector:
@@ -137,7 +137,7 @@ def clip(gradient: Vector, settings: OuterSettings) -> Vector:
 
 
 def _clipped(settings: OuterSettings) -> Vector:
-    """What a "clipped" round is asked; a penalty of none is not computed."""
+    """What a "ppo" round is asked; a penalty of none is not computed."""
     asked = [settings.clip_ratio, settings.divergence_penalty]
     return np.array(asked if settings.divergence_penalty else asked[:1], np.float32)
 

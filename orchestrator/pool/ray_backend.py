@@ -23,8 +23,8 @@ from orchestrator.pool.backend import ActorDiedError, CallLostError, CallRaisedE
 from orchestrator.pool.ray_session import interruptible
 from orchestrator.text.plain_text import label
 from workers.actor import BlockActor
-from workers.settings.worker import WorkerSettings
-from workers.wire.packing import pack, pack_if_small, unpack
+from workers.settings.worker import ActorSettings
+from workers.wire.packing import from_bytes, to_bytes, to_bytes_if_small
 from workers.wire.protocol import Block, Weights
 from workers.wire.remote_contribution import RemoteContribution
 
@@ -39,7 +39,7 @@ class RayBackend:
 
     def __init__(
         self,
-        settings: WorkerSettings,
+        settings: ActorSettings,
         cpus: float,
         gpus: float,
         name: str = "run",
@@ -85,16 +85,16 @@ class RayBackend:
     def share(self, weights: Weights) -> Any:
         """See `Backend.share`."""
         arrays = [each for each in weights if isinstance(each, np.ndarray)]
-        packed = pack_if_small(weights, *arrays)
+        packed = to_bytes_if_small(weights, *arrays)
         return packed if isinstance(packed, bytes) else ray.put(weights)
 
     def run(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> Any:
         """See `Backend.run`."""
-        return handle.run.remote(weights, pack(blocks))
+        return handle.run.remote(weights, to_bytes(blocks))
 
     def run_and_keep(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> tuple[Any, Any]:
         """See `Backend.run_and_keep`."""
-        vectors, kept = handle.run_and_keep.remote(weights, pack(blocks))
+        vectors, kept = handle.run_and_keep.remote(weights, to_bytes(blocks))
         return kept, vectors
 
     def add(
@@ -105,7 +105,7 @@ class RayBackend:
         limit_s: float,
     ) -> tuple[Any, Any]:
         """See `Backend.add`. Within a list, Ray leaves the references to the actor to wait for."""
-        total, kept = handle.add.remote(pack(parts), list(vectors), limit_s)
+        total, kept = handle.add.remote(to_bytes(parts), list(vectors), limit_s)
         return kept, total
 
     def wait(self, calls: Sequence[Any], timeout_s: float) -> list[Any]:
@@ -126,7 +126,7 @@ class RayBackend:
         try:
             with interruptible():
                 value = self._fetched.pop(call) if call in self._fetched else ray.get(call)
-                return unpack(value)
+                return from_bytes(value)
         except (ActorUnavailableError, ObjectLostError, RaySystemError) as error:
             raise CallLostError(_first_line(error)) from error
         except RayActorError as error:

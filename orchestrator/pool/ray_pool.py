@@ -10,7 +10,7 @@ from orchestrator.pool.actor_pool import ActorPool
 from orchestrator.pool.ray_backend import RayBackend
 from orchestrator.pool.ray_session import check_resources, folders_of_actors, start_ray
 from workers.actor import BlockActor
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.wire.import_path import refuse_namesakes
 from workers.wire.protocol import Block
 
@@ -20,7 +20,7 @@ class RayPool(ActorPool):
 
     def __init__(
         self,
-        settings: WorkerSettings,
+        settings: ActorSettings,
         count: int,
         workers: WorkersSettings,
         *,

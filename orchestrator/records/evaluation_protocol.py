@@ -9,7 +9,7 @@ import numpy as np
 from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import later_lr
-from workers.metrics import CLASSIFYING, LOSSES_CALLED
+from workers.metrics import CLASSIFYING, LOSS_TITLES
 from workers.settings.environments import EnvironmentTask
 from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily
@@ -48,7 +48,7 @@ def protocol(
         "model": model.title,
         **family.protocol("test"),
         "ways": family.num_outputs if hasattr(task, "ways") else None,
-        "loss": LOSSES_CALLED.get(family.loss),
+        "loss": LOSS_TITLES.get(family.loss),
         "shots": evaluation.shots or task.shots,
         "queries": evaluation.queries or task.queries,
         "shots_in_training": task.shots,

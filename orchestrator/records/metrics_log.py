@@ -14,6 +14,8 @@ _NAME = "metrics.jsonl"
 _DAMAGED = "metrics.damaged.jsonl"
 _PARTS = "metrics"
 _FLUSH_S = 1.0
+#: Columns that earlier versions wrote under another name.
+_RENAMED = {"divergence": "kl"}
 
 
 class MetricsLog:
@@ -126,7 +128,8 @@ def _row(storage: Storage, line: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     check_version(found, storage.place(_NAME))
-    row = numbers_of(found) if isinstance(found, dict) else {}
+    numbers = numbers_of(found) if isinstance(found, dict) else {}
+    row = {_RENAMED.get(name, name): value for name, value in numbers.items()}
     return row if isinstance(row.get("step"), int) else None
 
 

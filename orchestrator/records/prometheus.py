@@ -11,7 +11,7 @@ from orchestrator.loop import StepReport
 from orchestrator.pool.base import Incidents, Pool
 from orchestrator.pool.ray_running import ray_is_running
 from orchestrator.text.plain_text import label
-from workers.metrics import OWN
+from workers.metrics import NON_LOSS_METRICS
 
 _SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0]
 _INCIDENTS = {
@@ -59,7 +59,7 @@ class RayMetrics(NoMetrics):
         make(Gauge, "actors", "actors that are ready")
         make(Gauge, "loss_before", "support loss before adapting, mean of the last step's tasks")
         make(Gauge, "loss_after", "query loss after adapting, mean of the last step's tasks")
-        for name in OWN:
+        for name in NON_LOSS_METRICS:
             make(Gauge, name, "on queries after adapting, mean of the last step's tasks")
         for name, description in (
             ("outer_step_seconds", "an outer step"),
@@ -84,7 +84,7 @@ class RayMetrics(NoMetrics):
         made["outer_step"].set(report.step)
         made["tasks_per_second"].set(report.tasks / report.seconds)
         made["actors"].set(pool.num_ready)
-        for name in ("loss_before", "loss_after", *OWN):
+        for name in ("loss_before", "loss_after", *NON_LOSS_METRICS):
             if name in report.metrics:
                 made[name].set(report.metrics[name])
         made["outer_step_seconds"].observe(report.seconds)

@@ -14,7 +14,7 @@ from orchestrator.records.divergence import mean_and_interval
 from orchestrator.records.result import Result
 from orchestrator.reporting.protocol_lines import print_protocol
 from orchestrator.text.console import Console
-from workers.metrics import OWN, called, is_share
+from workers.metrics import NON_LOSS_METRICS, called, is_share
 
 if TYPE_CHECKING:
     from orchestrator.run.training_run import Progress as StepProgress
@@ -120,7 +120,9 @@ class ProgressView:
     def _line(self, tasks: int) -> str:
         means, count = self._means(), len(self._last)
         own = "".join(
-            f"  {name.replace('_', ' ')} {means[name]:.3f}" for name in OWN if name in means
+            f"  {name.replace('_', ' ')} {means[name]:.3f}"
+            for name in NON_LOSS_METRICS
+            if name in means
         )
         return (
             f"loss {means['loss_before']:.3f} → {means['loss_after']:.3f}{own}"

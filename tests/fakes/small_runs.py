@@ -21,8 +21,8 @@ from workers.execution import runtime
 from workers.model_checks.user_model import ModelFacts, check_model
 from workers.models.user_model import KerasModel
 from workers.policies import rollout_adaptation
-from workers.policies.policy_batch import SideBySide
-from workers.settings.worker import WorkerSettings
+from workers.policies.policy_batch import PolicyBatch
+from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
 from workers.wire.errors import PoolError
@@ -41,7 +41,7 @@ def in_process(config: MetaConfig) -> Launch:
 
 @functools.cache
 def _family_and_runner(settings: str) -> tuple[TaskFamily, BlockRunner, ModelFacts | None]:
-    worker = WorkerSettings.model_validate_json(settings)
+    worker = ActorSettings.model_validate_json(settings)
     family = make_family(worker.task)
     facts = check_model(worker, family) if worker.model.kind == "keras" else None
     return family, _runner(worker, family), facts
@@ -52,14 +52,14 @@ def sharing() -> Iterator[None]:
     """The product, too, is given the block runners that there are, with their graphs."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(block, "BlockRunner", _runner)
-        monkeypatch.setattr(rollout_adaptation, "SideBySide", _side_by_side)
+        monkeypatch.setattr(rollout_adaptation, "PolicyBatch", _side_by_side)
         yield
 
 
 _kept: dict[Hashable, Any] = {}
 
 
-def _runner(settings: WorkerSettings, family: TaskFamily) -> BlockRunner:
+def _runner(settings: ActorSettings, family: TaskFamily) -> BlockRunner:
     """Traced and compiled once for all tests of a process: it keeps no training state."""
     key = settings.model_dump_json(), type(family), family.digest
     if key not in _kept or _may_change(settings):
@@ -67,15 +67,15 @@ def _runner(settings: WorkerSettings, family: TaskFamily) -> BlockRunner:
     return _kept[key]
 
 
-def _side_by_side(settings: WorkerSettings, family: Any, *parts: Any) -> SideBySide:
+def _side_by_side(settings: ActorSettings, family: Any, *parts: Any) -> PolicyBatch:
     """The same for the graphs of policies, whose environments may be new ones each time."""
     key = settings.model_dump_json(), family.loss, family.input_shape, family.num_outputs
     if key not in _kept or _may_change(settings):
-        _kept[key] = SideBySide(settings, family, *parts)
+        _kept[key] = PolicyBatch(settings, family, *parts)
     return _kept[key]
 
 
-def _may_change(settings: WorkerSettings) -> bool:
+def _may_change(settings: ActorSettings) -> bool:
     """Whether the model is from a file that a test may change."""
     model = settings.model
     return isinstance(model, KerasModel) and model.folder != _OWN_MODELS

@@ -27,8 +27,8 @@ from orchestrator.pool.work_item import leaves
 from workers.actor import BlockActor
 from workers.block import BlockRunner
 from workers.policies.episode_cache import EpisodeCache
-from workers.settings.worker import WorkerSettings
-from workers.wire.packing import pack, unpack
+from workers.settings.worker import ActorSettings
+from workers.wire.packing import from_bytes, to_bytes
 from workers.wire.protocol import Block, Contribution, Weights
 from workers.wire.tensors import sha256
 
@@ -130,15 +130,15 @@ class AnyBlocks:
         runtime.start_tensorflow(0)
         self._actors: dict[str, Any] = {}
 
-    def build(self, settings: WorkerSettings) -> None:
+    def build(self, settings: ActorSettings) -> None:
         """Become the worker of that configuration."""
         self._actor(settings)
 
-    def run(self, settings: WorkerSettings, weights: Any, blocks: Any) -> Any:
+    def run(self, settings: ActorSettings, weights: Any, blocks: Any) -> Any:
         """As `BlockActor.run`."""
         return self._actor(settings).run(weights, blocks)
 
-    def _actor(self, settings: WorkerSettings) -> Any:
+    def _actor(self, settings: ActorSettings) -> Any:
         from workers.actor import BlockActor
 
         key = settings.model_dump_json()
@@ -151,24 +151,24 @@ class AnyBlocks:
 class Here(BlockActor):
     """This process as a worker: what reaches its runner, and leaves it, is packed as for Ray."""
 
-    def __init__(self, settings: WorkerSettings, runner: BlockRunner):
+    def __init__(self, settings: ActorSettings, runner: BlockRunner):
         super().__init__(settings, gpus=0)
         self._runner = runner
         runner.episodes = EpisodeCache()  # those of other pools are not its own
 
     def ask(self, weights: Weights, blocks: Sequence[Block]) -> Any:
-        return self.run(pack(weights), pack(blocks))
+        return self.run(to_bytes(weights), to_bytes(blocks))
 
 
 class There:
     """A process of its own, with a configuration."""
 
-    def __init__(self, settings: WorkerSettings, process: Any):
+    def __init__(self, settings: ActorSettings, process: Any):
         self._settings, self._process = settings, process
         process.build.remote(settings)
 
     def ask(self, weights: Weights, blocks: Sequence[Block]) -> Any:
-        return self._process.run.remote(self._settings, pack(weights), pack(blocks))
+        return self._process.run.remote(self._settings, to_bytes(weights), to_bytes(blocks))
 
 
 class Workers:
@@ -183,7 +183,7 @@ class Workers:
             for number, work in enumerate(leaves(blocks, self._count))
         ]
         return [
-            unpack(ray.get(each) if isinstance(each, ray.ObjectRef) else each)
+            from_bytes(ray.get(each) if isinstance(each, ray.ObjectRef) else each)
             for each in reversed(asked)
         ]
 

@@ -13,9 +13,9 @@ from workers.execution.runtime import fingerprint
 from workers.meta_parameters import initial
 from workers.models.linear import LinearModel
 from workers.wire.combine import combine
-from workers.wire.packing import pack, unpack
+from workers.wire.packing import from_bytes, to_bytes
 from workers.wire.protocol import Place
-from workers.wire.tensors import pack as flat
+from workers.wire.tensors import to_vector
 
 
 def test_an_actor_answers_with_its_fingerprint_and_computes_the_runners_bits():
@@ -29,12 +29,12 @@ def test_an_actor_answers_with_its_fingerprint_and_computes_the_runners_bits():
     assert len(built.seconds) == 1
     assert built.seconds[0] > 0
 
-    weights = at(flat(initial(settings, family).theta))
+    weights = at(to_vector(initial(settings, family).theta))
     runner = BlockRunner(settings, family)
     first, second = (train_block(settings, family, lo, lo + 3) for lo in (0, 3))
     blocks = [first, dataclasses.replace(second, index=1)]
     ours = combine([runner.run(weights, block) for block in blocks])
-    theirs = unpack(actor.run(pack(weights), pack(blocks)))
+    theirs = from_bytes(actor.run(to_bytes(weights), to_bytes(blocks)))
     np.testing.assert_array_equal(ours.gradient, theirs.gradient)
     assert (theirs.num_blocks, theirs.num_tasks) == (2, 6)
     assert np.any(ours.gradient)

@@ -48,7 +48,7 @@ def test_an_actor_that_works_gives_a_sign_of_life_now_and_then(log, capsys, monk
         with log.during(BLOCKS):
             pass
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(actor_log, "_SIGN_OF_LIFE_S", 0.0)
+    monkeypatch.setattr(actor_log, "_REPORT_EVERY_S", 0.0)
     with log.during(BLOCKS):
         pass
     assert "INFO [step 12, blocks 2 to 3, tasks 8 to 15] metatrain: took" in capsys.readouterr().err

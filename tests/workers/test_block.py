@@ -27,10 +27,10 @@ from workers.meta_parameters import initial, num_train_outputs
 from workers.models.conv4 import Conv4Model
 from workers.models.linear import LinearModel
 from workers.models.mlp import MlpModel
-from workers.settings.worker import RuntimeSettings, WorkerSettings
+from workers.settings.worker import ActorSettings, RuntimeSettings
 from workers.wire.errors import NonFiniteError
 from workers.wire.protocol import Block, Draw, Recipe
-from workers.wire.tensors import pack
+from workers.wire.tensors import to_vector
 
 MAP = RuntimeSettings(execution="map", xla=False)
 VECTORIZED = RuntimeSettings(execution="vectorized", xla=False)
@@ -60,13 +60,13 @@ def setup(settings, runtime=MAP, family=None):
         runner, family = shared(settings.model_dump_json(), runtime.model_dump_json())
     else:
         runner = BlockRunner(settings.model_copy(update={"runtime": runtime}), family)
-    return runner, family, pack(initial(settings, family).theta)
+    return runner, family, to_vector(initial(settings, family).theta)
 
 
 @functools.cache
 def shared(settings, runtime):
     """Traced once for all tests: a runner keeps no training state."""
-    settings = WorkerSettings.model_validate_json(settings)
+    settings = ActorSettings.model_validate_json(settings)
     runner, family, _ = setup(
         settings, RuntimeSettings.model_validate_json(runtime), make_family(settings)
     )

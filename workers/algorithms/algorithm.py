@@ -1,6 +1,6 @@
-"""What an algorithm is: its settings, and what one task gives.
+"""The base class of algorithms: their settings, and the outer gradient of one task.
 
-Records are part of the configuration, which starts without TensorFlow: it is imported in methods.
+Records are part of the configuration, which loads without TensorFlow; methods import it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from workers.settings.section import Record
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from workers.inner.inner_loop import Learner, Plan
+    from workers.inner.inner_loop import InnerState, Plan
     from workers.inner.losses import Metrics, Objective, Theta
     from workers.inner.optimizers import InnerOptimizer, Moments
     from workers.models.functional import FunctionalModel, State
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 
 class Start(NamedTuple):
-    """What all tasks of a step start from, beside theta, and what they leave.
+    """What all tasks of a step start from beside theta, and what a task leaves for the next step.
 
-    state: of the model's layers. moments: of the inner optimizer; empty: fresh for every task.
+    state: of the model's layers.
+    moments: of the inner optimizer; empty: fresh for every task.
     outer_step: outer steps done.
     """
 
@@ -37,7 +38,12 @@ class Start(NamedTuple):
 
 
 class Extra(NamedTuple):
-    """A meta-parameter beside the model's weights. value: what all its numbers start with."""
+    """A meta-parameter beside the model's weights.
+
+    name: in theta.
+    shape: of the array.
+    value: initial value of all its numbers.
+    """
 
     name: str
     shape: Shape
@@ -47,14 +53,18 @@ class Extra(NamedTuple):
 class Algorithm(Record):
     """A meta-learning algorithm.
 
-    A new one gives `title`, and `outer_loss`, or `outer_gradient` where that is no gradient.
+    A new algorithm defines `title`, and either `outer_loss` or, if its outer gradient is not the
+    gradient of a loss, `outer_gradient`.
 
-    title: for people. adapted: the weights that the inner loop changes. has_outer_loss: whether
-    the outer gradient is that of `outer_loss`. learns_rates: whether each weight has a rate that
-    is meta-learned. fine_tunes: whether tasks are adapted to after training alone.
-    over_all_classes: whether classification is over all training classes at once in training, with
-    a head for these. several_steps: whether a single inner step would make it joint training.
-    no_evaluation: keys of [evaluation] that it has no use for -> why.
+    title: name for people.
+    adapted: the weights that the inner loop changes.
+    has_outer_loss: whether the outer gradient is the gradient of `outer_loss`.
+    learns_rates: whether each weight has a meta-learned rate.
+    fine_tunes: whether tasks are adapted to only after training.
+    over_all_classes: whether training classifies over all training classes at once, with a head
+      for them.
+    several_steps: whether it would be joint training with a single inner step.
+    no_evaluation: key of [evaluation] that does not apply -> reason.
     """
 
     title: ClassVar[str]
@@ -76,9 +86,9 @@ class Algorithm(Record):
         """Compute the scalar whose gradient with respect to theta is the task's outer gradient.
 
         Args:
-          theta: list of float [*shape_i], all that is meta-learned.
+          theta: list of float [*shape_i], all meta-learned parameters.
         Returns:
-          the loss; the rest as `outer_gradient` has it.
+          the loss, then the last two results of `outer_gradient`.
         """
         raise NotImplementedError
 
@@ -89,8 +99,8 @@ class Algorithm(Record):
 
         Returns:
           the outer gradient (a list like theta), what the task leaves for the next step, and
-          scalar metrics: loss_before (the mean support loss before adapting), loss_after and
-          others (the queries after it).
+          scalar metrics: loss_before (mean support loss before adaptation), loss_after and
+          others (on the queries after adaptation).
         """
         import tensorflow as tf
 
@@ -99,43 +109,48 @@ class Algorithm(Record):
             loss, left, metrics = self.outer_loss(objective, theta, start, task)
         return tape.gradient(loss, theta, unconnected_gradients="zero"), left, metrics
 
-    def learn(
+    def start_inner_loop(
         self, model: FunctionalModel, theta: Theta, start: Start, inner_lr: Any
-    ) -> tuple[Learner, Plan]:
-        """Say how a task is adapted to, in training and in evaluation alike."""
-        return self.learn_some(self.adapts(model), theta, start, inner_lr)
+    ) -> tuple[InnerState, Plan]:
+        """Make the initial state and the plan of a task's inner loop, in training and evaluation.
 
-    def learn_some(
+        Args:
+          theta: list of float [*shape_i], all meta-learned parameters.
+          inner_lr: step size, > 0.
+        """
+        return self.start_for_weights(self.adapts(model), theta, start, inner_lr)
+
+    def start_for_weights(
         self, adapts: Sequence[bool], theta: Theta, start: Start, inner_lr: Any
-    ) -> tuple[Learner, Plan]:
-        """Have some weights adapt, at one rate."""
-        from workers.inner.inner_loop import Learner, Plan
+    ) -> tuple[InnerState, Plan]:
+        """Make an inner loop that changes some of the weights, all with the same rate."""
+        from workers.inner.inner_loop import InnerState, Plan
 
         optimizer = self.optimizer(inner_lr, start.outer_step)
         chosen = [w for w, adapted in zip(theta, adapts, strict=True) if adapted]
         moments = start.moments or optimizer.init(chosen)
         plan = Plan(optimizer, adapts, not self.second_order)
-        return Learner(list(theta), moments, start.state), plan
+        return InnerState(list(theta), moments, start.state), plan
 
     def optimizer(self, rates: Any, outer_step: Any) -> InnerOptimizer:
         """Make the inner optimizer.
 
         Args:
           rates: the step size, or a list of step sizes like the weights.
-          outer_step: outer steps done, which persistent moments have seen.
+          outer_step: number of outer steps done, for the bias correction of persistent moments.
         """
         from workers.inner.optimizers import Sgd
 
         return Sgd(rates)
 
     def adapts(self, model: FunctionalModel) -> Sequence[bool]:
-        """Tell for each weight whether the inner loop changes it."""
+        """List for each weight whether the inner loop changes it."""
         if self.adapted == "head":
             return model.is_head
         return [not head for head in model.is_head] if self.adapted == "body" else model.adapts
 
     def extras(self, model: FunctionalModel) -> list[Extra]:
-        """List what is meta-learned beside the model's weights, behind them in theta."""
+        """List the meta-parameters beside the model's weights; they follow these in theta."""
         return []
 
     def check_task(self, task: AnyTask) -> None:
@@ -143,7 +158,7 @@ class Algorithm(Record):
 
     @property
     def needs_head(self) -> bool:
-        """Whether it tells the model's head from the rest."""
+        """Whether it treats the model's head differently from the rest."""
         return self.adapted != "all" or self.over_all_classes
 
     @property
@@ -153,7 +168,7 @@ class Algorithm(Record):
 
     @property
     def keeps_moments(self) -> bool:
-        """Whether a step's tasks start with what the inner optimizer of the step before kept."""
+        """Whether tasks start with the inner optimizer's moments from the previous step."""
         return False
 
     @property
@@ -163,5 +178,5 @@ class Algorithm(Record):
 
     @property
     def optimizer_title(self) -> str:
-        """What the inner optimizer is called in a protocol."""
+        """The name of the inner optimizer in a protocol."""
         return "sgd"

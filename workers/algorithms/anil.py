@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AnilAlgorithm(DifferentiatedWithOptimizer):
-    """Almost no inner loop: only the head adapts (Raghu et al. 2020, arXiv:1909.09157)."""
+    """Almost No Inner Loop: only the head adapts (Raghu et al. 2020, arXiv:1909.09157)."""
 
     title = "ANIL"
     adapted = "head"
@@ -26,21 +26,21 @@ class AnilAlgorithm(DifferentiatedWithOptimizer):
     ) -> tuple[tf.Tensor, Start, Metrics]:
         """Compute MAML's outer loss, with an inner loop over the head.
 
-        The features of the support set do not change within it: where the model can be cut in
-        front of its head they are computed once.
+        The features of the support set are constant in it: if the model can be cut in front of its
+        head, they are computed once.
         """
         parts = objective.model.parts
         if parts is None or objective.statistics == "support":
             return super().outer_loss(objective, theta, start, task)
         is_head = objective.model.is_head
-        of_body = [w for w, head in zip(theta, is_head, strict=True) if not head]
-        of_head = [w for w, head in zip(theta, is_head, strict=True) if head]
-        support, state = parts.body.apply(of_body, start.state, task.support_inputs)
-        queries, state = parts.body.apply(of_body, state, task.query_inputs)
+        body_weights = [w for w, head in zip(theta, is_head, strict=True) if not head]
+        head_weights = [w for w, head in zip(theta, is_head, strict=True) if head]
+        support, state = parts.body.apply(body_weights, start.state, task.support_inputs)
+        queries, state = parts.body.apply(body_weights, state, task.query_inputs)
         features = task._replace(support_inputs=support, query_inputs=queries)
-        over_head = objective.of(parts.head)
-        learner, plan = self.learn_some(
-            parts.head.adapts, of_head, start._replace(state=[]), self.inner_lr
+        initial, plan = self.start_for_weights(
+            parts.head.adapts, head_weights, start._replace(state=[]), self.inner_lr
         )
-        loss, learner, metrics = self.adapted_loss(over_head, learner, features, plan)
-        return loss, start._replace(state=state, moments=learner.moments), metrics
+        head_objective = objective.of(parts.head)
+        loss, adapted, metrics = self.adapted_loss(head_objective, initial, features, plan)
+        return loss, start._replace(state=state, moments=adapted.moments), metrics

@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 
 class InnerLoop(Algorithm):
-    """What every algorithm with an inner loop says of it."""
+    """Settings of every algorithm with an inner loop in training."""
 
     inner_lr: float = setting(0.01, "step size of the inner optimizer, > 0", gt=0)
     inner_steps: int = setting(1, "inner steps in training, 1 to 100", ge=1, le=100)
     inner_loss: Literal["mean", "sum_over_shots"] = setting(
-        "mean", "mean over examples, or ways times it: Finn's code sums and divides by shots"
+        "mean", "mean over examples, or ways times that mean: Finn's code sums and divides by shots"
     )
     later_lr: float = setting(
         1.0,
-        "what inner_lr is multiplied by after the first inner step, > 0; of policies alone",
+        "factor of inner_lr after the first inner step, > 0; for policies only",
         gt=0,
     )
 
 
 class OptimizedInnerLoop(InnerLoop):
-    """An inner loop with a choice of optimizers."""
+    """Settings of an inner loop with a choice of optimizers."""
 
     inner_optimizer: Literal["sgd", "momentum", "adam"] = setting(
         "sgd", "sgd, sgd with momentum, or Adam with beta1 = 0 and beta2 = 0.999 (Reptile's)"
@@ -35,8 +35,8 @@ class OptimizedInnerLoop(InnerLoop):
     inner_momentum: float = setting(0.9, "momentum's coefficient, 0 to 1", ge=0, lt=1)
     inner_moments: Literal["fresh", "persistent"] = setting(
         "fresh",
-        "what momentum and Adam start a task with: zeros, or the mean of what the tasks of the "
-        "step before ended with",
+        "initial moments of momentum and Adam in a task: zeros, or the mean of the final moments "
+        "of the previous step's tasks",
     )
 
     def optimizer(self, rates: Any, outer_step: Any) -> InnerOptimizer:
@@ -52,7 +52,7 @@ class OptimizedInnerLoop(InnerLoop):
 
     @property
     def keeps_moments(self) -> bool:
-        """See `Algorithm.keeps_moments`; plain SGD has none."""
+        """See `Algorithm.keeps_moments`; plain SGD has no moments."""
         return self.inner_moments == "persistent" and self.inner_optimizer != "sgd"
 
     @property

@@ -1,4 +1,4 @@
-"""Joint training: no inner loop. The baseline that a few-shot claim is measured against."""
+"""Joint training: the baseline without an inner loop for few-shot claims."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class JointAlgorithm(Algorithm):
-    """Train on all tasks at once, without adapting: the baseline of every few-shot claim.
+    """Joint training on all tasks without adaptation: the baseline of every few-shot claim.
 
-    Regression: the mean unadapted loss. Classification: one head over all training classes,
-    replaced by a zero head of `ways` outputs when a new task is adapted to.
+    Regression minimizes the mean unadapted loss. Classification trains one head over all training
+    classes; adaptation to a new task replaces it by a zero head of `ways` outputs.
     """
 
     title = "joint training + fine-tuning"
@@ -32,7 +32,7 @@ class JointAlgorithm(Algorithm):
     kind: Literal["joint"] = "joint"
     inner_lr: float = setting(0.01, "step size of the fine-tuning SGD on a new task, > 0", gt=0)
     inner_loss: Literal["mean", "sum_over_shots"] = setting(
-        "mean", "mean over examples, or ways times it: Finn's code sums and divides by shots"
+        "mean", "mean over examples, or ways times that mean: Finn's code sums and divides by shots"
     )
 
     def outer_loss(
@@ -41,11 +41,10 @@ class JointAlgorithm(Algorithm):
         """Compute the unadapted loss on all of a task's examples, support and query alike.
 
         Args:
-          theta: in classification with a head over all training classes.
-          task: its targets are training classes in classification.
+          theta: in classification, with a head over all training classes.
+          task: in classification, its targets are training classes.
         Returns:
-          the loss; the rest as `Algorithm.outer_gradient` has it: nothing is adapted, so
-          loss_before is loss_after.
+          see `Algorithm.outer_loss`; nothing is adapted, so loss_before equals loss_after.
         """
         import tensorflow as tf
 
@@ -62,7 +61,7 @@ class JointAlgorithm(Algorithm):
 def replace_head(
     theta: Sequence[tf.Tensor], is_head: Sequence[bool], shapes: Sequence[tuple[int, ...]]
 ) -> list[tf.Tensor]:
-    """Weights for a model of `shapes`: those of the head zero, theta elsewhere."""
+    """Make weights for a model with these shapes: zeros for the head, theta for the rest."""
     import tensorflow as tf
 
     return [

@@ -1,4 +1,4 @@
-"""MAML and its first-order form; its relatives differ in how a task is adapted to."""
+"""MAML and its first-order form. Related algorithms differ in how they adapt to a task."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from workers.algorithms.algorithm import Start
-    from workers.inner.inner_loop import Learner, Plan
+    from workers.inner.inner_loop import InnerState, Plan
     from workers.inner.losses import Metrics, Objective, Theta
     from workers.wire.protocol import Task
 
 
 class Differentiated(InnerLoop):
-    """An inner loop that is differentiated through."""
+    """An algorithm that differentiates through its inner loop."""
 
     first_order: bool = setting(False, "drop the second derivative")
     multi_step: bool = setting(
@@ -36,34 +36,34 @@ class Differentiated(InnerLoop):
 
         Source: Finn et al. 2017, arXiv:1703.03400, algorithms 1 and 2.
         """
-        learner, plan = self.learn(objective.model, theta, start, self.inner_lr)
-        loss, learner, metrics = self.adapted_loss(objective, learner, task, plan)
-        return loss, start._replace(state=learner.state, moments=learner.moments), metrics
+        initial, plan = self.start_inner_loop(objective.model, theta, start, self.inner_lr)
+        loss, adapted, metrics = self.adapted_loss(objective, initial, task, plan)
+        return loss, start._replace(state=adapted.state, moments=adapted.moments), metrics
 
     def adapted_loss(
-        self, objective: Objective, learner: Learner, task: Task, plan: Plan
-    ) -> tuple[tf.Tensor, Learner, Metrics]:
-        """Adapt and judge: the scalar to be differentiated, the learner after it, and metrics."""
+        self, objective: Objective, initial: InnerState, task: Task, plan: Plan
+    ) -> tuple[tf.Tensor, InnerState, Metrics]:
+        """Adapt and compute the scalar to differentiate, the inner state after it, and metrics."""
         from workers.inner.inner_loop import adapt
 
-        learners, before = adapt(
-            objective.inner, learner, task, self.inner_steps, plan, self.later_lr
+        states, before = adapt(
+            objective.inner, initial, task, self.inner_steps, plan, self.later_lr
         )
-        *earlier, last = learners
+        *earlier, last = states
         after, metrics, state = objective.outer(last.theta, last.state, task)
         del metrics["loss"]
         metrics = {"loss_before": before / objective.inner_scale, "loss_after": after, **metrics}
         loss = after
         if self.multi_step:
-            on_the_way = [
-                objective.on_the_way(each.theta, each.state, task, step)
-                for step, each in enumerate(earlier, start=1)
+            by_step = [
+                objective.intermediate_metrics(inner.theta, inner.state, task, step)
+                for step, inner in enumerate(earlier, start=1)
             ]
-            loss = _mean([*(found["loss"] for found in on_the_way), after])
+            loss = _mean([*(of_step["loss"] for of_step in by_step), after])
             metrics["loss_of_steps"] = loss
             for name in objective.of_steps:
-                metrics[name] = _mean([*(found[name] for found in on_the_way), metrics[name]])
-        starts = [(each.theta, each.state) for each in (learner, *earlier)]
+                metrics[name] = _mean([*(of_step[name] for of_step in by_step), metrics[name]])
+        starts = [(inner.theta, inner.state) for inner in (initial, *earlier)]
         return objective.penalized(loss, starts, task), last._replace(state=state), metrics
 
     @property
@@ -77,7 +77,7 @@ class Differentiated(InnerLoop):
 
 
 class DifferentiatedWithOptimizer(Differentiated, OptimizedInnerLoop):
-    """The same with a choice of inner optimizers."""
+    """An algorithm that differentiates through its inner loop, with a choice of optimizers."""
 
     @model_validator(mode="after")
     def _differentiable(self) -> Self:
@@ -103,7 +103,7 @@ class MamlAlgorithm(DifferentiatedWithOptimizer):
 
 
 def _mean(values: list[tf.Tensor]) -> tf.Tensor:
-    """Of scalars."""
+    """Compute the mean of scalars."""
     import tensorflow as tf
 
     return tf.add_n(values) / len(values)

@@ -11,7 +11,7 @@ from workers.settings.section import setting
 
 if TYPE_CHECKING:
     from workers.algorithms.algorithm import Start
-    from workers.inner.inner_loop import Learner, Plan
+    from workers.inner.inner_loop import InnerState, Plan
     from workers.inner.losses import Theta
     from workers.models.functional import FunctionalModel
 
@@ -24,25 +24,27 @@ class MetaSgdAlgorithm(Differentiated):
     never_kept: ClassVar[Mapping[str, str]] = {"later_lr": "since each weight has a rate"}
     no_evaluation: ClassVar[Mapping[str, str]] = {"later_lr": "which learns a rate for each weight"}
     kind: Literal["meta_sgd"] = "meta_sgd"
-    inner_lr: float = setting(0.01, "what all learned rates start with, > 0", gt=0)
+    inner_lr: float = setting(0.01, "initial value of all learned rates, > 0", gt=0)
 
-    def learn(
+    def start_inner_loop(
         self, model: FunctionalModel, theta: Theta, start: Start, inner_lr: Any
-    ) -> tuple[Learner, Plan]:
-        """See `Algorithm.learn`.
+    ) -> tuple[InnerState, Plan]:
+        """See `Algorithm.start_inner_loop`.
 
-        theta is the weights and, in the same order, their rates; `inner_lr` was their start.
+        theta holds the weights, then their rates in the same order. `inner_lr` is not used: the
+        rates started with the setting of that name.
         """
-        from workers.inner.inner_loop import Learner, Plan
+        from workers.inner.inner_loop import InnerState, Plan
         from workers.inner.optimizers import Sgd
 
         count = len(model.names)
         weights, rates = list(theta[:count]), list(theta[count:])
-        own = [rate for rate, adapts in zip(rates, model.adapts, strict=True) if adapts]
-        return Learner(weights, [], start.state), Plan(Sgd(own), model.adapts, self.first_order)
+        chosen = [rate for rate, adapts in zip(rates, model.adapts, strict=True) if adapts]
+        plan = Plan(Sgd(chosen), model.adapts, self.first_order)
+        return InnerState(weights, [], start.state), plan
 
     def extras(self, model: FunctionalModel) -> list[Extra]:
-        """List a rate for each weight."""
+        """List a rate for each weight, as meta-parameters beside the weights."""
         pairs = zip(model.names, model.shapes, strict=True)
         return [Extra(f"inner_lr/{name}", shape, self.inner_lr) for name, shape in pairs]
 

@@ -49,7 +49,7 @@ class ReptileAlgorithm(OptimizedInnerLoop):
         """Pull theta toward the weights adapted to one task.
 
         Args:
-          theta: list of float [*shape_i], the initialisation.
+          theta: list of float [*shape_i], the initial weights.
           task: its queries are for metrics only.
         Returns:
           see `Algorithm.outer_gradient`. The gradient is theta - adapted: SGD with outer lr = e
@@ -58,13 +58,13 @@ class ReptileAlgorithm(OptimizedInnerLoop):
         """
         from workers.inner.inner_loop import adapt
 
-        learner, plan = self.learn(objective.model, theta, start, self.inner_lr)
-        learners, before = adapt(
-            objective.inner, learner, task, self.inner_steps, plan, self.later_lr
+        initial, plan = self.start_inner_loop(objective.model, theta, start, self.inner_lr)
+        states, before = adapt(
+            objective.inner, initial, task, self.inner_steps, plan, self.later_lr
         )
-        learner = learners[-1]
-        gradient = [w - a for w, a in zip(theta, learner.theta, strict=True)]
-        after, metrics, _ = objective.outer(learner.theta, learner.state, task)
+        adapted = states[-1]
+        gradient = [w - a for w, a in zip(theta, adapted.theta, strict=True)]
+        after, metrics, _ = objective.outer(adapted.theta, adapted.state, task)
         del metrics["loss"]
         metrics = {"loss_before": before / objective.inner_scale, "loss_after": after, **metrics}
-        return gradient, start._replace(state=learner.state, moments=learner.moments), metrics
+        return gradient, start._replace(state=adapted.state, moments=adapted.moments), metrics

@@ -1,1 +1,1 @@
-"""TensorFlow's start, compiled graphs, and the map over a block's tasks."""
+"""Execution: TensorFlow's start, compiled graphs, the task map, and fault isolation."""

@@ -1,4 +1,4 @@
-"""Which task of a block is to blame, found by running the tasks one by one."""
+"""Fault isolation: find the task of a block that fails, by running the tasks one by one."""
 
 import traceback
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ Sums = tuple[Vector, Vector, dict[str, Array]]
 
 
 def split(block: Block) -> Iterator[Block]:
-    """The tasks of a block, each as a block of its own."""
+    """Yield the tasks of a block, each as a block of its own."""
     for task in range(block.lo, block.hi):
         specs = take(block.specs, task - block.lo, task - block.lo + 1)
         yield replace(block, lo=task, hi=task + 1, specs=specs)
@@ -25,12 +25,13 @@ def split(block: Block) -> Iterator[Block]:
 def sum_finite(
     sums_of: Callable[[Weights, Block], Sums], weights: Weights, block: Block, skip: bool
 ) -> Contribution:
-    """The sums over those tasks of a training block whose gradient and carry are finite.
+    """Sum over the tasks of a training block whose gradient and carry are finite.
 
     Args:
-      sums_of: gives the sums over a block. skip: leave the other tasks out, instead of raising.
+      sums_of: computes the sums over a block.
+      skip: leave the other tasks out, instead of raising.
     Raises:
-      NonFiniteError: theta is not finite, or a task is not and `skip` is False; names it.
+      NonFiniteError: theta is not finite, or a task is not and `skip` is False; names the task.
     """
     if not np.isfinite(weights.theta).all():
         raise NonFiniteError(f"the weights are not finite at step {block.step}")
@@ -38,21 +39,21 @@ def sum_finite(
     total: dict[str, Array] = {}
     finite = 0
     for single in split(block):
-        one, left, metrics = sums_of(weights, single)
-        good = np.isfinite(one).all() and np.isfinite(left).all()
-        if not good and not skip:
+        task_gradient, task_carry, metrics = sums_of(weights, single)
+        is_finite = np.isfinite(task_gradient).all() and np.isfinite(task_carry).all()
+        if not is_finite and not skip:
             losses = ", ".join(f"{name} {float(value):g}" for name, value in metrics.items())
             raise NonFiniteError(
                 f"step {block.step}, task {single.lo}: gradient not finite ({losses}); lower "
-                "algorithm.inner_lr, mend the model, or leave such tasks out: "
+                "algorithm.inner_lr, fix the model, or leave such tasks out: "
                 "runtime.non_finite=skip"
             )
-        finite += bool(good)
-        if good:
+        finite += bool(is_finite)
+        if is_finite:
             with np.errstate(over="ignore", invalid="ignore"):
-                gradient, carry = gradient + one, carry + left
+                gradient, carry = gradient + task_gradient, carry + task_carry
         for name, value in metrics.items():
-            value = np.asarray(value) if good else np.zeros_like(value)
+            value = np.asarray(value) if is_finite else np.zeros_like(value)
             total[name] = np.add(total[name], value) if name in total else value
     if (finite == block.hi - block.lo and not skip) or not np.isfinite(gradient).all():
         raise NonFiniteError(
@@ -70,50 +71,55 @@ def sum_finite(
     )
 
 
-def blame(
+def isolate_failing_task(
     run: Callable[[Weights, Block], Any],
     weights: Weights,
     block: Block,
     error: Exception,
     seed: int,
 ) -> TaskError:
-    """An error that names the first task that raises alone, or all if none does.
+    """Make an error that names the first task that raises alone, or all tasks if none does.
 
     Args:
-      run: runs a block. error: what it raised on `block`. seed: the run's.
+      run: runs a block.
+      error: what it raised on `block`.
+      seed: of the run.
     """
-    culprit = block
+    failing = block
     for single in split(block):
         try:
             run(weights, single)
         except NonFiniteError:
             continue
         except Exception as alone:
-            culprit, error = single, alone
+            failing, error = single, alone
             break
-    last = culprit.hi - 1
-    tasks = f"task {last}" if culprit.lo == last else f"tasks {culprit.lo} to {last} together"
-    specs = ", ".join(f"{name} {_short(values)}" for name, values in culprit.specs.items())
-    where = {"train": f"step {culprit.step}, {tasks}", "evaluate": f"held-out {tasks}"}
+    last = failing.hi - 1
+    tasks = f"task {last}" if failing.lo == last else f"tasks {failing.lo} to {last} together"
+    specs = ", ".join(f"{name} {_short(values)}" for name, values in failing.specs.items())
+    where = {"train": f"step {failing.step}, {tasks}", "evaluate": f"held-out {tasks}"}
     return task_error(
-        f"{where.get(culprit.kind, tasks)}: ",
+        f"{where.get(failing.kind, tasks)}: ",
         error,
-        f" (spec: {specs}; seed: {seed}; kind: {culprit.kind})",
+        f" (spec: {specs}; seed: {seed}; kind: {failing.kind})",
     )
 
 
 def task_error(before: str, error: Exception, after: str = "") -> TaskError:
-    """What a user's code raised in a line, and below it the traceback without installed packages.
+    """Make an error with one line on what a user's code raised, and its traceback below.
+
+    The traceback leaves out frames in installed packages.
 
     Args:
-      before, after: what stands in the line besides.
+      before: text of the line before the exception.
+      after: text of the line after it.
     """
-    line = f"{before}{type(error).__name__}: {_gist(error)}{after}"
+    line = f"{before}{type(error).__name__}: {_main_line(error)}{after}"
     return TaskError("\n".join([line, *_trace(error)]))
 
 
-def _gist(error: Exception) -> str:
-    """The line of a message that says what happened; TensorFlow's comes after a long list."""
+def _main_line(error: Exception) -> str:
+    """Find the line of a message that says what happened; TensorFlow puts it after a long list."""
     lines = [line for line in str(error).splitlines() if line.strip()] or [_place(error)]
     if lines[0].startswith("Graph execution error"):
         lines = [line for line in lines if "[[{{node" not in line][-1:]
@@ -121,9 +127,9 @@ def _gist(error: Exception) -> str:
 
 
 def _place(error: Exception) -> str:
-    """Where an error without a message was raised: in the user's code, if it was called from it."""
-    every = list(traceback.extract_tb(error.__traceback__))
-    frames = [frame for frame in every if "site-packages" not in frame.filename] or every
+    """Locate where an error without a message was raised, in the user's code if possible."""
+    stack = list(traceback.extract_tb(error.__traceback__))
+    frames = [frame for frame in stack if "site-packages" not in frame.filename] or stack
     if not frames:
         return "without a message"
     last = frames[-1]
@@ -131,19 +137,19 @@ def _place(error: Exception) -> str:
 
 
 def _trace(error: Exception) -> list[str]:
-    """Its lines, without blank ones and frames inside of installed packages; or nothing."""
-    kept, theirs = [], False
+    """List the traceback's lines without blank ones and frames in installed packages; may be []."""
+    kept, in_package = [], False
     for line in "".join(traceback.format_exception(error, chain=False)).splitlines():
         if line.startswith('  File "'):
-            theirs = "site-packages" in line
+            in_package = "site-packages" in line
         elif not line.startswith("    "):
-            theirs = False
-        if line.strip() and not theirs:
+            in_package = False
+        if line.strip() and not in_package:
             kept.append(line)
     if any(line.startswith('  File "') for line in kept):
         return kept
-    told = traceback.format_exception_only(error)[0].splitlines()
-    return told if len(told) > 1 else []
+    message = traceback.format_exception_only(error)[0].splitlines()
+    return message if len(message) > 1 else []
 
 
 def _short(values: Array) -> str:

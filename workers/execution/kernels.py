@@ -1,13 +1,13 @@
-"""Environment variables that choose how TensorFlow, oneDNN, numpy and libm compute.
+"""Environment variables that choose the kernels of TensorFlow, oneDNN, numpy and libm.
 
-The same program gives other last bits under each, so they are part of the fingerprint.
+The last bits of a result depend on them, so they are part of the fingerprint.
 """
 
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
-NAMES = (
+_VARIABLES = (
     "XLA_FLAGS",
     "TF_XLA_FLAGS",
     "TF_JITRT_FLAGS",
@@ -39,7 +39,7 @@ NAMES = (
     "BLIS_ARCH_TYPE",
     "OPENBLAS_CORETYPE",
 )
-#: All of a family, whatever a later version calls them.
+#: Whole families of variables, including names that later versions add.
 _PREFIXES = (
     "ONEDNN_",
     "DNNL_",
@@ -50,28 +50,28 @@ _PREFIXES = (
     "TF_FP16_",
     "TF_MATMUL_AUTOTUNE_",
 )
-#: What such a name contains if it decides what is written or kept, and not what is computed.
+#: Parts of names that decide what is written or cached, and not what is computed.
 _HARMLESS = ("VERBOSE", "DUMP", "LOG", "PROFILE", "CACHE", "CAPACITY")
 _TUNABLES, _OF_LIBM = "GLIBC_TUNABLES", "glibc.cpu."
 
 
 def chosen_kernels(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are set and choose kernels, with their values, by name.
+    """List the variables that are set and choose kernels, sorted by name, with their values.
 
-    A name of a file that holds flags stands for what the file says, as it does for XLA.
+    If a value is the name of a file of flags, as XLA allows, the flags in the file count.
     """
-    found = {name: value for name, value in environment.items() if _chooses(name)}
+    values = {name: value for name, value in environment.items() if _chooses(name)}
     for name in ("XLA_FLAGS", "TF_XLA_FLAGS"):
-        if name in found:
-            found[name] = " ".join(_flags(found[name]))
+        if name in values:
+            values[name] = " ".join(_flags(values[name]))
     tunables = environment.get(_TUNABLES, "").split(":")
-    found[_TUNABLES] = ":".join(each for each in tunables if each.startswith(_OF_LIBM))
-    return {name: found[name] for name in sorted(found) if found[name].strip()}
+    values[_TUNABLES] = ":".join(tunable for tunable in tunables if tunable.startswith(_OF_LIBM))
+    return {name: values[name] for name in sorted(values) if values[name].strip()}
 
 
 def _chooses(name: str) -> bool:
-    of_a_family = name.startswith(_PREFIXES) and not any(word in name for word in _HARMLESS)
-    return name in NAMES or of_a_family
+    in_a_family = name.startswith(_PREFIXES) and not any(word in name for word in _HARMLESS)
+    return name in _VARIABLES or in_a_family
 
 
 def _flags(value: str) -> list[str]:

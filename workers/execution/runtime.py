@@ -1,4 +1,4 @@
-"""All that decides bits beside the mathematics: set before TensorFlow starts, and recorded."""
+"""The runtime: everything besides the mathematics that decides bits, set early and recorded."""
 
 import contextlib
 import glob
@@ -17,10 +17,10 @@ NUM_THREADS = 1
 #: Where theta is drawn and updated, so that its bits do not depend on who has a GPU.
 DRIVER_DEVICE = "/CPU:0"
 _BACKEND, _TENSORFLOW = "KERAS_BACKEND", "tensorflow"
-#: What Keras imports where it is installed, for plots and for data frames that a user trains on.
+#: Packages that Keras imports if they are installed, for plots and for training on data frames.
 _OPTIONAL = ("IPython", "matplotlib", "pandas")
 _process = {"is_ours": False}
-#: Names in the fingerprint that are not what the user knows them by.
+#: Names in the fingerprint for which users know another one.
 _VARIABLES = {"onednn": "TF_ENABLE_ONEDNN_OPTS"}
 
 
@@ -28,11 +28,12 @@ def start_tensorflow(gpus: float, verbose: bool = False) -> None:
     """Fix threads, devices and determinism. Idempotent; must come before the first operation.
 
     Args:
-      gpus: 0 hides every GPU from this process; otherwise what Ray assigned is used, with
-        memory growth and deterministic kernels.
+      gpus: 0 hides every GPU from this process; otherwise the process uses the GPUs that Ray
+        assigned, with memory growth and deterministic kernels.
       verbose: let TensorFlow's start-up messages through.
     Raises:
-      ValueError: Keras runs, or is to run, on something else than TensorFlow, or cannot start.
+      ValueError: Keras runs, or is set to run, on another backend than TensorFlow, or cannot
+        start.
       MetatrainError: TensorFlow already runs here with other threads or options, or no GPU is
         visible.
     """
@@ -52,18 +53,18 @@ def start_tensorflow(gpus: float, verbose: bool = False) -> None:
 
 
 def own_process() -> None:
-    """Say that no program but ours runs in this process: an actor, a trial or the command line.
+    """Declare that this process runs metatrain alone: an actor, a trial or the command line.
 
-    Keras is then imported without `_OPTIONAL`, which takes a quarter less time
-    (benchmarks/RESULTS.md). A user's model that imports these packages itself has them; Keras' own
-    plots, and `fit` on a data frame, are not there.
+    Keras is then imported without the packages of `_OPTIONAL`, which takes a quarter less time
+    (benchmarks/RESULTS.md). A user's model can still import these packages itself, but Keras' own
+    plots, and `fit` on a data frame, are not available.
     """
     _process["is_ours"] = True
 
 
 @contextlib.contextmanager
 def _without(packages: tuple[str, ...]) -> Iterator[None]:
-    """Have imports of these packages fail, if nobody has imported them yet."""
+    """Make imports of these packages fail within, unless they are imported already."""
     absent = [name for name in packages if name not in sys.modules]
     for name in absent:
         sys.modules[name] = None  # type: ignore[assignment]  # as the import system documents it
@@ -75,28 +76,28 @@ def _without(packages: tuple[str, ...]) -> Iterator[None]:
 
 
 def refuse_other_backend() -> None:
-    """Look at what Keras is told to compute with, without importing it.
+    """Check the backend that Keras is set to use, without importing Keras.
 
     Raises:
       ValueError: it is not TensorFlow.
     """
-    asked = os.environ.get(_BACKEND) or _TENSORFLOW
-    if asked != _TENSORFLOW:
+    backend = os.environ.get(_BACKEND) or _TENSORFLOW
+    if backend != _TENSORFLOW:
         raise ValueError(
-            f"{_BACKEND} = {asked!r} in the environment, but metatrain computes with TensorFlow; "
+            f"{_BACKEND} = {backend!r} in the environment, but metatrain computes with TensorFlow; "
             f"unset {_BACKEND}, or set it to {_TENSORFLOW!r}"
         )
 
 
 def count_gpus() -> float:
-    """GPUs of this machine, without starting anything."""
+    """Count the visible GPUs of this machine, without starting anything."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    there = len(glob.glob("/dev/nvidia[0-9]*"))
-    return min(there, len([i for i in visible.split(",") if i])) if visible is not None else there
+    count = len(glob.glob("/dev/nvidia[0-9]*"))
+    return min(count, len([i for i in visible.split(",") if i])) if visible is not None else count
 
 
 def gpus_of_tensorflow() -> list[str]:
-    """Names of the GPUs that TensorFlow sees, hidden from this process or not."""
+    """List the names of the GPUs that TensorFlow finds, hidden from this process or not."""
     import tensorflow as tf
 
     return [
@@ -106,28 +107,28 @@ def gpus_of_tensorflow() -> list[str]:
 
 
 def _import_tensorflow() -> Any:
-    """TensorFlow, and Keras on it whatever keras.json says.
+    """Import TensorFlow, and Keras with it as the backend, whatever keras.json says.
 
-    What else that says counts nowhere: see models/keras_defaults.py.
+    Other settings in keras.json have no effect either: see models/keras_defaults.py.
 
     Raises:
-      ValueError: Keras cannot be imported as it is configured, or runs on something else.
+      ValueError: Keras cannot be imported as it is configured, or runs on another backend.
     """
     before = os.environ.get(_BACKEND)
     os.environ[_BACKEND] = _TENSORFLOW
     try:
         with _without(_OPTIONAL if _process["is_ours"] else ()):
-            import keras  # before TensorFlow, which would import it with a message of its own
+            import keras  # before TensorFlow, which would import it and print a message
             import tensorflow as tf
-    except ModuleNotFoundError:  # not of Keras' configuration
+    except ModuleNotFoundError:  # not caused by Keras' configuration
         raise
-    # Whatever Keras makes of a keras.json or a variable of its own that is not as it should be.
+    # Keras raises any of these for a wrong keras.json or environment variable.
     except (ValueError, AssertionError, AttributeError, TypeError, OSError, ImportError) as error:
         home = os.environ.get("KERAS_HOME", "~/.keras")
         raise ValueError(
             f"Keras does not start as it is configured ({type(error).__name__}: "
-            f"{' '.join(str(error).split())[:200]}); mend or remove {home}/keras.json, and unset "
-            "the environment's variables KERAS_..."
+            f"{' '.join(str(error).split())[:200]}); fix or remove {home}/keras.json, and unset "
+            "the environment variables KERAS_..."
         ) from error
     finally:
         os.environ.pop(_BACKEND)
@@ -135,15 +136,15 @@ def _import_tensorflow() -> Any:
             os.environ[_BACKEND] = before
     if keras.backend.backend() != _TENSORFLOW:
         raise ValueError(
-            f"Keras computes with {keras.backend.backend()!r} in this process, and cannot be "
-            "changed any more, but metatrain computes with TensorFlow; start metatrain in a "
+            f"Keras computes with {keras.backend.backend()!r} in this process, and this can no "
+            "longer be changed, but metatrain computes with TensorFlow; start metatrain in a "
             f"process that sets {_BACKEND} = {_TENSORFLOW!r} before it imports Keras"
         )
     return tf
 
 
 def _refuse_options(tf: Any) -> None:
-    """Options that a script set before us, which rewrite every graph.
+    """Refuse options that a script has set before, and that rewrite every graph.
 
     Raises:
       MetatrainError: names the call.
@@ -157,7 +158,7 @@ def _refuse_options(tf: Any) -> None:
         f"tf.config.optimizer.set_experimental_options({set_on})": set_on,
         "tf.config.run_functions_eagerly(True)": tf.config.functions_run_eagerly(),
     }
-    if made := [call for call, was_made in calls.items() if was_made]:
+    if made := [call for call, is_set in calls.items() if is_set]:
         raise MetatrainError(
             f"{' and '.join(made)} in this process changes what metatrain computes; leave it out, "
             "or start metatrain in a process of its own"
@@ -183,26 +184,26 @@ def _configure(tf: Any, gpus: float) -> None:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Send file descriptor 2 away: TensorFlow's libraries greet there before any log level."""
+    """Redirect file descriptor 2: TensorFlow's libraries write to it before any log level holds."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    stderr = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(null)
 
 
 def fingerprint(data_digest: str, model_digest: str = "") -> dict[str, Any]:
-    """What must be equal between driver and actors for their bits to be equal.
+    """Describe all that must be equal between driver and actors for their bits to be equal.
 
     Args:
-      data_digest: sha256 of the task family's data, "" where it is generated.
-      model_digest: sha256 of a user's model, "" where the configuration says all of it.
+      data_digest: sha256 of the task family's data; "" if the data are generated.
+      model_digest: sha256 of a user's model; "" if the configuration describes all of it.
     """
     import tensorflow as tf
 
@@ -228,33 +229,33 @@ def fingerprint(data_digest: str, model_digest: str = "") -> dict[str, Any]:
         "data": data_digest,
         **({"model": model_digest} if model_digest else {}),
         **_tf32(tf),
-        # Those that are not set are left out, as in checkpoints of before they were recorded.
+        # Variables that are not set are left out, as in checkpoints older than this record.
         **chosen_kernels(os.environ),
     }
 
 
 def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
-    """Names and both values of what differs; empty if the bits will be equal."""
+    """List the names and both values of what differs; empty if the bits will be equal."""
     return [
-        f"{_VARIABLES.get(name, name)}: {_told(ours, name)} here, {_told(theirs, name)} there"
+        f"{_VARIABLES.get(name, name)}: {_shown(ours, name)} here, {_shown(theirs, name)} there"
         for name in sorted(ours.keys() | theirs.keys())
         if ours.get(name) != theirs.get(name)
     ]
 
 
-def _told(fingerprint: dict[str, Any], name: str) -> str:
+def _shown(fingerprint: dict[str, Any], name: str) -> str:
     return repr(fingerprint[name]) if name in fingerprint else "not set"
 
 
 def _tf32(tf: Any) -> dict[str, bool]:
-    """Whether a GPU may round to 19 bits: said where a script has forbidden it."""
+    """Record whether a GPU may round to 19 bits, if a script has forbidden that."""
     may = not tf.config.get_visible_devices("GPU")
     may = may or tf.config.experimental.tensor_float_32_execution_enabled()
     return {} if may else {"tensor_float_32": False}
 
 
 def _cpu_features() -> str:
-    """A short hash of the processor's instruction set, which libraries choose their kernels by."""
+    """Hash the processor's instruction set, by which libraries choose their kernels."""
     try:
         with open("/proc/cpuinfo") as cpuinfo:
             flags = next(line for line in cpuinfo if line.startswith(("flags", "Features")))

@@ -1,4 +1,4 @@
-"""Functions of a task, over the tasks of a block, inside a graph."""
+"""The map of a function over the tasks of a block, inside a graph."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,15 +9,16 @@ from workers.wire.protocol import Task
 
 
 def sum_over(one: Callable[[Task], Any], tasks: Task, vectorized: bool) -> Any:
-    """What `one` gives, summed over tasks.
+    """Sum the results of `one` over tasks.
 
     Args:
-      vectorized: as one batch; else one task after another, in order.
+      one: a function of a task without a task axis, to nested tensors.
+      vectorized: run all tasks as one batch; else one after another, in order.
     """
     if vectorized:
-        each = tf.vectorized_map(one, tasks)
-        return tf.nest.map_structure(lambda value: tf.reduce_sum(value, axis=0), each)
-    # The first task is run ahead of the loop to learn what metrics there are.
+        by_task = tf.vectorized_map(one, tasks)
+        return tf.nest.map_structure(lambda value: tf.reduce_sum(value, axis=0), by_task)
+    # The first task is run before the loop, to know the names of the metrics.
     first = one(Task(*(array[0] for array in tasks)))
     if tasks.support_inputs.shape[0] == 1:  # XLA does not take a loop over nothing
         return first

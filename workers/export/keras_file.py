@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from workers.export.plain_keras import save_and_load
 from workers.meta_parameters import make_train_model
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
 
 
@@ -17,7 +17,7 @@ class Portable:
     modules: list[str]
 
 
-def as_keras_file(settings: WorkerSettings, family: TaskFamily) -> Portable:
+def as_keras_file(settings: ActorSettings, family: TaskFamily) -> Portable:
     """Build the model in training, and save it.
 
     Raises:

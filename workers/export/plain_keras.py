@@ -20,9 +20,9 @@ from workers.models.fused_batch_norm import EPSILON
 from workers.models.gaussian_mlp import GaussianHead
 from workers.models.keras_defaults import keras_defaults
 from workers.models.token_embedding import TokenEmbedding
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
-from workers.tasks.scaling import Units
+from workers.tasks.scaling import ExampleScaling
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Adapted, Array
 
@@ -32,11 +32,11 @@ _OURS = (ours.Normalization, GaussianHead, TokenEmbedding)
 
 @keras_defaults()
 def as_plain(
-    settings: WorkerSettings,
+    settings: ActorSettings,
     family: TaskFamily,
     adapted: Adapted,
     seen: Array,
-    units: Units | None = None,
+    units: ExampleScaling | None = None,
     asked: Array | None = None,
 ) -> tuple[Array, bytes]:
     """A .keras file's content, and what the model in it, loaded again, answers to `asked`.
@@ -135,7 +135,7 @@ def plain(model: keras.Model) -> keras.Model:
     return clone
 
 
-def _in_units(units: Units, model: keras.Model) -> keras.Model:
+def _in_units(units: ExampleScaling, model: keras.Model) -> keras.Model:
     """The same model, told and answering in `units`; in float64, since units may be far from 0."""
     ops, rescaling = keras.ops, keras.layers.Rescaling
     mean, deviation = units.inputs

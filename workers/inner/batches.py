@@ -1,4 +1,4 @@
-"""Which support examples each inner step sees."""
+"""Batches of the inner loop: which support examples each inner step sees."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from workers.wire.protocol import Array, Draw
 def draw_batches(
     draw: Draw, lo: int, hi: int, num_examples: int, inner_steps: int, batch: int
 ) -> Array:
-    """Shuffle the support set, deal it out in batches, and shuffle again when it is used up.
+    """Shuffle the support set, split it into batches, and shuffle again when it is used up.
 
     Args:
       num_examples: size of the support set.

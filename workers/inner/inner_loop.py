@@ -13,8 +13,13 @@ from workers.wire.protocol import Task
 Loss = Callable[[Theta, State, tf.Tensor, tf.Tensor], tuple[tf.Tensor, State]]
 
 
-class Learner(NamedTuple):
-    """A task in the midst of its inner loop. All lists; moments like the weights that adapt."""
+class InnerState(NamedTuple):
+    """What changes while the inner loop adapts to a task.
+
+    theta: the weights, list of float [*shape_i].
+    moments: of the inner optimizer, a list like the weights that adapt; empty for plain SGD.
+    state: of the model's layers, see `FunctionalModel`.
+    """
 
     theta: list[tf.Tensor]
     moments: Moments
@@ -22,10 +27,12 @@ class Learner(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How an algorithm's inner loop goes, apart from the loss.
+    """The rules of an algorithm's inner loop, apart from the loss.
 
-    adapts: for each weight, whether it changes. first_order: the inner gradient counts as a
-    constant, so that d(adapted)/d(theta) is the identity.
+    optimizer: of the inner loop.
+    adapts: for each weight, whether it changes.
+    first_order: treat the inner gradient as a constant, so that d(adapted)/d(theta) is the
+      identity.
     """
 
     optimizer: InnerOptimizer
@@ -34,7 +41,7 @@ class Plan(NamedTuple):
 
 
 def batch(task: Task, step: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Support inputs and targets of an inner step: of its batch, or all where none is dealt."""
+    """Select the support inputs and targets of an inner step; all of them without batches."""
     num_batches = task.batches.shape[0]
     if not num_batches:
         return task.support_inputs, task.support_targets
@@ -45,79 +52,91 @@ def batch(task: Task, step: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def inner_step(
-    loss: Loss, learner: Learner, examples: tuple[tf.Tensor, tf.Tensor], plan: Plan, step: Any
-) -> tuple[Learner, tf.Tensor]:
-    """One step, the `step`-th from 0; also returns the loss before it."""
-    chosen = [w for w, adapts in zip(learner.theta, plan.adapts, strict=True) if adapts]
+    loss: Loss,
+    inner_state: InnerState,
+    examples: tuple[tf.Tensor, tf.Tensor],
+    plan: Plan,
+    step: Any,
+) -> tuple[InnerState, tf.Tensor]:
+    """Take the `step`-th step, from 0; return the state after it, and the loss before it."""
+    chosen = [w for w, adapts in zip(inner_state.theta, plan.adapts, strict=True) if adapts]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(chosen)
-        value, state = loss(learner.theta, learner.state, *examples)
+        value, state = loss(inner_state.theta, inner_state.state, *examples)
     gradient = tape.gradient(value, chosen, unconnected_gradients="zero")
     if plan.first_order:
         gradient = [tf.stop_gradient(g) for g in gradient]
-    updated, moments = plan.optimizer.update(chosen, gradient, learner.moments, step)
-    left = iter(updated)
+    updated, moments = plan.optimizer.update(chosen, gradient, inner_state.moments, step)
+    remaining = iter(updated)
     theta = [
-        next(left) if adapts else w for w, adapts in zip(learner.theta, plan.adapts, strict=True)
+        next(remaining) if adapts else w
+        for w, adapts in zip(inner_state.theta, plan.adapts, strict=True)
     ]
-    return Learner(theta, moments, state), value
+    return InnerState(theta, moments, state), value
 
 
 def adapt(
-    loss: Loss, learner: Learner, task: Task, inner_steps: int, plan: Plan, later_lr: float = 1.0
-) -> tuple[list[Learner], tf.Tensor]:
-    """Adapt to one task; inner_steps >= 1, unrolled into the graph.
-
-    Args:
-      later_lr: what the rate of `plan` is multiplied by after the first step.
-    Returns:
-      the learner after each step, and the loss of the first batch at the weights it started with.
-    """
-    learners, values = [], []
-    for step in range(inner_steps):
-        learner, value = inner_step(loss, learner, batch(task, step), plan, step)
-        learners.append(learner)
-        values.append(value)
-        if step == 0 and later_lr != 1:
-            plan = plan._replace(optimizer=scaled(plan.optimizer, later_lr))
-    return learners, values[0]
-
-
-def trajectory(
     loss: Loss,
-    learner: Learner,
+    inner_state: InnerState,
     task: Task,
     inner_steps: int,
     plan: Plan,
-    observe: Callable[[Learner], dict[str, tf.Tensor]],
-) -> tuple[dict[str, tf.Tensor], Learner]:
-    """Adapt, and observe the learner before and after each step: name -> [inner_steps + 1, ...].
+    later_lr: float = 1.0,
+) -> tuple[list[InnerState], tf.Tensor]:
+    """Adapt to one task; inner_steps >= 1, unrolled into the graph.
+
+    Args:
+      later_lr: factor of the plan's rate after the first step.
+    Returns:
+      the state after each step, and the loss of the first batch before adapting.
+    """
+    inner_states, values = [], []
+    for step in range(inner_steps):
+        inner_state, value = inner_step(loss, inner_state, batch(task, step), plan, step)
+        inner_states.append(inner_state)
+        values.append(value)
+        if step == 0 and later_lr != 1:
+            plan = plan._replace(optimizer=scaled(plan.optimizer, later_lr))
+    return inner_states, values[0]
+
+
+def record_adaptation(
+    loss: Loss,
+    inner_state: InnerState,
+    task: Task,
+    inner_steps: int,
+    plan: Plan,
+    observe: Callable[[InnerState], dict[str, tf.Tensor]],
+) -> tuple[dict[str, tf.Tensor], InnerState]:
+    """Adapt, and record what `observe` returns before and after each step.
+
+    The loop is part of the graph, so that fifty steps compile as fast as one. No gradient is taken
+    through it.
 
     Returns:
-      what was observed, and the learner after the last step.
-
-    A loop in the graph, so that fifty steps compile as fast as one; no gradient is taken through
-    it.
+      the records, name -> [inner_steps + 1, ...], and the state after the last step.
     """
-    start = observe(learner)
+    start = observe(inner_state)
     records = {name: tf.stack([value] * (inner_steps + 1)) for name, value in start.items()}
 
-    def body(step: tf.Tensor, learner: Learner, records: Any) -> Any:
-        learner, _ = inner_step(loss, learner, batch(task, step), plan, step)
-        seen = observe(learner)
+    def body(step: tf.Tensor, inner_state: InnerState, records: Any) -> Any:
+        inner_state, _ = inner_step(loss, inner_state, batch(task, step), plan, step)
+        observed = observe(inner_state)
         # A masked write: neither XLA nor the vectorizer takes a TensorArray here.
         after = tf.range(inner_steps + 1) > step
-        records = {
-            name: tf.where(tf.reshape(after, [-1] + [1] * seen[name].shape.rank), seen[name], old)
-            for name, old in records.items()
-        }
-        return step + 1, learner, records
+        records = {name: _where(after, observed[name], old) for name, old in records.items()}
+        return step + 1, inner_state, records
 
-    _, learner, records = tf.while_loop(
+    _, inner_state, records = tf.while_loop(
         lambda step, *_: step < inner_steps,
         body,
-        (tf.constant(0), learner, records),
+        (tf.constant(0), inner_state, records),
         parallel_iterations=1,
         maximum_iterations=inner_steps,
     )
-    return records, learner
+    return records, inner_state
+
+
+def _where(chosen: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+    """Take rows of `old` [steps, ...], and `new` [...] in place of the chosen ones."""
+    return tf.where(tf.reshape(chosen, [-1] + [1] * new.shape.rank), new, old)

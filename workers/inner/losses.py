@@ -9,36 +9,37 @@ import tensorflow as tf
 
 from workers.metrics import LossName
 from workers.models.functional import FunctionalModel, State
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily, ways_of
 from workers.wire.protocol import Task
 
 Theta = Sequence[tf.Tensor]
 Metrics = dict[str, tf.Tensor]
-#: The weights and state that each inner step starts from, in their order.
+#: The weights and layer state at the start of each inner step, in order.
 Starts = Sequence[tuple[Theta, State]]
 
 
 def mse(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Mean squared error: [n, d], [n, d]."""
+    """Compute the mean squared error: [n, d], [n, d] -> scalar."""
     by_example = tf.reduce_mean(tf.square(outputs - tf.cast(targets, outputs.dtype)), axis=-1)
     return tf.reduce_mean(by_example)
 
 
 def cross_entropy(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Mean softmax cross-entropy from logits: [n, classes], int [n]; nats."""
+    """Compute the mean softmax cross-entropy from logits: [n, classes], int [n]; nats."""
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs))
 
 
 def next_token(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Mean cross-entropy over all tokens that there are, whichever text they stand in; nats.
+    """Compute the mean cross-entropy over all tokens of all texts; nats.
 
     Args:
-      outputs: logits [n, length, tokens]. targets: int [n, length]; below 0: there is none.
+      outputs: logits [n, length, tokens].
+      targets: int [n, length]; below 0: no token.
     """
-    there = targets >= 0
+    is_token = targets >= 0
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(targets, 0), outputs)
-    weights = tf.cast(there, losses.dtype)
+    weights = tf.cast(is_token, losses.dtype)
     return tf.reduce_sum(losses * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
 
 
@@ -48,7 +49,7 @@ def _accuracy(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Ten
 
 
 def _reciprocal_rank(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
-    """Of the right candidate, 1 at best; candidates that are as good count as better."""
+    """Compute the mean reciprocal rank of the right candidate; ties count as better, 1 is best."""
     right = tf.gather(outputs, targets, axis=-1, batch_dims=1)[..., None]
     ranks = tf.reduce_sum(tf.cast(outputs >= right, outputs.dtype), axis=-1)
     return tf.reduce_mean(1.0 / ranks)
@@ -59,7 +60,11 @@ def _bits(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
 
 
 class Loss(NamedTuple):
-    """mean: (outputs, targets) -> scalar. metrics: (outputs, targets, that scalar) -> scalar."""
+    """A loss, with the metrics that go with it.
+
+    mean: (outputs, targets) -> scalar.
+    metrics: name -> (outputs, targets, that scalar) -> scalar.
+    """
 
     mean: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     metrics: Mapping[str, Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]]
@@ -74,7 +79,7 @@ _LOSSES: dict[LossName, Loss] = {
 
 
 class Objective:
-    """A model and its loss as functions of theta and of the state of its layers.
+    """A model and its loss, as functions of theta and of the state of its layers.
 
     Args:
       model: the network.
@@ -82,12 +87,12 @@ class Objective:
       inner_loss: "mean" over the support examples; "sum_over_shots" divides their sum by shots,
         as github.com/cbfinn/maml does, which is `ways` times the mean in classification.
       ways: classes of a task, 1 in regression.
-      statistics: what batch normalization normalizes queries by: "batch", all of them together;
+      statistics: how batch normalization normalizes queries: "batch", all of them together;
         "support", each alone with the support set, as github.com/openai/supervised-reptile does;
-        "running", running statistics (in training, which updates them, as "batch").
+        "running", by running statistics (training updates these, and normalizes as "batch").
     Attributes:
-      inner_scale: what `inner` multiplies the mean loss by.
-      of_steps: metrics that are the mean over inner steps where the loss is.
+      inner_scale: factor of the mean loss in `inner`.
+      of_steps: metrics that are averaged over inner steps if the loss is.
     """
 
     of_steps: tuple[str, ...] = ()
@@ -107,20 +112,20 @@ class Objective:
 
     @classmethod
     def of_tasks(
-        cls, settings: WorkerSettings, family: TaskFamily, model: FunctionalModel
+        cls, settings: ActorSettings, family: TaskFamily, model: FunctionalModel
     ) -> "Objective":
-        """What `settings` say of the tasks of `family`."""
+        """Make the objective that the settings give for tasks of `family`."""
         inner_loss = settings.algorithm.inner_loss
         return cls(model, family.loss, inner_loss, ways_of(family), settings.model.statistics)
 
     def of(self, model: FunctionalModel) -> "Objective":
-        """The same objective of another model."""
+        """Copy the objective with another model."""
         other = copy.copy(self)
         other.model = model
         return other
 
     def by(self, statistics: Literal["batch", "support"] | None) -> "Objective":
-        """The same objective with other statistics for queries; None: its own."""
+        """Copy the objective with other statistics for queries; None: keep them."""
         other = copy.copy(self)
         other.statistics = statistics or self.statistics
         return other
@@ -128,32 +133,32 @@ class Objective:
     def inner(
         self, theta: Theta, state: State, inputs: tf.Tensor, targets: tf.Tensor
     ) -> tuple[tf.Tensor, State]:
-        """The scalar loss that inner steps descend, and the state after it."""
+        """Compute the scalar loss that inner steps minimize, and the state after the call."""
         outputs, state = self.model.apply(theta, state, inputs)
         return self._loss.mean(outputs, targets) * self.inner_scale, state
 
     def outer(self, theta: Theta, state: State, task: Task) -> tuple[tf.Tensor, Metrics, State]:
-        """The scalar query loss in training, the metrics that go with it, and the state after."""
+        """Compute the scalar query loss in training, its metrics, and the state after the call."""
         outputs, state = self._queries(theta, state, task, training=True)
         return *self.score(outputs, task.query_targets), state
 
-    def on_the_way(self, theta: Theta, state: State, task: Task, step: int) -> Metrics:
-        """The outer "loss" and metrics after `step` inner steps, of which more follow."""
+    def intermediate_metrics(self, theta: Theta, state: State, task: Task, step: int) -> Metrics:
+        """Compute the outer "loss" and metrics after `step` inner steps, before the last one."""
         return self.outer(theta, state, task)[1]
 
     def penalized(self, loss: tf.Tensor, starts: Starts, task: Task) -> tf.Tensor:
-        """The outer loss, with what the weights and state at the start of inner steps add to it."""
+        """Add to the outer loss a penalty on the starts of the inner steps; none here."""
         return loss
 
     def predict(self, theta: Theta, state: State, task: Task) -> tf.Tensor:
-        """Outputs for a task's queries when it is evaluated."""
+        """Compute the outputs for a task's queries in evaluation."""
         return self._queries(theta, state, task, training=False)[0]
 
     def score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, Metrics]:
-        """Scalar loss and metrics of given outputs."""
+        """Compute the scalar loss and the metrics of outputs."""
         loss = self._loss.mean(outputs, targets)
-        found = {name: of(outputs, targets, loss) for name, of in self._loss.metrics.items()}
-        return loss, {"loss": loss, **found}
+        metrics = {name: of(outputs, targets, loss) for name, of in self._loss.metrics.items()}
+        return loss, {"loss": loss, **metrics}
 
     def _queries(
         self, theta: Theta, state: State, task: Task, training: bool

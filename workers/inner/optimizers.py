@@ -15,10 +15,10 @@ _EPSILON = 1e-8
 
 
 class InnerOptimizer(Protocol):
-    """An update rule. `moments` is what it keeps from step to step: a list like the weights."""
+    """An update rule. Its `moments` persist from step to step: a list like the weights."""
 
     def init(self, weights: Sequence[tf.Tensor]) -> Moments:
-        """Fresh moments."""
+        """Make fresh moments."""
 
     def update(
         self,
@@ -27,16 +27,19 @@ class InnerOptimizer(Protocol):
         moments: Moments,
         step: Any,
     ) -> tuple[list[tf.Tensor], Moments]:
-        """One step, the `step`-th from 0: the new weights and moments."""
+        """Take the `step`-th step, from 0; return the new weights and moments."""
 
 
 class Sgd(NamedTuple):
-    """w - rate * gradient. rates: one for all weights, or a list like them."""
+    """Gradient descent: w - rate * gradient.
+
+    rates: one rate for all weights, or a list like them.
+    """
 
     rates: Any
 
     def init(self, weights: Sequence[tf.Tensor]) -> Moments:
-        """SGD keeps nothing."""
+        """Return no moments: SGD has none."""
         return []
 
     def update(
@@ -46,19 +49,19 @@ class Sgd(NamedTuple):
         moments: Moments,
         step: Any,
     ) -> tuple[list[tf.Tensor], Moments]:
-        """One step."""
+        """See `InnerOptimizer.update`."""
         rates = _for_each(self.rates, weights)
         return [w + -r * g for w, g, r in zip(weights, gradient, rates, strict=True)], moments
 
 
 class Momentum(NamedTuple):
-    """v = coefficient * v + gradient; w - rate * v."""
+    """Gradient descent with momentum: v = coefficient * v + gradient; w - rate * v."""
 
     rates: Any
     coefficient: float
 
     def init(self, weights: Sequence[tf.Tensor]) -> Moments:
-        """No velocity."""
+        """Make velocities of 0."""
         return [tf.zeros_like(w) for w in weights]
 
     def update(
@@ -68,7 +71,7 @@ class Momentum(NamedTuple):
         moments: Moments,
         step: Any,
     ) -> tuple[list[tf.Tensor], Moments]:
-        """One step."""
+        """See `InnerOptimizer.update`."""
         rates = _for_each(self.rates, weights)
         moments = [
             tf.constant(self.coefficient, v.dtype) * v + g
@@ -78,16 +81,16 @@ class Momentum(NamedTuple):
 
 
 class Adam(NamedTuple):
-    """Adam with beta1 = 0, as Reptile's inner loop (Nichol et al. 2018, appendix A).
+    """Adam with beta1 = 0, as in Reptile's inner loop (Nichol et al. 2018, appendix A).
 
-    steps_before: the steps that moments which are not fresh have seen, for the bias correction.
+    steps_before: steps that persistent moments have seen, for the bias correction.
     """
 
     rates: Any
     steps_before: Any = 0
 
     def init(self, weights: Sequence[tf.Tensor]) -> Moments:
-        """Fresh second moments."""
+        """Make second moments of 0."""
         return [tf.zeros_like(w) for w in weights]
 
     def update(
@@ -97,7 +100,7 @@ class Adam(NamedTuple):
         moments: Moments,
         step: Any,
     ) -> tuple[list[tf.Tensor], Moments]:
-        """One step."""
+        """See `InnerOptimizer.update`."""
         dtype = weights[0].dtype
         beta2 = tf.constant(_BETA2, dtype)
         correction = tf.sqrt(1 - beta2 ** tf.cast(self.steps_before + step + 1, dtype))
@@ -113,7 +116,7 @@ class Adam(NamedTuple):
 
 
 def scaled(optimizer: Any, factor: float) -> Any:
-    """The same, at one rate for all weights that is so many times as high."""
+    """Copy an optimizer that has one rate for all weights, with `factor` times that rate."""
     return optimizer._replace(rates=optimizer.rates * factor)
 
 

@@ -17,7 +17,7 @@ from workers.model_checks.second_derivative import check_second_derivative
 from workers.models.functional import FunctionalModel
 from workers.models.keras_defaults import keras_defaults
 from workers.models.user_model import KerasModel
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
 
 _NORMALIZATIONS = {
@@ -43,7 +43,7 @@ class ModelFacts:
 
 
 @keras_defaults()
-def check_model(settings: WorkerSettings, family: TaskFamily) -> ModelFacts:
+def check_model(settings: ActorSettings, family: TaskFamily) -> ModelFacts:
     """Build the user's model and look at it.
 
     Raises:

@@ -1,1 +1,1 @@
-"""Policies in environments: what do they do, what was it worth, and what is to be learned of it?"""
+"""Policies in environments: rollouts, advantages, losses and adaptation."""

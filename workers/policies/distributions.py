@@ -1,4 +1,4 @@
-"""What a policy's outputs say of its actions."""
+"""Distributions over actions, with a policy's outputs as their parameters."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,38 +10,42 @@ from numpy.typing import NDArray
 from workers.metrics import LossName
 from workers.tasks.family import TaskFamily
 
-# A policy that is surer than this cannot be learned from: its densities overflow.
+# A policy with a smaller deviation cannot be learned from: its densities overflow.
 _SMALLEST_LOG_STD = float(np.log(1e-6))
 _LOG_TWO_PI = float(np.log(2 * np.pi))
 
 
 class Distribution(Protocol):
-    """Over actions, given outputs [..., num_outputs]. num_actions: numbers that say an action."""
+    """A distribution over actions, given a policy's outputs.
+
+    num_outputs: numbers in the outputs of one observation.
+    num_actions: numbers in one action.
+    """
 
     num_outputs: int
     num_actions: int
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> NDArray[np.float32]:
-        """All that is random in so many actions, [*shape, numbers]."""
+        """Draw all that is random in actions of this shape, [*shape, numbers]."""
 
     def act(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        """Actions [..., num_actions]: a function of the noise."""
+        """Compute actions [..., num_actions] from outputs [..., num_outputs] and noise."""
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-        """Of actions, [...]; nats."""
+        """Compute the log-probability of actions, [...]; nats."""
 
-    def divergence(self, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
-        """Kullback and Leibler's, of the outputs `new` from `old`, [...]; nats."""
+    def kl(self, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
+        """Compute the KL divergence of the outputs `new` from `old`, [...]; nats."""
 
 
 class Gaussian:
-    """Independent Gaussians: outputs are means, then logarithms of standard deviations."""
+    """Independent Gaussians. The outputs are means, then logarithms of standard deviations."""
 
     def __init__(self, num_outputs: int):
         self.num_outputs, self.num_actions = num_outputs, num_outputs // 2
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> NDArray[np.float32]:
-        """Standard normal."""
+        """Draw standard normal noise."""
         return rng.standard_normal((*shape, self.num_actions), np.float32)
 
     def act(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
@@ -55,8 +59,8 @@ class Gaussian:
         scaled = (actions - mean) * tf.exp(-log_std)
         return -tf.reduce_sum(0.5 * tf.square(scaled) + log_std + 0.5 * _LOG_TWO_PI, axis=-1)
 
-    def divergence(self, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
-        """See `Distribution.divergence`."""
+    def kl(self, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
+        """See `Distribution.kl`."""
         old_mean, old_log_std = _split(old)
         mean, log_std = _split(new)
         ratio = tf.exp(2 * (old_log_std - log_std))
@@ -65,7 +69,7 @@ class Gaussian:
 
 
 class Categorical:
-    """One of a few actions: outputs are logits; an action is its index, as a float."""
+    """A choice among a few actions. The outputs are logits; an action is its index, as a float."""
 
     num_actions = 1
 
@@ -73,7 +77,7 @@ class Categorical:
         self.num_outputs = num_outputs
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> NDArray[np.float32]:
-        """Gumbel's: the largest of logits and noise is distributed as the logits say."""
+        """Draw Gumbel noise: the argmax of logits plus noise has the softmax distribution."""
         return rng.gumbel(size=(*shape, self.num_outputs)).astype(np.float32)
 
     def act(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
@@ -86,8 +90,8 @@ class Categorical:
         chosen = tf.one_hot(index, self.num_outputs, dtype=outputs.dtype)
         return tf.reduce_sum(chosen * tf.nn.log_softmax(outputs), axis=-1)
 
-    def divergence(self, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
-        """See `Distribution.divergence`."""
+    def kl(self, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
+        """See `Distribution.kl`."""
         before, after = tf.nn.log_softmax(old), tf.nn.log_softmax(new)
         return tf.reduce_sum(tf.exp(before) * (before - after), axis=-1)
 
@@ -99,7 +103,7 @@ _DISTRIBUTIONS: dict[LossName, type[Gaussian] | type[Categorical]] = {
 
 
 def distribution_of(family: TaskFamily) -> Distribution:
-    """Over the actions of the family's environments."""
+    """Make the distribution over the actions of the family's environments."""
     return _DISTRIBUTIONS[family.loss](family.num_outputs)
 
 

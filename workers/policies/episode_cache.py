@@ -1,4 +1,4 @@
-"""A step's episodes, kept until the next step for rounds that need them again."""
+"""A cache of a step's episodes, for further rounds of the same step."""
 
 import hashlib
 from collections.abc import Callable, Hashable
@@ -12,29 +12,29 @@ T = TypeVar("T")
 
 
 class EpisodeCache:
-    """What was made of a block at theta as it was drawn; of the last step alone.
+    """A cache of the episodes of blocks, of the last step alone.
 
-    Nothing depends on what is in here: what is not is made again, from the same seeds.
+    No result depends on its content: missing episodes are made again, from the same seeds.
     """
 
     def __init__(self) -> None:
         self._step: Hashable = None
-        self._kept: dict[Hashable, object] = {}
+        self._episodes: dict[Hashable, object] = {}
 
     def get(self, weights: Weights, block: Block, make: Callable[[], T]) -> T:
-        """What `make` gives, or gave."""
+        """Return the block's episodes at these weights, from the cache or from `make`."""
         step = block.step, _digest(weights.theta, weights.carry)
         if step != self._step:
             self.clear()
             self._step = step
         key = block.lo, block.hi, _digest(*(block.specs[name] for name in sorted(block.specs)))
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]  # type: ignore[return-value]
+        if key not in self._episodes:
+            self._episodes[key] = make()
+        return self._episodes[key]  # type: ignore[return-value]
 
     def clear(self) -> None:
-        """Forget all."""
-        self._step, self._kept = None, {}
+        """Remove everything from the cache."""
+        self._step, self._episodes = None, {}
 
 
 def _digest(*arrays: object) -> bytes:

@@ -9,85 +9,89 @@ from workers.inner.inner_loop import batch
 from workers.inner.losses import Loss, Metrics, Objective, Starts, Theta
 from workers.models.functional import FunctionalModel, State
 from workers.policies.distributions import Distribution, distribution_of
-from workers.policies.trajectory import Moves, part
+from workers.policies.trajectory import Trajectory, from_targets
 from workers.settings.environments import EnvironmentTask
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Task
 
-#: (outputs, targets) -> a scalar to be descended.
-Judge = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+#: (outputs, targets) -> a scalar to minimize.
+OuterLoss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class PolicyLoss:
-    """A surrogate, on episodes that a policy with other weights, or the same, has made.
+    """A surrogate loss on episodes that the same policy, or one with other weights, has acted.
 
-    At the weights that acted its value is minus the mean return. Its derivatives there are, in
-    expectation, those of minus the expected return, per step: of the first order, and with
-    `curvature` "dice" of any. Elsewhere it weighs what was done by how likely it has become.
+    At the weights that acted, its value is minus the mean return. Its derivatives there are, in
+    expectation, those of minus the expected return, per step: the first one, and with `curvature`
+    "dice" all of them. At other weights, each action is weighted by its probability ratio.
 
     Source: Foerster et al. 2018, arXiv:1802.05098, with advantages as in Farquhar et al. 2019,
     arXiv:1909.10549; "per_step": Rothfuss et al. 2019, arXiv:1810.06784, section 5.
     """
 
     def __init__(self, distribution: Distribution, horizon: int, curvature: str):
-        """For episodes of `horizon` steps; curvature: see `settings.environments`."""
+        """Take episodes of `horizon` steps. For `curvature`, see `settings.environments`."""
         self._distribution, self._horizon = distribution, horizon
         self._dice = curvature == "dice"
 
     def mean(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """The loss, a scalar.
+        """Compute the loss, a scalar.
 
         Args:
-          outputs: [episodes * horizon, num_outputs]. targets: Moves, joined, likewise.
+          outputs: [episodes * horizon, num_outputs].
+          targets: [episodes * horizon, numbers], see `to_targets`.
         """
-        moves, now = self._moves(outputs, targets)
-        gained = self._log_prob(now, moves) - self._log_prob(moves.outputs, moves)
+        acted, now = self._trajectory(outputs, targets)
+        log_ratio = self._log_ratio(now, acted)
         if self._dice:
             # The difference of two products of ratios: all up to this step, and all before it.
-            so_far = tf.cumsum(gained, axis=-1)
-            weights = tf.exp(so_far) - tf.exp(so_far - gained)
+            so_far = tf.cumsum(log_ratio, axis=-1)
+            weights = tf.exp(so_far) - tf.exp(so_far - log_ratio)
         else:
-            weights = tf.exp(gained) - 1
-        surrogate = tf.reduce_sum(weights * moves.advantages) / tf.reduce_sum(moves.taken)
-        return -self._mean_return(moves) - surrogate
+            weights = tf.exp(log_ratio) - 1
+        surrogate = tf.reduce_sum(weights * acted.advantages) / tf.reduce_sum(acted.mask)
+        return -self._mean_return(acted) - surrogate
 
     def gain(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """How much better than what was done, per step: of each step's ratio alone, 0 where it was.
+        """Compute the expected improvement per step over the policy that acted; 0 at its weights.
 
-        Without the return, beside which a float32 would not show a small gain.
+        Each step counts with its own ratio alone. The return is left out: next to it, a float32
+        would not show a small gain.
         """
-        moves, now = self._moves(outputs, targets)
-        ratio = tf.exp(self._log_prob(now, moves) - self._log_prob(moves.outputs, moves))
-        return tf.reduce_sum((ratio - 1) * moves.advantages) / tf.reduce_sum(moves.taken)
+        acted, now = self._trajectory(outputs, targets)
+        ratio = tf.exp(self._log_ratio(now, acted))
+        return tf.reduce_sum((ratio - 1) * acted.advantages) / tf.reduce_sum(acted.mask)
 
-    def clipped(self, outputs: tf.Tensor, targets: tf.Tensor, most: tf.Tensor) -> tf.Tensor:
-        """As `mean`, step by step, but nothing is gained by ratios beyond 1 +- `most`.
+    def clipped(self, outputs: tf.Tensor, targets: tf.Tensor, clip_ratio: tf.Tensor) -> tf.Tensor:
+        """Compute PPO's loss: as `mean`, per step, with no gain from ratios beyond 1 +- clip_ratio.
 
         Source: Schulman et al. 2017, arXiv:1707.06347, section 3.
         """
-        moves, now = self._moves(outputs, targets)
-        ratio = tf.exp(self._log_prob(now, moves) - self._log_prob(moves.outputs, moves))
-        bounded = tf.clip_by_value(ratio, 1 - most, 1 + most)
-        gain = tf.minimum(ratio * moves.advantages, bounded * moves.advantages) - moves.advantages
-        return -self._mean_return(moves) - tf.reduce_sum(gain) / tf.reduce_sum(moves.taken)
+        acted, now = self._trajectory(outputs, targets)
+        ratio = tf.exp(self._log_ratio(now, acted))
+        bounded = tf.clip_by_value(ratio, 1 - clip_ratio, 1 + clip_ratio)
+        gain = tf.minimum(ratio * acted.advantages, bounded * acted.advantages) - acted.advantages
+        return -self._mean_return(acted) - tf.reduce_sum(gain) / tf.reduce_sum(acted.mask)
 
     def returns(self, outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
-        """The mean return of the episodes, not discounted."""
-        return self._mean_return(self._moves(outputs, targets)[0])
+        """Compute the mean return of the episodes, not discounted."""
+        return self._mean_return(self._trajectory(outputs, targets)[0])
 
-    def divergence(self, outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
-        """Of what the policy does now from what it did, mean over steps; nats."""
-        moves, now = self._moves(outputs, targets)
-        each = self._distribution.divergence(moves.outputs, now) * moves.taken
-        return tf.reduce_sum(each) / tf.reduce_sum(moves.taken)
+    def kl(self, outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
+        """Compute the mean KL divergence per step of the policy from the one that acted; nats."""
+        acted, now = self._trajectory(outputs, targets)
+        by_step = self._distribution.kl(acted.outputs, now) * acted.mask
+        return tf.reduce_sum(by_step) / tf.reduce_sum(acted.mask)
 
-    def bent(self, outputs: tf.Tensor, targets: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
-        """What has the divergence's second derivative, times a direction, as its gradient.
+    def fisher_vector_surrogate(
+        self, outputs: tf.Tensor, targets: tf.Tensor, along: tf.Tensor
+    ) -> tf.Tensor:
+        """Compute a scalar whose gradient is the KL divergence's Hessian times a direction.
 
-        Where the policy does what it did the divergence is least, and its second derivative with
-        respect to weights is J'HJ: H with respect to outputs, J of these.
+        At the weights that acted the divergence has its minimum, so its Hessian with respect to
+        weights is J'HJ: H with respect to outputs, J the Jacobian of the outputs.
 
         Args:
           along: J times the direction, like outputs.
@@ -97,44 +101,50 @@ class PolicyLoss:
         with tf.autodiff.ForwardAccumulator(here, tf.stop_gradient(along)) as forward:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(here)
-                divergence = self.divergence(here, targets, tf.zeros(()))
-            slope = tape.gradient(divergence, here)
+                kl = self.kl(here, targets, tf.zeros(()))
+            slope = tape.gradient(kl, here)
         return tf.reduce_sum(tf.stop_gradient(forward.jvp(slope)) * outputs)
 
-    def _moves(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[Moves, tf.Tensor]:
-        """Both by episode and step."""
-        moves = part(targets, self._distribution, self._horizon)
-        return moves, tf.reshape(outputs, tf.shape(moves.outputs))
+    def _trajectory(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[Trajectory, tf.Tensor]:
+        """Reshape both to [episodes, horizon, ...]: what was acted, and the outputs now."""
+        acted = from_targets(targets, self._distribution, self._horizon)
+        return acted, tf.reshape(outputs, tf.shape(acted.outputs))
 
-    def _log_prob(self, outputs: tf.Tensor, moves: Moves) -> tf.Tensor:
-        return self._distribution.log_prob(outputs, moves.actions) * moves.taken
+    def _log_ratio(self, now: tf.Tensor, acted: Trajectory) -> tf.Tensor:
+        """Compute the log of each action's probability now over that when it was drawn."""
+        return self._log_prob(now, acted) - self._log_prob(acted.outputs, acted)
+
+    def _log_prob(self, outputs: tf.Tensor, acted: Trajectory) -> tf.Tensor:
+        return self._distribution.log_prob(outputs, acted.actions) * acted.mask
 
     @staticmethod
-    def _mean_return(moves: Moves) -> tf.Tensor:
-        return tf.reduce_mean(tf.reduce_sum(moves.rewards, axis=-1))
+    def _mean_return(acted: Trajectory) -> tf.Tensor:
+        return tf.reduce_mean(tf.reduce_sum(acted.rewards, axis=-1))
 
 
 def make_objective(
-    settings: WorkerSettings, family: TaskFamily, model: FunctionalModel
+    settings: ActorSettings, family: TaskFamily, model: FunctionalModel
 ) -> Objective:
-    """What tasks of `family` ask of a model."""
+    """Make the objective of a model on tasks of `family`."""
     if not has_environments(family):
         return Objective.of_tasks(settings, family, model)
     task = settings.task
     assert isinstance(task, EnvironmentTask)
     settings.model.check_family(family)
     loss = PolicyLoss(distribution_of(family), task.horizon, task.curvature)
-    metrics = {"return": loss.returns, "divergence": loss.divergence}
+    metrics = {"return": loss.returns, "kl": loss.kl}
     return PolicyObjective(model, loss, metrics)
 
 
 class PolicyObjective(Objective):
-    """The inner loop descends the loss; so does the outer, but for `judged_by` and `kept_near`.
+    """The objective of a policy: the inner and the outer loop minimize the same loss.
 
-    policy_loss: what there is to be judged by.
+    `with_outer_loss` and `with_kl_penalty` change the outer one.
+
+    policy_loss: the losses that the outer loop can choose from.
     """
 
-    of_steps = ("divergence",)
+    of_steps = ("kl",)
 
     def __init__(
         self,
@@ -144,48 +154,48 @@ class PolicyObjective(Objective):
     ):
         super().__init__(model, Loss(policy_loss.mean, metrics), "mean", 1)
         self.policy_loss = policy_loss
-        self._judge: Judge = policy_loss.mean
-        self._penalty: tf.Tensor | None = None
+        self._outer_loss: OuterLoss = policy_loss.mean
+        self._kl_penalty: tf.Tensor | None = None
 
-    def judged_by(self, judge: Judge) -> "PolicyObjective":
-        """The same inner loss, with `judge` as the outer."""
+    def with_outer_loss(self, outer_loss: OuterLoss) -> "PolicyObjective":
+        """Copy the objective with another outer loss; the inner one stays."""
         other = copy.copy(self)
-        other._judge = judge
+        other._outer_loss = outer_loss
         return other
 
-    def kept_near(self, penalty: tf.Tensor) -> "PolicyObjective":
-        """The same, with a price for what policies do at the start of inner steps.
+    def with_kl_penalty(self, penalty: tf.Tensor) -> "PolicyObjective":
+        """Copy the objective with a KL penalty on the policies that the inner steps start from.
 
         Args:
-          penalty: scalar, >= 0: of a nat by which that diverges, on average, from what they did
-            there.
+          penalty: scalar, >= 0: what the outer loss grows by for each nat of KL divergence, on
+            average over inner steps, from the policies that acted.
         """
         other = copy.copy(self)
-        other._penalty = penalty
+        other._kl_penalty = penalty
         return other
 
     def score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, Metrics]:
         """See `Objective.score`."""
-        loss = self._judge(outputs, targets)
-        found = {name: of(outputs, targets, loss) for name, of in self._loss.metrics.items()}
-        return loss, {"loss": loss, **found}
+        loss = self._outer_loss(outputs, targets)
+        metrics = {name: of(outputs, targets, loss) for name, of in self._loss.metrics.items()}
+        return loss, {"loss": loss, **metrics}
 
     def penalized(self, loss: tf.Tensor, starts: Starts, task: Task) -> tf.Tensor:
         """See `Objective.penalized`.
 
         Source: Rothfuss et al. 2019, arXiv:1810.06784, section 6.
         """
-        if self._penalty is None:
+        if self._kl_penalty is None:
             return loss
-        divergences = []
+        kls = []
         for step, (theta, state) in enumerate(starts):
             inputs, targets = batch(task, step)
             outputs, _ = self.model.apply(theta, state, inputs)
-            divergences.append(self.policy_loss.divergence(outputs, targets, loss))
-        return loss + self._penalty * tf.add_n(divergences) / len(divergences)
+            kls.append(self.policy_loss.kl(outputs, targets, loss))
+        return loss + self._kl_penalty * tf.add_n(kls) / len(kls)
 
-    def on_the_way(self, theta: Theta, state: State, task: Task, step: int) -> Metrics:
-        """See `Objective.on_the_way`: of the episodes that the next inner step learns from."""
+    def intermediate_metrics(self, theta: Theta, state: State, task: Task, step: int) -> Metrics:
+        """See `Objective.intermediate_metrics`; on the episodes of the next inner step."""
         inputs, targets = batch(task, step)
         outputs, _ = self.model.apply(theta, state, inputs)
         return self.score(outputs, targets)[1]

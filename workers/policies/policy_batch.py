@@ -1,4 +1,4 @@
-"""Policies of several tasks, each with weights of its own: what they do and learn, as graphs."""
+"""A batch of policies, one for each task with weights of its own: how they act and adapt."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from workers.algorithms.algorithm import Start
 from workers.execution.compiled import Compiled
-from workers.inner.inner_loop import Learner, inner_step
+from workers.inner.inner_loop import InnerState, Plan, inner_step
 from workers.inner.losses import Objective
 from workers.meta_parameters import carry_layout, theta_layout
 from workers.models.functional import FunctionalModel
 from workers.policies.advantages import advantages
 from workers.policies.distributions import distribution_of
 from workers.settings.environments import EnvironmentTask
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.tasks.environments.family import EnvironmentFamily
 from workers.wire.protocol import Array
 
@@ -24,15 +24,17 @@ from workers.wire.protocol import Array
 Constants = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
-class SideBySide:
-    """A learner here is one of each task: all arrays have a task axis in front.
+class PolicyBatch:
+    """Compiled functions of the policies of several tasks.
+
+    An `InnerState` here holds the policies of all tasks: its arrays have a task axis in front.
 
     num_traces: graphs that were traced.
     """
 
     def __init__(
         self,
-        settings: WorkerSettings,
+        settings: ActorSettings,
         family: EnvironmentFamily,
         model: FunctionalModel,
         objective: Objective,
@@ -50,42 +52,44 @@ class SideBySide:
         self._start = Compiled(self._start_graph)
         self._act = Compiled(self._traced(self._act_graph), xla)
         self._adapt = Compiled(self._traced(self._adapt_graph), xla)
-        self._judge = Compiled(self._judge_graph)
+        self._advantages = Compiled(self._advantages_graph)
 
-    def start(self, constants: Constants, num_tasks: int) -> Learner:
-        """What the tasks start from."""
-        learner: Learner = self._start(num_tasks, *constants, tf.zeros((num_tasks, 0)))
-        return learner
+    def start(self, constants: Constants, num_tasks: int) -> InnerState:
+        """Make the unadapted policies of `num_tasks` tasks."""
+        policies: InnerState = self._start(num_tasks, *constants, tf.zeros((num_tasks, 0)))
+        return policies
 
-    def act(self, learner: Learner, observations: Array, noise: Array) -> tuple[Array, Array]:
-        """The model's outputs and actions, [tasks, episodes, ...]."""
-        given = tf.constant(observations), tf.constant(noise)
-        outputs, actions = self._act(observations.shape, learner, *given)
+    def act(self, policies: InnerState, observations: Array, noise: Array) -> tuple[Array, Array]:
+        """Compute the model's outputs and draw actions, [tasks, episodes, ...]."""
+        arguments = tf.constant(observations), tf.constant(noise)
+        outputs, actions = self._act(observations.shape, policies, *arguments)
         return outputs.numpy(), actions.numpy()
 
-    def judge(self, observations: Array, rewards: Array, taken: Array) -> Array:
-        """What each action was worth, [tasks, episodes, horizon]; see `advantages`."""
-        given = [tf.constant(array) for array in (observations, rewards, taken)]
-        better: Array = self._judge(observations.shape, *given).numpy()
-        return better
+    def advantages(self, observations: Array, rewards: Array, mask: Array) -> Array:
+        """Estimate the advantage of each action, [tasks, episodes, horizon]; see `advantages`."""
+        arguments = [tf.constant(array) for array in (observations, rewards, mask)]
+        estimates: Array = self._advantages(observations.shape, *arguments).numpy()
+        return estimates
 
     def step(
         self,
         constants: Constants,
-        learner: Learner,
+        policies: InnerState,
         examples: tuple[Array, Array],
         step: int,
         inner_lr: float,
-    ) -> Learner:
-        """One inner step in all tasks, the `step`-th from 0."""
-        given = [tf.constant(array) for array in examples]
+    ) -> InnerState:
+        """Take one inner step in all tasks, the `step`-th from 0."""
+        inputs, targets = (tf.constant(array) for array in examples)
         rate, number = tf.constant(inner_lr, tf.float32), tf.constant(step)
-        adapted: Learner = self._adapt(examples[0].shape, *constants, rate, learner, *given, number)
+        adapted: InnerState = self._adapt(
+            examples[0].shape, *constants, rate, policies, inputs, targets, number
+        )
         return adapted
 
-    def hand_over(self, learner: Learner) -> dict[str, Array]:
-        """Weights and running statistics, flat, [tasks, ...]."""
-        num_tasks = learner.theta[0].shape[0]
+    def adapted(self, policies: InnerState) -> dict[str, Array]:
+        """Flatten weights and running statistics, as `Adapted` names them, [tasks, ...]."""
+        num_tasks = policies.theta[0].shape[0]
 
         def flat(arrays: Sequence[tf.Tensor]) -> Array:
             parts = [np.reshape(array.numpy(), (num_tasks, -1)) for array in arrays]
@@ -93,27 +97,27 @@ class SideBySide:
             return joined
 
         return {
-            "theta": flat(learner.theta),
-            "statistics": flat(self._model.statistics(learner.state)),
+            "theta": flat(policies.theta),
+            "statistics": flat(self._model.statistics(policies.state)),
         }
 
     def _start_graph(
         self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor, tasks: tf.Tensor
-    ) -> Learner:
+    ) -> InnerState:
         rate = tf.constant(self._algorithm.inner_lr)
-        learner, _ = self._learn(vector, carried, step, rate)
+        policy, _ = self._inner_loop(vector, carried, step, rate)
         number = tasks.shape[0]
-        return tf.nest.map_structure(lambda array: tf.stack([array] * number), learner)
+        return tf.nest.map_structure(lambda array: tf.stack([array] * number), policy)
 
     def _act_graph(
-        self, learner: Learner, observations: tf.Tensor, noise: tf.Tensor
+        self, policies: InnerState, observations: tf.Tensor, noise: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         def one(task: Any) -> tuple[tf.Tensor, tf.Tensor]:
-            learner, observations, noise = task
-            outputs, _ = self._model.apply(learner.theta, learner.state, observations)
+            policy, observations, noise = task
+            outputs, _ = self._model.apply(policy.theta, policy.state, observations)
             return outputs, self._distribution.act(outputs, noise)
 
-        return self._map(one, (learner, observations, noise))
+        return self._map(one, (policies, observations, noise))
 
     def _adapt_graph(
         self,
@@ -121,34 +125,34 @@ class SideBySide:
         carried: tf.Tensor,
         step: tf.Tensor,
         inner_lr: tf.Tensor,
-        learner: Learner,
+        policies: InnerState,
         inputs: tf.Tensor,
         targets: tf.Tensor,
         number: tf.Tensor,
-    ) -> Learner:
-        _, plan = self._learn(vector, carried, step, inner_lr)
+    ) -> InnerState:
+        _, plan = self._inner_loop(vector, carried, step, inner_lr)
         plan = plan._replace(first_order=True)
 
-        def one(task: Any) -> Learner:
-            learner, *examples = task
-            return inner_step(self._objective.inner, learner, examples, plan, number)[0]
+        def one(task: Any) -> InnerState:
+            policy, *examples = task
+            return inner_step(self._objective.inner, policy, examples, plan, number)[0]
 
-        return self._map(one, (learner, inputs, targets))
+        return self._map(one, (policies, inputs, targets))
 
-    def _judge_graph(
-        self, observations: tf.Tensor, rewards: tf.Tensor, taken: tf.Tensor
+    def _advantages_graph(
+        self, observations: tf.Tensor, rewards: tf.Tensor, mask: tf.Tensor
     ) -> tf.Tensor:
         task = self._task
         return advantages(
-            observations, rewards, taken, task.discount, task.gae_lambda, task.baseline
+            observations, rewards, mask, task.discount, task.gae_lambda, task.baseline
         )
 
-    def _learn(
+    def _inner_loop(
         self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor, inner_lr: tf.Tensor
-    ) -> tuple[Learner, Any]:
+    ) -> tuple[InnerState, Plan]:
         start = Start([], self._carry.split(carried), step)
         theta = self._theta.split(vector)
-        return self._algorithm.learn(self._model, theta, start, inner_lr)
+        return self._algorithm.start_inner_loop(self._model, theta, start, inner_lr)
 
     def _map(self, one: Callable[[Any], Any], tasks: Any) -> Any:
         if self._vectorized:
@@ -165,15 +169,19 @@ class SideBySide:
         return counted
 
 
-def without_lost(learner: Learner) -> tuple[Learner, NDArray[np.bool_]]:
-    """Tasks whose weights are not finite go on with zeros, which acts; and which these are."""
-    lost = np.zeros(learner.theta[0].shape[0], bool)
-    for array in learner.theta:
+def without_lost(policies: InnerState) -> tuple[InnerState, NDArray[np.bool_]]:
+    """Replace the weights of tasks that are not finite by zeros, so that these policies can act.
+
+    Returns:
+      the policies, and which tasks' weights were not finite, [tasks].
+    """
+    lost = np.zeros(policies.theta[0].shape[0], bool)
+    for array in policies.theta:
         lost |= ~np.isfinite(array.numpy()).reshape(len(lost), -1).all(axis=1)
     if not lost.any():
-        return learner, lost
+        return policies, lost
     theta = [
         tf.where(lost.reshape(-1, *[1] * (array.shape.rank - 1)), tf.zeros_like(array), array)
-        for array in learner.theta
+        for array in policies.theta
     ]
-    return learner._replace(theta=theta), lost
+    return policies._replace(theta=theta), lost

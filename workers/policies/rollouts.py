@@ -1,4 +1,4 @@
-"""Episodes: a policy acts in environments until they are over."""
+"""Rollouts: a policy acts in environments until their episodes end."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.tasks.environments.family import EnvironmentFamily, Environments, Moved
+from workers.tasks.environments.family import EnvironmentFamily, StepResult, VectorEnv
 from workers.wire.protocol import Array, Specs
 
 #: (observations [tasks, episodes, ...], noise [tasks, episodes, ...]) -> (outputs, actions).
@@ -14,29 +14,29 @@ Act = Callable[[Array, Array], tuple[Array, Array]]
 
 
 class Rollout(NamedTuple):
-    """Episodes of some tasks; all arrays [tasks, episodes, horizon, ...], zero once they are over.
+    """Episodes of several tasks; all arrays [tasks, episodes, horizon, ...], 0 after an end.
 
-    taken: 1, 0 once the episode is over.
+    mask: 1 for a step of the episode, 0 after its end.
     """
 
     observations: Array
     outputs: Array
     actions: Array
     rewards: Array
-    taken: Array
+    mask: Array
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
-        """Tasks whose policy said what is not finite, [tasks]; it did nothing instead."""
-        said = self.outputs.reshape(len(self.outputs), -1)
-        lost: NDArray[np.bool_] = np.logical_or.reduce(~np.isfinite(said), axis=1)
+        """Tasks whose policy had outputs that are not finite, [tasks]; its actions were 0 then."""
+        outputs = self.outputs.reshape(len(self.outputs), -1)
+        lost: NDArray[np.bool_] = np.logical_or.reduce(~np.isfinite(outputs), axis=1)
         return lost
 
     @property
     def returns(self) -> NDArray[np.float64]:
         """The sum of each episode's rewards, [tasks, episodes]."""
-        each: NDArray[np.float64] = np.sum(self.rewards, axis=-1, dtype=np.float64)
-        return each
+        returns: NDArray[np.float64] = np.sum(self.rewards, axis=-1, dtype=np.float64)
+        return returns
 
 
 def roll_out(
@@ -46,10 +46,11 @@ def roll_out(
     act: Act,
     noise: Array,
 ) -> Rollout:
-    """Episodes in the environments of some tasks, side by side where there are as many.
+    """Act in the environments of several tasks; in all episodes at once if the family allows it.
 
     Args:
-      generators: what each task's environments are seeded from. noise: see `act_in`.
+      generators: one for each task, which seeds its environments.
+      noise: see `act_in`.
     Raises:
       ValueError: an observation or a reward is not finite.
     """
@@ -67,8 +68,8 @@ def roll_out(
     return Rollout(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
 
 
-def act_in(environments: Environments, act: Act, noise: Array) -> Rollout:
-    """Act until every episode is over, or for as long as there is noise.
+def act_in(environments: VectorEnv, act: Act, noise: Array) -> Rollout:
+    """Act until every episode has ended, for as many steps as there is noise.
 
     Args:
       noise: [tasks, episodes, horizon, ...], all that is random in the actions.
@@ -77,44 +78,44 @@ def act_in(environments: Environments, act: Act, noise: Array) -> Rollout:
     """
     horizon = noise.shape[2]
     observations = _checked(environments.reset(), "the first observation")
-    going = np.ones(noise.shape[:2], bool)
+    active = np.ones(noise.shape[:2], bool)
     arrays: list[Array] = []
     for time in range(horizon):
         outputs, actions = act(observations, noise[:, :, time])
-        if not np.isfinite(actions).all():  # no fault of the environment's; see `diverged`
+        if not np.isfinite(actions).all():  # not the environment's fault; see `diverged`
             wrong = ~np.isfinite(actions).all(axis=-1, keepdims=True)
             outputs = np.where(wrong, np.float32(np.nan), outputs)
             actions = np.where(wrong, np.float32(0), actions)
-        now, rewards, over = _check(environments.step(actions), going, time)
-        seen = (observations, outputs, actions, rewards, np.ones(going.shape))
+        now, rewards, over = _check(environments.step(actions), active, time)
+        values = (observations, outputs, actions, rewards, np.ones(active.shape))
         if not arrays:
-            arrays = [_room_for(each, horizon) for each in seen]
-        whole = bool(going.all())
-        for array, each in zip(arrays, seen, strict=True):
-            if whole:  # the usual case; a mask costs more than the rest of this
-                array[:, :, time] = each
+            arrays = [_zeros_for(value, horizon) for value in values]
+        all_active = bool(active.all())
+        for array, value in zip(arrays, values, strict=True):
+            if all_active:  # the usual case; a mask costs more than the rest of this
+                array[:, :, time] = value
             else:
-                array[:, :, time][going] = each[going]
-        observations, going = now, going & ~over
-        if not going.any():
+                array[:, :, time][active] = value[active]
+        observations, active = now, active & ~over
+        if not active.any():
             break
     return Rollout(*arrays)
 
 
-def _room_for(values: Array, horizon: int) -> Array:
+def _zeros_for(values: Array, horizon: int) -> Array:
     return np.zeros((*values.shape[:2], horizon, *values.shape[2:]), np.float32)
 
 
-def _check(moved: Moved, going: NDArray[np.bool_], time: int) -> Moved:
-    """Episodes that are over may do as they like."""
-    observations, rewards, over = moved
-    _checked(rewards[going], f"the reward of step {time}")
-    _checked(observations[going & ~over], f"the observation after step {time}")
-    return moved
+def _check(result: StepResult, active: NDArray[np.bool_], time: int) -> StepResult:
+    """Refuse numbers that are not finite, in episodes that have not ended."""
+    observations, rewards, over = result
+    _checked(rewards[active], f"the reward of step {time}")
+    _checked(observations[active & ~over], f"the observation after step {time}")
+    return result
 
 
 def _checked(values: Array, what: str) -> Array:
     if not np.isfinite(values).all():
         wrong = values[~np.isfinite(values)][0]
-        raise ValueError(f"{what} of an episode is {wrong}; mend the environment")
+        raise ValueError(f"{what} of an episode is {wrong}; fix the environment")
     return values

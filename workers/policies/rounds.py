@@ -1,4 +1,4 @@
-"""Further looks at a step's episodes, for outer updates that need more than one gradient."""
+"""Further rounds on a step's episodes, for outer updates that need more than one gradient."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,24 +12,26 @@ from workers.inner.losses import Metrics, Objective
 from workers.meta_parameters import carry_layout, flatten, start_task, theta_layout
 from workers.models.functional import FunctionalModel
 from workers.policies.loss import PolicyObjective
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.wire.protocol import RoundName, Task
 
-Found = tuple[tf.Tensor, Metrics]
+#: A vector like theta, and metrics.
+RoundResult = tuple[tf.Tensor, Metrics]
 
 
 class Rounds:
-    """Sums over the tasks of a block, whose episodes were made at theta as it was drawn.
+    """Sums over the tasks of a block, whose episodes were acted at the theta of the step's start.
 
-    "line": no vector; the gain and the divergence at theta now. "fisher": the second derivative of
-    the divergence where it has its minimum, at theta as it was drawn, through adaptation, times
-    the argument.
-    "clipped": the outer gradient at theta now, of ratios that count up to 1 +- the argument; where
-    it has a second element, that is the price of `PolicyObjective.kept_near`.
+    "line_search": no vector; the gain and the KL divergence at the current theta.
+    "fisher_vector": the argument times the Hessian of the KL divergence, through adaptation, at
+      the theta that acted, where the divergence has its minimum.
+    "ppo": the outer gradient at the current theta, with ratios clipped to 1 +- argument[0]; with
+      argument[1] as the penalty of `PolicyObjective.with_kl_penalty`, if there is one.
+
     num_traces: graphs that were traced.
     """
 
-    def __init__(self, settings: WorkerSettings, model: FunctionalModel, objective: Objective):
+    def __init__(self, settings: ActorSettings, model: FunctionalModel, objective: Objective):
         assert isinstance(objective, PolicyObjective)
         self._algorithm, self._model, self._objective = settings.algorithm, model, objective
         self._policy_loss = objective.policy_loss
@@ -41,9 +43,9 @@ class Rounds:
         self._graphs = {
             name: Compiled(partial(self._graph, of), xla)
             for name, of in (
-                ("line", self._line),
-                ("fisher", self._fisher),
-                ("clipped", self._clipped),
+                ("line_search", self._line_search),
+                ("fisher_vector", self._fisher_vector),
+                ("ppo", self._ppo),
             )
         }
 
@@ -56,61 +58,66 @@ class Rounds:
         carried: tf.Tensor,
         step: tf.Tensor,
         tasks: Task,
-    ) -> Found:
-        """A vector like theta, and metrics, each summed over tasks.
+    ) -> RoundResult:
+        """Compute a vector like theta, and metrics, each summed over tasks.
 
         Args:
-          signature: shapes of `tasks`. now: theta. argument: float32; see the class.
+          signature: shapes of `tasks`.
+          now: theta, flat.
+          argument: float32; see the class.
         """
-        found: Found = self._graphs[name](signature, now, argument, carried, step, tasks)
-        return found
+        result: RoundResult = self._graphs[name](signature, now, argument, carried, step, tasks)
+        return result
 
     def _graph(
         self,
-        of: Callable[..., Found],
+        of: Callable[..., RoundResult],
         now: tf.Tensor,
         argument: tf.Tensor,
         carried: tf.Tensor,
         step: tf.Tensor,
         tasks: Task,
-    ) -> Found:
+    ) -> RoundResult:
         self.num_traces += 1
         theta = self._theta.split(now)
 
-        def one(task: Task) -> Found:
+        def one(task: Task) -> RoundResult:
             start = start_task(self._model, self._carry, carried, step, task)
             return of(theta, argument, start, task)
 
-        found: Found = sum_over(one, tasks, self._vectorized)
-        return found
+        result: RoundResult = sum_over(one, tasks, self._vectorized)
+        return result
 
     def _loss(self, objective: Objective, theta: Any, start: Any, task: Task) -> Any:
         loss, _, metrics = self._algorithm.outer_loss(objective, theta, start, task)
         return loss, metrics
 
-    def _line(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:
-        objective = self._objective.judged_by(self._policy_loss.gain)
+    def _line_search(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> RoundResult:
+        objective = self._objective.with_outer_loss(self._policy_loss.gain)
         gain, metrics = self._loss(objective, theta, start, task)
-        return tf.zeros_like(flatten(theta)), {"gain": gain, "divergence": metrics["divergence"]}
+        return tf.zeros_like(flatten(theta)), {"gain": gain, "kl": metrics["kl"]}
 
-    def _fisher(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:
+    def _fisher_vector(
+        self, theta: Any, argument: tf.Tensor, start: Any, task: Task
+    ) -> RoundResult:
         along = self._theta.split(argument)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(theta)
             with tf.autodiff.ForwardAccumulator(theta, along) as forward:
-                objective = self._objective.judged_by(
-                    lambda outputs, targets: self._policy_loss.bent(
+                objective = self._objective.with_outer_loss(
+                    lambda outputs, targets: self._policy_loss.fisher_vector_surrogate(
                         outputs, targets, forward.jvp(outputs)
                     )
                 )
                 loss, metrics = self._loss(objective, theta, start, task)
-        bend = tape.gradient(loss, theta, unconnected_gradients="zero")
-        return flatten(bend), {"divergence": metrics["divergence"]}
+        product = tape.gradient(loss, theta, unconnected_gradients="zero")
+        return flatten(product), {"kl": metrics["kl"]}
 
-    def _clipped(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> Found:
-        objective = self._objective.judged_by(partial(self._policy_loss.clipped, most=argument[0]))
+    def _ppo(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> RoundResult:
+        clipped = partial(self._policy_loss.clipped, clip_ratio=argument[0])
+        objective = self._objective.with_outer_loss(clipped)
         if argument.shape[0] > 1:
-            objective = objective.kept_near(argument[1])
+            objective = objective.with_kl_penalty(argument[1])
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(theta)
             loss, metrics = self._loss(objective, theta, start, task)

@@ -1,4 +1,4 @@
-"""What was done and what came of it, as the targets of a task: one array, like those of others."""
+"""Trajectories, and their form as the targets of a task: one array, like those of other tasks."""
 
 from typing import NamedTuple
 
@@ -9,36 +9,39 @@ from workers.policies.distributions import Distribution
 from workers.wire.protocol import Array
 
 
-class Moves(NamedTuple):
-    """Of episodes side by side; any leading axes, time last of them.
+class Trajectory(NamedTuple):
+    """Steps of one or several episodes. The axes before the last ones are free; time comes last.
 
-    actions: [..., num_actions]. rewards: [...]. advantages: [...], how much better than usual.
-    taken: [...], 1; 0 once the episode is over. outputs: [..., num_outputs], of the policy that
-    acted.
+    actions: [..., num_actions].
+    rewards: [...].
+    advantages: [...], see `advantages`.
+    mask: [...], 1 for a step of the episode, 0 after its end.
+    outputs: [..., num_outputs], of the policy that acted.
     """
 
     actions: Array
     rewards: Array
     advantages: Array
-    taken: Array
+    mask: Array
     outputs: Array
 
 
-def join(moves: Moves) -> Array:
-    """As float32 [..., numbers]."""
+def to_targets(trajectory: Trajectory) -> Array:
+    """Join a trajectory into one array, float32 [..., numbers]."""
+    scalars = trajectory.rewards, trajectory.advantages, trajectory.mask
     columns = [
-        moves.actions,
-        *(np.asarray(each)[..., None] for each in (moves.rewards, moves.advantages, moves.taken)),
-        moves.outputs,
+        trajectory.actions,
+        *(np.asarray(scalar)[..., None] for scalar in scalars),
+        trajectory.outputs,
     ]
-    joined: Array = np.concatenate(columns, axis=-1).astype(np.float32)
-    return joined
+    targets: Array = np.concatenate(columns, axis=-1).astype(np.float32)
+    return targets
 
 
-def part(joined: tf.Tensor, distribution: Distribution, horizon: int) -> Moves:
-    """The inverse, of [episodes * horizon, numbers]: tensors [episodes, horizon, ...]."""
+def from_targets(targets: tf.Tensor, distribution: Distribution, horizon: int) -> Trajectory:
+    """Invert `to_targets`: [episodes * horizon, numbers] -> tensors [episodes, horizon, ...]."""
     num_actions, num_outputs = distribution.num_actions, distribution.num_outputs
     width = num_actions + 3 + num_outputs
-    by_episode = tf.reshape(joined, [-1, horizon, width])
+    by_episode = tf.reshape(targets, [-1, horizon, width])
     actions, scalars, outputs = tf.split(by_episode, [num_actions, 3, num_outputs], axis=-1)
-    return Moves(actions, scalars[..., 0], scalars[..., 1], scalars[..., 2], outputs)
+    return Trajectory(actions, scalars[..., 0], scalars[..., 1], scalars[..., 2], outputs)

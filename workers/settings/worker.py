@@ -32,7 +32,7 @@ class RuntimeSettings(Section):
     )
 
 
-class WorkerSettings(Section):
+class ActorSettings(Section):
     """All that a block runner is made from."""
 
     seed: int = setting(
@@ -54,7 +54,7 @@ class WorkerSettings(Section):
         return mode, xla
 
     @model_validator(mode="after")
-    def _fits(self) -> WorkerSettings:
+    def _fits(self) -> ActorSettings:
         task, model, algorithm = self.task, self.model, self.algorithm
         if not task.gives & model.takes:
             raise ValueError(_refusal(task, model))

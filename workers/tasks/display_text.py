@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Words(NamedTuple):
+class DisplayText(NamedTuple):
     """Of one task, in the order of its examples.
 
     support, queries: the texts. support_options, query_options: of each, what the model's outputs

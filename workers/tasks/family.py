@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from workers.metrics import CLASSIFYING, LossName
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Draw, Episode, Specs, Split
 
 
@@ -62,7 +62,7 @@ class TaskFamily(Protocol):
         """Name each task where its score is shown; [""] * tasks where nobody knows."""
         return [""] * len(next(iter(specs.values())))
 
-    def words(self, specs: Specs) -> Sequence[Words]:
+    def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """Give what the tasks say, where they are of texts; else nothing."""
         return ()
 

@@ -23,7 +23,7 @@ class Scaling(NamedTuple):
         return np.asarray(scaled, np.float64) * self.deviation + self.mean
 
 
-class Units(NamedTuple):
+class ExampleScaling(NamedTuple):
     """How a model's inputs and outputs are told to people; outputs None: as they are.
 
     farthest: where standardized inputs are cut off. fills: an input that is missing is the mean.

@@ -7,7 +7,7 @@ import numpy as np
 
 from workers.metrics import LossName
 from workers.settings.sinusoid_task import SinusoidTask
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Draw, Episode, Specs, Split
 
 
@@ -65,7 +65,7 @@ class SinusoidFamily:
             for amplitude, phase in zip(specs["amplitude"], specs["phase"], strict=True)
         ]
 
-    def words(self, specs: Specs) -> Sequence[Words]:
+    def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """Numbers say it all."""
         return ()
 

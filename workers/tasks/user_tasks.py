@@ -5,7 +5,7 @@ from typing import Any
 
 from workers.metrics import LossName
 from workers.settings.given_task import GivenTask
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.tasks.family import TaskFamily
 from workers.tasks.target_scaling import PER_TASK, scaled_by_support
 from workers.wire.protocol import Draw, Episode, Specs, Split
@@ -47,7 +47,7 @@ class GivenFamily:
         """Whoever hands tasks over knows their names."""
         return [""] * len(specs["support_inputs"])
 
-    def words(self, specs: Specs) -> Sequence[Words]:
+    def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """Numbers say it all."""
         return ()
 

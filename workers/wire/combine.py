@@ -1,4 +1,4 @@
-"""Contributions of neighbouring blocks as one, along the canonical tree."""
+"""Sums of the contributions of neighbouring blocks, along the canonical tree."""
 
 from collections.abc import Sequence
 
@@ -9,22 +9,22 @@ from workers.wire.tensors import tree_sum, tree_sum_of_vectors
 
 
 def combine(contributions: Sequence[Contribution]) -> Contribution:
-    """The node of the tree above `contributions`, in order of index; a single one as it is.
+    """Sum contributions to their parent node in the tree; return a single one unchanged.
 
-    Each but the last must stand for the same number of blocks, a power of two, and the last for
-    no more: then the sum of sums has the bits of the sum over all blocks.
+    Each but the last must cover the same number of blocks, a power of two, and the last at most as
+    many: then the sum of sums has the same bits as the sum over all blocks.
 
     Args:
-      contributions: of training blocks, none missing.
+      contributions: of training blocks, in order of index, without gaps.
     """
     first, last = contributions[0], contributions[-1]
     if first is last:
         return first
-    each = first.num_blocks
-    assert each & (each - 1) == 0
-    assert last.num_blocks <= each
-    assert all(c.num_blocks == each for c in contributions[:-1])
-    expected = range(first.index, first.index + each * len(contributions), each)
+    size = first.num_blocks
+    assert size & (size - 1) == 0
+    assert last.num_blocks <= size
+    assert all(c.num_blocks == size for c in contributions[:-1])
+    expected = range(first.index, first.index + size * len(contributions), size)
     assert [c.index for c in contributions] == list(expected)
     return Contribution(
         index=first.index,

@@ -1,49 +1,49 @@
-"""What a run can meet. Each error survives pickling: one message, no further arguments."""
+"""Errors of a run. Each survives pickling: it has one message and no further arguments."""
 
 
 class MetatrainError(Exception):
-    """The base of all errors that are not the user's input. The command line exits with 1."""
+    """The base class of errors that are not in the user's input. The command line exits with 1."""
 
 
 class NonFiniteError(MetatrainError):
-    """A loss, a gradient or a weight became inf or nan."""
+    """An error for a loss, a gradient or a weight that became inf or nan."""
 
 
 class TaskError(MetatrainError):
-    """The model or the task family raised on a task: its spec, its seed, and the traceback.
+    """An error for a model or task family that raised on a task.
 
-    The first line of the message says it all; the traceback follows.
+    The first line of the message is complete, with the task's spec and seed; the traceback follows.
     """
 
 
 class DataError(MetatrainError, ValueError):
-    """A data source that cannot be read as what it should be. The command line exits with 2."""
+    """An error for a data source that cannot be read. The command line exits with 2."""
 
 
 class SourceError(DataError):
-    """A data source, or a column of it, that is named and is not there."""
+    """An error for a data source, or a column of it, that does not exist."""
 
 
 class FingerprintError(MetatrainError):
-    """An actor would not compute the driver's bits."""
+    """An error for an actor that would not compute the same bits as the driver."""
 
 
 class PoolError(MetatrainError):
-    """Blocks could not be run: actors kept dying, or user code failed twice on the same block."""
+    """An error for blocks that cannot be run: actors keep dying, or user code failed twice."""
 
 
 class PartLostError(MetatrainError):
-    """A part of a sum did not come from where it is kept. The message begins with its number."""
+    """An error for a part of a sum that did not arrive. The message begins with its number."""
 
     @property
     def number(self) -> int:
-        """Which part of those that were to be added, from 0."""
+        """The part's place in the sum, from 0."""
         return int(str(self).partition(":")[0])
 
 
 class CheckpointError(MetatrainError):
-    """A checkpoint that is missing or does not verify."""
+    """An error for a checkpoint that is missing or does not verify."""
 
 
 class ClusterError(MetatrainError):
-    """A cluster's dashboard that does not answer, refuses, or has lost a job."""
+    """An error for a cluster's dashboard that does not answer, refuses, or has lost a job."""

@@ -1,23 +1,23 @@
-"""A package on the import path that has the name of one of ours, here or on an actor."""
+"""A check for packages on the import path, here or on an actor, that hide metatrain's own."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-NAMES = ("orchestrator", "workers")
+PACKAGES = ("orchestrator", "workers")
 _HOME = Path(__file__).resolve().parents[2]
 
 
 def refuse_namesakes(folders: Iterable[str]) -> None:
-    """Look through folders that come first on the import path.
+    """Refuse folders, first on the import path, with packages that hide metatrain's own.
 
-    A copy of metatrain with the same code, such as the checkout that it was installed from, may
-    be imported in the place of ours.
+    A copy of metatrain with the same code may be imported instead, such as the checkout that it
+    was installed from.
 
     Raises:
-      ValueError: one holds a package or module that hides ours and is not the same code.
+      ValueError: a folder holds a package or module that hides ours and has other code.
     """
     for folder in folders:
-        for name in NAMES:
+        for name in PACKAGES:
             package, module = Path(folder, name, "__init__.py"), Path(folder, f"{name}.py")
             if package.is_file():
                 _refuse_other_package(package, name)
@@ -26,19 +26,19 @@ def refuse_namesakes(folders: Iterable[str]) -> None:
 
 
 def _refuse_other_package(package: Path, name: str) -> None:
-    """Python takes a folder with an `__init__.py` before a module of the same name."""
-    ours, theirs = _HOME / name, package.parent
+    """Refuse a package with other code. Python imports it before a module of the same name."""
+    ours, other = _HOME / name, package.parent
     if package.resolve() == ours / "__init__.py":
         return
-    differing = _differing(ours, theirs)
+    differing = _differing(ours, other)
     if not differing:
         return
-    if not (theirs.parent / "metatrain.py").is_file():
+    if not (other.parent / "metatrain.py").is_file():
         raise _hides(package, name)
     raise ValueError(
-        f"metatrain is installed in {_HOME}, but actors would import the copy in {theirs.parent}, "
+        f"metatrain is installed in {_HOME}, but actors would import the copy in {other.parent}, "
         f"whose {name}/{differing} is not the same; install that copy "
-        f"(pip install {theirs.parent}), or run in another folder"
+        f"(pip install {other.parent}), or run in another folder"
     )
 
 
@@ -49,12 +49,12 @@ def _hides(place: Path, name: str) -> ValueError:
     )
 
 
-def _differing(ours: Path, theirs: Path) -> str:
-    """The first module that is not the same in both packages, "" if all are."""
-    modules = {file.relative_to(root) for root in (ours, theirs) for file in root.rglob("*.py")}
+def _differing(ours: Path, other: Path) -> str:
+    """Find the first module that differs between both packages; "" if there is none."""
+    modules = {file.relative_to(root) for root in (ours, other) for file in root.rglob("*.py")}
     for module in sorted(modules):
         try:
-            same = (ours / module).read_bytes() == (theirs / module).read_bytes()
+            same = (ours / module).read_bytes() == (other / module).read_bytes()
         except OSError:  # one of them lacks it
             same = False
         if not same:

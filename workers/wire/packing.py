@@ -1,6 +1,6 @@
-"""What is small travels as bytes: Ray takes a tenth of a millisecond to take an object apart.
+"""Serialization of small values to bytes: Ray takes a tenth of a millisecond to serialize objects.
 
-What is large stays as it is: Ray puts its arrays into the object store, to be read where they lie.
+Large values are sent as they are: Ray puts their arrays into the object store, to be read in place.
 """
 
 import os
@@ -14,21 +14,21 @@ _DEFAULT_INLINE_BYTES = 100 * 1024
 
 
 def inline_bytes() -> int:
-    """What is no larger travels with a call."""
+    """Return the size in bytes up to which Ray sends a value together with a call."""
     return int(os.environ.get(INLINE_LIMIT, _DEFAULT_INLINE_BYTES))
 
 
-def pack(value: Any) -> bytes:
-    """As bytes, for `unpack`."""
+def to_bytes(value: Any) -> bytes:
+    """Serialize a value to bytes, for `from_bytes`."""
     return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def pack_if_small(value: Any, *arrays: Array) -> Any:
-    """As `pack`, unless its `arrays` are too large to travel with a call."""
+def to_bytes_if_small(value: Any, *arrays: Array) -> Any:
+    """Serialize as `to_bytes` does, unless the value's `arrays` are too large for a call."""
     small = sum(array.nbytes for array in arrays) <= inline_bytes()
-    return pack(value) if small else value
+    return to_bytes(value) if small else value
 
 
-def unpack(value: Any) -> Any:
-    """What was packed; anything else as it is."""
+def from_bytes(value: Any) -> Any:
+    """Deserialize bytes; return anything else unchanged."""
     return pickle.loads(value) if isinstance(value, bytes) else value

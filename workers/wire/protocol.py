@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 Split = Literal["train", "validation", "test"]
 Kind = Literal["train", "evaluate", "predict", "adapt"]
-#: What an outer update asks of a step's tasks: outer gradients, or more; see `policies.rounds`.
-RoundName = Literal["first", "line", "fisher", "clipped"]
+#: A round of an outer update over a step's tasks: "first", outer gradients; see `policies.rounds`.
+RoundName = Literal["first", "line_search", "fisher_vector", "ppo"]
 Array = NDArray[np.generic]
 Vector = NDArray[np.float32]
-#: Tasks, not yet built: name -> array [tasks, ...]. Small enough to send, whole enough to rebuild.
+#: Tasks before they are built: name -> array [tasks, ...]. Small, and enough to build the tasks.
 Specs = Mapping[str, Array]
 
 _STREAMS: dict[tuple[str, str], int] = {
@@ -45,7 +45,7 @@ class Draw:
     step: int
 
     def generator(self, index: int = 0, stream: str = "tasks") -> np.random.Generator:
-        """The generator of task `index` (a family that draws whole steps in rows uses index 0)."""
+        """Make the generator of task `index` (families that draw a whole step at once use 0)."""
         key = np.array([self.seed, _STREAMS[stream, self.split]], np.uint64)
         counter = np.array([0, 0, index, self.step], np.uint64)
         return np.random.Generator(np.random.Philox(key=key, counter=counter))
@@ -61,10 +61,10 @@ class Episode(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What a block's graph maps over: an episode, and how it is gone through.
+    """The arguments of a block's graph: an episode, its batches and seeds.
 
-    batches: int32 [tasks, batches, examples], which support examples each inner step sees, batch
-    after batch and round again; [tasks, 0, 0]: every step sees all.
+    batches: int32 [tasks, batches, examples], which support examples each inner step sees, in
+      turn, and again from the first; [tasks, 0, 0]: every step sees all.
     seed: int32 [tasks, 2], of the model's random layers.
     """
 
@@ -77,12 +77,14 @@ class Task(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """What the blocks of an outer step start from.
+    """The weights that the blocks of an outer step start from.
 
-    theta: float32 [parameters], all that is meta-learned. carry: float32 [carry], what passes from
-    step to step beside it, such as running statistics; the next carry is the mean over tasks of
-    theirs. step: outer steps done. now, argument: of a later round, theta where it is looked at,
-    and what is asked there.
+    theta: float32 [parameters], all meta-learned parameters.
+    carry: float32 [carry], what else passes from step to step, such as running statistics; the
+      next carry is the mean of the tasks' carries.
+    step: outer steps done.
+    now: theta at which a later round is computed; None in the first round.
+    argument: of that round, see `policies.rounds`.
     """
 
     theta: Vector
@@ -93,7 +95,7 @@ class Weights(NamedTuple):
 
 
 class Adapted(NamedTuple):
-    """What a task was adapted to, flat: all weights of the model, and its running statistics."""
+    """The result of adaptation, flat: all weights of the model, and its running statistics."""
 
     theta: Array
     statistics: Array
@@ -101,12 +103,14 @@ class Adapted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a task is adapted when it is evaluated.
+    """How a held-out task is adapted.
 
-    inner_lr: step size, > 0. inner_steps: steps whose metrics are recorded, 0 .. inner_steps.
-    later_lr: what it is multiplied by after the first inner step. shots, queries: episodes to learn
-    from at each inner step, and to judge by; None: as in training. These are of policies alone.
-    statistics: of batch normalization for queries, see `Objective`; None: the model's own.
+    inner_lr: step size, > 0.
+    inner_steps: >= 0; metrics are recorded after 0, 1, ... inner_steps steps.
+    later_lr: factor of inner_lr after the first inner step; for policies only.
+    shots: episodes that each inner step learns from; None: as in training; for policies only.
+    queries: episodes to evaluate on, likewise.
+    statistics: of batch normalization for queries, see `Objective`; None: the model's setting.
     """
 
     inner_lr: float
@@ -122,9 +126,10 @@ class Block:
     """Tasks [lo, hi) of a step: the unit of dispatch, of retry and of summation.
 
     kind: "train" sums outer gradients; "evaluate" returns metrics per task and inner step;
-    "predict" returns the model's outputs on the query set per task and inner step; "adapt"
-    returns what each task was adapted to, [tasks, ...] of what `Adapted` has.
-    index: the block's leaf in the tree by which a step is summed. round: of training.
+      "predict" returns the model's outputs on the query set per task and inner step; "adapt"
+      returns what each task was adapted to, the arrays of `Adapted` with a task axis.
+    index: the block's leaf in the tree by which a step is summed.
+    round: of the outer update, in training.
     """
 
     kind: Kind
@@ -139,13 +144,14 @@ class Block:
 
 @dataclass(frozen=True, eq=False)  # with slots it would take twice as long to pickle
 class Contribution:
-    """What a block, or `num_blocks` neighbours from block `index` on, give back.
+    """The result of a block, or of `num_blocks` neighbours from block `index` on.
 
-    gradient: float32 [parameters], the sum of the block's outer gradients (empty unless "train").
-    carry: float32 [carry], the sum of the carries that its tasks ended with; likewise.
+    num_tasks: tasks in the sums.
+    gradient: float32 [parameters], the sum of the tasks' outer gradients (empty unless "train").
+    carry: float32 [carry], the sum of the tasks' final carries; likewise.
     metrics: name -> a sum over the block's tasks ("train"), or [tasks, inner_steps + 1, ...].
-    seconds: how long that took where it ran.
-    num_tasks: tasks in the sums. num_skipped: those left out, see `RuntimeSettings.non_finite`.
+    seconds: run time on the machine that ran it.
+    num_skipped: tasks that were left out, see `RuntimeSettings.non_finite`.
     """
 
     index: int
@@ -160,7 +166,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an actor is. node: Ray's id of the machine."""
+    """The place where an actor runs. node: Ray's id of the machine."""
 
     host: str
     pid: int
@@ -172,11 +178,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What an actor says once it is ready.
+    """The answer of an actor that is ready.
 
-    fingerprint: see `workers.execution.runtime.fingerprint`. seconds: of each example block that
-    it ran without compiling, in the order in which they were given; fewer, if one could not be
-    run.
+    fingerprint: see `workers.execution.runtime.fingerprint`.
+    seconds: run time of each example block without compiling, in the given order; fewer if one
+      failed.
     """
 
     fingerprint: dict[str, Any]
@@ -184,5 +190,5 @@ class Built:
 
 
 def take(specs: Specs, lo: int, hi: int) -> dict[str, Array]:
-    """Tasks [lo, hi) of `specs`."""
+    """Take tasks [lo, hi) of `specs`."""
     return {name: values[lo:hi] for name, values in specs.items()}

@@ -1,4 +1,4 @@
-"""Contributions whose vectors stay where they were made, so that they can be added there."""
+"""Contributions whose vectors stay on the machine that made them, to be added there."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -9,11 +9,12 @@ import numpy as np
 from workers.wire.protocol import Contribution, Vector
 from workers.wire.tensors import all_finite
 
+#: dtype and shape.
 ArraySpec = tuple[str, tuple[int, ...]]
 
 
 class Vectors(NamedTuple):
-    """What of a contribution is as large as theta: its gradient and carry, float32."""
+    """The large part of a contribution: its gradient and carry, float32."""
 
     gradient: Vector
     carry: Vector
@@ -21,10 +22,12 @@ class Vectors(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RemoteContribution:
-    """What travels in the place of vectors that are kept.
+    """A contribution without its vectors, which stay where they were made.
 
-    contribution: all of it but the vectors. array_specs: dtype and shape of each vector.
-    finite: whether all their numbers are. digest: see `digest`, of the whole.
+    contribution: all but the vectors.
+    array_specs: of each vector.
+    finite: whether all numbers of the vectors are finite.
+    digest: of the whole contribution, see `digest`.
     """
 
     contribution: Contribution
@@ -33,30 +36,30 @@ class RemoteContribution:
     digest: str
 
     def with_vectors(self, vectors: Vectors) -> Contribution:
-        """The contribution with its vectors."""
+        """Put the contribution and its vectors together."""
         return replace(self.contribution, gradient=vectors.gradient, carry=vectors.carry)
 
 
 def split_vectors(contribution: Contribution) -> tuple[Vectors, RemoteContribution]:
-    """Take a contribution apart."""
+    """Split a contribution into its vectors and the rest."""
     vectors = Vectors(contribution.gradient, contribution.carry)
     nothing = np.zeros(0, np.float32)
-    kept = RemoteContribution(
+    remote = RemoteContribution(
         contribution=replace(contribution, gradient=nothing, carry=nothing),
         array_specs=[array_spec(vector) for vector in vectors],
         finite=all(map(all_finite, vectors)),
         digest=digest(contribution),
     )
-    return vectors, kept
+    return vectors, remote
 
 
 def array_spec(vector: Vector) -> ArraySpec:
-    """For comparison."""
+    """Describe a vector by its dtype and shape."""
     return vector.dtype.str, vector.shape
 
 
 def digest(contribution: Contribution) -> str:
-    """The identity of a contribution: sha256 of all that a run takes from it."""
+    """Compute the identity of a contribution: sha256 of all that a run uses of it."""
     c = contribution
     content = hashlib.sha256(f"{c.index} {c.num_tasks} {c.num_blocks}".encode())
     named = sorted(c.metrics.items())

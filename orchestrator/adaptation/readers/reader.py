@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from orchestrator.adaptation.readers.arrays import as_numbers
-from workers.tasks.scaling import Units
+from workers.tasks.scaling import ExampleScaling
 from workers.wire.protocol import Array
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Reader(ABC):
         """What a model of regression that is adapted to `task` answers, in the user's own units."""
         return self.values(outputs)
 
-    def units(self, task: "OwnTask") -> Units | None:
+    def scaling(self, task: "OwnTask") -> ExampleScaling | None:
         """Those of a saved model, where they are not the model's own."""
         return None
 

@@ -11,7 +11,7 @@ from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Ro
 from workers.settings.given_task import GivenTask
 from workers.settings.table_task import TableTask
 from workers.tasks.listing import listed
-from workers.tasks.scaling import Scaling, Units
+from workers.tasks.scaling import ExampleScaling, Scaling
 from workers.tasks.table.columns import Scale
 from workers.tasks.table.rows import Rows
 from workers.tasks.target_scaling import PER_TASK, scaling_of
@@ -87,13 +87,13 @@ class TableReader(Reader):
             return self.values(outputs)
         return scaling_of(task.support_targets).undo(outputs)
 
-    def units(self, task: "OwnTask") -> Units:
+    def scaling(self, task: "OwnTask") -> ExampleScaling:
         """Features, and a target of numbers, as the table has them."""
         target = None if self._target is None else self._target.scaling
         if self._per_task:
             mean, deviation = scaling_of(task.support_targets)
             target = Scaling(mean[0], deviation[0])
-        return Units(self._features.scaling, target, fills=self._task.nulls == "mean")
+        return ExampleScaling(self._features.scaling, target, fills=self._task.nulls == "mean")
 
     def _check_features(self, rows: Rows, names: Sequence[str]) -> None:
         for name in names:

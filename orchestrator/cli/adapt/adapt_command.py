@@ -209,10 +209,10 @@ def _save_models(
         together = worker.model.statistics == "batch"
         asked = one.task.query_inputs
         seen = asked if together else one.task.support_inputs
-        units = reader.units(one.task)
-        answers, content = as_plain(worker, family, adapted, seen, units, asked)
+        scaling = reader.scaling(one.task)
+        answers, content = as_plain(worker, family, adapted, seen, scaling, asked)
         file = save(one.task.name, content)
-        again = _answered(one.task, answers, reader if units is None else None)
+        again = _answered(one.task, answers, reader if scaling is None else None)
         off = float(np.abs(again - one.answers[-1]).max())
         if off > _SAME * max(1.0, float(np.abs(one.answers[-1]).max())):
             show_note(

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from orchestrator.reporting.pictures.text_episode import queries_shown
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 
 _MAX_QUERIES = 10
@@ -21,7 +21,7 @@ def draw(
     outputs: Array,
     inner_steps: Sequence[int],
     title: str,
-    words: Sequence[Words] = (),
+    words: Sequence[DisplayText] = (),
 ) -> Figure:
     """The first task: one support image per class above, queries with predictions below.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 
 _NUM_ROWS = 3
@@ -16,7 +16,7 @@ def draw(
     outputs: Array,
     inner_steps: Sequence[int],
     title: str,
-    words: Sequence[Words] = (),
+    words: Sequence[DisplayText] = (),
 ) -> Figure:
     """A column for each task, a row for each of the first numbers that are observed.
 

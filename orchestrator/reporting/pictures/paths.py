@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 
 _NUM_PATHS = 8  # more hide each other
@@ -19,7 +19,7 @@ def draw(
     outputs: Array,
     inner_steps: Sequence[int],
     title: str,
-    words: Sequence[Words] = (),
+    words: Sequence[DisplayText] = (),
 ) -> Figure:
     """One panel for each task; a few episodes of each.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 
 _LEGEND_COLUMNS = 2  # for each task
@@ -16,7 +16,7 @@ def draw(
     outputs: Array,
     inner_steps: Sequence[int],
     title: str,
-    words: Sequence[Words] = (),
+    words: Sequence[DisplayText] = (),
 ) -> Figure:
     """One panel per task; a prediction is right on the diagonal, and moves along a line to it.
 

@@ -16,7 +16,7 @@ from orchestrator.reporting.pictures.lines import Line, as_json
 from orchestrator.reporting.pictures.registry import picture_of
 from orchestrator.reporting.svg_element import svg
 from orchestrator.storage.storage import Storage
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.tasks.family import TaskFamily
 from workers.tasks.user_tasks import given_task
 from workers.wire.protocol import Array, Block, Episode, Recipe, Weights
@@ -68,7 +68,7 @@ def render(
         values = make_reader(config.task, given_task(family)).values
         outputs, stacked = values(outputs), _in_own_units(stacked, values)
     steps = sorted(set(config.evaluation.inner_steps))
-    words = [each for block in blocks for each in family.words(block.specs)]
+    words = [each for block in blocks for each in family.display_text(block.specs)]
     if prepare := getattr(picture_of(family.picture), "prepare", None):
         words = prepare(config, family, pool, weights, blocks, words)
     pictures = draw(family.picture, stacked, outputs, steps, config.name, words)
@@ -84,7 +84,7 @@ def draw(
     outputs: Array,
     inner_steps: Sequence[int],
     name: str,
-    words: Sequence[Words] = (),
+    words: Sequence[DisplayText] = (),
 ) -> Pictures:
     """Draw tasks by the family's picture.
 

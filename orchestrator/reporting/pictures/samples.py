@@ -10,7 +10,7 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.pool.base import Pool
 from orchestrator.reporting.pictures.lines import Line, Tone, drawn, short
 from workers.bits_per_character import bits_of_texts, mean_bits
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Adapted, Array, Block, Episode, Weights
 
@@ -23,8 +23,8 @@ def prepare(
     pool: Pool,
     weights: Weights,
     blocks: Sequence[Block],
-    words: Sequence[Words],
-) -> list[Words]:
+    words: Sequence[DisplayText],
+) -> list[DisplayText]:
     """`words`, with samples of the model before and after it was adapted to each task of `blocks`.
 
     Drawn at temperature 1, from streams of evaluation.seed, the same before and after.
@@ -51,7 +51,7 @@ def draw(
     outputs: Array,
     inner_steps: Sequence[int],
     title: str,
-    words: Sequence[Words],
+    words: Sequence[DisplayText],
 ) -> Figure:
     """As `lines`, below `title`, "" for none."""
     above = [Line(title, "title")] if title else []
@@ -59,7 +59,7 @@ def draw(
 
 
 def lines(
-    episodes: Episode, outputs: Array, inner_steps: Sequence[int], words: Sequence[Words]
+    episodes: Episode, outputs: Array, inner_steps: Sequence[int], words: Sequence[DisplayText]
 ) -> list[Line]:
     """The first task: some of its support set, and samples.
 

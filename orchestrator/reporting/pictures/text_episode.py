@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from orchestrator.reporting.pictures.lines import Line, drawn, short
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 
 _MAX_QUERIES = 8
@@ -18,7 +18,7 @@ def draw(
     outputs: Array,
     inner_steps: Sequence[int],
     title: str,
-    words: Sequence[Words],
+    words: Sequence[DisplayText],
 ) -> Figure:
     """As `lines`, below `title`, "" for none."""
     above = [Line(title, "title")] if title else []
@@ -26,7 +26,7 @@ def draw(
 
 
 def lines(
-    episodes: Episode, outputs: Array, inner_steps: Sequence[int], words: Sequence[Words]
+    episodes: Episode, outputs: Array, inner_steps: Sequence[int], words: Sequence[DisplayText]
 ) -> list[Line]:
     """The first task: a text of each class, and queries with what was chosen before and after.
 
@@ -55,7 +55,7 @@ def queries_shown(shown: int, number: int) -> str:
     return "Queries" if shown == number else f"All {number} queries, of which {shown} are shown"
 
 
-def _query(said: Words, query: int, target: int, before: int, after: int) -> list[Line]:
+def _query(said: DisplayText, query: int, target: int, before: int, after: int) -> list[Line]:
     options = said.query_options[query]
     found = [
         Line(_short(said.queries[query])),

@@ -8,7 +8,7 @@ from workers.algorithms.maml import MamlAlgorithm
 from workers.models.mlp import MlpModel
 from workers.settings.images_task import ImagesTask
 from workers.settings.sinusoid_task import SinusoidTask
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.tasks.sinusoid import SinusoidFamily
 from workers.wire.protocol import Block, Draw, Episode, Recipe, take
 
@@ -61,37 +61,37 @@ class NoiseFamily:
         return Episode(*support, *query)
 
 
-def sinusoid_settings(**changes: Any) -> WorkerSettings:
+def sinusoid_settings(**changes: Any) -> ActorSettings:
     common = {
         "task": SinusoidTask(shots=5, queries=5),
         "model": MlpModel(hidden=(16,)),
         "algorithm": MamlAlgorithm(),
     }
-    return WorkerSettings(**{**common, **changes})
+    return ActorSettings(**{**common, **changes})
 
 
-def noise_settings(**changes: Any) -> WorkerSettings:
+def noise_settings(**changes: Any) -> ActorSettings:
     """For NoiseFamily: the images of `task` are never opened."""
     common = {
         "task": ImagesTask(ways=WAYS, shots=2, queries=2),
         "model": MlpModel(hidden=(16,), normalization="batch"),
         "algorithm": MamlAlgorithm(inner_lr=0.1),
     }
-    return WorkerSettings(**{**common, **changes})
+    return ActorSettings(**{**common, **changes})
 
 
-def make_family(settings: WorkerSettings) -> Any:
+def make_family(settings: ActorSettings) -> Any:
     task = settings.task
     return SinusoidFamily(task) if task.kind == "sinusoid" else NoiseFamily()
 
 
-def train_block(settings: WorkerSettings, family: Any, lo: int, hi: int, step: int = 3) -> Block:
+def train_block(settings: ActorSettings, family: Any, lo: int, hi: int, step: int = 3) -> Block:
     task, draw = settings.task, Draw(settings.seed, "train", step)
     return Block("train", step, 0, lo, hi, family.sample(draw, lo, hi, task.shots, task.queries))
 
 
 def held_out_block(
-    settings: WorkerSettings, family: Any, kind: Any, num_tasks: int, recipe: Recipe
+    settings: ActorSettings, family: Any, kind: Any, num_tasks: int, recipe: Recipe
 ) -> Block:
     task, draw = settings.task, Draw(settings.seed, "test", 0)
     specs = family.sample(draw, 0, num_tasks, task.shots, task.queries)

@@ -91,7 +91,7 @@ def test_attributes_and_arguments_of_the_constructor_are_set():
 
 
 def test_a_policy_is_judged_by_as_many_episodes_as_are_asked_for():
-    few = learner_of(gym()).adapt_to("small_gym:Slope", judged_by=2)
+    few = learner_of(gym()).adapt_to("small_gym:Slope", evaluation_episodes=2)
     usual = learner_of(gym()).adapt_to("small_gym:Slope")
     assert (few.returns.shape[1], usual.returns.shape[1]) == (2, 3)
 

@@ -59,7 +59,7 @@ def test_theta_does_not_depend_on_who_looks_again(runners, update):
         outer = OuterUpdate(config.outer, start)
         reports = list(meta_train(config, family, pool, outer))
         assert outer.step == 2
-        assert all("divergence" in report.metrics for report in reports)
+        assert all("kl" in report.metrics for report in reports)
         found.append(sha256(outer.state().theta))
     assert found[0] == found[1] != sha256(start.theta)
 
@@ -70,6 +70,6 @@ def test_a_divergence_that_has_a_price_is_smaller(runners):
         family, pool = make_family(config.task), InProcessPool(runners[0])
         outer = OuterUpdate(config.outer, Launch(config, family, pool, "").initial_state())
         (report,) = meta_train(config, family, pool, outer)
-        return report.metrics["divergence"]
+        return report.metrics["kl"]
 
     assert divergence(1000) < 0.5 * divergence(0)

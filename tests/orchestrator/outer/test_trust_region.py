@@ -22,14 +22,14 @@ class Quadratic:
 
     def __call__(self, wanted):
         self.asked.append(wanted)
-        if wanted.name == "fisher":
+        if wanted.name == "fisher_vector":
             np.testing.assert_array_equal(wanted.now, THETA)
             return Found((FISHER @ wanted.argument).astype(np.float32), {})
         moved = wanted.now.astype(float) - THETA
-        number = sum(each.name == "line" for each in self.asked)
+        number = sum(each.name == "line_search" for each in self.asked)
         loss = GRADIENT @ moved if self._loss is None else self._loss(number)
         divergence = self._divergence * 0.5 * moved @ FISHER @ moved
-        return Found(np.zeros(SIZE, np.float32), {"gain": -loss, "divergence": divergence})
+        return Found(np.zeros(SIZE, np.float32), {"gain": -loss, "kl": divergence})
 
 
 def solve(reduce, **changes):
@@ -48,7 +48,7 @@ def test_the_step_is_the_natural_gradient_as_long_as_the_divergence_allows():
     theta, logged = solve(Quadratic(divergence=0.999))  # rounding is no reason to be shorter
     assert theta.dtype == np.float32
     np.testing.assert_allclose(theta, exact(), rtol=1e-4, atol=1e-5)
-    assert logged["divergence"] == pytest.approx(0.01, rel=2e-3)
+    assert logged["kl"] == pytest.approx(0.01, rel=2e-3)
     assert logged["shrunk"] == 0
 
 
@@ -66,7 +66,7 @@ def test_damping_is_added_to_the_curvature():
 def test_conjugate_gradients_ask_no_more_often_than_they_may():
     reduce = Quadratic()
     solve(reduce, conjugate_steps=3)
-    assert [each.name for each in reduce.asked].count("fisher") == 3
+    assert [each.name for each in reduce.asked].count("fisher_vector") == 3
 
 
 def test_a_step_that_diverges_too_far_is_shortened():
@@ -80,8 +80,8 @@ def test_a_step_that_does_not_lower_the_loss_is_not_taken(worse):
     reduce = Quadratic(loss=lambda number: worse, divergence=0.5)
     theta, logged = solve(reduce, line_search=4)
     np.testing.assert_array_equal(theta, THETA)
-    assert logged == {"divergence": 0.0, "shrunk": 4.0}
-    assert [each.name for each in reduce.asked].count("line") == 4
+    assert logged == {"kl": 0.0, "shrunk": 4.0}
+    assert [each.name for each in reduce.asked].count("line_search") == 4
 
 
 def test_the_first_length_that_lowers_the_loss_is_taken():

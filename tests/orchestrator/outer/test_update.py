@@ -7,7 +7,7 @@ import pytest
 from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.outer.state import MetaState
 from orchestrator.outer.update import OuterUpdate, clip, make_schedule
-from workers.wire.tensors import pack, sha256
+from workers.wire.tensors import sha256, to_vector
 
 OPTIMIZERS = ["sgd", "momentum", "adam", "adamw"]
 SCHEDULES = [
@@ -122,12 +122,12 @@ def momentum_steps(theta, some_gradients, lr, momentum):
 )
 def test_an_optimizer_is_what_its_name_says(changes, expected):
     outer = run(OuterUpdate(settings(**changes), initial_state()), gradients())
-    theta = expected(pack(initial_state().theta).astype(np.float64), gradients())
+    theta = expected(to_vector(initial_state().theta).astype(np.float64), gradients())
     np.testing.assert_allclose(outer.theta, theta, rtol=1e-4, atol=1e-5)
 
 
 def test_sgd_with_lr_epsilon_is_reptiles_interpolation():
-    theta, epsilon = pack(initial_state().theta), 0.25
+    theta, epsilon = to_vector(initial_state().theta), 0.25
     adapted = [theta + gradient for gradient in gradients(4)]
     mean = np.mean(adapted, axis=0, dtype=np.float32)
     outer = OuterUpdate(settings(optimizer="sgd", lr=epsilon), initial_state())

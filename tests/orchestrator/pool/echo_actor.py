@@ -11,11 +11,11 @@ from workers.actor import BlockActor
 from workers.algorithms.maml import MamlAlgorithm
 from workers.models.mlp import MlpModel
 from workers.settings.sinusoid_task import SinusoidTask
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.wire.combine import combine
 from workers.wire.protocol import Block, Built, Contribution, Weights
 
-SETTINGS = WorkerSettings(task=SinusoidTask(), model=MlpModel(), algorithm=MamlAlgorithm())
+SETTINGS = ActorSettings(task=SinusoidTask(), model=MlpModel(), algorithm=MamlAlgorithm())
 
 
 def weights_of(num_parameters: int, step: int) -> Weights:

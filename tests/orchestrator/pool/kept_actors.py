@@ -12,18 +12,18 @@ from orchestrator.pool import ray_pool
 from orchestrator.pool.ray_backend import RayBackend
 from orchestrator.pool.ray_pool import RayPool
 from workers.actor import BlockActor
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.wire.protocol import Block, Built
 
 
 class ManyActors(BlockActor):
     """One actor after another, each as if the process were new; what one has compiled it keeps."""
 
-    def __init__(self, settings: WorkerSettings, gpus: float, name: str = "actor"):
+    def __init__(self, settings: ActorSettings, gpus: float, name: str = "actor"):
         super().__init__(settings, gpus, name)
         self._runners: dict[str, tuple[Any, Built]] = {}
 
-    def become(self, settings: WorkerSettings, gpus: float, name: str) -> None:
+    def become(self, settings: ActorSettings, gpus: float, name: str) -> None:
         """The next one."""
         super().__init__(settings, gpus, name)
 
@@ -47,7 +47,7 @@ class KeepingBackend(RayBackend):
 
     def __init__(
         self,
-        settings: WorkerSettings,
+        settings: ActorSettings,
         cpus: float,
         gpus: float,
         name: str = "run",

@@ -61,13 +61,13 @@ def test_a_round_may_take_as_long_as_making_its_episodes_again():
     for actor in backend.actors:
         actor.task_s = 0.01
     for _ in range(2):  # with a graph to compile, and without
-        run_round(0, "fisher")
+        run_round(0, "fisher_vector")
     # Longer than any deadline of what rounds have taken so far.
     backend.actors[0].slow[0] = 5.0
-    run_round(0, "fisher")
+    run_round(0, "fisher_vector")
     assert pool.incidents.copied_calls == 0
     backend.actors[0].slow[0] = 50.0
-    run_round(0, "fisher")
+    run_round(0, "fisher_vector")
     assert pool.incidents.copied_calls > 0
 
 

@@ -28,10 +28,10 @@ UPDATES = {
 }
 ROUNDS = [
     ("trpo", "first"),
-    ("trpo", "fisher"),
-    ("trpo", "line"),
+    ("trpo", "fisher_vector"),
+    ("trpo", "line_search"),
     ("ppo", "first"),
-    ("ppo", "clipped"),
+    ("ppo", "ppo"),
 ]
 
 
@@ -102,7 +102,7 @@ def test_who_takes_over_in_any_round_changes_no_bit(update, round_name):
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.parametrize(("update", "round_name"), [("trpo", "line"), ("ppo", "clipped")])
+@pytest.mark.parametrize(("update", "round_name"), [("trpo", "line_search"), ("ppo", "ppo")])
 def test_an_actor_that_is_killed_in_a_later_round_changes_no_bit(pool, update, round_name):
     launch = in_process(navigation(*COMMON, *UPDATES[update]))
     with striking(pool, lambda block: (block.step, block.round) == (1, round_name)) as struck:

@@ -118,7 +118,7 @@ def test_a_row_of_a_step_has_the_return_after_adaptation(finished):
     folder, *_ = finished
     for row in read_metrics(Storage(str(folder))):
         assert row["return"] == pytest.approx(-row["loss_after"], rel=1e-5)
-        assert "divergence" not in row
+        assert "kl" not in row
 
 
 def test_its_page_and_its_pictures_are_written(finished):

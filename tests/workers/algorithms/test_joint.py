@@ -21,7 +21,7 @@ from workers.models.mlp import MlpModel
 from workers.models.registry import make_model
 from workers.settings.worker import RuntimeSettings
 from workers.wire.protocol import Recipe
-from workers.wire.tensors import pack
+from workers.wire.tensors import to_vector
 
 RUNTIME = RuntimeSettings(execution="map", xla=False)
 
@@ -55,7 +55,7 @@ def test_replace_head_zeroes_exactly_the_head(settings):
 def test_before_fine_tuning_all_ways_are_equally_likely(classification):
     settings, family, runner, theta = classification
     block = held_out_block(settings, family, "evaluate", 3, Recipe(0.5, 4))
-    loss = runner.run(at(pack(theta)), block).metrics["loss"]
+    loss = runner.run(at(to_vector(theta)), block).metrics["loss"]
     np.testing.assert_allclose(loss[:, 0], np.log(WAYS), rtol=1e-6)
     assert (loss[:, -1] < np.log(WAYS) - 0.05).all()
 
@@ -63,7 +63,7 @@ def test_before_fine_tuning_all_ways_are_equally_likely(classification):
 def test_training_classifies_all_examples_among_all_training_classes(classification):
     settings, family, runner, theta = classification
     block = train_block(settings, family, 0, 2)
-    metrics = runner.run(at(pack(theta)), block).metrics
+    metrics = runner.run(at(to_vector(theta)), block).metrics
     episode = family.build(block.specs, global_labels=True)
     loss = accuracy = 0.0
     for task in range(2):
@@ -84,7 +84,7 @@ def test_in_regression_the_head_is_kept():
     family = make_family(settings)
     runner, theta = setup(settings, family)
     block = held_out_block(settings, family, "predict", 2, Recipe(0.01, 1))
-    outputs = runner.run(at(pack(theta)), block).metrics["outputs"]
+    outputs = runner.run(at(to_vector(theta)), block).metrics["outputs"]
     queries = family.build(block.specs).query_inputs
     for task in range(2):
         plain, _ = runner.train_model.apply(theta, [], tf.constant(queries[task]))

@@ -49,7 +49,7 @@ class Quadratic:
         outputs, state = self.apply(theta, state, one.query_inputs)
         return *self.score(outputs, one.query_targets), state
 
-    on_the_way, of_steps = Objective.on_the_way, Objective.of_steps
+    intermediate_metrics, of_steps = Objective.intermediate_metrics, Objective.of_steps
     penalized = Objective.penalized
 
 

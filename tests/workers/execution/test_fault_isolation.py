@@ -1,4 +1,4 @@
-"""A block's tasks one by one: who is to blame, and what is left without them."""
+"""A block's tasks one by one: which of them fails, and the sum without it."""
 
 import dataclasses
 import functools
@@ -14,11 +14,11 @@ from small_tasks import at
 from workers.block import BlockRunner
 from workers.execution.fault_isolation import sum_finite, task_error
 from workers.meta_parameters import initial
-from workers.settings.worker import RuntimeSettings, WorkerSettings
+from workers.settings.worker import ActorSettings, RuntimeSettings
 from workers.tasks.sinusoid import SinusoidFamily
 from workers.wire.combine import combine
 from workers.wire.errors import MetatrainError, NonFiniteError, TaskError
-from workers.wire.tensors import pack
+from workers.wire.tensors import to_vector
 
 MAP = {"execution": "map", "xla": False}
 
@@ -32,7 +32,7 @@ def small(non_finite="skip", **runtime):
 
 @functools.cache
 def _shared(settings):
-    settings = WorkerSettings.model_validate_json(settings)
+    settings = ActorSettings.model_validate_json(settings)
     return BlockRunner(settings, SinusoidFamily(settings.task))
 
 
@@ -53,7 +53,7 @@ def poisoned(block, *tasks):
 )
 def test_a_task_that_is_not_finite_is_left_out_and_counted(runtime):
     settings, family = small(**runtime)
-    runner, weights = runner_of(settings), at(pack(initial(settings, family).theta))
+    runner, weights = runner_of(settings), at(to_vector(initial(settings, family).theta))
     block = train_block(settings, family, 0, 4)
     ours = runner.run(weights, poisoned(block, 1, 3))
     assert (ours.num_tasks, ours.num_skipped) == (2, 2)
@@ -67,7 +67,7 @@ def test_a_task_that_is_not_finite_is_left_out_and_counted(runtime):
 
 def test_a_whole_block_that_is_not_finite_weighs_nothing_in_its_node():
     settings, family = small()
-    runner, weights = runner_of(settings), at(pack(initial(settings, family).theta))
+    runner, weights = runner_of(settings), at(to_vector(initial(settings, family).theta))
     block = train_block(settings, family, 0, 4)
     first, second = part(block, 0, 2), dataclasses.replace(part(block, 2, 4), index=1)
     nothing = runner.run(weights, poisoned(first, 0, 1))
@@ -82,7 +82,7 @@ def test_a_whole_block_that_is_not_finite_weighs_nothing_in_its_node():
 
 def test_without_the_policy_the_first_such_task_ends_the_run():
     settings, family = small("fail")
-    runner, weights = BlockRunner(settings, family), at(pack(initial(settings, family).theta))
+    runner, weights = BlockRunner(settings, family), at(to_vector(initial(settings, family).theta))
     block = poisoned(train_block(settings, family, 0, 4), 1, 3)
     with pytest.raises(NonFiniteError, match="step 3, task 1: gradient not finite"):
         runner.run(weights, block)
@@ -90,7 +90,7 @@ def test_without_the_policy_the_first_such_task_ends_the_run():
 
 def test_weights_that_are_not_finite_are_refused_under_either_policy():
     settings, family = small("skip")
-    runner, theta = runner_of(settings), pack(initial(settings, family).theta)
+    runner, theta = runner_of(settings), to_vector(initial(settings, family).theta)
     block = train_block(settings, family, 0, 4)
     with pytest.raises(NonFiniteError, match="the weights are not finite at step 3"):
         runner.run(at(theta * np.nan), block)
@@ -113,7 +113,7 @@ def run_refused(together):
     settings, _ = small()
     family = Refusing(settings.task)
     family.together = together
-    runner, weights = BlockRunner(settings, family), at(pack(initial(settings, family).theta))
+    runner, weights = BlockRunner(settings, family), at(to_vector(initial(settings, family).theta))
     block = train_block(settings, family, 4, 8)
     if not together:
         block.specs["phase"][2] = -1.5
@@ -133,7 +133,7 @@ def test_an_exception_names_the_task_its_spec_the_seed_and_the_place():
 
 def test_what_tensorflow_says_of_an_exception_in_a_graph_is_cut_to_what_happened():
     settings, family = small()
-    runner, weights = BlockRunner(settings, family), at(pack(initial(settings, family).theta))
+    runner, weights = BlockRunner(settings, family), at(to_vector(initial(settings, family).theta))
     block = train_block(settings, family, 0, 3)
     graph = runner._of_one_task
 

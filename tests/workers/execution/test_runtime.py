@@ -245,7 +245,7 @@ from small_tasks import at
 from workers.block import BlockRunner
 from workers.meta_parameters import initial
 from workers.models.conv4 import Conv4Model
-from workers.wire.tensors import pack, sha256
+from workers.wire.tensors import to_vector, sha256
 from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.outer.update import OuterUpdate
 from orchestrator.outer.state import MetaState
@@ -258,9 +258,9 @@ for device in ("/CPU:0", "/CPU:1"):
         start = initial(settings, family)
         runner = BlockRunner(settings, family)
         tasks, shapes = runner._build(train_block(settings, family, 0, 3))
-        total, *_ = runner._train(shapes, *runner._constants(at(pack(start.theta))), tasks)
+        total, *_ = runner._train(shapes, *runner._constants(at(to_vector(start.theta))), tasks)
         outer = OuterUpdate(OuterSettings(), MetaState(0, start.theta, start.names))
-        outer.apply(total.numpy(), pack([]))
+        outer.apply(total.numpy(), to_vector([]))
         weights = runner.train_model.keras_model.trainable_variables
         results.append({
             "block": total.device,

@@ -6,7 +6,7 @@ from workers.models.registry import make_model
 from workers.models.transformer import TransformerModel
 from workers.tasks.text.characters import END, UNKNOWN, Characters
 from workers.wire.protocol import Adapted
-from workers.wire.tensors import pack
+from workers.wire.tensors import to_vector
 
 LENGTH = 8
 
@@ -19,7 +19,7 @@ def made():
         characters = Characters("characters", list("abcdef"), LENGTH, ends)
         settings = TransformerModel(layers=1, width=8, heads=2)
         model = make_model(settings, (LENGTH,), characters.number, 0, characters.number)
-        weights = Adapted(pack(model.initial_weights()), np.zeros(0, np.float32))
+        weights = Adapted(to_vector(model.initial_weights()), np.zeros(0, np.float32))
         return Sampler(model, {"characters": characters.as_dict()}), weights
 
     return made

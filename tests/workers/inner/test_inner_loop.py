@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from small_tasks import task
 
-from workers.inner.inner_loop import Learner, Plan, adapt, inner_step, trajectory
+from workers.inner.inner_loop import InnerState, Plan, adapt, inner_step, record_adaptation
 from workers.inner.losses import Objective
 from workers.inner.optimizers import Adam, Momentum, Sgd
 from workers.models.mlp import MlpModel
@@ -24,9 +24,9 @@ def problem(float64):
     return Objective(model, "cross_entropy", "mean", WAYS), theta, task(support, query, BATCHES)
 
 
-def learner(theta, optimizer, adapts=None):
+def inner_state(theta, optimizer, adapts=None):
     chosen = [w for w, adapted in zip(theta, adapts or [True] * len(theta), strict=True) if adapted]
-    return Learner(theta, optimizer.init(chosen), [])
+    return InnerState(theta, optimizer.init(chosen), [])
 
 
 def plan(optimizer, theta, first_order=True):
@@ -34,11 +34,15 @@ def plan(optimizer, theta, first_order=True):
 
 
 def run(objective, theta, one, steps, optimizer, first_order=True):
-    learners, first_loss = adapt(
-        objective.inner, learner(theta, optimizer), one, steps, plan(optimizer, theta, first_order)
+    inner_states, first_loss = adapt(
+        objective.inner,
+        inner_state(theta, optimizer),
+        one,
+        steps,
+        plan(optimizer, theta, first_order),
     )
-    assert len(learners) == steps
-    return learners[-1], first_loss
+    assert len(inner_states) == steps
+    return inner_states[-1], first_loss
 
 
 def gradient_of(objective, theta, inputs, targets):
@@ -68,13 +72,13 @@ def by_hand(objective, theta, one, steps, update):
 
 def test_steps_after_the_first_may_be_shorter(problem):
     objective, theta, one = problem
-    learners, _ = adapt(
-        objective.inner, learner(theta, Sgd(0.5)), one, 3, plan(Sgd(0.5), theta), later_lr=0.25
+    inner_states, _ = adapt(
+        objective.inner, inner_state(theta, Sgd(0.5)), one, 3, plan(Sgd(0.5), theta), later_lr=0.25
     )
     expected, _ = by_hand(
         objective, theta, one, 3, lambda i, step, w, g: w - (0.125 if step else 0.5) * g
     )
-    assert_equal(learners[-1].theta, expected)
+    assert_equal(inner_states[-1].theta, expected)
 
 
 def test_adapt_equals_a_hand_written_loop_of_sgd(problem):
@@ -130,7 +134,7 @@ def test_only_the_weights_that_adapt_change(problem):
     adapts = [False, True, False, True]
     optimizer = Momentum(0.5, 0.5)
     some = Plan(optimizer, adapts)
-    (*_, adapted), _ = adapt(objective.inner, learner(theta, optimizer, adapts), one, 2, some)
+    (*_, adapted), _ = adapt(objective.inner, inner_state(theta, optimizer, adapts), one, 2, some)
     assert [w is old for w, old in zip(adapted.theta, theta, strict=True)] == [
         not each for each in adapts
     ]
@@ -172,13 +176,15 @@ def test_trajectory_observes_what_repeated_inner_steps_give(problem, optimizer):
         return {"outputs": outputs, **objective.score(outputs, one.query_targets)[1]}
 
     compiled = tf.function(
-        lambda: trajectory(objective.inner, learner(theta, optimizer), one, 5, how, observe)
+        lambda: record_adaptation(
+            objective.inner, inner_state(theta, optimizer), one, 5, how, observe
+        )
     )
     records, left = compiled()
     assert records["outputs"].shape == (6, EXAMPLES, WAYS)
     assert records["accuracy"].shape == (6,)
 
-    current = learner(theta, optimizer)
+    current = inner_state(theta, optimizer)
     expected = [observe(current)]
     for step in range(5):
         chosen = BATCHES[step % 3]
@@ -194,8 +200,8 @@ def test_trajectory_observes_what_repeated_inner_steps_give(problem, optimizer):
 
 def test_no_inner_steps_observe_theta_alone(problem):
     objective, theta, one = problem
-    start, how = learner(theta, Sgd(0.5)), plan(Sgd(0.5), theta)
-    records, _ = trajectory(
+    start, how = inner_state(theta, Sgd(0.5)), plan(Sgd(0.5), theta)
+    records, _ = record_adaptation(
         objective.inner, start, one, 0, how, lambda current: {"bias": current.theta[-1]}
     )
     np.testing.assert_array_equal(records["bias"], theta[-1][None])

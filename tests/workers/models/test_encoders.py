@@ -13,7 +13,7 @@ from workers.meta_parameters import make_test_model
 from workers.model_checks.user_model import check_model
 from workers.models.user_model import KerasModel
 from workers.settings.text_tasks import MatchingTask, TextTask
-from workers.settings.worker import RuntimeSettings, WorkerSettings
+from workers.settings.worker import ActorSettings, RuntimeSettings
 from workers.tasks.registry import make_family
 from workers.wire.protocol import Draw
 
@@ -29,7 +29,7 @@ def settings_of(tmp_path):
 
     def of(kind, source="text_models:encoder", encoder=True, **options):
         user = {"source": source, "folder": FOLDER, "encoder": encoder, **options}
-        return WorkerSettings(
+        return ActorSettings(
             task=tasks[kind],
             model=KerasModel(**user),
             algorithm=AnilAlgorithm(inner_lr=1.0, inner_steps=2),

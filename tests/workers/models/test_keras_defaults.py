@@ -17,7 +17,7 @@ from workers.models.conv4 import Conv4Model
 from workers.models.keras_defaults import changed_defaults, keras_defaults
 from workers.models.registry import make_model
 from workers.models.user_model import KerasModel
-from workers.wire.tensors import pack, sha256
+from workers.wire.tensors import sha256, to_vector
 
 CHANGES = {
     "floatx": (keras.config.floatx, keras.config.set_floatx, "float16"),
@@ -68,9 +68,9 @@ def change():
 def a_step(settings, family):
     """sha256 of theta after an outer step."""
     start, runner = initial(settings, family), BlockRunner(settings, family)
-    found = runner.run(at(pack(start.theta)), train_block(settings, family, 0, 1))
+    found = runner.run(at(to_vector(start.theta)), train_block(settings, family, 0, 1))
     outer = OuterUpdate(OuterSettings(), MetaState(0, start.theta, start.names))
-    outer.apply(found.gradient, pack([]))
+    outer.apply(found.gradient, to_vector([]))
     return sha256(outer.state().theta)
 
 

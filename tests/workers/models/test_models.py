@@ -10,7 +10,7 @@ from workers.models.functional import FunctionalModel
 from workers.models.linear import LinearModel
 from workers.models.mlp import MlpModel
 from workers.models.registry import make_model
-from workers.wire.tensors import pack
+from workers.wire.tensors import to_vector
 
 CASES = [
     (LinearModel(), (4, 4, 1), ["head/kernel", "head/bias"], [(16, 3), (3,)]),
@@ -98,22 +98,22 @@ def test_apply_uses_the_given_weights_and_not_the_models_own():
     outputs, state = model.apply(theta, [], tf.constant([[1.0, 1.0]]))
     np.testing.assert_array_equal(outputs, [[6.0]])
     assert state == []
-    np.testing.assert_array_equal(pack(model.initial_weights()), pack(before))
+    np.testing.assert_array_equal(to_vector(model.initial_weights()), to_vector(before))
 
 
 def test_a_layout_splits_what_pack_joined():
     model = make_model(MlpModel(hidden=(5,)), (2,), 3)
     weights = model.initial_weights()
     layout = Layout(model.names, model.shapes)
-    assert layout.size == model.num_parameters == pack(weights).size
-    parts = tf.function(layout.split)(tf.constant(pack(weights)))
+    assert layout.size == model.num_parameters == to_vector(weights).size
+    parts = tf.function(layout.split)(tf.constant(to_vector(weights)))
     for part, weight in zip(parts, weights, strict=True):
         np.testing.assert_array_equal(part, weight)
     assert Layout([], []).split(tf.zeros([0])) == []
 
 
 def initial_theta(seed):
-    return pack(initial(sinusoid_settings(seed=seed), make_family(sinusoid_settings())).theta)
+    return to_vector(initial(sinusoid_settings(seed=seed), make_family(sinusoid_settings())).theta)
 
 
 def test_the_initial_theta_is_a_function_of_the_seed():

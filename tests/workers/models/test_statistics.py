@@ -23,7 +23,7 @@ from workers.models.registry import make_model
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.sinusoid import SinusoidFamily
 from workers.wire.protocol import Recipe
-from workers.wire.tensors import pack
+from workers.wire.tensors import to_vector
 
 MAP = RuntimeSettings(execution="map", xla=False)
 SHAPE, WAYS = (16, 16, 1), 3
@@ -102,8 +102,8 @@ def test_the_next_carry_is_the_sum_of_what_each_task_ends_with(algorithm):
     )
     family = NoiseFamily()
     runner, start = BlockRunner(settings, family), initial(settings, family)
-    carry = pack(start.carry) + 0.25
-    weights = at(pack(start.theta), carry)
+    carry = to_vector(start.carry) + 0.25
+    weights = at(to_vector(start.theta), carry)
     whole = runner.run(weights, train_block(settings, family, 0, 3))
     parts = [runner.run(weights, train_block(settings, family, i, i + 1)) for i in range(3)]
     np.testing.assert_allclose(whole.carry, sum(part.carry for part in parts), rtol=1e-5)
@@ -120,7 +120,7 @@ def test_evaluation_uses_the_carry_and_leaves_none():
     family = NoiseFamily()
     runner, start = BlockRunner(settings, family), initial(settings, family)
     block = held_out_block(settings, family, "evaluate", 3, Recipe(0.1, 1))
-    theta, carry = pack(start.theta), pack(start.carry)
+    theta, carry = to_vector(start.theta), to_vector(start.carry)
     one, other = (runner.run(at(theta, values), block) for values in (carry, carry + 1))
     assert one.carry.shape == (0,)
     assert np.abs(one.metrics["loss"] - other.metrics["loss"]).max() > 1e-3

@@ -145,9 +145,9 @@ def test_only_adapters_adapt_and_all_weights_are_trained(settings):
     theta = [tf.cast(w, tf.float32) for w in spread(model)]
     all_of_it = theta + [tf.ones(w.shape) for w in theta] * (settings.kind == "meta_sgd")
     objective = Objective(model, "next_token", "mean", 1)
-    learner, plan = settings.learn(model, all_of_it, FRESH, 0.2)
-    learners, _ = adapt(objective.inner, learner, one, 2, plan)
-    for name, before, after in zip(model.names, theta, learners[-1].theta, strict=True):
+    inner_state, plan = settings.start_inner_loop(model, all_of_it, FRESH, 0.2)
+    inner_states, _ = adapt(objective.inner, inner_state, one, 2, plan)
+    for name, before, after in zip(model.names, theta, inner_states[-1].theta, strict=True):
         assert np.array_equal(before, after) == ("_adapter_" not in name), name
     gradient, _, _ = settings.outer_gradient(objective, all_of_it, FRESH, one)
     for name, each in zip(model.names, gradient, strict=False):

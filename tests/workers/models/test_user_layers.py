@@ -17,7 +17,7 @@ from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
 from workers.models.user_model import KerasModel
 from workers.settings.worker import RuntimeSettings
-from workers.wire.tensors import pack
+from workers.wire.tensors import to_vector
 
 FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")
 
@@ -109,7 +109,7 @@ def test_a_layers_own_gradient_counts_whatever_the_execution():
         runtime = RuntimeSettings(execution=execution, xla=False)
         settings = noise_settings(model=model, runtime=runtime)
         family = NoiseFamily((4,))
-        weights = at(pack(initial(settings, family).theta))
+        weights = at(to_vector(initial(settings, family).theta))
         block = train_block(settings, family, 0, 3)
         gradients.append(BlockRunner(settings, family).run(weights, block).gradient)
     np.testing.assert_allclose(*gradients, atol=1e-5)

@@ -16,7 +16,7 @@ from workers.algorithms.maml import MamlAlgorithm
 from workers.model_checks.user_model import check_model
 from workers.models.registry import make_model
 from workers.models.user_model import KerasModel
-from workers.wire.tensors import pack
+from workers.wire.tensors import to_vector
 
 FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")
 
@@ -51,7 +51,8 @@ def test_a_file_is_loaded_with_its_weights(saved):
     file, model = saved
     functional = make_model(KerasModel(source=str(file)), (4,), 3)
     np.testing.assert_array_equal(
-        pack(functional.initial_weights()), pack([v.numpy() for v in model.trainable_variables])
+        to_vector(functional.initial_weights()),
+        to_vector([v.numpy() for v in model.trainable_variables]),
     )
 
 

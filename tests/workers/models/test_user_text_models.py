@@ -8,7 +8,7 @@ from workers.algorithms.maml import MamlAlgorithm
 from workers.model_checks.user_model import check_model
 from workers.models.user_model import KerasModel
 from workers.settings.generation_task import GenerationTask
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 from workers.tasks.registry import make_family
 
 
@@ -17,7 +17,7 @@ def check(tmp_path):
     path = write(tmp_path / "a.csv", rows_of(), ("voice", "text"))
 
     def check(name):
-        settings = WorkerSettings(
+        settings = ActorSettings(
             task=GenerationTask(path=str(path), task_column="voice", shots=3, queries=3, length=20),
             model=KerasModel(
                 source=f"text_models:{name}", folder=str(Path(__file__).parents[2] / "fakes/tasks")

@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from workers.policies.trajectory import Moves
+from workers.policies.trajectory import Trajectory
 
 EPISODES = np.array(list(itertools.product([0, 1], repeat=2)))
 # What is seen: at first a 1, then which action was taken.
@@ -53,12 +53,16 @@ def episodes_with(logits, baseline=(0.0, 0.0)):
     """As `episodes_of`, of any policy's logits, [8, 2]."""
     probabilities = np.exp(log_probs(logits).numpy().sum(1))
     ahead = np.stack([REWARDS.sum(1), REWARDS[:, 1]], axis=1) - np.array(baseline)
-    moves = Moves(
+    trajectory = Trajectory(
         actions=EPISODES[..., None].astype(float),
         rewards=REWARDS,
         advantages=4 * probabilities[:, None] * ahead,
-        taken=np.ones((4, 2)),
+        mask=np.ones((4, 2)),
         outputs=logits.numpy().reshape(4, 2, 2),
     )
-    columns = [moves.actions, *(each[..., None] for each in moves[1:4]), moves.outputs]
+    columns = [
+        trajectory.actions,
+        *(each[..., None] for each in trajectory[1:4]),
+        trajectory.outputs,
+    ]
     return SEEN.reshape(8, 3), np.concatenate(columns, axis=-1).reshape(8, 6)

@@ -13,45 +13,45 @@ def episodes():
     observations = RNG.normal(size=(TASKS, EPISODES, HORIZON, 2)).astype(np.float32)
     rewards = RNG.normal(size=(TASKS, EPISODES, HORIZON)).astype(np.float32)
     ends = np.array([[5, 2, 4], [1, 5, 3]])
-    taken = (np.arange(HORIZON) < ends[..., None]).astype(np.float32)
-    return observations, rewards, taken
+    mask = (np.arange(HORIZON) < ends[..., None]).astype(np.float32)
+    return observations, rewards, mask
 
 
-def normalized(values, taken):
+def normalized(values, mask):
     found = np.zeros_like(values)
     for task in range(len(values)):
-        there = values[task][taken[task] == 1]
-        found[task] = (values[task] - there.mean()) / there.std() * taken[task]
+        there = values[task][mask[task] == 1]
+        found[task] = (values[task] - there.mean()) / there.std() * mask[task]
     return found
 
 
 def by_hand(episodes, discount, gae_lambda, values):
     """The sums as they are defined, step by step."""
-    _, rewards, taken = episodes
+    _, rewards, mask = episodes
     found = np.zeros(rewards.shape)
     for task, episode in np.ndindex(TASKS, EPISODES):
-        last = int(taken[task, episode].sum())
+        last = int(mask[task, episode].sum())
         value = [*values[task, episode, :last], 0.0]
         ahead = 0.0
         for t in reversed(range(last)):
             surprise = rewards[task, episode, t] + discount * value[t + 1] - value[t]
             ahead = surprise + discount * gae_lambda * ahead
             found[task, episode, t] = ahead
-    return normalized(found, taken)
+    return normalized(found, mask)
 
 
 def fitted(episodes, discount):
     """The linear baseline by NumPy's least squares."""
-    observations, rewards, taken = (np.asarray(each, np.float64) for each in episodes)
+    observations, rewards, mask = (np.asarray(each, np.float64) for each in episodes)
     values = np.zeros(rewards.shape)
     for task in range(TASKS):
         rows, wanted, places = [], [], []
         for episode, t in np.ndindex(EPISODES, HORIZON):
-            if not taken[task, episode, t]:
+            if not mask[task, episode, t]:
                 continue
             seen, time = observations[task, episode, t], t / 100
             rows.append([*seen, *seen**2, time, time**2, time**3, 1])
-            later = rewards[task, episode, t:] * taken[task, episode, t:]
+            later = rewards[task, episode, t:] * mask[task, episode, t:]
             wanted.append(np.sum(later * discount ** np.arange(len(later))))
             places.append((task, episode, t))
         rows, wanted = np.array(rows), np.array(wanted)
@@ -87,13 +87,13 @@ def test_a_task_does_not_change_anothers_advantages(episodes):
 
 def test_they_have_mean_0_and_standard_deviation_1_over_the_steps_taken(episodes):
     found = np.asarray(advantages(*episodes, 0.99, 1.0, "linear"))
-    for values, taken in zip(found, episodes[2], strict=True):
-        there = values[taken == 1]
+    for values, mask in zip(found, episodes[2], strict=True):
+        there = values[mask == 1]
         np.testing.assert_allclose([there.mean(), there.std()], [0, 1], atol=1e-6)
-        assert not values[taken == 0].any()
+        assert not values[mask == 0].any()
 
 
 def test_where_nothing_is_rewarded_there_is_no_advantage(episodes):
-    observations, rewards, taken = episodes
-    found = advantages(observations, np.zeros_like(rewards), taken, 0.99, 1.0, "linear")
+    observations, rewards, mask = episodes
+    found = advantages(observations, np.zeros_like(rewards), mask, 0.99, 1.0, "linear")
     assert not np.asarray(found).any()

@@ -25,7 +25,7 @@ def test_a_gaussians_divergence_is_the_integral():
     there = (p > 0) & (q > 0)
     expected = np.sum(p[there] * np.log(p[there] / q[there])) * (x[1] - x[0])
     given = [tf.constant([each], tf.float64) for each in (old, new)]
-    np.testing.assert_allclose(Gaussian(2).divergence(*given), [expected], rtol=1e-6)
+    np.testing.assert_allclose(Gaussian(2).kl(*given), [expected], rtol=1e-6)
 
 
 def test_a_gaussian_acts_by_its_mean_and_standard_deviation():
@@ -54,7 +54,7 @@ def test_a_categoricals_log_probability_and_divergence_are_those_of_its_softmax(
     found = categorical.log_prob(tf.constant(logits[0]), tf.constant([[2.0]] * 5, tf.float64))
     np.testing.assert_allclose(found, np.log(p[:, 2]))
     expected = (p * np.log(p / q)).sum(-1)
-    np.testing.assert_allclose(categorical.divergence(*map(tf.constant, logits)), expected)
+    np.testing.assert_allclose(categorical.kl(*map(tf.constant, logits)), expected)
 
 
 @pytest.mark.parametrize("distribution", [Gaussian(4), Categorical(3)])

@@ -13,11 +13,11 @@ from workers.meta_parameters import initial
 from workers.models.linear import LinearModel
 from workers.models.mlp import GaussianMlpModel
 from workers.settings.environments import GymTask, Varied
-from workers.settings.worker import RuntimeSettings, WorkerSettings
+from workers.settings.worker import ActorSettings, RuntimeSettings
 from workers.tasks.registry import make_family
 from workers.wire.errors import TaskError
 from workers.wire.protocol import Block, Draw, Recipe, Weights
-from workers.wire.tensors import pack
+from workers.wire.tensors import to_vector
 
 FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")
 
@@ -33,10 +33,10 @@ def problem(name, model, inner_lr=0.5, **varied):
     )
     algorithm = MamlAlgorithm(inner_lr=inner_lr)
     quick = RuntimeSettings(xla=False)
-    settings = WorkerSettings(task=task, model=model, algorithm=algorithm, runtime=quick)
+    settings = ActorSettings(task=task, model=model, algorithm=algorithm, runtime=quick)
     family = make_family(task)
     start = initial(settings, family)
-    weights = Weights(pack(start.theta), pack(start.carry), 0)
+    weights = Weights(to_vector(start.theta), to_vector(start.carry), 0)
     return BlockRunner(settings, family), weights, family
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_policies import TASK, held_out_block_of, runner_of, settings_of, weights_of
 
-from workers.policies.observation_normalizer import view_of
+from workers.policies.observation_normalizer import fit_normalizer
 from workers.settings.environments import GymTask, NavigationTask, Varied
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.environments.navigation import NavigationFamily, Points
@@ -36,23 +36,25 @@ def sampled(family, num_tasks=5, step=0):
     return family.sample(Draw(0, "train", step), 0, num_tasks, 0, 0)
 
 
-def seen_by(view, family, num_tasks):
+def seen_by(normalizer, family, num_tasks):
     """What becomes of the same few observations in each task."""
     few = np.random.default_rng(0).normal(size=(1, 6, *family.input_shape))
-    return view(np.tile(few, (num_tasks, 1, *[1] * len(family.input_shape))).astype(np.float32))
+    return normalizer(
+        np.tile(few, (num_tasks, 1, *[1] * len(family.input_shape))).astype(np.float32)
+    )
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_what_a_task_looks_like_does_not_depend_on_the_tasks_beside_it(name):
     family = FAMILIES[name]()
     specs = sampled(family)
-    together = seen_by(view_of(family, specs, 3), family, 5)
+    together = seen_by(fit_normalizer(family, specs, 3), family, 5)
     assert len({each.tobytes() for each in together}) == 5
     for task in range(5):
-        alone = view_of(family, take(specs, task, task + 1), 3)
+        alone = fit_normalizer(family, take(specs, task, task + 1), 3)
         np.testing.assert_array_equal(seen_by(alone, family, 1)[0], together[task])
     order = [3, 0, 4]
-    others = view_of(family, {key: values[order] for key, values in specs.items()}, 3)
+    others = fit_normalizer(family, {key: values[order] for key, values in specs.items()}, 3)
     np.testing.assert_array_equal(seen_by(others, family, 3), together[order])
 
 
@@ -77,10 +79,10 @@ class Recorded(NavigationFamily):
 
 def test_random_episodes_of_a_task_have_mean_0_and_deviation_1_in_it():
     family = Recorded(LONG)
-    view = view_of(family, sampled(family), 6)
+    normalizer = fit_normalizer(family, sampled(family), 6)
     observed = np.stack(family.made[:-1], axis=2)
     assert observed.shape == (5, 6, 40, 2)
-    seen = view(observed)
+    seen = normalizer(observed)
     assert seen.dtype == np.float32
     np.testing.assert_allclose(seen.mean((1, 2)), 0, atol=1e-6)
     np.testing.assert_allclose(seen.std((1, 2)), 1, atol=1e-6)
@@ -89,36 +91,36 @@ def test_random_episodes_of_a_task_have_mean_0_and_deviation_1_in_it():
 
 def test_a_number_that_never_varies_keeps_its_unit():
     family = NavigationFamily(NavigationTask(horizon=1))
-    view = view_of(family, sampled(family), 3)
+    normalizer = fit_normalizer(family, sampled(family), 3)
     few = np.full((5, 2, 2), 0.3, np.float32)
-    np.testing.assert_array_equal(view(few), few)
+    np.testing.assert_array_equal(normalizer(few), few)
 
 
 def test_a_number_that_hardly_varies_keeps_its_unit_too():
     family = NavigationFamily(NavigationTask(horizon=40, reached=0.0, max_step=1e-6))
-    view = view_of(family, sampled(family), 3)
-    assert np.abs(view.mean).max() > 0
-    np.testing.assert_array_equal(view.deviation, np.ones((5, 2), np.float32))
+    normalizer = fit_normalizer(family, sampled(family), 3)
+    assert np.abs(normalizer.mean).max() > 0
+    np.testing.assert_array_equal(normalizer.deviation, np.ones((5, 2), np.float32))
 
 
 def test_what_comes_after_an_episode_counts_for_nothing():
     """An episode of Switch shows 0, 1, 2, and is over long before its horizon."""
     family = gym_family("Switch")
     shown = np.tile(np.float32([0, 1, 2])[:, None], (5, 1, 1))
-    seen = view_of(family, sampled(family), 2)(shown)[0, :, 0]
+    seen = fit_normalizer(family, sampled(family), 2)(shown)[0, :, 0]
     np.testing.assert_allclose(seen, np.sqrt(1.5) * np.array([-1, 0, 1]), rtol=1e-6)
 
 
 def test_what_random_actions_never_lead_to_is_bounded():
     family = NavigationFamily(LONG)
-    seen = view_of(family, sampled(family), 3)(np.full((5, 1, 2), -1e6, np.float32))
+    seen = fit_normalizer(family, sampled(family), 3)(np.full((5, 1, 2), -1e6, np.float32))
     np.testing.assert_array_equal(seen, np.full((5, 1, 2), -10.0))
 
 
 def test_without_random_episodes_observations_are_seen_as_they_are():
     family = NavigationFamily(LONG)
     few = np.full((5, 1, 2), 1e6, np.float32)
-    np.testing.assert_array_equal(view_of(family, sampled(family), 0)(few), few)
+    np.testing.assert_array_equal(fit_normalizer(family, sampled(family), 0)(few), few)
 
 
 def test_random_actions_are_what_the_environment_takes():
@@ -149,8 +151,8 @@ def test_policies_act_on_and_learn_from_what_is_normalized():
     runner = runner_of(NORMALIZED)
     tasks = gathered(NORMALIZED, runner, 0, 3)
     family = NavigationFamily(NORMALIZED.task)
-    view = view_of(family, block_of(NORMALIZED, 0, 3).specs, 2)
-    begins = view(np.zeros((3, 1, 2), np.float32))[:, 0]
+    normalizer = fit_normalizer(family, block_of(NORMALIZED, 0, 3).specs, 2)
+    begins = normalizer(np.zeros((3, 1, 2), np.float32))[:, 0]
     assert np.abs(begins).min() > 1e-3
     first = np.asarray(tasks.support_inputs)[:, 0], np.asarray(tasks.query_inputs)[:, 0]
     for inputs in first:
@@ -179,7 +181,7 @@ def test_an_actor_that_lost_a_step_normalizes_as_before():
     block = block_of(NORMALIZED, 0, 3)
     runner.run(weights, block)
     asked = weights._replace(now=weights.theta, argument=np.zeros(0, np.float32))
-    line = replace(block, round="line")
+    line = replace(block, round="line_search")
     kept = runner.run(asked, line)
     runner.episodes.clear()
     assert kept.metrics == runner.run(asked, line).metrics

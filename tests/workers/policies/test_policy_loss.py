@@ -26,7 +26,7 @@ def weights():
 def outer_gradient(theta, settings, curvature, baseline=(0.0, 0.0)):
     loss = PolicyLoss(Categorical(2), horizon=2, curvature=curvature)
     model = make_model(LinearModel(), (3,), 2)
-    objective = PolicyObjective(model, loss, {"divergence": loss.divergence})
+    objective = PolicyObjective(model, loss, {"kl": loss.kl})
     rate, steps = settings.inner_lr, settings.inner_steps
     support = [episodes_of(adapted(theta, rate, k), baseline) for k in range(steps)]
     inputs, targets = (np.concatenate(arrays) for arrays in zip(*support, strict=True))
@@ -114,8 +114,8 @@ def test_at_the_weights_that_acted_the_loss_is_minus_the_mean_return(weights, lo
 def test_the_divergence_is_zero_where_the_policy_acts_as_it_did(weights, loss):
     _, targets = episodes_of(weights)
     outputs, given = tf.constant(targets[:, 4:]), tf.constant(targets)
-    assert float(loss.divergence(outputs, given, None)) == 0
-    assert float(loss.divergence(outputs * 1.1, given, None)) > 1e-4
+    assert float(loss.kl(outputs, given, None)) == 0
+    assert float(loss.kl(outputs * 1.1, given, None)) > 1e-4
 
 
 @pytest.mark.parametrize("curvature", ["dice", "per_step"])
@@ -130,6 +130,6 @@ def test_what_is_there_once_an_episode_is_over_does_not_count(weights, curvature
 
     def at(outputs):
         outputs, given = tf.constant(outputs.reshape(8, 2)), tf.constant(targets.reshape(8, 6))
-        return float(loss.mean(outputs, given)), float(loss.divergence(outputs, given, None))
+        return float(loss.mean(outputs, given)), float(loss.kl(outputs, given, None))
 
     np.testing.assert_allclose(at(other), at(outputs), rtol=1e-12)

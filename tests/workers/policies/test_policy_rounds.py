@@ -22,7 +22,7 @@ from workers.algorithms.boil import BoilAlgorithm
 from workers.algorithms.joint import JointAlgorithm
 from workers.algorithms.maml import MamlAlgorithm
 from workers.algorithms.meta_sgd import MetaSgdAlgorithm
-from workers.inner.inner_loop import Learner, Plan, batch, inner_step
+from workers.inner.inner_loop import InnerState, Plan, batch, inner_step
 from workers.inner.optimizers import Sgd
 from workers.models.linear import LinearModel
 from workers.models.mlp import MlpModel
@@ -44,7 +44,7 @@ def problem(algorithm):
     """Rounds over a single task of enumerated episodes, made from THETA, and its parts."""
     settings = settings_of(algorithm=algorithm, model=LinearModel(), runtime=MAP)
     model, loss = make_model(LinearModel(), (3,), 2), PolicyLoss(Categorical(2), 2, "dice")
-    objective = PolicyObjective(model, loss, {"divergence": loss.divergence})
+    objective = PolicyObjective(model, loss, {"kl": loss.kl})
     rate, steps = algorithm.inner_lr, getattr(algorithm, "inner_steps", 0)
     *support, queries = (episodes_of(adapted(THETA, rate, k)) for k in range(steps + 1))
     support = support or [queries]
@@ -58,20 +58,20 @@ def problem_of_layers(algorithm):
     layers = MlpModel(hidden=(3,), activation="tanh")
     settings = settings_of(algorithm=algorithm, model=layers, runtime=MAP)
     model, loss = make_model(layers, (3,), 2), PolicyLoss(Categorical(2), 2, "dice")
-    objective = PolicyObjective(model, loss, {"divergence": loss.divergence})
+    objective = PolicyObjective(model, loss, {"kl": loss.kl})
     theta = [RNG.normal(size=w.shape) for w in model.initial_weights()]
     if algorithm.kind == "meta_sgd":
         theta += [RNG.uniform(0.1, 0.5, size=w.shape) for w in theta]
 
-    def acted(learner):
-        return episodes_with(model.apply(learner.theta, [], tf.constant(SEEN.reshape(8, 3)))[0])
+    def acted(inner_state):
+        return episodes_with(model.apply(inner_state.theta, [], tf.constant(SEEN.reshape(8, 3)))[0])
 
     weights = [tf.constant(w) for w in theta]
-    learner, plan = algorithm.learn(model, weights, FRESH, algorithm.inner_lr)
-    support = acted(learner)
+    inner_state, plan = algorithm.start_inner_loop(model, weights, FRESH, algorithm.inner_lr)
+    support = acted(inner_state)
     batches = np.arange(8, dtype=np.int32).reshape(1, 8)
-    learner, _ = inner_step(objective.inner, learner, support, plan, 0)
-    one = task(support, acted(learner), batches)
+    inner_state, _ = inner_step(objective.inner, inner_state, support, plan, 0)
+    one = task(support, acted(inner_state), batches)
     return theta, settings, objective, one, Rounds(settings, model, objective)
 
 
@@ -123,7 +123,7 @@ def check_curvature(theta, settings, objective, one, rounds):
         with tf.GradientTape() as tape:
             tape.watch(theta)
             _, _, metrics = settings.algorithm.outer_loss(objective, theta, FRESH, one)
-        found = tape.gradient(metrics["divergence"], theta)
+        found = tape.gradient(metrics["kl"], theta)
         return np.concatenate([g.numpy().ravel() for g in found])
 
     along = [RNG.normal(size=w.shape) for w in theta]
@@ -131,7 +131,7 @@ def check_curvature(theta, settings, objective, one, rounds):
         slope([w + sign * STEP * v for w, v in zip(now, along, strict=True)]) for sign in (1, -1)
     )
     flat = np.concatenate([v.ravel() for v in along])
-    found, _ = look(rounds, one, "fisher", now, flat)
+    found, _ = look(rounds, one, "fisher_vector", now, flat)
     np.testing.assert_allclose(found, (ahead - behind) / (2 * STEP), rtol=1e-6, atol=1e-9)
     assert np.linalg.norm(found) > 1e-3
 
@@ -139,12 +139,12 @@ def check_curvature(theta, settings, objective, one, rounds):
 @pytest.mark.usefixtures("float64")
 def test_a_line_gives_the_gain_and_the_divergence_where_it_looks():
     *_, one, rounds = problem(JointAlgorithm())
-    vector, here = look(rounds, one, "line", [tf.constant(w) for w in THETA])
+    vector, here = look(rounds, one, "line_search", [tf.constant(w) for w in THETA])
     assert not vector.any()
-    assert here == pytest.approx({"gain": 0, "divergence": 0}, abs=1e-12)
+    assert here == pytest.approx({"gain": 0, "kl": 0}, abs=1e-12)
     now = [w + 0.5 * RNG.normal(size=w.shape) for w in THETA]
-    _, there = look(rounds, one, "line", [tf.constant(w) for w in now])
-    assert there["divergence"] > 1e-3
+    _, there = look(rounds, one, "line_search", [tf.constant(w) for w in now])
+    assert there["kl"] > 1e-3
     advantages = one.query_targets.numpy().reshape(4, 2, 6)[..., 2]
     ratio = probabilities(now) / probabilities(THETA)
     np.testing.assert_allclose(there["gain"], ((ratio - 1) * advantages).mean())
@@ -157,7 +157,7 @@ def test_a_gain_shows_beside_returns_of_any_size(run):
 
     def gain(far):
         runner.episodes.clear()
-        kept = runner._practice.gather
+        kept = runner._rollout_adapter.gather
 
         def gather(*given):
             tasks = kept(*given)
@@ -165,9 +165,9 @@ def test_a_gain_shows_beside_returns_of_any_size(run):
             targets[..., 2] -= far  # the rewards
             return tasks._replace(query_targets=tf.constant(targets))
 
-        runner._practice.gather = gather
-        found = runner.run(asked, replace(block, round="line")).metrics["gain"]
-        runner._practice.gather = kept
+        runner._rollout_adapter.gather = gather
+        found = runner.run(asked, replace(block, round="line_search")).metrics["gain"]
+        runner._rollout_adapter.gather = kept
         runner.episodes.clear()
         return float(found)
 
@@ -195,10 +195,10 @@ def test_ratios_count_no_further_than_the_clip():
     gain = np.minimum(ratio * advantages, bounded * advantages) - advantages
     expected = -REWARDS.sum(1).mean() - gain.mean()
     given = [tf.constant(w) for w in now]
-    vector, metrics = look(rounds, one, "clipped", given, np.array([most]))
+    vector, metrics = look(rounds, one, "ppo", given, np.array([most]))
     # joint's loss is over support and queries together, which are the same episodes.
     np.testing.assert_allclose(metrics["loss_after"], expected)
-    free, _ = look(rounds, one, "clipped", given, np.array([1e9]))
+    free, _ = look(rounds, one, "ppo", given, np.array([1e9]))
     assert not np.allclose(vector, free)
 
 
@@ -218,13 +218,13 @@ def test_a_penalty_is_on_what_policies_do_at_the_start_of_inner_steps(algorithm)
 
     def divergence(flat):
         """From the policies that made the episodes, to those that adapt by the same episodes."""
-        learner, found = Learner(list(map(tf.constant, split(flat))), [], []), []
+        inner_state, found = InnerState(list(map(tf.constant, split(flat))), [], []), []
         for step in range(count):
             did = tf.nn.softmax(logits_of(adapted(THETA, algorithm.inner_lr, step)))
-            do = tf.nn.softmax(logits_of(learner.theta))
+            do = tf.nn.softmax(logits_of(inner_state.theta))
             found.append(tf.reduce_mean(tf.reduce_sum(did * tf.math.log(did / do), axis=-1)))
             plan = Plan(Sgd(algorithm.inner_lr), [True, True])
-            learner, _ = inner_step(objective.inner, learner, batch(one, step), plan, step)
+            inner_state, _ = inner_step(objective.inner, inner_state, batch(one, step), plan, step)
         return np.mean(found)
 
     slope = [
@@ -232,8 +232,8 @@ def test_a_penalty_is_on_what_policies_do_at_the_start_of_inner_steps(algorithm)
         for each in np.eye(8)
     ]
     given = [tf.constant(w) for w in split(now)]
-    free, metrics = look(rounds, one, "clipped", given, np.array([0.1]))
-    held, the_same = look(rounds, one, "clipped", given, np.array([0.1, 3.0]))
+    free, metrics = look(rounds, one, "ppo", given, np.array([0.1]))
+    held, the_same = look(rounds, one, "ppo", given, np.array([0.1, 3.0]))
     np.testing.assert_allclose(held - free, 3 * np.array(slope), rtol=1e-6, atol=1e-9)
     assert np.linalg.norm(slope) > 1e-2
     assert metrics == the_same
@@ -249,7 +249,7 @@ def run():
     return runner_of(settings), weights_of(settings), block_of(settings, 2)
 
 
-ARGUMENTS = {"line": 0, "fisher": None, "clipped": 1}
+ARGUMENTS = {"line_search": 0, "fisher_vector": None, "ppo": 1}
 
 
 def sums(run, name, drop):
@@ -276,9 +276,9 @@ def test_episodes_are_made_once_for_all_rounds_of_a_step(run, monkeypatch):
     runner, weights, block = run
     runner.episodes.clear()
     made = []
-    gather = runner._practice.gather
+    gather = runner._rollout_adapter.gather
     monkeypatch.setattr(
-        runner._practice, "gather", lambda *given: made.append(given) or gather(*given)
+        runner._rollout_adapter, "gather", lambda *given: made.append(given) or gather(*given)
     )
     for name in ARGUMENTS:
         sums(run, name, drop=False)
@@ -292,10 +292,10 @@ def test_clipped_at_the_weights_that_acted_is_the_outer_gradient(run):
     runner, weights, block = run
     first = runner.run(weights, block)
     asked = weights._replace(now=weights.theta, argument=np.float32([0.2]))
-    again = runner.run(asked, replace(block, round="clipped"))
+    again = runner.run(asked, replace(block, round="ppo"))
     np.testing.assert_allclose(again.gradient, first.gradient, rtol=2e-3, atol=2e-3)
-    assert set(again.metrics) == {*first.metrics, "divergence"}
-    assert float(again.metrics["divergence"]) < 1e-4
+    assert set(again.metrics) == {*first.metrics, "kl"}
+    assert float(again.metrics["kl"]) < 1e-4
 
 
 def test_a_first_round_has_no_divergence(run):

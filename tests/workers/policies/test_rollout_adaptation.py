@@ -20,7 +20,7 @@ from workers.algorithms.joint import JointAlgorithm
 from workers.algorithms.maml import MamlAlgorithm
 from workers.algorithms.meta_sgd import MetaSgdAlgorithm
 from workers.algorithms.reptile import ReptileAlgorithm
-from workers.inner.inner_loop import Learner, Plan, inner_step
+from workers.inner.inner_loop import InnerState, Plan, inner_step
 from workers.inner.optimizers import Sgd
 from workers.meta_parameters import theta_layout
 from workers.models.linear import LinearModel
@@ -28,7 +28,7 @@ from workers.policies import rollout_adaptation
 from workers.policies.distributions import Gaussian
 from workers.policies.loss import make_objective
 from workers.policies.rollouts import act_in
-from workers.policies.trajectory import part
+from workers.policies.trajectory import from_targets
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.environments.navigation import NavigationFamily
 from workers.wire.errors import NonFiniteError, TaskError
@@ -50,42 +50,42 @@ def learners_of(settings, runner, weights, tasks, number):
     """The first task's weights before and after each inner step, from its support episodes."""
     objective = make_objective(settings, NavigationFamily(settings.task), runner.train_model)
     theta = theta_layout(settings, runner.train_model).split(tf.constant(weights.theta))
-    learner = Learner(theta, [], [])
-    algorithm, found = settings.algorithm, [learner]
+    inner_state = InnerState(theta, [], [])
+    algorithm, found = settings.algorithm, [inner_state]
     for step in range(number):
         rate = algorithm.inner_lr * (algorithm.later_lr if step else 1)
         plan = Plan(Sgd(rate), [True] * len(theta))
         rows = slice(step * EXAMPLES, (step + 1) * EXAMPLES)
         examples = tasks.support_inputs[0, rows], tasks.support_targets[0, rows]
-        learner, _ = inner_step(objective.inner, learner, examples, plan, step)
-        found.append(learner)
+        inner_state, _ = inner_step(objective.inner, inner_state, examples, plan, step)
+        found.append(inner_state)
     return found
 
 
-def outputs_of(runner, learner, inputs):
-    return runner.train_model.apply(learner.theta, [], inputs)[0].numpy()
+def outputs_of(runner, inner_state, inputs):
+    return runner.train_model.apply(inner_state.theta, [], inputs)[0].numpy()
 
 
 def acted(targets):
     """What the policy said where steps were taken, and which those are."""
-    moves = part(targets, Gaussian(4), TASK.horizon)
-    return np.reshape(moves.outputs, (-1, 4)), np.reshape(moves.taken, -1) == 1
+    trajectory = from_targets(targets, Gaussian(4), TASK.horizon)
+    return np.reshape(trajectory.outputs, (-1, 4)), np.reshape(trajectory.mask, -1) == 1
 
 
 def test_the_episodes_of_the_meta_loss_are_made_after_adaptation(two_steps):
     """Each inner step learns from what the policy did that it adapts, the queries from the last."""
     _, runner, _, tasks = two_steps
-    learners = learners_of(*two_steps, 2)
+    inner_states = learners_of(*two_steps, 2)
     seen = [
         (tasks.support_inputs[0, :EXAMPLES], tasks.support_targets[0, :EXAMPLES]),
         (tasks.support_inputs[0, EXAMPLES:], tasks.support_targets[0, EXAMPLES:]),
         (tasks.query_inputs[0], tasks.query_targets[0]),
     ]
     for step, (inputs, targets) in enumerate(seen):
-        said, taken = acted(targets)
-        for other, learner in enumerate(learners):
-            outputs = outputs_of(runner, learner, inputs)
-            error = np.abs(outputs - said)[taken].max()
+        said, mask = acted(targets)
+        for other, inner_state in enumerate(inner_states):
+            outputs = outputs_of(runner, inner_state, inputs)
+            error = np.abs(outputs - said)[mask].max()
             assert (error < 1e-5) == (other == step), (step, other, error)
 
 
@@ -272,7 +272,7 @@ def act(observations, noise):
 
 def test_nothing_is_recorded_once_an_episode_is_over():
     found = act_in(Countdown(), act, np.ones((1, 4, 6, 1), np.float32))
-    np.testing.assert_array_equal(found.taken[0].sum(-1), [1, 2, 3, 4])
+    np.testing.assert_array_equal(found.mask[0].sum(-1), [1, 2, 3, 4])
     np.testing.assert_array_equal(found.rewards[0, 2], [1, 2, 3, 0, 0, 0])
     np.testing.assert_array_equal(found.observations[0, 3, :, 0], [0, 1, 2, 3, 0, 0])
     np.testing.assert_array_equal(found.outputs[0, 1, :, 0], [7, 7, 0, 0, 0, 0])
@@ -322,8 +322,8 @@ def test_a_task_whose_weights_are_lost_counts_as_such_though_its_outputs_are_fin
     algorithm = MamlAlgorithm(inner_lr=0.05, first_order=True)
     settings = settings_of(model=LinearModel(), algorithm=algorithm)
 
-    def all_lost(learner):
-        return learner, np.ones(learner.theta[0].shape[0], bool)
+    def all_lost(inner_state):
+        return inner_state, np.ones(inner_state.theta[0].shape[0], bool)
 
     monkeypatch.setattr(rollout_adaptation, "without_lost", all_lost)
     with pytest.raises(NonFiniteError, match="task 0: gradient not finite"):

@@ -11,13 +11,13 @@ from workers.models.mlp import MlpModel
 from workers.models.transformer import TransformerModel
 from workers.settings.generation_task import GenerationTask
 from workers.settings.sinusoid_task import SinusoidTask
-from workers.settings.worker import WorkerSettings
+from workers.settings.worker import ActorSettings
 
 TASK = GenerationTask(path="a.csv")
 
 
 def make(model, algorithm=None, task=TASK):
-    return WorkerSettings(task=task, model=model, algorithm=algorithm or MamlAlgorithm())
+    return ActorSettings(task=task, model=model, algorithm=algorithm or MamlAlgorithm())
 
 
 def test_a_transformer_runs_one_task_after_another_with_xla():

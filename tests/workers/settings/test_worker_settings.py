@@ -11,11 +11,11 @@ from workers.models.mlp import MlpModel
 from workers.settings.images_task import ImagesTask
 from workers.settings.sinusoid_task import SinusoidTask
 from workers.settings.table_task import TableTask
-from workers.settings.worker import RuntimeSettings, WorkerSettings
+from workers.settings.worker import ActorSettings, RuntimeSettings
 
 
 def make(model=None, task=None, **changes):
-    return WorkerSettings(
+    return ActorSettings(
         task=task or ImagesTask(),
         model=model or MlpModel(),
         algorithm=MamlAlgorithm(),
@@ -42,7 +42,7 @@ def test_execution_is_a_table_by_the_models_kind_unless_it_is_set(model, runtime
 
 
 def test_a_kind_chooses_the_section():
-    settings = WorkerSettings.model_validate(
+    settings = ActorSettings.model_validate(
         {"task": {"kind": "sinusoid"}, "model": {"kind": "mlp"}, "algorithm": {"kind": "reptile"}}
     )
     assert isinstance(settings.task, SinusoidTask)
@@ -91,4 +91,4 @@ def test_settings_are_frozen_and_travel():
     with pytest.raises(ValidationError, match="frozen"):
         settings.seed = 1
     assert pickle.loads(pickle.dumps(settings)) == settings
-    assert WorkerSettings.model_validate(settings.model_dump(mode="json")) == settings
+    assert ActorSettings.model_validate(settings.model_dump(mode="json")) == settings

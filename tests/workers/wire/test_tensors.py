@@ -3,12 +3,12 @@ import pytest
 
 from workers.wire.tensors import (
     all_finite,
-    pack,
+    from_vector,
     sha256,
     squared_norm,
+    to_vector,
     tree_sum,
     tree_sum_of_vectors,
-    unpack,
 )
 
 SHAPES = [(2, 3), (), (4,), (1, 2, 2), (0,)]
@@ -18,26 +18,26 @@ THETA = [np.float32([[1, -2], [0.5, 3]]), np.float32([0, 1e-3])]
 def test_unpack_inverts_pack():
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=shape).astype(np.float32) for shape in SHAPES]
-    vector = pack(arrays)
+    vector = to_vector(arrays)
     assert vector.shape == (15,)
     assert vector.dtype == np.float32
-    for back, array in zip(unpack(vector, SHAPES), arrays, strict=True):
+    for back, array in zip(from_vector(vector, SHAPES), arrays, strict=True):
         assert back.shape == array.shape
         np.testing.assert_array_equal(back, array)
 
 
 def test_pack_and_unpack_make_new_arrays():
     array = np.ones(3, np.float32)
-    vector = pack([array])
-    (back,) = unpack(vector, [(3,)])
+    vector = to_vector([array])
+    (back,) = from_vector(vector, [(3,)])
     vector[:] = 2
     assert array.tolist() == back.tolist() == [1, 1, 1]
 
 
 def test_nothing_packs_to_nothing():
-    assert pack([]).shape == (0,)
-    assert pack([]).dtype == np.float32
-    assert unpack(pack([]), []) == []
+    assert to_vector([]).shape == (0,)
+    assert to_vector([]).dtype == np.float32
+    assert from_vector(to_vector([]), []) == []
 
 
 @pytest.mark.parametrize(

@@ -10,28 +10,28 @@ from workers.metrics import ACTING
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Array, Specs
 
-#: What `Environments.step` gives: observations, rewards [tasks, episodes], and which are over.
-Moved = tuple[Array, NDArray[np.float64], NDArray[np.bool_]]
+#: The result of `VectorEnv.step`: observations, rewards and ends, each [tasks, episodes, ...].
+StepResult = tuple[Array, NDArray[np.float64], NDArray[np.bool_]]
 
 
-class Environments(Protocol):
-    """The environments of some tasks, several episodes of each side by side."""
+class VectorEnv(Protocol):
+    """The environments of several tasks, with several episodes of each side by side."""
 
     def reset(self) -> Array:
-        """The first observations, float32 [tasks, episodes, *input_shape]."""
+        """Reset all; return the first observations, float32 [tasks, episodes, *input_shape]."""
 
-    def step(self, actions: Array) -> Moved:
+    def step(self, actions: Array) -> StepResult:
         """Act in all of them.
 
         Args:
-          actions: float32 [tasks, episodes, actions]; where actions are few: [tasks, episodes, 1],
-            the index of one. Those of episodes that are over change nothing that counts.
+          actions: float32 [tasks, episodes, actions]; for discrete actions [tasks, episodes, 1],
+            the index of one. Actions of episodes that have ended have no effect.
         Raises:
-          ValueError: the environment gave what it must not.
+          ValueError: an environment returned something that is not allowed.
         """
 
     def close(self) -> None:
-        """Let go of what was made for these episodes alone."""
+        """Release what was made for these episodes alone."""
 
 
 class EnvironmentFamily(TaskFamily, Protocol):
@@ -46,11 +46,11 @@ class EnvironmentFamily(TaskFamily, Protocol):
 
     def environments(
         self, specs: Specs, num_episodes: int, generators: Sequence[np.random.Generator]
-    ) -> Environments:
+    ) -> VectorEnv:
         """The tasks' environments; what is random in them is drawn from each task's generator."""
 
     def random_actions(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
-        """Of who sees nothing, for `Environments.step`: float32 [*shape, actions]."""
+        """Of who sees nothing, for `VectorEnv.step`: float32 [*shape, actions]."""
 
     def given(self, action: Array) -> Any:
         """What an environment's `step` takes, for an action [actions] of a policy."""

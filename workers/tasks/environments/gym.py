@@ -8,8 +8,8 @@ import numpy as np
 
 from workers.metrics import LossName
 from workers.settings.environments import GymTask, Varied
-from workers.tasks.display_text import Words
-from workers.tasks.environments.family import Environments
+from workers.tasks.display_text import DisplayText
+from workers.tasks.environments.family import VectorEnv
 from workers.tasks.environments.gym_check import check_episodes
 from workers.tasks.environments.gym_episodes import GymEpisodes
 from workers.tasks.environments.gym_source import (
@@ -94,7 +94,7 @@ class GymFamily:
 
     def environments(
         self, specs: Specs, num_episodes: int, generators: Sequence[np.random.Generator]
-    ) -> Environments:
+    ) -> VectorEnv:
         """Each episode has an environment of its own, seeded from the task's generator."""
         seeds = np.array([rng.integers(2**31, size=num_episodes) for rng in generators])
         tasks = [self._values(specs, task) for task in range(len(generators))]
@@ -139,7 +139,7 @@ class GymFamily:
             for values in tasks
         ]
 
-    def words(self, specs: Specs) -> Sequence[Words]:
+    def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """Numbers say it all."""
         return ()
 

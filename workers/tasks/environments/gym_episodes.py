@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.tasks.environments.family import Moved
+from workers.tasks.environments.family import StepResult
 from workers.tasks.environments.gym_check import as_number
 from workers.tasks.environments.spaces import Actions
 from workers.wire.protocol import Array
@@ -38,7 +38,7 @@ class GymEpisodes:
             self._look("reset", number, self._environments[number].reset(seed=seed)[0])
         return self._side_by_side(self._seen)
 
-    def step(self, actions: Array) -> Moved:
+    def step(self, actions: Array) -> StepResult:
         """One step in each that is not over; a time limit of its own ends an episode too."""
         rewards = np.zeros(len(self._over))
         given = self._actions.given(actions)
@@ -58,7 +58,7 @@ class GymEpisodes:
         )
 
     def close(self) -> None:
-        """See `Environments.close`."""
+        """See `VectorEnv.close`."""
         if self._disposable:
             for each in self._environments:
                 each.close()

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from workers.metrics import LossName
 from workers.settings.environments import NavigationTask
-from workers.tasks.display_text import Words
-from workers.tasks.environments.family import Environments, Moved
+from workers.tasks.display_text import DisplayText
+from workers.tasks.environments.family import StepResult, VectorEnv
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 
 
@@ -26,7 +26,7 @@ class Points:
         self._at = np.zeros_like(self._at)
         return self._at.astype(np.float32)
 
-    def step(self, actions: Array) -> Moved:
+    def step(self, actions: Array) -> StepResult:
         """Move; the reward is minus the distance that is left."""
         largest = self._settings.max_step
         self._at = self._at + np.clip(np.asarray(actions, np.float64), -largest, largest)
@@ -63,7 +63,7 @@ class NavigationFamily:
 
     def environments(
         self, specs: Specs, num_episodes: int, generators: Sequence[np.random.Generator]
-    ) -> Environments:
+    ) -> VectorEnv:
         """Nothing in them is random."""
         return Points(self._settings, specs["goal"], num_episodes)
 
@@ -105,7 +105,7 @@ class NavigationFamily:
         """By goal."""
         return [f"goal ({x:.3g}, {y:.3g})" for x, y in specs["goal"]]
 
-    def words(self, specs: Specs) -> Sequence[Words]:
+    def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """Numbers say it all."""
         return ()
 

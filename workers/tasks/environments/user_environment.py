@@ -7,7 +7,7 @@ import numpy as np
 
 from workers.settings.environments import NavigationTask
 from workers.settings.given_task import GivenTask
-from workers.tasks.environments.family import EnvironmentFamily, Environments
+from workers.tasks.environments.family import EnvironmentFamily, VectorEnv
 from workers.tasks.environments.gym_episodes import GymEpisodes
 from workers.tasks.environments.navigation import NavigationFamily
 from workers.tasks.environments.spaces import look_at_actions, look_at_observations
@@ -56,7 +56,7 @@ class LiveGym(GivenFamily):
 
     def environments(
         self, specs: Specs, num_episodes: int, generators: Sequence[np.random.Generator]
-    ) -> Environments:
+    ) -> VectorEnv:
         """Each episode is seeded from the task's generator."""
         seeds = np.array([rng.integers(2**31, size=num_episodes) for rng in generators])
         while self._make is not None and len(self._idle) < num_episodes:

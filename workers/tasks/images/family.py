@@ -9,7 +9,7 @@ import numpy as np
 from workers.metrics import LossName
 from workers.settings.images_task import ImagesTask
 from workers.tasks.copies import choose_apart
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.tasks.images.image_cache import Progress, open_cache
 from workers.tasks.images.image_classes import ImageClasses
 from workers.tasks.images.image_report import describe_source as describe_source
@@ -125,7 +125,7 @@ class ImagesFamily:
             for classes, turns in zip(specs["classes"], specs["turns"], strict=True)
         ]
 
-    def words(self, specs: Specs) -> Sequence[Words]:
+    def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """Numbers say it all."""
         return ()
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workers.metrics import LossName
 from workers.settings.table_task import TableTask
 from workers.tasks.copies import Copies
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.tasks.leaving_out import or_left_out
 from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
 from workers.tasks.table.columns import Scale, choose_features, is_value, read_target
@@ -124,13 +124,15 @@ class TableFamily:
         """By the group of rows."""
         return self._groups.names_of(np.asarray(specs["support_rows"], np.int32)[:, 0])
 
-    def words(self, specs: Specs) -> Sequence[Words]:
+    def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """The rows by number, and the classes; nothing in regression."""
         classes = self._groups.classes
         if classes is None:
             return ()
         return [
-            Words(_said(support), [classes] * len(support), _said(query), [classes] * len(query))
+            DisplayText(
+                _said(support), [classes] * len(support), _said(query), [classes] * len(query)
+            )
             for support, query in zip(specs["support_rows"], specs["query_rows"], strict=True)
         ]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from workers.metrics import LossName
 from workers.settings.text_tasks import TextTask
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.tasks.splits import SPLITS, choose_ways, split_hash
 from workers.tasks.text.texts import read_texts, split_texts
 from workers.tasks.text.tokens import Tokens
@@ -93,7 +93,7 @@ class TextFamily:
         names = self._texts.classes
         return [", ".join(names[each] for each in classes) for classes in specs["classes"]]
 
-    def words(self, specs: Specs) -> Sequence[Words]:
+    def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """The texts, and the names of the classes."""
         found = []
         for classes, support, queries in zip(
@@ -103,7 +103,7 @@ class TextFamily:
             told, asked = (
                 [self._texts.texts[int(row)] for row in rows.ravel()] for rows in (support, queries)
             )
-            found.append(Words(told, [names] * len(told), asked, [names] * len(asked)))
+            found.append(DisplayText(told, [names] * len(told), asked, [names] * len(asked)))
         return found
 
     def protocol(self, split: Split) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from workers.metrics import LossName
 from workers.settings.generation_task import GenerationTask
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.tasks.splits import SPLITS, split_hash
 from workers.tasks.text.characters import Sequences
 from workers.tasks.text.passages import read_passages, vocabulary_of
@@ -83,11 +83,11 @@ class GenerationFamily:
             of_text[places] = task
         return [self._passages.names[of_text[texts[0]]] for texts in specs["support_texts"]]
 
-    def words(self, specs: Specs) -> Sequence[Words]:
+    def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """The texts themselves."""
         texts = [text for _, text in self._passages.texts]
         return [
-            Words([texts[i] for i in support], (), [texts[i] for i in query], ())
+            DisplayText([texts[i] for i in support], (), [texts[i] for i in query], ())
             for support, query in zip(specs["support_texts"], specs["query_texts"], strict=True)
         ]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from workers.metrics import LossName
 from workers.settings.text_tasks import MatchingTask
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.tasks.splits import SPLITS, USUAL_WAYS, split_hash
 from workers.tasks.text.texts import Texts, read_texts, split_texts
 from workers.tasks.text.tokens import Ids, Tokens
@@ -132,7 +132,7 @@ class MatchingFamily:
             for pool, classes in zip(pools, specs["classes"], strict=True)
         ]
 
-    def words(self, specs: Specs) -> Sequence[Words]:
+    def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """The texts, and their candidates."""
         found = []
         for task, from_test in enumerate(specs["from_test"]):
@@ -141,7 +141,7 @@ class MatchingFamily:
             for name in ("support_rows", "query_rows"):
                 said = [[texts[row] for row in rows] for rows in specs[name][task]]
                 parts += [[each[0] for each in said], [each[1:] for each in said]]
-            found.append(Words(*parts))
+            found.append(DisplayText(*parts))
         return found
 
     def protocol(self, split: Split) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.page.sweep_pictures import parallel_coordinates
 from orchestrator.sweep.rows import Row
 from orchestrator.text.plain_text import printable
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Episode
 
 # Several at once, since a page takes a second.
@@ -106,7 +106,7 @@ def test_a_picture_shows_names_and_obeys_none(picture, name):
     targets = np.arange(number)[None]
     pixels = np.zeros((1, number, 8, 8, 1))
     names = list(NAMES.values())
-    words = Words(names, [names] * number, names, [names] * number, (names, names))
+    words = DisplayText(names, [names] * number, names, [names] * number, (names, names))
     if picture == "samples":
         targets = np.zeros((1, number, 3), int)
     episode = Episode(pixels, targets, pixels, targets)

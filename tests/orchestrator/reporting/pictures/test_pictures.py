@@ -8,7 +8,7 @@ from orchestrator.reporting.pictures import confusion, curves, image_episode, pr
 from orchestrator.reporting.pictures.render import draw
 from orchestrator.reporting.svg_element import svg
 from orchestrator.storage.storage import Storage
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Episode
 
 
@@ -109,7 +109,7 @@ def test_the_discs_are_what_each_class_is_taken_for(steps, taken_for):
 def test_classes_are_called_by_their_names():
     episode, outputs = images()
     options = [["$5 to $10", "a name that is far too long", "c"]] * 4
-    axes = confusion.draw(episode, outputs, [3], "", [Words([], [], [], options)]).axes[0]
+    axes = confusion.draw(episode, outputs, [3], "", [DisplayText([], [], [], options)]).axes[0]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["$5 to $10", "a name that…", "c"]
 

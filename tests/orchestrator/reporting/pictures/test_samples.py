@@ -12,7 +12,7 @@ from orchestrator.learner import Learner
 from orchestrator.reporting.pictures import samples
 from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
-from workers.tasks.display_text import Words
+from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Episode
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
@@ -63,7 +63,7 @@ def test_the_samples_are_those_of_the_learner(folder):
     from orchestrator.outer.blocks import held_out_blocks
 
     block = held_out_blocks(config, family, "test", 1, learner.recipe)[0]
-    (said,) = family.words(block.specs)
+    (said,) = family.display_text(block.specs)
     steps = max(config.evaluation.inner_steps)
     for text in learner.adapt(said.support, inner_steps=steps).generate(6, seed=seed):
         assert f">{escape(' '.join(text.split()))}<" in drawing
@@ -71,7 +71,7 @@ def test_the_samples_are_those_of_the_learner(folder):
 
 def test_what_looks_like_mathematics_stays_as_it_is():
     logits, targets = np.zeros((1, 2, 1, 2, 3)), np.zeros((1, 1, 2), int)
-    said = Words(["$a$ & b"], (), ["c"], (), (["$x^2$"], ["$y_1$"]))
+    said = DisplayText(["$a$ & b"], (), ["c"], (), (["$x^2$"], ["$y_1$"]))
     episode = Episode(targets, targets, targets, targets)
     figure = samples.draw(episode, logits, [1], "name", [said])
     assert {text.get_text().replace("\\", "") for text in figure.texts} >= {"$a$ & b", "$x^2$"}

@@ -51,7 +51,7 @@ def test_classes_of_a_task_are_different_and_of_its_split(make):
 def test_an_episode_holds_the_ids_of_what_its_texts_say(make):
     family = make()
     specs = family.sample(DRAW, 0, 2, 2, 3)
-    episode, said = family.build(specs), family.words(specs)
+    episode, said = family.build(specs), family.display_text(specs)
     assert episode.support_inputs.shape == (2, 6, *family.input_shape)
     assert episode.query_targets.tolist() == [[0, 0, 0, 1, 1, 1, 2, 2, 2]] * 2
     for task in range(2):
@@ -79,7 +79,7 @@ def test_the_vocabulary_holds_nothing_that_training_classes_do_not_say(make):
     known = set(family.preparation["tokens"]["vocabulary"])
     specs = {s: family.sample(Draw(0, s, 0), 0, 50, 2, 3) for s in ("train", "test")}
     words_of = {
-        split: {options for said in family.words(found) for options in said.query_options[0]}
+        split: {options for said in family.display_text(found) for options in said.query_options[0]}
         for split, found in specs.items()
     }
     named = {name.removeprefix("want_") for name in words_of["test"]}
@@ -132,5 +132,5 @@ def test_the_protocol_says_how_texts_were_split(make):
 def test_a_task_is_called_by_its_classes(make):
     family = make()
     specs = family.sample(DRAW, 0, 5, 2, 3)
-    expected = [", ".join(words.query_options[0]) for words in family.words(specs)]
+    expected = [", ".join(words.query_options[0]) for words in family.display_text(specs)]
     assert family.names(specs) == expected

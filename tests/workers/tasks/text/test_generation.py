@@ -39,7 +39,7 @@ def of_rows(tmp_path):
 
 def said_by(family, split, number=60):
     specs = family.sample(Draw(0, split, 0), 0, number, 3, 4)
-    return [(*said.support, *said.queries) for said in family.words(specs)]
+    return [(*said.support, *said.queries) for said in family.display_text(specs)]
 
 
 def test_the_same_task_for_the_same_seed_step_and_index(make):
@@ -89,7 +89,7 @@ def test_copies_and_texts_of_several_tasks_are_told(of_rows):
 def test_an_episode_says_what_its_texts_say(make):
     family = make()
     specs = family.sample(DRAW, 0, 2, 3, 4)
-    episode, said = family.build(specs), family.words(specs)
+    episode, said = family.build(specs), family.display_text(specs)
     assert episode.support_inputs.shape == (2, 3, 24)
     assert episode.query_targets.shape == (2, 4, 24)
     for task in range(2):
@@ -131,7 +131,7 @@ def test_windows_are_equal_parts_of_a_tasks_text_in_its_order(tmp_path):
 
 def said_by_one(family, split):
     specs = family.sample(Draw(0, split, 0), 0, 60, 1, 1)
-    return [(*said.support, *said.queries) for said in family.words(specs)]
+    return [(*said.support, *said.queries) for said in family.display_text(specs)]
 
 
 def test_windows_of_bytes_are_whole_characters(tmp_path):
@@ -251,5 +251,5 @@ def test_a_task_is_called_by_its_group(make):
     family = make()
     voice_of = {text: voice for voice, text in rows_of()}
     specs = family.sample(Draw(0, "train", 0), 0, 9, 3, 4)
-    for name, words in zip(family.names(specs), family.words(specs), strict=True):
+    for name, words in zip(family.names(specs), family.display_text(specs), strict=True):
         assert {voice_of[text] for text in (*words.support, *words.queries)} == {name}

@@ -39,7 +39,7 @@ def test_the_right_candidate_means_the_same_and_is_another_text(make):
     family = make()
     specs = family.sample(DRAW, 0, 50, 2, 3)
     episode = family.build(specs)
-    for said, targets in zip(family.words(specs), episode.query_targets, strict=True):
+    for said, targets in zip(family.display_text(specs), episode.query_targets, strict=True):
         for text, options, target in zip(said.queries, said.query_options, targets, strict=True):
             assert options[target] != text
             assert options[target].split()[2] == text.split()[2]
@@ -81,9 +81,9 @@ def test_shapes_and_types(make):
 
 def test_test_tasks_may_come_from_another_file(make, tmp_path):
     family = make(test_path=str(write(tmp_path / "b.csv", far_rows())))
-    said = family.words(family.sample(Draw(3, "test", 0), 0, 5, 2, 3))
+    said = family.display_text(family.sample(Draw(3, "test", 0), 0, 5, 2, 3))
     assert all(text.startswith("other ") for one in said for text in one.queries)
-    train = family.words(family.sample(DRAW, 0, 5, 2, 3))
+    train = family.display_text(family.sample(DRAW, 0, 5, 2, 3))
     assert not any(text.startswith("other ") for one in train for text in one.queries)
     assert family.protocol("test")["tasks_from"] == "b.csv"
     assert family.protocol("test")["domains"] == "far"
@@ -108,7 +108,7 @@ def test_texts_that_training_sees_are_not_tested_on(make, tmp_path):
         path=str(write(tmp_path / "c.csv", trained)),
         test_path=str(write(tmp_path / "b.csv", [*far_rows(), *seen])),
     )
-    said = family.words(family.sample(Draw(3, "test", 0), 0, 50, 2, 3))
+    said = family.display_text(family.sample(Draw(3, "test", 0), 0, 50, 2, 3))
     assert all(text.startswith("other ") for one in said for text in one.queries)
     assert family.protocol("test")["seen_in_training"] == 16
     assert "seen_in_training" not in family.protocol("train")
@@ -180,5 +180,5 @@ def test_a_task_is_called_by_its_domain(make):
     family = make()
     domain_of = {text: domain for text, _, domain in rows_of(num_classes=24, num_domains=6)}
     specs = family.sample(DRAW, 0, 9, 2, 3)
-    for name, words in zip(family.names(specs), family.words(specs), strict=True):
+    for name, words in zip(family.names(specs), family.display_text(specs), strict=True):
         assert {domain_of[text] for text in (*words.support, *words.queries)} == {name}
