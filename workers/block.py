@@ -171,8 +171,8 @@ class BlockRunner:
 
         def one(task: Task) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
             start = start_task(model, self._carry, carried, step, task)
-            gradient, left, metrics = self._algorithm.outer_gradient(objective, theta, start, task)
-            return flatten(gradient), self._flatten_carry(model, left), metrics
+            gradient, final, metrics = self._algorithm.outer_gradient(objective, theta, start, task)
+            return flatten(gradient), self._flatten_carry(model, final), metrics
 
         return one
 
@@ -189,8 +189,8 @@ class BlockRunner:
 
         def one(task: Task) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
             start = start_task(model, self._carry, carried, step, task)
-            loss, left, metrics = self._algorithm.outer_loss(objective, theta, start, task)
-            return loss, self._flatten_carry(model, left), metrics
+            loss, final, metrics = self._algorithm.outer_loss(objective, theta, start, task)
+            return loss, self._flatten_carry(model, final), metrics
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(theta)
@@ -199,27 +199,27 @@ class BlockRunner:
         gradient = tape.gradient(losses, theta, unconnected_gradients="zero")
         return flatten(gradient), *rest
 
-    def _flatten_carry(self, model: FunctionalModel, left: Start) -> tf.Tensor:
+    def _flatten_carry(self, model: FunctionalModel, final: Start) -> tf.Tensor:
         """Flatten the part of what a task leaves that is carried to the next step."""
         persistent = len(self._carry.names) > len(model.statistics_names)
-        return flatten([*model.statistics(left.state), *(left.moments if persistent else [])])
+        return flatten([*model.statistics(final.state), *(final.moments if persistent else [])])
 
     def _sums(self, weights: Weights, block: Block) -> Sums:
         """Sum over a training block's tasks: outer gradients, next carries, metrics."""
         constants = self._constants(weights)
         tasks, shapes = self._gather(weights, constants, block)
         if block.round == "first":
-            total, left, metrics = self._train(shapes, *constants, tasks)
+            total, carry, metrics = self._train(shapes, *constants, tasks)
             metrics.pop("kl", None)  # 0 at the weights that acted
-            left = left.numpy()
+            carry = carry.numpy()
         else:
             now, argument = tf.constant(weights.now), tf.constant(weights.argument)
             signature = shapes, argument.shape
             total, metrics = self._rounds.run(
                 block.round, signature, now, argument, *constants[1:], tasks
             )
-            left = np.zeros_like(weights.carry)
-        return total.numpy(), left, {name: v.numpy() for name, v in metrics.items()}
+            carry = np.zeros_like(weights.carry)
+        return total.numpy(), carry, {name: v.numpy() for name, v in metrics.items()}
 
 
 @functools.cache

@@ -135,8 +135,8 @@ class HeldOutTasks:
 
     def _answer_graph(self, vector: tf.Tensor, statistics: tf.Tensor, task: Task) -> tf.Tensor:
         self.num_traces += 1
-        kept = Layout(self.model.statistics_names, self.model.statistics_shapes).split(statistics)
-        state = self.model.start(kept, task.seed)
+        layout = Layout(self.model.statistics_names, self.model.statistics_shapes)
+        state = self.model.start(layout.split(statistics), task.seed)
         return self._objective.predict(self._adapted.split(vector), state, task)
 
 

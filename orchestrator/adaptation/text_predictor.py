@@ -46,10 +46,10 @@ class TextPredictor(Predictor):
         Raises:
           ValueError: out of these ranges, or the prompt leaves no room.
         """
-        from workers.export.text_sampling import Manner
+        from workers.export.text_sampling import SamplingOptions
 
-        manner = Manner(temperature, top_k, seed)
-        return self._learner.sampler.generate(self._adapted, number, manner, prompt)
+        options = SamplingOptions(temperature, top_k, seed)
+        return self._learner.sampler.generate(self._adapted, number, options, prompt)
 
     def bits_per_character(self, texts: Any) -> Array:
         """Of each text, its end included; of tokens, where these are bytes: float64 [n]."""

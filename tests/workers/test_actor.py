@@ -34,7 +34,7 @@ def test_an_actor_answers_with_its_fingerprint_and_computes_the_runners_bits():
     first, second = (train_block(settings, family, lo, lo + 3) for lo in (0, 3))
     blocks = [first, dataclasses.replace(second, index=1)]
     ours = combine([runner.run(weights, block) for block in blocks])
-    theirs = from_bytes(actor.run(to_bytes(weights), to_bytes(blocks)))
-    np.testing.assert_array_equal(ours.gradient, theirs.gradient)
-    assert (theirs.num_blocks, theirs.num_tasks) == (2, 6)
+    expected = from_bytes(actor.run(to_bytes(weights), to_bytes(blocks)))
+    np.testing.assert_array_equal(ours.gradient, expected.gradient)
+    assert (expected.num_blocks, expected.num_tasks) == (2, 6)
     assert np.any(ours.gradient)

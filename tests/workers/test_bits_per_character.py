@@ -14,7 +14,7 @@ def test_bits_are_the_loss_text_by_text():
     for row in range(3):
         expected = next_token(tf.constant(logits[0, row : row + 1]), targets[row : row + 1])
         np.testing.assert_allclose(bits[0, row] * np.log(2), expected, rtol=1e-5)
-    whole = [float(next_token(tf.constant(each), targets)) for each in logits]
+    whole = [float(next_token(tf.constant(outputs), targets)) for outputs in logits]
     np.testing.assert_allclose(mean_bits(bits, targets) * np.log(2), whole, rtol=1e-5)
 
 

@@ -1,4 +1,3 @@
-import functools
 import os
 from pathlib import Path
 
@@ -6,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import warm_commands
+from small_blocks import CASES, MAP, RECIPE, VECTORIZED, assert_close, assert_same_bits, setup
 from small_families import (
     WAYS,
     NoiseFamily,
@@ -21,67 +21,14 @@ from small_tasks import at
 from workers.algorithms.joint import JointAlgorithm
 from workers.algorithms.maml import MamlAlgorithm
 from workers.algorithms.reptile import ReptileAlgorithm
-from workers.block import BlockRunner
 from workers.inner.batches import draw_batches
-from workers.meta_parameters import initial, num_train_outputs
-from workers.models.conv4 import Conv4Model
+from workers.meta_parameters import num_train_outputs
 from workers.models.linear import LinearModel
-from workers.models.mlp import MlpModel
-from workers.settings.worker import ActorSettings, RuntimeSettings
-from workers.wire.errors import NonFiniteError
+from workers.settings.worker import RuntimeSettings
 from workers.wire.protocol import Block, Draw, Recipe
-from workers.wire.tensors import to_vector
 
-MAP = RuntimeSettings(execution="map", xla=False)
-VECTORIZED = RuntimeSettings(execution="vectorized", xla=False)
-CASES = {
-    "maml, sinusoid": sinusoid_settings(),
-    "maml, batch": noise_settings(),
-    "fomaml, layer": noise_settings(
-        model=LinearModel(normalization="layer"),
-        algorithm=MamlAlgorithm(inner_lr=0.1, first_order=True, inner_loss="sum_over_shots"),
-    ),
-    "reptile, adam": sinusoid_settings(
-        algorithm=ReptileAlgorithm(inner_steps=3, inner_optimizer="adam")
-    ),
-    "joint": noise_settings(model=MlpModel(hidden=(8,)), algorithm=JointAlgorithm()),
-    "maml, conv4": noise_settings(model=Conv4Model(filters=4)),
-}
 # Convolutions take long to vectorize, and by default they are not.
 SLOW = {"maml, conv4"}
-# All blocks have four tasks and all held-out ones two inner steps, unless numbers matter: every
-# shape is a graph of its own.
-RECIPE = Recipe(inner_lr=0.1, inner_steps=2)
-
-
-def setup(settings, runtime=MAP, family=None):
-    """A runner, its family, and theta. With our own families, a runner that has its graphs."""
-    if family is None:
-        runner, family = shared(settings.model_dump_json(), runtime.model_dump_json())
-    else:
-        runner = BlockRunner(settings.model_copy(update={"runtime": runtime}), family)
-    return runner, family, to_vector(initial(settings, family).theta)
-
-
-@functools.cache
-def shared(settings, runtime):
-    """Traced once for all tests: a runner keeps no training state."""
-    settings = ActorSettings.model_validate_json(settings)
-    runner, family, _ = setup(
-        settings, RuntimeSettings.model_validate_json(runtime), make_family(settings)
-    )
-    return runner, family
-
-
-def assert_close(ours, theirs):
-    assert np.linalg.norm(ours - theirs) < 2e-5 * np.linalg.norm(theirs)
-
-
-def assert_same_bits(one, other):
-    assert one.gradient.tobytes() == other.gradient.tobytes()
-    assert one.metrics.keys() == other.metrics.keys()
-    for name, values in one.metrics.items():
-        assert values.tobytes() == other.metrics[name].tobytes()
 
 
 @pytest.mark.parametrize(
@@ -127,22 +74,6 @@ def test_a_block_is_the_sum_of_its_tasks_mapped_or_vectorized(case):
         assert total.shape == ()
         np.testing.assert_allclose(sum(each.metrics[name] for each in parts), total, rtol=1e-5)
         np.testing.assert_allclose(vectorized.metrics[name], total, rtol=1e-5)
-
-
-@pytest.mark.parametrize("case", ["maml, sinusoid", "joint"])
-def test_evaluation_agrees_mapped_or_vectorized(case):
-    """How layers are vectorized is seen in training, above."""
-    settings = CASES[case]
-    runner, family, theta = setup(settings)
-    block = held_out_block(settings, family, "evaluate", 4, RECIPE)
-    mapped = runner.run(at(theta), block)
-    vectorized = setup(settings, VECTORIZED)[0].run(at(theta), block)
-    assert mapped.gradient.shape == (0,)
-    names = {"loss"} | ({"accuracy"} if family.loss != "mse" else set())
-    assert mapped.metrics.keys() == vectorized.metrics.keys() == names
-    for name, values in mapped.metrics.items():
-        assert values.shape == (4, RECIPE.inner_steps + 1)
-        np.testing.assert_allclose(vectorized.metrics[name], values, rtol=1e-4)
 
 
 def test_the_shipped_execution_agrees_with_the_plain_one():
@@ -236,43 +167,6 @@ def test_nothing_is_traced_twice_for_a_kind_and_shape():
     assert runner.num_traces == 3
 
 
-@pytest.mark.parametrize(("num_tasks", "inner_steps"), [(1, 0), (4, 2)])
-def test_a_prediction_is_the_outputs_on_the_queries_per_task_and_inner_step(num_tasks, inner_steps):
-    settings = CASES["maml, batch"]
-    runner, family, theta = setup(settings)
-    recipe = Recipe(0.1, inner_steps)
-    predicted = runner.run(
-        at(theta), held_out_block(settings, family, "predict", num_tasks, recipe)
-    )
-    evaluated = runner.run(
-        at(theta), held_out_block(settings, family, "evaluate", num_tasks, recipe)
-    )
-    queries = settings.task.queries * WAYS
-    outputs = predicted.metrics.pop("outputs")
-    assert predicted.metrics == {}
-    assert outputs.shape == (num_tasks, inner_steps + 1, queries, WAYS)
-    targets = np.repeat(np.arange(WAYS), settings.task.queries)
-    accuracy = np.mean(outputs.argmax(-1) == targets, axis=-1)
-    np.testing.assert_allclose(evaluated.metrics["accuracy"], accuracy)
-    logs = outputs - np.log(np.sum(np.exp(outputs), axis=-1, keepdims=True))
-    loss = -np.mean(logs[..., np.arange(queries), targets], axis=-1)
-    np.testing.assert_allclose(evaluated.metrics["loss"], loss, rtol=1e-5)
-
-
-@pytest.mark.parametrize("case", ["maml, batch", "fomaml, layer", "reptile, adam"])
-def test_evaluation_scores_what_training_adapts_to(case):
-    """On the same tasks, with the same rate and steps, both see the same queries at the end."""
-    settings = CASES[case]
-    runner, family, theta = setup(settings)
-    train = train_block(settings, family, 0, 4)
-    recipe = Recipe(settings.algorithm.inner_lr, settings.algorithm.inner_steps)
-    evaluate = Block("evaluate", train.step, 0, 0, 4, train.specs, recipe)
-    loss = runner.run(at(theta), evaluate).metrics["loss"]
-    after = runner.run(at(theta), train).metrics["loss_after"]
-    np.testing.assert_allclose(loss[:, -1].sum(), after, rtol=1e-5)
-    assert abs(loss[:, 0].sum() - after) > 1e-4
-
-
 def test_the_reported_support_loss_is_the_mean_whatever_inner_loss_is_descended():
     before = []
     for inner_loss in ("mean", "sum_over_shots"):
@@ -299,68 +193,6 @@ def test_inner_batches_decide_what_each_inner_step_sees():
     everything = np.tile(np.arange(WAYS * settings.task.shots), (2, 1, 1))
     assert_close(with_batches(everything), whole)
     assert np.linalg.norm(with_batches(batches) - whole) > 1e-3 * np.linalg.norm(whole)
-
-
-@pytest.mark.parametrize("index", [0, -1], ids=["first layer", "head"])
-@pytest.mark.parametrize("runtime", [MAP, VECTORIZED], ids=["map", "vectorized"])
-def test_weights_that_are_not_finite_are_refused_by_name(runtime, index):
-    settings = CASES["maml, sinusoid"]
-    runner, family, theta = setup(settings, runtime)
-    theta[index] = np.nan
-    with pytest.raises(NonFiniteError, match="the weights are not finite at step 7"):
-        runner.run(at(theta), train_block(settings, family, 0, 4, step=7))
-
-
-def test_an_exploding_inner_rate_is_refused_by_step_and_task():
-    settings = sinusoid_settings(model=LinearModel(), algorithm=MamlAlgorithm(inner_lr=1e30))
-    runner, family, theta = setup(settings)
-    with pytest.raises(NonFiniteError, match="step 7, task 4: gradient not finite"):
-        runner.run(at(theta), train_block(settings, family, 4, 6, step=7))
-
-
-@pytest.mark.parametrize("runtime", [MAP, RuntimeSettings()], ids=["map", "shipped"])
-def test_the_one_task_that_explodes_is_named(runtime):
-    settings = CASES["maml, sinusoid"]
-    runner, family, theta = setup(settings, runtime)
-    block = train_block(settings, family, 4, 8, step=7)
-    block.specs["amplitude"][2] = 1e30
-    with pytest.raises(NonFiniteError, match="step 7, task 6: gradient not finite") as raised:
-        runner.run(at(theta), block)
-    assert "loss_before" in str(raised.value)
-
-
-def test_joint_names_the_task_by_training_classes_too():
-    class OneBadTask(NoiseFamily):
-        def build(self, specs, *, global_labels=False):
-            episode = super().build(specs, global_labels=global_labels)
-            episode.query_inputs[specs["query_seeds"][:, 0, 0] == 0] = np.inf
-            return episode
-
-    settings = CASES["joint"]
-    runner, family, theta = setup(settings, family=OneBadTask())
-    block = train_block(settings, family, 0, 3, step=7)
-    block.specs["query_seeds"][1, 0, 0] = 0
-    with pytest.raises(NonFiniteError, match="step 7, task 1: gradient not finite"):
-        runner.run(at(theta), block)
-
-
-def test_finite_tasks_whose_sum_overflows_are_named_together():
-    settings = sinusoid_settings(
-        model=LinearModel(), algorithm=MamlAlgorithm(inner_lr=1e-30, first_order=True)
-    )
-    runner, family, theta = setup(settings)
-    block = train_block(settings, family, 2, 4, step=7)
-    # The gradient of task i is about -2 mean(y) = 2e38 for the bias: finite, but not twice.
-    block.specs.update(
-        {
-            "amplitude": np.full(2, -1e38),
-            "phase": np.full(2, -np.pi / 2),
-            "support_x": np.zeros((2, 5)),
-            "query_x": np.zeros((2, 5)),
-        }
-    )
-    with pytest.raises(NonFiniteError, match="step 7, tasks 2 to 3: their sum is not finite"):
-        runner.run(at(theta), block)
 
 
 def test_a_read_only_theta_is_as_good():

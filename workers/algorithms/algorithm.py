@@ -106,8 +106,8 @@ class Algorithm(Record):
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(theta)
-            loss, left, metrics = self.outer_loss(objective, theta, start, task)
-        return tape.gradient(loss, theta, unconnected_gradients="zero"), left, metrics
+            loss, final, metrics = self.outer_loss(objective, theta, start, task)
+        return tape.gradient(loss, theta, unconnected_gradients="zero"), final, metrics
 
     def start_inner_loop(
         self, model: FunctionalModel, theta: Theta, start: Start, inner_lr: Any

@@ -138,16 +138,16 @@ def _place(error: Exception) -> str:
 
 def _trace(error: Exception) -> list[str]:
     """List the traceback's lines without blank ones and frames in installed packages; may be []."""
-    kept, in_package = [], False
+    lines, in_package = [], False
     for line in "".join(traceback.format_exception(error, chain=False)).splitlines():
         if line.startswith('  File "'):
             in_package = "site-packages" in line
         elif not line.startswith("    "):
             in_package = False
         if line.strip() and not in_package:
-            kept.append(line)
-    if any(line.startswith('  File "') for line in kept):
-        return kept
+            lines.append(line)
+    if any(line.startswith('  File "') for line in lines):
+        return lines
     message = traceback.format_exception_only(error)[0].splitlines()
     return message if len(message) > 1 else []
 

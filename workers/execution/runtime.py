@@ -158,10 +158,10 @@ def _refuse_options(tf: Any) -> None:
         f"tf.config.optimizer.set_experimental_options({set_on})": set_on,
         "tf.config.run_functions_eagerly(True)": tf.config.functions_run_eagerly(),
     }
-    if made := [call for call, is_set in calls.items() if is_set]:
+    if calls_made := [call for call, is_set in calls.items() if is_set]:
         raise MetatrainError(
-            f"{' and '.join(made)} in this process changes what metatrain computes; leave it out, "
-            "or start metatrain in a process of its own"
+            f"{' and '.join(calls_made)} in this process changes what metatrain computes; leave it "
+            "out, or start metatrain in a separate process"
         )
 
 
@@ -234,12 +234,12 @@ def fingerprint(data_digest: str, model_digest: str = "") -> dict[str, Any]:
     }
 
 
-def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+def differences(ours: dict[str, Any], others: dict[str, Any]) -> list[str]:
     """List the names and both values of what differs; empty if the bits will be equal."""
     return [
-        f"{_VARIABLES.get(name, name)}: {_shown(ours, name)} here, {_shown(theirs, name)} there"
-        for name in sorted(ours.keys() | theirs.keys())
-        if ours.get(name) != theirs.get(name)
+        f"{_VARIABLES.get(name, name)}: {_shown(ours, name)} here, {_shown(others, name)} there"
+        for name in sorted(ours.keys() | others.keys())
+        if ours.get(name) != others.get(name)
     ]
 
 

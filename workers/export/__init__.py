@@ -1,1 +1,1 @@
-"""Adapted weights as files and texts that need no metatrain."""
+"""Export of adapted weights: .keras files, and sampled texts."""

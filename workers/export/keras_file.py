@@ -1,4 +1,4 @@
-"""A user's model as the .keras file that Keras makes of it."""
+"""A user's model as a .keras file."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,12 @@ from workers.tasks.family import TaskFamily
 
 @dataclass(frozen=True, slots=True)
 class Portable:
-    """content: of the file. digest: of the source. modules: that its layers need, beside Keras."""
+    """A model in a .keras file.
+
+    content: of the file.
+    digest: of the source.
+    modules: that its layers need beside Keras.
+    """
 
     content: bytes
     digest: str
@@ -21,11 +26,11 @@ def as_keras_file(settings: ActorSettings, family: TaskFamily) -> Portable:
     """Build the model in training, and save it.
 
     Raises:
-      ValueError: it cannot be built, or Keras cannot load what it saved.
+      ValueError: the model cannot be built, or Keras cannot load what it saved.
     """
     functional = make_train_model(settings, family)
     model = functional.keras_model
     _, content = save_and_load(model)
     modules = {type(layer).__module__ for layer in model._flatten_layers()}
-    theirs = sorted(name for name in modules if name.partition(".")[0] != "keras")
-    return Portable(content, settings.model.digest(functional), theirs)
+    others = sorted(name for name in modules if name.partition(".")[0] != "keras")
+    return Portable(content, settings.model.digest(functional), others)

@@ -1,4 +1,4 @@
-"""Adapted weights as a model that plain Keras loads and predicts with."""
+"""Export of adapted weights as a model that plain Keras loads and predicts with."""
 
 import errno
 import os
@@ -27,6 +27,7 @@ from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Adapted, Array
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+#: metatrain's own layers.
 _OURS = (ours.Normalization, GaussianHead, TokenEmbedding)
 
 
@@ -35,51 +36,55 @@ def as_plain(
     settings: ActorSettings,
     family: TaskFamily,
     adapted: Adapted,
-    seen: Array,
-    units: ExampleScaling | None = None,
-    asked: Array | None = None,
+    inputs: Array,
+    scaling: ExampleScaling | None = None,
+    queries: Array | None = None,
 ) -> tuple[Array, bytes]:
-    """A .keras file's content, and what the model in it, loaded again, answers to `asked`.
+    """Write the adapted model to a .keras file, load it, and predict with it.
 
-    Keras normalizes batches by running statistics once a model is trained: where adaptation did
-    by those of the batch itself, the file keeps the statistics of `seen`.
+    Keras normalizes batches by running statistics once a model is trained. If adaptation normalized
+    by the statistics of the batch, the file keeps those of `inputs`.
 
     Args:
-      seen: float32 [n, *input_shape], as the model was trained on. units: those of the file.
-      asked: like `seen`, which stands for it.
+      inputs: float32 [n, *input_shape], standardized as in training.
+      scaling: between the units of the file and those of training; None: they are the same.
+      queries: like `inputs`, to predict for; None: `inputs`.
     Returns:
-      its answers, in the units of the file; the content.
+      the predictions for `queries`, in the units of the file; the content of the file.
     Raises:
       ValueError, MetatrainError: see `save_and_load`.
     """
     fresh = make_test_model(settings, family)
-    model, asked = plain(_filled(fresh, adapted)), seen if asked is None else asked
-    if shared_layer(model) is not None:  # it only answers: what is trained as one may be two
-        with suppress(ValueError):  # of what is no graph, Keras' files keep that it is one
+    model, queries = plain(_filled(fresh, adapted)), inputs if queries is None else queries
+    if shared_layer(model) is not None:  # it only predicts, so a shared layer may become two
+        with suppress(ValueError):  # a model that is no graph keeps shared layers in its file
             model = untied(model)
     if settings.model.statistics != "running":
-        _keep_statistics(model, tf.constant(seen))
-    if units is not None:
-        model, asked = _in_units(units, model), units.inputs.undo(asked)
+        _keep_statistics(model, tf.constant(inputs))
+    if scaling is not None:
+        model, queries = _with_scaling(scaling, model), scaling.inputs.undo(queries)
     loaded, content = save_and_load(model)
-    outputs: Array = np.asarray(loaded(tf.constant(asked), training=False))
+    outputs: Array = np.asarray(loaded(tf.constant(queries), training=False))
     return outputs, content
 
 
 @keras_defaults()
 def save_and_load(model: keras.Model) -> tuple[Any, bytes]:
-    """Have Keras save a model, aside; the model that it loads from that, and what it saved.
+    """Have Keras save a model to a temporary file and load it again.
 
+    Returns:
+      the loaded model, and the content of the file.
     Raises:
-      ValueError: Keras cannot save it, or load what it saved. MetatrainError: the disk is full.
+      ValueError: Keras cannot save the model, or load what it saved.
+      MetatrainError: the disk is full.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.keras")
         try:
             model.save(file)
             return keras.saving.load_model(file, compile=False), file.read_bytes()
-        except Exception as error:  # whatever a user's layers raise
-            if why := _of_the_disk(error):
+        except Exception as error:  # a user's layers may raise anything
+            if why := _disk_error(error):
                 raise MetatrainError(
                     f"the model cannot be saved in {folder}: {why}; free some space there, or set "
                     "TMPDIR to another folder"
@@ -87,8 +92,8 @@ def save_and_load(model: keras.Model) -> tuple[Any, bytes]:
             raise _not_saved(model, error) from error
 
 
-def _of_the_disk(error: BaseException | None) -> str:
-    """What a disk has said, if that is behind an error; HDF5 passes it on in words alone."""
+def _disk_error(error: BaseException | None) -> str:
+    """Find the disk's message that caused an error, or ""; HDF5 keeps it in its text alone."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _DISK:
             return os.strerror(error.errno)
@@ -104,8 +109,8 @@ def _not_saved(model: keras.Model, error: Exception) -> ValueError:
         name, one, other = shared
         return ValueError(
             f"Keras cannot save the model {model.name!r} and load it again: the layer {name!r} is "
-            f"in {one!r} and in {other!r}, and Keras' files lose that it is one; use it in one of "
-            "them, or adapt with the run itself in place of an exported file"
+            f"in {one!r} and in {other!r}, and Keras' files do not keep shared layers; use it in "
+            "one of them, or adapt with the run itself instead of an exported file"
         )
     return ValueError(
         f"Keras cannot save the model {model.name!r} and load it again "
@@ -117,38 +122,41 @@ def _not_saved(model: keras.Model, error: Exception) -> ValueError:
 
 @keras_defaults()
 def plain(model: keras.Model) -> keras.Model:
-    """The same model with Keras' own layers in place of ours."""
+    """Copy a model with Keras' own layers in place of metatrain's."""
     if not any(isinstance(layer, _OURS) for layer in model.layers):
         return model
     clone = keras.models.clone_model(model, clone_function=_counterpart)
-    for theirs, layer in zip(model.layers, clone.layers, strict=True):
-        values = theirs.get_weights()
+    for original, layer in zip(model.layers, clone.layers, strict=True):
+        values = original.get_weights()
         if isinstance(layer, keras.layers.LayerNormalization):
-            # Ours has a scale for each channel, Keras' one for each number.
+            # metatrain's has a scale for each channel, Keras' one for each number.
             values = [np.broadcast_to(value, layer.gamma.shape) for value in values]
         elif isinstance(layer, keras.layers.BatchNormalization) and len(values) == 2:
             values += layer.get_weights()[2:]
-        elif isinstance(theirs, GaussianHead):
+        elif isinstance(original, GaussianHead):
             kernel, bias, log_std = values
             values = [np.hstack([kernel, np.zeros_like(kernel)]), np.hstack([bias, log_std])]
         layer.set_weights(values)
     return clone
 
 
-def _in_units(units: ExampleScaling, model: keras.Model) -> keras.Model:
-    """The same model, told and answering in `units`; in float64, since units may be far from 0."""
+def _with_scaling(scaling: ExampleScaling, model: keras.Model) -> keras.Model:
+    """Wrap a model so that its inputs and outputs are not standardized.
+
+    The scaling is computed in float64, since values may be far from 0.
+    """
     ops, rescaling = keras.ops, keras.layers.Rescaling
-    mean, deviation = units.inputs
+    mean, deviation = scaling.inputs
     inputs = keras.Input(mean.shape, dtype="float64")
     scaled = rescaling(1.0, (-mean).tolist(), dtype="float64")(inputs)
     scaled = rescaling((1 / deviation).tolist(), dtype="float64")(scaled)
-    if units.fills:
+    if scaling.fills:
         scaled = ops.where(ops.isnan(scaled), 0.0, scaled)
-    if units.farthest is not None:
-        scaled = ops.clip(scaled, -units.farthest, units.farthest)
+    if scaling.farthest is not None:
+        scaled = ops.clip(scaled, -scaling.farthest, scaling.farthest)
     outputs = model(ops.cast(scaled, "float32"))
-    if units.outputs is not None:
-        mean, deviation = units.outputs
+    if scaling.outputs is not None:
+        mean, deviation = scaling.outputs
         outputs = rescaling(deviation.tolist(), mean.tolist(), dtype="float64")(outputs)
     return keras.Model(inputs, outputs)
 
@@ -170,7 +178,7 @@ def _counterpart(layer: Any) -> Any:
 
 
 def _filled(functional: FunctionalModel, adapted: Adapted) -> keras.Model:
-    """The model itself, its own variables set to what was adapted."""
+    """Set the variables of the Keras model to the adapted weights, and return it."""
     theta = Layout(functional.names, functional.shapes)
     statistics = Layout(functional.statistics_names, functional.statistics_shapes)
     functional.assign(
@@ -180,19 +188,19 @@ def _filled(functional: FunctionalModel, adapted: Adapted) -> keras.Model:
 
 
 def _keep_statistics(model: keras.Model, inputs: tf.Tensor) -> None:
-    """Make the running statistics those of `inputs`, layer after layer."""
+    """Set the running statistics to those of `inputs`, layer after layer."""
     with _observed():
         model(inputs, training=False)
 
 
 @contextmanager
 def _observed() -> Iterator[None]:
-    """Within: a batch normalization takes over the statistics of its inputs, then normalizes."""
+    """Make batch normalizations take over the statistics of their inputs, then normalize."""
     layer: Any = keras.layers.BatchNormalization
     call = layer.call
 
     def observe(self: Any, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if self.trainable:  # one that is frozen had its running statistics all along
+        if self.trainable:  # a frozen one always normalizes by its running statistics
             axes = _all_but(self.axis, inputs.shape.rank)
             mean = tf.reduce_mean(inputs, axes, keepdims=True)
             variance = tf.reduce_mean(tf.square(inputs - mean), axes)

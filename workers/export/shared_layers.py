@@ -1,6 +1,7 @@
 """Layers that a model and a submodel of it both call.
 
-They train as one. Keras writes them into a file twice and their weights once, and cannot load that.
+They train as one layer. Keras writes them into a file twice but their weights once, and cannot load
+that file.
 """
 
 from typing import Any
@@ -10,7 +11,11 @@ import numpy as np
 
 
 def shared_layer(model: Any) -> tuple[str, str, str] | None:
-    """Of the first layer in several (sub)models: its name and those of two; None: there is none."""
+    """Find the first layer in several (sub)models.
+
+    Returns:
+      its name and the names of two of the models; None: there is no such layer.
+    """
     owners: dict[int, str] = {}
     for owner, layer in _owned(model, set()):
         first = owners.setdefault(id(layer), owner)
@@ -20,34 +25,34 @@ def shared_layer(model: Any) -> tuple[str, str, str] | None:
 
 
 def untied(model: Any) -> Any:
-    """The same answers from a model in which each submodel has layers of its own.
+    """Copy a model so that each submodel has its own layers; the outputs are the same.
 
     Raises:
-      ValueError: Keras cannot make another one of it.
+      ValueError: Keras cannot clone the model.
     """
     clone = keras.models.clone_model(model)
-    _take_over(model, clone)
+    _copy_weights(model, clone)
     return clone
 
 
-def _owned(model: Any, seen: set[int]) -> list[tuple[str, Any]]:
-    """(name of the model, layer) of a model and of those in it, each model once."""
-    if id(model) in seen:
+def _owned(model: Any, visited: set[int]) -> list[tuple[str, Any]]:
+    """List (name of the model, layer) of a model and of the models in it, each model once."""
+    if id(model) in visited:
         return []
-    seen.add(id(model))
-    found = []
+    visited.add(id(model))
+    pairs = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        found.append((str(model.name), layer))
+        pairs.append((str(model.name), layer))
         if isinstance(layer, keras.Model):
-            found += _owned(layer, seen)
-    return found
+            pairs += _owned(layer, visited)
+    return pairs
 
 
-def _take_over(model: Any, clone: Any) -> None:
-    for theirs, ours in zip(model.layers, clone.layers, strict=True):
-        if isinstance(theirs, keras.Model):
-            _take_over(theirs, ours)
+def _copy_weights(model: Any, clone: Any) -> None:
+    for layer, copy in zip(model.layers, clone.layers, strict=True):
+        if isinstance(layer, keras.Model):
+            _copy_weights(layer, copy)
         else:
-            ours.set_weights([np.asarray(value) for value in theirs.get_weights()])
+            copy.set_weights([np.asarray(value) for value in layer.get_weights()])

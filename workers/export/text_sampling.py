@@ -1,4 +1,4 @@
-"""Texts that a language model goes on with, token by token."""
+"""Sampling of texts from a language model, token by token."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +13,12 @@ from workers.wire.protocol import Adapted, Array
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class SamplingOptions:
     """How the next token is drawn.
 
-    temperature: what logits are divided by, >= 0; 0: the likeliest token. top_k: of so many
-    likeliest ones; None: of all. seed: of the draws; each text has a stream of its own.
+    temperature: divisor of the logits, >= 0; 0: take the likeliest token.
+    top_k: draw from this many likeliest tokens; None: from all.
+    seed: of the draws; each text has its own stream.
     """
 
     temperature: float = 1.0
@@ -25,7 +26,7 @@ class Manner:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what cannot be drawn by."""
+        """Raise ValueError for values out of range."""
         if not (np.isfinite(self.temperature) and self.temperature >= 0):
             raise ValueError(f"temperature = {self.temperature:g}; 0 or more is allowed")
         if self.top_k is not None and self.top_k < 1:
@@ -35,10 +36,10 @@ class Manner:
 
 
 class Sampler:
-    """A model of texts, for weights that are adapted already."""
+    """A sampler of texts from a model, at weights that are already adapted."""
 
     def __init__(self, model: FunctionalModel, preparation: dict[str, Any]):
-        """`preparation`: of the family that the model was trained on."""
+        """Prepare to sample. preparation: of the family that the model was trained on."""
         self._model = model
         self._characters = Characters.from_dict(preparation["characters"])
         self._weights = Layout(self._model.names, self._model.shapes)
@@ -46,36 +47,36 @@ class Sampler:
         self._logits = tf.function(self._logits_at, autograph=False)
 
     def unadapted(self, theta: Array, carry: Array) -> Adapted:
-        """What every task starts from: the model's part of theta and of the carry."""
+        """Select what every task starts from: the model's part of theta and of the carry."""
         return Adapted(theta[: self._weights.size], carry[: self._kept.size])
 
     def generate(
-        self, adapted: Adapted, number: int, manner: Manner, prompt: str = ""
+        self, adapted: Adapted, number: int, options: SamplingOptions, prompt: str = ""
     ) -> list[str]:
-        """`number` texts that begin with `prompt`, each up to its end or the model's length.
+        """Sample `number` texts that begin with `prompt`, up to an end or the model's length.
 
         Raises:
           ValueError: number < 1, or the prompt leaves no room.
         """
         if not isinstance(number, int | np.integer) or number < 1:
             raise ValueError(f"{number} texts to generate; 1, 2, ... are allowed")
-        said = self._characters.prefix(prompt)
-        if len(said) >= self._characters.longest:
+        prefix = self._characters.prefix(prompt)
+        if len(prefix) >= self._characters.longest:
             raise ValueError(
-                f"the prompt has {len(said)} {self._characters.kind}, the model takes "
+                f"the prompt has {len(prefix)} {self._characters.kind}, the model takes "
                 f"{self._characters.longest} in all: {prompt[:40]!r}; shorten it"
             )
         length = self._characters.length
         ids = np.zeros((number, length), np.int32)
-        ids[:, 1 : 1 + len(said)] = said
-        draws = [np.random.default_rng([manner.seed, row]) for row in range(number)]
-        texts: list[list[int]] = [list(said) for _ in range(number)]
-        given = tf.constant(adapted.theta), tf.constant(adapted.statistics)
+        ids[:, 1 : 1 + len(prefix)] = prefix
+        draws = [np.random.default_rng([options.seed, row]) for row in range(number)]
+        texts: list[list[int]] = [list(prefix) for _ in range(number)]
+        weights = tf.constant(adapted.theta), tf.constant(adapted.statistics)
         open_rows = list(range(number))
-        for place in range(len(said), self._characters.longest):
-            logits = self._logits(*given, tf.constant(ids), tf.constant(place)).numpy()
+        for place in range(len(prefix), self._characters.longest):
+            logits = self._logits(*weights, tf.constant(ids), tf.constant(place)).numpy()
             for row in list(open_rows):
-                token = self._draw(logits[row], manner, draws[row])
+                token = self._draw(logits[row], options, draws[row])
                 if token == END:
                     open_rows.remove(row)
                     continue
@@ -84,22 +85,22 @@ class Sampler:
                     ids[row, place + 1] = token
             if not open_rows:
                 break
-        return [prompt + self._characters.decode(tokens[len(said) :]) for tokens in texts]
+        return [prompt + self._characters.decode(tokens[len(prefix) :]) for tokens in texts]
 
-    def _draw(self, logits: Array, manner: Manner, rng: np.random.Generator) -> int:
-        """A token; never the one for what is unknown, nor an end where texts have none."""
-        scores = logits.astype(np.float64)
-        scores[UNKNOWN] = -np.inf
+    def _draw(self, logits: Array, options: SamplingOptions, rng: np.random.Generator) -> int:
+        """Draw a token; never the one for unknown characters, nor an end if texts have none."""
+        allowed = logits.astype(np.float64)
+        allowed[UNKNOWN] = -np.inf
         if not self._characters.ends:
-            scores[END] = -np.inf
-        if not manner.temperature:
-            return int(scores.argmax())
-        if manner.top_k is not None and manner.top_k < len(scores):
-            least = np.sort(scores)[-manner.top_k]
-            scores[scores < least] = -np.inf
-        # Drawn by the largest of scores with Gumbel noise: no sum whose rounding decides.
-        noise = -np.log(-np.log(rng.random(len(scores))))
-        return int((scores / manner.temperature + noise).argmax())
+            allowed[END] = -np.inf
+        if not options.temperature:
+            return int(allowed.argmax())
+        if options.top_k is not None and options.top_k < len(allowed):
+            least = np.sort(allowed)[-options.top_k]
+            allowed[allowed < least] = -np.inf
+        # Gumbel-max sampling: there is no sum whose rounding could decide.
+        noise = -np.log(-np.log(rng.random(len(allowed))))
+        return int((allowed / options.temperature + noise).argmax())
 
     def _logits_at(
         self, vector: tf.Tensor, statistics: tf.Tensor, ids: tf.Tensor, place: tf.Tensor

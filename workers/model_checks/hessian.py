@@ -1,10 +1,11 @@
-"""A layer's Hessian times a direction, where a model calls it: differentiated, and by differences.
+"""A layer's Hessian times a direction in a model: by differentiation, and by finite differences.
 
 For f = sum(r y + y^2 / 2) over a layer's outputs y, at random inputs and weights z, and a random
 direction v, the Hessian times v is computed by differentiating <grad f, v>, in float64 or float32,
 and in float64 by central differences of grad f along v. With step 1e-8 these err by about 1e-8, and
-seldom cross a kink (of relu, say) on the way. A deep network bends so fast that it takes a smaller
-step: where quotients of two steps agree, they are the derivative; where none do, nothing is known.
+seldom cross a kink (of relu, for example). A deep network has such high curvature that it needs a
+smaller step: where the quotients of two steps agree, they are the derivative; where none agree, the
+result is unknown.
 """
 
 import itertools
@@ -20,11 +21,11 @@ from workers.model_checks.in_float64 import stateless
 
 Objective = Callable[[Sequence[tf.Tensor]], tf.Tensor]
 
-#: Of the differences, and the relative error up to which a second derivative is right.
+#: Steps of the differences, and the relative error up to which a second derivative is right.
 _STEPS, _BOUND = (1e-8, 1e-10, 1e-12, 1e-9, 1e-11), 1e-4
-#: Where something within computes in float32, whatever it is given.
+#: The same for layers with a part that always computes in float32.
 _COARSE_STEPS, _COARSE_BOUND = (1e-3, 1e-4, 1e-2), 1e-2
-#: It is wrong only if it is off by so many times what two steps' quotients differ by.
+#: It is wrong only if its error is this many times the difference of two steps' quotients.
 _SPREADS = 10
 
 Outcome = Literal["right", "wrong", "unknown"]
@@ -33,6 +34,8 @@ Outcome = Literal["right", "wrong", "unknown"]
 class LayerCall(NamedTuple):
     """A call of a layer, or of an operation in a graph of layers.
 
+    layer: the layer or operation.
+    arguments, options: positional and keyword arguments.
     touched: whether its inputs depend on weights.
     """
 
@@ -43,34 +46,34 @@ class LayerCall(NamedTuple):
 
     @property
     def matters(self) -> bool:
-        """Whether anything is differentiated through it."""
+        """Whether any gradient passes through it."""
         return bool(self.touched or self.weights)
 
     @property
     def weights(self) -> list[Any]:
-        """The variables that are trained."""
+        """The trainable variables."""
         return list(getattr(self.layer, "trainable_variables", ()))
 
     @property
     def inner_layers(self) -> list[Any]:
-        """The layers within its layer, however deep."""
+        """The layers inside its layer, at any depth."""
         if not isinstance(self.layer, keras.layers.Layer):
             return []
         return list(self.layer._flatten_layers(include_self=False))
 
 
 def record_calls(model: keras.Model, inputs: tf.Tensor) -> list[LayerCall]:
-    """Each call that a call of the model makes, inner ones first, the model last."""
+    """Record each call that a call of the model makes: inner calls first, the model last."""
     layer_class: Any = keras.layers.Layer
     operation_class: Any = keras.Operation
     of_layer, of_operation = layer_class.__call__, operation_class.__call__
-    calls, fixed = list[LayerCall](), [inputs]  # the latter: what no weight has touched
+    calls, fixed = list[LayerCall](), [inputs]  # fixed: tensors that depend on no weight
 
     def recorded(layer: Any, outputs: Any, arguments: Any, options: Any) -> Any:
-        asks = {"training": True} if getattr(layer, "_call_has_training_arg", False) else {}
-        given = [x for x in tf.nest.flatten((arguments, options)) if _is_float(x)]
-        touched = not all(any(x is known for known in fixed) for x in given)
-        calls.append(LayerCall(layer, arguments, {**options, **asks}, touched))
+        training = {"training": True} if getattr(layer, "_call_has_training_arg", False) else {}
+        floats = [x for x in tf.nest.flatten((arguments, options)) if _is_float(x)]
+        touched = not all(any(x is tensor for tensor in fixed) for x in floats)
+        calls.append(LayerCall(layer, arguments, {**options, **training}, touched))
         if not touched and not calls[-1].weights:
             fixed.extend(tf.nest.flatten(outputs))
         return outputs
@@ -94,23 +97,23 @@ def record_calls(model: keras.Model, inputs: tf.Tensor) -> list[LayerCall]:
 
 
 class Derivatives(NamedTuple):
-    """grad f, and the Hessian times a direction, each flat."""
+    """The derivatives of f: its gradient, and its Hessian times a direction, each flat."""
 
     first: NDArray[np.float64]
     second: NDArray[np.float64]
 
 
 def derivatives(call: LayerCall, seed: int, dtype: Any) -> Derivatives:
-    """By differentiating once and twice, in float64 or float32."""
+    """Differentiate once and twice, in float64 or float32."""
     objective, point, v = _setting(call, seed, dtype)
-    found = _gradient(objective, point), _gradient(_along(objective, v), point)
-    return Derivatives(*(_flat(arrays).astype(np.float64) for arrays in found))
+    first, second = _gradient(objective, point), _gradient(_along(objective, v), point)
+    return Derivatives(*(_flat(arrays).astype(np.float64) for arrays in (first, second)))
 
 
 def _setting(
     call: LayerCall, seed: int, dtype: Any
 ) -> tuple[Objective, list[tf.Tensor], list[tf.Tensor]]:
-    """f, a point, and a direction: the same in each dtype."""
+    """Make f, a point, and a direction: the same in each dtype."""
     rng = np.random.default_rng(seed)
     objective, start = _as_function(call, rng, dtype)
     point = [tf.constant(value + 0.1 * rng.normal(size=value.shape), dtype) for value in start]
@@ -118,7 +121,7 @@ def _setting(
 
 
 def _along(objective: Objective, v: Sequence[tf.Tensor]) -> Objective:
-    """<grad f, v>, a function of the point."""
+    """Make the function <grad f, v> of the point."""
 
     def along(values: Sequence[tf.Tensor]) -> tf.Tensor:
         slopes = zip(_gradient(objective, values), v, strict=True)
@@ -128,35 +131,35 @@ def _along(objective: Objective, v: Sequence[tf.Tensor]) -> Objective:
 
 
 def compare(call: LayerCall, seed: int) -> tuple[Outcome, float]:
-    """The second derivative with finite differences, in float64.
+    """Compare the second derivative with finite differences, in float64.
 
     Returns:
-      what is known of it; how far it is off, relative to the larger one.
+      the outcome; the error, relative to the larger of the two.
     Raises:
-      LookupError: there is none.
+      LookupError: there is no second derivative.
     """
     objective, point, v = _setting(call, seed, tf.float64)
     exact = _flat(_gradient(_along(objective, v), point))
-    found = _Quotients(objective, point, v, exact)
-    best = found.best_of(_STEPS[:1])
-    if found.no_slope and _varies(objective, point, v):
+    quotients = _Quotients(objective, point, v, exact)
+    best = quotients.best_of(_STEPS[:1])
+    if quotients.no_slope and _varies(objective, point, v):
         raise LookupError("nor a first one")
     if best < _BOUND:
         return "right", best
     if _rounds(objective, point):
-        found = _Quotients(objective, point, v, exact)
+        quotients = _Quotients(objective, point, v, exact)
         bound, steps = _COARSE_BOUND, list(_COARSE_STEPS)
     else:
         bound, steps = _BOUND, list(_STEPS[1:])
     for step in steps:
-        if found.best_of([step]) < bound:
-            return "right", found.best
-    off, spread = found.steadiest()
-    return "wrong" if off > _SPREADS * spread else "unknown", off
+        if quotients.best_of([step]) < bound:
+            return "right", quotients.best
+    error, spread = quotients.steadiest()
+    return "wrong" if error > _SPREADS * spread else "unknown", error
 
 
 class _Quotients:
-    """Differences of grad f along v, by step, against the exact derivative."""
+    """Difference quotients of grad f along v, by step, compared with the exact derivative."""
 
     def __init__(
         self,
@@ -170,7 +173,7 @@ class _Quotients:
         self._by_step = dict[float, NDArray[np.float64]]()
         self._errors = dict[float, float]()
         self._least = 1e-9
-        self.no_slope = True  # grad f is 0 wherever it was taken
+        self.no_slope = True  # grad f was 0 at all points so far
 
     @property
     def best(self) -> float:
@@ -178,7 +181,7 @@ class _Quotients:
         return min(self._errors.values())
 
     def best_of(self, steps: Sequence[float]) -> float:
-        """The same, after more steps."""
+        """Compute the quotients of more steps; return the smallest relative error so far."""
         for step in steps:
             ahead, behind = (
                 _flat(_gradient(self._objective, [z + sign * step * d for z, d in self._lines]))
@@ -187,13 +190,13 @@ class _Quotients:
             self.no_slope = self.no_slope and not ahead.any()
             self._least = max(1e-3 * float(np.linalg.norm(ahead)), 1e-9)
             self._by_step[step] = (ahead - behind) / (2 * step)
-            self._errors[step] = _apart(self._exact, self._by_step[step], self._least)
+            self._errors[step] = _distance(self._exact, self._by_step[step], self._least)
         return self.best
 
     def steadiest(self) -> tuple[float, float]:
-        """The error where two neighbouring steps agree best, and how far these are apart."""
+        """Find where two neighbouring steps agree best: the error there, and their distance."""
         spreads = {
-            one: _apart(self._by_step[one], self._by_step[other], self._least)
+            one: _distance(self._by_step[one], self._by_step[other], self._least)
             for one, other in itertools.pairwise(sorted(self._by_step))
         }
         step = min(spreads, key=spreads.__getitem__)
@@ -201,7 +204,7 @@ class _Quotients:
 
 
 def _varies(objective: Objective, point: Sequence[tf.Tensor], v: Sequence[tf.Tensor]) -> bool:
-    """Whether f changes along v, and not in jumps."""
+    """Tell whether f changes along v, and not in jumps."""
     slopes = []
     for step in (1e-3, 1e-4) if _rounds(objective, point) else (1e-6, 1e-9):
         ahead, behind = (
@@ -213,7 +216,7 @@ def _varies(objective: Objective, point: Sequence[tf.Tensor], v: Sequence[tf.Ten
 
 
 def _rounds(objective: Objective, point: Sequence[tf.Tensor]) -> bool:
-    """Whether something on the way from the point to f has fewer digits than float64."""
+    """Tell whether f at the point is computed with less precision than float64 in some part."""
     function = tf.function(lambda *values: objective(values), autograph=False)
     traced = function.get_concrete_function(*point)
     operations = traced.graph.get_operations()
@@ -234,33 +237,33 @@ def _rounds(objective: Objective, point: Sequence[tf.Tensor]) -> bool:
     )
 
 
-def _apart(one: NDArray[np.float64], other: NDArray[np.float64], least: float) -> float:
-    """Relative to the larger one, or to `least`; infinite where one of them is not finite."""
+def _distance(one: NDArray[np.float64], other: NDArray[np.float64], least: float) -> float:
+    """Compute the distance relative to the larger one, or to `least`; inf if one is not finite."""
     sizes = (float(np.linalg.norm(vector)) for vector in (one, other))
-    apart = float(np.linalg.norm(one - other)) / max(*sizes, least)
-    return apart if np.isfinite(apart) else np.inf
+    distance = float(np.linalg.norm(one - other)) / max(*sizes, least)
+    return distance if np.isfinite(distance) else np.inf
 
 
 def _as_function(
     call: LayerCall, rng: np.random.Generator, dtype: Any
 ) -> tuple[Objective, list[NDArray[np.float64]]]:
-    """f of the inputs and weights of a call, and their values there."""
-    given = tf.nest.flatten((call.arguments, call.options))
-    given = [tf.cast(value, dtype) if _is_float(value) else value for value in given]
-    places = [i for i, value in enumerate(given) if _is_float(value)]
+    """Make f as a function of the inputs and weights of a call, and list their values there."""
+    inputs = tf.nest.flatten((call.arguments, call.options))
+    inputs = [tf.cast(value, dtype) if _is_float(value) else value for value in inputs]
+    places = [i for i, value in enumerate(inputs) if _is_float(value)]
     if not call.touched:
         places = []
     weights = call.weights
     factors: dict[tuple[int, ...], tf.Tensor] = {}
 
     def objective(values: Sequence[tf.Tensor]) -> tf.Tensor:
-        filled = list(given)
+        filled = list(inputs)
         for i, value in zip(places, values, strict=False):
             filled[i] = value
         arguments, options = tf.nest.pack_sequence_as((call.arguments, call.options), filled)
         of_weights = zip(weights, values[len(places) :], strict=True)
-        kept = getattr(call.layer, "non_trainable_variables", ())
-        with stateless(kept, of_weights, dtype):
+        frozen = getattr(call.layer, "non_trainable_variables", ())
+        with stateless(frozen, of_weights, dtype):
             outputs = tf.nest.flatten(call.layer(*arguments, **options))
         total = tf.zeros([], dtype)
         for output in filter(_is_float, outputs):
@@ -271,7 +274,7 @@ def _as_function(
             total += tf.reduce_sum(factors[shape] * y + tf.square(y) / 2)
         return total
 
-    values = [*(given[i] for i in places), *weights]
+    values = [*(inputs[i] for i in places), *weights]
     return objective, [np.asarray(value, np.float64) for value in map(tf.convert_to_tensor, values)]
 
 

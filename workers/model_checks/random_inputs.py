@@ -1,4 +1,4 @@
-"""Inputs to try a model with."""
+"""Random inputs to test a model with."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,7 +7,7 @@ import tensorflow as tf
 def random_inputs(
     input_shape: tuple[int, ...], num_tokens: int | None, number: int, seed: int = 0
 ) -> tf.Tensor:
-    """Normal float32 [number, *input_shape], or where there are tokens ids int32."""
+    """Draw normal float32 [number, *input_shape], or int32 ids if there are tokens."""
     rng = np.random.default_rng(seed)
     shape = (number, *input_shape)
     if num_tokens is not None:

@@ -1,11 +1,11 @@
-"""Finds layers whose second derivative is missing or wrong, before MAML trains on it.
+"""A check for layers whose second derivative is missing or wrong, before MAML trains on it.
 
-That an operation has a second derivative proves nothing: `tf.nn.moments` has a wrong one, silently.
-So each is compared with finite differences of the first one, in float64 (hessian.py). Layers are
-right if they are at one of three points, wrong if they are at most of them, and else not known.
+An operation may have a second derivative that is silently wrong, as `tf.nn.moments` does. So each
+one is compared with finite differences of the first derivative, in float64 (hessian.py). A layer is
+right if it is right at one of three points, wrong if it is wrong at most of them, else unknown.
 
-A graph of layers that are right is right. What else calls layers in a way of its own, such as a
-subclassed model, is compared as a whole too, first: most are right, and then so are their layers.
+A graph of right layers is right. Anything else that calls layers, such as a subclassed model, is
+also compared as a whole, first: most are right, and then their layers are too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,17 +25,19 @@ from workers.models.exact_normalization import exact_normalization
 from workers.models.keras_defaults import keras_defaults
 
 _FLOAT32_BOUND, _POINTS, _EXAMPLES = 1e-3, 3, 3
-#: What TensorFlow and Keras raise in a layer that computes in float32 alone.
+#: Errors of TensorFlow and Keras in a layer that computes in float32 alone.
 _NOT_IN_FLOAT64 = (TypeError, ValueError, tf.errors.OpError)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found: the innermost layer at fault and why, and the layers not looked at.
+    """The result of the check: the innermost layer at fault, and the layers left unchecked.
 
-    layer: None if no layer is at fault. unchecked: classes that do not compute in float64.
-    unknown: classes that bend too fast for finite differences, though no layer of theirs is wrong.
-    too_large: classes of which some would take too long.
+    layer: None if no layer is at fault.
+    reason: why that layer is at fault.
+    unchecked: classes that do not compute in float64.
+    unknown: classes whose curvature is too high for finite differences, without a wrong layer.
+    too_large: classes with layers that would take too long.
     """
 
     layer: Any = None
@@ -52,26 +54,29 @@ def check_second_derivative(
     batch_statistics: bool,
     num_tokens: int | None = None,
 ) -> Verdict:
-    """Look at the second derivative of each layer of `model`.
+    """Check the second derivative of each layer of `model`.
 
     Args:
-      input_shape: of one example. num_tokens: inputs are ids below it; None: they are floats.
-      batch_statistics: as for `exact_normalization`, under which the layers are called.
+      input_shape: of one example.
+      batch_statistics: of `exact_normalization`, within which the layers are called.
+      num_tokens: inputs are ids below it; None: they are floats.
     """
     inputs = random_inputs(input_shape, num_tokens, _EXAMPLES)
     with exact_normalization(batch_statistics):
-        look = _Look(record_calls(model, inputs))
+        check = _Check(record_calls(model, inputs))
         with in_float64(model):
-            for layer, reason in look.faults():
+            for layer, reason in check.faults():
                 return Verdict(layer, reason)
-    return Verdict(None, "", *map(sorted, (look.unchecked, look.unknown, look.too_large)))
+    return Verdict(None, "", *map(sorted, (check.unchecked, check.unknown, check.too_large)))
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All that was found: layers at fault, each with its reason, and as in `Verdict`.
+    """The result of a full check.
 
-    num_layers: innermost layers that were looked at.
+    faults: all layers at fault, each with the reason.
+    unchecked, unknown, too_large: as in `Verdict`.
+    num_layers: number of innermost layers that were checked.
     """
 
     faults: list[tuple[Any, str]]
@@ -88,34 +93,34 @@ def survey_second_derivatives(
     batch_statistics: bool,
     num_tokens: int | None = None,
 ) -> Survey:
-    """As `check_second_derivative`, but every layer at fault, and the float32 kernels too.
+    """Check as `check_second_derivative` does, but find every fault, in float32 kernels too.
 
-    A layer may compute in float32 by other operations than in float64, where finite differences
-    have the digits: its second derivatives in both are compared.
+    A layer may use other operations in float32 than in float64, in which finite differences are
+    precise enough: its second derivatives in both are compared.
     """
     inputs = random_inputs(input_shape, num_tokens, _EXAMPLES)
     with exact_normalization(batch_statistics):
         calls = record_calls(model, inputs)
         leaves = {id(call.layer): call for call in calls if call.matters and not call.inner_layers}
-        look = _Look(calls)
+        check = _Check(calls)
         with in_float64(model):
-            faults = list(look.faults())
-        known = {id(layer) for layer, _ in faults}
-        left = [
+            faults = list(check.faults())
+        at_fault = {id(layer) for layer, _ in faults}
+        remaining = [
             call
             for key, call in leaves.items()
-            if key not in known and type(call.layer).__name__ not in look.unchecked
+            if key not in at_fault and type(call.layer).__name__ not in check.unchecked
         ]
-        faults += _faults_of_float32(model, affordable(first_of_each(left))[0])
+        faults += _faults_of_float32(model, affordable(first_of_each(remaining))[0])
     num_layers = sum(isinstance(call.layer, keras.layers.Layer) for call in leaves.values())
-    unchecked, unknown, too_large = map(sorted, (look.unchecked, look.unknown, look.too_large))
+    unchecked, unknown, too_large = map(sorted, (check.unchecked, check.unknown, check.too_large))
     return Survey(faults, unchecked, unknown, too_large, num_layers)
 
 
-class _Look:
-    """A look at the calls of a model, which notes what cannot be compared.
+class _Check:
+    """A check of the calls of a model, which records what cannot be compared.
 
-    unchecked, unknown, too_large: as in `Verdict`, once all faults were asked for.
+    unchecked, unknown, too_large: as in `Verdict`, after `faults` is exhausted.
     """
 
     def __init__(self, calls: Sequence[LayerCall]):
@@ -123,7 +128,7 @@ class _Look:
         self.unchecked, self.unknown, self.too_large = set[str](), set[str](), set[str]()
 
     def faults(self) -> Iterator[tuple[Any, str]]:
-        """The innermost layers at fault, and why."""
+        """Yield the innermost layers at fault, each with the reason."""
         whole = self._calls[-1]
         if not is_graph(whole.layer) and self._judge(whole)[0] == "right":
             return
@@ -131,9 +136,9 @@ class _Look:
         self.unknown.clear()
         wrong = set[int]()
         matter = [call for call in self._calls if call.matters and not is_graph(call.layer)]
-        looked_at, others = affordable(first_of_each(matter))
+        checked, others = affordable(first_of_each(matter))
         self.too_large = {type(call.layer).__name__ for call in others}
-        for call in looked_at:
+        for call in checked:
             if wrong & {id(x) for x in [call.layer, *call.inner_layers]}:
                 continue
             verdict, reason = self._judge(call)
@@ -155,9 +160,9 @@ class _Look:
 
 
 def _judge(call: LayerCall) -> tuple[Outcome, str]:
-    """Whether a layer can be differentiated twice where it is called; why not."""
-    found = list[Outcome]()
-    off = list[float]()
+    """Decide whether a layer can be differentiated twice where it is called; if not, say why."""
+    outcomes = list[Outcome]()
+    errors = list[float]()
     for seed in range(_POINTS):
         try:
             verdict, error = compare(call, seed)
@@ -165,34 +170,38 @@ def _judge(call: LayerCall) -> tuple[Outcome, str]:
             return "wrong", f"no second derivative ({str(missing).splitlines()[0]})"
         if verdict == "right":
             return "right", ""
-        found.append(verdict)
-        off.append(error)
-    if found.count("wrong") <= _POINTS // 2:
+        outcomes.append(verdict)
+        errors.append(error)
+    if outcomes.count("wrong") <= _POINTS // 2:
         return "unknown", ""
-    return "wrong", f"a missing or wrong second derivative, off by {100 * min(off):.3g} %"
+    return "wrong", f"a missing or wrong second derivative, off by {100 * min(errors):.3g} %"
 
 
 def _faults_of_float32(model: keras.Model, calls: Sequence[LayerCall]) -> list[tuple[Any, str]]:
-    """Those of `calls` whose second derivative in float32 is not that in float64, and why.
+    """Find the calls whose second derivatives in float32 and float64 differ, and say how much.
 
-    Where the first ones differ the layer does something else, as dropout does, which draws other
-    numbers: then nothing is known.
+    If the first derivatives differ, the layer computes something else, as dropout does, which draws
+    other numbers: then the result is unknown.
     """
-    left = [(call, list[float]()) for call in calls]
+    suspects = [(call, list[float]()) for call in calls]
     for seed in range(_POINTS):
         with in_float64(model):
-            exact = [derivatives(call, seed, tf.float64) for call, _ in left]
-        for (call, off), expected in zip(left, exact, strict=True):
-            ours = derivatives(call, seed, tf.float32)
-            if _difference(ours.first, expected.first) < _FLOAT32_BOUND:
-                off.append(_difference(ours.second, expected.second))
-        left = [each for each in left if min(each[1], default=np.inf) >= _FLOAT32_BOUND]
+            exact = [derivatives(call, seed, tf.float64) for call, _ in suspects]
+        for (call, errors), expected in zip(suspects, exact, strict=True):
+            actual = derivatives(call, seed, tf.float32)
+            if _difference(actual.first, expected.first) < _FLOAT32_BOUND:
+                errors.append(_difference(actual.second, expected.second))
+        suspects = [
+            (call, errors)
+            for call, errors in suspects
+            if min(errors, default=np.inf) >= _FLOAT32_BOUND
+        ]
     return [
-        (call.layer, f"a wrong second derivative in float32, off by {100 * min(off):.3g} %")
-        for call, off in left
-        if off
+        (call.layer, f"a wrong second derivative in float32, off by {100 * min(errors):.3g} %")
+        for call, errors in suspects
+        if errors
     ]
 
 
-def _difference(ours: NDArray[np.float64], exact: NDArray[np.float64]) -> float:
-    return float(np.linalg.norm(ours - exact)) / max(float(np.linalg.norm(exact)), 1e-3)
+def _difference(actual: NDArray[np.float64], exact: NDArray[np.float64]) -> float:
+    return float(np.linalg.norm(actual - exact)) / max(float(np.linalg.norm(exact)), 1e-3)

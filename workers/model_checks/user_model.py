@@ -1,4 +1,4 @@
-"""What must be right of a user's model before anything is trained, and what is worth saying."""
+"""Checks of a user's model before anything is trained, and notes about it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,11 +29,13 @@ _NORMALIZATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What the configuration does not say of a model.
+    """Facts about a model that the configuration does not state.
 
-    digest: see `Model.digest`. normalizations: of "batch", "layer", "group", those it has; a
-    frozen batch normalization is none. mixes: whether the prediction for an example depends on
-    those that it is predicted with. notes: lines for the user.
+    digest: see `Model.digest`.
+    normalizations: the kinds that it has of "batch", "layer", "group"; a frozen batch
+      normalization does not count.
+    mixes: whether the prediction for an example depends on the others in its batch.
+    notes: lines for the user.
     """
 
     digest: str
@@ -44,11 +46,11 @@ class ModelFacts:
 
 @keras_defaults()
 def check_model(settings: ActorSettings, family: TaskFamily) -> ModelFacts:
-    """Build the user's model and look at it.
+    """Build the user's model and check it.
 
     Raises:
-      ValueError: it cannot be had, its outputs are not what the tasks need, or it cannot be
-        differentiated as the algorithm must.
+      ValueError: the model cannot be built, its outputs do not fit the tasks, or it does not have
+        the derivatives that the algorithm needs.
     """
     user = settings.model
     assert isinstance(user, KerasModel)
@@ -69,10 +71,10 @@ def check_model(settings: ActorSettings, family: TaskFamily) -> ModelFacts:
         layers = ", ".join(f"{count} {kind}" for kind, count in counts.items())
         notes.append(
             f"normalization layers made exact ({layers}): Keras' moments have a wrong second "
-            "derivative, metatrain's are used in their place"
+            "derivative, so metatrain's are used instead"
         )
     if model.losses:
-        notes.append("regularizers of its layers are not part of any loss here")
+        notes.append("regularizers of its layers are not added to any loss here")
     if any(variable.constraint is not None for variable in model.trainable_variables):
         notes.append("constraints on its weights are not applied here")
     notes += unchecked
@@ -80,11 +82,11 @@ def check_model(settings: ActorSettings, family: TaskFamily) -> ModelFacts:
 
 
 def _check_ids(user: KerasModel, model: Any, family: TaskFamily) -> None:
-    """A model of fewer tokens than the tasks have would fail at the first rare one."""
+    """Refuse a model with fewer tokens than the tasks: it would fail at the first rare one."""
     if family.num_tokens is None:
         return
     largest, shape = family.num_tokens - 1, (2, *family.input_shape)
-    model(tf.zeros(shape, tf.int32), training=False)  # what fails at 0 too has another cause
+    model(tf.zeros(shape, tf.int32), training=False)  # an error at id 0 has another cause
     try:
         model(tf.fill(shape, largest), training=False)
     except tf.errors.InvalidArgumentError:
@@ -97,30 +99,30 @@ def _check_ids(user: KerasModel, model: Any, family: TaskFamily) -> None:
 def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs: int) -> None:
     outputs = model(random_inputs(family.input_shape, family.num_tokens, 2), training=False)
     classifies = family.loss in CLASSIFYING
-    # Where texts are gone on with, each token has outputs of its own.
+    # In text generation each token has its own outputs.
     places = family.input_shape if family.loss == "next_token" else ()
     of_logits = classifies or family.loss in ("next_token", "categorical_policy")
     kind = "logits" if of_logits else "values"
     if family.loss == "gaussian_policy":
         kind = "means of actions, then logarithms of their standard deviations,"
-    wanted = f"{kind} {_shape(['batch', *places, num_outputs])}"
+    expected = f"{kind} {_shape(['batch', *places, num_outputs])}"
     if not isinstance(outputs, tf.Tensor):
         raise ValueError(
             f"model.source = {user.source!r} returns a {type(outputs).__name__} of outputs; the "
-            f"tasks need one tensor, {wanted}"
+            f"tasks need one tensor, {expected}"
         )
     shape = outputs.shape
     fits = tuple(shape[:-1]) == (2, *places)
     if fits:
         fits = shape[-1] >= num_outputs if classifies else shape[-1] == num_outputs
     if not fits or outputs.dtype != tf.float32:
-        got = ["batch", *shape[1:]] if shape.rank and shape[0] == 2 else list(shape)
+        actual = ["batch", *shape[1:]] if shape.rank and shape[0] == 2 else list(shape)
         hint = "; give its last layer dtype='float32', whatever the others compute in"
         if not fits:
             hint = _if_encoder(user) if shape.rank == 2 else ""
         raise ValueError(
-            f"model.source = {user.source!r} has outputs {_shape(got)} {outputs.dtype.name} for "
-            f"inputs {_shape(['batch', *family.input_shape])}; the tasks need {wanted} "
+            f"model.source = {user.source!r} has outputs {_shape(actual)} {outputs.dtype.name} for "
+            f"inputs {_shape(['batch', *family.input_shape])}; the tasks need {expected} "
             f"float32{hint}"
         )
     if of_logits and np.allclose(tf.reduce_sum(outputs, -1), 1) and _ends_in_softmax(model):
@@ -133,48 +135,48 @@ def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs
 def _check_policy(
     user: KerasModel, functional: FunctionalModel, family: TaskFamily, mixes: bool
 ) -> None:
-    """What a policy did must be what it does in the same place, at the same weights."""
+    """Refuse a policy whose outputs do not follow from its observations and weights alone."""
     if family.loss not in ACTING:
         return
     if functional.draws:
         raise ValueError(
-            f"model.source = {user.source!r} draws random numbers (dropout, noise), but what a "
-            "policy does must follow from what it sees: leave those layers out"
+            f"model.source = {user.source!r} draws random numbers (dropout, noise), but a policy's "
+            "outputs must follow from its observations: leave those layers out"
         )
     if mixes or functional.statistics_names:
         raise ValueError(
-            f"model.source = {user.source!r} normalizes by batches, which makes what a policy does "
+            f"model.source = {user.source!r} normalizes by batches, which makes a policy's outputs "
             "depend on other episodes; use keras.layers.LayerNormalization"
         )
 
 
 def _spare_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs: int) -> list[str]:
-    """A model of more classes serves, but so would, by mistake, one that gives vectors."""
-    given = model.output_shape[-1] if hasattr(model, "inputs") else num_outputs
-    if family.loss not in CLASSIFYING or given == num_outputs:
+    """Note outputs that are no class: that is allowed, but may be an encoder by mistake."""
+    number = model.output_shape[-1] if hasattr(model, "inputs") else num_outputs
+    if family.loss not in CLASSIFYING or number == num_outputs:
         return []
     return [
-        f"the model has {given} outputs and tasks have {num_outputs} classes; the other "
-        f"{given - num_outputs} are never a correct answer{_if_encoder(user)}"
+        f"the model has {number} outputs and tasks have {num_outputs} classes; the other "
+        f"{number - num_outputs} are never a correct answer{_if_encoder(user)}"
     ]
 
 
 def _if_encoder(user: KerasModel) -> str:
-    return "" if user.encoder else "; if they are vectors to put a head on: model.encoder=true"
+    return "" if user.encoder else "; if they are vectors that need a head: model.encoder=true"
 
 
 def _check_causal(user: KerasModel, model: Any, family: TaskFamily) -> None:
-    """A model that sees what it has to say next would seem to foresee all of it."""
+    """Refuse a language model that sees later tokens: it would seem to predict everything."""
     if family.loss != "next_token":
         return
     ids = random_inputs(family.input_shape, family.num_tokens, 4)
     assert family.num_tokens is not None
     changed = tf.concat([ids[:, :-1], (ids[:, -1:] + 1) % family.num_tokens], axis=1)
-    before, after = (model(each, training=False)[:, :-1] for each in (ids, changed))
+    before, after = (model(inputs, training=False)[:, :-1] for inputs in (ids, changed))
     if not np.allclose(before, after, rtol=1e-3, atol=1e-5):
         raise ValueError(
-            f"model.source = {user.source!r} looks ahead: another last token changes what it says "
-            "before it; mask what is later (use_causal_mask=True, padding='causal')"
+            f"model.source = {user.source!r} looks ahead: another last token changes the outputs "
+            "before it; mask later tokens (use_causal_mask=True, padding='causal')"
         )
 
 
@@ -185,7 +187,7 @@ def _ends_in_softmax(model: Any) -> bool:
 
 
 def _check_random(user: KerasModel, functional: FunctionalModel, family: TaskFamily) -> None:
-    """Refuse random numbers that no seed of a task decides."""
+    """Refuse random numbers that do not follow from a task's seed."""
     weights = [tf.constant(value) for value in functional.initial_weights()]
     statistics = [tf.constant(value) for value in functional.initial_statistics()]
 
@@ -202,7 +204,7 @@ def _check_random(user: KerasModel, functional: FunctionalModel, family: TaskFam
         drawn.append("keras.random without a seed")
     if drawn:
         raise ValueError(
-            f"model.source = {user.source!r} draws random numbers that no seed of a task decides "
+            f"model.source = {user.source!r} draws random numbers that no task's seed determines "
             f"({', '.join(drawn)}); use keras.random with a keras.random.SeedGenerator of the layer"
         )
 
@@ -216,7 +218,7 @@ def _draws(operation: Any) -> bool:
 def _check_head(
     settings: KerasModel, algorithm: Algorithm, functional: FunctionalModel, family: TaskFamily
 ) -> None:
-    """Keras lists the layers of a subclassed model in the order in which they were made."""
+    """Refuse a head that is not called last: Keras lists a subclass' layers as they were made."""
     if settings.head is not None or not algorithm.needs_head:
         return
     inputs = random_inputs(family.input_shape, family.num_tokens, 2)
@@ -225,13 +227,13 @@ def _check_head(
     if last.name != functional.head:
         raise ValueError(
             f"model.source = {settings.source!r}: the layer made last is {functional.head!r}, the "
-            f"one called last is {last.name!r}; say which is the head that algorithm.kind = "
-            f"{algorithm.kind!r} needs: model.head = {last.name!r}"
+            f"one called last is {last.name!r}; algorithm.kind = {algorithm.kind!r} needs to know "
+            f"which one is the head: set model.head = {last.name!r}"
         )
 
 
 def _mixes_examples(functional: FunctionalModel, family: TaskFamily) -> bool:
-    """Whether an example is predicted otherwise in company than alone."""
+    """Tell whether the prediction for an example depends on the others in its batch."""
     inputs = random_inputs(family.input_shape, family.num_tokens, 6)
     weights = [tf.constant(value) for value in functional.initial_weights()]
     statistics = [tf.constant(value) for value in functional.initial_statistics()]
@@ -246,11 +248,11 @@ def _mixes_examples(functional: FunctionalModel, family: TaskFamily) -> bool:
 def _check_second_derivative(
     settings: KerasModel, algorithm: Algorithm, functional: FunctionalModel, num_tokens: int | None
 ) -> list[str]:
-    """Notes on what was not looked at."""
+    """Check the second derivatives, if needed; return notes on what was not checked."""
     if settings.second_derivative == "trusted" or not algorithm.second_order:
         return []
     head_alone = algorithm.adapted == "head" and settings.statistics != "support"
-    # Where the model can be cut, the inner loop is of the head alone; see algorithms/anil.py.
+    # If the model can be cut, only the head is in the inner loop; see algorithms/anil.py.
     parts = functional.parts if head_alone else None
     if parts and parts.num_features == 1:
         functional, num_tokens = parts.head, None
@@ -274,7 +276,7 @@ def _check_second_derivative(
     if verdict.unknown:
         notes.append(
             f"the second derivative of {', '.join(verdict.unknown)} could not be checked as a "
-            "whole: it bends too fast for finite differences; none of its layers is wrong"
+            "whole: its curvature is too high for finite differences; none of its layers is wrong"
         )
     if verdict.too_large:
         notes.append(

@@ -1,9 +1,9 @@
-"""Keras' own normalization layers, in a user's model, with a second derivative that is right.
+"""Exact second derivatives for Keras' own normalization layers in a user's model.
 
 BatchNormalization, LayerNormalization and GroupNormalization all take their moments from one
 function of Keras' TensorFlow backend, built on `tf.nn.moments`, whose variance stops the gradient
-of the mean: the first derivative is right, the second is not. While a model is called, that one
-function is ours; the layers, subclasses of them and subclassed models stay as they are.
+of the mean: the first derivative is right, the second is not. During a call of the model, metatrain
+replaces that function. The layers, their subclasses and subclassed models stay as they are.
 """
 
 import contextlib
@@ -20,12 +20,12 @@ _LOCK = threading.RLock()
 
 @contextlib.contextmanager
 def exact_normalization(batch_statistics: bool) -> Iterator[None]:
-    """Within: Keras' normalization layers are differentiable twice.
+    """Make Keras' normalization layers differentiable twice within.
 
     Args:
-      batch_statistics: BatchNormalization normalizes by the batch that it is given, in training
-        and otherwise; False: by its running statistics outside training, as Keras has it. One
-        that is frozen (`trainable = False`) uses its running statistics either way.
+      batch_statistics: BatchNormalization normalizes by its batch, in training and otherwise;
+        False: by its running statistics outside training, as in Keras. A frozen layer (`trainable
+        = False`) uses its running statistics either way.
     """
     layer: Any = keras.layers.BatchNormalization
     with _LOCK:
@@ -46,7 +46,7 @@ def exact_normalization(batch_statistics: bool) -> Iterator[None]:
 
 
 def _moments(x: tf.Tensor, axes: Any, keepdims: bool) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance over `axes`, as the function that this stands for."""
+    """Compute mean and variance over `axes`, in place of the function of Keras."""
     mean = tf.reduce_mean(x, axes, keepdims=True)
     variance = tf.reduce_mean(tf.square(x - mean), axes, keepdims=True)
     if keepdims:

@@ -19,14 +19,20 @@ State = list[tf.Tensor]
 
 
 class FunctionalModel:
-    """outputs, state = apply(theta, state, inputs); each a list in the order of its names.
+    """A Keras model as the function `outputs, state = apply(theta, state, inputs)`.
 
-    theta: the trainable weights (`names`, `shapes`). state: what a call changes beside them:
-    running statistics (`statistics_names`, float), and the seeds of random layers. What the model
-    keeps and never changes, such as frozen weights, stays where it is. input_shape: of an example.
-    is_head: for each weight, whether it belongs to the head: the last layer that has any, or the
-    one that was named. adapts: for each weight, whether an inner loop may change it: all of them,
-    or where the model has adapters those of these.
+    theta is the list of trainable weights. state is the list of what a call changes beside them:
+    running statistics (float), and the seeds of random layers. What never changes, such as frozen
+    weights, stays in the Keras model.
+
+    names, shapes: of the trainable weights.
+    statistics_names, statistics_shapes: of the running statistics.
+    input_shape: of an example.
+    num_parameters: numbers in theta.
+    is_head: for each weight, whether it belongs to the head: the last layer with weights, or the
+      one that was named.
+    adapts: for each weight, whether an inner loop may change it: all weights, or if the model has
+      adapters, only theirs.
     """
 
     def __init__(
@@ -37,16 +43,17 @@ class FunctionalModel:
         head: str | Sequence[str] | None = None,
         adapters: tuple[str, ...] = (),
     ):
-        """Take over a built model.
+        """Wrap a built model.
 
         Args:
           input_shape: of one example.
           running: BatchNormalization keeps running statistics, and uses them outside training.
-          head: name of the layer that is the head, or of those that are together.
-          adapters: what the names of layers end in that are adapters; empty: there are none.
+          head: name of the head layer, or names of several that form the head; None: the last
+            layer with weights.
+          adapters: suffixes of the names of adapter layers; empty: there are none.
         Raises:
-          ValueError: nothing can be trained, no layer is called `head`, or a call changes what
-            cannot be carried.
+          ValueError: the model has no trainable weights, no layer is called `head`, or a call
+            changes variables that cannot be carried.
         """
         self._model, self.input_shape, self._running = model, input_shape, running
         self._weights = list(model.trainable_variables)
@@ -67,87 +74,91 @@ class FunctionalModel:
 
     @property
     def keras_model(self) -> keras.Model:
-        """The model as Keras knows it; its own weights are those that it was built with."""
+        """The Keras model. Its own weights are those that it was built with."""
         return self._model
 
     @property
     def head(self) -> str:
-        """The name of the layer that is the head, or of the last that is part of it."""
+        """The name of the head layer, or of the last of its layers."""
         return self._heads[-1].rpartition("/")[2]
 
     @property
     def draws(self) -> bool:
-        """Whether layers draw random numbers, from seeds that the state holds."""
+        """Whether layers draw random numbers, from seeds in the state."""
         return any(map(_is_seed, self._changing))
 
     @functools.cached_property
     def parts(self) -> "Parts | None":
-        """The model cut in front of its head; None where it cannot be.
+        """The model cut in front of its head; None if it cannot be cut.
 
-        Nor where layers are random: then the features of an example differ from call to call.
+        A model with random layers cannot: the features of an example differ from call to call.
         """
         model = self._model
         if self.draws or all(self.is_head) or not hasattr(model, "inputs"):
             return None
         heads = [layer for layer in model.layers if layer.path in self._heads]
         if len(heads) != len(self._heads):
-            return None  # within a layer that is a model itself
-        found = features_of(model, heads)
-        if len(found) > 1 and model.non_trainable_variables:
+            return None  # a head is inside a layer that is itself a model
+        tensors = features_of(model, heads)
+        if len(tensors) > 1 and model.non_trainable_variables:
             return None
-        features = found if len(found) > 1 else found[0]
+        features = tensors if len(tensors) > 1 else tensors[0]
         with fresh_names(), keras_defaults():
             body, head = keras.Model(model.inputs, features), keras.Model(features, model.outputs)
         parts = Parts(
             FunctionalModel(body, self.input_shape, self._running),
-            FunctionalModel(head, tuple(found[0].shape[1:]), self._running),
-            len(found),
+            FunctionalModel(head, tuple(tensors[0].shape[1:]), self._running),
+            len(tensors),
         )
         return None if parts.head._changing else parts
 
     def apply(
         self, theta: Sequence[tf.Tensor], state: State, inputs: tf.Tensor, training: bool = True
     ) -> tuple[tf.Tensor, State]:
-        """Outputs and the next state; differentiable in theta, to any order the layers support.
+        """Compute outputs and the next state; differentiable in theta to the layers' order.
 
-        training: for the layers that ask: dropout, running statistics.
+        Args:
+          theta: list of float [*shape_i].
+          state: as `start` or the last call returned it.
+          inputs: [n, *input_shape].
+          training: for layers that depend on it: dropout, running statistics.
         """
         outputs, variables = self._call(theta, self._changing, state, inputs, training)
         return outputs, [variables.get_current_value(variable) for variable in self._changing]
 
     def start(self, statistics: Sequence[tf.Tensor], seed: tf.Tensor) -> State:
-        """The state a task starts with: running statistics, and seeds from int32 [2]."""
-        left, number = iter(statistics), 0
+        """Make the state that a task starts with: running statistics, and seeds from int32 [2]."""
+        remaining, number = iter(statistics), 0
         state = []
         for variable in self._changing:
             if _is_seed(variable):
                 state.append(tf.cast(tf.stack([seed[0] + number, seed[1]]), variable.dtype))
                 number += 1
             else:
-                state.append(next(left))
+                state.append(next(remaining))
         return state
 
     def statistics(self, state: State) -> list[tf.Tensor]:
-        """The running statistics in `state`: what the carry takes on."""
+        """Select the running statistics in `state`, which become part of the carry."""
         pairs = zip(state, self._changing, strict=True)
         return [value for value, variable in pairs if not _is_seed(variable)]
 
     def initial_weights(self) -> list[Array]:
-        """The weights that the model was built with."""
+        """Return the weights that the model was built with."""
         return [variable.numpy() for variable in self._weights]
 
     def initial_statistics(self) -> list[Array]:
-        """The running statistics that the model was built with."""
+        """Return the running statistics that the model was built with."""
         return [variable.numpy() for variable in self._changing if not _is_seed(variable)]
 
     def assign(self, theta: Sequence[tf.Tensor], statistics: Sequence[tf.Tensor]) -> None:
-        """Make these the model's own weights and running statistics: what `initial_*` will give."""
+        """Set the model's own weights and running statistics, which `initial_*` then return."""
         changing = [variable for variable in self._changing if not _is_seed(variable)]
         for variable, value in zip([*self._weights, *changing], [*theta, *statistics], strict=True):
             variable.assign(value)
 
     def frozen_sha256(self) -> str:
-        """The identity of what the model keeps and never changes."""
+        """Compute the identity of the variables that never change, such as frozen weights."""
         digest = hashlib.sha256()
         changing = {id(variable) for variable in self._changing}
         for variable in self._model.non_trainable_variables:
@@ -164,33 +175,33 @@ class FunctionalModel:
         inputs: tf.Tensor,
         training: bool,
     ) -> tuple[tf.Tensor, Any]:
-        """Outputs, and the scope that holds what the variables have become."""
-        given = [*zip(self._weights, theta, strict=True), *zip(variables, state, strict=True)]
+        """Compute outputs, and the scope with the new values of the variables."""
+        mapping = [*zip(self._weights, theta, strict=True), *zip(variables, state, strict=True)]
         with (
             keras_defaults(),
             exact_normalization(batch_statistics=not self._running),
-            keras.StatelessScope(state_mapping=given) as scope,
+            keras.StatelessScope(state_mapping=mapping) as scope,
         ):
             return self._model(inputs, training=training), scope
 
     def _find_changing(self) -> list[Any]:
-        """The variables that a call in training changes, apart from statistics nobody reads."""
+        """List the variables that a call in training changes, without unused statistics."""
         unread = set()
         if not self._running:
             for layer in self._model._flatten_layers():
                 if isinstance(layer, keras.layers.BatchNormalization):
                     unread |= {id(variable) for variable in layer.non_trainable_variables}
-        kept = [v for v in self._model.non_trainable_variables if id(v) not in unread]
-        if not kept:
+        candidates = [v for v in self._model.non_trainable_variables if id(v) not in unread]
+        if not candidates:
             return []
         with tf.init_scope():  # the parts of a model are made within a graph
-            values = [tf.convert_to_tensor(variable.value) for variable in kept]
+            values = [tf.convert_to_tensor(variable.value) for variable in candidates]
             weights = [tf.convert_to_tensor(variable.value) for variable in self._weights]
             inputs = tf.zeros((2, *self.input_shape))
-            _, scope = self._call(weights, kept, values, inputs, training=True)
+            _, scope = self._call(weights, candidates, values, inputs, training=True)
             changing = [
                 variable
-                for variable, value in zip(kept, values, strict=True)
+                for variable, value in zip(candidates, values, strict=True)
                 if scope.get_current_value(variable) is not value
             ]
         for variable in changing:
@@ -203,9 +214,9 @@ class FunctionalModel:
 
 
 class Parts(NamedTuple):
-    """A model as two: its head, and all before it.
+    """A model cut into its head and the body before it.
 
-    num_features: tensors that the body gives and the head takes; a list, if several.
+    num_features: tensors between the two; several are passed as a list.
     """
 
     body: FunctionalModel
@@ -218,24 +229,24 @@ def _is_seed(variable: Any) -> bool:
 
 
 def _unique(variables: Sequence[Any]) -> list[str]:
-    """Paths of variables; one that was there before gets a number."""
-    seen: dict[str, int] = {}
+    """List the paths of variables; repeated paths get a number."""
+    counts: dict[str, int] = {}
     names = []
     for variable in variables:
-        seen[variable.path] = seen.get(variable.path, 0) + 1
-        number = seen[variable.path]
+        counts[variable.path] = counts.get(variable.path, 0) + 1
+        number = counts[variable.path]
         names.append(variable.path if number == 1 else f"{variable.path}#{number}")
     return names
 
 
 def _find(head: str, layers: Sequence[str]) -> str:
-    """The path among `layers` that ends in `head`."""
-    found = sorted({layer for layer in layers if layer.rpartition("/")[2] == head})
-    if len(found) != 1:
+    """Find the one path among `layers` that ends in `head`."""
+    paths = sorted({layer for layer in layers if layer.rpartition("/")[2] == head})
+    if len(paths) != 1:
         names = ", ".join(dict.fromkeys(layer.rpartition("/")[2] for layer in layers))
-        problem = "no layer" if not found else "more than one layer"
+        problem = "no layer" if not paths else "more than one layer"
         raise ValueError(
             f"model.head = {head!r}: {problem} with trainable weights has that name; there are "
             f"{names}"
         )
-    return found[0]
+    return paths[0]

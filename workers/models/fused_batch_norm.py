@@ -1,7 +1,7 @@
 """TensorFlow's fused batch normalization, with a second derivative of few operations.
 
-TensorFlow's own is right too, but made of some 30 operations a layer, most of them broadcasts of
-channel statistics to the full shape: a tenth of a second-order step of conv4.
+TensorFlow's own second derivative is right too, but takes some 30 operations a layer, mostly
+broadcasts of channel statistics to the full shape: a tenth of a second-order step of conv4.
 
 Write x^ for the normalized inputs, s for 1 / sqrt(variance + epsilon), and P for the projection
 that the normalization's Jacobian contains, P(z) = z - mean(z) - x^ mean(z x^). Then for upstream
@@ -46,7 +46,7 @@ def fused_batch_norm(inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> An
 def _backward(
     d_outputs: tf.Tensor, inputs: tf.Tensor, gamma: tf.Tensor, *statistics: tf.Tensor
 ) -> Any:
-    """The first derivative. `statistics` are functions of `inputs`, differentiated with them."""
+    """Compute the first derivative; `statistics` are functions of `inputs`, differentiated too."""
     first = _kernel(d_outputs, inputs, gamma, statistics)
 
     def gradient(a: tf.Tensor, b: tf.Tensor, c: tf.Tensor) -> Any:
@@ -69,7 +69,7 @@ def _backward(
 def _kernel(
     d_outputs: tf.Tensor, inputs: tf.Tensor, gamma: tf.Tensor, statistics: tuple[tf.Tensor, ...]
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """gamma s P(dy), sum(dy x^), sum(dy)."""
+    """Compute gamma s P(dy), sum(dy x^), sum(dy)."""
     mean, variance, extra = statistics
     return tf.raw_ops.FusedBatchNormGradV3(
         y_backprop=d_outputs,

@@ -1,22 +1,22 @@
-"""What stands on an encoder's vectors: classes, or how like a text each of its candidates is."""
+"""Heads on an encoder's vectors: for classes, or for similarities of a text and candidates."""
 
 from typing import Any
 
 import keras
 
-# Of both vectors of a similarity: their cosine times its square is a logit.
+# Length of both vectors of a similarity: a logit is their cosine times the square of it.
 _LENGTH = 4.0
 
 
 def classes(vectors: Any, num_outputs: int) -> Any:
-    """[batch, units] -> logits [batch, num_outputs], all 0 at first."""
+    """Map [batch, units] to logits [batch, num_outputs], all 0 at first."""
     return keras.layers.Dense(num_outputs, kernel_initializer="zeros", name="head")(vectors)
 
 
 def similarities(vectors: Any) -> Any:
-    """Of a text and its candidates, [batch, 1 + candidates, units] -> logits [batch, candidates].
+    """Map a text and its candidates [batch, 1 + candidates, units] to logits [batch, candidates].
 
-    Inner products, the text's vector mapped by a matrix that is the identity at first.
+    They are inner products with the text's vector, mapped by a matrix that starts as the identity.
     """
     ops, units = keras.ops, vectors.shape[-1]
     head = keras.layers.Dense(units, kernel_initializer="identity", use_bias=False, name="head")
@@ -25,11 +25,13 @@ def similarities(vectors: Any) -> Any:
 
 
 def on_encoder(encoder: keras.Model, input_shape: tuple[int, ...], num_outputs: int) -> Any:
-    """A model whose examples are `encoder`'s, or a text and its candidates, each one of them.
+    """Put a head on an encoder: for classes, or for a text and its candidates.
 
     Args:
-      encoder: [batch, ...] -> [batch, units]. input_shape: of an example; with one more axis than
-        the encoder's, it holds a text and its candidates.
+      encoder: [batch, ...] -> [batch, units].
+      input_shape: of an example; with one more axis than the encoder's, it holds a text and its
+        candidates.
+      num_outputs: number of classes.
     """
     ops = keras.ops
     one = encoder.inputs[0]

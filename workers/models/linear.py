@@ -1,4 +1,4 @@
-"""F(x) = Wx + b: the textbook meta-learner, whose MAML gradient has a closed form."""
+"""The linear model F(x) = Wx + b, whose MAML gradient has a closed form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class LinearModel(Normalized):
-    """F(x) = Wx + b."""
+    """A linear model, F(x) = Wx + b."""
 
     takes = frozenset({"numbers", "images", "observations"})
     execution = "vectorized", True

@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons: of any numbers, and of policies whose actions are numbers."""
+"""Multi-layer perceptrons: for any numbers, and for policies whose actions are numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class MlpModel(Normalized):
-    """Dense layers."""
+    """A multi-layer perceptron: dense layers."""
 
     takes = frozenset({"numbers", "images", "observations"})
     execution = "vectorized", True
@@ -45,7 +45,7 @@ class MlpModel(Normalized):
         return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(hidden))
 
     def _hidden_layers(self, inputs: Any) -> Any:
-        """Map [batch, *input_shape] to what the head sees."""
+        """Map [batch, *input_shape] to the inputs of the head."""
         import keras
 
         from workers.models.normalization import make_normalization
@@ -59,9 +59,9 @@ class MlpModel(Normalized):
 
 
 class GaussianMlpModel(MlpModel):
-    """Dense layers for the mean of Gaussian actions, and standard deviations that depend on none.
+    """A Gaussian policy: dense layers for the mean of actions, and constant standard deviations.
 
-    What a policy does in an environment whose actions are numbers.
+    It is for environments whose actions are numbers.
     """
 
     takes = OBSERVATIONS

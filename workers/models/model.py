@@ -1,6 +1,6 @@
-"""What a model is: its settings, what it takes, how it runs, and its network.
+"""The base class of models: their settings, inputs, execution and network.
 
-Records are part of the configuration, which starts without TensorFlow: it is imported in methods.
+Records are part of the configuration, which loads without TensorFlow; methods import it.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ if TYPE_CHECKING:
 class Model(Record):
     """A model.
 
-    A new one gives `takes` and `build`.
+    A new model defines `takes` and `build`.
 
-    takes: the inputs that it can have. refusal: what to say of a task that gives none of these,
-    with its kind for {task!r}; "" for a sentence that fits any model.
-    execution: tasks one after another or as one batch, and whether with XLA. is_users: whether it
-    is a model of the user's own, of which the configuration says little.
+    takes: the kinds of inputs that it accepts.
+    refusal: the error message for a task that gives none of these, with {task!r} for the task's
+      kind; "" for a message that fits any model.
+    execution: tasks one after another or as one batch, and whether with XLA.
+    is_users: whether it is a user's own model, of which the configuration says little.
     """
 
     takes: ClassVar[frozenset[Inputs]]
     refusal: ClassVar[str] = ""
-    # A model that we do not know may hold anything.
+    # The safe choice for a model that may contain anything.
     execution: ClassVar[tuple[Literal["map", "vectorized"], bool]] = "map", False
     is_users: ClassVar[bool] = False
 
     statistics: Literal["batch", "support", "running"] = setting(
         "batch",
-        "batch normalization's, for queries: of all queries together (transductive), of each "
-        "query with the support set, or running ones",
+        "statistics of batch normalization for queries: of all queries together (transductive), of "
+        "each query with the support set, or running ones",
     )
 
     def build(
@@ -49,10 +50,11 @@ class Model(Record):
         """Make the Keras model.
 
         Args:
-          input_shape: of an example. num_tokens: inputs are ids from 0 to num_tokens - 1; None:
-            they are numbers.
+          input_shape: of an example.
+          num_outputs: of the last axis of the outputs.
+          num_tokens: inputs are ids from 0 to num_tokens - 1; None: they are numbers.
         Raises:
-          ValueError: a user's model cannot be had, or does not take such inputs.
+          ValueError: a user's model cannot be built, or does not take such inputs.
         """
         raise NotImplementedError
 
@@ -60,27 +62,27 @@ class Model(Record):
         """Raise ValueError if these settings do not suit the task, whose inputs it takes."""
 
     def check_algorithm(self, algorithm: Algorithm) -> None:
-        """Raise ValueError if these settings do not go with the algorithm."""
+        """Raise ValueError if these settings do not suit the algorithm."""
 
     def check_family(self, family: TaskFamily) -> None:
         """Raise ValueError if its outputs are not what the tasks need."""
 
     def digest(self, model: FunctionalModel) -> str:
-        """Identify what the settings do not say of the model; "" where they say all."""
+        """Identify what the settings leave open about the model; "" if they describe all of it."""
         return ""
 
     def trusted(self) -> Self:
-        """Leave out the check of second derivatives, where there is one."""
+        """Copy the settings without the check of second derivatives, if there is one."""
         return self
 
     @property
     def head_layers(self) -> str | Sequence[str] | None:
-        """Names of the layers that are the head; None: the last one with weights."""
+        """Names of the head layers; None: the last layer with weights."""
         return None
 
     @property
     def adapters(self) -> tuple[str, ...]:
-        """What the names of layers end in that adapt alone; empty: all adapt."""
+        """Suffixes of the names of the layers that alone adapt; empty: all layers adapt."""
         return ()
 
     @property
@@ -90,20 +92,20 @@ class Model(Record):
 
     @property
     def normalizations(self) -> list[str] | None:
-        """Kinds of normalization in it: "batch", "layer", "group"; None: known once it is built."""
+        """Kinds of normalization: "batch", "layer", "group"; None: known once it is built."""
         return []
 
     @property
     def transductive(self) -> bool | None:
-        """Whether the answer to a query depends on the task's others; None: known once built."""
+        """Whether predictions depend on the task's other queries; None: known once it is built."""
         return False
 
 
 class Normalized(Model):
-    """What the shipped models say of their normalization."""
+    """The settings of normalization in the shipped models."""
 
     normalization: Literal["batch", "layer", "group", "none"] = setting(
-        "none", "normalization of the inputs, or of what each hidden layer computes"
+        "none", "normalization of the inputs, or of the outputs of each hidden layer"
     )
     groups: int = setting(
         8, "groups of channels of group normalization, 1 to 65536", ge=1, le=65536

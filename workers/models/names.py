@@ -1,4 +1,4 @@
-"""Keras' automatic names, which are part of graphs and so of the order in which these add."""
+"""Keras' automatic names: they are part of graphs, and so decide the order of their sums."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ _COUNTERS = "object_name_uids"
 
 @contextlib.contextmanager
 def fresh_names() -> Iterator[None]:
-    """Within: Keras numbers what has no name from 1, whatever was built before."""
+    """Make Keras number unnamed objects from 1 within, whatever was built before."""
     counters = global_state.get_global_attribute(_COUNTERS)
     global_state.set_global_attribute(_COUNTERS, None)
     try:

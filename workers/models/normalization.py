@@ -1,4 +1,4 @@
-"""Normalization whose second derivative is right.
+"""Normalization layers with a right second derivative.
 
 Keras' BatchNormalization (in training), LayerNormalization and GroupNormalization go through
 `tf.nn.moments`, whose variance stops the gradient of the mean: the first derivative is right, the
@@ -17,10 +17,10 @@ _MOMENTUM = 0.99
 
 
 class Normalization(keras.layers.Layer):
-    """A learned scale and offset for each channel, after whatever is normalized."""
+    """A layer that normalizes, then applies a learned scale and offset for each channel."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Scale and offset, [channels] each."""
+        """Make the scale and offset, [channels] each."""
         shape = (input_shape[-1],)
         self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma")
         self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
@@ -36,10 +36,10 @@ class Normalization(keras.layers.Layer):
 
 
 class BatchNormalization(Normalization):
-    """Normalize each channel over the batch.
+    """A layer that normalizes each channel over the batch.
 
-    running: keep running statistics of the batches seen in training, and normalize by them
-    otherwise. Without, every batch is normalized by its own (transductive).
+    running: keep running statistics of the training batches, and normalize by these outside
+      training. Without, every batch is normalized by its own statistics (transductive).
     """
 
     def __init__(self, running: bool = False, **options: Any):
@@ -47,7 +47,7 @@ class BatchNormalization(Normalization):
         self._running = running
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Running mean and variance, where asked for, beside scale and offset."""
+        """Make the running mean and variance, if there are any, beside scale and offset."""
         super().build(input_shape)
         if self._running:
             shape = (input_shape[-1],)
@@ -59,13 +59,13 @@ class BatchNormalization(Normalization):
             )
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """[batch, ..., channels] -> the same shape."""
+        """Normalize inputs [batch, ..., channels]; the shape stays the same."""
         inputs = tf.convert_to_tensor(inputs)
         axes = list(range(inputs.shape.rank - 1))
         if self._running:
             if not training:
-                kept = tf.convert_to_tensor(self.mean), tf.convert_to_tensor(self.variance)
-                return self._scale_and_shift(inputs, *kept)
+                statistics = tf.convert_to_tensor(self.mean), tf.convert_to_tensor(self.variance)
+                return self._scale_and_shift(inputs, *statistics)
             moments = _moments(tf.stop_gradient(inputs), axes)
             for variable, new in zip((self.mean, self.variance), moments, strict=True):
                 old = tf.convert_to_tensor(variable)
@@ -77,16 +77,16 @@ class BatchNormalization(Normalization):
 
 
 class LayerNormalization(Normalization):
-    """Normalize each example by its own mean and variance over all but the batch axis."""
+    """A layer that normalizes each example by its mean and variance over all but the batch axis."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """[batch, ..., channels] -> the same shape."""
+        """Normalize inputs [batch, ..., channels]; the shape stays the same."""
         inputs = tf.convert_to_tensor(inputs)
         return self._normalize(inputs, list(range(1, inputs.shape.rank)))
 
 
 class GroupNormalization(Normalization):
-    """Normalize each example by mean and variance over positions and a group of its channels.
+    """A layer that normalizes each example over positions and a group of its channels.
 
     Source: Wu and He 2018, arXiv:1803.08494.
     """
@@ -96,7 +96,7 @@ class GroupNormalization(Normalization):
         self.groups = groups
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """[batch, ..., channels] -> the same shape."""
+        """Normalize inputs [batch, ..., channels]; the shape stays the same."""
         inputs = tf.convert_to_tensor(inputs)
         *outer, channels = inputs.shape[1:]
         grouped = tf.reshape(inputs, [-1, *outer, self.groups, channels // self.groups])
@@ -108,7 +108,7 @@ class GroupNormalization(Normalization):
 
 
 def make_normalization(settings: Any, name: str) -> Any:
-    """The layer that `settings.normalization` names; "none" is the identity."""
+    """Make the layer that `settings.normalization` names; "none" is the identity."""
     kind = settings.normalization
     if kind == "batch":
         return BatchNormalization(running=settings.statistics == "running", name=name)
@@ -120,6 +120,6 @@ def make_normalization(settings: Any, name: str) -> Any:
 
 
 def _moments(inputs: tf.Tensor, axes: list[int]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance, with all axes kept."""
+    """Compute mean and variance, with all axes kept."""
     mean = tf.reduce_mean(inputs, axes, keepdims=True)
     return mean, tf.reduce_mean(tf.square(inputs - mean), axes, keepdims=True)

@@ -1,4 +1,4 @@
-"""From a model's settings to the model as a pure function."""
+"""The construction of models, from their settings to a pure function."""
 
 import keras
 import tensorflow as tf
@@ -19,10 +19,11 @@ def make_model(
 ) -> FunctionalModel:
     """Build the model that the settings describe, its weights drawn from `seed`.
 
-    The one place where a global seed is set: Keras draws unseeded initializers from global state.
+    This is the only place that sets a global seed: Keras draws unseeded initializers from global
+    state.
 
     Raises:
-      ValueError: a user's model cannot be had, or cannot be trained.
+      ValueError: a user's model cannot be built, or cannot be trained.
     """
     keras.utils.set_random_seed(seed)
     with fresh_names(), keras_defaults(), tf.device(DRIVER_DEVICE):

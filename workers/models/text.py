@@ -1,8 +1,8 @@
-"""Texts, as token ids, to classes, or to how like each of some candidates they are.
+"""A model of texts, as token ids: to classes, or to the similarity with each of some candidates.
 
-A text is two vectors of one length: a lexical one, in which each token is a dimension of its own
+A text becomes two vectors of fixed length: a lexical one, in which each token is its own dimension
 with a learned weight, as in TF-IDF; and a semantic one, its tokens' embeddings pooled by attention.
-The first tells texts apart by words that training has never seen, the second by what it has.
+The first distinguishes texts by words that training has never seen, the second by learned meaning.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from workers.settings.section import setting
 if TYPE_CHECKING:
     import keras
 
-#: The layer that holds what tokens say by themselves, beside the `head`.
+#: The layer of the lexical weights, which is part of the head beside the layer `head`.
 LEXICAL_HEAD = "lexical_head"
 
 
 class TextModel(Model):
-    """Weighted tokens and pooled embeddings of a text: to a head, or to a similarity."""
+    """A model of weighted tokens and pooled embeddings, with a head for classes or similarities."""
 
     takes = frozenset({"texts"})
     refusal = "model.kind = 'text' takes texts, but task.kind = {task!r} has none"
@@ -35,13 +35,13 @@ class TextModel(Model):
         1, "attention heads, each a weighted mean of the tokens, 1 to 65536", ge=1, le=65536
     )
     mixer: Literal["none", "convolution"] = setting(
-        "none", "what tokens see of their neighbours, before attention"
+        "none", "how tokens see their neighbours before attention"
     )
     width: int = setting(5, "tokens that a convolution sees, 1 to 65536", ge=1, le=65536)
     lexical: float = setting(
-        4.0, "length of the vector in which each token is a dimension of its own, > 0", gt=0
+        4.0, "length of the vector in which each token is its own dimension, > 0", gt=0
     )
-    semantic: float = setting(2.0, "length of the vector that embeddings make, > 0", gt=0)
+    semantic: float = setting(2.0, "length of the vector of pooled embeddings, > 0", gt=0)
 
     @property
     def head_layers(self) -> str | Sequence[str] | None:
@@ -51,7 +51,7 @@ class TextModel(Model):
     def build(
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
-        """Make classes of texts, or similarities of a text and its candidates; id 0 is no token.
+        """Map texts to classes, or a text and its candidates to similarities; id 0 is no token.
 
         Ids int [batch, length] -> classes [batch, num_outputs], or [batch, 1 + candidates, length]
         -> similarities [batch, candidates].
@@ -66,7 +66,7 @@ class TextModel(Model):
             terms = _terms(inputs, num_tokens, name)
             outputs = _classes(self, terms, semantic, num_tokens, num_outputs)
         else:
-            name = LEXICAL_HEAD  # the weights are what makes texts alike, and adapt with the head
+            name = LEXICAL_HEAD  # here the weights decide similarity, and adapt with the head
             terms = _terms(inputs, num_tokens, name)
             outputs = _similarities(self, terms, semantic)
         model = keras.Model(inputs, outputs)
@@ -75,24 +75,28 @@ class TextModel(Model):
 
 
 class _Terms(NamedTuple):
-    """A text's tokens. ids: [..., length]. weights: theirs, [..., length], together of length 1."""
+    """The tokens of a text.
+
+    ids: [..., length].
+    weights: [..., length], of norm 1.
+    """
 
     ids: Any
     weights: Any
 
 
 def _rarity(num_tokens: int) -> Any:
-    """The weight of each token before training: float32 [num_tokens, 1], up to 1.
+    """Compute the weight of each token before training: float32 [num_tokens, 1], up to 1.
 
-    The vocabulary has the most frequent first: by Zipf's law a token's inverse document frequency
-    grows with the logarithm of its rank.
+    The vocabulary is sorted, most frequent first: by Zipf's law a token's inverse document
+    frequency grows with the logarithm of its rank.
     """
     ranks = np.arange(num_tokens, dtype=np.float32)[:, None]
     return np.log1p(ranks) / np.log1p(np.float32(num_tokens))
 
 
 def _terms(ids: Any, num_tokens: int, name: str) -> _Terms:
-    """As in TF-IDF, but that the weights are learned."""
+    """Weight the tokens as in TF-IDF, but with learned weights."""
     import keras
 
     from workers.models.token_embedding import TokenEmbedding
@@ -106,7 +110,7 @@ def _terms(ids: Any, num_tokens: int, name: str) -> _Terms:
 def _classes(
     settings: TextModel, terms: _Terms, semantic: Any, num_tokens: int, num_outputs: int
 ) -> Any:
-    """A linear layer over all tokens, of which a text has few, and one over its embedding."""
+    """Add a linear layer over all tokens, of which a text has few, and one over its embedding."""
     import keras
 
     from workers.models.heads import classes
@@ -121,7 +125,7 @@ def _classes(
 
 
 def _similarities(settings: TextModel, terms: _Terms, semantic: Any) -> Any:
-    """The cosine of the weights of common tokens, and of embeddings, mapped by a matrix."""
+    """Add the cosine of the weights of common tokens and that of embeddings, mapped by a matrix."""
     import keras
 
     from workers.models.heads import similarities
@@ -140,11 +144,11 @@ def _semantic(settings: TextModel, ids: Any, num_tokens: int) -> Any:
     from workers.models.token_embedding import TokenEmbedding
 
     ops, layers = keras.ops, keras.layers
-    there = ops.expand_dims(ops.not_equal(ids, 0), -1)
+    is_token = ops.expand_dims(ops.not_equal(ids, 0), -1)
     vectors = TokenEmbedding(num_tokens, settings.units, name="embedding")(ids)
     if settings.mixer == "convolution":
-        shape = _known(vectors)
-        rows = ops.reshape(ops.where(there, vectors, 0.0), (-1, *shape[-2:]))
+        shape = _shape_of(vectors)
+        rows = ops.reshape(ops.where(is_token, vectors, 0.0), (-1, *shape[-2:]))
         rows = layers.Conv1D(
             settings.units, settings.width, padding="same", activation="relu", name="convolution"
         )(rows)
@@ -152,21 +156,21 @@ def _semantic(settings: TextModel, ids: Any, num_tokens: int) -> Any:
     attention = TokenEmbedding(
         num_tokens, settings.heads, embeddings_initializer="zeros", name="attention"
     )(ids)
-    attention = ops.where(there, ops.exp(attention), 0.0)
+    attention = ops.where(is_token, ops.exp(attention), 0.0)
     attention = attention / (ops.sum(attention, axis=-2, keepdims=True) + 1e-6)
     pooled = ops.matmul(ops.swapaxes(attention, -1, -2), vectors)
-    pooled = ops.reshape(pooled, (*_known(pooled)[:-2], settings.heads * settings.units))
+    pooled = ops.reshape(pooled, (*_shape_of(pooled)[:-2], settings.heads * settings.units))
     return _normalized(pooled, settings.semantic, "semantic")
 
 
 def _normalized(vectors: Any, length: float, name: str) -> Any:
-    """Vectors of the given length."""
+    """Scale vectors to the given length."""
     import keras
 
     unit = keras.layers.UnitNormalization(axis=-1, name=name)(vectors)
     return keras.layers.Rescaling(length, name=f"{name}_length")(unit)
 
 
-def _known(tensor: Any) -> tuple[int, ...]:
-    """Its shape, with -1 for the batch."""
+def _shape_of(tensor: Any) -> tuple[int, ...]:
+    """Return the shape of a tensor, with -1 for the batch."""
     return tuple(-1 if size is None else size for size in tensor.shape)

@@ -1,4 +1,4 @@
-"""A vector for each token, and none of the work for places without one."""
+"""An embedding of tokens that saves the work for places without a token."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ import tensorflow as tf
 
 
 class TokenEmbedding(keras.layers.Embedding):
-    """Keras' Embedding, for ids of which 0 is no token and its vector of no consequence.
+    """Keras' Embedding, for ids of which 0 is no token and its vector has no effect.
 
-    The table's derivative leaves out the places of id 0, where it must be zero anyway. They are
-    two in five of CLINC150's, and TensorFlow takes as long to add a row of zeros as any other.
+    The derivative of the table leaves out the places of id 0, where it must be zero anyway. In
+    CLINC150 these are two in five, and TensorFlow takes as long to add zeros as any other row.
     """
 
     def call(self, inputs: Any) -> Any:
-        """Ids int [...] -> vectors [..., output_dim]."""
+        """Map ids int [...] to vectors [..., output_dim]."""
         ids = tf.convert_to_tensor(inputs)
 
         @tf.custom_gradient

@@ -1,6 +1,6 @@
-"""A decoder-only transformer: of each token of a text, which one comes next.
+"""A decoder-only transformer: it predicts the next token after each token of a text.
 
-Made of Keras' own layers and operations alone, so that a saved model needs nothing but Keras.
+It uses only Keras' own layers and operations, so that a saved model needs nothing but Keras.
 Source: Vaswani et al. 2017, arXiv:1706.03762; normalization before each part (Xiong et al. 2020,
 arXiv:2002.04745) by root mean squares, whose second derivative is right; adapters: Hu et al. 2021,
 arXiv:2106.09685.
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
 
     from workers.algorithms.algorithm import Algorithm
 
-#: What the names of adapters' layers end in.
+#: Suffixes of the names of adapter layers.
 ADAPTER = ("_adapter_down", "_adapter_up")
 _SPREAD = 0.02
 _NEVER = -1e9
 
 
 class TransformerModel(Model):
-    """A decoder-only transformer, which says of each token of a text which one comes next."""
+    """A decoder-only transformer, which predicts the next token after each token of a text."""
 
     takes = frozenset({"sequences"})
     refusal = (
-        "model.kind = 'transformer' goes on with texts, task.kind = {task!r} does not; it is for "
-        "task.kind = 'generation'"
+        "model.kind = 'transformer' generates texts, but task.kind = {task!r} needs something "
+        "else; it is for task.kind = 'generation'"
     )
     execution = "map", True
     normalization: ClassVar[str] = "none"
 
     kind: Literal["transformer"] = "transformer"
     layers: int = setting(2, "layers of attention and feed-forward, 1 to 1000", ge=1, le=1000)
-    width: int = setting(64, "numbers that stand for a token, 1 to 65536", ge=1, le=65536)
+    width: int = setting(64, "numbers that represent a token, 1 to 65536", ge=1, le=65536)
     heads: int = setting(4, "attention heads, 1 to 65536; a divisor of the width", ge=1, le=65536)
     output: Literal["head", "tied"] = setting(
-        "head", "a layer of its own, or the vectors of the embedding"
+        "head", "the output layer: a layer of its own, or the vectors of the embedding"
     )
     adapter_rank: int = setting(
         0,
@@ -67,19 +67,19 @@ class TransformerModel(Model):
         """See `Model.check_algorithm`."""
         if self.adapter_rank and algorithm.adapted != "all":
             raise ValueError(
-                f"model.adapter_rank = {self.adapter_rank} says what adapts, and so does "
-                f"algorithm.kind = {algorithm.kind!r}"
+                f"model.adapter_rank = {self.adapter_rank} decides what adapts, and so does "
+                f"algorithm.kind = {algorithm.kind!r}; unset one of them"
             )
         if self.adapter_rank and not algorithm.has_outer_loss:
             raise ValueError(
-                f"model.adapter_rank = {self.adapter_rank} has the inner loop change the adapters "
-                f"alone, and algorithm.kind = {algorithm.kind!r} trains only what that changes; "
+                f"model.adapter_rank = {self.adapter_rank} makes the inner loop change only the "
+                f"adapters, and algorithm.kind = {algorithm.kind!r} trains only what that changes; "
                 "use 'maml', with algorithm.first_order = true to save time"
             )
         if self.output == "tied" and algorithm.adapted != "all":
             raise ValueError(
-                f"model.output = 'tied' has no head, which algorithm.kind = {algorithm.kind!r} "
-                "tells from the rest; use model.output = 'head'"
+                f"model.output = 'tied' has no head, but algorithm.kind = {algorithm.kind!r} "
+                "treats the head separately; use model.output = 'head'"
             )
 
     @property
@@ -90,30 +90,30 @@ class TransformerModel(Model):
     def build(
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
-        """Map ids int [batch, length] to logits of what follows each, [.., length, num_outputs]."""
+        """Map ids int [batch, length] to logits of the next token, [.., length, num_outputs]."""
         import keras
 
         assert num_tokens is not None, "see `takes`"
         (length,) = input_shape
         inputs = keras.Input(input_shape, dtype="int32")
-        hidden, way_back = _embed(self, num_tokens, keras.ops.cast(inputs, "int32"))
+        hidden, tied_head = _embed(self, num_tokens, keras.ops.cast(inputs, "int32"))
         for i in range(self.layers):
             hidden = hidden + _attention(self, length, f"layer{i}", _norm(f"layer{i}_a", hidden))
             hidden = hidden + _feed_forward(self, f"layer{i}", _norm(f"layer{i}_b", hidden))
-        head = way_back or keras.layers.Dense(num_outputs, name="head")
+        head = tied_head or keras.layers.Dense(num_outputs, name="head")
         return keras.Model(inputs, head(_norm("last", hidden)))
 
 
 def _embed(
     settings: TransformerModel, num_tokens: int, ids: Any
 ) -> tuple[Any, Callable[[Any], Any] | None]:
-    """Vectors of tokens plus those of their positions; with tied output, the way back too."""
+    """Add the vectors of tokens and positions; also return the head if the output is tied."""
     import keras
 
     ops, layers, width, length = keras.ops, keras.layers, settings.width, ids.shape[-1]
     spread = keras.initializers.RandomNormal(_SPREAD)
     if settings.output == "head":
-        # One product with both is faster than looking up, and differentiates as any other.
+        # One product for both is faster than a look-up, and differentiable to any order.
         both = layers.EinsumDense(
             "blt,tw->blw",
             (length, width),
@@ -138,7 +138,7 @@ def _norm(name: str, hidden: Any) -> Any:
 
 
 def _attention(settings: TransformerModel, length: int, name: str, hidden: Any) -> Any:
-    """Each position looks at itself and at those before it."""
+    """Apply causal attention: each position sees itself and those before it."""
     import keras
 
     ops, heads = keras.ops, settings.heads
@@ -148,8 +148,8 @@ def _attention(settings: TransformerModel, length: int, name: str, hidden: Any) 
     query, key, value = (parted[:, i * heads : (i + 1) * heads] for i in range(3))
     scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) * size**-0.5
     later = np.triu(np.full((length, length), _NEVER, np.float32), 1)
-    seen = ops.matmul(ops.softmax(scores + later, axis=-1), value)
-    joined = ops.reshape(ops.transpose(seen, (0, 2, 1, 3)), (-1, length, settings.width))
+    attended = ops.matmul(ops.softmax(scores + later, axis=-1), value)
+    joined = ops.reshape(ops.transpose(attended, (0, 2, 1, 3)), (-1, length, settings.width))
     return _dense(settings, settings.width, f"{name}_attention_out", joined)
 
 
@@ -162,7 +162,7 @@ def _feed_forward(settings: TransformerModel, name: str, hidden: Any) -> Any:
 
 
 def _dense(settings: TransformerModel, units: int, name: str, inputs: Any) -> Any:
-    """A dense layer, with a low-rank adapter beside it where asked for: 0 at first."""
+    """Apply a dense layer, with a low-rank adapter beside it if configured; it is 0 at first."""
     import keras
 
     outputs = keras.layers.Dense(units, name=name)(inputs)

@@ -1,4 +1,4 @@
-"""A user's own Keras model, or an encoder to put a head on."""
+"""A user's own Keras model, or an encoder that gets a head."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class KerasModel(Model):
-    """A Keras model of the user's own, or an encoder to put a head on."""
+    """A user's own Keras model, or an encoder that gets a head."""
 
     takes = EVERYTHING
     is_users = True
@@ -31,47 +31,47 @@ class KerasModel(Model):
     kind: Literal["keras"] = "keras"
     source: str = setting(
         ...,
-        "'module:function', which returns a keras.Model and is given those of input_shape and "
-        "num_outputs that it takes, or a .keras file",
+        "'module:function', which returns a keras.Model and takes any of input_shape and "
+        "num_outputs, or a .keras file",
         bits=False,  # its content is in the fingerprint
     )
     arguments: dict[str, Any] = setting({}, "further arguments of the function, by name")
     folder: str = setting(
         ".",
-        "folder that modules are imported from before all others, and of the file",
+        "folder of the file, and first folder to import modules from",
         bits=False,
         place="here",
     )
     imports: tuple[str, ...] = setting(
-        (), "modules to import first: those that register custom layers with Keras", bits=False
+        (), "modules to import first, which register custom layers with Keras", bits=False
     )
     head: str | None = setting(
         None,
-        "layer that ANIL adapts alone, BOIL leaves alone and joint replaces; unset: the last one "
-        "with weights",
+        "layer that ANIL alone adapts, BOIL does not adapt and joint replaces; unset: the last "
+        "one with weights",
     )
     encoder: bool = setting(
         False,
-        "the model gives a vector of each example (of each text, where there are candidates): a "
-        "head is put on it",
+        "whether the model outputs a vector for each example (for each text, with candidates), "
+        "and gets a head",
     )
     second_derivative: Literal["checked", "trusted"] = setting(
         "checked",
-        "before second-order training, compare each layer's with finite differences, or trust "
-        "those that stop a gradient on purpose",
+        "before second-order training, compare each layer's second derivative with finite "
+        "differences, or trust layers that stop a gradient on purpose",
         bits=False,
     )
 
     @field_validator("folder")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        """Make it absolute: a run may be resumed, and an actor start, elsewhere."""
+        """Make the path absolute: a run may resume, and actors start, in another folder."""
         return str(Path(value).expanduser().absolute())
 
     def build(
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
-        """Make the model that `source` names, for examples of `input_shape`.
+        """Make the model that `source` names; see `Model.build`.
 
         Raises:
           ValueError: there is none, it is no Keras model, or it does not take such inputs.
@@ -99,8 +99,8 @@ class KerasModel(Model):
         """See `Model.check_task`."""
         if task.acts and self.encoder:
             raise ValueError(
-                "model.encoder = True puts a head for classes on a model of yours; a policy brings "
-                "its own: leave it out"
+                "model.encoder = True puts a head for classes on your model, but a policy has its "
+                "own head: leave it out"
             )
 
     def digest(self, model: FunctionalModel) -> str:
@@ -159,17 +159,18 @@ def _check_inputs(settings: KerasModel, model: keras.Model, input_shape: tuple[i
     declared = getattr(model, "inputs", None)
     if declared and len(declared) > 1:
         raise ValueError(
-            f"model.source = {settings.source!r} takes {len(declared)} inputs, the tasks have one"
+            f"model.source = {settings.source!r} takes {len(declared)} inputs, but the tasks have "
+            "one"
         )
     if declared:
         expected = tuple(declared[0].shape[1:])
         same = len(expected) == len(input_shape) and all(
-            size in (None, given) for size, given in zip(expected, input_shape, strict=True)
+            size in (None, actual) for size, actual in zip(expected, input_shape, strict=True)
         )
         if not same:
             raise ValueError(
-                f"model.source = {settings.source!r} takes examples of shape {expected}, the tasks "
-                f"have {input_shape}; change the model, or the shape that [task] gives"
+                f"model.source = {settings.source!r} takes examples of shape {expected}, but the "
+                f"tasks have {input_shape}; change the model, or the shape that [task] gives"
                 + (", or set model.encoder=true" if expected == input_shape[1:] else "")
             )
     try:
@@ -184,9 +185,9 @@ def _check_inputs(settings: KerasModel, model: keras.Model, input_shape: tuple[i
 def _check_vectors(settings: KerasModel, encoder: keras.Model) -> None:
     shape = getattr(encoder, "output_shape", None)
     if not getattr(encoder, "inputs", None) or not isinstance(shape, tuple) or len(shape) != 2:
-        got = f"of shape {shape}" if shape else "that Keras cannot tell beforehand"
+        outputs = f"of shape {shape}" if shape else "of a shape that Keras does not know"
         raise ValueError(
-            f"model.source = {settings.source!r} is to be an encoder (model.encoder=true), with a "
-            f"vector for each example, but has outputs {got}; pool them, and make it a functional "
-            "or sequential model"
+            f"model.source = {settings.source!r} should be an encoder (model.encoder=true), with a "
+            f"vector for each example, but has outputs {outputs}; pool them, and make it a "
+            "functional or sequential model"
         )

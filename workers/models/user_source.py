@@ -1,4 +1,4 @@
-"""Where a user's Keras model comes from: a function in a module, or a .keras file."""
+"""The source of a user's Keras model: a function in a module, or a .keras file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from workers.models.user_model import KerasModel
 
-#: What each module has changed of Keras' defaults when it was imported.
+#: Keras' defaults that each module changed when it was imported.
 _CHANGES: dict[str, list[str]] = {}
 
 
@@ -28,13 +28,13 @@ def from_file(settings: KerasModel) -> keras.Model:
         raise ValueError(f"model.source = {settings.source!r}: there is no file {path}")
     if not zipfile.is_zipfile(path):
         raise ValueError(
-            f"model.source = {settings.source!r} is no .keras file, which are zip archives written "
-            "by model.save"
+            f"model.source = {settings.source!r} is no .keras file: a zip archive written by "
+            "model.save"
         )
     if settings.arguments:
         raise ValueError(
-            f"model.arguments = {settings.arguments!r} are for a function; the file "
-            f"{settings.source!r} is loaded as it is"
+            f"model.arguments = {settings.arguments!r} are for a function, not for the file "
+            f"{settings.source!r}; unset them"
         )
     import keras
 
@@ -43,8 +43,7 @@ def from_file(settings: KerasModel) -> keras.Model:
     except (Exception, SystemExit) as error:
         raise ValueError(
             f"model.source = {settings.source!r} cannot be loaded as a Keras model: "
-            f"{first_line(error)} (classes of your own must be registered by a module that "
-            "model.imports names)"
+            f"{first_line(error)} (a module in model.imports must register your own classes)"
         ) from error
     return _checked(settings, model, "holds")
 
@@ -52,7 +51,7 @@ def from_file(settings: KerasModel) -> keras.Model:
 def from_function(
     settings: KerasModel, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None
 ) -> keras.Model:
-    """Call the function with whichever of input_shape and num_outputs it takes."""
+    """Call the function with those of input_shape, num_outputs and num_tokens that it takes."""
     function = _function(settings)
     offered = {
         "input_shape": input_shape,
@@ -60,14 +59,15 @@ def from_function(
         "num_tokens": num_tokens,
     }
     parameters = inspect.signature(function).parameters
-    given = {name: value for name, value in offered.items() if name in parameters}
+    arguments = {name: value for name, value in offered.items() if name in parameters}
+    arguments |= settings.arguments
     try:
-        model = function(**given | settings.arguments)
+        model = function(**arguments)
     except (Exception, SystemExit) as error:
-        arguments = ", ".join(f"{k}={v!r}" for k, v in (given | settings.arguments).items())
+        call = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         raise ValueError(
             f"model.source = {settings.source!r} raised {type(error).__name__} when it was called "
-            f"with ({arguments}): {first_line(error)}"
+            f"with ({call}): {first_line(error)}"
         ) from error
     return _checked(settings, model, "returned")
 
@@ -82,19 +82,19 @@ def _function(settings: KerasModel) -> Callable[..., Any]:
     module = import_module(module_name, settings)
     function = getattr(module, name, None)
     if not callable(function):
-        there = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+        functions = [key for key, value in vars(module).items() if inspect.isfunction(value)]
         raise ValueError(
             f"model.source = {settings.source!r}: {module_name} has no function {name!r}; it has "
-            f"{', '.join(there) or 'none'}"
+            f"{', '.join(functions) or 'none'}"
         )
     return function
 
 
 def import_module(name: str, settings: KerasModel) -> Any:
-    """Import a module, from the folder of the settings before all others.
+    """Import a module, first from the folder of the settings.
 
     Raises:
-      ValueError: it cannot be imported, or changes Keras for the whole process.
+      ValueError: the module cannot be imported, or changes Keras for the whole process.
     """
     from workers.models.keras_defaults import changed_defaults
 
@@ -102,12 +102,12 @@ def import_module(name: str, settings: KerasModel) -> Any:
     if settings.folder not in sys.path:
         sys.path.insert(0, settings.folder)
     module = _imported(name, settings)
-    # A model that is built later would not have it: the module is imported once.
+    # Models that are built later would not have the change: the module is imported once.
     if changed := _CHANGES.setdefault(name, changed_defaults()):
         raise ValueError(
             f"the module {name} of [model] sets keras.config's {', '.join(changed)} for the whole "
-            "process when it is imported; give the layers their dtype or data_format instead, or "
-            "set it in the function that builds the model"
+            "process when it is imported; set dtype or data_format on the layers instead, or "
+            "change it in the function that builds the model"
         )
     return module
 
@@ -118,11 +118,11 @@ def _imported(name: str, settings: KerasModel) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
             raise ValueError(
-                f"the module {name} of [model] needs {error.name!r}, which is not there"
+                f"the module {name} of [model] needs {error.name!r}, which is not installed"
             ) from error
         raise ValueError(
             f"model.source = {settings.source!r}: there is no module {name!r} in {settings.folder} "
-            "or among the installed packages; set model.folder to where it is"
+            "or among the installed packages; set model.folder to its folder"
         ) from None
     except (Exception, SystemExit) as error:
         raise ValueError(
@@ -145,13 +145,13 @@ def _checked(settings: KerasModel, model: Any, verb: str) -> keras.Model:
 
 
 def file_of(settings: KerasModel) -> Path | None:
-    """Name the .keras file; None where the source is a function."""
+    """Return the path of the .keras file; None if the source is a function."""
     if not settings.source.endswith(".keras"):
         return None
     return Path(settings.folder, settings.source).expanduser()
 
 
 def first_line(error: BaseException) -> str:
-    """Quote the first line of an error that says something."""
+    """Return the first line of an error's message that is not blank, or else its type."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

@@ -19,7 +19,7 @@ _PLACES = {
     "joint": "workers.algorithms.joint:JointAlgorithm",
 }
 
-#: Kind -> its record.
+#: kind -> record.
 ALGORITHMS: dict[str, type["Algorithm"]] = records(_PLACES)
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Task families of environments that a policy acts in."""
+"""The settings of task families of environments that a policy acts in."""
 
 import json
 from collections.abc import Mapping
@@ -14,46 +14,46 @@ from workers.settings.task import Tables, TaskRecord
 
 
 class EnvironmentTask(TaskRecord):
-    """What every family of environments says: how much is seen, and how it is judged."""
+    """The settings of every family of environments: numbers of episodes, and advantages."""
 
     gives = OBSERVATIONS
     refusal = (
         "model.kind = {model!r} cannot be a policy; for task.kind = {task!r} use 'gaussian_mlp', "
-        "'mlp', 'linear', or 'keras' with a model of yours"
+        "'mlp', 'linear', or 'keras' with your own model"
     )
 
     shots: int = setting(20, "episodes that each inner step learns from, 1 to 10^5", ge=1, le=10**5)
     queries: int = setting(20, "episodes after adaptation, 1 to 10^5", ge=1, le=10**5)
     horizon: int = setting(100, "steps after which an episode ends, 1 to 5000", ge=1, le=5000)
-    discount: float = setting(0.99, "what a reward a step later counts, 0 to 1", ge=0, le=1)
+    discount: float = setting(0.99, "discount of rewards per step, 0 to 1", ge=0, le=1)
     gae_lambda: float = setting(
         1.0,
-        "generalized advantage estimation: 1, rewards as they came; 0, the baseline's forecast of "
-        "them after one step",
+        "lambda of generalized advantage estimation, 0 to 1: 1, the actual rewards; 0, the "
+        "baseline's forecast after one step",
         ge=0,
         le=1,
     )
     baseline: Literal["linear", "none"] = setting(
         "linear",
-        "what rewards are compared with: a fit to the episodes themselves (observations of 1000 "
-        "numbers at most), or nothing",
+        "baseline of the rewards: a fit to the episodes themselves (observations of at most 1000 "
+        "numbers), or none",
     )
     normalize: int = setting(
         0,
-        "episodes of random actions in each task, to 10^6, by which its observations are "
-        "normalized; 0: they are seen as they are",
+        "episodes of random actions in each task that normalize its observations, to 10^6; 0: "
+        "observations stay as they are",
         ge=0,
         le=10**6,
     )
     curvature: Literal["dice", "per_step"] = setting(
         "dice",
         "second derivative of the inner loop: dice, unbiased for given advantages; per_step, "
-        "without what a step owes to those before it, which varies less",
+        "without the influence of earlier steps, which has less variance",
     )
 
 
 class NavigationTask(EnvironmentTask):
-    """A point in the plane that must find a goal (Finn et al. 2017, arXiv:1703.03400, 5.3)."""
+    """Navigation of a point in the plane to a goal (Finn et al. 2017, arXiv:1703.03400, 5.3)."""
 
     family = "workers.tasks.environments.navigation:NavigationFamily"
     losses = ("gaussian_policy",)
@@ -99,25 +99,25 @@ class NavigationTask(EnvironmentTask):
 
 
 class Varied(Section):
-    """How a number varies from task to task: exactly one of these."""
+    """The distribution of a number over tasks: exactly one of these."""
 
-    uniform: tuple[float, float] | None = setting(None, "evenly in [low, high), low < high")
+    uniform: tuple[float, float] | None = setting(None, "uniform in [low, high), low < high")
     loguniform: tuple[float, float] | None = setting(
-        None, "evenly by its logarithm in [low, high), 0 < low < high"
+        None, "log-uniform in [low, high), 0 < low < high"
     )
     choice: (
         Annotated[
             tuple[Annotated[int, Field(ge=-(2**53), le=2**53)] | float, ...], Field(min_length=2)
         ]
         | None
-    ) = setting(None, "one of these, equally often, >= 2")
+    ) = setting(None, "one of these with equal probability, >= 2")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"give one of uniform, loguniform, choice, not {given or 'none'}")
-        name, bounds = given[0], self.uniform or self.loguniform
+        names = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(names) != 1:
+            raise ValueError(f"give one of uniform, loguniform, choice, not {names or 'none'}")
+        name, bounds = names[0], self.uniform or self.loguniform
         if bounds and not bounds[0] < bounds[1]:
             raise ValueError(f"{name} = {list(bounds)}; low must be below high")
         if self.loguniform and not self.loguniform[0] > 0:
@@ -126,7 +126,7 @@ class Varied(Section):
 
 
 class GymTask(EnvironmentTask):
-    """Environments of gymnasium, or one's own with its interface, that vary from task to task."""
+    """Gymnasium environments, or your own with its interface, that vary from task to task."""
 
     family = "workers.tasks.environments.gym:GymFamily"
     losses = ("gaussian_policy", "categorical_policy")
@@ -134,7 +134,7 @@ class GymTask(EnvironmentTask):
     films = True
     reader = "gym"
     defaults: ClassVar[Tables] = {
-        "model": {"hidden": [64, 64], "activation": "tanh"},  # its kind depends on the actions
+        "model": {"hidden": [64, 64], "activation": "tanh"},  # the kind depends on the actions
         "algorithm": {"kind": "maml", "inner_lr": 0.1, "inner_steps": 1},
         "outer": {"optimizer": "trpo", "max_divergence": 0.01, "meta_batch_size": 20, "steps": 200},
         "evaluation": {
@@ -148,31 +148,29 @@ class GymTask(EnvironmentTask):
     kind: Literal["gym"] = "gym"
     environment: str = setting(
         ...,
-        "a name that gymnasium knows, also as 'module:Name-v0', or 'module:Class' of one's own",
+        "a name in gymnasium, also as 'module:Name-v0', or 'module:Class' of your own",
     )
     arguments: dict[str, Any] = setting({}, "arguments of the constructor, by name")
     vary: dict[str, Varied] = setting(
-        {}, "attribute, or argument of the constructor -> how it varies"
+        {}, "attribute, or argument of the constructor -> its distribution"
     )
-    folder: str = setting(
-        ".", "folder that the module is imported from first", bits=False, place="here"
-    )
+    folder: str = setting(".", "first folder to import the module from", bits=False, place="here")
 
     @field_validator("folder")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        """Make it absolute: a run may be resumed, and an actor start, elsewhere."""
+        """Make the path absolute: a run may resume, and actors start, in another folder."""
         return str(Path(value).expanduser().absolute())
 
     @property
     def modules(self) -> list[str]:
-        """See `Record.modules`: a name alone is one that gymnasium knows."""
+        """See `Record.modules`; a name without a module is gymnasium's."""
         module = self.environment.rpartition(":")[0]
         return [module] if module else []
 
     @classmethod
     def default_model(cls, task: Mapping[str, Any]) -> Mapping[str, Any]:
-        """See `TaskRecord.default_model`: actions are numbers, or one of a few."""
+        """See `TaskRecord.default_model`; the kind depends on whether actions are numbers."""
         kind = named("workers.tasks.environments.gym_actions:model_kind_of")(
             json.dumps(task, default=str, sort_keys=True)
         )

@@ -1,4 +1,4 @@
-"""The task family of texts to go on with."""
+"""The settings of the task family of text generation."""
 
 from typing import ClassVar, Literal
 
@@ -8,7 +8,7 @@ from workers.settings.task import Tables
 
 
 class GenerationTask(GroupsTask):
-    """A language model of a group's texts: a speaker's lines, a language's names."""
+    """Language modelling of a group's texts: a speaker's lines, a language's names."""
 
     gives = frozenset({"sequences"})
     family = "workers.tasks.text.generation:GenerationFamily"
@@ -33,8 +33,8 @@ class GenerationTask(GroupsTask):
         },
     }
     refusal = (
-        "model.kind = {model!r} does not say what comes next, as task.kind = {task!r} wants; use "
-        "model.kind = 'transformer', or 'keras' with a model of yours that gives logits for each "
+        "model.kind = {model!r} does not predict the next token, as task.kind = {task!r} needs; "
+        "use model.kind = 'transformer', or 'keras' with your own model that gives logits for each "
         "token"
     )
 
@@ -45,26 +45,26 @@ class GenerationTask(GroupsTask):
     task_column: str = setting("task", "column that tells tasks apart: speaker, language, customer")
     text_column: str = setting("text", "column of the texts")
     order_column: str | None = setting(
-        None, "column of numbers that a task's texts are in the order of; unset: the file's order"
+        None, "column of numbers that order a task's texts; unset: the file's order"
     )
     texts: Literal["rows", "windows"] = setting(
         "rows",
-        "an example is a row's text, or `length` tokens of a task's texts joined by line ends",
+        "an example is a row's text, or `length` tokens of a task's texts joined by newlines",
     )
-    tokens: Literal["characters", "bytes"] = setting("characters", "what a text is taken apart to")
+    tokens: Literal["characters", "bytes"] = setting("characters", "the tokens of a text")
     length: int = setting(
         64,
-        "tokens of an example, with the one for the end of a row's text, 2 to 4096",
+        "tokens of an example, including the one for the end of a row's text, 2 to 4096",
         ge=2,
         le=4096,
     )
     long_texts: Literal["refuse", "cut"] = setting(
-        "refuse", "a row's text that is longer: an error, or its end is left out"
+        "refuse", "a row's text that is longer: an error, or its end is cut off"
     )
     shared_texts: Literal["keep", "leave_out"] = setting(
         "keep",
         "a held-out task's text that another split has too: kept in both, or left out of training "
-        "(and, where a test task has it, of validation)",
+        "(and, if a test task has it, of validation)",
     )
     small_tasks: Literal["refuse", "leave_out"] = setting(
         "refuse", "a task with fewer different texts than min_texts: an error, or left out"

@@ -1,4 +1,4 @@
-"""Tasks that are handed over."""
+"""The settings of a user's own tasks."""
 
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from workers.settings.task import AnyTask
 
 
 class GivenTask(AnyTask):
-    """Tasks that are handed over, to be adapted to: what a model must know of their examples."""
+    """The settings of a user's own tasks to adapt to: what a model must know of their examples."""
 
     gives = EXAMPLES
     family = "workers.tasks.user_tasks:GivenFamily"
@@ -25,5 +25,5 @@ class GivenTask(AnyTask):
         None, "ids that an example may hold, 1 to 10^9; unset: it holds numbers", ge=1, le=10**9
     )
     preparation: dict[str, Any] = setting(
-        {}, "what the family makes of a user's examples with: columns, scales, vocabularies"
+        {}, "how the family prepares a user's examples: columns, scales, vocabularies"
     )

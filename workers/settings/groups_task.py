@@ -1,4 +1,4 @@
-"""Task families whose tasks are groups of a file's rows."""
+"""The settings of task families whose tasks are groups of a file's rows."""
 
 from pydantic import field_validator
 
@@ -8,7 +8,7 @@ from workers.settings.text_tasks import absolute
 
 
 class GroupsTask(SplitTask):
-    """How tasks are split: whole groups, never rows."""
+    """The settings of the split of whole groups, never of rows."""
 
     train_tasks: int | None = setting(
         None, "tasks to train on, 1 to 10^9; unset: a share", ge=1, le=10**9

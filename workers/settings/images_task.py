@@ -1,4 +1,4 @@
-"""The task family of images."""
+"""The settings of the task family of images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workers.settings.task import Progress, Tables
 if TYPE_CHECKING:
     from workers.tasks.family import TaskFamily
 
-#: Where decoded images are kept, unless the user says otherwise.
+#: The default folder of decoded images.
 DEFAULT_CACHE = "~/.cache/metatrain"
 
 
@@ -71,14 +71,12 @@ class ImagesTask(SplitTask):
     queries: int = setting(1, "query images per class, 1 to 10^5", ge=1, le=10**5)
     image_size: Annotated[int, Field(ge=4, le=512, strict=True)] | Literal["auto"] = setting(
         28,
-        "height and width after resizing, pixels, 4 to 512; auto: what most images have, 16 to 84",
+        "height and width after resizing, pixels, 4 to 512; auto: the most common size, 16 to 84",
     )
-    channels: Literal[1, 3, "auto"] = setting(
-        1, "1 grey, 3 RGB; auto: 3 where any image is in colour"
-    )
-    invert: bool = setting(False, "exchange black and white, so that ink is 1 on a paper of 0")
+    channels: Literal[1, 3, "auto"] = setting(1, "1 grey, 3 RGB; auto: 3 if any image is in colour")
+    invert: bool = setting(False, "swap black and white, so that ink is 1 and paper is 0")
     rotations: Literal["none", "train", "all"] = setting(
-        "none", "quarter turns as new classes: of no classes, of the training classes, of all"
+        "none", "quarter turns as new classes: none, of the training classes, of all classes"
     )
     small_classes: Literal["refuse", "leave_out"] = setting(
         "refuse",
@@ -110,20 +108,20 @@ class ImagesTask(SplitTask):
     @field_validator("path", "split_file", "cache")
     @classmethod
     def _absolute(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
-        """Make it absolute: a run may be resumed, and an actor start, elsewhere."""
+        """Make the path absolute: a run may resume, and actors start, in another folder."""
         if value is None or value == DEFAULT_CACHE:
             return value
         if isinstance(value, str):
             return str(Path(value).expanduser().absolute())
-        return tuple(str(Path(each).expanduser().absolute()) for each in value)
+        return tuple(str(Path(path).expanduser().absolute()) for path in value)
 
     def open(self, progress: Progress) -> TaskFamily:
-        """See `AnyTask.open`: images take long to decode."""
-        made: TaskFamily = named(self.family)(self, progress)
-        return made
+        """See `AnyTask.open`; decoding images takes long."""
+        family: TaskFamily = named(self.family)(self, progress)
+        return family
 
     def survey(self, progress: Progress) -> tuple[dict[str, Any], list[str]]:
         """See `TaskRecord.survey`."""
-        found: tuple[dict[str, Any], list[str]]
-        found = named("workers.tasks.images.image_report:survey")(self, progress)
-        return found
+        report: tuple[dict[str, Any], list[str]]
+        report = named("workers.tasks.images.image_report:survey")(self, progress)
+        return report

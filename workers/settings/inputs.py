@@ -1,8 +1,8 @@
-"""What tasks give to a model, and what models take."""
+"""The kinds of inputs that tasks give to a model, and that models accept."""
 
 from typing import Literal
 
-#: Token ids are "texts", which are told apart, or "sequences", of which each next one is said.
+#: Token ids are "texts", to be classified, or "sequences", whose next tokens are predicted.
 Inputs = Literal["numbers", "images", "texts", "sequences", "observations"]
 
 EXAMPLES: frozenset[Inputs] = frozenset({"numbers", "images", "texts", "sequences"})

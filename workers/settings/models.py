@@ -20,7 +20,7 @@ _PLACES = {
     "gaussian_mlp": "workers.models.mlp:GaussianMlpModel",
 }
 
-#: Kind -> its record.
+#: kind -> record.
 MODELS: dict[str, type["Model"]] = records(_PLACES)
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How registries name what they hold: "module:Name", imported when it is asked for."""
+"""Registries, whose entries are named "module:Name" and imported when needed."""
 
 import importlib
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from pydantic import Field
 
 from workers.settings.section import Record
 
-Found = TypeVar("Found", bound=Record)
+RecordType = TypeVar("RecordType", bound=Record)
 
 
 def named(place: str) -> Any:
-    """Import what `place` names, "module:Name"."""
+    """Import the object that `place` names, "module:Name"."""
     module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)
 
@@ -21,20 +21,20 @@ def records(places: Mapping[str, str]) -> dict[str, Any]:
     """Import the record of each kind.
 
     Raises:
-      ValueError: a record calls itself by another kind than its row.
+      ValueError: the kind of a record differs from its row.
     """
-    found: dict[str, type[Record]] = {kind: named(place) for kind, place in places.items()}
-    for kind, record in found.items():
-        if (own := record.model_fields["kind"].default) != kind:
-            raise ValueError(f"{places[kind]} says kind = {own!r}, its row {kind!r}")
-    return found
+    by_kind: dict[str, type[Record]] = {kind: named(place) for kind, place in places.items()}
+    for kind, record in by_kind.items():
+        if (default := record.model_fields["kind"].default) != kind:
+            raise ValueError(f"{places[kind]} says kind = {default!r}, its row {kind!r}")
+    return by_kind
 
 
-def record_of(found: Mapping[str, type[Found]], kind: object) -> type[Found] | None:
-    """Look up a kind that somebody has typed; None where there is none."""
-    return found.get(kind) if isinstance(kind, str) else None
+def record_of(by_kind: Mapping[str, type[RecordType]], kind: object) -> type[RecordType] | None:
+    """Look up a kind from user input; None if there is no such kind."""
+    return by_kind.get(kind) if isinstance(kind, str) else None
 
 
-def union(kinds: Mapping[str, type[Record]]) -> Any:
-    """Make the type of a table that its `kind` chooses among these records."""
-    return Annotated[Union[tuple(kinds.values())], Field(discriminator="kind")]  # noqa: UP007
+def union(by_kind: Mapping[str, type[Record]]) -> Any:
+    """Make the type of a table whose `kind` selects one of these records."""
+    return Annotated[Union[tuple(by_kind.values())], Field(discriminator="kind")]  # noqa: UP007

@@ -1,7 +1,7 @@
-"""How the configuration's tables are declared.
+"""The declaration of the configuration's tables.
 
-Each field says what it is, its unit and its range. `bits=False` marks those that cannot change
-the weights; all others are hashed into a run's identity.
+Each field has a description with unit and range. `bits=False` marks fields that cannot change the
+weights; all others are hashed into a run's identity.
 """
 
 from collections.abc import Mapping
@@ -11,16 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Section(BaseModel):
-    """A table of the configuration: immutable, and unknown keys are errors."""
+    """A table of the configuration. It is immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Record(Section):
-    """A table that its `kind` chooses among several, with all that the rest must know of the kind.
+    """A table selected by its `kind`, with all that other code needs to know about the kind.
 
-    never_kept: key -> why; dropped from the settings of another kind when this one takes its place.
-    advice: from what was kept of another kind to a remark about it, "" for none.
+    never_kept: key -> reason. When this kind replaces another one, these settings are dropped.
     """
 
     if TYPE_CHECKING:
@@ -30,28 +29,34 @@ class Record(Section):
 
     @classmethod
     def advice(cls, kept: Mapping[str, Any]) -> str:
-        """Remark on the settings that another kind has left to this one; "" for no remark."""
+        """Remark on settings that this kind has kept from the one it replaces; "" for no remark."""
         return ""
 
     @property
     def modules(self) -> list[str]:
-        """List the user's modules that it imports from its `folder`."""
+        """The user's modules that it imports from its `folder`."""
         return []
 
     @property
     def files(self) -> Mapping[str, str]:
-        """Map how the user names each file that it reads from its `folder` to its place there."""
+        """The files that it reads from its `folder`: the user's name for each -> its path there."""
         return {}
 
 
 def setting(
     default: Any, description: str, *, bits: bool = True, place: str = "", **constraints: Any
 ) -> Any:
-    """Declare a field: what it is, and whether changing it changes the weights.
+    """Declare a field.
 
-    Of a path `place` says where a file's relative one counts from: "here", where the file is; or
-    "data", there or in the data folder.
-    A field with bounds takes numbers only: no truth values, no numbers as text.
+    A field with bounds accepts only numbers: no booleans, no numbers as text.
+
+    Args:
+      default: its default value.
+      description: with unit and range.
+      bits: whether a change of the field can change the weights.
+      place: for a path, the base of a relative one in a configuration file: "here", the file's
+        folder; "data", that folder or the data folder.
+      constraints: of pydantic: ge, gt, le, lt.
     """
     numeric = constraints.keys() & {"ge", "gt", "le", "lt"}
     strict: dict[str, Any] = {"strict": True} if numeric else {}

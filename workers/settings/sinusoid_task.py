@@ -1,4 +1,4 @@
-"""The task family of sinusoids."""
+"""The settings of the task family of sinusoids."""
 
 from typing import ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""How much of the data each split gets, where no number is set."""
+"""The shares of the splits, for families whose data are split."""
 
 from pydantic import field_validator
 
@@ -7,11 +7,11 @@ from workers.settings.task import TaskRecord
 
 
 class SplitTask(TaskRecord):
-    """Classes, domains or groups of rows are split whole."""
+    """The settings of a family whose classes, domains or groups of rows are split whole."""
 
     split_shares: tuple[float, float, float] = setting(
         (0.64, 0.16, 0.2),
-        "shares for training, validation and test where no number is set, each above 0, together 1",
+        "shares of training, validation and test if no number is set, each above 0, sum 1",
     )
 
     @field_validator("split_shares")

@@ -1,4 +1,4 @@
-"""The task family of a user's own table."""
+"""The settings of the task family of a user's own table."""
 
 from typing import ClassVar, Literal, Self
 
@@ -10,7 +10,7 @@ from workers.settings.task import Tables
 
 
 class TableTask(GroupsTask):
-    """Regression or classification of rows of one's own table; a task is a group of rows."""
+    """Regression or classification of the rows of a user's table; a task is a group of rows."""
 
     gives = frozenset({"numbers"})
     family = "workers.tasks.table.family:TableFamily"
@@ -18,7 +18,7 @@ class TableTask(GroupsTask):
     pictures = ("predicted", "confusion")
     reader = "table"
     data = ("path", "split_file")
-    chance = 1.0  # targets are standardized: a constant answer is the mean over training tasks
+    chance = 1.0  # of standardized targets, with the mean over training tasks as the prediction
     defaults: ClassVar[Tables] = {
         "model": {"kind": "mlp", "hidden": [64, 64]},
         "algorithm": {"kind": "maml", "inner_lr": 0.01, "inner_steps": 5},
@@ -42,15 +42,16 @@ class TableTask(GroupsTask):
     task_column: str = setting(..., "column that tells tasks apart: subject, station, customer")
     target_column: str = setting(..., "column to predict: numbers, or classes")
     feature_columns: tuple[str, ...] | None = setting(
-        None, "columns of numbers to predict from; unset: all others of numbers that vary"
+        None, "columns of numbers to predict from; unset: all other columns of numbers that vary"
     )
     target: Literal["auto", "value", "class"] = setting(
-        "auto", "whether the target is a number or a class; auto: a class unless it is numbers"
+        "auto",
+        "kind of the target, a number or a class; auto: a class unless the column is numeric",
     )
     target_scaling: Literal["training", "per_task"] = setting(
         "training",
-        "what numbers to predict are standardized by: all training rows, or each task's own "
-        "support rows, for tasks in different units",
+        "rows that standardize numeric targets: all training rows, or each task's own support "
+        "rows, for tasks in different units",
     )
     nulls: Literal["refuse", "mean"] = setting(
         "refuse", "a feature that is missing: an error, or the mean over the training tasks"
@@ -59,7 +60,7 @@ class TableTask(GroupsTask):
         "refuse", "a task with too few rows for shots and queries: an error, or left out"
     )
     shots: int = setting(
-        5, "support rows per task, of each class where there are any, 1 to 10^5", ge=1, le=10**5
+        5, "support rows per task, or of each class if there are classes, 1 to 10^5", ge=1, le=10**5
     )
     queries: int = setting(5, "query rows per task, likewise, 1 to 10^5", ge=1, le=10**5)
 
@@ -69,15 +70,15 @@ class TableTask(GroupsTask):
             raise ValueError(
                 f"task.task_column and task.target_column are both {self.task_column!r}; name two"
             )
-        named = self.feature_columns or ()
-        for taken in (self.task_column, self.target_column):
-            if taken in named:
+        features = self.feature_columns or ()
+        for column in (self.task_column, self.target_column):
+            if column in features:
                 raise ValueError(
-                    f"task.feature_columns has {taken!r}, which is the task's or the target's "
-                    "column; features are other ones"
+                    f"task.feature_columns has {column!r}, which is the task's or the target's "
+                    "column; leave it out"
                 )
-        if self.feature_columns is not None and len(set(named)) < max(1, len(named)):
+        if self.feature_columns is not None and len(set(features)) < max(1, len(features)):
             raise ValueError(
-                f"task.feature_columns = {list(named)}: name one or more columns, each once"
+                f"task.feature_columns = {list(features)}: name one or more columns, each once"
             )
         return self

@@ -1,4 +1,4 @@
-"""What a family of tasks is to the rest."""
+"""The base classes of the settings of task families."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
     from workers.metrics import LossName
     from workers.tasks.family import TaskFamily
 
-#: (done, of how many).
+#: (number done, total number).
 Progress = Callable[[int, int], None]
-#: A configuration's tables.
+#: Tables of a configuration.
 Tables = Mapping[str, Mapping[str, Any]]
 
 
 class AnyTask(Record):
-    """Tasks: their settings, and what a model must know of them before their data are open.
+    """The settings of tasks, with what a model must know of them before their data are open.
 
-    gives: the inputs that a model has to take. refusal: what to say of a model that takes none of
-    these, with both kinds for {model!r} and {task!r}; "" where the model says it.
+    gives: the kinds of inputs that a model has to accept.
+    refusal: the error message for a model that accepts none of these, with {model!r} and {task!r}
+      for both kinds; "" to use the model's message.
     family: the `TaskFamily`, "module:Class", made from these settings.
     """
 
@@ -33,26 +34,29 @@ class AnyTask(Record):
 
     @property
     def acts(self) -> bool:
-        """Whether a policy makes the examples."""
+        """Whether a policy collects the examples."""
         return self.gives == OBSERVATIONS
 
     def open(self, progress: Progress) -> TaskFamily:
-        """Make the family, its data opened; `progress` follows what takes long."""
-        made: TaskFamily = named(self.family)(self)
-        return made
+        """Make the family and open its data; report the progress of slow work to `progress`."""
+        family: TaskFamily = named(self.family)(self)
+        return family
 
 
 class TaskRecord(AnyTask):
-    """A family of tasks that a run can train on, and all that the rest must know of it.
+    """The settings of a task family that a run can train on, with all that other code must know.
 
-    A new one gives `gives`, `family`, the fields `shots` and `queries`, and best `defaults`.
+    A new family defines `gives`, `family`, the fields `shots` and `queries`, and best `defaults`.
 
-    losses, pictures: those that its tasks may have, by their names. films: whether its environments
-    may be filmed. reader: of a user's own examples, by its name in the registry of readers.
-    defaults: what a run has that does not say: tables model, algorithm, outer and evaluation, and
-    task where there are more than the fields' own. data: the fields that are paths of its data.
-    unset_data: the folder of the data folder that it reads where its path is unset.
-    chance: the score that decides, of who has learned nothing, where targets are numbers.
+    losses: names of the losses that its tasks may have.
+    pictures: names of the pictures that its tasks may have.
+    films: whether its environments may be filmed.
+    reader: of a user's own examples, by its name in the registry of readers.
+    defaults: defaults of a run: the tables model, algorithm, outer and evaluation, and task if they
+      differ from those of the fields.
+    data: the fields that are paths of its data.
+    unset_data: the folder in the data folder that it reads if its path is unset.
+    chance: the main score without any learning, if targets are numbers.
     """
 
     losses: ClassVar[tuple[LossName, ...]]
@@ -75,9 +79,9 @@ class TaskRecord(AnyTask):
 
     @classmethod
     def default_model(cls, task: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Choose the [model] of a run that names none, by its [task], which may be wrong."""
+        """Choose the default [model] of a run by its [task], which may be invalid."""
         return cls.defaults["model"]
 
     def survey(self, progress: Progress) -> tuple[dict[str, Any], list[str]]:
-        """Describe data that cannot be trained on, as far as it goes, with notes for people."""
+        """Describe data that cannot be trained on, as far as possible, with notes for people."""
         return {}, []

@@ -21,10 +21,10 @@ _PLACES = {
     "gym": "workers.settings.environments:GymTask",
 }
 
-#: Kind -> its record.
+#: kind -> record.
 TASKS: dict[str, type["TaskRecord"]] = records(_PLACES)
 
-#: What a run can train on.
+#: The settings of a task family that a run can train on.
 if TYPE_CHECKING:
     TaskSettings = TaskRecord
 else:

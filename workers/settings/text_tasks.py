@@ -1,4 +1,4 @@
-"""Task families of texts."""
+"""The settings of the task families of texts."""
 
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -11,40 +11,40 @@ from workers.settings.task import Tables
 
 
 class _Texts(SplitTask):
-    """Where texts come from, and what a model is given of one."""
+    """The settings of the source of texts and of their tokens."""
 
     gives = frozenset({"texts"})
     refusal = (
         "model.kind = {model!r} takes numbers, but task.kind = {task!r} has texts; use model.kind "
-        "= 'text', or 'keras' with a model of yours that takes token ids"
+        "= 'text', or 'keras' with your own model that takes token ids"
     )
 
     path: str = setting(
         ..., "a CSV or Parquet file, or one in the data folder", bits=False, place="data"
     )
     text_column: str = setting("text", "column of the texts")
-    label_column: str = setting("label", "column of the classes: what the texts mean")
+    label_column: str = setting("label", "column of the classes: the meanings of the texts")
     domain_column: str | None = setting(
         None, "column of the domains that classes belong to; unset: there are none"
     )
-    leave_out: tuple[str, ...] = setting((), "classes to leave out, such as one for the rest")
+    leave_out: tuple[str, ...] = setting((), "classes to leave out, such as 'other'")
     tokens: Literal["ngrams", "words", "bytes"] = setting(
         "ngrams",
-        "what a text is to the model: its words, pairs of words and parts of words (3 to 5 "
-        "characters), in no order; its words; or its bytes",
+        "the tokens of a text: its words, pairs of words and parts of words (3 to 5 characters), "
+        "without order; its words; or its bytes",
     )
     max_tokens: int | None = setting(
         None,
-        "tokens of a text that the model takes, 1 to 10^6; unset: as many as the longest has",
+        "tokens of a text that the model takes, 1 to 10^6; unset: those of the longest text",
         ge=1,
         le=10**6,
     )
     long_texts: Literal["refuse", "cut"] = setting(
-        "refuse", "a text of more than max_tokens: an error, or its end is left out"
+        "refuse", "a text of more than max_tokens: an error, or its end is cut off"
     )
     vocabulary: int = setting(
         8192,
-        "tokens with an embedding of their own: the most frequent in training, 1 to 10^7",
+        "tokens with their own embedding: the most frequent in training, 1 to 10^7",
         ge=1,
         le=10**7,
     )
@@ -123,7 +123,7 @@ class TextTask(_Texts):
     shots: int = setting(5, "support texts per class, 1 to 10^5", ge=1, le=10**5)
     queries: int = setting(5, "query texts per class, 1 to 10^5", ge=1, le=10**5)
     split_by: Literal["classes", "domains"] = setting(
-        "classes", "what is not seen before the test: classes, or whole domains"
+        "classes", "what differs between the splits: classes, or whole domains"
     )
     train_classes: int | None = setting(
         None, "classes to train on, 1 to 10^9; unset: a share", ge=1, le=10**9
@@ -146,7 +146,7 @@ class TextTask(_Texts):
 
 
 class MatchingTask(_Texts):
-    """Which candidate means the same as a text: a task is some meanings of one domain."""
+    """Selection of the candidate that means the same as a text, within a task's domain."""
 
     family = "workers.tasks.text.matching:MatchingFamily"
     losses = ("ranking",)
@@ -174,15 +174,15 @@ class MatchingTask(_Texts):
     domain_column: str = setting("domain", "column of the domains; a task is of one domain")
     test_path: str | None = setting(
         None,
-        "another file, with the same columns, whose domains are the test tasks', while those that "
-        "`path` had for them are trained on too; unset: domains of `path`",
+        "another file, with the same columns, whose domains are the test tasks; all domains of "
+        "`path` but those of validation are then trained on; unset: test domains of `path`",
         bits=False,
         place="data",
     )
     candidates: int | None = setting(
         None,
-        "candidates for each text, each of another meaning, 2 to 10^5; unset: 5, or what domains "
-        "have",
+        "candidates for each text, each of another meaning, 2 to 10^5; unset: 5, or as many as "
+        "domains have",
         ge=2,
         le=10**5,
     )
@@ -196,9 +196,9 @@ class MatchingTask(_Texts):
 
 
 def absolute(path: str | None) -> str | None:
-    """A run can be resumed, and an actor started, in another working directory.
+    """Make a path absolute if it exists: a run may resume, and actors start, in another folder.
 
-    What is not there is of the data folder, wherever that is then.
+    Any other path is one in the data folder, wherever that is later.
     """
     if path is None or not Path(path).expanduser().exists():
         return path

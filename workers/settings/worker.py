@@ -1,4 +1,4 @@
-"""All that a block runner is made from."""
+"""The settings of a block runner, which every actor gets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RuntimeSettings(Section):
-    """What decides bits beside the mathematics."""
+    """The settings of execution, which can change bits."""
 
     execution: Literal["auto", "map", "vectorized"] = setting(
         "auto", "tasks of a block one after another, or as one batch; auto: by the model's kind"
@@ -33,7 +33,7 @@ class RuntimeSettings(Section):
 
 
 class ActorSettings(Section):
-    """All that a block runner is made from."""
+    """The settings of a block runner."""
 
     seed: int = setting(
         0, "seed of the initial weights and of all training tasks, 0 to 2^32 - 1", ge=0, lt=2**32
@@ -45,7 +45,7 @@ class ActorSettings(Section):
 
     @property
     def execution(self) -> tuple[str, bool]:
-        """The resolved (execution, xla)."""
+        """The resolved pair of execution and xla."""
         mode, xla = self.model.execution
         if self.runtime.execution != "auto":
             mode = self.runtime.execution
@@ -67,7 +67,7 @@ class ActorSettings(Section):
         return self
 
     def _check_later_lr(self, key: str, value: float) -> None:
-        """Refuse it where there is no policy, or no rate to multiply."""
+        """Refuse `later_lr` without a policy, or without a rate to multiply."""
         if not self.task.acts:
             why = f"is for policies, not for task.kind = {self.task.kind!r}"
         elif self.algorithm.learns_rates:
@@ -79,10 +79,10 @@ class ActorSettings(Section):
 
 
 def _refusal(task: AnyTask, model: Model) -> str:
-    """Say that the model takes nothing that the task gives, and which does."""
-    told = (task.refusal or model.refusal).format(task=task.kind, model=model.kind)
-    if told:
-        return told
+    """Say that the model does not accept what the task gives, and which models do."""
+    message = (task.refusal or model.refusal).format(task=task.kind, model=model.kind)
+    if message:
+        return message
     fit = [repr(kind) for kind, other in MODELS.items() if other.takes & task.gives]
     return (
         f"model.kind = {model.kind!r} takes {_listed(model.takes)}, but task.kind = "

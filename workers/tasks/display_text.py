@@ -1,14 +1,17 @@
-"""What the examples of a task say, for people; the model is given numbers."""
+"""The texts of a task's examples, for people; the model gets numbers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 
 class DisplayText(NamedTuple):
-    """Of one task, in the order of its examples.
+    """The texts of one task, in the order of its examples.
 
-    support, queries: the texts. support_options, query_options: of each, what the model's outputs
-    stand for; its target is a place among them. samples: what the model said before and after.
+    support: texts of the support set.
+    support_options: for each text, the meanings of the model's outputs; its target is a place
+      among them.
+    queries, query_options: likewise.
+    samples: texts that the model generated before and after adaptation.
     """
 
     support: Sequence[str]

@@ -1,4 +1,4 @@
-"""The units of a model's numbers, where it is trained on standardized ones."""
+"""Scaling of numbers, where a model is trained on standardized ones."""
 
 from typing import NamedTuple
 
@@ -24,9 +24,12 @@ class Scaling(NamedTuple):
 
 
 class ExampleScaling(NamedTuple):
-    """How a model's inputs and outputs are told to people; outputs None: as they are.
+    """The scaling of a model's inputs and outputs.
 
-    farthest: where standardized inputs are cut off. fills: an input that is missing is the mean.
+    inputs: of the examples.
+    outputs: of the targets; None: they are not scaled.
+    farthest: bound at which standardized inputs are clipped; None: they are not.
+    fills: whether a missing input is the mean.
     """
 
     inputs: Scaling

@@ -242,16 +242,16 @@ def _texts(
     """Texts of each task, before it was adapted to and after."""
     if request.number is None:
         return [[] for _ in adapted], [[] for _ in adapted]
-    from workers.export.text_sampling import Manner, Sampler
+    from workers.export.text_sampling import Sampler, SamplingOptions
     from workers.meta_parameters import make_test_model
 
     number, prompt = request.number, request.prompt
-    manner = Manner(request.temperature, request.top_k, request.seed)
+    sampling = SamplingOptions(request.temperature, request.top_k, request.seed)
     model = make_test_model(launched.config.worker, launched.family)
     sampler = Sampler(model, launched.family.preparation)
     start = sampler.unadapted(weights.theta, weights.carry)
-    before = sampler.generate(start, number, manner, prompt)
-    after = [sampler.generate(own, number, manner, prompt) for own in adapted]
+    before = sampler.generate(start, number, sampling, prompt)
+    after = [sampler.generate(own, number, sampling, prompt) for own in adapted]
     return [before for _ in adapted], after
 
 

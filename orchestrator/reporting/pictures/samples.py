@@ -29,19 +29,21 @@ def prepare(
 
     Drawn at temperature 1, from streams of evaluation.seed, the same before and after.
     """
-    from workers.export.text_sampling import Manner, Sampler
+    from workers.export.text_sampling import Sampler, SamplingOptions
     from workers.meta_parameters import make_test_model
 
     sampler = Sampler(make_test_model(config.worker, family), family.preparation)
-    manner = Manner(seed=config.evaluation.seed)
-    before = sampler.generate(sampler.unadapted(weights.theta, weights.carry), _NUM_SAMPLES, manner)
+    options = SamplingOptions(seed=config.evaluation.seed)
+    before = sampler.generate(
+        sampler.unadapted(weights.theta, weights.carry), _NUM_SAMPLES, options
+    )
     adapting = [replace(block, kind="adapt") for block in blocks]
     found = [c.metrics for c in pool.run(weights, adapting)]
     thetas, statistics = (
         np.concatenate([each[name] for each in found]) for name in ("theta", "statistics")
     )
     return [
-        said._replace(samples=(before, sampler.generate(Adapted(*own), _NUM_SAMPLES, manner)))
+        said._replace(samples=(before, sampler.generate(Adapted(*own), _NUM_SAMPLES, options)))
         for said, own in zip(words, zip(thetas, statistics, strict=True), strict=True)
     ]
 

@@ -1,4 +1,4 @@
-"""ANIL computes the features of a task once, where the model can be cut in front of its head."""
+"""ANIL computes a task's features once, if the model can be cut in front of its head."""
 
 import numpy as np
 import pytest
@@ -24,11 +24,11 @@ def test_with_features_computed_once_it_is_maml_whose_head_adapts(multi_step):
     objective, one = Objective(model, "mse", "mean", 1), task(examples(4), examples(6))
     theta = [tf.constant(weight) for weight in model.initial_weights()]
     settings = AnilAlgorithm(inner_lr=0.3, inner_steps=3, multi_step=multi_step)
-    found, _, metrics = settings.outer_gradient(objective, theta, FRESH, one)
+    gradient, _, metrics = settings.outer_gradient(objective, theta, FRESH, one)
     with tf.GradientTape() as tape:
         tape.watch(theta)
         loss, _, expected = super(AnilAlgorithm, settings).outer_loss(objective, theta, FRESH, one)
-    for ours, theirs in zip(found, tape.gradient(loss, theta), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+    for actual, exact in zip(gradient, tape.gradient(loss, theta), strict=True):
+        np.testing.assert_allclose(actual, exact, rtol=1e-4, atol=1e-6)
     assert metrics.keys() == expected.keys()
     assert ("loss_of_steps" in metrics) == multi_step

@@ -37,7 +37,7 @@ NORMALIZATIONS = ["none", "batch", "layer", "group"]
 
 
 def make_problem(settings, input_shape, loss="cross_entropy"):
-    """A model, weights near its initialisation (no offset is exactly 0), and a task."""
+    """Make a model, weights near its initial ones (no offset is exactly 0), and a task."""
     keras.utils.set_random_seed(5)
     rng = np.random.default_rng(5)
     model = make_model(settings, input_shape, WAYS)
@@ -55,7 +55,7 @@ def make_problem(settings, input_shape, loss="cross_entropy"):
 
 
 def meta_objective(objective, theta, one, settings):
-    """The query loss after the inner steps, written out."""
+    """Compute the query loss after the inner steps, written out."""
     model, state, velocity = objective.model, start(objective).state, None
     weights, rates = theta[: len(model.names)], theta[len(model.names) :]
     adapts = {"anil": model.is_head, "boil": [not head for head in model.is_head]}.get(
@@ -129,7 +129,7 @@ RELATIVES = {
 def every(*factors, quick):
     """All combinations as parameters; those that `quick` does not hold are slow.
 
-    What errs does so wherever it is looked at: quick has each of them, slow all with each other.
+    A mistake shows in any combination: quick tests have each option, slow ones all combinations.
     """
     assert set(quick) <= set(itertools.product(*factors))
     return [

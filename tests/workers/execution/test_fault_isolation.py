@@ -37,7 +37,7 @@ def _shared(settings):
 
 
 def runner_of(settings):
-    """Traced once for all tests: it keeps no training state."""
+    """Make a runner, traced once for all tests: it keeps no training state."""
     return _shared(settings.model_dump_json())
 
 
@@ -97,7 +97,7 @@ def test_weights_that_are_not_finite_are_refused_under_either_policy():
 
 
 class Refusing(SinusoidFamily):
-    """Raises on tasks with a negative phase, or only on several tasks together."""
+    """A family that raises on tasks with a negative phase, or only on several tasks together."""
 
     together = False
 
@@ -171,7 +171,7 @@ def test_the_error_survives_pickling():
 
 @pytest.mark.parametrize("skip", [False, True])
 def test_tasks_that_are_finite_one_by_one_are_all_taken_where_others_might_be_skipped(skip):
-    """Side by side they were not, as where a diverging policy acts otherwise in company."""
+    """In one batch they were not, as when a diverging policy acts differently in a batch."""
     settings, family = small()
     block, weights = train_block(settings, family, 0, 3), at(np.zeros(2, np.float32))
 
@@ -182,17 +182,17 @@ def test_tasks_that_are_finite_one_by_one_are_all_taken_where_others_might_be_sk
         with pytest.raises(NonFiniteError, match="each of them is"):
             sum_finite(sums_of, weights, block, skip)
         return
-    found = sum_finite(sums_of, weights, block, skip)
-    assert (found.num_tasks, found.num_skipped, found.metrics["loss_after"]) == (3, 0, 3)
-    np.testing.assert_array_equal(found.gradient, [3, 3])
+    total = sum_finite(sums_of, weights, block, skip)
+    assert (total.num_tasks, total.num_skipped, total.metrics["loss_after"]) == (3, 0, 3)
+    np.testing.assert_array_equal(total.gradient, [3, 3])
 
 
 def test_an_error_without_a_message_is_told_with_its_place():
     try:
         raise AssertionError
     except AssertionError as error:
-        told = str(task_error("the model raised ", error)).partition("\n")[0]
+        line = str(task_error("the model raised ", error)).partition("\n")[0]
     place = r"at test_fault_isolation.py, line \d+: raise AssertionError"
-    assert re.fullmatch(f"the model raised AssertionError: {place}", told)
+    assert re.fullmatch(f"the model raised AssertionError: {place}", line)
     bare = str(task_error("raised ", ValueError())).partition("\n")[0]
     assert bare == "raised ValueError: without a message"

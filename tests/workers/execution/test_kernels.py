@@ -1,4 +1,4 @@
-"""Which environment variables choose kernels."""
+"""The environment variables that choose kernels."""
 
 import pytest
 
@@ -36,8 +36,8 @@ def test_variables_that_leave_the_numbers_alone_are_passed_over(name):
 def test_flags_in_a_file_count_as_what_the_file_says(tmp_path):
     file = tmp_path / "flags"
     file.write_text("--xla_cpu_max_isa=AVX2\n --xla_cpu_enable_fast_math=true\n")
-    said = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_enable_fast_math=true"}
-    assert chosen_kernels({"XLA_FLAGS": str(file)}) == chosen_kernels(said) == said
+    expected = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_enable_fast_math=true"}
+    assert chosen_kernels({"XLA_FLAGS": str(file)}) == chosen_kernels(expected) == expected
     assert chosen_kernels({"TF_XLA_FLAGS": "/no/such/file"}) == {"TF_XLA_FLAGS": "/no/such/file"}
 
 
@@ -46,8 +46,8 @@ def test_flags_that_only_write_what_was_compiled_are_passed_over():
 
 
 def test_of_the_c_librarys_tunables_those_of_the_processor_count():
-    given = "glibc.malloc.check=1:glibc.cpu.hwcaps=-AVX2_Usable:glibc.cpu.x86_ibt=on"
-    assert chosen_kernels({"GLIBC_TUNABLES": given}) == {
+    tunables = "glibc.malloc.check=1:glibc.cpu.hwcaps=-AVX2_Usable:glibc.cpu.x86_ibt=on"
+    assert chosen_kernels({"GLIBC_TUNABLES": tunables}) == {
         "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2_Usable:glibc.cpu.x86_ibt=on"
     }
     assert chosen_kernels({"GLIBC_TUNABLES": "glibc.malloc.check=1"}) == {}

@@ -3,7 +3,6 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 
 import pytest
 import small_families
@@ -16,7 +15,7 @@ from workers.wire.errors import MetatrainError
 
 
 def printed(folder, code, *words, **variables):
-    """What code prints in a process that has imported TensorFlow, and not used it."""
+    """Run code in a process that has imported but not used TensorFlow; return its output."""
     script = folder / "script.py"
     script.write_text(code)
     environment = {**os.environ, **variables}
@@ -52,56 +51,6 @@ def test_standard_error_is_given_back_after_the_start(capfd):
     start_tensorflow(0)
     print("still here", file=sys.stderr)
     assert capfd.readouterr().err == "still here\n"
-
-
-def test_the_fingerprint_is_stable_and_json():
-    ours = fingerprint("abc")
-    assert ours == fingerprint("abc")
-    assert json.loads(json.dumps(ours)) == ours
-    assert ours["data"] == "abc"
-    assert ours["threads"] == [1, 1]
-    assert ours["gpus"] == []
-    assert ours["tensorflow"] == tf.__version__
-    results = []
-    thread = threading.Thread(target=lambda: results.append(fingerprint("abc")))
-    thread.start()
-    thread.join()
-    assert results == [ours]
-
-
-def test_the_onednn_flag_is_part_of_the_fingerprint(monkeypatch):
-    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-    ours = fingerprint("")
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert differences(ours, fingerprint("")) == [
-        "TF_ENABLE_ONEDNN_OPTS: 'default' here, '0' there"
-    ]
-
-
-def test_variables_that_choose_kernels_are_part_of_the_fingerprint_and_told_one_by_one(
-    monkeypatch,
-):
-    ours = fingerprint("")
-    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_max_isa=AVX2")
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    theirs = fingerprint("")
-    assert differences(ours, theirs) == [
-        "ONEDNN_MAX_CPU_ISA: not set here, 'AVX2' there",
-        "XLA_FLAGS: not set here, '--xla_cpu_max_isa=AVX2' there",
-    ]
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
-    monkeypatch.delenv("XLA_FLAGS")
-    assert differences(theirs, fingerprint("")) == [
-        "ONEDNN_MAX_CPU_ISA: 'AVX2' here, 'SSE41' there",
-        "XLA_FLAGS: '--xla_cpu_max_isa=AVX2' here, not set there",
-    ]
-
-
-def test_a_fingerprint_without_such_variables_is_that_of_older_checkpoints():
-    assert set(fingerprint("abc")) == {
-        *("python", "tensorflow", "keras", "numpy", "machine", "cpu_features", "threads"),
-        *("onednn", "gpus", "data"),
-    }
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch", "numpy", "openvino", "TensorFlow", "none"])
@@ -148,19 +97,6 @@ def test_options_that_rewrite_graphs_are_refused_by_the_name_of_the_call(name):
     start_tensorflow(0)
 
 
-def test_equal_fingerprints_have_no_differences():
-    assert differences({"a": 1, "b": [1, 2]}, {"b": [1, 2], "a": 1}) == []
-
-
-def test_differences_name_what_differs_and_both_values():
-    lines = differences({"a": 1, "b": "x", "c": 0}, {"a": 2, "b": "x", "d": 0})
-    assert lines == [
-        "a: 1 here, 2 there",
-        "c: 0 here, not set there",
-        "d: not set here, 0 there",
-    ]
-
-
 @pytest.mark.slow
 def test_a_tensorflow_that_already_runs_otherwise_is_refused_and_differs(tmp_path):
     """The rest of the fingerprint is equal in another process on this machine."""
@@ -170,27 +106,27 @@ def test_a_tensorflow_that_already_runs_otherwise_is_refused_and_differs(tmp_pat
 
 
 class FakeConfig:
-    """Of a TensorFlow that sees two GPUs: what is asked of it, in order."""
+    """The configuration of a TensorFlow with two GPUs, which records the calls in order."""
 
     def __init__(self):
-        self.asked = []
+        self.calls = []
         self.threading = self
         self.experimental = self
 
     def set_intra_op_parallelism_threads(self, number):
-        self.asked.append(("intra", number))
+        self.calls.append(("intra", number))
 
     def set_inter_op_parallelism_threads(self, number):
-        self.asked.append(("inter", number))
+        self.calls.append(("inter", number))
 
     def list_physical_devices(self, kind):
         return [f"{kind}:0", f"{kind}:1"]
 
     def set_memory_growth(self, device, grows):
-        self.asked.append(("growth", device, grows))
+        self.calls.append(("growth", device, grows))
 
     def set_visible_devices(self, devices, kind):
-        self.asked.append(("visible", kind, devices))
+        self.calls.append(("visible", kind, devices))
 
 
 class FakeTensorFlow:
@@ -202,17 +138,17 @@ class FakeTensorFlow:
 
 
 @pytest.mark.parametrize(
-    ("gpus", "asked"),
+    ("gpus", "calls"),
     [
         (0, [("visible", "GPU", [])]),
         (1, [("growth", "GPU:0", True), ("growth", "GPU:1", True)]),
         (0.5, [("growth", "GPU:0", True), ("growth", "GPU:1", True)]),
     ],
 )
-def test_a_share_of_a_gpu_grows_in_memory_and_without_one_all_are_hidden(gpus, asked):
+def test_a_share_of_a_gpu_grows_in_memory_and_without_one_all_are_hidden(gpus, calls):
     tf = FakeTensorFlow()
     runtime._configure(tf, gpus)
-    assert tf.config.asked == [("intra", 1), ("inter", 1), *asked]
+    assert tf.config.calls == [("intra", 1), ("inter", 1), *calls]
 
 
 _NO_GPU = """
@@ -227,8 +163,8 @@ except MetatrainError as error:
 
 @pytest.mark.slow
 def test_a_gpu_that_is_asked_for_and_not_there_is_refused(tmp_path):
-    told = printed(tmp_path, _NO_GPU, CUDA_VISIBLE_DEVICES="")
-    assert told.startswith("workers.gpus = 0.5, but TensorFlow sees no GPU")
+    output = printed(tmp_path, _NO_GPU, CUDA_VISIBLE_DEVICES="")
+    assert output.startswith("workers.gpus = 0.5, but TensorFlow sees no GPU")
 
 
 # The second logical CPU stands for the GPU that an actor was given.
@@ -274,8 +210,8 @@ print(json.dumps(results))
 
 @pytest.mark.slow
 def test_blocks_run_on_the_device_that_is_there_and_theta_is_drawn_and_updated_on_the_cpu(tmp_path):
-    told = printed(tmp_path, _ON_ANOTHER_DEVICE, os.path.dirname(small_families.__file__))
-    first, second = json.loads(told)
+    output = printed(tmp_path, _ON_ANOTHER_DEVICE, os.path.dirname(small_families.__file__))
+    first, second = json.loads(output)
     assert first["block"].endswith("CPU:0")
     assert second["block"].endswith("CPU:1")
     for devices in (second["outer"], second["model"]):

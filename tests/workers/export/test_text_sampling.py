@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workers.export.text_sampling import Manner, Sampler
+from workers.export.text_sampling import Sampler, SamplingOptions
 from workers.models.registry import make_model
 from workers.models.transformer import TransformerModel
 from workers.tasks.text.characters import END, UNKNOWN, Characters
@@ -27,29 +27,29 @@ def made():
 
 @pytest.fixture
 def drawn(made):
-    """The sampler's draws among given logits, whatever the model says."""
+    """The sampler's draws from given logits, independent of the model."""
     sampler, _ = made()
 
-    def drawn(logits, number=500, **manner):
+    def drawn(logits, number=500, **options):
         rng = np.random.default_rng(0)
         scores = np.asarray(logits, np.float32)
-        return [sampler._draw(scores, Manner(**manner), rng) for _ in range(number)]
+        return [sampler._draw(scores, SamplingOptions(**options), rng) for _ in range(number)]
 
     return drawn
 
 
 def test_the_same_seed_says_the_same_and_another_does_not(made):
     sampler, weights = made()
-    texts = sampler.generate(weights, 6, Manner(seed=1))
-    assert texts == sampler.generate(weights, 6, Manner(seed=1))
-    assert texts[:3] == sampler.generate(weights, 3, Manner(seed=1))
-    assert texts != sampler.generate(weights, 6, Manner(seed=2))
+    texts = sampler.generate(weights, 6, SamplingOptions(seed=1))
+    assert texts == sampler.generate(weights, 6, SamplingOptions(seed=1))
+    assert texts[:3] == sampler.generate(weights, 3, SamplingOptions(seed=1))
+    assert texts != sampler.generate(weights, 6, SamplingOptions(seed=2))
     assert len(set(texts)) > 3
 
 
 def test_texts_begin_with_the_prompt_and_are_no_longer_than_the_model(made):
     sampler, weights = made()
-    texts = sampler.generate(weights, 30, Manner(), "fab")
+    texts = sampler.generate(weights, 30, SamplingOptions(), "fab")
     assert all(text.startswith("fab") and len(text) <= LENGTH - 1 for text in texts)
     assert max(map(len, texts)) == LENGTH - 1
     assert set("".join(texts)) <= set("abcdef")
@@ -57,13 +57,13 @@ def test_texts_begin_with_the_prompt_and_are_no_longer_than_the_model(made):
 
 def test_windows_go_on_to_the_models_length(made):
     sampler, weights = made(ends=False)
-    assert {len(text) for text in sampler.generate(weights, 10, Manner())} == {LENGTH}
+    assert {len(text) for text in sampler.generate(weights, 10, SamplingOptions())} == {LENGTH}
 
 
 def test_a_text_is_drawn_as_the_model_foresees_it_token_by_token(made):
     """At temperature 0 each token is the model's likeliest one after those before it."""
     sampler, weights = made(ends=False)
-    (text,) = sampler.generate(weights, 1, Manner(temperature=0), "b")
+    (text,) = sampler.generate(weights, 1, SamplingOptions(temperature=0), "b")
     ids = np.zeros((1, LENGTH), np.int32)
     for place, letter in enumerate(text):
         logits = sampler._logits(weights.theta, weights.statistics, ids, place).numpy()[0]
@@ -104,13 +104,13 @@ def test_tokens_are_drawn_as_often_as_their_probability_at_the_temperature(drawn
 )
 def test_what_nothing_can_be_drawn_by_is_refused(wrong, match):
     with pytest.raises(ValueError, match=match):
-        Manner(**wrong)
+        SamplingOptions(**wrong)
 
 
 def test_a_prompt_without_room_and_no_text_at_all_are_refused(made):
     sampler, weights = made()
     with pytest.raises(ValueError, match=r"the prompt has 7 characters, the model takes 7 in all"):
-        sampler.generate(weights, 1, Manner(), "abcdefa")
+        sampler.generate(weights, 1, SamplingOptions(), "abcdefa")
     for number in (0, 1.5):
         with pytest.raises(ValueError, match=rf"{number} texts to generate; 1, 2, ... are allowed"):
-            sampler.generate(weights, number, Manner())
+            sampler.generate(weights, number, SamplingOptions())

@@ -136,7 +136,7 @@ def test_only_the_weights_that_adapt_change(problem):
     some = Plan(optimizer, adapts)
     (*_, adapted), _ = adapt(objective.inner, inner_state(theta, optimizer, adapts), one, 2, some)
     assert [w is old for w, old in zip(adapted.theta, theta, strict=True)] == [
-        not each for each in adapts
+        not chosen for chosen in adapts
     ]
     assert [m.shape for m in adapted.moments] == [theta[1].shape, theta[3].shape]
 

@@ -1,4 +1,4 @@
-"""The check of second derivatives on deep networks, and what it may and may not conclude there."""
+"""The check of second derivatives on deep networks, and what it can and cannot conclude."""
 
 import keras
 import numpy as np
@@ -36,7 +36,7 @@ class Bent(layers.Layer):
 
 
 class Residual(layers.Layer):
-    """Convolutions and batch normalization over maps of a few pixels, and what came in."""
+    """Convolutions and batch normalization over maps of a few pixels, plus the input."""
 
     def __init__(self, bends=False, **options):
         super().__init__(**options)
@@ -51,7 +51,7 @@ class Residual(layers.Layer):
 
 
 class Deep(keras.Model):
-    """A subclassed model, which calls its layers in a way of its own."""
+    """A subclassed model, which calls its layers in its own way."""
 
     def __init__(self, blocks, bends=False):
         super().__init__()
@@ -117,7 +117,7 @@ def test_in_a_deep_network_the_layer_at_fault_is_named(bends):
 
 
 def resized(x):
-    """By an operation in a graph, which no layer holds."""
+    """The square by an operation in a graph, outside of any layer."""
     return keras.ops.image.resize(x, (2, 2))
 
 
@@ -128,7 +128,7 @@ def test_what_a_subclassed_model_does_itself_is_blamed_on_it():
 
 
 def test_where_no_step_is_small_enough_nothing_is_blamed():
-    """A sine of so many turns that differences along any step are of other turns."""
+    """A sine of such high frequency that finite differences of any step miss it."""
 
     class Wild(layers.Layer):
         def call(self, inputs):
@@ -139,7 +139,7 @@ def test_where_no_step_is_small_enough_nothing_is_blamed():
 
 
 class Rounding(layers.Layer):
-    """Computes in float32, whatever it is given; in a user's layers a common line."""
+    """A layer that always computes in float32, as users' layers often do."""
 
     def __init__(self, bends):
         super().__init__()
@@ -266,5 +266,9 @@ def test_a_survey_says_what_is_unknown():
 
     model = keras.Sequential([layers.Conv2D(2, 3), Wild(), layers.Flatten()])
     model(np.zeros((2, *SHAPE), np.float32))
-    found = survey_second_derivatives(model, SHAPE, batch_statistics=True)
-    assert (found.faults, found.unknown, found.num_layers) == ([], ["Wild"], 3)
+    survey_result = survey_second_derivatives(model, SHAPE, batch_statistics=True)
+    assert (survey_result.faults, survey_result.unknown, survey_result.num_layers) == (
+        [],
+        ["Wild"],
+        3,
+    )

@@ -1,4 +1,4 @@
-"""Which layers can be differentiated twice, by comparison with finite differences."""
+"""The check of second derivatives by comparison with finite differences."""
 
 import contextlib
 
@@ -24,19 +24,19 @@ CONV4, MLP = Conv4Model(filters=4), MlpModel(hidden=(8,))
 
 
 def stack(*inner):
-    """The layers in turn, then a head."""
+    """A model of the layers in turn, then a head."""
     return keras.Sequential([keras.Input(SHAPE), *inner, layers.Flatten(), layers.Dense(3)])
 
 
 class Halved(layers.Layer):
-    """Holds a float32 constant, so that it computes in float32 alone."""
+    """A layer with a float32 constant, which computes in float32 alone."""
 
     def call(self, inputs):
         return inputs * tf.constant(0.5)
 
 
 class Forgetful(layers.Layer):
-    """Has a first derivative, and a constant in place of its second."""
+    """A layer with a right first derivative, and a constant in place of the second."""
 
     def __init__(self):
         super().__init__(name="forgetful")
@@ -116,16 +116,16 @@ def test_a_model_is_as_it_was_after_it_was_looked_at():
 
 
 def survey(model, shape=SHAPE):
-    found = survey_second_derivatives(model, shape, batch_statistics=True)
-    return [layer.name for layer, _ in found.faults], found
+    survey_result = survey_second_derivatives(model, shape, batch_statistics=True)
+    return [layer.name for layer, _ in survey_result.faults], survey_result
 
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_survey_finds_nothing_in_what_is_right(name):
-    names, found = survey(RIGHT[name]())
+    names, survey_result = survey(RIGHT[name]())
     assert names == []
-    assert found.unchecked == []
-    assert found.num_layers >= 2
+    assert survey_result.unchecked == []
+    assert survey_result.num_layers >= 2
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -134,14 +134,14 @@ def test_a_survey_names_the_innermost_layer_alone(name):
 
 
 def test_a_survey_names_every_layer_at_fault():
-    names, found = survey(user_models.reversed_twice((4,), 3), (4,))
+    names, survey_result = survey(user_models.reversed_twice((4,), 3), (4,))
     assert names == ["first", "second"]
-    assert found.num_layers == 5
-    assert all("second derivative" in reason for _, reason in found.faults)
+    assert survey_result.num_layers == 5
+    assert all("second derivative" in reason for _, reason in survey_result.faults)
 
 
 class RightInFloat64(layers.Layer):
-    """Forgets its second derivative in float32, as a kernel that only that type has may."""
+    """A layer without a second derivative in float32, as a kernel of that type alone may be."""
 
     def call(self, inputs):
         @tf.custom_gradient
@@ -154,9 +154,9 @@ class RightInFloat64(layers.Layer):
 def test_a_survey_compares_what_is_computed_in_float32():
     model = stack(layers.Conv2D(2, 3), RightInFloat64(name="culprit"))
     assert check(model) == Verdict()
-    names, found = survey(model)
+    names, survey_result = survey(model)
     assert names == ["culprit"]
-    assert "in float32" in found.faults[0][1]
+    assert "in float32" in survey_result.faults[0][1]
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ def test_a_survey_compares_what_is_computed_in_float32():
         (MLP, "layer"),
         (MLP, "group"),
         *(
-            pytest.param(*each, marks=pytest.mark.slow)
-            for each in [(CONV4, "layer"), (CONV4, "group"), (MLP, "batch"), (CONV4, "none")]
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in [(CONV4, "layer"), (CONV4, "group"), (MLP, "batch"), (CONV4, "none")]
         ),
     ],
 )

@@ -26,14 +26,16 @@ def _attention(weights, layer, hidden, num_heads):
     merged = _dense(weights, f"{layer}_attention_in", hidden)
     query, key, value = np.split(merged, 3, axis=-1)
     size = query.shape[-1] // num_heads
-    seen = np.zeros_like(query)
+    attended = np.zeros_like(query)
     for head in range(num_heads):
-        own = slice(head * size, (head + 1) * size)
+        columns = slice(head * size, (head + 1) * size)
         for place in range(len(hidden)):
-            scores = [query[place, own] @ key[j, own] / math.sqrt(size) for j in range(place + 1)]
+            scores = [
+                query[place, columns] @ key[j, columns] / math.sqrt(size) for j in range(place + 1)
+            ]
             shares = np.exp(scores) / np.exp(scores).sum()
-            seen[place, own] = shares @ value[: place + 1, own]
-    return _dense(weights, f"{layer}_attention_out", seen)
+            attended[place, columns] = shares @ value[: place + 1, columns]
+    return _dense(weights, f"{layer}_attention_out", attended)
 
 
 def _dense(weights, name, inputs):

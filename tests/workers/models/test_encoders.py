@@ -1,4 +1,4 @@
-"""A user's encoder of texts, with a head put on it."""
+"""A user's encoder of texts, with a head on it."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")
 
 @pytest.fixture
 def settings_of(tmp_path):
-    """For tasks of kind "text" or "matching", a model of text_models.py or a file."""
+    """Make settings for tasks of kind "text" or "matching", a model of text_models.py or a file."""
     path = str(write(tmp_path / "a.csv", rows_of(num_classes=24, num_domains=6)))
     small = {"path": path, "shots": 2, "queries": 3, "tokens": "bytes"}
     tasks = {"text": TextTask(**small, ways=3), "matching": MatchingTask(**small, candidates=3)}
@@ -98,8 +98,8 @@ def test_a_model_of_one_text_is_told_how_to_serve_for_candidates(settings_of, tm
 
 def test_vectors_that_are_taken_for_logits_are_noted(settings_of):
     settings = settings_of("text", encoder=False)
-    told = " ".join(check_model(settings, make_family(settings.task)).notes)
-    assert "the other 3 are never a correct answer; if they are vectors" in told
+    notes = " ".join(check_model(settings, make_family(settings.task)).notes)
+    assert "the other 3 are never a correct answer; if they are vectors" in notes
 
 
 def test_names_in_graphs_do_not_depend_on_what_keras_built_before(settings_of):
@@ -109,7 +109,7 @@ def test_names_in_graphs_do_not_depend_on_what_keras_built_before(settings_of):
         settings = settings_of("text")
         parts = make_test_model(settings, make_family(settings.task)).parts
         models = [parts.body.keras_model, parts.head.keras_model]
-        return [each.name for model in models for each in (model, *model.layers)]
+        return [layer.name for model in models for layer in (model, *model.layers)]
 
     first = names()
     for _ in range(3):

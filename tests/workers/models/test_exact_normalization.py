@@ -1,4 +1,4 @@
-"""Keras' own normalization layers, called with our moments."""
+"""Keras' own normalization layers, called with metatrain's moments."""
 
 import contextlib
 
@@ -28,7 +28,7 @@ def test_the_outputs_are_keras_own(kind, shape):
 
 
 def second_derivative_error(layer, inputs):
-    """Of <gradient, u> along v, against central differences; all in float64."""
+    """Compare the derivative of <gradient, u> along v with central differences, in float64."""
     rng = np.random.default_rng(1)
     u, v = (tf.constant(rng.normal(size=inputs.shape)) for _ in range(2))
 

@@ -1,4 +1,4 @@
-"""What a script, a keras.json or a user's module tells Keras does not reach a run."""
+"""Changes of Keras by a script, a keras.json or a user's module do not affect a run."""
 
 import keras
 import numpy as np
@@ -51,7 +51,7 @@ def build(input_shape, num_outputs):
 
 @pytest.fixture
 def change():
-    """Call it with a name of CHANGES: changes Keras as a script does, until the end of the test."""
+    """A function that makes one of CHANGES, as a script would, until the end of the test."""
     undo = []
 
     def apply(name):
@@ -66,11 +66,11 @@ def change():
 
 
 def a_step(settings, family):
-    """sha256 of theta after an outer step."""
+    """Compute the sha256 of theta after an outer step."""
     start, runner = initial(settings, family), BlockRunner(settings, family)
-    found = runner.run(at(to_vector(start.theta)), train_block(settings, family, 0, 1))
+    contribution = runner.run(at(to_vector(start.theta)), train_block(settings, family, 0, 1))
     outer = OuterUpdate(OuterSettings(), MetaState(0, start.theta, start.names))
-    outer.apply(found.gradient, to_vector([]))
+    outer.apply(contribution.gradient, to_vector([]))
     return sha256(outer.state().theta)
 
 
@@ -107,7 +107,7 @@ def test_a_users_model_is_checked_and_built_as_in_a_clean_process(change, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "setting"),
     [
         ("keras.config.set_floatx('float16')", "floatx = 'float16'"),
         ("keras.config.set_epsilon(0.1)", "epsilon = 0.1"),
@@ -116,10 +116,12 @@ def test_a_users_model_is_checked_and_built_as_in_a_clean_process(change, tmp_pa
         ("keras.config.disable_flash_attention()", "flash_attention = False"),
     ],
 )
-def test_a_module_that_changes_keras_when_it_is_imported_is_refused_each_time(tmp_path, line, told):
-    settings = user_model(tmp_path, f"changing_{told.split()[0]}", before=line)
+def test_a_module_that_changes_keras_when_it_is_imported_is_refused_each_time(
+    tmp_path, line, setting
+):
+    settings = user_model(tmp_path, f"changing_{setting.split()[0]}", before=line)
     for _ in range(2):
-        with pytest.raises(ValueError, match=f"keras.config's .*{told}"):
+        with pytest.raises(ValueError, match=f"keras.config's .*{setting}"):
             make_model(settings, (4,), 3)
     assert changed_defaults() == []
 
@@ -154,5 +156,5 @@ def test_the_defaults_hold_within_and_what_was_set_before_holds_after(change):
         assert keras.layers.Dense(1).compute_dtype == "float32"
         with pytest.raises(KeyError), keras_defaults():
             raise KeyError
-    assert all(each() for each in still_set)
+    assert all(is_set() for is_set in still_set)
     assert np.isclose(keras.config.epsilon(), 0.5)

@@ -1,4 +1,4 @@
-"""What batch normalization normalizes queries by, and what is carried of it."""
+"""The statistics by which batch normalization normalizes queries, and their carry."""
 
 import numpy as np
 import pytest

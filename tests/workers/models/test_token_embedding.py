@@ -1,4 +1,4 @@
-"""Keras' Embedding, but that places without a token are left out of the derivative."""
+"""Keras' Embedding, without places that hold no token in its derivative."""
 
 from typing import Any
 
@@ -15,19 +15,19 @@ IDS = np.array([[3, 1, 3, 0], [6, 0, 0, 0]], np.int32)
 
 @pytest.fixture
 def layers() -> tuple[keras.layers.Embedding, TokenEmbedding]:
-    theirs, ours = (
+    keras_layer, our_layer = (
         kind(NUM_TOKENS, WIDTH, dtype="float64")
         for kind in (keras.layers.Embedding, TokenEmbedding)
     )
     values = np.random.default_rng(0).normal(size=(NUM_TOKENS, WIDTH))
-    for layer in (theirs, ours):
+    for layer in (keras_layer, our_layer):
         layer.build(IDS.shape)
         layer.set_weights([values])
-    return theirs, ours
+    return keras_layer, our_layer
 
 
 def derivatives(layer: Any) -> list[Any]:
-    """Of a loss that is not quadratic and knows places without a token: first and second."""
+    """Compute first and second derivatives of a loss that ignores places without a token."""
     table = layer.embeddings.value
     direction = tf.constant(np.random.default_rng(1).normal(size=(NUM_TOKENS, WIDTH)))
     with tf.GradientTape() as outer:
@@ -42,22 +42,22 @@ def derivatives(layer: Any) -> list[Any]:
 
 
 def test_its_vectors_and_derivatives_are_those_of_keras(layers: Any) -> None:
-    theirs, ours = layers
-    np.testing.assert_array_equal(ours(IDS), theirs(IDS))
-    for mine, expected in zip(derivatives(ours), derivatives(theirs), strict=True):
+    keras_layer, our_layer = layers
+    np.testing.assert_array_equal(our_layer(IDS), keras_layer(IDS))
+    for mine, expected in zip(derivatives(our_layer), derivatives(keras_layer), strict=True):
         np.testing.assert_allclose(mine, expected, rtol=1e-14)
         assert np.count_nonzero(mine) == 3 * WIDTH  # ids 1, 3 and 6
 
 
 def test_tasks_side_by_side_have_the_derivatives_of_each_alone(layers: Any) -> None:
-    _, ours = layers
-    table = ours.embeddings.value
+    _, our_layer = layers
+    table = our_layer.embeddings.value
 
     def gradient(ids: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(table)
-            there = tf.cast(ids[..., None] != 0, tf.float64)
-            loss = tf.reduce_sum(tf.tanh(there * ours(ids)) ** 3)
+            is_token = tf.cast(ids[..., None] != 0, tf.float64)
+            loss = tf.reduce_sum(tf.tanh(is_token * our_layer(ids)) ** 3)
         return tf.convert_to_tensor(tape.gradient(loss, table))
 
     together = tf.vectorized_map(gradient, tf.constant(IDS))
@@ -66,8 +66,8 @@ def test_tasks_side_by_side_have_the_derivatives_of_each_alone(layers: Any) -> N
 
 
 def test_a_place_without_a_token_leaves_no_derivative(layers: Any) -> None:
-    _, ours = layers
+    _, our_layer = layers
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(ours(IDS))
-    gradient = tf.convert_to_tensor(tape.gradient(loss, ours.embeddings.value))
+        loss = tf.reduce_sum(our_layer(IDS))
+    gradient = tf.convert_to_tensor(tape.gradient(loss, our_layer.embeddings.value))
     np.testing.assert_array_equal(gradient[:, 0], [0, 1, 0, 2, 0, 0, 1])

@@ -31,7 +31,7 @@ def model_of(settings):
 
 
 def spread(model):
-    """Weights at which nothing is 0 or symmetric."""
+    """Make weights at which nothing is 0 or symmetric."""
     rng = np.random.default_rng(1)
     return [tf.constant(w + 0.3 * rng.normal(size=w.shape)) for w in model.initial_weights()]
 
@@ -68,9 +68,9 @@ def test_it_is_the_published_transformer():
     theta = [tf.cast(w, tf.float32) for w in spread(model)]
     outputs, _ = model.apply(theta, [], tf.constant(ids))
     weights = dict(zip(model.names, (w.numpy().astype(float) for w in theta), strict=True))
-    for text, found in zip(ids, outputs, strict=True):
+    for text, logits in zip(ids, outputs, strict=True):
         expected = numpy_transformer.logits(weights, text, layers, SMALL["heads"])
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_same_token_elsewhere_is_another_one():
@@ -150,9 +150,9 @@ def test_only_adapters_adapt_and_all_weights_are_trained(settings):
     for name, before, after in zip(model.names, theta, inner_states[-1].theta, strict=True):
         assert np.array_equal(before, after) == ("_adapter_" not in name), name
     gradient, _, _ = settings.outer_gradient(objective, all_of_it, FRESH, one)
-    for name, each in zip(model.names, gradient, strict=False):
+    for name, slope in zip(model.names, gradient, strict=False):
         # A constant that all keys have in common changes no attention.
-        assert np.abs(each).max() > 0, name
+        assert np.abs(slope).max() > 0, name
 
 
 def test_adapters_change_nothing_at_first():
@@ -184,4 +184,4 @@ def test_reptile_pulls_all_weights():
     objective = Objective(model, "next_token", "mean", 1)
     settings = ReptileAlgorithm(inner_lr=0.2, inner_steps=2)
     gradient, _, _ = settings.outer_gradient(objective, theta, FRESH, one)
-    assert all(np.abs(each).max() > 0 for each in gradient)
+    assert all(np.abs(slope).max() > 0 for slope in gradient)

@@ -1,4 +1,4 @@
-"""What a user's layers do within a task: dropout, batch statistics, training or not."""
+"""A user's layers in a task: dropout, batch statistics, training or not."""
 
 from pathlib import Path
 
@@ -70,9 +70,9 @@ def test_a_users_batch_normalization_follows_the_statistics_that_are_asked_for(
 ):
     objective, theta = objective_of(name, statistics)
     model = objective.model
-    kept = [tf.constant(value) for value in model.initial_statistics()]
-    assert len(kept) == (2 if statistics == "running" else 0)
-    state = model.start(kept, tf.zeros(2, tf.int32))
+    statistics_before = [tf.constant(value) for value in model.initial_statistics()]
+    assert len(statistics_before) == (2 if statistics == "running" else 0)
+    state = model.start(statistics_before, tf.zeros(2, tf.int32))
     support, (inputs, targets) = examples(3), examples(6)
     together = objective.predict(theta, state, task(support, (inputs, targets)))
     alone = [
@@ -81,7 +81,9 @@ def test_a_users_batch_normalization_follows_the_statistics_that_are_asked_for(
     ]
     assert (np.abs(together - np.array(alone)).max() > 1e-3) == transductive
     _, after = objective.inner(theta, state, inputs, targets)
-    moved = [np.abs(a - b).max() for a, b in zip(model.statistics(after), kept, strict=True)]
+    moved = [
+        np.abs(a - b).max() for a, b in zip(model.statistics(after), statistics_before, strict=True)
+    ]
     assert all(distance > 1e-4 for distance in moved)
 
 

@@ -1,4 +1,4 @@
-"""Where a user's model comes from, and what is refused."""
+"""The sources of a user's model, and what is refused."""
 
 import shutil
 import sys
@@ -26,7 +26,7 @@ def of(name, **options):
 
 
 def check(model, input_shape=(4,), algorithm=None):
-    """What the driver does before it trains: 3 ways."""
+    """Build and check a model as the driver does, for 3 ways."""
     settings = noise_settings(model=model, algorithm=algorithm or MamlAlgorithm())
     return check_model(settings, NoiseFamily(input_shape))
 
@@ -73,7 +73,7 @@ def test_a_subclassed_model_is_loaded_if_a_module_registers_it(tmp_path):
         ("leaves", r"raised SystemExit when it was called with \(\): 0"),
         ("raises", r"raised RuntimeError when it was called with \(\): no model today"),
         ("absent", "user_models has no function 'absent'; it has small, subclassed"),
-        ("for_pictures", r"takes examples of shape \(32, 32, 3\), the tasks have \(4,\)"),
+        ("for_pictures", r"takes examples of shape \(32, 32, 3\), but the tasks have \(4,\)"),
         ("one_of_two_outputs", "returns a list of outputs; the tasks need one tensor"),
         ("softmax", "ends in a softmax; the loss takes logits"),
         ("nothing_to_train", "has no trainable weights"),
@@ -152,7 +152,7 @@ def test_modules_that_break_or_miss_something_are_told_apart(tmp_path, monkeypat
     Path(tmp_path, "misses_something.py").write_text("import nothing_like_it")
     for module, message in [
         ("breaks_when_imported", "cannot be imported: ZeroDivisionError: division by zero"),
-        ("misses_something", "needs 'nothing_like_it', which is not there"),
+        ("misses_something", "needs 'nothing_like_it', which is not installed"),
     ]:
         with pytest.raises(ValueError, match=message):
             check(KerasModel(source=f"{module}:f", folder=str(tmp_path)))

@@ -36,7 +36,7 @@ def test_a_users_causal_model_is_taken(check):
 @pytest.mark.parametrize(
     ("name", "match"),
     [
-        ("peeking", "looks ahead: another last token changes what it says"),
+        ("peeking", "looks ahead: another last token changes the outputs"),
         ("of_texts", r"the tasks need logits \[batch, 20, \d+\] float32"),
         ("with_softmax", "ends in a softmax"),
         (

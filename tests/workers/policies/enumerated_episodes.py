@@ -18,18 +18,18 @@ REWARDS = np.array([[0.3, 2.0], [0.3, -1.0], [-0.5, 0.7], [-0.5, 3.0]])
 
 
 def logits_of(theta):
-    """Of a linear policy, [8, 2]; theta: NumPy arrays or tensors."""
+    """Compute the logits of a linear policy, [8, 2]; theta: NumPy arrays or tensors."""
     return tf.linalg.matmul(tf.constant(SEEN.reshape(8, 3)), theta[0]) + theta[1]
 
 
 def log_probs(logits):
-    """Of each action in each episode, [4, 2]."""
+    """Compute the log-probability of each action in each episode, [4, 2]."""
     chosen = tf.one_hot(EPISODES.reshape(-1), 2, dtype=tf.float64)
     return tf.reshape(tf.reduce_sum(chosen * tf.nn.log_softmax(logits), -1), (4, 2))
 
 
 def expected_loss(theta):
-    """Minus the expected return for each step."""
+    """Compute minus the expected return per step."""
     probabilities = tf.exp(tf.reduce_sum(log_probs(logits_of(theta)), axis=1))
     return -tf.reduce_sum(probabilities * REWARDS.sum(1)) / 2
 
@@ -45,12 +45,12 @@ def adapted(theta, inner_lr, inner_steps):
 
 
 def episodes_of(theta, baseline=(0.0, 0.0)):
-    """All four, as inputs and targets, each counted by its probability under a linear policy."""
+    """Make all four episodes, weighted by their probability under a linear policy."""
     return episodes_with(logits_of(theta), baseline)
 
 
 def episodes_with(logits, baseline=(0.0, 0.0)):
-    """As `episodes_of`, of any policy's logits, [8, 2]."""
+    """Make the episodes as `episodes_of` does, from any policy's logits, [8, 2]."""
     probabilities = np.exp(log_probs(logits).numpy().sum(1))
     ahead = np.stack([REWARDS.sum(1), REWARDS[:, 1]], axis=1) - np.array(baseline)
     trajectory = Trajectory(
@@ -62,7 +62,7 @@ def episodes_with(logits, baseline=(0.0, 0.0)):
     )
     columns = [
         trajectory.actions,
-        *(each[..., None] for each in trajectory[1:4]),
+        *(scalar[..., None] for scalar in trajectory[1:4]),
         trajectory.outputs,
     ]
     return SEEN.reshape(8, 3), np.concatenate(columns, axis=-1).reshape(8, 6)

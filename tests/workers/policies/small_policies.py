@@ -30,7 +30,7 @@ def settings_of(**changes: Any) -> ActorSettings:
 
 
 def runner_of(settings: ActorSettings) -> BlockRunner:
-    """Traced once for all tests of a process: it keeps no training state."""
+    """Make a runner, traced once for all tests of a process: it keeps no training state."""
     return _shared(settings.model_dump_json())
 
 
@@ -40,7 +40,7 @@ def _shared(settings: str) -> BlockRunner:
 
 
 def new_runner_of(settings: ActorSettings) -> BlockRunner:
-    """One that has traced nothing."""
+    """Make a runner that has traced nothing."""
     return BlockRunner(settings, NavigationFamily(settings.task))
 
 

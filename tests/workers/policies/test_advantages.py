@@ -18,17 +18,17 @@ def episodes():
 
 
 def normalized(values, mask):
-    found = np.zeros_like(values)
+    scaled = np.zeros_like(values)
     for task in range(len(values)):
-        there = values[task][mask[task] == 1]
-        found[task] = (values[task] - there.mean()) / there.std() * mask[task]
-    return found
+        counted = values[task][mask[task] == 1]
+        scaled[task] = (values[task] - counted.mean()) / counted.std() * mask[task]
+    return scaled
 
 
 def by_hand(episodes, discount, gae_lambda, values):
     """The sums as they are defined, step by step."""
     _, rewards, mask = episodes
-    found = np.zeros(rewards.shape)
+    sums = np.zeros(rewards.shape)
     for task, episode in np.ndindex(TASKS, EPISODES):
         last = int(mask[task, episode].sum())
         value = [*values[task, episode, :last], 0.0]
@@ -36,27 +36,27 @@ def by_hand(episodes, discount, gae_lambda, values):
         for t in reversed(range(last)):
             surprise = rewards[task, episode, t] + discount * value[t + 1] - value[t]
             ahead = surprise + discount * gae_lambda * ahead
-            found[task, episode, t] = ahead
-    return normalized(found, mask)
+            sums[task, episode, t] = ahead
+    return normalized(sums, mask)
 
 
 def fitted(episodes, discount):
     """The linear baseline by NumPy's least squares."""
-    observations, rewards, mask = (np.asarray(each, np.float64) for each in episodes)
+    observations, rewards, mask = (np.asarray(array, np.float64) for array in episodes)
     values = np.zeros(rewards.shape)
     for task in range(TASKS):
-        rows, wanted, places = [], [], []
+        rows, returns, places = [], [], []
         for episode, t in np.ndindex(EPISODES, HORIZON):
             if not mask[task, episode, t]:
                 continue
-            seen, time = observations[task, episode, t], t / 100
-            rows.append([*seen, *seen**2, time, time**2, time**3, 1])
+            observation, time = observations[task, episode, t], t / 100
+            rows.append([*observation, *observation**2, time, time**2, time**3, 1])
             later = rewards[task, episode, t:] * mask[task, episode, t:]
-            wanted.append(np.sum(later * discount ** np.arange(len(later))))
+            returns.append(np.sum(later * discount ** np.arange(len(later))))
             places.append((task, episode, t))
-        rows, wanted = np.array(rows), np.array(wanted)
+        rows, returns = np.array(rows), np.array(returns)
         square = rows.T @ rows + 1e-5 * np.eye(rows.shape[1])
-        answers = rows @ np.linalg.solve(square, rows.T @ wanted)
+        answers = rows @ np.linalg.solve(square, rows.T @ returns)
         for place, value in zip(places, answers, strict=True):
             values[place] = value
     return values
@@ -66,34 +66,34 @@ def fitted(episodes, discount):
 def test_without_a_baseline_advantages_are_discounted_sums_of_rewards(
     episodes, discount, gae_lambda
 ):
-    found = advantages(*episodes, discount, gae_lambda, "none")
+    estimates = advantages(*episodes, discount, gae_lambda, "none")
     nothing = np.zeros(episodes[1].shape)
     expected = by_hand(episodes, discount, gae_lambda, nothing)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(estimates, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("discount", "gae_lambda"), [(0.9, 1.0), (0.9, 0.7), (1.0, 0.0)])
 def test_the_linear_baseline_is_fitted_to_each_task_alone(episodes, discount, gae_lambda):
-    found = advantages(*episodes, discount, gae_lambda, "linear")
+    estimates = advantages(*episodes, discount, gae_lambda, "linear")
     expected = by_hand(episodes, discount, gae_lambda, fitted(episodes, discount))
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(estimates, expected, atol=1e-5)
 
 
 def test_a_task_does_not_change_anothers_advantages(episodes):
     together = advantages(*episodes, 0.9, 1.0, "linear")
-    alone = advantages(*(each[1:] for each in episodes), 0.9, 1.0, "linear")
+    alone = advantages(*(array[1:] for array in episodes), 0.9, 1.0, "linear")
     np.testing.assert_allclose(together[1:], alone, atol=1e-12)
 
 
 def test_they_have_mean_0_and_standard_deviation_1_over_the_steps_taken(episodes):
-    found = np.asarray(advantages(*episodes, 0.99, 1.0, "linear"))
-    for values, mask in zip(found, episodes[2], strict=True):
-        there = values[mask == 1]
-        np.testing.assert_allclose([there.mean(), there.std()], [0, 1], atol=1e-6)
+    estimates = np.asarray(advantages(*episodes, 0.99, 1.0, "linear"))
+    for values, mask in zip(estimates, episodes[2], strict=True):
+        counted = values[mask == 1]
+        np.testing.assert_allclose([counted.mean(), counted.std()], [0, 1], atol=1e-6)
         assert not values[mask == 0].any()
 
 
 def test_where_nothing_is_rewarded_there_is_no_advantage(episodes):
     observations, rewards, mask = episodes
-    found = advantages(observations, np.zeros_like(rewards), mask, 0.99, 1.0, "linear")
-    assert not np.asarray(found).any()
+    estimates = advantages(observations, np.zeros_like(rewards), mask, 0.99, 1.0, "linear")
+    assert not np.asarray(estimates).any()

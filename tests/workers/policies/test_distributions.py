@@ -22,10 +22,10 @@ def test_a_gaussians_divergence_is_the_integral():
     old, new = [0.5, np.log(0.3)], [0.2, np.log(0.5)]
     x = np.linspace(-6, 6, 200_001)
     p, q = density(x, 0.5, 0.3), density(x, 0.2, 0.5)
-    there = (p > 0) & (q > 0)
-    expected = np.sum(p[there] * np.log(p[there] / q[there])) * (x[1] - x[0])
-    given = [tf.constant([each], tf.float64) for each in (old, new)]
-    np.testing.assert_allclose(Gaussian(2).kl(*given), [expected], rtol=1e-6)
+    positive = (p > 0) & (q > 0)
+    expected = np.sum(p[positive] * np.log(p[positive] / q[positive])) * (x[1] - x[0])
+    outputs = [tf.constant([numbers], tf.float64) for numbers in (old, new)]
+    np.testing.assert_allclose(Gaussian(2).kl(*outputs), [expected], rtol=1e-6)
 
 
 def test_a_gaussian_acts_by_its_mean_and_standard_deviation():
@@ -51,8 +51,8 @@ def test_a_categoricals_log_probability_and_divergence_are_those_of_its_softmax(
     categorical = Categorical(3)
     logits = RNG.normal(size=(2, 5, 3))
     p, q = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    found = categorical.log_prob(tf.constant(logits[0]), tf.constant([[2.0]] * 5, tf.float64))
-    np.testing.assert_allclose(found, np.log(p[:, 2]))
+    log_prob = categorical.log_prob(tf.constant(logits[0]), tf.constant([[2.0]] * 5, tf.float64))
+    np.testing.assert_allclose(log_prob, np.log(p[:, 2]))
     expected = (p * np.log(p / q)).sum(-1)
     np.testing.assert_allclose(categorical.kl(*map(tf.constant, logits)), expected)
 

@@ -37,7 +37,7 @@ def sampled(family, num_tasks=5, step=0):
 
 
 def seen_by(normalizer, family, num_tasks):
-    """What becomes of the same few observations in each task."""
+    """Normalize the same few observations in each task."""
     few = np.random.default_rng(0).normal(size=(1, 6, *family.input_shape))
     return normalizer(
         np.tile(few, (num_tasks, 1, *[1] * len(family.input_shape))).astype(np.float32)
@@ -49,7 +49,7 @@ def test_what_a_task_looks_like_does_not_depend_on_the_tasks_beside_it(name):
     family = FAMILIES[name]()
     specs = sampled(family)
     together = seen_by(fit_normalizer(family, specs, 3), family, 5)
-    assert len({each.tobytes() for each in together}) == 5
+    assert len({array.tobytes() for array in together}) == 5
     for task in range(5):
         alone = fit_normalizer(family, take(specs, task, task + 1), 3)
         np.testing.assert_array_equal(seen_by(alone, family, 1)[0], together[task])
@@ -59,7 +59,7 @@ def test_what_a_task_looks_like_does_not_depend_on_the_tasks_beside_it(name):
 
 
 class Recorded(NavigationFamily):
-    """Keeps what was observed."""
+    """An environment that records its observations."""
 
     def environments(self, specs, num_episodes, generators):
         self.made = made = []
@@ -82,10 +82,10 @@ def test_random_episodes_of_a_task_have_mean_0_and_deviation_1_in_it():
     normalizer = fit_normalizer(family, sampled(family), 6)
     observed = np.stack(family.made[:-1], axis=2)
     assert observed.shape == (5, 6, 40, 2)
-    seen = normalizer(observed)
-    assert seen.dtype == np.float32
-    np.testing.assert_allclose(seen.mean((1, 2)), 0, atol=1e-6)
-    np.testing.assert_allclose(seen.std((1, 2)), 1, atol=1e-6)
+    normalized = normalizer(observed)
+    assert normalized.dtype == np.float32
+    np.testing.assert_allclose(normalized.mean((1, 2)), 0, atol=1e-6)
+    np.testing.assert_allclose(normalized.std((1, 2)), 1, atol=1e-6)
     assert np.abs(observed.std((1, 2)) - 1).min() > 0.1
 
 
@@ -104,17 +104,17 @@ def test_a_number_that_hardly_varies_keeps_its_unit_too():
 
 
 def test_what_comes_after_an_episode_counts_for_nothing():
-    """An episode of Switch shows 0, 1, 2, and is over long before its horizon."""
+    """An episode of Switch shows 0, 1, 2, and ends long before its horizon."""
     family = gym_family("Switch")
     shown = np.tile(np.float32([0, 1, 2])[:, None], (5, 1, 1))
-    seen = fit_normalizer(family, sampled(family), 2)(shown)[0, :, 0]
-    np.testing.assert_allclose(seen, np.sqrt(1.5) * np.array([-1, 0, 1]), rtol=1e-6)
+    normalized = fit_normalizer(family, sampled(family), 2)(shown)[0, :, 0]
+    np.testing.assert_allclose(normalized, np.sqrt(1.5) * np.array([-1, 0, 1]), rtol=1e-6)
 
 
 def test_what_random_actions_never_lead_to_is_bounded():
     family = NavigationFamily(LONG)
-    seen = fit_normalizer(family, sampled(family), 3)(np.full((5, 1, 2), -1e6, np.float32))
-    np.testing.assert_array_equal(seen, np.full((5, 1, 2), -10.0))
+    normalized = fit_normalizer(family, sampled(family), 3)(np.full((5, 1, 2), -1e6, np.float32))
+    np.testing.assert_array_equal(normalized, np.full((5, 1, 2), -10.0))
 
 
 def test_without_random_episodes_observations_are_seen_as_they_are():
@@ -160,8 +160,8 @@ def test_policies_act_on_and_learn_from_what_is_normalized():
     # The outputs that were acted by are those for the normalized observations.
     model, theta = runner.train_model, runner.theta_layout.split(weights_of(NORMALIZED).theta)
     outputs, _ = model.apply(theta, [], first[0])
-    said = np.asarray(tasks.support_targets)[:, 0, -4:]
-    np.testing.assert_allclose(outputs.numpy(), said, rtol=1e-4, atol=1e-5)
+    acted_outputs = np.asarray(tasks.support_targets)[:, 0, -4:]
+    np.testing.assert_allclose(outputs.numpy(), acted_outputs, rtol=1e-4, atol=1e-5)
 
 
 def test_normalized_tasks_have_the_same_bits_in_blocks_of_any_size():
@@ -180,17 +180,17 @@ def test_an_actor_that_lost_a_step_normalizes_as_before():
     runner, weights = runner_of(NORMALIZED), weights_of(NORMALIZED)
     block = block_of(NORMALIZED, 0, 3)
     runner.run(weights, block)
-    asked = weights._replace(now=weights.theta, argument=np.zeros(0, np.float32))
+    asked_weights = weights._replace(now=weights.theta, argument=np.zeros(0, np.float32))
     line = replace(block, round="line_search")
-    kept = runner.run(asked, line)
+    first = runner.run(asked_weights, line)
     runner.episodes.clear()
-    assert kept.metrics == runner.run(asked, line).metrics
+    assert first.metrics == runner.run(asked_weights, line).metrics
 
 
 def test_pictures_have_the_environments_own_units():
     block = held_out_block_of(NORMALIZED, "predict", Recipe(0.05, 1))
-    found = runner_of(NORMALIZED).run(weights_of(NORMALIZED), block).metrics["outputs"]
-    np.testing.assert_array_equal(found[:, :, :, 0], np.zeros_like(found[:, :, :, 0]))
+    observations = runner_of(NORMALIZED).run(weights_of(NORMALIZED), block).metrics["outputs"]
+    np.testing.assert_array_equal(observations[:, :, :, 0], np.zeros_like(observations[:, :, :, 0]))
 
 
 def test_held_out_tasks_are_normalized_too():

@@ -32,29 +32,29 @@ def outer_gradient(theta, settings, curvature, baseline=(0.0, 0.0)):
     inputs, targets = (np.concatenate(arrays) for arrays in zip(*support, strict=True))
     batches = np.arange(8 * steps, dtype=np.int32).reshape(steps, 8)
     one = task((inputs, targets), episodes_of(adapted(theta, rate, steps), baseline), batches)
-    given = [tf.constant(w) for w in theta]
-    found, _, _ = settings.outer_gradient(objective, given, FRESH, one)
-    return np.concatenate([g.numpy().ravel() for g in found])
+    weights = [tf.constant(w) for w in theta]
+    gradient, _, _ = settings.outer_gradient(objective, weights, FRESH, one)
+    return np.concatenate([g.numpy().ravel() for g in gradient])
 
 
 def finite_differences(theta, settings):
-    flat, found = np.concatenate([w.ravel() for w in theta]), []
+    flat, slopes = np.concatenate([w.ravel() for w in theta]), []
     for i in range(flat.size):
         ends = []
         for sign in (1, -1):
             moved = flat.copy()
             moved[i] += sign * STEP
-            there = [moved[:6].reshape(3, 2), moved[6:]]
+            weights = [moved[:6].reshape(3, 2), moved[6:]]
             last = settings.inner_steps
-            judged = range(1 if settings.multi_step else last, last + 1)
-            losses = [expected_loss(adapted(there, settings.inner_lr, k)) for k in judged]
+            steps = range(1 if settings.multi_step else last, last + 1)
+            losses = [expected_loss(adapted(weights, settings.inner_lr, k)) for k in steps]
             ends.append(float(np.mean(losses)))
-        found.append((ends[0] - ends[1]) / (2 * STEP))
-    return np.array(found)
+        slopes.append((ends[0] - ends[1]) / (2 * STEP))
+    return np.array(slopes)
 
 
-def error(found, expected):
-    return np.linalg.norm(found - expected) / np.linalg.norm(expected)
+def error(actual, expected):
+    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize("baseline", [(0.0, 0.0), (1.5, -0.7)])
@@ -62,20 +62,20 @@ def error(found, expected):
 def test_the_outer_gradient_equals_finite_differences_of_the_expected_return(
     weights, inner_steps, baseline
 ):
-    """Whatever rewards are compared with: that does not depend on the action."""
+    """With any baseline, since it does not depend on the action."""
     settings = MamlAlgorithm(inner_lr=0.8, inner_steps=inner_steps)
-    found = outer_gradient(weights, settings, "dice", baseline)
-    assert error(found, finite_differences(weights, settings)) < BOUND
+    gradient = outer_gradient(weights, settings, "dice", baseline)
+    assert error(gradient, finite_differences(weights, settings)) < BOUND
 
 
 @pytest.mark.parametrize("inner_steps", [1, 3])
 def test_with_multi_step_it_is_that_of_the_mean_of_the_returns_after_each_step(
     weights, inner_steps
 ):
-    """Those on the way are of the episodes that the next step learns from."""
+    """Intermediate losses are on the episodes that the next step learns from."""
     settings = MamlAlgorithm(inner_lr=0.8, inner_steps=inner_steps, multi_step=True)
-    found = outer_gradient(weights, settings, "dice", (1.5, -0.7))
-    assert error(found, finite_differences(weights, settings)) < BOUND
+    gradient = outer_gradient(weights, settings, "dice", (1.5, -0.7))
+    assert error(gradient, finite_differences(weights, settings)) < BOUND
 
 
 def test_without_what_a_step_owes_to_those_before_it_the_second_order_is_another(weights):
@@ -113,9 +113,9 @@ def test_at_the_weights_that_acted_the_loss_is_minus_the_mean_return(weights, lo
 
 def test_the_divergence_is_zero_where_the_policy_acts_as_it_did(weights, loss):
     _, targets = episodes_of(weights)
-    outputs, given = tf.constant(targets[:, 4:]), tf.constant(targets)
-    assert float(loss.kl(outputs, given, None)) == 0
-    assert float(loss.kl(outputs * 1.1, given, None)) > 1e-4
+    outputs, episodes = tf.constant(targets[:, 4:]), tf.constant(targets)
+    assert float(loss.kl(outputs, episodes, None)) == 0
+    assert float(loss.kl(outputs * 1.1, episodes, None)) > 1e-4
 
 
 @pytest.mark.parametrize("curvature", ["dice", "per_step"])
@@ -129,7 +129,7 @@ def test_what_is_there_once_an_episode_is_over_does_not_count(weights, curvature
     other[1:, 1] += 5.0
 
     def at(outputs):
-        outputs, given = tf.constant(outputs.reshape(8, 2)), tf.constant(targets.reshape(8, 6))
-        return float(loss.mean(outputs, given)), float(loss.kl(outputs, given, None))
+        outputs, episodes = tf.constant(outputs.reshape(8, 2)), tf.constant(targets.reshape(8, 6))
+        return float(loss.mean(outputs, episodes)), float(loss.kl(outputs, episodes, None))
 
     np.testing.assert_allclose(at(other), at(outputs), rtol=1e-12)

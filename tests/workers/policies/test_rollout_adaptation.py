@@ -1,4 +1,4 @@
-"""Rollouts and inner steps by turns."""
+"""Adaptation by rollouts and inner steps in turn."""
 
 import numpy as np
 import pytest
@@ -27,11 +27,9 @@ from workers.models.linear import LinearModel
 from workers.policies import rollout_adaptation
 from workers.policies.distributions import Gaussian
 from workers.policies.loss import make_objective
-from workers.policies.rollouts import act_in
 from workers.policies.trajectory import from_targets
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.environments.navigation import NavigationFamily
-from workers.wire.errors import NonFiniteError, TaskError
 from workers.wire.protocol import Recipe
 
 EXAMPLES = TASK.shots * TASK.horizon
@@ -46,20 +44,20 @@ def two_steps():
     return settings, runner, weights, tasks
 
 
-def learners_of(settings, runner, weights, tasks, number):
+def inner_states_of(settings, runner, weights, tasks, number):
     """The first task's weights before and after each inner step, from its support episodes."""
     objective = make_objective(settings, NavigationFamily(settings.task), runner.train_model)
     theta = theta_layout(settings, runner.train_model).split(tf.constant(weights.theta))
     inner_state = InnerState(theta, [], [])
-    algorithm, found = settings.algorithm, [inner_state]
+    algorithm, inner_states = settings.algorithm, [inner_state]
     for step in range(number):
         rate = algorithm.inner_lr * (algorithm.later_lr if step else 1)
         plan = Plan(Sgd(rate), [True] * len(theta))
         rows = slice(step * EXAMPLES, (step + 1) * EXAMPLES)
         examples = tasks.support_inputs[0, rows], tasks.support_targets[0, rows]
         inner_state, _ = inner_step(objective.inner, inner_state, examples, plan, step)
-        found.append(inner_state)
-    return found
+        inner_states.append(inner_state)
+    return inner_states
 
 
 def outputs_of(runner, inner_state, inputs):
@@ -67,25 +65,25 @@ def outputs_of(runner, inner_state, inputs):
 
 
 def acted(targets):
-    """What the policy said where steps were taken, and which those are."""
+    """Return the policy's outputs, and the mask of steps."""
     trajectory = from_targets(targets, Gaussian(4), TASK.horizon)
     return np.reshape(trajectory.outputs, (-1, 4)), np.reshape(trajectory.mask, -1) == 1
 
 
 def test_the_episodes_of_the_meta_loss_are_made_after_adaptation(two_steps):
-    """Each inner step learns from what the policy did that it adapts, the queries from the last."""
+    """Each inner step learns from the policy that it adapts; the queries are of the last policy."""
     _, runner, _, tasks = two_steps
-    inner_states = learners_of(*two_steps, 2)
-    seen = [
+    inner_states = inner_states_of(*two_steps, 2)
+    episodes = [
         (tasks.support_inputs[0, :EXAMPLES], tasks.support_targets[0, :EXAMPLES]),
         (tasks.support_inputs[0, EXAMPLES:], tasks.support_targets[0, EXAMPLES:]),
         (tasks.query_inputs[0], tasks.query_targets[0]),
     ]
-    for step, (inputs, targets) in enumerate(seen):
-        said, mask = acted(targets)
+    for step, (inputs, targets) in enumerate(episodes):
+        acted_outputs, mask = acted(targets)
         for other, inner_state in enumerate(inner_states):
             outputs = outputs_of(runner, inner_state, inputs)
-            error = np.abs(outputs - said)[mask].max()
+            error = np.abs(outputs - acted_outputs)[mask].max()
             assert (error < 1e-5) == (other == step), (step, other, error)
 
 
@@ -168,10 +166,12 @@ SLOW = {"momentum", "fomaml", "boil"}
 def test_every_algorithm_trains_a_policy_and_adapts_it(name):
     settings = settings_of(algorithm=ALGORITHMS[name])
     runner, weights = runner_of(settings), weights_of(settings)
-    found = runner.run(weights, block_of(settings))
-    assert np.isfinite(found.gradient).all()
-    assert np.linalg.norm(found.gradient) > 0
-    np.testing.assert_allclose(found.metrics["return"], -found.metrics["loss_after"], rtol=1e-5)
+    contribution = runner.run(weights, block_of(settings))
+    assert np.isfinite(contribution.gradient).all()
+    assert np.linalg.norm(contribution.gradient) > 0
+    np.testing.assert_allclose(
+        contribution.metrics["return"], -contribution.metrics["loss_after"], rtol=1e-5
+    )
     scored = runner.run(weights, held_out_block_of(settings, "evaluate", Recipe(0.05, 2)))
     returns = scored.metrics["return"]
     assert returns.shape == (3, 3)
@@ -221,133 +221,37 @@ def test_held_out_tasks_may_have_another_number_of_episodes():
 
 
 def test_no_two_sets_of_a_tasks_episodes_share_their_random_numbers(monkeypatch):
-    """Else a policy would be judged by the noise that the next inner step learns from."""
-    asked, streams = [], rollout_adaptation.streams
+    """Otherwise a policy would be evaluated on the noise that the next inner step learns from."""
+    numbers, streams = [], rollout_adaptation.streams
 
     def noted(specs, number):
-        asked.append(number)
+        numbers.append(number)
         return streams(specs, number)
 
     monkeypatch.setattr(rollout_adaptation, "streams", noted)
     returns_of(Recipe(0.05, 2))
-    assert len(asked) == 5  # three to be judged by, two to learn from
-    assert len(set(asked)) == 5
+    assert len(numbers) == 5  # three to be judged by, two to learn from
+    assert len(set(numbers)) == 5
 
 
 def test_what_was_observed_can_be_had_for_a_picture():
     settings = settings_of()
     block = held_out_block_of(settings, "predict", Recipe(0.05, 2))
-    found = runner_of(settings).run(weights_of(settings), block).metrics["outputs"]
-    assert found.shape == (3, 3, TASK.queries, TASK.horizon, 2)
-    np.testing.assert_array_equal(found[:, :, :, 0], np.zeros_like(found[:, :, :, 0]))
-    assert not np.isnan(found[:, :, :, 0]).any()
-
-
-class Countdown:
-    """An episode is over after as many steps as its number; the reward is what time it is."""
-
-    def __init__(self, broken: str = ""):
-        self._time, self._broken = 0, broken
-
-    def reset(self):
-        self._time = 0
-        return np.zeros((1, 4, 1), np.float32)
-
-    def step(self, actions):
-        self._time += 1
-        rewards = np.full((1, 4), float(self._time))
-        observations = np.full((1, 4, 1), self._time, np.float32)
-        if self._broken == "reward" and self._time == 2:
-            rewards[0, 2] = np.nan
-        if self._broken == "late":
-            rewards[0, 0] = np.nan if self._time > 1 else 1.0
-        if self._broken == "observation" and self._time == 2:
-            observations[0, 3] = np.inf
-        return observations, rewards, self._time >= np.array([[1, 2, 3, 4]])
-
-
-def act(observations, noise):
-    return np.full((1, 4, 2), 7.0, np.float32), noise
-
-
-def test_nothing_is_recorded_once_an_episode_is_over():
-    found = act_in(Countdown(), act, np.ones((1, 4, 6, 1), np.float32))
-    np.testing.assert_array_equal(found.mask[0].sum(-1), [1, 2, 3, 4])
-    np.testing.assert_array_equal(found.rewards[0, 2], [1, 2, 3, 0, 0, 0])
-    np.testing.assert_array_equal(found.observations[0, 3, :, 0], [0, 1, 2, 3, 0, 0])
-    np.testing.assert_array_equal(found.outputs[0, 1, :, 0], [7, 7, 0, 0, 0, 0])
-    np.testing.assert_allclose(found.returns, [[1, 3, 6, 10]])
-
-
-def test_what_an_environment_gives_after_the_end_does_not_matter():
-    act_in(Countdown("late"), act, np.ones((1, 4, 6, 1), np.float32))
-
-
-@pytest.mark.parametrize(
-    ("broken", "told"),
-    [("reward", "the reward of step 1 .* is nan"), ("observation", "after step 1 .* is inf")],
-)
-def test_rewards_and_observations_that_are_not_finite_are_refused(broken, told):
-    with pytest.raises(ValueError, match=told):
-        act_in(Countdown(broken), act, np.ones((1, 4, 6, 1), np.float32))
-
-
-def test_the_task_whose_environment_fails_is_named():
-    settings = settings_of()
-    runner, block = runner_of(settings), block_of(settings)
-    goals = np.array(block.specs["goal"])
-    goals[1] = np.nan
-    block = type(block)("train", 2, 0, 0, 3, {**block.specs, "goal": goals})
-    with pytest.raises(TaskError, match="step 2, task 1: ValueError: the reward of step 0"):
-        runner.run(weights_of(settings), block)
-
-
-def test_a_task_that_diverges_in_training_is_left_out_or_named(monkeypatch):
-    """Its environments are not to blame."""
-    algorithm = MamlAlgorithm(inner_lr=1e38, inner_steps=2, first_order=True)
-    changes = {"model": LinearModel(), "algorithm": algorithm}
-    settings = settings_of(**changes)
-    runner, weights, block = runner_of(settings), weights_of(settings), block_of(settings, 1)
-    with pytest.raises(NonFiniteError, match=r"task 0: gradient not finite .* lower algorithm"):
-        runner.run(weights, block)
-    # With the graphs that there are: none of them depends on it.
-    lenient = settings_of(**changes, runtime=RuntimeSettings(xla=False, non_finite="skip"))
-    monkeypatch.setattr(runner, "_settings", lenient)
-    found = runner.run(weights, block)
-    assert (found.num_tasks, found.num_skipped) == (0, 1)
-
-
-def test_a_task_whose_weights_are_lost_counts_as_such_though_its_outputs_are_finite(monkeypatch):
-    """As where a fused product and relu make nothing of weights that are nan."""
-    algorithm = MamlAlgorithm(inner_lr=0.05, first_order=True)
-    settings = settings_of(model=LinearModel(), algorithm=algorithm)
-
-    def all_lost(inner_state):
-        return inner_state, np.ones(inner_state.theta[0].shape[0], bool)
-
-    monkeypatch.setattr(rollout_adaptation, "without_lost", all_lost)
-    with pytest.raises(NonFiniteError, match="task 0: gradient not finite"):
-        new_runner_of(settings).run(weights_of(settings), block_of(settings, 1))
-
-
-def test_a_rate_that_is_far_too_high_costs_its_returns_alone():
-    settings = settings_of()
-    runner, weights = runner_of(settings), weights_of(settings)
-    block = held_out_block_of(settings, "evaluate", Recipe(1e38, 3))
-    returns = runner.run(weights, block).metrics["return"]
-    assert np.isfinite(returns[:, 0]).all()
-    assert np.isnan(returns[:, -1]).all()
+    observed = runner_of(settings).run(weights_of(settings), block).metrics["outputs"]
+    assert observed.shape == (3, 3, TASK.queries, TASK.horizon, 2)
+    np.testing.assert_array_equal(observed[:, :, :, 0], np.zeros_like(observed[:, :, :, 0]))
+    assert not np.isnan(observed[:, :, :, 0]).any()
 
 
 def test_what_a_task_is_adapted_to_is_handed_over_with_each_return():
     settings = settings_of()
     runner, weights = runner_of(settings), weights_of(settings)
     recipe = Recipe(0.05, 2, queries=5)
-    found = runner.run(weights, held_out_block_of(settings, "adapt", recipe)).metrics
-    judged = runner.run(weights, held_out_block_of(settings, "evaluate", recipe)).metrics
-    assert found["return"].shape == (3, 3, 5)
-    np.testing.assert_allclose(found["return"].mean(-1), judged["return"])
-    assert found["theta"].shape == (3, weights.theta.size)
-    assert found["statistics"].shape == (3, 0)
+    adapted = runner.run(weights, held_out_block_of(settings, "adapt", recipe)).metrics
+    evaluated = runner.run(weights, held_out_block_of(settings, "evaluate", recipe)).metrics
+    assert adapted["return"].shape == (3, 3, 5)
+    np.testing.assert_allclose(adapted["return"].mean(-1), evaluated["return"])
+    assert adapted["theta"].shape == (3, weights.theta.size)
+    assert adapted["statistics"].shape == (3, 0)
     start = runner.run(weights, held_out_block_of(settings, "adapt", Recipe(0.05, 0))).metrics
     np.testing.assert_array_equal(start["theta"], np.tile(weights.theta, (3, 1)))

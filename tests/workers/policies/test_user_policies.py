@@ -40,15 +40,15 @@ def test_it_acts_adapts_and_learns():
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("noisy_policy", "draws random numbers"),
         ("policy_of_batches", "normalizes by batches"),
         ("half_a_policy", r"needs? means of actions, then logarithms .* \[batch, 4\] float32"),
     ],
 )
-def test_what_cannot_be_a_policy_is_refused(name, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_cannot_be_a_policy_is_refused(name, message):
+    with pytest.raises(ValueError, match=message):
         check(name)
 
 

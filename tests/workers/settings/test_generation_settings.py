@@ -27,7 +27,7 @@ def test_a_transformer_runs_one_task_after_another_with_xla():
 @pytest.mark.parametrize(
     ("model", "algorithm", "task", "match"),
     [
-        (MlpModel(), None, TASK, "model.kind = 'mlp' does not say what comes next"),
+        (MlpModel(), None, TASK, "model.kind = 'mlp' does not predict the next token"),
         (TransformerModel(), None, SinusoidTask(), "it is for task.kind = 'generation'"),
         (TransformerModel(output="tied"), AnilAlgorithm(), TASK, "'tied' has no head"),
         (TransformerModel(output="tied"), BoilAlgorithm(), TASK, "'tied' has no head"),

@@ -14,7 +14,7 @@ ALL = [
 
 @pytest.mark.parametrize("kind", ALL)
 def test_an_error_survives_pickling_with_its_message(kind):
-    """One that does not would hide what an actor met."""
+    """An error that does not would hide the actor's error."""
     back = pickle.loads(pickle.dumps(kind("block 3: it broke")))
     assert type(back) is kind
     assert str(back) == "block 3: it broke"

@@ -31,20 +31,20 @@ def test_a_generator_starts_afresh_each_time():
 
 
 def test_seeds_splits_steps_indices_and_streams_never_share_numbers():
-    seen = set()
+    numbers = set()
     streams = 0
     for seed in (0, 1, 2**40):
         for split in ("train", "validation", "test"):
             for step in (0, 1, 60_000):
                 for index in (0, 1, 31):
                     for stream in ("tasks", "batches"):
-                        seen.update(first(Draw(seed, split, step), index, stream=stream))
+                        numbers.update(first(Draw(seed, split, step), index, stream=stream))
                         streams += 1
-    assert len(seen) == 4 * streams
+    assert len(numbers) == 4 * streams
 
 
 def test_an_index_does_not_reach_into_the_next_ones_numbers():
-    """Philox counts up from where it is put: the index is above what counting reaches."""
+    """Philox counts up from its start: the index is above the bits that counting reaches."""
     draw = Draw(3, "train", 7)
     many = set(draw.generator(0).integers(0, 2**63, 10_000).tolist())
     assert not many & set(draw.generator(1).integers(0, 2**63, 10_000).tolist())

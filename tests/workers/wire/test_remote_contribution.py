@@ -1,4 +1,4 @@
-"""What travels in the place of vectors that stay on an actor."""
+"""The values that are sent in place of vectors that stay on an actor."""
 
 from dataclasses import replace
 
@@ -24,11 +24,11 @@ def contribution(**changed):
 
 def test_what_is_kept_and_what_travels_make_the_whole_again():
     whole = contribution()
-    vectors, kept = split_vectors(whole)
-    assert kept.contribution.gradient.size == kept.contribution.carry.size == 0
-    assert kept.array_specs == [("<f4", (5,)), ("<f4", (2,))]
-    assert kept.finite
-    assert kept.digest == digest(whole) == digest(kept.with_vectors(vectors))
+    vectors, remote = split_vectors(whole)
+    assert remote.contribution.gradient.size == remote.contribution.carry.size == 0
+    assert remote.array_specs == [("<f4", (5,)), ("<f4", (2,))]
+    assert remote.finite
+    assert remote.digest == digest(whole) == digest(remote.with_vectors(vectors))
 
 
 @pytest.mark.parametrize("name", ["gradient", "carry"])
