@@ -25,9 +25,9 @@ class HalfwayAlgorithm(InnerLoop):
         """See `Algorithm.outer_gradient`."""
         from workers.inner.inner_loop import adapt
 
-        inner_state, plan = self.start_inner_loop(objective.model, theta, start, self.inner_lr)
-        inner_states, before = adapt(objective.inner, inner_state, task, self.inner_steps, plan)
-        last = inner_states[-1]
+        initial, plan = self.start_inner_loop(objective.model, theta, start, self.inner_lr)
+        states, before = adapt(objective.inner, initial, task, self.inner_steps, plan)
+        last = states[-1]
         gradient = [(w - a) / 2 for w, a in zip(theta, last.theta, strict=True)]
         after, _, _ = objective.outer(last.theta, last.state, task)
         return gradient, start, {"loss_before": before, "loss_after": after}
