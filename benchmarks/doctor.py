@@ -1,4 +1,4 @@
-"""Whether the doctor's forecast comes true: the doctor, and then real runs, one after the other.
+"""The error of the doctor's forecast: the doctor, and then real runs, one after the other.
 
 python benchmarks/doctor.py [--presets sinusoid,omniglot-5w1s] [--counts 0,1,2] [--rounds 1]
 
@@ -24,7 +24,7 @@ from rich.table import Table
 CONSOLE = Console(highlight=False, width=120)
 _WARM_UP, _POLL_S = 20, 0.25
 _METATRAIN = [sys.executable, "-m", "metatrain"]
-#: What makes the real runs minutes long, given to the doctor too; the rest is the preset's.
+#: Overrides that make the real runs minutes long, for the doctor too; the rest is the preset's.
 SHORTER = {
     "sinusoid": ["outer.steps=6000"],
     "omniglot-5w1s": ["outer.steps=150"],
@@ -60,7 +60,7 @@ def main(presets: str = ",".join(SHORTER), counts: str = "0,1,2", rounds: int = 
 
 
 def forecast(preset: str) -> list[dict[str, Any]]:
-    """The doctor's rows."""
+    """Run the doctor, and return its rows."""
     command = [*_METATRAIN, "doctor", preset, "--json", *_overrides(preset)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     rows: list[dict[str, Any]] = json.loads(done.stdout)["forecast"]
@@ -68,7 +68,7 @@ def forecast(preset: str) -> list[dict[str, Any]]:
 
 
 def real_run(preset: str, count: int) -> dict[str, float]:
-    """As a row of the forecast, of a run with its validation, test and picture."""
+    """Train with validation, test and picture, and return the numbers of a forecast's row."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "run")
@@ -100,7 +100,7 @@ def _overrides(preset: str) -> list[str]:
 
 
 def _watch(process: subprocess.Popen[bytes]) -> tuple[int, int]:
-    """The peak memory of a run's driver, and of the largest of its actors."""
+    """Return the peak memory of a run's driver, and of the largest of its actors."""
     driver_bytes = actor_bytes = 0
     while process.poll() is None:
         driver_bytes = max(driver_bytes, _peak_bytes(process.pid))
@@ -111,7 +111,7 @@ def _watch(process: subprocess.Popen[bytes]) -> tuple[int, int]:
 
 
 def _actors_below(root: int) -> list[int]:
-    """Ray's workers among the descendants of a process, but for those without an actor."""
+    """List Ray's workers with an actor among the descendants of a process."""
     parents, titles = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -121,8 +121,8 @@ def _actors_below(root: int) -> list[int]:
             continue
         parents[int(folder.name)] = int(after_name.split()[1])
     below = {root}
-    while found := {pid for pid, parent in parents.items() if parent in below} - below:
-        below |= found
+    while children := {pid for pid, parent in parents.items() if parent in below} - below:
+        below |= children
     return [
         pid
         for pid in below
@@ -135,8 +135,8 @@ def _peak_bytes(pid: int) -> int:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0
-    found = [line.split()[1] for line in lines if line.startswith("VmHWM")]
-    return int(found[0]) * 1024 if found else 0
+    peaks = [line.split()[1] for line in lines if line.startswith("VmHWM")]
+    return int(peaks[0]) * 1024 if peaks else 0
 
 
 def _compared(forecast: float, measured: float) -> str:

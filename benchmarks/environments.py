@@ -3,12 +3,12 @@
     python benchmarks/environments.py halfcheetah-direction [--set task.normalize=0] [--rounds 3]
 
 Bare: each environment's own `step`, one after another, with the actions that the policy took last
-(how it moves decides what a step costs), and with random ones that were drawn before.
-Acting: the rollouts of a step's blocks, with the policy, inner steps left out. Gathering: rollouts,
-normalization, baselines and inner steps. Whole: a meta-training step, outer update included. Random
-episodes to normalize by take time here, but do not count as steps. All
-in one process with one thread, by turns, so that a noisy machine disturbs all alike; by the
-processor's time, which others' work lengthens less, and by the clock.
+(the movement decides the cost of a step), and with random ones that were drawn before.
+Acting: the rollouts of a step's blocks, with the policy, without inner steps. Gathering: rollouts,
+normalization, baselines and inner steps. Whole: a meta-training step with the outer update. Random
+episodes for normalization take time here, but do not count as steps. All run in one process with
+one thread, by turns, so that a noisy machine disturbs all alike, and are measured in processor
+time, which other work lengthens less, and by the clock.
 """
 
 import argparse
@@ -26,13 +26,13 @@ Seconds = tuple[float, float]
 
 
 class Stopwatch:
-    """Processor's and the clock's seconds, summed over calls."""
+    """Seconds of the processor and of the clock, summed over calls."""
 
     def __init__(self) -> None:
         self.spent = np.zeros(2)
 
     def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, timed."""
+        """Return the function, timed."""
 
         def timed(*arguments: Any) -> Any:
             before = _now()
@@ -44,7 +44,7 @@ class Stopwatch:
         return timed
 
     def take(self) -> Any:
-        """What was spent since the last time."""
+        """Return the seconds since the last call of this method."""
         spent, self.spent = self.spent, np.zeros(2)
         return spent
 
@@ -72,8 +72,8 @@ def main() -> None:
     acting, gathering, whole, num_steps = Stopwatch(), Stopwatch(), Stopwatch(), [0]
     done: list[Any] = []
 
-    def counted(*given: Any) -> Any:
-        rollout = roll_out(*given)
+    def counted(*arguments: Any) -> Any:
+        rollout = roll_out(*arguments)
         num_steps[0] += int(rollout.mask.sum())
         done[:] = [np.moveaxis(rollout.actions, 2, 0)]
         return rollout
@@ -87,7 +87,7 @@ def main() -> None:
     outer = OuterUpdate(config.outer, run.initial_state())
     steps = meta_train(config, family, run.pool, outer)
     names = ("bare", "bare, at random", "acting", "gathering", "whole")
-    found: dict[str, list[Any]] = {name: [] for name in names}
+    measured: dict[str, list[Any]] = {name: [] for name in names}
     draw = np.random.default_rng(0)
     watches = {"acting": acting, "gathering": gathering, "whole": whole}
     for number in range(arguments.rounds + 1):
@@ -98,14 +98,14 @@ def main() -> None:
             at_random = family.random_actions(draw, done[0].shape[:-1])
             stepped = {"bare": bare(done[0]), "bare, at random": bare(at_random)}
             for name, seconds in {**spent, **stepped}.items():
-                found[name].append(seconds)
-    tell(found, num_steps[0])
+                measured[name].append(seconds)
+    show(measured, num_steps[0])
 
 
 def bare_stepping(config: Any, family: Any) -> Callable[[Any], Any]:
-    """From actions to seconds per environment step, of one block's environments without a policy.
+    """Return a function that steps one block's environments by given actions, without a policy.
 
-    Actions: [horizon, tasks, episodes, ...].
+    It takes actions [horizon, tasks, episodes, ...] and returns seconds per environment step.
     """
     from workers.wire.protocol import Draw
 
@@ -113,36 +113,37 @@ def bare_stepping(config: Any, family: Any) -> Callable[[Any], Any]:
     specs = family.sample(Draw(0, "test", 0), 0, num_tasks, 0, 0)
     generators = [np.random.default_rng(task) for task in range(num_tasks)]
     environments = family.environments(specs, num_episodes, generators)
-    own = getattr(environments, "_environments", None)
+    separate = getattr(environments, "_environments", None)
 
     def vectorized(actions: Any) -> Any:
         environments.reset()
         before = _now()
-        for each in actions:
-            environments.step(each)
+        for step_actions in actions:
+            environments.step(step_actions)
         return (_now() - before) / np.prod(actions.shape[:3])
 
     def one_by_one(actions: Any) -> Any:
         environments.reset()
-        ready = [family._actions.given(each) for each in actions]
-        taken, over, before = 0, [False] * len(own), _now()
-        for given in ready:
-            for number, environment in enumerate(own):
+        ready = [family._actions.given(step_actions) for step_actions in actions]
+        count, over, before = 0, [False] * len(separate), _now()
+        for step_actions in ready:
+            for number, environment in enumerate(separate):
                 if not over[number]:
-                    _, _, terminated, truncated, _ = environment.step(given[number])
+                    _, _, terminated, truncated, _ = environment.step(step_actions[number])
                     over[number] = terminated or truncated
-                    taken += 1
-        return (_now() - before) / taken
+                    count += 1
+        return (_now() - before) / count
 
-    return vectorized if own is None else one_by_one
+    return vectorized if separate is None else one_by_one
 
 
-def tell(found: dict[str, list[Any]], num_steps: int) -> None:
+def show(measured: dict[str, list[Any]], num_steps: int) -> None:
     """Print the table."""
     print(f"{num_steps} environment steps in a meta-training step")
-    for name, seconds in found.items():
+    for name, seconds in measured.items():
         processor, clock = np.median(1 / np.array(seconds), axis=0)
-        ratios = np.array([bare / each for bare, each in zip(found["bare"], seconds, strict=True)])
+        pairs = zip(measured["bare"], seconds, strict=True)
+        ratios = np.array([bare / spent for bare, spent in pairs])
         of_processor, of_clock = (statistics.median(column) for column in ratios.T)
         print(
             f"{name}: {processor:.0f} steps/s of processor time, {of_processor:.2f} x; "

@@ -1,4 +1,4 @@
-"""Whether memory stays flat: resident memory over 10 000 outer steps, in process and on actors.
+"""Resident memory over 10 000 outer steps, in process and on actors: it should stay flat.
 
 python benchmarks/memory.py [--steps 10000] [--workers 0]
 """
@@ -10,7 +10,7 @@ from orchestrator.config.schema import load
 
 
 def main() -> None:
-    """Print the resident memory of driver and actors ten times in the run."""
+    """Print the resident memory of the driver and the actors ten times in the run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=0)
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def resident_mb(pid: int | str) -> float:
-    """Resident set of a process, MB, from /proc."""
+    """Return the resident memory of a process in MB, from /proc."""
     status = Path(f"/proc/{pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024

@@ -1,10 +1,10 @@
-"""2-D navigation: MAML beside joint training with fine-tuning, and who knows the goal.
+"""2-D navigation: MAML beside joint training with fine-tuning, and an oracle.
 
     python benchmarks/navigation.py [--steps 200] [--workers N] [--out DIR]
 
-Both train for as many steps, by the preset `navigation`, and choose the inner rate among the same
-ones on validation tasks. The oracle walks to the goal by the longest steps that are allowed and do
-not pass it.
+Both train for the same number of steps, by the preset `navigation`, and choose the inner rate among
+the same ones on validation tasks. The oracle knows the goal, and takes the longest allowed steps
+that do not pass it.
 """
 
 import json
@@ -23,12 +23,12 @@ RATES = "evaluation.inner_lr=[0.005,0.01,0.015,0.02,0.05]"
 
 
 def train(name: str, changes: list[str], steps: int, workers: str, out: Path) -> dict:
-    """A run, unless it is there; its evaluation.json."""
+    """Train a run unless it exists, and return its evaluation.json."""
     folder = out / name.split()[0].lower()
     if not (folder / "evaluation.json").is_file():
         sets = [f"outer.steps={steps}", RATES, *changes]
         command = [sys.executable, "-m", "metatrain", "train", "navigation", "--out", str(folder)]
-        command += ["--workers", workers, *(word for each in sets for word in ("--set", each))]
+        command += ["--workers", workers, *(word for text in sets for word in ("--set", text))]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return json.loads((folder / "evaluation.json").read_text())
 
@@ -38,16 +38,16 @@ def main(
     workers: Annotated[str, typer.Option(help="Ray actors; 0: in this process.")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/navigation-peers"),
 ) -> None:
-    """Train what is not there yet, and print a row for each."""
+    """Train the runs that do not exist yet, and print a row for each."""
     oracle = 0.0
     for name, changes in METHODS.items():
-        found = train(name, changes, steps, workers, out)
-        protocol = found["protocol"]
+        result = train(name, changes, steps, workers, out)
+        protocol = result["protocol"]
         oracle = protocol["oracle_return"]
         scores = " / ".join(
-            f"{s['return']:.2f} ± {s['return_ci95']:.2f}" for s in found["per_step"]
+            f"{s['return']:.2f} ± {s['return_ci95']:.2f}" for s in result["per_step"]
         )
-        chosen = f"{found['checkpoint']}, inner lr {protocol['inner_lr']:g}"
+        chosen = f"{result['checkpoint']}, inner lr {protocol['inner_lr']:g}"
         print(f"{name}: {scores} after 0, 1, ... inner steps ({chosen})")
     print(f"oracle: {oracle:.2f}")
 

@@ -1,4 +1,4 @@
-"""How long the page of a long run takes, and how large it is.
+"""The time and the size of the page of a long run.
 
 python benchmarks/report.py --steps 60000
 """
@@ -30,11 +30,11 @@ def main(
         folder = Path(name)
         synthetic.write_noise(folder / "noise.parquet")
         overrides = synthetic.overrides(folder / "noise.parquet", name)
-        given = [f"outer.steps={steps}", "evaluation.every=500"]
-        runs = {"sinusoid": load("sinusoid", given)[0]}
-        runs["omniglot-5w1s"] = load("omniglot-5w1s", [*overrides, *given])[0]
-        for place, (run, config) in enumerate(runs.items()):
-            synthetic_run.write_run(folder / run, config, seed=place)
+        settings = [f"outer.steps={steps}", "evaluation.every=500"]
+        runs = {"sinusoid": load("sinusoid", settings)[0]}
+        runs["omniglot-5w1s"] = load("omniglot-5w1s", [*overrides, *settings])[0]
+        for seed, (run, config) in enumerate(runs.items()):
+            synthetic_run.write_run(folder / run, config, seed=seed)
             _measure(run, [str(folder / run)], folder / run / "report.html", rounds)
         for seed in (1, 2):
             synthetic_run.write_run(folder / f"seed{seed}", runs["sinusoid"], seed=seed)
@@ -50,7 +50,7 @@ def _measure(name: str, words: list[str], page: Path, rounds: int) -> None:
         started = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         seconds.append(time.perf_counter() - started)
-    listed, ended = ", ".join(f"{each:.1f}" for each in seconds), os.times()
+    listed, ended = ", ".join(f"{value:.1f}" for value in seconds), os.times()
     cpu = ended.children_user + ended.children_system - began.children_user - began.children_system
     print(
         f"{name}: {listed} s ({cpu / rounds:.1f} s of CPU each); {page.stat().st_size / 1e6:.2f} MB"

@@ -1,12 +1,11 @@
-"""The shipped sinusoid sweep against its preset: what it finds, what ASHA saves, what Tune costs.
+"""The shipped sinusoid sweep against its preset: its best trial, ASHA's gain, and Tune's cost.
 
     python benchmarks/sweep.py
 
 One run each of the preset, the sweep, and the same trials without early stopping, one after
 another. `lost` is the share of the wall-clock time of two slots, from the command to the end of the
-last trial, that no trial trained or validated in: starting Ray and TensorFlow, compiling, Tune.
-`empty` is what comes on top: the share of the slot that had nothing left to run while the last
-trial ended.
+last trial, in which no trial trained or validated: starting Ray and TensorFlow, compiling, Tune.
+`empty` comes on top: the share of the slot that had nothing left to run while the last trial ended.
 """
 
 import json
@@ -32,10 +31,11 @@ CONSOLE = Console(highlight=False, width=110)
 _SLOTS = 2
 
 
-class Took(NamedTuple):
-    """Seconds of a command until its last trial is over (test tasks and pictures come after it).
+class Duration(NamedTuple):
+    """Seconds of a command until its last trial is over; test tasks and pictures come after it.
 
-    alone_s: those after the last but one.
+    all_s: all of them.
+    alone_s: those after the last trial but one.
     """
 
     all_s: float
@@ -49,28 +49,28 @@ def main(sweep: str = "sinusoid", out: Path | None = None) -> None:
     _run("train", table["base"], "--workers", "0", "--out", f"{folder}/preset")
     preset = _validated(folder / "preset")
     CONSOLE.print(f"preset: validation {table['metric']} {preset['score']:.4f}")
-    took: dict[str, Took] = {}
+    durations: dict[str, Duration] = {}
     for scheduler in ("asha", "none"):
         changed = {**table, "search": {**table["search"], "scheduler": scheduler}}
         file = folder / f"{scheduler}.toml"
         file.write_text(tomli_w.dumps(changed))
-        took[scheduler] = _run("tune", str(file), "--out", f"{folder}/{scheduler}")
-        _tell(scheduler, folder / scheduler, table, preset["score"], took[scheduler])
-    saved = 1 - took["asha"].all_s / took["none"].all_s
+        durations[scheduler] = _run("tune", str(file), "--out", f"{folder}/{scheduler}")
+        _show(scheduler, folder / scheduler, table, preset["score"], durations[scheduler])
+    saved = 1 - durations["asha"].all_s / durations["none"].all_s
     CONSOLE.print(f"ASHA saves {saved:.0%} of the time")
 
 
-def _tell(scheduler: str, folder: Path, table: dict, preset: float, took: Took) -> None:
-    found = pq.read_table(folder / "sweep.parquet").to_pylist()
-    best = min(found, key=lambda row: row[f"best_{table['metric']}"])
-    score, trained_s = best[f"best_{table['metric']}"], sum(row["seconds"] for row in found)
+def _show(scheduler: str, folder: Path, table: dict, preset: float, duration: Duration) -> None:
+    trials = pq.read_table(folder / "sweep.parquet").to_pylist()
+    best = min(trials, key=lambda row: row[f"best_{table['metric']}"])
+    score, trained_s = best[f"best_{table['metric']}"], sum(row["seconds"] for row in trials)
     tested = json.loads((folder / best["run"] / "evaluation.json").read_text())["after"]
     values = {key: best[key] for key in table["space"]}
-    slots_s = _SLOTS * took.all_s
+    slots_s, alone_s = _SLOTS * duration.all_s, duration.alone_s
     CONSOLE.print(
-        f"{scheduler}: {len(found)} trials in {took.all_s:.0f} s, {trained_s:.0f} s of training, "
-        f"lost {1 - (trained_s + took.alone_s) / slots_s:.0%}, empty {took.alone_s / slots_s:.0%}; "
-        f"steps {sorted(row['step'] for row in found)}"
+        f"{scheduler}: {len(trials)} trials in {duration.all_s:.0f} s, {trained_s:.0f} s of "
+        f"training, lost {1 - (trained_s + alone_s) / slots_s:.0%}, empty "
+        f"{alone_s / slots_s:.0%}; steps {sorted(row['step'] for row in trials)}"
     )
     CONSOLE.print(
         f"best: validation {table['metric']} {score:.4f}, {1 - score / preset:.0%} below the "
@@ -82,7 +82,7 @@ def _validated(run: Path) -> dict:
     return checkpoint.best(Storage(str(run)))[1]
 
 
-def _run(*words: str) -> Took:
+def _run(*words: str) -> Duration:
     """Run a command to its end."""
     began = time.monotonic()
     command = [sys.executable, "-m", "metatrain", *words]
@@ -93,7 +93,7 @@ def _run(*words: str) -> Took:
             if re.match(r"trial \d+ (finished|stopped|failed)", line):
                 ends.append(time.monotonic())
     assert process.returncode == 0, words
-    return Took(ends[-1] - began, ends[-1] - ends[-2])
+    return Duration(ends[-1] - began, ends[-1] - ends[-2])
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""What a trial more costs a long sweep: memory of its processes, time, and going on after a kill.
+"""The cost of a further trial in a long sweep: memory, time, and the restart after a kill.
 
     python benchmarks/sweep_trials.py --trials 1000
 
-A sweep of trials of 20 steps each. Half way the command is killed (SIGKILL) and goes on with
---resume. A line of JSON for each trial goes to OUT/trials.jsonl; where that is there already, the
-benchmark itself goes on from it. At the end it prints
+A sweep of trials of 20 steps each. Half way the command is killed (SIGKILL) and continues with
+--resume. A line of JSON for each trial goes to OUT/trials.jsonl; if that file exists, the benchmark
+itself continues from it. At the end it prints
 
 - driver: kB that a trial adds to the driver, by a line through its memory after the first quarter;
-- trials: MB that a trial adds to the process that it runs in, the most that one came to, and how
-  many trials each process had;
+- trials: MB that a trial adds to its process, the most memory of a process, and how many trials
+  each process had;
 - the last fifth of the trials (100 of the 500 before the kill) against the first: seconds a trial;
 - seconds from --resume to the first trial that begins or ends.
 """
@@ -41,12 +41,12 @@ def main(
     trials: int = 60,
     steps: int = 20,
     rate: Annotated[
-        str, typer.Option(help="inner: each trial compiles anew; outer: none but the first")
+        str, typer.Option(help="inner: each trial compiles; outer: only the first does")
     ] = "inner",
     out: Path | None = None,
     kill: bool = True,
 ) -> None:
-    """Run the sweep in `out`, and print what it took."""
+    """Run the sweep in `out`, and print its costs."""
     folder = out or Path(tempfile.mkdtemp(dir="/tmp", prefix="s"))
     folder.mkdir(parents=True, exist_ok=True)
     file, log = folder / "sweep.toml", folder / "trials.jsonl"
@@ -56,7 +56,7 @@ def main(
         _run(file, folder, log, trials, stop_at=trials // 2)
     if _ended(log) < trials:
         _run(file, folder, log, trials, stop_at=None)
-    _tell([json.loads(line) for line in log.read_text().splitlines()])
+    _show([json.loads(line) for line in log.read_text().splitlines()])
 
 
 def _sweep(trials: int, steps: int, rate: str) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _sweep(trials: int, steps: int, rate: str) -> dict[str, Any]:
 
 
 def _run(file: Path, folder: Path, log: Path, trials: int, stop_at: int | None) -> None:
-    """The command up to its end, or to a SIGKILL once so many trials have ended."""
+    """Run the command to its end, or to a SIGKILL once `stop_at` trials have ended."""
     session = tempfile.mkdtemp(dir="/tmp", prefix="r")
     (Path(session) / "ray").mkdir()
     resume = ["--resume"] if (folder / "sweep" / "sweep.json").exists() else []
@@ -112,29 +112,29 @@ def _run(file: Path, folder: Path, log: Path, trials: int, stop_at: int | None) 
                 )
             if stop_at is not None and ended >= stop_at:
                 process.send_signal(signal.SIGKILL)
-                break  # Ray's processes, which end soon, hold the pipe open
+                break  # Ray's processes, which end soon, keep the pipe open
     if stop_at is None:
         assert process.returncode == 0, f"exit {process.returncode}"
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
     for line in lines:
-        if found := _EVENT.match(line):
-            yield int(found[1]), found[2]
+        if event := _EVENT.match(line):
+            yield int(event[1]), event[2]
 
 
 def _resident_of_trials(session: str) -> dict[str, float]:
-    """MB by process, of the trials of this benchmark's own Ray."""
-    found = {}
+    """Return the MB of each process that runs trials of this benchmark's own Ray."""
+    resident = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if not process.joinpath("cmdline").read_bytes().startswith(b"ray::RayTrial"):
                 continue
             if f"RAY_TMPDIR={session}\0".encode() in process.joinpath("environ").read_bytes():
-                found[process.name] = resident_mb(process.name)
-        except (OSError, StopIteration):  # it has ended in between
+                resident[process.name] = resident_mb(process.name)
+        except (OSError, StopIteration):  # it has ended in the meantime
             continue
-    return found
+    return resident
 
 
 def _ended(log: Path) -> int:
@@ -142,7 +142,7 @@ def _ended(log: Path) -> int:
     return sum(json.loads(line)["is_over"] for line in lines)
 
 
-def _tell(rows: list[dict[str, Any]]) -> None:
+def _show(rows: list[dict[str, Any]]) -> None:
     for resumed in (False, True):
         over = [row for row in rows if row["is_over"] and row["resumed"] == resumed]
         if len(over) < 3:
@@ -154,7 +154,7 @@ def _tell(rows: list[dict[str, Any]]) -> None:
             f"driver, {when}: {over[0]['driver_mb']:.0f} MB, {1000 * slope_mb:+.1f} kB a trial "
             f"over the last {len(warm)} trials"
         )
-        _tell_trials(over)
+        _show_trials(over)
         fifth = max(len(over) // 5, 2)
         times = [row["at_s"] for row in over]
         first, last = (times[fifth - 1] - times[0], times[-1] - times[-fifth])
@@ -167,18 +167,18 @@ def _tell(rows: list[dict[str, Any]]) -> None:
         CONSOLE.print(f"--resume after SIGKILL: {again[0]:.1f} s to the first trial")
 
 
-def _tell_trials(over: list[dict[str, Any]]) -> None:
-    of_each: dict[str, list[float]] = {}
+def _show_trials(over: list[dict[str, Any]]) -> None:
+    by_process: dict[str, list[float]] = {}
     for row in over:
         for process, mb in row["trials_mb"].items():
-            of_each.setdefault(process, []).append(mb)
+            by_process.setdefault(process, []).append(mb)
     together = max(len(row["trials_mb"]) for row in over)
-    slopes = [(mb[-1] - mb[1]) / (len(mb) - 2) for mb in of_each.values() if len(mb) > 3]
-    lengths = Counter(-(-len(mb) // together) for mb in of_each.values())
+    slopes = [(mb[-1] - mb[1]) / (len(mb) - 2) for mb in by_process.values() if len(mb) > 3]
+    lengths = Counter(-(-len(mb) // together) for mb in by_process.values())
     CONSOLE.print(
         f"trials: {together * np.mean(slopes) if slopes else 0:+.1f} MB a trial in its process, "
-        f"at most {max(map(max, of_each.values())):.0f} MB; processes by how many trials they had: "
-        f"{dict(sorted(lengths.items()))}"
+        f"at most {max(map(max, by_process.values())):.0f} MB; processes by their number of "
+        f"trials: {dict(sorted(lengths.items()))}"
     )
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 
 def overrides(source: Path, folder: str) -> list[str]:
-    """What makes an Omniglot preset read the noise in `source`, with its cache in `folder`."""
+    """Return overrides that make an Omniglot preset read `source`, with a cache in `folder`."""
     return [
         f"task.path={source}",
         f"task.cache={folder}/cache",

@@ -1,4 +1,4 @@
-"""The folder of a run that never was: made-up numbers, by the product's own writers."""
+"""The folder of a synthetic run: made-up numbers, written by metatrain's own writers."""
 
 import json
 from collections.abc import Iterator
@@ -33,10 +33,12 @@ def write_run(
     seed: int = 0,
     incidents: bool = True,
 ) -> Storage:
-    """A run of `config` in `folder`, evaluated if it came to its end.
+    """Write a run of `config` into `folder`, with an evaluation if it is finished.
 
     Args:
-      steps: outer steps done; None: all. seed: of the numbers. incidents: whether actors were lost.
+      steps: outer steps done; None: all.
+      seed: seed of the numbers.
+      incidents: whether actors were lost.
     """
     storage, family = Storage(str(folder)), make_family(config.task)
     storage.claim()
@@ -66,7 +68,7 @@ def _opening(config: MetaConfig) -> Opening:
 def _rows(
     config: MetaConfig, family: TaskFamily, steps: int, rng: np.random.Generator, incidents: bool
 ) -> Iterator[dict[str, Any]]:
-    """Losses that fall and noise that stays, an actor lost now and then."""
+    """Yield rows with falling losses and constant noise; an actor is lost now and then."""
     counts = Incidents()
     for step in range(1, steps + 1):
         after = _level(step) * rng.lognormal(0, 0.2)
@@ -131,7 +133,7 @@ def _score(
 def _outputs(
     family: TaskFamily, episodes: Episode, inner_steps: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Answers that come closer to the truth with each inner step."""
+    """Make outputs that come closer to the targets with each inner step."""
     truth = episodes.query_targets
     if family.loss == "cross_entropy":
         truth = 2.0 * np.eye(family.num_outputs)[truth.astype(int)]

@@ -1,13 +1,13 @@
-"""Tables of made-up measurements, for the `table` family: no public one is needed to try it.
+"""Synthetic tables of measurements, to try the `table` family without public data.
 
     python benchmarks/tables.py sensors sensors.csv
     python benchmarks/tables.py machines machines.csv
     python benchmarks/tables.py baseline RUN
 
-`sensors`: each sensor shows a concentration by its own gain, offset, curvature and dependence on
+`sensors`: each sensor shows a concentration with its own gain, offset, curvature and dependence on
 temperature. `machines`: each machine has its own normal vibration and current, from which its
-states depart in a direction that all machines share. `baseline`: what ridge regression (on 0 and 1
-for classes) makes of the support rows alone, on a run's own test tasks.
+states differ in directions that all machines share. `baseline`: ridge regression (on 0 and 1 for
+classes) on the support rows alone, on a run's own test tasks.
 """
 
 import sys
@@ -23,7 +23,7 @@ _RIDGES = (0.01, 0.1, 1.0, 10.0)
 
 
 def sensors(number: int = 300, rows: int = 40, seed: int = 0) -> pa.Table:
-    """sensor, reading (mV), temperature (°C), humidity (%), battery (V); concentration (ppm)."""
+    """Make sensor, reading mV, temperature °C, humidity %, battery V, concentration ppm."""
     rng = np.random.default_rng(seed)
     shape = (number, rows)
     gain, offset = rng.uniform(0.5, 2, (number, 1)), rng.uniform(-30, 30, (number, 1))
@@ -43,7 +43,7 @@ def sensors(number: int = 300, rows: int = 40, seed: int = 0) -> pa.Table:
 
 
 def machines(number: int = 200, rows: int = 45, seed: int = 0) -> pa.Table:
-    """machine, x, y, z (vibration, mm/s), current (A), temperature (°C); state, one of STATES."""
+    """Make machine, vibrations x, y, z mm/s, current A, temperature °C, state (of STATES)."""
     rng = np.random.default_rng(seed)
     directions = rng.normal(size=(len(STATES), 5))
     normal = rng.normal(0, 3, (number, 1, 5))
@@ -57,7 +57,7 @@ def machines(number: int = 200, rows: int = 45, seed: int = 0) -> pa.Table:
 
 
 def _table(task: str, columns: dict[str, NDArray]) -> pa.Table:
-    """Rows of all tasks, four digits behind the point."""
+    """Make the table of all tasks, with four decimals."""
     number, rows = next(iter(columns.values())).shape
     names = np.repeat([f"{task[0]}{i:03d}" for i in range(number)], rows)
     flat = {name: values.ravel() for name, values in columns.items()}
@@ -83,18 +83,18 @@ def baseline(run: str) -> None:
         blocks = held_out_blocks(config, family, split, number, Recipe(1.0, 1))
         episodes = [family.build(block.specs) for block in blocks]
         tasks = Episode(*(np.concatenate(parts) for parts in zip(*episodes, strict=True)))
-        return np.array([_score(Episode(*each), ridge) for each in zip(*tasks, strict=True)])
+        return np.array([_score(Episode(*task), ridge) for task in zip(*tasks, strict=True)])
 
     classifies = family.loss == "cross_entropy"
     best = max(_RIDGES, key=lambda r: scores("validation", r).mean() * (1 if classifies else -1))
-    found = scores("test", best)
-    error = 1.96 * found.std(ddof=1) / np.sqrt(len(found))
+    tested = scores("test", best)
+    error = 1.96 * tested.std(ddof=1) / np.sqrt(len(tested))
     name = "accuracy" if classifies else "loss"
-    print(f"{name} {found.mean():.4f} ± {error:.4f}, ridge {best:g}, {len(found)} test tasks")
+    print(f"{name} {tested.mean():.4f} ± {error:.4f}, ridge {best:g}, {len(tested)} test tasks")
 
 
 def _score(task, ridge: float) -> float:
-    """Mean squared error, or accuracy of classes as targets of 1 and 0, of one task."""
+    """Return a task's mean squared error, or its accuracy with classes as targets of 1 and 0."""
     classifies = task.support_targets.dtype == np.int32
     targets = task.support_targets
     if classifies:
@@ -109,7 +109,7 @@ def _score(task, ridge: float) -> float:
 
 
 def main() -> None:
-    """What is typed."""
+    """Run the command line."""
     what, path = sys.argv[1:]
     if what == "baseline":
         baseline(path)

@@ -1,13 +1,13 @@
-"""What texts alone give on the test tasks of a preset: TF-IDF, which learns from no other task.
+"""TF-IDF on the test tasks of a preset: a baseline that learns from no other task.
 
     pip install scikit-learn
     python benchmarks/text_baselines.py clinc150-intents [--set task.path=FILE]
 
-The same test tasks as `metatrain evaluate` has. Words, pairs of words and parts of words of 3 to 5
-characters; inverse document frequencies over what a meta-learner has seen too, the training texts,
-and the support set of the task. For classes: logistic regression on the support set, with the best
-of five strengths of regularization on validation tasks. For matching: the cosine of a text and each
-candidate.
+The test tasks are those of `metatrain evaluate`. Features are words, pairs of words and parts of
+words of 3 to 5 characters; inverse document frequencies are over the texts that a meta-learner has
+seen too: the training texts and the support set of the task. For classes: logistic regression on
+the support set, with the best of five strengths of regularization on validation tasks. For
+matching: the cosine of a text and each candidate.
 """
 
 from typing import Annotated, Any, NamedTuple
@@ -30,18 +30,18 @@ _VALIDATION_TASKS = 100
 
 
 class Task(NamedTuple):
-    """What a task says; known, asked: the targets of support and queries."""
+    """The texts of a task, and its targets."""
 
     words: DisplayText
-    known: Any
-    asked: Any
+    support_targets: Any
+    query_targets: Any
 
 
 class TermWeights:
     """TF-IDF: (1 + log count) * idf, words and parts of words each of length 1."""
 
     def __init__(self, texts: list[str], train: list[str]):
-        """`texts`: all there are, for their terms' numbers alone; `train`: those that count."""
+        """Count terms in `train`; `texts` are all texts, which give the terms their indices."""
         self._parts = []
         for options in ({"ngram_range": (1, 2)}, {"analyzer": "char_wb", "ngram_range": (3, 5)}):
             vectorizer = CountVectorizer(**options).fit(texts)
@@ -49,15 +49,15 @@ class TermWeights:
         self._num_train = len(train)
 
     def vectors(self, support: list[str], texts: list[str]) -> Any:
-        """Sparse [texts, terms], where `support` is known beside the training texts."""
-        found = []
+        """Compute sparse vectors [texts, terms]; `support` counts beside the training texts."""
+        parts = []
         for vectorizer, frequencies in self._parts:
-            seen = frequencies + _frequencies(vectorizer.transform(support))
-            idf = np.log((1 + self._num_train + len(support)) / (1 + seen)) + 1
+            total = frequencies + _frequencies(vectorizer.transform(support))
+            idf = np.log((1 + self._num_train + len(support)) / (1 + total)) + 1
             counts = vectorizer.transform(texts).astype(np.float64)
             counts.data = 1 + np.log(counts.data)
-            found.append(normalize(counts.multiply(idf).tocsr()))
-        return scipy.sparse.hstack(found).tocsr()
+            parts.append(normalize(counts.multiply(idf).tocsr()))
+        return scipy.sparse.hstack(parts).tocsr()
 
 
 def main(preset: str, sets: Annotated[list[str], typer.Option("--set")] = []) -> None:  # noqa: B006
@@ -66,25 +66,25 @@ def main(preset: str, sets: Annotated[list[str], typer.Option("--set")] = []) ->
     family: Any = make_family(config.task)
     tests = _tasks(config, family, "test", config.evaluation.tasks)
     if family.loss == "ranking":
-        weights = TermWeights(_said(tests), family.training_texts())
+        weights = TermWeights(_all_texts(tests), family.training_texts())
         scores = np.array([_cosine(weights, task) for task in tests])
         _show("TF-IDF cosine: accuracy", scores[:, 0])
         _show("TF-IDF cosine: mrr", scores[:, 1])
         return
     validation = _tasks(config, family, "validation", _VALIDATION_TASKS)
-    weights = TermWeights(_said([*validation, *tests]), family.training_texts())
+    weights = TermWeights(_all_texts([*validation, *tests]), family.training_texts())
     scored = {
         strength: np.mean([_regression(weights, strength, task) for task in validation])
         for strength in _STRENGTHS
     }
     best = max(scored, key=lambda strength: scored[strength])
     print({strength: round(float(score), 4) for strength, score in scored.items()})
-    found = np.array([_regression(weights, best, task) for task in tests])
-    _show(f"TF-IDF + logistic regression (C = {best:g}): accuracy", found)
+    accuracies = np.array([_regression(weights, best, task) for task in tests])
+    _show(f"TF-IDF + logistic regression (C = {best:g}): accuracy", accuracies)
 
 
 def _tasks(config: Any, family: Any, split: Any, number: int) -> list[Task]:
-    found = list[Task]()
+    tasks = list[Task]()
     for block in held_out_blocks(config, family, split, number, recipes(config)[0]):
         episode = family.build(block.specs)
         rows = zip(
@@ -93,20 +93,20 @@ def _tasks(config: Any, family: Any, split: Any, number: int) -> list[Task]:
             episode.query_targets,
             strict=True,
         )
-        found += [Task(*row) for row in rows]
-    return found
+        tasks += [Task(*row) for row in rows]
+    return tasks
 
 
-def _said(tasks: list[Task]) -> list[str]:
-    found = set[str]()
+def _all_texts(tasks: list[Task]) -> list[str]:
+    texts = set[str]()
     for words, *_ in tasks:
-        found |= {*words.support, *words.queries}
-        found |= {text for options in words.query_options for text in options}
-    return sorted(found)
+        texts |= {*words.support, *words.queries}
+        texts |= {text for options in words.query_options for text in options}
+    return sorted(texts)
 
 
 def _frequencies(counts: Any) -> Any:
-    """How many texts have each term."""
+    """Count the texts that have each term."""
     return np.asarray((counts > 0).sum(axis=0)).ravel()
 
 
@@ -115,14 +115,16 @@ def _regression(weights: TermWeights, strength: float, task: Task) -> float:
     vectors = weights.vectors(support, [*support, *task.words.queries])
     used = np.unique(vectors.indices)  # a few of all terms
     dense = vectors[:, used].toarray()
-    model = LogisticRegression(C=strength, max_iter=1000).fit(dense[: len(support)], task.known)
-    return float(np.mean(model.predict(dense[len(support) :]) == task.asked))
+    model = LogisticRegression(C=strength, max_iter=1000)
+    model.fit(dense[: len(support)], task.support_targets)
+    return float(np.mean(model.predict(dense[len(support) :]) == task.query_targets))
 
 
 def _cosine(weights: TermWeights, task: Task) -> tuple[float, float]:
     words, right, ranks = task.words, [], []
     support = list(words.support)
-    for text, options, target in zip(words.queries, words.query_options, task.asked, strict=True):
+    rows = zip(words.queries, words.query_options, task.query_targets, strict=True)
+    for text, options, target in rows:
         vectors = weights.vectors(support, [text, *options])
         cosines = (vectors[1:] @ vectors[0].T).toarray()[:, 0]
         right.append(cosines.argmax() == target)

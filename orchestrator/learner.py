@@ -1,4 +1,4 @@
-"""Adapt a trained run to one's own examples, from Python."""
+"""Learner: adaptation of a trained run to the user's examples, from Python."""
 
 import functools
 import tempfile
@@ -45,9 +45,10 @@ if TYPE_CHECKING:
 class Learner:
     """A meta-trained model, ready to adapt.
 
-    classifies: whether tasks have classes, or values. generates: whether they are texts to go on
-    with. recipe: the inner rate and steps that the run's validation chose. protocol: what to know
-    of the numbers of the run.
+    classifies: whether tasks have classes rather than values.
+    generates: whether tasks are text generation.
+    recipe: the inner rate and steps that the run's validation chose.
+    protocol: the conditions under which the run's scores were measured.
 
     Example:
 
@@ -63,9 +64,9 @@ class Learner:
         """Build the model of an artefact; `load` reads one.
 
         Raises:
-          ValueError: a user's model cannot be had, or is another one than was trained.
+          ValueError: a user's model cannot be loaded, or differs from the one that was trained.
         """
-        # A process that has started TensorFlow otherwise may predict, if with other last bits.
+        # A process with other TensorFlow settings may still predict, with different last bits.
         with suppress(MetatrainError):
             runtime.start_tensorflow(0)
         from workers.block import BlockRunner
@@ -76,10 +77,10 @@ class Learner:
         self._family = GivenFamily(source.examples)
         self._reader = make_reader(source.config.task, source.examples)
         with tempfile.TemporaryDirectory() as folder:
-            built = self._settings
+            settings = self._settings
             if source.model is not None:
-                built = with_model_in(built, Path(folder), source.model)
-            self._runner = BlockRunner(built, self._family)
+                settings = with_model_in(settings, Path(folder), source.model)
+            self._runner = BlockRunner(settings, self._family)
         check_model(source, self._runner.model_digest)
         check_weights(source, self._runner.theta_layout.names, self._runner.theta_layout.shapes)
         self.classifies = source.examples.loss in CLASSIFYING
@@ -88,20 +89,21 @@ class Learner:
 
     @classmethod
     def load(cls, source: str | Path, statistics: str | None = None) -> Self:
-        """Of a run's folder or URI, or of a file that `metatrain export` wrote.
+        """Load a run's folder or URI, or a file that `metatrain export` wrote.
 
         Args:
-          statistics: of a batch normalization: "batch", of the queries together, or "support",
-            of each query with the support set. None: those in training, but "support" in the place
-            of "batch", since a query's answer would depend on the others'.
+          source: the folder, URI or file.
+          statistics: the statistics of batch normalization: "batch", over all queries together, or
+            "support", over each query with the support set. None: those of training, but "support"
+            in place of "batch", with which a query's prediction would depend on the others.
         Raises:
-          ValueError: there is none, or it has no validated checkpoint.
+          ValueError: there is no run, or it has no validated checkpoint.
           CheckpointError: it is damaged.
         """
         return cls(with_statistics(artefact.load(str(source)), statistics))
 
     def __reduce__(self) -> tuple[type[Self], tuple[Artefact]]:
-        """What is pickled is what was trained; the model is built anew from it."""
+        """Pickle the artefact; unpickling builds the model from it."""
         return type(self), (self._artefact,)
 
     def adapt(
@@ -112,17 +114,17 @@ class Learner:
         inner_steps: int | None = None,
         inner_lr: float | None = None,
     ) -> Any:
-        """Run the inner loop on a few examples: a `Predictor`.
+        """Run the inner loop on a few examples, and return a `Predictor`.
 
         Args:
-          inputs: as the run's tasks have them, [n, ...]: numbers, or images (float in [0, 1] of
-            the size trained on, uint8 of any size, or paths).
-          targets: n classes, told apart and sorted by their text, or values [n] or
-            [n, num_outputs]; none where the inputs are texts to go on with, which gives a
-            `TextPredictor`.
+          inputs: inputs like those of the run's tasks, [n, ...]: numbers, or images (float in
+            [0, 1] of the size trained on, uint8 of any size, or paths).
+          targets: n classes, distinguished and sorted by their text, or values [n] or
+            [n, num_outputs]; none for runs of text generation, which return a `TextPredictor`.
           inner_steps, inner_lr: instead of those that validation chose; >= 0, > 0.
         Raises:
-          ValueError: they are not what the model takes. NonFiniteError: the inner loop diverged.
+          ValueError: the examples do not fit the model.
+          NonFiniteError: the inner loop diverged.
         """
         recipe = change(self.recipe, inner_steps, inner_lr)
         if targets is not None and not isinstance(targets, np.ndarray):
@@ -139,11 +141,11 @@ class Learner:
         if self.classifies:
             texts = names_of(targets)
             classes = classes_of(self._artefact.examples, texts)
-            own = as_indices(texts, classes)
+            support_targets = as_indices(texts, classes)
             labels = np.array([first_of(targets, texts, name) for name in classes])
         else:
-            own = self._values(targets)
-        task = OwnTask("", classes, examples, own, examples[:1], None, np.arange(1))
+            support_targets = self._values(targets)
+        task = OwnTask("", classes, examples, support_targets, examples[:1], None, np.arange(1))
         return Predictor(self, task, recipe, labels)
 
     def _adapt_to_texts(
@@ -152,20 +154,20 @@ class Learner:
         from orchestrator.adaptation.text_predictor import TextPredictor
 
         if targets is not None:
-            raise ValueError("texts to go on with have no targets but themselves; give none")
-        own = self._reader.targets(texts)
-        task = OwnTask("", None, examples, own, examples[:1], own[:1], np.arange(1))
+            raise ValueError("in text generation the texts are their own targets; give none")
+        own_targets = self._reader.targets(texts)
+        task = OwnTask("", None, examples, own_targets, examples[:1], own_targets[:1], np.arange(1))
         return TextPredictor(self, task, recipe)
 
     def _values(self, targets: Any) -> Array:
-        found = self._reader.targets(targets)
-        wanted = self._artefact.examples.num_outputs
-        if found.shape[1:] != (wanted,) or not np.isfinite(found).all():
+        values = self._reader.targets(targets)
+        num_outputs = self._artefact.examples.num_outputs
+        if values.shape[1:] != (num_outputs,) or not np.isfinite(values).all():
             raise ValueError(
-                f"targets of shape {list(np.shape(targets))}; finite values [n, {wanted}] are "
+                f"targets of shape {list(np.shape(targets))}; finite values [n, {num_outputs}] are "
                 "needed"
             )
-        return found
+        return values
 
     def adapt_to(
         self,
@@ -179,22 +181,24 @@ class Learner:
         seed: int = 0,
         judged_by: int | None = None,
     ) -> "Policy":
-        """Let a run's policy make episodes in an environment, and take inner steps, by turns.
+        """Adapt a run's policy to an environment: collect episodes and take inner steps in turn.
 
         Args:
-          environment: a name that gymnasium knows, "module:Class", a function or class that makes
-            environments, or one of them, in which episodes then come one after another; of a run of
-            navigation "navigation".
-          arguments: attributes of the environment, or arguments of its constructor; of navigation
+          environment: a gymnasium id, "module:Class", a function or class that makes environments,
+            or an environment, in which episodes then follow one another; for a run of navigation
+            "navigation".
+          arguments: attributes of the environment, or arguments of its constructor; for navigation
             {"goal": (x, y)}.
-          episodes: to learn from at each inner step, >= 1; None: as in the run's evaluation.
-          evaluation_episodes: fresh ones before and after each inner step, >= 1; likewise.
+          episodes: episodes to learn from at each inner step, >= 1; None: as in the run's
+            evaluation.
+          evaluation_episodes: new episodes before and after each inner step, >= 1; likewise.
           inner_steps, inner_lr: instead of those that validation chose; >= 0, > 0.
-          seed: of all that happens in the episodes, 0 to 2^32 - 1.
+          seed: seed of the episodes, 0 to 2^32 - 1.
           judged_by: the former name of `evaluation_episodes`; deprecated.
         Raises:
-          ValueError: the run is no policy, or the environment none that it can act in.
-          NonFiniteError: the inner loop diverged. TaskError: the environment raised.
+          ValueError: the run is not a policy, or its policy cannot act in the environment.
+          NonFiniteError: the inner loop diverged.
+          TaskError: the environment raised an exception.
         """
         from orchestrator.adaptation.adapted_policy import check_seed, recipe_of, renamed_argument
         from orchestrator.adaptation.user_environment import open_environment
@@ -208,53 +212,61 @@ class Learner:
         return self.practise_in(family, recipe, check_seed(seed))
 
     def practise_in(self, family: "LiveEnvironment", recipe: Recipe, seed: int) -> "Policy":
-        """As `adapt_to`, in an environment that is open."""
+        """Adapt as `adapt_to`, in an open environment."""
         from orchestrator.adaptation.adapted_policy import Policy
 
         return Policy(self._artefact, self._settings, family, recipe, seed)
 
     def run(self, kind: Kind, task: OwnTask, recipe: Recipe) -> dict[str, Array]:
-        """What a block of this one task gives, without the task axis."""
+        """Run a block of a single task, and return its results without the task axis.
+
+        Raises:
+          NonFiniteError: the inner loop diverged.
+        """
         block = Block(kind, 0, 0, 0, 1, specs_of(self._config, [task], recipe), recipe)
-        found = self._runner.run(self._artefact.state.weights, block).metrics
-        for values in found.values():
+        metrics = self._runner.run(self._artefact.state.weights, block).metrics
+        for values in metrics.values():
             if not np.isfinite(values).all():
                 raise diverged(recipe)
-        return {name: values[0] for name, values in found.items()}
+        return {name: values[0] for name, values in metrics.items()}
 
-    def _answer(self, adapted: Adapted, own: OwnTask) -> Array:
-        """Outputs for the queries, at weights that are adapted already."""
-        specs = specs_of(self._config, [own], Recipe(1.0, 1))
+    def _answer(self, adapted: Adapted, user_task: OwnTask) -> Array:
+        """Return the outputs for the queries with weights that are already adapted."""
+        specs = specs_of(self._config, [user_task], Recipe(1.0, 1))
         seed = specs["seeds"][0] if "seeds" in specs else np.zeros(2, np.int32)
         support_x, support_y, query_x, query_y = (specs[name][0] for name in Episode._fields)
         task = Task(support_x, support_y, query_x, query_y, np.zeros((0, 0), np.int32), seed)
         return self._runner.held_out.answer(adapted, task)
 
     def _assemble(self, task: OwnTask) -> OwnTask:
-        """The task as the model takes it."""
+        """Convert a task to the model's inputs and targets."""
         return self._reader.assemble(task)
 
     def values(self, task: OwnTask, outputs: Array) -> Array:
-        """What the model of regression answers, in the user's own units."""
+        """Convert the outputs of a regression to the user's units."""
         return self._reader.answers(task, outputs)
 
     def read_inputs(self, given: Any) -> Array:
-        """Inputs as the model takes them, float32 [n, ...]."""
+        """Convert inputs to the model's, float32 [n, ...]."""
         return self._reader.inputs(given)
 
     def read_targets(self, given: Any) -> Array:
-        """Targets as the model is scored by them."""
+        """Convert targets to those by which the model is scored."""
         return self._reader.targets(given)
 
     @functools.cached_property
     def sampler(self) -> Any:
-        """Makes texts, where the run's tasks are texts."""
+        """Sampler of texts, for runs of text generation."""
         from workers.export.text_sampling import Sampler
 
         return Sampler(self._runner.held_out.model, self._artefact.examples.preparation)
 
     def as_keras(self, task: OwnTask, adapted: Adapted, seen: Array) -> bytes:
-        """The content of a .keras file, with the statistics of `seen`."""
+        """Return the content of a .keras file of the adapted model.
+
+        Args:
+          seen: inputs that give the statistics of its normalization.
+        """
         from workers.export.plain_keras import as_plain
 
         settings = self._settings

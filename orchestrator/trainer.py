@@ -1,4 +1,4 @@
-"""MetaTrainer: a run from Python, in Ray Train's vocabulary. Wiring only."""
+"""MetaTrainer: runs from Python, in Ray Train's vocabulary."""
 
 from metatrain import refuse_others
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
 
 
 class MetaTrainer:
-    """Trains to the end and tests, as `metatrain train` does, in the calling process.
+    """A run in the calling process, which trains to the end and tests, as `metatrain train` does.
 
-    On a Ray that already runs (`ray.init` was called, or RAY_ADDRESS is set) it takes actors there
-    and leaves it running; otherwise one is started, if it is worth it, and ended.
+    If Ray already runs (`ray.init` was called, or RAY_ADDRESS is set), the actors start there and
+    Ray keeps running; otherwise Ray is started if that is worthwhile, and ended.
 
     Example:
 
@@ -56,20 +56,21 @@ class MetaTrainer:
         run_config: RunConfig | None = None,
         resume: bool = False,
     ):
-        """Validate everything; nothing starts yet.
+        """Validate all arguments; nothing starts yet.
 
         Args:
-          config: a configuration, a table as its TOML file has it, the name of a preset, or the
-            path of a TOML file.
+          config: a configuration, a table like its TOML file, the name of a preset, or the path of
+            a TOML file.
           overrides: dotted name -> value, as --set on the command line.
-          scaling_config: num_workers, use_gpu and resources_per_worker override [workers].
-            Without it workers.count says how many actors there are.
+          scaling_config: num_workers, use_gpu and resources_per_worker override [workers]. Without
+            it workers.count is the number of actors.
           run_config: storage_path/name is the run's folder; max_failures and num_to_keep override
-            ours. Without it the folder is the first free one of runs/NAME, runs/NAME-2, ...
-          resume: go on with the run in that folder; without run_config in the folder whose own
-            config.toml `config` is, or in the last one of that name.
+            workers.max_failures and checkpoint.keep. Without it the folder is the first free one
+            of runs/NAME, runs/NAME-2, ...
+          resume: continue the run in that folder; without run_config, in the folder whose
+            config.toml is `config`, or in the last folder of that name.
         Raises:
-          ValueError: a key is wrong, one of Ray's fields is set that means nothing here, or
+          ValueError: a key is wrong, a field of Ray's is set that metatrain does not support, or
             there is nothing to resume.
         """
         for name, value, kind in (
@@ -77,7 +78,7 @@ class MetaTrainer:
             ("run_config", run_config, RunConfig),
         ):
             if value is not None and not isinstance(value, kind):
-                raise ValueError(f"{name} = {value!r} is no ray.train.{kind.__name__}")
+                raise ValueError(f"{name} = {value!r} is not a ray.train.{kind.__name__}")
         if not isinstance(resume, bool):
             raise ValueError(f"resume = {resume!r} is neither True nor False")
         settings = dict(overrides or {})
@@ -89,19 +90,21 @@ class MetaTrainer:
             config = os.fspath(config)
         self.config, self._notes = configuration.load(config, settings)
         self._resume = resume
-        given = ray_vocabulary.location(run_config) if run_config is not None else None
-        self.location = run_location(self.config, config, given, resume)
+        location = ray_vocabulary.location(run_config) if run_config is not None else None
+        self.location = run_location(self.config, config, location, resume)
 
     def fit(self) -> Result:
-        """Train, test, and draw.
+        """Train, test, and draw the pictures.
 
         Returns:
-          metrics: the last step's, and test_* with their protocol and warnings; checkpoint: the
-          newest; best_checkpoints: those that were validated, with their metrics;
+          metrics: the last step's metrics, and test_* with their protocol and warnings.
+          checkpoint: the newest checkpoint.
+          best_checkpoints: the validated checkpoints, with their metrics.
           metrics_dataframe: a row per outer step.
         Raises:
-          ValueError: the input is wrong. MetatrainError: the run failed. KeyboardInterrupt: the
-            step is finished and saved, and `resume=True` goes on from there.
+          ValueError: the input is wrong.
+          MetatrainError: the run failed.
+          KeyboardInterrupt: the step is finished and saved, and `resume=True` continues from there.
         """
         tested = train(
             self.config,
@@ -128,7 +131,7 @@ def _as_result(storage: Storage, tested: "TestResult") -> Result:
         "tested_checkpoint": tested.checkpoint,
         "tested_theta_sha256": tested.theta_sha256,
     }
-    names = [each.name for each in checkpoint.survey(storage) if not each.problem]
+    names = [whole.name for whole in checkpoint.survey(storage) if not whole.problem]
     by_step = {row["step"]: row for row in rows}
     saved = [
         (_checkpoint(storage, name), by_step.get(checkpoint.step_of(name), {})) for name in names
@@ -139,7 +142,7 @@ def _as_result(storage: Storage, tested: "TestResult") -> Result:
         error=None,
         path=storage.root,
         metrics_dataframe=pandas.DataFrame(rows),
-        best_checkpoints=[(there, row) for there, row in saved if _was_validated(row)],
+        best_checkpoints=[(at_step, row) for at_step, row in saved if _was_validated(row)],
         _storage_filesystem=storage.filesystem,
     )
 

@@ -68,7 +68,7 @@ def test_a_break_that_cannot_be_made_is_refused(tree, change, wrong):
 
 
 def test_two_breaks_of_one_name_are_refused(tree):
-    assert faults(tree, [broken("3 * x")] * 2) == ["the name a is there 2 times"]
+    assert faults(tree, [broken("3 * x")] * 2) == ["the name a occurs 2 times"]
 
 
 def test_a_break_is_caught_by_a_test_that_fails_and_by_nothing_else(tree):

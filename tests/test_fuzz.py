@@ -39,7 +39,7 @@ def test_the_kinds_share_all_inputs():
         (2, 31.0, 10**8, "metatrain: no", [], "no answer"),
         (1, 1.0, 10**8, "Traceback (most recent call last):\nmetatrain: no", [], "a traceback"),
         (-9, 1.0, 10**8, "", [], "exit code -9"),
-        (2, 1.0, 10**8, "ValueError: no", [], "a refusal without a line"),
+        (2, 1.0, 10**8, "ValueError: no", [], "an error without a line"),
         (0, 1.0, 3 * 10**9, "", [], "3.0 GB"),
         (0, 1.0, 10**8, "", ["run/config.toml"], "changed config.toml"),
     ],

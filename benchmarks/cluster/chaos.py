@@ -1,11 +1,11 @@
-"""Chaos: does a run end with the same weights whatever fails, and how long does it take to mend?
+"""Chaos: whether a run ends with the same weights whatever fails, and how long recovery takes.
 
     python benchmarks/cluster/chaos.py                     every fault, each in a process of its own
     python benchmarks/cluster/chaos.py kill-node --at 100  one of them, in the step after the 100th
     python benchmarks/cluster/chaos.py --list
 
 Each job trains on a Ray cluster of three nodes on this machine, with Ray's default health checks,
-or (the faults of the driver) with `metatrain train`. Its sha256 is compared with that of the same
+or (for faults of the driver) with `metatrain train`. Its sha256 is compared with that of the same
 run undisturbed in one process.
 """
 
@@ -44,7 +44,7 @@ _LOST = {
         "resp_failure_prob": 25,
     }
 }
-# A call that is lost is noticed after two seconds, and takes others with it.
+# A lost call is noticed after two seconds, and takes other calls with it.
 _LOSING_STEPS = 5
 _NO_FAULT = "none"
 _LOSE_CALLS = "lose-calls"
@@ -58,7 +58,7 @@ _ABOUT = {
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="Faults; all if none is given.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Faults. Default: all.")] = None,
     at: Annotated[int, typer.Option(help="Outer steps done before the fault.")] = 100,
     steps: Annotated[int, typer.Option(help="Outer steps of the job.")] = 400,
     preset: Annotated[str, typer.Option(help="A preset or a FILE.toml.")] = "sinusoid",
@@ -96,14 +96,14 @@ def main(
         raise SystemExit(1)
 
 
-def _check(names: list[str], known: list[str], preset: str, at: int, steps: int) -> None:
-    """Refuse wrong input in one line, with 2."""
+def _check(names: list[str], all_faults: list[str], preset: str, at: int, steps: int) -> None:
+    """Refuse wrong input with one line and exit code 2."""
     from orchestrator.config.schema import load
 
-    unknown = sorted(set(names) - {*known, _NO_FAULT})
+    unknown = sorted(set(names) - {*all_faults, _NO_FAULT})
     problem = ""
     if unknown:
-        problem = f"no fault is called {unknown[0]}; there are {', '.join(known)}"
+        problem = f"no fault is called {unknown[0]}; there are {', '.join(all_faults)}"
     elif steps < 1:
         problem = f"--steps {steps} is not 1 or more"
     elif not 0 <= at < steps:
@@ -119,7 +119,7 @@ def _check(names: list[str], known: list[str], preset: str, at: int, steps: int)
 
 
 def _in_a_process(name: str, preset: str, at: int, steps: int) -> dict[str, Any]:
-    """What `_one` gives, from a process of its own."""
+    """Run `_one` in a separate process, and return its result."""
     environment = dict(os.environ)
     if name == _LOSE_CALLS:
         environment["RAY_testing_rpc_failure"] = json.dumps(_LOST)
@@ -139,7 +139,7 @@ def _in_a_process(name: str, preset: str, at: int, steps: int) -> dict[str, Any]
 
 
 def _one(name: str, preset: str, at: int, steps: int) -> dict[str, Any]:
-    """Run one job: its sha256, and how the fault was met."""
+    """Run one job, and return its sha256 and the course of the recovery."""
     overrides = [*CONFIG, f"outer.steps={steps}"]
     if name in _DRIVER:
         return _strike_driver(_DRIVER[name], preset, overrides, at)
@@ -156,7 +156,7 @@ def _one(name: str, preset: str, at: int, steps: int) -> dict[str, Any]:
     target = faults.Target(here.pool)
     if name == _NO_FAULT:
         return asdict(faults.run_job(here, here.pool, lambda target: None, at, target))
-    told: list[str] = []
+    messages: list[str] = []
     with faults.cluster(_ACTORS) as nodes:
         pool = RayPool(
             config.worker,
@@ -164,7 +164,7 @@ def _one(name: str, preset: str, at: int, steps: int) -> dict[str, Any]:
             config.workers,
             elastic=True,
             examples=example_blocks(config, here.family),
-            notify=told.append,
+            notify=messages.append,
         )
         pool.expect(here.fingerprint)
         pool.wait_until_ready()
@@ -173,7 +173,7 @@ def _one(name: str, preset: str, at: int, steps: int) -> dict[str, Any]:
         outcome = faults.run_job(here, pool, fault, at, faults.Target(pool, nodes))
         incidents = asdict(pool.incidents)
         pool.close()
-    return {**asdict(outcome), "incidents": incidents, "told": told}
+    return {**asdict(outcome), "incidents": incidents, "told": messages}
 
 
 def _strike_driver(number: int, preset: str, overrides: list[str], at: int) -> dict[str, Any]:
@@ -193,17 +193,17 @@ def _strike_driver(number: int, preset: str, overrides: list[str], at: int) -> d
         again = subprocess.Popen([*command, "--resume"], stdout=subprocess.PIPE, text=True)
         while max(_saved(out)) == before and again.poll() is None:
             time.sleep(0.01)
-        mended_s = time.monotonic() - stopped_at
+        recovered_s = time.monotonic() - stopped_at
         text, _ = again.communicate()
         steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").open()]
-    found = re.search(r"^theta after step \d+: sha256 (\w+)", text, re.MULTILINE)
-    if found is None or steps != list(range(1, len(steps) + 1)):
-        raise SystemExit(f"the resumed run did not end well: {text}")
-    return {"sha256": found[1], "longest_s": mended_s, "usual_s": 0.0, "noticed": None}
+    theta = re.search(r"^theta after step \d+: sha256 (\w+)", text, re.MULTILINE)
+    if theta is None or steps != list(range(1, len(steps) + 1)):
+        raise SystemExit(f"the resumed run failed: {text}")
+    return {"sha256": theta[1], "longest_s": recovered_s, "usual_s": 0.0, "noticed": None}
 
 
 def _saved(out: Path) -> list[int]:
-    """Outer steps in each of the run's checkpoints, and -1."""
+    """List the outer steps of the run's checkpoints, after -1."""
     manifests = out.glob("checkpoints/ckpt-*/manifest.json")
     return [-1, *(int(path.parent.name.removeprefix("ckpt-")) for path in manifests)]
 
@@ -229,7 +229,7 @@ def _table(rows: dict[str, dict[str, Any]]) -> Table:
 
 
 def _silent(text: str) -> None:
-    """Nothing is said while a job starts."""
+    """Print nothing while a job starts."""
 
 
 if __name__ == "__main__":

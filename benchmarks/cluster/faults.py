@@ -19,7 +19,7 @@ from orchestrator.pool.actor_pool import ActorPool
 from orchestrator.run.launch import Launch
 from workers.wire.tensors import sha256
 
-# A stopped actor is sent its share of the next step all the same, and dies with it.
+# A stopped actor still receives its share of the next step, and dies with it.
 _UNTIL_IT_HAS_WORK_S = 0.3
 # The log monitor reads for drivers that show what actors print.
 _HEAD = {"include_dashboard": False, "include_log_monitor": False}
@@ -27,7 +27,7 @@ _HEAD = {"include_dashboard": False, "include_log_monitor": False}
 
 @contextlib.contextmanager
 def cluster(num_nodes: int) -> Iterator[Cluster]:
-    """Nodes of one CPU each, with Ray's default health checks; the driver is on the first."""
+    """Start nodes of one CPU each, with Ray's default health checks and the driver on the first."""
     nodes = Cluster(initialize_head=True, head_node_args=_node_options(**_HEAD))
     try:
         for _ in range(num_nodes - 1):
@@ -41,9 +41,10 @@ def cluster(num_nodes: int) -> Iterator[Cluster]:
 
 @dataclass
 class Target:
-    """What a fault strikes: the pool's actors, and the nodes below them.
+    """The target of a fault: the pool's actors, and their nodes.
 
-    resume: undoes what must not outlast the job, such as a stopped process.
+    resume: functions that undo faults which must not outlast the job, such as a stopped process.
+    struck: id of the node that was struck.
     """
 
     pool: ActorPool
@@ -52,7 +53,7 @@ class Target:
     struck: str = ""
 
     def signal(self, pid: int, number: int) -> None:
-        """Send a signal; a process that is stopped goes on after the job."""
+        """Send a signal; a stopped process continues after the job."""
         os.kill(pid, number)
         if number == signal.SIGSTOP:
             self.resume.append(lambda: _signal_if_there(pid, signal.SIGCONT))
@@ -65,70 +66,70 @@ class Target:
             threading.Timer(_UNTIL_IT_HAS_WORK_S, os.kill, (pid, signal.SIGKILL)).start()
 
     def worker_node(self) -> tuple[Any, list[int]]:
-        """A sound node that is not the driver's and runs an actor; the pids of its actors."""
+        """Choose a running node with actors, not the driver's; return it with its actors' pids."""
         assert self.nodes is not None, "this fault needs a cluster"
-        there: dict[str, list[int]] = {}
+        actors: dict[str, list[int]] = {}
         for place in self.pool.places():
-            there.setdefault(place.node, []).append(place.pid)
-        sound = [n for n in self.nodes.worker_nodes if _raylet(n).poll() is None]
-        node = next(n for n in sound if there.get(n.node_id))
+            actors.setdefault(place.node, []).append(place.pid)
+        running = [n for n in self.nodes.worker_nodes if _raylet(n).poll() is None]
+        node = next(n for n in running if actors.get(n.node_id))
         self.struck = node.node_id
-        return node, there[node.node_id]
+        return node, actors[node.node_id]
 
     def declared_dead(self) -> bool:
-        """Whether Ray knows that the struck node is gone."""
+        """Return whether Ray knows that the struck node is dead."""
         return not any(n["NodeID"] == self.struck and n["Alive"] for n in ray.nodes())
 
 
 def kill_actor(target: Target) -> None:
-    """SIGKILL of one actor while it works."""
+    """Kill one actor (SIGKILL) while it works."""
     target.kill_busy(target.pool.pids()[:1])
 
 
 def kill_all_actors(target: Target) -> None:
-    """SIGKILL of all actors while they work."""
+    """Kill all actors (SIGKILL) while they work."""
     target.kill_busy(target.pool.pids())
 
 
 def stop_actor(target: Target) -> None:
-    """SIGSTOP of one actor: it never answers, and never fails."""
+    """Stop one actor (SIGSTOP): it never answers, and never fails."""
     target.signal(target.pool.pids()[0], signal.SIGSTOP)
 
 
 def kill_raylet(target: Target) -> None:
-    """SIGKILL of a node's raylet; its actors run on, cut off, until Ray declares the node dead."""
+    """Kill a node's raylet (SIGKILL); its actors run, cut off, until Ray declares the node dead."""
     node, _ = target.worker_node()
     target.signal(_raylet(node).pid, signal.SIGKILL)
 
 
 def stop_raylet(target: Target) -> None:
-    """SIGSTOP of a node's raylet; its actors run on, cut off."""
+    """Stop a node's raylet (SIGSTOP); its actors keep running, cut off."""
     node, _ = target.worker_node()
     target.signal(_raylet(node).pid, signal.SIGSTOP)
 
 
 def kill_node(target: Target) -> None:
-    """SIGKILL of a node's raylet and actors, as of a machine that loses its power."""
+    """Kill a node's raylet and actors (SIGKILL), like a machine that loses power."""
     node, pids = target.worker_node()
     for pid in [_raylet(node).pid, *pids]:
         target.signal(pid, signal.SIGKILL)
 
 
 def freeze_node(target: Target) -> None:
-    """SIGSTOP of a node's raylet and actors, as of a machine that hangs."""
+    """Stop a node's raylet and actors (SIGSTOP), like a machine that hangs."""
     node, pids = target.worker_node()
     for pid in [_raylet(node).pid, *pids]:
         target.signal(pid, signal.SIGSTOP)
 
 
 def add_node(target: Target) -> None:
-    """A node joins."""
+    """Add a node to the cluster."""
     assert target.nodes is not None, "this fault needs a cluster"
     target.nodes.add_node(**_node_options())
 
 
 def drain_node(target: Target) -> None:
-    """A node announces that it will be taken away in a minute."""
+    """Drain a node: it announces that it will be removed in a minute."""
     node, _ = target.worker_node()
     reason = DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
     deadline_ms = int((time.time() + 60) * 1000)
@@ -153,10 +154,13 @@ ON_NODES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job went.
+    """The result of a job.
 
-    usual_s: the median of its steps. longest_s: the longest step after the fault. noticed: whether
-    Ray had declared the struck node dead when that step was done; None where no node is struck.
+    sha256: of theta at the end.
+    usual_s: median seconds of its steps.
+    longest_s: seconds of the longest step after the fault.
+    noticed: whether Ray had declared the struck node dead when that step was done; None if no node
+      was struck.
     """
 
     sha256: str

@@ -1,7 +1,7 @@
-"""What the orchestrator costs: on two actors, on many, on several nodes, with large weights.
+"""The cost of the orchestrator: on two actors, on many, on several nodes, with large weights.
 
-Actors sleep instead of computing, several on a core; the sum of their answers is checked. What this
-machine shows is the driver, the calls and the object store, not a network.
+Actors sleep instead of computing, several on a core; the sum of their answers is checked. This
+machine shows the cost of the driver, the calls and the object store, not of a network.
 
     python benchmarks/cluster/scaling.py overhead    a step on two actors, beside the work itself
     python benchmarks/cluster/scaling.py driver      the driver's cost against 2 ... 128 actors
@@ -47,7 +47,7 @@ Steps = Annotated[int, typer.Option(help="Steps that are measured, after five.")
 
 @app.command()
 def overhead(number: Steps = 200, rounds: int = 5) -> None:
-    """Two actors of a Ray as `--workers 2` starts it: no work, and 50 ms a block."""
+    """Measure two actors of a Ray as `--workers 2` starts it: no work, and 50 ms a block."""
     measured: dict[tuple[str, int, float], list[Cost]] = {}
     for _ in range(rounds):
         for work_s in (0.0, WORK_S):
@@ -78,7 +78,7 @@ def overhead(number: Steps = 200, rounds: int = 5) -> None:
 
 @app.command()
 def driver(number: Steps = 20, counts: str = "2,8,32,64,128", sizes: str = "tiny,4,40") -> None:
-    """One block of 50 ms an actor: the step, and what the driver computes in it."""
+    """Measure one block of 50 ms an actor: the step, and the driver's computation in it."""
     numbers = [int(count) for count in counts.split(",")]
     rows, slopes = [], []
     for size in sizes.split(","):
@@ -92,14 +92,14 @@ def driver(number: Steps = 20, counts: str = "2,8,32,64,128", sizes: str = "tiny
                 cases["pool"].append(_median(costs[_WARM_UP:]))
                 costs = bare_steps(count, WORK_S, _WARM_UP + number, parameters, reduction)
                 cases["bare"].append(_median(costs[_WARM_UP:]))
-            for who, found in cases.items():
+            for who, medians in cases.items():
                 by = {"megabytes": _megabytes(size), "who": who, "added_by": reduction}
-                rows.append({**by, "actors": count, "work_s": WORK_S, **vars(found[-1])})
+                rows.append({**by, "actors": count, "work_s": WORK_S, **vars(medians[-1])})
                 CONSOLE.print(rows[-1])
-        for who, found in cases.items():
+        for who, medians in cases.items():
             by = {"megabytes": _megabytes(size), "who": who, "added_by": reduction}
             fields = ("step_s", "loop_s", "driver_s")
-            fits = {f: _slope(numbers, [getattr(cost, f) for cost in found]) for f in fields}
+            fits = {f: _slope(numbers, [getattr(cost, f) for cost in medians]) for f in fields}
             slopes.append({**by, **{f"{f}_per_actor": fit for f, fit in fits.items()}})
     _show("driver", rows)
     _show("slopes", slopes)
@@ -107,24 +107,24 @@ def driver(number: Steps = 20, counts: str = "2,8,32,64,128", sizes: str = "tiny
 
 @app.command()
 def weak(number: Steps = 20, per_node: int = 16) -> None:
-    """As many blocks an actor on 1, 2 and 4 nodes: the time of a step should stay."""
+    """Measure equally many blocks an actor on 1, 2 and 4 nodes: a step should not get longer."""
     rows: list[dict[str, Any]] = []
     for num_nodes in (1, 2, 4):
         count = per_node * num_nodes
         with nodes(num_nodes), sleeping_pool(count, WORK_S) as pool:
             for blocks in (1, 4, 8, 16):
                 costs = steps(pool, _WARM_UP + number, blocks * count, SIZES["tiny"])
-                took, ideal_s = _median(costs[_WARM_UP:]).step_s, WORK_S * blocks
+                step_s, ideal_s = _median(costs[_WARM_UP:]).step_s, WORK_S * blocks
                 alone = [row["step_s"] for row in rows if row["blocks_per_actor"] == blocks]
                 rows.append(
                     {
                         "nodes": num_nodes,
                         "actors": count,
                         "blocks_per_actor": blocks,
-                        "step_s": took,
+                        "step_s": step_s,
                         "ideal_s": ideal_s,
-                        "of_ideal": ideal_s / took,
-                        "of_one_node": (alone or [took])[0] / took,
+                        "of_ideal": ideal_s / step_s,
+                        "of_one_node": (alone or [step_s])[0] / step_s,
                     }
                 )
                 CONSOLE.print(rows[-1])
@@ -133,7 +133,7 @@ def weak(number: Steps = 20, per_node: int = 16) -> None:
 
 @app.command()
 def large(number: Steps = 3, count: int = 4, num_parameters: int = 100_000_000) -> None:
-    """Whole steps with the outer update (Adam), and the driver's memory in copies of theta."""
+    """Measure steps with the outer update (Adam), and the driver's memory in copies of theta."""
     from workers.execution.runtime import start_tensorflow
 
     start_tensorflow(0)
@@ -176,7 +176,7 @@ def large(number: Steps = 3, count: int = 4, num_parameters: int = 100_000_000) 
 
 
 def _adding_s_per_byte(num_parameters: int = 10_000_000, parts: int = 4) -> float:
-    """What an actor computes for a byte of a part: adding, checking, hashing."""
+    """Time an actor's work for a byte of a part: adding, checking, hashing."""
     from workers.wire.combine import combine
     from workers.wire.protocol import Contribution
     from workers.wire.remote_contribution import split_vectors
@@ -196,7 +196,7 @@ def _median(costs: list[Cost]) -> Cost:
 
 
 def _slope(numbers: list[int], values: list[float]) -> float:
-    """Of the straight line nearest to the values."""
+    """Return the slope of the straight line nearest to the values."""
     return float(np.polyfit(numbers, values, 1)[0])
 
 
@@ -205,7 +205,7 @@ def _megabytes(size: str) -> float:
 
 
 def _show(name: str, rows: list[dict[str, Any]]) -> None:
-    """Print a table (times in milliseconds), and put it into scaling.json."""
+    """Print a table (times in milliseconds), and write it into scaling.json."""
     table = Table(title=name)
     for key in rows[0]:
         title = key.replace("_s", ", ms", 1) if _is_time(key) else key
@@ -213,11 +213,11 @@ def _show(name: str, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(*(_cell(key, value) for key, value in row.items()))
     CONSOLE.print(table)
-    there = json.loads(OUT.read_text()) if OUT.exists() else {}
+    tables = json.loads(OUT.read_text()) if OUT.exists() else {}
     if name in ("driver", "slopes"):  # one size at a time
         sizes = {row["megabytes"] for row in rows}
-        rows = [row for row in there.get(name, []) if row["megabytes"] not in sizes] + rows
-    OUT.write_text(json.dumps({**there, name: rows}, indent=1) + "\n")
+        rows = [row for row in tables.get(name, []) if row["megabytes"] not in sizes] + rows
+    OUT.write_text(json.dumps({**tables, name: rows}, indent=1) + "\n")
 
 
 def _cell(key: str, value: Any) -> str:

@@ -1,19 +1,19 @@
-"""A step on 8 ... 1024 GPUs, on paper: what was measured here, and a network that was not.
+"""A model of a step on 8 ... 1024 GPUs: costs measured here, and an assumed network.
 
     python benchmarks/cluster/scaling_model.py
 
 Assumed: machines of 8 GPUs; a network of 10 or 100 Gb/s a machine, of which 80 % is used; one block
-a GPU and step; theta reaches each machine once, from machines that have it already (their number
+a GPU and step; theta reaches each machine once, from machines that already have it (their number
 doubles); nothing overlaps. Fitted to scaling.json, measured on two cores that all actors shared:
-the fixed cost of a step, what an actor more costs the driver's loop (call, tree call), and the
-seconds a byte of adding.
+the fixed cost of a step, the cost of each actor in the driver's loop (call, tree call), and the
+seconds to add a byte.
 
     the driver adds:  fixed + N (call + S (driver's add + 1 / network)) + theta out
     actors add:       fixed + N tree call + theta out + levels (fixed + 4 S actor's add)
                       + levels between machines (3 S / network) + S / network
     theta out:        log2(machines) S / network
 
-N: GPUs. S: bytes of theta. Levels: log4 N, of which the lowest one lies within a machine.
+N: GPUs. S: bytes of theta. Levels: log4 N, of which the lowest one is within a machine.
 """
 
 import json
@@ -37,10 +37,11 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Costs:
-    """What was measured. fixed_s: of a call there and back. call_s, tree_call_s: of the driver's
-    loop for an actor, where the driver and where actors add.
+    """The measured costs.
 
-    driver_add_s, actor_add_s: for a byte of a contribution.
+    fixed_s: seconds of a call there and back.
+    call_s, tree_call_s: seconds of the driver's loop for an actor, if the driver or actors add.
+    driver_add_s, actor_add_s: seconds to add a byte of a contribution.
     """
 
     fixed_s: float
@@ -51,13 +52,18 @@ class Costs:
 
 
 def driver_adds_s(costs: Costs, gpus: int, size: float, network: float) -> float:
-    """Seconds of a step beside the work. size: bytes of theta. network: bytes a second."""
-    each = costs.call_s + size * (costs.driver_add_s + _between(gpus) / network)
-    return costs.fixed_s + each * gpus + _theta_out_s(gpus, size, network)
+    """Estimate the seconds of a step beside the work.
+
+    Args:
+      size: bytes of theta.
+      network: bytes a second.
+    """
+    per_gpu = costs.call_s + size * (costs.driver_add_s + _between(gpus) / network)
+    return costs.fixed_s + per_gpu * gpus + _theta_out_s(gpus, size, network)
 
 
 def actors_add_s(costs: Costs, gpus: int, size: float, network: float) -> float:
-    """As `driver_adds_s`, with the tree on actors."""
+    """Estimate as `driver_adds_s`, with the tree on actors."""
     levels = math.ceil(math.log(gpus, _PARTS))
     within = math.floor(math.log(_GPUS_A_MACHINE, _PARTS))
     adding = levels * (costs.fixed_s + _PARTS * size * costs.actor_add_s)
@@ -68,7 +74,7 @@ def actors_add_s(costs: Costs, gpus: int, size: float, network: float) -> float:
 
 
 def _between(gpus: int) -> int:
-    """Whether there is more than one machine."""
+    """Return 1 if there is more than one machine, else 0."""
     return int(gpus > _GPUS_A_MACHINE)
 
 
@@ -77,7 +83,7 @@ def _theta_out_s(gpus: int, size: float, network: float) -> float:
 
 
 def fitted(measured: dict) -> Costs:
-    """The costs behind the measured tables."""
+    """Fit the costs to the measured tables."""
     overhead = {
         row["megabytes"]: row["overhead_s"] for row in measured["overhead"] if row["work_s"]
     }
@@ -117,7 +123,7 @@ def main(measured: Path = HERE / "scaling.json", out: Path = HERE / "scaling.png
 
 
 def draw(costs: Costs, points: list[dict], out: Path) -> None:
-    """Overhead against GPUs, beside the measured steps of actors on one machine."""
+    """Plot overhead against GPUs, with the measured steps of actors on one machine."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -1,4 +1,4 @@
-"""Actors whose work is a sleep: what is left of a step's time is what the orchestrator costs."""
+"""Actors whose work is a sleep: the rest of a step's time is the cost of the orchestrator."""
 
 import contextlib
 import os
@@ -21,19 +21,19 @@ from workers.actor import BlockActor
 from workers.wire.packing import from_bytes
 from workers.wire.protocol import Block, Built, Contribution, Weights
 
-# So many actors share a core: they sleep.
+# Small, since many sleeping actors share a core.
 _CPUS = 0.01
 
 
 class Sleeper(BlockActor):
-    """Sleeps for `settings` seconds a block, and gives theta back as the gradient."""
+    """An actor that sleeps for `settings` seconds a block, and returns theta as the gradient."""
 
     def build(self, examples: Any) -> Built:
-        """Nothing."""
+        """Build nothing."""
         return Built({}, [])
 
     def contribution(self, weights: Weights, blocks: Any) -> Contribution:
-        """Sleep. No memory is made: what Ray copies is what a contribution weighs."""
+        """Sleep. No memory is allocated: Ray copies as much as a contribution's size."""
         time.sleep(self._settings * len(blocks))
         return Contribution(
             index=blocks[0].index,
@@ -48,9 +48,11 @@ class Sleeper(BlockActor):
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a step, in seconds: from begin to end, and the CPU's in the driver.
+    """The cost of a step in seconds.
 
-    loop_s: of the thread that runs the loop. driver_s: of all threads, Ray's own included.
+    step_s: from begin to end, by the clock.
+    loop_s: CPU seconds of the driver's thread that runs the loop.
+    driver_s: CPU seconds of all threads of the driver, Ray's own included.
     """
 
     step_s: float
@@ -60,7 +62,7 @@ class Cost:
 
 @contextlib.contextmanager
 def nodes(num_nodes: int, object_store_bytes: float = 1e9) -> Iterator[None]:
-    """A Ray of so many nodes on this machine; the driver is on the first."""
+    """Start a Ray of several nodes on this machine, with the driver on the first."""
     options = {"num_cpus": 16, "object_store_memory": int(object_store_bytes)}
     cluster = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
     try:
@@ -75,7 +77,7 @@ def nodes(num_nodes: int, object_store_bytes: float = 1e9) -> Iterator[None]:
 
 @contextlib.contextmanager
 def sleeping_pool(count: int, work_s: float, reduction: str = "driver") -> Iterator[RayPool]:
-    """A pool of actors that sleep for `work_s` seconds a block, and are ready."""
+    """Start a pool of actors that sleep for `work_s` seconds a block; wait until all are ready."""
     workers = WorkersSettings(cpus=_CPUS, reduction=reduction, start_limit_s=900.0)
     pool = RayPool(work_s, count, workers, actor_class=Sleeper)
     try:
@@ -87,12 +89,12 @@ def sleeping_pool(count: int, work_s: float, reduction: str = "driver") -> Itera
 
 
 def weights_of(num_parameters: int, step: int) -> Weights:
-    """theta of so many ones, at a step."""
+    """Make weights of a step whose theta is all ones."""
     return Weights(np.ones(num_parameters, np.float32), np.zeros(0, np.float32), step)
 
 
 def blocks_of(step: int, count: int) -> list[Block]:
-    """Blocks of one task."""
+    """Make blocks of one task each."""
     return [Block("train", step, i, i, i + 1, {}) for i in range(count)]
 
 
@@ -105,7 +107,7 @@ def _measured(costs: list[Cost]) -> Iterator[None]:
 
 
 def steps(pool: RayPool, number: int, num_blocks: int, num_parameters: int) -> list[Cost]:
-    """Outer steps up to the mean outer gradient."""
+    """Run outer steps up to the mean outer gradient."""
     costs: list[Cost] = []
     expected = len(leaves(blocks_of(0, num_blocks), pool.num_ready)) / num_blocks
     for step in range(number):
@@ -119,7 +121,7 @@ def steps(pool: RayPool, number: int, num_blocks: int, num_parameters: int) -> l
 def bare_steps(
     count: int, work_s: float, number: int, num_parameters: int, reduction: str = "driver"
 ) -> list[Cost]:
-    """The same calls of as many actors without a pool: send all, take what comes as it comes."""
+    """Make the same calls without a pool: send all, and take results as they come."""
     backend = RayBackend(work_s, _CPUS, 0, "bare", Sleeper)
     handles = [backend.start([]) for _ in range(count)]
     ray.get([backend.build(handle, []) for handle in handles])
@@ -143,7 +145,7 @@ def _bare_step(backend: RayBackend, handles: list[Any], weights: Any, blocks: li
 
 
 def _bare_sum(backend: RayBackend, handles: list[Any], weights: Any, blocks: list[Block]) -> None:
-    """Actors add: each sum is asked for when its parts are there."""
+    """Let actors add: each sum is requested once its parts exist."""
     items = leaves(blocks, len(handles))
     root = root_above(items)
     above = _above(root)
@@ -167,15 +169,15 @@ def _bare_sum(backend: RayBackend, handles: list[Any], weights: Any, blocks: lis
 
 
 def _above(item: WorkItem) -> dict[WorkItem, WorkItem]:
-    """The sum of which each work below `work` is a part."""
-    found = {}
+    """Map each work item below `item` to the sum of which it is a part."""
+    above = {}
     for part in item.parts:
-        found |= {part: item, **_above(part)}
-    return found
+        above |= {part: item, **_above(part)}
+    return above
 
 
 class MemoryPeak:
-    """The most memory that this process held within: its own, and with others (Ray's store)."""
+    """The peak memory of this process within: its own, and shared with others (Ray's store)."""
 
     def __enter__(self) -> "MemoryPeak":
         self.own_bytes = self.shared_bytes = 0
@@ -196,7 +198,7 @@ class MemoryPeak:
 
 
 def memory_bytes() -> dict[str, int]:
-    """This process' memory now: its own ("RssAnon"), and with others ("RssShmem")."""
+    """Return this process's current memory: its own ("RssAnon"), and shared ("RssShmem")."""
     with open(f"/proc/{os.getpid()}/status") as lines:
         fields = dict(line.split(":", 1) for line in lines)
     return {name: int(fields[name].split()[0]) * 1024 for name in ("RssAnon", "RssShmem")}

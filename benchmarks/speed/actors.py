@@ -1,4 +1,4 @@
-"""What Ray costs: conv4 MAML on two actors against two separate processes, in one run.
+"""The cost of Ray: conv4 MAML on two actors against two separate processes, in one run.
 
 conv4 with 64 filters, stride 2, 28x28 images, 5-way 1-shot, 15 queries a class, one inner step,
 second order, 32 tasks an outer step in blocks of 4: the whole loop (sampling, outer Adam step) on
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def make_config(source: Path, folder: str) -> MetaConfig:
-    """The job that both sides do."""
+    """Load the job that both sides run."""
     overrides = [
         *noise_overrides(source, folder),
         "task.queries=15",
@@ -53,7 +53,7 @@ def make_config(source: Path, folder: str) -> MetaConfig:
 
 
 def measure(config: MetaConfig, rounds: int, steps: int) -> None:
-    """Take turns and print."""
+    """Run both sides in turn, and print their rates."""
     from workers.tasks.registry import make_family
 
     family = make_family(config.task)  # decodes once, before the processes open the cache

@@ -1,4 +1,4 @@
-"""What the algorithms cost: conv4 with five inner steps, tasks/s on one core beside MAML's.
+"""The cost of the algorithms: conv4 with five inner steps, tasks/s on one core beside MAML's.
 
 conv4 with 64 filters, stride 2, 28x28 images, 5-way 1-shot, 5 queries a class, blocks of 4, in one
 process with one thread. The algorithms take turns, so that a noisy machine disturbs all alike.
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def make_run(source: Path, folder: str, overrides: list[str]):  # type: ignore[no-untyped-def]
-    """A traced runner, its weights, and the blocks of a step."""
+    """Make a traced runner, its weights, and the blocks of a step."""
     from workers.block import BlockRunner
     from workers.meta_parameters import initial
     from workers.tasks.registry import make_family

@@ -1,23 +1,24 @@
-"""How fast outer gradients are computed: ours against PyTorch and JAX, in one run.
+"""The speed of outer gradients: metatrain against PyTorch and JAX, in one run.
 
 Every peer computes the same sum over tasks of the same outer gradients, from the same weights and
 episodes, which is checked first (`peers/check.py`), on the same two cores: two single-thread
-processes for conv4, or one process with two threads where a peer is tried so; one single-thread
-process for sinusoids. Each peer is tried in several arrangements (`peers/arrangements.py`), and the
-fastest one takes turns with ours, so that a noisy machine disturbs all alike.
+processes for conv4, or one process with two threads for some arrangements of a peer; one
+single-thread process for sinusoids. Each peer is tried in several arrangements
+(`peers/arrangements.py`), and the fastest one takes turns with metatrain, so that a noisy machine
+disturbs all alike.
 
-Within the timing, on our side: `BlockRunner.run` for every block, which is all that an actor does:
+Timed on metatrain's side: `BlockRunner.run` for every block, which is all of an actor's work:
 episodes built from their specs, weights and episodes from numpy to TensorFlow, the outer gradients
 and their sum, the metrics (for Reptile a forward pass over the queries), the check that all is
-finite, the gradient to numpy. On a peer's side: the outer gradients and their sum alone, episodes
-and weights being ready in its own layout on its device. For sinusoids, where the rest is a large
-part, JAX is also measured "from specs": with the numpy code that builds our episodes, from numpy
-and to numpy.
+finite, the gradient to numpy. On a peer's side: only the outer gradients and their sum, with
+episodes and weights ready in its own layout on its device. For sinusoids, where the rest is a large
+part, JAX is also measured "from specs": with the numpy code that builds metatrain's episodes, from
+numpy and to numpy.
 
     python benchmarks/speed/inner_loop.py [--rounds 7] [--seconds 2] [--jobs conv4-maml ...]
         [--peers jax]
 
-PyTorch and JAX are needed here only: `pip install torch==2.13.0`, `pip install jax`.
+Only this benchmark needs PyTorch and JAX: `pip install torch==2.13.0`, `pip install jax`.
 """
 
 import argparse
@@ -52,7 +53,13 @@ PRODUCTS = 10  # matrix products in a turn
 
 
 class Contender(NamedTuple):
-    """A side of the benchmark, running: its processes and how many steps are a turn."""
+    """A running side of the benchmark.
+
+    how: its arrangement, for the table.
+    team: its processes.
+    steps: steps of a turn.
+    trial: rate in the trial, over metatrain's.
+    """
 
     how: str
     team: Team
@@ -60,12 +67,12 @@ class Contender(NamedTuple):
     trial: float
 
     def turn(self) -> float:
-        """Tasks/s."""
+        """Take a turn, and return tasks/s."""
         return self.team.rate(self.steps)
 
 
 def main() -> None:
-    """A table for each job."""
+    """Print a table for each job."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -78,7 +85,7 @@ def main() -> None:
     peers = []
     for framework in arguments.peers:
         if missing(framework):
-            console.print(f"{framework} is not installed and left out: {INSTALL[framework]}")
+            console.print(f"{framework} is not installed, and left out: {INSTALL[framework]}")
         else:
             peers.append(framework)
     with tempfile.TemporaryDirectory() as folder:
@@ -109,13 +116,14 @@ def run(
     rounds: int,
     seconds: float,
 ) -> None:
-    """Start, check and try all, let the best take turns, and print."""
+    """Start, check and try all arrangements, run the best in turn, and print."""
     family = make_family(config.task)  # decodes once, before the processes open the cache
     blocks = train_blocks(config, family, 0)
-    own = [{core} for core in cores()[: job.processes]]
-    peak = Team(matmul.make, [()] * job.processes, own)
+    one_core_each = [{core} for core in cores()[: job.processes]]
+    peak = Team(matmul.make, [()] * job.processes, one_core_each)
     peak.rate(PRODUCTS)
-    team = Team(ours.make, [(config, part) for part in shares(blocks, job.processes)], own)
+    parts = shares(blocks, job.processes)
+    team = Team(ours.make, [(config, part) for part in parts], one_core_each)
     theta, reference = team.answers[0][0], [gradients for _, gradients in team.answers]
     us = ready(f"BlockRunner.run; {job.processes} x 1", team, config.outer.meta_batch_size, seconds)
 
@@ -154,12 +162,12 @@ def attempt(
     us: Contender,
     seconds: float,
 ) -> Contender | None:
-    """Start an arrangement, check its gradient, and take a few turns with ours."""
+    """Start an arrangement, check its gradient, and try it in turn with metatrain."""
     label = f"{arrangement.peer} ({arrangement.describe()})"
     used = cores()[: max(arrangement.threads, arrangement.processes)]
-    given = [set(used)] if arrangement.threads > 1 else [{core} for core in used]
+    pinned = [set(used)] if arrangement.threads > 1 else [{core} for core in used]
     try:
-        team = Team(make, [(arrangement, problem) for problem in problems], given)
+        team = Team(make, [(arrangement, problem) for problem in problems], pinned)
     except RuntimeError as error:
         console.print(f"{label}: failed: {str(error).strip().splitlines()[-1]}", markup=False)
         return None
@@ -175,13 +183,13 @@ def attempt(
 
 
 def ready(how: str, team: Team, num_tasks: int, seconds: float) -> Contender:
-    """A contender whose turns take about `seconds`."""
+    """Make a contender whose turns take about `seconds`."""
     team.rate(1)
     return Contender(how, team, max(1, round(seconds * team.rate(1) / num_tasks)), 1.0)
 
 
 def shares(blocks: Sequence[Block], number: int) -> list[Sequence[Block]]:
-    """`number` ranges of blocks of the same length."""
+    """Split blocks into `number` ranges of the same length."""
     size = len(blocks) // number
     assert size * number == len(blocks)
     return [blocks[i : i + size] for i in range(0, len(blocks), size)]
@@ -193,7 +201,7 @@ def report(
     rates: dict[str, list[float]],
     gflop: float,
 ) -> None:
-    """The table: medians over rounds, and of what is measured in the same round."""
+    """Print the table: medians over rounds, and of ratios within a round."""
     table = Table()
     for column in ("", "style; processes x threads"):
         table.add_column(column, no_wrap=True)
@@ -222,7 +230,7 @@ def report(
 
 
 def _number(rate: float) -> str:
-    """With one decimal where it is small."""
+    """Format a rate, with one decimal if it is small."""
     return f"{rate:,.1f}" if rate < 1000 else f"{rate:,.0f}"
 
 

@@ -1,10 +1,10 @@
-"""What `inner_loop.py` computes."""
+"""The jobs of `inner_loop.py`."""
 
 from typing import NamedTuple
 
 
 class Job(NamedTuple):
-    """What is computed: a preset with changes, on so many cores."""
+    """A computation: a preset with overrides, on a number of single-core processes."""
 
     title: str
     preset: str

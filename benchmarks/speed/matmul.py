@@ -1,4 +1,4 @@
-"""The rate of large matrix products, which other rates are measured by."""
+"""The rate of large matrix products, the unit of other rates."""
 
 import time
 
@@ -9,7 +9,7 @@ GFLOP = 2 * SIZE**3 / 1e9
 
 
 def make() -> Work:
-    """A step is one product of two 1024 x 1024 float32 matrices, on one thread."""
+    """Make work whose step is a product of two 1024 x 1024 float32 matrices, on one thread."""
     from workers.execution import runtime
 
     runtime.start_tensorflow(0)
@@ -22,7 +22,7 @@ def make() -> Work:
 
 
 def best_gflops() -> float:
-    """The best of ten products in this process, GFLOP/s."""
+    """Return the best rate of ten products in this process, GFLOP/s."""
     step, times = make().step, []
     for _ in range(10):
         started = time.perf_counter()

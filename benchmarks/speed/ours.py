@@ -1,4 +1,4 @@
-"""Our side of the benchmarks, without Ray: a process that runs blocks."""
+"""metatrain's side of the benchmarks, without Ray: a process that runs blocks."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from workers.wire.protocol import Block
 
 
 def make(config: MetaConfig, blocks: Sequence[Block]) -> Work:
-    """Steps of `BlockRunner.run` over `blocks`: all that an actor does, building episodes too.
+    """Make work whose step is `BlockRunner.run` over `blocks`: all of an actor's work.
 
     The answer is theta, as a list of arrays, and the gradients that peers are checked against.
     """
@@ -45,7 +45,7 @@ def make(config: MetaConfig, blocks: Sequence[Block]) -> Work:
 
 
 def _copies(block: Block, task: int) -> Block:
-    """A block of its `task`-th task, as often as it has tasks."""
+    """Return the block with copies of its `task`-th task in place of all tasks."""
     chosen = [task] * (block.hi - block.lo)
     specs = {name: values[chosen] for name, values in block.specs.items()}
     return dataclasses.replace(block, specs=specs)

@@ -1,4 +1,4 @@
-"""Processes that take turns: each is pinned to its cores, does its work when asked, and waits."""
+"""Processes that work in turn: each is pinned to its cores, works on request, and waits."""
 
 import multiprocessing
 import os
@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 
 class Work(NamedTuple):
-    """What a process does.
+    """The work of a process.
 
-    step: called again and again. amount: of tasks (or of GFLOP) in a step. answer: given to
-    whoever started the process, once, when all is compiled.
+    step: function that is called repeatedly.
+    amount: tasks (or GFLOP) of a step.
+    answer: sent once to the starting process, when all is compiled.
     """
 
     step: Callable[[], Any]
@@ -43,20 +44,20 @@ class Team:
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []
-        for index, given in enumerate(arguments):
-            ours, theirs = context.Pipe()
+        for index, make_arguments in enumerate(arguments):
+            pipe, child_pipe = context.Pipe()
             chosen = cores[index] if cores else None
             process = context.Process(
-                target=_serve, args=(theirs, chosen, make, given), daemon=True
+                target=_serve, args=(child_pipe, chosen, make, make_arguments), daemon=True
             )
             process.start()
-            theirs.close()  # so that the end of the process is the end of the pipe
-            self._pipes.append(ours)
+            child_pipe.close()  # so that the pipe ends with the process
+            self._pipes.append(pipe)
             self._processes.append(process)
         self.answers = self._receive()
 
     def rate(self, steps: int) -> float:
-        """Amount per second of all processes together, over so many steps of each."""
+        """Return the amount per second of all processes together, over `steps` of each."""
         for pipe in self._pipes:
             pipe.send(steps)
         return sum(self._receive())
@@ -70,13 +71,13 @@ class Team:
             process.join()
 
     def _receive(self) -> list[Any]:
-        """What each process sends next; all are ended where one failed."""
+        """Receive the next value of each process; end all processes if one failed."""
         received = []
         for pipe in self._pipes:
             try:
                 done, value = pipe.recv()
             except EOFError:
-                done, value = False, "a process ended without a word"
+                done, value = False, "a process ended without an answer"
             if not done:
                 for process in self._processes:
                     process.terminate()
@@ -86,18 +87,18 @@ class Team:
 
 
 def cores() -> list[int]:
-    """The cores that this process may use."""
+    """List the cores that this process may use."""
     return sorted(os.sched_getaffinity(0))
 
 
 def _serve(
-    pipe: Connection, chosen: set[int] | None, make: Callable[..., Work], given: tuple[Any, ...]
+    pipe: Connection, chosen: set[int] | None, make: Callable[..., Work], arguments: tuple[Any, ...]
 ) -> None:
     """For each number received, do that many steps and send the rate; end at 0."""
     try:
         if chosen:
             os.sched_setaffinity(0, chosen)
-        work = make(*given)
+        work = make(*arguments)
         pipe.send((True, work.answer))
         while steps := pipe.recv():
             started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Tables of random lines, for benchmarks of speed: what lines say does not matter there."""
+"""Tables of random texts, for benchmarks of speed, where the content does not matter."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ _INTENTS, _TEXTS, _WORDS = 150, 30, 3000
 
 
 def write_lines(file: Path) -> None:
-    """Lines of 20 to 60 of 63 characters: about as long as Tiny Shakespeare's, and as many."""
+    """Write lines of 20 to 60 of 63 characters: about as long and as many as Tiny Shakespeare's."""
     rng = np.random.default_rng(0)
     texts = [
         "".join(chr(33 + int(i)) for i in rng.integers(0, _LETTERS, rng.integers(20, 61)))
@@ -24,7 +24,7 @@ def write_lines(file: Path) -> None:
 
 
 def write_intents(file: Path) -> None:
-    """Texts of 4 to 12 words of 2 to 9 letters, the frequent ones often: about as CLINC150's."""
+    """Write texts of 4 to 12 words of 2 to 9 letters, with word frequencies like CLINC150's."""
     rng = np.random.default_rng(0)
     words = ["".join(chr(97 + int(i)) for i in rng.integers(0, 26, n)) for n in _sizes(rng)]
     shares = 1 / np.arange(2, _WORDS + 2)

@@ -2,11 +2,11 @@
 
     python benchmarks/suite/breaks.py
 
-breaks.toml holds small wrong changes, and for each the tests that are to catch it. Each is made in
-a copy of the files that git tracks, where these tests run until one fails. One that no test fails
-for has survived: then a test is missing. First the tests run without any break, for those that fail
-then would catch anything; and a break that cannot be imported, or a test that is not there, is an
-error and nothing that was caught.
+breaks.toml holds small wrong changes, and for each the tests that should catch it. Each is made in
+a copy of the files that git tracks, where these tests run until one fails. If none fails, the break
+has survived, and a test is missing. First the tests run without any break, as a test that fails
+then would catch anything. A break that cannot be imported, or a test that does not exist, is an
+error and does not count as caught.
 
 Exit codes: 0 all were caught, 1 one has survived or could not be judged, 2 wrong input.
 """
@@ -38,14 +38,14 @@ from rich.console import Console
 
 ROOT = Path(__file__).parents[2]
 _DATA = Path(__file__).with_suffix(".toml")
-# These know the code as it is: a break would always fail them.
+# These tests compare with the unchanged code: a break would always fail them.
 _OURS = "tests/test_breaks.py"
-# pytest's exit codes: tests failed; none ran. Others but 0 are no verdict on the code.
+# pytest's exit codes: tests failed; none ran. Others except 0 are no verdict on the code.
 _FAILED, _NO_TESTS = 1, 5
 
 
 class Which(StrEnum):
-    """Tests that run: those that a break lists, the quick ones of these, README's, or all."""
+    """The tests to run: those of a break, the quick ones of these, all quick ones, or all."""
 
     LISTED = "listed"
     LISTED_QUICK = "listed-quick"
@@ -54,15 +54,18 @@ class Which(StrEnum):
 
 
 _NOT_SLOW = "not slow"
-#: A break that makes a test hang is not caught by it.
+#: Time limits in seconds; a test that hangs does not catch a break.
 _LIMIT_S = dict(zip(Which, (300.0, 300.0, 3600.0, 7200.0), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A wrong change. old: a text that is in `file` once; new: what takes its place.
+    """A wrong change.
 
-    room: what it belongs to. tests: files or node ids that are to catch it.
+    room: the part of metatrain that it belongs to.
+    old: a text that is in `file` exactly once.
+    new: its replacement.
+    tests: files or node ids that should catch it.
     """
 
     name: str
@@ -74,13 +77,17 @@ class Break:
 
     @property
     def module(self) -> str:
-        """What the file is imported as; "" if it is no module."""
+        """Dotted name of the file's module; "" if it is not a module."""
         return self.file.removesuffix(".py").replace("/", ".") if self.file[-3:] == ".py" else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What tests said. test: the first that failed. why: what kept them from saying anything."""
+    """The result of running tests on a break.
+
+    test: the first test that failed.
+    why: the reason of an error.
+    """
 
     kind: Literal["caught", "survived", "error"]
     seconds: float
@@ -88,37 +95,37 @@ class Outcome:
     why: str = ""
 
     def __str__(self) -> str:
-        said = {"caught": f"caught by {self.test}", "survived": "SURVIVED"}
-        return f"{said.get(self.kind, f'ERROR: {self.why}')} after {self.seconds:.1f} s"
+        texts = {"caught": f"caught by {self.test}", "survived": "SURVIVED"}
+        return f"{texts.get(self.kind, f'ERROR: {self.why}')} after {self.seconds:.1f} s"
 
 
 def read_breaks(file: Path = _DATA) -> list[Break]:
-    """The breaks of a TOML file, in its order."""
+    """Read the breaks of a TOML file, in its order."""
     rows = tomllib.loads(file.read_text(encoding="utf-8"))["break"]
     return [Break(**row | {"tests": tuple(row["tests"])}) for row in rows]
 
 
 def faults(root: Path, breaks: Sequence[Break]) -> list[str]:
-    """What makes breaks useless before any test runs: a line each."""
-    found = [
-        f"the name {name} is there {count} times"
-        for name, count in Counter(each.name for each in breaks).items()
+    """List what makes breaks useless before any test runs, a line for each fault."""
+    lines = [
+        f"the name {name} occurs {count} times"
+        for name, count in Counter(change.name for change in breaks).items()
         if count > 1
     ]
-    for each in breaks:
-        count = (root / each.file).read_text("utf-8").count(each.old)
+    for change in breaks:
+        count = (root / change.file).read_text("utf-8").count(change.old)
         if count != 1:
-            found.append(f"{each.name}: {each.file} holds `old` {count} times")
-        if each.old == each.new or not each.tests:
-            found.append(f"{each.name}: changes nothing, or lists no test")
-        files = {test.partition("::")[0] for test in each.tests}
-        found += [f"{each.name}: no {file}" for file in files if not (root / file).is_file()]
-    return found
+            lines.append(f"{change.name}: {change.file} holds `old` {count} times")
+        if change.old == change.new or not change.tests:
+            lines.append(f"{change.name}: changes nothing, or lists no test")
+        files = {test.partition("::")[0] for test in change.tests}
+        lines += [f"{change.name}: no {file}" for file in files if not (root / file).is_file()]
+    return lines
 
 
 @contextmanager
 def copies(root: Path, number: int) -> Iterator["queue.Queue[Path]"]:
-    """So many copies of the tree, to be taken and given back."""
+    """Make `number` copies of the tree, in a queue from which they are taken and put back."""
     files = _tracked(root)
     free: queue.Queue[Path] = queue.Queue()
     with tempfile.TemporaryDirectory(prefix="breaks-", ignore_cleanup_errors=True) as folder:
@@ -132,15 +139,15 @@ def copies(root: Path, number: int) -> Iterator["queue.Queue[Path]"]:
 
 
 def _tracked(root: Path) -> list[str]:
-    """What git tracks; or, in a copy without git, all that is not hidden."""
+    """List the files that git tracks, or without git all that are not hidden."""
     command = ["git", "-C", str(root), "ls-files", "-z"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
-    named = [name for name in said.stdout.split("\0") if name and os.path.lexists(root / name)]
+    listing = subprocess.run(command, capture_output=True, text=True, check=False)
+    named = [name for name in listing.stdout.split("\0") if name and os.path.lexists(root / name)]
     if named:
         return named
-    found = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
+    paths = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
     unwanted = re.compile(r"__pycache__|runs|\..*")
-    return [str(path) for path in found if not any(map(unwanted.fullmatch, path.parts))]
+    return [str(path) for path in paths if not any(map(unwanted.fullmatch, path.parts))]
 
 
 def run_tests(
@@ -149,32 +156,34 @@ def run_tests(
     """Run pytest in a copy, until a test fails.
 
     Args:
-      words: what is to be tested. modules: those that must be the copy's own.
+      words: pytest's arguments that choose the tests.
+      modules: modules that must be imported from the copy.
     """
     paths = [str(copy), str(copy / "benchmarks"), str(Path(__file__).parent)]
-    # Bytecode is told apart by size and second, which a break may leave as they were.
-    own = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
+    # Cached bytecode is matched by size and second, which a break may not change.
+    variables = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
     report = copy.with_suffix(".json")
     report.unlink(missing_ok=True)
-    given = ["-x", "-q", "-p", "no:cacheprovider", "-p", "caught"]
-    given += [f"--caught-in={report}", f"--caught-modules={','.join(modules)}", *words]
+    arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "caught"]
+    arguments += [f"--caught-in={report}", f"--caught-modules={','.join(modules)}", *words]
+    environment = os.environ | variables
     began = time.monotonic()
-    code, output = forked_pytest.run(given, copy, os.environ | own, limit_s, LIBRARIES)
+    code, output = forked_pytest.run(arguments, copy, environment, limit_s, LIBRARIES)
     seconds = time.monotonic() - began
     if code is None:
         return Outcome("error", seconds, why=f"no test has failed within {limit_s:.0f} s")
-    found = json.loads(report.read_text()) if report.exists() else {"test": "", "problem": ""}
+    result = json.loads(report.read_text()) if report.exists() else {"test": "", "problem": ""}
     if code == _NO_TESTS and _NOT_SLOW in words:
         return Outcome("survived", seconds)
-    if found["problem"] or code not in (0, _FAILED) or (code == _FAILED and not found["test"]):
+    if result["problem"] or code not in (0, _FAILED) or (code == _FAILED and not result["test"]):
         last = [line for line in output.splitlines() if line.strip()][-1:]
-        why = found["problem"] or f"pytest ended with {code}: {''.join(last)}"
+        why = result["problem"] or f"pytest ended with {code}: {''.join(last)}"
         return Outcome("error", seconds, why=why)
-    return Outcome("caught" if code else "survived", seconds, found["test"])
+    return Outcome("caught" if code else "survived", seconds, result["test"])
 
 
 def judge(copy: Path, broken: Break, which: Which) -> Outcome:
-    """Make a break in a copy, run tests, and take it back."""
+    """Make a break in a copy, run tests, and undo it."""
     file = copy / broken.file
     content = file.read_text("utf-8")
     file.write_text(content.replace(broken.old, broken.new), "utf-8")
@@ -185,8 +194,8 @@ def judge(copy: Path, broken: Break, which: Which) -> Outcome:
 
 
 def _words(which: Which, breaks: Sequence[Break]) -> list[str]:
-    """What pytest is to run."""
-    listed = dict.fromkeys(test for each in breaks for test in each.tests)
+    """Return pytest's arguments that choose the tests."""
+    listed = dict.fromkeys(test for change in breaks for test in change.tests)
     tests = listed if which.startswith("listed") else [f"--ignore={_OURS}"]
     return [*tests, "-m", _NOT_SLOW if which.endswith("quick") else ""]
 
@@ -198,7 +207,7 @@ def judge_all(
     workers: int = 1,
     say: Callable[[str], object] = print,
 ) -> dict[str, Outcome]:
-    """What tests say of each break, by its name; `say` is told as it comes.
+    """Run tests on each break, and return the outcomes by its name; `say` reports progress.
 
     Raises:
       ValueError: a break cannot be made, or its tests fail without it.
@@ -207,7 +216,7 @@ def judge_all(
         raise ValueError("\n".join(wrong))
     with copies(root, workers) as free, ThreadPoolExecutor(workers) as pool:
         copy = free.get()
-        whole = run_tests(copy, _words(which, breaks), [each.module for each in breaks])
+        whole = run_tests(copy, _words(which, breaks), [change.module for change in breaks])
         if whole.kind != "survived":
             raise ValueError(f"without any break: {whole.test or whole.why}")
         say(f"without any break all tests pass ({whole.seconds:.0f} s)")
@@ -227,34 +236,34 @@ def judge_all(
             return outcome
 
         outcomes = pool.map(one, breaks)
-        return {each.name: found for each, found in zip(breaks, outcomes, strict=True)}
+        return {change.name: outcome for change, outcome in zip(breaks, outcomes, strict=True)}
 
 
 def table(breaks: Sequence[Break], outcomes: dict[str, Outcome]) -> str:
-    """The outcomes as Markdown."""
+    """Format the outcomes as Markdown."""
     lines = ["| break | room | caught by | after |", "|---|---|---|---|"]
-    for each in breaks:
-        found = outcomes[each.name]
-        file, _, test = found.test.partition("[")[0].partition("::")
-        by = f"`{Path(file).name}::{test}`" if found.kind == "caught" else str(found)
-        lines.append(f"| {each.name} | {each.room} | {by} | {found.seconds:.0f} s |")
+    for change in breaks:
+        outcome = outcomes[change.name]
+        file, _, test = outcome.test.partition("[")[0].partition("::")
+        by = f"`{Path(file).name}::{test}`" if outcome.kind == "caught" else str(outcome)
+        lines.append(f"| {change.name} | {change.room} | {by} | {outcome.seconds:.0f} s |")
     return "\n".join(lines) + "\n"
 
 
 def main(
     only: Annotated[list[str] | None, typer.Option(help="A break's name; repeatable.")] = None,
-    sample: Annotated[int | None, typer.Option(help="So many, drawn by --seed.", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="Of --sample.")] = 0,
-    tests: Annotated[Which, typer.Option(help="Tests that run.")] = Which.LISTED,
-    workers: Annotated[int, typer.Option(help="Breaks that are tried at once.", min=1)] = 1,
+    sample: Annotated[int | None, typer.Option(help="Number of breaks to draw.", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Seed of --sample.")] = 0,
+    tests: Annotated[Which, typer.Option(help="Tests to run.")] = Which.LISTED,
+    workers: Annotated[int, typer.Option(help="Breaks to try at once.", min=1)] = 1,
     out: Annotated[Path | None, typer.Option(help="Write a table into this file.")] = None,
 ) -> None:
     """Make each break in a copy, and see which test catches it."""
     console = Console(soft_wrap=True, markup=False, highlight=False)
     breaks = read_breaks()
-    if unknown := set(only or []) - {each.name for each in breaks}:
+    if unknown := set(only or []) - {change.name for change in breaks}:
         raise typer.BadParameter(f"there is no break called {', '.join(sorted(unknown))}")
-    chosen = [each for each in breaks if not only or each.name in only]
+    chosen = [change for change in breaks if not only or change.name in only]
     if sample is not None:
         chosen = random.Random(seed).sample(chosen, min(sample, len(chosen)))
     try:
@@ -264,7 +273,7 @@ def main(
         raise typer.Exit(2) from None
     if out is not None:
         out.write_text(table(chosen, outcomes), "utf-8")
-    kinds = Counter(found.kind for found in outcomes.values())
+    kinds = Counter(outcome.kind for outcome in outcomes.values())
     console.print(
         f"{kinds['caught']} of {len(chosen)} caught, {kinds['survived']} survived, "
         f"{kinds['error']} not judged; tests: {tests}" + (f", seed {seed}" if sample else "")

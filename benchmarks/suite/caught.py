@@ -1,7 +1,7 @@
-"""A plugin of pytest for breaks.py: which test failed first, and whose code was tested.
+"""A pytest plugin for breaks.py: which test failed first, and which code was tested.
 
 pytest -p caught --caught-in=FILE --caught-modules=a,b.c writes {"test": ..., "problem": ...} into
-FILE. problem: why the run says nothing of these modules; "" if it does.
+FILE. problem: why the run did not test these modules; "" if it did.
 """
 
 import importlib
@@ -14,30 +14,30 @@ _FAILED: list[str] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The plugin's own options."""
+    """Add the plugin's options."""
     parser.addoption("--caught-in", default="")
     parser.addoption("--caught-modules", default="")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Remember a failure, in a fixture too."""
+    """Record a failure, also of a fixture."""
     if report.failed:
         _FAILED.append(report.nodeid)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Look where the modules are from, also those that no test has imported."""
+    """Check where the modules come from, also those that no test has imported."""
     config = session.config
     if not config.getoption("--caught-in"):
         return
     modules = str(config.getoption("--caught-modules")).split(",")
     problems = [_problem(name, config.rootpath) for name in modules if name]
-    found = {"test": [*_FAILED, ""][0], "problem": "; ".join(filter(None, problems))}
-    Path(config.getoption("--caught-in")).write_text(json.dumps(found))
+    result = {"test": [*_FAILED, ""][0], "problem": "; ".join(filter(None, problems))}
+    Path(config.getoption("--caught-in")).write_text(json.dumps(result))
 
 
 def _problem(name: str, root: Path) -> str:
-    """Why a module was not tested; "" if it was."""
+    """Return why a module was not tested; "" if it was."""
     try:
         file = importlib.import_module(name).__file__
     except Exception as error:

@@ -1,8 +1,8 @@
-"""pytest in processes forked from one that has imported the libraries, and nothing of ours.
+"""pytest in processes forked from one that has imported the libraries, but not metatrain.
 
-A new interpreter takes seconds of the processor to import TensorFlow and Ray, which is most of what
-a test that fails at once takes. What is under test, and pytest's plugins, each process imports
-itself: from the paths of PYTHONPATH in the environment that it is given.
+A new interpreter takes seconds of the processor to import TensorFlow and Ray, which is most of the
+time of a test that fails at once. Each process imports the tested code and pytest's plugins itself,
+from the paths of PYTHONPATH in its environment.
 """
 
 import atexit
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-#: What is imported once: no plugins of pytest's, which rewrites those as they are imported.
+#: Libraries that are imported once: no plugins, which pytest rewrites as they are imported.
 LIBRARIES = ("tensorflow", "keras", "ray", "matplotlib.figure", "pyarrow.parquet", "pandas")
 _POLL_S = 0.02
 _LOCK = threading.Lock()
@@ -33,45 +33,52 @@ def run(
     limit_s: float | None,
     libraries: tuple[str, ...],
 ) -> tuple[int | None, str]:
-    """Exit code and output of `pytest WORDS`; None where it had to be ended, with what it began."""
+    """Run `pytest WORDS`; return its exit code, None if it was ended at the limit, and its output.
+
+    Args:
+      folder: the working directory.
+      environment: all environment variables.
+      limit_s: seconds after which pytest and its children are ended; None: never.
+      libraries: modules that the forking process imports.
+    """
     with tempfile.TemporaryDirectory(prefix="forked-") as name:
-        place = Path(name)
-        asked = {"words": [*words], "folder": str(folder), "environment": environment}
+        results = Path(name)
+        request = {"words": [*words], "folder": str(folder), "environment": environment}
         with _LOCK:
             server = _server(libraries)
             assert server.stdin is not None
-            print(json.dumps({**asked, "place": name}), file=server.stdin, flush=True)
+            print(json.dumps({**request, "results": name}), file=server.stdin, flush=True)
         until = time.monotonic() + (limit_s or float("inf"))
         try:
-            while not (place / "code").exists() and time.monotonic() < until:
-                assert server.poll() is None, "the process that forks has ended"
+            while not (results / "code").exists() and time.monotonic() < until:
+                assert server.poll() is None, "the forking process has ended"
                 time.sleep(_POLL_S)
         except BaseException:
-            _kill(place)
+            _kill(results)
             raise
-        if not (place / "code").exists():
-            _kill(place)
+        if not (results / "code").exists():
+            _kill(results)
             return None, ""
-        return int((place / "code").read_text()), (place / "out").read_text(errors="replace")
+        return int((results / "code").read_text()), (results / "out").read_text(errors="replace")
 
 
-def _kill(place: Path) -> None:
+def _kill(results: Path) -> None:
     """End the process and its children, and wait until it is gone."""
-    while not (place / "pid").exists():
+    while not (results / "pid").exists():
         time.sleep(_POLL_S)
-    os.killpg(int((place / "pid").read_text()), signal.SIGKILL)
-    while not (place / "code").exists():
+    os.killpg(int((results / "pid").read_text()), signal.SIGKILL)
+    while not (results / "code").exists():
         time.sleep(_POLL_S)
 
 
 @functools.cache
 def _server(libraries: tuple[str, ...]) -> subprocess.Popen[str]:
-    with tempfile.TemporaryDirectory() as home:  # whatever the developer's keras.json says
-        ours = {"KERAS_HOME": home, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with tempfile.TemporaryDirectory() as home:  # ignores the developer's keras.json
+        keras = {"KERAS_HOME": home, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         server = subprocess.Popen(
             [sys.executable, "-P", __file__, *libraries],
-            env=kept | ours,
+            env=inherited | keras,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -92,51 +99,51 @@ def _serve() -> None:
         importlib.import_module(name)
     importlib.import_module("pytest")
     print("ready", flush=True)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep watch
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the watching children are not waited for
     for line in sys.stdin:
         if not os.fork():
             _watch(json.loads(line))
 
 
-def _watch(asked: dict[str, Any]) -> None:
+def _watch(request: dict[str, Any]) -> None:
     """Fork pytest, and write its exit code when it has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    place = Path(asked["place"])
+    results = Path(request["results"])
     ready, go = os.pipe()
     child = os.fork()
     if not child:
-        os.read(ready, 1)  # its number is known
-        _become(asked)
+        os.read(ready, 1)  # until its pid is written
+        _become(request)
     os.setpgid(child, child)
-    _write(place / "pid", child)
+    _write(results / "pid", child)
     os.write(go, b"x")
     _, status = os.waitpid(child, 0)
-    _write(place / "code", os.waitstatus_to_exitcode(status))
+    _write(results / "code", os.waitstatus_to_exitcode(status))
     os._exit(0)
 
 
 def _write(file: Path, number: int) -> None:
-    """Whole, or not at all."""
+    """Write a number atomically."""
     file.with_suffix(".part").write_text(str(number))
     file.with_suffix(".part").rename(file)
 
 
-def _become(asked: dict[str, Any]) -> None:
-    """All that a shell would have set, then pytest."""
+def _become(request: dict[str, Any]) -> None:
+    """Set up the process as a shell would, and run pytest."""
     code = 1
     try:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        out = os.open(f"{asked['place']}/out", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        out = os.open(f"{request['results']}/out", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(out, 1)
         os.dup2(out, 2)
         os.environ.clear()
-        os.environ.update(asked["environment"])
-        os.chdir(asked["folder"])
-        paths = asked["environment"].get("PYTHONPATH", "").split(os.pathsep)
-        sys.path[:0] = [asked["folder"], *filter(None, paths)]
+        os.environ.update(request["environment"])
+        os.chdir(request["folder"])
+        paths = request["environment"].get("PYTHONPATH", "").split(os.pathsep)
+        sys.path[:0] = [request["folder"], *filter(None, paths)]
         sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in os.environ
-        sys.argv = ["pytest", *asked["words"]]
-        code = int(importlib.import_module("pytest").main(asked["words"]))
+        sys.argv = ["pytest", *request["words"]]
+        code = int(importlib.import_module("pytest").main(request["words"]))
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

@@ -1,4 +1,4 @@
-"""How fuzz.py damages a file."""
+"""Changes by which fuzz.py damages a file."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ _TOKENS = [
 
 
 def change(rng: np.random.Generator, content: bytes) -> bytes:
-    """One to three changes."""
+    """Make one to three changes."""
     for _ in range(int(rng.integers(1, 4))):
         content = _CHANGES[rng.integers(len(_CHANGES))](rng, content)
     return content
@@ -50,7 +50,7 @@ def _insert(rng: np.random.Generator, content: bytes) -> bytes:
 
 
 def _replace_word(rng: np.random.Generator, content: bytes) -> bytes:
-    """A number or name of a text becomes something else; of other files, some bytes."""
+    """Replace a number or a name of a text, or some bytes of another file."""
     words = content.replace(b",", b" ").replace(b"=", b" ").split()
     if not words:
         return content

@@ -1,4 +1,4 @@
-"""Valid files of every kind, and what is changed in them: for fuzz.py."""
+"""Valid files of every kind for fuzz.py, and the commands that read them."""
 
 import shutil
 import zipfile
@@ -15,7 +15,12 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Kind:
-    """files: what is changed, below the material's folder. words: the command; {} is the folder."""
+    """A kind of input.
+
+    share: share of all inputs.
+    files: files below the material's folder that may be changed.
+    words: the command; {} is the folder.
+    """
 
     share: float
     files: tuple[str, ...]
@@ -64,7 +69,7 @@ KINDS = {
 
 
 def plan(inputs: int, only: str | None = None) -> Iterator[tuple[str, int]]:
-    """Kinds and numbers of inputs, by the kinds' shares."""
+    """Yield kinds and numbers of inputs, by the kinds' shares."""
     total = sum(kind.share for kind in KINDS.values())
     for name, kind in KINDS.items():
         count = inputs if only == name else round(inputs * kind.share / total) if not only else 0
@@ -72,9 +77,10 @@ def plan(inputs: int, only: str | None = None) -> Iterator[tuple[str, int]]:
 
 
 def make_material(folder: Path, call: Callable[[list[list[str]], Path], None]) -> Path:
-    """Valid files of every kind; a small run is trained for it.
+    """Make valid files of every kind, for which a small run is trained.
 
-    call: runs `metatrain WORDS` in a folder, for each of the WORDS.
+    Args:
+      call: runs `metatrain WORDS` in a folder, for each of the WORDS.
     """
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -105,7 +111,7 @@ def make_material(folder: Path, call: Callable[[list[list[str]], Path], None]) -
 
 
 def damage(folder: Path, kind: str, seed: int, number: int, cache: Path) -> list[str]:
-    """Change a file below `folder`: the words of the command that is to read it."""
+    """Change a file below `folder`, and return the words of the command that reads it."""
     chosen = KINDS[kind]
     rng = np.random.default_rng([seed, list(KINDS).index(kind), number])
     file = folder / chosen.files[rng.integers(len(chosen.files))]

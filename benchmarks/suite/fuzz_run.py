@@ -1,4 +1,4 @@
-"""One damaged input of fuzz.py, given to the command line in a process of its own, and judged."""
+"""Running one damaged input of fuzz.py in a separate process, and judging the outcome."""
 
 import os
 import resource
@@ -28,13 +28,18 @@ import orchestrator.cli.report_command  # noqa: F401  (imported once, before the
 _LIMIT_S, _LIMIT_BYTES = 30.0, 2_000_000_000
 _CODES = {0, 1, 2}
 NO_EXIT_CODE = 70
-#: How long an input is waited for.
+#: Seconds after which the process of an input is killed.
 PATIENCE_S = _LIMIT_S + 1
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an input. problem: "" if nothing is wrong."""
+    """The outcome of an input.
+
+    bytes: peak memory.
+    problem: "" if nothing is wrong.
+    last_line: last line of standard error.
+    """
 
     kind: str
     number: int
@@ -46,7 +51,7 @@ class Outcome:
 
 
 def run(material: Path, kind: str, seed: int, number: int, show: bool = False) -> Outcome:
-    """Change a copy of the material, give it to the command, and look at what becomes of it."""
+    """Change a copy of the material, run the command on it, and judge the outcome."""
     with tempfile.TemporaryDirectory(prefix="fuzz") as name:
         folder = Path(name, "copy")
         shutil.copytree(material, folder)
@@ -61,22 +66,22 @@ def run(material: Path, kind: str, seed: int, number: int, show: bool = False) -
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Of all files below it."""
-    found = {}
-    for where, _, names in os.walk(folder):  # a third of what rglob takes
+    """Read all files below a folder, by path."""
+    by_path = {}
+    for where, _, names in os.walk(folder):  # three times as fast as rglob
         for name in names:
             path = os.path.join(where, name)
             if os.path.isfile(path):
                 with open(path, "rb") as file:
-                    found[path] = file.read()
-    return found
+                    by_path[path] = file.read()
+    return by_path
 
 
 def judge(
     kind: str, number: int, answer: tuple[int, int, str, str], seconds: float,
     before: dict[str, bytes], after: dict[str, bytes],
 ) -> Outcome:  # fmt: skip
-    """Of what `call` gave; before, after: the files that were there, and those that are."""
+    """Judge the answer of `call`, and the files before and after it."""
     code, used, _, err = answer
     lost = [
         path
@@ -90,7 +95,7 @@ def judge(
 
 
 def _may_change(path: str, kind: str) -> bool:
-    return kind == "records" and os.path.basename(path) == "report.html"  # what the command is for
+    return kind == "records" and os.path.basename(path) == "report.html"  # the command writes it
 
 
 def _problem(code: int, seconds: float, used: int, err: str, last: str, lost: list[str]) -> str:
@@ -101,14 +106,14 @@ def _problem(code: int, seconds: float, used: int, err: str, last: str, lost: li
     if code not in _CODES:
         return f"exit code {code}"
     if code and not last.startswith(("metatrain: ", "this run cannot work: ")):
-        return "a refusal without a line of ours"
+        return "an error without a line of metatrain's"
     if used > _LIMIT_BYTES:
         return f"{used / 1e9:.1f} GB of memory"
     return f"changed {os.path.basename(lost[0])}" if lost else ""
 
 
 def call(words: list[str], folder: Path) -> tuple[int, int, str, str]:
-    """Exit code, most memory in bytes, and both outputs of `metatrain WORDS`."""
+    """Run `metatrain WORDS`; return its exit code, peak memory in bytes, and both outputs."""
     out, err = folder / "out", folder / "err"
     child = os.fork()  # a new interpreter would take ten times as long as the answer
     if not child:
@@ -119,10 +124,10 @@ def call(words: list[str], folder: Path) -> tuple[int, int, str, str]:
 
 
 def in_child(commands: list[list[str]], folder: Path) -> None:
-    """`metatrain WORDS` in `folder`, each of them, in one process of their own.
+    """Run `metatrain WORDS` in `folder`, for each command, in one new process.
 
     Raises:
-      RuntimeError: one has failed.
+      RuntimeError: a command has failed.
     """
     child = os.fork()
     if not child:
@@ -139,7 +144,7 @@ def in_child(commands: list[list[str]], folder: Path) -> None:
 
 
 def _become(words: list[str], folder: Path, out: Path, err: Path) -> None:
-    """The command, to its end; the descriptors are replaced, for whatever libraries write too."""
+    """Run the command to its end, with file descriptors replaced, as libraries write to them."""
     code = NO_EXIT_CODE
     try:
         for number, path in ((1, out), (2, err)):
@@ -152,7 +157,7 @@ def _become(words: list[str], folder: Path, out: Path, err: Path) -> None:
 
 
 def command(words: list[str], folder: Path) -> int:
-    """The exit code of `metatrain WORDS` in `folder`, in this process."""
+    """Run `metatrain WORDS` in `folder`, in this process; return its exit code."""
     code = NO_EXIT_CODE
     try:
         os.chdir(folder)
@@ -167,7 +172,7 @@ def command(words: list[str], folder: Path) -> int:
 
 
 def _wait(child: int) -> tuple[int, resource.struct_rusage]:
-    """Kill it where it takes too long."""
+    """Wait for the child; kill it if it takes too long."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         pid, status, used = os.wait4(child, os.WNOHANG)

@@ -1,11 +1,11 @@
-"""The measures of the layout: sizes of files and folders, and who imports whom.
+"""The measures of the layout: sizes of files and folders, and imports between them.
 
     python benchmarks/suite/house.py
 
-A circle is a group of files, or of folders, each of which imports all others, perhaps by way of
+A circle is a group of files, or of folders, each of which imports all others, directly or through
 some of them. Imports inside functions count in the second measure of files and in folders; those
-below `if TYPE_CHECKING` never do. A folder directly below a package is a room together with all
-that is in it, and so is a file there; the folders inside a room are compared with each other.
+below `if TYPE_CHECKING` never do. A folder directly below a package is a room with all its content,
+and so is a file there; the folders inside a room are compared with each other.
 """
 
 import ast
@@ -24,7 +24,7 @@ Graph = Mapping[str, set[str]]
 
 
 class Import(NamedTuple):
-    """A file that imports another; lazy: inside a function."""
+    """An import of a file by another; lazy: inside a function."""
 
     importer: str
     imported: str
@@ -33,32 +33,32 @@ class Import(NamedTuple):
 
 def files(root: Path = ROOT) -> dict[str, Path]:
     """Map each module's dotted name to its file."""
-    found = {}
+    modules = {}
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
             parts = path.relative_to(root).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+            modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return modules
 
 
 def imports(root: Path = ROOT) -> list[Import]:
-    """List who imports whom within the packages."""
-    known = files(root)
+    """List the imports within the packages."""
+    modules = files(root)
     return [
         Import(name, target, lazy)
-        for name, path in known.items()
+        for name, path in modules.items()
         for written, lazy in _named(ast.parse(path.read_text()), False)
-        if (target := _module(written, known)) and target != name
+        if (target := _module(written, modules)) and target != name
     ]
 
 
-def _module(name: str, known: Mapping[str, Path]) -> str:
-    """The module that an imported name is, or is in; "" for one of a library."""
-    return next((each for each in (name, name.rpartition(".")[0]) if each in known), "")
+def _module(name: str, modules: Mapping[str, Path]) -> str:
+    """Return the module that an imported name is, or is in; "" for one of a library."""
+    return next((module for module in (name, name.rpartition(".")[0]) if module in modules), "")
 
 
 def _named(node: ast.AST, lazy: bool) -> Iterator[tuple[str, bool]]:
-    """Dotted names that are imported below `node`, and whether inside a function."""
+    """Yield dotted names that are imported below `node`, and whether inside a function."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
             continue
@@ -72,28 +72,28 @@ def _named(node: ast.AST, lazy: bool) -> Iterator[tuple[str, bool]]:
 
 
 def room(name: str) -> str:
-    """The folder or file directly below the package."""
+    """Return the folder or file directly below the package."""
     return ".".join(name.split(".")[:2])
 
 
-def file_graph(found: list[Import], lazy: bool) -> Graph:
-    """The imports between files, with or without those inside functions."""
+def file_graph(edges: list[Import], lazy: bool) -> Graph:
+    """Build the graph of imports between files, with or without those inside functions."""
     graph = defaultdict[str, set[str]](set)
-    for each in found:
-        if lazy or not each.lazy:
-            graph[each.importer].add(each.imported)
+    for edge in edges:
+        if lazy or not edge.lazy:
+            graph[edge.importer].add(edge.imported)
     return graph
 
 
-def room_graph(found: list[Import]) -> Graph:
-    """All imports between rooms, and between the folders inside a room."""
-    known = files()
+def room_graph(edges: list[Import]) -> Graph:
+    """Build the graph of all imports between rooms, and between the folders inside a room."""
+    modules = files()
     graph = defaultdict[str, set[str]](set)
-    for each in found:
-        ends = (each.importer, each.imported)
+    for edge in edges:
+        ends = (edge.importer, edge.imported)
         rooms = tuple(map(room, ends))
         if rooms[0] == rooms[1]:
-            rooms = _siblings(*(_folder(end, known[end]) for end in ends))
+            rooms = _siblings(*(_folder(end, modules[end]) for end in ends))
         if rooms[0] != rooms[1]:
             graph[rooms[0]].add(rooms[1])
     return graph
@@ -104,7 +104,7 @@ def _folder(name: str, path: Path) -> str:
 
 
 def _siblings(one: str, other: str) -> tuple[str, str]:
-    """The folders, one beside the other, that hold two folders; equal if one holds the other."""
+    """Return the sibling folders that hold two folders; equal if one folder holds the other."""
     parts = one.split("."), other.split(".")
     shared = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(*parts, strict=False))))
     if shared == min(map(len, parts)):
@@ -113,7 +113,7 @@ def _siblings(one: str, other: str) -> tuple[str, str]:
 
 
 def circles(graph: Graph) -> list[list[str]]:
-    """List the groups of nodes each of which reaches all others of its group."""
+    """List the groups of nodes that reach each other."""
     reach = {node: _reached(graph, node) for node in graph}
     groups = {
         frozenset(other for other in near if node in reach.get(other, ()))
@@ -124,15 +124,15 @@ def circles(graph: Graph) -> list[list[str]]:
 
 
 def _reached(graph: Graph, start: str) -> set[str]:
-    """All nodes that a path of one edge or more leads to."""
-    seen: set[str] = set()
+    """Collect all nodes that a path of at least one edge leads to."""
+    reached: set[str] = set()
     ahead = list(graph.get(start, ()))
     while ahead:
         node = ahead.pop()
-        if node not in seen:
-            seen.add(node)
+        if node not in reached:
+            reached.add(node)
             ahead += graph.get(node, ())
-    return seen
+    return reached
 
 
 def long_files() -> dict[str, int]:
@@ -150,30 +150,30 @@ def folder_sizes() -> dict[str, int]:
     return dict(sizes)
 
 
-def upward(found: list[Import]) -> list[tuple[str, str]]:
+def upward(edges: list[Import]) -> list[tuple[str, str]]:
     """List imports against the order: of commands by the library, of the driver by a worker."""
     return [
-        (each.importer, each.imported)
-        for each in found
-        if (room(each.imported) == COMMANDS and room(each.importer) != COMMANDS)
-        or (each.imported.startswith("orchestrator") and each.importer.startswith("workers"))
+        (edge.importer, edge.imported)
+        for edge in edges
+        if (room(edge.imported) == COMMANDS and room(edge.importer) != COMMANDS)
+        or (edge.imported.startswith("orchestrator") and edge.importer.startswith("workers"))
     ]
 
 
 def main() -> None:
     """Print the measures."""
-    found = imports()
+    edges = imports()
     sizes = folder_sizes()
     largest = max(sizes, key=sizes.__getitem__)
     print(f"files: {len(files())}, above {MOST_LINES} lines: {long_files() or 'none'}")
     print(f"largest folder: {largest} with {sizes[largest]} files, at most {MOST_FILES}")
     for what, graph in (
-        ("files as they are imported", file_graph(found, lazy=False)),
-        ("files, imports inside functions included", file_graph(found, lazy=True)),
-        ("folders", room_graph(found)),
+        ("files as they are imported", file_graph(edges, lazy=False)),
+        ("files, imports inside functions included", file_graph(edges, lazy=True)),
+        ("folders", room_graph(edges)),
     ):
         print(f"circles between {what}: {circles(graph) or 'none'}")
-    print(f"imports of commands by the library, of the driver by a worker: {upward(found) or 0}")
+    print(f"imports of commands by the library, of the driver by a worker: {upward(edges) or 0}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What a kind costs, in numbers: `python benchmarks/suite/house_kinds.py [--all]`.
+"""The cost of a kind: `python benchmarks/suite/house_kinds.py [--all]`.
 
-Branches on which algorithm, model or family there is, and the files that a new kind touches.
+Counts branches on the kind of algorithm, model or family, and the files that a new kind touches.
 """
 
 import argparse
@@ -12,17 +12,17 @@ from collections.abc import Iterator, Set
 from house import ROOT, files
 
 MOST_BRANCHES = 10
-#: What adding one of a kind may touch, the registry's row included.
+#: Most files that a new kind may touch, the registry included.
 MOST_TOUCHED = {"algorithm": 2, "model": 2, "family": 2, "command": 2}
 _SECTIONS = ("task", "model", "algorithm")
 _SETTINGS_BASES = {"Section", "BaseModel"}
 
 
 def branches_on_kind() -> list[str]:
-    """List where code asks which algorithm, model or family it has to do with.
+    """List where code depends on the kind of algorithm, model or family.
 
-    Comparisons with a kind, tables that are looked up by one, and `isinstance` with its class;
-    outside registries and the settings' classes themselves, and not in assertions.
+    These are comparisons with a kind, tables indexed by one, and `isinstance` with its class,
+    outside registries, settings' classes and assertions.
     """
     kinds, records = _records()
     return [
@@ -35,7 +35,7 @@ def branches_on_kind() -> list[str]:
 
 
 def _records() -> tuple[set[str], set[str]]:
-    """Collect all kinds, and the names of classes of settings that have one, or lead to them."""
+    """Collect all kinds, and the names of settings' classes with a kind and of their bases."""
     bases: dict[str, set[str]] = {}
     kinds: dict[str, str] = {}
     for file in files().values():
@@ -58,7 +58,7 @@ def _records() -> tuple[set[str], set[str]]:
 
 
 def _outside(node: ast.AST, records: Set[str]) -> Iterator[ast.AST]:
-    """Walk over all but classes of settings and assertions."""
+    """Walk over all nodes but settings' classes and assertions."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Assert) or getattr(child, "name", "") in records:
             continue
@@ -83,13 +83,13 @@ def _is_branch(node: ast.expr, kinds: Set[str], records: Set[str]) -> bool:
 
 
 def _is_kind(node: ast.AST) -> bool:
-    """Tell whether an expression is somebody's kind."""
+    """Return whether an expression is the kind of an object."""
     text = ast.unparse(node)
     return bool(re.search(r"(^|\.)kind$|\[['\"]kind['\"]\]$|get\(['\"](\w+\.)?kind['\"]", text))
 
 
 def _owner(node: ast.AST) -> str:
-    """Name what has the attribute: `task` of config.task.kind."""
+    """Return the name before the attribute: `task` of config.task.kind."""
     return ast.unparse(node).removesuffix(".kind").rpartition(".")[2]
 
 
@@ -99,14 +99,14 @@ def _constants(node: ast.AST) -> set[str]:
 
 
 def touched() -> dict[str, list[str]]:
-    """List the files that a made-up kind of each sort takes; tests/test_additions.py tries them."""
+    """List the files that a new kind of each sort touches; tests/test_additions.py adds them."""
     init = ROOT / "tests" / "additions" / "__init__.py"
     spec = importlib.util.spec_from_file_location("additions", init)
     assert spec is not None
     assert spec.loader is not None
     additions = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(additions)
-    return {sort: sorted(each.touched) for sort, each in additions.ADDITIONS.items()}
+    return {sort: sorted(addition.touched) for sort, addition in additions.ADDITIONS.items()}
 
 
 def main() -> None:
@@ -114,8 +114,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", action="store_true", help="print each branch, too")
     whole = parser.parse_args().all
-    for sort, found in touched().items():
-        print(f"files for a new {sort}: {len(found)}, at most {MOST_TOUCHED.get(sort, 2)}")
+    for sort, paths in touched().items():
+        print(f"files for a new {sort}: {len(paths)}, at most {MOST_TOUCHED.get(sort, 2)}")
     branches = branches_on_kind()
     print(f"branches on kind: {len(branches)}, at most {MOST_BRANCHES}")
     for line in branches if whole else ():

@@ -1,10 +1,10 @@
-"""Where the time of the tests goes, by file and by phase: a plugin for pytest.
+"""A pytest plugin that measures the time of tests by file and phase.
 
     PYTHONPATH=benchmarks/suite SUITE_PROFILE=FOLDER pytest -p suite_profile -n 2 --dist loadfile
     python benchmarks/suite/suite_profile.py FOLDER
     python benchmarks/suite/suite_profile.py FOLDER longest > tests/longest_files.txt
 
-A thread looks at the main thread's stack fifty times a second and says in which phase it is.
+A thread samples the main thread's stack fifty times a second and finds its phase.
 """
 
 import json
@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 _EVERY_S = 0.02
-# Function of a library -> phase; the outermost one that is known decides.
+# Function of a library -> phase; the outermost function of these decides.
 _PHASES = {
     ("ray/_private/worker.py", "init"): "starting and ending Ray",
     ("ray/_private/worker.py", "shutdown"): "starting and ending Ray",
@@ -42,7 +42,7 @@ _WAITING = {("threading.py", "wait"), ("selectors.py", "select"), ("threading.py
 
 
 class Sampler(threading.Thread):
-    """Counts the phases of the main thread, for the test file that is running."""
+    """A sampler of the main thread's phase, for the test file that is running."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -53,7 +53,7 @@ class Sampler(threading.Thread):
         self._last: tuple[int, Any] = (0, None)
 
     def run(self) -> None:
-        """Until `ended`."""
+        """Sample until `ended`."""
         before = time.perf_counter()
         while not self.ended:
             time.sleep(_EVERY_S)
@@ -64,16 +64,16 @@ class Sampler(threading.Thread):
             before = now
 
     def _phase(self, frame: FrameType) -> str:
-        found = ""
-        for each in _outwards(frame):
+        current = ""
+        for outer in _outwards(frame):
             for place, phase in _PHASES.items():
-                if _is_in(each, *place):
-                    found = self._first_is_compiling(each) if phase == "running" else phase
+                if _is_in(outer, *place):
+                    current = self._first_is_compiling(outer) if phase == "running" else phase
         waits = any(_is_in(frame, *place) for place in _WAITING)
-        return found or ("waiting and sleeping" if waits else "Python")
+        return current or ("waiting and sleeping" if waits else "Python")
 
     def _first_is_compiling(self, frame: FrameType) -> str:
-        """The first call of a function that is long enough to be seen compiles it."""
+        """Return "compiling" for the first sampled call of a function, else "running"."""
         name = frame.f_locals.get("op_name", frame.f_locals.get("name"))
         call = (id(frame), name)
         if not str(name).startswith(("b'__inference", "__inference")):
@@ -95,14 +95,14 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 class Plugin:
-    """Tells the sampler which file runs, and writes what it has counted."""
+    """A pytest plugin that tells the sampler which file runs, and writes its counts."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._sampler = folder, Sampler()
         self._sampler.start()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """A test begins: what follows is of its file, until the next one's."""
+        """Attribute the time from now on to the file of the test that begins."""
         self._sampler.file = nodeid.partition("::")[0]
 
     def pytest_unconfigure(self) -> None:
@@ -114,14 +114,14 @@ class Plugin:
 
 
 def pytest_configure(config: Any) -> None:
-    """In each process that runs tests; the one that only deals them out is not looked at."""
+    """Register the plugin in each process that runs tests, not in the one that distributes them."""
     deals = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
     if not deals:
         config.pluginmanager.register(Plugin(Path(os.environ["SUITE_PROFILE"])), "suite-profile")
 
 
 def read(folder: Path) -> dict[str, Counter[str]]:
-    """Seconds of each phase, by file, of all processes."""
+    """Read the seconds of each phase, by file, over all processes."""
     files: dict[str, Counter[str]] = defaultdict(Counter)
     for part in folder.glob("*.json"):
         for file, phases in json.loads(part.read_text()).items():
@@ -130,20 +130,20 @@ def read(folder: Path) -> dict[str, Counter[str]]:
 
 
 def longest(files: dict[str, Counter[str]], least_s: float = 10.0) -> str:
-    """Seconds and name of each file of tests that takes long, for tests/file_order.py."""
+    """List seconds and name of each test file that takes long, for tests/file_order.py."""
     totals = {file: sum(phases.values()) for file, phases in files.items() if ".py" in file}
     order = sorted(totals, key=lambda file: -totals[file])
     return "\n".join(f"{totals[file]:.0f} {file}" for file in order if totals[file] >= least_s)
 
 
 def tables(files: dict[str, Counter[str]], num_files: int = 25) -> str:
-    """Seconds by phase and by file, as Markdown, the longest first."""
+    """Format seconds by phase and by file as Markdown, the longest first."""
     phases = sum(files.values(), Counter())
     total = sum(phases.values())
     lines = ["| phase | seconds | share |", "|---|---|---|"]
     lines += [f"| {name} | {s:.0f} | {s / total:.0%} |" for name, s in phases.most_common()]
     lines += ["", "| file | seconds | most of it |", "|---|---|---|"]
-    longest = sorted(files.items(), key=lambda each: -sum(each[1].values()))
+    longest = sorted(files.items(), key=lambda item: -sum(item[1].values()))
     for file, counted in longest[:num_files]:
         most = ", ".join(f"{name} {s:.0f}" for name, s in counted.most_common(3))
         lines.append(f"| {file} | {sum(counted.values()):.0f} | {most} |")

@@ -18,7 +18,7 @@ from orchestrator.text.redact import redact
 from workers.execution import runtime
 from workers.wire.errors import MetatrainError, TaskError
 
-_INTERRUPTED = 130  # what typer makes of a Ctrl-C where nobody else takes it
+_INTERRUPTED = 130  # typer's exit code for a Ctrl-C that nothing else handled
 
 app = typer.Typer(
     name="metatrain",
@@ -43,15 +43,15 @@ def _all(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Print the version, and end."
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """What holds for every command."""
+    """Take the options of every command."""
 
 
 def main() -> None:
-    """The entry point. A refusal is one line on standard error; a signal ends with 75."""
+    """Run the command line. Errors are one line on standard error; a signal exits with 75."""
     stop.cache_clear()
     runtime.own_process()
     try:
@@ -80,20 +80,20 @@ def main() -> None:
     except RuntimeError as error:
         if "home directory" not in str(error):
             raise
-        _exit("there is no home folder for ~ here; give whole paths, or set HOME", EXIT_WRONG_INPUT)
+        _exit("there is no home folder for ~; give absolute paths, or set HOME", EXIT_WRONG_INPUT)
     except OSError as error:
-        _exit(_of_the_system(error), EXIT_FAILED)
+        _exit(_system_message(error), EXIT_FAILED)
     if code == _INTERRUPTED:
         _exit("interrupted", EXIT_STOPPED)
     if code:
         raise SystemExit(code)
 
 
-def _of_the_system(error: OSError) -> str:
-    """What, why, and where it is known what to do."""
-    why = error.strerror or str(error)
-    what = f"{why}: {error.filename or ''}".rstrip(": ")
-    return f"{what}; {remedy(error)}" if has_remedy(error) else what
+def _system_message(error: OSError) -> str:
+    """Describe an error of the system: its reason, its file, and the remedy if one is known."""
+    reason = error.strerror or str(error)
+    description = f"{reason}: {error.filename or ''}".rstrip(": ")
+    return f"{description}; {remedy(error)}" if has_remedy(error) else description
 
 
 def _exit(message: Any, code: int) -> None:

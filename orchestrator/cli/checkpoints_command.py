@@ -1,4 +1,4 @@
-"""`metatrain checkpoints`: what a run has saved, and whether it can be read."""
+"""`metatrain checkpoints`: lists a run's checkpoints, and verifies each."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ def checkpoints(
     run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
 ) -> None:
     """List a run's checkpoints, and verify each."""
-    execute(run)
+    list_checkpoints(run)
 
 
-def execute(run: str) -> None:
+def list_checkpoints(run: str) -> None:
     """Print a table of the checkpoints, each read and verified.
 
     Raises:
-      ValueError: no run is there. CheckpointError: a checkpoint of it does not verify.
+      ValueError: there is no run.
+      CheckpointError: one of its checkpoints does not verify.
     """
     from orchestrator.records.metrics_log import has_metrics
     from orchestrator.storage import checkpoint
@@ -36,36 +37,36 @@ def execute(run: str) -> None:
     from orchestrator.storage.storage import Storage
 
     storage = Storage(run)
-    found, unfinished = checkpoint.survey(storage), checkpoint.unfinished(storage)
-    if not found and not storage.exists("config.toml"):
+    finished, unfinished = checkpoint.survey(storage), checkpoint.unfinished(storage)
+    if not finished and not storage.exists("config.toml"):
         raise ValueError(f"{storage.location} holds no run; give the folder or the URI of one")
-    whole = {f.name: f.manifest.validation for f in found if f.manifest and not f.problem}
+    whole = {c.name: c.manifest.validation for c in finished if c.manifest and not c.problem}
     latest, best = max(whole, default=None, key=step_of), checkpoint.best_of(whole)
     table = _table(f"checkpoints of {storage.location}", len(checkpoint.name_of(0)))
     rows = {name: [name, str(step_of(name)), "", "", _UNFINISHED, ""] for name in unfinished}
-    for each in found:
-        uses = [use for use, name in (("resume", latest), ("evaluate", best)) if name == each.name]
-        rows[each.name] = [*_cells(each), ", ".join(uses)]
+    for saved in finished:
+        uses = [use for use, name in (("resume", latest), ("evaluate", best)) if name == saved.name]
+        rows[saved.name] = [*_cells(saved), ", ".join(uses)]
     for name in sorted(rows, key=step_of):
         table.add_row(*rows[name])
     if rows:
         RESULTS.print(table)
-    if found and not whole:
-        raise checkpoint.none_verifies(storage, found[-1].problem)
+    if finished and not whole:
+        raise checkpoint.none_verifies(storage, finished[-1].problem)
     if not whole:
         remedy = "another --out" if has_metrics(storage) else "--resume"
         raise CheckpointError(
-            f"{storage.location} holds no checkpoint; train with {remedy} begins afresh"
+            f"{storage.location} holds no checkpoint; train with {remedy} starts from the beginning"
         )
-    if damaged := [each.name for each in found if each.problem]:
+    if damaged := [saved.name for saved in finished if saved.problem]:
         raise CheckpointError(
-            f"{len(damaged)} of {len(found)} checkpoints in {storage.location} do not verify "
-            f"({', '.join(damaged)}); a resume takes {latest}"
+            f"{len(damaged)} of {len(finished)} checkpoints in {storage.location} do not verify "
+            f"({', '.join(damaged)}); a resume uses {latest}"
         )
 
 
 def _table(title: str, name_width: int) -> Table:
-    """Make a table without rows; a narrow terminal gets more lines, not less text."""
+    """Make a table without rows; in a narrow terminal cells fold rather than lose text."""
     table = Table(title=title)
     for column in ("name", "step", "size", "validation", "state", "used by"):
         numeric = column in ("step", "size")
@@ -75,14 +76,14 @@ def _table(title: str, name_width: int) -> Table:
     return table
 
 
-def _cells(found: Found) -> list[str]:
+def _cells(saved: Found) -> list[str]:
     from orchestrator.storage.checkpoint import step_of
 
-    validation = found.manifest.validation if found.manifest else {}
+    validation = saved.manifest.validation if saved.manifest else {}
     score = f"{validation['metric']} {validation['score']:.4g}" if validation else ""
-    size = _size(found.size_bytes) if found.manifest else ""
-    problem = found.problem.removeprefix(found.name).lstrip("/ ")
-    return [found.name, str(step_of(found.name)), size, score, problem or "verified"]
+    size = _size(saved.size_bytes) if saved.manifest else ""
+    problem = saved.problem.removeprefix(saved.name).lstrip("/ ")
+    return [saved.name, str(step_of(saved.name)), size, score, problem or "verified"]
 
 
 def _size(num_bytes: float) -> str:

@@ -1,4 +1,4 @@
-"""What a command tells Typer beside its options: an example, a class of its own."""
+"""Typer's settings of a command beside its options, such as an example or a class."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -18,5 +18,5 @@ def command_settings(**settings: Any) -> Callable[[_Function], _Function]:
 
 
 def settings_of(function: Callable[..., None]) -> dict[str, Any]:
-    """Return what a command's function was marked with."""
+    """Return the settings that a command's function was marked with."""
     return dict(getattr(function, _ATTRIBUTE, {}))

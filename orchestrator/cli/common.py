@@ -1,4 +1,4 @@
-"""What several commands use: the two consoles, and the checks before anything starts."""
+"""Names that several commands use: the two consoles, and the checks before a run starts."""
 
 from orchestrator.reporting.notes import (
     NOTES,

@@ -1,4 +1,4 @@
-"""`metatrain data`: what a source holds, before anything is trained on it."""
+"""`metatrain data`: describes a data source before a run trains on it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from workers.tasks.family import notes_of
 from workers.tasks.table.table_files import SUFFIXES
 from workers.wire.errors import DataError, SourceError
 
-#: What a path alone is trained with.
+#: The preset of a path that is given alone.
 _PRESET_OF_A_PATH = "images"
 
 
@@ -27,24 +27,24 @@ def data(
     ],
     overrides: Set = None,
 ) -> None:
-    """Print what a data source holds, how it is split, and what would fail or mislead a run."""
-    if not execute(source, overrides or []):
+    """Print what a data source holds, how it is split, and what could fail or mislead a run."""
+    if not show_source(source, overrides or []):
         raise SystemExit(EXIT_FAILED)
 
 
-def execute(source: str, overrides: list[str]) -> bool:
+def show_source(source: str, overrides: list[str]) -> bool:
     """Print what the source of a preset, a TOML file or a path holds, and what may mislead.
 
     Returns:
-      whether the run that is configured can work; where it cannot, it was said why.
+      whether the configured run can work; if not, the reason has been printed.
     Raises:
-      ValueError: it is none of them, or is not there, or has other columns.
+      ValueError: `source` is none of these, does not exist, or has other columns.
     """
     if source in configuration.presets() or source.endswith(".toml"):
         config, notes = configuration.load(source, overrides)
         for note in notes:
             show_note(note)
-        return _tell(config)
+        return _show(config)
     if not Path(source).exists():
         raise ValueError(
             f"'{source}' is neither a path nor a preset; presets are "
@@ -52,13 +52,13 @@ def execute(source: str, overrides: list[str]) -> bool:
         )
     config, _ = configuration.load(_PRESET_OF_A_PATH, _of_path(source, overrides))
     try:
-        return _tell(config)
+        return _show(config)
     except SourceError as error:
         raise SourceError(f"{error}{_other_tasks(source)}") from None
 
 
 def _of_path(source: str, overrides: Sequence[str]) -> list[str]:
-    """Keys without a section are those of [task]: label_column=breed."""
+    """Add the section [task] to keys without one, such as label_column=breed."""
     whole = [
         text if "." in text.partition("=")[0] else f"task.{text.lstrip()}" for text in overrides
     ]
@@ -66,16 +66,17 @@ def _of_path(source: str, overrides: Sequence[str]) -> list[str]:
 
 
 def _other_tasks(source: str) -> str:
-    """A path alone is one of images; what else it may hold is said by a preset's settings."""
+    """Name the presets for a path that may hold texts or a table; alone it is read as images."""
     if Path(source).suffix.lower() not in (".txt", *SUFFIXES):
         return ""
     return (
-        "; if it holds no images but texts or numbers, name the preset of such tasks: metatrain "
+        "; if it holds texts or numbers rather than images, name a preset of such tasks: metatrain "
         f"data clinc150-intents, names-generation or table, with --set task.path={source}"
     )
 
 
-def _tell(config: MetaConfig) -> bool:
+def _show(config: MetaConfig) -> bool:
+    """Print the source's description and its notes; return whether the run can work."""
     try:
         family = open_family(config)
     except SourceError:

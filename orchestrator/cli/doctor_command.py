@@ -1,4 +1,4 @@
-"""`metatrain doctor`: what is wrong here, and what a configuration would take."""
+"""`metatrain doctor`: checks the installation, and forecasts a configuration's run."""
 
 import os
 from dataclasses import asdict
@@ -14,11 +14,11 @@ from orchestrator.config import schema as configuration
 from orchestrator.config.actor_count import parse_count
 from orchestrator.config.schema import MetaConfig
 from orchestrator.doctor import machine
-from orchestrator.doctor.configuration_check import Consultation, consult
+from orchestrator.doctor.configuration_check import ConfigurationCheck, check_configuration
 from orchestrator.doctor.finding import Finding, any_broken
 from orchestrator.doctor.findings import duration, gigabytes
 from orchestrator.doctor.forecast import Row
-from orchestrator.doctor.installation_check import examine_installation
+from orchestrator.doctor.installation_check import check_installation
 from orchestrator.text.json_text import dumps
 from orchestrator.text.plain_text import printable
 from workers.execution import runtime
@@ -30,8 +30,8 @@ _MARKS = {
     "broken": ("✗", "red"),
 }
 _CAPTION = (
-    "the run: from its start to its test scores. Memory: the most resident (RSS) of the driver "
-    "and of each actor, shared pages included; Ray's own processes take some 0.5 GB more. "
+    "the run: from its start to its test scores. Memory: the peak resident memory (RSS) of the "
+    "driver and of each actor, shared pages included; Ray's own processes take about 0.5 GB more. "
     "Extrapolated: on more machines of this kind, without their network."
 )
 
@@ -39,7 +39,7 @@ _CAPTION = (
 def doctor(
     preset: Annotated[
         str | None,
-        typer.Argument(metavar="PRESET|FILE.toml", help="What to build, time and forecast."),
+        typer.Argument(metavar="PRESET|FILE.toml", help="A run to build, time and forecast."),
     ] = None,
     overrides: Set = None,
     workers: Annotated[
@@ -49,47 +49,47 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Check the installation; forecast a run's speed and memory, and check its model."""
-    raise SystemExit(execute(preset, overrides or [], workers, as_json))
+    raise SystemExit(diagnose(preset, overrides or [], workers, as_json))
 
 
-def execute(source: str | None, overrides: list[str], workers: str | None, as_json: bool) -> int:
-    """Look at the installation, and at a preset or a TOML file; the exit code.
+def diagnose(source: str | None, overrides: list[str], workers: str | None, as_json: bool) -> int:
+    """Check the installation, and a preset or a TOML file; return the exit code.
 
     Args:
-      workers: actors that are measured, 0: none; None: two, or as many as fit.
+      workers: number of actors to measure, 0: none; None: two, or as many as fit.
     Raises:
-      ValueError: the configuration is wrong, or its data or model cannot be had.
+      ValueError: the configuration is wrong, or its data or model cannot be loaded.
     """
     if source is None and (overrides or workers is not None):
-        raise ValueError("--set and --workers are for a preset or a FILE.toml: name one")
+        raise ValueError("--set and --workers need a preset or a FILE.toml: name one")
     subject = None if source is None else _load(source, overrides, workers)
     family = open_family(subject[0]) if subject else None
     with waiting() as say:
-        findings = list(examine_installation(say))
+        findings = list(check_installation(say))
     if not as_json:
         _show("This installation", findings)
-    consultation = Consultation([])
+    checked = ConfigurationCheck([])
     if subject and _lacks(findings, "TensorFlow"):
-        skipped = "not looked at: TensorFlow does not start here"
-        consultation.findings.append(Finding("configuration", skipped, "note"))
+        skipped = "not checked: TensorFlow does not start here"
+        checked.findings.append(Finding("configuration", skipped, "note"))
     elif subject and family:
         config, notes, num_actors = subject
         with waiting() as say:
             num_actors = 0 if _lacks(findings, "Ray") else num_actors
-            consultation = consult(config, family, num_actors, say)
-        consultation.findings[:0] = [Finding("settings", note, "note") for note in notes]
+            checked = check_configuration(config, family, num_actors, say)
+        checked.findings[:0] = [Finding("settings", note, "note") for note in notes]
     if as_json:
-        _print_json(findings, consultation)
+        _print_json(findings, checked)
     elif subject:
-        _show(subject[0].name, consultation.findings)
-        _show_forecast(subject[0], consultation.rows)
-    return 1 if any_broken([*findings, *consultation.findings]) else 0
+        _show(subject[0].name, checked.findings)
+        _show_forecast(subject[0], checked.rows)
+    return 1 if any_broken([*findings, *checked.findings]) else 0
 
 
 def _load(
     source: str, overrides: list[str], workers: str | None
 ) -> tuple[MetaConfig, list[str], int]:
-    """The configuration, notes on it, and on how many actors it is measured."""
+    """Return the configuration, notes on it, and the number of actors to measure it on."""
     config, notes = configuration.load(source, overrides)
     gpus, gpus_here = config.workers.gpus, runtime.count_gpus()
     if gpus and not gpus_here:
@@ -114,7 +114,7 @@ def _with_workers(config: MetaConfig, **changes: Any) -> MetaConfig:
 
 
 def _lacks(findings: list[Finding], what: str) -> bool:
-    """Whether it was not found to work."""
+    """Return whether no finding says that `what` works."""
     return not any(f.what == what and f.verdict != "broken" for f in findings)
 
 
@@ -156,10 +156,10 @@ def _show_forecast(config: MetaConfig, rows: list[Row]) -> None:
     RESULTS.print(Text(_CAPTION, "dim"), soft_wrap=False)
 
 
-def _print_json(findings: list[Finding], consultation: Consultation) -> None:
+def _print_json(findings: list[Finding], checked: ConfigurationCheck) -> None:
     document = {
         "installation": [asdict(finding) for finding in findings],
-        "configuration": [asdict(finding) for finding in consultation.findings],
-        "forecast": [asdict(row) for row in consultation.rows],
+        "configuration": [asdict(finding) for finding in checked.findings],
+        "forecast": [asdict(row) for row in checked.rows],
     }
     RESULTS.print(*dumps(document, indent=1).splitlines(), sep="\n")

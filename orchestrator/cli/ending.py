@@ -1,4 +1,4 @@
-"""How a command ends: exit codes 0 done, 1 the run failed, 2 the input was wrong, 75 stopped."""
+"""Exit codes of the commands: 0 done, 1 the run failed, 2 the input was wrong, 75 stopped."""
 
 import functools
 from typing import NoReturn
@@ -12,7 +12,7 @@ EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED = 1, 2, 75
 
 @functools.cache
 def stop() -> GracefulStop:
-    """Who receives the signals, from the first time that this is asked."""
+    """Return the receiver of signals, installed by the first call."""
     return GracefulStop()
 
 

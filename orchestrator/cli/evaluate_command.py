@@ -1,4 +1,4 @@
-"""`metatrain evaluate`: score a run's best checkpoint again, perhaps under another protocol."""
+"""`metatrain evaluate`: scores a run's best checkpoint again, perhaps under another protocol."""
 
 from __future__ import annotations
 
@@ -50,11 +50,12 @@ def evaluate(
     verbose: Verbose = False,
 ) -> None:
     """Evaluate a run's best checkpoint on held-out tasks."""
-    given = [*(overrides or []), *([f"evaluation.tasks={tasks}"] if tasks is not None else [])]
-    execute(run, given, workers, out, allow_changes, verbose, named)
+    num_tasks = [f"evaluation.tasks={tasks}"] if tasks is not None else []
+    settings = [*(overrides or []), *num_tasks]
+    evaluate_run(run, settings, workers, out, allow_changes, verbose, named)
 
 
-def execute(
+def evaluate_run(
     run: str,
     overrides: list[str],
     workers: str,
@@ -68,8 +69,8 @@ def execute(
     Args:
       named: a checkpoint, or its step, instead of the best one.
     Raises:
-      ValueError: no run is there, `out` exists, an override is not about the evaluation, or the
-        run was trained with another configuration or other data.
+      ValueError: there is no run, `out` exists, an override does not concern the evaluation, or
+        the run was trained with another configuration or other data.
     """
     from orchestrator.storage.targets import open_file
 
@@ -144,7 +145,7 @@ def _table(storage: Storage) -> configuration.Table:
 
 
 def _changed(table: configuration.Table, overrides: list[str], workers: str) -> MetaConfig:
-    """With what may be set otherwise for an evaluation."""
+    """Apply the overrides that an evaluation allows, and validate the configuration."""
     statistics = table.get("model", {}).get("statistics")
     check_overrides(overrides)
     for text in overrides:
@@ -161,19 +162,19 @@ def _changed(table: configuration.Table, overrides: list[str], workers: str) -> 
 
 
 def _chosen(storage: Storage, named: str | None) -> str:
-    """The checkpoint that is named, or the best one. Raises ValueError if there is none so."""
+    """Return the named checkpoint, or the best one. Raises ValueError if there is none."""
     from orchestrator.storage import checkpoint
 
     if named is None:
         name, _, problems = checkpoint.best(storage)
         for problem in problems:
-            show_note(f"passed over: {problem}")
+            show_note(f"skipped: {problem}")
         return name
-    there = checkpoint.names(storage)
+    names = checkpoint.names(storage)
     name = checkpoint.name_of(int(named)) if named.isdecimal() and len(named) < 16 else named
-    if name not in there:
+    if name not in names:
         raise ValueError(
             f"--checkpoint {named}: {storage.location} has none of that name; there are "
-            f"{', '.join(there[-8:]) or 'none'}"
+            f"{', '.join(names[-8:]) or 'none'}"
         )
     return name

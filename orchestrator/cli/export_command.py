@@ -1,4 +1,4 @@
-"""`metatrain export`: what adapting needs of a run, as one file."""
+"""`metatrain export`: writes the parts of a run that adapting needs as one file."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def export(
     run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
     file: Annotated[Path, typer.Argument(parser=local_path, help="The file to write.")],
 ) -> None:
-    """Write all that adapting needs of a run as one file."""
-    execute(run, file)
+    """Write the parts of a run that adapting needs as one file."""
+    export_run(run, file)
 
 
-def execute(run: str, file: Path) -> None:
-    """Write `file`.
+def export_run(run: str, file: Path) -> None:
+    """Write a run's best checkpoint, its recipe and its examples' description to `file`.
 
     Raises:
       ValueError: `file` exists, or there is no run with a validated checkpoint.
@@ -50,7 +50,7 @@ def execute(run: str, file: Path) -> None:
 
 
 def _with_model(source: Artefact) -> Artefact:
-    """A user's own model goes along, as the .keras file that Keras makes of it."""
+    """Add the user's own model, as a .keras file."""
     from orchestrator.adaptation.checks import check_model, worker_settings
     from orchestrator.cli.common import show_note, waiting
     from workers.execution import runtime
@@ -66,8 +66,8 @@ def _with_model(source: Artefact) -> Artefact:
     check_model(source, portable.digest)
     if portable.modules:
         show_note(
-            f"the model has layers of {', '.join(portable.modules)}: where the file is used, that "
-            "must be in the working directory or installed"
+            f"the model has layers of {', '.join(portable.modules)}: wherever the file is used, "
+            "this must be installed or in the working directory"
         )
     imports = (*source.config.model.imports, *portable.modules)
     model = source.config.model.model_copy(update={"imports": imports})

@@ -1,4 +1,4 @@
-"""A file on this machine, as it is typed: what only looks like a path is refused first."""
+"""Options that are paths on this machine: URIs and empty words are refused."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from orchestrator.text.redact import redact_word
 
 
 def local_path(text: str) -> Path:
-    """The path that was typed. `Path` would make s3:/bucket of s3://bucket, and look for it here.
+    """Parse a path. `Path` alone would read s3://bucket as the local path s3:/bucket.
 
     Raises:
-      BadParameter: it is a URI, or nothing; says so without its secrets.
+      BadParameter: the word is a URI or empty; the message shows no secret.
     """
     if text.lower().startswith("file://"):
-        raise typer.BadParameter(f"{redact_word(text)} is a URI; give its path alone")
+        raise typer.BadParameter(f"{redact_word(text)} is a URI; give only its path")
     if "://" in text:
         raise typer.BadParameter(
-            f"{redact_word(text)} is a URI; give a file on this machine, and copy it from there"
+            f"{redact_word(text)} is a URI; give a file on this machine, and copy it afterwards"
         )
     if not text:
         raise typer.BadParameter("'' names no file; give a path")

@@ -1,4 +1,4 @@
-"""The options that several commands share, each declared once."""
+"""Options that several commands share, each declared once."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,25 +7,25 @@ import typer
 
 from orchestrator.cli.local_path import local_path
 
-#: Of commands that take settings.
+#: For commands that take settings.
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. outer.steps=2000; repeatable.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show TensorFlow's and Ray's messages.")]
-#: Of commands that train.
+#: For commands that train.
 Workers = Annotated[
     str | None,
     typer.Option(
         metavar="N", help="Ray actors; 0: in this process. Default: auto, whichever is faster."
     ),
 ]
-#: Of commands that use a trained run. Their default is "0".
+#: For commands that use a trained run. Their default is "0".
 WorkersOfRun = Annotated[
     str,
     typer.Option("--workers", metavar="N", help="Ray actors, 0: in this process, or auto."),
 ]
 
-# Of the commands that adapt a trained run.
+# For the commands that adapt a trained run.
 Source = Annotated[
     str, typer.Argument(metavar="RUN", help="Folder or URI of a run, or an exported file.")
 ]
@@ -49,20 +49,21 @@ InputColumn = Annotated[
 ]
 TaskColumn = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Column that tells tasks apart: each is adapted to alone."),
+    typer.Option(metavar="NAME", help="Column of the task; each task is adapted to separately."),
 ]
 InnerSteps = Annotated[
-    int | None, typer.Option(metavar="N", help="Instead of those that validation chose.")
+    int | None, typer.Option(metavar="N", help="Inner steps. Default: those validation chose.")
 ]
 InnerLr = Annotated[
-    float | None, typer.Option(metavar="RATE", help="Instead of the one that validation chose.")
+    float | None,
+    typer.Option(metavar="RATE", help="Inner learning rate. Default: the one validation chose."),
 ]
 Statistics = Annotated[
     str | None,
     typer.Option(
         metavar="batch|support",
-        help="Batch normalization: of all queries together, or of each with the support set. "
-        "Default: support, also where the model was trained by batch.",
+        help="Batch normalization: over all queries together, or over each query with the support "
+        "set. Default: support, even if the model was trained by batch.",
     ),
 ]
-Seed = Annotated[int, typer.Option(metavar="N", help="Of all that is drawn at random.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random draws.")]

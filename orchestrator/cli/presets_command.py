@@ -1,4 +1,4 @@
-"""`metatrain presets`: what a run can be started from."""
+"""`metatrain presets`: lists the configurations that a run can start from."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from orchestrator.text.lasting_console import while_somebody_reads
 
 
 def presets() -> None:
-    """List the presets and the sweeps, and what each of them is."""
+    """List the presets and the sweeps, with a description of each."""
     from orchestrator.sweep.settings import SHIPPED, shipped_sweeps
 
     with while_somebody_reads():

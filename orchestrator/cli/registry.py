@@ -1,8 +1,8 @@
 """The registry of commands.
 
 A new command is a file with a function, whose parameters are its options, and a row here. It is
-imported when it is asked for; what takes long to import, such as TensorFlow and Ray, it imports
-itself once its input is known to be right, so that help and refusals answer at once.
+imported when it is called. It imports slow modules, such as TensorFlow and Ray, itself once its
+input has been checked, so that help and errors come at once.
 """
 
 from collections.abc import Iterator, MutableMapping
@@ -45,7 +45,7 @@ class Group(TyperGroup):
 
 
 class _Commands(MutableMapping[str, Any]):
-    """Name -> command, which is imported and made when it is looked up."""
+    """A mapping from name to command, which is imported and built on its first lookup."""
 
     def __init__(self) -> None:
         self._made: dict[str, Any] = {}

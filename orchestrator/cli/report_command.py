@@ -1,4 +1,4 @@
-"""`metatrain report`: a run's page made anew from its folder, or several runs side by side."""
+"""`metatrain report`: rebuilds a run's page from its folder, or compares several runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.cli.common import RESULTS
 from orchestrator.cli.local_path import local_path
 from workers.wire.errors import MetatrainError
 
-if TYPE_CHECKING:  # draws, which takes long to import
+if TYPE_CHECKING:  # slow to import
     from orchestrator.reporting.page.run_folder import RunFolder
     from orchestrator.storage.storage import Storage
 
@@ -30,23 +30,23 @@ def report(
         typer.Option(
             parser=local_path,
             metavar="FILE",
-            help="Where the page goes. Default: report.html in the run's folder; of several runs, "
+            help="File of the page. Default: report.html in the run's folder; for several runs, "
             "comparison.html here.",
         ),
     ] = None,
 ) -> None:
-    """Make a run's page anew, or put several runs side by side."""
-    execute(runs, out)
+    """Rebuild a run's page, or compare several runs on one page."""
+    write_report(runs, out)
 
 
-def execute(runs: Sequence[str], out: Path | None) -> None:
-    """Write the page, and say where it is.
+def write_report(runs: Sequence[str], out: Path | None) -> None:
+    """Write the page, and print its location.
 
     Args:
-      runs: folders or URIs. out: where the page goes; None: report.html in the run's folder, or
-        comparison.html here.
+      runs: folders or URIs.
+      out: file of the page; None: report.html in the run's folder, or comparison.html here.
     Raises:
-      ValueError: a folder holds no run, is given twice, or `out` is a file of somebody else's.
+      ValueError: a folder holds no run or is given twice, or `out` is not a page of metatrain's.
     """
     from orchestrator.reporting.page.run_folder import PAGE, read_run
     from orchestrator.storage.object_store import reason
@@ -65,7 +65,7 @@ def execute(runs: Sequence[str], out: Path | None) -> None:
     else:
         folder, name = storages[0], PAGE
         where = folder.place(PAGE)
-    for storage in storages:  # what is wrong is told before anything is touched
+    for storage in storages:  # report what is wrong before any file is touched
         read_run(storage)
     try:
         with open_page(folder, name):
@@ -97,7 +97,7 @@ def _content(runs: Sequence[RunFolder]) -> bytes:
 
 
 def _check_out(out: Path) -> None:
-    """A page that this command has made may be made anew; nothing else is written over."""
+    """Refuse to overwrite any file but a page of this command."""
     from orchestrator.reporting.page.html import is_ours
 
     if out.is_dir():
@@ -107,6 +107,6 @@ def _check_out(out: Path) -> None:
     if not out.exists():
         return
     with out.open("rb") as stream:
-        ours = is_ours(stream.read(_HEAD_BYTES))
-    if not ours:
+        is_page = is_ours(stream.read(_HEAD_BYTES))
+    if not is_page:
         raise ValueError(f"--out {out} exists, and is no page of metatrain's; give another file")

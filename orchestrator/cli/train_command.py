@@ -1,4 +1,4 @@
-"""`metatrain train`: a run in its folder, or in the first free one, until it ends or is stopped."""
+"""`metatrain train`: trains a run in its folder, or in the first free one."""
 
 import contextlib
 from typing import Annotated
@@ -20,17 +20,17 @@ def train(
     ] = None,
     workers: Workers = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
+        bool, typer.Option("--resume", help="Continue from the last checkpoint in --out.")
     ] = False,
     allow_changes: Annotated[
         bool,
         typer.Option(
-            "--allow-changes", help="Resume though the configuration changes the numbers."
+            "--allow-changes", help="Resume even if the changed configuration alters the results."
         ),
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train, evaluate on held-out tasks, and draw the result."""
+    """Train, evaluate on held-out tasks, and plot the result."""
     from orchestrator.run.locations import run_location
     from orchestrator.run.train import train as run
     from orchestrator.storage.claim import InUseError
@@ -39,12 +39,12 @@ def train(
     config, notes = configuration.load(preset, [*(overrides or []), *count])
     location = run_location(config, preset, out, resume)
     settings = (resume, allow_changes, verbose, stop(), typed_command.typed())
-    found_free = out is None and not resume
+    picks_folder = out is None and not resume
     try:
         while True:
-            with contextlib.suppress(*([InUseError] if found_free else [])):
+            with contextlib.suppress(*([InUseError] if picks_folder else [])):
                 run(config, notes, location, *settings)
                 break
-            location = run_location(config, preset, out, resume)  # somebody else has begun there
+            location = run_location(config, preset, out, resume)  # another run took the folder
     except Interrupted:
-        end_stopped(f"stopped; go on with: {typed_command.resume_command(location)}")
+        end_stopped(f"stopped; continue with: {typed_command.resume_command(location)}")

@@ -1,4 +1,4 @@
-"""`metatrain tune`: a sweep in its folder, until it ends or is stopped."""
+"""`metatrain tune`: runs a sweep in its folder, until it ends or is stopped."""
 
 from typing import Annotated
 
@@ -16,12 +16,10 @@ def tune(
     out: Annotated[
         str | None, typer.Option(help="Folder or URI of the sweep. Default: runs/NAME.")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the sweep in --out.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the sweep in --out.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Search hyperparameters by validation tasks; evaluate the best on the test tasks."""
+    """Search hyperparameters on validation tasks; evaluate the best on test tasks."""
     from orchestrator.run.locations import sweep_location
     from orchestrator.storage.storage import Storage
     from orchestrator.sweep import record
@@ -33,5 +31,5 @@ def tune(
         run(sweep, overrides or [], location, resume, verbose)
     except Interrupted:
         if Storage(location).exists(record.NAME):
-            end_stopped(f"stopped; go on with: {typed_command.resume_command(location)}")
-        end_stopped("stopped before anything began")
+            end_stopped(f"stopped; continue with: {typed_command.resume_command(location)}")
+        end_stopped("stopped before the sweep started")

@@ -1,4 +1,4 @@
-"""The words that were typed: whether they are text, what was meant, and what to type next."""
+"""The words of the command line: their encoding, likely typing errors, and the resume command."""
 
 import os
 import shlex
@@ -8,7 +8,7 @@ import sys
 from orchestrator.config import schema as configuration
 from orchestrator.text.redact import redact_word
 
-# Those of commands that take settings.
+# The options of commands that take settings.
 _OPTIONS = (
     "--set",
     "--out",
@@ -23,12 +23,12 @@ _OPTIONS = (
 
 
 def typed() -> str:
-    """The command as it was typed, without secrets."""
+    """Return the command as it was typed, without secrets."""
     return shlex.join(["metatrain", *(redact_word(word) for word in sys.argv[1:])])
 
 
 def resume_command(location: str) -> str:
-    """The command that was typed, with --resume and its folder, without a URI's secrets."""
+    """Return the typed command with --resume and its folder, without a URI's secrets."""
     words = [redact_word(word) for word in sys.argv[1:] if word != "--resume"]
     if not any(word.split("=")[0] == "--out" for word in words):
         words += ["--out", location]
@@ -38,7 +38,7 @@ def resume_command(location: str) -> str:
 
 
 def _program() -> list[str]:
-    """What starts this command again: the script may not be on the path, or there be none."""
+    """Return the words that start this program; the script may be missing or not on the path."""
     if shutil.which("metatrain"):
         return ["metatrain"]
     if sys.argv[0].endswith(".py"):  # python -m metatrain
@@ -47,7 +47,7 @@ def _program() -> list[str]:
 
 
 def as_setting() -> str:
-    """How to type a setting that was given as an option, or bare: the first that was."""
+    """Return how to type the first setting that was given as an option, or without --set."""
     from orchestrator.config.suggestions import option_meant
     from orchestrator.sweep.settings import is_own_key
 
@@ -60,15 +60,15 @@ def as_setting() -> str:
         if not option and not bare:
             continue
         if "tune" in words and is_own_key(word.lstrip("-").partition("=")[0]):
-            return f"; {word.lstrip('-')} is a key of the sweep's file: set it there"
+            return f"; {word.lstrip('-')} is a key of the sweep's file; set it there"
         value = f"={after}" if option and "=" not in word and after and after[0] != "-" else ""
         if setting := option_meant(word + value, configuration.MetaConfig):
-            return f"; settings are given by {setting}"
+            return f"; to change a setting, use {setting}"
     return ""
 
 
 def check_letters(words: list[str]) -> None:
-    """Refuse bytes that are no text: they could be a file's name, and nothing else."""
+    """Raise ValueError for words that are not UTF-8 text."""
     for word in words:
         try:
             word.encode()

@@ -1,1 +1,1 @@
-"""The schema of a run's configuration, and where configurations come from."""
+"""The schema of a run's configuration, and the sources of configurations."""

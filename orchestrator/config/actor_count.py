@@ -1,4 +1,4 @@
-"""How many actors a run asks for: a number, a range, or whichever is faster."""
+"""The number of actors that a run asks for: a number, a range, or auto."""
 
 import re
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ _RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
 
 
 class CountRange(Section):
-    """As many actors as the cluster has room for, and grows to."""
+    """A range: as many actors as the cluster has room for, or can grow to."""
 
     min: int = setting(
-        1, "actors with which a run begins, 1 to 4096", bits=False, ge=1, le=MOST_ACTORS
+        1, "actors that a run needs to start, 1 to 4096", bits=False, ge=1, le=MOST_ACTORS
     )
     max: int = setting(
         MOST_ACTORS,
-        "actors for which room is asked of Ray's autoscaler, min to 4096",
+        "actors requested from Ray's autoscaler, min to 4096",
         bits=False,
         ge=1,
         le=MOST_ACTORS,
@@ -51,7 +51,7 @@ def parse_count(value: Any) -> ActorCount:
 
 
 def _ends(value: Any) -> tuple[Any, Any]:
-    """Of what may be a range."""
+    """Return the ends of a range, or (None, None) if `value` is none."""
     if isinstance(value, str) and (match := _RANGE.fullmatch(value.replace(" ", ""))):
         return int(match[1]), int(match[2])
     if isinstance(value, Mapping) and value and value.keys() <= {"min", "max"}:

@@ -1,8 +1,8 @@
-"""What a run has that does not say: the model, the method and the rates of its family of tasks.
+"""Defaults of a run by its family of tasks: the model, the method and the rates.
 
-The schema's defaults are of a field by itself; a rate that suits texts ruins a table. So each
-family has defaults (`TaskRecord.defaults`), which lie below what the user says. Inner rates and
-steps are lists there, from which validation tasks choose.
+The schema's defaults hold for each field alone, but a rate that suits texts ruins a table. So each
+family has defaults (`TaskRecord.defaults`) below the user's settings. Its inner rates and steps
+are lists, from which validation tasks choose.
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ from workers.settings.tasks import TASKS
 
 Settings = Mapping[str, Any]
 
-# How long an outer step is belongs to how it is made, and an inner rate to a number of steps: of
-# these keys the family's are taken together, or none.
+# The size of an outer step depends on how it is made: if the user sets any other key of [outer],
+# only these keys of the family's hold.
 _SIZES = ("meta_batch_size", "steps")
-# The baseline's fine-tuning was never part of training, so its rate is searched more widely.
+# Fine-tuning was never part of the baseline's training, so its rate is searched more widely.
 _WIDELY = (0.1, 0.3, 1.0, 3.0, 10.0)
 _LARGEST = 1e30
 _VALIDATIONS = 10
@@ -27,40 +27,40 @@ _MOST_STEPS_BETWEEN = 1000
 
 
 def fill(table: Mapping[str, Any]) -> Table:
-    """`table` with the family's defaults for what it leaves open; the same table if that is none.
+    """Fill the keys that `table` leaves open with the defaults of its family of tasks.
 
-    Nothing that is given is changed. A given inner rate is used as it is: rates are offered to
-    validation only where neither `algorithm.inner_lr` nor `evaluation.inner_lr` is given, and for
+    No key that is set changes. An inner rate that is set is used as it is: rates are offered to
+    validation only if neither `algorithm.inner_lr` nor `evaluation.inner_lr` is set, and for
     joint training, which has no inner rate.
     """
     table = dict(table)
     task = table.get("task")
     record = record_of(TASKS, task.get("kind")) if isinstance(task, Mapping) else None
     if not isinstance(task, Mapping) or record is None:
-        return table  # the schema says what is wrong
+        return table  # the schema reports what is wrong
     family = record.defaults
-    given: dict[str, Table] = {}
+    users: dict[str, Table] = {}
     for name in ("model", "algorithm", "outer", "evaluation"):
-        section = _given(table, name)
+        section = _set_keys(table, name)
         if section is None:
             return table
-        given[name] = section
-    if not given["model"].get("kind") and not given["algorithm"].get("kind"):  # all by default
+        users[name] = section
+    if not users["model"].get("kind") and not users["algorithm"].get("kind"):  # all by default
         table["task"] = {**family.get("task", {}), **table["task"]}
-    if given["model"].get("kind"):  # who names a kind knows what it needs: the schema's defaults
-        table["model"] = given["model"]
+    if users["model"].get("kind"):  # a named kind has the schema's defaults
+        table["model"] = users["model"]
     else:
-        table["model"] = {**record.default_model(task), **given["model"]}
-    table["algorithm"] = _algorithm(family["algorithm"], given["algorithm"])
-    table["outer"] = _outer(family["outer"], given["outer"])
-    table["evaluation"] = _evaluation(family["evaluation"], given, table)
+        table["model"] = {**record.default_model(task), **users["model"]}
+    table["algorithm"] = _algorithm(family["algorithm"], users["algorithm"])
+    table["outer"] = _outer(family["outer"], users["outer"])
+    table["evaluation"] = _evaluation(family["evaluation"], users, table)
     return table
 
 
-def told_defaults(given: Mapping[str, Any], config: Any) -> list[str]:
-    """What was chosen for a table that names no model or no method, as notes for the user."""
+def describe_defaults(table: Mapping[str, Any], config: Any) -> list[str]:
+    """Describe the defaults of a table that names no model or no method, as notes for the user."""
     missing = [
-        name for name in ("model", "algorithm") if not (_given(given, name) or {}).get("kind")
+        name for name in ("model", "algorithm") if not (_set_keys(table, name) or {}).get("kind")
     ]
     if not missing:
         return []
@@ -74,37 +74,37 @@ def told_defaults(given: Mapping[str, Any], config: Any) -> list[str]:
     ]
 
 
-def _given(table: Mapping[str, Any], section: str) -> Table | None:
-    """The keys of a section that have a value; None if it is no table."""
-    found = table.get(section)
-    if found is None:
+def _set_keys(table: Mapping[str, Any], name: str) -> Table | None:
+    """Return the keys of a section that have a value; None if the section is no table."""
+    section = table.get(name)
+    if section is None:
         return {}
-    if not isinstance(found, Mapping):
+    if not isinstance(section, Mapping):
         return None
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in section.items() if value is not None}
 
 
-def _algorithm(family: Settings, given: Table) -> Table:
-    kind = given.get("kind", family["kind"])
+def _algorithm(family: Settings, users: Table) -> Table:
+    kind = users.get("kind", family["kind"])
     schema = record_of(ALGORITHMS, kind)
     if schema is None:
-        return given
+        return users
     base = dict(family)
-    if given.get("kind"):  # what else the family's method has is not asked for
+    if users.get("kind"):  # of the family's other keys only the rates apply to another method
         keys = ("inner_lr",) if schema.several_steps else ("inner_lr", "inner_steps")
         base = {key: family[key] for key in keys if key in schema.model_fields}
-    if "inner_lr" in given or given.get("inner_optimizer") == "adam":
+    if "inner_lr" in users or users.get("inner_optimizer") == "adam":
         base = {key: value for key, value in base.items() if key not in ("inner_lr", "inner_steps")}
-    return {**base, **given, "kind": kind}
+    return {**base, **users, "kind": kind}
 
 
-def _outer(family: Settings, given: Table) -> Table:
-    if given.keys() - set(_SIZES):
+def _outer(family: Settings, users: Table) -> Table:
+    if users.keys() - set(_SIZES):
         family = {key: family[key] for key in _SIZES}
-    return {**family, **given}
+    return {**family, **users}
 
 
-def _evaluation(family: Settings, given: Mapping[str, Any], filled: Table) -> Table:
+def _evaluation(family: Settings, users: Mapping[str, Any], filled: Table) -> Table:
     algorithm = filled["algorithm"]
     offered = dict(family)
     rates = offered.pop("inner_lr")
@@ -114,12 +114,12 @@ def _evaluation(family: Settings, given: Mapping[str, Any], filled: Table) -> Ta
     outer_steps = filled["outer"]["steps"]
     if isinstance(outer_steps, int) and outer_steps > 0:
         offered["every"] = max(1, min(_MOST_STEPS_BETWEEN, outer_steps // _VALIDATIONS))
-    evaluation = {**offered, **given["evaluation"]}
+    evaluation = {**offered, **users["evaluation"]}
     rate = algorithm.get("inner_lr")
     is_number = type(rate) in (int, float) and 0 < rate < _LARGEST
     schema = record_of(ALGORITHMS, algorithm["kind"]) or Algorithm
     if schema.fine_tunes and not evaluation.get("inner_lr") and is_number:
         evaluation["inner_lr"] = [float(f"{rate * factor:.6g}") for factor in _WIDELY]
-    elif "inner_lr" not in given["algorithm"] and not schema.learns_rates:
+    elif "inner_lr" not in users["algorithm"] and not schema.learns_rates:
         evaluation.setdefault("inner_lr", rates)
     return evaluation

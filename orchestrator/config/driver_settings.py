@@ -1,4 +1,4 @@
-"""The sections of a configuration that the driver alone reads."""
+"""The sections of a configuration that only the driver reads."""
 
 from typing import Annotated, Any, Literal
 
@@ -9,12 +9,12 @@ from workers.settings.section import Section, setting
 
 
 class OuterSettings(Section):
-    """The outer update: what the mean outer gradient does to theta."""
+    """The outer update: how the mean outer gradient changes theta."""
 
     optimizer: Literal["sgd", "momentum", "adam", "adamw", "trpo"] = setting(
         "adam",
-        "Keras' optimizer of that name; Reptile's interpolation is sgd; trpo, of policies alone: "
-        "as far along the natural gradient as max_divergence allows",
+        "Keras' optimizer of that name; Reptile's interpolation is sgd; trpo, for policies only: "
+        "the longest step along the natural gradient that max_divergence allows",
     )
     lr: float = setting(
         1e-3,
@@ -31,27 +31,29 @@ class OuterSettings(Section):
     clip_norm: float | None = setting(None, "largest global norm of the outer gradient, > 0", gt=0)
     clip_value: float | None = setting(None, "largest element of the outer gradient, > 0", gt=0)
     max_divergence: float = setting(
-        0.01, "trpo: mean divergence of what policies do from what they did, nats, > 0", gt=0
+        0.01, "trpo: largest mean KL divergence of the new policies from the old, nats, > 0", gt=0
     )
     conjugate_steps: int = setting(
         10, "trpo: steps of conjugate gradients, 1 to 1000", ge=1, le=1000
     )
-    damping: float = setting(1e-5, "trpo: added to the divergence's curvature, >= 0", ge=0)
-    line_search: int = setting(15, "trpo: lengths that are tried, 1 to 1000", ge=1, le=1000)
-    shrink: float = setting(0.8, "trpo: by how much each is shorter, 0 to 1", gt=0, lt=1)
+    damping: float = setting(1e-5, "trpo: added to the curvature of the KL divergence, >= 0", ge=0)
+    line_search: int = setting(15, "trpo: most step lengths to try, 1 to 1000", ge=1, le=1000)
+    shrink: float = setting(0.8, "trpo: each step length over the one before, 0 to 1", gt=0, lt=1)
     epochs: int = setting(
         1,
-        "updates from the same episodes, 1 to 1000; above 1, of policies alone: PPO, ProMP",
+        "updates from the same episodes, 1 to 1000; above 1, for policies only: PPO, ProMP",
         ge=1,
         le=1000,
     )
     clip_ratio: float = setting(
-        0.2, "how far from 1 a ratio of probabilities counts, where epochs > 1, > 0", gt=0
+        0.2,
+        "PPO: distance from 1 at which probability ratios are clipped, if epochs > 1, > 0",
+        gt=0,
     )
     divergence_penalty: float = setting(
         0.0,
-        "ProMP: price of a nat by which policies at the start of inner steps diverge from those "
-        "that acted there, where epochs > 1, >= 0",
+        "ProMP: weight of the KL divergence (nats) of the policies at the start of inner steps "
+        "from those that acted there, if epochs > 1, >= 0",
         ge=0,
     )
     meta_batch_size: int = setting(32, "tasks per outer step, 1 to 10^6", ge=1, le=10**6)
@@ -59,17 +61,17 @@ class OuterSettings(Section):
 
     @property
     def growable(self) -> bool:
-        """Whether more steps leave the first ones as they were."""
+        """Whether a run with more steps repeats the first ones exactly."""
         return self.schedule == "constant"
 
 
 class WorkersSettings(Section):
-    """Who runs the blocks."""
+    """The actors that run the blocks."""
 
     count: ActorCount = setting(
         "auto",
         "Ray actors; 0: this process, no Ray; auto: whichever is faster; MIN..MAX: as many as the "
-        "cluster has room for, and grows to",
+        "cluster has room for or can grow to",
         bits=False,
     )
     cpus: float = setting(1, "CPUs that Ray reserves for an actor, > 0", bits=False, gt=0)
@@ -81,7 +83,8 @@ class WorkersSettings(Section):
     )
     reduction: Literal["auto", "driver", "actors"] = setting(
         "auto",
-        "who adds contributions along the tree; auto: actors, above 50 MB a step",
+        "where contributions are summed: on the driver or on actors; auto: on actors above 50 MB "
+        "a step",
         bits=False,
     )
     max_failures: int = setting(
@@ -89,14 +92,14 @@ class WorkersSettings(Section):
     )
     slow_after_s: float = setting(
         2.0,
-        "a block that takes four times the median of its like, and more seconds than this, is run "
-        "a second time elsewhere, > 0",
+        "seconds after which a block that takes four times the median of similar blocks is run "
+        "again on another actor, > 0",
         bits=False,
         gt=0,
     )
     start_limit_s: float = setting(
         300.0,
-        "seconds in which an actor must have built and compiled its model, > 0",
+        "seconds within which an actor must build and compile its model, > 0",
         bits=False,
         gt=0,
     )
@@ -108,7 +111,7 @@ class WorkersSettings(Section):
 
 
 class EvaluationSettings(Section):
-    """How the held-out tasks are adapted to and scored. None of it changes the weights."""
+    """The adaptation to held-out tasks and their scoring. No key here changes the weights."""
 
     tasks: int = setting(600, "test tasks, 2 to 10^6", bits=False, ge=2, le=10**6)
     validation_tasks: int = setting(200, "validation tasks, 2 to 10^6", bits=False, ge=2, le=10**6)
@@ -129,8 +132,8 @@ class EvaluationSettings(Section):
     )
     later_lr: float | None = setting(
         None,
-        "what the inner rate is multiplied by after the first inner step, > 0; of policies alone; "
-        "unset: as in training",
+        "factor of the inner rate after the first inner step, > 0; for policies only; unset: as "
+        "in training",
         bits=False,
         gt=0,
     )
@@ -147,7 +150,7 @@ class EvaluationSettings(Section):
 
 
 class CheckpointSettings(Section):
-    """When the state is saved."""
+    """The times at which the state is saved."""
 
     every: int = setting(
         500, "outer steps between checkpoints, 1 to 10^9", bits=False, ge=1, le=10**9

@@ -1,4 +1,4 @@
-"""Turn pydantic's errors into one line: which key, which value, what is allowed."""
+"""Translation of pydantic's errors into one line: which key, which value, what is allowed."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from orchestrator.config.suggestions import meant
 from orchestrator.text.plain_text import shortened
 
 _MOST_LETTERS = 120
-# A kind of pydantic's errors -> what must be, with what its context holds.
+# Type of a pydantic error -> what the value must be, with names from the error's context.
 _PLAIN = {
     "greater_than_equal": "be at least {ge}",
     "greater_than": "be greater than {gt}",
@@ -29,22 +29,22 @@ _PLAIN = {
 
 
 def explain(error: ValidationError, schema: type[BaseModel]) -> str:
-    """The first error as a line for the user of `schema`.
+    """Describe the first error in one line for the user of `schema`.
 
-    What is missing may have been given by another name: an unknown key comes first.
+    An unknown key comes before a missing one, which it may have been meant for.
     """
     errors = error.errors()
     first = errors[0]
     if first["type"] in ("missing", "union_tag_not_found"):
-        first = next((each for each in errors if each["type"] == "extra_forbidden"), first)
+        first = next((other for other in errors if other["type"] == "extra_forbidden"), first)
     keys, section, field = _locate(first["loc"], schema)
     key, kind, context = ".".join(keys), first["type"], first.get("ctx", {})
     if kind == "extra_forbidden":
         allowed = sorted(section.model_fields)
         near = suggest(keys[-1], allowed)
         if not near and (other := meant(key, schema)):
-            own = f" (it is of another {key.partition('.')[0]}.kind)"
-            near = own if other == key else f" (did you mean '{other}'?)"
+            elsewhere = f" (it belongs to another {key.partition('.')[0]}.kind)"
+            near = elsewhere if other == key else f" (did you mean '{other}'?)"
         return f"unknown key {key}{near}; allowed are {', '.join(allowed)}"
     if kind == "union_tag_invalid":
         kinds = [_kind(option) for option in _sections(field)]
@@ -68,16 +68,16 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
     if not keys or (kind == "value_error" and (field is None or _sections(field))):
         return f"{key}: {message}" if _is_mapping(field) else message
     described = f" ({field.description})" if field and field.description else ""
-    given = shortened(repr(first["input"]), _MOST_LETTERS)
+    value = shortened(repr(first["input"]), _MOST_LETTERS)
     if _sections(field):
-        return f"{key} = {given} is not a table of keys{described}"
+        return f"{key} = {value} is not a table of keys{described}"
     if kind == "value_error":
-        return f"{key} = {given}: {message}{described}"
-    return f"{key} {_requirement(kind, context, message)}, got {given}{described}"
+        return f"{key} = {value}: {message}{described}"
+    return f"{key} {_requirement(kind, context, message)}, got {value}{described}"
 
 
 def _requirement(kind: str, context: dict[str, Any], message: str) -> str:
-    """What a value must be, in plain words; for rare kinds pydantic's own."""
+    """Return what a value must be, in plain words; for rare errors in pydantic's."""
     if kind == "too_short":
         least = context["min_length"]
         return f"must have at least {least} value{'' if least == 1 else 's'}"
@@ -89,14 +89,14 @@ def _requirement(kind: str, context: dict[str, Any], message: str) -> str:
 
 
 def _other_missing(error: ValidationError, schema: type[BaseModel]) -> str:
-    """What else is missing, so that it is given at once."""
-    rest = [each["loc"] for each in error.errors()[1:] if each["type"] == "missing"]
+    """Name the other missing keys, so that the user can set all at once."""
+    rest = [other["loc"] for other in error.errors()[1:] if other["type"] == "missing"]
     keys = [".".join(_locate(loc, schema)[0]) for loc in rest]
     return f"; so {'are' if keys[1:] else 'is'} {' and '.join(keys)}" if keys else ""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """ " (did you mean 'x'?)", if something known is close to `name`."""
+    """Return " (did you mean 'x'?)" if a known name is close to `name`, else ""."""
     close = difflib.get_close_matches(str(name), list(known), n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""
 
@@ -104,7 +104,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 def _locate(
     loc: Sequence[int | str], schema: type[BaseModel]
 ) -> tuple[list[str], type[BaseModel], FieldInfo | None]:
-    """Dotted keys without the tags that pydantic inserts, the innermost section, the field."""
+    """Return the keys without the tags that pydantic inserts, the innermost section, the field."""
     keys: list[str] = []
     section, field = schema, None
     for part in loc:
@@ -123,7 +123,7 @@ def _locate(
 
 
 def _sections(field: FieldInfo | None) -> list[type[BaseModel]]:
-    """The sections that a field may hold: none for a plain value."""
+    """Return the sections that a field may hold: none for a plain value."""
     if field is None:
         return []
     options: Any = get_args(field.annotation) or (field.annotation,)
@@ -131,7 +131,7 @@ def _sections(field: FieldInfo | None) -> list[type[BaseModel]]:
 
 
 def _is_mapping(field: FieldInfo | None) -> bool:
-    """Whether it holds sections under names of the user's, which they do not know themselves."""
+    """Return whether a field holds sections under the user's own names."""
     return field is not None and get_origin(field.annotation) is dict
 
 

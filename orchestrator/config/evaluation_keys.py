@@ -1,4 +1,4 @@
-"""Which keys of the configuration an evaluation may set: those that leave the weights alone."""
+"""The configuration keys that an evaluation may set: those that do not change the weights."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ _ALLOWED = ("task.path", "task.cache", "task.split_file", "model.statistics", "m
 
 
 def check_overrides(overrides: Iterable[str]) -> None:
-    """Raises ValueError for a `key=value` that does not belong to an evaluation."""
+    """Raise ValueError for a `key=value` that an evaluation may not set."""
     for text in overrides:
         key, _ = configuration.parse_override(text)
         if not key.startswith(("evaluation.", *_ALLOWED)):

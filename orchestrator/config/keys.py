@@ -1,4 +1,4 @@
-"""The schema as a list: every dotted key, and what is declared of it."""
+"""The schema as a list: every dotted key and its declaration."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -10,9 +10,9 @@ from pydantic.fields import FieldInfo
 
 @cache
 def keys_of(schema: type[BaseModel]) -> tuple[tuple[str, FieldInfo], ...]:
-    """(dotted name, field) of all that a configuration may say, whatever its kinds are.
+    """List (dotted name, field) of every key that a configuration of any kind may have.
 
-    A name that several kinds have is there several times.
+    A name that several kinds have is listed several times.
     """
     return tuple(_keys(schema, ""))
 
@@ -20,7 +20,7 @@ def keys_of(schema: type[BaseModel]) -> tuple[tuple[str, FieldInfo], ...]:
 def _keys(schema: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
     for name, field in schema.model_fields.items():
         inner = list(_sections(field.annotation))
-        plain = [each for each in get_args(field.annotation) if not list(_sections(each))]
+        plain = [option for option in get_args(field.annotation) if not list(_sections(option))]
         if not inner or plain:
             yield prefix + name, field
         for section in inner:
@@ -28,28 +28,28 @@ def _keys(schema: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The sections that a field's type allows; not those under names of the user's."""
+    """Yield the sections that a field's type allows; not those under the user's own names."""
     if isinstance(annotation, type):
         if issubclass(annotation, BaseModel):
             yield annotation
         return
-    for each in get_args(annotation):
-        yield from _sections(each)
+    for option in get_args(annotation):
+        yield from _sections(option)
 
 
 @cache
 def places_of(schema: type[BaseModel]) -> dict[str, frozenset[str]]:
-    """Dotted names of paths -> where they are looked for, by kind: see `setting`."""
-    found: dict[str, set[str]] = {}
+    """Map dotted names of paths to the places where they are looked for; see `setting`."""
+    places_by_name: dict[str, set[str]] = {}
     for name, field in keys_of(schema):
         declared = field.json_schema_extra
         if isinstance(declared, dict) and declared.get("place"):
-            found.setdefault(name, set()).add(str(declared["place"]))
-    return {name: frozenset(places) for name, places in found.items()}
+            places_by_name.setdefault(name, set()).add(str(declared["place"]))
+    return {name: frozenset(places) for name, places in places_by_name.items()}
 
 
 def bits_of(section: BaseModel) -> dict[str, Any]:
-    """What of a section decides the weights."""
+    """Return the keys of a section that decide the weights, as a table."""
     table: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
         value, declared = getattr(section, name), field.json_schema_extra
@@ -59,8 +59,8 @@ def bits_of(section: BaseModel) -> dict[str, Any]:
             table[name] = bits_of(value)
         elif isinstance(value, Mapping):
             table[name] = {
-                key: bits_of(each) if isinstance(each, BaseModel) else each
-                for key, each in value.items()
+                key: bits_of(item) if isinstance(item, BaseModel) else item
+                for key, item in value.items()
             }
         else:
             table[name] = list(value) if isinstance(value, tuple) else value

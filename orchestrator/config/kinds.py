@@ -1,4 +1,4 @@
-"""What a section keeps when its kind changes: the keys that the new kind has too."""
+"""Changing the kind of a section: keys that the new kind also has are kept."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from workers.settings.tasks import TASKS
 
 Table = dict[str, Any]
 
-#: What a note says of an inner rate whose new value hangs on the task.
+#: Placeholder in a note for an inner rate whose new value depends on the task.
 TO_THE_DEFAULT = "to the default"
 
 #: Section -> kind -> its schema.
@@ -25,35 +25,35 @@ KINDS: Mapping[str, Mapping[str, type[Record]]] = {
 
 
 def change_kind(
-    section: str, old: Mapping[str, Any], kind: Any, given: Mapping[str, Any]
+    section: str, old: Mapping[str, Any], kind: Any, overrides: Mapping[str, Any]
 ) -> tuple[Table, str]:
-    """`old`'s keys as far as the new kind has them and takes their values.
+    """Keep those keys of `old` that the new kind has and whose values it accepts.
 
     Args:
-      old: the section as it is, with its old kind.
-      given: what is written into the section with the new kind: not kept, and not told.
+      old: the section with its old kind.
+      overrides: keys that are set together with the new kind: neither kept nor in the note.
     Returns:
-      the section with the new kind, without `given`; what is told of it, "" if nothing.
+      the section with the new kind, without `overrides`; a note for the user, "" if none.
     """
     schema = record_of(KINDS.get(section, {}), kind)
-    if schema is None:  # unknown: the schema says what is allowed
+    if schema is None:  # unknown: the schema reports what is allowed
         return {"kind": kind}, ""
     kept: Table = {}
     dropped, reset = [], []
     for key, value in old.items():
-        if key == "kind" or key in given:
+        if key == "kind" or key in overrides:
             continue
         if key not in schema.model_fields:
             dropped.append(f"{key} = {value!r}")
-        elif _is_valid(schema, {**kept, **given, "kind": kind}, key, value):
+        elif _is_valid(schema, {**kept, **overrides, "kind": kind}, key, value):
             kept[key] = value
         else:
             reset.append(_reset(schema, key, value))
-    _drop_rate_of_adam(old, kept, given, reset)
+    _drop_rate_of_adam(old, kept, overrides, reset)
     for key, why in schema.never_kept.items():
         if key in kept:
             dropped.append(f"{key} = {kept.pop(key)!r}, {why}")
-    told = [
+    changes = [
         f"{verb} {', '.join(keys)}"
         for verb, keys in (
             ("drops", dropped),
@@ -63,20 +63,20 @@ def change_kind(
         if keys
     ]
     if advice := schema.advice(kept):
-        told.append(advice)
-    note = f"changing {section}.kind from {old.get('kind')!r} to {kind!r} {'; '.join(told)}"
-    return {"kind": kind, **kept}, note if told else ""
+        changes.append(advice)
+    note = f"changing {section}.kind from {old.get('kind')!r} to {kind!r} {'; '.join(changes)}"
+    return {"kind": kind, **kept}, note if changes else ""
 
 
 def _reset(schema: type[BaseModel], key: str, value: Any) -> str:
     field = schema.model_fields[key]
     if field.is_required():
-        return f"{key} = {value!r}, which must be given anew"
+        return f"{key} = {value!r}, which must be set again"
     return f"{key} = {value!r} to {field.get_default()!r}"
 
 
 def _is_valid(schema: type[BaseModel], rest: Table, key: str, value: Any) -> bool:
-    """Whether the key makes nothing wrong that was not; what is missing may still be given."""
+    """Return whether the key adds no error; keys that are missing may still be set."""
     return _count_errors(schema, {**rest, key: value}) <= _count_errors(schema, rest)
 
 
@@ -84,15 +84,15 @@ def _count_errors(schema: type[BaseModel], table: Table) -> int:
     try:
         schema.model_validate(table)
     except ValidationError as error:
-        return sum(each["type"] != "missing" for each in error.errors())
+        return sum(part["type"] != "missing" for part in error.errors())
     return 0
 
 
 def _drop_rate_of_adam(
-    old: Mapping[str, Any], kept: Table, given: Mapping[str, Any], reset: list[str]
+    old: Mapping[str, Any], kept: Table, overrides: Mapping[str, Any], reset: list[str]
 ) -> None:
-    """A rate of Adam's says nothing of a rate for the gradient itself, nor the other way round."""
-    adam = [table.get("inner_optimizer") == "adam" for table in (old, {**kept, **given})]
+    """Reset the inner rate where only one of both kinds uses Adam: such rates do not compare."""
+    adam = [table.get("inner_optimizer") == "adam" for table in (old, {**kept, **overrides})]
     if "inner_lr" in kept and adam[0] != adam[1]:
         why = "a rate of Adam's" if adam[0] else "no rate of Adam's"
         reset.append(f"inner_lr = {kept.pop('inner_lr')!r}, {why}, {TO_THE_DEFAULT}")

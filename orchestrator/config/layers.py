@@ -1,4 +1,4 @@
-"""Layers of a configuration are plain tables that merge before anything is validated."""
+"""Merging the layers of a configuration, as plain tables, before they are validated."""
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
@@ -9,19 +9,19 @@ from orchestrator.config.tables import empty_tables, value_at
 from workers.settings.algorithms import ALGORITHMS
 from workers.settings.registry import record_of
 
-# Keys whose value may be a table that is no section.
+# Keys whose value may be a table that is not a section.
 _VALUES = {"workers.count"}
-# Sections of exactly one key: another one takes its place.
+# Sections of exactly one key: a new key replaces it.
 _OF_ONE_KEY = "task.vary.*"
-# Tables whose keys are the user's: one that is given as a whole takes the place of all.
+# Tables whose keys are the user's: a new table replaces the whole one.
 _OWN_KEYS = {"task.vary", "task.arguments"}
-# A split is by shares or by counts.
+# A split is by shares or by counts, not by both.
 _SHARES = "task.split_shares"
 _COUNTED = ("classes", "domains", "tasks")
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> Table:
-    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    """Flatten nested tables: {"a": {"b": 1}} -> {"a.b": 1}."""
     flat: Table = {}
     for key, value in table.items():
         if isinstance(value, Mapping) and f"{prefix}{key}" not in _VALUES:
@@ -32,18 +32,18 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> Table:
 
 
 def merge(table: Table, overrides: Mapping[str, Any]) -> list[str]:
-    """Write dotted names or tables into `table`; notes for the user, as of `set_key`."""
+    """Write dotted names or tables into `table`; return notes for the user, as `set_key`."""
     flat = flatten(overrides)
     kinds = {key: value for key, value in flat.items() if key.endswith(".kind")}
     notes = []
     for key, value in kinds.items():
         section = key.removesuffix(".kind")
-        given = {
-            name.removeprefix(f"{section}."): each
-            for name, each in flat.items()
+        section_overrides = {
+            name.removeprefix(f"{section}."): new
+            for name, new in flat.items()
             if name.startswith(f"{section}.")
         }
-        notes += set_key(table, key, value, given)
+        notes += set_key(table, key, value, section_overrides)
     notes += _make_room(table, flat)
     changed = {key.rpartition(".")[0] for key in flat}
     whole = _OWN_KEYS & set(_tables(overrides))
@@ -52,19 +52,23 @@ def merge(table: Table, overrides: Mapping[str, Any]) -> list[str]:
     for key, value in flat.items():
         if key not in kinds:
             notes += set_key(table, key, value)
-    for key in empty_tables(overrides):  # `flatten` knows values alone
+    for key in empty_tables(overrides):  # `flatten` drops them
         if not isinstance(value_at(table, key), Mapping):
             set_key(table, key, {})
     return notes
 
 
 def set_key(
-    table: Table, key: str, value: Any, given: Mapping[str, Any] | None = None
+    table: Table, key: str, value: Any, overrides: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """Write `value` at dotted `key`; a new kind keeps what it can of its section, and says so.
+    """Write `value` at dotted `key`; a new kind keeps the keys of its section that it has too.
 
     Args:
-      given: what will be written into the section after its new kind.
+      overrides: keys that will be written into the section after its new kind.
+    Returns:
+      notes for the user about a new kind.
+    Raises:
+      ValueError: a part of the key is not a table.
     """
     *sections, last = key.split(".")
     for name in sections:
@@ -72,7 +76,7 @@ def set_key(
         if not isinstance(table, dict):
             raise ValueError(f"{key} goes through {name}, which is no table")
     if last == "kind" and table.get("kind") not in (None, value):
-        kept, note = change_kind(".".join(sections), table, value, given or {})
+        kept, note = change_kind(".".join(sections), table, value, overrides or {})
         table.clear()
         table |= kept
         return [note] if note else []
@@ -80,28 +84,28 @@ def set_key(
     return []
 
 
-def _make_room(table: Table, given: Mapping[str, Any]) -> list[str]:
-    """Take out of the layers below what cannot stand beside `given`; notes of it."""
-    gone = []
+def _make_room(table: Table, overrides: Mapping[str, Any]) -> list[str]:
+    """Drop keys of the layers below that exclude `overrides`; return a note on each."""
+    dropped = []
     task, evaluation = table.get("task"), table.get("evaluation")
-    if _SHARES in given and isinstance(task, dict):
+    if _SHARES in overrides and isinstance(task, dict):
         counts = [f"{s}_{what}" for s in ("train", "validation", "test") for what in _COUNTED]
-        gone += [("task", key, "a share") for key in counts if key in task]
-    kind = given.get("algorithm.kind")
+        dropped += [("task", key, "a share") for key in counts if key in task]
+    kind = overrides.get("algorithm.kind")
     algorithm = record_of(ALGORITHMS, kind)
     if algorithm is not None and isinstance(evaluation, dict):
         unwanted = algorithm.no_evaluation.items()
         reasons = [(key, f"algorithm.kind = {kind!r}, {why}") for key, why in unwanted]
-        gone += [("evaluation", key, why) for key, why in reasons if key in evaluation]
+        dropped += [("evaluation", key, why) for key, why in reasons if key in evaluation]
     return [
-        f"{section}.{key} = {table[section].pop(key)!r} is dropped: it cannot stand beside {why}"
-        for section, key, why in gone
-        if f"{section}.{key}" not in given
+        f"{section}.{key} = {table[section].pop(key)!r} is dropped: it cannot go with {why}"
+        for section, key, why in dropped
+        if f"{section}.{key}" not in overrides
     ]
 
 
 def _tables(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Dotted names of all tables in it."""
+    """Yield the dotted names of all nested tables."""
     for key, value in overrides.items():
         if isinstance(value, Mapping):
             yield f"{prefix}{key}"

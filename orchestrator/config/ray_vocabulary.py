@@ -1,6 +1,7 @@
-"""Ray Train's ScalingConfig and RunConfig in our own words.
+"""Translation of Ray Train's ScalingConfig and RunConfig into settings.
 
-What is set there overrides ours; what is set there and means nothing here is refused by name.
+They override the configuration. Setting a field that metatrain does not support raises an error
+that names it.
 """
 
 import dataclasses
@@ -9,8 +10,8 @@ from typing import Any
 
 from orchestrator.config.schema import Table
 
-# What we read of each; any other field must have its default.
-_HONOURED = {
+# The fields that are read; any other field must have its default.
+_SUPPORTED = {
     "ScalingConfig": {"num_workers", "use_gpu", "resources_per_worker"},
     "RunConfig": {"name", "storage_path", "failure_config", "checkpoint_config"},
     "FailureConfig": {"max_failures"},
@@ -19,10 +20,10 @@ _HONOURED = {
 
 
 def of_scaling_config(scaling: Any) -> Table:
-    """Dotted name -> value.
+    """Translate a ScalingConfig into dotted names and values.
 
     Raises:
-      ValueError: it sets what we do not honour.
+      ValueError: it sets a field that is not supported.
     """
     _refuse_others(scaling)
     if not isinstance(scaling.num_workers, int):
@@ -33,7 +34,7 @@ def of_scaling_config(scaling: Any) -> Table:
     others = sorted(resources.keys() - {"CPU", "GPU"})
     if others:
         raise ValueError(
-            f"ScalingConfig(resources_per_worker=...) names {', '.join(others)}; an actor takes "
+            f"ScalingConfig(resources_per_worker=...) names {', '.join(others)}; supported are "
             "'CPU' and 'GPU'"
         )
     settings: Table = {"workers.count": scaling.num_workers}
@@ -44,17 +45,17 @@ def of_scaling_config(scaling: Any) -> Table:
 
 
 def of_run_config(run: Any) -> Table:
-    """Dotted name -> value; the run's folder is `location`'s.
+    """Translate a RunConfig into dotted names and values; `location` gives the run's folder.
 
     Raises:
-      ValueError: it sets what we do not honour.
+      ValueError: it sets a field that is not supported.
     """
     _refuse_others(run)
     settings: Table = {"name": run.name}
     failures, checkpoints = run.failure_config, run.checkpoint_config
     if failures is not None:
         _refuse_others(failures)
-        if failures.max_failures:  # 0 is Ray's default, not a wish
+        if failures.max_failures:  # 0 is Ray's default
             endless = failures.max_failures < 0
             settings["workers.max_failures"] = sys.maxsize if endless else failures.max_failures
     if checkpoints is not None:
@@ -65,18 +66,18 @@ def of_run_config(run: Any) -> Table:
 
 
 def location(run: Any) -> str:
-    """The run's folder: storage_path/name."""
+    """Return the run's folder: storage_path/name."""
     return f"{str(run.storage_path).rstrip('/')}/{run.name}"
 
 
 def _refuse_others(config: Any) -> None:
     kind = type(config).__name__
     defaults = type(config)()
-    for each in dataclasses.fields(config):
-        value = getattr(config, each.name)
-        if each.name in _HONOURED[kind] or value == getattr(defaults, each.name):
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in _SUPPORTED[kind] or value == getattr(defaults, field.name):
             continue
         raise ValueError(
-            f"metatrain does not support {kind}({each.name}={value!r}); supported fields: "
-            f"{', '.join(sorted(_HONOURED[kind]))}"
+            f"metatrain does not support {kind}({field.name}={value!r}); supported fields: "
+            f"{', '.join(sorted(_SUPPORTED[kind]))}"
         )

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError, model_validator
 
-from orchestrator.config.defaults import fill, told_defaults
+from orchestrator.config.defaults import describe_defaults, fill
 from orchestrator.config.driver_settings import (
     CheckpointSettings,
     EvaluationSettings,
@@ -40,10 +40,10 @@ from workers.settings.worker import ActorSettings
 
 
 class MetaConfig(ActorSettings):
-    """A run: what its actors must know, and what only the driver does."""
+    """The configuration of a run: the actors' settings and the driver's."""
 
     task: TaskSettings
-    name: str = setting("run", "what the run is called in its folder and pictures", bits=False)
+    name: str = setting("run", "name of the run in its folder and pictures", bits=False)
     outer: OuterSettings = OuterSettings()
     workers: WorkersSettings = WorkersSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -51,13 +51,13 @@ class MetaConfig(ActorSettings):
 
     @property
     def worker(self) -> ActorSettings:
-        """The part that travels to the actors."""
+        """The part that is sent to the actors."""
         names = ActorSettings.model_fields
         return ActorSettings(**{name: getattr(self, name) for name in names})
 
     @property
     def block_size(self) -> int:
-        """Tasks per block: eight blocks a step, or few large ones where they run as one batch."""
+        """Number of tasks per block: eight blocks a step, or few large ones if vectorized."""
         if self.workers.block_size is not None:
             return self.workers.block_size
         if self.execution[0] == "vectorized":
@@ -65,7 +65,7 @@ class MetaConfig(ActorSettings):
         return -(-self.outer.meta_batch_size // 8)
 
     def bits(self) -> Table:
-        """Dotted name -> value of all that decides the weights."""
+        """Return dotted name -> value of every setting that decides the weights."""
         table = flatten(bits_of(self))
         mode, xla = self.execution
         table |= {"workers.block_size": self.block_size, "runtime.execution": mode}
@@ -75,13 +75,13 @@ class MetaConfig(ActorSettings):
         return table
 
     def bits_hash(self) -> str:
-        """sha256 of `bits`."""
+        """Return the sha256 of `bits`."""
         return hashlib.sha256(json.dumps(self.bits(), sort_keys=True).encode()).hexdigest()
 
     @model_validator(mode="before")
     @classmethod
     def _fill(cls, table: Any) -> Any:
-        """What is left open is as the family of tasks wants it."""
+        """Fill open keys with the defaults of the family of tasks."""
         return fill(table) if isinstance(table, Mapping) else table
 
     @model_validator(mode="after")
@@ -143,7 +143,7 @@ class MetaConfig(ActorSettings):
             self._check_later_lr("evaluation.later_lr", evaluation.later_lr)
 
     def _check_trust_region(self) -> None:
-        """What says how long an optimizer's step is means nothing to one that finds it out."""
+        """Refuse settings of the step length, which trpo finds itself."""
         usual = type(self.outer)(optimizer="trpo")
         for name in ("schedule", "warmup_steps", "clip_norm", "clip_value"):
             value = getattr(self.outer, name)
@@ -159,14 +159,14 @@ def load(
     source: "MetaConfig | Mapping[str, Any] | str | os.PathLike[str]",
     overrides: Mapping[str, Any] | Iterable[str] = (),
 ) -> tuple[MetaConfig, list[str]]:
-    """Merge a configuration with overrides, and validate.
+    """Merge a configuration with overrides, and validate it.
 
     Args:
       source: a configuration, a table like it, the name of a preset, or a path that ends in .toml.
       overrides: dotted name -> value, or `key=value` texts whose values are TOML, else text.
     Returns:
-      the configuration, and notes for the user: what a new `kind` drops and keeps, and which
-      defaults the family of tasks has.
+      the configuration, and notes for the user: the keys that a new `kind` drops and keeps, and
+      the defaults of the family of tasks.
     Raises:
       ValueError: one line that names the key, the value and what is allowed.
       TypeError: `source` is something else.
@@ -189,49 +189,50 @@ def load(
         overrides = dict(map(parse_override, overrides))
     notes += merge(table, overrides)
     config = validate(table)
-    rate = f"to {config.algorithm.inner_lr:g}, the default"  # of the task, known only now
+    rate = f"to {config.algorithm.inner_lr:g}, the default"  # depends on the task
     notes = [note.replace(TO_THE_DEFAULT, rate) for note in notes]
-    return config, notes + told_defaults(table, config)
+    return config, notes + describe_defaults(table, config)
 
 
 def read_run(source: str, as_written: bool = False) -> Table:
-    """The table of a preset or a run's file, over that of its base.
+    """Read the table of a preset or a run's file, over that of its base.
 
     Args:
-      as_written: leave relative paths as they are; otherwise they count from the file's folder.
+      as_written: leave relative paths as they are; otherwise they are relative to the file's
+        folder.
     Raises:
-      ValueError: it cannot be read, or is a sweep.
+      ValueError: the file cannot be read, or is a sweep.
     """
     return _read_run(source, as_written)[0]
 
 
 def _read_run(source: str, as_written: bool = False) -> tuple[Table, list[str]]:
-    """As `read_run`, with notes."""
+    """Read a run's table as `read_run`, with notes for the user."""
     table: Table = {}
     notes: list[str] = []
     for layer in layers(source):
-        own = layer.table
+        upper = layer.table
         if layer.file is not None and not as_written:
-            own = anchored_here(own, layer.file.parent)
+            upper = anchored_here(upper, layer.file.parent)
         table.pop("name", None)  # the base's
-        notes += merge(table, own) if table else []
-        table = table or own
+        notes += merge(table, upper) if table else []
+        table = table or upper
     return table, notes
 
 
 def anchored_here(table: Table, folder: Path) -> Table:
-    """The table of a file in `folder`, whose relative paths count from there."""
+    """Return the table of a file in `folder`, with its relative paths taken from there."""
     return anchored(table, folder, places_of(MetaConfig))
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """`a.b=value` -> ("a.b", value); the value is TOML where it parses as such, else text."""
+    """Parse `a.b=value` into ("a.b", value); a value that is not TOML is a text."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ValueError(f"--set takes key=value, not '{text}'; for example outer.steps=2000")
     if not all(part.strip() for part in key.split(".")):
         raise ValueError(
-            f"--set {key.strip()[:60]}: a dot stands between two names; for example outer.steps"
+            f"--set {key.strip()[:60]}: a dot must be between two names; for example outer.steps"
         )
     try:
         check_depth(key)
@@ -246,7 +247,7 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def validate(table: Mapping[str, Any]) -> MetaConfig:
-    """The configuration in `table`; see `load` for what is raised."""
+    """Validate the configuration in `table`; see `load` for the errors."""
     check_table(table)
     try:
         return MetaConfig.model_validate(table)
@@ -255,7 +256,7 @@ def validate(table: Mapping[str, Any]) -> MetaConfig:
 
 
 def to_toml(config: MetaConfig) -> str:
-    """The whole resolved configuration; unset keys are left out, a section's kind comes first."""
+    """Write the resolved configuration as TOML, without unset keys; a section's kind is first."""
     import tomli_w
 
     return tomli_w.dumps(_kind_first(config.model_dump(mode="json", exclude_none=True)))

@@ -1,4 +1,4 @@
-"""Where configurations come from: presets, TOML files, and what these are based on."""
+"""The sources of configurations: presets, TOML files, and the bases of these."""
 
 import os
 import tomllib
@@ -19,30 +19,33 @@ PRESETS = Path(__file__).parent / "presets"
 
 Table = dict[str, Any]
 
-#: How deep tables and lists may be in each other; a configuration needs five.
+#: Deepest nesting of tables and lists; a configuration needs five levels.
 _DEEPEST = 20
-#: How many files may be based on each other.
+#: Longest chain of files that are based on each other.
 _LONGEST = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A preset's or a file's own keys, without those of its base. file: None of a preset."""
+    """The keys of a preset or a file, without those of its base.
+
+    file: the file; None for a preset.
+    """
 
     table: Table
     file: Path | None
 
 
 def presets() -> list[str]:
-    """Their names, sorted."""
+    """List the names of the presets, sorted."""
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 
 def read_table(source: str) -> Table:
-    """The table of a preset or of a TOML file; a name is a file if it ends in .toml.
+    """Read the table of a preset or of a TOML file; a name that ends in .toml is a file.
 
     Raises:
-      ValueError: there is none, or it is not TOML.
+      ValueError: there is no such source, or it is not TOML.
     """
     path = Path(source).expanduser() if source.endswith(".toml") else PRESETS / f"{source}.toml"
     refuse_pipe(path)
@@ -66,59 +69,59 @@ def read_table(source: str) -> Table:
 
 
 def parse_toml(text: str) -> Table:
-    """TOML of a sensible depth. Raises ValueError (tomllib's own if it is none)."""
+    """Parse TOML of a sensible depth. Raises ValueError (tomllib's own for a syntax error)."""
     try:
         table = tomllib.loads(text)
     except RecursionError:
         raise _too_deep() from None
     level: list[Any] = [table]
     for _ in range(_DEEPEST):
-        level = [each for value in level for each in _inner(value)]
+        level = [inner for value in level for inner in _inner(value)]
     if level:
         raise _too_deep()
     return table
 
 
 def check_depth(key: str) -> None:
-    """Raises ValueError for a dotted key of more parts than a configuration has."""
+    """Raise ValueError for a dotted key of more parts than a configuration has."""
     if key.count(".") >= _DEEPEST:
         raise _too_deep()
 
 
 def layers(source: str) -> list[Layer]:
-    """A preset or a run's file, and what it is based on: the base of all comes first.
+    """Read a preset or a run's file and its chain of bases; the lowest base comes first.
 
     Raises:
-      ValueError: one of them is not there, is a sweep, or they go round in a circle.
+      ValueError: one of them is missing or a sweep, or the chain is too long or circular.
     """
-    found: list[Layer] = []
-    said = ""
+    chain: list[Layer] = []
+    prefix = ""
     while True:
         try:
             table = read_table(source)
         except ValueError as error:
-            raise ValueError(f"{said}{error}") from None
+            raise ValueError(f"{prefix}{error}") from None
         if "base" in table and "space" in table:
-            raise ValueError(f"{said}{source} is a sweep, not a run: metatrain tune {source}")
+            raise ValueError(f"{prefix}{source} is a sweep, not a run: metatrain tune {source}")
         file = Path(os.path.abspath(Path(source).expanduser())) if source[-5:] == ".toml" else None
-        found.insert(0, Layer(table, file))
+        chain.insert(0, Layer(table, file))
         if "base" not in table:
-            return found
+            return chain
         base = table.pop("base")
         try:
             base = based_on(base, file)
         except ValueError as error:
-            raise ValueError(f"{said}{source}: {error}") from None
-        said, source = f"{source}: base = {base!r}: ", base
-        if len(found) == _LONGEST:
-            raise ValueError(f"{said}more than {_LONGEST} files are based on each other")
+            raise ValueError(f"{prefix}{source}: {error}") from None
+        prefix, source = f"{source}: base = {base!r}: ", base
+        if len(chain) == _LONGEST:
+            raise ValueError(f"{prefix}more than {_LONGEST} files are based on each other")
 
 
 def based_on(base: Any, file: Path | None) -> str:
-    """The source that `base` names in a file: a preset, or a file beside it.
+    """Return the source that `base` names in a file: a preset, or a file beside it.
 
     Raises:
-      ValueError: it is no name.
+      ValueError: `base` is not a name, or there is no such file.
     """
     if not isinstance(base, str) or not base:
         raise ValueError(f"base = {base!r}: give a preset, or a file that ends in .toml")
@@ -131,69 +134,69 @@ def based_on(base: Any, file: Path | None) -> str:
 
 
 def anchored(table: Table, folder: Path, places: Mapping[str, frozenset[str]]) -> Table:
-    """The table of a file in `folder`: its relative paths count from there.
+    """Return the table of a file in `folder`, with its relative paths taken from there.
 
-    What is in the data folder, and not beside the file, stays as it is. A .keras file counts from
-    model.folder where the table gives one.
+    A path that exists in the data folder, and not beside the file, stays as it is. A .keras file
+    is relative to model.folder if the table has one.
 
     Args:
-      table: keys may be dotted. places: dotted names of paths -> "here", or "data" if it may be in
-        the data folder.
+      table: keys may be dotted.
+      places: dotted names of paths -> "here", or "data" if it may be in the data folder.
     """
     section = table.get("task")
     kind = section.get("kind") if isinstance(section, dict) else table.get("task.kind")
-    own = {f"task.{name}": place for name, place in _places_of(record_of(TASKS, kind)).items()}
+    of_kind = {f"task.{name}": place for name, place in _places_of(record_of(TASKS, kind)).items()}
     model = table.get("model")
-    own_folder = "model.folder" in table or (isinstance(model, dict) and "folder" in model)
+    has_folder = "model.folder" in table or (isinstance(model, dict) and "folder" in model)
 
     def at(name: str, value: Any) -> Any:
         if name in places:
-            may_be_data = "data" in own.get(name, places[name])
+            may_be_data = "data" in of_kind.get(name, places[name])
             return _place(value, folder, may_be_data, kind is None)
-        if name == "model.source" and not own_folder:
+        if name == "model.source" and not has_folder:
             return _saved_model(value, folder)
         if isinstance(value, dict):
-            return {key: at(f"{name}.{key}", each) for key, each in value.items()}
+            return {key: at(f"{name}.{key}", item) for key, item in value.items()}
         return value
 
     return {key: at(key, value) for key, value in table.items()}
 
 
 def _saved_model(source: Any, folder: Path) -> Any:
-    """The path of a saved model that is there; 'module:function' and what is not there stay."""
+    """Return the path of a saved model that exists; leave anything else, as 'module:function'."""
     if isinstance(source, (list, tuple)):
-        return [_saved_model(each, folder) for each in source]
+        return [_saved_model(item, folder) for item in source]
     if isinstance(source, str) and source.endswith(".keras") and (folder / source).is_file():
         return os.path.normpath(folder / source)
     return source
 
 
 def _places_of(record: type[TaskRecord] | None) -> Mapping[str, frozenset[str]]:
-    """Where paths of this kind alone are looked for; see `places_of`."""
+    """Return where the paths of this kind of task are looked for; see `places_of`."""
     return places_of(record) if record is not None else {}
 
 
 def _place(path: Any, folder: Path, may_be_data: bool, of_any_kind: bool) -> Any:
     if isinstance(path, (list, tuple)):
-        return [_place(each, folder, may_be_data, of_any_kind) for each in path]
+        return [_place(item, folder, may_be_data, of_any_kind) for item in path]
     if not isinstance(path, str) or not path or Path(path).expanduser().is_absolute():
         return path
     beside = os.path.normpath(folder / path)
     of_data = data_folder().absolute() / path
     if not may_be_data or os.path.exists(beside):
         return beside
-    if os.path.exists(path) or of_any_kind:  # would be taken from where the command is typed
+    if os.path.exists(path) or of_any_kind:  # otherwise the working directory would be searched
         return str(of_data) if of_data.exists() else beside
     looked_beside(path, folder)
-    return path  # it is of the data folder, wherever that is then
+    return path  # looked up in the data folder later
 
 
 def _inner(value: Any) -> Iterator[Any]:
     if isinstance(value, Mapping):
-        yield from (each for each in value.values() if isinstance(each, (Mapping, list)))
+        yield from (item for item in value.values() if isinstance(item, (Mapping, list)))
     else:
-        yield from (each for each in value if isinstance(each, (Mapping, list)))
+        yield from (item for item in value if isinstance(item, (Mapping, list)))
 
 
 def _too_deep() -> ValueError:
-    return ValueError(f"tables or lists are more than {_DEEPEST} deep in each other; flatten them")
+    return ValueError(f"tables or lists are nested more than {_DEEPEST} deep; flatten them")

@@ -1,4 +1,4 @@
-"""What somebody may have meant: keys by other names, and settings that are typed as options."""
+"""Suggestions for unknown keys: keys by other names, and settings typed as options."""
 
 import difflib
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from orchestrator.config.keys import keys_of
 
-#: What else people call a setting -> its key, in the order of the guesses.
+#: Another common name of a setting -> its possible keys, the likeliest first.
 ALIASES = {
     "learning_rate": ("outer.lr", "algorithm.inner_lr"),
     "meta_lr": ("outer.lr",),
@@ -55,33 +55,33 @@ ALIASES = {
 
 
 def meant(key: str, schema: type[BaseModel]) -> str:
-    """The key of the schema that an unknown one may stand for; "" where nothing is close.
+    """Return the key of the schema that an unknown one may mean; "" if none is close.
 
-    One of the section that ends in its last word, of the same last name anywhere, of another name
-    for the same, or of nearly the same letters.
+    Candidates, in this order: keys of its section that end in its last word, keys of the same last
+    name in any section, aliases, and keys with nearly the same letters.
     """
-    known = list(dict.fromkeys(name for name, _ in keys_of(schema)))
+    names = list(dict.fromkeys(name for name, _ in keys_of(schema)))
     section, _, last = key.replace("-", "_").lower().rpartition(".")
-    lasts = {name: name.rpartition(".")[2] for name in known}
+    lasts = {name: name.rpartition(".")[2] for name in names}
     close = difflib.get_close_matches(last, lasts.values(), n=1)
-    own = [name for name in known if name.startswith(f"{section}.")]
-    exact = [name for name in known if lasts[name] == last]
-    found = [name for name in own if name in exact]
-    found = found or [name for name in own if lasts[name].endswith(f"_{last}")] or exact
-    found = found or [name for name in ALIASES.get(last, ()) if name in lasts]
-    found = found or [name for name in known if lasts[name] in close]
-    return min(found, key=lambda name: _rank(name, section), default="")
+    in_section = [name for name in names if name.startswith(f"{section}.")]
+    exact = [name for name in names if lasts[name] == last]
+    matches = [name for name in in_section if name in exact]
+    matches = matches or [name for name in in_section if lasts[name].endswith(f"_{last}")] or exact
+    matches = matches or [name for name in ALIASES.get(last, ()) if name in lasts]
+    matches = matches or [name for name in names if lasts[name] in close]
+    return min(matches, key=lambda name: _rank(name, section), default="")
 
 
 def option_meant(option: str, schema: type[BaseModel]) -> str:
-    """How a setting is given that was typed as an option (--seed) or bare (outer.steps=100)."""
+    """Return how to set what was typed as an option (--seed) or bare (outer.steps=100)."""
     name, equals, value = option.lstrip("-").partition("=")
     key = meant(name, schema)
     return f"--set {key}={value if equals else 'VALUE'}" if key else ""
 
 
 def _rank(key: str, section: str) -> tuple[bool, int]:
-    """Of several keys, one of the section that was named, then those that people set oftenest."""
+    """Rank a key: those of the typed section first, then by how often their section is set."""
     order = ("outer", "algorithm", "task", "model", "evaluation", "checkpoint", "workers")
-    own = key.partition(".")[0]
-    return own != section, order.index(own) if own in order else -1
+    keys_section = key.partition(".")[0]
+    return keys_section != section, order.index(keys_section) if keys_section in order else -1

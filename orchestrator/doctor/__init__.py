@@ -1,1 +1,1 @@
-"""What `metatrain doctor` looks at: this installation, and what a configuration will cost here."""
+"""The checks of `metatrain doctor`: this installation, and the cost of a configuration here."""

@@ -1,4 +1,4 @@
-"""Where a run and a job would go, and the token that they would send; never the token itself."""
+"""Checks of the cluster's addresses and of the token that would be sent, which is never shown."""
 
 import socket
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ _REMEDY = "start the cluster, forward its port, or unset RAY_ADDRESS to run on t
 
 
 def answers(host: str, port: int) -> bool:
-    """Whether something accepts connections there, within seconds."""
+    """Return whether a server accepts connections at the address, within seconds."""
     try:
         with socket.create_connection((host, port), _CONNECT_S):
             return True
@@ -26,7 +26,7 @@ def answers(host: str, port: int) -> bool:
 
 
 def check_address(environment: Mapping[str, str], answers: Answers) -> Finding:
-    """Where `metatrain train` would take its actors."""
+    """Check RAY_ADDRESS, the cluster on which `metatrain train` would start its actors."""
     address = environment.get("RAY_ADDRESS", "")
     shown = redact(address)
     if not address:
@@ -38,8 +38,8 @@ def check_address(environment: Mapping[str, str], answers: Answers) -> Finding:
             "RAY_ADDRESS",
             f"{shown} is a dashboard: metatrain submit sends jobs there",
             "warning",
-            "metatrain train cannot start actors by it: set RAY_API_SERVER_ADDRESS instead, and "
-            "leave RAY_ADDRESS to HOST:6379 or unset",
+            "metatrain train cannot start actors with it: set RAY_API_SERVER_ADDRESS instead, and "
+            "set RAY_ADDRESS to HOST:6379 or unset it",
         )
     host, port = _host_and_port(address)
     if address.startswith("ray://") or not host or not port:
@@ -51,7 +51,7 @@ def check_address(environment: Mapping[str, str], answers: Answers) -> Finding:
 
 
 def check_dashboard(environment: Mapping[str, str], answers: Answers) -> Finding:
-    """Where `metatrain submit` would send its jobs."""
+    """Check the dashboard to which `metatrain submit` would send its jobs."""
     named = bool(environment.get("RAY_API_SERVER_ADDRESS"))
     named = named or environment.get("RAY_ADDRESS", "").startswith("http")
     try:
@@ -74,7 +74,7 @@ def check_dashboard(environment: Mapping[str, str], answers: Answers) -> Finding
 
 
 def check_token(environment: Mapping[str, str], home: Path) -> Finding:
-    """Whether a token would be sent, and from where it is taken, in the order of Ray's."""
+    """Check whether a token would be sent, and its source, in Ray's order of precedence."""
     wanted = environment.get("RAY_AUTH_MODE", "").lower() == "token"
     place, problem = _token_place(environment, home)
     if wanted and not place:
@@ -93,25 +93,25 @@ def check_token(environment: Mapping[str, str], home: Path) -> Finding:
             "token",
             f"there is one, in {place}, but RAY_AUTH_MODE is not token: it may not be sent",
             "warning",
-            "export RAY_AUTH_MODE=token, if the cluster wants one",
+            "export RAY_AUTH_MODE=token, if the cluster requires one",
         )
     return Finding("token", "none is needed on this machine alone" if not named else "none is sent")
 
 
 def _token_place(environment: Mapping[str, str], home: Path) -> tuple[str, str]:
-    """Where the token is, "" if there is none; and then why not."""
+    """Return the place of the token, or "" and why there is none."""
     if environment.get("RAY_AUTH_TOKEN"):
         return "RAY_AUTH_TOKEN", ""
     if path := environment.get("RAY_AUTH_TOKEN_PATH"):
         name = f"the file {path} of RAY_AUTH_TOKEN_PATH"
-        return (name, "") if _is_there(Path(path)) else ("", f"{name} cannot be read or is empty")
-    if _is_there(home / ".ray" / "auth_token"):
+        return (name, "") if _has_text(Path(path)) else ("", f"{name} cannot be read or is empty")
+    if _has_text(home / ".ray" / "auth_token"):
         return "~/.ray/auth_token", ""
     return "", "there is none"
 
 
-def _is_there(file: Path) -> bool:
-    """Whether it holds anything."""
+def _has_text(file: Path) -> bool:
+    """Return whether a file can be read and holds text."""
     try:
         return bool(file.read_text().strip())
     except (OSError, UnicodeDecodeError):

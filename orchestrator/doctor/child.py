@@ -1,4 +1,4 @@
-"""A function in a process of its own: it may crash or hang there, and its memory is its own."""
+"""Running a function in a new process, which may crash or hang, and whose memory is separate."""
 
 import contextlib
 import multiprocessing
@@ -22,37 +22,38 @@ _LIKELY = {
 
 
 class ChildDiedError(MetatrainError):
-    """The process ended without an answer."""
+    """A process that ended without an answer."""
 
 
 class ChildTimeoutError(MetatrainError):
-    """The process took longer than it may."""
+    """A process that exceeded its time limit."""
 
 
 def in_child(
     function: Callable[..., Any], *arguments: Any, say: Say, limit_s: float | None = None
 ) -> Any:
-    """`function(tell, *arguments)`, called in a new process that imports what it needs.
+    """Call `function(tell, *arguments)` in a new process and return its result.
 
     Args:
-      function: of a module, with arguments and an answer that pickle; what it tells is said.
-      limit_s: seconds after which it is given up; None: never.
+      function: a module's function, whose arguments and result pickle.
+      say: receives the texts that the function passes to `tell`.
+      limit_s: seconds after which the process is ended; None: never.
     Raises:
-      ChildDiedError, ChildTimeoutError: there is no answer.
-      Exception: what the function raised.
+      ChildDiedError, ChildTimeoutError: there is no result.
+      Exception: the function's own exception.
     """
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(theirs, function, arguments), daemon=True)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_serve, args=(sender, function, arguments), daemon=True)
     process.start()
-    theirs.close()  # so that the end of the process is the end of the pipe
+    sender.close()  # so that the pipe ends with the process
     try:
-        return _receive(ours, say, limit_s)
+        return _receive(receiver, say, limit_s)
     except EOFError:
         process.join(_END_S)
         raise ChildDiedError(_why_ended(process.exitcode)) from None
     finally:
-        ours.close()
+        receiver.close()
         _end(process)
 
 
@@ -71,19 +72,19 @@ def _receive(pipe: Connection, say: Say, limit_s: float | None) -> Any:
 
 
 def _serve(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     signal.signal(signal.SIGTERM, _leave)
     try:
         pipe.send(("done", function(lambda text: pipe.send(("say", text)), *arguments)))
     except Exception as error:
-        pipe.send(("raised", _that_pickles(error)))
+        pipe.send(("raised", _picklable(error)))
 
 
 def _leave(*_: Any) -> None:
     sys.exit(1)
 
 
-def _that_pickles(error: Exception) -> Exception:
+def _picklable(error: Exception) -> Exception:
     with contextlib.suppress(Exception):
         if type(pickle.loads(pickle.dumps(error))) is type(error):
             return error
@@ -92,9 +93,9 @@ def _that_pickles(error: Exception) -> Exception:
 
 def _why_ended(code: int | None) -> str:
     if code is None or code >= 0:
-        return f"the process ended without a word (exit code {code})"
+        return f"the process ended without an answer (exit code {code})"
     name = signal.Signals(-code).name
-    return f"the process was ended by {name}" + (f": {_LIKELY[name]}" if name in _LIKELY else "")
+    return f"the process was killed by {name}" + (f": {_LIKELY[name]}" if name in _LIKELY else "")
 
 
 def _end(process: Any) -> None:

@@ -1,22 +1,28 @@
-"""Looks at a configuration: builds it, measures it, and forecasts a run of it."""
+"""The check of a configuration: builds its model, measures it, and forecasts a run."""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from orchestrator.config.schema import MetaConfig
-from orchestrator.doctor import findings as judge
 from orchestrator.doctor import machine
 from orchestrator.doctor.child import in_child
-from orchestrator.doctor.derivative import judge_layers
+from orchestrator.doctor.derivative import check_layers
 from orchestrator.doctor.finding import Finding
+from orchestrator.doctor.findings import (
+    actors_finding,
+    blocks_finding,
+    data_finding,
+    memory_finding,
+    model_finding,
+)
 from orchestrator.doctor.forecast import Plan, Row, forecast
 from orchestrator.doctor.measure import (
     LONG_STEP_S,
-    Examined,
     Local,
+    Measurement,
     Shared,
-    examine,
+    measure_here,
     measure_on_actors,
 )
 from orchestrator.evaluate import recipes
@@ -24,37 +30,42 @@ from workers.tasks.family import TaskFamily
 
 Say = Callable[[str], None]
 
-# Beside what actors may take to start: Ray, compiling, and the measured steps.
+# Seconds beyond the actors' start limit for Ray, compiling, and the measured steps.
 _ACTORS_LIMIT_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
-class Consultation:
-    """All that was found of a configuration; rows: the forecast, empty if it cannot run."""
+class ConfigurationCheck:
+    """The findings about a configuration.
+
+    rows: the forecast, empty if the configuration cannot run.
+    """
 
     findings: list[Finding]
     rows: list[Row] = field(default_factory=list)
 
 
-def consult(config: MetaConfig, family: TaskFamily, num_actors: int, say: Say) -> Consultation:
-    """Measure in one process, and on actors unless their number is 0.
+def check_configuration(
+    config: MetaConfig, family: TaskFamily, num_actors: int, say: Say
+) -> ConfigurationCheck:
+    """Measure a configuration in one process, and on actors unless their number is 0.
 
     Raises:
-      ValueError: a user's model cannot be had, or cannot be trained.
+      ValueError: a user's model cannot be loaded, or cannot be trained.
     """
-    findings = [judge.judge_data(config, family)]
+    findings = [data_finding(config, family)]
     available_bytes = machine.available_bytes()
     try:
-        examined: Examined = in_child(examine, config, say=say)
+        measured: Measurement = in_child(measure_here, config, say=say)
     except ValueError:
         raise
     except Exception as error:
-        advice = "see what it says, and metatrain train --verbose"
-        return Consultation([*findings, Finding("model", _line(error), "broken", advice)])
-    findings += _of_model(config, examined)
-    local = examined.local
+        advice = "read the message, and see metatrain train --verbose"
+        return ConfigurationCheck([*findings, Finding("model", _line(error), "broken", advice)])
+    findings += _model_findings(config, measured)
+    local = measured.local
     if local is None:
-        return Consultation(findings)
+        return ConfigurationCheck(findings)
     shared = None
     if num_actors:
         shared, problem = _on_actors(config, local, num_actors, say)
@@ -62,24 +73,24 @@ def consult(config: MetaConfig, family: TaskFamily, num_actors: int, say: Say) -
     plan = _plan(config, shared)
     rows = forecast(plan, local, shared)
     on_a_cluster = bool(shared and os.environ.get("RAY_ADDRESS"))
-    findings += [judge.judge_actors(plan, local, on_a_cluster)]
-    findings += [judge.judge_memory(rows, plan.slots, available_bytes)]
-    return Consultation(findings, rows)
+    findings += [actors_finding(plan, local, on_a_cluster)]
+    findings += [memory_finding(rows, plan.slots, available_bytes)]
+    return ConfigurationCheck(findings, rows)
 
 
-def _of_model(config: MetaConfig, examined: Examined) -> list[Finding]:
+def _model_findings(config: MetaConfig, measured: Measurement) -> list[Finding]:
     findings = []
-    local = examined.local
+    local = measured.local
     if local is not None:
-        findings.append(judge.judge_model(config, local))
-    findings += [Finding("model", note, "note") for note in examined.notes]
-    if examined.layers is not None:
-        findings += judge_layers(config, examined.layers)
+        findings.append(model_finding(config, local))
+    findings += [Finding("model", note, "note") for note in measured.notes]
+    if measured.layers is not None:
+        findings += check_layers(config, measured.layers)
     if local is not None:
-        findings.append(judge.judge_blocks(config, local))
+        findings.append(blocks_finding(config, local))
     else:
         findings.append(
-            Finding("training", examined.problem, "broken", "a run would end like this")
+            Finding("training", measured.problem, "broken", "a run would fail the same way")
         )
     return findings
 
@@ -98,7 +109,7 @@ def _on_actors(
             limit_s=limit_s,
         )
     except Exception as error:
-        advice = "until that is mended, run with --workers 0"
+        advice = "until this is fixed, run with --workers 0"
         return None, [Finding(f"{num_actors} actors", _line(error), "broken", advice)]
     return shared, []
 

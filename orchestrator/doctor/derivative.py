@@ -1,4 +1,4 @@
-"""Whether the second derivative of each layer is right, and what to do where it is not."""
+"""The check of each layer's second derivative, with advice where it is wrong."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,10 @@ _WHAT = "2nd derivative"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A layer at fault. needed: whether training differentiates through it twice."""
+    """A layer whose second derivative is wrong.
+
+    needed: whether training differentiates through it twice.
+    """
 
     layer: str
     kind: str
@@ -22,7 +25,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """What was found in a model; see `workers.model_checks.second_derivative.Survey`."""
+    """The result for a model's layers; see `workers.model_checks.second_derivative.Survey`."""
 
     faults: list[Fault]
     unchecked: list[str]
@@ -32,7 +35,7 @@ class Layers:
 
 
 def look_at_layers(config: MetaConfig, family: TaskFamily) -> Layers:
-    """Build the model, and compare each layer with finite differences. Imports TensorFlow."""
+    """Build the model and compare each layer with finite differences. Imports TensorFlow."""
     from workers.meta_parameters import make_train_model
     from workers.model_checks.second_derivative import survey_second_derivatives
 
@@ -50,67 +53,67 @@ def look_at_layers(config: MetaConfig, family: TaskFamily) -> Layers:
 
 
 def _needed(config: MetaConfig, functional: Any) -> set[int] | None:
-    """Ids of the layers that training differentiates twice; None: all of them."""
+    """Return the ids of layers that training differentiates twice; None: all of them."""
     if not is_second_order(config):
         return set()
     if config.algorithm.adapted != "head" or config.model.statistics == "support":
         return None
-    # Where the model can be cut, the inner loop is of the head alone; see algorithms/anil.py.
+    # If the model can be cut, the inner loop trains only the head; see algorithms/anil.py.
     parts = functional.parts
     if not parts:
         return None
     head = parts.head.keras_model
-    return {id(each) for each in [*head._flatten_layers(), *head.operations]}
+    return {id(layer) for layer in [*head._flatten_layers(), *head.operations]}
 
 
 def is_second_order(config: MetaConfig) -> bool:
-    """Whether training differentiates through its inner loop."""
+    """Return whether training differentiates through its inner loop."""
     return config.algorithm.second_order
 
 
-def judge_layers(config: MetaConfig, layers: Layers) -> list[Finding]:
-    """A finding for each layer at fault, or one for all that are right."""
+def check_layers(config: MetaConfig, layers: Layers) -> list[Finding]:
+    """Make a finding for each faulty layer, or one finding if all are right."""
     order = "second" if is_second_order(config) else "first"
-    findings = [_judge(config, fault) for fault in layers.faults]
+    findings = [_fault_finding(config, fault) for fault in layers.faults]
     if layers.unchecked:
         findings.append(
             Finding(
                 _WHAT,
-                f"not checked in {', '.join(layers.unchecked)}: does not compute in float64",
+                f"not checked in {', '.join(layers.unchecked)}: no computation in float64",
                 "warning" if is_second_order(config) else "note",
-                "compare a run with one of algorithm.first_order=true" if order == "second" else "",
+                "compare with a run of algorithm.first_order=true" if order == "second" else "",
             )
         )
     if layers.unknown:
         findings.append(
             Finding(
                 _WHAT,
-                f"could not be checked in {', '.join(layers.unknown)} as a whole, which bends too "
-                "fast for finite differences; none of its layers is wrong",
+                f"could not be checked in {', '.join(layers.unknown)} as a whole, whose curvature "
+                "is too large for finite differences; none of its layers is wrong",
                 "note",
             )
         )
     if layers.too_large:
-        found = f"not checked in the largest {', '.join(layers.too_large)}: it would take too long"
-        findings.append(Finding(_WHAT, found, "note"))
+        text = f"not checked in the largest {', '.join(layers.too_large)}: it would take too long"
+        findings.append(Finding(_WHAT, text, "note"))
     if not findings:
         needed = "" if order == "second" else "; not needed: this run is first order"
-        found = f"right in all {layers.num_layers} layers (finite differences in float64){needed}"
-        findings.append(Finding(_WHAT, found))
+        text = f"right in all {layers.num_layers} layers (finite differences in float64){needed}"
+        findings.append(Finding(_WHAT, text))
     return findings
 
 
-def _judge(config: MetaConfig, fault: Fault) -> Finding:
-    found = f"layer {fault.layer!r} ({fault.kind}) has {fault.reason}"
+def _fault_finding(config: MetaConfig, fault: Fault) -> Finding:
+    text = f"layer {fault.layer!r} ({fault.kind}) has {fault.reason}"
     if not fault.needed:
         why = "training does not differentiate twice through it"
-        return Finding(_WHAT, f"{found}; not needed: {why}", "note")
+        return Finding(_WHAT, f"{text}; not needed: {why}", "note")
     if getattr(config.model, "second_derivative", "checked") == "trusted":
         why = "model.second_derivative = 'trusted' says that this is on purpose"
-        return Finding(_WHAT, f"{found}; {why}", "note")
+        return Finding(_WHAT, f"{text}; {why}", "note")
     return Finding(
         _WHAT,
-        found,
+        text,
         "broken",
         "replace the layer, or set algorithm.first_order=true, or, if it stops gradients on "
         "purpose, model.second_derivative=trusted",

@@ -1,4 +1,4 @@
-"""One line of what the doctor found."""
+"""A finding of the doctor: one line of its report."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,10 +9,13 @@ Verdict = Literal["well", "note", "warning", "broken"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, what was found, and what to do about it.
+    """A result of the doctor.
 
-    verdict: "broken" if a run could not work; "warning" if it could be slow, or fail; "note" if
-    nothing has to be done.
+    what: the checked thing.
+    found: the result.
+    verdict: "broken" if a run could not work; "warning" if it could be slow or fail; "note" if no
+      action is needed; else "well".
+    advice: what to do about it.
     """
 
     what: str
@@ -22,5 +25,5 @@ class Finding:
 
 
 def any_broken(findings: Iterable[Finding]) -> bool:
-    """Whether a run could not work."""
+    """Return whether a finding says that a run could not work."""
     return any(finding.verdict == "broken" for finding in findings)

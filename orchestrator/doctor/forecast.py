@@ -1,4 +1,4 @@
-"""From a few measured seconds and bytes to what a run will take on any number of actors."""
+"""Forecast of a run's time and memory on any number of actors, from short measurements."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,19 +7,21 @@ from typing import Literal
 
 from orchestrator.doctor.measure import Local, Shared
 
-# What a step on two actors costs beside the work, and an actor more, by the bytes of the weights:
-# used where no step on actors was measured (benchmarks/RESULTS.md, "Scaling").
+# Overhead in seconds of a step on two actors, and of each further actor, by the bytes of the
+# weights: used if no step on actors was measured (benchmarks/RESULTS.md, "Scaling").
 _STEP_ON_TWO_S = ((7e3, 2.97e-3), (0.44e6, 5.65e-3), (4e6, 13.2e-3))
 _ACTOR_MORE_S = ((7e3, 0.45e-3), (4e6, 1.1e-3), (40e6, 1.6e-3))
-# The row of a step in metrics.jsonl and TensorBoard's files.
+# Seconds to write a step's row to metrics.jsonl and TensorBoard's files.
 _LOG_S = 0.3e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The size of a run: tasks and steps, and blocks of held-out tasks in all validations.
+    """The size of a run.
 
-    slots: actors for which there is room on the machine, or the cluster, that was measured.
+    num_tasks: tasks of an outer step.
+    validation_blocks: blocks of one validation.
+    slots: actors that the measured machine or cluster has room for.
     """
 
     num_tasks: int
@@ -32,12 +34,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What so many actors are expected to do; 0: one process without Ray.
+    """The forecast for a number of actors.
 
-    run_s: from start to test scores. driver_bytes, actor_bytes: the most resident memory of the
-    driver, and of each actor.
-    basis: "measured"; "forecast": as measured on other numbers of actors; "extrapolated": on more
-    machines of this kind, whose network is not known.
+    num_actors: 0: one process without Ray.
+    run_s: seconds from start to test scores.
+    driver_bytes, actor_bytes: peak resident memory of the driver, and of each actor.
+    basis: "measured"; "forecast": from measurements on other numbers of actors; "extrapolated": to
+      more machines of this kind, whose network is not known.
     """
 
     num_actors: int
@@ -50,17 +53,17 @@ class Row:
 
     @property
     def total_bytes(self) -> int:
-        """Of all processes of metatrain's together."""
+        """Peak memory of the driver and all actors together."""
         return self.driver_bytes + self.num_actors * self.actor_bytes
 
 
 def forecast(plan: Plan, local: Local, shared: Shared | None) -> list[Row]:
-    """A row for 0, 1, 2, 4, ... actors, up to as many as a step has blocks."""
+    """Forecast a run on 0, 1, 2, 4, ... actors, up to as many as a step has blocks."""
     return [_row(number, plan, local, shared) for number in _numbers(plan, local, shared)]
 
 
 def step_s(num_actors: int, local: Local, shared: Shared | None) -> float:
-    """Seconds of an outer step on so many actors; those that have no block do not matter."""
+    """Estimate the seconds of an outer step; actors without a block do not matter."""
     if num_actors == 0:
         return local.step_s
     busy = min(num_actors, local.num_blocks)
@@ -74,7 +77,7 @@ def step_s(num_actors: int, local: Local, shared: Shared | None) -> float:
     measured = min(shared.num_actors, local.num_blocks)
     beside_s = shared.step_s - _in_turn(local.num_blocks, measured) * shared.block_s
     beside_s = max(update_s, beside_s) + (busy - measured) * more_s
-    # Alone, an actor has the machine to itself, as the one process had.
+    # A single actor has the machine to itself, as the one process had.
     block_s = min(local.block_s, shared.block_s) if busy == 1 else shared.block_s
     return _in_turn(local.num_blocks, busy) * block_s + max(0.0, beside_s)
 
@@ -98,7 +101,7 @@ def _row(num_actors: int, plan: Plan, local: Local, shared: Shared | None) -> Ro
 
 
 def _memory(num_actors: int, local: Local, shared: Shared | None) -> tuple[int, int]:
-    """The driver's and an actor's; an answer more is held at a time for each actor more."""
+    """Estimate the driver's and an actor's memory; each actor adds one result to the driver's."""
     if num_actors == 0:
         return local.peak_bytes, 0
     if shared is None:
@@ -117,7 +120,7 @@ def _basis(
 
 
 def _numbers(plan: Plan, local: Local, shared: Shared | None) -> Sequence[int]:
-    """0, 1, 2, 4, ..., the room there is, what was measured, and as many as blocks."""
+    """List 0, 1, 2, 4, ..., the slots, the measured number, and the number of blocks."""
     numbers = {0, 1, min(plan.slots, local.num_blocks), local.num_blocks}
     number = 2
     while number < local.num_blocks:
@@ -129,12 +132,12 @@ def _numbers(plan: Plan, local: Local, shared: Shared | None) -> Sequence[int]:
 
 
 def _in_turn(num_blocks: int, num_actors: int) -> int:
-    """Blocks that the busiest actor runs, one after another."""
+    """Return the number of blocks that the busiest actor runs, one after another."""
     return -(-num_blocks // num_actors)
 
 
 def _between(table: Sequence[tuple[float, float]], size: float) -> float:
-    """Linear between the points of a table; flat before the first, straight on after the last."""
+    """Interpolate a table linearly; constant before its first point, linear after its last."""
     for (low, at_low), (high, at_high) in pairwise(table):
         if size <= high or high == table[-1][0]:
             return max(table[0][1], at_low + (size - low) * (at_high - at_low) / (high - low))

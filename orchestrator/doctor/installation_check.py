@@ -1,4 +1,4 @@
-"""Looks at this installation, one thing after another."""
+"""The check of this installation, one part after another."""
 
 import os
 import sys
@@ -17,13 +17,13 @@ from workers.execution.kernels import chosen_kernels
 
 Say = Callable[[str], None]
 
-_BUSY = "this machine may be too busy, or lack memory: look with top, and try again"
+_BUSY = "this machine may be too busy, or lack memory: check with top, and try again"
 
 _TENSORFLOW_LIMIT_S, _RAY_LIMIT_S, _JOIN_LIMIT_S = 180.0, 120.0, 30.0
 
 
-def examine_installation(say: Say) -> Iterator[Finding]:
-    """What a run needs of this machine, found in about ten seconds."""
+def check_installation(say: Say) -> Iterator[Finding]:
+    """Check everything that a run needs of this machine, in about ten seconds."""
     environment = os.environ
     yield Finding("Python", f"{sys.version.split()[0]}, {sys.executable}")
     yield installation.check_packages(_requirements(), _version)
@@ -36,7 +36,7 @@ def examine_installation(say: Say) -> Iterator[Finding]:
     yield installation.check_disk(
         "Ray's folder", machine.disk_of(folder), "set RAY_TMPDIR to another folder", for_ray=True
     )
-    yield from _examine_tensorflow(say)
+    yield from _check_tensorflow(say)
     yield installation.check_kernels(chosen_kernels(environment))
     reachable = address.check_address(environment, address.answers)
     yield reachable
@@ -44,33 +44,33 @@ def examine_installation(say: Say) -> Iterator[Finding]:
     token = address.check_token(environment, Path(os.path.expanduser("~")))
     yield token
     if "broken" not in (reachable.verdict, token.verdict) and not _is_a_dashboard(environment):
-        yield _examine_ray(say, bool(environment.get("RAY_ADDRESS")))
+        yield _check_ray(say, bool(environment.get("RAY_ADDRESS")))
 
 
-def _examine_tensorflow(say: Say) -> Iterator[Finding]:
+def _check_tensorflow(say: Say) -> Iterator[Finding]:
     say("starting TensorFlow")
     began = time.monotonic()
     try:
-        seen = in_child(_start_tensorflow, say=say, limit_s=_TENSORFLOW_LIMIT_S)
+        gpus = in_child(_start_tensorflow, say=say, limit_s=_TENSORFLOW_LIMIT_S)
     except ChildTimeoutError as error:
         yield Finding("TensorFlow", _line(error), "broken", _BUSY)
         return
-    except ValueError as error:  # how Keras is configured; it says what to do
+    except ValueError as error:  # Keras is misconfigured; the message says what to do
         yield Finding("TensorFlow", _line(error), "broken")
         return
     except Exception as error:
         yield Finding("TensorFlow", _line(error), "broken", "install metatrain again with pip")
         return
-    took = f"starts in {time.monotonic() - began:.0f} s"
-    yield Finding("TensorFlow", f"{_version('tensorflow')}, Keras {_version('keras')}, {took}")
-    yield installation.check_gpus(runtime.count_gpus(), seen)
+    start = f"starts in {time.monotonic() - began:.0f} s"
+    yield Finding("TensorFlow", f"{_version('tensorflow')}, Keras {_version('keras')}, {start}")
+    yield installation.check_gpus(runtime.count_gpus(), gpus)
 
 
-def _examine_ray(say: Say, joins: bool) -> Finding:
+def _check_ray(say: Say, joins: bool) -> Finding:
     say("joining the cluster" if joins else "starting Ray")
     began = time.monotonic()
     try:
-        there = in_child(_try_ray, say=say, limit_s=_JOIN_LIMIT_S if joins else _RAY_LIMIT_S)
+        resources = in_child(_try_ray, say=say, limit_s=_JOIN_LIMIT_S if joins else _RAY_LIMIT_S)
     except ChildTimeoutError as error:
         return Finding("Ray", f"{_version('ray')}: {_line(error)}", "broken", _BUSY)
     except Exception as error:
@@ -80,13 +80,13 @@ def _examine_ray(say: Say, joins: bool) -> Finding:
             else "set RAY_TMPDIR to a short path with room; until then --workers 0 runs without Ray"
         )
         return Finding("Ray", f"{_version('ray')}: {_line(error)}", "broken", remedy)
-    took = f"{time.monotonic() - began:.0f} s"
+    seconds = f"{time.monotonic() - began:.0f} s"
     if not joins:
-        return Finding("Ray", f"{_version('ray')}, starts here in {took}")
-    count = sum(name.startswith("node:") and "__" not in name for name in there)
+        return Finding("Ray", f"{_version('ray')}, starts here in {seconds}")
+    count = sum(name.startswith("node:") and "__" not in name for name in resources)
     nodes = f"{count} machine{'s' if count > 1 else ''}"
-    room = f"{there.get('CPU', 0):g} CPUs, {there.get('GPU', 0):g} GPUs"
-    return Finding("Ray", f"{_version('ray')}, joined in {took}: {nodes}, {room}")
+    room = f"{resources.get('CPU', 0):g} CPUs, {resources.get('GPU', 0):g} GPUs"
+    return Finding("Ray", f"{_version('ray')}, joined in {seconds}: {nodes}, {room}")
 
 
 def _start_tensorflow(tell: Say) -> list[str]:
@@ -105,7 +105,7 @@ def _is_a_dashboard(environment: Any) -> bool:
 
 
 def _requirements() -> list[str]:
-    """Of metatrain as it was installed; nothing where it only lies on the import path."""
+    """Return the requirements of the installed metatrain; none if it is only on the path."""
     try:
         return metadata.requires("metatrain") or []
     except metadata.PackageNotFoundError:
@@ -120,7 +120,7 @@ def _version(name: str) -> str | None:
 
 
 def _line(error: Exception) -> str:
-    """The first line of an error, without secrets."""
+    """Return the first line of an error, without secrets."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     kind = type(error).__name__
     return redact((lines or [kind])[0][:300])

@@ -1,4 +1,4 @@
-"""What this machine has: memory, disks, and the memory of processes. Linux's /proc and cgroups."""
+"""This machine's memory and disks, and the memory of processes, from /proc and cgroups."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The disk that a folder is on, or will be on once it is made."""
+    """The disk of a folder, which may not exist yet."""
 
     folder: str
     free_bytes: int
@@ -20,28 +20,28 @@ class Disk:
 
 
 def num_cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def available_bytes(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int | None:
-    """Memory that processes may still take, a container's limit included; None if unknown."""
-    found = [_from_meminfo(meminfo), _from_cgroup(cgroup)]
-    return min((number for number in found if number is not None), default=None)
+    """Return the memory that processes may still use, within a container's limit; None: unknown."""
+    limits = [_from_meminfo(meminfo), _from_cgroup(cgroup)]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def peak_bytes(pid: int | str = "self") -> int:
-    """The most resident memory (RSS) that a process has had, pages that others share included."""
+    """Return the peak resident memory (RSS) of a process, shared pages included, in bytes."""
     return _field(Path(f"/proc/{pid}/status"), "VmHWM") or 0
 
 
 def disk_of(folder: str | Path) -> Disk:
-    """The disk of a folder."""
-    there = Path(folder).expanduser().absolute()
-    while not there.exists():
-        there = there.parent
-    usage = shutil.disk_usage(there)
-    return Disk(str(folder), usage.free, usage.total, os.access(there, os.W_OK | os.X_OK))
+    """Return the disk of a folder."""
+    existing = Path(folder).expanduser().absolute()
+    while not existing.exists():
+        existing = existing.parent
+    usage = shutil.disk_usage(existing)
+    return Disk(str(folder), usage.free, usage.total, os.access(existing, os.W_OK | os.X_OK))
 
 
 def _from_meminfo(meminfo: Path) -> int | None:
@@ -49,7 +49,7 @@ def _from_meminfo(meminfo: Path) -> int | None:
 
 
 def _from_cgroup(cgroup: Path) -> int | None:
-    """What is left of a container's limit; the page cache can be given back."""
+    """Return the memory left below a container's limit; inactive page cache counts as free."""
     try:
         limit = int((cgroup / "memory.max").read_text())
         used = int((cgroup / "memory.current").read_text())
@@ -62,7 +62,7 @@ def _from_cgroup(cgroup: Path) -> int | None:
 
 
 def _field(file: Path, name: str) -> int | None:
-    """`name:   123 kB`, in bytes."""
+    """Read a line `name:   123 kB` of a file, in bytes; None if there is none."""
     try:
         fields = dict(line.split(":", 1) for line in file.read_text().splitlines() if ":" in line)
         return int(fields[name].split()[0]) * 1024

@@ -1,6 +1,6 @@
-"""Short runs of the product's own parts, as a long run would use them: their times and memory.
+"""Measurement of time and memory by short runs with the same parts as a real run.
 
-Both functions are for a process of their own (child.py), whose peak memory they read at the end.
+Both functions need a process of their own (child.py), whose peak memory they read at the end.
 """
 
 import os
@@ -25,19 +25,24 @@ from workers.wire.protocol import Block, Contribution, Weights
 
 Tell = Callable[[str], None]
 
-#: A step that takes longer is not measured as a whole.
+#: A step that takes longer is not timed as a whole.
 LONG_STEP_S = 2.5
 _BUDGET_S, _WARM_UP = 5.0, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """In one process, without Ray.
+    """Measurements in one process, without Ray.
 
-    num_parameters: theta's numbers. theta_bytes: theta's and the carry's. num_blocks: of a step.
-    start_s: until the model was there. first_s: of the first block, which compiles; block_s: of
-    another; held_out_s: of a block of test tasks; step_s: of a whole outer step. peak_bytes: of
-    the process.
+    num_parameters: number of theta's elements.
+    theta_bytes: size of theta and the carry.
+    num_blocks: blocks of a step.
+    start_s: seconds until the model was built.
+    first_s: seconds of the first block, which compiles.
+    block_s: seconds of a later block.
+    held_out_s: seconds of a block of test tasks.
+    step_s: seconds of a whole outer step.
+    peak_bytes: peak memory of the process.
     """
 
     num_parameters: int
@@ -53,10 +58,13 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """On so many actors.
+    """Measurements on a number of actors.
 
-    slots: actors that there is room for. actor_bytes: the largest peak of those that run on this
-    machine; 0 if none does.
+    slots: actors that the cluster has room for.
+    block_s, step_s: seconds of a block, and of a whole outer step.
+    start_s: seconds until the actors were ready.
+    driver_bytes: peak memory of the driver.
+    actor_bytes: largest peak memory of the actors on this machine; 0 if there are none.
     """
 
     num_actors: int
@@ -69,8 +77,14 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """What could be had of a configuration in one process; problem: why there are no times."""
+class Measurement:
+    """The result of building and timing a configuration in one process.
+
+    layers: the check of the model's layers; None if there is none.
+    local: the times and sizes; None if training failed.
+    problem: why training failed.
+    notes: notes for the user.
+    """
 
     layers: Layers | None
     local: Local | None
@@ -78,11 +92,11 @@ class Examined:
     notes: list[str] = field(default_factory=list)
 
 
-def examine(tell: Tell, config: MetaConfig) -> Examined:
-    """Build the model, time it in this process, and look at its layers.
+def measure_here(tell: Tell, config: MetaConfig) -> Measurement:
+    """Build the model, time it in this process, and check its layers.
 
     Raises:
-      ValueError: a user's model cannot be had, or cannot be trained.
+      ValueError: a user's model cannot be loaded, or cannot be trained.
     """
     from orchestrator.run.launch import launch
 
@@ -93,20 +107,20 @@ def examine(tell: Tell, config: MetaConfig) -> Examined:
     notes = launched.facts.notes if launched.facts else []
     local, problem = None, ""
     try:
-        local = _measure_here(tell, launched, start_s)
+        local = _time_blocks(tell, launched, start_s)
     except MetatrainError as error:
         problem = str(error).splitlines()[0]
     tell("comparing second derivatives with finite differences")
-    return Examined(look_at_layers(config, family), local, problem, notes)
+    return Measurement(look_at_layers(config, family), local, problem, notes)
 
 
 def measure_on_actors(tell: Tell, config: MetaConfig, num_actors: int, long: bool) -> Shared:
-    """Time steps on actors of a Ray, or of the cluster of RAY_ADDRESS.
+    """Time steps on the actors of a local Ray, or of the cluster of RAY_ADDRESS.
 
     Args:
-      long: a step of all blocks takes too long: each actor gets one block.
+      long: whether a step of all blocks would take too long; then each actor gets one block.
     Raises:
-      ValueError, MetatrainError: the actors cannot be had, or fail.
+      ValueError, MetatrainError: the actors do not start, or fail.
     """
     from orchestrator.pool.ray_session import join_cluster
     from orchestrator.run.launch import launch
@@ -140,7 +154,7 @@ def measure_on_actors(tell: Tell, config: MetaConfig, num_actors: int, long: boo
         launched.close()
 
 
-def _measure_here(tell: Tell, launched: Any, start_s: float) -> Local:
+def _time_blocks(tell: Tell, launched: Any, start_s: float) -> Local:
     config, family = launched.config, launched.family
     tell("compiling and timing blocks")
     pool, state = _Watched(launched.pool), launched.initial_state()
@@ -172,7 +186,7 @@ def _measure_here(tell: Tell, launched: Any, start_s: float) -> Local:
 
 
 class _Watched:
-    """A pool, and the seconds that its blocks took where they ran: their mean, run by run."""
+    """A pool that records the mean seconds of its blocks, run by run."""
 
     def __init__(self, pool: Pool):
         self._pool = pool
@@ -182,7 +196,7 @@ class _Watched:
         return getattr(self._pool, name)
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
-        """As the pool does."""
+        """Run blocks on the pool, and record their mean seconds."""
         contributions = self._pool.run(weights, blocks)
         total = sum(contribution.seconds for contribution in contributions)
         self.block_s.append(total / sum(c.num_blocks for c in contributions))
@@ -192,7 +206,7 @@ class _Watched:
 def _time_steps(
     config: MetaConfig, family: TaskFamily, pool: Any, state: MetaState, num_blocks: int
 ) -> float:
-    """The median of outer steps of so many blocks; holds what a checkpoint takes of memory."""
+    """Time outer steps and return their median; hold as much memory as a checkpoint does."""
     from orchestrator.loop import meta_train
     from orchestrator.outer.update import OuterUpdate
     from orchestrator.storage.arrow_tensors import encode
@@ -219,7 +233,7 @@ def _time_steps(
 def _run_held_out(
     config: MetaConfig, family: TaskFamily, pool: Pool, weights: Weights, num_blocks: int
 ) -> float:
-    """Test tasks as after a run: seconds of so many blocks that are compiled."""
+    """Run test tasks as after a run; return the seconds of the blocks once compiled."""
     recipe = recipes(config)[0]
     blocks = held_out_blocks(config, family, "test", config.evaluation.tasks, recipe)
     pool.run(weights, blocks[:num_blocks])
@@ -227,7 +241,7 @@ def _run_held_out(
 
 
 def _draw(config: MetaConfig, family: TaskFamily, pool: Pool, weights: Weights) -> None:
-    """What a run ends with, for its memory."""
+    """Draw pictures as at the end of a run, for the memory that they take."""
     from orchestrator.reporting.page import page  # noqa: F401
     from orchestrator.reporting.pictures.render import render
 
@@ -241,7 +255,7 @@ def _seconds(action: Callable[[], Any]) -> float:
 
 
 def _with(config: MetaConfig, num_actors: int) -> MetaConfig:
-    """To be measured on so many actors; layers are looked at by the doctor, not refused."""
+    """Return the configuration to measure; its layers are checked by the doctor, not refused."""
     gpus = config.workers.gpus if num_actors or runtime.count_gpus() else 0
     changed = _changed(config, workers={"count": num_actors, "gpus": gpus})
     return changed.model_copy(update={"model": config.model.trusted()})

@@ -1,1 +1,1 @@
-"""A command as a job on a Ray cluster."""
+"""Commands as jobs on a Ray cluster."""

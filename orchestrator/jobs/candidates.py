@@ -1,6 +1,6 @@
-"""What of a folder may be shipped: what git tracks, or no ignore file names; and what is named.
+"""The files of a folder that may be shipped: those git tracks or none ignores, and included ones.
 
-Whether it is a secret is not asked here: see shipping.py.
+Secrets are not checked here: see shipping.py. A place is a path below the folder, with slashes.
 """
 
 import os
@@ -21,9 +21,11 @@ UNTRACKED, IGNORED = "git does not track it", "an ignore file names it"
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """places: of files, with slashes. left_out: place, of a folder with a slash -> why.
+    """The files of a folder that may be shipped.
 
-    by_git: whether git said what is code.
+    places: places of the files.
+    left_out: place -> why it is left out; a folder's place ends in a slash.
+    by_git: whether git listed the files.
     """
 
     places: list[str]
@@ -33,7 +35,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Included:
-    """What the user named, that is sent though it would not be."""
+    """The files that the user includes although they would be left out."""
 
     folder: Path
     paths: frozenset[str] = frozenset()
@@ -41,19 +43,19 @@ class Included:
     _spec: GitIgnoreSpec = field(default_factory=lambda: GitIgnoreSpec.from_lines([]))
 
     @classmethod
-    def of(cls, folder: Path, given: Iterable[str]) -> "Included":
-        """Paths below `folder` where there are such, otherwise patterns as in .gitignore.
+    def of(cls, folder: Path, texts: Iterable[str]) -> "Included":
+        """Take texts as paths below `folder` if they exist, otherwise as .gitignore patterns.
 
         Raises:
-          ValueError: a path is not below it.
+          ValueError: a path is not below `folder`.
         """
         paths, patterns = [], []
-        for text in given:
+        for text in texts:
             path = Path(os.path.normpath(folder / Path(text).expanduser()))
             if text.strip() in ("", "."):
                 raise ValueError(f"--include {text!r} names no file of {folder}")
             if not path.is_relative_to(folder):
-                raise ValueError(f"--include {text} is not in {folder}, which is what is shipped")
+                raise ValueError(f"--include {text} is not in {folder}, the folder that is shipped")
             if os.path.lexists(path):
                 paths.append(path.relative_to(folder).as_posix())
             else:
@@ -62,55 +64,56 @@ class Included:
         return cls(folder, frozenset(paths), tuple(patterns), spec)
 
     def names(self, place: str) -> bool:
-        """Whether it is named by its very path."""
+        """Return whether a file is included by its exact path."""
         return place in self.paths
 
     def holds(self, place: str) -> bool:
-        """Whether it is named, its folder is, or a pattern takes it."""
+        """Return whether a file, its folder, or a pattern that matches it is included."""
         return self.is_below(place) or self._spec.match_file(place)
 
     def is_below(self, place: str) -> bool:
-        """Whether it, or a folder that it is in, is named."""
+        """Return whether a file, or a folder that it is in, is included by its path."""
         parts = place.split("/")
         return any("/".join(parts[:n]) in self.paths for n in range(1, len(parts) + 1))
 
     def check(self, places: Iterable[str]) -> None:
-        """Raises ValueError if something was named that there is not."""
-        found = list(places)
+        """Raise ValueError if a path or a pattern matches none of the places."""
+        files = list(places)
         for path in self.paths:
-            if not any(place == path or place.startswith(f"{path}/") for place in found):
+            if not any(place == path or place.startswith(f"{path}/") for place in files):
                 raise ValueError(f"--include {path} holds no file that can be read")
         for pattern in self.patterns:
             spec = GitIgnoreSpec.from_lines([pattern])
-            if not any(map(spec.match_file, found)):
+            if not any(map(spec.match_file, files)):
                 raise ValueError(f"--include {pattern} names no file of {self.folder}")
 
 
 def candidates(folder: Path, included: Included) -> Candidates:
-    """What may be shipped of a folder, which is resolved.
+    """List the files of a resolved folder that may be shipped.
 
     Raises:
-      OSError: it cannot be read. ValueError: git cannot read it, or a name is not there.
+      OSError: the folder cannot be read.
+      ValueError: git cannot read it, or an included file does not exist.
     """
     left_out: dict[str, str] = {}
-    known = tree(folder)
+    git_tree = tree(folder)
     walk = _Walk(folder, included, left_out)
-    places = list(walk.all() if known is None else _tracked(folder, known, left_out))
+    places = list(walk.all() if git_tree is None else _tracked(folder, git_tree, left_out))
     if included.paths or included.patterns:
         named = list(_named(folder, included))
         included.check([*places, *named])
         places = sorted({*places, *named})
         left_out = {place: why for place, why in left_out.items() if place not in set(named)}
-    return Candidates(places, left_out, known is not None)
+    return Candidates(places, left_out, git_tree is not None)
 
 
-def _tracked(folder: Path, known: Tree, left_out: dict[str, str]) -> Iterator[str]:
-    """Files that git tracks and that are there; those behind links, under the link's name too."""
-    left_out |= dict.fromkeys(known.untracked, UNTRACKED)
-    left_out |= {place: IGNORED for place in known.ignored if not _NEVER.match_file(place)}
+def _tracked(folder: Path, git_tree: Tree, left_out: dict[str, str]) -> Iterator[str]:
+    """Yield existing files that git tracks; files behind links also under the link's name."""
+    left_out |= dict.fromkeys(git_tree.untracked, UNTRACKED)
+    left_out |= {place: IGNORED for place in git_tree.ignored if not _NEVER.match_file(place)}
     ignored = _RayIgnored(folder)
-    tracked = set(known.tracked)
-    for place in known.tracked:
+    tracked = set(git_tree.tracked)
+    for place in git_tree.tracked:
         path = folder / place
         if ignored.holds(place):
             left_out[place] = IGNORED
@@ -123,21 +126,21 @@ def _tracked(folder: Path, known: Tree, left_out: dict[str, str]) -> Iterator[st
                 continue
             below = target.relative_to(folder).as_posix() + "/"
             yield from (
-                f"{place}/{each.removeprefix(below)}"
-                for each in sorted(tracked)
-                if each.startswith(below) and (folder / each).is_file()
+                f"{place}/{file.removeprefix(below)}"
+                for file in sorted(tracked)
+                if file.startswith(below) and (folder / file).is_file()
             )
         elif path.is_symlink():
             left_out[place] = "a link to nothing"
 
 
 def out_of(target: Path) -> str:
-    """Why a link is not followed."""
+    """Return why a link out of the folder is not followed."""
     return f"a link out of the folder, to {target}"
 
 
 def _named(folder: Path, included: Included) -> Iterator[str]:
-    """All files that were named, also behind a link that was."""
+    """Yield all included files, also those behind an included link."""
     roots = [folder, *(folder / path for path in included.paths if (folder / path).is_symlink())]
     for root in roots:
         for base, folders, files in os.walk(root):
@@ -151,7 +154,7 @@ def _named(folder: Path, included: Included) -> Iterator[str]:
 
 
 class _RayIgnored:
-    """Whether a .rayignore names a file, beside it or in a folder above."""
+    """The .rayignore files of a folder, each for the files beside and below it."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -171,7 +174,11 @@ class _RayIgnored:
 
 @dataclass(frozen=True, slots=True)
 class _Ignored:
-    """An ignore file, and where it lies: in `below`, or so that `way` leads to what is shipped."""
+    """An ignore file and its location.
+
+    below: place of its folder, if it is in the shipped folder.
+    way: path from its folder to the shipped one, if it is above.
+    """
 
     spec: GitIgnoreSpec
     below: str = ""
@@ -179,16 +186,16 @@ class _Ignored:
 
 
 def _ignored_above(folder: Path) -> list[_Ignored]:
-    """The ignore files of the folders above, up to the root of the repository."""
+    """Read the ignore files of the folders above, up to the root of the repository."""
     parents = [folder, *folder.parents]
     roots = [number for number, parent in enumerate(parents) if (parent / ".git").exists()]
     if not roots or roots[0] == 0:
         return []
-    found: list[_Ignored] = []
+    ignored: list[_Ignored] = []
     for parent in reversed(parents[1 : roots[0] + 1]):
         way = folder.relative_to(parent).as_posix()
-        found += [_Ignored(spec, way=f"{way}/") for spec in _specs(parent)]
-    return found
+        ignored += [_Ignored(spec, way=f"{way}/") for spec in _specs(parent)]
+    return ignored
 
 
 def _specs(folder: Path, names: tuple[str, ...] = _IGNORE_FILES) -> list[GitIgnoreSpec]:
@@ -205,20 +212,20 @@ class _Walk:
         self._folder, self._included, self._left_out = folder, included, left_out
 
     def all(self) -> Iterator[str]:
-        """Their places; why others are left out is written down."""
+        """Yield the places of the files; record why others are left out."""
         return self._below(self._folder, "", _ignored_above(self._folder), frozenset())
 
     def _below(
         self, folder: Path, below: str, ignored: list[_Ignored], above: frozenset[object]
     ) -> Iterator[str]:
-        """Files of `folder`, whose place is `below`.
+        """Yield the files of `folder`, whose place is `below`.
 
         Args:
           ignored: the ignore files of this folder's parents.
-          above: the identities of the folders on the way here: links may lead in circles.
+          above: device and inode of the folders above; a link back to one ends the walk.
         """
-        seen = folder.stat()
-        identity = (seen.st_dev, seen.st_ino)
+        stat = folder.stat()
+        identity = (stat.st_dev, stat.st_ino)
         if identity in above or (folder / "pyvenv.cfg").is_file():
             return
         above |= {identity}
@@ -251,4 +258,4 @@ class _Walk:
 
 
 def _skips(ignored: list[_Ignored], place: str) -> bool:
-    return any(each.spec.match_file(each.way + place.removeprefix(each.below)) for each in ignored)
+    return any(file.spec.match_file(file.way + place.removeprefix(file.below)) for file in ignored)

@@ -1,4 +1,4 @@
-"""Where a cluster's dashboard is: its address as the user gave it."""
+"""The address of a cluster's dashboard."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -8,17 +8,18 @@ from orchestrator.text.redact import redact
 DEFAULT = "http://127.0.0.1:8265"
 
 
-def dashboard_address(given: str | None, environment: Mapping[str, str]) -> str:
-    """The address to send requests to, without a slash at its end.
+def dashboard_address(option: str | None, environment: Mapping[str, str]) -> str:
+    """Return the dashboard's address, without a slash at its end.
 
     Args:
-      given: --address. Without it: RAY_API_SERVER_ADDRESS, RAY_ADDRESS if it is one of a dashboard,
-        and then this machine's, where a port forward of the head's ends.
+      option: --address; None: RAY_API_SERVER_ADDRESS, else RAY_ADDRESS if it is a dashboard's,
+        else this machine's, to which a port of the head may be forwarded.
+      environment: the environment variables.
     Raises:
-      ValueError: it is no http address.
+      ValueError: it is not an http address.
     """
-    if given is not None:
-        return _checked("--address", given)
+    if option is not None:
+        return _checked("--address", option)
     if address := environment.get("RAY_API_SERVER_ADDRESS"):
         return _checked("RAY_API_SERVER_ADDRESS", address)
     if (address := environment.get("RAY_ADDRESS", "")).startswith(("http://", "https://")):
@@ -32,7 +33,9 @@ def _checked(name: str, address: str) -> str:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ValueError(f"{name} = {redact(address)!r} is no address: {error}; {remedy}") from None
+        raise ValueError(
+            f"{name} = {redact(address)!r} is not an address: {error}; {remedy}"
+        ) from None
     if parts.scheme not in ("http", "https"):
         ray = parts.scheme == "ray"
         why = "is Ray Client's" if ray else "does not begin with http:// or https://"

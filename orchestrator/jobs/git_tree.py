@@ -1,20 +1,21 @@
-"""What git tracks in a folder, as git itself says."""
+"""The files that git tracks in a folder, as git lists them."""
 
 import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-# Settings of a repository that have git run programs, or look at another one.
+# Override settings of a repository that make git run programs or change its output.
 _SAFE = ("-c", "core.fsmonitor=false", "-c", "core.quotepath=false")
 _LIMIT_S = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Places below a folder, with slashes; folders of which git tracks nothing end in one.
+    """Places below a folder, with slashes; a folder of which git tracks nothing ends in one.
 
-    tracked: files, and links as they are. untracked, ignored: what else there is.
+    tracked: files, and links, which are not followed.
+    untracked, ignored: the other files and folders.
     """
 
     tracked: list[str]
@@ -23,12 +24,12 @@ class Tree:
 
 
 def tree(folder: Path) -> Tree | None:
-    """What git says of `folder`; None where it is in no work tree, or there is no git.
+    """List the files of `folder` by git; None outside a work tree, or without git.
 
     Raises:
-      ValueError: it is in one, and git cannot read it.
+      ValueError: git cannot read the work tree.
     """
-    if not any((each / ".git").exists() for each in (folder, *folder.parents)):
+    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return None
     try:
         inside = _git(folder, "rev-parse", "--is-inside-work-tree")
@@ -39,8 +40,8 @@ def tree(folder: Path) -> Tree | None:
         if "not a git repository" in why:
             return None
         raise ValueError(
-            f"{folder} is in a work tree that git does not read ({why}); mend that, or give a "
-            "--working-dir that is in none"
+            f"{folder} is in a work tree that git cannot read ({why}); repair it, or give a "
+            "--working-dir outside a work tree"
         )
     if inside.stdout.strip() != b"true":
         return None
@@ -53,15 +54,15 @@ def tree(folder: Path) -> Tree | None:
 
 
 def _listed(folder: Path, *options: str) -> list[str]:
-    found = _git(folder, "ls-files", "-z", *options)
-    if found.returncode:
-        why = found.stderr.decode(errors="replace").strip().partition("\n")[0]
-        raise ValueError(f"git does not say what it tracks in {folder}: {why}; mend that")
-    return sorted({os.fsdecode(name) for name in found.stdout.split(b"\0") if name})
+    listing = _git(folder, "ls-files", "-z", *options)
+    if listing.returncode:
+        why = listing.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise ValueError(f"git cannot list the files that it tracks in {folder}: {why}; repair it")
+    return sorted({os.fsdecode(name) for name in listing.stdout.split(b"\0") if name})
 
 
 def _git(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
-    """Of the repository that `folder` is in, not of one that the environment names."""
+    """Run git on the repository that holds `folder`, not on one that the environment names."""
     environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
     return subprocess.run(
         ["git", *_SAFE, "-C", str(folder), *words],

@@ -19,15 +19,15 @@ from ray.job_submission import JobDetails, JobSubmissionClient
 from orchestrator.text.redact import redact
 from workers.wire.errors import ClusterError
 
-#: What a stopped job has to end its step and save, before Ray kills it (its default is 3 s). Ray
-#: reads RAY_JOB_STOP_WAIT_TIME_S in the process that watches over the job.
+#: Seconds that a stopped job has to end its step and save before Ray kills it (Ray's default is
+#: 3 s). Ray reads RAY_JOB_STOP_WAIT_TIME_S in the process that supervises the job.
 STOP_WAIT_S = 120
 _CONNECT_S, _ANSWER_S = 5.0, 60.0
 _QUIET_S = 20.0
 _ADDRESS = "RAY_API_SERVER_ADDRESS"
 _OURS, _BASE, _RUN = "metatrain", "metatrain_base", "metatrain_run"
 _COMMAND, _OPTIONS = "metatrain_command", "metatrain_options"
-#: What Ray's client raises where nothing answers, or not in time.
+#: Errors of Ray's client if no server answers, or not in time.
 _UNREACHABLE = (
     requests.ConnectionError,
     requests.Timeout,
@@ -35,7 +35,7 @@ _UNREACHABLE = (
     ConnectionError,
     TimeoutError,
 )
-#: And where the answer is not a dashboard's, or not one that it understands.
+#: Errors of Ray's client if the answer is not a dashboard's, or not one that it understands.
 _NO_DASHBOARD = (
     aiohttp.ClientError,
     requests.RequestException,
@@ -49,11 +49,13 @@ _OVER = ("STOPPED", "SUCCEEDED", "FAILED")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job of metatrain's, as the cluster knows it.
+    """A job of metatrain's, as the cluster reports it.
 
-    base: the id of its first attempt. options: submit's own that were given. status: Ray's.
-    started, ended: seconds since the epoch; None before. exit_code: of the process; None while it
-    runs, or if it was stopped, killed or lost.
+    status: Ray's status.
+    base: id of its first attempt.
+    options: the options of submit to repeat for a further attempt.
+    started, ended: seconds since the epoch; None before.
+    exit_code: the process's exit code; None while it runs, or if it was stopped, killed or lost.
     """
 
     id: str
@@ -69,7 +71,7 @@ class Job:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, one way or another."""
+        """Whether the job has ended: succeeded, failed or stopped."""
         return self.status in _OVER
 
 
@@ -77,9 +79,9 @@ class Jobs:
     """The jobs of metatrain's on one cluster."""
 
     def __init__(self, address: str):
-        """Ask the dashboard at `address` who it is. Raises ClusterError."""
+        """Connect to the dashboard at `address`. Raises ClusterError."""
         self.address = redact(address)
-        for module in (dashboard_sdk, sdk):  # what they tell of uploads and connections is ours to
+        for module in (dashboard_sdk, sdk):  # metatrain reports uploads and connections itself
             module.logger.setLevel(logging.ERROR)
         with self._explaining(), _environment(_ADDRESS, address):
             self._client = _Client(address)
@@ -88,7 +90,10 @@ class Jobs:
         """Send the archive, unless the cluster has it, and start a job.
 
         Args:
-          job: whose base, run, command and options are kept with it.
+          id: the job's id.
+          entrypoint: the shell command that the head runs.
+          archive: zip file of the working directory.
+          job: its base, run, command and options are stored as the job's metadata.
         """
         environment = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S)}
         with self._explaining():
@@ -106,28 +111,28 @@ class Jobs:
             )
 
     def all(self) -> list[Job]:
-        """Those that metatrain submitted, the newest first."""
+        """List the jobs that metatrain submitted, the newest first."""
         with self._explaining():
-            found = [_job(each) for each in self._client.list_jobs() if _is_ours(each)]
-        return sorted(found, key=lambda job: (job.started or 0.0, job.id), reverse=True)
+            jobs = [_job(details) for details in self._client.list_jobs() if _is_ours(details)]
+        return sorted(jobs, key=lambda job: (job.started or 0.0, job.id), reverse=True)
 
     def get(self, id: str) -> Job:
-        """One of them, as it is now."""
+        """Return the current state of a job."""
         with self._explaining():
             return _job(self._client.get_job_info(id))
 
     def stop(self, id: str) -> None:
-        """Ask a job to end. It has STOP_WAIT_S."""
+        """Ask a job to end within STOP_WAIT_S seconds."""
         with self._explaining():
             self._client.stop_job(id)
 
     def log(self, id: str) -> str:
-        """All that a job has printed so far."""
+        """Return a job's log so far."""
         with self._explaining():
             return self._client.get_job_logs(id)
 
     def follow(self, id: str) -> Iterator[str]:
-        """What a job prints, from its beginning, until its log ends; "" where nothing comes."""
+        """Yield a job's log from its beginning until it ends; "" after a while without output."""
         stream = self._client.tail_job_logs(id)
         with self._explaining(), asyncio.Runner() as runner:
             waiting: Any = None
@@ -139,7 +144,7 @@ class Jobs:
 
     @contextlib.contextmanager
     def _explaining(self) -> Iterator[None]:
-        """Within: what Ray and the network raise becomes a ClusterError of one line."""
+        """Turn errors of Ray and the network within into a ClusterError of one line."""
         try:
             yield
         except ClusterError as error:
@@ -153,12 +158,12 @@ class Jobs:
             ) from None
         except _NO_DASHBOARD as error:
             raise ClusterError(
-                f"{self.address} does not answer as a Ray dashboard does: {_first_line(error)}"
+                f"the answer of {self.address} is not a Ray dashboard's: {_first_line(error)}"
             ) from None
 
 
 class _Client(JobSubmissionClient):
-    """Ray's client, which waits for ever, with an end to it, and errors of one line."""
+    """Ray's client with time limits, which it lacks, and errors of one line."""
 
     def _do_request(self, method: str, endpoint: str, **kwargs: Any) -> requests.Response:
         return super()._do_request(method, endpoint, timeout=(_CONNECT_S, _ANSWER_S), **kwargs)
@@ -167,12 +172,14 @@ class _Client(JobSubmissionClient):
         lines = [line.strip() for line in r.text.splitlines() if any(map(str.isalpha, line))]
         last = (lines or [r.reason or "no reason"])[-1]
         if "already exists" in last:
-            raise ClusterError("has this job already: it was submitted meanwhile; metatrain list")
+            raise ClusterError(
+                "has this job already: it was submitted in the meantime; see metatrain list"
+            )
         raise ClusterError(f"refuses: {redact(last[:300])} (HTTP {r.status_code})")
 
 
 async def _next(stream: Any, waiting: Any) -> tuple[Any, str | None]:
-    """The next piece; None at the end; "" for a while without one, and the task that waits on."""
+    """Wait for the next piece: None at the end; "" after a while, with the task still waiting."""
     task = waiting or asyncio.ensure_future(anext(stream, None))
     done, _ = await asyncio.wait({task}, timeout=_QUIET_S)
     return (None, task.result()) if done else (task, "")
@@ -183,14 +190,14 @@ def _is_ours(details: JobDetails) -> bool:
 
 
 def _job(details: JobDetails) -> Job:
-    about = details.metadata or {}
+    metadata = details.metadata or {}
     return Job(
         id=details.submission_id,
         status=details.status.value,
-        base=about.get(_BASE, ""),
-        run=about.get(_RUN, ""),
-        command=about.get(_COMMAND, ""),
-        options=about.get(_OPTIONS, ""),
+        base=metadata.get(_BASE, ""),
+        run=metadata.get(_RUN, ""),
+        command=metadata.get(_COMMAND, ""),
+        options=metadata.get(_OPTIONS, ""),
         started=details.start_time / 1000 if details.start_time else None,
         ended=details.end_time / 1000 if details.end_time else None,
         exit_code=details.driver_exit_code,
@@ -199,16 +206,16 @@ def _job(details: JobDetails) -> Job:
 
 
 def _about_token(address: str, text: str) -> str:
-    """Which of the three things is wrong, and what to set; never the token itself."""
+    """Explain an authentication error and what to set, without showing the token."""
     places = "RAY_AUTH_TOKEN, a file that RAY_AUTH_TOKEN_PATH names, or ~/.ray/auth_token"
     if text.startswith("Authentication required"):
         return (
-            f"the cluster at {address} wants a token; set RAY_AUTH_MODE=token and put the token "
+            f"the cluster at {address} requires a token; set RAY_AUTH_MODE=token and put the token "
             f"into {places}"
         )
     if text.startswith("Authentication failed"):
         return (
-            f"the cluster at {address} refuses the token; the one that it was started with goes "
+            f"the cluster at {address} refuses the token; put the one that it was started with "
             f"into {places}"
         )
     if path := os.environ.get("RAY_AUTH_TOKEN_PATH"):
@@ -223,7 +230,7 @@ def _first_line(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _environment(name: str, value: str) -> Iterator[None]:
-    """Within: an environment variable that Ray lets override the address which it is given."""
+    """Set an environment variable within; Ray's client lets it override its argument."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:

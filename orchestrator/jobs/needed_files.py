@@ -1,4 +1,4 @@
-"""The files that a job's configuration names: whether they are shipped with it."""
+"""Checks that the files which a job's configuration names are shipped with it."""
 
 import os
 import shlex
@@ -15,19 +15,25 @@ from workers.settings.section import Record
 
 Values = Mapping[str, Any]
 
-#: Where data are looked for, unless METATRAIN_DATA says otherwise.
+#: The default data folder, without METATRAIN_DATA.
 _DATA = "data"
 _ON_EACH = "each machine of the cluster needs METATRAIN_DATA in the environment of its Ray"
 
 
 def place_of(what: str, path: str | Path, shipment: Shipment) -> str:
-    """The place of a file below the folder that is shipped."""
+    """Return the place of a file below the shipped folder.
+
+    Args:
+      what: the setting that names it, for messages.
+    Raises:
+      ValueError: it does not exist, is outside the folder, or is not shipped.
+    """
     absolute = Path(os.path.abspath(shipment.folder / Path(path).expanduser()))
     if not shipment.holds(absolute):
         if not absolute.exists():
-            raise ValueError(f"{what} does not exist; a job gets what is in {shipment.folder}")
+            raise ValueError(f"{what} does not exist; a job has only files of {shipment.folder}")
         if not absolute.is_relative_to(shipment.folder):
-            outside = f"{what} is not in {shipment.folder}, which is what is shipped"
+            outside = f"{what} is not in {shipment.folder}, the folder that is shipped"
             raise ValueError(f"{outside}; move it, or give another --working-dir")
         why = shipment.why_not(absolute) or "runs, caches and environments are not"
         place = absolute.relative_to(shipment.folder).as_posix()
@@ -36,10 +42,14 @@ def place_of(what: str, path: str | Path, shipment: Shipment) -> str:
 
 
 def check_code(config: MetaConfig, typed: Values, shipment: Shipment) -> list[str]:
-    """Refuse a user's modules and files that would not be there, whatever needs them.
+    """Refuse a user's modules and files that the job would lack.
 
+    Args:
+      typed: settings by dotted name, as the user wrote them.
     Returns:
       overrides that make absolute folders relative.
+    Raises:
+      ValueError: a module or a file is not shipped.
     """
     sections: dict[str, Record] = {"model": config.model, "task": config.task}
     return [
@@ -67,29 +77,32 @@ def _check_code(section: str, record: Record, typed: Values, shipment: Shipment)
             place_of(f"the package {module!r} {of}", file, shipment)
         elif find_spec(module.partition(".")[0]) is None:
             raise ValueError(
-                f"there is no module {module!r} {of} in {folder}; set {key} to where it is, below "
-                "what is shipped"
+                f"there is no module {module!r} {of} in {folder}; set {key} to its folder, below "
+                "the shipped one"
             )
     return more
 
 
 def check_data(config: MetaConfig, typed: Values, shipment: Shipment) -> list[str]:
-    """Refuse data that would not be there, and say what must be.
+    """Refuse data that the job would lack; return notes on data that the machines must have.
 
-    What may be in a data folder is not refused: the cluster's machines may have another.
+    Data that may be in a data folder are not refused: the cluster's machines may have another.
+
+    Raises:
+      ValueError: data are not shipped.
     """
     notes = []
     task, places = config.task, places_of(type(config.task))
     for field in task.data:
         value = typed.get(f"task.{field}")
         for path in [value] if isinstance(value, str) else value or []:
-            told = f"task.{field} = {path}"
+            setting = f"task.{field} = {path}"
             if str(path).startswith(("/", "~")):
-                notes.append(f"{told}: it must be there on each machine of the cluster")
+                notes.append(f"{setting}: it must exist on each machine of the cluster")
             elif "data" not in places[field] or (shipment.folder / path).exists():
-                place_of(told, path, shipment)
+                place_of(setting, path, shipment)
             elif not shipment.holds(shipment.folder / _DATA / path):
-                notes.append(f"{told} is not shipped: {_ON_EACH}, with that file below it")
+                notes.append(f"{setting} is not shipped: {_ON_EACH}, with that file below it")
     unset = task.unset_data if task.data and getattr(task, task.data[0]) is None else ""
     if unset and not shipment.holds(shipment.folder / _DATA / unset):
         notes.append(f"task.{task.data[0]} is unset and {_DATA}/{unset} is not shipped: {_ON_EACH}")
@@ -97,11 +110,13 @@ def check_data(config: MetaConfig, typed: Values, shipment: Shipment) -> list[st
 
 
 def as_typed(written: Values, placed: Values, folder: Path) -> dict[str, Any]:
-    """Dotted name -> value before validation, which makes paths absolute on this machine.
+    """Return dotted name -> value as typed, with a file's paths relative to `folder`.
+
+    Validation would make paths absolute on this machine.
 
     Args:
-      written, placed: the table with a file's relative paths as they stand there, and absolute:
-        here they are relative to `folder`.
+      written: the table with relative paths as a file has them.
+      placed: the same table with absolute paths.
     """
 
     def of(text: Any, place: Any) -> Any:

@@ -1,21 +1,25 @@
-"""What private keys and tokens look like, by the marks that their makers gave them.
+"""Patterns of private keys and tokens, by the marks that their issuers give them.
 
-A short table of our own: the scanners that there are look for much more, take seconds for a folder,
-and guess by entropy, which refuses hashes and pictures.
+The table is short: existing scanners look for much more, take seconds for a folder, and guess by
+entropy, which refuses hashes and pictures.
 """
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-#: So much of a file is looked at.
+#: Bytes of a file that are searched.
 MOST_BYTES = 1_000_000
 _BEFORE, _AFTER = rb"(?<![A-Za-z0-9_+/-])", rb"(?![A-Za-z0-9_+/-])"
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """what: for people. marks: one of them is there wherever `pattern` is: found much faster."""
+    """The pattern of a secret.
+
+    what: name of the secret, for messages.
+    marks: every match of `pattern` contains one of them; searching for them is much faster.
+    """
 
     what: str
     marks: tuple[bytes, ...]
@@ -23,7 +27,7 @@ class _Look:
 
 
 def _token(what: str, marks: bytes, pattern: bytes) -> _Look:
-    """A word of its own that begins with one of `marks`, which `pattern` follows."""
+    """Build the pattern of a separate word: one of `marks`, followed by `pattern`."""
     parts = tuple(marks.split())
     begins = b"|".join(map(re.escape, parts))
     return _Look(what, parts, re.compile(_BEFORE + b"(?:" + begins + b")" + pattern + _AFTER))
@@ -96,19 +100,19 @@ _LOOKS = (
 
 
 def secret_in(content: bytes) -> str:
-    """What looks like a private key or token there, and in which line; "" if nothing does."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # text of Windows', two bytes a letter
+    """Name what looks like a private key or token in `content`, and its line; "" if none."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16
         content = content.replace(b"\0", b"")
     for look in _LOOKS:
         if not any(mark in content for mark in look.marks):
             continue
-        if found := look.pattern.search(content):
-            line = content.count(b"\n", 0, found.start()) + 1
+        if match := look.pattern.search(content):
+            line = content.count(b"\n", 0, match.start()) + 1
             return f"{look.what} in line {line}"
     return ""
 
 
 def secret_in_file(file: Path) -> str:
-    """As `secret_in`, of a file's first MOST_BYTES."""
+    """Search the first MOST_BYTES of a file as `secret_in`."""
     with file.open("rb") as stream:
         return secret_in(stream.read(MOST_BYTES))

@@ -1,4 +1,4 @@
-"""Names under which programs keep passwords, tokens and private keys, by custom."""
+"""File names under which programs usually keep passwords, tokens and private keys."""
 
 import functools
 import re
@@ -59,9 +59,9 @@ _FILES = (
     "fish_history console_history.txt consolehost_history.txt history.sqlite cookies.txt "
     "cookies.sqlite logins.json key3.db key4.db *.har cookies.json "
 )
-# Words of a name that say so, whatever stands beside them; what keys are for; and whose token is
-# one of a text.
-_SAYING = (
+# Words that mark a name as a secret's, whatever the others are; words before "key" that do; and
+# words before "token" that mean a token of a text.
+_SECRET_WORDS = (
     "password passwords passwd passphrase credential credentials secrets apikey apikeys "
     "privatekey secretkey"
 )
@@ -70,28 +70,28 @@ _KEYS = (
     "gcp google azure wandb hf huggingface mlflow kaggle stripe slack"
 )
 _OF_TEXTS = "special added unk unknown bos eos pad mask sep cls end start"
-# Folders in which all but code is secret.
+# Folders in which all files but code are secret.
 _VAULTS = frozenset(["secrets", "credentials", "passwords"])
 _CODE = ("py", "pyi", "ipynb", "md", "rst", "sh")
-# Secrets below folders whose other files are none.
+# Secrets in folders whose other files are not secret.
 _PLACES = (
     ".streamlit/secrets.toml .bundle/config .gradle/gradle.properties .nuget/nuget.config "
     ".cache/huggingface/token huggingface/token wandb/settings .circleci/cli.yml "
     "mlflow/credentials .vscode/sftp.json .idea/webservers.xml .idea/datasources.local.xml "
     ".local/share/keyrings .local/share/jupyter"
 )
-#: What a file of settings may end in; not what ends a file of code.
+#: Suffixes of settings files; not those of code.
 _TEXT = ("json", "toml", "yaml", "yml", "ini", "cfg", "conf", "csv", "txt", "xml", "properties")
 _MORE_TEXT = ("xlsx", "xls", "ods", "enc", "dec", "asc", "b64")
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-# Copies: what editors, people and archivers append.
+# Copies: endings that editors, people and archivers append.
 _COPY = re.compile(
     r"(~|[ ._-]?\(?(copy|bak|backup|old|orig|save|swp|swo|tmp|dist|rej|prod|local)\d*\)?|[ ._-]?\d+"
     r"|[ ._-]?\(\d+\)|\.(gz|zip|xz|bz2|zst|tar|tgz|7z|enc))$"
 )
 
 
-_WORDS, _KEYS_FOR, _NO_TOKENS_OF = (frozenset(w.split()) for w in (_SAYING, _KEYS, _OF_TEXTS))
+_WORDS, _KEYS_FOR, _NO_TOKENS_OF = (frozenset(w.split()) for w in (_SECRET_WORDS, _KEYS, _OF_TEXTS))
 _SECRET_FOLDERS = frozenset(_FOLDERS.split())
 _NAMES = frozenset(
     name.replace("{text}", ending)
@@ -103,9 +103,9 @@ _WILD = re.compile("|".join(sorted(map(translate, _NAMES - _EXACT))))
 
 
 def is_secret(place: str) -> bool:
-    """Whether a file's place, with slashes, is one where secrets are kept.
+    """Return whether a file's place, with slashes, is one where secrets are usually kept.
 
-    Capitals do not count, nor does what marks a copy: .netrc.bak, id_rsa.old, .env~.
+    Case is ignored, and so are endings of copies: .netrc.bak, id_rsa.old, .env~.
     """
     plain = "/" + unicodedata.normalize("NFKC", place).casefold().lstrip("/")
     *folders, name = plain.split("/")
@@ -113,26 +113,26 @@ def is_secret(place: str) -> bool:
         return True
     if not _VAULTS.isdisjoint(folders) and name.rpartition(".")[2] not in _CODE:
         return True
-    if any(plain.endswith(f"/{each}") or f"/{each}/" in plain for each in _PLACES.split()):
+    if any(plain.endswith(f"/{known}") or f"/{known}/" in plain for known in _PLACES.split()):
         return True
     names = _originals(name)
     if not _SECRET_FOLDERS.isdisjoint(names):  # .ssh.tar.gz
         return True
-    if any(each in _EXACT or _WILD.fullmatch(each) for each in names):
+    if any(original in _EXACT or _WILD.fullmatch(original) for original in names):
         return True
-    parted = _CAPITAL.sub("_", unicodedata.normalize("NFKC", place).rpartition("/")[2])
-    spelt = names if parted.casefold() == name else _originals(parted.casefold())
-    return any(map(_says_so, spelt))
+    split = _CAPITAL.sub("_", unicodedata.normalize("NFKC", place).rpartition("/")[2])
+    spellings = names if split.casefold() == name else _originals(split.casefold())
+    return any(map(_has_secret_words, spellings))
 
 
 @functools.lru_cache(10_000)
 def _is_secret_folder(name: str) -> bool:
-    """Also a copy of one: .ssh.bak."""
+    """Return whether a folder, or one that it is a copy of such as .ssh.bak, holds secrets."""
     return not _SECRET_FOLDERS.isdisjoint(_originals(name))
 
 
-def _says_so(name: str) -> bool:
-    """Whether the words of a name are those of a secret, and it is no code: db-password.txt."""
+def _has_secret_words(name: str) -> bool:
+    """Return whether the words of a name, such as db-password.txt, mark it as a secret's."""
     stem, dot, ending = name.lstrip(".").rpartition(".")
     if dot and ending not in (*_TEXT, *_MORE_TEXT):
         return False
@@ -140,7 +140,7 @@ def _says_so(name: str) -> bool:
     if not _WORDS.isdisjoint(words):
         return True
     before, last = ["", "", *words][-2:]
-    if last == "secret":  # but not: the secret agent
+    if last == "secret":  # last only: the-secret-agent.txt is none
         return True
     if last in ("key", "keys"):
         return before in _KEYS_FOR
@@ -148,11 +148,11 @@ def _says_so(name: str) -> bool:
 
 
 def _originals(name: str) -> set[str]:
-    """A file's name, and those of what it may be a copy of."""
+    """Return a file's name, and the names of files that it may be a copy of."""
     names = {name}
     for _ in range(2):
-        for each in list(names):
-            stem, dot, ending = each.rpartition(".")
-            names |= {_COPY.sub("", each), _COPY.sub("", stem) + dot + ending}
-            names |= {each.lstrip("#.~").rstrip("#"), each.removeprefix(".#").strip("#")}
+        for copy in list(names):
+            stem, dot, ending = copy.rpartition(".")
+            names |= {_COPY.sub("", copy), _COPY.sub("", stem) + dot + ending}
+            names |= {copy.lstrip("#.~").rstrip("#"), copy.removeprefix(".#").strip("#")}
     return names - {""}

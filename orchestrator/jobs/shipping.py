@@ -1,6 +1,6 @@
-"""What of a folder is shipped with a job: no secret, measured, and packed.
+"""Choosing the files of a folder that are shipped with a job, without secrets, and packing them.
 
-The archive is made here rather than by Ray, so that what was checked is what is sent.
+The archive is made here rather than by Ray, so that exactly the checked files are sent.
 """
 
 import os
@@ -14,14 +14,14 @@ from orchestrator.jobs.candidates import Included, candidates, out_of
 from orchestrator.jobs.secret_contents import secret_in_file
 from orchestrator.jobs.secret_names import is_secret
 
-#: Ray's dashboard takes requests of up to 100 MiB (DASHBOARD_CLIENT_MAX_SIZE in its
+#: Ray's dashboard accepts requests of up to 100 MiB (DASHBOARD_CLIENT_MAX_SIZE in its
 #: _private/ray_constants.py), and refuses a larger one only after it has been sent.
 MOST_BYTES = 100_000_000
 MOST_FILES = 20_000
-#: Why a file is left out that nobody should send.
+#: Why a file with the name of a secret is left out.
 SECRET = "secrets are kept under such a name"
-_AN_ENTRY_BYTES = 256  # what a file costs in an archive beside its content
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files give the same archive, which Ray has already
+_AN_ENTRY_BYTES = 256  # a file's overhead in an archive
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # fixed, so that Ray recognises an archive of the same files
 # Environment variables that name files of secrets.
 _NAMING = (
     *("RAY_AUTH_TOKEN_PATH", "GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE"),
@@ -35,8 +35,9 @@ _NAMING = (
 class Shipment:
     """The files of a folder that are shipped.
 
-    files: place below the folder, with slashes -> size in bytes. left_out: place, of a folder with
-    a slash -> why. suspects: those of the files that seem to hold a secret -> which.
+    files: place below the folder, with slashes -> size in bytes.
+    left_out: place -> why it is left out; a folder's place ends in a slash.
+    suspects: place of a file that seems to hold a secret -> kind of secret.
     """
 
     folder: Path
@@ -46,11 +47,11 @@ class Shipment:
 
     @property
     def num_bytes(self) -> int:
-        """All of it, before compression."""
+        """Size of the archive before compression."""
         return sum(size + _AN_ENTRY_BYTES for size in self.files.values())
 
     def holds(self, path: Path) -> bool:
-        """Whether a file, or at least one file of a folder, is shipped."""
+        """Return whether a file, or at least one file of a folder, is shipped."""
         try:
             name = path.relative_to(self.folder).as_posix()
         except ValueError:
@@ -58,18 +59,19 @@ class Shipment:
         return name in self.files or any(file.startswith(f"{name}/") for file in self.files)
 
     def check(self) -> None:
-        """Raises ValueError if a file seems to hold a secret."""
+        """Raise ValueError if a file seems to hold a secret."""
         if not self.suspects:
             return
         named = [f"{place} (it looks like {what})" for place, what in self.suspects.items()]
         more = f" and {len(named) - 3} more" if named[3:] else ""
         raise ValueError(
-            f"these files are not sent to a cluster: {', '.join(named[:3])}{more}; take the secret "
-            "out, name the file in .rayignore, or, if it is none, give --include with its path"
+            f"these files are not sent to a cluster: {', '.join(named[:3])}{more}; remove the "
+            "secret, name the file in .rayignore, or, if it holds none, give --include with its "
+            "path"
         )
 
     def why_not(self, path: Path) -> str:
-        """Why a file or folder below the folder is left out; "" if that is not known."""
+        """Return why a file or folder below the folder is left out; "" if unknown."""
         place = path.relative_to(self.folder).as_posix()
         reasons = [
             why
@@ -79,7 +81,7 @@ class Shipment:
         return reasons[0] if reasons else ""
 
     def largest(self, number: int) -> list[tuple[str, int]]:
-        """The entries of the folder that weigh most, and their bytes."""
+        """Return the largest entries of the folder, and their bytes."""
         totals: dict[str, int] = {}
         for file, size in self.files.items():
             top, below, _ = file.partition("/")
@@ -88,31 +90,31 @@ class Shipment:
 
 
 def choose(folder: Path, include: Iterable[str] = ()) -> Shipment:
-    """The files of `folder` that git tracks; or, in no work tree, that no ignore file names.
+    """Choose the files of `folder` that git tracks; outside a work tree, that none ignores.
 
-    Not those that lie, or whose link leads, where secrets are kept by custom.
+    Files in places where secrets are usually kept, or links to such files, are left out.
 
     Args:
-      include: paths and patterns of what is sent all the same; a file that looks like a secret only
-        if it is named by its very path.
+      include: paths and patterns of files to ship as well; a file that looks like a secret is
+        shipped only if its exact path is given.
     Raises:
-      ValueError: it cannot be read, or holds more than can be sent.
+      ValueError: the folder cannot be read, or holds more than can be sent.
     """
     folder = Path(os.path.realpath(folder))
     try:
         return _choose(folder, Included.of(folder, include))
     except OSError as error:
         raise ValueError(
-            f"{error.filename} is to be shipped and cannot be read: {error.strerror}; name it in "
+            f"{error.filename} cannot be read for shipping: {error.strerror}; name it in "
             ".gitignore, or give another --working-dir"
         ) from None
 
 
 def _choose(folder: Path, included: Included) -> Shipment:
-    found = candidates(folder, included)
-    left_out, files = dict(found.left_out), dict[str, int]()
+    possible = candidates(folder, included)
+    left_out, files = dict(possible.left_out), dict[str, int]()
     named = _named_by_the_environment()
-    for place in found.places:
+    for place in possible.places:
         if why := _objection(folder, place, included, named):
             left_out[place] = why
             continue
@@ -125,15 +127,15 @@ def _choose(folder: Path, included: Included) -> Shipment:
     shipment = Shipment(folder, files, left_out)
     if shipment.num_bytes > MOST_BYTES:
         raise ValueError(_too_much(readable_size(shipment.num_bytes), files, folder))
-    looked_at = {
+    secrets = {
         place: secret_in_file(folder / place) for place in files if not included.names(place)
     }
-    suspects = {place: what for place, what in looked_at.items() if what}
+    suspects = {place: what for place, what in secrets.items() if what}
     return Shipment(folder, files, left_out, suspects)
 
 
 def _objection(folder: Path, place: str, included: Included, named: Mapping[Path, str]) -> str:
-    """Why a file is not sent; "" if nothing speaks against it."""
+    """Return why a file is not sent; "" if it may be."""
     if included.names(place):
         return ""
     target = Path(os.path.realpath(folder / place))
@@ -147,20 +149,20 @@ def _objection(folder: Path, place: str, included: Included, named: Mapping[Path
 
 
 def _named_by_the_environment() -> dict[Path, str]:
-    """Files of secrets -> the variable that names each."""
-    given = {name: os.environ[name] for name in _NAMING if os.environ.get(name)}
+    """Map files of secrets to the environment variable that names each."""
+    variables = {name: os.environ[name] for name in _NAMING if os.environ.get(name)}
     return {
-        Path(os.path.realpath(os.path.expanduser(each))): name
-        for name, value in given.items()
-        for each in value.split(os.pathsep)
+        Path(os.path.realpath(os.path.expanduser(file))): name
+        for name, value in variables.items()
+        for file in value.split(os.pathsep)
     }
 
 
 def pack(shipment: Shipment, extra: Mapping[str, bytes], target: Path) -> None:
-    """Write an archive of the shipment and of `extra`, which comes first where both have a name.
+    """Write an archive of the shipment and of `extra`, which wins where both have a name.
 
     Raises:
-      ValueError: a file went away, or cannot be read.
+      ValueError: a file has disappeared, or cannot be read.
     """
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted({*shipment.files, *extra}):
@@ -172,7 +174,7 @@ def pack(shipment: Shipment, extra: Mapping[str, bytes], target: Path) -> None:
 
 
 def readable_size(num_bytes: int) -> str:
-    """For example 12.3 MB."""
+    """Format a size, such as 12.3 MB."""
     size, units = float(num_bytes), ["B", "kB", "MB", "GB", "TB"]
     while size >= 1000 and len(units) > 1:
         size, units = size / 1000, units[1:]
@@ -201,7 +203,7 @@ def _too_much(what: str, files: Mapping[str, int], folder: Path) -> str:
     named = ", ".join(f"{name} ({readable_size(size)})" for name, size in entries)
     return (
         f"{folder} holds {what} to ship; at most {readable_size(MOST_BYTES)} in {MOST_FILES} files "
-        f"can be sent; the largest: {named}. Name in .gitignore (what git tracks: in .rayignore) "
-        "what the job does not need, give --working-dir a folder of code alone, or put data where "
-        "the cluster's machines see it and name it by --set task.path=..."
+        f"can be sent; the largest: {named}. Name files that the job does not need in .gitignore "
+        "(those that git tracks in .rayignore), give a --working-dir that holds only code, or put "
+        "data where the cluster's machines can read it and set --set task.path=..."
     )

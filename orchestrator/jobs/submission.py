@@ -1,6 +1,6 @@
-"""What a job on a cluster is: its id, its command, its run's folder, and what must go with it.
+"""Planning a job on a cluster: its id, its command, its run's folder, and the files it needs.
 
-All of it is decided here, before anything is sent. Nothing here knows Ray.
+All of it is decided here, before anything is sent, and without Ray.
 """
 
 import hashlib
@@ -33,9 +33,12 @@ Values = Mapping[str, Any]
 class Submission:
     """A command to run on the cluster.
 
-    id: the same for the same command, configuration and run folder, from whatever machine.
-    words: the command line, but for --resume. run: the run's folder, as the job sees it.
-    resumable: whether the command takes --resume. resume: whether it was given.
+    id: the same for the same command, configuration and run folder, on any machine.
+    words: the command line without --resume.
+    run: the run's folder, as the job sees it.
+    resumable: whether the command has the option --resume.
+    resume: whether --resume was given.
+    notes: notes for the user.
     """
 
     id: str
@@ -46,37 +49,38 @@ class Submission:
     notes: tuple[str, ...] = ()
 
     def command(self, again: bool) -> str:
-        """The command line of a first or a later attempt."""
+        """Return the command line of the first attempt, or if `again` of a later one."""
         resume = self.resumable and (self.resume or again)
         return shlex.join([*self.words, *(["--resume"] if resume else [])])
 
     def entrypoint(self, again: bool, python: str | None = None) -> str:
-        """What Ray gives to a shell on the head. See job.sh."""
+        """Return the shell command that Ray runs on the head; see job.sh."""
         chosen = shlex.join(["--python", python]) + " " if python else ""
         return f"exec /bin/sh {SCRIPT} {chosen}{self.command(again)}"
 
 
 def next_attempt(base: str, earlier: Iterable[str]) -> str:
-    """The id of the attempt after those there are: base, base-2, base-3, ..."""
+    """Return the id of the attempt after `earlier`: base, base-2, base-3, ..."""
     numbers = [int(id.removeprefix(base).lstrip("-") or 1) for id in earlier]
     return f"{base}-{max(numbers) + 1}" if numbers else base
 
 
 def plan(command: str, values: Values, shipment: Shipment) -> Submission:
-    """A command that has been parsed, as a job.
+    """Plan a job for a parsed command.
 
     Args:
-      command: one of SUBMITTABLE. values: its parameters, as the local command is given them.
-      shipment: what goes with it; its folder is the one in which the words were read.
+      command: one of SUBMITTABLE.
+      values: the parameters of the local command.
+      shipment: the files that are sent; the words were parsed in its folder.
     Raises:
-      ValueError: the configuration is wrong, or the job would miss something on the cluster.
+      ValueError: the configuration is wrong, or the job would lack a file on the cluster.
     """
     lists = [value if isinstance(value, list) else [value] for value in values.values()]
     for word in map(str, chain.from_iterable(lists)):
         if holds_secret(word):
             raise ValueError(
-                f"{redact_word(word)} holds a secret, and a job's command is shown to all who see "
-                "the dashboard; leave it out: the cluster's machines use their own credentials "
+                f"{redact_word(word)} holds a secret, and everyone who sees the dashboard sees a "
+                "job's command; leave it out: the cluster's machines use their own credentials "
                 "(an instance's role, ~/.aws, or AWS_ACCESS_KEY_ID where Ray was started)"
             )
     return SUBMITTABLE[command](values, shipment)
@@ -94,7 +98,7 @@ def _train(values: Values, shipment: Shipment) -> Submission:
         preset = place_of(preset, preset, shipment)
     if out is not None:
         _check_outlives("--out", out)
-    written, placed = (_with(overrides, values["preset"], each) for each in (True, False))
+    written, placed = (_with(overrides, values["preset"], flag) for flag in (True, False))
     typed = as_typed(written, placed, shipment.folder)
     more = check_code(config, typed, shipment)
     notes = [*notes, *check_data(config, typed, shipment)]
@@ -141,7 +145,7 @@ def _tune(values: Values, shipment: Shipment) -> Submission:
     notes += _home_note(run)
     if "://" not in run:
         notes.append(
-            f"{run} must be a folder that every machine of the cluster sees, where trials write; "
+            f"{run} must be a folder that every machine of the cluster can write to, for trials; "
             "or give --out a URI, such as s3://bucket/sweeps/a"
         )
     words = ["tune", source, *_repeated("--set", [*overrides, *more]), "--out", run]
@@ -152,7 +156,7 @@ def _tune(values: Values, shipment: Shipment) -> Submission:
 def _named(
     title: str, command: str, out: str | None, identity: Mapping[str, Any]
 ) -> tuple[str, str]:
-    """A job's id, and its run's folder: the one by the id, said or not, is the same run."""
+    """Return a job's id and its run's folder; the default folder changes no id if given."""
     name = job_id(title, command, "", identity)
     run = out or f"{RUNS}/{name}"
     if run != f"{RUNS}/{name}":
@@ -163,7 +167,7 @@ def _named(
 def _home_note(run: str) -> list[str]:
     if run.startswith("~") or not run.startswith(os.path.expanduser("~/")):
         return []
-    return [f"{run} is a path of this machine's; quote a ~ that the cluster is to read"]
+    return [f"{run} is a path of this machine; quote a ~ that the cluster should expand"]
 
 
 def _evaluate(values: Values, shipment: Shipment) -> Submission:
@@ -177,9 +181,9 @@ def _evaluate(values: Values, shipment: Shipment) -> Submission:
     overrides = list(values["overrides"] or [])
     check_overrides(overrides)
     counts = [] if tasks is None else [f"evaluation.tasks={tasks}"]
-    own = [text for text in overrides if text.startswith("evaluation.")]
-    # The run's own configuration is on the cluster: what does not depend on it is validated here.
-    configuration.load("sinusoid", [*own, *counts, f"workers.count={values['workers']}"])
+    independent = [text for text in overrides if text.startswith("evaluation.")]
+    # The run's configuration is on the cluster; settings independent of it are validated here.
+    configuration.load("sinusoid", [*independent, *counts, f"workers.count={values['workers']}"])
     words = ["evaluate", run, *_repeated("--set", overrides), "--workers", values["workers"]]
     words += [] if tasks is None else ["--tasks", str(tasks)]
     words += [] if out is None else ["--out", str(out)]
@@ -192,7 +196,7 @@ def _evaluate(values: Values, shipment: Shipment) -> Submission:
     return Submission(name, tuple(words), run)
 
 
-#: The commands that can be submitted, and what makes a job of each.
+#: The commands that can be submitted, and the function that plans a job of each.
 SUBMITTABLE: dict[str, Callable[[Values, Shipment], Submission]] = {
     "train": _train,
     "tune": _tune,
@@ -201,14 +205,14 @@ SUBMITTABLE: dict[str, Callable[[Values, Shipment], Submission]] = {
 
 
 def job_id(name: str, command: str, run: str, identity: Mapping[str, Any]) -> str:
-    """`name` and 12 hex digits of what the job does; small letters, digits and dashes alone."""
+    """Return `name` and 12 hex digits of the job's identity: lower case, digits and dashes."""
     does = json.dumps([command, run, identity], sort_keys=True)
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
     return f"{plain or 'run'}-{hashlib.sha256(does.encode()).hexdigest()[:12]}"
 
 
 def _check_outlives(what: str, place: str) -> None:
-    """A place that is there after the job, whose own working directory Ray deletes."""
+    """Refuse a folder in the job's working directory, which Ray deletes after the job."""
     if not place.startswith(("/", "~")) and "://" not in place:
         raise ValueError(
             f"{what} {place or repr(place)} is relative to the job's working directory on the "
@@ -224,11 +228,11 @@ def _with(overrides: list[str], preset: str, as_written: bool) -> Values:
 
 
 def _portable(value: Any, folder: Path) -> Any:
-    """Paths below the shipped folder as relative ones, and below the home as ~."""
+    """Make paths below the shipped folder relative, and those below the home begin with ~."""
     if isinstance(value, dict):
-        return {key: _portable(each, folder) for key, each in value.items()}
+        return {key: _portable(item, folder) for key, item in value.items()}
     if isinstance(value, list):
-        return [_portable(each, folder) for each in value]
+        return [_portable(item, folder) for item in value]
     if isinstance(value, str):
         for place, short in ((folder, "."), (os.path.expanduser("~"), "~")):
             if value == str(place) or value.startswith(f"{place}/"):

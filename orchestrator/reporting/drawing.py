@@ -1,7 +1,7 @@
-"""Figures of matplotlib's that look alike everywhere, and in which text is letters alone.
+"""Matplotlib figures that look the same everywhere, and whose text is plain characters.
 
-matplotlib takes a matplotlibrc from the working directory, and what is between two dollar signs for
-a formula. Here it has its own defaults, and no text is a formula.
+By itself matplotlib reads a matplotlibrc of the working directory, and sets text between two dollar
+signs as a formula. Here it keeps its defaults, and no text is a formula.
 """
 
 import io
@@ -16,9 +16,9 @@ from matplotlib.text import Text
 
 from orchestrator.text.plain_text import printable, shortened
 
-# What `rc_context` must leave alone: it chooses windows to draw in, and we draw in none.
+# Settings of windows, which `rc_context` must not change; figures here have no window.
 _NOT_OURS = ("backend", "backend_fallback", "interactive", "toolbar", "date.epoch")
-# In an SVG text stays text, so that it is read out and found; ids are the same in each run.
+# Text in an SVG stays text, for screen readers and search; ids are the same in each run.
 _OURS: dict[str, Any] = {
     "text.parse_math": False,
     "text.usetex": False,
@@ -31,33 +31,33 @@ _MOST_LETTERS = 40
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Within: figures are made and saved with our settings, whatever those of the process are."""
+    """Use metatrain's settings for figures made and saved within, whatever the process has set."""
     defaults: Any = mpl.rcParamsDefault
     settings: Any = {name: defaults[name] for name in defaults if name not in _NOT_OURS} | _OURS
     with mpl.rc_context(settings), warnings.catch_warnings():
-        # Of letters that its font lacks, and of labels for which there is no room.
+        # Warnings about characters that the font lacks, and about labels without room.
         warnings.simplefilter("ignore", UserWarning)
         yield
 
 
 def written(text: str) -> str:
-    """A user's text as a title or a label: on one line, of 40 letters at most."""
+    """Make a title or a label of a user's text: one line of at most 40 characters."""
     return shortened(printable(text), _MOST_LETTERS)
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a picture."""
+    """Render a figure as PNG."""
     return _saved(figure, format="png", dpi=_DPI)
 
 
 def svg(figure: Figure) -> str:
-    """The figure as lines and text."""
+    """Render a figure as SVG."""
     content = _saved(figure, format="svg", transparent=True, metadata={"Date": None})
-    return printable(content.decode(), keep="\n\t")  # labels of ticks are made as they are drawn
+    return printable(content.decode(), keep="\n\t")  # tick labels are made while drawing
 
 
-def _saved(figure: Figure, **how: Any) -> bytes:
-    """Also of a figure that was made elsewhere: its texts are letters alone."""
+def _saved(figure: Figure, **options: Any) -> bytes:
+    """Save a figure, which may come from other code, with its texts as plain characters."""
     content = io.BytesIO()
     with drawing():
         for text in figure.findobj(Text):
@@ -65,5 +65,5 @@ def _saved(figure: Figure, **how: Any) -> bytes:
             text.set_parse_math(False)
             text.set_usetex(False)
             text.set_text(printable(text.get_text(), keep="\n"))
-        figure.savefig(content, **how)
+        figure.savefig(content, **options)
     return content.getvalue()

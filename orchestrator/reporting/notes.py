@@ -1,4 +1,4 @@
-"""What the user is told while something is waited for, and what does not end it."""
+"""The two consoles, notes to the user, and progress displays."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,21 +16,21 @@ NOTES = Console(stderr=True)
 
 
 def show_note(note: str) -> None:
-    """Print what the user should know and what does not end the command; from any thread."""
+    """Print a note that does not end the command; from any thread."""
     NOTES.print(f"note: {note}")
 
 
 def drawn_or_note(what: str, make: Callable[[], str]) -> str:
-    """Return the name of what is made; "" and a note where it cannot be drawn.
+    """Return the name that `make` returns; "" and a note if drawing fails.
 
     Raises:
-      MetatrainError: it cannot be written.
+      MetatrainError: the file cannot be written.
     """
     try:
         return make()
     except MetatrainError:
         raise
-    except Exception as error:  # whatever a library raises that is given somebody's data
+    except Exception as error:  # any error of a library on the user's data
         show_note(f"the {what} is left out: {type(error).__name__}: {error}")
         return ""
 
@@ -58,7 +58,7 @@ def decoding() -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def waiting() -> Iterator[Any]:
-    """Show a spinner (or plain lines) whose text says what is being waited for."""
+    """Show a spinner (or plain lines) with a text about the current work."""
     if NOTES.is_terminal:
         with NOTES.status("") as status:
             yield lambda text: status.update(plain(text))

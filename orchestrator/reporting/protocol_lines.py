@@ -1,4 +1,4 @@
-"""A protocol in rows: on the console right below the numbers that it belongs to, and on pages."""
+"""The rows of a protocol, for consoles, directly below its numbers, and for pages."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from orchestrator.text.console import Console
 
 
 def print_protocol(console: Console, protocol: Mapping[str, Any]) -> None:
-    """Print a row a line, as it is however narrow the console: nothing is cut."""
+    """Print each row on a line, uncut even on a narrow console."""
     rows = protocol_of(protocol)
     width = max(map(len, rows), default=0)
     console.print("protocol:")
@@ -16,12 +16,12 @@ def print_protocol(console: Console, protocol: Mapping[str, Any]) -> None:
 
 
 def protocol_of(protocol: Mapping[str, Any]) -> dict[str, str]:
-    """A protocol's rows."""
+    """Format the rows of a protocol."""
     return {name.replace("_", " "): plain(value) for name, value in protocol.items()}
 
 
 def plain(value: Any, between: str = " to ") -> str:
-    """A value of a protocol or a configuration; `between` the items of a list."""
+    """Format a value of a protocol or a configuration; `between` separates a list's items."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

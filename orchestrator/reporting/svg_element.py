@@ -1,4 +1,4 @@
-"""A figure as an element of a page, in the colours of the page."""
+"""Figures as SVG elements of a page, in the colours of the page."""
 
 import re
 from html import escape
@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from orchestrator.reporting import drawing
 from orchestrator.text.plain_text import printable
 
-# Matplotlib's own colours become those of the page, which differ between light and dark; alone, as
-# a file, the figure keeps them.
+# Matplotlib's colours become the page's, which differ between light and dark; a figure in a file of
+# its own keeps them.
 _COLORS = {
     "#1f77b4": "c0",
     "#ff7f0e": "c1",
@@ -31,7 +31,7 @@ def svg(figure: Figure, label: str) -> str:
     """Return the figure as an <svg> element whose lines and text take the colours of the page.
 
     Args:
-      label: what it shows, for those who do not see it.
+      label: description of the figure, for screen readers.
     """
     text = drawing.svg(figure)
     text = text[text.index("<svg") :]

@@ -1,4 +1,4 @@
-"""What a run looks like in a terminal: a progress bar, or plain lines where there is none."""
+"""The display of a run in a terminal: a progress bar, or plain lines elsewhere."""
 
 import math
 import time
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 _REDRAW_S = 0.1
 _LINE_S = 10.0
 _WAIT_S = 5.0
-# Shown is the mean over a hundredth of the steps, but no more than so many.
+# Shown are means over a hundredth of the steps, but over at most this many.
 _SHARE = 100
 _MOST = 50
 
 
 class ProgressView:
-    """Consumes the steps of a run: step, loss before and after, accuracy, tasks/s, time left.
+    """A consumer of a run's steps that shows loss, accuracy, tasks/s and the time left.
 
-    Numbers are means over the last few steps of a long run, and say over how many.
+    Numbers are means over the last few steps of a long run, with the number of steps.
     """
 
     def __init__(self, console: Console, first_step: int, num_steps: int):
@@ -39,7 +39,7 @@ class ProgressView:
         self._last = deque[dict[str, float]](maxlen=min(max(num_steps // _SHARE, 1), _MOST))
         self._seconds = deque[float](maxlen=_MOST)
         self._shown = time.monotonic()
-        self._skipped = self._told = 0
+        self._skipped = self._reported = 0
         self._bar = Progress(
             MofNCompleteColumn(),
             BarColumn(bar_width=20),
@@ -67,11 +67,11 @@ class ProgressView:
 
     @property
     def every_s(self) -> float:
-        """How often `say` is heard."""
+        """Seconds between two calls of `say` that are shown."""
         return _REDRAW_S if self._console.is_terminal else _WAIT_S
 
     def say(self, text: str) -> None:
-        """What is done between two steps: in the place of the last step's numbers, or as a line."""
+        """Show the work between two steps, in place of the last step's numbers or as a line."""
         if self._console.is_terminal:
             self._bar.update(self._task, line=text)
             self._bar.refresh()
@@ -79,14 +79,14 @@ class ProgressView:
             self._console.print(text)
 
     def update(self, progress: "StepProgress") -> None:
-        """Take a step in; draw at most ten times a second (a line every ten seconds)."""
+        """Take in a step; redraw at most ten times a second, or print a line every ten seconds."""
         report = progress.report
         if report.step == self._first_step + 2:
             self._seconds.clear()  # the first step compiles
         self._last.append(report.metrics)
         self._seconds.append(report.seconds)
         if report.skipped_tasks:
-            self._tell_skipped(report.step, report.skipped_tasks)
+            self._report_skipped(report.step, report.skipped_tasks)
         if progress.validation:
             chosen = progress.validation
             self._console.print(
@@ -108,11 +108,11 @@ class ProgressView:
                 f"{left:.0f} s left",
             )
 
-    def _tell_skipped(self, step: int, number: int) -> None:
-        """At the first time, and whenever there are twice as many as when it was told last."""
+    def _report_skipped(self, step: int, number: int) -> None:
+        """Report skipped tasks the first time, and whenever their number has doubled."""
         self._skipped += number
-        if self._skipped >= 2 * self._told:
-            self._told = self._skipped
+        if self._skipped >= 2 * self._reported:
+            self._reported = self._skipped
             self._console.print(
                 f"step {step}: {self._skipped} tasks left out so far, whose gradient is not finite",
             )
@@ -131,18 +131,18 @@ class ProgressView:
         )
 
     def _means(self) -> dict[str, float]:
-        """By name, over those of the last steps that have it."""
+        """Return the mean of each metric over the last steps that have it."""
         names = {name: None for step in self._last for name in step}
         return {name: _mean([s[name] for s in self._last if name in s]) for name in names}
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Of numbers that may be inf."""
+    """Return the mean of numbers that may be inf."""
     return sum(values) / len(values)
 
 
 def per_second(count: float, seconds: float) -> str:
-    """A rate in a few digits, also one below 1."""
+    """Format a rate with a few digits, also below 1."""
     rate = count / seconds
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
 
@@ -150,10 +150,11 @@ def per_second(count: float, seconds: float) -> str:
 def print_result(
     console: Console, result: Result, inner_steps: tuple[int, ...], last_theta: str | None = None
 ) -> None:
-    """Warnings, scores, and right below them the protocol under which they were measured.
+    """Print warnings, scores, and directly below them their protocol.
 
     Args:
-      last_theta: sha256 of the last step's weights, which the caller prints: not said twice.
+      last_theta: sha256 of the last step's weights, which the caller prints, and which is not
+        repeated.
     """
     for warning in result.warnings:
         console.print(f"warning: {warning}", markup=False)
@@ -167,12 +168,12 @@ def print_result(
         if worst := worst_line(result.tasks, result.metric, result.sign):
             console.print(worst)
     print_protocol(console, result.protocol)
-    known = "" if result.theta_sha256 == last_theta else f", theta sha256 {result.theta_sha256}"
-    console.print(f"tested: {result.checkpoint}{known}")
+    theta = "" if result.theta_sha256 == last_theta else f", theta sha256 {result.theta_sha256}"
+    console.print(f"tested: {result.checkpoint}{theta}")
 
 
 def _gain_line(result: Result) -> str:
-    """What adaptation is worth, as validation chose it."""
+    """Describe the gain of adaptation with the recipe that validation chose."""
     (gain, interval), steps = result.gain, result.inner_steps
     scale, digits, unit = (100, 2, " points") if is_share(result.metric) else (1, 4, "")
     after = f"after {steps} inner step{'s' * (steps != 1)}"
@@ -184,7 +185,7 @@ def _gain_line(result: Result) -> str:
 
 
 def _alone_line(result: Result, scores: dict[str, Any]) -> str:
-    """What to expect of answers that do not depend on the other queries."""
+    """Describe the scores of predictions that do not depend on the other queries."""
     unit = " %" if is_share(result.metric) else ""
     return (
         f"{result.called} {_with_interval(result.metric, scores)}{unit} with each query "
@@ -200,7 +201,7 @@ def _with_interval(metric: str, scores: Mapping[str, float]) -> str:
 
 
 def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:
-    """Test scores by inner step: mean and 95 % interval over tasks."""
+    """Make a table of test scores by inner step: mean and 95 % interval over tasks."""
     metrics, last = result.measured, len(result.per_step) - 1
     table = Table(title="Test tasks, before and after adaptation")
     table.add_column("inner steps", justify="right")

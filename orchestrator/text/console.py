@@ -1,4 +1,4 @@
-"""A terminal, or a file in its place, that shows text and obeys none of it."""
+"""A console that shows text as it is, without interpreting markup or control characters."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,11 +13,11 @@ from orchestrator.text.plain_text import encodable, printable
 
 
 class Console(RichConsole):
-    r"""Rich's, to which a string is one line of letters, whoever wrote it.
+    r"""Rich's console, which prints a string as one line of plain characters.
 
-    Square brackets are no markup, colons no emoji; escape codes, newlines and what turns the
-    direction of text are written out, and so is what the terminal's encoding does not have. Several
-    lines are several arguments: `print(first, second, sep="\n")`.
+    Square brackets are not markup, and colons not emoji. Escape codes, newlines, characters that
+    change the text direction, and characters that the terminal's encoding lacks are escaped.
+    Several lines are several arguments: `print(first, second, sep="\n")`.
     """
 
     def __init__(self, **options: Any):
@@ -26,19 +26,19 @@ class Console(RichConsole):
         )
 
     def on_broken_pipe(self) -> None:
-        """Called by rich, whose own would end the process: nobody reads it any more."""
+        """Fall silent where the reader has closed the pipe; rich would end the process."""
         self.quiet = True
         silence(self.file)
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """A string as it stands in a line or a cell."""
+        """Render a string for a line or a cell, escaped."""
         how |= {"markup": False, "emoji": False, "highlight": False, "highlighter": None}
         return super().render_str(encodable(printable(text), self.encoding), **how)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """The pieces that are written; those that a library made of a string are looked at too."""
+        """Render segments, and escape also those that a library made of a string."""
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment
@@ -48,5 +48,5 @@ class Console(RichConsole):
 
 
 def plain(text: str) -> Text:
-    """For rich's own widgets, which take a string for markup."""
+    """Make escaped text for rich's widgets, which take a string as markup."""
     return Text(printable(text))

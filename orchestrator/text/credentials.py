@@ -1,4 +1,4 @@
-"""Secrets belong into the environment: a URI that holds one is refused, before it is used."""
+"""Checks that refuse a URI with a secret before it is used: secrets belong in the environment."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ _MLFLOW = (
     "environment"
 )
 _POSTGRES = "set PGPASSWORD in the environment, or use ~/.pgpass"
-#: The beginning of a scheme -> where its credentials belong.
+#: Part of a scheme -> where its credentials belong.
 _INSTEAD = {
     "s3": _AWS,
     "gs": _GOOGLE,
@@ -27,16 +27,16 @@ _INSTEAD = {
     "postgres": _POSTGRES,
     "ray": "set RAY_AUTH_TOKEN in the environment",
 }
-_OTHERS = "give it by the environment, or by a file that only you can read"
+_OTHERS = "give it in the environment, or in a file that only you can read"
 
 
 def check_no_secret(what: str, uri: str) -> None:
     """Refuse a URI with a secret: lists of processes, Ray and logs would show it.
 
     Args:
-      what: the option or key that it was given as; "" where the URI says enough.
+      what: the option or key of the URI; "" if the URI alone is clear.
     Raises:
-      ValueError: it holds one; says so without it, and where it belongs.
+      ValueError: it holds a secret; the message hides it and says where it belongs.
     """
     if not holds_secret(uri):
         return
@@ -53,7 +53,7 @@ def check_table(table: Mapping[str, Any]) -> None:
     """Refuse a configuration in which a URI holds a secret: it is written into the run's folder.
 
     Raises:
-      ValueError: names the key, without the secret.
+      ValueError: a URI holds a secret; the message names its key and hides the secret.
     """
     for key, text in _texts("", table):
         if "://" in text:
@@ -61,14 +61,14 @@ def check_table(table: Mapping[str, Any]) -> None:
 
 
 def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    """All texts in it, keys too, with dotted names."""
+    """Yield dotted names and texts of a value, including keys that are URIs."""
     if isinstance(value, str):
         yield key, value
     elif isinstance(value, Mapping):
-        for name, each in value.items():
+        for name, item in value.items():
             if "://" in str(name):
                 yield key, str(name)
-            yield from _texts(f"{key}.{name}" if key else str(name), each)
+            yield from _texts(f"{key}.{name}" if key else str(name), item)
     elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _texts(key, each)
+        for item in value:
+            yield from _texts(key, item)

@@ -1,11 +1,11 @@
-"""JSON as files of ours hold it: valid for every reader, and read back as it was written.
+"""JSON of metatrain's files: valid for every reader, and read back exactly as written.
 
-JSON has no number that is not finite. Such a one is null, and `not_finite` beside it says which:
-{"loss": null, "not_finite": {"loss": "inf"}}. So a column of numbers stays one for all tools.
-Files of older versions hold NaN and Infinity, or null alone; `loads` takes these too.
+JSON has no non-finite numbers. Such a number is null, with its value under `not_finite`:
+{"loss": null, "not_finite": {"loss": "inf"}}. So every tool reads a column of numbers as one.
+Files of older versions hold NaN and Infinity, or null alone; `loads` accepts these too.
 
-A file's `format_version` is 1 where it has none. A newer minor version adds keys, which are passed
-over; a newer format has a higher number, and is refused.
+A file without `format_version` has version 1. A newer minor version adds keys, which are ignored; a
+newer format has a higher number, and is refused.
 """
 
 import json
@@ -18,17 +18,17 @@ FORMAT_VERSION = 1
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
-    """Dictionaries with text as keys, lists, text, numbers, truth values and None as JSON."""
+    """Encode dictionaries with text as keys, lists, text, numbers, booleans and None as JSON."""
     return json.dumps(_encoded(value), indent=indent, allow_nan=False)
 
 
 def encoded(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The table as `dumps` writes it, for a file that is written by others."""
+    """Return the table as `dumps` writes it, for another library's JSON encoder."""
     return _encoded(table)
 
 
 def loads(content: str | bytes) -> Any:
-    """What `dumps` or an older version wrote. Raises ValueError: it is not JSON."""
+    """Decode JSON of `dumps` or of an older version. Raises ValueError: it is not JSON."""
     try:
         return decoded(json.loads(content))
     except RecursionError:
@@ -36,7 +36,7 @@ def loads(content: str | bytes) -> Any:
 
 
 def decoded(value: Any) -> Any:
-    """What `encoded` was given."""
+    """Invert `encoded`."""
     if isinstance(value, dict):
         marks = value.get(_FLAG)
         marks = marks if isinstance(marks, dict) else {}
@@ -51,33 +51,36 @@ def decoded(value: Any) -> Any:
 
 
 def as_text(name: str) -> str:
-    """A name on a disk may be no text: half a character becomes an escape that all can read."""
+    """Make a file name valid text: a lone surrogate becomes an escape sequence."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def check_version(found: Any, place: str) -> None:
+def check_version(content: Any, place: str) -> None:
     """Refuse a file of a newer format.
 
     Raises:
-      ValueError: names the file, its version and what is read.
+      ValueError: the message names the file, its version and the supported one.
     """
-    version = found.get("format_version", FORMAT_VERSION) if isinstance(found, Mapping) else 1
+    version = content.get("format_version", FORMAT_VERSION) if isinstance(content, Mapping) else 1
     if version != FORMAT_VERSION or isinstance(version, bool):
         raise ValueError(
             f"{place} has format version {version!r}, and this metatrain reads {FORMAT_VERSION}; "
-            "take the metatrain that wrote it, or a newer one"
+            "use the metatrain that wrote it, or a newer one"
         )
 
 
 def numbers_of(row: Any) -> dict[str, Any]:
-    """The entries of a row of scores that are numbers; null is one that is not finite.
+    """Return the numbers of a row of scores; null is a non-finite number.
 
-    What a newer version adds of another kind is passed over.
+    Entries of other types, which a newer version may add, are ignored.
+
+    Raises:
+      ValueError: the row is not a table.
     """
     if not isinstance(row, Mapping):
         raise ValueError("a row of scores is a table")
-    known = {key: math.nan if value is None else value for key, value in row.items()}
-    return {key: value for key, value in known.items() if _is_number(value)}
+    values = {key: math.nan if value is None else value for key, value in row.items()}
+    return {key: value for key, value in values.items() if _is_number(value)}
 
 
 def _is_number(value: Any) -> bool:
@@ -99,7 +102,7 @@ def _encoded(value: Any) -> Any:
 
 
 def _mark(value: Any) -> Any:
-    """Which number it is that JSON lacks, of a list a list of these; None: it lacks none."""
+    """Return the name of a non-finite number, for a list a list of names; None: all are finite."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(float(value))
     if isinstance(value, list | tuple):
@@ -112,5 +115,5 @@ def _restored(value: Any, mark: Any) -> Any:
     if mark in ("inf", "-inf", "nan") and value is None:
         return float(mark)
     if isinstance(mark, list) and isinstance(value, list) and len(mark) == len(value):
-        return [_restored(item, each) for item, each in zip(value, mark, strict=True)]
+        return [_restored(item, part) for item, part in zip(value, mark, strict=True)]
     return value

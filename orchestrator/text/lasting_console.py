@@ -1,4 +1,4 @@
-"""Output whose reader may go: `| head` has seen enough, and the command goes on to its end."""
+"""Output into pipes that may close: after `| head` the command still runs to its end."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from orchestrator.text.plain_text import encodable, printable
 
 @contextlib.contextmanager
 def while_somebody_reads() -> Iterator[None]:
-    """Within: what is printed on standard output is cut short where its reader goes."""
+    """Cut the standard output of the block short if its reader closes the pipe."""
     try:
         yield
         sys.stdout.flush()
@@ -20,7 +20,7 @@ def while_somebody_reads() -> Iterator[None]:
 
 
 def say_last(text: str) -> None:
-    """Lines on standard error, if somebody reads it; at once, without rich."""
+    """Write lines to standard error at once, without rich; ignore a closed pipe."""
     shown = encodable(printable(text, keep="\n\t"), sys.stderr.encoding or "utf-8")
     try:
         print(shown, file=sys.stderr, flush=True)
@@ -29,7 +29,7 @@ def say_last(text: str) -> None:
 
 
 def flush_all() -> None:
-    """So that nothing is left for the interpreter to flush, whose failing would be told."""
+    """Flush both streams; the interpreter would report a closed pipe at exit."""
     for file in (sys.stdout, sys.stderr):
         try:
             if file is not None:
@@ -39,8 +39,8 @@ def flush_all() -> None:
 
 
 def silence(file: IO[Any]) -> None:
-    """What goes there goes nowhere from now on."""
-    with contextlib.suppress(OSError, ValueError):  # it has no descriptor
+    """Discard everything written to the file from now on."""
+    with contextlib.suppress(OSError, ValueError):  # it has no file descriptor
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, file.fileno())
         os.close(nowhere)

@@ -1,7 +1,7 @@
-"""Text of a user's for places that read more into a text than its letters.
+"""Escaping a user's text for places that interpret more than its letters.
 
-Names of runs, files and classes, texts, columns, environments, and what another run's file says of
-itself are shown as they are, and never obeyed: `printable` for people (a console, a picture, a
+Names of runs, files and classes, texts, columns, environments, and texts of another run's files
+are shown as they are, and never interpreted: `printable` is for people (a console, a picture, a
 page), `label` for machines (an actor's name, a tag of a metric).
 """
 
@@ -9,10 +9,12 @@ import hashlib
 import re
 from urllib.parse import quote
 
-# Control characters of both kinds, line and paragraph separators, halves of characters (what Python
-# makes of bytes that are no UTF-8), and what turns the direction of the text around it.
-_OBEYED = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_UNSAFE = re.compile(f"[{_OBEYED}]")
+# Control characters, line and paragraph separators, lone surrogates (bytes that are not UTF-8, as
+# Python decodes them), and characters that change the text direction.
+_UNSAFE_CHARACTERS = (
+    "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+)
+_UNSAFE = re.compile(f"[{_UNSAFE_CHARACTERS}]")
 _LABEL_LENGTH, _FILE_BYTES = 100, 200
 _PLAINER = str.maketrans(
     {"±": "+-", "→": "->", "…": "...", "✓": "+", "✗": "x", "·": "-", "–": "-", "\u2009": " "}
@@ -20,20 +22,20 @@ _PLAINER = str.maketrans(
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""`text` with whatever a reader would obey, and not show, written out: "\n", "\x1b", "\u202e".
+    r"""Escape characters that a reader would not show but act on: "\n", "\x1b", "\u202e".
 
     Args:
-      keep: characters that are left as they are, such as "\n" where lines are wanted.
+      keep: characters that are not escaped, such as "\n" to keep lines.
 
     Example:
 
         printable("red\x1b[31m") == r"red\x1b[31m"
     """
-    return _UNSAFE.sub(lambda found: _written_out(found[0], keep), text)
+    return _UNSAFE.sub(lambda match: _escaped(match[0], keep), text)
 
 
 def encodable(text: str, encoding: str) -> str:
-    """`text` with what `encoding` does not have written out, and signs of ours in plainer ones."""
+    """Replace metatrain's own signs by plain ones and escape others that `encoding` lacks."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
@@ -43,7 +45,7 @@ def encodable(text: str, encoding: str) -> str:
 
 
 def label(text: str) -> str:
-    """A name in ASCII, of 100 characters at most: others for other texts, never empty.
+    """Make a name in ASCII of at most 100 characters, distinct for distinct texts, never empty.
 
     Example:
 
@@ -56,7 +58,7 @@ def label(text: str) -> str:
 
 
 def file_name(text: str) -> str:
-    """A name for a file or a folder: `text`, unless file systems or shells see more in it.
+    """Make a name for a file or a folder: `text`, without characters special to shells or paths.
 
     Example:
 
@@ -67,9 +69,9 @@ def file_name(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """`text`, or so much of its beginning as `most` characters have room for."""
+    """Shorten `text` to at most `most` characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _written_out(character: str, keep: str) -> str:
+def _escaped(character: str, keep: str) -> str:
     return character if character in keep else character.encode("unicode_escape").decode()

@@ -1,12 +1,12 @@
-"""Secrets in URIs: found by taking the URI apart, and never shown or written."""
+"""Redaction of secrets in URIs, which are found by parsing the URI."""
 
 import re
 from urllib.parse import unquote
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HIDDEN = "***"
-#: What may be said of a store in a URI's parameters. The value of any other one is not shown:
-#: secrets have many names, these have few.
+#: The parameters of a store's URI that may be shown. The value of any other one is hidden: secrets
+#: have many names, these have few.
 PUBLIC = frozenset(
     [
         *(
@@ -28,39 +28,39 @@ PUBLIC = frozenset(
         *("replication", "buffer_size", "default_block_size", "user"),
     ]
 )
-# A place, a number or a word: nothing that could be a URI or a credential of its own.
+# A path, a number or a word: nothing that could be a URI or a credential itself.
 _PLAIN = re.compile(r"[\w./:\[\]~+, -]*")
-# What stands before the @ is no secret by itself here: a container, or somebody's name.
+# Schemes whose part before the @ is not a secret: a container or a user name.
 _NAMED = frozenset(
     ["abfs", "abfss", "hdfs", "viewfs", "mssql", "mysql", "oracle", "postgres", "postgresql"]
 )
 _CLOSING = {"'": "'", '"': '"', "`": "`", "(": ")", "[": "]", "{": "}", "<": ">"}
-# KEY:SEC of a secret that holds a space; host:8265 is none.
+# KEY:SEC of a secret that holds a space; not host:8265.
 _OPEN = re.compile(r"[^\s@/?#:]+:(?!\d*[\s,.:;'\")\]]*(?:[/?#]|$))[^@]*")
-# A word of a command line that is one URI, whatever it holds: --out=s3://..., mlflow='...'
+# A word of a command line that is a single URI: --out=s3://..., mlflow='...'
 _WHOLE = re.compile(r"(?:[\w.-]+=)?['\"]?(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 
 
 def redact(text: str) -> str:
-    """`text` with *** for what is secret in the URIs that stand in it.
+    """Replace the secrets in the URIs of a text by ***.
 
-    That is whatever stands before the @ of a host, and the value of each parameter whose name is
-    not in `PUBLIC`. Where it is not sure where a secret ends, more is hidden.
+    Secrets are the part before the @ of a host, and the value of each parameter whose name is not
+    in `PUBLIC`. If it is not certain where a secret ends, more is hidden.
 
     Example:
 
         redact("s3://KEY:SECRET@bucket/run") == "s3://***@bucket/run"
     """
     shown, at = "", 0
-    while found := _SCHEME.search(text, at):
-        end = _end(text, found.start(), found.end())
-        shown += text[at : found.end()] + _redact_rest(found[0], text[found.end() : end])
+    while scheme := _SCHEME.search(text, at):
+        end = _end(text, scheme.start(), scheme.end())
+        shown += text[at : scheme.end()] + _redact_rest(scheme[0], text[scheme.end() : end])
         at = end
     return shown + text[at:]
 
 
 def redact_word(word: str) -> str:
-    """As `redact`, of a word of a command line, in which a URI may hold spaces."""
+    """Redact a word of a command line, in which a URI may hold spaces."""
     whole = _WHOLE.match(word)
     if whole is None:
         return redact(word)
@@ -70,12 +70,12 @@ def redact_word(word: str) -> str:
 
 
 def holds_secret(text: str) -> bool:
-    """Whether there is a URI with a secret in it."""
+    """Return whether a text contains a URI with a secret."""
     return redact_word(text) != text or redact(text) != text
 
 
 def _end(text: str, start: int, rest: int) -> int:
-    """Where a URI ends whose scheme begins at `start`: at a space, or the quote it is in."""
+    """Return where the URI whose scheme begins at `start` ends: at a space or a closing quote."""
     end = _next_space(text, rest)
     if _OPEN.fullmatch(text, rest, end) and (mark := text.find("@", end)) >= 0:
         end = _next_space(text, mark)
@@ -92,7 +92,7 @@ def _next_space(text: str, at: int) -> int:
 
 
 def _redact_rest(scheme: str, rest: str) -> str:
-    """What follows `scheme`://, without its secrets."""
+    """Redact the part of a URI after `scheme`://."""
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     named = scheme.partition(":")[0].lower().partition("+")[0] in _NAMED
     last = _last_at(rest, authority)
@@ -109,17 +109,17 @@ def _redact_rest(scheme: str, rest: str) -> str:
 
 
 def _last_at(rest: str, authority: str) -> int:
-    """The @ that ends what stands before the host; -1 if there is none.
+    """Find the @ before the host; -1 if there is none.
 
-    A secret may hold slashes, question marks and @ that were not quoted: the very last @ ends it.
-    Where there is neither an @ nor a colon before the path, as in s3://bucket/run@home, is none.
+    A secret may hold unquoted slashes, question marks and @: the very last @ ends it. There is none
+    if neither an @ nor a colon comes before the path, as in s3://bucket/run@home.
     """
     return rest.rfind("@") if "@" in authority or ":" in authority else -1
 
 
 def _first_of(marks: str, text: str) -> tuple[str, str, str]:
-    found = re.search(f"[{marks}]", text)
-    return (text[: found.start()], found[0], text[found.end() :]) if found else (text, "", "")
+    mark = re.search(f"[{marks}]", text)
+    return (text[: mark.start()], mark[0], text[mark.end() :]) if mark else (text, "", "")
 
 
 def _all(parameters: str) -> str:
@@ -139,5 +139,5 @@ def _parameter(name: str, value: str | None = None) -> str:
 
 
 def _fragment(fragment: str) -> str:
-    """A place in a page, or parameters after all."""
+    """Redact a fragment, which may hold parameters."""
     return _all(fragment) if "=" in fragment else fragment

@@ -1,4 +1,4 @@
-"""How each peer is run: what was worth a trial. The best of a peer's is measured against ours.
+"""The arrangements in which each peer is tried; its best one is measured against metatrain.
 
 Tried and left out: JAX's own convolutions (`lax.conv_general_dilated`), 13 times slower than
 patches in a loop over tasks; threads in one process for sinusoids, measured on one core.
@@ -17,10 +17,12 @@ INSTALL = {"torch": "pip install torch==2.13.0", "jax": "pip install jax"}
 
 
 class Arrangement(NamedTuple):
-    """A row of the table is a peer; the fastest of its arrangements stands for it.
+    """A way to run a peer; the fastest of a peer's arrangements is its row of the table.
 
-    module: of this package. style: see that module's `make`. processes: that share the tasks,
-    each pinned to one core and of one thread; with one and `threads` above 1, not pinned.
+    module: module of this package.
+    style: argument of that module's `make`.
+    processes: processes that share the tasks, each with one thread and pinned to one core; a
+      single one with several `threads` is not pinned.
     """
 
     peer: str
@@ -31,16 +33,16 @@ class Arrangement(NamedTuple):
 
     @property
     def framework(self) -> str:
-        """What must be installed."""
+        """Framework that must be installed."""
         return self.module.partition("_")[0]
 
     def describe(self) -> str:
-        """For a table: style; processes x threads."""
+        """Describe the arrangement for a table: style; processes x threads."""
         return f"{self.style}; {self.processes} x {self.threads}"
 
 
 def arrangements(model: str, algorithm: str, processes: int) -> list[Arrangement]:
-    """All that is tried for a job whose own side runs on so many single-thread processes."""
+    """List the arrangements for a job with which metatrain runs on `processes` processes."""
     if model == "mlp":
         return [
             Arrangement("PyTorch loop", "torch_loop", "channels first"),
@@ -82,11 +84,11 @@ def arrangements(model: str, algorithm: str, processes: int) -> list[Arrangement
 
 
 def missing(framework: str) -> bool:
-    """Whether a framework is not installed."""
+    """Return whether a framework is not installed."""
     return importlib.util.find_spec(framework) is None
 
 
 def make(arrangement: Arrangement, problem: Problem) -> Work:
-    """In a process of its own: import the peer, compile, and answer with the check."""
+    """Import the peer, compile, and make its work with the check; runs in its own process."""
     module = importlib.import_module(f"peers.{arrangement.module}")
     return module.make(problem, arrangement.threads, arrangement.style)

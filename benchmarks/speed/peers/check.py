@@ -1,8 +1,8 @@
-"""Whether a peer computes the same outer gradients as ours.
+"""The check that a peer computes the same outer gradients as metatrain.
 
 In float32 a pre-activation near zero may fall on either side of a ReLU's kink, by rounding alone,
 and change a task's gradient by some percent (inner Adam, whose first step is the sign of the inner
-gradient, likewise). That happens to about every third task of conv4, in every framework, ours
+gradient, likewise). That happens to about every third task of conv4, in every framework, metatrain
 too; in float64 they agree to 1e-12. So tasks are compared one by one: on the task where it is
 smallest, the error is that of the mathematics. A false second derivative is false on every task.
 """
@@ -29,26 +29,26 @@ class Gradients(NamedTuple):
 
 
 class Errors(NamedTuple):
-    """Relative to ours, in norm: of the task that agrees best, and of the sum over all tasks."""
+    """Errors relative to metatrain, in norm: of the best task, and of the sum over all tasks."""
 
     alone: float
     total: float
 
     @property
     def small(self) -> bool:
-        """Whether this is the same gradient."""
+        """Whether the gradients are the same."""
         return self.alone < LIMIT_ALONE and self.total < LIMIT_SUM
 
     def __str__(self) -> str:
-        """For a line of output."""
+        """Describe the errors in one line."""
         return f"relative error {self.alone:.0e} (best task), {self.total:.0e} (sum)"
 
 
 def gradients(problem: Problem, flat_sum: Callable[[Episodes], Any]) -> Gradients:
-    """Both, by the function that is timed.
+    """Compute the gradients to check by the function that is timed.
 
     Args:
-      flat_sum: episodes -> the sum of their outer gradients, in the order and layout of ours.
+      flat_sum: episodes -> the sum of their outer gradients, in metatrain's order and layout.
     """
     tasks = range(min(NUM_ALONE, problem.num_tasks))
     return Gradients(
@@ -58,16 +58,16 @@ def gradients(problem: Problem, flat_sum: Callable[[Episodes], Any]) -> Gradient
 
 
 def errors(ours: Sequence[Gradients], theirs: Sequence[Gradients]) -> Errors:
-    """Compare; both lists are of a side's processes, whose tasks follow one another.
+    """Compare two sides; each list has a side's processes, whose tasks follow one another.
 
-    A single process knows the first tasks only, which are the first process's of the other side.
+    A single process compares only its first tasks, with those of the other side's first process.
     """
     pairs = [
         pair
         for x, y in zip(ours, theirs, strict=False)
         for pair in zip(x.alone, y.alone, strict=True)
     ]
-    total = sum(each.total for each in ours), sum(each.total for each in theirs)
+    total = sum(part.total for part in ours), sum(part.total for part in theirs)
     return Errors(min(_error(*pair) for pair in pairs), _error(*total))
 
 

@@ -16,11 +16,11 @@ Weights = Sequence[Array]
 
 
 def loss(problem: Problem, patches: bool) -> Callable[[Weights, Array, Array], Array]:
-    """The mean loss of the network's outputs.
+    """Make the function of the mean loss of the network's outputs.
 
     Args:
       patches: write a convolution as nine shifted images and one matrix product, instead of
-        `lax.conv_general_dilated`, whose derivatives XLA does not hand to a fast kernel on a CPU.
+        `lax.conv_general_dilated`, for whose derivatives XLA has no fast kernel on a CPU.
     """
     if problem.model == "mlp":
         return lambda theta, inputs, targets: jnp.mean((_mlp(theta, inputs) - targets) ** 2)
@@ -35,7 +35,7 @@ def loss(problem: Problem, patches: bool) -> Callable[[Weights, Array, Array], A
 
 
 def adam_step(theta: Weights, gradient: Weights, moments: Weights, step: int, rate: float) -> Any:
-    """Adam with beta1 = 0, the `step`-th step from 0: new weights and moments."""
+    """Take the `step`-th step, from 0, of Adam with beta1 = 0; return new weights and moments."""
     moments = [BETA2 * m + (1 - BETA2) * g * g for m, g in zip(moments, gradient, strict=True)]
     scale = rate * (1 - BETA2 ** (step + 1)) ** 0.5
     rows = zip(theta, gradient, moments, strict=True)

@@ -13,13 +13,13 @@ from workers.wire.protocol import Vector
 
 
 def make(problem: Problem, threads: int, style: str) -> Work:
-    """A step sums the outer gradients of the problem's tasks.
+    """Make work whose step sums the outer gradients of the problem's tasks.
 
     Args:
       style: words. "vmap": of each task's gradient; "grad-vmap": the gradient of the sum of the
         tasks' losses; "scan": a loop over tasks. "patches": see `jax_model`. "specs": episodes
         are built from their specs and go in as numpy arrays, as theta does, and the gradient
-        comes out as one, as ours; otherwise all stay on JAX's device.
+        comes out as one, as in metatrain; otherwise all stay on JAX's device.
     """
     os.environ["JAX_PLATFORMS"] = "cpu"
     if threads == 1:
@@ -46,7 +46,7 @@ def make(problem: Problem, threads: int, style: str) -> Work:
 
 
 def _summed(problem: Problem, words: list[str]) -> Callable[..., Any]:
-    """The function (theta, episodes) -> the sum over tasks of their outer gradients."""
+    """Make the function (theta, episodes) -> the sum over tasks of their outer gradients."""
     import jax
     import jax.numpy as jnp
 

@@ -1,4 +1,4 @@
-"""What every peer is given, in plain arrays, and how many operations it takes at least."""
+"""The problem of every peer, in plain arrays, and the least number of its operations."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
@@ -22,9 +22,9 @@ class Episodes(NamedTuple):
 class Problem(NamedTuple):
     """One outer step over some tasks, from `theta`: Keras' weights in Keras' order and layout.
 
-    readout; heads; lexical, semantic: of conv4, of a transformer, of the text model; see
-    `workers/settings/models.py`. build: makes the episodes again from their specs, as an actor does
-    for every block.
+    readout: of conv4; heads: of a transformer; lexical, semantic: of the text model; see
+      `workers/settings/models.py`.
+    build: makes the episodes again from their specs, as an actor does for every block.
     """
 
     model: Literal["conv4", "mlp", "transformer", "text"]
@@ -41,23 +41,23 @@ class Problem(NamedTuple):
 
     @property
     def num_tasks(self) -> int:
-        """Tasks in the step."""
+        """Number of tasks in the step."""
         return len(self.episodes.query_inputs)
 
     def alone(self, task: int) -> Episodes:
-        """As many copies of one task as there are tasks: its gradient, from the same code."""
+        """Copy one task in place of all tasks, so that the same code gives its gradient."""
         chosen = [task] * self.num_tasks
         return Episodes(*(array[chosen] for array in self.episodes))
 
 
 class EpisodesOf(NamedTuple):
-    """Builds the episodes of blocks; a class, so that it travels to other processes."""
+    """A builder of the episodes of blocks; a class, so that it pickles."""
 
     family: TaskFamily
     blocks: Sequence[Block]
 
     def __call__(self) -> Episodes:
-        """Every support example in one inner batch, or the batches that the specs deal out."""
+        """Build episodes with all support examples in one inner batch, or the specs' batches."""
         names = self.blocks[0].specs
         specs = {name: np.concatenate([b.specs[name] for b in self.blocks]) for name in names}
         episode = self.family.build(specs)
@@ -73,7 +73,7 @@ class EpisodesOf(NamedTuple):
 def make_problem(
     config: MetaConfig, family: TaskFamily, theta: Sequence[Array], blocks: Sequence[Block]
 ) -> Problem:
-    """The problem that `blocks` are to our own block runner."""
+    """Make the problem that metatrain's block runner solves for `blocks`."""
     build = EpisodesOf(family, blocks)
     model, algorithm = config.model, config.algorithm
     return Problem(
@@ -92,23 +92,23 @@ def make_problem(
 
 
 def gflop_per_task(problem: Problem) -> float:
-    """GFLOP of the matrix products and convolutions that one task's outer gradient needs.
+    """Count the GFLOP of matrix products and convolutions that one task's outer gradient needs.
 
-    Only these are counted, a multiplication and an addition as two, and zeros of a convolution's
-    padding as numbers; what a framework computes beyond them is not. With F for a layer's forward
-    product over the examples in question, its two derivatives cost F each, and the first layer
-    needs none for its inputs:
+    Only these count, a multiplication and an addition as two, and zeros of a convolution's padding
+    as numbers; further work of a framework does not. With F for a layer's forward product over the
+    examples in question, its two derivatives cost F each, and the first layer needs none for its
+    inputs:
 
       a pass forward and back        3 F, the first layer 2 F
       differentiating that pass      6 F, the first layer 2 F
 
-    since each of the three products, bilinear in what it multiplies, has two derivatives; of the
-    first layer only the two products that know the weights are differentiated, each once. Reptile
-    is inner_steps first passes; MAML's one step is a first pass over the support set, one over
-    the queries, and the derivative of the former.
+    since each of the three products, bilinear in its factors, has two derivatives; of the first
+    layer only the two products with the weights are differentiated, each once. Reptile is
+    inner_steps first passes; MAML's one step is a first pass over the support set, one over the
+    queries, and the derivative of the former.
     """
     if problem.model == "text":
-        return 0.0  # it looks up, and multiplies hardly anything
+        return 0.0  # it looks embeddings up, and multiplies hardly anything
     _, inner_steps, examples = problem.episodes.inner_inputs.shape[:3]
     queries = problem.episodes.query_inputs.shape[1]
     first, *others = _layers(problem)
@@ -121,12 +121,12 @@ def gflop_per_task(problem: Problem) -> float:
 
 
 def _layers(problem: Problem) -> list[float]:
-    """FLOP of each layer's products for one example, from the shapes of the kernels."""
+    """Count the FLOP of each layer's products for one example, from the shapes of the kernels."""
     if problem.model == "transformer":
         length, width = problem.theta[1].shape
         kernels = [w for w in problem.theta[2:] if w.ndim == 2]
         attention = 4.0 * length * length * width * (len(kernels) // 4)
-        # The embedding looks up; it is no product.
+        # The embedding is a look-up, not a product.
         return [0.0, attention, *(2.0 * length * kernel.size for kernel in kernels)]
     size = problem.episodes.query_inputs.shape[2]
     flop = []

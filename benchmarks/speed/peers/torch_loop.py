@@ -14,7 +14,7 @@ from workers.wire.protocol import Vector
 
 
 def make(problem: Problem, threads: int, style: str) -> Work:
-    """A step sums the outer gradients of the problem's tasks.
+    """Make work whose step sums the outer gradients of the problem's tasks.
 
     Args:
       style: "channels first" or "channels last", the images' layout in memory; of texts, "native"
@@ -42,14 +42,14 @@ def make(problem: Problem, threads: int, style: str) -> Work:
 
     def anil(inputs: torch.Tensor, targets: torch.Tensor, *queries: torch.Tensor) -> Weights:
         of_body, adapted = theta[: torch_text.NUM_BODY], theta[torch_text.NUM_BODY :]
-        shown, asked = (
+        support, query = (
             torch_text.body(of_body, ids, problem.semantic) for ids in (inputs[0], queries[0])
         )
         for _ in range(problem.inner_steps):
-            value = F.cross_entropy(torch_text.head(adapted, shown, problem.lexical), targets[0])
+            value = F.cross_entropy(torch_text.head(adapted, support, problem.lexical), targets[0])
             inner = torch.autograd.grad(value, adapted, create_graph=True)
             adapted = [w - rate * g for w, g in zip(adapted, inner, strict=True)]
-        value = F.cross_entropy(torch_text.head(adapted, asked, problem.lexical), queries[1])
+        value = F.cross_entropy(torch_text.head(adapted, query, problem.lexical), queries[1])
         return torch.autograd.grad(value, theta)
 
     outer_gradient = {"reptile": reptile, "maml": maml, "anil": anil}[problem.algorithm]
@@ -71,7 +71,7 @@ def make(problem: Problem, threads: int, style: str) -> Work:
 
 
 def _channels_last(tensor: torch.Tensor) -> torch.Tensor:
-    """The same numbers, channels of a pixel side by side; [..., c, h, w] of any rank above 3."""
+    """Lay a tensor [..., c, h, w] of rank above 3 out with a pixel's channels side by side."""
     if tensor.ndim < 4:
         return tensor
     flat = tensor.reshape(-1, *tensor.shape[-3:]).contiguous(memory_format=torch.channels_last)

@@ -25,10 +25,10 @@ Weights = Sequence[torch.Tensor]
 def loss(
     problem: Problem, native: bool = True
 ) -> Callable[[Weights, torch.Tensor, torch.Tensor], torch.Tensor]:
-    """The mean loss of the network's outputs.
+    """Make the function of the mean loss of the network's outputs.
 
     Args:
-      native: PyTorch's batch normalization, or attention, or one written out.
+      native: whether to use PyTorch's batch normalization or attention, rather than written out.
     """
     if problem.model == "transformer":
         return torch_transformer.loss(problem.heads, native)
@@ -43,7 +43,7 @@ def loss(
 
 
 def adam_step(theta: Weights, gradient: Weights, moments: Weights, step: int, rate: float) -> Any:
-    """Adam with beta1 = 0, the `step`-th step from 0: new weights and moments."""
+    """Take the `step`-th step, from 0, of Adam with beta1 = 0; return new weights and moments."""
     moments = [BETA2 * m + (1 - BETA2) * g * g for m, g in zip(moments, gradient, strict=True)]
     scale = rate * (1 - BETA2 ** (step + 1)) ** 0.5
     rows = zip(theta, gradient, moments, strict=True)
@@ -51,7 +51,7 @@ def adam_step(theta: Weights, gradient: Weights, moments: Weights, step: int, ra
 
 
 def to_torch(problem: Problem) -> list[torch.Tensor]:
-    """theta: kernels as [out, in, height, width] and flipped; the head's rows in that order."""
+    """Convert theta: kernels to [out, in, height, width], flipped; the head's rows accordingly."""
     theta = []
     for w in problem.theta:
         if w.ndim == 4:
@@ -64,7 +64,7 @@ def to_torch(problem: Problem) -> list[torch.Tensor]:
 
 
 def from_torch(problem: Problem, gradient: Weights) -> Vector:
-    """A list like theta in PyTorch, as the flat vector that ours is."""
+    """Convert a list like theta in PyTorch to metatrain's flat vector."""
     flat = []
     for g, w in zip(gradient, problem.theta, strict=True):
         array: Array = g.detach().numpy()
@@ -77,7 +77,7 @@ def from_torch(problem: Problem, gradient: Weights) -> Vector:
 
 
 def to_tensors(problem: Problem, episodes: Episodes) -> list[torch.Tensor]:
-    """The episodes as tensors; images flipped, channels first."""
+    """Convert the episodes to tensors; images are flipped, channels first."""
     tensors = []
     for array in episodes:
         if problem.model == "conv4" and array.ndim > 3:  # images

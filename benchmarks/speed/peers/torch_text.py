@@ -1,6 +1,6 @@
-"""The text model in PyTorch, its body and its head apart, as ANIL wants them.
+"""The text model in PyTorch, with its body and its head separate, as ANIL needs them.
 
-Weights are a list in Keras' order; ids of 0 are no token. Tokens are looked up, the natural way.
+Weights are a list in Keras' order; an id of 0 is no token. Tokens are looked up.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 Weights = Sequence[torch.Tensor]
-#: Of theta: attention, the tokens' weights and their embeddings are the body; the rest, the head.
+#: Number of arrays in the body: attention, tokens' weights and embeddings. The rest is the head.
 NUM_BODY = 3
 
 
 class Features(NamedTuple):
-    """What the head is given of texts: ids and weights [texts, length], semantic [texts, units]."""
+    """The head's inputs: ids and weights [texts, length], semantic [texts, units]."""
 
     ids: torch.Tensor
     weights: torch.Tensor
@@ -23,19 +23,19 @@ class Features(NamedTuple):
 
 
 def body(theta: Weights, ids: torch.Tensor, semantic: float) -> Features:
-    """Lexical and semantic vectors of texts, the latter of the length `semantic`."""
+    """Compute lexical and semantic vectors of texts, the latter of the length `semantic`."""
     attention, weights, embedding = theta[:NUM_BODY]
-    there = ids != 0
+    is_token = ids != 0
     zero = torch.zeros(())
-    lexical = _unit(torch.where(there, F.embedding(ids, weights).squeeze(-1), zero))
-    shares = torch.where(there[..., None], F.embedding(ids, attention).exp(), zero)
+    lexical = _unit(torch.where(is_token, F.embedding(ids, weights).squeeze(-1), zero))
+    shares = torch.where(is_token[..., None], F.embedding(ids, attention).exp(), zero)
     shares = shares / (shares.sum(-2, keepdim=True) + 1e-6)
     pooled = (shares.transpose(-1, -2) @ F.embedding(ids, embedding)).squeeze(-2)
     return Features(ids, lexical, semantic * _unit(pooled))
 
 
 def head(theta: Weights, features: Features, lexical: float) -> torch.Tensor:
-    """Logits [texts, classes]."""
+    """Compute logits [texts, classes]."""
     table, kernel, bias = theta
     by_words = features.weights[:, None] @ F.embedding(features.ids, table)
     return lexical * by_words.squeeze(1) + torch.addmm(bias, features.semantic, kernel)

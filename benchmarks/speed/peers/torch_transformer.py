@@ -1,6 +1,6 @@
 """The decoder-only transformer in PyTorch, as a function of a list of weights in Keras' order.
 
-Tokens are looked up, the natural way here; where there is none, targets are below 0.
+Tokens are looked up; targets below 0 are padding.
 """
 
 import math
@@ -17,11 +17,11 @@ Weights = Sequence[torch.Tensor]
 
 
 def loss(heads: int, fused: bool) -> Callable[[Weights, torch.Tensor, torch.Tensor], torch.Tensor]:
-    """The mean cross-entropy over all tokens that there are.
+    """Make the function of the mean cross-entropy over all tokens.
 
     Args:
-      fused: PyTorch's own attention, by the one backend of it that can be differentiated twice, or
-        attention written out.
+      fused: whether to use PyTorch's own attention, with its only backend that can be
+        differentiated twice, rather than written out.
     """
 
     def next_token(theta: Weights, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -58,9 +58,9 @@ def _attention(merged: torch.Tensor, heads: int, fused: bool) -> torch.Tensor:
     query, key, value = parted.split(heads, 1)
     if fused:
         with sdpa_kernel(SDPBackend.MATH):
-            seen = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+            attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)
     else:
         scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
-        later = torch.full((length, length), -1e9).triu(1)
-        seen = (scores + later).softmax(-1) @ value
-    return seen.transpose(1, 2).reshape(number, length, -1)
+        mask = torch.full((length, length), -1e9).triu(1)
+        attended = (scores + mask).softmax(-1) @ value
+    return attended.transpose(1, 2).reshape(number, length, -1)

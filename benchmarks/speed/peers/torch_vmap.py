@@ -15,7 +15,7 @@ from workers.wire.protocol import Vector
 
 
 def make(problem: Problem, threads: int, style: str) -> Work:
-    """A step sums the outer gradients of the problem's tasks.
+    """Make work whose step sums the outer gradients of the problem's tasks.
 
     Args:
       style: "vmap of grad" sums gradients of each task; "grad of vmap" differentiates the sum of
@@ -52,7 +52,7 @@ def make(problem: Problem, threads: int, style: str) -> Work:
 
 
 def _after(problem: Problem, native: bool = True) -> Callable[..., torch.Tensor]:
-    """The query loss after MAML's one inner step."""
+    """Make the function of the query loss after MAML's one inner step."""
     loss, rate = torch_model.loss(problem, native), problem.inner_lr
 
     def after(theta: Weights, inputs: Any, targets: Any, *queries: torch.Tensor) -> torch.Tensor:

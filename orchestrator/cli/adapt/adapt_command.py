@@ -1,4 +1,4 @@
-"""`metatrain adapt`: a trained run, somebody's few examples, and predictions for the rest."""
+"""`metatrain adapt`: adapts a trained run to a few of the user's examples, and predicts others."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.cli.adapt.adapt_outputs import Outputs, SaveModel
     from workers.wire.protocol import Array, Recipe
 
-# Answers that differ by less are told to be the same.
+# Predictions that differ by less count as the same.
 _SAME = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptRequest:
-    """What `metatrain adapt` was asked for."""
+    """The arguments of `metatrain adapt`."""
 
     source: str
     support: str | None
@@ -80,7 +80,7 @@ def adapt(
 ) -> None:
     """Adapt a trained run to a few examples of your own, and predict others."""
     columns = Columns(tuple(input_column) if input_column else None, target_column, task_column)
-    execute(
+    adapt_run(
         AdaptRequest(
             source=source,
             support=support,
@@ -97,11 +97,11 @@ def adapt(
     )
 
 
-def execute(request: AdaptRequest) -> None:
-    """Adapt, predict, show; write what was asked for.
+def adapt_run(request: AdaptRequest) -> None:
+    """Adapt a run and show its predictions; write them and the models where requested.
 
     Raises:
-      ValueError: the input is wrong; nothing is written then.
+      ValueError: the input is wrong; nothing is written.
       NonFiniteError: the inner loop diverged.
     """
     from orchestrator.cli.adapt.adapt_outputs import open_outputs
@@ -177,10 +177,10 @@ def _predict(
     from orchestrator.adaptation.predictions import Predictions
     from orchestrator.cli.adapt.handing_over import run_tasks
 
-    found = run_tasks(launched, weights, tasks, recipe, "predict")
+    results = run_tasks(launched, weights, tasks, recipe, "predict")
     predictions = []
-    for task, answers in zip(tasks, found, strict=True):
-        outputs = answers["outputs"]
+    for task, result in zip(tasks, results, strict=True):
+        outputs = result["outputs"]
         if not np.isfinite(outputs).all():
             raise diverged(recipe, task.name)
         predictions.append(Predictions.of(task, outputs, reader))
@@ -195,35 +195,37 @@ def _save_models(
     save: SaveModel,
     reader: Reader,
 ) -> None:
-    """Write each task's model, and say where plain Keras answers otherwise than was shown."""
+    """Write each task's model, and note where plain Keras predicts otherwise than was shown."""
     from orchestrator.cli.adapt.handing_over import run_tasks
     from orchestrator.cli.common import RESULTS, show_note
     from workers.export.plain_keras import as_plain
     from workers.wire.protocol import Adapted
 
     worker, family = launched.config.worker, launched.family
-    tasks = [one.task for one in predictions]
-    handed_over = run_tasks(launched, weights, tasks, recipe, "adapt")
-    for one, found in zip(predictions, handed_over, strict=True):
-        adapted = Adapted(found["theta"], found["statistics"])
-        together = worker.model.statistics == "batch"
-        asked = one.task.query_inputs
-        seen = asked if together else one.task.support_inputs
-        scaling = reader.scaling(one.task)
-        answers, content = as_plain(worker, family, adapted, seen, scaling, asked)
-        file = save(one.task.name, content)
-        again = _answered(one.task, answers, reader if scaling is None else None)
-        off = float(np.abs(again - one.answers[-1]).max())
-        if off > _SAME * max(1.0, float(np.abs(one.answers[-1]).max())):
+    tasks = [prediction.task for prediction in predictions]
+    results = run_tasks(launched, weights, tasks, recipe, "adapt")
+    for prediction, result in zip(predictions, results, strict=True):
+        adapted = Adapted(result["theta"], result["statistics"])
+        task, shown = prediction.task, prediction.answers[-1]
+        by_batch = worker.model.statistics == "batch"
+        normalized_by = task.query_inputs if by_batch else task.support_inputs
+        scaling = reader.scaling(task)
+        outputs, content = as_plain(
+            worker, family, adapted, normalized_by, scaling, task.query_inputs
+        )
+        file = save(task.name, content)
+        answers = _answered(task, outputs, reader if scaling is None else None)
+        difference = float(np.abs(answers - shown).max())
+        if difference > _SAME * max(1.0, float(np.abs(shown).max())):
             show_note(
-                f"{file}: in plain Keras the answers differ by up to {off:.2g}: there the queries "
-                "are normalized by fixed statistics, here each with the support set"
+                f"{file}: in plain Keras the predictions differ by up to {difference:.2g}: there "
+                "the queries are normalized by fixed statistics, here each with the support set"
             )
         RESULTS.print(f"model: {file}")
 
 
 def _answered(task: OwnTask, outputs: Array, reader: Reader | None) -> Array:
-    """What a saved model says; None: in the user's own units already."""
+    """Return a saved model's answers; reader None: outputs are in the user's units already."""
     from orchestrator.adaptation.checks import probabilities
 
     if task.classes is not None:

@@ -1,4 +1,4 @@
-"""What the commands that adapt write: a table of predictions, and models."""
+"""The files that the adapting commands write: a table of predictions, and models."""
 
 import csv
 import io
@@ -14,14 +14,14 @@ from orchestrator.cli.common import RESULTS
 from orchestrator.storage.targets import NewFile, open_file
 from orchestrator.text.plain_text import file_name
 
-#: Writes the model of a task, by its name; where it will be.
+#: Writes the model of a task, given its name and content, and returns its path.
 SaveModel = Callable[[str, bytes], Path]
 
 
 class Outputs:
-    """The files that were asked for, claimed; each is whole at the end or not there.
+    """The claimed output files; at the end each is complete or does not exist.
 
-    saves_models: whether any were.
+    saves_models: whether models were requested.
     """
 
     def __init__(self, table: NewFile | None, models: NewFile | None):
@@ -29,7 +29,7 @@ class Outputs:
         self.saves_models = models is not None
 
     def check_models(self, tasks: Sequence[OwnTask]) -> None:
-        """Raise ValueError if a model for each task cannot be called so."""
+        """Raise ValueError if a task's model cannot have the file name it would get."""
         if self._models is None:
             return
         if len(tasks) == 1:
@@ -41,7 +41,7 @@ class Outputs:
                 )
 
     def write_table(self, make: Callable[[], Any]) -> None:
-        """What `make` gives, as Parquet or CSV, if it was asked for. Raises MetatrainError."""
+        """Write the table of `make` as Parquet or CSV, if requested. Raises MetatrainError."""
         if self._table is None:
             return
         encode = _as_csv if self._table.path.suffix == ".csv" else _as_parquet
@@ -50,7 +50,7 @@ class Outputs:
 
     @contextmanager
     def models(self, num_tasks: int) -> Iterator[SaveModel]:
-        """A file, or of several tasks one for each in a folder that appears with all of them.
+        """Open the models: one file, or a folder with one file a task that appears when complete.
 
         Raises:
           MetatrainError: they cannot be written.
@@ -71,10 +71,10 @@ class Outputs:
 
 @contextmanager
 def open_outputs(out: Path | None, save_model: Path | None) -> Iterator[Outputs]:
-    """Claim them before anything else is done.
+    """Claim the output files, before any other work.
 
     Raises:
-      ValueError: one is there, is called otherwise, or cannot be written.
+      ValueError: a file exists, has another suffix, or cannot be written.
     """
     if out is not None and out.suffix not in (".parquet", ".csv"):
         raise ValueError(f"--out {out}: predictions are written as .parquet or .csv")
@@ -95,7 +95,7 @@ def _as_parquet(table: Any) -> bytes:
 
 
 def _as_csv(table: Any) -> bytes:
-    """Lists become JSON."""
+    """Encode a table as CSV; lists become JSON."""
     content = io.StringIO(newline="")
     writer = csv.writer(content)
     writer.writerow(table.column_names)

@@ -1,4 +1,4 @@
-"""`metatrain adapt-policy`: a run's policy, somebody's environment, and its returns there."""
+"""`metatrain adapt-policy`: adapts a run's policy to a user's environment, and shows returns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_EPISODES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class AdaptPolicyRequest:
-    """What `metatrain adapt-policy` was asked for; None: as in the run's evaluation."""
+    """The arguments of `metatrain adapt-policy`; None: as in the run's evaluation."""
 
     source: str
     env: str | None
@@ -43,7 +43,7 @@ def adapt_policy(
         str | None,
         typer.Option(
             metavar="ENV",
-            help="What to act in: a name of gymnasium's or MODULE:CLASS; of a run of navigation: "
+            help="Environment to act in: a gymnasium id or MODULE:CLASS; for a run of navigation: "
             "navigation.",
         ),
     ] = None,
@@ -51,7 +51,7 @@ def adapt_policy(
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="Attribute of ENV, or argument of its constructor; of navigation goal=X,Y; "
+            help="Attribute of ENV, or argument of its constructor; for navigation goal=X,Y; "
             "repeatable.",
         ),
     ] = None,
@@ -61,7 +61,7 @@ def adapt_policy(
             metavar="N",
             min=1,
             max=_MOST_EPISODES,
-            help="To learn from at each inner step. Default: as in the run's evaluation.",
+            help="Episodes to learn from at each inner step. Default: as in the run's evaluation.",
         ),
     ] = None,
     evaluation_episodes: Annotated[
@@ -70,7 +70,7 @@ def adapt_policy(
             metavar="N",
             min=1,
             max=_MOST_EPISODES,
-            help="Fresh ones before and after each inner step. Default: as in the run's "
+            help="Fresh episodes before and after each inner step. Default: as in the run's "
             "evaluation.",
         ),
     ] = None,
@@ -80,7 +80,7 @@ def adapt_policy(
     inner_lr: options.InnerLr = None,
 ) -> None:
     """Adapt a run's policy to an environment of your own, and show its returns."""
-    execute(
+    adapt_policy_of_run(
         AdaptPolicyRequest(
             source=source,
             env=env,
@@ -95,11 +95,11 @@ def adapt_policy(
     )
 
 
-def execute(request: AdaptPolicyRequest) -> None:
-    """Adapt, show the returns by inner step, and save the policy where that was asked for.
+def adapt_policy_of_run(request: AdaptPolicyRequest) -> None:
+    """Adapt a policy, show its returns by inner step, and save it where requested.
 
     Raises:
-      ValueError: the input is wrong; nothing is written then.
+      ValueError: the input is wrong; nothing is written.
       NonFiniteError: the inner loop diverged. TaskError: the environment raised.
     """
     from orchestrator.cli.adapt.adapt_outputs import open_outputs
@@ -138,10 +138,10 @@ def _adapt(request: AdaptPolicyRequest, outputs: Outputs) -> None:
         with outputs.models(1) as save:
             file = save("", policy.as_keras())
         RESULTS.print(f"model: {file}")
-        NOTES.print(f"{file} answers to observations with {_answers(source)}")
+        NOTES.print(f"{file} maps observations to {_outputs_of(source)}")
 
 
-def _answers(source: Artefact) -> str:
+def _outputs_of(source: Artefact) -> str:
     if source.examples.loss == "categorical_policy":
         return "logits of the actions"
     return "means of the actions, then logarithms of their standard deviations"

@@ -1,4 +1,4 @@
-"""What `metatrain adapt-policy` shows: returns by inner step, and their protocol."""
+"""The output of `metatrain adapt-policy`: returns by inner step, and their protocol."""
 
 from typing import Any
 
@@ -26,7 +26,8 @@ def show(
     """Print the mean returns and the protocol.
 
     Args:
-      returns: of each episode, [inner_steps + 1, episodes]. environment: its name and arguments.
+      returns: return of each episode, [inner_steps + 1, episodes].
+      environment: its name and arguments.
     """
     console.print(_table(returns))
     print_protocol(console, _protocol(source, recipe, environment, seed))
@@ -37,18 +38,18 @@ def _table(returns: NDArray[np.float64]) -> Table:
     table.add_column("inner steps", justify="right")
     table.add_column("mean return", justify="right")
     table.add_column("episodes", justify="right")
-    for step, each in enumerate(returns):
-        error = ""
-        if len(each) > 1:
-            error = f" ± {1.96 * np.std(each, ddof=1) / np.sqrt(len(each)):.4g}"
+    for step, by_episode in enumerate(returns):
+        count, error = len(by_episode), ""
+        if count > 1:
+            error = f" ± {1.96 * np.std(by_episode, ddof=1) / np.sqrt(count):.4g}"
         table.add_row(
-            f"{step}" + ("" if step else " (before)"), f"{each.mean():.5g}{error}", f"{len(each)}"
+            f"{step}" + ("" if step else " (before)"), f"{by_episode.mean():.5g}{error}", f"{count}"
         )
     return table
 
 
 def _protocol(source: Artefact, recipe: Recipe, environment: str, seed: int) -> dict[str, Any]:
-    """What must stand beside the returns."""
+    """Return the protocol under which the returns were measured."""
     task = source.config.task
     assert isinstance(task, EnvironmentTask)
     chosen = (recipe.inner_lr, recipe.inner_steps) == (

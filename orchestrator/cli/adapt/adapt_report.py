@@ -1,4 +1,4 @@
-"""What `metatrain adapt` shows: predictions by inner step, scores, and their protocol."""
+"""The output of `metatrain adapt`: predictions by inner step, scores, and their protocol."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from workers.metrics import is_share
 from workers.wire.protocol import Recipe
 
 _MOST_ROWS = 20
-# Of the run's protocol, what bears on predictions for somebody's own task.
+# The entries of the run's protocol that matter for predictions on a user's task.
 _FROM_THE_RUN = (
     "method",
     "model",
@@ -35,10 +35,10 @@ def show(
     predictions: Sequence[Predictions],
     names: Sequence[str],
 ) -> None:
-    """Print it.
+    """Print predictions, scores and the protocol.
 
     Args:
-      names: what each query is called, in the order of the query set.
+      names: a name for each query, in the order of the query set.
     """
     steps = shown_steps(source, recipe)
     console.print(_table(predictions, names, steps))
@@ -47,13 +47,14 @@ def show(
     for name, scores in summary(predictions).items():
         shown = ", ".join(f"{_score(name, *scores[step])} after {step}" for step in steps)
         console.print(f"{name}: {shown} inner steps")
-    print_protocol(console, protocol(source, recipe, [one.task for one in predictions]))
+    tasks = [prediction.task for prediction in predictions]
+    print_protocol(console, protocol(source, recipe, tasks))
 
 
 def shown_steps(source: Artefact, recipe: Recipe) -> list[int]:
-    """The inner steps that are told of."""
-    asked = {0, recipe.inner_steps, *source.config.evaluation.inner_steps}
-    return sorted(step for step in asked if step <= recipe.inner_steps)
+    """Return the inner steps that have a column, in order."""
+    steps = {0, recipe.inner_steps, *source.config.evaluation.inner_steps}
+    return sorted(step for step in steps if step <= recipe.inner_steps)
 
 
 def _table(predictions: Sequence[Predictions], names: Sequence[str], steps: Sequence[int]) -> Table:
@@ -62,27 +63,27 @@ def _table(predictions: Sequence[Predictions], names: Sequence[str], steps: Sequ
     if several:
         table.add_column("task")
     table.add_column("query", overflow="fold")
-    known = any(one.task.query_targets is not None for one in predictions)
-    if known:
+    has_targets = any(part.task.query_targets is not None for part in predictions)
+    if has_targets:
         table.add_column("target")
     for step in steps:
         table.add_column(f"after {step}" + ("" if step else " (before)"), justify="right")
-    rows = {row: (one, i) for one in predictions for i, row in enumerate(one.task.rows)}
+    rows = {row: (part, i) for part in predictions for i, row in enumerate(part.task.rows)}
     for row in sorted(rows)[:_MOST_ROWS]:
-        one, query = rows[row]
-        cells = [one.task.name] if several else []
+        part, query = rows[row]
+        cells = [part.task.name] if several else []
         cells += [names[row]]
-        cells += [_plain(one.target(query))] if known else []
-        cells += [_cell(one, step, query) for step in steps]
+        cells += [_plain(part.target(query))] if has_targets else []
+        cells += [_cell(part, step, query) for step in steps]
         table.add_row(*cells)
     return table
 
 
-def _cell(one: Predictions, step: int, query: int) -> str:
-    text = _plain(one.predicted(step, query))
-    if one.task.classes is None:
+def _cell(predictions: Predictions, step: int, query: int) -> str:
+    text = _plain(predictions.predicted(step, query))
+    if predictions.task.classes is None:
         return text
-    return f"{text} {one.answers[step, query].max():.0%}"
+    return f"{text} {predictions.answers[step, query].max():.0%}"
 
 
 def _plain(value: object) -> str:
@@ -100,20 +101,20 @@ def _score(name: str, mean: float, interval: float | None) -> str:
 
 
 def protocol(
-    source: Artefact, recipe: Recipe, tasks: Sequence[OwnTask], asked: bool = True
+    source: Artefact, recipe: Recipe, tasks: Sequence[OwnTask], has_queries: bool = True
 ) -> dict[str, Any]:
-    """What must stand beside predictions, and scores of them; `asked`: there are queries."""
-    own = recipe == source.recipe
+    """Return the protocol under which predictions and their scores were made."""
+    chosen = recipe == source.recipe
     supports = [len(task.support_inputs) for task in tasks]
     parts: dict[str, Any] = {
         "weights": source.origin,
         "inner steps": recipe.inner_steps,
         "inner lr": recipe.inner_lr,
-        "chosen": "on validation tasks" if own else "by hand",
+        "chosen": "on validation tasks" if chosen else "by hand",
         "tasks": len(tasks),
         "support examples": f"{min(supports)}" + _to(min(supports), max(supports)),
     }
-    if asked:
+    if has_queries:
         parts["queries"] = sum(len(task.query_inputs) for task in tasks)
     if len(tasks) > 1:
         parts["interval"] = "95 %: 1.96 standard errors over tasks"

@@ -1,4 +1,4 @@
-"""Which command adapts a run: it follows from what the run's tasks are."""
+"""The command that adapts a run: it depends on the loss of the run's tasks."""
 
 import shlex
 from typing import Literal
@@ -8,7 +8,7 @@ from workers.metrics import ACTING, LossName
 
 Command = Literal["adapt", "generate", "adapt-policy"]
 
-# What a run is called, and the options that its command needs.
+# A run's description in messages, and the options that its command needs.
 _FAMILIES: dict[Command, tuple[str, str]] = {
     "adapt": ("learns from examples", "--support FILE --query FILE"),
     "generate": ("generates texts", "--support FILE --number N"),
@@ -19,7 +19,7 @@ _FAMILIES: dict[Command, tuple[str, str]] = {
 class WrongFamilyError(ValueError):
     """A run that another command adapts.
 
-    command: the name of the right one.
+    command: name of that command.
     """
 
     def __init__(self, message: str, command: Command):
@@ -28,7 +28,7 @@ class WrongFamilyError(ValueError):
 
 
 def command_of(loss: LossName) -> Command:
-    """The command for runs whose tasks have this loss."""
+    """Return the command for runs whose tasks have this loss."""
     if loss in ACTING:
         return "adapt-policy"
     return "generate" if loss == "next_token" else "adapt"
@@ -38,7 +38,9 @@ def check_family(command: Command, run: str, kind: str, loss: LossName) -> None:
     """Raise WrongFamilyError, which names the right command, if `command` does not adapt the run.
 
     Args:
-      run: as it was typed. kind: its task.kind. loss: of its tasks.
+      run: as it was typed.
+      kind: its task.kind.
+      loss: loss of its tasks.
     """
     right = command_of(loss)
     if right == command:
@@ -46,7 +48,7 @@ def check_family(command: Command, run: str, kind: str, loss: LossName) -> None:
     family, options = _FAMILIES[right]
     shown = redact_word(run)
     raise WrongFamilyError(
-        f"{shown} {family} (task.kind = {kind!r}); give it to: metatrain {right} "
+        f"{shown} {family} (task.kind = {kind!r}); use: metatrain {right} "
         f"{shlex.quote(shown)} {options}",
         right,
     )

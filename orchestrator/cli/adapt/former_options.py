@@ -1,6 +1,6 @@
-"""Texts and environments given to `metatrain adapt`, as before it became three commands.
+"""Options for texts and environments that `metatrain adapt` had before it became three commands.
 
-They are forwarded for one version. After that this file goes, and `cls=FormerAdapt` with it.
+They are forwarded for one version. After that, remove this file and `cls=FormerAdapt`.
 """
 
 import shlex
@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 from orchestrator.cli.adapt.families import Command, WrongFamilyError
 from orchestrator.text.redact import redact_word
 
-# The former option, whose it is now, and what it is called there.
+# Former option -> the command that has it now, and its name there.
 _MOVED: dict[str, tuple[Command, str]] = {
     "--generate": ("generate", "--number"),
     "--env": ("adapt-policy", "--env"),
@@ -20,7 +20,7 @@ _MOVED: dict[str, tuple[Command, str]] = {
     "--episodes": ("adapt-policy", "--episodes"),
     "--judged-by": ("adapt-policy", "--evaluation-episodes"),
 }
-# Taken by all, used by one: what the others left unused is left out where it is forwarded.
+# Options that the former command accepted and ignored; they are dropped when it is forwarded.
 _UNUSED: dict[Command, tuple[str, ...]] = {
     "adapt": ("--prompt", "--temperature", "--top-k", "--seed"),
     "generate": (),
@@ -31,15 +31,15 @@ _WORDS = "metatrain.words"
 
 
 class FormerAdapt(TyperCommand):
-    """The command `adapt`, which forwards what other commands do now, with a note."""
+    """The command `adapt`, which forwards options of other commands to them, with a note."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
-        """The context of this command, or of the one that the options are of now.
+        """Make the context of this command, or of the command that has the options now.
 
         Raises:
-          ValueError: they are of several, or the other command does not take them.
+          ValueError: the options belong to several commands, or that command refuses them.
         """
         options = _options(args)
         moved = [option[0] for option in options if option[0] in _MOVED]
@@ -47,16 +47,16 @@ class FormerAdapt(TyperCommand):
         words = _words(options, command)
         if moved:
             context = _context(parent, command, words, f"{_listed(moved)} moved to")
-            _tell(f"{_listed(moved)} moved to another command", command, words)
+            _note(f"{_listed(moved)} moved to another command", command, words)
             return context
         context = super().make_context(info_name, list(words), parent, **extra)
         context.meta[_WORDS] = words
         if unused := [option[0] for option in options if option[0] in _UNUSED["adapt"]]:
-            _tell(f"{_listed(unused)} does nothing here", command, words)
+            _note(f"{_listed(unused)} does nothing here", command, words)
         return context
 
     def invoke(self, ctx: Any) -> Any:
-        """Run it; of a run that generates texts, run `generate`."""
+        """Run the command; for a run that generates texts, run `generate`."""
         try:
             return super().invoke(ctx)
         except WrongFamilyError as error:
@@ -64,12 +64,12 @@ class FormerAdapt(TyperCommand):
                 raise
             words = ctx.meta[_WORDS]
         with _context(ctx.parent, "generate", words, "texts are for") as other:
-            _tell("texts have a command of their own", "generate", words)
+            _note("texts have a command of their own", "generate", words)
             return other.command.invoke(other)
 
 
 def _options(words: list[str]) -> list[tuple[str, ...]]:
-    """Each option's name with what was typed: (name, word, ...); other words under the name ""."""
+    """Split words into (option, word, ...), as typed; words without an option get the name ""."""
     options: list[tuple[str, ...]] = []
     rest = list(words)
     while rest:
@@ -87,16 +87,16 @@ def _options(words: list[str]) -> list[tuple[str, ...]]:
 
 
 def _command(moved: list[str]) -> Command:
-    """Whose these options are now. Raises ValueError if they are of two commands."""
+    """Return the command that has these options now. Raises ValueError if there are two."""
     commands = {_MOVED[name][0]: name for name in moved}
     if len(commands) > 1:
-        told = " and ".join(f"{name} of metatrain {each}" for each, name in commands.items())
-        raise ValueError(f"these are options of two commands: {told}; give those of one")
+        owners = " and ".join(f"{name} of metatrain {owner}" for owner, name in commands.items())
+        raise ValueError(f"these are options of two commands: {owners}; give those of one")
     return next(iter(commands), "adapt")
 
 
 def _words(options: list[tuple[str, ...]], command: Command) -> list[str]:
-    """What is typed for `command`: options by their new names, without those that it ignores."""
+    """Return the words for `command`: options by their new names, without those it ignores."""
     words: list[str] = []
     for name, first, *rest in options:
         if name in _UNUSED[command] or (command == "adapt-policy" and _no_workers(first, *rest)):
@@ -111,7 +111,7 @@ def _no_workers(*typed: str) -> bool:
 
 
 def _context(parent: Any, command: Command, words: list[str], why: str) -> Any:
-    """The context of another command. Raises ValueError if it does not take the words."""
+    """Make the context of another command. Raises ValueError if it refuses the words."""
     other = parent.command.get_command(parent, command)
     try:
         return other.make_context(command, list(words), parent)
@@ -119,11 +119,11 @@ def _context(parent: Any, command: Command, words: list[str], why: str) -> Any:
         raise ValueError(f"{error.format_message()} ({why} metatrain {command})") from None
 
 
-def _tell(what: str, command: Command, words: list[str]) -> None:
+def _note(what: str, command: Command, words: list[str]) -> None:
     from orchestrator.cli.common import show_note
 
     line = shlex.join(["metatrain", command, *map(redact_word, words)])
-    show_note(f"{what}; the next version takes only: {line}")
+    show_note(f"{what}; the next version accepts only: {line}")
 
 
 def _listed(names: list[str]) -> str:

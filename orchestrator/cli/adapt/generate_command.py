@@ -1,4 +1,4 @@
-"""`metatrain generate`: a trained language model, somebody's few texts, and texts like them."""
+"""`metatrain generate`: adapts a language model to a few of the user's texts, and writes more."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.cli.adapt.generate_report import TaskTexts
     from workers.wire.protocol import Adapted, Recipe
 
-# Bits that differ by less are told to be the same.
+# Bits that differ by less count as the same.
 _SAME = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
-    """What `metatrain generate` was asked for.
+    """The arguments of `metatrain generate`.
 
-    number: of texts, None: none. prompt, temperature, top_k, seed: how they begin, and how tokens
-    are drawn (`text_sampling.py`).
+    number: texts to generate; None: none.
+    prompt: how each text begins.
+    temperature, top_k, seed: how tokens are drawn (`text_sampling.py`).
     """
 
     source: str
@@ -72,7 +73,7 @@ def generate(
     ] = None,
     number: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, max=100_000, help="Texts to make, before and after."),
+        typer.Option(metavar="N", min=1, max=100_000, help="Texts to generate, before and after."),
     ] = None,
     prompt: Annotated[str, typer.Option(metavar="TEXT", help="How they begin.")] = "",
     temperature: Annotated[
@@ -94,8 +95,8 @@ def generate(
     workers: options.WorkersOfRun = "0",
     verbose: options.Verbose = False,
 ) -> None:
-    """Adapt a language model to a few texts of your own; make others, and score others."""
-    execute(
+    """Adapt a language model to a few texts of your own; generate and score others."""
+    generate_texts(
         GenerateRequest(
             source=source,
             support=support,
@@ -117,11 +118,11 @@ def generate(
     )
 
 
-def execute(request: GenerateRequest) -> None:
-    """Adapt to the support set; score the queries, make texts, and write what was asked for.
+def generate_texts(request: GenerateRequest) -> None:
+    """Adapt to the support set; score the queries, generate texts, write files where requested.
 
     Raises:
-      ValueError: the input is wrong; nothing is written then.
+      ValueError: the input is wrong; nothing is written.
       NonFiniteError: the inner loop diverged.
     """
     from orchestrator.cli.adapt.adapt_outputs import open_outputs
@@ -162,21 +163,21 @@ def _check(request: GenerateRequest) -> None:
         return
     if request.query is None and request.save_model is None:
         raise ValueError("there is nothing to do; give --query FILE, --number N or --save-model")
-    given = {
+    is_set = {
         "--prompt": request.prompt != "",
         "--temperature": request.temperature != 1,
         "--top-k": request.top_k is not None,
         "--seed": request.seed != 0,
     }
-    if any(given.values()):
-        names = ", ".join(name for name, is_given in given.items() if is_given)
-        raise ValueError(f"{names}: there are no texts to make; give --number N too")
+    if any(is_set.values()):
+        names = ", ".join(name for name in is_set if is_set[name])
+        raise ValueError(f"{names}: there are no texts to generate; give --number N too")
 
 
 def _read(
     request: GenerateRequest, source: Artefact, reader: Reader
 ) -> tuple[Examples | None, list[OwnTask]]:
-    """The query set, and the tasks; without one, the support set stands for it."""
+    """Read the query set and make the tasks; without queries, the support set takes their place."""
     from orchestrator.adaptation.user_tasks import make_tasks
     from orchestrator.cli.common import show_note
 
@@ -193,17 +194,17 @@ def _read(
 def _adapted(
     launched: Any, source: Artefact, tasks: Sequence[OwnTask], recipe: Recipe
 ) -> list[Adapted]:
-    """The weights of each task. Raises NonFiniteError."""
+    """Adapt to each task and return its weights. Raises NonFiniteError."""
     from orchestrator.adaptation.checks import diverged
     from orchestrator.cli.adapt.handing_over import run_tasks
     from workers.wire.protocol import Adapted
 
     adapted = [
-        Adapted(found["theta"], found["statistics"])
-        for found in run_tasks(launched, source.state.weights, tasks, recipe, "adapt")
+        Adapted(result["theta"], result["statistics"])
+        for result in run_tasks(launched, source.state.weights, tasks, recipe, "adapt")
     ]
-    for task, own in zip(tasks, adapted, strict=True):
-        if not np.isfinite(own.theta).all():
+    for task, learner in zip(tasks, adapted, strict=True):
+        if not np.isfinite(learner.theta).all():
             raise diverged(recipe, task.name)
     return adapted
 
@@ -216,7 +217,7 @@ def _results(
     tasks: Sequence[OwnTask],
     adapted: Sequence[Adapted],
 ) -> list[TaskTexts]:
-    """Bits of the queries and texts, of each task."""
+    """Score the queries and generate the texts of each task."""
     from orchestrator.cli.adapt.generate_report import TaskTexts
     from orchestrator.cli.adapt.handing_over import run_tasks
 
@@ -224,9 +225,9 @@ def _results(
     bits: Sequence[Any] = [None] * len(tasks)
     if request.query is not None:
         answers = run_tasks(launched, weights, tasks, recipe, "predict")
-        bits = [_bits(each["outputs"], task) for each, task in zip(answers, tasks, strict=True)]
+        bits = [_bits(answer["outputs"], task) for answer, task in zip(answers, tasks, strict=True)]
     before, after = _texts(request, launched, weights, adapted)
-    return [TaskTexts(*each) for each in zip(tasks, bits, before, after, strict=True)]
+    return [TaskTexts(*parts) for parts in zip(tasks, bits, before, after, strict=True)]
 
 
 def _bits(outputs: NDArray[Any], task: OwnTask) -> NDArray[Any]:
@@ -239,7 +240,7 @@ def _bits(outputs: NDArray[Any], task: OwnTask) -> NDArray[Any]:
 def _texts(
     request: GenerateRequest, launched: Any, weights: Any, adapted: Sequence[Adapted]
 ) -> tuple[list[list[str]], list[list[str]]]:
-    """Texts of each task, before it was adapted to and after."""
+    """Generate the texts of each task, before and after adaptation."""
     if request.number is None:
         return [[] for _ in adapted], [[] for _ in adapted]
     from workers.export.text_sampling import Sampler, SamplingOptions
@@ -251,23 +252,23 @@ def _texts(
     sampler = Sampler(model, launched.family.preparation)
     start = sampler.unadapted(weights.theta, weights.carry)
     before = sampler.generate(start, number, sampling, prompt)
-    after = [sampler.generate(own, number, sampling, prompt) for own in adapted]
+    after = [sampler.generate(learner, number, sampling, prompt) for learner in adapted]
     return [before for _ in adapted], after
 
 
 def _save(
     launched: Any, results: Sequence[TaskTexts], adapted: Sequence[Adapted], save: SaveModel
 ) -> None:
-    """Write each task's model, and say where plain Keras answers otherwise."""
+    """Write each task's model, and note where plain Keras scores the queries otherwise."""
     from orchestrator.cli.common import RESULTS, show_note
     from workers.export.plain_keras import as_plain
 
     worker, family = launched.config.worker, launched.family
-    for one, own in zip(results, adapted, strict=True):
-        answers, content = as_plain(worker, family, own, one.task.query_inputs)
-        file = save(one.task.name, content)
-        if one.bits is not None:
-            off = float(np.abs(_bits(answers, one.task) - one.bits[-1]).max())
-            if off > _SAME:
-                show_note(f"{file}: in plain Keras the bits differ by up to {off:.2g}")
+    for result, learner in zip(results, adapted, strict=True):
+        answers, content = as_plain(worker, family, learner, result.task.query_inputs)
+        file = save(result.task.name, content)
+        if result.bits is not None:
+            difference = float(np.abs(_bits(answers, result.task) - result.bits[-1]).max())
+            if difference > _SAME:
+                show_note(f"{file}: in plain Keras the bits differ by up to {difference:.2g}")
         RESULTS.print(f"model: {file}")

@@ -1,4 +1,4 @@
-"""What `metatrain generate` shows and writes: bits per character by inner step, and texts."""
+"""The output of `metatrain generate`: bits per character by inner step, and texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,8 @@ _MOST_ROWS = 20
 class TaskTexts:
     """The results of one task.
 
-    bits: [inner_steps + 1, queries], None without a query set. before, after: texts that were made.
+    bits: bits of each query, [inner_steps + 1, queries]; None without a query set.
+    before, after: texts generated before and after adaptation.
     """
 
     task: OwnTask
@@ -45,62 +46,62 @@ def show(
     """Print the scores of the queries, the texts and the protocol."""
     if query is not None:
         _show_bits(console, results, query, shown_steps(source, recipe))
-    for one in results:
-        of = f" of {one.task.name}" if one.task.name else ""
-        if one.after:
+    for result in results:
+        of = f" of {result.task.name}" if result.task.name else ""
+        if result.after:
             console.print(f"before{of}:", style="bold")
-            console.print(*one.before, sep="\n")
+            console.print(*result.before, sep="\n")
             console.print(f"after {steps_of(recipe.inner_steps)}{of}:", style="bold")
-            console.print(*one.after, sep="\n")
-    tasks = [one.task for one in results]
-    print_protocol(console, protocol(source, recipe, tasks, asked=query is not None))
+            console.print(*result.after, sep="\n")
+    tasks = [result.task for result in results]
+    print_protocol(console, protocol(source, recipe, tasks, has_queries=query is not None))
 
 
 def _show_bits(
     console: Console, results: Sequence[TaskTexts], query: Examples, steps: Sequence[int]
 ) -> None:
-    """A row for each text of the query set, and the mean over all of their tokens."""
+    """Print a row for each text of the query set, and the mean over all of their tokens."""
     table = Table(title="Bits per character after inner steps")
     if len(results) > 1:
         table.add_column("task")
     table.add_column("query", overflow="fold")
     for step in steps:
         table.add_column(f"after {step}" + ("" if step else " (before)"), justify="right")
-    rows = {row: (one, i) for one in results for i, row in enumerate(one.task.rows)}
+    rows = {row: (result, i) for result in results for i, row in enumerate(result.task.rows)}
     for row in sorted(rows)[:_MOST_ROWS]:
-        one, place = rows[row]
-        assert one.bits is not None
-        cells = [one.task.name] if len(results) > 1 else []
-        numbers = [f"{one.bits[step, place]:.3f}" for step in steps]
+        result, index = rows[row]
+        assert result.bits is not None
+        cells = [result.task.name] if len(results) > 1 else []
+        numbers = [f"{result.bits[step, index]:.3f}" for step in steps]
         table.add_row(*cells, query.names[row], *numbers)
     console.print(table)
     if len(rows) > _MOST_ROWS:
         more = len(rows) - _MOST_ROWS
         console.print(f"... and {more} more; --out FILE.parquet takes them all")
-    means = np.mean([_mean(one) for one in results], axis=0)
+    means = np.mean([_mean(result) for result in results], axis=0)
     shown = ", ".join(f"{means[step]:.4f} after {step}" for step in steps)
     console.print(f"bits per character: {shown} inner steps")
 
 
-def _mean(one: TaskTexts) -> NDArray[Any]:
-    """Over all tokens of its queries, after each inner step: [inner_steps + 1]."""
-    assert one.bits is not None
-    assert one.task.query_targets is not None
-    return mean_bits(one.bits, one.task.query_targets)
+def _mean(result: TaskTexts) -> NDArray[Any]:
+    """Return the mean bits over all tokens of the queries by inner step, [inner_steps + 1]."""
+    assert result.bits is not None
+    assert result.task.query_targets is not None
+    return mean_bits(result.bits, result.task.query_targets)
 
 
 def as_table(results: Sequence[TaskTexts], query: Examples | None) -> Any:
-    """A row for each query: its bits; or without queries a row for each text that was made."""
+    """Make a table of bits, a row for each query; without queries a row for each text."""
     rows: list[dict[str, Any]] = []
-    for one in results:
-        of = {"task": one.task.name} if len(results) > 1 else {}
+    for result in results:
+        of = {"task": result.task.name} if len(results) > 1 else {}
         if query is None:
-            rows += [{**of, "adapted": False, "text": text} for text in one.before]
-            rows += [{**of, "adapted": True, "text": text} for text in one.after]
+            rows += [{**of, "adapted": False, "text": text} for text in result.before]
+            rows += [{**of, "adapted": True, "text": text} for text in result.after]
             continue
-        assert one.bits is not None
-        for place, row in enumerate(one.task.rows):
-            by_step = one.bits[:, place]
+        assert result.bits is not None
+        for index, row in enumerate(result.task.rows):
+            by_step = result.bits[:, index]
             rows.append(
                 {
                     **of,

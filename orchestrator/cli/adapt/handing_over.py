@@ -1,4 +1,4 @@
-"""Tasks that are handed over: a pool that adapts to them, and what it gives for each."""
+"""A pool that adapts to the user's tasks, and its results for each of them."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,15 +22,15 @@ from orchestrator.pool.watched_pool import Watch
 from workers.tasks.user_tasks import GivenFamily
 from workers.wire.protocol import Array, Kind, Recipe
 
-# As many tasks as that are adapted to at once, by each actor.
+# Tasks that an actor adapts to at once.
 _BLOCK_SIZE = 8
 
 
 @contextmanager
 def launched_for(source: Artefact, verbose: bool) -> Iterator[Any]:
-    """A pool that adapts to tasks that are handed over."""
+    """Launch a pool that adapts to the user's tasks, and close it at the end."""
     with tempfile.TemporaryDirectory() as folder:
-        config = _handed_over(source, Path(folder))
+        config = _with_user_tasks(source, Path(folder))
         with waiting() as say:
             from orchestrator.run.launch import launch
 
@@ -45,8 +45,8 @@ def launched_for(source: Artefact, verbose: bool) -> Iterator[Any]:
             launched.close()
 
 
-def _handed_over(source: Artefact, folder: Path) -> MetaConfig:
-    """The run's configuration, with its tasks replaced by those that are handed over."""
+def _with_user_tasks(source: Artefact, folder: Path) -> MetaConfig:
+    """Return the run's configuration, with its tasks replaced by the user's."""
     settings = worker_settings(source)
     if source.model is not None:
         settings = with_model_in(settings, folder, source.model)
@@ -57,9 +57,9 @@ def _handed_over(source: Artefact, folder: Path) -> MetaConfig:
 def run_tasks(
     launched: Any, weights: Any, tasks: Sequence[OwnTask], recipe: Recipe, kind: Kind
 ) -> list[dict[str, Array]]:
-    """What blocks of `kind` give for each task, in the order of the tasks."""
+    """Run blocks of `kind` and return their results, one for each task in the tasks' order."""
     blocks, order = blocks_of(launched.config, tasks, recipe, kind, _BLOCK_SIZE)
-    found: dict[int, dict[str, Array]] = {}
+    results: dict[int, dict[str, Array]] = {}
     round_size = 8 * max(1, launched.pool.num_ready)
     watch = Watch("adapting", lambda text: None if NOTES.is_terminal else NOTES.print(text))
     bar = Progress(console=NOTES, transient=True, disable=not NOTES.is_terminal)
@@ -68,8 +68,8 @@ def run_tasks(
         for lo in range(0, len(blocks), round_size):
             part = blocks[lo : lo + round_size]
             for block, answer in zip(part, launched.pool.run(weights, part), strict=True):
-                for i, place in enumerate(order[block.lo : block.hi]):
-                    found[place] = {name: values[i] for name, values in answer.metrics.items()}
+                for i, task in enumerate(order[block.lo : block.hi]):
+                    results[task] = {name: values[i] for name, values in answer.metrics.items()}
                 bar.advance(shown, block.hi - block.lo)
             watch.tell(part[-1].hi, len(tasks))
-    return [found[place] for place in range(len(tasks))]
+    return [results[task] for task in range(len(tasks))]

@@ -10,11 +10,12 @@ from orchestrator.config import schema as configuration
 
 
 def open_run(run: str, command: Command) -> Artefact:
-    """The run, if `command` is for runs of its kind.
+    """Open a run, if `command` is for runs of its kind.
 
     Raises:
-      WrongFamilyError: another command is. ValueError: no run is there, or none that is validated.
-      CheckpointError: it cannot be trusted.
+      WrongFamilyError: another command is for such runs.
+      ValueError: there is no run, or it has no validated checkpoint.
+      CheckpointError: its checkpoint does not verify.
     """
     source = artefact.load(run)
     check_family(command, run, source.config.task.kind, source.examples.loss)
@@ -22,10 +23,10 @@ def open_run(run: str, command: Command) -> Artefact:
 
 
 def with_workers(source: Artefact, workers: str) -> Artefact:
-    """The run with another number of workers.
+    """Return the run with another number of workers.
 
     Raises:
-      ValueError: this is no number of workers, or this machine does not have as many.
+      ValueError: this is no number of workers, or this machine has too few cores or GPUs.
     """
     config, _ = configuration.load(source.config, [f"workers.count={workers}"])
     check_machine(config)

@@ -1,4 +1,4 @@
-"""A job's log to its end, and the exit code that the local command would have had."""
+"""Following a job's log to its end, and the exit code that the local command would have had."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ _MOST_TRIES = 15
 
 
 def to_stdout(text: str) -> None:
-    """At once, into a pipe too."""
+    """Write to standard output at once, even into a pipe."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
@@ -26,29 +26,29 @@ def follow(
     sleep: Callable[[float], object] = time.sleep,
     warn: Callable[[str], object] = show_note,
 ) -> Job:
-    """Write what a job prints, each piece once, until it has ended.
+    """Write a job's output, each piece once, until the job has ended.
 
-    A connection that breaks is made again, and goes on where it was.
+    A broken connection is opened again, and the output continues where it stopped.
 
     Returns:
       the job as it ended.
     Raises:
-      ClusterError: the cluster does not come back.
+      ClusterError: the cluster stays unreachable.
     """
     printed = failures = 0
     while True:
         try:
             job = jobs.get(id)
-            if job.is_over:  # to follow a log that has ended takes Ray seconds
+            if job.is_over:  # following a log that has ended takes Ray seconds
                 write(jobs.log(id)[printed:])
                 return job
-            seen = 0
+            received = 0
             for piece in jobs.follow(id):
-                new = piece[max(0, printed - seen) :]
-                seen += len(piece)
+                new = piece[max(0, printed - received) :]
+                received += len(piece)
                 if new:
                     write(new)
-                    printed, failures = seen, 0
+                    printed, failures = received, 0
                 elif not piece and jobs.get(id).is_over:
                     break
             failures = 0
@@ -57,7 +57,7 @@ def follow(
         except ClusterError as error:
             failures += 1
             if failures > _MOST_TRIES:
-                watch = f"it may be running all the same; watch it with: metatrain logs -f {id}"
+                watch = f"the job may still be running; watch it with: metatrain logs -f {id}"
                 raise ClusterError(f"{error}. {watch}") from None
             if failures == 1:
                 warn(f"{error}; trying again")
@@ -65,10 +65,10 @@ def follow(
 
 
 def exit_code(job: Job) -> int:
-    """Of a job that is over: 0, 1, 2 or 75, as the local command ends."""
+    """Return the exit code of an ended job: 0, 1, 2 or 75, as for the local command."""
     if job.status == "SUCCEEDED":
         return EXIT_DONE
     if job.status == "STOPPED":
         return EXIT_STOPPED
-    known = (EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED)
-    return job.exit_code if job.exit_code in known else EXIT_FAILED
+    ours = (EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_STOPPED)
+    return job.exit_code if job.exit_code in ours else EXIT_FAILED

@@ -1,4 +1,4 @@
-"""`metatrain status`, `logs`, `stop` and `list`: the jobs on a cluster."""
+"""`metatrain status`, `logs`, `stop` and `list`: commands about the jobs on a cluster."""
 
 import os
 import re
@@ -18,61 +18,61 @@ from workers.wire.errors import ClusterError
 _POLL_S = 1.0
 _SAVED = re.compile(r"saved up to step (\d+)")
 _PROGRESS = re.compile(r"^(step \d+/\d+ .*|step \d+: validation .*)$", re.MULTILINE)
-_WIDE = 10_000  # in a pipe, a job is a line
-_SHORT_ID = 36  # what a terminal of 80 columns has room for
+_WIDE = 10_000  # in a pipe, each job is one line
+_SHORT_ID = 36  # fits into a terminal of 80 columns
 
 
 def connect(address: str | None) -> Jobs:
-    """The jobs of the cluster that --address or the environment names."""
+    """Connect to the jobs of the cluster that --address or the environment names."""
     return Jobs(dashboard_address(address, os.environ))
 
 
-def find(jobs: Jobs, given: str | None) -> Job:
-    """The job that was meant: by its id, by how the id begins, or the only one that runs.
+def find(jobs: Jobs, prefix: str | None) -> Job:
+    """Find a job by its id, by the beginning of its id, or as the only one that runs.
 
-    Where none runs and none was named, the newest, which is told.
+    If none runs and `prefix` is None, it is the newest job, and a note says so.
 
     Several attempts of a run count as one: the newest.
 
     Raises:
-      ValueError: there is none, or it is not clear which.
+      ValueError: there is none, or `prefix` is ambiguous.
     """
-    if given is not None and not given.strip():
-        raise ValueError("'' is no job; give an id, or how it begins")
-    there = jobs.all()
-    if not there:
+    if prefix is not None and not prefix.strip():
+        raise ValueError("'' is no job; give an id, or its beginning")
+    all_jobs = jobs.all()
+    if not all_jobs:
         raise ValueError(
             f"there is no job of metatrain's on {jobs.address}; metatrain submit -- train ... "
             "starts one"
         )
-    for job in there:
-        if job.id == given:
+    for job in all_jobs:
+        if job.id == prefix:
             return job
-    if given is None:
-        fitting = [job for job in there if not job.is_over] or _newest(there)
+    if prefix is None:
+        matching = [job for job in all_jobs if not job.is_over] or _newest(all_jobs)
     else:
-        fitting = [job for job in there if job.id.startswith(given)]
-    names = ", ".join(job.id for job in (fitting or there)[:5])
-    names += ", ..." if len(fitting or there) > 5 else ""
-    if not fitting:
-        raise ValueError(f"no job of metatrain's is called {given!r}; there are {names}")
-    if len({job.base for job in fitting}) > 1:
-        which = "which job is meant?" if given is None else f"{given!r} fits several jobs;"
+        matching = [job for job in all_jobs if job.id.startswith(prefix)]
+    names = ", ".join(job.id for job in (matching or all_jobs)[:5])
+    names += ", ..." if len(matching or all_jobs) > 5 else ""
+    if not matching:
+        raise ValueError(f"no job of metatrain's is called {prefix!r}; there are {names}")
+    if len({job.base for job in matching}) > 1:
+        which = "which job is meant?" if prefix is None else f"{prefix!r} fits several jobs;"
         raise ValueError(f"{which} there are {names}")
-    return max(fitting, key=lambda job: (len(job.id), job.id))
+    return max(matching, key=lambda job: (len(job.id), job.id))
 
 
-def _newest(there: list[Job]) -> list[Job]:
-    """The attempts of the run that was submitted last, all of which have ended."""
-    newest = there[0]
-    if any(job.base != newest.base for job in there):
+def _newest(all_jobs: list[Job]) -> list[Job]:
+    """Return the attempts of the run that was submitted last, all of which have ended."""
+    newest = all_jobs[0]
+    if any(job.base != newest.base for job in all_jobs):
         show_note(f"no job runs; this is the newest one, {newest.id}; metatrain list shows all")
-    return [job for job in there if job.base == newest.base]
+    return [job for job in all_jobs if job.base == newest.base]
 
 
-def show_status(jobs: Jobs, given: str | None) -> None:
-    """Print one job's state, and what it said last."""
-    job = find(jobs, given)
+def show_status(jobs: Jobs, prefix: str | None) -> None:
+    """Print one job's state, and its last line of progress."""
+    job = find(jobs, prefix)
     lines = {"job": job.id, "status": job.status}
     if job.started is not None:
         lines["started"] = f"{_moment(job.started)}, {_ago(time.time() - job.started)} ago"
@@ -90,26 +90,26 @@ def show_status(jobs: Jobs, given: str | None) -> None:
         RESULTS.print(f"{name}: {text}")
 
 
-def show_log(jobs: Jobs, given: str | None, to_the_end: bool, option: str) -> int:
-    """Print a job's log, and follow it if asked to; the exit code."""
-    job = find(jobs, given)
-    if to_the_end:
+def show_log(jobs: Jobs, prefix: str | None, follows: bool, option: str) -> int:
+    """Print a job's log, and follow it to its end if `follows`; return the exit code."""
+    job = find(jobs, prefix)
+    if follows:
         return follow_to_the_end(jobs, job.id, option)
     to_stdout(jobs.log(job.id))
     return 0
 
 
 def follow_to_the_end(jobs: Jobs, id: str, option: str = "") -> int:
-    """Print a job's log until it ends; the exit code that the command would have had here.
+    """Print a job's log until it ends; return the exit code of the command, as if run here.
 
-    Ctrl-C leaves the job alone.
+    Ctrl-C does not stop the job.
     """
     try:
         job = follow(jobs, id)
     except KeyboardInterrupt:
         NOTES.print(
             "",
-            f"{id} goes on; watch it with: metatrain logs -f {id}{option}; stop it with: "
+            f"{id} is still running; watch it with: metatrain logs -f {id}{option}; stop it with: "
             f"metatrain stop {id}{option}",
             sep="\n",
         )
@@ -118,22 +118,23 @@ def follow_to_the_end(jobs: Jobs, id: str, option: str = "") -> int:
     why = _why(job)
     NOTES.print(f"{id}: {job.status}{f': {why}' if why else ''}")
     if code == EXIT_STOPPED:
-        NOTES.print(_go_on(job, option))
+        NOTES.print(_next_attempt(job, option))
     return code
 
 
 def stop(
     jobs: Jobs,
-    given: str | None,
+    prefix: str | None,
     option: str = "",
     sleep: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Ask a job to save and end, wait until it has, and say what it saved.
+    """Ask a job to save and end, wait until it has, and print what it saved.
 
     Raises:
-      ValueError: it has ended already. ClusterError: it does not end.
+      ValueError: it has ended already.
+      ClusterError: it does not end.
     """
-    job = find(jobs, given)
+    job = find(jobs, prefix)
     if job.is_over:
         raise ValueError(f"{job.id} has ended already: {job.status}")
     NOTES.print(f"asking {job.id} to save and end; it has {STOP_WAIT_S} s")
@@ -151,20 +152,20 @@ def stop(
         RESULTS.print(f"saved up to step {saved[-1]} in {job.run}")
     else:
         show_note(
-            "it ended without saving a step; the next attempt goes on from the last checkpoint in "
-            f"{job.run}, if there is one"
+            "it ended without saving a step; the next attempt continues from the last checkpoint "
+            f"in {job.run}, if there is one"
         )
-    NOTES.print(_go_on(job, option))
+    NOTES.print(_next_attempt(job, option))
 
 
 def show_list(jobs: Jobs) -> None:
     """Print a table of the jobs, the newest first."""
-    found = jobs.all()
+    all_jobs = jobs.all()
     table = Table(box=None, pad_edge=False)
-    short = all(len(job.id) <= _SHORT_ID for job in found)
+    short = all(len(job.id) <= _SHORT_ID for job in all_jobs)
     for name in ("id", "status", "started", "took", "run"):
         table.add_column(name, overflow="fold", no_wrap=short if name == "id" else name != "run")
-    for job in found:
+    for job in all_jobs:
         ended = job.ended or time.time()
         table.add_row(
             job.id,
@@ -173,20 +174,20 @@ def show_list(jobs: Jobs) -> None:
             "" if job.started is None else _ago(ended - job.started),
             job.run,
         )
-    if not found:
+    if not all_jobs:
         NOTES.print(f"there is no job of metatrain's on {jobs.address}")
         return
     console = RESULTS if RESULTS.is_terminal else Console(width=_WIDE, soft_wrap=False)
     console.print(table)
 
 
-def _go_on(job: Job, option: str) -> str:
+def _next_attempt(job: Job, option: str) -> str:
     options = f" {job.options}" if job.options else ""
-    return f"go on with: metatrain submit --again{option}{options} -- {job.command}"
+    return f"continue with: metatrain submit --again{option}{options} -- {job.command}"
 
 
 def _why(job: Job) -> str:
-    """Why a job failed, where its log does not say it: the last line of Ray's message."""
+    """Return why a job failed if its log cannot say it: the last line of Ray's message."""
     if job.status != "FAILED" or job.exit_code is not None:
         return ""
     lines = [line.strip() for line in job.message.splitlines() if line.strip()]
@@ -198,7 +199,7 @@ def _moment(seconds: float) -> str:
 
 
 def _ago(seconds: float) -> str:
-    """For example 12 s, 3 min, 2 h 5 min, 1 d 4 h."""
+    """Format a duration, such as 12 s, 3 min, 2 h 5 min or 1 d 4 h."""
     whole = max(0, round(seconds))
     days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
     if days:

@@ -1,4 +1,4 @@
-"""The commands about jobs on a cluster: submit, status, logs, stop, list."""
+"""The options of the commands about jobs on a cluster: submit, status, logs, stop, list."""
 
 import contextlib
 import os
@@ -23,7 +23,8 @@ Address = Annotated[
     ),
 ]
 Id = Annotated[
-    str | None, typer.Argument(help="A job, or how its id begins; not needed if there is one.")
+    str | None,
+    typer.Argument(help="A job, or the beginning of its id; optional if there is only one."),
 ]
 _EXAMPLE = "for example: metatrain submit -- train sinusoid"
 
@@ -36,7 +37,7 @@ def submit(
     ],
     address: Address = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Follow the job, and end as it ends.")
+        bool, typer.Option("--wait", help="Follow the job, and exit with its exit code.")
     ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="One more attempt, which resumes the run.")
@@ -44,16 +45,16 @@ def submit(
     working_dir: Annotated[
         Path,
         typer.Option(
-            help="The folder that is shipped, and in which the command is read and runs: what git "
-            "tracks there; in no work tree, what .gitignore does not name."
+            help="The folder that is shipped and in which the command runs: the files that git "
+            "tracks there; outside a work tree, those that .gitignore does not name."
         ),
     ] = Path(),
     include: Annotated[
         list[str] | None,
         typer.Option(
             metavar="PATTERN",
-            help="Ship this too: a path, or a pattern as in .gitignore; repeatable. What looks "
-            "like a secret is shipped only if its very path is given.",
+            help="Ship this too: a path, or a pattern as in .gitignore; repeatable. A file that "
+            "looks like a secret is shipped only if its exact path is given.",
         ),
     ] = None,
     dry_run: Annotated[
@@ -69,8 +70,8 @@ def submit(
 
     name, *rest = words
     if name not in submission.SUBMITTABLE:
-        there = ", ".join(submission.SUBMITTABLE)
-        raise ValueError(f"{name!r} cannot be submitted; there are {there}; {_EXAMPLE}")
+        names = ", ".join(submission.SUBMITTABLE)
+        raise ValueError(f"{name!r} cannot be submitted; allowed are {names}; {_EXAMPLE}")
     _enter(working_dir)
     values = _parse(context, name, rest)
     shipment = shipping.choose(Path.cwd(), include or [])
@@ -85,12 +86,14 @@ def submit(
         return
     again_with = submit_command.options(str(working_dir), include or [], python)
     with _interruptible("interrupted; metatrain list shows whether the job was submitted"):
-        code = submit_command.execute(planned, shipment, address, again, wait, python, again_with)
+        code = submit_command.submit_job(
+            planned, shipment, address, again, wait, python, again_with
+        )
     raise SystemExit(code)
 
 
 def status(id: Id = None, address: Address = None) -> None:
-    """Say how a job is getting on."""
+    """Show the state and the progress of a job."""
     from orchestrator.cli.jobs import jobs_command
 
     with _interruptible():
@@ -100,11 +103,12 @@ def status(id: Id = None, address: Address = None) -> None:
 def logs(
     id: Id = None,
     follow: Annotated[
-        bool, typer.Option("-f", "--follow", help="Until the job ends, and end as it ends.")
+        bool,
+        typer.Option("-f", "--follow", help="Follow until the job ends; exit with its exit code."),
     ] = False,
     address: Address = None,
 ) -> None:
-    """Print what a job has printed."""
+    """Print the log of a job."""
     from orchestrator.cli.jobs import jobs_command
 
     with _interruptible():
@@ -114,7 +118,7 @@ def logs(
 
 
 def stop(id: Id = None, address: Address = None) -> None:
-    """Have a job save and end, and wait until it has."""
+    """Ask a job to save and end, and wait until it has."""
     from orchestrator.cli.jobs import jobs_command
 
     with _interruptible("the job has been asked to stop; metatrain status shows whether it has"):
@@ -130,7 +134,7 @@ def list_jobs(address: Address = None) -> None:
 
 
 def _option(address: str | None) -> str:
-    """Further commands name the address only where it was named."""
+    """Return --address for the next commands; "" where none was given."""
     return f" --address {shlex.quote(redact_word(address))}" if address else ""
 
 
@@ -141,7 +145,7 @@ def _enter(folder: Path) -> None:
 
 
 def _parse(context: typer.Context, name: str, words: list[str]) -> dict[str, Any]:
-    """What the local command of that name would be given."""
+    """Parse the words as the local command of that name would."""
     assert context.parent is not None
     group: Any = context.parent.command
     return group.commands[name].make_context(f"metatrain submit -- {name}", words).params
@@ -149,7 +153,7 @@ def _parse(context: typer.Context, name: str, words: list[str]) -> dict[str, Any
 
 @contextlib.contextmanager
 def _interruptible(message: str = "interrupted") -> Iterator[None]:
-    """Within: a signal ends the command with 75 and a line, a pipe that is closed without one."""
+    """Exit with 75 and a line on a signal within, and silently where a pipe is closed."""
     from orchestrator.cli.common import NOTES
 
     try:
@@ -157,6 +161,6 @@ def _interruptible(message: str = "interrupted") -> Iterator[None]:
     except (Interrupted, KeyboardInterrupt):
         NOTES.print("", message, sep="\n")
         raise SystemExit(75) from None
-    except BrokenPipeError:  # whoever reads, such as head, has seen enough
+    except BrokenPipeError:  # the reader, such as head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None

@@ -1,4 +1,4 @@
-"""`metatrain submit`: send a command and the code that it needs to a cluster, as a job."""
+"""`metatrain submit`: sends a command and the code that it needs to a cluster, as a job."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from orchestrator.jobs.dashboard import dashboard_address
 from orchestrator.jobs.shipping import pack, readable_size
 from orchestrator.jobs.submission import SCRIPT, Shipment, Submission, next_attempt
 
-_NAMED = 5  # files in a note
+_MOST_NAMED = 5  # files in a note
 
-if TYPE_CHECKING:  # imports Ray, which refusals must not wait for
+if TYPE_CHECKING:  # imports Ray, which errors must not wait for
     from orchestrator.jobs.jobs import Job, Jobs
 
 
-def execute(
+def submit_job(
     submission: Submission,
     shipment: Shipment,
     address: str | None,
@@ -32,23 +32,24 @@ def execute(
     python: str | None,
     again_with: str = "",
 ) -> int:
-    """Submit, say what to type next, and follow the job if asked to.
+    """Submit a job, print the next commands, and follow the job if `wait`.
 
     Args:
-      again_with: `options`, to be typed again for a further attempt.
+      again_with: the options (see `options`) to repeat for a further attempt.
     Returns:
       the exit code: 0, or with `wait` the job's.
     Raises:
-      ValueError: it was submitted before. ClusterError: the cluster does not take it.
+      ValueError: it was submitted before.
+      ClusterError: the cluster does not accept it.
     """
     if python is not None and not python.startswith("/"):
-        raise ValueError(f"--python {python} is no absolute path of a Python on the head")
+        raise ValueError(f"--python {python} is not an absolute path of a Python on the head")
     url = dashboard_address(address, os.environ)
     from orchestrator.jobs.jobs import Jobs
 
     jobs = Jobs(url)
     id = submit(jobs, submission, shipment, again, python, again_with)
-    # Further commands name the address only where it was named here.
+    # The next commands name the address only where it was given here.
     option = f" --address {shlex.quote(jobs.address)}" if address else ""
     _show_next(jobs, id, submission, option)
     if not wait:
@@ -66,7 +67,7 @@ def submit(
     python: str | None,
     again_with: str = "",
 ) -> str:
-    """Start the job, the next attempt of it if `again`; its id."""
+    """Start the job, or if `again` the next attempt of it; return its id."""
     earlier = [job for job in jobs.all() if job.base == submission.id]
     id = next_attempt(submission.id, [job.id for job in earlier])
     if earlier:
@@ -91,20 +92,20 @@ def submit(
 
 
 def options(working_dir: str, include: Sequence[str], python: str | None) -> str:
-    """What to type again for a further attempt."""
-    given = [] if working_dir == "." else ["--working-dir", working_dir]
-    given += [word for each in include for word in ("--include", each)]
-    return shlex.join([*given, *(["--python", python] if python else [])])
+    """Return the options that a further attempt must repeat."""
+    words = [] if working_dir == "." else ["--working-dir", working_dir]
+    words += [word for pattern in include for word in ("--include", pattern)]
+    return shlex.join([*words, *(["--python", python] if python else [])])
 
 
 def show_shipment(shipment: Shipment) -> None:
-    """Print each file and its size, and what is left out and why."""
-    for place, size in sorted(shipment.files.items()):
-        if place not in shipment.suspects:
-            print(f"{readable_size(size):>8}  {_printable(place)}")
-    refused = {place: f"it looks like {what}" for place, what in shipment.suspects.items()}
-    for place, why in sorted({**shipment.left_out, **refused}.items()):
-        print(f"not sent  {_printable(place)}: {_printable(why)}")
+    """Print each file and its size, and which files are left out and why."""
+    for path, size in sorted(shipment.files.items()):
+        if path not in shipment.suspects:
+            print(f"{readable_size(size):>8}  {_printable(path)}")
+    refused = {path: f"it looks like {what}" for path, what in shipment.suspects.items()}
+    for path, why in sorted({**shipment.left_out, **refused}.items()):
+        print(f"not sent  {_printable(path)}: {_printable(why)}")
     print(
         f"{len(shipment.files) - len(refused)} files, {readable_size(shipment.num_bytes)} before "
         f"compression, from {_printable(str(shipment.folder))}"
@@ -121,19 +122,19 @@ def show_plan(submission: Submission) -> None:
 
 
 def _left_here(shipment: Shipment) -> Iterator[str]:
-    """What somebody may miss on the cluster, a line for each reason."""
-    whys = [why for why in shipment.left_out.values() if why != IGNORED]
-    for why in dict.fromkeys(whys):
-        places = sorted(place for place, each in shipment.left_out.items() if each == why)
-        more = f" and {len(places) - _NAMED} more" if places[_NAMED:] else ""
+    """Name the files that may be missing on the cluster, a line for each reason."""
+    reasons = [reason for reason in shipment.left_out.values() if reason != IGNORED]
+    for reason in dict.fromkeys(reasons):
+        paths = sorted(path for path, why in shipment.left_out.items() if why == reason)
+        more = f" and {len(paths) - _MOST_NAMED} more" if paths[_MOST_NAMED:] else ""
         yield (
-            f"not sent: {', '.join(map(_printable, places[:_NAMED]))}{more}: {why}; --include "
-            "PATH sends it, --dry-run shows all"
+            f"not sent: {', '.join(map(_printable, paths[:_MOST_NAMED]))}{more}: {reason}; "
+            "--include PATH sends it, --dry-run shows all"
         )
 
 
 def _printable(text: str) -> str:
-    """Names of files may hold what a terminal obeys, and bytes that are no text."""
+    """Escape a file name that holds control characters, or bytes that are no text."""
     return text if text.isprintable() else repr(text)[1:-1]
 
 
@@ -148,7 +149,7 @@ def _check_attempts(earlier: list[Job], again: bool) -> None:
     if not again:
         raise ValueError(
             f"this was submitted before, as {newest.id}, which is {newest.status}; see it with: "
-            f"metatrain logs {newest.id}; go on in its run folder with --again"
+            f"metatrain logs {newest.id}; continue in its run folder with --again"
         )
 
 

@@ -1,4 +1,4 @@
-"""Runs side by side: their scores, whether these compare, what differs, and their curves."""
+"""The page of several runs: their scores, comparability, differences and curves."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ from orchestrator.reporting.protocol_lines import plain, protocol_of
 from orchestrator.reporting.svg_element import svg
 from workers.metrics import called
 
-# Rows of a protocol that say how the weights were made and adapted: what a comparison is about.
-# All others, those of a new family too, say what was measured, and must be equal.
+# Rows of a protocol about how the weights were made and adapted: the subject of a comparison.
+# All others, those of a new family too, describe the measurement, and must be equal.
 _OF_THE_METHOD = {
     "method",
     "model",
@@ -37,10 +37,10 @@ _OF_THE_METHOD = {
     "outer_steps",
     "seed",
     "hyperparameters",
-    # They follow from what is measured; older versions did not say them.
+    # These follow from the measurement; older versions did not write them.
     "chance",
     "loss",
-    # Of policies.
+    # For policies.
     "outer_update",
     "later_lr",
     "later_lr_in_training",
@@ -49,7 +49,7 @@ _OF_THE_METHOD = {
     "baseline",
     "curvature",
 }
-# Other draws from the same tasks: the means still compare, if less sharply.
+# Other draws from the same tasks: the means still compare, with wider intervals.
 _OF_THE_DRAW = {"test_tasks", "evaluation_seed"}
 
 Compared = Mapping[str, RunFolder]
@@ -57,7 +57,7 @@ Compared = Mapping[str, RunFolder]
 
 @drawing()
 def comparison_of(runs: Sequence[RunFolder]) -> bytes:
-    """The page of several runs."""
+    """Build the page of several runs."""
     compared = dict(zip(labels(runs), runs, strict=True))
     tested = {label: run for label, run in compared.items() if run.result is not None}
     differences = protocol_differences(tested)
@@ -77,20 +77,21 @@ def comparison_of(runs: Sequence[RunFolder]) -> bytes:
 
 
 def labels(runs: Sequence[RunFolder]) -> list[str]:
-    """What each is called: the end of its location, as much of it as tells them apart."""
-    places = [run.location.partition("?")[0].rstrip("/").split("/") for run in runs]
-    for depth in range(1, max(map(len, places))):
-        names = ["/".join(place[-depth:]) for place in places]
+    """Label each run by the end of its location that distinguishes it from the others."""
+    paths = [run.location.partition("?")[0].rstrip("/").split("/") for run in runs]
+    for depth in range(1, max(map(len, paths))):
+        names = ["/".join(path[-depth:]) for path in paths]
         if len(set(names)) == len(names):
             return names
     return [run.location for run in runs]
 
 
 def protocol_differences(tested: Compared) -> dict[str, dict[str, list[str]]]:
-    """Rows of the protocols that differ -> each run's value, by what they are of.
+    """Sort the rows in which protocols differ by their kind.
 
     Returns:
-      {"test": {...}, "draw": {...}, "method": {...}}; scores compare where "test" is empty.
+      {"test": {row: each run's value}, "draw": {...}, "method": {...}}; scores compare if "test"
+      is empty.
     """
     results = [run.result for run in tested.values() if run.result is not None]
     differing = _differences([result.protocol for result in results], between=" to ")
@@ -105,12 +106,12 @@ def protocol_differences(tested: Compared) -> dict[str, dict[str, list[str]]]:
 
 
 def config_differences(compared: Compared) -> dict[str, list[str]]:
-    """Dotted key -> each run's value, where they differ."""
+    """Map each dotted key in which configurations differ to each run's value."""
     return _differences([flatten(run.config) for run in compared.values()], between=", ")
 
 
 def _common(protocols: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """What all protocols say alike; nothing of a single one."""
+    """Return the rows that all protocols share; none if there is only one."""
     if len(protocols) < 2:
         return {}
     first, *others = protocols
@@ -137,7 +138,7 @@ def _table(rows: Mapping[str, Sequence[str]], compared: Compared) -> list[dict[s
 
 
 def _scores(compared: Compared, comparable: bool) -> list[dict[str, str]]:
-    """A row for each run; the difference to the best one where the scores compare."""
+    """Make a row for each run, with the difference to the best one if the scores compare."""
     best = _best(compared) if comparable else ""
     return [
         {
@@ -153,7 +154,7 @@ def _scores(compared: Compared, comparable: bool) -> list[dict[str, str]]:
 def _with_means(
     rows: Sequence[dict[str, str]], compared: Compared, seeds: Sequence[Sequence[str]]
 ) -> list[dict[str, str]]:
-    """The rows, and after the last run of some seeds their mean."""
+    """Insert the mean over seeds after the last run of each group of seeds."""
     means = dict(zip((labels[-1] for labels in seeds), mean_rows(compared, seeds), strict=True))
     table = []
     for row in rows:
@@ -164,7 +165,7 @@ def _with_means(
 
 
 def _score(run: RunFolder, best: RunFolder | None) -> dict[str, str]:
-    """The cells of a run that come from its evaluation."""
+    """Make the cells of a run's row that come from its evaluation."""
     columns = ["after", *(["difference to the best"] if best else []), "before", "inner steps"]
     result = run.result
     if result is None:
@@ -181,7 +182,7 @@ def _score(run: RunFolder, best: RunFolder | None) -> dict[str, str]:
 
 
 def _best(compared: Compared) -> str:
-    """The label of the run with the best score after adaptation; "" without any two."""
+    """Return the label of the run with the best score after adaptation; "" for fewer than two."""
     scores = {
         label: run.result.sign * run.result.after[run.result.metric]
         for label, run in compared.items()
@@ -192,16 +193,16 @@ def _best(compared: Compared) -> str:
 
 
 def _difference(best: RunFolder, run: RunFolder) -> str:
-    """Difference of the means, with the interval of two independent ones."""
+    """Format the difference of two means, with the interval for independent means."""
     if best is run:
         return "best"
     assert best.result is not None
     assert run.result is not None
-    metric, ours, theirs = run.result.metric, run.result.after, best.result.after
-    interval = math.hypot(ours[f"{metric}_ci95"], theirs[f"{metric}_ci95"])
-    apart = ours[metric] - theirs[metric]
-    within = " (no significant difference)" if abs(apart) <= interval else ""
-    return difference(metric, apart, interval) + within
+    metric, scores, best_scores = run.result.metric, run.result.after, best.result.after
+    interval = math.hypot(scores[f"{metric}_ci95"], best_scores[f"{metric}_ci95"])
+    gap = scores[metric] - best_scores[metric]
+    remark = " (no significant difference)" if abs(gap) <= interval else ""
+    return difference(metric, gap, interval) + remark
 
 
 def _figures(compared: Compared) -> list[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""What to know of a run before its numbers: whether it ended, improved, adapts, and what failed."""
+"""Findings at the top of a run's page: whether it ended, improved and adapts, and what failed."""
 
 import math
 from collections.abc import Iterator
@@ -19,22 +19,22 @@ from orchestrator.reporting.page.training_curves import (
 )
 from workers.metrics import METRICS, called, sign_of
 
-# So large a share of useless tasks is worth a warning.
+# A larger share of useless tasks is worth a warning.
 _MANY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A sentence; good, or worth a look."""
+    """A sentence about a run, which is good news, a warning or a note."""
 
     kind: Literal["good", "warning", "note"]
     text: str
 
 
 def findings(run: RunFolder) -> list[Finding]:
-    """Warnings first."""
+    """Collect the findings about a run, warnings first."""
     verdict = run.result.warnings if run.result else []
-    found = [
+    others = [
         *_end(run),
         *_adaptation(run),
         *_useless_tasks(run),
@@ -42,8 +42,8 @@ def findings(run: RunFolder) -> list[Finding]:
         *_incidents(run),
     ]
     order = ("warning", "good", "note")
-    rest = sorted(found, key=lambda finding: order.index(finding.kind))
-    return [*(Finding("warning", text) for text in verdict), *rest]
+    others.sort(key=lambda finding: order.index(finding.kind))
+    return [*(Finding("warning", text) for text in verdict), *others]
 
 
 def _end(run: RunFolder) -> Iterator[Finding]:
@@ -53,9 +53,9 @@ def _end(run: RunFolder) -> Iterator[Finding]:
     else:
         last = run.openings[-1] if run.openings else None
         ended = (last and last.ended) or "still running, or killed"
-        heard = f" (last heard of at {readable(last.seen)})" if last and last.seen else ""
+        last_seen = f" (last active at {readable(last.seen)})" if last and last.seen else ""
         yield Finding(
-            "warning", f"Not finished: {count(run.step, 'step')} of {steps}; {ended}{heard}."
+            "warning", f"Not finished: {count(run.step, 'step')} of {steps}; {ended}{last_seen}."
         )
     if run.result is None:
         yield Finding(
@@ -65,8 +65,8 @@ def _end(run: RunFolder) -> Iterator[Finding]:
         trained = run.result.protocol["outer_steps"]
         yield Finding(
             "warning",
-            f"The test scores are of a run of {count(trained, 'step')}; it was asked for {steps} "
-            "since, and is to be evaluated again.",
+            f"The test scores are those after {count(trained, 'step')}; the run has since been "
+            f"extended to {steps}, and must be evaluated again.",
         )
     if run.num_damaged:
         lines = count(run.num_damaged, "line")
@@ -87,7 +87,7 @@ def _adaptation(run: RunFolder) -> Iterator[Finding]:
 
 
 def _edge(result: Result) -> Iterator[Finding]:
-    """A choice at the end of what was offered says that more should be."""
+    """Advise more inner rates if the chosen one is at the end of those offered."""
     offered = [
         float(rate) for rate in str(result.protocol.get("inner_lr_offered", "")).split(", ") if rate
     ]
@@ -103,7 +103,7 @@ def _edge(result: Result) -> Iterator[Finding]:
 
 
 def _useless_tasks(run: RunFolder) -> Iterator[Finding]:
-    """A mean over tasks is made by those whose targets vary most."""
+    """Report tasks whose predictions are useless; a mean over tasks may hide them."""
     scores = run.task_scores
     names = [] if scores is None else useless(scores)
     if scores is None or not names:
@@ -130,21 +130,21 @@ def _convergence(run: RunFolder) -> Iterator[Finding]:
     best = max(range(len(validated)), key=lambda i: sign * validated[i][name])
     later = len(validated) - 1 - best
     shown = f"Validation {called(metric)}"
-    told = f"{score(metric, validated[best][name])} at step {validated[best]['step']}"
+    peak = f"{score(metric, validated[best][name])} at step {validated[best]['step']}"
     if later:
-        those = "one later validation is" if later == 1 else f"{later} later validations are"
-        yield Finding("note", f"{shown} was best with {told}; {those} no better.")
+        others = "one later validation is" if later == 1 else f"{later} later validations are"
+        yield Finding("note", f"{shown} was best with {peak}; {others} no better.")
     else:
         before = score(metric, max((r[name] for r in validated[:-1]), key=lambda v: sign * v))
         more = "" if run.result and unstable_from(run.result) else "; more outer steps may help"
         yield Finding(
             "note",
-            f"{shown} was still improving at its last step: {told}, {before} at best before{more}.",
+            f"{shown} was still improving at its last step: {peak}, {before} at best before{more}.",
         )
 
 
 def _objective(run: RunFolder) -> tuple[str, int]:
-    """What decides, and 1 if more of it is better; before the evaluation by what is logged."""
+    """Return the deciding metric and its sign, 1 if more is better; from the log if not tested."""
     if run.result is not None:
         return run.result.metric, run.result.sign
     logged = metrics_of(run.rows)
@@ -157,9 +157,9 @@ def _incidents(run: RunFolder) -> Iterator[Finding]:
     if not run.rows:
         return
     totals = {name: cumulated(run.rows, name)[-1] for name in INCIDENTS}
-    told = [f"{total:.0f} {name.replace('_', ' ')}" for name, total in totals.items() if total]
-    if told:
-        yield Finding("note", f"Made good on the way: {', '.join(told)}.")
+    counts = [f"{total:.0f} {name.replace('_', ' ')}" for name, total in totals.items() if total]
+    if counts:
+        yield Finding("note", f"Recovered on the way: {', '.join(counts)}.")
     elif any(opening.actors for opening in run.openings):
         yield Finding("good", "No actor was replaced, no call retried, no task left out.")
     else:
@@ -177,5 +177,5 @@ def _incidents(run: RunFolder) -> Iterator[Finding]:
 
 
 def readable(time: str) -> str:
-    """An ISO time in UTC, for people: 2026-01-31 12:00 UTC."""
+    """Format an ISO time in UTC for people: 2026-01-31 12:00 UTC."""
     return f"{time[:16].replace('T', ' ')} UTC"

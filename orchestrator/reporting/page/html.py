@@ -1,4 +1,4 @@
-"""One self-contained HTML file from a template in templates/, in light and in dark."""
+"""Rendering a template of templates/ as one self-contained HTML file, light and dark."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ _GENERATOR = '<meta name="generator" content="metatrain">'
 
 
 def render(template: str, **values: Any) -> bytes:
-    """The page. A name that the template uses and `values` lacks is an error."""
+    """Render a page. A name that the template uses and `values` lacks is an error."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -22,16 +22,16 @@ def render(template: str, **values: Any) -> bytes:
         lstrip_blocks=True,
     )
     page = environment.get_template(template).render(generator=_GENERATOR, **values)
-    return page.encode(errors="backslashreplace")  # a file's name may be no text
+    return page.encode(errors="backslashreplace")  # a file's name may not be text
 
 
 def _shown(value: Any) -> Any:
-    """A value that a template writes: of what is text, and not ours already, letters alone."""
+    """Escape a text of a template as plain characters, unless it is HTML already."""
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return printable(value, keep="\n\t")
 
 
 def is_ours(head: bytes) -> bool:
-    """Whether `render` has made the page that begins so."""
+    """Return whether a page with this beginning was made by `render`."""
     return _GENERATOR.encode() in head

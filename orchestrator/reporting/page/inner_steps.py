@@ -1,4 +1,4 @@
-"""Scores by inner step, each with its interval."""
+"""Figures of scores by inner step, with intervals."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,17 +12,17 @@ from orchestrator.reporting.page.panel import drawable, legend, panel, scale
 from workers.metrics import called
 
 PerStep = Sequence[Mapping[str, float]]
-# Up to so many inner steps each has a mark and a bar of its own.
+# Up to this many inner steps, each has its own mark and error bar.
 _MOST_MARKS = 20
 
 
 def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) -> Figure:
-    """The metric against inner steps, a curve for each label.
+    """Draw the metric against inner steps, a curve for each label.
 
-    Inner steps that diverge are left out, so that the others can be read, and the axis says which.
+    Diverging inner steps are left out, so that the others can be read, and are shaded.
 
     Args:
-      chosen: the inner steps at which the score is taken, marked.
+      chosen: the number of inner steps of the reported score, which is marked.
     """
     figure, axes = panel("inner steps", called(metric))
     drawn: list[float] = []
@@ -57,7 +57,7 @@ def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) 
 
 @drawing()
 def png_of_each_metric(per_step: PerStep, metrics: Sequence[str]) -> dict[str, bytes]:
-    """{"accuracy by inner step": PNG, ...}."""
+    """Draw a PNG for each metric: {"accuracy_by_inner_step": PNG, ...}."""
     pictures = {}
     for metric in metrics:
         pictures[f"{metric}_by_inner_step"] = png(draw({"test": per_step}, metric))

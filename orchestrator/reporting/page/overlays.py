@@ -19,12 +19,12 @@ Runs = Mapping[str, Rows]
 
 
 def draw(runs: Runs) -> list[tuple[str, Figure]]:
-    """Captions and figures for every metric that all runs have."""
+    """Draw figures with captions for every metric that all runs have."""
     with_rows = {label: rows for label, rows in runs.items() if rows}
     if not with_rows:
         return []
-    of_each = [metrics_of(rows) for rows in with_rows.values()]
-    metrics = [name for name in of_each[0] if all(name in names for names in of_each)]
+    by_run = [metrics_of(rows) for rows in with_rows.values()]
+    metrics = [name for name in by_run[0] if all(name in names for names in by_run)]
     drawn = []
     for metric in metrics:
         drawn.append((f"Training {called(metric)} after adaptation", _training(with_rows, metric)))
@@ -54,8 +54,8 @@ def _validation(runs: Runs, metric: str, by_minute: bool = False) -> Figure:
     values: list[float] = []
     for number, (label, rows) in enumerate(runs.items()):
         x = _minutes(rows) if by_minute else np.array([row["step"] for row in rows], float)
-        at = [place for place, row in enumerate(rows) if name in row]
-        steps, scores = thinned(x[at], [rows[place][name] for place in at])
+        at = [index for index, row in enumerate(rows) if name in row]
+        steps, scores = thinned(x[at], [rows[index][name] for index in at])
         axes.plot(steps, scores, "o-", ms=3, label=label, color=f"C{number % 10}")
         values += scores
     scale(axes, metric, values)

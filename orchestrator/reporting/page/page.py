@@ -1,4 +1,4 @@
-"""A run as one HTML file that opens without a network."""
+"""The page of a run: one HTML file that needs no network."""
 
 import base64
 
@@ -17,21 +17,24 @@ from orchestrator.storage.storage import Storage
 from orchestrator.storage.targets import open_page
 from workers.metrics import called
 
-NAME = PAGE
-# Another process makes the page of what it has read before: this one reads and writes after it.
+# Seconds to wait for another process that writes the page: this one reads and writes after it.
 _WAIT_S = 30.0
 
 
 def write_page(storage: Storage) -> str:
-    """Write report.html from what lies in the run's folder; its name. Raises as `read_run` does."""
-    with open_page(storage, NAME, _WAIT_S):
-        storage.write(NAME, page_of(read_run(storage)))
-    return NAME
+    """Write report.html from the files of the run's folder, and return its name.
+
+    Raises:
+      ValueError: as of `read_run`.
+    """
+    with open_page(storage, PAGE, _WAIT_S):
+        storage.write(PAGE, page_of(read_run(storage)))
+    return PAGE
 
 
 @drawing()
 def page_of(run: RunFolder) -> bytes:
-    """The page of a run, finished or not."""
+    """Build the page of a run, finished or not."""
     return render(
         "page.html",
         name=run.name,
@@ -59,7 +62,7 @@ def page_of(run: RunFolder) -> bytes:
 
 
 def _big(result: Result) -> dict[str, str]:
-    """The number that everybody looks for, and what it is."""
+    """Return the main score, and the parts of its description."""
     return {
         "metric": result.called,
         "after": with_interval(result.metric, result.after),
@@ -70,7 +73,7 @@ def _big(result: Result) -> dict[str, str]:
 
 
 def _facts(run: RunFolder) -> dict[str, str]:
-    """What stands in one line below the headline."""
+    """Return the facts in the line below the headline."""
     algorithm = run.config.get("algorithm", {}).get("kind", "")
     facts = {
         "method": run.result.protocol.get("method", algorithm) if run.result else algorithm,
@@ -83,7 +86,7 @@ def _facts(run: RunFolder) -> dict[str, str]:
 
 
 def _scores(run: RunFolder) -> list[dict[str, str]]:
-    """Rows of the table of results: inner step, and each metric with its interval."""
+    """Make the rows of the results' table: inner step, and each metric with its interval."""
     if run.result is None:
         return []
     per_step, metrics = run.result.per_step, run.result.metrics
@@ -110,7 +113,7 @@ def _named(step: int, result: Result) -> str:
 
 
 def _by_inner_step(result: Result) -> list[tuple[str, str]]:
-    """Captions and figures."""
+    """Draw the scores by inner step, with captions."""
     drawn = []
     for metric in result.metrics:
         figure = inner_steps.draw({"test tasks": result.per_step}, metric, result.inner_steps)
@@ -120,14 +123,14 @@ def _by_inner_step(result: Result) -> list[tuple[str, str]]:
 
 
 def _worst(run: RunFolder) -> list[dict[str, str]]:
-    """Rows of the table of the worst test tasks."""
+    """Make the rows of the table of the worst test tasks."""
     if run.result is None or run.task_scores is None or not any(run.task_scores.names):
         return []
     return task_spread.worst(run.task_scores, run.result.metric, run.result.sign)
 
 
 def _spread(run: RunFolder) -> list[tuple[str, str]]:
-    """Caption and figure of how scores spread over tasks."""
+    """Draw the spread of scores over tasks, with its caption."""
     if run.result is None or run.task_scores is None:
         return []
     figure = task_spread.draw(run.task_scores, run.result.metric)
@@ -136,7 +139,7 @@ def _spread(run: RunFolder) -> list[tuple[str, str]]:
 
 
 def _curves(run: RunFolder) -> list[tuple[str, str]]:
-    """Captions and figures of training."""
+    """Draw the training curves, with captions."""
     if not run.rows:
         return []
     drawn = [
@@ -154,9 +157,9 @@ def _curves(run: RunFolder) -> list[tuple[str, str]]:
 
 
 def _opening(opening: Opening) -> dict[str, str]:
-    """A row of the table of machines."""
+    """Make a row of the table of machines."""
     where = ", ".join(f"{number} on {host}" for host, number in opening.actors.items())
-    each = f"{opening.cpus:g} CPU" + (f", {opening.gpus:g} GPU" if opening.gpus else "")
+    resources = f"{opening.cpus:g} CPU" + (f", {opening.gpus:g} GPU" if opening.gpus else "")
     models = f" ({', '.join(opening.gpu_names)})" if opening.gpu_names else ""
     driver = opening.driver
     machine = f"{driver.get('host')}: {driver.get('cpus')} CPUs, {driver.get('processor')}"
@@ -166,7 +169,7 @@ def _opening(opening: Opening) -> dict[str, str]:
         "steps": f"{opening.first_step} to {opening.last_step}",
         "ended": opening.ended or "still running, or killed",
         "ran in": opening.pool,
-        "actors": f"{where}; {each} each{models}" if where else "none",
+        "actors": f"{where}; {resources} each{models}" if where else "none",
         "driver": machine if driver else "",
         "metatrain": opening.metatrain,
     }

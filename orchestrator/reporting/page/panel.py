@@ -1,4 +1,4 @@
-"""Axes for a page: as wide as a phone, few ticks, scales that are read at a glance."""
+"""Axes of a page's figures: as wide as a phone, with few ticks and simple scales."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from workers.metrics import is_share
 
-#: Points of a curve at most.
+#: Most points of a curve.
 MAX_POINTS = 150
 _LARGEST = 1e100
-# Of a row of a legend.
+# Size of a row of a legend.
 _LEGEND_LETTERS, _LEGEND_INCHES = 60, 0.2
 
 
 def panel(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
-    """A figure of one plot."""
+    """Make a figure of one plot."""
     figure = Figure(figsize=(4.4, 3.0), layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
@@ -30,7 +30,7 @@ def panel(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
 
 
 def legend(figure: Figure) -> None:
-    """What each line is, below the axes, where it covers none."""
+    """Add a legend below the axes, where it covers no line."""
     handles, labels = figure.axes[0].get_legend_handles_labels()
     longest = max(map(len, labels), default=0)
     columns = max(1, min(len(labels), _LEGEND_LETTERS // (longest + 6)))
@@ -42,23 +42,23 @@ def legend(figure: Figure) -> None:
 
 
 def count_steps(axes: Axes) -> None:
-    """The x axis counts outer steps."""
+    """Format the x axis as a count of outer steps."""
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
 
 
 def from_zero(axes: Axes) -> None:
-    """The y axis counts things, from 0 on."""
+    """Format the y axis as a count from 0."""
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
 
 
 def scale(axes: Axes, metric: str, values: ArrayLike) -> None:
-    """Fit the y axis to what is drawn: per cent, a logarithm, or as it is.
+    """Choose the y axis for the drawn values: per cent, logarithmic or linear.
 
     Args:
-      values: all that is drawn.
+      values: all drawn values.
     """
     numbers = drawable(values)
     numbers = numbers[np.isfinite(numbers)]
@@ -74,7 +74,7 @@ def scale(axes: Axes, metric: str, values: ArrayLike) -> None:
 
 
 def _ticks(decades: float) -> tuple[float, ...]:
-    """Where a decade of a logarithmic axis has its numbers."""
+    """Return the labelled multiples in a decade of a logarithmic axis."""
     if decades > 3:
         return (1,)
     if decades > 1.3:
@@ -83,14 +83,14 @@ def _ticks(decades: float) -> tuple[float, ...]:
 
 
 def drawable(values: ArrayLike) -> NDArray[np.float64]:
-    """The values, and a gap where one is not finite or too large for axes to be computed."""
+    """Replace values that are not finite, or too large for axes, by a gap."""
     numbers = np.asarray(values, float)
     with np.errstate(invalid="ignore"):
         return np.where(np.abs(numbers) < _LARGEST, numbers, np.nan)
 
 
 def thinned(x: ArrayLike, y: ArrayLike) -> tuple[Sequence[float], Sequence[float]]:
-    """Equal parts of a curve, each as its mean: MAX_POINTS at most."""
+    """Thin a curve to at most MAX_POINTS points, each the mean of an equal part."""
     xs, ys = np.asarray(x, float), drawable(y)
     if not xs.size:
         return [], []
@@ -102,5 +102,5 @@ def thinned(x: ArrayLike, y: ArrayLike) -> tuple[Sequence[float], Sequence[float
 
 
 def thousands(value: float) -> str:
-    """12 345, with a thin space."""
+    """Format a number as 12 345, with a thin space."""
     return f"{value:,.0f}".replace(",", "\u2009")

@@ -1,4 +1,4 @@
-"""What a run has left in its folder, as far as it has come. Needs neither TensorFlow nor data."""
+"""Reading a run's folder, finished or not, without TensorFlow or data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,20 +13,28 @@ from orchestrator.reporting.picture_files import ANIMATION, FOLDER, NO_ANIMATION
 from orchestrator.reporting.pictures.lines import Line, read_lines
 from orchestrator.storage.storage import Storage
 
-#: What the page of a run is called in its folder.
+#: The page's file in a run's folder.
 PAGE = "report.html"
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A run as its files tell it.
+    """The content of a run's files.
 
-    location: where it is. name: from its configuration.
-    config: its table, configuration: the text of it. rows: of metrics.jsonl, those that can be
-    read; num_damaged: the others. result: of evaluation.json, None before the end.
-    openings: of history.json, none in older runs. drawings: an SVG per task. picture: a PNG, for
-    runs that have no SVG. texts: per task, where tasks are shown by lines of text. animation: a
-    WebP of episodes, of policies alone; no_animation: why there is none.
+    location: folder or URI.
+    name: name in its configuration.
+    config: table of its configuration.
+    configuration: text of its configuration.
+    rows: rows of metrics.jsonl that can be read.
+    num_damaged: number of the other rows.
+    result: content of evaluation.json; None before the end.
+    openings: content of history.json; none in older runs.
+    drawings: an SVG per task.
+    picture: a PNG, for runs without SVG.
+    animation: a WebP of episodes, for policies only.
+    no_animation: why there is none.
+    task_scores: scores of each test task; None in older runs.
+    texts: lines of text per task, for tasks that are shown by lines.
     """
 
     location: str
@@ -52,34 +60,34 @@ class RunFolder:
 
     @property
     def seconds(self) -> float:
-        """Of training, in all outer steps together."""
+        """Seconds of training, in all outer steps together."""
         return sum(row.get("seconds", 0.0) for row in self.rows)
 
     @property
     def commands(self) -> list[str]:
-        """What it was opened by, each once."""
+        """Commands that opened the run, each once."""
         return list(dict.fromkeys(o.command for o in self.openings if o.command))
 
     @property
     def num_steps(self) -> int:
-        """Outer steps that were asked for."""
+        """Outer steps of the configuration."""
         return int(self.config.get("outer", {}).get("steps", self.step))
 
     @property
     def inner_steps(self) -> list[int]:
-        """The inner steps whose scores are told, from 0 on."""
+        """Inner steps whose scores are shown, from 0 on."""
         if self.result is None:
             return []
-        asked = self.config.get("evaluation", {}).get("inner_steps", [])
+        configured = self.config.get("evaluation", {}).get("inner_steps", [])
         last = len(self.result.per_step) - 1
-        return sorted({0, *(s for s in asked if s <= last), self.result.inner_steps})
+        return sorted({0, *(s for s in configured if s <= last), self.result.inner_steps})
 
 
 def read_run(storage: Storage) -> RunFolder:
     """Read a run's folder.
 
     Raises:
-      ValueError: it holds no run, or a file in it that is not what a run writes.
+      ValueError: it holds no run, or a file that no run writes.
     """
     _check_is_run(storage)
     text = _decoded(storage, "config.toml")
@@ -88,9 +96,9 @@ def read_run(storage: Storage) -> RunFolder:
     except ValueError as error:
         raise ValueError(f"{storage.place('config.toml')} is not TOML: {error}") from None
     rows, num_damaged = read_whole_rows(storage)
-    there = storage.list(FOLDER)
-    texts = [name for name in there if name.startswith(TASK) and name.endswith(".json")]
-    names = [name for name in there if name.endswith(".svg")] if not texts else []
+    files = storage.list(FOLDER)
+    texts = [name for name in files if name.startswith(TASK) and name.endswith(".json")]
+    names = [name for name in files if name.endswith(".svg")] if not texts else []
     has_png = storage.exists("picture.png")
     return RunFolder(
         location=storage.location,

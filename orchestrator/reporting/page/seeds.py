@@ -1,4 +1,4 @@
-"""Runs that differ in their seed alone: the mean over them, which is what a method reaches."""
+"""Means over runs that differ only in their seed."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from orchestrator.config.schema import flatten
 from orchestrator.reporting.page.numbers import with_interval
 from orchestrator.reporting.page.run_folder import RunFolder
 
-# Keys that decide no score, and the seed itself.
+# Keys that do not change a score, and the seed itself.
 _MAY_DIFFER = ("seed", "name")
 _SECTIONS_THAT_MAY = ("workers.", "checkpoint.")
 # Student's t for 95 %, by degrees of freedom from 1; few seeds have a wide interval.
@@ -20,9 +20,9 @@ _T_OF_MANY = 1.96
 
 
 def of_seeds(compared: Mapping[str, RunFolder]) -> list[list[str]]:
-    """Labels of runs that are the same but for their seeds, where these are several.
+    """Group the labels of runs that differ only in their seeds; groups of one are left out.
 
-    Of two runs with one seed the first counts: the other says the same again.
+    Of two runs with the same seed only the first counts, as the other repeats it.
     """
     groups: dict[str, dict[str, str]] = {}
     for label, run in compared.items():
@@ -43,7 +43,7 @@ def of_seeds(compared: Mapping[str, RunFolder]) -> list[list[str]]:
 def mean_rows(
     compared: Mapping[str, RunFolder], groups: Sequence[Sequence[str]]
 ) -> list[dict[str, str]]:
-    """A row of the table of scores for each group: means over the seeds, before and after."""
+    """Make a row of the scores' table for each group: means over seeds, before and after."""
     rows = []
     for labels in groups:
         results = [result for label in labels if (result := compared[label].result) is not None]
@@ -63,7 +63,7 @@ def mean_rows(
 
 
 def _mean(metric: str, values: Sequence[float]) -> dict[str, float]:
-    """Mean over seeds, and half of its 95 % interval."""
+    """Return the mean over seeds, and half of its 95 % interval."""
     if not all(map(math.isfinite, values)):
         return {metric: math.nan, f"{metric}_ci95": math.nan}
     freedom = len(values) - 1

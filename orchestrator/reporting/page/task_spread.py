@@ -1,4 +1,4 @@
-"""How scores spread over test tasks: the worst ones by name, and a histogram."""
+"""The spread of scores over test tasks: the worst tasks by name, and a histogram."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,12 +11,12 @@ from workers.metrics import called, is_share
 
 _NUM_WORST = 5
 _NUM_BINS = 20
-# Of variances: a factor of ten between the units of two tasks.
+# Ratio of variances: a factor of ten between the units of two tasks.
 _FAR_LESS = 0.01
 
 
 def worst(scores: TaskScores, metric: str, sign: int) -> list[dict[str, str]]:
-    """Rows of a table, the worst first; of a task that was drawn several times, the mean."""
+    """Make the rows of a table of the worst tasks; a task drawn several times has its mean."""
     before = {name: mean for name, mean, _ in scores.by_name(f"{metric}_before")}
     unexplained = {}
     if UNEXPLAINED in scores.columns:
@@ -36,7 +36,7 @@ def worst(scores: TaskScores, metric: str, sign: int) -> list[dict[str, str]]:
 
 
 def draw(scores: TaskScores, metric: str) -> Figure | None:
-    """How many tasks have which score after adaptation; None if all have the same."""
+    """Draw a histogram of the tasks' scores after adaptation; None if all are the same."""
     values = scores.columns[f"{metric}_after"]
     values = values[np.isfinite(values)]
     if not len(values) or values.min() == values.max():
@@ -55,7 +55,7 @@ def draw(scores: TaskScores, metric: str) -> Figure | None:
 
 
 def worst_line(scores: TaskScores, metric: str, sign: int) -> str:
-    """The three worst tasks and the middle one, for a terminal."""
+    """Describe the three worst tasks and the median one, for a terminal."""
     ranked = _sorted(scores, metric, sign)
     if len(ranked) < 2 or not ranked[0][0]:
         return ""
@@ -65,18 +65,18 @@ def worst_line(scores: TaskScores, metric: str, sign: int) -> str:
 
 
 def useless(scores: TaskScores) -> list[str]:
-    """Tasks whose predictions are no better than their own mean, the worst first.
+    """List tasks whose predictions are no better than the task's own mean, the worst first.
 
-    Of regression alone.
+    Only regression has such tasks.
     """
     if UNEXPLAINED not in scores.columns:
         return []
-    found = [(mean, name) for name, mean, _ in scores.by_name(UNEXPLAINED) if not mean < 1]
-    return [name for _, name in sorted(found, key=lambda one: -one[0])]
+    tasks = [(mean, name) for name, mean, _ in scores.by_name(UNEXPLAINED) if not mean < 1]
+    return [name for _, name in sorted(tasks, key=lambda task: -task[0])]
 
 
 def in_other_units(scores: TaskScores) -> bool:
-    """Whether the targets of the useless tasks vary far less than those of the others."""
+    """Return whether the targets of useless tasks vary far less than those of the others."""
     without = scores.columns[UNEXPLAINED] >= 1
     if not without.any() or without.all():
         return False
@@ -85,6 +85,6 @@ def in_other_units(scores: TaskScores) -> bool:
 
 
 def _sorted(scores: TaskScores, metric: str, sign: int) -> list[tuple[str, float, int]]:
-    """The worst first; a score that is not finite is worse than any."""
-    found = scores.by_name(f"{metric}_after")
-    return sorted(found, key=lambda one: sign * one[1] if np.isfinite(one[1]) else -np.inf)
+    """Sort the tasks, worst first; a score that is not finite is the worst."""
+    tasks = scores.by_name(f"{metric}_after")
+    return sorted(tasks, key=lambda task: sign * task[1] if np.isfinite(task[1]) else -np.inf)

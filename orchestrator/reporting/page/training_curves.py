@@ -1,4 +1,4 @@
-"""What a run's metrics look like over its steps: losses, the family's own, speed, incidents."""
+"""Curves of a run's metrics over its steps: losses, the family's metrics, speed, incidents."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -30,20 +30,20 @@ _STYLES = ("-", "--", "-.", ":")
 
 
 def metrics_of(rows: Rows) -> list[str]:
-    """What the tasks of a run were scored by: loss, and the family's own."""
+    """List the metrics of a run's tasks: loss, and those of its family."""
     if not rows:
         return []
-    own = [name for name in rows[0] if name not in _BESIDE and not name.startswith(VALIDATION)]
-    return ["loss", *own]
+    names = [name for name in rows[0] if name not in _BESIDE and not name.startswith(VALIDATION)]
+    return ["loss", *names]
 
 
 def column_of(metric: str) -> str:
-    """Where the score after adaptation stands in a row."""
+    """Return the column of the score after adaptation."""
     return "loss_after" if metric == "loss" else metric
 
 
 def draw_metric(rows: Rows, metric: str) -> Figure:
-    """Training tasks before and after adaptation where both are known, and every validation.
+    """Draw training scores after adaptation, losses also before it, and every validation.
 
     Each point of a curve is the mean of equally many steps.
     """
@@ -67,7 +67,7 @@ def draw_metric(rows: Rows, metric: str) -> Figure:
 
 
 def draw_speed(rows: Rows) -> Figure:
-    """Tasks per second."""
+    """Draw tasks per second."""
     figure, axes = panel("outer step", "tasks / s")
     curve(axes, rows, "tasks_per_s", color="C4")
     from_zero(axes)
@@ -76,7 +76,7 @@ def draw_speed(rows: Rows) -> Figure:
 
 
 def draw_incidents(rows: Rows) -> Figure | None:
-    """What went wrong and was made good, counted up; None if nothing did."""
+    """Draw the running counts of faults that were recovered; None if there were none."""
     totals = {name: cumulated(rows, name) for name in INCIDENTS}
     totals = {name: total for name, total in totals.items() if total.size and total[-1]}
     if not totals:
@@ -100,9 +100,9 @@ def draw_incidents(rows: Rows) -> Figure | None:
 
 
 def cumulated(rows: Rows, name: str) -> np.ndarray:
-    """A count at each row, over all times that the run was opened.
+    """Return the running count at each row, over all openings of the run.
 
-    skipped_tasks counts the step; the others count since the run was opened and begin at 0 again.
+    skipped_tasks counts a step's tasks; other columns count from 0 since the run was opened.
     """
     counts = np.array([row.get(name, 0) for row in rows], float)
     if name == "skipped_tasks" or not counts.size:
@@ -112,8 +112,8 @@ def cumulated(rows: Rows, name: str) -> np.ndarray:
 
 
 def curve(axes: Axes, rows: Rows, name: str, **style: Any) -> Sequence[float]:
-    """Draw a column against steps; what was drawn."""
-    there = [row for row in rows if name in row]
-    steps, values = thinned([row["step"] for row in there], [row[name] for row in there])
+    """Draw a column against steps; return the drawn values."""
+    having = [row for row in rows if name in row]
+    steps, values = thinned([row["step"] for row in having], [row[name] for row in having])
     axes.plot(steps, values, **style)
     return values

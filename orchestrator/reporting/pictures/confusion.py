@@ -1,4 +1,4 @@
-"""Classification: how often each class is taken for which, before and after adaptation."""
+"""The confusion matrix of a classification, before and after adaptation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 
 _MOST_CLASSES = 20
-# Letters of a name; so many names stand side by side.
+# Most letters of a name; most names that fit side by side without a slant.
 _WIDTH, _LEVEL = 12, 4
-_INCHES, _FULL_POINTS = 4.2, 150.0  # of the panel; across it, for the area of a share of 1
+_INCHES, _FULL_POINTS = 4.2, 150.0  # width of the panel; diameters of full discs in a row
 
 
 def draw(
@@ -25,11 +25,12 @@ def draw(
     title: str,
     words: Sequence[DisplayText] = (),
 ) -> Figure:
-    """A row for each true class; the area of a disc is the share of it that is taken for a class.
+    """Draw a row for each true class; a disc's area is the share predicted as its column's class.
 
     Args:
       outputs: logits [tasks, inner_steps + 1, queries, classes].
-      inner_steps: the last of them counts as "after". title: "" for none.
+      inner_steps: the last of them counts as "after".
+      title: "" for none.
       words: their options are the classes' names.
     """
     number = min(outputs.shape[-1], _MOST_CLASSES)
@@ -52,8 +53,8 @@ def draw(
     axes.set_xlabel("taken for")
     axes.set_ylabel("is")
     right = [100 * np.mean(predicted == targets) for predicted in (before, after)]
-    said = "{:.0f} % right before, {:.0f} % after".format(*right)
-    axes.set_title(f"{title}: {said}" if title else said, fontsize=10)
+    summary = "{:.0f} % right before, {:.0f} % after".format(*right)
+    axes.set_title(f"{title}: {summary}" if title else summary, fontsize=10)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
@@ -65,7 +66,7 @@ def _discs(axes: Axes, shares: NDArray[Any], **style: Any) -> None:
 
 
 def _shares(truth: NDArray[Any], predicted: NDArray[Any], number: int) -> NDArray[Any]:
-    """float [classes, classes], rows that sum to 1, or 0 where a class does not occur."""
+    """Return the confusion matrix [classes, classes]; rows sum to 1, or 0 for an absent class."""
     counts = np.zeros((number, number))
     kept = (truth < number) & (predicted < number)
     np.add.at(counts, (truth[kept], predicted[kept]), 1)

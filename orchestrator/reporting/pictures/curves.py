@@ -1,4 +1,4 @@
-"""Regression with one input: the support points, the truth, and the fit after each inner step."""
+"""The picture of a regression with one input: support, truth, and fits by inner step."""
 
 from collections.abc import Sequence
 
@@ -17,11 +17,12 @@ def draw(
     title: str,
     words: Sequence[DisplayText] = (),
 ) -> Figure:
-    """One panel per task.
+    """Draw a panel for each task.
 
     Args:
       outputs: [tasks, inner_steps + 1, queries, 1] at episodes.query_inputs, which are sorted.
-      inner_steps: which of them to draw beside step 0. title: "" for none.
+      inner_steps: the steps to draw beside step 0.
+      title: "" for none.
     """
     num_tasks = len(outputs)
     figure = Figure(figsize=(4.2 * num_tasks, 3.6), layout="constrained")

@@ -1,6 +1,6 @@
-"""An episode of a test task before and after adaptation, filmed where the environment can draw.
+"""Films of an episode of a test task, before and after adaptation, if the environment can draw.
 
-It is drawn in a process of its own: a renderer that fails, crashes or hangs costs its film alone.
+They are drawn in a separate process: a renderer that fails, crashes or hangs costs only the film.
 """
 
 import json
@@ -21,7 +21,7 @@ from workers.wire.protocol import Recipe, Specs, Weights
 _LIMIT_S = 120.0
 _SEED = 0
 _MODE = "rgb_array"
-# Ours before whatever is called so where the run was started.
+# metatrain's own modules come before any of the same name in the working directory.
 _CHILD = (
     "import sys; sys.path.insert(0, sys.argv.pop(1));"
     "from orchestrator.reporting.pictures.film_child import main; main()"
@@ -30,7 +30,11 @@ _CHILD = (
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """webp: animated; b"" where there is none: `missing` says why in one line."""
+    """A film of episodes.
+
+    webp: animated WebP; b"" if there is none.
+    missing: why there is none, in one line.
+    """
 
     webp: bytes = b""
     missing: str = ""
@@ -48,19 +52,19 @@ class Filmed(EnvironmentFamily, Protocol):
 
 
 def is_filmed(family: TaskFamily, config: MetaConfig) -> TypeGuard[Filmed]:
-    """Tell whether there is something to film."""
+    """Return whether the run's environments can be filmed."""
     return config.task.films
 
 
 def shoot(
     config: MetaConfig, family: Filmed, weights: Weights, recipe: Recipe, specs: Specs
 ) -> Film:
-    """Film the first task of `specs`; never raises what the environment or its renderer does."""
+    """Film the first task of `specs`; errors of the environment or its renderer are not raised."""
     try:
         return _shoot(config, family, weights, recipe, specs)
     except subprocess.TimeoutExpired:
         return Film(missing=f"drawing took more than {_LIMIT_S:g} s")
-    except Exception as error:  # whatever an environment raises
+    except Exception as error:  # any error of the environment
         return Film(missing=_line(f"{type(error).__name__}: {error}"))
 
 
@@ -74,8 +78,8 @@ def _shoot(
         return Film(missing=f"{name} has no render mode {_MODE!r} (it has {has})")
     last = max(config.evaluation.inner_steps)
     takes = [
-        {"caption": caption, "actions": _actions(config, family, weights, each, specs)}
-        for caption, each in (
+        {"caption": caption, "actions": _actions(config, family, weights, shown, specs)}
+        for caption, shown in (
             ("before", replace(recipe, inner_steps=0)),
             (f"after {last} step{'s' if last > 1 else ''}", replace(recipe, inner_steps=last)),
         )
@@ -92,7 +96,7 @@ def _shoot(
 def _actions(
     config: MetaConfig, family: Filmed, weights: Weights, recipe: Recipe, specs: Specs
 ) -> list[list[float]]:
-    """Of one episode, as the policy gives them; it begins alike whatever the policy."""
+    """Return the policy's actions in one episode, whose start is the same for every policy."""
     from workers.policies.adapted import AdaptedPolicy
 
     first = {name: values[:1] for name, values in specs.items()}
@@ -106,7 +110,7 @@ def _actions(
 def _drawn(script: dict[str, Any]) -> Film:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "episode.webp")
-        found = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", _CHILD, str(Path(__file__).parents[3]), str(file)],
             input=json.dumps(script),
             capture_output=True,
@@ -115,17 +119,18 @@ def _drawn(script: dict[str, Any]) -> Film:
             timeout=_LIMIT_S,
             env=_without_screen(os.environ),
         )
-        if found.returncode or not file.is_file():
-            said = found.stderr.strip().splitlines()
-            return Film(missing=_line(said[-1] if said else f"it ended with {found.returncode}"))
+        if process.returncode or not file.is_file():
+            errors = process.stderr.strip().splitlines()
+            code = f"the process exited with {process.returncode}"
+            return Film(missing=_line(errors[-1] if errors else code))
         return Film(file.read_bytes())
 
 
 def _without_screen(env: Mapping[str, str]) -> dict[str, str]:
-    """MuJoCo looks for a screen unless it is told otherwise."""
+    """Set MuJoCo's renderer without a screen, which it looks for by default."""
     return {**({} if env.get("DISPLAY") else {"MUJOCO_GL": "egl"}), **env}
 
 
 def _line(text: str) -> str:
-    told = " ".join(text.split())[:300]
-    return f"{told}; pip install 'metatrain[animation]'" if "pygame" in told else told
+    line = " ".join(text.split())[:300]
+    return f"{line}; pip install 'metatrain[animation]'" if "pygame" in line else line

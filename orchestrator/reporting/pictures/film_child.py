@@ -1,8 +1,7 @@
-"""Replays episodes and draws them side by side, in a process of its own.
+"""The process that replays episodes and draws them side by side.
 
-What is to be drawn comes as JSON from standard input: the task's settings, its specs, the seed of
-the episodes, and for each a caption and the actions. The last line of standard error says what went
-wrong.
+Its standard input is JSON: the task's settings, its specs, the seed of the episodes, and for each
+episode a caption and the actions. The last line of standard error is the error message.
 """
 
 import io
@@ -24,7 +23,7 @@ _USUAL_FPS, _LAST_MS = 30, 1500
 
 
 def replay(family: Any, specs: Any, seed: int, actions: Any) -> tuple[list[Any], list[float]]:
-    """Frames, one more than there are actions, and the return up to each."""
+    """Replay an episode: its frames, one more than actions, and the return up to each."""
     environment = family.make(specs, 0, render_mode="rgb_array")
     environment.reset(seed=seed)
     frames, returns = [_small(environment.render())], [0.0]
@@ -39,7 +38,7 @@ def replay(family: Any, specs: Any, seed: int, actions: Any) -> tuple[list[Any],
 def side_by_side(
     takes: Sequence[tuple[str, list[Image.Image], list[float]]], time: int
 ) -> Image.Image:
-    """One picture of all takes; what is over stays as it was."""
+    """Draw one picture of all takes; a finished episode keeps its last frame."""
     widths = [frames[0].width for _, frames, _ in takes]
     size = sum(widths) + _GAP * (len(takes) - 1), _HEIGHT + _BAND
     picture = Image.new("RGB", size, "white")
@@ -48,14 +47,14 @@ def side_by_side(
     for (caption, frames, returns), width in zip(takes, widths, strict=True):
         now = min(time, len(frames) - 1)
         picture.paste(frames[now], (left, _BAND))
-        said = f"{caption}: return {returns[now]:.4g}" + (", over" if now < time else "")
-        draw.text((left + 4, 4), said, fill="black", font=font)
+        label = f"{caption}: return {returns[now]:.4g}" + (", over" if now < time else "")
+        draw.text((left + 4, 4), label, fill="black", font=font)
         left += width + _GAP
     return picture
 
 
 def as_webp(pictures: Sequence[Image.Image], fps: float) -> bytes:
-    """Animated, at the environment's own speed; coarser where it would be large."""
+    """Encode an animation at the environment's own speed; coarser if it would be large."""
     content = b""
     for quality, thinned in ((70, 1), (50, 1), (40, 2), (30, 4), (10, 12)):
         every = thinned * max(1, round(len(pictures) / _MOST_FRAMES))
@@ -76,7 +75,7 @@ def as_webp(pictures: Sequence[Image.Image], fps: float) -> bytes:
 
 
 def main() -> None:
-    """Draw what standard input says."""
+    """Draw the episodes of the script on standard input."""
     script = json.load(sys.stdin)
     task = script["task"]
     family: Any = make_family(TASKS[task["kind"]].model_validate(task))

@@ -1,4 +1,4 @@
-"""Image classification: the support set, the queries, and what they are taken for."""
+"""The picture of an image classification: the support set, the queries and their predictions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 
 _MAX_QUERIES = 10
-_COLUMNS = 5  # still read on a phone
+_COLUMNS = 5  # still legible on a phone
 _IMAGE_INCHES, _CAPTION_INCHES, _TITLE_INCHES = 0.85, 0.28, 0.4
 
 
@@ -23,11 +23,12 @@ def draw(
     title: str,
     words: Sequence[DisplayText] = (),
 ) -> Figure:
-    """The first task: one support image per class above, queries with predictions below.
+    """Draw the first task: one support image per class above, queries with predictions below.
 
     Args:
       outputs: logits [tasks, inner_steps + 1, queries, ways].
-      inner_steps: the last of them counts as "after". title: "" for none.
+      inner_steps: the last of them counts as "after".
+      title: "" for none.
     """
     support, labels = episodes.support_inputs[0], episodes.support_targets[0]
     targets = episodes.query_targets[0]
@@ -52,12 +53,12 @@ def draw(
 
 
 def _height(number: int, lines: int) -> float:
-    """Inches of so many images in rows, under captions of so many lines."""
+    """Return the height in inches of `number` images in rows, under captions of `lines` lines."""
     return _TITLE_INCHES + -(-number // _COLUMNS) * (_IMAGE_INCHES + lines * _CAPTION_INCHES * 0.7)
 
 
 def _grid(figure: Any, number: int) -> Sequence[Axes]:
-    """Empty axes, in reading order."""
+    """Make empty axes, in reading order."""
     grid = figure.subplots(-(-number // _COLUMNS), _COLUMNS, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()

@@ -1,4 +1,4 @@
-"""Lines of text that show a task: as text in a page, as a picture for what shows pictures alone."""
+"""Lines of text that show a task: as text on a page, and as a picture elsewhere."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,11 @@ _MOST_LETTERS = 66
 
 
 class Line(NamedTuple):
-    """A line, "" for a gap; indented: it belongs to the one above."""
+    """A line of text.
+
+    text: "" for a gap.
+    indented: whether it belongs to the line above.
+    """
 
     text: str
     tone: Tone = "plain"
@@ -30,31 +34,31 @@ class Line(NamedTuple):
 
 
 def short(text: str, most: int = _MOST_LETTERS) -> str:
-    """As much of the text as a line has room for."""
+    """Shorten a text to a line."""
     return shorten(text, most, placeholder=" …") or text[:most]
 
 
 def drawn(lines: Sequence[Line]) -> Figure:
-    """The lines as a picture."""
+    """Draw the lines as a picture."""
     figure = Figure(figsize=(_WIDTH_INCHES, _LINE_INCHES * (len(lines) + 1)))
     height = 1 / (len(lines) + 1)
-    for place, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=1):
         style: Any = {"weight": "bold"} if line.tone == "title" else {}
         text = f"    {line.text}" if line.indented else line.text
-        figure.text(0.02, 1 - place * height, text, fontsize=9, color=_COLORS[line.tone], **style)
+        figure.text(0.02, 1 - number * height, text, fontsize=9, color=_COLORS[line.tone], **style)
     return figure
 
 
 def as_json(lines: Sequence[Line]) -> bytes:
-    """What `read_lines` reads."""
+    """Encode lines for `read_lines`."""
     return json.dumps([line._asdict() for line in lines], indent=1).encode()
 
 
 def read_lines(content: bytes) -> list[Line]:
-    """The lines of a file; none where it is not what `as_json` writes."""
+    """Decode the lines of `as_json`; none if the content is anything else."""
     try:
-        found = [Line(each["text"], each["tone"], each["indented"]) for each in json.loads(content)]
+        lines = [Line(row["text"], row["tone"], row["indented"]) for row in json.loads(content)]
     except (ValueError, TypeError, KeyError, RecursionError):
         return []
-    well = all(isinstance(line.text, str) and line.tone in get_args(Tone) for line in found)
-    return found if well else []
+    valid = all(isinstance(line.text, str) and line.tone in get_args(Tone) for line in lines)
+    return lines if valid else []

@@ -1,4 +1,4 @@
-"""What a policy observes in an episode: before adaptation, and after the most inner steps."""
+"""The picture of a policy's observations, before adaptation and after the most inner steps."""
 
 from collections.abc import Sequence
 
@@ -18,21 +18,23 @@ def draw(
     title: str,
     words: Sequence[DisplayText] = (),
 ) -> Figure:
-    """A column for each task, a row for each of the first numbers that are observed.
+    """Draw a column for each task, and a row for each of the first observed numbers.
 
     Args:
-      outputs: observations, [tasks, inner_steps + 1, episodes, horizon, ...]; NaN once an episode
-        is over; the first episode is drawn. inner_steps: the last of them is drawn.
+      outputs: observations [tasks, inner_steps + 1, episodes, horizon, ...]; NaN once an episode
+        is over; the first episode is drawn.
+      inner_steps: the last of them is drawn.
+      title: "" for none.
     """
-    seen = np.reshape(outputs[:, :, 0], (*outputs.shape[:2], outputs.shape[3], -1))
-    num_tasks, rows, last = len(seen), min(seen.shape[-1], _NUM_ROWS), inner_steps[-1]
+    observed = np.reshape(outputs[:, :, 0], (*outputs.shape[:2], outputs.shape[3], -1))
+    num_tasks, rows, last = len(observed), min(observed.shape[-1], _NUM_ROWS), inner_steps[-1]
     figure = Figure(figsize=(4.2 * num_tasks, 1.6 * rows + 0.8), layout="constrained")
     figure.subplots(rows, num_tasks, squeeze=False, sharex=True)
     for row, task in np.ndindex(rows, num_tasks):
         axes = figure.axes[row * num_tasks + task]
-        axes.plot(seen[task, 0, :, row], "--", color="C3", label="before")
+        axes.plot(observed[task, 0, :, row], "--", color="C3", label="before")
         label = f"{last} step{'s' if last > 1 else ''}"
-        axes.plot(seen[task, last, :, row], color="C0", label=label)
+        axes.plot(observed[task, last, :, row], color="C0", label=label)
         axes.spines[["top", "right"]].set_visible(False)
         if task == 0:
             axes.set_ylabel(f"observed {row}")

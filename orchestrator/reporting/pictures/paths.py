@@ -1,4 +1,4 @@
-"""A point that must find a goal: its ways before adaptation, and after each inner step."""
+"""The picture of a point that must find a goal: its paths by inner step."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 
-_NUM_PATHS = 8  # more hide each other
+_NUM_PATHS = 8  # more would hide each other
 _MARGIN = 0.15
 
 
@@ -21,12 +21,14 @@ def draw(
     title: str,
     words: Sequence[DisplayText] = (),
 ) -> Figure:
-    """One panel for each task; a few episodes of each.
+    """Draw a panel for each task, with a few episodes of each.
 
     Args:
       episodes: query_targets are the goals, [tasks, 1, 2].
-      outputs: where the point was, [tasks, inner_steps + 1, episodes, horizon, 2]; NaN once an
-        episode is over. inner_steps: which of them to draw beside step 0. title: "" for none.
+      outputs: positions [tasks, inner_steps + 1, episodes, horizon, 2]; NaN once an episode is
+        over.
+      inner_steps: the steps to draw beside step 0.
+      title: "" for none.
     """
     num_tasks = len(outputs)
     figure = Figure(figsize=(4.2 * num_tasks, 4.4), layout="constrained")
@@ -53,7 +55,7 @@ def _draw_paths(axes: Axes, paths: Array, color: str, alpha: float) -> None:
 
 
 def _handles(inner_steps: Sequence[int]) -> list[Line2D]:
-    found = [
+    handles = [
         Line2D([], [], color="C1", marker="*", markersize=12, linestyle="", label="goal"),
         Line2D([], [], color="0.3", marker="o", linestyle="", label="start"),
         Line2D([], [], color="C3", alpha=0.35, label="before"),
@@ -63,10 +65,10 @@ def _handles(inner_steps: Sequence[int]) -> list[Line2D]:
             f"{step} step{'s' if step > 1 else ''}",
             0.3 + 0.6 * (i + 1) / len(inner_steps),
         )
-        found.append(Line2D([], [], color="C0", alpha=alpha, label=label))
-    return found
+        handles.append(Line2D([], [], color="C0", alpha=alpha, label=label))
+    return handles
 
 
 def _alpha(i: int, inner_steps: Sequence[int]) -> float:
-    """Later steps stand out."""
+    """Return the opacity of a step's paths; later steps stand out."""
     return 0.3 + 0.6 * (i + 1) / len(inner_steps)

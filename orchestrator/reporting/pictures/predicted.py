@@ -1,4 +1,4 @@
-"""Regression of several inputs: predictions against the truth, before and after adaptation."""
+"""The picture of a regression of several inputs: predictions against targets, before and after."""
 
 from collections.abc import Sequence
 
@@ -18,11 +18,12 @@ def draw(
     title: str,
     words: Sequence[DisplayText] = (),
 ) -> Figure:
-    """One panel per task; a prediction is right on the diagonal, and moves along a line to it.
+    """Draw a panel for each task; right predictions are on the diagonal, lines show the change.
 
     Args:
       outputs: [tasks, inner_steps + 1, queries, 1].
-      inner_steps: the last of them counts as "after". title: "" for none.
+      inner_steps: the last of them counts as "after".
+      title: "" for none.
     """
     num_tasks = len(outputs)
     figure = Figure(figsize=(4 * num_tasks, 4.2), layout="constrained")
@@ -36,7 +37,7 @@ def draw(
         axes.vlines(truth, before, after, color="0.6", linewidth=1, zorder=1)
         axes.plot(truth, before, "x", color="C3", label="before")
         axes.plot(truth, after, "o", color="C0", label=f"after {steps}")
-        # On the axis: what they are predicted to be is not the question.
+        # On the axis, as support examples have no predictions.
         bottom = axes.get_xaxis_transform()
         style = {"color": "C1", "markersize": 8, "clip_on": False, "transform": bottom}
         axes.plot(support, np.zeros(len(support)), "^", label="support", **style)

@@ -2,7 +2,7 @@
 
 A new picture is a file with a function `draw`, as in `curves.py`, and a row here; families name it
 by its row. It may have `lines`, for tasks that are shown by lines of text (see `text_episode.py`),
-and `prepare`, for what must be made with the model first (see `samples.py`).
+and `prepare`, for work that needs the model (see `samples.py`).
 """
 
 from importlib import import_module

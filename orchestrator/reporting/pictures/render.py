@@ -1,4 +1,4 @@
-"""From a trained run to the pictures of its task family."""
+"""Drawing the pictures of a trained run's task family."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -26,10 +26,12 @@ _NUM_TASKS = 3
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """png: as many tasks as the family's picture shows at once. svgs: one task each.
+    """The pictures of a run's test tasks.
 
-    texts: in the place of svgs, of tasks that are shown by lines of text. film: of the first, where
-    environments are filmed.
+    png: as many tasks as the family's picture shows at once.
+    svgs: an SVG for each task.
+    film: a film of the first task, if environments are filmed.
+    texts: lines in place of svgs, for tasks that are shown by lines of text.
     """
 
     png: bytes
@@ -38,7 +40,7 @@ class Pictures:
     texts: Sequence[Sequence[Line]] = ()
 
     def write(self, storage: Storage) -> str:
-        """Write them into a run's folder; the name of the PNG."""
+        """Write the pictures into a run's folder, and return the name of the PNG."""
         for number, text in enumerate(self.svgs, start=1):
             storage.write(f"{FOLDER}/{TASK}{number}.svg", text.encode())
         for number, lines in enumerate(self.texts, start=1):
@@ -56,7 +58,7 @@ class Pictures:
 def render(
     config: MetaConfig, family: TaskFamily, pool: Pool, weights: Weights, recipe: Recipe
 ) -> Pictures:
-    """The first test tasks, predicted before and after each inner step."""
+    """Draw the first test tasks, predicted before and after each inner step."""
     blocks = [
         Block(b.kind, b.step, b.index, b.lo, b.hi, family.showcase(b.specs), b.recipe)
         for b in held_out_blocks(config, family, "test", _NUM_TASKS, recipe, "predict")
@@ -68,7 +70,7 @@ def render(
         values = make_reader(config.task, given_task(family)).values
         outputs, stacked = values(outputs), _in_own_units(stacked, values)
     steps = sorted(set(config.evaluation.inner_steps))
-    words = [each for block in blocks for each in family.display_text(block.specs)]
+    words = [text for block in blocks for text in family.display_text(block.specs)]
     if prepare := getattr(picture_of(family.picture), "prepare", None):
         words = prepare(config, family, pool, weights, blocks, words)
     pictures = draw(family.picture, stacked, outputs, steps, config.name, words)
@@ -89,19 +91,20 @@ def draw(
     """Draw tasks by the family's picture.
 
     Args:
-      outputs: [tasks, inner_steps + 1, queries, ...], as the model answers.
-      inner_steps: which of them to draw. name: of the run, above the PNG. words: of each task,
-        where tasks have words.
+      outputs: the model's outputs [tasks, inner_steps + 1, queries, ...].
+      inner_steps: the steps to draw.
+      name: the run's name, above the PNG.
+      words: the words of each task, if tasks have words.
     """
     kind = picture_of(picture)
     single, texts = [], []
     for task in range(len(outputs)):
         episode = Episode(*(arrays[task : task + 1] for arrays in episodes))
-        said = words[task : task + 1]
+        task_words = words[task : task + 1]
         if hasattr(kind, "lines"):
-            texts.append(kind.lines(episode, outputs[task : task + 1], inner_steps, said))
+            texts.append(kind.lines(episode, outputs[task : task + 1], inner_steps, task_words))
             continue
-        figure = kind.draw(episode, outputs[task : task + 1], inner_steps, "", said)
+        figure = kind.draw(episode, outputs[task : task + 1], inner_steps, "", task_words)
         single.append(svg(figure, f"Test task {task + 1} before and after adaptation"))
     whole = png(kind.draw(episodes, outputs, inner_steps, written(name), words))
     return Pictures(whole, single, texts=texts)

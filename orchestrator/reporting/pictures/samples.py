@@ -1,4 +1,4 @@
-"""Texts that go on: what was shown of a task, and what the model says before and after."""
+"""The picture of a text generation: a task's support texts, and samples before and after."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,9 +25,9 @@ def prepare(
     blocks: Sequence[Block],
     words: Sequence[DisplayText],
 ) -> list[DisplayText]:
-    """`words`, with samples of the model before and after it was adapted to each task of `blocks`.
+    """Add samples of the model, before and after adaptation to each task of `blocks`, to `words`.
 
-    Drawn at temperature 1, from streams of evaluation.seed, the same before and after.
+    They are drawn at temperature 1 from streams of evaluation.seed, the same before and after.
     """
     from workers.export.text_sampling import Sampler, SamplingOptions
     from workers.meta_parameters import make_test_model
@@ -38,13 +38,13 @@ def prepare(
         sampler.unadapted(weights.theta, weights.carry), _NUM_SAMPLES, options
     )
     adapting = [replace(block, kind="adapt") for block in blocks]
-    found = [c.metrics for c in pool.run(weights, adapting)]
+    results = [c.metrics for c in pool.run(weights, adapting)]
     thetas, statistics = (
-        np.concatenate([each[name] for each in found]) for name in ("theta", "statistics")
+        np.concatenate([result[name] for result in results]) for name in ("theta", "statistics")
     )
     return [
-        said._replace(samples=(before, sampler.generate(Adapted(*own), _NUM_SAMPLES, options)))
-        for said, own in zip(words, zip(thetas, statistics, strict=True), strict=True)
+        text._replace(samples=(before, sampler.generate(Adapted(*learner), _NUM_SAMPLES, options)))
+        for text, learner in zip(words, zip(thetas, statistics, strict=True), strict=True)
     ]
 
 
@@ -55,7 +55,7 @@ def draw(
     title: str,
     words: Sequence[DisplayText],
 ) -> Figure:
-    """As `lines`, below `title`, "" for none."""
+    """Draw the lines of `lines` below `title`, "" for none."""
     above = [Line(title, "title")] if title else []
     return drawn([*above, *lines(episodes, outputs, inner_steps, words)])
 
@@ -63,23 +63,24 @@ def draw(
 def lines(
     episodes: Episode, outputs: Array, inner_steps: Sequence[int], words: Sequence[DisplayText]
 ) -> list[Line]:
-    """The first task: some of its support set, and samples.
+    """Show the first task: some of its support texts, and samples.
 
     Args:
       outputs: logits [tasks, inner_steps + 1, queries, length, tokens].
-      inner_steps: the last of them counts as "after". words: of each task.
+      inner_steps: the last of them counts as "after".
+      words: the words of each task.
     """
-    said, step = words[0], inner_steps[-1]
+    first, step = words[0], inner_steps[-1]
     targets = episodes.query_targets[0]
     before, after = (mean_bits(bits_of_texts(outputs[0, i], targets), targets) for i in (0, step))
-    found = [Line(f"Shown: {len(said.support)} texts, of which", "title")]
-    found += [Line(short(text), "muted") for text in said.support[:_NUM_SHOWN]]
+    shown = [Line(f"Shown: {len(first.support)} texts, of which", "title")]
+    shown += [Line(short(text), "muted") for text in first.support[:_NUM_SHOWN]]
     steps = f"{step} inner step{'s' if step > 1 else ''}"
     tones: tuple[Tone, Tone] = ("before", "after")
     headings = [
         f"Before: {before:.2f} bits per character on held-out texts",
         f"After {steps}: {after:.2f} bits per character",
     ]
-    for heading, texts, tone in zip(headings, said.samples, tones, strict=True):
-        found += [Line(""), Line(heading, "title"), *(Line(short(text), tone) for text in texts)]
-    return found
+    for heading, texts, tone in zip(headings, first.samples, tones, strict=True):
+        shown += [Line(""), Line(heading, "title"), *(Line(short(text), tone) for text in texts)]
+    return shown

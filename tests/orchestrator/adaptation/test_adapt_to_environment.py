@@ -181,7 +181,7 @@ def test_the_saved_policy_needs_nothing_but_keras(tmp_path, kind):
 
 def test_an_exported_policy_adapts_as_its_run_does(tmp_path):
     file = tmp_path / "policy.metatrain"
-    export_command.execute(str(run_of(gym())), file)
+    export_command.export_run(str(run_of(gym())), file)
     ours, theirs = learner_of(gym()), Learner.load(file)
     found = [each.adapt_to("small_gym:Slope").returns for each in (ours, theirs)]
     np.testing.assert_array_equal(*found)

@@ -45,7 +45,7 @@ def after_two_steps(x, y):
 
 def exported(config, folder, name="a.metatrain"):
     file = folder / name
-    export_command.execute(str(run_of(config)), file)
+    export_command.export_run(str(run_of(config)), file)
     return file
 
 

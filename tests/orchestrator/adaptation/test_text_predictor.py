@@ -75,7 +75,7 @@ def test_the_adapted_model_is_a_plain_keras_model(tmp_path):
 
 def test_an_exported_run_needs_no_table(tmp_path):
     config = voices()
-    export_command.execute(str(run_of(config)), tmp_path / "v.metatrain")
+    export_command.export_run(str(run_of(config)), tmp_path / "v.metatrain")
     texts = [
         Learner.load(x).adapt(["baba"]).generate(3)
         for x in (run_of(config), tmp_path / "v.metatrain")

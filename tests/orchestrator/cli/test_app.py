@@ -328,9 +328,9 @@ def test_a_signal_ends_with_75_and_the_command_that_goes_on_to_the_same_theta(
     assert "finishing this step; press Ctrl-C again to abandon it" in stderr
     newest = max(file.parent.name for file in tmp_path.rglob("manifest.json"))
     assert saved == f"saved up to step {int(newest.removeprefix('ckpt-'))}"
-    assert last.startswith("stopped; go on with: metatrain train small.toml ")
+    assert last.startswith("stopped; continue with: metatrain train small.toml ")
 
-    program, *command = words_of(last.removeprefix("stopped; go on with: "))
+    program, *command = words_of(last.removeprefix("stopped; continue with: "))
     assert program == "metatrain"
     done = warm_commands.run(tmp_path, *command, environment=environment(), draws=False)
     assert done.returncode == 0, done.stderr

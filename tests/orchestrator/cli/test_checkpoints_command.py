@@ -75,7 +75,7 @@ def test_what_is_wrong_with_one_is_in_its_row(folder, file):
     damage(newest / file)
     done = metatrain(folder, "checkpoints", "run")
     assert done.returncode == 1
-    assert f"do not verify ({newest.name}); a resume takes ckpt-" in done.stderr
+    assert f"do not verify ({newest.name}); a resume uses ckpt-" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     cells = row(done.stdout, newest.name)
     assert file in cells[4]
@@ -131,12 +131,12 @@ def test_a_run_that_has_saved_nothing_yet_is_one_line(tmp_path):
     done = metatrain(tmp_path, "checkpoints", "run")
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
-    assert "run holds no checkpoint; train with --resume begins afresh" in done.stderr
+    assert "run holds no checkpoint; train with --resume starts from the beginning" in done.stderr
 
 
 def test_nothing_is_cut_in_a_narrow_terminal(trained, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
-    checkpoints_command.execute(str(trained / "run"))
+    checkpoints_command.list_checkpoints(str(trained / "run"))
     shown = capsys.readouterr().out
     assert "…" not in shown
     assert all(path.name in shown for path in checkpoints(trained))
@@ -146,7 +146,7 @@ def test_another_checkpoint_than_the_best_is_evaluated_by_name_or_step(trained, 
     names = [path.name for path in checkpoints(trained)]
     for number, named in enumerate((names[0], str(int(names[0].rpartition("-")[2])))):
         out = tmp_path / f"{number}.json"
-        evaluate_command.execute(str(trained / "run"), [], "0", out, False, False, named)
+        evaluate_command.evaluate_run(str(trained / "run"), [], "0", out, False, False, named)
         assert json.loads(out.read_text())["checkpoint"] == names[0]
     with pytest.raises(ValueError, match=f"--checkpoint 7: .*there are {', '.join(names)}"):
-        evaluate_command.execute(str(trained / "run"), [], "0", None, False, False, "7")
+        evaluate_command.evaluate_run(str(trained / "run"), [], "0", None, False, False, "7")

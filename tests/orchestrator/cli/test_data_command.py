@@ -29,27 +29,27 @@ def photographs(num_classes=15, examples=5):
 
 def told(capsys, tmp_path, source, *overrides):
     """Whether the run can work, what is printed, and the notes."""
-    works = data_command.execute(str(source), [f"cache={tmp_path / 'cache'}", *overrides])
+    works = data_command.show_source(str(source), [f"cache={tmp_path / 'cache'}", *overrides])
     shown = capsys.readouterr()
     return works, " ".join(shown.out.replace("│", "").split()), shown.err.splitlines()
 
 
 def test_a_table_without_images_is_told_how_to_be_described(tmp_path):
     path = write(tmp_path / "a.csv", rows_of(num_classes=3))
-    message = rf"no column 'image' .* name the preset .* with --set task\.path={path}"
+    message = rf"no column 'image' .* name a preset .* with --set task\.path={path}"
     with pytest.raises(DataError, match=message):
-        data_command.execute(str(path), [])
+        data_command.show_source(str(path), [])
 
 
 def test_a_folder_is_not_taken_for_a_table(tmp_path):
     with pytest.raises(DataError) as refused:
-        data_command.execute(str(tmp_path), [])
+        data_command.show_source(str(tmp_path), [])
     assert "preset" not in str(refused.value)
 
 
 def test_what_is_neither_is_refused():
     with pytest.raises(ValueError, match="'nothing' is neither a path nor a preset"):
-        data_command.execute("nothing", [])
+        data_command.show_source("nothing", [])
 
 
 def test_a_folder_of_images_is_described_as_the_neutral_preset_would_train_on_it(tmp_path, capsys):

@@ -23,7 +23,7 @@ HERE = [Finding("TensorFlow", "works"), Finding("Ray", "works")]
 @pytest.fixture
 def healthy(monkeypatch):
     """An installation in which all is well, without a look at it."""
-    monkeypatch.setattr(doctor_command, "examine_installation", lambda say: iter(HERE))
+    monkeypatch.setattr(doctor_command, "check_installation", lambda say: iter(HERE))
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_wrong_input_is_one_line_and_2(healthy, monkeypatch, capsys, tmp_path, c
 
 def test_a_broken_installation_is_1_and_says_what_to_do(monkeypatch, capsys):
     broken = Finding("TensorFlow", "cannot be imported", "broken", "install it again")
-    monkeypatch.setattr(doctor_command, "examine_installation", lambda say: iter([broken]))
+    monkeypatch.setattr(doctor_command, "check_installation", lambda say: iter([broken]))
     code, out, _ = metatrain(monkeypatch, capsys, "doctor", "sinusoid")
     assert code == 1
     assert "✗ TensorFlow cannot be imported" in out
@@ -91,7 +91,7 @@ def test_a_broken_installation_is_1_and_says_what_to_do(monkeypatch, capsys):
 
 def test_warnings_and_notes_are_0(monkeypatch, capsys):
     findings = [Finding("a", "slow", "warning", "wait"), Finding("b", "so", "note")]
-    monkeypatch.setattr(doctor_command, "examine_installation", lambda say: iter(findings))
+    monkeypatch.setattr(doctor_command, "check_installation", lambda say: iter(findings))
     code, out, _ = metatrain(monkeypatch, capsys, "doctor")
     assert code == 0
     assert "! a slow" in out
@@ -170,7 +170,7 @@ def test_a_configuration_is_measured_here_and_on_actors(monkeypatch, capsys, tmp
 
 
 def test_an_address_where_nothing_answers_is_found_and_1(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(installation_check, "_examine_tensorflow", lambda say: iter(HERE[:1]))
+    monkeypatch.setattr(installation_check, "_check_tensorflow", lambda say: iter(HERE[:1]))
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     monkeypatch.chdir(tmp_path)
     code, out, _ = metatrain(monkeypatch, capsys, "doctor")

@@ -62,9 +62,7 @@ def test_a_uri_where_a_local_file_goes_is_refused_without_its_secret(
 
 @pytest.mark.parametrize("uri", ["file:///tmp/x", "FILE:///tmp/x"])
 def test_a_file_uri_is_told_its_path(folder, monkeypatch, capsys, uri):
-    assert refusal(monkeypatch, capsys, "export", "a", uri).endswith(
-        "is a URI; give its path alone"
-    )
+    assert refusal(monkeypatch, capsys, "export", "a", uri).endswith("is a URI; give only its path")
 
 
 @pytest.mark.parametrize(

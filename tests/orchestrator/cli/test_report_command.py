@@ -10,7 +10,7 @@ import pytest
 import synthetic_run
 from small_configs import sinusoid
 
-from orchestrator.cli.report_command import execute
+from orchestrator.cli.report_command import write_report
 from orchestrator.records.result import Result
 from orchestrator.reporting.page.comparison import config_differences, labels, protocol_differences
 from orchestrator.reporting.page.run_folder import read_run
@@ -53,8 +53,8 @@ def test_a_page_is_made_anew_without_tensorflow_or_data(runs, tmp_path):
     out = tmp_path / "page.html"
     code = (
         "import sys; from pathlib import Path\n"
-        "from orchestrator.cli.report_command import execute\n"
-        f"execute([{str(runs / 'a')!r}], Path({str(out)!r}))\n"
+        "from orchestrator.cli.report_command import write_report\n"
+        f"write_report([{str(runs / 'a')!r}], Path({str(out)!r}))\n"
         "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -63,18 +63,18 @@ def test_a_page_is_made_anew_without_tensorflow_or_data(runs, tmp_path):
 
 
 def test_the_page_of_one_run_goes_into_its_folder(runs, capsys):
-    execute([str(runs / "half")], None)
+    write_report([str(runs / "half")], None)
     page = runs / "half" / "report.html"
     assert "Not finished: 12 steps of 30 outer steps" in text_of(page)
     assert capsys.readouterr().out.strip() == f"page: {page}"
     first = page.read_bytes()
-    execute([str(runs / "half")], None)
+    write_report([str(runs / "half")], None)
     assert page.read_bytes() == first
 
 
 def test_runs_are_put_side_by_side(runs, tmp_path):
     out = tmp_path / "ab.html"
-    execute([str(runs / "a"), str(runs / "b")], out)
+    write_report([str(runs / "a"), str(runs / "b")], out)
     text = text_of(out)
     assert "algorithm.kind maml reptile" in text
     assert "These scores are not comparable" not in text
@@ -84,7 +84,7 @@ def test_runs_are_put_side_by_side(runs, tmp_path):
 
 def test_another_protocol_is_told_and_nothing_is_called_best(runs, tmp_path):
     out = tmp_path / "page.html"
-    execute([str(runs / name) for name in ("a", "many", "half")], out)
+    write_report([str(runs / name) for name in ("a", "many", "half")], out)
     text = text_of(out)
     assert "These scores are not comparable" in text
     assert "shots 5 9" in text
@@ -155,7 +155,7 @@ def test_a_comparison_goes_into_the_working_directory_and_is_made_anew(
 ):
     monkeypatch.chdir(tmp_path)
     for names in (["a", "b"], ["a", "many"]):
-        execute([str(runs / name) for name in names], None)
+        write_report([str(runs / name) for name in names], None)
         assert capsys.readouterr().out == "page: comparison.html\n"
     assert "many" in text_of(tmp_path / "comparison.html")
     assert [path.name for path in tmp_path.iterdir()] == ["comparison.html"]
@@ -244,14 +244,14 @@ def test_wrong_input_is_refused_in_a_line_and_nothing_is_written(case, runs, tmp
     monkeypatch.chdir(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     with pytest.raises(ValueError, match=re.escape(message)) as refused:
-        execute([str(word) for word in words], out)
+        write_report([str(word) for word in words], out)
     assert "\n" not in str(refused.value)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_a_page_that_cannot_be_written_is_an_error_that_says_so(runs):
     with pytest.raises(MetatrainError, match=r"cannot be written to /proc/page.html: .*--out FILE"):
-        execute([str(runs / "a")], Path("/proc/page.html"))
+        write_report([str(runs / "a")], Path("/proc/page.html"))
 
 
 def test_a_score_that_is_not_finite_is_told_of(runs, tmp_path):
@@ -260,7 +260,7 @@ def test_a_score_that_is_not_finite_is_told_of(runs, tmp_path):
     for row in (result["after"], result["per_step"][-1]):
         row |= {"loss": float("nan"), "loss_ci95": float("inf")}
     (folder / "evaluation.json").write_text(json.dumps(result))
-    execute([str(folder)], None)
+    write_report([str(folder)], None)
     text = text_of(folder / "report.html")
     assert "The test mean squared error is not finite after" in text
     assert "not finite" in text
@@ -270,7 +270,7 @@ def test_rows_that_a_crash_cut_short_are_left_out_and_told_of(runs, tmp_path):
     folder = copied(runs, tmp_path / "cut")
     content = (folder / "metrics.jsonl").read_bytes()
     (folder / "metrics.jsonl").write_bytes(content[:-20])
-    execute([str(folder)], None)
+    write_report([str(folder)], None)
     assert "1 line of metrics.jsonl cannot be read" in text_of(folder / "report.html")
 
 

@@ -132,7 +132,7 @@ def test_shares_take_the_place_of_a_presets_counts():
     task = config.task
     assert task.split_shares == (0.5, 0.2, 0.3)
     assert (task.train_classes, task.test_classes) == (None, None)
-    assert notes[0] == "task.train_classes = 50 is dropped: it cannot stand beside a share"
+    assert notes[0] == "task.train_classes = 50 is dropped: it cannot go with a share"
     assert len(notes) == 3
 
 

@@ -191,7 +191,7 @@ def test_an_empty_table_is_no_way_round_the_schema(overrides, expected):
 @pytest.mark.parametrize("key", [".outer", "outer..steps", "outer.", ". .steps"])
 def test_a_name_that_is_missing_beside_a_dot_is_told(key):
     assert refusal("sinusoid", [f"{key}=1"]).endswith(
-        "a dot stands between two names; for example outer.steps"
+        "a dot must be between two names; for example outer.steps"
     )
 
 
@@ -254,7 +254,7 @@ def test_a_setting_that_is_typed_as_an_option_is_told_how(monkeypatch, capsys, w
         main()
     (line,) = capsys.readouterr().err.splitlines()
     assert end.value.code == 2
-    assert line.endswith(f"; settings are given by {expected}")
+    assert line.endswith(f"; to change a setting, use {expected}")
 
 
 def test_the_version_is_told(monkeypatch, capsys):
@@ -312,7 +312,7 @@ def test_a_key_of_a_sweeps_file_that_is_typed_as_an_option_is_told(monkeypatch, 
     with pytest.raises(SystemExit):
         main()
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("; samples is a key of the sweep's file: set it there")
+    assert line.endswith("; samples is a key of the sweep's file; set it there")
 
 
 SAVED = '[task]\npath = "a.zip"\n[model]\nkind = "keras"\nsource = "{}"\n'

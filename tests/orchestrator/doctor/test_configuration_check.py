@@ -4,11 +4,11 @@ import pytest
 from small_configs import sinusoid
 
 from orchestrator.doctor import configuration_check, machine
-from orchestrator.doctor import findings as judge
 from orchestrator.doctor.child import ChildDiedError, ChildTimeoutError
-from orchestrator.doctor.configuration_check import consult
+from orchestrator.doctor.configuration_check import check_configuration
 from orchestrator.doctor.derivative import Layers
-from orchestrator.doctor.measure import Examined, Local, Shared
+from orchestrator.doctor.findings import duration, memory_finding
+from orchestrator.doctor.measure import Local, Measurement, Shared
 from workers.tasks.registry import make_family
 from workers.wire.errors import DataError, PoolError
 
@@ -32,58 +32,58 @@ class Children:
 
 
 @pytest.fixture
-def consulted(monkeypatch):
+def check(monkeypatch):
     """The verdict of each finding by its name, and the rows."""
     monkeypatch.setattr(machine, "available_bytes", lambda: 64 * GB)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
-    def run(examine, measure_on_actors=SHARED, num_actors=2):
-        children = Children(examine=examine, measure_on_actors=measure_on_actors)
+    def run(measure_here, measure_on_actors=SHARED, num_actors=2):
+        children = Children(measure_here=measure_here, measure_on_actors=measure_on_actors)
         monkeypatch.setattr(configuration_check, "in_child", children)
         config = sinusoid()
-        found = consult(config, make_family(config.task), num_actors, print)
-        return {finding.what: finding for finding in found.findings}, found.rows
+        checked = check_configuration(config, make_family(config.task), num_actors, print)
+        return {finding.what: finding for finding in checked.findings}, checked.rows
 
     return run
 
 
-def test_a_model_that_runs_has_rows_and_nothing_broken(consulted):
-    findings, rows = consulted(Examined(LAYERS, LOCAL))
+def test_a_model_that_runs_has_rows_and_nothing_broken(check):
+    findings, rows = check(Measurement(LAYERS, LOCAL))
     assert all(finding.verdict in ("well", "note") for finding in findings.values())
     assert [row.num_actors for row in rows][:3] == [0, 1, 2]
     assert rows[2].step_s == SHARED.step_s
 
 
 @pytest.mark.parametrize("error", [ChildDiedError("SIGKILL"), RuntimeError("odd\nmore")])
-def test_a_model_whose_process_dies_is_broken(consulted, error):
-    findings, rows = consulted(error)
+def test_a_model_whose_process_dies_is_broken(check, error):
+    findings, rows = check(error)
     assert findings["model"].verdict == "broken"
     assert findings["model"].found in ("SIGKILL", "odd")
     assert rows == []
 
 
-def test_a_wrong_model_is_the_users_to_correct(consulted):
+def test_a_wrong_model_is_the_users_to_correct(check):
     with pytest.raises(DataError, match="no such model"):
-        consulted(DataError("no such model"))
+        check(DataError("no such model"))
 
 
-def test_training_that_fails_is_broken_and_its_layers_are_told_all_the_same(consulted):
-    findings, rows = consulted(Examined(LAYERS, None, "a task raised"))
+def test_training_that_fails_is_broken_and_its_layers_are_told_all_the_same(check):
+    findings, rows = check(Measurement(LAYERS, None, "a task raised"))
     assert (findings["training"].verdict, findings["training"].found) == ("broken", "a task raised")
     assert findings["2nd derivative"].verdict == "well"
     assert rows == []
 
 
 @pytest.mark.parametrize("error", [PoolError("no room"), ChildTimeoutError("late"), OSError("x")])
-def test_where_actors_fail_one_process_is_forecast(consulted, error):
-    findings, rows = consulted(Examined(LAYERS, LOCAL), error)
+def test_where_actors_fail_one_process_is_forecast(check, error):
+    findings, rows = check(Measurement(LAYERS, LOCAL), error)
     assert findings["2 actors"].verdict == "broken"
     assert "--workers 0" in findings["2 actors"].advice
     assert [row.basis for row in rows][:2] == ["measured", "forecast"]
 
 
-def test_without_actors_none_are_started(consulted):
-    _, rows = consulted(Examined(LAYERS, LOCAL), AssertionError(), num_actors=0)
+def test_without_actors_none_are_started(check):
+    _, rows = check(Measurement(LAYERS, LOCAL), AssertionError(), num_actors=0)
     assert rows
 
 
@@ -96,9 +96,9 @@ def test_without_actors_none_are_started(consulted):
         (None, "well", ""),
     ],
 )
-def test_memory_is_compared_with_what_there_is(consulted, free, verdict, advice):
-    _, rows = consulted(Examined(LAYERS, LOCAL))
-    finding = judge.judge_memory(rows, 2, free)
+def test_memory_is_compared_with_what_there_is(check, free, verdict, advice):
+    _, rows = check(Measurement(LAYERS, LOCAL))
+    finding = memory_finding(rows, 2, free)
     assert finding.verdict == verdict
     assert advice in finding.advice
 
@@ -116,4 +116,4 @@ def test_memory_is_compared_with_what_there_is(consulted, free, verdict, advice)
     ],
 )
 def test_durations_have_two_digits_and_a_unit(seconds, text):
-    assert judge.duration(seconds) == text
+    assert duration(seconds) == text

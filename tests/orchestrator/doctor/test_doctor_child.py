@@ -59,7 +59,7 @@ def test_the_answer_and_what_is_told_come_back_from_another_process():
     [
         (refuse, DataError, "no such data"),
         (fail_oddly, MetatrainError, "OddError: odd"),
-        (die, ChildDiedError, "ended by SIGKILL: the machine may lack memory"),
+        (die, ChildDiedError, "killed by SIGKILL: the machine may lack memory"),
         (leave, ChildDiedError, "exit code 3"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 import tensorflow  # noqa: F401  (starts on one thread, see conftest.py)
 from small_configs import sinusoid
 
-from orchestrator.doctor.derivative import Fault, Layers, judge_layers, look_at_layers
+from orchestrator.doctor.derivative import Fault, Layers, check_layers, look_at_layers
 from workers import meta_parameters
 from workers.model_checks import second_derivative
 from workers.tasks.registry import make_family
@@ -46,7 +46,7 @@ def judged(name, *overrides):
         f"model.folder={MODELS}",
         *overrides,
     )
-    return judge_layers(config, look_at_layers(config, make_family(config.task)))
+    return check_layers(config, look_at_layers(config, make_family(config.task)))
 
 
 def test_every_layer_at_fault_is_named_with_what_to_do():
@@ -91,7 +91,7 @@ def test_what_is_right_is_one_line():
 
 def test_layers_that_could_not_be_checked_are_said():
     layers = Layers([Fault("a", "A", "none", True)], ["Own"], 3)
-    verdicts = [finding.verdict for finding in judge_layers(sinusoid(), layers)]
+    verdicts = [finding.verdict for finding in check_layers(sinusoid(), layers)]
     assert verdicts == ["broken", "warning"]
     first_order = sinusoid("algorithm.first_order=true")
-    assert judge_layers(first_order, Layers([], ["Own"], 3))[0].verdict == "note"
+    assert check_layers(first_order, Layers([], ["Own"], 3))[0].verdict == "note"

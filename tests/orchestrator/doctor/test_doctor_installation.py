@@ -48,10 +48,10 @@ def test_memory_is_for_a_driver_and_an_actor_on_each_core(free, cores, verdict, 
     ("there", "for_ray", "verdict", "advice"),
     [
         (disk(50 * GB), True, "well", ""),
-        (disk(3 * GB), True, "warning", "more than 95 % full"),
+        (disk(3 * GB), True, "warning", "over 95 % full"),
         (disk(3 * GB), False, "well", ""),
-        (disk(GB), False, "warning", "that is little"),
-        (disk(GB // 100), False, "broken", "make room, or elsewhere"),
+        (disk(GB), False, "warning", "this is little"),
+        (disk(GB // 100), False, "broken", "free some space, or elsewhere"),
         (disk(50 * GB, writable=False), False, "broken", "elsewhere"),
     ],
 )

@@ -68,11 +68,11 @@ def test_a_job_takes_its_code_its_folder_and_time_to_save_and_no_variable_of_thi
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        ((404, ""), "does not answer as a Ray dashboard does"),
-        ((500, "no"), "does not answer as a Ray dashboard does: 500"),
-        ((200, "<html>"), "does not answer as a Ray dashboard does"),
-        ((200, "{}"), "does not answer as a Ray dashboard does"),
-        ((401, "no"), "wants a token; set RAY_AUTH_MODE=token and put the token into RAY_AUTH_TOK"),
+        ((404, ""), "is not a Ray dashboard's"),
+        ((500, "no"), "is not a Ray dashboard's: 500"),
+        ((200, "<html>"), "is not a Ray dashboard's"),
+        ((200, "{}"), "is not a Ray dashboard's"),
+        ((401, "no"), "requires a token; set RAY_AUTH_MODE=token and put the token into RAY_AUTH"),
         ((403, "no"), "refuses the token"),
     ],
 )
@@ -123,10 +123,10 @@ def test_a_dashboard_that_breaks_off_later_is_one_line_too():
         jobs = Jobs(address)
         with pytest.raises(ClusterError, match=r"refuses: KeyError: 'x' \(HTTP 500\)"):
             jobs.get("a")
-        with pytest.raises(ClusterError, match="does not answer as a Ray dashboard"):
+        with pytest.raises(ClusterError, match="is not a Ray dashboard's"):
             list(jobs.follow("a"))
         dashboard.answers["/api/jobs/"] = (200, '[{"strange": 1}]')
-        with pytest.raises(ClusterError, match="does not answer as a Ray dashboard") as error:
+        with pytest.raises(ClusterError, match="is not a Ray dashboard's") as error:
             jobs.all()
     assert "\n" not in str(error.value)
     for ask in (jobs.all, lambda: list(jobs.follow("a"))):  # the server is gone
@@ -149,7 +149,7 @@ def test_the_address_that_is_asked_is_the_one_that_was_given(monkeypatch):
     [
         ({}, "RAY_AUTH_MODE is token, but there is none; put the cluster's into RAY_AUTH_TOKEN"),
         ({"RAY_AUTH_TOKEN_PATH": "/nowhere"}, "RAY_AUTH_TOKEN_PATH = '/nowhere' cannot be read"),
-        ({"RAY_AUTH_TOKEN": TOKEN}, "refuses the token; the one that it was started with"),
+        ({"RAY_AUTH_TOKEN": TOKEN}, "refuses the token; put the one that it was started with"),
     ],
 )
 def test_without_a_token_or_with_a_wrong_one_it_is_said_what_to_set(environment, expected):

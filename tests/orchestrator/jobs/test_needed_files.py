@@ -67,7 +67,7 @@ def test_data_of_the_folder_that_are_not_shipped_are_refused(folder, kind, field
 @pytest.mark.parametrize(("kind", "field"), PATHS)
 def test_absolute_paths_are_told_to_be_needed_everywhere(folder, kind, field):
     notes = notes_of(kind, **{field: "/far/away.csv"})
-    assert f"task.{field} = /far/away.csv: it must be there on each machine" in " ".join(notes)
+    assert f"task.{field} = /far/away.csv: it must exist on each machine" in " ".join(notes)
 
 
 @pytest.mark.parametrize(("kind", "field"), sorted(set(PATHS) - set(IN_A_DATA_FOLDER)))

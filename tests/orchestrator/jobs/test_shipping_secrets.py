@@ -154,7 +154,7 @@ def test_a_repository_that_git_does_not_read_is_refused(tmp_path):
     write(tmp_path, "a.py")
     git(tmp_path, "init", "-q")
     (tmp_path / ".git" / "config").write_text("[core\n")
-    with pytest.raises(ValueError, match=r"work tree that git does not read \(.*config.*\); mend"):
+    with pytest.raises(ValueError, match=r"work tree that git cannot read \(.*config.*\); repair"):
         choose(tmp_path)
 
 

@@ -163,11 +163,11 @@ def test_a_sweep_is_shipped_with_its_base_resumed_by_a_later_attempt_and_its_fol
     expected = f"tune mine.toml --set outer.steps=7 --out '{RUNS}/{job.id}'"
     assert job.command(again=False) == expected
     assert job.command(again=True) == f"{expected} --resume"
-    assert any("every machine of the cluster sees" in note for note in job.notes)
+    assert any("every machine of the cluster can write to" in note for note in job.notes)
     assert not tune(sweep="mine.toml", out="s3://bucket/a").notes
     (folder.parent / "base.toml").write_text(SINUSOID)
     (folder / "mine.toml").write_text(sweep.replace("base.toml", "../base.toml"))
-    with pytest.raises(ValueError, match=r"base = '../base.toml' is not in .*, which is what is"):
+    with pytest.raises(ValueError, match=r"base = '../base.toml' is not in .*, the folder that is"):
         tune(sweep="mine.toml")
 
 
@@ -214,7 +214,7 @@ def test_an_absolute_model_folder_becomes_a_relative_one(folder):
             {"overrides": ["task.path=s3://K:PASSWORD@b/a"], "preset": "omniglot-5w1s"},
             "holds a secret",
         ),
-        ({"preset": "../outside.toml"}, r"\.\./outside.toml is not in .*/code, which is what is"),
+        ({"preset": "../outside.toml"}, r"\.\./outside.toml is not in .*/code, the folder that is"),
         (
             {"preset": "ignored.toml"},
             "ignored.toml is not shipped: an ignore file names it; give --include ignored.toml",
@@ -286,7 +286,7 @@ def test_data_of_the_clusters_machines_is_a_note_and_shipped_data_is_none(folder
     images = {"preset": "omniglot-5w1s", "out": "s3://bucket/a"}
     assert train(**images, overrides=["task.path=small.zip"]).notes == ()
     (note,) = train(**images, overrides=["task.path=/data/large.zip"]).notes
-    assert note == "task.path = /data/large.zip: it must be there on each machine of the cluster"
+    assert note == "task.path = /data/large.zip: it must exist on each machine of the cluster"
     (note,) = train(**images).notes
     assert "METATRAIN_DATA" in note
     (folder / "data" / "omniglot").mkdir(parents=True)
@@ -317,8 +317,8 @@ def test_an_address_is_the_options_then_the_environments_then_this_machines():
         ("http://", "names no host"),
         ("http://a:0", "names no host and port"),
         ("http://a b:1", "names no host"),
-        ("http://a:99999", "is no address: Port out of range"),
-        ("http://[a", "is no address"),
+        ("http://a:99999", "is not an address: Port out of range"),
+        ("http://[a", "is not an address"),
         ("http://u:PASSWORD@a:1?x=1", "more than a host and a path"),
         ("http://a/?token=PASSWORD", "more than a host and a path"),
     ],

@@ -35,7 +35,7 @@ def config(tmp_path_factory):
 
 
 def test_an_exported_run_has_the_head_in_its_model(config, tmp_path):
-    export_command.execute(str(run_of(config)), tmp_path / "a.metatrain")
+    export_command.export_run(str(run_of(config)), tmp_path / "a.metatrain")
     texts = [f"please bring {word}" for word in ("pears", "nuts", "figs") for _ in range(2)]
     labels = ["a", "a", "b", "b", "c", "c"]
     found = [

@@ -110,7 +110,7 @@ def test_signals_that_do_not_stop_coming_do_not_change_the_exit_code(config, tmp
         process.send_signal(next(numbers))
         time.sleep(0.02)
     assert process.poll() == 75
-    assert "saved up to step 25\nstopped; go on with:" in process.stderr
+    assert "saved up to step 25\nstopped; continue with:" in process.stderr
 
 
 def stopped(folder, config, said, number, **variables):
@@ -129,7 +129,7 @@ def stopped(folder, config, said, number, **variables):
     finally:
         process.kill()
     assert code == 75, process.stderr
-    assert "stopped; go on with:" in process.stderr
+    assert "stopped; continue with:" in process.stderr
     assert "Traceback" not in process.stderr
     assert "***" not in process.stderr
 

@@ -89,7 +89,7 @@ def request_of(files, kind, folder, group, **options):
 
 def test_a_new_group_is_predicted_in_the_tables_own_units(files, kind, tmp_path, capsys):
     group = new_group(kind)
-    adapt_command.execute(request_of(files, kind, tmp_path, group))
+    adapt_command.adapt_run(request_of(files, kind, tmp_path, group))
     shown = capsys.readouterr()
     rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
     _, query = first_rows(group, 12, kind)
@@ -112,7 +112,9 @@ def test_a_new_group_is_predicted_in_the_tables_own_units(files, kind, tmp_path,
 
 def test_many_groups_are_each_adapted_to_alone(files, kind, tmp_path, capsys):
     group = new_group(kind, number=3)
-    adapt_command.execute(request_of(files, kind, tmp_path, group, save_model=tmp_path / "models"))
+    adapt_command.adapt_run(
+        request_of(files, kind, tmp_path, group, save_model=tmp_path / "models")
+    )
     shown = capsys.readouterr()
     assert f"3 tasks, told apart by '{kind[:-1]}'; each is adapted to alone" in shown.err
     together = pq.read_table(tmp_path / "p.parquet")
@@ -122,7 +124,7 @@ def test_many_groups_are_each_adapted_to_alone(files, kind, tmp_path, capsys):
     alone = tmp_path / "alone"
     alone.mkdir()
     only = group.filter(pc.equal(group.column(0), names[1]))
-    adapt_command.execute(request_of(files, kind, alone, only.drop_columns([kind[:-1]])))
+    adapt_command.adapt_run(request_of(files, kind, alone, only.drop_columns([kind[:-1]])))
     expected = pq.read_table(alone / "p.parquet").column("by_inner_step").to_pylist()
     mine = together.filter(pc.equal(together.column("task"), names[1]))
     np.testing.assert_allclose(mine.column("by_inner_step").to_pylist(), expected, rtol=1e-4)
@@ -130,7 +132,7 @@ def test_many_groups_are_each_adapted_to_alone(files, kind, tmp_path, capsys):
 
 def test_an_exported_run_adapts_alike_without_the_table(files, kind, tmp_path):
     config = config_of(files, kind)
-    export_command.execute(str(run_of(config)), tmp_path / "a.metatrain")
+    export_command.export_run(str(run_of(config)), tmp_path / "a.metatrain")
     moved = artefact.load(str(tmp_path / "a.metatrain"))
     gone = moved.config.task.model_copy(update={"path": str(tmp_path / "gone.csv")})
     assert not Path(gone.path).exists()
@@ -150,7 +152,7 @@ def test_an_exported_run_adapts_alike_without_the_table(files, kind, tmp_path):
 def test_a_saved_model_takes_and_answers_in_the_tables_own_units(files, kind, tmp_path, capsys):
     group = new_group(kind)
     saved = tmp_path / "adapted.keras"
-    adapt_command.execute(request_of(files, kind, tmp_path, group, save_model=saved))
+    adapt_command.adapt_run(request_of(files, kind, tmp_path, group, save_model=saved))
     assert "answers differ" not in capsys.readouterr().err
     _, query = first_rows(group, 12, kind)
     model = keras.saving.load_model(saved, compile=False)
@@ -223,7 +225,7 @@ def test_theta_is_the_same_on_actors_and_in_this_process(files, tmp_path, shared
 
 def test_data_tells_what_the_table_holds(files, kind, tmp_path, capsys):
     (tmp_path / "t.toml").write_text(to_toml(config_of(files, kind)))
-    data_command.execute(str(tmp_path / "t.toml"), [])
+    data_command.show_source(str(tmp_path / "t.toml"), [])
     shown = capsys.readouterr().out
     assert "task.kind = table" in shown
     assert re.search(r"tasks\s.*20", shown)
@@ -251,7 +253,7 @@ def tested(files, tmp_path_factory):
 
 
 def test_the_page_is_made_anew_without_the_table(tested, kind):
-    report_command.execute([str(tested / kind)], None)
+    report_command.write_report([str(tested / kind)], None)
     page = (tested / kind / "report.html").read_text()
     found = read_run(Storage(str(tested / kind))).result
     assert found.protocol["features"] == ", ".join(FEATURES[kind])

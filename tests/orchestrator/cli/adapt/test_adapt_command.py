@@ -42,7 +42,7 @@ def pairs(tmp_path):
 
 
 def test_predictions_are_shown_scored_and_written(tmp_path, pairs, capsys):
-    adapt_command.execute(
+    adapt_command.adapt_run(
         AdaptRequest(**pairs, out=tmp_path / "p.parquet", save_model=tmp_path / "m.keras")
     )
     shown = capsys.readouterr()
@@ -65,7 +65,7 @@ def test_predictions_are_shown_scored_and_written(tmp_path, pairs, capsys):
 
 def test_predictions_are_written_as_csv_too_with_lists_as_json(tmp_path, pairs):
     for name in ("p.parquet", "p.csv"):
-        adapt_command.execute(AdaptRequest(**pairs, out=tmp_path / name))
+        adapt_command.adapt_run(AdaptRequest(**pairs, out=tmp_path / name))
     expected = pq.read_table(tmp_path / "p.parquet").to_pylist()
     with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
         found = list(csv.DictReader(file))
@@ -76,7 +76,7 @@ def test_predictions_are_written_as_csv_too_with_lists_as_json(tmp_path, pairs):
 
 
 def test_the_command_predicts_what_python_does(tmp_path, pairs):
-    adapt_command.execute(AdaptRequest(**pairs, out=tmp_path / "p.parquet"))
+    adapt_command.adapt_run(AdaptRequest(**pairs, out=tmp_path / "p.parquet"))
     learner = Learner.load(pairs["source"])
     support, query = (
         np.genfromtxt(pairs[name], delimiter=",", skip_header=1)[:, 1:]
@@ -97,7 +97,7 @@ def test_each_task_is_adapted_to_alone(tmp_path, capsys):
         out=tmp_path / "p.parquet",
         save_model=tmp_path / "models",
     )
-    adapt_command.execute(request)
+    adapt_command.adapt_run(request)
     assert protocol_in(capsys.readouterr().out)["tasks"] == "4"
     rows = pq.read_table(request.out).to_pylist()
     assert [row["task"] for row in rows] == [name for name in waves for _ in range(3)]
@@ -119,14 +119,14 @@ def test_images_in_folders_with_a_note_for_few_queries(tmp_path, image_zip, imag
         query=str(write_folder(tmp_path / "query", query)),
         columns=Columns(),
     )
-    adapt_command.execute(request)
+    adapt_command.adapt_run(request)
     shown = capsys.readouterr()
     assert "one.png" in shown.out
     assert "accuracy" not in shown.out
     assert "3 of 3 images were resized to 16 x 16 (the first was 8 x 8)" in shown.err
     assert "normalizes all queries together" not in shown.err
     assert "one query (inductive)" in shown.out
-    adapt_command.execute(AdaptRequest(**{**vars_of(request), "statistics": "batch"}))
+    adapt_command.adapt_run(AdaptRequest(**{**vars_of(request), "statistics": "batch"}))
     shown = capsys.readouterr()
     assert "normalizes all queries together, as in training" in shown.err
     assert "1 of 3 classes are too few" in shown.err
@@ -167,7 +167,7 @@ def test_wrong_input_is_refused_and_nothing_written(tmp_path, pairs, change, mes
             path = tmp_path / change[name]
             change = {**change, name: path if name in ("out", "save_model") else str(path)}
     with pytest.raises(ValueError, match=message):
-        adapt_command.execute(AdaptRequest(**{**pairs, **change}))
+        adapt_command.adapt_run(AdaptRequest(**{**pairs, **change}))
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "there.parquet").read_bytes() == b"mine"
 
@@ -175,5 +175,5 @@ def test_wrong_input_is_refused_and_nothing_written(tmp_path, pairs, change, mes
 def test_an_inner_loop_that_diverges_writes_nothing(tmp_path, pairs):
     out = tmp_path / "p.parquet"
     with pytest.raises(NonFiniteError, match="not finite after 60 inner steps, learning rate 1e"):
-        adapt_command.execute(AdaptRequest(**pairs, inner_steps=60, inner_lr=1e9, out=out))
+        adapt_command.adapt_run(AdaptRequest(**pairs, inner_steps=60, inner_lr=1e9, out=out))
     assert not out.exists()

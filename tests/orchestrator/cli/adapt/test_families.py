@@ -92,7 +92,7 @@ def test_a_run_of_another_family_is_given_to_its_command(
     code, shown, errors = metatrain(capsys, monkeypatch, command, run, *words)
     assert (code, shown) == (2, "")
     assert len(errors.splitlines()) == 1
-    assert f"(task.kind = {kind!r}); give it to: metatrain {right} {run} --" in errors
+    assert f"(task.kind = {kind!r}); use: metatrain {right} {run} --" in errors
     assert list(tmp_path.iterdir()) == []
 
 

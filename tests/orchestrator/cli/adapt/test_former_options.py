@@ -34,9 +34,9 @@ def runs(tmp_path, monkeypatch):
 
 def new_command(errors):
     """The words of the command line that a note gives."""
-    notes = [line for line in errors.splitlines() if "the next version takes only: " in line]
+    notes = [line for line in errors.splitlines() if "the next version accepts only: " in line]
     assert len(notes) == 1
-    program, *words = shlex.split(notes[0].partition("takes only: ")[2])
+    program, *words = shlex.split(notes[0].partition("accepts only: ")[2])
     assert program == "metatrain"
     return words
 
@@ -97,10 +97,10 @@ def test_what_did_nothing_is_left_out(runs, capsys, monkeypatch, given):
 @pytest.mark.parametrize(
     ("run", "words", "told"),
     [
-        ("numbers", "--support s.csv --generate 3", "give it to: metatrain adapt "),
-        ("numbers", "--env CartPole-v1", "give it to: metatrain adapt "),
-        ("policy", "--support s.txt --generate 3", "give it to: metatrain adapt-policy "),
-        ("words", "--env CartPole-v1", "give it to: metatrain generate "),
+        ("numbers", "--support s.csv --generate 3", "use: metatrain adapt "),
+        ("numbers", "--env CartPole-v1", "use: metatrain adapt "),
+        ("policy", "--support s.txt --generate 3", "use: metatrain adapt-policy "),
+        ("words", "--env CartPole-v1", "use: metatrain generate "),
         ("policy", "--judged-by 3", "there is nothing to act in; give --env ENV"),
         ("words", "--support s.txt", "there is nothing to do; give --query FILE, --number N"),
     ],

@@ -31,7 +31,9 @@ def test_the_command_says_what_python_does(tmp_path, capsys):
     manner = {"prompt": "ba", "temperature": 0.7, "top_k": 4, "seed": 5}
     out = tmp_path / "p.parquet"
     model = tmp_path / "m.keras"
-    generate_command.execute(request(tmp_path, number=3, **manner, out=out, save_model=model))
+    generate_command.generate_texts(
+        request(tmp_path, number=3, **manner, out=out, save_model=model)
+    )
     shown = capsys.readouterr().out
     learner = Learner.load(run_of(voices()))
     predictor = learner.adapt(SHOWN)
@@ -53,7 +55,7 @@ def test_the_command_says_what_python_does(tmp_path, capsys):
 def test_characters_that_the_run_does_not_know_are_told(tmp_path, capsys):
     strange = tmp_path / "strange.txt"
     strange.write_text("baba\nb\u00e4\u4e00ba\n")
-    generate_command.execute(request(tmp_path, query=str(strange)))
+    generate_command.generate_texts(request(tmp_path, query=str(strange)))
     notes = " ".join(capsys.readouterr().err.split())
     assert "--query: 2 characters that no training task has are one token" in notes
     assert "'\u00e4', '\u4e00'" in notes
@@ -63,7 +65,7 @@ def test_characters_that_the_run_does_not_know_are_told(tmp_path, capsys):
 def test_empty_lines_between_texts_are_told(tmp_path, capsys):
     gaps = tmp_path / "gaps.txt"
     gaps.write_text("baba\n\nbaxba\n \nxx baba\n\n")
-    generate_command.execute(request(tmp_path, query=str(gaps)))
+    generate_command.generate_texts(request(tmp_path, query=str(gaps)))
     shown = capsys.readouterr()
     assert "--query: empty lines are left out: 2" in " ".join(shown.err.split())
     assert "--support" not in shown.err
@@ -72,7 +74,7 @@ def test_empty_lines_between_texts_are_told(tmp_path, capsys):
 
 def test_texts_alone_need_no_query(tmp_path, capsys):
     out = tmp_path / "p.parquet"
-    generate_command.execute(request(tmp_path, query=None, number=4, out=out))
+    generate_command.generate_texts(request(tmp_path, query=None, number=4, out=out))
     rows = pq.read_table(out).to_pylist()
     assert [row["adapted"] for row in rows] == [False] * 4 + [True] * 4
     shown = capsys.readouterr().out
@@ -89,7 +91,7 @@ def test_each_task_of_a_table_is_adapted_to_alone(tmp_path, capsys):
     columns = Columns(task="who")
     given = {"support": str(table), "query": str(table), "columns": columns}
     out = tmp_path / "p.parquet"
-    generate_command.execute(request(tmp_path, **given, number=1, out=out))
+    generate_command.generate_texts(request(tmp_path, **given, number=1, out=out))
     shown = capsys.readouterr().out
     assert "before of ba:" in shown
     assert "inner steps of di:" in shown
@@ -106,7 +108,7 @@ def test_each_task_of_a_table_is_adapted_to_alone(tmp_path, capsys):
         ({"support": None}, "there is nothing to adapt to; give --support FILE"),
         (
             {"prompt": "ba", "seed": 3},
-            "--prompt, --seed: there are no texts to make; give --number",
+            "--prompt, --seed: there are no texts to generate; give --number",
         ),
         ({"number": 0}, "0 texts to generate"),
         ({"number": 1, "temperature": -1}, "temperature = -1"),
@@ -122,7 +124,7 @@ def test_wrong_input_is_refused_and_nothing_written(tmp_path, change, match):
         change = {**change, "support": str(tmp_path / "a.csv")}
     out = tmp_path / "p.parquet"
     with pytest.raises(ValueError, match=match):
-        generate_command.execute(request(tmp_path, **change, out=out))
+        generate_command.generate_texts(request(tmp_path, **change, out=out))
     assert not out.exists()
 
 
@@ -138,4 +140,4 @@ def test_a_text_file_that_cannot_be_taken_is_named(tmp_path, content, match):
     file = tmp_path / "wrong.txt"
     file.write_bytes(content)
     with pytest.raises(ValueError, match=match):
-        generate_command.execute(request(tmp_path, support=str(file)))
+        generate_command.generate_texts(request(tmp_path, support=str(file)))

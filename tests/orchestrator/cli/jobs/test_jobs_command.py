@@ -114,7 +114,9 @@ def test_the_log_of_a_job_that_has_ended_is_not_waited_for():
 
 
 def test_a_cluster_that_does_not_come_back_is_given_up():
-    with pytest.raises(ClusterError, match=r"lost\. it may be running .* metatrain logs -f a-1"):
+    with pytest.raises(
+        ClusterError, match=r"lost\. the job may still be running; .* metatrain logs -f a-1"
+    ):
         followed(SmallJobs(job(), pieces=[[LOST]] * 100))
 
 
@@ -130,7 +132,10 @@ def test_control_c_leaves_the_job_alone_and_says_how_to_go_on(capsys):
     assert not jobs.stopped
     told = capsys.readouterr()
     assert told.out == "one\n"
-    assert "a-1 goes on; watch it with: metatrain logs -f a-1 --address http://x:1" in told.err
+    assert (
+        "a-1 is still running; watch it with: metatrain logs -f a-1 --address http://x:1"
+        in told.err
+    )
     assert "metatrain stop a-1 --address http://x:1" in told.err
 
 
@@ -143,7 +148,7 @@ def test_a_job_that_never_ran_says_why(capsys):
 def test_a_job_that_was_stopped_says_what_goes_on(capsys):
     ended = {"status": "STOPPED"}
     assert jobs_command.follow_to_the_end(SmallJobs(job(), endings=[ended]), "a-1") == 75
-    assert "go on with: metatrain submit --again -- train sinusoid" in capsys.readouterr().err
+    assert "continue with: metatrain submit --again -- train sinusoid" in capsys.readouterr().err
 
 
 def test_a_log_is_printed_as_it_is(capsys):
@@ -174,12 +179,12 @@ def test_the_command_that_goes_on_has_the_options_that_were_given(capsys):
     jobs = SmallJobs(job(options="--working-dir my/code"), endings=[{"status": "STOPPED"}])
     jobs_command.stop(jobs, None, " --address http://there:8265", sleep=lambda seconds: None)
     command = "metatrain submit --again --address http://there:8265 --working-dir my/code -- train"
-    assert f"go on with: {command} sinusoid\n" in capsys.readouterr().err
+    assert f"continue with: {command} sinusoid\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("nothing", ["", " "])
 def test_an_empty_id_means_no_job(nothing):
-    with pytest.raises(ValueError, match="'' is no job; give an id, or how it begins"):
+    with pytest.raises(ValueError, match="'' is no job; give an id, or its beginning"):
         jobs_command.find(SmallJobs(job()), nothing)
 
 

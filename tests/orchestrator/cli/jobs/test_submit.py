@@ -31,7 +31,7 @@ REFUSED = {
     "nothing": (["submit"], "Missing argument"),
     "not a command": (
         ["submit", "--", "presets", "x"],
-        "'presets' cannot be submitted; there are train, tune, ",
+        "'presets' cannot be submitted; allowed are train, tune, ",
     ),
     "no command": (["submit", "sinusoid"], "'sinusoid' cannot be submitted"),
     "a command's unknown option": (["submit", "--", "train", "--nosuch"], "--nosuch"),
@@ -51,7 +51,7 @@ REFUSED = {
     ),
     "a python that is none": (
         ["submit", "--python", "python3", "--", "train"],
-        "--python python3 is no absolute path",
+        "--python python3 is not an absolute path",
     ),
     "a wrong address": (["submit", "--address", "ray://a:1", "--", "train"], "is Ray Client's"),
     "a list's": (["list", "--address", "a:1"], "does not begin with http"),

@@ -223,10 +223,10 @@ def test_a_stop_saves_the_last_step_and_says_which(journey):
     first, second = done.stdout.splitlines()
     assert first == f"{journey.id}: STOPPED"
     assert re.fullmatch(rf"saved up to step \d+ in ~/metatrain-runs/{journey.id}", second)
-    assert "go on with: metatrain submit --again -- train small.toml" in done.stderr
+    assert "continue with: metatrain submit --again -- train small.toml" in done.stderr
     log = journey.done["stopped"]
     assert log.returncode == 75
-    assert "go on with: metatrain submit --again -- train small.toml" in log.stdout
+    assert "continue with: metatrain submit --again -- train small.toml" in log.stdout
 
 
 def test_one_more_attempt_goes_on_where_the_first_was_stopped(journey):

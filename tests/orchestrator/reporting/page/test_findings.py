@@ -41,7 +41,7 @@ def test_of_actors_nothing_is_told_where_there_were_none():
         ({"result": result(2.0, 2.5)}, "makes the test loss worse"),
         ({"result": result(0.2, 0.1, 0.01, "accuracy")}, "makes the test accuracy worse"),
         ({"result": result(0.2, math.nan, 0.01)}, "is not finite"),
-        ({"result": result(2.0, 1.0, outer_steps=2)}, "of a run of 2 steps"),
+        ({"result": result(2.0, 1.0, outer_steps=2)}, "those after 2 steps"),
         ({"num_damaged": 1}, "1 line of metrics.jsonl cannot be read"),
         ({"rows": [{"step": 4, "loss_after": math.inf}]}, "loss_after is not finite in 1 step."),
     ],
@@ -67,7 +67,7 @@ def test_it_is_said_whether_more_steps_may_help():
 
 def test_what_was_made_good_is_counted():
     rows = [{"step": 1, "replaced_actors": 2, "retried_calls": 3}, {"step": 4, "retried_calls": 1}]
-    assert "Made good on the way: 2 replaced actors, 4 retried calls." in told("note", rows=rows)
+    assert "Recovered on the way: 2 replaced actors, 4 retried calls." in told("note", rows=rows)
 
 
 def test_how_an_unfinished_run_ended_is_told():
@@ -76,7 +76,7 @@ def test_how_an_unfinished_run_ended_is_told():
     longer = {"config": {"outer": {"steps": 9}}}
     longer |= {"result": None}
     text = told("warning", openings=[opening], **longer)[0]
-    assert "still running, or killed (last heard of at 2026-01-02 04:05 UTC)" in text
+    assert "still running, or killed (last active at 2026-01-02 04:05 UTC)" in text
     failed = replace(opening, ended="failed: the disk is full")
     assert "failed: the disk is full" in told("warning", openings=[failed], **longer)[0]
     again = replace(opening, ended="finished")

@@ -5,7 +5,7 @@ import pytest
 import synthetic_run
 from small_configs import sinusoid
 
-from orchestrator.cli.report_command import execute
+from orchestrator.cli.report_command import write_report
 from orchestrator.reporting.page.run_folder import read_run
 from orchestrator.reporting.page.seeds import mean_rows, of_seeds
 from orchestrator.storage.storage import Storage
@@ -63,9 +63,9 @@ def test_a_score_that_is_not_finite_makes_no_mean(runs):
 
 def test_the_page_shows_the_mean_behind_the_rows(runs, tmp_path):
     out = tmp_path / "page.html"
-    execute([str(runs / name) for name in ("s0", "s1", "s2", "other")], out)
+    write_report([str(runs / name) for name in ("s0", "s1", "s2", "other")], out)
     page = out.read_text()
     assert page.index(">s2<") < page.index("mean over 3 seeds: s0, s1, s2") < page.index(">other<")
     assert "Student's t" in page
-    execute([str(runs / "s0"), str(runs / "other")], out)
+    write_report([str(runs / "s0"), str(runs / "other")], out)
     assert "Student's t" not in out.read_text()

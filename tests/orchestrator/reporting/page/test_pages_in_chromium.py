@@ -51,9 +51,9 @@ def pages(tmp_path_factory, image_zip, image_cache):
     other = sinusoid("outer.steps=300", "algorithm.kind=reptile", "evaluation.shots=9")
     synthetic_run.write_run(folder / "other", other, seed=1)
     for name in ("finished", "images", "unfinished", "new"):
-        report_command.execute([str(folder / name)], None)
+        report_command.write_report([str(folder / name)], None)
     three = [str(folder / name) for name in ("finished", "other", "unfinished")]
-    report_command.execute(three, folder / "comparison.html")
+    report_command.write_report(three, folder / "comparison.html")
     write_sweep(folder / "sweep", config, Storage(str(folder / "finished")))
     return {
         **{name: folder / name / "report.html" for name in PAGES},
@@ -160,7 +160,7 @@ def test_what_lies_in_a_folder_can_neither_run_nor_fetch_anything(browser, pages
     script, image = "<script>document.title = 1</script>", '<image href="http://127.0.0.1:9/a"/>'
     bad = f'<svg onload="x">{script}{image}</svg>'
     storage.write("pictures/task-1.svg", bad.encode())
-    report_command.execute([str(tmp_path / "run")], None)
+    report_command.write_report([str(tmp_path / "run")], None)
     with browser.open(tmp_path / "run" / "report.html") as seen:
         assert seen.page.title() != "1"
         assert len(seen.errors) >= 2

@@ -57,7 +57,7 @@ def test_an_episode_is_filmed_before_and_after_adaptation():
     [
         ("task.environment=small_gym:Slope", "has no render mode 'rgb_array' (it has none)"),
         ("task.environment=small_gym:Blind", "RuntimeError: no screen"),
-        ("task.environment=small_gym:Crashing", "it ended with -"),
+        ("task.environment=small_gym:Crashing", "the process exited with -"),
     ],
 )
 def test_where_nothing_can_be_drawn_a_line_says_why(override, told):
