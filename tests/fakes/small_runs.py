@@ -52,7 +52,7 @@ def sharing() -> Iterator[None]:
     """The product, too, is given the block runners that there are, with their graphs."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(block, "BlockRunner", _runner)
-        monkeypatch.setattr(rollout_adaptation, "PolicyBatch", _side_by_side)
+        monkeypatch.setattr(rollout_adaptation, "PolicyBatch", _policy_batch)
         yield
 
 
@@ -67,7 +67,7 @@ def _runner(settings: ActorSettings, family: TaskFamily) -> BlockRunner:
     return _kept[key]
 
 
-def _side_by_side(settings: ActorSettings, family: Any, *parts: Any) -> PolicyBatch:
+def _policy_batch(settings: ActorSettings, family: Any, *parts: Any) -> PolicyBatch:
     """The same for the graphs of policies, whose environments may be new ones each time."""
     key = settings.model_dump_json(), family.loss, family.input_shape, family.num_outputs
     if key not in _kept or _may_change(settings):
