@@ -124,7 +124,7 @@ def bare_stepping(config: Any, family: Any) -> Callable[[Any], Any]:
 
     def one_by_one(actions: Any) -> Any:
         environments.reset()
-        ready = [family._actions.given(each) for each in actions]
+        ready = [family._actions.environment_actions(each) for each in actions]
         taken, over, before = 0, [False] * len(own), _now()
         for given in ready:
             for number, environment in enumerate(own):

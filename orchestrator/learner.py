@@ -24,7 +24,7 @@ from orchestrator.adaptation.checks import (
 from orchestrator.adaptation.predictor import Predictor
 from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.adaptation.user_tasks import (
-    OwnTask,
+    UserTask,
     as_indices,
     classes_of,
     first_of,
@@ -39,7 +39,7 @@ from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, 
 if TYPE_CHECKING:
     from orchestrator.adaptation.adapted_policy import Policy
     from orchestrator.adaptation.text_predictor import TextPredictor
-    from workers.tasks.environments.user_environment import LiveEnvironment
+    from workers.tasks.environments.user_environment import UserEnvironment
 
 
 class Learner:
@@ -69,11 +69,11 @@ class Learner:
         with suppress(MetatrainError):
             runtime.start_tensorflow(0)
         from workers.block import BlockRunner
-        from workers.tasks.user_tasks import GivenFamily
+        from workers.tasks.user_tasks import UserTaskFamily
 
         self._artefact, self._config = source, source.config
         self._settings = worker_settings(source)
-        self._family = GivenFamily(source.examples)
+        self._family = UserTaskFamily(source.examples)
         self._reader = make_reader(source.config.task, source.examples)
         with tempfile.TemporaryDirectory() as folder:
             built = self._settings
@@ -100,9 +100,10 @@ class Learner:
         """
         return cls(with_statistics(artefact.load(str(source)), statistics))
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Artefact]]:
-        """What is pickled is what was trained; the model is built anew from it."""
-        return type(self), (self._artefact,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the artefact's bytes; unpickling builds the model from them."""
+        source = self._artefact
+        return restore_learner, (artefact.as_bytes(source), source.origin, source.model_digest)
 
     def adapt(
         self,
@@ -143,7 +144,7 @@ class Learner:
             labels = np.array([first_of(targets, texts, name) for name in classes])
         else:
             own = self._values(targets)
-        task = OwnTask("", classes, examples, own, examples[:1], None, np.arange(1))
+        task = UserTask("", classes, examples, own, examples[:1], None, np.arange(1))
         return Predictor(self, task, recipe, labels)
 
     def _adapt_to_texts(
@@ -154,7 +155,7 @@ class Learner:
         if targets is not None:
             raise ValueError("texts to go on with have no targets but themselves; give none")
         own = self._reader.targets(texts)
-        task = OwnTask("", None, examples, own, examples[:1], own[:1], np.arange(1))
+        task = UserTask("", None, examples, own, examples[:1], own[:1], np.arange(1))
         return TextPredictor(self, task, recipe)
 
     def _values(self, targets: Any) -> Array:
@@ -201,13 +202,13 @@ class Learner:
         family = open_environment(self._artefact, environment, arguments)
         return self.practise_in(family, recipe, check_seed(seed))
 
-    def practise_in(self, family: "LiveEnvironment", recipe: Recipe, seed: int) -> "Policy":
+    def practise_in(self, family: "UserEnvironment", recipe: Recipe, seed: int) -> "Policy":
         """As `adapt_to`, in an environment that is open."""
         from orchestrator.adaptation.adapted_policy import Policy
 
         return Policy(self._artefact, self._settings, family, recipe, seed)
 
-    def run(self, kind: Kind, task: OwnTask, recipe: Recipe) -> dict[str, Array]:
+    def run(self, kind: Kind, task: UserTask, recipe: Recipe) -> dict[str, Array]:
         """What a block of this one task gives, without the task axis."""
         block = Block(kind, 0, 0, 0, 1, specs_of(self._config, [task], recipe), recipe)
         found = self._runner.run(self._artefact.state.weights, block).metrics
@@ -216,7 +217,7 @@ class Learner:
                 raise diverged(recipe)
         return {name: values[0] for name, values in found.items()}
 
-    def _answer(self, adapted: Adapted, own: OwnTask) -> Array:
+    def _answer(self, adapted: Adapted, own: UserTask) -> Array:
         """Outputs for the queries, at weights that are adapted already."""
         specs = specs_of(self._config, [own], Recipe(1.0, 1))
         seed = specs["seeds"][0] if "seeds" in specs else np.zeros(2, np.int32)
@@ -224,11 +225,11 @@ class Learner:
         task = Task(support_x, support_y, query_x, query_y, np.zeros((0, 0), np.int32), seed)
         return self._runner.held_out.answer(adapted, task)
 
-    def _assemble(self, task: OwnTask) -> OwnTask:
+    def _assemble(self, task: UserTask) -> UserTask:
         """The task as the model takes it."""
         return self._reader.assemble(task)
 
-    def values(self, task: OwnTask, outputs: Array) -> Array:
+    def values(self, task: UserTask, outputs: Array) -> Array:
         """What the model of regression answers, in the user's own units."""
         return self._reader.answers(task, outputs)
 
@@ -247,7 +248,7 @@ class Learner:
 
         return Sampler(self._runner.held_out.model, self._artefact.examples.preparation)
 
-    def as_keras(self, task: OwnTask, adapted: Adapted, seen: Array) -> bytes:
+    def as_keras(self, task: UserTask, adapted: Adapted, seen: Array) -> bytes:
         """The content of a .keras file, with the statistics of `seen`."""
         from workers.export.plain_keras import as_plain
 
@@ -257,3 +258,30 @@ class Learner:
                 settings = with_model_in(settings, Path(folder), self._artefact.model)
             units = self._reader.units(task)
             return as_plain(settings, self._family, adapted, seen, units)[1]
+
+
+# Pickles name these two functions by their paths, and hold nothing else of metatrain's but the
+# artefact's bytes. So they load after other modules have moved.
+def restore_learner(content: bytes, origin: str, model_digest: str) -> Learner:
+    """Build the learner of a pickle.
+
+    Args:
+      content: the artefact, as `artefact.as_bytes` returns it.
+      origin, model_digest: see `Artefact`.
+    """
+    return Learner(artefact.from_bytes(content, origin, model_digest))
+
+
+def restore_predictor(learner: Learner, state: Mapping[str, Any]) -> Predictor:
+    """Build the predictor of a pickle; its weights are adapted already.
+
+    Args:
+      state: the fields of its task, recipe and adapted weights; and its classes.
+    """
+    from orchestrator.adaptation.text_predictor import TextPredictor
+
+    task, recipe = UserTask(**state["task"]), Recipe(**state["recipe"])
+    adapted = Adapted(**state["adapted"])
+    if learner.generates:
+        return TextPredictor(learner, task, recipe, adapted)
+    return Predictor(learner, task, recipe, state["classes"], adapted)

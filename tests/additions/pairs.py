@@ -9,13 +9,13 @@ from workers.protocol import Array
 
 from orchestrator.adaptation.readers.arrays import as_numbers, checked
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
-from workers.settings.given_task import GivenTask
+from workers.settings.user_task_shapes import UserTaskShapes
 
 
 class PairReader(Reader):
     """Reads files that end in .pairs."""
 
-    def __init__(self, task: Any, shapes: GivenTask):
+    def __init__(self, task: Any, shapes: UserTaskShapes):
         self._shape = shapes.input_shape
 
     def read(self, source: str, role: Role, columns: Columns) -> Examples:

@@ -61,7 +61,9 @@ class AdaptedPolicy:
         for _ in range(horizon):
             action = self._chosen(seen, rng)
             actions.append(action.tolist())
-            seen, _, terminated, truncated, _ = environment.step(self._family.given(action))
+            seen, _, terminated, truncated, _ = environment.step(
+                self._family.environment_action(action)
+            )
             if terminated or truncated:
                 break
         return actions
@@ -74,7 +76,7 @@ class AdaptedPolicy:
         Raises:
           ValueError: another shape, or not finite.
         """
-        return self._family.given(self._chosen(observation, rng))
+        return self._family.environment_action(self._chosen(observation, rng))
 
     def _chosen(self, observation: Any, rng: np.random.Generator | None) -> NDArray[np.float32]:
         seen, shape = np.asarray(observation, np.float32), self._family.input_shape

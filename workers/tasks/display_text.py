@@ -1,14 +1,16 @@
-"""What the examples of a task say, for people; the model is given numbers."""
+"""The readable text of a task's examples; the model itself gets numbers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 
 class Words(NamedTuple):
-    """Of one task, in the order of its examples.
+    """The text of one task, in the order of its examples.
 
-    support, queries: the texts. support_options, query_options: of each, what the model's outputs
-    stand for; its target is a place among them. samples: what the model said before and after.
+    support, queries: the texts.
+    support_options, query_options: for each text, the meanings of the model's outputs; its target
+      is an index into them.
+    samples: what the model generated before and after adaptation.
     """
 
     support: Sequence[str]

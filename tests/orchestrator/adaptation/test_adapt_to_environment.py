@@ -112,7 +112,7 @@ def test_an_inner_step_is_as_long_as_its_rate_says():
     moved = []
     for rate in (0.0625, 0.125):
         policy = learner.adapt_to("navigation", GOAL, inner_steps=1, inner_lr=rate)
-        moved.append(policy._own.adapted.theta - learner._artefact.state.weights.theta)
+        moved.append(policy._policy.adapted.theta - learner._artefact.state.weights.theta)
     assert np.abs(moved[0]).max() > 1e-3
     np.testing.assert_allclose(moved[1], 2 * moved[0], atol=1e-5)
 
@@ -130,7 +130,9 @@ def test_a_policy_that_sees_normalized_observations_does_so_wherever_it_acts(tmp
     seen = rng.normal(size=(20, *policy._family.input_shape)).astype(np.float32)
     acted = [policy.act(each) for each in seen]
     outputs = np.asarray(model(seen))
-    expected = [policy._family.given(row) for row in outputs[:, : outputs.shape[1] // 2]]
+    expected = [
+        policy._family.environment_action(row) for row in outputs[:, : outputs.shape[1] // 2]
+    ]
     np.testing.assert_allclose(acted, expected, rtol=1e-4)
     assert len({float(np.ravel(each)[0]) for each in acted}) > 5
 
@@ -171,7 +173,7 @@ def test_the_saved_policy_needs_nothing_but_keras(tmp_path, kind):
     outputs = np.asarray(loaded(seen))[0]
     if kind == "numbers":
         np.testing.assert_allclose(outputs[:1], policy.act(seen[0]), rtol=1e-5)
-        log_std = policy._own.adapted.theta[-1]
+        log_std = policy._policy.adapted.theta[-1]
         np.testing.assert_allclose(outputs[1], log_std, rtol=1e-6)
     else:
         assert policy.act(seen[0]) == 1 + outputs.argmax()
@@ -196,8 +198,8 @@ def test_an_exported_policy_adapts_as_its_run_does(tmp_path):
         ("--env small_gym:Broken", "--env 'small_gym:Broken' cannot be made with (): RuntimeError"),
         ("--env nowhere:Slope", "nowhere cannot be imported from"),
         ("--env small_gym:Slope --env-arg colour=3", "--env-arg colour: small_gym:Slope has no"),
-        ("--env small_gym:Slope --env-arg steepness=much", "'much' cannot take the place of 0.5"),
-        ("--env small_gym:Slope --env-arg steepness=nan", "nan cannot take the place of 0.5"),
+        ("--env small_gym:Slope --env-arg steepness=much", "'much' cannot replace 0.5"),
+        ("--env small_gym:Slope --env-arg steepness=nan", "nan cannot replace 0.5"),
         ("--env small_gym:Slope --env-arg steepness", "--env-arg takes key=value"),
         ("--env small_gym:Slope --env-arg a=1 --env-arg a=2", "--env-arg a is given twice"),
         (
@@ -209,7 +211,10 @@ def test_an_exported_policy_adapts_as_its_run_does(tmp_path):
             "Input should be greater than or equal to 1",
         ),
         ("--env small_gym:Slope --seed -1", "seed = -1; 0 to 2^32 - 1"),
-        ("--env small_gym:Slope --save-model p.h5", "p.h5: a saved model's name ends in .keras"),
+        (
+            "--env small_gym:Slope --save-model p.h5",
+            "p.h5: the name of a saved model must",
+        ),
         ("--env small_gym:Slope --support a.csv", "No such option: --support"),
         ("", "there is nothing to act in; give --env ENV"),
     ],
@@ -226,7 +231,7 @@ def test_wrong_input_is_one_line(capsys, monkeypatch, words, told):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("--env Pendulum-v1", "acts in 'navigation' alone"),
+        ("--env Pendulum-v1", "acts in 'navigation' only"),
         ("--env navigation", "navigation takes a goal, not nothing"),
         ("--env navigation --env-arg goal=1", "goal = 1; two finite numbers are needed"),
         ("--env navigation --env-arg goal=0,inf", "two finite numbers are needed"),
@@ -282,7 +287,7 @@ def test_a_policy_is_given_no_examples_and_a_made_environment_no_arguments():
     from small_gym import Slope
 
     learner = learner_of(gym())
-    with pytest.raises(ValueError, match="there are no examples to give it"):
+    with pytest.raises(ValueError, match="and takes no examples"):
         learner.adapt([[1.0, 2.0]], [0.0])
     with pytest.raises(ValueError, match="steepness: an environment that is made already"):
         learner.adapt_to(Slope(), {"steepness": 1.0})

@@ -3,7 +3,7 @@ import pytest
 from small_artefacts import as_they_are
 
 from orchestrator.adaptation.predictions import Predictions, as_table, summary
-from orchestrator.adaptation.user_tasks import OwnTask
+from orchestrator.adaptation.user_tasks import UserTask
 
 
 def task(name="", classes=None, targets=None, rows=(0, 1)):
@@ -11,7 +11,7 @@ def task(name="", classes=None, targets=None, rows=(0, 1)):
         targets = np.array(targets, np.int32 if classes else np.float32)
     rows = np.array(rows)
     inputs = np.zeros((len(rows), 1), np.float32)
-    return OwnTask(name, classes, inputs, np.zeros(len(rows)), inputs, targets, rows)
+    return UserTask(name, classes, inputs, np.zeros(len(rows)), inputs, targets, rows)
 
 
 def of_classes(**options):

@@ -4,11 +4,11 @@ from small_configs import USER_MODEL, sinusoid
 
 from orchestrator.adaptation.readers.reader import Examples
 from orchestrator.adaptation.user_tasks import blocks_of, make_tasks
-from workers.settings.given_task import GivenTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.protocol import Recipe
 
-REGRESSION = GivenTask(loss="mse", input_shape=(1,), num_outputs=1)
-CLASSES = GivenTask(loss="cross_entropy", input_shape=(1,), num_outputs=3)
+REGRESSION = UserTaskShapes(loss="mse", input_shape=(1,), num_outputs=1)
+CLASSES = UserTaskShapes(loss="cross_entropy", input_shape=(1,), num_outputs=3)
 
 
 def examples(values, targets=None, tasks=None):

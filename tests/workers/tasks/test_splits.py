@@ -105,7 +105,7 @@ def test_a_task_is_of_five_classes_or_of_as_many_as_every_split_has():
 
 
 def test_too_few_classes_to_be_split_are_refused():
-    with pytest.raises(DataError, match=r"only 2 of the classes that are split; .* 3 or more"):
+    with pytest.raises(DataError, match=r"only 2 classes to split; .* 3 or more"):
         split_names(NAMES[:2], ImagesTask())
     settings = MatchingTask(path="a", test_path="b", train_domains=1, validation_domains=1)
     assert sizes(split_names(NAMES[:2], settings, "domains")) == [1, 1, 0]
@@ -155,7 +155,7 @@ def test_too_many_classes_are_refused_naming_keys_values_and_limit():
         split_names(NAMES, ImagesTask(train_classes=90, test_classes=1))
     assert str(caught.value) == (
         "task.train_classes = 90 + task.validation_classes = 16 (unset) + task.test_classes = 1 "
-        "is 107, but the source has 100 classes; lower or set them, to 100 or fewer together"
+        "is 107, but the source has 100 classes; lower or set them to 100 or fewer in total"
     )
 
 
@@ -189,8 +189,8 @@ def test_the_hash_is_over_names_in_order_whatever_order_they_are_listed_in():
         ("[]", "holds list; expected"),
         ({"train": [], "test": []}, "holds 'train', 'test'; expected"),
         ({"train": [], "validation": [], "test": [], "dev": []}, "'dev'; expected"),
-        ({"train": "c001", "validation": [], "test": []}, "'train' is no list of names"),
-        ({"train": [1], "validation": [], "test": []}, "'train' is no list of names"),
+        ({"train": "c001", "validation": [], "test": []}, "'train' is not a list of names"),
+        ({"train": [1], "validation": [], "test": []}, "'train' is not a list of names"),
         (
             {"train": ["x"], "validation": [], "test": []},
             "'train' lists 'x', which is not in the source",

@@ -10,8 +10,8 @@ from small_images import picture, png, write_folder, write_parquet, write_zip
 
 from orchestrator.adaptation.readers.images import ImageReader
 from orchestrator.adaptation.readers.reader import Columns
-from workers.settings.given_task import GivenTask
 from workers.settings.images_task import ImagesTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.images.image_cache import open_cache
 from workers.tasks.images.image_sources import find_files
 from workers.wire.errors import DataError
@@ -22,7 +22,7 @@ PICTURES = {f"{name}/{i}.png": png(picture(c, i)) for c, name in enumerate("ab")
 def reader(**settings):
     task = ImagesTask(**{"image_size": 8, **settings})
     shape = (task.image_size, task.image_size, task.channels)
-    given = GivenTask(loss="cross_entropy", input_shape=shape, num_outputs=3)
+    given = UserTaskShapes(loss="cross_entropy", input_shape=shape, num_outputs=3)
     return ImageReader(task, given)
 
 
@@ -149,7 +149,7 @@ def test_a_class_without_an_image_is_told(tmp_path):
     [
         (lambda f: f / "gone", Columns(), "does not exist; give a folder of CLASS/IMAGE"),
         (lambda f: f, Columns(), "holds no images"),
-        (lambda f: text(f, "a.txt", "hello"), Columns(), "is no folder of CLASS/IMAGE"),
+        (lambda f: text(f, "a.txt", "hello"), Columns(), "is not a folder of CLASS/IMAGE"),
         (lambda f: text(f, "a.csv", "x,y\n1,2\n"), Columns(), r"no column 'image' \(--input-col"),
         (lambda f: table(f), Columns(("image", "label")), "an image is in one column"),
         (lambda f: table(f), Columns(target="no"), r"no column 'no' \(--target-column\)"),
@@ -196,8 +196,8 @@ def table(folder, **columns):
         (np.zeros((40, 40), np.uint8), r"inputs of shape \[40, 40\]; uint8 images are"),
         (np.zeros((2, 8, 8, 5), np.uint8), r"inputs of shape \[2, 8, 8, 5\]; uint8"),
         (["gone.png"], r"inputs: there is no file gone\.png"),
-        ([None, None], "inputs are no array of images"),
-        ([np.zeros((8, 8, 1)), np.zeros((9, 9, 1))], "inputs are no array of images"),
+        ([None, None], "inputs are neither an array of images"),
+        ([np.zeros((8, 8, 1)), np.zeros((9, 9, 1))], "inputs are neither an array of images"),
     ],
 )
 def test_arrays_of_another_shape_are_refused(given, message):
@@ -253,7 +253,7 @@ def test_hugging_faces_files_of_paths_and_numbered_classes_are_read(tmp_path):
 
 def test_the_size_and_the_colours_are_those_of_the_model_where_the_data_decided(tmp_path):
     write_folder(tmp_path, PICTURES)
-    shapes = GivenTask(input_shape=(8, 8, 3), num_outputs=2)
+    shapes = UserTaskShapes(input_shape=(8, 8, 3), num_outputs=2)
     found = ImageReader(ImagesTask(image_size="auto", channels="auto"), shapes).read(
         str(tmp_path), "support", Columns()
     )

@@ -5,12 +5,14 @@ import pytest
 
 from orchestrator.adaptation.readers.numbers import NumberReader
 from orchestrator.adaptation.readers.reader import Columns
-from workers.settings.given_task import GivenTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.errors import DataError
 
 
 def reader(inputs=1, outputs=1):
-    return NumberReader(None, GivenTask(loss="mse", input_shape=(inputs,), num_outputs=outputs))
+    return NumberReader(
+        None, UserTaskShapes(loss="mse", input_shape=(inputs,), num_outputs=outputs)
+    )
 
 
 def read(file, role="support", columns=Columns(), inputs=1, outputs=1):  # noqa: B008

@@ -12,7 +12,7 @@ def test_texts_are_named_by_their_place():
     [
         ("one", r"inputs are 'one', a single text; give a list of texts"),
         (b"one", "a single text; give a list of texts"),
-        (3, "inputs are 3, no texts; give a list of texts"),
+        (3, "inputs are 3, not texts; give a list of texts"),
         ([], "inputs hold no text; give a list of texts"),
         (["one", ""], r"inputs\[1\] is ''; texts are needed, none of them empty"),
         (["one", " \n"], r"inputs\[1\] is ' \\n'; texts are needed"),

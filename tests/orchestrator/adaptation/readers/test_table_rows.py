@@ -6,8 +6,8 @@ from small_tables import changed, write_table
 
 from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.adaptation.readers.table_rows import TableReader
-from workers.settings.given_task import GivenTask
 from workers.settings.table_task import TableTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.errors import DataError
 
 ROWS = {"sensor": ["a", "a", "b"], "x": [1.0, 3, 5], "y": [0.0, 4, 2], "ppm": [10.0, 30, 50]}
@@ -16,7 +16,7 @@ ROWS = {"sensor": ["a", "a", "b"], "x": [1.0, 3, 5], "y": [0.0, 4, 2], "ppm": [1
 def reader(classes=None, **settings):
     common = {"path": "gone.csv", "task_column": "sensor", "target_column": "ppm"}
     target = None if classes else {"names": ["ppm"], "mean": [20.0], "sd": [10.0]}
-    given = GivenTask(
+    given = UserTaskShapes(
         loss="cross_entropy" if classes else "mse",
         input_shape=(2,),
         num_outputs=len(classes) if classes else 1,
@@ -51,7 +51,7 @@ def test_the_runs_task_column_tells_tasks_apart_and_it_is_said(read):
     found = read(ROWS)
     assert found.tasks == ["a", "a", "b"]
     assert found.notes == [
-        "--support: 2 tasks, told apart by 'sensor'; each is adapted to alone",
+        "--support: 2 tasks, told apart by 'sensor'; the model adapts to each",
     ]
     assert read(ROWS, "query").notes == []
     alone = {**ROWS, "sensor": ["a"] * 3}
@@ -100,7 +100,7 @@ def test_arrays_are_in_the_tables_own_units():
     assert reader().inputs([[2, 1], [6, 3]]).tolist() == [[0, 0], [1, 1]]
     assert reader().targets([20, 35]).tolist() == [[0], [1.5]]
     assert reader().values(np.array([[0.0], [1.5]], np.float32)).tolist() == [[20], [35]]
-    large = GivenTask(
+    large = UserTaskShapes(
         loss="mse",
         input_shape=(1,),
         num_outputs=1,
@@ -143,7 +143,7 @@ def test_wrong_rows_are_told(read, columns, named, message):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("gone.csv", None, r"--support .*gone.csv is no file; give a .csv, .*\.feather file"),
+        ("gone.csv", None, r"--support .*gone.csv is not a file; give a .csv, .*\.feather file"),
         ("a.txt", b"x", r"--support .*a.txt is of an unsupported type \(\.txt\); give a \.csv, "),
         ("a.csv", b"x,y,ppm\n", "has no rows"),
         ("a.parquet", b"x", "not a table that can be read"),
@@ -187,14 +187,14 @@ def test_columns_with_names_are_taken_by_name(make):
 @pytest.mark.parametrize(
     ("given", "match"),
     [
-        ([["a", 1]], "inputs are no array of numbers .*'a'"),
-        ([[0, 1], [2]], "inputs are no array of numbers"),
-        ({"x": ["a"], "y": [0.0]}, "'x' are no array of numbers .*'a'"),
+        ([["a", 1]], "inputs are not an array of numbers .*'a'"),
+        ([[0, 1], [2]], "inputs are not an array of numbers"),
+        ({"x": ["a"], "y": [0.0]}, "'x' are not an array of numbers .*'a'"),
         ([], r"inputs have shape \[0\], the model takes \[n, 2\]"),
     ],
 )
 def test_what_are_no_numbers_is_refused(given, match):
     with pytest.raises(ValueError, match=match):
         reader().inputs(given)
-    with pytest.raises(ValueError, match="targets are no array of numbers"):
+    with pytest.raises(ValueError, match="targets are not an array of numbers"):
         reader().targets(["a"])

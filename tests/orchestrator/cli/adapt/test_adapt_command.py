@@ -154,7 +154,7 @@ def vars_of(request):
         ({"source": "nowhere"}, "holds no run"),
         ({"support": None}, "there is nothing to adapt to; give --support FILE"),
         ({"query": None}, "there is nothing to predict; give --query FILE"),
-        ({"support": "nowhere.csv"}, "--support .*nowhere.csv is no file"),
+        ({"support": "nowhere.csv"}, "--support .*nowhere.csv is not a file"),
         ({"query": "there.parquet"}, "not a table that can be read"),
         ({"columns": Columns(task="zone")}, r"no column 'zone' \(--task-column\)"),
     ],

@@ -117,13 +117,13 @@ def test_a_missing_path_is_named(tmp_path, name):
 
 def test_another_kind_of_file_is_refused(tmp_path):
     (tmp_path / "a.tar").write_text("")
-    with pytest.raises(DataError, match=r"a\.tar is no \.zip, \.parquet, \.csv, \.tsv or folder"):
+    with pytest.raises(DataError, match=r"a\.tar is not a \.zip, .*, \.tsv or folder"):
         find_files(str(tmp_path / "a.tar"))
 
 
 def test_the_same_file_twice_is_refused(tmp_path):
     file = str(write_zip(tmp_path / "a.zip", members()))
-    with pytest.raises(DataError, match="each of them once"):
+    with pytest.raises(DataError, match="each once"):
         find_files([file, file])
     with pytest.raises(DataError, match="one or more files"):
         find_files([])
@@ -188,5 +188,5 @@ def test_images_of_other_formats_alone_are_told(tmp_path):
 
 def test_images_in_no_folder_of_a_class_are_told(tmp_path):
     folder = write_folder(tmp_path / "flat", {"a.png": b"x", "b.jpg": b"x"})
-    with pytest.raises(SourceError, match="holds 2 images in no folder of a class; put those of"):
+    with pytest.raises(SourceError, match="holds 2 images outside class folders; put the images"):
         find_files(str(folder))

@@ -134,7 +134,7 @@ SLIP = changed({**SENSORS, "humidity": list(map(str, SENSORS["humidity"]))}, "hu
         (
             {name: SENSORS[name] for name in ("sensor", "ppm")},
             {},
-            "no column beside task and target holds numbers that vary; it has 'sensor', 'ppm'",
+            "no column except task and target holds numbers that vary; it has 'sensor', 'ppm'",
         ),
     ],
 )

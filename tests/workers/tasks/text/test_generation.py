@@ -210,7 +210,7 @@ def test_a_column_of_texts_holds_texts(tmp_path):
 def test_what_is_no_utf8_is_named(tmp_path):
     path = write(tmp_path / "e.csv", rows_of(), ("voice", "text"))
     path.write_bytes(path.read_bytes() + b"baba,caf\xe9\n")
-    with pytest.raises(DataError, match=r"row 120 has a 'text' that is no UTF-8"):
+    with pytest.raises(DataError, match=r"row 120 has a 'text' that is not UTF-8"):
         make_with(path)
 
 
@@ -231,7 +231,7 @@ def test_small_tasks_are_left_out_if_asked_for(of_rows):
 
 
 def test_an_evaluation_with_more_shots_needs_larger_tasks(make):
-    with pytest.raises(DataError, match=r"12 different texts, 13 are [^;]*; lower these$"):
+    with pytest.raises(DataError, match=r"12 different texts[^;]*; lower shots or queries$"):
         make().sample(DRAW, 0, 1, 9, 4)
     with pytest.raises(DataError, match=r"no task has 13 different texts"):
         make(small_tasks="leave_out", min_texts=13)

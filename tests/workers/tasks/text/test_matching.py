@@ -148,7 +148,7 @@ def test_what_is_left_out_need_not_be_in_the_file_that_is_tested_on(make, tmp_pa
     other = str(write(tmp_path / "b.csv", rows))
     family = make(leave_out=["want_apple0"], small_classes="leave_out", test_path=other)
     assert family.protocol("test")["domains"] == "far"
-    with pytest.raises(DataError, match="leave_out names 'want_nothing', which is no class of"):
+    with pytest.raises(DataError, match="leave_out names 'want_nothing', which is not a class of"):
         make(leave_out=["want_nothing"], test_path=other)
 
 
