@@ -130,9 +130,8 @@ def test_a_policy_that_sees_normalized_observations_does_so_wherever_it_acts(tmp
     seen = rng.normal(size=(20, *policy._family.input_shape)).astype(np.float32)
     acted = [policy.act(each) for each in seen]
     outputs = np.asarray(model(seen))
-    expected = [
-        policy._family.environment_action(row) for row in outputs[:, : outputs.shape[1] // 2]
-    ]
+    means = outputs[:, : outputs.shape[1] // 2]
+    expected = [policy._family.environment_action(row) for row in means]
     np.testing.assert_allclose(acted, expected, rtol=1e-4)
     assert len({float(np.ravel(each)[0]) for each in acted}) > 5
 
@@ -192,7 +191,7 @@ def test_an_exported_policy_adapts_as_its_run_does(tmp_path):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("--env small_gym:Words", "shows Text"),
+        ("--env small_gym:Words", "observation space Text"),
         ("--env small_gym:Switch", "shows 1 number and takes one of 2 actions; the policy of"),
         ("--env small_gym:Switch", "sees 2 numbers and gives 1 number"),
         ("--env small_gym:Broken", "--env 'small_gym:Broken' cannot be made with (): RuntimeError"),
@@ -289,7 +288,7 @@ def test_a_policy_is_given_no_examples_and_a_made_environment_no_arguments():
     learner = learner_of(gym())
     with pytest.raises(ValueError, match="and takes no examples"):
         learner.adapt([[1.0, 2.0]], [0.0])
-    with pytest.raises(ValueError, match="steepness: an environment that is made already"):
+    with pytest.raises(ValueError, match="steepness: an existing environment takes"):
         learner.adapt_to(Slope(), {"steepness": 1.0})
 
 

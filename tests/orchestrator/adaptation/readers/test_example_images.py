@@ -157,7 +157,7 @@ def test_a_class_without_an_image_is_told(tmp_path):
         (lambda f: table(f, image=[b"no image"]), Columns(), "row 0: not an image that Pillow"),
         (lambda f: table(f, image=[None]), Columns(), "row 0 has no image"),
         (lambda f: table(f, image=["gone.png"]), Columns(), r"row 0: gone\.png: cannot be read"),
-        (lambda f: table(f, image=[1.5]), Columns(), "row 0 holds float, no image"),
+        (lambda f: table(f, image=[1.5]), Columns(), "row 0 holds float, not an image"),
         (lambda f: table(f, label=[None]), Columns(), "row 0 has no 'label'"),
         (
             lambda f: write_folder(f, {**PICTURES, "a/bad.png": b"no"}),

@@ -144,7 +144,7 @@ def vars_of(request):
         ({"out": "there.parquet"}, "exists; give another file"),
         ({"out": "nowhere/p.parquet"}, "is no folder; make it first"),
         ({"save_model": "there.parquet"}, "exists; give another name"),
-        ({"save_model": "m.h5"}, r"ends in \.keras"),
+        ({"save_model": "m.h5"}, r"end in \.keras"),
         ({"save_model": "nowhere/m.keras"}, "is no folder"),
         ({"workers": "many"}, "workers.count must be 0 to 4096"),
         ({"workers": "4000"}, "workers.count = 4000, but this machine has room"),

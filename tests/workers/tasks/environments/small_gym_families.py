@@ -45,3 +45,10 @@ def added(monkeypatch, environment):
 
     monkeypatch.setattr(small_gym, "Added", environment, raising=False)
     return "small_gym:Added"
+
+
+def breaking(**parts):
+    """A slope with other parts."""
+    import small_gym
+
+    return type("Breaking", (small_gym.Slope,), parts)

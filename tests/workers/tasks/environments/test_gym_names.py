@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from test_gym import added, breaking, task_of
+from small_gym_families import added, breaking, task_of
 
 from workers.settings.environments import GymTask
 from workers.tasks.environments.gym import GymFamily

@@ -5,7 +5,7 @@ import sys
 import gymnasium
 import numpy as np
 import pytest
-from small_gym_families import added, task_of
+from small_gym_families import added, breaking, task_of
 
 from workers.tasks.environments.gym import GymFamily
 from workers.wire.protocol import Draw
@@ -34,13 +34,6 @@ pytest.importorskip("gymnasium")
 def test_what_cannot_be_trained_in_is_refused(name, changes, error):
     with pytest.raises(ValueError, match=error):
         GymFamily(task_of(name, **changes))
-
-
-def breaking(**parts):
-    """A slope with other parts."""
-    import small_gym
-
-    return type("Breaking", (small_gym.Slope,), parts)
 
 
 def step_with(change):
