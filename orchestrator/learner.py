@@ -105,6 +105,22 @@ class Learner:
         source = self._artefact
         return restore_learner, (artefact.as_bytes(source), source.origin, source.model_digest)
 
+    # Pickles of predictors name this method and `restore_learner`, and otherwise hold the
+    # artefact's bytes and plain values. So they load after other modules have moved.
+    def _restored(self, state: Mapping[str, Any]) -> Predictor:
+        """Build the predictor of a pickle; its weights are adapted already.
+
+        Args:
+          state: the fields of its task, recipe and adapted weights; and its classes.
+        """
+        from orchestrator.adaptation.text_predictor import TextPredictor
+
+        task, recipe = UserTask(**state["task"]), Recipe(**state["recipe"])
+        adapted = Adapted(**state["adapted"])
+        if self.generates:
+            return TextPredictor(self, task, recipe, adapted)
+        return Predictor(self, task, recipe, state["classes"], adapted)
+
     def adapt(
         self,
         inputs: Any,
@@ -260,8 +276,6 @@ class Learner:
             return as_plain(settings, self._family, adapted, seen, units)[1]
 
 
-# Pickles name these two functions by their paths, and hold nothing else of metatrain's but the
-# artefact's bytes. So they load after other modules have moved.
 def restore_learner(content: bytes, origin: str, model_digest: str) -> Learner:
     """Build the learner of a pickle.
 
@@ -270,18 +284,3 @@ def restore_learner(content: bytes, origin: str, model_digest: str) -> Learner:
       origin, model_digest: see `Artefact`.
     """
     return Learner(artefact.from_bytes(content, origin, model_digest))
-
-
-def restore_predictor(learner: Learner, state: Mapping[str, Any]) -> Predictor:
-    """Build the predictor of a pickle; its weights are adapted already.
-
-    Args:
-      state: the fields of its task, recipe and adapted weights; and its classes.
-    """
-    from orchestrator.adaptation.text_predictor import TextPredictor
-
-    task, recipe = UserTask(**state["task"]), Recipe(**state["recipe"])
-    adapted = Adapted(**state["adapted"])
-    if learner.generates:
-        return TextPredictor(learner, task, recipe, adapted)
-    return Predictor(learner, task, recipe, state["classes"], adapted)

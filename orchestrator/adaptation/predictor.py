@@ -38,16 +38,14 @@ class Predictor:
         self._adapted = adapted
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the learner, plain values and arrays; see `orchestrator.learner`."""
-        from orchestrator.learner import restore_predictor
-
+        """Pickle the learner, plain values and arrays, but no class of this module."""
         state = {
             "task": {field.name: getattr(self._task, field.name) for field in fields(self._task)},
             "recipe": asdict(self.recipe),
             "classes": self.classes,
             "adapted": self._adapted._asdict(),
         }
-        return restore_predictor, (self._learner, state)
+        return self._learner._restored, (state,)
 
     def predict(self, inputs: Any) -> Array:
         """Return a class for each input, or values float32 [n, num_outputs]."""
