@@ -49,10 +49,10 @@ def learner_of(config):
 
 
 def test_the_command_shows_the_returns_that_python_gives(capsys, monkeypatch, tmp_path):
-    given = "--env", "navigation", "--env-arg", "goal=0.3,-0.2", "--seed", 5
+    options = "--env", "navigation", "--env-arg", "goal=0.3,-0.2", "--seed", 5
     model = tmp_path / "m.keras"
     code, shown, _ = metatrain(
-        capsys, monkeypatch, "adapt-policy", run_of(navigation()), *given, "--save-model", model
+        capsys, monkeypatch, "adapt-policy", run_of(navigation()), *options, "--save-model", model
     )
     policy = learner_of(navigation()).adapt_to("navigation", GOAL, seed=5)
     assert code == 0
@@ -127,9 +127,9 @@ def test_a_policy_that_sees_normalized_observations_does_so_wherever_it_acts(tmp
     policy.save(tmp_path / "m.keras")
     model = keras.saving.load_model(tmp_path / "m.keras", compile=False)
     rng = np.random.default_rng(0)
-    seen = rng.normal(size=(20, *policy._family.input_shape)).astype(np.float32)
-    acted = [policy.act(each) for each in seen]
-    outputs = np.asarray(model(seen))
+    observations = rng.normal(size=(20, *policy._family.input_shape)).astype(np.float32)
+    acted = [policy.act(each) for each in observations]
+    outputs = np.asarray(model(observations))
     means = outputs[:, : outputs.shape[1] // 2]
     expected = [policy._family.environment_action(row) for row in means]
     np.testing.assert_allclose(acted, expected, rtol=1e-4)
@@ -148,8 +148,8 @@ def test_a_policy_acts_by_what_is_likeliest_or_by_chance():
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-    for wrong, told in (([0.1], r"shape \[1\]; .* sees \[2\]"), ([0.1, np.nan], "has nan in it")):
-        with pytest.raises(ValueError, match=told):
+    for wrong, error in (([0.1], r"shape \[1\]; .* sees \[2\]"), ([0.1, np.nan], "has nan in it")):
+        with pytest.raises(ValueError, match=error):
             policy.act(wrong)
 
 
@@ -168,14 +168,14 @@ def test_the_saved_policy_needs_nothing_but_keras(tmp_path, kind):
     layers = json.loads(zipfile.ZipFile(file).read("config.json"))["config"]["layers"]
     assert all(layer["module"].startswith("keras") for layer in layers)
     loaded = keras.saving.load_model(file, compile=False)
-    seen = np.full((1, 2 if kind == "numbers" else 1), 0.4, np.float32)
-    outputs = np.asarray(loaded(seen))[0]
+    observations = np.full((1, 2 if kind == "numbers" else 1), 0.4, np.float32)
+    outputs = np.asarray(loaded(observations))[0]
     if kind == "numbers":
-        np.testing.assert_allclose(outputs[:1], policy.act(seen[0]), rtol=1e-5)
+        np.testing.assert_allclose(outputs[:1], policy.act(observations[0]), rtol=1e-5)
         log_std = policy._policy.adapted.theta[-1]
         np.testing.assert_allclose(outputs[1], log_std, rtol=1e-6)
     else:
-        assert policy.act(seen[0]) == 1 + outputs.argmax()
+        assert policy.act(observations[0]) == 1 + outputs.argmax()
     with pytest.raises(ValueError, match="exists"):
         policy.save(file)
 
@@ -183,13 +183,13 @@ def test_the_saved_policy_needs_nothing_but_keras(tmp_path, kind):
 def test_an_exported_policy_adapts_as_its_run_does(tmp_path):
     file = tmp_path / "policy.metatrain"
     export_command.execute(str(run_of(gym())), file)
-    ours, theirs = learner_of(gym()), Learner.load(file)
-    found = [each.adapt_to("small_gym:Slope").returns for each in (ours, theirs)]
-    np.testing.assert_array_equal(*found)
+    from_run, from_file = learner_of(gym()), Learner.load(file)
+    returns = [each.adapt_to("small_gym:Slope").returns for each in (from_run, from_file)]
+    np.testing.assert_array_equal(*returns)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ("--env small_gym:Words", "observation space Text"),
         ("--env small_gym:Switch", "shows 1 number and takes one of 2 actions; the policy of"),
@@ -218,17 +218,17 @@ def test_an_exported_policy_adapts_as_its_run_does(tmp_path):
         ("", "there is nothing to act in; give --env ENV"),
     ],
 )
-def test_wrong_input_is_one_line(capsys, monkeypatch, words, told):
+def test_wrong_input_is_one_line(capsys, monkeypatch, words, message):
     code, shown, errors = metatrain(
         capsys, monkeypatch, "adapt-policy", run_of(gym()), *words.split()
     )
     assert (code, shown) == (2, "")
-    assert told in errors
+    assert message in errors
     assert len(errors.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ("--env Pendulum-v1", "acts in 'navigation' only"),
         ("--env navigation", "navigation takes a goal, not nothing"),
@@ -237,12 +237,12 @@ def test_wrong_input_is_one_line(capsys, monkeypatch, words, told):
         ("--env navigation --env-arg place=1,2", "navigation takes a goal, not place"),
     ],
 )
-def test_a_goal_is_two_numbers(capsys, monkeypatch, words, told):
+def test_a_goal_is_two_numbers(capsys, monkeypatch, words, message):
     code, _, errors = metatrain(
         capsys, monkeypatch, "adapt-policy", run_of(navigation()), *words.split()
     )
     assert code == 2
-    assert told in errors
+    assert message in errors
 
 
 def test_a_reward_that_is_not_finite_is_named_with_its_step(capsys, monkeypatch):
@@ -272,13 +272,13 @@ def test_what_gymnasiums_own_environment_raises_is_told():
 
 
 @pytest.mark.parametrize(
-    ("inner_lr", "inner_steps", "told"),
+    ("inner_lr", "inner_steps", "message"),
     [(1e38, 3, "after 1 inner step from rate 1e\\+38"), (1e30, 1, "after 1 inner step from")],
 )
-def test_an_inner_loop_that_diverges_is_told(inner_lr, inner_steps, told):
+def test_an_inner_loop_that_diverges_is_told(inner_lr, inner_steps, message):
     """Also by what it does after the last step."""
     learner = learner_of(navigation())
-    with pytest.raises(NonFiniteError, match=told):
+    with pytest.raises(NonFiniteError, match=message):
         learner.adapt_to("navigation", GOAL, inner_lr=inner_lr, inner_steps=inner_steps)
 
 

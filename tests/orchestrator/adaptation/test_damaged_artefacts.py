@@ -128,7 +128,7 @@ def marked(file, flags=0, method=0):
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (lambda file: marked(file, flags=1), "'manifest.json' is encrypted"),
         (lambda file: marked(file, method=97), "'manifest.json' is compressed"),
@@ -138,10 +138,10 @@ def marked(file, flags=0, method=0):
         (lambda file: flipped(file), "Bad CRC-32"),
     ],
 )
-def test_members_that_are_not_stored_as_they_are_end_in_one_line(tmp_path, make, told):
+def test_members_that_are_not_stored_as_they_are_end_in_one_line(tmp_path, make, message):
     file = make(tmp_path / "bad")
     start = re.escape(f"{file} is not a file that `metatrain export` wrote")
-    with pytest.raises(ValueError, match=f"^{start}.*{re.escape(told)}") as error:
+    with pytest.raises(ValueError, match=f"^{start}.*{re.escape(message)}") as error:
         artefact.load(str(file))
     assert len(str(error.value).splitlines()) == 1
 

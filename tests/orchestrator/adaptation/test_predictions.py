@@ -21,10 +21,12 @@ def of_classes(**options):
 
 
 def test_outputs_without_a_class_are_left_out():
-    found = of_classes()
-    np.testing.assert_allclose(found.answers[1, 0], [1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))])
-    np.testing.assert_allclose(found.answers.sum(-1), 1, rtol=1e-6)
-    assert [found.predicted(step, 1) for step in (0, 1)] == ["a", "b"]
+    predictions = of_classes()
+    np.testing.assert_allclose(
+        predictions.answers[1, 0], [1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))]
+    )
+    np.testing.assert_allclose(predictions.answers.sum(-1), 1, rtol=1e-6)
+    assert [predictions.predicted(step, 1) for step in (0, 1)] == ["a", "b"]
 
 
 def test_accuracy_is_that_after_each_inner_step():
@@ -34,9 +36,9 @@ def test_accuracy_is_that_after_each_inner_step():
 
 def test_the_error_is_the_mean_square():
     values = np.array([[[0.0], [0.0]], [[1.0], [3.0]]], np.float32)
-    found = Predictions.of(task(targets=[[1.0], [1.0]]), values, as_they_are)
-    assert list(found.scores()["mse"]) == [1, 2]
-    assert (found.predicted(-1, 1), found.target(0)) == (3.0, 1.0)
+    predictions = Predictions.of(task(targets=[[1.0], [1.0]]), values, as_they_are)
+    assert list(predictions.scores()["mse"]) == [1, 2]
+    assert (predictions.predicted(-1, 1), predictions.target(0)) == (3.0, 1.0)
 
 
 def test_the_table_has_a_row_for_each_query_in_the_order_of_the_query_set():

@@ -48,9 +48,9 @@ def test_copies_are_counted_within_and_across_classes_and_splits():
     ids = np.array([0, 1, 0, 0, 1, 5, 5])
     rows = [np.array(each, np.int32) for each in ([0, 1, 2], [3, 4], [5, 6])]
     splits = {"train": np.array([0, 2]), "test": np.array([1])}
-    found = Copies.count(ids, rows, ["a", "b", "c"], splits)
-    assert found == Copies(repeats=2, shared=2, split=2, pairs=["'a' and 'b'"])
-    assert found.notes("image", "class", "classes") == [
+    copies = Copies.count(ids, rows, ["a", "b", "c"], splits)
+    assert copies == Copies(repeats=2, shared=2, split=2, pairs=["'a' and 'b'"])
+    assert copies.notes("image", "class", "classes") == [
         "2 images are copies of another of the same class: each counts once, and none is in "
         "support and query of one task",
         "2 images are in several classes (2 in several splits): in 'a' and 'b'",

@@ -82,8 +82,8 @@ def test_shares_that_are_none_are_refused(shares):
     ],
 )
 def test_a_share_too_small_for_a_task_is_raised_where_no_number_is_set(number, changes, expected):
-    found = split_names(NAMES[:number], ImagesTask(**changes), "classes", (5, 5, 5))
-    assert sizes(found) == expected
+    splits = split_names(NAMES[:number], ImagesTask(**changes), "classes", (5, 5, 5))
+    assert sizes(splits) == expected
 
 
 def test_three_groups_of_rows_are_one_for_each_split():
@@ -92,16 +92,16 @@ def test_three_groups_of_rows_are_one_for_each_split():
 
 
 def test_a_task_is_of_five_classes_or_of_as_many_as_every_split_has():
-    there = {"train": 20, "validation": 5, "test": 7}
-    assert choose_ways(None, there) == 5
-    assert choose_ways(None, {**there, "test": 3}) == 3
-    assert choose_ways(4, there) == 4
+    available = {"train": 20, "validation": 5, "test": 7}
+    assert choose_ways(None, available) == 5
+    assert choose_ways(None, {**available, "test": 3}) == 3
+    assert choose_ways(4, available) == 4
     with pytest.raises(DataError, match=r"task\.ways = 6, but the validation split has 5 classes"):
-        choose_ways(6, there)
+        choose_ways(6, available)
     with pytest.raises(DataError, match=r"the test split has 3 .* lower task\.ways to 3 or fewer"):
         choose_ways(6, {"train": 4, "validation": 5, "test": 3})
     with pytest.raises(DataError, match="the test split has 1 of the source's classes"):
-        choose_ways(None, {**there, "test": 1})
+        choose_ways(None, {**available, "test": 1})
 
 
 def test_too_few_classes_to_be_split_are_refused():

@@ -27,12 +27,12 @@ def rolled(family, specs, actions, episodes=2):
     """What is observed, and the rewards, under fixed actions."""
     generators = [np.random.default_rng(int(seed) % 2**32) for seed in specs["rollouts"]]
     environments = family.environments(specs, episodes, generators)
-    found = [environments.reset()]
+    trace = [environments.reset()]
     for action in actions:
-        given = np.full((*found[0].shape[:2], 1), action, np.float32)
-        seen, rewards, over = environments.step(given)
-        found += [seen, rewards, over]
-    return found
+        batch = np.full((*trace[0].shape[:2], 1), action, np.float32)
+        observations, rewards, over = environments.step(batch)
+        trace += [observations, rewards, over]
+    return trace
 
 
 def sampled(family, lo=0, hi=3, step=0):

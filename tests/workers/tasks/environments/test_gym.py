@@ -41,8 +41,8 @@ def test_a_reward_may_be_an_array_of_one_number(monkeypatch):
 
     class Array(small_gym.Slope):
         def step(self, action):
-            seen, _, *rest = super().step(action)
-            return seen, -(action**2), *rest
+            observed, _, *rest = super().step(action)
+            return observed, -(action**2), *rest
 
     family = GymFamily(task_of(added(monkeypatch, Array)))
     rewards = rolled(family, sampled(family), [0.5])[2]
@@ -78,11 +78,11 @@ def test_numbers_are_clipped_to_their_bounds():
 
 def test_an_episode_that_is_over_rests_and_its_own_time_limit_ends_it():
     family = GymFamily(task_of("small_gym:Switch"))
-    seen = rolled(family, sampled(family, hi=1), [0, 1, 0, 1])
-    rewards, over = seen[2::3], seen[3::3]
+    observed = rolled(family, sampled(family, hi=1), [0, 1, 0, 1])
+    rewards, over = observed[2::3], observed[3::3]
     assert [each[0, 0] for each in rewards] == [1, 0, 1, 0]
     assert [bool(each.all()) for each in over] == [False, False, True, True]
-    np.testing.assert_array_equal(seen[-3], seen[-6])
+    np.testing.assert_array_equal(observed[-3], observed[-6])
 
 
 def test_gymnasiums_own_environments_are_known_by_name():
@@ -96,9 +96,9 @@ def test_gymnasiums_own_environments_are_known_by_name():
 
 
 def test_another_module_is_another_digest():
-    ours = slopes().digest
-    assert ours == slopes().digest
-    assert ours != GymFamily(GymTask(environment="CartPole-v1")).digest
+    digest = slopes().digest
+    assert digest == slopes().digest
+    assert digest != GymFamily(GymTask(environment="CartPole-v1")).digest
 
 
 def test_a_task_is_called_by_what_varies():

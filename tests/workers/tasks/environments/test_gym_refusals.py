@@ -50,16 +50,16 @@ def tired(self, action):
     import small_gym
 
     self.left -= 1
-    seen, reward, *_ = small_gym.Slope.step(self, action)
-    return seen, reward, self.left < 0, False, {}
+    observation, reward, *_ = small_gym.Slope.step(self, action)
+    return observation, reward, self.left < 0, False, {}
 
 
 def worn(self, action):
     """Rewards by chance after many steps."""
     import small_gym
 
-    seen, reward, *rest = small_gym.Slope.step(self, action)
-    return seen, reward if len(self.pushed) < 110 else np.random.random(), *rest
+    observation, reward, *rest = small_gym.Slope.step(self, action)
+    return observation, reward if len(self.pushed) < 110 else np.random.random(), *rest
 
 
 def reset_with(change):
@@ -76,22 +76,22 @@ def reset_with(change):
     [
         ({"observation_space": None}, "returned a Breaking without observation_space"),
         ({"reset": lambda self: None}, "reset.seed=.... raises TypeError: .*unexpected keyword"),
-        ({"reset": reset_with(lambda found: found[0])}, "reset returns array.*not .observation"),
+        ({"reset": reset_with(lambda result: result[0])}, "reset returns array.*not .observation"),
         (
-            {"reset": reset_with(lambda found: ([7.0], {}))},
+            {"reset": reset_with(lambda result: ([7.0], {}))},
             r"reset returns .* shape \[1\], .*\[2\]",
         ),
         (
-            {"step": step_with(lambda found: found[:4])},
+            {"step": step_with(lambda result: result[:4])},
             "step returns .*not .observation, reward, t",
         ),
-        ({"step": step_with(lambda found: ([1.0], *found[1:]))}, r"step returns .* shape \[1\]"),
+        ({"step": step_with(lambda result: ([1.0], *result[1:]))}, r"step returns .* shape \[1\]"),
         (
-            {"step": step_with(lambda found: (found[0], "much", *found[2:]))},
+            {"step": step_with(lambda result: (result[0], "much", *result[2:]))},
             "returns the reward 'much', not a number",
         ),
         (
-            {"step": step_with(lambda found: (found[0], np.random.random(), *found[2:]))},
+            {"step": step_with(lambda result: (result[0], np.random.random(), *result[2:]))},
             "plays another episode the second time",
         ),
         (
@@ -111,7 +111,7 @@ def test_an_environment_that_breaks_its_interface_is_refused(monkeypatch, parts,
 
 def test_an_observation_that_changes_its_shape_later_is_named(monkeypatch):
     shown = 2
-    environment = breaking(step=step_with(lambda found: (found[0][:shown], *found[1:])))
+    environment = breaking(step=step_with(lambda result: (result[0][:shown], *result[1:])))
     family = GymFamily(task_of(added(monkeypatch, environment)))
     specs = family.sample(Draw(0, "train", 0), 0, 1, 1, 1)
     episodes = family.environments(specs, 1, [np.random.default_rng(0)])
@@ -148,7 +148,7 @@ def test_what_is_not_installed_is_named_with_its_extra(monkeypatch):
     monkeypatch.undo()
     import gymnasium
 
-    def lacking(*given, **named):
+    def lacking(*args, **named):
         raise gymnasium.error.DependencyNotInstalled("no mujoco")
 
     monkeypatch.setattr(gymnasium, "make", lacking)

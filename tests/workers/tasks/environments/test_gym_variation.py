@@ -14,14 +14,14 @@ pytest.importorskip("gymnasium")
 def test_a_task_has_its_own_attributes():
     family = slopes(**STEEP)
     specs = sampled(family)
-    seen = rolled(family, specs, [0.0])
+    observed = rolled(family, specs, [0.0])
     expected = -0.1 * specs["varied/steepness"]
-    np.testing.assert_allclose(seen[1][..., 1], np.tile(expected[:, None], 2), rtol=1e-5)
+    np.testing.assert_allclose(observed[1][..., 1], np.tile(expected[:, None], 2), rtol=1e-5)
     # An environment is used again: nothing of the task before stays.
     others = sampled(family, step=1)
-    seen = rolled(family, others, [0.0])
+    observed = rolled(family, others, [0.0])
     expected = -0.1 * others["varied/steepness"]
-    np.testing.assert_allclose(seen[1][..., 1], np.tile(expected[:, None], 2), rtol=1e-5)
+    np.testing.assert_allclose(observed[1][..., 1], np.tile(expected[:, None], 2), rtol=1e-5)
 
 
 def test_a_task_may_have_its_own_arguments_of_the_constructor():
@@ -45,9 +45,9 @@ def test_what_varies_in_the_constructor_alone_is_given_to_it(monkeypatch):
     varied = {"weight": {"choice": [1.0, 4.0]}}
     family = GymFamily(task_of("small_gym:Hidden", vary=varied))
     specs = sampled(family, hi=6)
-    seen = rolled(family, specs, [0.0])
+    observed = rolled(family, specs, [0.0])
     expected = -0.1 * specs["varied/weight"] / 2
-    np.testing.assert_allclose(seen[1][:, 0, 1], expected, rtol=1e-5)
+    np.testing.assert_allclose(observed[1][:, 0, 1], expected, rtol=1e-5)
 
 
 def test_what_is_computed_from_an_argument_follows_it(monkeypatch):
@@ -61,8 +61,8 @@ def test_what_is_computed_from_an_argument_follows_it(monkeypatch):
     varied = {"mass": {"choice": [1.0, 4.0]}}
     family = GymFamily(task_of(added(monkeypatch, Heavy), vary=varied))
     specs = sampled(family, hi=6)
-    seen = rolled(family, specs, [0.0])
-    np.testing.assert_allclose(seen[1][:, 0, 1], -0.05 * specs["varied/mass"], rtol=1e-5)
+    observed = rolled(family, specs, [0.0])
+    np.testing.assert_allclose(observed[1][:, 0, 1], -0.05 * specs["varied/mass"], rtol=1e-5)
 
 
 def test_arguments_of_a_function_and_attributes_of_a_wrapper_vary(monkeypatch):
@@ -84,10 +84,10 @@ def test_arguments_of_a_function_and_attributes_of_a_wrapper_vary(monkeypatch):
     family = GymFamily(task_of(name, vary={**varied, "friction": {"choice": [0, 1]}}))
     assert (family._arguments, family._attributes) == (["steepness", "friction"], ["price"])
     specs = sampled(family)
-    seen, rewards, _ = rolled(family, specs, [0.0])[1:]
-    expected = -np.abs(seen[..., 0]) * specs["varied/price"][:, None]
+    observed, rewards, _ = rolled(family, specs, [0.0])[1:]
+    expected = -np.abs(observed[..., 0]) * specs["varied/price"][:, None]
     np.testing.assert_allclose(rewards, expected, rtol=1e-5)
-    np.testing.assert_allclose(seen[:, 0, 1], -0.1 * specs["varied/steepness"], rtol=1e-5)
+    np.testing.assert_allclose(observed[:, 0, 1], -0.1 * specs["varied/steepness"], rtol=1e-5)
 
 
 def test_a_function_is_given_only_what_it_takes(monkeypatch):

@@ -91,7 +91,7 @@ def test_a_file_is_hashed_once_in_a_process_and_again_when_it_was_written_anew(
 ):
     hashed = []
     digest = image_cache._digest
-    monkeypatch.setattr(image_cache, "_digest", lambda *given: hashed.append(1) or digest(*given))
+    monkeypatch.setattr(image_cache, "_digest", lambda *args: hashed.append(1) or digest(*args))
     file = open_cache([source], settings(tmp_path)).file
     assert len(hashed) == 2  # written, then read
     open_cache([source], settings(tmp_path))

@@ -91,10 +91,10 @@ def test_a_damaged_cache_is_built_again(tmp_path, source, damage):
 
 def test_a_cache_of_other_images_is_built_again(tmp_path, source):
     """One that is whole, under the name of another: copied, or restored to the wrong place."""
-    mine = open_cache([source], settings(tmp_path))
-    theirs = open_cache([write_zip(tmp_path / "b.zip", members(3, 5))], settings(tmp_path))
-    pixels, content = mine.pixels.copy(), mine.file.read_bytes()
-    os.replace(theirs.file, mine.file)
+    cache = open_cache([source], settings(tmp_path))
+    other = open_cache([write_zip(tmp_path / "b.zip", members(3, 5))], settings(tmp_path))
+    pixels, content = cache.pixels.copy(), cache.file.read_bytes()
+    os.replace(other.file, cache.file)
     again = open_cache([source], settings(tmp_path))
     np.testing.assert_array_equal(again.pixels, pixels)
     assert again.file.read_bytes() == content

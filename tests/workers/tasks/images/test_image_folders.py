@@ -144,15 +144,15 @@ def test_a_pipe_instead_of_a_file_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "remedy"),
     [
         ("https://a.org/x.png", "a URL is not followed: download the images, and name the files"),
         ("c00\\x.png", "write paths with / in place of \\"),
     ],
 )
-def test_a_path_that_is_not_of_this_machine_is_told_what_to_do(tmp_path, path, told):
+def test_a_path_that_is_not_of_this_machine_is_told_what_to_do(tmp_path, path, remedy):
     (tmp_path / "a.csv").write_text(f"image,label\n{path},x\n")
-    with pytest.raises(DataError, match=re.escape(f"(No such file or directory); {told}")):
+    with pytest.raises(DataError, match=re.escape(f"(No such file or directory); {remedy}")):
         cache_of(tmp_path / "a.csv", tmp_path)
 
 

@@ -143,8 +143,8 @@ def test_images_are_those_of_the_spec_turned_and_scaled(make):
 
 def test_names_say_how_far_a_class_is_turned(make):
     specs = {"classes": np.array([[0, 1, 2, 3]]), "turns": np.array([[0, 1, 2, 3]], np.int8)}
-    said = "c00, c01, turned by 90°, c02, turned by 180°, c03, turned by 270°"
-    assert make().names(specs) == [said]
+    name = "c00, c01, turned by 90°, c02, turned by 180°, c03, turned by 270°"
+    assert make().names(specs) == [name]
 
 
 def test_targets_are_positions_in_the_task_class_by_class(make):

@@ -112,6 +112,6 @@ def test_classes_of_one_name_in_train_and_test_folders_are_told(make, tmp_path):
     }
     path = write_zip(tmp_path / "b.zip", here)
     notes = make(path=str(path)).notes()
-    told = "10 class names, such as 'c00', occur in each of the folders test and train"
-    assert sum(note.startswith(told) for note in notes) == 1
+    expected = "10 class names, such as 'c00', occur in each of the folders test and train"
+    assert sum(note.startswith(expected) for note in notes) == 1
     assert not any("alike" in note for note in make().notes())

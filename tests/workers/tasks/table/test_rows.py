@@ -29,9 +29,9 @@ def csv(folder, text, *text_columns):
     ],
 )
 def test_numbers_of_any_type_are_float64(tmp_path, column):
-    found = rows(tmp_path, x=column).column_of_numbers("x", False)
-    assert found.dtype == np.float64
-    assert found.tolist() == [1, 2]
+    numbers = rows(tmp_path, x=column).column_of_numbers("x", False)
+    assert numbers.dtype == np.float64
+    assert numbers.tolist() == [1, 2]
 
 
 def test_truth_values_are_0_and_1(tmp_path):

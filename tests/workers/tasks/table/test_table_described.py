@@ -12,9 +12,9 @@ def make(tmp_path):
 
 
 def test_the_protocol_says_where_tasks_are_from_and_what_the_loss_is_in(make):
-    found = make().protocol("test")
-    assert len(found.pop("split_hash")) == len(found.pop("data_digest")) == 64
-    assert found == {
+    described = make().protocol("test")
+    assert len(described.pop("split_hash")) == len(described.pop("data_digest")) == 64
+    assert described == {
         "tasks_from": "a.parquet, by 'sensor'",
         "different_tasks": 1,
         "features": "reading, humidity",
@@ -27,10 +27,10 @@ def test_the_protocol_says_where_tasks_are_from_and_what_the_loss_is_in(make):
 
 
 def test_the_description_tells_what_there_is(make):
-    found = make({**SENSORS, "note": ["x"] * 40}).describe()
-    assert found.pop("source").endswith("a.parquet")
-    assert len(found.pop("split_hash")) == 64
-    assert found == {
+    described = make({**SENSORS, "note": ["x"] * 40}).describe()
+    assert described.pop("source").endswith("a.parquet")
+    assert len(described.pop("split_hash")) == 64
+    assert described == {
         "rows": 40,
         "tasks": 5,
         "rows_per_task": [8, 8],
@@ -43,9 +43,9 @@ def test_the_description_tells_what_there_is(make):
         "test_tasks": 1,
         "tasks_left_out": 0,
     }
-    found = make(LEVELS, shots=1, queries=2).describe()
-    assert found["classes"] == ["high", "low"]
-    assert found["rows_per_task_and_class"] == [4, 4]
+    described = make(LEVELS, shots=1, queries=2).describe()
+    assert described["classes"] == ["high", "low"]
+    assert described["rows_per_task_and_class"] == [4, 4]
 
 
 def test_the_digest_changes_with_what_decides_the_weights(make):

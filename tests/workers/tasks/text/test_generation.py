@@ -39,7 +39,7 @@ def of_rows(tmp_path):
 
 def said_by(family, split, number=60):
     specs = family.sample(Draw(0, split, 0), 0, number, 3, 4)
-    return [(*said.support, *said.queries) for said in family.words(specs)]
+    return [(*display.support, *display.queries) for display in family.words(specs)]
 
 
 def test_the_same_task_for_the_same_seed_step_and_index(make):
@@ -59,9 +59,9 @@ def test_support_and_query_are_different_texts_of_one_task(make):
 def test_tasks_of_a_split_are_in_no_other(make):
     of = {text: voice for voice, text in rows_of()}
     family = make()
-    seen = [{of[text] for texts in said_by(family, s) for text in texts} for s in SPLITS]
-    assert [len(each) for each in seen] == [6, 2, 2]
-    assert len(set.union(*seen)) == 10
+    drawn = [{of[text] for texts in said_by(family, s) for text in texts} for s in SPLITS]
+    assert [len(each) for each in drawn] == [6, 2, 2]
+    assert len(set.union(*drawn)) == 10
 
 
 def test_a_text_that_a_task_has_twice_counts_once(of_rows):
@@ -89,21 +89,21 @@ def test_copies_and_texts_of_several_tasks_are_told(of_rows):
 def test_an_episode_says_what_its_texts_say(make):
     family = make()
     specs = family.sample(DRAW, 0, 2, 3, 4)
-    episode, said = family.build(specs), family.words(specs)
+    episode, display = family.build(specs), family.words(specs)
     assert episode.support_inputs.shape == (2, 3, 24)
     assert episode.query_targets.shape == (2, 4, 24)
     for task in range(2):
-        for text, ids in zip(said[task].queries, episode.query_targets[task], strict=True):
+        for text, ids in zip(display[task].queries, episode.query_targets[task], strict=True):
             assert (ids >= 0).sum() == len(text) + 1
     assert episode.query_inputs.max() < family.num_tokens == family.num_outputs
 
 
 def test_the_vocabulary_has_no_character_that_training_tasks_do_not_have(make):
     family = make()
-    said = {s: {c for texts in said_by(family, s) for c in "".join(texts)} for s in SPLITS}
+    used = {s: {c for texts in said_by(family, s) for c in "".join(texts)} for s in SPLITS}
     vocabulary = set(family.preparation["characters"]["vocabulary"])
-    assert vocabulary == said["train"]
-    assert said["test"] - vocabulary
+    assert vocabulary == used["train"]
+    assert used["test"] - vocabulary
     assert family.protocol("test")["unknown_share"] > 0
     assert family.protocol("train")["unknown_share"] == 0
 
@@ -131,7 +131,7 @@ def test_windows_are_equal_parts_of_a_tasks_text_in_its_order(tmp_path):
 
 def said_by_one(family, split):
     specs = family.sample(Draw(0, split, 0), 0, 60, 1, 1)
-    return [(*said.support, *said.queries) for said in family.words(specs)]
+    return [(*display.support, *display.queries) for display in family.words(specs)]
 
 
 def test_windows_of_bytes_are_whole_characters(tmp_path):

@@ -39,8 +39,9 @@ def test_the_right_candidate_means_the_same_and_is_another_text(make):
     family = make()
     specs = family.sample(DRAW, 0, 50, 2, 3)
     episode = family.build(specs)
-    for said, targets in zip(family.words(specs), episode.query_targets, strict=True):
-        for text, options, target in zip(said.queries, said.query_options, targets, strict=True):
+    for display, targets in zip(family.words(specs), episode.query_targets, strict=True):
+        examples = zip(display.queries, display.query_options, targets, strict=True)
+        for text, options, target in examples:
             assert options[target] != text
             assert options[target].split()[2] == text.split()[2]
             others = [o.split()[2] for i, o in enumerate(options) if i != target]
@@ -81,8 +82,8 @@ def test_shapes_and_types(make):
 
 def test_test_tasks_may_come_from_another_file(make, tmp_path):
     family = make(test_path=str(write(tmp_path / "b.csv", far_rows())))
-    said = family.words(family.sample(Draw(3, "test", 0), 0, 5, 2, 3))
-    assert all(text.startswith("other ") for one in said for text in one.queries)
+    display = family.words(family.sample(Draw(3, "test", 0), 0, 5, 2, 3))
+    assert all(text.startswith("other ") for one in display for text in one.queries)
     train = family.words(family.sample(DRAW, 0, 5, 2, 3))
     assert not any(text.startswith("other ") for one in train for text in one.queries)
     assert family.protocol("test")["tasks_from"] == "b.csv"
@@ -103,13 +104,13 @@ def test_the_vocabulary_holds_nothing_that_training_domains_do_not_say(make):
 def test_texts_that_training_sees_are_not_tested_on(make, tmp_path):
     rows = rows_of(num_classes=24, num_domains=6)
     trained = [(text.title(), label, domain) for text, label, domain in rows]
-    seen = [(text.upper(), label, "far") for text, label, _ in rows[:16]]
+    repeated = [(text.upper(), label, "far") for text, label, _ in rows[:16]]
     family = make(
         path=str(write(tmp_path / "c.csv", trained)),
-        test_path=str(write(tmp_path / "b.csv", [*far_rows(), *seen])),
+        test_path=str(write(tmp_path / "b.csv", [*far_rows(), *repeated])),
     )
-    said = family.words(family.sample(Draw(3, "test", 0), 0, 50, 2, 3))
-    assert all(text.startswith("other ") for one in said for text in one.queries)
+    display = family.words(family.sample(Draw(3, "test", 0), 0, 50, 2, 3))
+    assert all(text.startswith("other ") for one in display for text in one.queries)
     assert family.protocol("test")["seen_in_training"] == 16
     assert "seen_in_training" not in family.protocol("train")
 
@@ -122,8 +123,8 @@ def test_a_domain_that_training_sees_is_not_tested_on(make, tmp_path):
 
 
 def test_a_class_may_be_too_small_once_seen_texts_are_gone(make, tmp_path):
-    seen = [(text, "all seen", "far") for text, _, _ in rows_of(num_classes=1)]
-    other = str(write(tmp_path / "b.csv", [*far_rows(), *seen]))
+    trained = [(text, "all seen", "far") for text, _, _ in rows_of(num_classes=1)]
+    other = str(write(tmp_path / "b.csv", [*far_rows(), *trained]))
     with pytest.raises(DataError, match=r"b.csv: the class 'all seen' has 0 different texts"):
         make(test_path=other).sample(Draw(3, "test", 0), 0, 5, 2, 3)
     assert make(test_path=other, small_classes="leave_out").protocol("test")["domains"] == "far"

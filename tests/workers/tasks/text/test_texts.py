@@ -114,13 +114,13 @@ def test_all_classes_that_are_too_small_are_named(tmp_path):
         texts.check_sizes(range(3), 4, ways=1)
 
 
-@pytest.mark.parametrize(("large", "told"), [(6, True), (5, False)])
-def test_leaving_out_is_advice_only_where_three_splits_keep_a_task_each(tmp_path, large, told):
+@pytest.mark.parametrize(("large", "advised"), [(6, True), (5, False)])
+def test_leaving_out_is_advice_only_where_three_splits_keep_a_task_each(tmp_path, large, advised):
     rows = [(f"{name}{i}", name, "") for i in range(4) for name in "abcdef"[:large]]
     texts = read(write(tmp_path / "a.csv", [*rows, ("x1", "x", "")]))
     with pytest.raises(DataError, match="'x' has 1 different") as no:
         texts.check_sizes(range(large + 1), 4, ways=2)
-    assert ("task.small_classes=leave_out" in str(no.value)) == told
+    assert ("task.small_classes=leave_out" in str(no.value)) == advised
     assert "lower task.shots or task.queries" in str(no.value)
 
 
