@@ -19,8 +19,8 @@ from orchestrator.config.schema import load
 from orchestrator.learner import Learner
 from orchestrator.outer.state import MetaState
 from workers.execution import runtime
-from workers.settings.given_task import GivenTask
-from workers.tasks.user_tasks import GivenFamily
+from workers.settings.user_task_shapes import UserTaskShapes
+from workers.tasks.user_tasks import UserTaskFamily
 from workers.wire.protocol import Recipe
 
 _WARM_UP = 5
@@ -33,9 +33,9 @@ def main(repeats: int = 100, inner_steps: int = 5) -> None:
     from workers.meta_parameters import initial
 
     config, _ = load("omniglot-5w1s")
-    examples = GivenTask(loss="cross_entropy", input_shape=(28, 28, 1), num_outputs=5)
+    examples = UserTaskShapes(loss="cross_entropy", input_shape=(28, 28, 1), num_outputs=5)
     worker = config.worker.model_copy(update={"task": examples})
-    start = initial(worker, GivenFamily(examples))
+    start = initial(worker, UserTaskFamily(examples))
     state = MetaState(0, start.theta, start.names)
     learner = Learner(Artefact(config, examples, Recipe(0.4, inner_steps), state, {}, "initial"))
     images = np.random.default_rng(0).random((20, 28, 28, 1), np.float32)

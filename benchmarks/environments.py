@@ -124,7 +124,7 @@ def bare_stepping(config: Any, family: Any) -> Callable[[Any], Any]:
 
     def one_by_one(actions: Any) -> Any:
         environments.reset()
-        ready = [family._actions.given(step_actions) for step_actions in actions]
+        ready = [family._actions.environment_actions(step_actions) for step_actions in actions]
         count, over, before = 0, [False] * len(separate), _now()
         for step_actions in ready:
             for number, environment in enumerate(separate):

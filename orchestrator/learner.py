@@ -24,7 +24,7 @@ from orchestrator.adaptation.checks import (
 from orchestrator.adaptation.predictor import Predictor
 from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.adaptation.user_tasks import (
-    OwnTask,
+    UserTask,
     as_indices,
     classes_of,
     first_of,
@@ -39,7 +39,7 @@ from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, 
 if TYPE_CHECKING:
     from orchestrator.adaptation.adapted_policy import Policy
     from orchestrator.adaptation.text_predictor import TextPredictor
-    from workers.tasks.environments.user_environment import LiveEnvironment
+    from workers.tasks.environments.user_environment import UserEnvironment
 
 
 class Learner:
@@ -70,11 +70,11 @@ class Learner:
         with suppress(MetatrainError):
             runtime.start_tensorflow(0)
         from workers.block import BlockRunner
-        from workers.tasks.user_tasks import GivenFamily
+        from workers.tasks.user_tasks import UserTaskFamily
 
         self._artefact, self._config = source, source.config
         self._settings = worker_settings(source)
-        self._family = GivenFamily(source.examples)
+        self._family = UserTaskFamily(source.examples)
         self._reader = make_reader(source.config.task, source.examples)
         with tempfile.TemporaryDirectory() as folder:
             settings = self._settings
@@ -102,9 +102,26 @@ class Learner:
         """
         return cls(with_statistics(artefact.load(str(source)), statistics))
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Artefact]]:
-        """Pickle the artefact; unpickling builds the model from it."""
-        return type(self), (self._artefact,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the artefact's bytes; unpickling builds the model from them."""
+        source = self._artefact
+        return restore_learner, (artefact.as_bytes(source), source.origin, source.model_digest)
+
+    # Pickles of predictors name this method and `restore_learner`, and otherwise hold the
+    # artefact's bytes and plain values. So they load after other modules have moved.
+    def _restored(self, state: Mapping[str, Any]) -> Predictor:
+        """Build the predictor of a pickle; its weights are adapted already.
+
+        Args:
+          state: the fields of its task, recipe and adapted weights; and its classes.
+        """
+        from orchestrator.adaptation.text_predictor import TextPredictor
+
+        task, recipe = UserTask(**state["task"]), Recipe(**state["recipe"])
+        adapted = Adapted(**state["adapted"])
+        if self.generates:
+            return TextPredictor(self, task, recipe, adapted)
+        return Predictor(self, task, recipe, state["classes"], adapted)
 
     def adapt(
         self,
@@ -145,7 +162,7 @@ class Learner:
             labels = np.array([first_of(targets, texts, name) for name in classes])
         else:
             support_targets = self._values(targets)
-        task = OwnTask("", classes, examples, support_targets, examples[:1], None, np.arange(1))
+        task = UserTask("", classes, examples, support_targets, examples[:1], None, np.arange(1))
         return Predictor(self, task, recipe, labels)
 
     def _adapt_to_texts(
@@ -156,7 +173,9 @@ class Learner:
         if targets is not None:
             raise ValueError("in text generation the texts are their own targets; give none")
         own_targets = self._reader.targets(texts)
-        task = OwnTask("", None, examples, own_targets, examples[:1], own_targets[:1], np.arange(1))
+        task = UserTask(
+            "", None, examples, own_targets, examples[:1], own_targets[:1], np.arange(1)
+        )
         return TextPredictor(self, task, recipe)
 
     def _values(self, targets: Any) -> Array:
@@ -211,13 +230,13 @@ class Learner:
         family = open_environment(self._artefact, environment, arguments)
         return self.practise_in(family, recipe, check_seed(seed))
 
-    def practise_in(self, family: "LiveEnvironment", recipe: Recipe, seed: int) -> "Policy":
+    def practise_in(self, family: "UserEnvironment", recipe: Recipe, seed: int) -> "Policy":
         """Adapt as `adapt_to`, in an open environment."""
         from orchestrator.adaptation.adapted_policy import Policy
 
         return Policy(self._artefact, self._settings, family, recipe, seed)
 
-    def run(self, kind: Kind, task: OwnTask, recipe: Recipe) -> dict[str, Array]:
+    def run(self, kind: Kind, task: UserTask, recipe: Recipe) -> dict[str, Array]:
         """Run a block of a single task, and return its results without the task axis.
 
         Raises:
@@ -230,7 +249,7 @@ class Learner:
                 raise diverged(recipe)
         return {name: values[0] for name, values in metrics.items()}
 
-    def _answer(self, adapted: Adapted, user_task: OwnTask) -> Array:
+    def _answer(self, adapted: Adapted, user_task: UserTask) -> Array:
         """Return the outputs for the queries with weights that are already adapted."""
         specs = specs_of(self._config, [user_task], Recipe(1.0, 1))
         seed = specs["seeds"][0] if "seeds" in specs else np.zeros(2, np.int32)
@@ -238,11 +257,11 @@ class Learner:
         task = Task(support_x, support_y, query_x, query_y, np.zeros((0, 0), np.int32), seed)
         return self._runner.held_out.answer(adapted, task)
 
-    def _assemble(self, task: OwnTask) -> OwnTask:
+    def _assemble(self, task: UserTask) -> UserTask:
         """Convert a task to the model's inputs and targets."""
         return self._reader.assemble(task)
 
-    def values(self, task: OwnTask, outputs: Array) -> Array:
+    def values(self, task: UserTask, outputs: Array) -> Array:
         """Convert the outputs of a regression to the user's units."""
         return self._reader.answers(task, outputs)
 
@@ -261,7 +280,7 @@ class Learner:
 
         return Sampler(self._runner.held_out.model, self._artefact.examples.preparation)
 
-    def as_keras(self, task: OwnTask, adapted: Adapted, seen: Array) -> bytes:
+    def as_keras(self, task: UserTask, adapted: Adapted, seen: Array) -> bytes:
         """Return the content of a .keras file of the adapted model.
 
         Args:
@@ -275,3 +294,13 @@ class Learner:
                 settings = with_model_in(settings, Path(folder), self._artefact.model)
             scaling = self._reader.scaling(task)
             return as_plain(settings, self._family, adapted, seen, scaling)[1]
+
+
+def restore_learner(content: bytes, origin: str, model_digest: str) -> Learner:
+    """Build the learner of a pickle.
+
+    Args:
+      content: the artefact, as `artefact.as_bytes` returns it.
+      origin, model_digest: see `Artefact`.
+    """
+    return Learner(artefact.from_bytes(content, origin, model_digest))

@@ -1,1 +1,1 @@
-"""A trained run, adapted to a user's own data."""
+"""Adaptation of a trained run to a user's own data."""

@@ -1,4 +1,4 @@
-"""A run's policy, adapted to an environment of one's own."""
+"""A run's policy, adapted to a user's own environment."""
 
 import warnings
 from dataclasses import replace
@@ -14,7 +14,7 @@ from orchestrator.evaluate import recipe_at
 from workers.execution.fault_isolation import task_error
 from workers.metrics import ACTING
 from workers.settings.worker import ActorSettings
-from workers.tasks.environments.user_environment import LiveEnvironment
+from workers.tasks.environments.user_environment import UserEnvironment
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Recipe
 
@@ -24,8 +24,9 @@ _MOST_EPISODES = 100_000
 class Policy:
     """A policy that was adapted to one environment.
 
-    returns: of each episode that it was judged by, after 0, 1, ... inner steps, float64
-    [inner_steps + 1, episodes]. recipe: how it adapted; shots and queries are episodes.
+    returns: float64 [inner_steps + 1, episodes], the return of each evaluation episode after 0, 1,
+      ... inner steps.
+    recipe: how it adapted; shots and queries are episodes.
 
     Example:
 
@@ -41,7 +42,7 @@ class Policy:
         self,
         source: Artefact,
         settings: ActorSettings,
-        family: LiveEnvironment,
+        family: UserEnvironment,
         recipe: Recipe,
         seed: int,
     ):
@@ -50,31 +51,32 @@ class Policy:
 
         self._settings, self._family, self.recipe = settings, family, recipe
         try:
-            self._own = AdaptedPolicy(
+            self._policy = AdaptedPolicy(
                 settings, family, family.specs(seed), source.state.weights, recipe
             )
         except (ValueError, MetatrainError):
             raise
         except Exception as error:  # whatever an environment raises
             raise task_error("the environment raised ", error) from error
-        self.returns: NDArray[np.float64] = self._own.returns
+        self.returns: NDArray[np.float64] = self._policy.returns
 
     def act(self, observation: Any, rng: np.random.Generator | None = None) -> Any:
-        """What the environment's `step` takes.
+        """Choose an action, as the environment's `step` takes it.
 
         Args:
-          observation: as the environment gives it, [*shape]. rng: what the action is drawn with,
-            as in the episodes that were judged; None: the likeliest action.
+          observation: as the environment returns it, [*shape].
+          rng: to draw the action with, as in the evaluation episodes; None: the likeliest action.
         Raises:
           ValueError: the observation has another shape, or is not finite.
         """
-        return self._own.act(observation, rng)
+        return self._policy.act(observation, rng)
 
     def save(self, file: str | Path) -> None:
         """Write a .keras file that plain Keras loads.
 
-        It answers to observations [n, *shape] with logits of the actions, or with their means, then
-        logarithms of their standard deviations; it normalizes observations itself, where they are.
+        The model maps observations [n, *shape] to logits of the actions, or to the means and then
+        the logarithms of the standard deviations of the actions. It normalizes observations itself
+        if the policy was trained on normalized ones.
 
         Raises:
           ValueError: `file` exists, or does not end in .keras. MetatrainError: it cannot be
@@ -84,17 +86,18 @@ class Policy:
             new.write(self.as_keras())
 
     def as_keras(self) -> bytes:
-        """The content of the file that `save` writes."""
+        """Return the content of the file that `save` writes."""
         from workers.export.plain_keras import as_plain
 
-        nothing = np.zeros((1, *self._family.input_shape), np.float32)
-        scaling = self._own.normalizer.scaling
-        _, content = as_plain(self._settings, self._family, self._own.adapted, nothing, scaling)
+        observation = np.zeros((1, *self._family.input_shape), np.float32)
+        scaling = self._policy.normalizer.scaling
+        adapted = self._policy.adapted
+        _, content = as_plain(self._settings, self._family, adapted, observation, scaling)
         return content
 
 
 def check_seed(seed: int) -> int:
-    """Raise ValueError if it is none."""
+    """Return the seed as an int. Raises ValueError if it is out of range."""
     if int(seed) != seed or not 0 <= seed < 2**32:
         raise ValueError(f"seed = {seed}; 0 to 2^32 - 1 is allowed")
     return int(seed)
@@ -119,15 +122,19 @@ def recipe_of(
     episodes: int | None,
     evaluation_episodes: int | None = None,
 ) -> Recipe:
-    """How a policy adapts and is judged: as in evaluation, but for what is given.
+    """Return how a policy adapts and is evaluated: as in the run's evaluation unless set here.
 
+    Args:
+      inner_steps, inner_lr: see `Learner.adapt_to`.
+      episodes: to learn from at each inner step.
+      judged_by: episodes to evaluate by, before and after each inner step.
     Raises:
-      ValueError: out of range, or the run is no policy.
+      ValueError: a number is out of range, or the run has no policy.
     """
     if source.examples.loss not in ACTING:
         raise ValueError(
-            f"{source.origin} is of task.kind = {source.config.task.kind!r}, no policy: it has no "
-            "use for an environment; give it examples (metatrain adapt, Learner.adapt)"
+            f"{source.origin} is of task.kind = {source.config.task.kind!r}, which has no policy "
+            "and no environments; give it examples (metatrain adapt, Learner.adapt)"
         )
     counts = {"episodes": episodes, "evaluation_episodes": evaluation_episodes}
     for name, number in counts.items():

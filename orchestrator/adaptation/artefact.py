@@ -1,15 +1,16 @@
-"""What adapting needs, and nothing else: from a run's best checkpoint, or in a file of its own.
+"""The artefact of a run: all that adaptation needs, from the best checkpoint or an exported file.
 
-The file is a zip of a manifest (JSON), tensors (Arrow) and, where the model is a user's own, its
-.keras file. No pickle.
+The file is a zip of a manifest (JSON), tensors (Arrow) and, for a user's own model, its .keras
+file. It holds no pickle.
 """
 
 import hashlib
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from orchestrator.storage.archive import read_members
 from orchestrator.storage.arrow_tensors import decode, encode
 from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import dumps, loads
-from workers.settings.given_task import GivenTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.errors import CheckpointError
 from workers.wire.protocol import Recipe
 from workers.wire.tensors import all_finite, sha256, to_vector
@@ -38,14 +39,18 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 class Artefact:
     """A meta-trained model, ready to adapt.
 
-    config: of the run. examples: what the model must know of a task's examples. recipe: the inner
-    rate and steps that validation chose. state: theta and the carry. protocol: under which they
-    were chosen. origin: where they are from, for the user. model_digest: of a user's model in a
-    run, "" in a file. model: a user's model as a .keras file, where there is one.
+    config: of the run.
+    examples: what the model must know of a task's examples.
+    recipe: the inner rate and steps that validation chose.
+    state: theta and the carry.
+    protocol: the protocol of that validation.
+    origin: where the artefact is from, for messages.
+    model_digest: of a user's model in a run; "" in a file.
+    model: a user's model as a .keras file, if there is one.
     """
 
     config: MetaConfig
-    examples: GivenTask
+    examples: UserTaskShapes
     recipe: Recipe
     state: MetaState
     protocol: dict[str, Any]
@@ -55,10 +60,10 @@ class Artefact:
 
 
 def load(source: str) -> Artefact:
-    """From a run's folder or URI, or from a file that `metatrain export` wrote.
+    """Load a run's folder or URI, or a file that `metatrain export` wrote.
 
     Raises:
-      ValueError: there is neither. CheckpointError: it cannot be trusted.
+      ValueError: it is neither. CheckpointError: it is damaged.
     """
     path = Path(source).expanduser()
     if "://" not in source and path.is_file():
@@ -67,20 +72,20 @@ def load(source: str) -> Artefact:
 
 
 def of_run(storage: Storage) -> Artefact:
-    """The best validated checkpoint of a run.
+    """Load the best validated checkpoint of a run.
 
     Raises:
-      ValueError: no run is there, or it has no validated checkpoint.
+      ValueError: there is no run, or it has no validated checkpoint.
       CheckpointError: no checkpoint verifies.
     """
     if not storage.exists("config.toml"):
         raise ValueError(
-            f"{storage.location} holds no run (no config.toml) and is no exported file; give the "
-            "folder of a run"
+            f"{storage.location} holds no run (no config.toml) and is not an exported file; give "
+            "the folder of a run"
         )
-    found = checkpoint.survey(storage)
-    if not any(each.manifest and each.manifest.validation for each in found):
-        has = "no validated checkpoint" if found else "no checkpoint"
+    checkpoints = checkpoint.survey(storage)
+    if not any(entry.manifest and entry.manifest.validation for entry in checkpoints):
+        has = "no validated checkpoint" if checkpoints else "no checkpoint"
         raise ValueError(
             f"{storage.location} has {has}: train it up to a validation first (evaluation.every), "
             "with --resume"
@@ -100,7 +105,7 @@ def of_run(storage: Storage) -> Artefact:
 
 
 def as_bytes(artefact: Artefact) -> bytes:
-    """The file's content; the same artefact gives the same bytes."""
+    """Return the content of an exported file; equal artefacts give equal bytes."""
     carry = artefact.state.carry
     files = {
         "theta.arrow": encode(artefact.state.theta, artefact.state.names),
@@ -122,23 +127,42 @@ def as_bytes(artefact: Artefact) -> bytes:
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     files[_MANIFEST] = dumps(manifest, indent=1).encode()
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), files[name])
-    return packed.getvalue()
+    return content.getvalue()
 
 
-def _of_file(path: Path) -> Artefact:
-    """Read and verify a file."""
+def from_bytes(content: bytes, origin: str, model_digest: str) -> Artefact:
+    """Build the artefact of `as_bytes`, for pickles; the configuration may name a user's model.
+
+    Args:
+      origin, model_digest: of the artefact; its bytes do not keep them.
+    Raises:
+      ValueError: another version wrote the bytes. CheckpointError: they are damaged.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pickled.metatrain"
+        file.write_bytes(content)
+        artefact = _of_file(file, may_build_model=True)
+    return replace(artefact, origin=origin, model_digest=model_digest)
+
+
+def _of_file(path: Path, may_build_model: bool = False) -> Artefact:
+    """Read and verify a file.
+
+    Args:
+      may_build_model: a user's model that is not in the file may be built by the user's code.
+    """
     manifest = _parse(path, _read(path, [_MANIFEST])[_MANIFEST])
     contents = _read(path, manifest.files)
     for name, expected in manifest.files.items():
         if hashlib.sha256(contents[name]).hexdigest() != expected:
             raise CheckpointError(f"{path}: {name} is damaged (its sha256 differs)")
     config = validate(manifest.config)
-    if config.model.is_users and _MODEL not in contents:
-        # Its configuration names code to run; that is for those who train, not for those who adapt.
+    if config.model.is_users and _MODEL not in contents and not may_build_model:
+        # The configuration names code to run; only training may run it, adapting a file may not.
         raise ValueError(f"{path} lacks the user's model that it is for; export the run again")
     return Artefact(
         config=config,
@@ -155,25 +179,25 @@ def _read(path: Path, names: Iterable[str]) -> dict[str, bytes]:
     try:
         return read_members(path, names)
     except KeyError:
-        raise _no_export(path) from None
+        raise _not_exported(path) from None
     except ValueError as error:
-        raise _no_export(path, str(error)) from None
+        raise _not_exported(path, str(error)) from None
 
 
 def _parse(path: Path, content: bytes) -> "_Manifest":
     try:
-        found = loads(content)
-        version = found["format_version"]
+        table = loads(content)
+        version = table["format_version"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise _no_export(path) from None
+        raise _not_exported(path) from None
     if version not in _READABLE or not isinstance(version, int) or isinstance(version, bool):
         raise ValueError(
             f"{path} has format version {version!r}, this metatrain reads "
-            f"{', '.join(map(str, _READABLE))}; export the run again with this one, or take the "
-            "metatrain that wrote it"
+            f"{', '.join(map(str, _READABLE))}; export the run again with this version, or use the "
+            "version that wrote it"
         )
     try:
-        return _Manifest.model_validate(found)
+        return _Manifest.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -194,15 +218,15 @@ def _state(path: Path, manifest: "_Manifest", contents: dict[str, bytes]) -> Met
         ) from None
     finite = all_finite(to_vector(theta)) and all_finite(to_vector(values))
     if sha256(theta) != manifest.theta_sha256 or not finite:
-        raise CheckpointError(f"{path}: its weights are not those that were exported")
+        raise CheckpointError(f"{path}: its weights differ from those that were exported")
     carry = dict(zip(carry_names, values, strict=True))
     return MetaState(manifest.step, theta, names, carry)
 
 
-def _no_export(path: Path, why: str = "") -> ValueError:
+def _not_exported(path: Path, why: str = "") -> ValueError:
     return ValueError(
-        f"{path} is no file that `metatrain export` wrote, or a damaged one"
-        f"{f' ({why})' if why else ''}; give that, or the folder of a run"
+        f"{path} is not a file that `metatrain export` wrote, or it is damaged"
+        f"{f' ({why})' if why else ''}; give such a file, or the folder of a run"
     )
 
 
@@ -212,10 +236,13 @@ class _Recipe(BaseModel):
 
 
 class _Manifest(BaseModel):
-    """files: sha256 of each other file in the zip, by name."""
+    """The manifest of an exported file.
+
+    files: sha256 of each other file in the zip, by name.
+    """
 
     config: dict[str, Any]
-    examples: GivenTask
+    examples: UserTaskShapes
     recipe: _Recipe
     step: int = Field(ge=0)
     theta_sha256: str
@@ -224,11 +251,11 @@ class _Manifest(BaseModel):
     files: dict[str, str]
 
 
-def _examples(config: MetaConfig, manifest: checkpoint.Manifest) -> GivenTask:
-    """What the checkpoint says; one of before it said that needs the run's data."""
+def _examples(config: MetaConfig, manifest: checkpoint.Manifest) -> UserTaskShapes:
+    """Return the checkpoint's record of examples; rebuild it from the run's data if it has none."""
     if manifest.examples:
-        return GivenTask.model_validate(manifest.examples)
+        return UserTaskShapes.model_validate(manifest.examples)
     from workers.tasks.registry import make_family
-    from workers.tasks.user_tasks import given_task
+    from workers.tasks.user_tasks import user_task_shapes
 
-    return given_task(make_family(config.task))
+    return user_task_shapes(make_family(config.task))

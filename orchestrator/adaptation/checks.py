@@ -1,4 +1,4 @@
-"""What adapting does alike from Python and from the shell."""
+"""Checks and settings of adaptation that Python and the command line share."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,10 @@ from workers.wire.tensors import Shape
 
 
 def worker_settings(source: Artefact) -> ActorSettings:
-    """What a block runner of handed-over tasks is made from; a policy's are environments."""
+    """Return the settings of a block runner for a user's tasks.
+
+    Those of a policy keep the run's tasks, its environments.
+    """
     worker = source.config.worker
     if source.examples.loss in ACTING:
         return worker
@@ -27,12 +30,12 @@ def worker_settings(source: Artefact) -> ActorSettings:
 
 
 def with_model_in(settings: ActorSettings, folder: Path, model: bytes) -> ActorSettings:
-    """With a user's model from a file of `folder`, which is written here."""
+    """Write a user's model to a file in `folder`; return settings that read it."""
     user = settings.model
     assert isinstance(user, KerasModel)
     file = folder / "model.keras"
     file.write_bytes(model)
-    # Modules with layers of its own are looked for where the command runs.
+    # Modules with custom layers are imported from the working directory.
     changed = {
         "source": str(file),
         "folder": str(Path.cwd()),
@@ -48,14 +51,14 @@ def check_model(source: Artefact, digest: str) -> None:
         name = getattr(source.config.model, "source", "")
         raise ValueError(
             f"{name} has changed since the run was trained (its file or its frozen weights): the "
-            "weights are not for it; set it back"
+            "run's weights do not fit it; restore it"
         )
 
 
 def check_weights(source: Artefact, names: Sequence[str], shapes: Sequence[Shape]) -> None:
-    """Raise ValueError if the weights are not those of a model of these."""
-    found = [array.shape for array in source.state.theta]
-    if (list(names), list(shapes)) != (source.state.names, found):
+    """Raise ValueError if the weights do not have these names and shapes of a model."""
+    actual = [array.shape for array in source.state.theta]
+    if (list(names), list(shapes)) != (source.state.names, actual):
         raise ValueError(
             f"{source.origin}: its weights are of another model than its configuration says; "
             "export the run again"
@@ -63,12 +66,13 @@ def check_weights(source: Artefact, names: Sequence[str], shapes: Sequence[Shape
 
 
 def with_statistics(source: Artefact, statistics: str | None) -> Artefact:
-    """Normalize queries by "batch", all together, or by "support", each with the support set.
+    """Choose the statistics that queries are normalized by.
 
     Args:
-      statistics: None: "support" where the queries of a task were normalized together in training.
-        There they have all classes in equal shares; a user's need not, and would be answered
-        wrongly, which nobody could see.
+      statistics: "batch", of all queries together; or "support", of each query with the support
+        set. None: "support" if the queries of a task were normalized together in training. There
+        all classes have equal shares; a user's queries may not, and would then be predicted
+        wrongly without a sign of it.
     Raises:
       ValueError: the model has no batch normalization, or running statistics.
     """
@@ -94,25 +98,25 @@ def with_statistics(source: Artefact, statistics: str | None) -> Artefact:
         update={"model": model.model_copy(update={"statistics": statistics})}
     )
     protocol = {**source.protocol, "transductive": statistics == "batch"}
-    said = protocol.get("normalization", "")
-    protocol["normalization"] = exchanged(said, model.statistics, statistics)
+    description = protocol.get("normalization", "")
+    protocol["normalization"] = exchanged(description, model.statistics, statistics)
     return replace(source, config=changed, protocol=protocol)
 
 
-def depends_on_company(source: Artefact, num_queries: int) -> str:
-    """What to say where queries are normalized together and there are few; else ""."""
+def few_queries_warning(source: Artefact, num_queries: int) -> str:
+    """Return the warning for few queries that are normalized together; else ""."""
     few = num_queries < source.examples.num_outputs
     if not (few and source.protocol.get("transductive")):
         return ""
     return (
         "with --statistics batch the model normalizes all queries together, as in training, where "
         f"each class has its share; {num_queries} of {source.examples.num_outputs} classes are too "
-        "few: pass all queries together, or leave --statistics out"
+        "few: pass all queries together, or omit --statistics"
     )
 
 
 def change(recipe: Recipe, inner_steps: int | None, inner_lr: float | None) -> Recipe:
-    """The recipe with what is given instead.
+    """Return the recipe with the steps and rate that are not None.
 
     Raises:
       ValueError: inner_steps < 0 or > 10000, or inner_lr <= 0.
@@ -127,14 +131,14 @@ def change(recipe: Recipe, inner_steps: int | None, inner_lr: float | None) -> R
 
 
 def check_model_name(file: Path) -> None:
-    """Raise ValueError if Keras would not take it for a model."""
+    """Raise ValueError if Keras would not read the file as a model."""
     if file.suffix != ".keras":
-        raise ValueError(f"{file}: a saved model's name ends in .keras")
+        raise ValueError(f"{file}: the name of a saved model must end in .keras")
 
 
 @contextmanager
 def open_model_file(file: str | Path) -> Iterator[NewFile]:
-    """A file for a model. Raises ValueError if it is there, or none can be there."""
+    """Open a new file for a model. Raises ValueError if it exists or cannot be written."""
     path = Path(file)
     check_model_name(path)
     with open_file(path) as new:
@@ -142,26 +146,26 @@ def open_model_file(file: str | Path) -> Iterator[NewFile]:
 
 
 def probabilities(logits: Array, num_classes: int) -> Array:
-    """Softmax over the classes that the task has: float32 [..., num_classes]."""
+    """Compute softmax over the task's classes: float32 [..., num_classes]."""
     used = np.asarray(logits, np.float64)[..., :num_classes]
     exp = np.exp(used - used.max(-1, keepdims=True))
     return np.asarray(exp / exp.sum(-1, keepdims=True), np.float32)
 
 
 def in_words(recipe: Recipe) -> str:
-    """For example "1 inner step, learning rate 0.4"."""
+    """Describe a recipe, for example "1 inner step, learning rate 0.4"."""
     return f"{steps_of(recipe.inner_steps)}, learning rate {recipe.inner_lr:g}"
 
 
 def steps_of(number: int) -> str:
-    """For example "1 inner step"."""
+    """Count inner steps in words, for example "1 inner step"."""
     return f"{number} inner step{'' if number == 1 else 's'}"
 
 
 def diverged(recipe: Recipe, task: str = "") -> NonFiniteError:
-    """What is raised when adapting gives inf or nan."""
+    """Build the error for predictions that are inf or nan."""
     of = f" of the task {task!r}" if task else ""
     return NonFiniteError(
         f"the predictions{of} are not finite after {in_words(recipe)}; lower --inner-lr, or look "
-        "for outlandish values in the examples"
+        "for extreme values in the examples"
     )

@@ -1,4 +1,4 @@
-"""What adapted models answer, as a table, and how good it is where the truth is known."""
+"""Predictions of adapted models, as a table, with scores if the true answers are known."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,30 +8,31 @@ import numpy as np
 
 from orchestrator.adaptation.checks import probabilities
 from orchestrator.adaptation.readers.reader import Reader
-from orchestrator.adaptation.user_tasks import OwnTask
+from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.text.json_text import as_text
 from workers.wire.protocol import Array
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Of one task, before and after each inner step.
+    """The predictions for one task, before and after each inner step.
 
+    task: with its queries.
     answers: probabilities [inner_steps + 1, queries, classes], or values [.., num_outputs].
-    targets: of the queries, indices of classes or values; None where nobody knows them.
+    targets: of the queries, class indices or values; None if unknown.
     """
 
-    task: OwnTask
+    task: UserTask
     answers: Array
     targets: Array | None
 
     @classmethod
-    def of(cls, task: OwnTask, outputs: Array, reader: Reader) -> "Predictions":
-        """From what the model gives.
+    def of(cls, task: UserTask, outputs: Array, reader: Reader) -> "Predictions":
+        """Build predictions from the model's outputs.
 
         Args:
           outputs: logits, or values, [inner_steps + 1, queries, outputs].
-          reader: knows the user's own units.
+          reader: converts values to the user's units.
         """
         targets = task.query_targets
         if task.classes is None:
@@ -41,28 +42,28 @@ class Predictions:
 
     @property
     def inner_steps(self) -> int:
-        """Those that were taken."""
+        """The number of inner steps."""
         return len(self.answers) - 1
 
     def predicted(self, step: int, query: int) -> Any:
-        """The class's name, or the value or values, after `step` inner steps."""
+        """Return the class's name, or the value or values, after `step` inner steps."""
         answer = self.answers[step, query]
         if self.task.classes is not None:
             return self.task.classes[int(answer.argmax())]
         return float(answer[0]) if len(answer) == 1 else [float(value) for value in answer]
 
     def target(self, query: int) -> Any:
-        """The truth, in the same form; None where nobody knows it."""
+        """Return the true answer in the same form; None if unknown."""
         targets = self.targets
         if targets is None:
             return None
         if self.task.classes is not None:
             return self.task.classes[int(targets[query])]
         value = targets[query]
-        return float(value[0]) if len(value) == 1 else [float(each) for each in value]
+        return float(value[0]) if len(value) == 1 else [float(number) for number in value]
 
     def scores(self) -> dict[str, Array] | None:
-        """Accuracy, or mean squared error, after each inner step: [inner_steps + 1]."""
+        """Compute accuracy, or mean squared error, after each inner step: [inner_steps + 1]."""
         targets = self.targets
         if targets is None:
             return None
@@ -72,71 +73,73 @@ class Predictions:
 
 
 def as_table(predictions: Sequence[Predictions], names: Sequence[str]) -> Any:
-    """A pyarrow table, a row for each query in the order of the query set.
+    """Make a pyarrow table, with a row for each query in the order of the query set.
 
     Args:
-      names: what each query is called.
+      names: of the queries.
     Returns:
-      task (where there are several), query, target (where known), prediction; with classes also
-      probability, classes and probabilities; by_inner_step: those, or the values, after each step.
+      Columns task (if there are several), query, target (if known), prediction; with classes also
+      probability, classes and probabilities; by_inner_step: the probabilities, or the values, after
+      each step.
     """
     import pyarrow as pa
 
     rows: list[dict[str, Any]] = [{}] * len(names)
-    for one in predictions:
-        for query, row in enumerate(one.task.rows):
-            rows[row] = _row(one, query, names[row])
-    known = any(row["target"] is not None for row in rows)
+    for of_task in predictions:
+        for query, row in enumerate(of_task.task.rows):
+            rows[row] = _row(of_task, query, names[row])
+    has_targets = any(row["target"] is not None for row in rows)
     dropped = {"task"} if len(predictions) == 1 else set()
-    dropped |= set() if known else {"target"}
+    dropped |= set() if has_targets else {"target"}
     kept = [{key: _text(value) for key, value in row.items() if key not in dropped} for row in rows]
     return pa.Table.from_pylist(kept)
 
 
 def _text(value: Any) -> Any:
-    """A file's name may be no text, as Arrow's columns are."""
+    """Convert strings to valid text for Arrow: a file's name may not be valid Unicode."""
     if isinstance(value, list):
-        return [_text(each) for each in value]
+        return [_text(item) for item in value]
     return as_text(value) if isinstance(value, str) else value
 
 
-def _row(one: Predictions, query: int, name: str) -> dict[str, Any]:
-    answer = one.answers[-1, query]
+def _row(predictions: Predictions, query: int, name: str) -> dict[str, Any]:
+    answer = predictions.answers[-1, query]
     row: dict[str, Any] = {
-        "task": one.task.name,
+        "task": predictions.task.name,
         "query": name,
-        "target": one.target(query),
-        "prediction": one.predicted(-1, query),
+        "target": predictions.target(query),
+        "prediction": predictions.predicted(-1, query),
     }
-    by_step = one.answers[:, query]
-    if one.task.classes is None:
+    by_step = predictions.answers[:, query]
+    if predictions.task.classes is None:
         by_value = by_step[:, 0] if by_step.shape[1] == 1 else by_step
         return {**row, "by_inner_step": by_value.tolist()}
     return {
         **row,
         "probability": float(answer.max()),
-        "classes": one.task.classes,
+        "classes": predictions.task.classes,
         "probabilities": answer.tolist(),
         "by_inner_step": by_step.tolist(),
     }
 
 
 def summary(predictions: Sequence[Predictions]) -> dict[str, list[tuple[float, float | None]]]:
-    """Mean over tasks of each score after each inner step, with its 95 % interval.
+    """Average each score over tasks, after each inner step, with its 95 % interval.
 
     Returns:
-      {} where no truth is known. The interval is 1.96 standard errors over tasks; None for one.
+      score -> (mean, interval) after each step; {} if no true answer is known. The interval is 1.96
+      standard errors over tasks; None for a single task.
     """
-    scored = [scores for one in predictions if (scores := one.scores()) is not None]
+    scored = [scores for of_task in predictions if (scores := of_task.scores()) is not None]
     if not scored:
         return {}
-    found: dict[str, list[tuple[float, float | None]]] = {}
+    intervals: dict[str, list[tuple[float, float | None]]] = {}
     for name in scored[0]:
         values = np.stack([scores[name] for scores in scored])
         means = values.mean(0)
         if len(values) == 1:
-            found[name] = [(float(mean), None) for mean in means]
+            intervals[name] = [(float(mean), None) for mean in means]
         else:
             errors = 1.96 * values.std(0, ddof=1) / np.sqrt(len(values))
-            found[name] = [(float(m), float(e)) for m, e in zip(means, errors, strict=True)]
-    return found
+            intervals[name] = [(float(m), float(e)) for m, e in zip(means, errors, strict=True)]
+    return intervals

@@ -1,13 +1,13 @@
 """A model adapted to the examples of one task."""
 
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orchestrator.adaptation.checks import open_model_file, probabilities
-from orchestrator.adaptation.user_tasks import OwnTask
+from orchestrator.adaptation.user_tasks import UserTask
 from workers.wire.protocol import Adapted, Array, Recipe
 
 if TYPE_CHECKING:
@@ -17,24 +17,45 @@ if TYPE_CHECKING:
 class Predictor:
     """A model adapted to one task.
 
-    classes: of the task, in the order of the outputs; None in regression. recipe: how it adapted.
+    classes: of the task, in the order of the outputs; None in regression.
+    recipe: how it adapted.
     """
 
-    def __init__(self, learner: "Learner", task: OwnTask, recipe: Recipe, classes: Array | None):
+    def __init__(
+        self,
+        learner: "Learner",
+        task: UserTask,
+        recipe: Recipe,
+        classes: Array | None,
+        adapted: Adapted | None = None,
+    ):
+        """Adapt to the support set of `task`, unless the weights `adapted` are there already."""
         self._learner, self._task = learner, task
         self.recipe, self.classes = recipe, classes
-        found = learner.run("adapt", learner._assemble(task), recipe)
-        self._adapted = Adapted(found["theta"], found["statistics"])
+        if adapted is None:
+            weights = learner.run("adapt", learner._assemble(task), recipe)
+            adapted = Adapted(weights["theta"], weights["statistics"])
+        self._adapted = adapted
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the learner, plain values and arrays, but no class of this module."""
+        state = {
+            "task": {field.name: getattr(self._task, field.name) for field in fields(self._task)},
+            "recipe": asdict(self.recipe),
+            "classes": self.classes,
+            "adapted": self._adapted._asdict(),
+        }
+        return self._learner._restored, (state,)
 
     def predict(self, inputs: Any) -> Array:
-        """A class for each input, or values float32 [n, num_outputs]."""
+        """Return a class for each input, or values float32 [n, num_outputs]."""
         if self.classes is None:
             return self._learner.values(self._task, self._outputs(inputs))
         best: Array = self.classes[self.predict_proba(inputs).argmax(-1)]
         return best
 
     def predict_proba(self, inputs: Any) -> Array:
-        """Probabilities of the classes, float32 [n, classes].
+        """Compute the probabilities of the classes, float32 [n, classes].
 
         Raises:
           ValueError: the task has no classes.
@@ -44,35 +65,36 @@ class Predictor:
         return probabilities(self._outputs(inputs), len(self.classes))
 
     def by_inner_step(self, inputs: Any) -> Array:
-        """Probabilities, or values, after 0, 1, ..., recipe.inner_steps steps: [steps + 1, n, ...].
+        """Predict after 0, 1, ..., recipe.inner_steps inner steps: [steps + 1, n, ...].
 
-        Where they still move much from one step to the next, a few examples decide little.
+        Predictions are probabilities, or values. If they still change much from one step to the
+        next, the examples are too few to rely on them.
         """
-        outputs = self._learner.run("predict", self._asking(inputs), self.recipe)["outputs"]
+        outputs = self._learner.run("predict", self._with_queries(inputs), self.recipe)["outputs"]
         if self.classes is None:
             return self._learner.values(self._task, outputs)
         return probabilities(outputs, len(self.classes))
 
     def save(self, file: str | Path, inputs: Any = None) -> None:
-        """Write a .keras file that plain Keras loads; it answers in logits, or values.
+        """Write a .keras file that plain Keras loads; its outputs are logits, or values.
 
         Args:
-          inputs: those whose statistics a batch normalization keeps, if there is one; unset: the
-            support set's.
+          inputs: those whose statistics a batch normalization keeps, if there is one; None: the
+            support set.
         Raises:
           ValueError: `file` exists, or does not end in .keras. MetatrainError: it cannot be
             written.
         """
         with open_model_file(file) as new:
-            given = self._task.support_inputs
-            asked = given if inputs is None else self._learner.read_inputs(inputs)
-            seen = self._learner._assemble(replace(self._task, query_inputs=asked)).query_inputs
-            new.write(self._learner.as_keras(self._task, self._adapted, seen))
+            support = self._task.support_inputs
+            queries = support if inputs is None else self._learner.read_inputs(inputs)
+            task = self._learner._assemble(replace(self._task, query_inputs=queries))
+            new.write(self._learner.as_keras(self._task, self._adapted, task.query_inputs))
 
     def _outputs(self, inputs: Any) -> Array:
-        return self._learner._answer(self._adapted, self._asking(inputs))
+        return self._learner._answer(self._adapted, self._with_queries(inputs))
 
-    def _asking(self, inputs: Any) -> OwnTask:
-        asked = self._learner.read_inputs(inputs)
-        task = replace(self._task, query_inputs=asked, rows=np.arange(len(asked)))
+    def _with_queries(self, inputs: Any) -> UserTask:
+        queries = self._learner.read_inputs(inputs)
+        task = replace(self._task, query_inputs=queries, rows=np.arange(len(queries)))
         return self._learner._assemble(task)

@@ -1,13 +1,13 @@
-"""A model of texts, adapted to a few."""
+"""A language model adapted to a few texts."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orchestrator.adaptation.predictor import Predictor
-from orchestrator.adaptation.user_tasks import OwnTask
+from orchestrator.adaptation.user_tasks import UserTask
 from workers.bits_per_character import bits_of_texts
-from workers.wire.protocol import Array, Recipe
+from workers.wire.protocol import Adapted, Array, Recipe
 
 if TYPE_CHECKING:
     from orchestrator.learner import Learner
@@ -26,8 +26,11 @@ class TextPredictor(Predictor):
         predictor.bits_per_character(["Einarsson"])
     """
 
-    def __init__(self, learner: "Learner", task: OwnTask, recipe: Recipe):
-        super().__init__(learner, task, recipe, None)
+    def __init__(
+        self, learner: "Learner", task: UserTask, recipe: Recipe, adapted: Adapted | None = None
+    ):
+        """See `Predictor`."""
+        super().__init__(learner, task, recipe, None, adapted)
 
     def generate(
         self,
@@ -38,13 +41,17 @@ class TextPredictor(Predictor):
         top_k: int | None = None,
         seed: int = 0,
     ) -> list[str]:
-        """Texts that begin with `prompt`; those of the model before: adapt with inner_steps=0.
+        """Generate texts that begin with `prompt`.
+
+        For texts of the unadapted model, adapt with inner_steps=0.
 
         Args:
-          number: of texts, >= 1; the first ones are the same whatever it is.
-          temperature: >= 0; 0: the likeliest token. top_k: draw among so many likeliest, >= 1.
+          number: of texts, >= 1; text i does not depend on it.
+          temperature: >= 0; 0: always the likeliest token.
+          top_k: draw among this many likeliest tokens, >= 1; None: among all.
+          seed: of the draws.
         Raises:
-          ValueError: out of these ranges, or the prompt leaves no room.
+          ValueError: a number is out of range, or the prompt leaves no room.
         """
         from workers.export.text_sampling import SamplingOptions
 
@@ -52,22 +59,23 @@ class TextPredictor(Predictor):
         return self._learner.sampler.generate(self._adapted, number, options, prompt)
 
     def bits_per_character(self, texts: Any) -> Array:
-        """Of each text, its end included; of tokens, where these are bytes: float64 [n]."""
+        """Compute bits per character of each text, its end included: float64 [n].
+
+        If tokens are bytes, these are bits per byte.
+        """
         return self._bits(texts, self._outputs(texts))
 
     def by_inner_step(self, inputs: Any) -> Array:
-        """Bits per character after 0, 1, ..., recipe.inner_steps steps: [steps + 1, n]."""
-        outputs = self._learner.run("predict", self._asking(inputs), self.recipe)["outputs"]
+        """Compute bits per character after 0, 1, ..., recipe.inner_steps steps: [steps + 1, n]."""
+        outputs = self._learner.run("predict", self._with_queries(inputs), self.recipe)["outputs"]
         return self._bits(inputs, outputs)
 
     def predict(self, inputs: Any) -> Array:
-        """There is nothing to predict."""
-        raise ValueError(
-            "texts are gone on with, not predicted; use generate, or bits_per_character"
-        )
+        """Raise ValueError: texts are generated, not predicted."""
+        raise ValueError("texts are generated, not predicted; use generate, or bits_per_character")
 
     def predict_proba(self, inputs: Any) -> Array:
-        """Probabilities of each next token: float32 [n, length, tokens]."""
+        """Compute the probabilities of each next token: float32 [n, length, tokens]."""
         logits = np.asarray(self._outputs(inputs), np.float64)
         exp = np.exp(logits - logits.max(-1, keepdims=True))
         return np.asarray(exp / exp.sum(-1, keepdims=True), np.float32)

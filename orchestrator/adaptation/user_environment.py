@@ -1,4 +1,4 @@
-"""From what a user hands over to an environment that the run's policy can act in."""
+"""Opening of a user's environment, for a run's policy to act in."""
 
 import inspect
 import tomllib
@@ -23,131 +23,132 @@ from workers.tasks.environments.gym_source import (
     maker_of,
     set_attributes,
 )
-from workers.tasks.environments.user_environment import LiveEnvironment, LiveGym, LivePoint
+from workers.tasks.environments.user_environment import UserEnvironment, UserGym, UserPoint
 
-#: A name, something that makes environments, or an environment.
-Given = str | Callable[..., Any] | Any
+#: A name, a class or function that makes environments, or an environment.
+EnvironmentSource = str | Callable[..., Any] | Any
 
 
 def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
-    """`key=value` of the command line; a value is TOML where it parses as such, else text.
+    """Parse `key=value` of the command line; a value is TOML if it parses as such, else text.
 
     Raises:
-      ValueError: there is no key, no value, or a key comes twice.
+      ValueError: there is no key or no value, or a key is repeated.
     """
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not key:
             raise ValueError(f"--env-arg takes key=value, not {text!r}; for example gravity=9.8")
-        if key in found:
+        if key in arguments:
             raise ValueError(f"--env-arg {key} is given twice; give it once")
         try:
-            found[key] = parse_toml(f"value = {value}")["value"]
+            arguments[key] = parse_toml(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
-            found[key] = value
-    return found
+            arguments[key] = value
+    return arguments
 
 
 class PointReader(NoReader):
-    """Opens the plane of `navigation`: there are goals of one's own in it."""
+    """A reader for runs of `navigation`: it opens the plane with the user's goal."""
 
     def environment(
-        self, given: Given, arguments: Mapping[str, Any], origin: str
-    ) -> LiveEnvironment:
+        self, environment: EnvironmentSource, arguments: Mapping[str, Any], origin: str
+    ) -> UserEnvironment:
         """See `Reader.environment`."""
-        return LivePoint(self._task, _goal(given, arguments))
+        return UserPoint(self._task, _goal(environment, arguments))
 
 
 class GymReader(NoReader):
-    """Opens environments with gymnasium's interface."""
+    """A reader that opens environments with gymnasium's interface."""
 
     def environment(
-        self, given: Given, arguments: Mapping[str, Any], origin: str
-    ) -> LiveEnvironment:
+        self, environment: EnvironmentSource, arguments: Mapping[str, Any], origin: str
+    ) -> UserEnvironment:
         """See `Reader.environment`."""
-        name = given if isinstance(given, str) else _name(given)
-        made = _made(self._task, given, name, dict(arguments))
-        family = LiveGym(name, self._task.horizon, *made)
-        theirs = family.loss, family.num_outputs, family.input_shape
-        ours = self._shapes.loss, self._shapes.num_outputs, self._shapes.input_shape
-        if theirs != ours:
+        name = environment if isinstance(environment, str) else _name(environment)
+        first, make_more = _make(self._task, environment, name, dict(arguments))
+        family = UserGym(name, self._task.horizon, first, make_more)
+        users = family.loss, family.num_outputs, family.input_shape
+        runs = self._shapes.loss, self._shapes.num_outputs, self._shapes.input_shape
+        if users != runs:
             raise ValueError(
-                f"--env {name} shows {_seen(*theirs)} and takes {_done(*theirs)}; the policy of "
-                f"{origin} sees {_seen(*ours)} and gives {_done(*ours)}"
+                f"--env {name} shows {_observations(*users)} and takes {_actions(*users)}; the "
+                f"policy of {origin} sees {_observations(*runs)} and gives {_actions(*runs)}"
             )
         return family
 
 
 def open_environment(
-    source: Artefact, given: Given, arguments: Mapping[str, Any]
-) -> LiveEnvironment:
-    """Make it, and look whether the policy of `source` can act in it.
+    source: Artefact, environment: EnvironmentSource, arguments: Mapping[str, Any]
+) -> UserEnvironment:
+    """Open a user's environment; check that the policy of `source` can act in it.
 
     Args:
-      given: a run's `navigation`: "navigation". Else a name that gymnasium knows, "module:Class"
-        from the working directory, a class or function, or an environment.
-      arguments: attributes, or arguments of the constructor; of "navigation": its goal.
+      environment: "navigation" for a run of `navigation`. Else a name registered with gymnasium,
+        "module:Class" from the working directory, a class or function, or an environment.
+      arguments: attributes, or arguments of the constructor; for "navigation" its goal.
     Raises:
-      ValueError: it cannot be had, lacks what is to be set, or has other spaces than the policy.
+      ValueError: it cannot be made, lacks an attribute to set, or its spaces differ from the
+        policy's.
     """
     reader = make_reader(source.config.task, source.examples)
-    return reader.environment(given, arguments, source.origin)
+    return reader.environment(environment, arguments, source.origin)
 
 
-def _made(
-    task: GymTask, given: Given, name: str, arguments: dict[str, Any]
+def _make(
+    task: GymTask, environment: EnvironmentSource, name: str, arguments: dict[str, Any]
 ) -> tuple[Any, Callable[[], Any] | None]:
-    """An environment, and what makes more of them; None where it is the only one."""
+    """Make an environment; return it with a function that makes more, None if it is the only."""
     import_gymnasium()
-    if not isinstance(given, str) and not callable(given):
+    if not isinstance(environment, str) and not callable(environment):
         if arguments:
             raise ValueError(
-                f"{', '.join(arguments)}: an environment that is made already takes no arguments; "
-                "set its attributes"
+                f"{', '.join(arguments)}: an existing environment takes no arguments; set its "
+                "attributes"
             )
-        return make_first(name, lambda: given, {}), None
+        return make_first(name, lambda: environment, {}), None
     source = Source(name, str(Path.cwd()), "--env", "run the command where it is")
-    make = maker_of(source) if isinstance(given, str) else given
-    # The run's own arguments are those of its own environment.
-    usual = dict(task.arguments) if name == task.environment else {}
-    needed = {key: arguments[key] for key in _needed(make) if key in arguments}
-    plain = make_first(source, make, {**usual, **needed})
+    make = maker_of(source) if isinstance(environment, str) else environment
+    # The run's arguments are for the run's own environment.
+    defaults = dict(task.arguments) if name == task.environment else {}
+    required = {key: arguments[key] for key in _required(make) if key in arguments}
+    plain = make_first(source, make, {**defaults, **required})
     others = {
         key: value
         for key, value in arguments.items()
         if is_argument(f"--env-arg {key}", name, make, plain, key)
     }
-    own = {key: value for key, value in arguments.items() if key not in others}
-    constructed, first = {**usual, **needed, **others}, plain
-    if constructed != {**usual, **needed}:  # a robot may be there only once
+    attributes = {key: value for key, value in arguments.items() if key not in others}
+    all_arguments, first = {**defaults, **required, **others}, plain
+    if all_arguments != {**defaults, **required}:  # a robot may exist only once
         plain.close()
-        first = make_first(source, make, constructed)
-    for key, value in own.items():
+        first = make_first(source, make, all_arguments)
+    for key, value in attributes.items():
         check_attribute(f"--env-arg {key}", name, first, key, value)
 
-    def more() -> Any:
-        return set_attributes(make(**constructed), own)
+    def make_more() -> Any:
+        return set_attributes(make(**all_arguments), attributes)
 
-    return first, more
+    return first, make_more
 
 
-def _needed(make: Callable[..., Any]) -> list[str]:
-    """Arguments without which nothing can be made."""
+def _required(make: Callable[..., Any]) -> list[str]:
+    """List the arguments without a default."""
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [
         key
-        for key, each in inspect.signature(make).parameters.items()
-        if each.default is inspect.Parameter.empty and each.kind in named
+        for key, parameter in inspect.signature(make).parameters.items()
+        if parameter.default is inspect.Parameter.empty and parameter.kind in named
     ]
 
 
-def _goal(given: Given, arguments: Mapping[str, Any]) -> tuple[float, float]:
-    """Of `navigation`: two finite numbers."""
-    if given != "navigation":
+def _goal(environment: EnvironmentSource, arguments: Mapping[str, Any]) -> tuple[float, float]:
+    """Read the goal of `navigation`: two finite numbers."""
+    if environment != "navigation":
         raise ValueError(
-            f"--env {given}: a policy of task.kind = 'navigation' acts in 'navigation' alone; give "
-            "that, and --env-arg goal=X,Y"
+            f"--env {environment}: a policy of task.kind = 'navigation' acts in 'navigation' only; "
+            "use --env navigation --env-arg goal=X,Y"
         )
     if set(arguments) != {"goal"}:
         has = ", ".join(arguments) or "nothing"
@@ -163,17 +164,16 @@ def _goal(given: Given, arguments: Mapping[str, Any]) -> tuple[float, float]:
     return x, y
 
 
-def _name(given: Any) -> str:
-    return str(
-        getattr(given, "__name__", None) or type(getattr(given, "unwrapped", given)).__name__
-    )
+def _name(environment: Any) -> str:
+    unwrapped = getattr(environment, "unwrapped", environment)
+    return str(getattr(environment, "__name__", None) or type(unwrapped).__name__)
 
 
-def _seen(loss: LossName, num_outputs: int, shape: Sequence[int]) -> str:
+def _observations(loss: LossName, num_outputs: int, shape: Sequence[int]) -> str:
     return f"{shape[0]} number{_s(shape[0])}" if len(shape) == 1 else f"arrays {list(shape)}"
 
 
-def _done(loss: LossName, num_outputs: int, shape: Sequence[int]) -> str:
+def _actions(loss: LossName, num_outputs: int, shape: Sequence[int]) -> str:
     if loss == "categorical_policy":
         return f"one of {num_outputs} actions"
     return f"{num_outputs // 2} number{_s(num_outputs // 2)}"

@@ -1,4 +1,4 @@
-"""From one's own examples to tasks, and from tasks to blocks."""
+"""A user's tasks: from examples to tasks, and from tasks to blocks."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,20 @@ from orchestrator.adaptation.readers.reader import Examples
 from orchestrator.config.schema import MetaConfig
 from workers.inner.batches import draw_batches
 from workers.metrics import CLASSIFYING
-from workers.settings.given_task import GivenTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.protocol import Array, Block, Draw, Kind, Recipe, Specs
 
 
 @dataclass(frozen=True, slots=True)
-class OwnTask:
+class UserTask:
     """A support set to adapt to, and queries.
 
-    name: "" where there is but one task. classes: what targets are indices of; None in regression.
-    support_targets: int32 [n], or float32 [n, num_outputs]; query_targets likewise, or None.
-    rows: where its queries are among all.
+    name: "" if there is only one task.
+    classes: the names that targets are indices of; None in regression.
+    support_inputs: [n, *input_shape].
+    support_targets: int32 [n], or float32 [n, num_outputs].
+    query_inputs, query_targets: likewise; targets are None if unknown.
+    rows: the places of its queries among those of all tasks.
     """
 
     name: str
@@ -32,12 +35,12 @@ class OwnTask:
     rows: Array
 
 
-def make_tasks(examples: GivenTask, support: Examples, query: Examples) -> list[OwnTask]:
-    """The tasks, in the order in which they come in `support`.
+def make_tasks(examples: UserTaskShapes, support: Examples, query: Examples) -> list[UserTask]:
+    """Make the tasks, in the order of `support`.
 
     Raises:
       ValueError: a task has more classes than the model has outputs or a single one, queries
-        without a support set or none, or a query of a class that it does not know.
+        without a support set or no queries, or a query of a class without an example.
     """
     names = list(dict.fromkeys(support.tasks))
     for name in dict.fromkeys(query.tasks):
@@ -49,8 +52,8 @@ def make_tasks(examples: GivenTask, support: Examples, query: Examples) -> list[
     return [_make_task(examples, name, support, query) for name in names]
 
 
-def _make_task(examples: GivenTask, name: str, support: Examples, query: Examples) -> OwnTask:
-    ours = [i for i, task in enumerate(support.tasks) if task == name]
+def _make_task(examples: UserTaskShapes, name: str, support: Examples, query: Examples) -> UserTask:
+    support_rows = [i for i, task in enumerate(support.tasks) if task == name]
     rows = np.array([i for i, task in enumerate(query.tasks) if task == name], np.int64)
     if not len(rows):
         raise ValueError(f"the task {name!r} of the support set has no query")
@@ -58,24 +61,32 @@ def _make_task(examples: GivenTask, name: str, support: Examples, query: Example
     support_targets, query_targets = support.targets, query.targets
     assert support_targets is not None
     if examples.loss in CLASSIFYING:
-        labels = [str(support_targets[i]) for i in ours]
+        labels = [str(support_targets[i]) for i in support_rows]
         classes = classes_of(examples, labels, name)
-        own = as_indices(labels, classes)
-        asked = None
+        of_support = as_indices(labels, classes)
+        of_query = None
         if query_targets is not None:
-            asked = _known([str(query_targets[i]) for i in rows], classes, query, rows)
+            of_query = _query_indices([str(query_targets[i]) for i in rows], classes, query, rows)
     else:
-        own = np.asarray(support_targets)[ours]
-        asked = None if query_targets is None else np.asarray(query_targets)[rows]
-    return OwnTask(name, classes, support.inputs[ours], own, query.inputs[rows], asked, rows)
+        of_support = np.asarray(support_targets)[support_rows]
+        of_query = None if query_targets is None else np.asarray(query_targets)[rows]
+    return UserTask(
+        name=name,
+        classes=classes,
+        support_inputs=support.inputs[support_rows],
+        support_targets=of_support,
+        query_inputs=query.inputs[rows],
+        query_targets=of_query,
+        rows=rows,
+    )
 
 
-def classes_of(examples: GivenTask, labels: Sequence[str], task: str = "") -> list[str]:
-    """What the outputs stand for: the run's own classes, or those of a support set, sorted.
+def classes_of(examples: UserTaskShapes, labels: Sequence[str], task: str = "") -> list[str]:
+    """Return the classes of the outputs: the run's, or those of a support set, sorted.
 
     Raises:
-      ValueError: a label is none of the run's classes; or there are more classes than outputs, or
-        less than two.
+      ValueError: a label is not one of the run's classes; or there are more classes than outputs,
+        or fewer than two.
     """
     of = f"the task {task!r}" if task else "the support set"
     fixed: list[str] | None = examples.preparation.get("classes")
@@ -95,21 +106,21 @@ def classes_of(examples: GivenTask, labels: Sequence[str], task: str = "") -> li
             f"(task.ways); leave some out, or train with task.ways={len(classes)}"
         )
     if len(classes) < 2:
-        raise ValueError(f"{of} has one class only ({classes[0]}); two or more can be told apart")
+        raise ValueError(f"{of} has one class only ({classes[0]}); give two or more")
     return classes
 
 
 def as_indices(labels: Sequence[str], classes: Sequence[str]) -> Array:
-    """int32 [n]."""
+    """Convert labels to class indices, int32 [n]."""
     place = {name: i for i, name in enumerate(classes)}
     return np.array([place[label] for label in labels], np.int32)
 
 
 def names_of(targets: Any) -> list[str]:
-    """Classes by name.
+    """Convert a user's class targets to names.
 
     Raises:
-      ValueError: they are not one for each example, or one is missing.
+      ValueError: there is not one for each example, or one is missing.
     """
     if np.ndim(targets) != 1:
         raise ValueError(
@@ -122,11 +133,13 @@ def names_of(targets: Any) -> list[str]:
 
 
 def first_of(targets: Any, texts: Sequence[str], name: str) -> Any:
-    """A class as the user gave it; by its name, where no example is of it."""
+    """Return the first target of a class, as the user wrote it; its name if no example has it."""
     return np.asarray(targets)[texts.index(name)] if name in texts else name
 
 
-def _known(labels: Sequence[str], classes: list[str], query: Examples, rows: Array) -> Array:
+def _query_indices(
+    labels: Sequence[str], classes: list[str], query: Examples, rows: Array
+) -> Array:
     for label, row in zip(labels, rows, strict=True):
         if label not in classes:
             raise ValueError(
@@ -138,9 +151,13 @@ def _known(labels: Sequence[str], classes: list[str], query: Examples, rows: Arr
 
 
 def blocks_of(
-    config: MetaConfig, tasks: Sequence[OwnTask], recipe: Recipe, kind: Kind, block_size: int
+    config: MetaConfig, tasks: Sequence[UserTask], recipe: Recipe, kind: Kind, block_size: int
 ) -> tuple[list[Block], list[int]]:
-    """Blocks of tasks of one shape each, and the places of their tasks in `tasks`, in order."""
+    """Group tasks of equal shape into blocks.
+
+    Returns:
+      the blocks, and the places of their tasks in `tasks`, in the blocks' order.
+    """
     shapes: dict[tuple[int, int], list[int]] = {}
     for place, task in enumerate(tasks):
         key = len(task.support_inputs), len(task.query_inputs)
@@ -155,8 +172,11 @@ def blocks_of(
     return blocks, order
 
 
-def specs_of(config: MetaConfig, tasks: Sequence[OwnTask], recipe: Recipe) -> Specs:
-    """What `GivenFamily` builds an episode from, with inner batches and seeds as in evaluation."""
+def specs_of(config: MetaConfig, tasks: Sequence[UserTask], recipe: Recipe) -> Specs:
+    """Make the specs that `UserTaskFamily` builds an episode from.
+
+    Inner batches and seeds are as in evaluation.
+    """
     draw = Draw(config.evaluation.seed, "test", 0)
     specs: dict[str, Array] = {
         "support_inputs": np.stack([task.support_inputs for task in tasks]),
@@ -166,17 +186,17 @@ def specs_of(config: MetaConfig, tasks: Sequence[OwnTask], recipe: Recipe) -> Sp
     }
     batch, num_examples = config.evaluation.inner_batch, specs["support_inputs"].shape[1]
     if batch is not None:
-        # The same for each task, so that it does not depend on the tasks beside it.
-        dealt = draw_batches(draw, 0, 1, num_examples, recipe.inner_steps, batch)
-        specs["batches"] = np.repeat(dealt, len(tasks), axis=0)
+        # The same for each task, so that a task does not depend on the others.
+        batches = draw_batches(draw, 0, 1, num_examples, recipe.inner_steps, batch)
+        specs["batches"] = np.repeat(batches, len(tasks), axis=0)
     if config.model.is_users:
         seed = draw.generator(stream="layers").integers(2**31 - 1, size=(1, 2), dtype=np.int32)
         specs["seeds"] = np.repeat(seed, len(tasks), axis=0)
     return specs
 
 
-def _targets(task: OwnTask) -> Array:
-    """Those of the queries; where nobody knows them, something of their type."""
+def _targets(task: UserTask) -> Array:
+    """Return the targets of the queries; zeros of their type if unknown."""
     if task.query_targets is not None:
         return task.query_targets
     shape = (len(task.query_inputs), *task.support_targets.shape[1:])

@@ -59,9 +59,9 @@ def _with_model(source: Artefact) -> Artefact:
         say("building the model")
         runtime.start_tensorflow(0)
         from workers.export.keras_file import as_keras_file
-        from workers.tasks.user_tasks import GivenFamily
+        from workers.tasks.user_tasks import UserTaskFamily
 
-        portable = as_keras_file(worker_settings(source), GivenFamily(source.examples))
+        portable = as_keras_file(worker_settings(source), UserTaskFamily(source.examples))
     assert isinstance(source.config.model, KerasModel)
     check_model(source, portable.digest)
     if portable.modules:

@@ -26,7 +26,7 @@ from orchestrator.run.launch import Launch
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import encoded
-from workers.tasks.user_tasks import given_task
+from workers.tasks.user_tasks import user_task_shapes
 from workers.wire.errors import CheckpointError
 from workers.wire.tensors import sha256
 
@@ -261,7 +261,7 @@ class TrainingRun:
             bits_sha256=self._config.bits_hash(),
             fingerprint=self.launch.fingerprint,
             validation=encoded(snapshot.validation),
-            examples=given_task(self.launch.family).model_dump(mode="json"),
+            examples=user_task_shapes(self.launch.family).model_dump(mode="json"),
             protocol=protocol_of(self._config, self.launch, snapshot.validation),
         )
 

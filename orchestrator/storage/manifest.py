@@ -23,8 +23,8 @@ class Manifest:
 
     bits: the configuration's bit-changing part, dotted; fingerprint: see runtime.fingerprint;
     validation: {"metric", "score", ...} where the step was validated, else empty.
-    examples: what a model must know of a task's examples, see `GivenTask`; protocol: under which
-    the validated weights were chosen. Both empty in checkpoints of version 2.
+    examples: what a model must know of a task's examples, see `UserTaskShapes`;
+    protocol: under which the validated weights were chosen. Both empty in checkpoints of version 2.
     """
 
     step: int

@@ -7,7 +7,7 @@ import numpy as np
 
 from orchestrator.adaptation.readers.arrays import as_numbers, checked
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
-from workers.settings.given_task import GivenTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array
 
@@ -15,7 +15,7 @@ from workers.wire.protocol import Array
 class PairReader(Reader):
     """Reads files that end in .pairs."""
 
-    def __init__(self, task: Any, shapes: GivenTask):
+    def __init__(self, task: Any, shapes: UserTaskShapes):
         self._shape = shapes.input_shape
 
     def read(self, source: str, role: Role, columns: Columns) -> Examples:

@@ -6,7 +6,7 @@ from small_configs import sinusoid
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.outer.state import MetaState
-from workers.settings.given_task import GivenTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.protocol import Recipe
 
 
@@ -16,7 +16,7 @@ def linear() -> Artefact:
     theta = [np.array([[2.0]], np.float32), np.array([1.0], np.float32)]
     return Artefact(
         config=config,
-        examples=GivenTask(loss="mse", input_shape=(1,), num_outputs=1),
+        examples=UserTaskShapes(loss="mse", input_shape=(1,), num_outputs=1),
         recipe=Recipe(0.1, 2),
         state=MetaState(12, theta, ["head/kernel", "head/bias"]),
         protocol={"method": "MAML, second order", "transductive": False},

@@ -63,7 +63,9 @@ class AdaptedPolicy:
         for _ in range(horizon):
             action = self._draw(observation, rng)
             actions.append(action.tolist())
-            observation, _, terminated, truncated, _ = environment.step(self._family.given(action))
+            observation, _, terminated, truncated, _ = environment.step(
+                self._family.environment_action(action)
+            )
             if terminated or truncated:
                 break
         return actions
@@ -77,7 +79,7 @@ class AdaptedPolicy:
         Raises:
           ValueError: the observation has another shape, or is not finite.
         """
-        return self._family.given(self._draw(observation, rng))
+        return self._family.environment_action(self._draw(observation, rng))
 
     def _draw(self, observation: Any, rng: np.random.Generator | None) -> NDArray[np.float32]:
         values, shape = np.asarray(observation, np.float32), self._family.input_shape

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import model_validator
 
 from workers.settings.algorithms import AlgorithmSettings
-from workers.settings.given_task import GivenTask
 from workers.settings.inputs import Inputs
 from workers.settings.models import MODELS, ModelSettings
 from workers.settings.section import Section, setting
 from workers.settings.task import AnyTask
 from workers.settings.tasks import TaskSettings
+from workers.settings.user_task_shapes import UserTaskShapes
 
 if TYPE_CHECKING:
     from workers.models.model import Model
@@ -38,7 +38,7 @@ class ActorSettings(Section):
     seed: int = setting(
         0, "seed of the initial weights and of all training tasks, 0 to 2^32 - 1", ge=0, lt=2**32
     )
-    task: TaskSettings | GivenTask
+    task: TaskSettings | UserTaskShapes
     model: ModelSettings
     algorithm: AlgorithmSettings
     runtime: RuntimeSettings = RuntimeSettings()

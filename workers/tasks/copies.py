@@ -1,8 +1,8 @@
-"""Examples that are there more than once: found by their content, and kept apart.
+"""Repeated examples: found by their content, and kept apart.
 
-What a task is asked about must not stand in its support set, so no content is on both sides of a
-task, and a class counts each once. A draw that is free of copies is taken as it is: data without
-any give the same tasks, bit for bit, as if nobody had looked.
+A query must not appear in its task's support set. So no content is on both sides of a task, and a
+class counts each content once. A draw without copies is left unchanged: data without copies give
+the same tasks, bit for bit, as without this check.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _MOST_NAMED = 3
 
 
 def content_ids(examples: NDArray[Any]) -> Ids:
-    """Of each example [n, ...], the index of the first one with the same bytes."""
+    """Return, for each example of [n, ...], the index of the first one with the same bytes."""
     import pyarrow as pa
 
     if not len(examples):
@@ -40,23 +40,29 @@ def content_ids(examples: NDArray[Any]) -> Ids:
 
 
 def once_each(ids: Ids, rows: Rows) -> Rows:
-    """Those of `rows` whose content is not in an earlier one, in their order."""
+    """Drop each of `rows` whose content an earlier row has; keep the order."""
     _, places = np.unique(ids[rows], return_index=True)
     return rows[np.sort(places)]
 
 
 def overlap(contents: NDArray[Any], shots: int) -> bool:
-    """Whether a content is in the first `shots` of a part [parts, examples], and in the others."""
+    """Return whether a content is in both the support and the query columns.
+
+    Args:
+      contents: [parts, examples], the content of each example.
+      shots: the first `shots` examples of each part are the support set.
+    """
     return bool(np.isin(contents[..., :shots], contents[..., shots:]).any())
 
 
 def choose_apart(
     rng: np.random.Generator, contents: Sequence[NDArray[Any]], number: int
 ) -> list[Rows] | None:
-    """Places of `number` contents of each part, of all parts no content twice.
+    """Choose `number` examples of each part, so that no content occurs twice over all parts.
 
     Returns:
-      int32 [number] for each part; None where one has too few that no earlier part took.
+      int32 [number] for each part, indices into it; None if a part has too few contents that no
+      earlier part took.
     """
     taken: set[int] = set()
     chosen: list[Rows] = []
@@ -73,13 +79,17 @@ def choose_apart(
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """How often content is there again.
+    """Counts of repeated content in a data set, whose examples belong to groups.
 
-    again: examples beyond the first in their class, or task. shared: contents that several have.
-    split: of these, in several splits. pairs: some of those that share one, by name.
+    A group is a class or a task.
+
+    repeats: examples whose content an earlier example of the same group has.
+    shared: contents that several groups have.
+    split: how many of the shared contents are in several splits.
+    pairs: some pairs of groups that share a content, by name.
     """
 
-    again: int
+    repeats: int
     shared: int
     split: int
     pairs: list[str]
@@ -92,22 +102,29 @@ class Copies:
         names: Sequence[str],
         splits: Mapping[Any, NDArray[np.int32]],
     ) -> Self:
-        """Of the examples `rows` of each class; `splits`: the classes of each split."""
-        split_of = {int(each): split for split, classes in splits.items() for each in classes}
-        contents = [np.unique(ids[own]) for own in rows]
-        again = sum(map(len, rows)) - sum(map(len, contents))
-        owner = np.repeat(np.arange(len(rows)), [len(own) for own in contents])
+        """Count the copies among the examples of each group.
+
+        Args:
+          ids: the content of every example, see `content_ids`.
+          rows: the examples of each group. names: of the groups.
+          splits: the groups of each split.
+        """
+        split_of = {int(group): split for split, groups in splits.items() for group in groups}
+        contents = [np.unique(ids[members]) for members in rows]
+        repeats = sum(map(len, rows)) - sum(map(len, contents))
+        owner = np.repeat(np.arange(len(rows)), [len(different) for different in contents])
         joined = np.concatenate(contents) if contents else np.zeros(0, np.int64)
         order = np.argsort(joined, kind="stable")
         joined, owner = joined[order], owner[order]
         starts = np.flatnonzero(np.diff(joined, prepend=-1))
-        groups = [own.tolist() for own in np.split(owner, starts[1:]) if len(own) > 1]
+        sharing = [owners.tolist() for owners in np.split(owner, starts[1:]) if len(owners) > 1]
         across = sum(
-            len({split_of[each] for each in own if each in split_of}) > 1 for own in groups
+            len({split_of[group] for group in owners if group in split_of}) > 1
+            for owners in sharing
         )
-        pairs = dict.fromkeys((own[0], own[1]) for own in groups)
+        pairs = dict.fromkeys((owners[0], owners[1]) for owners in sharing)
         named = [f"{names[one]!r} and {names[other]!r}" for one, other in list(pairs)[:_MOST_NAMED]]
-        return cls(again, len(groups), across, named)
+        return cls(repeats, len(sharing), across, named)
 
     @classmethod
     def of_texts(
@@ -116,20 +133,25 @@ class Copies:
         rows: Sequence[Rows],
         names: Sequence[str],
         splits: Mapping[Any, NDArray[np.int32]],
-        again: int,
+        repeats: int,
     ) -> Self:
-        """The same of texts, of which `again` are left out already as their class had them."""
+        """Count copies among texts; `repeats` more are left out of `rows` already."""
         first: dict[str, int] = {}
         ids = np.array([first.setdefault(text, i) for i, text in enumerate(texts)], np.int64)
-        return replace(cls.count(ids, rows, names, splits), again=again)
+        return replace(cls.count(ids, rows, names, splits), repeats=repeats)
 
     def notes(self, example: str, holder: str, holders: str, remedy: str = "") -> list[str]:
-        """What people should know. `example`, `holder`, `holders`: what they are called here."""
+        """Write the notes for users.
+
+        Args:
+          example, holder, holders: the words for an example, a group, and several groups.
+          remedy: what to do about shared contents.
+        """
         notes = []
-        if self.again:
-            copies = f"{example} is a copy" if self.again == 1 else f"{example}s are copies"
+        if self.repeats:
+            copies = f"{example} is a copy" if self.repeats == 1 else f"{example}s are copies"
             notes.append(
-                f"{self.again} {copies} of another of the same {holder}: each counts once, and "
+                f"{self.repeats} {copies} of another of the same {holder}: each counts once, and "
                 "none is in support and query of one task"
             )
         if self.shared:

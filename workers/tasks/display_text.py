@@ -1,17 +1,16 @@
-"""The texts of a task's examples, for people; the model gets numbers."""
+"""The readable text of a task's examples; the model itself gets numbers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 
 class DisplayText(NamedTuple):
-    """The texts of one task, in the order of its examples.
+    """The text of one task, in the order of its examples.
 
-    support: texts of the support set.
-    support_options: for each text, the meanings of the model's outputs; its target is a place
-      among them.
-    queries, query_options: likewise.
-    samples: texts that the model generated before and after adaptation.
+    support, queries: the texts.
+    support_options, query_options: for each text, the meanings of the model's outputs; its target
+      is an index into them.
+    samples: what the model generated before and after adaptation.
     """
 
     support: Sequence[str]

@@ -1,4 +1,4 @@
-"""What a task family provides."""
+"""The interface of a task family."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -9,12 +9,12 @@ from workers.wire.protocol import Draw, Episode, Specs, Split
 
 
 def ways_of(family: "TaskFamily") -> int:
-    """Classes of a task; 1 where tasks have none."""
+    """Return the number of classes of a task; 1 if its tasks have none."""
     return family.num_outputs if family.loss in CLASSIFYING else 1
 
 
 def notes_of(family: "TaskFamily") -> list[str]:
-    """What people should know of its data before they train on them; families may have `notes`."""
+    """Return what users should know of the family's data before they train on them."""
     notes = getattr(family, "notes", None)
     return [] if notes is None else list(notes())
 
@@ -22,12 +22,16 @@ def notes_of(family: "TaskFamily") -> list[str]:
 class TaskFamily(Protocol):
     """A distribution over learning tasks, in two halves: small specs, then arrays.
 
-    A new one extends it, and gives loss, picture, input_shape, num_outputs, `sample` and `build`.
+    A new family extends it and defines loss, picture, input_shape, num_outputs, `sample` and
+    `build`. It may define `notes() -> list[str]`, see `notes_of`.
 
-    loss: the name of the loss in `inner/losses.py`. picture: the name of a picture in
-    `orchestrator/reporting/pictures`. digest: sha256 of the data and its split, "" where it is
-    generated. num_train_classes: the outputs of `joint`'s head; None for regression.
-    num_tokens: inputs are ids from 0 to num_tokens - 1; None: they are numbers.
+    loss: the name of the loss in `inner/losses.py`.
+    picture: the name of a picture in `orchestrator/reporting/pictures`; "" for none.
+    digest: sha256 of the data and its split; "" if the data are generated.
+    input_shape: the shape of one example.
+    num_outputs: outputs of the model.
+    num_train_classes: outputs of `joint`'s head; None if it needs no head of its own.
+    num_tokens: inputs are ids from 0 to num_tokens - 1; None if they are numbers.
     """
 
     loss: LossName
@@ -40,36 +44,40 @@ class TaskFamily(Protocol):
 
     @property
     def preparation(self) -> dict[str, Any]:
-        """What a user's own examples are made into inputs with: JSON, for the checkpoint."""
+        """The JSON table that turns a user's examples into inputs; stored in checkpoints."""
         return {}
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
-        """Draw tasks [lo, hi): the same whatever lo and hi are, and on whatever machine."""
+        """Draw the tasks lo to hi - 1.
+
+        Task i depends on `draw` and i alone: not on lo, hi or the machine.
+        """
         ...
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Make the arrays, [tasks, ...].
 
-        global_labels: targets are indices of training classes instead of 0 .. ways - 1.
+        Args:
+          global_labels: targets are indices of training classes instead of 0 .. ways - 1.
         """
         ...
 
     def showcase(self, specs: Specs) -> Specs:
-        """Give the same tasks the queries that the family's picture wants."""
+        """Return the same tasks with the queries that the family's picture shows."""
         return specs
 
     def names(self, specs: Specs) -> list[str]:
-        """Name each task where its score is shown; [""] * tasks where nobody knows."""
+        """Name each task, for tables of scores; "" for a task without a name."""
         return [""] * len(next(iter(specs.values())))
 
     def display_text(self, specs: Specs) -> Sequence[DisplayText]:
-        """Give what the tasks say, where they are of texts; else nothing."""
+        """Return the text that each task shows to people; () if its tasks have none."""
         return ()
 
     def describe(self) -> dict[str, Any]:
-        """Describe what the family draws from, for `metatrain data`."""
+        """Describe the source of the tasks, for `metatrain data`."""
         return {"source": "generated", **self.protocol("train")}
 
     def protocol(self, split: Split) -> dict[str, Any]:
-        """Say what must stand beside a number measured on these tasks."""
+        """Return the facts that must accompany a number measured on these tasks."""
         return {"tasks_from": type(self).__name__}

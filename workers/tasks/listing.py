@@ -1,4 +1,4 @@
-"""Names in a message: a few of them, however many there are."""
+"""Lists of names in messages, cut to a few."""
 
 import difflib
 from collections.abc import Sequence
@@ -8,19 +8,22 @@ _MOST_SIZES = 5
 
 
 def others(names: Sequence[str], sizes: Sequence[int]) -> str:
-    """Of several that are too small, in brackets how many they are, and a few with their sizes."""
+    """Say in brackets how many are too small, with the names and sizes of a few; "" for one."""
     if len(names) < 2:
         return ""
-    told = [f"{name!r} ({size})" for name, size in zip(names, sizes, strict=True)][:_MOST_SIZES]
+    shown = [f"{name!r} ({size})" for name, size in zip(names, sizes, strict=True)][:_MOST_SIZES]
     more = ", ..." if len(names) > _MOST_SIZES else ""
-    return f" (so it is with {len(names)}: {', '.join(told)}{more})"
+    return f" ({len(names)} are too small: {', '.join(shown)}{more})"
 
 
 def listed(names: Sequence[str], wanted: str | None = None, *, quoted: bool = True) -> str:
-    """'a', 'b', 'c'; of many the first, those that are like `wanted`, and how many there are."""
-    told = repr if quoted else str
+    """List names: 'a', 'b', 'c'.
+
+    Of more than 12 it lists those similar to `wanted`, then the first few, then the total.
+    """
+    form = repr if quoted else str
     if len(names) <= _MOST:
-        return ", ".join(map(told, names))
+        return ", ".join(map(form, names))
     like = difflib.get_close_matches(wanted, names, n=3) if wanted and len(names) < 10_000 else []
     shown = [*like, *(name for name in names[: _MOST // 2] if name not in like)]
-    return f"{', '.join(map(told, shown))}, ... ({len(names)} in all)"
+    return f"{', '.join(map(form, shown))}, ... ({len(names)} in all)"

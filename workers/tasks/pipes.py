@@ -1,4 +1,4 @@
-"""Pipes and devices in the place of files: a reader would wait, or read, for ever."""
+"""A check against pipes and devices in place of files: reading them would never end."""
 
 import os
 import stat
@@ -7,7 +7,7 @@ from workers.wire.errors import DataError
 
 
 def never_ends(path: str | os.PathLike[str]) -> bool:
-    """Whether something is there that is neither a file nor a folder."""
+    """Return whether `path` exists and is neither a file nor a folder."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
@@ -16,6 +16,6 @@ def never_ends(path: str | os.PathLike[str]) -> bool:
 
 
 def refuse_pipe(path: str | os.PathLike[str]) -> None:
-    """Raise DataError if what is there never ends."""
+    """Raise DataError if `path` is a pipe or a device."""
     if never_ends(path):
         raise DataError(f"{path} is a pipe or a device; write its content into a file first")

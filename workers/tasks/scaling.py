@@ -1,4 +1,4 @@
-"""Scaling of numbers, where a model is trained on standardized ones."""
+"""Scales between a user's scaling and the standardized numbers that a model is trained on."""
 
 from typing import NamedTuple
 
@@ -9,27 +9,31 @@ from workers.wire.protocol import Array
 
 
 class Scaling(NamedTuple):
-    """mean, deviation: [*shape], of what is standardized."""
+    """The mean and standard deviation of standardized numbers.
+
+    mean: [*shape].
+    deviation: [*shape], > 0.
+    """
 
     mean: NDArray[np.floating]
     deviation: NDArray[np.floating]
 
     def apply(self, values: Array) -> NDArray[np.float32]:
-        """To standardized numbers, [.., *shape]."""
+        """Standardize numbers [.., *shape]."""
         return ((np.asarray(values, np.float64) - self.mean) / self.deviation).astype(np.float32)
 
     def undo(self, scaled: Array) -> NDArray[np.float64]:
-        """From standardized numbers, [n, *shape]."""
+        """Turn standardized numbers [n, *shape] back into the user's units."""
         return np.asarray(scaled, np.float64) * self.deviation + self.mean
 
 
 class ExampleScaling(NamedTuple):
     """The scaling of a model's inputs and outputs.
 
-    inputs: of the examples.
-    outputs: of the targets; None: they are not scaled.
-    farthest: bound at which standardized inputs are clipped; None: they are not.
-    fills: whether a missing input is the mean.
+    inputs: of the inputs.
+    outputs: of the outputs; None if they are not scaled.
+    farthest: standardized inputs are clipped to [-farthest, farthest]; None: they are not.
+    fills: whether the mean replaces a missing input.
     """
 
     inputs: Scaling

@@ -27,7 +27,10 @@ class SinusoidFamily:
         self.preparation: dict[str, Any] = {}
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
-        """One row of uniform numbers per task, so that task i is row i whatever lo and hi are."""
+        """Draw amplitude, phase and inputs of each task.
+
+        Task i uses row i of the uniform numbers, whatever lo and hi are.
+        """
         rows = draw.generator().random((hi, 2 + shots + queries))[lo:]
         inputs = _scale(rows[:, 2:], self._settings.inputs)
         return {
@@ -38,7 +41,7 @@ class SinusoidFamily:
         }
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
-        """Inputs and targets float32 [tasks, examples, 1]."""
+        """Make inputs and targets, float32 [tasks, examples, 1]."""
         amplitude, phase = specs["amplitude"][:, None], specs["phase"][:, None]
 
         def points(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -50,27 +53,27 @@ class SinusoidFamily:
         return Episode(support_x, support_y, query_x, query_y)
 
     def showcase(self, specs: Specs) -> Specs:
-        """Queries on an even grid over the range of the inputs."""
+        """Put the queries on an even grid over the range of the inputs."""
         grid = np.linspace(*self._settings.inputs, 200)
         return {**specs, "query_x": np.tile(grid, (len(specs["phase"]), 1))}
 
     def describe(self) -> dict[str, Any]:
-        """Nothing is read."""
+        """Describe the generator; there are no data."""
         return {"source": "generated: amplitude * sin(x - phase)", **self.protocol("train")}
 
     def names(self, specs: Specs) -> list[str]:
-        """By amplitude and phase."""
+        """Name tasks by amplitude and phase."""
         return [
             f"amplitude {amplitude:.3g}, phase {phase:.3g}"
             for amplitude, phase in zip(specs["amplitude"], specs["phase"], strict=True)
         ]
 
     def display_text(self, specs: Specs) -> Sequence[DisplayText]:
-        """Numbers say it all."""
+        """Return (): the tasks have no text."""
         return ()
 
     def protocol(self, split: Split) -> dict[str, Any]:
-        """The ranges; a generated family has no split."""
+        """Return the ranges; generated tasks have no split."""
         settings = self._settings
         return {
             "tasks_from": "sinusoids",

@@ -1,4 +1,4 @@
-"""Targets standardized within each task, by its support set: for tasks in different units."""
+"""Targets standardized by each task's own support set, for tasks in different units."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,24 +6,24 @@ from numpy.typing import NDArray
 from workers.tasks.scaling import Scaling
 from workers.wire.protocol import Array, Episode
 
-#: Is in the preparation of a family whose targets are scaled so.
+#: The key in the preparation of a family whose targets are scaled this way.
 PER_TASK = "target_scaling_per_task"
 
 
 def scaling_of(support: Array) -> Scaling:
-    """Mean and standard deviation of support targets [.., examples, outputs] over the examples.
+    """Measure support targets [.., examples, outputs] over the examples.
 
-    Targets that are all the same are only shifted.
+    Equal targets are only shifted: their deviation counts as 1.
     """
-    given: NDArray[np.float64] = np.asarray(support, np.float64)
-    mean, deviation = given.mean(-2, keepdims=True), given.std(-2, keepdims=True)
-    # Equal values leave a rounding error, which is no scale.
-    flat = given.max(-2, keepdims=True) == given.min(-2, keepdims=True)
+    targets: NDArray[np.float64] = np.asarray(support, np.float64)
+    mean, deviation = targets.mean(-2, keepdims=True), targets.std(-2, keepdims=True)
+    # The deviation of equal values is a rounding error, not a scale.
+    flat = targets.max(-2, keepdims=True) == targets.min(-2, keepdims=True)
     return Scaling(mean, np.where(flat, 1.0, deviation))
 
 
 def scaled_by_support(episode: Episode) -> Episode:
-    """The episode with targets float32 in units of its support set's."""
+    """Standardize the episode's targets by those of its support set, float32."""
     scaling = scaling_of(episode.support_targets)
     return episode._replace(
         support_targets=scaling.apply(episode.support_targets),

@@ -1,4 +1,4 @@
-"""Numbers that are given in memory."""
+"""Numbers from memory, as arrays."""
 
 from typing import Any
 
@@ -7,29 +7,31 @@ import numpy as np
 from workers.wire.protocol import Array
 
 
-def as_numbers(given: Any, dtype: Any, what: str = "inputs") -> Array:
-    """An array of numbers.
+def as_numbers(values: Any, dtype: Any, what: str = "inputs") -> Array:
+    """Convert values to an array of numbers.
 
+    Args:
+      what: the name of the values in errors.
     Raises:
-      ValueError: it is none.
+      ValueError: they are not numbers, or their lengths differ.
     """
     try:
-        found: Array = np.asarray(given, dtype)
+        numbers: Array = np.asarray(values, dtype)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{what} are no array of numbers ({error})") from None
-    return found
+        raise ValueError(f"{what} are not an array of numbers ({error})") from None
+    return numbers
 
 
-def checked(found: Array, input_shape: tuple[int, ...]) -> Array:
-    """`found`, if it is n examples of finite numbers.
+def checked(inputs: Array, input_shape: tuple[int, ...]) -> Array:
+    """Return `inputs` after a check that they are n >= 1 examples of finite numbers.
 
     Raises:
-      ValueError: it is not.
+      ValueError: they are not.
     """
-    if found.shape[1:] != input_shape or not len(found):
+    if inputs.shape[1:] != input_shape or not len(inputs):
         wanted = ", ".join(map(str, ("n", *input_shape)))
-        raise ValueError(f"inputs have shape {list(found.shape)}, the model takes [{wanted}]")
-    if not np.isfinite(found).all():
-        row = int(np.argwhere(~np.isfinite(found))[0][0])
+        raise ValueError(f"inputs have shape {list(inputs.shape)}, the model takes [{wanted}]")
+    if not np.isfinite(inputs).all():
+        row = int(np.argwhere(~np.isfinite(inputs))[0][0])
         raise ValueError(f"inputs[{row}] is not finite; finite numbers are needed")
-    return found
+    return inputs

@@ -1,4 +1,4 @@
-"""Image classification: folders of class folders, zips, tables with an image column, images."""
+"""Reader of a user's images: class folders, zips, tables with an image column, or arrays."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,13 +9,13 @@ import numpy as np
 
 from orchestrator.adaptation.readers.arrays import checked
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
-from workers.settings.given_task import GivenTask
 from workers.settings.images_task import ImagesTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.images.image_cells import content_of, read_file
-from workers.tasks.images.image_decoding import see
+from workers.tasks.images.image_decoding import decode_picture
 from workers.tasks.images.image_files import ZipImages, images_in_no_folder, is_image
 from workers.tasks.images.image_folders import FolderImages, has_class_folders
-from workers.tasks.images.image_notes import Seen, notes_of
+from workers.tasks.images.image_notes import ConversionCounts, notes_of
 from workers.tasks.table.rows import Rows
 from workers.tasks.table.table_files import TEXT_SUFFIXES
 from workers.wire.errors import DataError
@@ -24,8 +24,13 @@ from workers.wire.protocol import Array
 _FORMS = "a folder of CLASS/IMAGE files or of images, an image, a .zip, .csv, .tsv or .parquet"
 
 
-class _Found(NamedTuple):
-    """Encoded images and where each is; their classes, and their tasks."""
+class _ImageSource(NamedTuple):
+    """The content of a source of images.
+
+    images: (place, encoded image).
+    classes: of each image; None if the source has none.
+    tasks: of each image; None if the source has none.
+    """
 
     images: Iterable[tuple[str, bytes]]
     classes: list[str] | None
@@ -33,74 +38,78 @@ class _Found(NamedTuple):
 
 
 class ImageReader(Reader):
-    """Images of any size, made what the run's own were."""
+    """A reader of images of any size, which are converted as the run's own were."""
 
-    def __init__(self, task: ImagesTask, shapes: GivenTask):
+    def __init__(self, task: ImagesTask, shapes: UserTaskShapes):
         self._task, self._input_shape = task, shapes.input_shape
 
     def read(self, source: str, role: Role, columns: Columns) -> Examples:
-        """A folder, an image, a zip, or a table with a column of images or of their paths."""
+        """Read a folder, an image, a zip, or a table with a column of images or of their paths."""
         path = Path(source).expanduser()
         if not path.exists():
             raise DataError(f"--{role} {source} does not exist; give {_FORMS}")
-        found = self._open(path, role, columns)
-        if role == "support" and found.classes is None:
+        opened = self._open(path, role, columns)
+        if role == "support" and opened.classes is None:
             raise DataError(
                 f"--{role} {source} has no classes; give a folder for each class, or a table with "
                 "a column for it (--target-column)"
             )
-        names, pixels, seen = [], [], Seen()
-        for where, encoded in found.images:
+        names, pixels, conversions = [], [], ConversionCounts()
+        for where, encoded in opened.images:
             names.append(where.removeprefix(f"{path}/").removeprefix(f"{path.name}: "))
-            pixels.append(self._decode(encoded, where, seen))
+            pixels.append(self._decode(encoded, where, conversions))
         inputs = np.stack(pixels).astype(np.float32) / np.float32(255)
-        tasks = found.tasks or [""] * len(names)
-        notes = [f"--{role}: {note}" for note in notes_of(seen.as_dict(), self._input_shape)]
-        return Examples(inputs, found.classes, names, tasks, notes)
+        tasks = opened.tasks or [""] * len(names)
+        notes = [f"--{role}: {note}" for note in notes_of(conversions.as_dict(), self._input_shape)]
+        return Examples(inputs, opened.classes, names, tasks, notes)
 
-    def inputs(self, given: Any) -> Array:
-        """float [n, H, W, C] as in training, uint8 [n, H, W(C)] of any size, or paths."""
-        if not isinstance(given, np.ndarray) and all(isinstance(x, str | Path) for x in given):
-            pixels = [self._decode(_read_file(Path(path)), str(path)) for path in given]
+    def inputs(self, images: Any) -> Array:
+        """Convert images in memory, or files.
+
+        Args:
+          images: float [n, H, W, C] as in training, uint8 [n, H, W(C)] of any size, or paths.
+        """
+        if not isinstance(images, np.ndarray) and all(isinstance(x, str | Path) for x in images):
+            pixels = [self._decode(_read_file(Path(path)), str(path)) for path in images]
             return np.stack(pixels).astype(np.float32) / np.float32(255)
-        found = _as_array(given)
-        if found.dtype == np.uint8:
-            _check_uint8(found)
-            pixels = [self._decode(_as_png(image), f"inputs[{i}]") for i, image in enumerate(found)]
+        array = _as_array(images)
+        if array.dtype == np.uint8:
+            _check_uint8(array)
+            pixels = [self._decode(_as_png(image), f"inputs[{i}]") for i, image in enumerate(array)]
             return np.stack(pixels).astype(np.float32) / np.float32(255)
-        images = checked(found.astype(np.float32), self._input_shape)
-        if images.min() < 0 or images.max() > 1:
+        inputs = checked(array.astype(np.float32), self._input_shape)
+        if inputs.min() < 0 or inputs.max() > 1:
             raise ValueError(
-                f"inputs hold values from {images.min():g} to {images.max():g}; float images are "
-                "in [0, 1], those in 0 .. 255 are uint8"
+                f"inputs hold values from {inputs.min():g} to {inputs.max():g}; float images must "
+                "be in [0, 1], images in 0 .. 255 must be uint8"
             )
-        return images
+        return inputs
 
-    def _open(self, path: Path, role: Role, columns: Columns) -> _Found:
+    def _open(self, path: Path, role: Role, columns: Columns) -> _ImageSource:
         suffix = path.suffix.lower()
         if path.is_file() and suffix in (*TEXT_SUFFIXES, ".parquet"):
             return self._table(path, role, columns)
         if columns.task:
-            raise DataError(f"--task-column is for tables; {path} is none")
+            raise DataError(f"--task-column is for tables; {path} is not one")
         if path.is_dir() and has_class_folders(path):
             _check_no_class_is_empty(path)
             folder = FolderImages(path)
-            return _Found(folder.images(), folder.class_names)
+            return _ImageSource(folder.images(), folder.class_names)
         if path.is_dir():
             files = sorted(file for file in path.iterdir() if is_image(file.name))
             if not files:
                 raise DataError(f"{path} holds no images; give {_FORMS}")
-            return _Found(_read(files), None)
+            return _ImageSource(_read(files), None)
         if suffix == ".zip":
             if role == "query" and (flat := images_in_no_folder(path)) is not None:
-                return _Found(flat, None)
+                return _ImageSource(flat, None)
             archive = ZipImages(path)
-            return _Found(archive.images(), archive.class_names)
+            return _ImageSource(archive.images(), archive.class_names)
         if is_image(path.name):
-            return _Found(((path.name, content) for _, content in _read([path])), None)
-        raise DataError(f"{path} is no {_FORMS.removeprefix('a ')}")
+            return _ImageSource(((path.name, content) for _, content in _read([path])), None)
+        raise DataError(f"{path} is not {_FORMS}")
 
-    def _table(self, path: Path, role: Role, columns: Columns) -> _Found:
+    def _table(self, path: Path, role: Role, columns: Columns) -> _ImageSource:
         image = columns.inputs or (self._task.image_column,)
         if len(image) != 1:
             raise DataError(f"--input-column {', '.join(image)}: an image is in one column")
@@ -113,7 +122,7 @@ class ImageReader(Reader):
         table = Rows(path, [*image, *names] if names_files else [])
         table.check(image[0], "--input-column")
         if not columns.target and not set(labels) <= set(table.column_names):
-            labels = ["label"]  # for those who did not name theirs as the run's data do
+            labels = ["label"]  # the usual name, if the table lacks the run's columns
         if role == "support":
             table.check(labels[0], "--target-column")
         if columns.task:
@@ -123,13 +132,15 @@ class ImageReader(Reader):
             classes = ["/".join(row) for row in zip(*map(table.texts, labels), strict=True)]
         tasks = table.texts(columns.task) if columns.task else None
         cells: Sequence[Any] = (table.texts if names_files else table.values)(image[0])
-        return _Found(_of_rows(path, cells), classes, tasks)
+        return _ImageSource(_of_rows(path, cells), classes, tasks)
 
-    def _decode(self, encoded: bytes, where: str, seen: Seen | None = None) -> Array:
+    def _decode(
+        self, encoded: bytes, where: str, conversions: ConversionCounts | None = None
+    ) -> Array:
         size, _, channels = self._input_shape
-        picture = see(encoded, where, size, channels)
-        if seen is not None:
-            seen.add(picture)
+        picture = decode_picture(encoded, where, size, channels)
+        if conversions is not None:
+            conversions.add(picture)
         return 255 - picture.pixels if self._task.invert else picture.pixels
 
 
@@ -141,13 +152,13 @@ def _check_no_class_is_empty(folder: Path) -> None:
 
 
 def _of_rows(path: Path, cells: Sequence[Any]) -> Iterator[tuple[str, bytes]]:
-    """Cells that are encoded images, structs {bytes, path}, or paths relative to the table."""
+    """Yield the images of cells: encoded, structs {bytes, path}, or paths relative to the table."""
     for row, cell in enumerate(cells):
         where = f"{path.name}: row {row}"
         try:
             content = content_of(cell, path.parent)
         except TypeError as error:
-            raise DataError(f"{where} holds {error}, no image and no path of one") from None
+            raise DataError(f"{where} holds {error}, not an image or the path of one") from None
         if isinstance(content, Path):
             where = f"{where}: {content.name}"
             content = read_file(content, where)
@@ -167,17 +178,18 @@ def _read_file(path: Path) -> bytes:
     return read_file(path, f"inputs: {path}")
 
 
-def _as_array(given: Any) -> Array:
-    """Images of one size. Raises ValueError if they are none."""
+def _as_array(images: Any) -> Array:
+    """Convert images of one size to an array. Raises ValueError if they are not numbers."""
     try:
-        found: Array = np.asarray(given)
-        if found.dtype.kind not in "uif":
-            raise ValueError(f"of type {found.dtype}")
+        array: Array = np.asarray(images)
+        if array.dtype.kind not in "uif":
+            raise ValueError(f"of type {array.dtype}")
     except ValueError as error:
         raise ValueError(
-            f"inputs are no array of images [n, height, width, channels], nor paths ({error})"
+            f"inputs are neither an array of images [n, height, width, channels] nor paths "
+            f"({error})"
         ) from None
-    return found
+    return array
 
 
 def _check_uint8(images: Array) -> None:
@@ -185,7 +197,7 @@ def _check_uint8(images: Array) -> None:
     if images.ndim != 3 and not (images.ndim == 4 and images.shape[-1] in (1, 3, 4)):
         raise ValueError(
             f"inputs of shape {list(images.shape)}; uint8 images are [n, height, width], or have "
-            "1, 3 or 4 channels besides"
+            "1, 3 or 4 channels as a last axis"
         )
 
 

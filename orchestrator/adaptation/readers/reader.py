@@ -1,4 +1,4 @@
-"""One's own examples, as they come from a file or an array."""
+"""The interface of readers of a user's examples, from files or memory."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,18 +12,20 @@ from workers.tasks.scaling import ExampleScaling
 from workers.wire.protocol import Array
 
 if TYPE_CHECKING:
-    from orchestrator.adaptation.user_tasks import OwnTask
-    from workers.tasks.environments.user_environment import LiveEnvironment
+    from orchestrator.adaptation.user_tasks import UserTask
+    from workers.tasks.environments.user_environment import UserEnvironment
 
-#: What they are for: to adapt to, or to be predicted.
+#: The use of examples: to adapt to, or to predict.
 Role = Literal["support", "query"]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns of a table hold what; None: the reader's own names.
+    """The columns of a table; None: the reader's default names.
 
-    inputs: one column or several. target: class or value. task: what tells tasks apart.
+    inputs: one column or several.
+    target: of classes or values.
+    task: of the tasks' names.
     """
 
     inputs: tuple[str, ...] | None = None
@@ -35,10 +37,11 @@ class Columns:
 class Examples:
     """Examples of one or several tasks, in the order of their source.
 
-    inputs: float32 [n, *input_shape], as the model was trained on. targets: the classes' names,
-    or values float32 [n, num_outputs]; None where the source has none. names: what each example is
-    called in its source. tasks: the task of each; all "" where there is but one.
-    notes: what was done to them that the user should know.
+    inputs: float32 [n, *input_shape], prepared as in training.
+    targets: names of classes, or values float32 [n, num_outputs]; None if the source has none.
+    names: of the examples in their source.
+    tasks: the task of each; all "" if there is only one.
+    notes: what was done to the examples, for the user.
     """
 
     inputs: Array
@@ -49,55 +52,56 @@ class Examples:
 
 
 class Reader(ABC):
-    """How examples of a task family come in."""
+    """A reader of a user's examples for one task family."""
 
     @abstractmethod
     def read(self, source: str, role: Role, columns: Columns) -> Examples:
         """Read a file or folder; a support set must have targets, queries may.
 
         Raises:
-          DataError: it cannot be read, or is not what the model takes.
+          DataError: it cannot be read, or does not fit the model.
         """
 
     @abstractmethod
-    def inputs(self, given: Any) -> Array:
-        """Inputs that are given in memory: float32 [n, *input_shape].
+    def inputs(self, values: Any) -> Array:
+        """Convert a user's inputs in memory: float32 [n, *input_shape].
 
         Raises:
           ValueError: they have another shape, or are not finite.
         """
 
-    def targets(self, given: Any) -> Array:
-        """Values in the user's own units, as the model is given them: float32 [n, outputs]."""
-        found = as_numbers(given, np.float32, "targets")
-        return found[:, None] if found.ndim == 1 else found
+    def targets(self, values: Any) -> Array:
+        """Convert targets in the user's units to the model's: float32 [n, outputs]."""
+        numbers = as_numbers(values, np.float32, "targets")
+        return numbers[:, None] if numbers.ndim == 1 else numbers
 
     def values(self, outputs: Array) -> Array:
-        """What a model of regression is given as targets, in the user's own units."""
+        """Convert targets of a regression model to the user's units."""
         return outputs
 
-    def answers(self, task: "OwnTask", outputs: Array) -> Array:
-        """What a model of regression that is adapted to `task` answers, in the user's own units."""
+    def answers(self, task: "UserTask", outputs: Array) -> Array:
+        """Convert outputs of a regression model that is adapted to `task` to the user's units."""
         return self.values(outputs)
 
-    def scaling(self, task: "OwnTask") -> ExampleScaling | None:
-        """Those of a saved model, where they are not the model's own."""
+    def scaling(self, task: "UserTask") -> ExampleScaling | None:
+        """Return the scaling that a saved model applies itself; None if it needs none."""
         return None
 
     def environment(
-        self, given: Any, arguments: Mapping[str, Any], origin: str
-    ) -> "LiveEnvironment":
-        """Open an environment of the user's own, for a policy to adapt to.
+        self, environment: Any, arguments: Mapping[str, Any], origin: str
+    ) -> "UserEnvironment":
+        """Open a user's environment, for a policy to adapt to.
 
         Args:
-          given: a name, something that makes environments, or an environment. arguments: attributes
-            of it, or arguments of its constructor. origin: where the policy is from, for errors.
+          environment: a name, a class or function that makes environments, or an environment.
+          arguments: attributes of it, or arguments of its constructor.
+          origin: where the policy is from, for errors.
         Raises:
-          ValueError: it cannot be had, lacks what is to be set, or has other spaces than the
-            policy; or the run's tasks are no environments.
+          ValueError: it cannot be made, lacks an attribute to set, or its spaces differ from the
+            policy's; or the run's tasks are not environments.
         """
-        raise ValueError("the run is no policy: it has no use for an environment")
+        raise ValueError("the run has no policy: it takes examples, not an environment")
 
-    def assemble(self, task: "OwnTask") -> "OwnTask":
-        """The task as the model takes it, where that is not example by example."""
+    def assemble(self, task: "UserTask") -> "UserTask":
+        """Rearrange a task if the model takes more than single examples."""
         return task

@@ -6,8 +6,8 @@ A new reader is a file with a class (see `Reader`), and a row here; families nam
 from typing import Any
 
 from orchestrator.adaptation.readers.reader import Reader
-from workers.settings.given_task import GivenTask
 from workers.settings.registry import named
+from workers.settings.user_task_shapes import UserTaskShapes
 
 READERS = {
     "numbers": "orchestrator.adaptation.readers.numbers:NumberReader",
@@ -21,11 +21,11 @@ READERS = {
 }
 
 
-def make_reader(task: Any, shapes: GivenTask) -> Reader:
+def make_reader(task: Any, shapes: UserTaskShapes) -> Reader:
     """Make the reader of a run's family.
 
     Args:
-      task: the run's settings of it. shapes: what its model must know of examples.
+      task: the family's settings in the run. shapes: what its model must know of examples.
     """
     reader: Reader = named(READERS[task.reader])(task, shapes)
     return reader

@@ -1,25 +1,25 @@
-"""Texts that are given in memory."""
+"""Texts from memory."""
 
 from typing import Any
 
 _EXAMPLE = 'give a list of texts, such as ["one", "another"]'
 
 
-def named_texts(given: Any) -> dict[str, str]:
-    """A sequence of texts, by what each is called in an error.
+def named_texts(texts: Any) -> dict[str, str]:
+    """Return name -> text for a sequence of texts; errors use the names.
 
     Raises:
-      ValueError: it is none, there is no text in it, or one that is empty or no Unicode.
+      ValueError: it is not a sequence, holds no text, or one that is empty or not valid Unicode.
     """
-    if isinstance(given, str | bytes):
-        raise ValueError(f"inputs are {given[:40]!r}, a single text; {_EXAMPLE}")
+    if isinstance(texts, str | bytes):
+        raise ValueError(f"inputs are {texts[:40]!r}, a single text; {_EXAMPLE}")
     try:
-        texts = list(given)
+        items = list(texts)
     except TypeError:
-        raise ValueError(f"inputs are {given!r}, no texts; {_EXAMPLE}") from None
-    if not texts:
+        raise ValueError(f"inputs are {texts!r}, not texts; {_EXAMPLE}") from None
+    if not items:
         raise ValueError(f"inputs hold no text; {_EXAMPLE}")
-    return {f"inputs[{row}]": _checked(f"inputs[{row}]", text) for row, text in enumerate(texts)}
+    return {f"inputs[{row}]": _checked(f"inputs[{row}]", text) for row, text in enumerate(items)}
 
 
 def _checked(where: str, text: Any) -> str:

@@ -1,4 +1,4 @@
-"""Rows of one's own table, made what the run's own were: standardized, or classes."""
+"""Reader of rows of a user's table, prepared as the run's own: standardized, or classes."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,8 +8,8 @@ import numpy as np
 from orchestrator.adaptation.readers.arrays import as_numbers, checked
 from orchestrator.adaptation.readers.numbers import table_file
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
-from workers.settings.given_task import GivenTask
 from workers.settings.table_task import TableTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.listing import listed
 from workers.tasks.scaling import ExampleScaling, Scaling
 from workers.tasks.table.columns import Scale
@@ -18,13 +18,13 @@ from workers.tasks.target_scaling import PER_TASK, scaling_of
 from workers.wire.protocol import Array
 
 if TYPE_CHECKING:
-    from orchestrator.adaptation.user_tasks import OwnTask
+    from orchestrator.adaptation.user_tasks import UserTask
 
 
 class TableReader(Reader):
-    """The columns are the run's own, unless others are named."""
+    """A reader of a table with the run's columns, or with others that are named."""
 
-    def __init__(self, task: TableTask, shapes: GivenTask):
+    def __init__(self, task: TableTask, shapes: UserTaskShapes):
         prepared = shapes.preparation
         self._task = task
         self._classes: list[str] | None = prepared["classes"]
@@ -34,9 +34,9 @@ class TableReader(Reader):
         self._input_shape = shapes.input_shape
 
     def read(self, source: str, role: Role, columns: Columns) -> Examples:
-        """A table with the run's feature columns; queries need no target.
+        """Read a table with the run's feature columns; queries need no target.
 
-        Where it has the run's task column, each task is one of its own, as in training.
+        If it has the run's task column, tasks are told apart by it, as in training.
         """
         path = table_file(source, role)
         names = columns.inputs or self._features.names
@@ -59,36 +59,41 @@ class TableReader(Reader):
             notes=self._notes(role, task, tasks, bool(columns.task)),
         )
 
-    def inputs(self, given: Any) -> Array:
-        """[n, features] in the table's own units: in the order of the run's features, or by name.
+    def inputs(self, values: Any) -> Array:
+        """Standardize features in the table's units.
 
-        Columns have names in a DataFrame of pandas, a table of Arrow, and a dict of arrays.
+        Args:
+          values: [n, features], in the order of the run's features; or columns by name, in a
+            pandas DataFrame, an Arrow table or a dict of arrays.
         """
-        found = as_numbers(_in_order(given, self._features.names), np.float64)
-        if self._task.nulls == "mean" and found.shape[1:] == self._input_shape:
-            found = np.where(np.isnan(found), self._features.mean, found)
-        return self._features.apply(checked(found, self._input_shape), "inputs")
+        numbers = as_numbers(_in_order(values, self._features.names), np.float64)
+        if self._task.nulls == "mean" and numbers.shape[1:] == self._input_shape:
+            numbers = np.where(np.isnan(numbers), self._features.mean, numbers)
+        return self._features.apply(checked(numbers, self._input_shape), "inputs")
 
-    def targets(self, given: Any) -> Array:
-        """[n] in the table's own units, standardized: float32 [n, 1]; float64 if by the task."""
-        values = as_numbers(given, np.float64, "targets").reshape(-1, 1)
+    def targets(self, values: Any) -> Array:
+        """Standardize targets [n] in the table's units: float32 [n, 1].
+
+        If targets are scaled by the task, return them unscaled, float64 [n, 1].
+        """
+        numbers = as_numbers(values, np.float64, "targets").reshape(-1, 1)
         if self._per_task:
-            return values
+            return numbers
         assert self._target is not None
-        return self._target.apply(values, "targets")
+        return self._target.apply(numbers, "targets")
 
     def values(self, outputs: Array) -> Array:
-        """What the model answers, in the table's own units."""
+        """Convert targets to the table's units."""
         return outputs if self._target is None else self._target.undo(outputs)
 
-    def answers(self, task: "OwnTask", outputs: Array) -> Array:
-        """In the table's own units."""
+    def answers(self, task: "UserTask", outputs: Array) -> Array:
+        """Convert outputs to the table's units."""
         if not self._per_task:
             return self.values(outputs)
         return scaling_of(task.support_targets).undo(outputs)
 
-    def scaling(self, task: "OwnTask") -> ExampleScaling:
-        """Features, and a target of numbers, as the table has them."""
+    def scaling(self, task: "UserTask") -> ExampleScaling:
+        """Return the scaling of the features, and of a target of numbers."""
         target = None if self._target is None else self._target.scaling
         if self._per_task:
             mean, deviation = scaling_of(task.support_targets)
@@ -105,33 +110,33 @@ class TableReader(Reader):
             )
 
     def _read_targets(self, rows: Rows, name: str, role: Role) -> list[str] | Array | None:
-        """None where the source has none: no such column, or an empty one among queries."""
+        """Read the targets; None if there is no such column, or an empty one among queries."""
         if name not in rows.column_names or (role == "query" and rows.is_empty(name)):
             return None
         if self._classes is not None:
             return rows.texts(name)
         return self.targets(rows.column_of_numbers(name, False))
 
-    def _notes(self, role: Role, column: str, tasks: Sequence[str], asked: bool) -> list[str]:
+    def _notes(self, role: Role, column: str, tasks: Sequence[str], is_named: bool) -> list[str]:
         number = len(set(tasks))
-        if asked or role == "query" or number < 2:
+        if is_named or role == "query" or number < 2:
             return []
-        return [f"--support: {number} tasks, told apart by {column!r}; each is adapted to alone"]
+        return [f"--support: {number} tasks, told apart by {column!r}; the model adapts to each"]
 
 
-def _in_order(given: Any, names: Sequence[str]) -> Any:
-    """Columns that have names as an array, in the order of `names`; anything else as it is.
+def _in_order(values: Any, names: Sequence[str]) -> Any:
+    """Stack named columns in the order of `names`; return anything else unchanged.
 
     Raises:
-      ValueError: one is missing.
+      ValueError: a column is missing.
     """
-    columns = getattr(given, "column_names", getattr(given, "columns", ()))
-    there = list(given if isinstance(given, Mapping) else columns)
-    if not any(isinstance(name, str) for name in there):
-        return given
-    missing = [name for name in names if name not in there]
+    columns = getattr(values, "column_names", getattr(values, "columns", ()))
+    available = list(values if isinstance(values, Mapping) else columns)
+    if not any(isinstance(name, str) for name in available):
+        return values
+    missing = [name for name in names if name not in available]
     if missing:
         raise ValueError(
             f"inputs have no column {missing[0]!r}; the model takes {listed(names, quoted=False)}"
         )
-    return np.stack([as_numbers(given[name], np.float64, repr(name)) for name in names], axis=-1)
+    return np.stack([as_numbers(values[name], np.float64, repr(name)) for name in names], axis=-1)

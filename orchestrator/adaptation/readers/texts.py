@@ -1,4 +1,4 @@
-"""Texts of one's own: a table, or strings."""
+"""Readers of a user's texts for classification and matching: a table, or strings."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,8 +8,8 @@ import numpy as np
 from orchestrator.adaptation.readers.numbers import table_file
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
 from orchestrator.adaptation.readers.strings import named_texts
-from orchestrator.adaptation.user_tasks import OwnTask
-from workers.settings.given_task import GivenTask
+from orchestrator.adaptation.user_tasks import UserTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.table.rows import Rows
 from workers.tasks.text.tokens import Tokens
 from workers.wire.errors import DataError
@@ -17,63 +17,64 @@ from workers.wire.protocol import Array
 
 
 class TextReader(Reader):
-    """Texts and classes in the run's own columns, or in those that are named."""
+    """A reader of texts and classes in the run's columns, or in others that are named."""
 
-    def __init__(self, task: Any, shapes: GivenTask):
+    def __init__(self, task: Any, shapes: UserTaskShapes):
         self._task = task
         self._tokens = Tokens.from_dict(shapes.preparation["tokens"])
 
     def read(self, source: str, role: Role, columns: Columns) -> Examples:
-        """A CSV, Parquet or Arrow file; queries need no class."""
+        """Read a CSV, Parquet or Arrow file; queries need no class."""
         path = table_file(source, role)
         inputs = columns.inputs or (self._task.text_column,)
         if len(inputs) > 1:
             raise DataError(f"--input-column {', '.join(inputs)}: a text is in a single column")
-        text, target, task = inputs[0], columns.target or self._task.label_column, columns.task
-        rows = Rows(path, [name for name in (text, target, task) if name])
-        rows.check_texts(text, "--input-column")
+        (column,) = inputs
+        target, task = columns.target or self._task.label_column, columns.task
+        rows = Rows(path, [name for name in (column, target, task) if name])
+        rows.check_texts(column, "--input-column")
         if role == "support":
             rows.check(target, "--target-column")
         if task:
             rows.check(task, "--task-column")
-        texts = rows.texts(text)
-        named = {f"{source}: row {row}": each for row, each in enumerate(texts)}
+        texts = rows.texts(column)
+        by_name = {f"{source}: row {row}": text for row, text in enumerate(texts)}
         return Examples(
-            inputs=self._tokens.encode(named, self._task.long_texts == "cut"),
+            inputs=self._tokens.encode(by_name, self._task.long_texts == "cut"),
             targets=rows.texts(target) if target in rows.column_names else None,
             names=texts,
             tasks=rows.texts(task) if task else [""] * len(texts),
         )
 
-    def inputs(self, given: Any) -> Array:
-        """Strings -> int32 [n, length]."""
-        return self._tokens.encode(named_texts(given), self._task.long_texts == "cut")
+    def inputs(self, texts: Any) -> Array:
+        """Encode strings, int32 [n, length]."""
+        return self._tokens.encode(named_texts(texts), self._task.long_texts == "cut")
 
 
 class MatchingReader(TextReader):
-    """The candidates of a text are one support text of each class, never itself."""
+    """A reader for matching: a text's candidates are one other support text of each class."""
 
-    def __init__(self, task: Any, shapes: GivenTask):
+    def __init__(self, task: Any, shapes: UserTaskShapes):
         super().__init__(task, shapes)
         self._num_candidates = shapes.num_outputs
 
-    def assemble(self, task: OwnTask) -> OwnTask:
-        """Inputs [n, length] -> [n, 1 + candidates, length], candidate i of class i.
+    def assemble(self, task: UserTask) -> UserTask:
+        """Add candidates to the inputs: [n, length] -> [n, 1 + candidates, length].
 
-        Where there are fewer classes than candidates, the rest are without a token.
+        Candidate i is of class i. If there are fewer classes than candidates, the rest is padding.
         """
         texts, classes = task.support_inputs, task.support_targets
         of_class = [np.flatnonzero(classes == i) for i in range(len(task.classes or []))]
-        none = [np.zeros_like(texts[0])] * (self._num_candidates - len(of_class))
+        padding = [np.zeros_like(texts[0])] * (self._num_candidates - len(of_class))
         support = [
-            [text, *(texts[_other(rows, place)] for rows in of_class), *none]
+            [text, *(texts[_other(rows, place)] for rows in of_class), *padding]
             for place, text in enumerate(texts)
         ]
-        firsts = [*(texts[rows[0]] for rows in of_class), *none]
+        firsts = [*(texts[rows[0]] for rows in of_class), *padding]
         queries = [[text, *firsts] for text in task.query_inputs]
         return replace(task, support_inputs=np.array(support), query_inputs=np.array(queries))
 
 
 def _other(rows: Array, place: int) -> int:
-    """The first of `rows` that is not `place`, unless that is all there is."""
+    """Return the first of `rows` that is not `place`; `place` if there is no other."""
     return int(next((row for row in rows if row != place), rows[0]))

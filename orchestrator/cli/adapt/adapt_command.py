@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
     from orchestrator.adaptation.predictions import Predictions
     from orchestrator.adaptation.readers.reader import Examples, Reader
-    from orchestrator.adaptation.user_tasks import OwnTask
+    from orchestrator.adaptation.user_tasks import UserTask
     from orchestrator.cli.adapt.adapt_outputs import Outputs, SaveModel
     from workers.wire.protocol import Array, Recipe
 
@@ -144,8 +144,8 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> None:
 
 def _read(
     request: AdaptRequest, source: Artefact, reader: Reader
-) -> tuple[Examples, list[OwnTask]]:
-    from orchestrator.adaptation.checks import depends_on_company
+) -> tuple[Examples, list[UserTask]]:
+    from orchestrator.adaptation.checks import few_queries_warning
     from orchestrator.adaptation.user_tasks import make_tasks
     from orchestrator.cli.common import show_note
 
@@ -159,7 +159,7 @@ def _read(
         show_note(note)
     tasks = [reader.assemble(task) for task in tasks]
     fewest = min(len(task.query_inputs) for task in tasks)
-    if warning := depends_on_company(source, fewest):
+    if warning := few_queries_warning(source, fewest):
         show_note(warning)
     unused = {source.examples.num_outputs - len(task.classes) for task in tasks if task.classes}
     if unused - {0}:
@@ -171,7 +171,7 @@ def _read(
 
 
 def _predict(
-    launched: Any, weights: Any, tasks: Sequence[OwnTask], recipe: Recipe, reader: Reader
+    launched: Any, weights: Any, tasks: Sequence[UserTask], recipe: Recipe, reader: Reader
 ) -> list[Predictions]:
     from orchestrator.adaptation.checks import diverged
     from orchestrator.adaptation.predictions import Predictions
@@ -224,7 +224,7 @@ def _save_models(
         RESULTS.print(f"model: {file}")
 
 
-def _answered(task: OwnTask, outputs: Array, reader: Reader | None) -> Array:
+def _answered(task: UserTask, outputs: Array, reader: Reader | None) -> Array:
     """Return a saved model's answers; reader None: outputs are in the user's units already."""
     from orchestrator.adaptation.checks import probabilities
 

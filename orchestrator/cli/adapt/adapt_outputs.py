@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.adaptation.checks import check_model_name
-from orchestrator.adaptation.user_tasks import OwnTask
+from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.cli.common import RESULTS
 from orchestrator.storage.targets import NewFile, open_file
 from orchestrator.text.plain_text import file_name
@@ -28,7 +28,7 @@ class Outputs:
         self._table, self._models = table, models
         self.saves_models = models is not None
 
-    def check_models(self, tasks: Sequence[OwnTask]) -> None:
+    def check_models(self, tasks: Sequence[UserTask]) -> None:
         """Raise ValueError if a task's model cannot have the file name it would get."""
         if self._models is None:
             return

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.predictions import Predictions, summary
-from orchestrator.adaptation.user_tasks import OwnTask
+from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.reporting.protocol_lines import print_protocol
 from orchestrator.text.console import Console
 from workers.metrics import is_share
@@ -101,7 +101,7 @@ def _score(name: str, mean: float, interval: float | None) -> str:
 
 
 def protocol(
-    source: Artefact, recipe: Recipe, tasks: Sequence[OwnTask], has_queries: bool = True
+    source: Artefact, recipe: Recipe, tasks: Sequence[UserTask], has_queries: bool = True
 ) -> dict[str, Any]:
     """Return the protocol under which predictions and their scores were made."""
     chosen = recipe == source.recipe

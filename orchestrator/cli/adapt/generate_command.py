@@ -18,7 +18,7 @@ from orchestrator.cli.command_settings import command_settings
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
     from orchestrator.adaptation.readers.reader import Examples, Reader
-    from orchestrator.adaptation.user_tasks import OwnTask
+    from orchestrator.adaptation.user_tasks import UserTask
     from orchestrator.cli.adapt.adapt_outputs import Outputs, SaveModel
     from orchestrator.cli.adapt.generate_report import TaskTexts
     from workers.wire.protocol import Adapted, Recipe
@@ -176,7 +176,7 @@ def _check(request: GenerateRequest) -> None:
 
 def _read(
     request: GenerateRequest, source: Artefact, reader: Reader
-) -> tuple[Examples | None, list[OwnTask]]:
+) -> tuple[Examples | None, list[UserTask]]:
     """Read the query set and make the tasks; without queries, the support set takes their place."""
     from orchestrator.adaptation.user_tasks import make_tasks
     from orchestrator.cli.common import show_note
@@ -192,7 +192,7 @@ def _read(
 
 
 def _adapted(
-    launched: Any, source: Artefact, tasks: Sequence[OwnTask], recipe: Recipe
+    launched: Any, source: Artefact, tasks: Sequence[UserTask], recipe: Recipe
 ) -> list[Adapted]:
     """Adapt to each task and return its weights. Raises NonFiniteError."""
     from orchestrator.adaptation.checks import diverged
@@ -214,7 +214,7 @@ def _results(
     launched: Any,
     source: Artefact,
     recipe: Recipe,
-    tasks: Sequence[OwnTask],
+    tasks: Sequence[UserTask],
     adapted: Sequence[Adapted],
 ) -> list[TaskTexts]:
     """Score the queries and generate the texts of each task."""
@@ -230,7 +230,7 @@ def _results(
     return [TaskTexts(*parts) for parts in zip(tasks, bits, before, after, strict=True)]
 
 
-def _bits(outputs: NDArray[Any], task: OwnTask) -> NDArray[Any]:
+def _bits(outputs: NDArray[Any], task: UserTask) -> NDArray[Any]:
     from workers.bits_per_character import bits_of_texts
 
     assert task.query_targets is not None

@@ -12,7 +12,7 @@ from rich.table import Table
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.checks import steps_of
 from orchestrator.adaptation.readers.reader import Examples
-from orchestrator.adaptation.user_tasks import OwnTask
+from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.cli.adapt.adapt_report import protocol, shown_steps
 from orchestrator.reporting.protocol_lines import print_protocol
 from orchestrator.text.console import Console
@@ -30,7 +30,7 @@ class TaskTexts:
     before, after: texts generated before and after adaptation.
     """
 
-    task: OwnTask
+    task: UserTask
     bits: NDArray[Any] | None
     before: Sequence[str]
     after: Sequence[str]

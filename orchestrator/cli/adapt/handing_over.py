@@ -15,11 +15,11 @@ from orchestrator.adaptation.checks import (
     with_model_in,
     worker_settings,
 )
-from orchestrator.adaptation.user_tasks import OwnTask, blocks_of
+from orchestrator.adaptation.user_tasks import UserTask, blocks_of
 from orchestrator.cli.common import NOTES, waiting
 from orchestrator.config.schema import MetaConfig
 from orchestrator.pool.watched_pool import Watch
-from workers.tasks.user_tasks import GivenFamily
+from workers.tasks.user_tasks import UserTaskFamily
 from workers.wire.protocol import Array, Kind, Recipe
 
 # Tasks that an actor adapts to at once.
@@ -34,7 +34,7 @@ def launched_for(source: Artefact, verbose: bool) -> Iterator[Any]:
         with waiting() as say:
             from orchestrator.run.launch import launch
 
-            family = GivenFamily(source.examples)
+            family = UserTaskFamily(source.examples)
             launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
         try:
             check_model(source, launched.fingerprint.get("model", ""))
@@ -55,7 +55,7 @@ def _with_user_tasks(source: Artefact, folder: Path) -> MetaConfig:
 
 
 def run_tasks(
-    launched: Any, weights: Any, tasks: Sequence[OwnTask], recipe: Recipe, kind: Kind
+    launched: Any, weights: Any, tasks: Sequence[UserTask], recipe: Recipe, kind: Kind
 ) -> list[dict[str, Array]]:
     """Run blocks of `kind` and return their results, one for each task in the tasks' order."""
     blocks, order = blocks_of(launched.config, tasks, recipe, kind, _BLOCK_SIZE)

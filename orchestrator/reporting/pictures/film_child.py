@@ -28,7 +28,7 @@ def replay(family: Any, specs: Any, seed: int, actions: Any) -> tuple[list[Any],
     environment.reset(seed=seed)
     frames, returns = [_small(environment.render())], [0.0]
     for action in actions:
-        _, reward, *_ = environment.step(family.given(np.asarray(action, np.float32)))
+        _, reward, *_ = environment.step(family.environment_action(np.asarray(action, np.float32)))
         frames.append(_small(environment.render()))
         returns.append(returns[-1] + float(reward))
     environment.close()

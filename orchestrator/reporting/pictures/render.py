@@ -18,7 +18,7 @@ from orchestrator.reporting.svg_element import svg
 from orchestrator.storage.storage import Storage
 from workers.tasks.display_text import DisplayText
 from workers.tasks.family import TaskFamily
-from workers.tasks.user_tasks import given_task
+from workers.tasks.user_tasks import user_task_shapes
 from workers.wire.protocol import Array, Block, Episode, Recipe, Weights
 
 _NUM_TASKS = 3
@@ -67,7 +67,7 @@ def render(
     episodes = [family.build(block.specs) for block in blocks]
     stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
     if family.loss == "mse":
-        values = make_reader(config.task, given_task(family)).values
+        values = make_reader(config.task, user_task_shapes(family)).values
         outputs, stacked = values(outputs), _in_own_units(stacked, values)
     steps = sorted(set(config.evaluation.inner_steps))
     words = [text for block in blocks for text in family.display_text(block.specs)]

@@ -49,10 +49,10 @@ def learner_of(config):
 
 
 def test_the_command_shows_the_returns_that_python_gives(capsys, monkeypatch, tmp_path):
-    given = "--env", "navigation", "--env-arg", "goal=0.3,-0.2", "--seed", 5
+    options = "--env", "navigation", "--env-arg", "goal=0.3,-0.2", "--seed", 5
     model = tmp_path / "m.keras"
     code, shown, _ = metatrain(
-        capsys, monkeypatch, "adapt-policy", run_of(navigation()), *given, "--save-model", model
+        capsys, monkeypatch, "adapt-policy", run_of(navigation()), *options, "--save-model", model
     )
     policy = learner_of(navigation()).adapt_to("navigation", GOAL, seed=5)
     assert code == 0
@@ -112,7 +112,7 @@ def test_an_inner_step_is_as_long_as_its_rate_says():
     moved = []
     for rate in (0.0625, 0.125):
         policy = learner.adapt_to("navigation", GOAL, inner_steps=1, inner_lr=rate)
-        moved.append(policy._own.adapted.theta - learner._artefact.state.weights.theta)
+        moved.append(policy._policy.adapted.theta - learner._artefact.state.weights.theta)
     assert np.abs(moved[0]).max() > 1e-3
     np.testing.assert_allclose(moved[1], 2 * moved[0], atol=1e-5)
 
@@ -127,10 +127,11 @@ def test_a_policy_that_sees_normalized_observations_does_so_wherever_it_acts(tmp
     policy.save(tmp_path / "m.keras")
     model = keras.saving.load_model(tmp_path / "m.keras", compile=False)
     rng = np.random.default_rng(0)
-    seen = rng.normal(size=(20, *policy._family.input_shape)).astype(np.float32)
-    acted = [policy.act(each) for each in seen]
-    outputs = np.asarray(model(seen))
-    expected = [policy._family.given(row) for row in outputs[:, : outputs.shape[1] // 2]]
+    observations = rng.normal(size=(20, *policy._family.input_shape)).astype(np.float32)
+    acted = [policy.act(each) for each in observations]
+    outputs = np.asarray(model(observations))
+    means = outputs[:, : outputs.shape[1] // 2]
+    expected = [policy._family.environment_action(row) for row in means]
     np.testing.assert_allclose(acted, expected, rtol=1e-4)
     assert len({float(np.ravel(each)[0]) for each in acted}) > 5
 
@@ -147,8 +148,8 @@ def test_a_policy_acts_by_what_is_likeliest_or_by_chance():
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-    for wrong, told in (([0.1], r"shape \[1\]; .* sees \[2\]"), ([0.1, np.nan], "has nan in it")):
-        with pytest.raises(ValueError, match=told):
+    for wrong, error in (([0.1], r"shape \[1\]; .* sees \[2\]"), ([0.1, np.nan], "has nan in it")):
+        with pytest.raises(ValueError, match=error):
             policy.act(wrong)
 
 
@@ -167,14 +168,14 @@ def test_the_saved_policy_needs_nothing_but_keras(tmp_path, kind):
     layers = json.loads(zipfile.ZipFile(file).read("config.json"))["config"]["layers"]
     assert all(layer["module"].startswith("keras") for layer in layers)
     loaded = keras.saving.load_model(file, compile=False)
-    seen = np.full((1, 2 if kind == "numbers" else 1), 0.4, np.float32)
-    outputs = np.asarray(loaded(seen))[0]
+    observations = np.full((1, 2 if kind == "numbers" else 1), 0.4, np.float32)
+    outputs = np.asarray(loaded(observations))[0]
     if kind == "numbers":
-        np.testing.assert_allclose(outputs[:1], policy.act(seen[0]), rtol=1e-5)
-        log_std = policy._own.adapted.theta[-1]
+        np.testing.assert_allclose(outputs[:1], policy.act(observations[0]), rtol=1e-5)
+        log_std = policy._policy.adapted.theta[-1]
         np.testing.assert_allclose(outputs[1], log_std, rtol=1e-6)
     else:
-        assert policy.act(seen[0]) == 1 + outputs.argmax()
+        assert policy.act(observations[0]) == 1 + outputs.argmax()
     with pytest.raises(ValueError, match="exists"):
         policy.save(file)
 
@@ -188,16 +189,16 @@ def test_an_exported_policy_adapts_as_its_run_does(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
-        ("--env small_gym:Words", "shows Text"),
+        ("--env small_gym:Words", "observation space Text"),
         ("--env small_gym:Switch", "shows 1 number and takes one of 2 actions; the policy of"),
         ("--env small_gym:Switch", "sees 2 numbers and gives 1 number"),
         ("--env small_gym:Broken", "--env 'small_gym:Broken' cannot be made with (): RuntimeError"),
         ("--env nowhere:Slope", "nowhere cannot be imported from"),
         ("--env small_gym:Slope --env-arg colour=3", "--env-arg colour: small_gym:Slope has no"),
-        ("--env small_gym:Slope --env-arg steepness=much", "'much' cannot take the place of 0.5"),
-        ("--env small_gym:Slope --env-arg steepness=nan", "nan cannot take the place of 0.5"),
+        ("--env small_gym:Slope --env-arg steepness=much", "'much' cannot replace 0.5"),
+        ("--env small_gym:Slope --env-arg steepness=nan", "nan cannot replace 0.5"),
         ("--env small_gym:Slope --env-arg steepness", "--env-arg takes key=value"),
         ("--env small_gym:Slope --env-arg a=1 --env-arg a=2", "--env-arg a is given twice"),
         (
@@ -209,36 +210,39 @@ def test_an_exported_policy_adapts_as_its_run_does(tmp_path):
             "Input should be greater than or equal to 1",
         ),
         ("--env small_gym:Slope --seed -1", "seed = -1; 0 to 2^32 - 1"),
-        ("--env small_gym:Slope --save-model p.h5", "p.h5: a saved model's name ends in .keras"),
+        (
+            "--env small_gym:Slope --save-model p.h5",
+            "p.h5: the name of a saved model must",
+        ),
         ("--env small_gym:Slope --support a.csv", "No such option: --support"),
         ("", "there is nothing to act in; give --env ENV"),
     ],
 )
-def test_wrong_input_is_one_line(capsys, monkeypatch, words, told):
+def test_wrong_input_is_one_line(capsys, monkeypatch, words, message):
     code, shown, errors = metatrain(
         capsys, monkeypatch, "adapt-policy", run_of(gym()), *words.split()
     )
     assert (code, shown) == (2, "")
-    assert told in errors
+    assert message in errors
     assert len(errors.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
-        ("--env Pendulum-v1", "acts in 'navigation' alone"),
+        ("--env Pendulum-v1", "acts in 'navigation' only"),
         ("--env navigation", "navigation takes a goal, not nothing"),
         ("--env navigation --env-arg goal=1", "goal = 1; two finite numbers are needed"),
         ("--env navigation --env-arg goal=0,inf", "two finite numbers are needed"),
         ("--env navigation --env-arg place=1,2", "navigation takes a goal, not place"),
     ],
 )
-def test_a_goal_is_two_numbers(capsys, monkeypatch, words, told):
+def test_a_goal_is_two_numbers(capsys, monkeypatch, words, message):
     code, _, errors = metatrain(
         capsys, monkeypatch, "adapt-policy", run_of(navigation()), *words.split()
     )
     assert code == 2
-    assert told in errors
+    assert message in errors
 
 
 def test_a_reward_that_is_not_finite_is_named_with_its_step(capsys, monkeypatch):
@@ -268,13 +272,13 @@ def test_what_gymnasiums_own_environment_raises_is_told():
 
 
 @pytest.mark.parametrize(
-    ("inner_lr", "inner_steps", "told"),
+    ("inner_lr", "inner_steps", "message"),
     [(1e38, 3, "after 1 inner step from rate 1e\\+38"), (1e30, 1, "after 1 inner step from")],
 )
-def test_an_inner_loop_that_diverges_is_told(inner_lr, inner_steps, told):
+def test_an_inner_loop_that_diverges_is_told(inner_lr, inner_steps, message):
     """Also by what it does after the last step."""
     learner = learner_of(navigation())
-    with pytest.raises(NonFiniteError, match=told):
+    with pytest.raises(NonFiniteError, match=message):
         learner.adapt_to("navigation", GOAL, inner_lr=inner_lr, inner_steps=inner_steps)
 
 
@@ -282,9 +286,9 @@ def test_a_policy_is_given_no_examples_and_a_made_environment_no_arguments():
     from small_gym import Slope
 
     learner = learner_of(gym())
-    with pytest.raises(ValueError, match="there are no examples to give it"):
+    with pytest.raises(ValueError, match="and takes no examples"):
         learner.adapt([[1.0, 2.0]], [0.0])
-    with pytest.raises(ValueError, match="steepness: an environment that is made already"):
+    with pytest.raises(ValueError, match="steepness: an existing environment takes"):
         learner.adapt_to(Slope(), {"steepness": 1.0})
 
 

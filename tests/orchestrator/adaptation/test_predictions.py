@@ -3,7 +3,7 @@ import pytest
 from small_artefacts import as_they_are
 
 from orchestrator.adaptation.predictions import Predictions, as_table, summary
-from orchestrator.adaptation.user_tasks import OwnTask
+from orchestrator.adaptation.user_tasks import UserTask
 
 
 def task(name="", classes=None, targets=None, rows=(0, 1)):
@@ -11,7 +11,7 @@ def task(name="", classes=None, targets=None, rows=(0, 1)):
         targets = np.array(targets, np.int32 if classes else np.float32)
     rows = np.array(rows)
     inputs = np.zeros((len(rows), 1), np.float32)
-    return OwnTask(name, classes, inputs, np.zeros(len(rows)), inputs, targets, rows)
+    return UserTask(name, classes, inputs, np.zeros(len(rows)), inputs, targets, rows)
 
 
 def of_classes(**options):
@@ -21,10 +21,12 @@ def of_classes(**options):
 
 
 def test_outputs_without_a_class_are_left_out():
-    found = of_classes()
-    np.testing.assert_allclose(found.answers[1, 0], [1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))])
-    np.testing.assert_allclose(found.answers.sum(-1), 1, rtol=1e-6)
-    assert [found.predicted(step, 1) for step in (0, 1)] == ["a", "b"]
+    predictions = of_classes()
+    np.testing.assert_allclose(
+        predictions.answers[1, 0], [1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))]
+    )
+    np.testing.assert_allclose(predictions.answers.sum(-1), 1, rtol=1e-6)
+    assert [predictions.predicted(step, 1) for step in (0, 1)] == ["a", "b"]
 
 
 def test_accuracy_is_that_after_each_inner_step():
@@ -34,9 +36,9 @@ def test_accuracy_is_that_after_each_inner_step():
 
 def test_the_error_is_the_mean_square():
     values = np.array([[[0.0], [0.0]], [[1.0], [3.0]]], np.float32)
-    found = Predictions.of(task(targets=[[1.0], [1.0]]), values, as_they_are)
-    assert list(found.scores()["mse"]) == [1, 2]
-    assert (found.predicted(-1, 1), found.target(0)) == (3.0, 1.0)
+    predictions = Predictions.of(task(targets=[[1.0], [1.0]]), values, as_they_are)
+    assert list(predictions.scores()["mse"]) == [1, 2]
+    assert (predictions.predicted(-1, 1), predictions.target(0)) == (3.0, 1.0)
 
 
 def test_the_table_has_a_row_for_each_query_in_the_order_of_the_query_set():

@@ -44,8 +44,8 @@ def test_a_learner_adapts_as_the_evaluation_of_its_run_does(kind):
         outputs_in_evaluation(config, source.state.weights, source.recipe), query
     )
     characters = Characters.from_dict(source.examples.preparation["characters"])
-    told, asked = ([characters.decode(row) for row in rows] for rows in (support, query))
-    predictor = learner.adapt(told)
+    shown, asked = ([characters.decode(row) for row in rows] for rows in (support, query))
+    predictor = learner.adapt(shown)
     np.testing.assert_allclose(predictor.by_inner_step(asked), expected, rtol=1e-3)
     np.testing.assert_allclose(predictor.bits_per_character(asked), expected[-1], rtol=1e-3)
     assert np.abs(expected[-1] - expected[0]).max() > 1e-3

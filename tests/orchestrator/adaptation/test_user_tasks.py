@@ -4,11 +4,11 @@ from small_configs import USER_MODEL, sinusoid
 
 from orchestrator.adaptation.readers.reader import Examples
 from orchestrator.adaptation.user_tasks import blocks_of, make_tasks
-from workers.settings.given_task import GivenTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.protocol import Recipe
 
-REGRESSION = GivenTask(loss="mse", input_shape=(1,), num_outputs=1)
-CLASSES = GivenTask(loss="cross_entropy", input_shape=(1,), num_outputs=3)
+REGRESSION = UserTaskShapes(loss="mse", input_shape=(1,), num_outputs=1)
+CLASSES = UserTaskShapes(loss="cross_entropy", input_shape=(1,), num_outputs=3)
 
 
 def examples(values, targets=None, tasks=None):
@@ -42,7 +42,7 @@ def test_classes_are_sorted_for_each_task():
 
 
 @pytest.mark.parametrize(
-    ("given", "support", "query", "message"),
+    ("shapes", "support", "query", "message"),
     [
         (CLASSES, examples([1] * 4, list("abcd")), examples([1]), "has 4 classes .* at most 3"),
         (CLASSES, examples([1, 2], ["a", "a"]), examples([1]), r"has one class only \(a\)"),
@@ -61,9 +61,9 @@ def test_classes_are_sorted_for_each_task():
         ),
     ],
 )
-def test_tasks_that_cannot_be_adapted_to_are_told(given, support, query, message):
+def test_tasks_that_cannot_be_adapted_to_are_told(shapes, support, query, message):
     with pytest.raises(ValueError, match=message):
-        make_tasks(given, support, query)
+        make_tasks(shapes, support, query)
 
 
 def tasks_of(sizes):

@@ -89,7 +89,7 @@ def test_a_run_that_cannot_work_is_described_as_far_as_it_goes(tmp_path, capsys)
     works, shown, notes = told(capsys, tmp_path, folder)
     assert not works
     assert "images 77" in shown
-    assert notes[0].startswith("note: 1 file is passed over")
+    assert notes[0].startswith("note: 1 file is skipped")
     assert notes[-1] == (
         "this run cannot work: shots = 1 and queries = 4 need 5 images of a class; there are 2 "
         "classes ('few' (1), 'none' (1)) with fewer different ones; lower task.shots or "

@@ -19,7 +19,7 @@ from markupsafe import escape
 from small_configs import sinusoid
 
 from orchestrator.adaptation.predictions import Predictions, as_table
-from orchestrator.adaptation.user_tasks import OwnTask
+from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.records.history import NAME as HISTORY
 from orchestrator.records.history import History, read_history
 from orchestrator.records.metrics_log import MetricsLog, read_metrics, read_whole_rows
@@ -232,7 +232,7 @@ def test_a_sweep_is_the_same_when_it_is_read_again(tmp_path_factory, table):
 def test_predictions_are_written_and_read(values, names):
     answers = np.array(values).reshape(2, 2, 1)
     nothing = np.zeros((1, 1))
-    task = OwnTask("", None, nothing, nothing, nothing, None, np.arange(2))
+    task = UserTask("", None, nothing, nothing, nothing, None, np.arange(2))
     stream = io.BytesIO()
     pq.write_table(as_table([Predictions(task, answers, None)], names), stream)
     found = pq.read_table(io.BytesIO(stream.getvalue())).to_pylist()

@@ -20,7 +20,7 @@ from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 from orchestrator.text.console import Console
 from workers.tasks.registry import make_family
-from workers.tasks.user_tasks import given_task
+from workers.tasks.user_tasks import user_task_shapes
 from workers.wire.protocol import Episode, Recipe
 
 
@@ -213,9 +213,9 @@ def test_what_only_a_policy_can_have_is_refused_elsewhere(override, told):
 def test_a_policy_is_given_no_examples():
     config = navigation()
     family = in_process(config).family
-    reader = make_reader(config.task, given_task(family))
+    reader = make_reader(config.task, user_task_shapes(family))
     for give in (lambda: reader.inputs([0.0]), lambda: reader.read("a", "support", Columns())):
-        with pytest.raises(ValueError, match="there are no examples to give it"):
+        with pytest.raises(ValueError, match="and takes no examples"):
             give()
 
 

@@ -116,7 +116,7 @@ def test_many_groups_are_each_adapted_to_alone(files, kind, tmp_path, capsys):
         request_of(files, kind, tmp_path, group, save_model=tmp_path / "models")
     )
     shown = capsys.readouterr()
-    assert f"3 tasks, told apart by '{kind[:-1]}'; each is adapted to alone" in shown.err
+    assert f"3 tasks, told apart by '{kind[:-1]}'; the model adapts to each" in shown.err
     together = pq.read_table(tmp_path / "p.parquet")
     names = group.column(0).unique().to_pylist()
     assert together.column("task").unique().to_pylist() == names

@@ -83,9 +83,9 @@ def test_another_mujoco_is_another_digest(monkeypatch):
     from workers.tasks.environments import gym_source
 
     config, _ = configuration.load(PRESETS[0])
-    ours = make_family(config.task).digest
+    digest = make_family(config.task).digest
     monkeypatch.setattr(gym_source, "version", lambda name: f"{name} of tomorrow")
-    assert make_family(config.task).digest != ours
+    assert make_family(config.task).digest != digest
     pole, _ = configuration.load("cartpole")
     other = make_family(pole.task).digest
     monkeypatch.undo()

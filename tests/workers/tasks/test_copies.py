@@ -48,9 +48,9 @@ def test_copies_are_counted_within_and_across_classes_and_splits():
     ids = np.array([0, 1, 0, 0, 1, 5, 5])
     rows = [np.array(each, np.int32) for each in ([0, 1, 2], [3, 4], [5, 6])]
     splits = {"train": np.array([0, 2]), "test": np.array([1])}
-    found = Copies.count(ids, rows, ["a", "b", "c"], splits)
-    assert found == Copies(again=2, shared=2, split=2, pairs=["'a' and 'b'"])
-    assert found.notes("image", "class", "classes") == [
+    copies = Copies.count(ids, rows, ["a", "b", "c"], splits)
+    assert copies == Copies(repeats=2, shared=2, split=2, pairs=["'a' and 'b'"])
+    assert copies.notes("image", "class", "classes") == [
         "2 images are copies of another of the same class: each counts once, and none is in "
         "support and query of one task",
         "2 images are in several classes (2 in several splits): in 'a' and 'b'",
@@ -152,7 +152,7 @@ def test_a_class_that_is_there_under_two_names_is_not_on_both_sides_of_a_task(tm
         assert not support & query
     listed.write_text(json.dumps({**splits, "train": ["twin", *names[:2]]}))
     made = family(tmp_path, plain | twin, split_file=str(listed), shots=2, queries=3)
-    with pytest.raises(DataError, match=r"in common .* 'c00' and 'twin'; leave out one of each"):
+    with pytest.raises(DataError, match=r"share so .* 'c00' and 'twin'; leave out one of"):
         made.sample(DRAW, 0, 200, 2, 3)
 
 
@@ -186,6 +186,6 @@ def test_files_that_are_passed_over_are_counted_by_their_suffix(tmp_path):
     hidden = {"c00/.x.heic": b"", "__MACOSX/c00/a.heic": b"", "c00/Thumbs.db": b""}
     made = family(tmp_path, members(12, 6) | others | hidden)
     assert made.notes() == [
-        "4 files are passed over, not named as images are: 2 .heic, 1 .txt, 1 without a suffix; "
+        "4 files are skipped, not named like images: 2 .heic, 1 .txt, 1 without a suffix; "
         "convert .heic to .png or .jpg"
     ]

@@ -82,8 +82,8 @@ def test_shares_that_are_none_are_refused(shares):
     ],
 )
 def test_a_share_too_small_for_a_task_is_raised_where_no_number_is_set(number, changes, expected):
-    found = split_names(NAMES[:number], ImagesTask(**changes), "classes", (5, 5, 5))
-    assert sizes(found) == expected
+    splits = split_names(NAMES[:number], ImagesTask(**changes), "classes", (5, 5, 5))
+    assert sizes(splits) == expected
 
 
 def test_three_groups_of_rows_are_one_for_each_split():
@@ -92,20 +92,20 @@ def test_three_groups_of_rows_are_one_for_each_split():
 
 
 def test_a_task_is_of_five_classes_or_of_as_many_as_every_split_has():
-    there = {"train": 20, "validation": 5, "test": 7}
-    assert choose_ways(None, there) == 5
-    assert choose_ways(None, {**there, "test": 3}) == 3
-    assert choose_ways(4, there) == 4
+    available = {"train": 20, "validation": 5, "test": 7}
+    assert choose_ways(None, available) == 5
+    assert choose_ways(None, {**available, "test": 3}) == 3
+    assert choose_ways(4, available) == 4
     with pytest.raises(DataError, match=r"task\.ways = 6, but the validation split has 5 classes"):
-        choose_ways(6, there)
+        choose_ways(6, available)
     with pytest.raises(DataError, match=r"the test split has 3 .* lower task\.ways to 3 or fewer"):
         choose_ways(6, {"train": 4, "validation": 5, "test": 3})
     with pytest.raises(DataError, match="the test split has 1 of the source's classes"):
-        choose_ways(None, {**there, "test": 1})
+        choose_ways(None, {**available, "test": 1})
 
 
 def test_too_few_classes_to_be_split_are_refused():
-    with pytest.raises(DataError, match=r"only 2 of the classes that are split; .* 3 or more"):
+    with pytest.raises(DataError, match=r"only 2 classes to split; .* 3 or more"):
         split_names(NAMES[:2], ImagesTask())
     settings = MatchingTask(path="a", test_path="b", train_domains=1, validation_domains=1)
     assert sizes(split_names(NAMES[:2], settings, "domains")) == [1, 1, 0]
@@ -155,7 +155,7 @@ def test_too_many_classes_are_refused_naming_keys_values_and_limit():
         split_names(NAMES, ImagesTask(train_classes=90, test_classes=1))
     assert str(caught.value) == (
         "task.train_classes = 90 + task.validation_classes = 16 (unset) + task.test_classes = 1 "
-        "is 107, but the source has 100 classes; lower or set them, to 100 or fewer together"
+        "is 107, but the source has 100 classes; lower or set them to 100 or fewer in total"
     )
 
 
@@ -189,8 +189,8 @@ def test_the_hash_is_over_names_in_order_whatever_order_they_are_listed_in():
         ("[]", "holds list; expected"),
         ({"train": [], "test": []}, "holds 'train', 'test'; expected"),
         ({"train": [], "validation": [], "test": [], "dev": []}, "'dev'; expected"),
-        ({"train": "c001", "validation": [], "test": []}, "'train' is no list of names"),
-        ({"train": [1], "validation": [], "test": []}, "'train' is no list of names"),
+        ({"train": "c001", "validation": [], "test": []}, "'train' is not a list of names"),
+        ({"train": [1], "validation": [], "test": []}, "'train' is not a list of names"),
         (
             {"train": ["x"], "validation": [], "test": []},
             "'train' lists 'x', which is not in the source",

@@ -1,4 +1,4 @@
-"""What a family of environments provides beside a task family's own."""
+"""The interface of a family of environments, in addition to a task family's."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeGuard
@@ -10,35 +10,40 @@ from workers.metrics import ACTING
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Array, Specs
 
-#: The result of `VectorEnv.step`: observations, rewards and ends, each [tasks, episodes, ...].
+#: The result of `VectorEnv.step`: observations, rewards [tasks, episodes], which are over.
 StepResult = tuple[Array, NDArray[np.float64], NDArray[np.bool_]]
 
 
 class VectorEnv(Protocol):
-    """The environments of several tasks, with several episodes of each side by side."""
+    """The environments of some tasks, with several episodes of each side by side."""
 
     def reset(self) -> Array:
-        """Reset all; return the first observations, float32 [tasks, episodes, *input_shape]."""
+        """Start all episodes; return the first observations [tasks, episodes, *input_shape].
+
+        Observations are float32.
+        """
 
     def step(self, actions: Array) -> StepResult:
-        """Act in all of them.
+        """Take one step in every episode.
 
         Args:
           actions: float32 [tasks, episodes, actions]; for discrete actions [tasks, episodes, 1],
-            the index of one. Actions of episodes that have ended have no effect.
+            the index of one. Actions of episodes that are over have no effect.
         Raises:
-          ValueError: an environment returned something that is not allowed.
+          ValueError: an environment returned something invalid.
         """
 
     def close(self) -> None:
-        """Release what was made for these episodes alone."""
+        """Close the environments that were made for these episodes alone."""
 
 
 class EnvironmentFamily(TaskFamily, Protocol):
-    """A distribution over environments. `build` gives what a picture needs of a task.
+    """A distribution over environments. `build` returns what a picture needs of a task.
 
-    Specs hold "rollouts", uint64 [tasks]: the seed of all that happens in a task's episodes.
-    side_by_side: whether several episodes can go on at the same time; else one after another.
+    Specs hold "rollouts", uint64 [tasks]: the seed of everything random in a task's episodes.
+
+    horizon: steps of an episode, at most.
+    side_by_side: whether several episodes can run at the same time; else one after another.
     """
 
     horizon: int
@@ -47,18 +52,22 @@ class EnvironmentFamily(TaskFamily, Protocol):
     def environments(
         self, specs: Specs, num_episodes: int, generators: Sequence[np.random.Generator]
     ) -> VectorEnv:
-        """The tasks' environments; what is random in them is drawn from each task's generator."""
+        """Open the tasks' environments; all their randomness is from each task's generator."""
 
     def random_actions(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
-        """Of who sees nothing, for `VectorEnv.step`: float32 [*shape, actions]."""
+        """Draw actions that ignore observations, for `VectorEnv.step`.
 
-    def given(self, action: Array) -> Any:
-        """What an environment's `step` takes, for an action [actions] of a policy."""
+        Returns:
+          float32 [*shape, actions].
+        """
+
+    def environment_action(self, action: Array) -> Any:
+        """Convert a policy's action [actions] to the argument of an environment's `step`."""
 
     def oracle(self, specs: Specs) -> NDArray[np.float64] | None:
-        """The return of who knows each task, [tasks]; None where nobody can say."""
+        """Return the mean return of the optimal policy of each task [tasks]; None if unknown."""
 
 
 def has_environments(family: TaskFamily) -> TypeGuard[EnvironmentFamily]:
-    """Whether a policy makes the episodes of `family`, instead of `build`."""
+    """Return whether a policy makes the episodes of `family`, instead of `build`."""
     return family.loss in ACTING

@@ -1,4 +1,4 @@
-"""Which model answers with the actions that an environment takes."""
+"""The choice of a model whose outputs are an environment's actions."""
 
 import functools
 
@@ -12,14 +12,14 @@ def model_kind_of(task: str) -> str:
     """Choose the kind of the model.
 
     Args:
-      task: the [task] table as JSON. What is wrong with it is told when the environment is opened.
+      task: the [task] table as JSON. An error in it is reported when the environment is opened.
     """
     try:
         settings = GymTask.model_validate_json(task)
         source = Source(settings.environment, settings.folder)
         first = make_first(source, maker_of(source), settings.arguments)
-        acts = look_at_actions(settings.environment, first.action_space).loss
+        loss = look_at_actions(settings.environment, first.action_space).loss
         first.close()
     except ValueError:
         return "gaussian_mlp"
-    return "mlp" if acts == "categorical_policy" else "gaussian_mlp"
+    return "mlp" if loss == "categorical_policy" else "gaussian_mlp"

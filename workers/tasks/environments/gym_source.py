@@ -1,4 +1,4 @@
-"""Where gymnasium environments come from: its registry, or a module of the user's."""
+"""The sources of gymnasium environments: its registry, or a module of the user's."""
 
 import contextlib
 import hashlib
@@ -21,111 +21,119 @@ _OF_MUJOCO = "gymnasium.envs.mujoco"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What environment somebody asks for: a name that gymnasium knows, or 'module:Class'.
+    """The name of an environment: one registered with gymnasium, or 'module:Class'.
 
-    "module:Name-v0" is gymnasium's own form: a name that is known once the module is imported.
+    "module:Name-v0" is gymnasium's own form: importing the module registers the name.
 
-    folder: that the module is imported from first. where: what the user wrote the name behind.
-    mend: what to do where the module is not in the folder.
+    environment: the name.
+    folder: the first folder that the module is looked for in.
+    where: the option or setting that holds the name, for errors.
+    remedy: what to do if the module is not in the folder.
     """
 
     environment: str
     folder: str
     where: str = "task.environment ="
-    mend: str = "install it, or set task.folder to where it is"
+    remedy: str = "install it, or set task.folder to where it is"
 
     def __str__(self) -> str:
         return f"{self.where} {self.environment!r}"
 
 
 def maker_of(source: Source) -> Callable[..., Any]:
-    """A function from constructor arguments to a new environment.
+    """Return a function from constructor arguments to a new environment.
 
     Raises:
-      ValueError: there is no such environment, or what it needs is not installed.
+      ValueError: there is no such environment, or a package that it needs is not installed.
     """
     gymnasium = import_gymnasium()
-    module, _, name = source.environment.rpartition(":")
-    own = _import(module, source) if module else None
-    found = getattr(own, name, None)
-    if own is None or (not callable(found) and (not name.isidentifier() or _is_known(name))):
+    module_name, _, name = source.environment.rpartition(":")
+    module = _import(module_name, source) if module_name else None
+    member = getattr(module, name, None)
+    is_registered = not callable(member) and (not name.isidentifier() or _is_registered(name))
+    if module is None or is_registered:
 
-        def make(**arguments: Any) -> Any:
+        def make_registered(**arguments: Any) -> Any:
             with _quiet(source):
                 return gymnasium.make(name, disable_env_checker=True, **arguments)
 
-        return _with_signature(make, _signature(name))
-    if not callable(found):
-        raise ValueError(f"{source}: {module} has no class or function {name!r}")
+        return _with_signature(make_registered, _signature(name))
+    if not callable(member):
+        raise ValueError(f"{source}: {module_name} has no class or function {name!r}")
 
-    def make_own(**arguments: Any) -> Any:
+    def make(**arguments: Any) -> Any:
         with _quiet(source):
-            return found(**arguments)
+            return member(**arguments)
 
-    return _with_signature(make_own, inspect.signature(found))
+    return _with_signature(make, inspect.signature(member))
 
 
-def make_first(said: object, make: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    """An environment to look at; `said`: what the user calls it.
+def make_first(label: object, make: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    """Make an environment to inspect.
 
+    Args:
+      label: its name in errors.
     Raises:
-      ValueError: it cannot be had; says what to install where something is missing.
+      ValueError: it cannot be made; the message says which package to install if one is missing.
     """
     gymnasium = import_gymnasium()
     try:
         environment = make(**arguments)
     except gymnasium.error.DependencyNotInstalled as error:
-        raise _lacks(said, error) from error
+        raise _not_installed(label, error) from error
     except (Exception, SystemExit) as error:
-        given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        passed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         raise ValueError(
-            f"{said} cannot be made with ({given}): {type(error).__name__}: "
+            f"{label} cannot be made with ({passed}): {type(error).__name__}: "
             f"{' '.join(str(error).split())[:200]}"
         ) from error
     kind = type(environment).__name__
     if not hasattr(environment, "step") or not hasattr(environment, "unwrapped"):
-        raise ValueError(f"{said} gave a {kind}, not a gymnasium.Env")
+        raise ValueError(f"{label} returned a {kind}, not a gymnasium.Env")
     for space in ("observation_space", "action_space"):
         if getattr(environment, space, None) is None:
             raise ValueError(
-                f"{said} gave a {kind} without {space}, which says what a policy needs"
+                f"{label} returned a {kind} without {space}, which says what a policy needs"
             )
     return environment
 
 
 def is_argument(
-    said: str, environment: str, make: Callable[..., Any], first: Any, name: str
+    label: str, environment: str, make: Callable[..., Any], first: Any, name: str
 ) -> bool:
-    """Whether `name` is given to what makes environments; else it is an attribute, to be set.
+    """Return whether `name` is an argument of `make`; else it is an attribute to set.
 
-    What takes it by name gets it: an attribute that other ones were computed from comes too late.
+    An argument takes precedence: other attributes may have been computed from it.
 
     Args:
-      make: as `maker_of` gives it, or a user's own. first: an environment that it made.
+      label: what to call `name` in errors.
+      make: as `maker_of` returns it, or a user's own. first: an environment that it made.
     Raises:
-      ValueError: it is neither; says what there is.
+      ValueError: it is neither; the message lists what there is.
     """
-    takes = inspect.signature(make).parameters
-    passes_on = any(each.kind == inspect.Parameter.VAR_KEYWORD for each in takes.values())
-    if name in takes or (passes_on and name in inspect.signature(type(first.unwrapped)).parameters):
+    parameters = inspect.signature(make).parameters
+    takes_any = any(each.kind == inspect.Parameter.VAR_KEYWORD for each in parameters.values())
+    if name in parameters:
+        return True
+    if takes_any and name in inspect.signature(type(first.unwrapped)).parameters:
         return True
     if holder_of(first, name) is not None:
         return False
-    if passes_on:
+    if takes_any:
         return True
     numbers = [
-        each
-        for each, value in vars(first.unwrapped).items()
-        if isinstance(value, int | float) and not each.startswith("_")
+        attribute
+        for attribute, value in vars(first.unwrapped).items()
+        if isinstance(value, int | float) and not attribute.startswith("_")
     ]
     raise ValueError(
-        f"{said}: {environment} has no such attribute or argument; it has "
+        f"{label}: {environment} has no such attribute or argument; it has "
         f"{', '.join(numbers) or 'no number to vary'}"
     )
 
 
 def holder_of(environment: Any, name: str) -> Any:
-    """The environment itself or what it wraps, whichever has the attribute first; None: none."""
+    """Return the outermost layer of an environment that has the attribute; None if none has."""
     layer = environment
     while not hasattr(layer, name):
         if layer is environment.unwrapped:
@@ -134,52 +142,52 @@ def holder_of(environment: Any, name: str) -> Any:
     return layer
 
 
-def check_attribute(said: str, environment: str, first: Any, name: str, value: Any) -> None:
-    """Whether the attribute can be set to `value`; it is.
+def check_attribute(label: str, environment: str, first: Any, name: str, value: Any) -> None:
+    """Set the attribute of `first` to `value`, after a check of its type.
 
     Raises:
-      ValueError: it is no number where a number is given, or cannot be set.
+      ValueError: the types differ, a number is not finite, or the attribute cannot be set.
     """
     holder = holder_of(first, name)
-    now = getattr(holder, name)
-    if isinstance(now, Real) and not isinstance(now, bool):
+    current = getattr(holder, name)
+    if isinstance(current, Real) and not isinstance(current, bool):
         fits = isinstance(value, Real) and math.isfinite(value)
     else:
-        fits = type(value) is type(now)
+        fits = type(value) is type(current)
     if not fits:
         raise ValueError(
-            f"{said}: {value!r} cannot take the place of {str(now)[:40]}, which {environment} has; "
+            f"{label}: {value!r} cannot replace {str(current)[:40]}, the value in {environment}; "
             "give a finite number for a number"
         )
     try:
         setattr(holder, name, value)
     except AttributeError as error:
-        raise ValueError(f"{said}: {environment} does not let it be set ({error})") from None
+        raise ValueError(f"{label}: {environment} does not let it be set ({error})") from None
 
 
 def set_attributes(environment: Any, values: Mapping[str, Any]) -> Any:
-    """Each in whichever layer has it; the environment."""
+    """Set each attribute in the layer that has it; return the environment."""
     for name, value in values.items():
         setattr(holder_of(environment, name), name, value)
     return environment
 
 
 def digest(source: Source, environment: Any) -> str:
-    """sha256 of what the configuration does not say: versions, and the user's module."""
+    """Hash by sha256 what the configuration does not hold: versions, and the user's module."""
     content = import_gymnasium().__version__.encode()
-    if any(each.__module__.startswith(_OF_MUJOCO) for each in type(environment.unwrapped).__mro__):
+    if any(base.__module__.startswith(_OF_MUJOCO) for base in type(environment.unwrapped).__mro__):
         content += version("mujoco").encode()
-    module, _, name = source.environment.rpartition(":")
-    if module:
-        own = _import(module, source)
-        content += _code_of(own)
-        if not hasattr(own, name):  # it is elsewhere in the package
+    module_name, _, name = source.environment.rpartition(":")
+    if module_name:
+        module = _import(module_name, source)
+        content += _code_of(module)
+        if not hasattr(module, name):  # it is elsewhere in the package
             content += _code_of(type(environment.unwrapped))
     return hashlib.sha256(content).hexdigest()
 
 
 def import_gymnasium() -> Any:
-    """The package. Raises ValueError where it is not installed."""
+    """Import gymnasium. Raises ValueError if it is not installed."""
     try:
         import gymnasium
     except ModuleNotFoundError as error:
@@ -189,46 +197,46 @@ def import_gymnasium() -> Any:
 
 
 def _import(name: str, source: Source) -> Any:
-    """A module, from the folder of the source before all others."""
+    """Import a module, from the source's folder before all others."""
     refuse_namesakes([source.folder])
     if source.folder not in sys.path:
         sys.path.insert(0, source.folder)
     try:
         return importlib.import_module(name)
     except import_gymnasium().error.DependencyNotInstalled as error:
-        raise _lacks(source, error) from error
+        raise _not_installed(source, error) from error
     except (Exception, SystemExit) as error:
         raise ValueError(
             f"{source}: the module {name} cannot be imported from {source.folder} "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); {source.mend}"
+            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); {source.remedy}"
         ) from error
 
 
-def _code_of(thing: Any) -> bytes:
-    """The file that a module or class is in."""
-    file = inspect.getsourcefile(thing)
+def _code_of(module_or_class: Any) -> bytes:
+    """Read the source file of a module or class; b"" if it has none."""
+    file = inspect.getsourcefile(module_or_class)
     return Path(file).read_bytes() if file else b""
 
 
-def _is_known(name: str) -> bool:
-    """Whether gymnasium knows an environment by this name."""
+def _is_registered(name: str) -> bool:
+    """Return whether an environment of this name is registered with gymnasium."""
     try:
         import_gymnasium().spec(name)
-    except Exception:  # each of its reasons has a class of its own
+    except Exception:  # each reason raises a class of its own
         return False
     return True
 
 
 def _signature(name: str) -> inspect.Signature:
-    """Of what gymnasium makes `name` with; anything, where it cannot be said before it is made."""
+    """Return the signature of `name`'s constructor; one that takes anything if it is unknown."""
     spec = import_gymnasium().registry.get(name)
-    made: Any = getattr(spec, "entry_point", None)
+    entry_point: Any = getattr(spec, "entry_point", None)
     try:
-        if isinstance(made, str):
-            module, _, made = made.partition(":")
-            made = getattr(importlib.import_module(module), made)
-        return inspect.signature(made)
-    except Exception:  # what is missing is told where it is made
+        if isinstance(entry_point, str):
+            module, _, entry_point = entry_point.partition(":")
+            entry_point = getattr(importlib.import_module(module), entry_point)
+        return inspect.signature(entry_point)
+    except Exception:  # what is missing is reported when the environment is made
         return inspect.signature(lambda **arguments: None)
 
 
@@ -239,7 +247,7 @@ def _with_signature(make: Callable[..., Any], signature: inspect.Signature) -> C
 
 @contextlib.contextmanager
 def _quiet(source: Source) -> Iterator[None]:
-    """Not a word from MuJoCo of how a model is written, for each of many, and into a file here."""
+    """Silence MuJoCo's warnings on how a model is written: one per environment, also in a file."""
     spec = import_gymnasium().registry.get(source.environment.rpartition(":")[2])
     if "mujoco" not in sys.modules and _OF_MUJOCO in str(getattr(spec, "entry_point", "")):
         with contextlib.suppress(ImportError):
@@ -256,7 +264,7 @@ def _quiet(source: Source) -> Iterator[None]:
         mujoco.set_mju_user_warning(before)
 
 
-def _lacks(said: object, error: Exception) -> ValueError:
-    """What is not installed, and what to do about it."""
-    ours = f"; {_INSTALL.format(extra='mujoco')}" if "mujoco" in str(error).lower() else ""
-    return ValueError(f"{said} is not installed: {error}{ours}")
+def _not_installed(label: object, error: Exception) -> ValueError:
+    """Build the error for a missing package, with the command that installs it."""
+    remedy = f"; {_INSTALL.format(extra='mujoco')}" if "mujoco" in str(error).lower() else ""
+    return ValueError(f"{label} is not installed: {error}{remedy}")

@@ -14,31 +14,32 @@ from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 
 
 class Points:
-    """Points on their way, [tasks, episodes, 2]."""
+    """Moving points, [tasks, episodes, 2]."""
 
     def __init__(self, settings: NavigationTask, goals: Array, num_episodes: int):
         self._settings = settings
         self._goals = np.asarray(goals, np.float64)[:, None]
-        self._at = np.zeros((len(goals), num_episodes, 2))
+        self._positions = np.zeros((len(goals), num_episodes, 2))
 
     def reset(self) -> Array:
-        """All at the origin."""
-        self._at = np.zeros_like(self._at)
-        return self._at.astype(np.float32)
+        """Put all points at the origin."""
+        self._positions = np.zeros_like(self._positions)
+        return self._positions.astype(np.float32)
 
     def step(self, actions: Array) -> StepResult:
-        """Move; the reward is minus the distance that is left."""
+        """Move the points; the reward is minus the distance to the goal."""
         largest = self._settings.max_step
-        self._at = self._at + np.clip(np.asarray(actions, np.float64), -largest, largest)
-        distance = np.sqrt(np.sum(np.square(self._at - self._goals), axis=-1))
-        return self._at.astype(np.float32), -distance, distance < self._settings.reached
+        moves = np.clip(np.asarray(actions, np.float64), -largest, largest)
+        self._positions = self._positions + moves
+        distance = np.sqrt(np.sum(np.square(self._positions - self._goals), axis=-1))
+        return self._positions.astype(np.float32), -distance, distance < self._settings.reached
 
     def close(self) -> None:
-        """Points are nothing to let go of."""
+        """Do nothing: points hold no resources."""
 
 
 class NavigationFamily:
-    """A goal for each task, uniform in a square; the policy sees where it is, not the goal."""
+    """A goal for each task, uniform in a square; the policy sees its position, not the goal."""
 
     loss: LossName = "gaussian_policy"
     picture = "paths"
@@ -55,7 +56,7 @@ class NavigationFamily:
         self.preparation: dict[str, Any] = {}
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
-        """Goals, and a seed for each task's episodes."""
+        """Draw a goal, and a seed of the episodes, for each task."""
         low, high = self._settings.goals
         goals = low + draw.generator().random((hi, 2)) * (high - low)
         seeds = draw.generator(stream="rollouts").integers(2**63, size=hi, dtype=np.uint64)
@@ -64,57 +65,57 @@ class NavigationFamily:
     def environments(
         self, specs: Specs, num_episodes: int, generators: Sequence[np.random.Generator]
     ) -> VectorEnv:
-        """Nothing in them is random."""
+        """Open the planes of the tasks; nothing in them is random."""
         return Points(self._settings, specs["goal"], num_episodes)
 
     def random_actions(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
-        """Steps that are not too long."""
+        """Draw steps uniformly within the allowed length."""
         largest = self._settings.max_step
         return rng.uniform(-largest, largest, (*shape, 2)).astype(np.float32)
 
-    def given(self, action: Array) -> Array:
-        """A step, [2]; clipped as the environment does."""
+    def environment_action(self, action: Array) -> Array:
+        """Clip a step [2] as the environment does."""
         largest = self._settings.max_step
         step: Array = np.clip(action, -largest, largest)
         return step
 
     def oracle(self, specs: Specs) -> NDArray[np.float64]:
-        """Walk to the goal by the longest steps that do not pass it."""
+        """Walk to the goal by the longest steps that do not pass it; sum the rewards, [tasks]."""
         goals = np.asarray(specs["goal"], np.float64)[:, None]
         points, total = Points(self._settings, specs["goal"], 1), np.zeros(len(goals))
-        at = points.reset()
-        going = np.ones(len(total), bool)
+        positions = points.reset()
+        running = np.ones(len(total), bool)
         for _ in range(self.horizon):
-            at, reward, over = points.step(np.subtract(goals, at))
-            total += np.where(going, reward[:, 0], 0.0)
-            going &= ~over[:, 0]
+            positions, reward, over = points.step(np.subtract(goals, positions))
+            total += np.where(running, reward[:, 0], 0.0)
+            running &= ~over[:, 0]
         return total
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
-        """The goals, as targets of a single query."""
+        """Return the goals as targets of a single query, for the picture."""
         assert not global_labels
         goals = np.asarray(specs["goal"], np.float32)[:, None]
         nothing = np.zeros((len(goals), 0, 2), np.float32)
         return Episode(nothing, nothing, np.zeros_like(goals), goals)
 
     def showcase(self, specs: Specs) -> Specs:
-        """As they are."""
+        """Return the specs unchanged."""
         return specs
 
     def names(self, specs: Specs) -> list[str]:
-        """By goal."""
+        """Name tasks by their goals."""
         return [f"goal ({x:.3g}, {y:.3g})" for x, y in specs["goal"]]
 
     def display_text(self, specs: Specs) -> Sequence[DisplayText]:
-        """Numbers say it all."""
+        """Return (): the tasks have no text."""
         return ()
 
     def describe(self) -> dict[str, Any]:
-        """Nothing is read."""
+        """Describe the generator; there are no data."""
         return {"source": "generated: a goal in a square", **self.protocol("train")}
 
     def protocol(self, split: Split) -> dict[str, Any]:
-        """The ranges; a generated family has no split."""
+        """Return the ranges; generated tasks have no split."""
         settings = self._settings
         return {
             "tasks_from": "points that must find a goal",

@@ -1,4 +1,4 @@
-"""What a policy can see and do in a gymnasium environment."""
+"""The observations and actions of a gymnasium environment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,23 +13,29 @@ from workers.wire.protocol import Array
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """How actions of a policy become an environment's.
+    """The action space, and how a policy's actions become the environment's.
 
-    first: the index of the first of a few. low, high: bounds of numbers, [*shape]. told: to people.
+    loss: "categorical_policy" for discrete actions, "gaussian_policy" for continuous ones.
+    num_outputs: outputs of the policy.
+    description: for people.
+    first: the lowest discrete action.
+    low, high: bounds of continuous actions, [*shape].
     """
 
     loss: LossName
     num_outputs: int
-    told: str
+    description: str
     first: int = 0
     low: Any = None
     high: Any = None
 
-    def given(self, actions: Array) -> Sequence[Any]:
-        """What `step` takes of each environment; numbers are clipped to their bounds.
+    def environment_actions(self, actions: Array) -> Sequence[Any]:
+        """Convert actions to the arguments of `step`; continuous ones are clipped to the bounds.
 
         Args:
-          actions: [..., numbers]; the result is flat over all but the last axis.
+          actions: [..., actions].
+        Returns:
+          An argument for each action, flat over all but the last axis.
         """
         if self.loss == "categorical_policy":
             chosen: list[int] = (self.first + actions[..., 0].ravel().astype(int)).tolist()
@@ -38,38 +44,42 @@ class Actions:
         return list(clipped)
 
     def random(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
-        """Actions of who sees nothing, float32 [*shape, actions]."""
+        """Draw actions that ignore observations, float32 [*shape, actions].
+
+        Discrete actions are uniform. Numbers are uniform within their bounds, else standard normal.
+        """
         if self.loss == "categorical_policy":
             return rng.integers(self.num_outputs, size=(*shape, 1)).astype(np.float32)
         low, high = self.low.ravel().astype(np.float64), self.high.ravel().astype(np.float64)
         bounded = np.isfinite(low) & np.isfinite(high)
         size = (*shape, len(low))
         between = np.where(bounded, low, 0), np.where(bounded, high, 1)
-        found = np.where(bounded, rng.uniform(*between, size), rng.standard_normal(size))
-        return found.astype(np.float32)
+        actions = np.where(bounded, rng.uniform(*between, size), rng.standard_normal(size))
+        return actions.astype(np.float32)
 
 
 def look_at_observations(environment: str, space: Any) -> tuple[int, ...]:
-    """The shape of an observation.
+    """Return the shape of an observation.
 
     Raises:
-      ValueError: it is not an array of numbers.
+      ValueError: observations are not arrays of numbers.
     """
     if not isinstance(space, import_gymnasium().spaces.Box) or not space.shape:
         raise ValueError(
-            f"{environment} shows {_told(space)}; a policy sees arrays of numbers (Box): wrap it "
-            f"in {_flattening(space)}, and name your function: 'module:function'"
+            f"{environment} has the observation space {_shortened(space)}; a policy sees arrays of "
+            f"numbers (Box): wrap it in {_flattening(space)}, and name your function: "
+            "'module:function'"
         )
     return tuple(int(size) for size in space.shape)
 
 
-def _told(space: Any) -> str:
+def _shortened(space: Any) -> str:
     text = " ".join(str(space).split())
     return text if len(text) < 200 else f"{text[:197]}..."
 
 
 def _flattening(space: Any) -> str:
-    """The wrapper that makes numbers of a space, and what goes before where it cannot."""
+    """Name the wrapper that flattens a space, and what must come first if it cannot."""
     spaces = import_gymnasium().spaces
     flatten = "gymnasium.wrappers.FlattenObservation"
     try:
@@ -84,10 +94,10 @@ def _flattening(space: Any) -> str:
 
 
 def look_at_actions(environment: str, space: Any) -> Actions:
-    """How to act.
+    """Return the conversion of actions for `space`.
 
     Raises:
-      ValueError: actions are neither a few, nor numbers.
+      ValueError: actions are neither discrete nor floating-point numbers.
     """
     spaces = import_gymnasium().spaces
     if isinstance(space, spaces.Discrete):
@@ -95,9 +105,9 @@ def look_at_actions(environment: str, space: Any) -> Actions:
         return Actions("categorical_policy", number, f"one of {number}", int(space.start))
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
         number = int(np.prod(space.shape))
-        said = f"{number} number{'s' if number > 1 else ''}"
-        return Actions("gaussian_policy", 2 * number, said, low=space.low, high=space.high)
+        description = f"{number} number{'s' if number > 1 else ''}"
+        return Actions("gaussian_policy", 2 * number, description, low=space.low, high=space.high)
     raise ValueError(
-        f"{environment} takes {space}; a policy chooses one of a few (Discrete), or gives "
-        "floating-point numbers (Box)"
+        f"{environment} has the action space {space}; a policy chooses a discrete action "
+        "(Discrete), or gives floating-point numbers (Box)"
     )

@@ -1,4 +1,4 @@
-"""An environment that somebody hands over, to adapt to: one task, instead of a distribution."""
+"""Families of a user's own environment to adapt to: one task, instead of a distribution."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -6,46 +6,49 @@ from typing import Any, Protocol
 import numpy as np
 
 from workers.settings.environments import NavigationTask
-from workers.settings.given_task import GivenTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.environments.family import EnvironmentFamily, VectorEnv
 from workers.tasks.environments.gym_episodes import GymEpisodes
 from workers.tasks.environments.navigation import NavigationFamily
 from workers.tasks.environments.spaces import look_at_actions, look_at_observations
-from workers.tasks.user_tasks import GivenFamily
+from workers.tasks.user_tasks import UserTaskFamily
 from workers.wire.protocol import Array, Draw, Specs
 
 
-class LiveEnvironment(EnvironmentFamily, Protocol):
-    """A family of a single task."""
+class UserEnvironment(EnvironmentFamily, Protocol):
+    """A family of a single task, the user's environment."""
 
     def specs(self, seed: int) -> Specs:
-        """The task; all that happens in its episodes is a function of the seed, 0 to 2^32 - 1."""
+        """Return the task; its episodes are a function of the seed, 0 to 2^32 - 1."""
 
 
-class LivePoint(NavigationFamily):
-    """A point and its goal, [2]."""
+class UserPoint(NavigationFamily):
+    """The plane of `navigation` with the user's goal, [2]."""
 
     def __init__(self, settings: NavigationTask, goal: tuple[float, float]):
         super().__init__(settings)
         self._goal = goal
 
     def specs(self, seed: int) -> Specs:
-        """See `LiveEnvironment.specs`."""
+        """See `UserEnvironment.specs`."""
         return {"goal": np.array([self._goal]), "rollouts": _rollouts(seed)}
 
 
-class LiveGym(GivenFamily):
-    """One of gymnasium's interface, or as many of the same as there are episodes."""
+class UserGym(UserTaskFamily):
+    """A gymnasium environment of the user's, or one for each episode."""
 
     def __init__(self, name: str, horizon: int, first: Any, make: Callable[[], Any] | None = None):
-        """`make` gives more like `first`; without it, episodes come one after another in `first`.
+        """Take the user's environment `first`.
 
+        Args:
+          make: makes more environments like `first`; None: episodes run in `first`, one after
+            another.
         Raises:
-          ValueError: it has spaces that no policy here acts in.
+          ValueError: no policy can act in its spaces.
         """
         self._actions = look_at_actions(name, first.action_space)
         super().__init__(
-            GivenTask(
+            UserTaskShapes(
                 loss=self._actions.loss,
                 input_shape=look_at_observations(name, first.observation_space),
                 num_outputs=self._actions.num_outputs,
@@ -57,23 +60,23 @@ class LiveGym(GivenFamily):
     def environments(
         self, specs: Specs, num_episodes: int, generators: Sequence[np.random.Generator]
     ) -> VectorEnv:
-        """Each episode is seeded from the task's generator."""
+        """Open an environment for each episode, seeded from the task's generator."""
         seeds = np.array([rng.integers(2**31, size=num_episodes) for rng in generators])
         while self._make is not None and len(self._idle) < num_episodes:
             self._idle.append(self._make())
         return GymEpisodes([self._idle[:num_episodes]], seeds, self._actions, self.input_shape)
 
     def oracle(self, specs: Specs) -> None:
-        """Nobody can say."""
+        """Return None: the optimal return is unknown."""
         return
 
     def specs(self, seed: int) -> Specs:
-        """See `LiveEnvironment.specs`."""
+        """See `UserEnvironment.specs`."""
         return {"rollouts": _rollouts(seed)}
 
-    def given(self, action: Array) -> Any:
-        """Clipped to the environment's bounds, or the index of one of a few."""
-        return self._actions.given(action[None])[0]
+    def environment_action(self, action: Array) -> Any:
+        """See `EnvironmentFamily.environment_action`."""
+        return self._actions.environment_actions(action[None])[0]
 
     def random_actions(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
         """See `EnvironmentFamily.random_actions`."""
@@ -81,6 +84,6 @@ class LiveGym(GivenFamily):
 
 
 def _rollouts(seed: int) -> Array:
-    """uint64 [1]."""
+    """Draw the seed of the episodes, uint64 [1]."""
     rng = Draw(seed, "test", 0).generator(stream="rollouts")
     return rng.integers(2**63, size=1, dtype=np.uint64)

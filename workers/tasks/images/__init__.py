@@ -1,1 +1,1 @@
-"""Classification of images, and the files that hold them."""
+"""Classification of images, and the files that hold images."""

@@ -1,6 +1,6 @@
-"""Where decoded images are kept: in the user's home, or where there is none in a temporary folder.
+"""The folder of decoded images: in the user's home, or else a temporary folder.
 
-A container may run as a user that has no home, or one that cannot be written to.
+In a container the user may have no home, or one that is not writable.
 """
 
 import os
@@ -12,37 +12,38 @@ from workers.wire.errors import DataError
 
 
 def cache_file(setting: str, name: str) -> Path:
-    """The place of a file, which may not be there yet.
+    """Return the path of a file in the cache, which may not exist yet.
 
     Args:
-      setting: task.cache; a folder that the user named is used, or refused when it is written to.
+      setting: task.cache. A folder that the user named is always used; an error in it shows when
+        the file is written.
     Raises:
-      DataError: the temporary folder is somebody else's.
+      DataError: the temporary folder belongs to another user.
     """
     if setting != DEFAULT_CACHE:
         return Path(setting).expanduser() / name
     try:
         file = Path(setting).expanduser() / name
-    except RuntimeError:  # who runs this has no entry in the list of users
+    except RuntimeError:  # the user has no entry in the list of users
         return _temporary() / name
     return file if file.exists() or _may_write(file.parent) else _temporary() / name
 
 
 def _may_write(folder: Path) -> bool:
-    """Also into one that is to be made."""
+    """Return whether the folder, or its nearest existing parent, is writable."""
     while not folder.exists():
         folder = folder.parent
     return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _temporary() -> Path:
-    """This user's alone: what lies in it is believed."""
+    """Make a folder that only this user can write to, as its content is trusted."""
     folder = Path(tempfile.gettempdir(), f"metatrain-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     if status.st_uid != os.getuid() or status.st_mode & 0o022 or folder.is_symlink():
         raise DataError(
-            f"task.cache: there is no home to keep decoded images in, and {folder} is somebody "
-            "else's; use --set task.cache=FOLDER"
+            f"task.cache: there is no home folder for decoded images, and {folder} belongs to "
+            "another user or can be written by others; use --set task.cache=FOLDER"
         )
     return folder

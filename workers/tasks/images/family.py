@@ -20,15 +20,15 @@ from workers.tasks.splits import SPLITS, Splits, choose_ways, split_hash, split_
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 
-# A task whose classes share images is drawn again so often.
+# How often a task whose classes share images is drawn again.
 _MOST_TRIES = 100
 
 
 class ImagesFamily:
-    """A task is `ways` classes of one split, and some images of each.
+    """Classification tasks of `ways` classes of one split, and some images of each class.
 
-    In a split that is rotated, a class is a pair of a base class and 0 to 3 quarter turns. A task
-    never holds the same pair twice, but may hold one base class under two rotations.
+    In a rotated split, a class is a pair of a base class and 0 to 3 quarter turns. A task never
+    holds the same pair twice, but may hold one base class under two rotations.
     """
 
     loss: LossName = "cross_entropy"
@@ -57,12 +57,12 @@ class ImagesFamily:
         self.num_tokens: int | None = None
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
-        """Classes and images by index.
+        """Draw classes and images, by index.
 
         Returns:
           classes: int32 [tasks, ways], indices of base classes. turns: int8 [tasks, ways],
           quarter turns, counter-clockwise. support_examples, query_examples: int32 [tasks, ways,
-          shots] and [.., queries], indices within the class, all different.
+          shots] and [.., queries], different indices within the class.
         Raises:
           DataError: a class has fewer than shots + queries different images.
         """
@@ -92,7 +92,7 @@ class ImagesFamily:
         }
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
-        """Pixels float32 in [0, 1] and targets int32, class by class.
+        """Make pixels float32 in [0, 1] and targets int32, class by class.
 
         Args:
           global_labels: targets are indices of (base class, turn) among the training classes,
@@ -111,26 +111,26 @@ class ImagesFamily:
         return Episode(support_x, support_y, query_x, query_y)
 
     def showcase(self, specs: Specs) -> Specs:
-        """As they are: the picture shows the queries that are measured."""
+        """Return the specs unchanged: the picture shows the measured queries."""
         return specs
 
     def names(self, specs: Specs) -> list[str]:
-        """By class, and how far its images are turned."""
+        """Name tasks by their classes, with the rotation of their images."""
         names = self._images.class_names
         return [
             ", ".join(
-                f"{names[each]}, turned by {90 * int(turn)}°" if turn else names[each]
-                for each, turn in zip(classes, turns, strict=True)
+                f"{names[index]}, turned by {90 * int(turn)}°" if turn else names[index]
+                for index, turn in zip(classes, turns, strict=True)
             )
             for classes, turns in zip(specs["classes"], specs["turns"], strict=True)
         ]
 
     def display_text(self, specs: Specs) -> Sequence[DisplayText]:
-        """Numbers say it all."""
+        """Return (): the tasks have no text."""
         return ()
 
     def protocol(self, split: Split) -> dict[str, Any]:
-        """Where the classes are from, how they are split, and how many there are."""
+        """Return the source of the classes, their split, and their number."""
         return {
             "tasks_from": " + ".join(file.name for file in self._files),
             "split_hash": self._split_hash,
@@ -140,7 +140,7 @@ class ImagesFamily:
         }
 
     def describe(self) -> dict[str, Any]:
-        """What the source holds and how it is split."""
+        """Describe the source and its split."""
         return {
             **describe_source(self._files, self._images),
             **{f"{split}_classes": len(self._splits[split]) for split in SPLITS},
@@ -148,20 +148,20 @@ class ImagesFamily:
         }
 
     def notes(self) -> list[str]:
-        """Files that are passed over, classes that are left out, images that are there again."""
-        used = {int(each) for split in SPLITS for each in self._splits[split]}
+        """Report skipped files, classes that are left out, and repeated images."""
+        used = {int(index) for split in SPLITS for index in self._splits[split]}
         needed = self._settings.shots + self._settings.queries
         small = [i for i in self._classes.small(needed) if i not in used]
         left_out = []
         if small:
             left_out.append(
-                f"{self._classes.told(small)} with fewer than {needed} different images: left out "
-                "(task.small_classes)"
+                f"{self._classes.summary(small)} with fewer than {needed} different images: left "
+                "out (task.small_classes)"
             )
         return notes_of_source(self._files, self._classes, self._splits) + left_out
 
     def _split(self) -> Splits:
-        """By name, without small classes if so; a file lists all."""
+        """Split the classes by name; leave small ones out if the settings say so."""
         names, settings = self._images.class_names, self._settings
         kept = np.arange(len(names))
         if settings.small_classes == "leave_out":
@@ -169,14 +169,14 @@ class ImagesFamily:
             kept = np.setdiff1d(kept, small)
         if settings.split_file is not None:
             splits = split_names(names, settings)
-            return {split: each[np.isin(each, kept)] for split, each in splits.items()}
-        found = split_names([names[i] for i in kept], settings, "classes", self._least_classes())
-        return {split: kept[each].astype(np.int32) for split, each in found.items()}
+            return {split: classes[np.isin(classes, kept)] for split, classes in splits.items()}
+        splits = split_names([names[i] for i in kept], settings, "classes", self._least_classes())
+        return {split: kept[places].astype(np.int32) for split, places in splits.items()}
 
     def _draw_apart(
         self, rng: np.random.Generator, split: Split, classes: Array, turns: Array, number: int
     ) -> tuple[Array, Array, Array]:
-        """Examples of which none has the content of another; of other classes where need be."""
+        """Draw examples with different contents, of other classes if these do not suffice."""
         pool, num_turns = self._splits[split], self._num_turns(split)
         for _ in range(_MOST_TRIES):
             chosen = choose_apart(rng, self._classes.contents(classes, turns), number)
@@ -185,13 +185,13 @@ class ImagesFamily:
             pairs = rng.choice(len(pool) * num_turns, len(classes), replace=False)
             classes, turns = pool[pairs // num_turns], (pairs % num_turns).astype(np.int8)
         raise DataError(
-            f"classes of the {split} split have so many images in common that a task of "
-            f"{len(classes)} has not {number} different ones of each: "
+            f"classes of the {split} split share so many images that a task of {len(classes)} "
+            f"classes lacks {number} different ones of each: "
             f"{', in '.join(self._classes.copies(self._splits).pairs)}; leave out one of each"
         )
 
     def _set(self, specs: Specs, examples: str, labels: Array) -> tuple[Array, Array]:
-        """Inputs [tasks, ways * examples, H, W, C] and targets [tasks, ways * examples]."""
+        """Make inputs [tasks, ways * examples, H, W, C] and targets [tasks, ways * examples]."""
         classes, turns, chosen = specs["classes"], specs["turns"], specs[examples]
         pixels = self._images.pixels[self._images.offsets[classes][..., None] + chosen]
         for turn in range(1, 4):
@@ -207,7 +207,7 @@ class ImagesFamily:
         return 4 if rotations == "all" or rotations == split else 1
 
     def _least_classes(self) -> tuple[int, int, int]:
-        """How many base classes a task of each split needs."""
+        """Return the number of base classes that a task of each split needs."""
         train, validation, test = (
             -(-(self._settings.ways or 2) // self._num_turns(split)) for split in SPLITS
         )
@@ -220,10 +220,10 @@ class ImagesFamily:
             return
         left = len(self._images.class_names) - len(self._classes.small(shots + queries))
         remedy = or_left_out(left, sum(self._least_classes()), "task.small_classes")
-        if self._settings.small_classes == "leave_out":  # those with too few for training
+        if self._settings.small_classes == "leave_out":  # classes too small for training are gone
             remedy = ", or evaluation.shots or evaluation.queries"
         raise DataError(
             f"shots = {shots} and queries = {queries} need {shots + queries} images of a class; "
-            f"{self._classes.told(small)} with fewer different ones; lower task.shots "
+            f"{self._classes.summary(small)} with fewer different ones; lower task.shots "
             f"or task.queries{remedy}"
         )

@@ -1,7 +1,7 @@
 """A source's images, decoded once into an Arrow file that every actor of a node memory-maps.
 
 A row of the file is a class: its name, and its images as lists of H*W*C bytes. The file's name
-is a hash of all that decides what is in it.
+is a hash of everything that determines its content.
 """
 
 import hashlib
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from workers.settings.images_task import ImagesTask
 from workers.tasks.images.cache_folder import cache_file
-from workers.tasks.images.image_decoding import DECODING, see
+from workers.tasks.images.image_decoding import DECODING, decode_picture
 from workers.tasks.images.image_decoding import decode as decode
-from workers.tasks.images.image_notes import Seen
+from workers.tasks.images.image_notes import ConversionCounts
 from workers.tasks.images.image_shape import shape_of
 from workers.tasks.images.image_sources import open_sources, source_digest
 from workers.wire.errors import DataError
@@ -30,7 +30,7 @@ from workers.wire.errors import DataError
 Progress = Callable[[int, int], None]
 _FORMAT = 1
 _METADATA = b"metatrain"
-#: Files whose content this process has compared with their digest; see `_identity`.
+#: Identities of files whose content this process has checked against their digest.
 _VERIFIED: set[tuple[int, ...]] = set()
 
 
@@ -38,10 +38,12 @@ _VERIFIED: set[tuple[int, ...]] = set()
 class ImageCache:
     """Images by class.
 
-    file: the Arrow file that the pixels are mapped from. pixels: uint8 [images, H, W, C],
-    read-only, class by class. class_names: sorted. offsets: int64 [classes + 1]; class i has the
-    images [offsets[i], offsets[i + 1]). digest: sha256 over pixels, shape, names and counts. seen:
-    what was done to the images, for `image_notes.notes_of`.
+    file: the Arrow file that the pixels are mapped from.
+    pixels: uint8 [images, H, W, C], read-only, class by class.
+    class_names: sorted.
+    offsets: int64 [classes + 1]; class i has the images [offsets[i], offsets[i + 1]).
+    digest: sha256 of pixels, shape, names and counts.
+    conversions: counts of what was done to the images, for `image_notes.notes_of`.
     """
 
     file: Path
@@ -49,24 +51,24 @@ class ImageCache:
     class_names: tuple[str, ...]
     offsets: NDArray[np.int64]
     digest: str
-    seen: Mapping[str, Any] = field(default_factory=dict)
+    conversions: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_cache(
     files: Sequence[Path], settings: ImagesTask, progress: Progress | None = None
 ) -> ImageCache:
-    """Map the decoded images of `files`, decoding them first where that is not done yet.
+    """Map the decoded images of `files`; decode them first if the cache lacks them.
 
     Args:
-      files: as `find_files` gives them.
-      progress: called with (images decoded, images), if there is anything to decode.
+      files: as `find_files` returns them.
+      progress: called with (images decoded, images) while decoding.
     Raises:
       DataError: an image cannot be decoded, or settings.cache cannot be written.
     """
     file = cache_file(settings.cache, _name(files, settings))
     try:
         return _read(file)
-    # Not there, cut short or damaged, of which Arrow says what it likes: it is made again.
+    # A missing, truncated or damaged file is built again; what Arrow raises on one varies.
     except Exception:
         _build(file, files, settings, progress)
         return _read(file)
@@ -88,10 +90,10 @@ def _name(files: Sequence[Path], settings: ImagesTask) -> str:
 
 
 def _read(file: Path) -> ImageCache:
-    """Map a file whose content is what its digest says.
+    """Map a file, and check its content against its digest.
 
     Raises:
-      Exception: whatever Arrow and JSON raise of a file that is not there, or damaged.
+      Exception: whatever Arrow and JSON raise for a missing or damaged file.
     """
     import pyarrow as pa
 
@@ -103,7 +105,7 @@ def _read(file: Path) -> ImageCache:
     batch.validate(full=True)
     stored = json.loads((batch.schema.metadata or {})[_METADATA])
     if stored.pop("sha256") != _facts_digest(file, stored):
-        raise ValueError(f"{file}: is of other images, or what it says of them is damaged")
+        raise ValueError(f"{file}: is of other images, or its metadata are damaged")
     images = batch.column("images")
     pixels = images.values.values.to_numpy(zero_copy_only=True).reshape(stored["shape"])
     offsets = images.offsets.to_numpy(zero_copy_only=True)
@@ -112,19 +114,19 @@ def _read(file: Path) -> ImageCache:
         raise ValueError(f"{file}: {len(pixels)} images, but classes of {offsets[-1]}")
     if identity not in _VERIFIED:
         if _digest(pixels, names, np.diff(offsets).tolist()) != stored["digest"]:
-            raise ValueError(f"{file}: its pixels or classes are not those that were written")
+            raise ValueError(f"{file}: its pixels or classes differ from what was written")
         _VERIFIED.add(identity)
     return ImageCache(file, pixels, tuple(names), offsets, stored["digest"], stored["seen"])
 
 
 def _identity(file: Path) -> tuple[int, ...]:
-    """Other after the file was written again, in its place or anew."""
-    there = file.stat()
-    return there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns
+    """Identify the version of a file: it changes when the file is written or replaced."""
+    status = file.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _facts_digest(file: Path, facts: dict[str, Any]) -> str:
-    """What ties a file's facts to its name, which says of which images it is."""
+    """Hash a file's facts with its name, which identifies its images."""
     return hashlib.sha256(_canonical([file.name, facts])).hexdigest()
 
 
@@ -144,12 +146,12 @@ def _build(
     slots[order] = np.arange(len(labels))
 
     size, channels = shape_of(sources, settings)
-    seen = Seen()
+    conversions = ConversionCounts()
     pixels = np.empty((len(labels), size, size, channels), np.uint8)
     images = chain.from_iterable(source.images() for source in sources)
     for done, (slot, (where, encoded)) in enumerate(zip(slots, images, strict=True), start=1):
-        picture = see(encoded, where, size, channels)
-        seen.add(picture)
+        picture = decode_picture(encoded, where, size, channels)
+        conversions.add(picture)
         pixels[slot] = picture.pixels
         if progress is not None and (done % 100 == 0 or done == len(labels)):
             progress(done, len(labels))
@@ -157,7 +159,7 @@ def _build(
         np.subtract(255, pixels, out=pixels)
     counts = sorted(Counter(labels).items())
     names, sizes = [name for name, _ in counts], [count for _, count in counts]
-    _write(file, pixels, names, sizes, seen.as_dict())
+    _write(file, pixels, names, sizes, conversions.as_dict())
 
 
 def _write(
@@ -165,11 +167,12 @@ def _write(
     pixels: NDArray[np.uint8],
     names: list[str],
     counts: list[int],
-    seen: dict[str, Any],
+    conversions: dict[str, Any],
 ) -> None:
     import pyarrow as pa
 
-    facts = {"shape": pixels.shape, "digest": _digest(pixels, names, counts), "seen": seen}
+    digest = _digest(pixels, names, counts)
+    facts = {"shape": pixels.shape, "digest": digest, "seen": conversions}
     stored = {_METADATA: _canonical({**facts, "sha256": _facts_digest(file, facts)})}
     offsets = np.concatenate([[0], np.cumsum(counts)])
     flat = pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), pixels[0].size)
@@ -177,19 +180,20 @@ def _write(
     batch = pa.record_batch([pa.array(names), images], names=["class", "images"])
     batch = batch.replace_schema_metadata(stored)
 
-    # Written aside and renamed: processes that build it at once each rename a whole file.
-    aside = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    # Written under another name and renamed: processes that build it at once each rename a whole
+    # file.
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with aside.open("xb") as stream:
+            with temporary.open("xb") as stream:
                 with pa.ipc.new_file(stream, batch.schema) as writer:
                     writer.write_batch(batch)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(aside, file)
+            os.replace(temporary, file)
         finally:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
             f"task.cache: cannot write {file} ({error.strerror}); use --set task.cache=FOLDER"

@@ -1,4 +1,4 @@
-"""The images of each class, as tasks draw from them."""
+"""The images of each class, for tasks to draw from."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 from workers.tasks.copies import Copies, content_ids, overlap
 from workers.tasks.images.image_cache import ImageCache
 
-# As many classes are named in a message.
+# A message names at most this many classes.
 _MOST_NAMED = 5
 
 
 class ImageClasses:
-    """names: of classes. counts: images of each. different: those whose content is there once."""
+    """The classes of a source, with the contents of their images.
+
+    names: of the classes.
+    counts: images of each, int64 [classes].
+    different: different contents of each, int64 [classes].
+    """
 
     def __init__(self, images: ImageCache):
         self._images = images
@@ -31,19 +36,19 @@ class ImageClasses:
         return len(self.counts)
 
     def small(self, needed: int) -> NDArray[np.intp]:
-        """Classes of fewer different images."""
+        """Return the classes with fewer than `needed` different images."""
         return np.flatnonzero(self.different < needed)
 
-    def told(self, classes: Sequence[int]) -> str:
-        """A few of them by name, with their different images, and how many there are."""
-        shown = sorted(classes, key=lambda each: int(self.different[each]))[:_MOST_NAMED]
+    def summary(self, classes: Sequence[int]) -> str:
+        """Count the classes in words; name a few with their numbers of different images."""
+        shown = sorted(classes, key=lambda index: int(self.different[index]))[:_MOST_NAMED]
         named = [f"{self._images.class_names[i]!r} ({self.different[i]})" for i in shown]
         more = "" if len(shown) == len(classes) else ", ..."
         plural = "is 1 class" if len(classes) == 1 else f"are {len(classes)} classes"
         return f"there {plural} ({', '.join(named)}{more})"
 
     def contents(self, classes: NDArray[Any], turns: NDArray[Any]) -> list[NDArray[np.int64]]:
-        """Of each class, what stands for the content of its images as they are turned."""
+        """Return, for each class, ids of the contents of its images as they are turned."""
         bounds = self._images.offsets[classes], self._images.offsets[classes + 1]
         return [
             self._ids[lo:hi] * 4 + int(turn) for lo, hi, turn in zip(*bounds, turns, strict=True)
@@ -52,13 +57,17 @@ class ImageClasses:
     def overlap(
         self, classes: NDArray[Any], turns: NDArray[Any], examples: NDArray[Any], shots: int
     ) -> bool:
-        """Whether a content is among the first `shots` of `examples` [ways, n], and the others."""
+        """Return whether support and query of a task share a content.
+
+        Args:
+          examples: int32 [ways, n]; the first `shots` of each class are the support set.
+        """
         if not self._has_copies:
             return False
         drawn = self._ids[self._images.offsets[classes][:, None] + examples]
         return overlap(drawn * 4 + turns[:, None], shots)
 
     def copies(self, splits: Mapping[Any, NDArray[np.int32]]) -> Copies:
-        """How often images are there again."""
+        """Count repeated images."""
         rows = np.split(np.arange(len(self._ids), dtype=np.int32), self._images.offsets[1:-1])
         return Copies.count(self._ids, rows, self._images.class_names, splits)

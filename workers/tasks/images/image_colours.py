@@ -1,4 +1,4 @@
-"""From an image's own colours to 8 bits of grey or sRGB, as a viewer shows them."""
+"""Conversion of an image's colours to 8 bits of grey or sRGB, as a viewer shows them."""
 
 import functools
 import io
@@ -11,24 +11,24 @@ from workers.wire.errors import DataError
 
 _GREY = ("1", "L", "LA", "La", "I", "F")
 _WITH_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
-# A profile that changes no colour by more is sRGB under another name.
+# A profile that changes no colour by more than this is sRGB under another name.
 _SAME_COLOUR = 2
 _SRGB_GAMMA = 1 / 2.2
-# TIFF: which of black and white is 0, and the bits of a sample.
+# TIFF tags: whether 0 is black or white, and the bits of a sample.
 _PHOTOMETRIC, _BITS = 262, 258
-# PNG: how Pillow turns a sample of 2 or 4 bits into 8.
-_OF_2_AND_4_BITS = {"L;2": 85, "L;4": 17}
+# PNG: the factor by which Pillow scales a sample of 2 or 4 bits to 8.
+_SCALE_TO_8_BITS = {"L;2": 85, "L;4": 17}
 
 
 def as_shown(image: Any, where: str, channels: int) -> tuple[Any, bool, list[str]]:
-    """A loaded image in mode "L" or "RGB".
+    """Convert a loaded image to mode "L" (1 channel) or "RGB".
 
-    What is transparent lies on white. An embedded profile is followed.
+    Transparent parts are put on white. An embedded colour profile is applied.
 
     Returns:
       the image, whether it is in colour, and what was done to it: names of `image_notes.DONE`.
     Raises:
-      DataError: its numbers have no range that is known.
+      DataError: the range of its pixels is unknown.
     """
     done: list[str] = []
     colour, mode = is_colour(image), "L" if channels == 1 else "RGB"
@@ -40,34 +40,34 @@ def as_shown(image: Any, where: str, channels: int) -> tuple[Any, bool, list[str
     mask = _opacity(image)
     if mask is not None:
         done.append("transparent")
-    followed = _in_srgb(image)
-    if followed is not None:
+    in_srgb = _in_srgb(image)
+    if in_srgb is not None:
         done.append("profile")
-        image = followed
+        image = in_srgb
     if mask is not None:
         image = _on_white(image.convert("RGB"), mask)
     return image.convert(mode), colour, done
 
 
 def scale_clear_colour(image: Any) -> None:
-    """Put the transparent colour of a PNG into the 8 bits that its pixels will have.
+    """Scale the transparent colour of a PNG to 8 bits, as its pixels will be.
 
-    Pillow converts the samples, and leaves the colour that is compared with them as the file has
-    it. To be called before the image is loaded. Colours of 16 bits that agree in the highest 8 of
-    each sample are one.
+    Pillow converts the samples but not the colour that it compares them with. Call this before the
+    image is loaded. Colours of 16 bits that agree in the highest 8 bits of each sample count as
+    equal.
     """
     clear = image.info.get("transparency")
     if image.format != "PNG" or not image.tile:
         return
-    of_samples = image.tile[0].args
-    if isinstance(clear, int) and of_samples in _OF_2_AND_4_BITS:
-        image.info["transparency"] = clear * _OF_2_AND_4_BITS[of_samples]
-    elif isinstance(clear, tuple) and of_samples == "RGB;16B":
+    sample_format = image.tile[0].args
+    if isinstance(clear, int) and sample_format in _SCALE_TO_8_BITS:
+        image.info["transparency"] = clear * _SCALE_TO_8_BITS[sample_format]
+    elif isinstance(clear, tuple) and sample_format == "RGB;16B":
         image.info["transparency"] = tuple(sample >> 8 for sample in clear)
 
 
 def is_colour(image: Any) -> bool:
-    """Whether it is kept in colours."""
+    """Return whether the image is stored in colour."""
     if image.mode.startswith("I;") or image.mode in _GREY:
         return False
     if image.mode != "P":
@@ -77,7 +77,7 @@ def is_colour(image: Any) -> bool:
 
 
 def has_own_gamma(info: dict[str, Any]) -> bool:
-    """Whether a PNG asks for another gamma than that of sRGB."""
+    """Return whether a PNG has another gamma than sRGB."""
     if info.get("icc_profile") or "srgb" in info:
         return False
     gamma = info.get("gamma")
@@ -85,7 +85,7 @@ def has_own_gamma(info: dict[str, Any]) -> bool:
 
 
 def _to_8_bits(image: Any, where: str) -> Any:
-    """Of 9 to 16 bits the highest 8, and of floats those in 0 to 1."""
+    """Convert grey pixels of 9 to 16 bits, or floats in [0, 1], to 8 bits."""
     from PIL import Image
 
     values = np.asarray(image)
@@ -117,7 +117,7 @@ def _to_8_bits(image: Any, where: str) -> Any:
 
 
 def _opacity(image: Any) -> Any:
-    """The mask of what is not transparent; None where nothing is."""
+    """Return the mask of opacity; None if the whole image is opaque."""
     if image.mode not in _WITH_ALPHA and "transparency" not in image.info:
         return None
     mask = image.convert("RGBA").getchannel("A")
@@ -131,7 +131,7 @@ def _on_white(colours: Any, mask: Any) -> Any:
 
 
 def _in_srgb(image: Any) -> Any:
-    """Its colours without alpha, in sRGB; None where they are that already."""
+    """Convert colours without alpha to sRGB; None if they are sRGB already."""
     from PIL import ImageCms
 
     if image.mode == "LAB":
@@ -150,13 +150,17 @@ def _in_srgb(image: Any) -> Any:
 
 @functools.lru_cache(maxsize=16)
 def _to_srgb(profile: bytes, mode: str) -> Any:
-    """None where it changes nothing, is damaged, or is of another kind of image: as viewers do."""
+    """Build the transform of a profile to sRGB.
+
+    Returns:
+      None if it changes nothing, is damaged, or is for another kind of image, as viewers do.
+    """
     from PIL import ImageCms
 
     try:
-        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-        transform = ImageCms.buildTransform(own, srgb, mode, "RGB")
+        transform = ImageCms.buildTransform(source, srgb, mode, "RGB")
         if mode == "CMYK":
             return transform
         before = _sample(mode)
@@ -176,7 +180,7 @@ def _from_lab() -> Any:
 
 
 def _sample(mode: str) -> Any:
-    """Colours from all over the cube, or all greys."""
+    """Make an image with colours from the whole cube, or with all greys."""
     from PIL import Image
 
     if mode == "L":

@@ -1,7 +1,7 @@
-"""One image, as a viewer shows it: turned, composited, in sRGB, with 8 bits.
+"""Decoding of an image as a viewer shows it: turned upright, composited, in sRGB, with 8 bits.
 
-Pixels alone are not what people see. Training and `adapt` both read images here, so that what is
-adapted to was made as what was trained on. A gamma chunk (PNG) is not applied.
+Training and `adapt` both read images here, so that they get equal pixels. The gamma chunk of a PNG
+is not applied.
 """
 
 import io
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from workers.tasks.images import image_colours
 from workers.wire.errors import DataError
 
-#: Part of a cache's name: another number where the same file gives other pixels.
+#: Part of a cache's name; raised whenever the same file gives other pixels.
 DECODING = 3
 _ORIENTATION = 0x0112
-# Three copies of so many pixels fit into 1 GB.
+# Three copies of this many pixels fit into 1 GB.
 _MOST_PIXELS = 89_000_000
 
 T = TypeVar("T")
@@ -27,10 +27,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image as it is shown.
+    """A decoded image.
 
-    pixels: uint8 [size, size, channels]. width, height: before it was resized. in_colour: whether
-    the file has colours. done: what was done to show it, names of `image_notes.DONE`.
+    pixels: uint8 [size, size, channels].
+    width, height: before it was resized, pixels.
+    in_colour: whether the file has colours.
+    done: what was done to it, names of `image_notes.DONE`.
     """
 
     pixels: NDArray[np.uint8]
@@ -41,37 +43,37 @@ class Picture:
 
 
 def decode(encoded: bytes, where: str, size: int, channels: int) -> NDArray[np.uint8]:
-    """The pixels of `see`."""
-    return see(encoded, where, size, channels).pixels
+    """Decode an image's pixels, see `decode_picture`."""
+    return decode_picture(encoded, where, size, channels).pixels
 
 
-def see(encoded: bytes, where: str, size: int, channels: int) -> Picture:
-    """Decode an image and resize it with Lanczos, unless it has that size.
+def decode_picture(encoded: bytes, where: str, size: int, channels: int) -> Picture:
+    """Decode an image; resize it with Lanczos, unless it has that size.
 
     Args:
-      where: what it is called in errors. channels: 1, grey, or 3.
+      where: its name in errors. channels: 1, grey, or 3.
     Raises:
-      DataError: Pillow cannot read it, it is cut short or too large, or its range is not known.
+      DataError: Pillow cannot read it, it is truncated or too large, or its range is unknown.
     """
-    return _opened(encoded, where, lambda image: _see(image, where, size, channels))
+    return _opened(encoded, where, lambda image: _decode(image, where, size, channels))
 
 
 def measure(encoded: bytes, where: str) -> tuple[int, int, bool]:
-    """Width, height, and whether it is in colour, by its header.
+    """Read width, height, and whether an image is in colour, from its header.
 
     Raises:
-      DataError: Pillow does not know it.
+      DataError: Pillow cannot read it.
     """
     return _opened(encoded, where, _measure)
 
 
 def _opened(encoded: bytes, where: str, use: Callable[[Any], T]) -> T:
-    """What `use` makes of the image; all that Pillow raises is told in one line."""
+    """Open an image and return `use(image)`; all errors of Pillow become a DataError."""
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
-            # Of damaged metadata, which viewers pass over too.
+            # Warnings on damaged metadata, which viewers ignore too.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(encoded)) as image:
@@ -90,7 +92,7 @@ def _opened(encoded: bytes, where: str, use: Callable[[Any], T]) -> T:
         raise DataError(f"{where}: not an image that Pillow can read ({why})") from error
 
 
-def _see(image: Any, where: str, size: int, channels: int) -> Picture:
+def _decode(image: Any, where: str, size: int, channels: int) -> Picture:
     from PIL import Image
 
     done = ["several"] if _has_more(image) else []
@@ -114,26 +116,26 @@ def _see(image: Any, where: str, size: int, channels: int) -> Picture:
 
 def _measure(image: Any) -> tuple[int, int, bool]:
     width, height = image.size
-    if _orientation(image) > 4 and image.format != "TIFF":  # that size is told as it is shown
+    if _orientation(image) > 4 and image.format != "TIFF":  # a TIFF's size is the shown one
         width, height = height, width
     return width, height, image_colours.is_colour(image)
 
 
 def _has_more(image: Any) -> bool:
-    """Frames or pages beside the first, but for the previews that cameras add to a JPEG."""
+    """Return whether there are more frames or pages, except previews that cameras add to JPEGs."""
     try:
         return bool(getattr(image, "is_animated", False)) and image.format != "MPO"
-    except Exception:  # a damaged second frame is not looked at
+    except Exception:  # a damaged second frame is never read
         return True
 
 
 def _orientation(image: Any) -> int:
-    """1 to 8, as EXIF counts them; 1 where metadata are damaged. Pillow itself turns a TIFF."""
+    """Return the EXIF orientation, 1 to 8; 1 if metadata are damaged. Pillow turns a TIFF."""
     try:
-        found = image.getexif().get(_ORIENTATION)
+        orientation = image.getexif().get(_ORIENTATION)
     except Exception:
         return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
 def _turned(shown: Any, orientation: int) -> Any:

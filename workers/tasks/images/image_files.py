@@ -1,8 +1,8 @@
 """The files that hold images, and the encoded images in them.
 
-A file is read in two passes, so that few images at a time are held in memory: first the class of
-every image, then the images. Both come in the file's own order: by member name in a zip, by row
-in a Parquet file.
+A file is read in two passes, so that few images are in memory at a time: first the class of every
+image, then the images. Both are in the file's order: by member name in a zip, by row in a Parquet
+file.
 """
 
 import zipfile
@@ -19,12 +19,12 @@ from workers.wire.errors import DataError, SourceError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 
-# Kinds of images that Pillow does not read as it comes, or that are not looked for.
+# Kinds of images that Pillow cannot read by itself, or that are not supported.
 OTHER_IMAGES = {".heic", ".heif", ".avif", ".jfif", ".jp2", ".svg", ".raw", ".dng", ".cr2"}
 OTHER_IMAGES |= {".nef", ".arw", ".psd", ".tga", ".exr", ".ico", ".jxl", ".jpe", ".dcm", ".npy"}
 
 _LEFT = ("Thumbs.db", "desktop.ini")
-# What the columns of other people's files are called.
+# Usual names of these columns.
 _USUAL = {
     "image_column": ("image", "img", "path", "file", "filename", "file_name", "image_path"),
     "label_column": ("label", "class", "category", "target", "labels", "fine_label", "species"),
@@ -32,19 +32,22 @@ _USUAL = {
 
 
 class ImageFile(Protocol):
-    """One file of images. class_names: the class of each image, in the order of `images()`."""
+    """A file of images.
+
+    class_names: the class of each image, in the order of `images()`.
+    """
 
     class_names: list[str]
 
     def images(self) -> Iterator[tuple[str, bytes]]:
-        """Each image as (where it is, for errors; its encoded bytes)."""
+        """Yield each image as (its place, for errors; its encoded bytes)."""
 
 
 class ZipImages:
     """A zip of CLASS/x.png, TOP/CLASS/x.png or TOP/ALPHABET/CHARACTER/x.png.
 
     A class is named by its folders, without a single top folder that holds all of them. Members
-    that are hidden, in __MACOSX, or not named like an image are passed over.
+    that are hidden, in __MACOSX, or not named like an image are skipped.
     """
 
     def __init__(self, file: Path):
@@ -52,19 +55,23 @@ class ZipImages:
         try:
             members = [name for name in zip_members(file) if is_image(name)]
         except (zipfile.BadZipFile, OSError) as error:
-            raise DataError(f"{file}: not a zip that can be read ({_line(error)})") from error
+            raise DataError(f"{file}: not a readable zip ({_line(error)})") from error
         if not members:
             raise DataError(f"{file}: {no_images(zip_members(file))}")
         self.top, self.class_names = class_names(members, file.name)
         self._members = members
 
     def images(self) -> Iterator[tuple[str, bytes]]:
-        """Each image as ("FILE.zip: member", encoded bytes)."""
+        """Yield each image as ("FILE.zip: member", encoded bytes)."""
         return _unpack(self._file, self._members)
 
 
 def images_in_no_folder(file: Path) -> Iterator[tuple[str, bytes]] | None:
-    """As `ZipImages.images`, where no image is in a folder; None where one is, or nothing is."""
+    """Return the images of a zip without folders, as `ZipImages.images` does.
+
+    Returns:
+      None if an image is in a folder, or there are no images.
+    """
     try:
         members = [name for name in zip_members(file) if is_image(name)]
     except (zipfile.BadZipFile, OSError):
@@ -83,7 +90,7 @@ def _unpack(file: Path, members: Sequence[str]) -> Iterator[tuple[str, bytes]]:
                 encoded = archive.read(member)
             except DataError:
                 raise
-            # zipfile passes on what its decompressors and its password check raise.
+            # zipfile lets errors of its decompressors and its password check through.
             except Exception as error:
                 raise DataError(f"{where}: cannot be unpacked ({_line(error)})") from error
             yield where, encoded
@@ -113,9 +120,9 @@ class ParquetImages:
         self.class_names = ["/".join(map(str, row)) for row in zip(*labels, strict=True)]
 
     def images(self) -> Iterator[tuple[str, bytes]]:
-        """Each image as ("FILE.parquet: row 17", encoded bytes); rows count from 0.
+        """Yield each image as ("FILE.parquet: row 17", encoded bytes); rows count from 0.
 
-        One that is there by its path has that in its name too.
+        The first part also holds the path of an image that is stored by its path.
         """
         row = 0
         with _parquet(self._file) as parquet:
@@ -132,7 +139,7 @@ class ParquetImages:
                     row += 1
 
     def paths(self) -> list[Path]:
-        """Of the images that may lie outside of the file."""
+        """List the existing files of images that are stored by their paths."""
         import pyarrow as pa
 
         with _parquet(self._file) as parquet:
@@ -144,11 +151,11 @@ class ParquetImages:
                 column = f"{column}.path"
             elif not _is_text(kind):
                 return []
-            found = parquet.read(columns=[column]).column(0)
-            if pa.types.is_struct(found.type):
-                found = pa.chunked_array([chunk.field("path") for chunk in found.chunks])
-        named = [self._file.parent / path for path in found.to_pylist() if path]
-        return [path for path in named if path.exists()]
+            cells = parquet.read(columns=[column]).column(0)
+            if pa.types.is_struct(cells.type):
+                cells = pa.chunked_array([chunk.field("path") for chunk in cells.chunks])
+        files = [self._file.parent / path for path in cells.to_pylist() if path]
+        return [file for file in files if file.exists()]
 
     def _check_type(self, kind: Any) -> None:
         import pyarrow as pa
@@ -157,8 +164,8 @@ class ParquetImages:
         if pa.types.is_struct(kind):
             names = [name for name in ("bytes", "path") if kind.get_field_index(name) >= 0]
             fields = {name: kind.field(name).type for name in names}
-        empty = all(pa.types.is_null(each) for each in fields.values())
-        if empty or not any(_is_image_or_path(each) for each in fields.values()):
+        empty = all(pa.types.is_null(field) for field in fields.values())
+        if empty or not any(_is_image_or_path(field) for field in fields.values()):
             raise DataError(
                 f"{self._file.name}: column {self._image_column!r} (task.image_column) holds "
                 f"{_line(kind)}, not encoded images; allowed: binary, paths, or a struct with "
@@ -183,26 +190,26 @@ def _is_text(kind: Any) -> bool:
 
 
 def check_columns(
-    file: Path, there: Sequence[str], image_column: str, label_columns: Sequence[str]
+    file: Path, columns: Sequence[str], image_column: str, label_columns: Sequence[str]
 ) -> None:
     """Raise SourceError for the first column that a table lacks."""
     wanted = [("image_column", image_column), *(("label_column", name) for name in label_columns)]
     for key, name in wanted:
-        if name not in there:
+        if name not in columns:
             raise SourceError(
                 f"{file.name} has no column {name!r} (task.{key}); it has "
-                f"{listed(there, name)}{_suggestion(key, there)}"
+                f"{listed(columns, name)}{_suggestion(key, columns)}"
             )
 
 
-def _suggestion(key: str, there: Sequence[str]) -> str:
-    """What to type, where a column has a customary name."""
-    usual = [name for name in _USUAL[key] if name in there]
+def _suggestion(key: str, columns: Sequence[str]) -> str:
+    """Suggest the option to type, with the column's usual name if there is one."""
+    usual = [name for name in _USUAL[key] if name in columns]
     return f": --set task.{key}={usual[0]}" if usual else f": --set task.{key}=NAME"
 
 
 def class_names(members: Sequence[str], source: str) -> tuple[str, list[str]]:
-    """The single top folder that holds all members, or "", and the class of each member.
+    """Return the single top folder that holds all members, or "", and each member's class.
 
     Raises:
       DataError: a member is in no folder.
@@ -218,18 +225,19 @@ def class_names(members: Sequence[str], source: str) -> tuple[str, list[str]]:
 
 
 def is_image(member: str) -> bool:
-    """Whether a path, with forward slashes, is that of an image and not hidden."""
-    return _is_seen(member) and PurePosixPath(member).suffix.lower() in SUFFIXES
+    """Return whether a path, with forward slashes, is that of an image and not hidden."""
+    return _is_visible(member) and PurePosixPath(member).suffix.lower() in SUFFIXES
 
 
 def is_passed_over(member: str) -> bool:
-    """Whether people may take it for an image that is read: what systems leave behind is not."""
-    return _is_seen(member) and not is_image(member) and PurePosixPath(member).name not in _LEFT
+    """Return whether a skipped file may be meant as an image; system files are not."""
+    return _is_visible(member) and not is_image(member) and PurePosixPath(member).name not in _LEFT
 
 
 def no_images(members: Iterable[str]) -> str:
-    """Why a folder or a zip of `members` has no image that is read, and what to do."""
-    counts = Counter(PurePosixPath(each).suffix.lower() for each in members if is_passed_over(each))
+    """Say why a folder or a zip of `members` has no usable image, and what to do."""
+    suffixes = (PurePosixPath(name).suffix.lower() for name in members if is_passed_over(name))
+    counts = Counter(suffixes)
     if others := [f"{counts[suffix]} {suffix}" for suffix in sorted(OTHER_IMAGES & set(counts))]:
         return (
             f"holds {' and '.join(others)} files, which are not read; convert them to .png or .jpg"
@@ -238,14 +246,18 @@ def no_images(members: Iterable[str]) -> str:
 
 
 def zip_members(file: Path) -> list[str]:
-    """All names in a zip, sorted. Raises BadZipFile or OSError: it is none, or a pipe."""
-    if not file.is_file():  # nobody may ever write into a pipe
-        raise FileNotFoundError(f"{file} is no file")
+    """List all names in a zip, sorted.
+
+    Raises:
+      BadZipFile, OSError: it is not a zip, or a pipe.
+    """
+    if not file.is_file():  # reading a pipe might never end
+        raise FileNotFoundError(f"{file} is not a file")
     with zipfile.ZipFile(file) as archive:
         return sorted(archive.namelist())
 
 
-def _is_seen(member: str) -> bool:
+def _is_visible(member: str) -> bool:
     parts = PurePosixPath(member).parts
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
     return not member.endswith("/") and not hidden
@@ -264,5 +276,5 @@ def _parquet(file: Path) -> Iterator[Any]:
         with pq.ParquetFile(file) as parquet:
             yield parquet
     except (pa.ArrowException, OSError) as error:
-        message = f"{file}: not a Parquet file that can be read ({_line(error)})"
+        message = f"{file}: not a readable Parquet file ({_line(error)})"
         raise DataError(message) from error

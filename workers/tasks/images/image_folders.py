@@ -1,4 +1,4 @@
-"""Images that lie in a folder: one folder per class, or a CSV file that names image and class."""
+"""Images in folders: one folder per class, or a CSV file that names image and class."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from workers.wire.errors import DataError
 
 
 class FolderImages:
-    """FOLDER/CLASS/x.png, or deeper; a class is named by its folders, as in a zip."""
+    """A folder of FOLDER/CLASS/x.png, or deeper; a class is named by its folders, as in a zip."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -24,13 +24,13 @@ class FolderImages:
         self.top, self.class_names = class_names(self._members, folder.name)
 
     def images(self) -> Iterator[tuple[str, bytes]]:
-        """Each image as ("FOLDER/CLASS/x.png", encoded bytes)."""
+        """Yield each image as ("FOLDER/CLASS/x.png", encoded bytes)."""
         for member in self._members:
             path = self._folder / member
             yield str(path), read_file(path, str(path))
 
     def digest(self) -> str:
-        """Of names, sizes and times: enough to know that the folder has changed."""
+        """Hash names, sizes and times, to detect that the folder has changed."""
         return stat_digest(self._folder / member for member in self._members)
 
 
@@ -48,7 +48,7 @@ class CsvImages:
             # As text: a class called 007 is not the class 7.
             table = read_texts(file, wanted)
         except (pa.ArrowException, OSError) as error:
-            message = f"{file}: not a CSV file that can be read ({reason(error, file)})"
+            message = f"{file}: not a readable CSV file ({reason(error, file)})"
             raise DataError(message) from error
         columns = [table.column(name).to_pylist() for name in wanted]
         if not table.num_rows or not label_columns:
@@ -61,35 +61,35 @@ class CsvImages:
         self.class_names = ["/".join(row) for row in zip(*columns[1:], strict=True)]
 
     def images(self) -> Iterator[tuple[str, bytes]]:
-        """Each image as ("FILE.csv: row 17: path", encoded bytes); rows count from 0."""
+        """Yield each image as ("FILE.csv: row 17: path", encoded bytes); rows count from 0."""
         for row, path in enumerate(self._paths):
             where = f"{self._file.name}: row {row}: {path}"
             yield where, read_file(path, where)
 
     def digest(self) -> str:
-        """Of the file itself, and of names, sizes and times of the images."""
+        """Hash the file itself, and names, sizes and times of the images."""
         content = hashlib.sha256(self._file.read_bytes()).hexdigest()
         return content + stat_digest(self._paths)
 
 
 def has_class_folders(folder: Path) -> bool:
-    """Whether images lie below `folder`, in folders of their own."""
+    """Return whether images are in subfolders of `folder`."""
     return any(is_image(member) and "/" in member for member in members_of(folder))
 
 
 def members_of(folder: Path) -> Iterator[str]:
-    """All files below a folder, by their paths in it; what links point to is there too.
+    """Yield all files below a folder, as paths relative to it; links are followed.
 
     Raises:
       DataError: a folder cannot be read.
     """
-    seen: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int]] = set()
     for root, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         status = Path(root).stat()
-        if (status.st_dev, status.st_ino) in seen:  # a link to a folder above it
+        if (status.st_dev, status.st_ino) in visited:  # a link to a folder above it
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        visited.add((status.st_dev, status.st_ino))
         folders.sort()
         for name in files:
             yield Path(root, name).relative_to(folder).as_posix()
@@ -100,9 +100,10 @@ def _refuse(error: OSError) -> NoReturn:
 
 
 def stat_digest(paths: Iterable[Path]) -> str:
-    """Of names, sizes and times; what is not there counts too.
+    """Hash names, sizes and times of files; missing files count too.
 
-    Also the time of the last change of anything: another image may keep the old one's time.
+    The times include that of the last status change: another image may keep the old one's
+    modification time.
     """
     total = hashlib.sha256()
     for path in paths:
@@ -111,5 +112,5 @@ def stat_digest(paths: Iterable[Path]) -> str:
             times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
             total.update(f"{path}\0{status.st_size}\0{times}\n".encode())
         except OSError:
-            total.update(f"{path}\0missing\n".encode())  # told by name when it is read
+            total.update(f"{path}\0missing\n".encode())  # reported by name when it is read
     return total.hexdigest()

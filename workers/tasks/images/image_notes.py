@@ -1,4 +1,4 @@
-"""What was done to a source's images, counted, and told to people."""
+"""Counts of the conversions of a source's images, and the notes on them for users."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from workers.tasks.images.image_decoding import Picture
 
-#: What is done to an image -> how it is told.
+#: What is done to an image -> the words for it.
 DONE = {
     "grey": "in colour, made grey",
     "colour": "grey, made in colour",
@@ -22,15 +22,15 @@ DONE = {
 }
 
 
-class Seen:
-    """Counts what was done to images, one after another."""
+class ConversionCounts:
+    """Counts of what was done to images."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._first_size: tuple[int, int] | None = None
 
     def add(self, picture: Picture) -> None:
-        """Count one more."""
+        """Count one more image."""
         size, _, channels = picture.pixels.shape
         done = list(picture.done)
         if (picture.width, picture.height) != (size, size):
@@ -43,22 +43,26 @@ class Seen:
         self._counts.update(["images", *done])
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: how many there are, how often each thing was done, and one size."""
+        """Return a JSON table: the number of images, the count of each conversion, one size."""
         return {**self._counts, "first_size": list(self._first_size or ())}
 
 
-def notes_of(seen: Mapping[str, Any], shape: Sequence[int]) -> list[str]:
-    """A line for each thing that was done, with how many.
+def notes_of(conversions: Mapping[str, Any], shape: Sequence[int]) -> list[str]:
+    """Write a line for each kind of conversion, with its count.
 
     Args:
-      seen: as `Seen.as_dict` gives it. shape: of an image, [height, width, channels].
+      conversions: as `ConversionCounts.as_dict` returns them.
+      shape: of an image, [height, width, channels].
     """
-    of = f"of {seen.get('images', 0)} images were"
+    of = f"of {conversions.get('images', 0)} images were"
     notes = []
-    if resized := seen.get("resized", 0):
-        width, height = seen["first_size"]
+    if resized := conversions.get("resized", 0):
+        width, height = conversions["first_size"]
         notes.append(
             f"{resized} {of} resized to {shape[1]} x {shape[0]} (the first was {width} x {height})"
         )
-    told = {what: said for what, said in DONE.items() if seen.get(what)}
-    return notes + [f"{seen[what]} {of} {said}" for what, said in told.items()]
+    return notes + [
+        f"{count} {of} {words}"
+        for conversion, words in DONE.items()
+        if (count := conversions.get(conversion))
+    ]

@@ -1,4 +1,4 @@
-"""What every image is made: the height, the width and the channels."""
+"""The common height, width and channels of all images."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ from workers.settings.images_task import ImagesTask
 from workers.tasks.images.image_decoding import measure
 from workers.tasks.images.image_files import ImageFile
 
-# What few-shot learning of photographs uses; four halvings need 16.
+# 84 is the usual size in few-shot learning of photographs; four halvings need 16.
 _LARGEST, _SMALLEST = 84, 16
 
 
 def shape_of(sources: Sequence[ImageFile], settings: ImagesTask) -> tuple[int, int]:
-    """Height and width, and channels: as they are set, or as most of the images are.
+    """Choose the size (height and width), and the channels: as set, or by the images.
 
-    By the headers alone: the size is the median of the shorter sides, from 16 to 84; there are 3
-    channels where an image is in colour.
+    Only headers are read: the size is the median of the shorter sides, 16 to 84; there are 3
+    channels if any image is in colour.
 
     Raises:
-      DataError: an image has no header that Pillow knows.
+      DataError: Pillow cannot read an image's header.
     """
     size, channels = settings.image_size, settings.channels
     if size != "auto" and channels != "auto":

@@ -1,4 +1,4 @@
-"""Which files hold the images that task.path means."""
+"""The files that task.path stands for."""
 
 import hashlib
 import os
@@ -35,27 +35,27 @@ _FORMS = f"{', '.join(_SUFFIXES)} or folder"
 
 
 def find_files(path: str | Sequence[str] | None) -> list[Path]:
-    """The .zip, .parquet and .csv files and the folders of classes that `path` means.
+    """Find the .zip, .parquet and .csv files and the folders of classes at `path`.
 
     Args:
       path: one or several of them, or a folder that holds Omniglot's two zips or exactly one
         file; None: $METATRAIN_DATA/omniglot, else ./data/omniglot.
     Raises:
-      DataError: there is no such file, or it is not clear which one is meant.
+      DataError: there is no such file, or several would fit.
     """
     if path is None:
         return _in_folder(_default_folder())
     paths = [Path(one).expanduser() for one in ([path] if isinstance(path, str) else path)]
     files = [file for one in paths for file in _files_of(one)]
     if not files or len({file.resolve() for file in files}) < len(files):
-        raise SourceError(f"task.path = {path!r} must name one or more files, each of them once")
+        raise SourceError(f"task.path = {path!r} must name one or more files, each once")
     return files
 
 
 def source_digest(
     files: Sequence[Path], image_column: str, label_column: str | Sequence[str]
 ) -> str:
-    """Changes with the files, in the order given; with what lies in a folder by name and time."""
+    """Hash the content of files in order; for images in folders, their names, sizes and times."""
     total = hashlib.sha256()
     for file in files:
         if file.is_dir():
@@ -77,8 +77,8 @@ def open_sources(
     """Open each file and read the classes of its images.
 
     Raises:
-      DataError: a file is not what its name says, has no images, or misses a column; or two zips
-        have a class in common below different top folders, so that it may be two classes.
+      DataError: a file is not what its name says, has no images, or lacks a column; or two zips
+        share a class below different top folders, so that it may be two classes.
     """
     labels = _list(label_column)
     sources: list[ImageFile] = []
@@ -104,8 +104,12 @@ def open_sources(
 
 
 def passed_over(files: Sequence[Path]) -> dict[str, int]:
-    """Suffix -> how many files in folders and zips are not read, for their names; most first."""
-    found: Counter[str] = Counter()
+    """Count the files in folders and zips that are skipped for their names, by suffix.
+
+    Returns:
+      suffix -> count, largest first.
+    """
+    counts: Counter[str] = Counter()
     for file in files:
         if file.is_dir():
             members = members_of(file)
@@ -113,8 +117,8 @@ def passed_over(files: Sequence[Path]) -> dict[str, int]:
             members = iter(zip_members(file))
         else:
             continue
-        found.update(Path(each).suffix.lower() for each in members if is_passed_over(each))
-    return dict(found.most_common())
+        counts.update(Path(name).suffix.lower() for name in members if is_passed_over(name))
+    return dict(counts.most_common())
 
 
 def _list(column: str | Sequence[str]) -> list[str]:
@@ -143,7 +147,7 @@ def _files_of(path: Path) -> list[Path]:
         return _in_folder(path)
     refuse_pipe(path)
     if path.suffix.lower() not in _SUFFIXES or not path.is_file():
-        raise SourceError(f"task.path: {path} is no {_FORMS}")
+        raise SourceError(f"task.path: {path} is not a {_FORMS}")
     return [path]
 
 
@@ -151,47 +155,47 @@ def _in_folder(folder: Path) -> list[Path]:
     omniglot = [folder / name for name in OMNIGLOT_ZIPS]
     if all(file.is_file() for file in omniglot):
         return omniglot
-    found = sorted(
+    files = sorted(
         file
         for file in folder.iterdir()
         if file.suffix.lower() in _SUFFIXES and file.is_file() and not file.name.startswith(".")
     )
-    # Lists with tabs lie beside many data sets.
-    found = [file for file in found if file.suffix.lower() != ".tsv"] or found
+    # Many data sets come with lists in .tsv files.
+    files = [file for file in files if file.suffix.lower() != ".tsv"] or files
     if has_class_folders(folder):
-        if not found:
+        if not files:
             return [folder]
         raise SourceError(
-            f"task.path: {folder} holds folders of images and {found[0].name}: name the file, or "
+            f"task.path: {folder} holds folders of images and {files[0].name}: name the file, or "
             "move it elsewhere to use the folders as classes"
         )
-    if not found:
-        _refuse_what_is_there(folder)
-    if len(found) != 1 and not _are_shards(found):
-        names = ", ".join(file.name for file in found) or "none"
+    if not files:
+        _refuse_loose_images(folder)
+    if len(files) != 1 and not _are_shards(files):
+        names = ", ".join(file.name for file in files) or "none"
         raise SourceError(
             f"task.path: {folder} must hold {' and '.join(OMNIGLOT_ZIPS)}, exactly one .zip, "
             f".parquet or .csv, or a folder of images per class, but holds {names}; name the files "
             "with --set task.path=..."
         )
-    return found
+    return files
 
 
 def _are_shards(files: Sequence[Path]) -> bool:
-    """Whether they are all parts of one table, numbered as Hugging Face's `datasets` does."""
+    """Return whether all files are parts of one table, numbered as by Hugging Face's `datasets`."""
     parts = [_SHARD.fullmatch(file.name) for file in files]
     names = {(part["name"], int(part["of"])) for part in parts if part}
     return len(names) == 1 and all(parts) and len(files) == next(iter(names))[1]
 
 
-def _refuse_what_is_there(folder: Path) -> None:
-    """Raise SourceError if images lie in `folder` that are not where, or what, they should be."""
+def _refuse_loose_images(folder: Path) -> None:
+    """Raise SourceError if `folder` holds images outside class folders, or of other kinds."""
     members = list(members_of(folder))
     if loose := sum(is_image(member) for member in members):
         raise SourceError(
-            f"task.path: {folder} holds {loose} image{'s' if loose > 1 else ''} in no folder of a "
-            "class; put those of a class into a folder with its name, or name image and class in "
-            "a .csv beside them"
+            f"task.path: {folder} holds {loose} image{'s' if loose > 1 else ''} outside class "
+            "folders; put the images of a class into a folder with its name, or name image and "
+            "class in a .csv beside them"
         )
     if any(Path(member).suffix.lower() in OTHER_IMAGES for member in members):
         raise SourceError(f"task.path: {folder} {no_images(members)}")

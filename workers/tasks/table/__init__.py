@@ -1,1 +1,1 @@
-"""Tasks from tables, and the files that hold them."""
+"""Tasks from tables, and the files that hold tables."""

@@ -1,6 +1,6 @@
-"""Class labels that a file keeps as whole numbers, with their names in its schema.
+"""Class labels stored as whole numbers, with their names in the file's schema.
 
-Hugging Face's datasets write them so, into Parquet and Arrow files.
+Hugging Face's datasets write them this way, into Parquet and Arrow files.
 """
 
 import json
@@ -11,7 +11,7 @@ from workers.wire.errors import DataError
 
 
 def with_class_names(table: Any, path: Path) -> Any:
-    """The pyarrow table with names in place of numbers, in all columns that have some.
+    """Replace numbers by class names in all columns of a pyarrow table that have names.
 
     Raises:
       DataError: a number has no name; names the row.
@@ -24,7 +24,7 @@ def with_class_names(table: Any, path: Path) -> Any:
 
 
 def _names(schema: Any) -> dict[str, list[str]]:
-    """Column -> the names of its classes; a schema that says it in another way says nothing."""
+    """Return column -> the names of its classes; {} if the schema has none in this form."""
     try:
         stored = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = stored["info"]["features"]
@@ -44,12 +44,12 @@ def _named(column: Any, names: list[str], path: Path) -> Any:
 
     if not pa.types.is_integer(column.type):
         return column
-    found = []
+    labels = []
     for row, value in enumerate(column.to_pylist()):
         if value is not None and not 0 <= value < len(names):
             raise DataError(
                 f"{path.name}: row {row} has the class {value}, and its schema names {len(names)} "
                 "classes (from 0); leave out rows without a class"
             )
-        found.append(None if value is None else names[value])
-    return pa.chunked_array([pa.array(found, pa.string())])
+        labels.append(None if value is None else names[value])
+    return pa.chunked_array([pa.array(labels, pa.string())])

@@ -1,4 +1,4 @@
-"""Columns of a table as features and target: numbers, standardized with the training rows."""
+"""The features and the target of a table: columns of numbers, standardized by training rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,17 @@ from workers.tasks.scaling import Scaling
 from workers.tasks.table.rows import Rows
 from workers.wire.errors import DataError
 
-# What pandas calls an index that it writes along: numbers of rows, which say nothing.
+# Names of the index column that pandas writes: row numbers, which are not a feature.
 _INDEX = ("", "Unnamed: 0", "__index_level_0__")
 _FILL = "; fill it in, or take the mean over the training tasks: task.nulls=mean"
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How columns are standardized.
+    """The standardization of some columns.
 
-    names: of the columns. mean, sd: float64 [columns], over the rows of the training tasks.
+    names: of the columns.
+    mean, sd: float64 [columns], over the rows of the training tasks.
     """
 
     names: tuple[str, ...]
@@ -38,19 +39,21 @@ class Scale:
         source: str,
         remedy: str,
     ) -> Self:
-        """Measure it over the rows `train` of `values`, [rows, columns]; NaN is missing.
+        """Measure the scale over the rows `train` of `values`, [rows, columns]; NaN is missing.
 
+        Args:
+          source, remedy: the file, and what to do, for errors.
         Raises:
-          DataError: a column of `source` has no spread there, or no value. `remedy`: what to do.
+          DataError: a column has no spread there, or no value.
         """
         scales = []
         for name, column in zip(names, values.T, strict=True):
-            known = column[train][~np.isnan(column[train])]
+            present = column[train][~np.isnan(column[train])]
             with np.errstate(all="ignore"):
-                mean, sd = (known.mean(), known.std()) if len(known) else (np.nan, np.nan)
-            if not np.isfinite(mean) or not 0 < sd < np.inf or known.min() == known.max():
+                mean, sd = (present.mean(), present.std()) if len(present) else (np.nan, np.nan)
+            if not np.isfinite(mean) or not 0 < sd < np.inf or present.min() == present.max():
                 raise DataError(
-                    f"{source}: {name!r} {_range(known)} in the training tasks, which cannot be "
+                    f"{source}: {name!r} {_range(present)} in the training tasks, which cannot be "
                     f"standardized; {remedy}"
                 )
             scales.append((mean, sd))
@@ -58,10 +61,10 @@ class Scale:
         return cls(tuple(names), mean, sd)
 
     def apply(self, values: NDArray[Any], source: str) -> NDArray[np.float32]:
-        """Standardize [rows, columns]; what is missing becomes the mean.
+        """Standardize [rows, columns], float32; a missing value becomes the mean.
 
         Raises:
-          DataError: a value of `source` is so far out that float32 cannot hold it; names the row.
+          DataError: a value of `source` overflows float32; names the row.
         """
         with np.errstate(over="ignore"):
             scaled = ((np.asarray(values, np.float64) - self.mean) / self.sd).astype(np.float32)
@@ -73,29 +76,31 @@ class Scale:
         return np.nan_to_num(scaled, nan=0.0)
 
     def undo(self, scaled: NDArray[Any]) -> NDArray[np.float64]:
-        """In the table's own units: [.., columns]."""
+        """Turn standardized numbers [.., columns] back into the table's units."""
         return self.scaling.undo(scaled)
 
     @property
     def scaling(self) -> Scaling:
-        """The same without names."""
+        """The scale without the names."""
         return Scaling(self.mean, self.sd)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the fields as a JSON table."""
         return {"names": list(self.names), "mean": self.mean.tolist(), "sd": self.sd.tolist()}
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Self:
-        """Inverse of `as_dict`."""
+        """Build the scale from the table of `as_dict`."""
         return cls(tuple(table["names"]), np.array(table["mean"]), np.array(table["sd"]))
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Columns to predict from.
+    """The columns to predict from.
 
-    values: float64 [rows, columns], as they are; NaN is missing. left_out: other columns, and why.
+    scale: their standardization.
+    values: float64 [rows, columns], not standardized; NaN is missing.
+    left_out: the other columns, each with the reason.
     """
 
     scale: Scale
@@ -104,19 +109,19 @@ class Features:
 
 
 def choose_features(rows: Rows, settings: TableTask, train: NDArray[np.int32]) -> Features:
-    """The columns that are named, or all others that hold numbers and are not constant.
+    """Choose task.feature_columns, or all other columns of numbers that are not constant.
 
     Args:
       train: the rows of the training tasks.
     Raises:
-      DataError: there are none; a column is missing, or constant though it is named; a value is
-        missing, no number or not finite. Names the row.
+      DataError: there are none; a column is missing, or is named but constant; a value is missing,
+        not a number or not finite. Names the row.
     """
     named = settings.feature_columns
     left_out = {} if named is not None else dict(_not_features(rows, settings))
-    taken = (settings.task_column, settings.target_column, *left_out)
+    excluded = (settings.task_column, settings.target_column, *left_out)
     columns: dict[str, NDArray[np.float64]] = {}
-    for name in named or [n for n in rows.column_names if n not in taken]:
+    for name in named or [n for n in rows.column_names if n not in excluded]:
         rows.check(name, "task.feature_columns")
         column = rows.column_of_numbers(name, settings.nulls == "mean", _FILL)
         if named is None and not _varies(column[train]):
@@ -125,7 +130,7 @@ def choose_features(rows: Rows, settings: TableTask, train: NDArray[np.int32]) -
             columns[name] = column
     if not columns:
         raise DataError(
-            f"{settings.path}: no column beside task and target holds numbers that vary; it has "
+            f"{settings.path}: no column except task and target holds numbers that vary; it has "
             f"{listed(rows.column_names)}"
         )
     values = np.stack(list(columns.values()), axis=1)
@@ -136,10 +141,10 @@ def choose_features(rows: Rows, settings: TableTask, train: NDArray[np.int32]) -
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to be predicted.
+    """The column to predict.
 
-    values: float64 [rows], or indices of classes int32 [rows]. classes: their names, sorted; None:
-    there are none.
+    values: float64 [rows], or class indices int32 [rows].
+    classes: sorted names; None in regression.
     """
 
     values: NDArray[Any]
@@ -147,10 +152,10 @@ class Target:
 
 
 def read_target(rows: Rows, settings: TableTask) -> Target:
-    """The target column.
+    """Read the target column.
 
     Raises:
-      DataError: a value is missing, or there is but one class; names the row.
+      DataError: a value is missing (names the row), or there is only one class.
     """
     name = settings.target_column
     if is_value(rows, settings):
@@ -163,25 +168,25 @@ def read_target(rows: Rows, settings: TableTask) -> Target:
             f"{settings.path}: {name!r} (task.target_column) is {labels[0]!r} in every row; there "
             "is nothing to learn"
         )
-    return Target(indices.astype(np.int32), [str(each) for each in classes])
+    return Target(indices.astype(np.int32), [str(name) for name in classes])
 
 
-def _check_recur(labels: Sequence[str], such: str, settings: TableTask) -> None:
-    """Raise DataError if there are hardly more rows than classes: then they are none."""
+def _check_recur(labels: Sequence[str], example: str, settings: TableTask) -> None:
+    """Raise DataError if there are hardly more rows than labels: then these are not classes."""
     different = len(set(labels))
     if different > max(2, len(labels) // 2):
         raise DataError(
             f"{settings.path}: {settings.target_column!r} (task.target_column) holds {different} "
-            f"different texts in {len(labels)} rows, such as {such!r}; a class "
-            "recurs, and a number is written without a unit or other signs"
+            f"different texts in {len(labels)} rows, such as {example!r}; classes must "
+            "recur, and numbers must be written without a unit or other signs"
         )
 
 
 def is_value(rows: Rows, settings: TableTask) -> bool:
-    """Whether the target is a number to predict, or else a class.
+    """Return whether the target is a number to predict; else it is a class.
 
     Raises:
-      DataError: it is a text, but for a few rows all are numbers.
+      DataError: the column holds numbers except in a few rows.
     """
     name = settings.target_column
     if settings.target == "auto":
@@ -191,7 +196,7 @@ def is_value(rows: Rows, settings: TableTask) -> bool:
 
 
 def _not_features(rows: Rows, settings: TableTask) -> Iterator[tuple[str, str]]:
-    """Columns that are no features unless they are named, and why."""
+    """Yield the columns that are features only if they are named, with the reason."""
     for name in rows.column_names:
         if name in (settings.task_column, settings.target_column):
             continue
@@ -205,13 +210,13 @@ def _not_features(rows: Rows, settings: TableTask) -> Iterator[tuple[str, str]]:
             yield name, f"no plain numbers, such as {cell!r}" if cell else "no numbers"
 
 
-def _range(known: NDArray[np.float64]) -> str:
-    if not len(known):
+def _range(values: NDArray[np.float64]) -> str:
+    if not len(values):
         return "has no value"
-    low, high = known.min(), known.max()
+    low, high = values.min(), values.max()
     return f"is {low:g} in every row" if low == high else f"runs from {low:g} to {high:g}"
 
 
 def _varies(column: NDArray[np.float64]) -> bool:
-    known = column[~np.isnan(column)]
-    return len(known) > 0 and bool(known.min() < known.max())
+    present = column[~np.isnan(column)]
+    return len(present) > 0 and bool(present.min() < present.max())

@@ -1,6 +1,6 @@
-"""How a CSV file is written: what separates its cells, and which lines before the names are notes.
+"""The dialect of a CSV file: its separator, and the lines of notes before the column names.
 
-Only what is beyond doubt is read in another way than with commas.
+Commas are assumed unless the file clearly uses another separator.
 """
 
 import codecs
@@ -20,31 +20,36 @@ _UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _BEGINNING_BYTES = 1 << 20
 _MOST_ROWS = 50
-# As many rows must have as many cells as there are names.
+# This share of the rows must have one cell for each column name.
 _ALIKE = 0.9
-# The first line by which Excel is told the separator.
+# A first line that tells Excel the separator.
 _EXCEL = re.compile(r"sep=(.)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """separator: between cells. skip: lines before the names. names: of the columns."""
+    """How a CSV file is written.
+
+    separator: between cells.
+    skip: the number of lines before the names.
+    names: of the columns.
+    """
 
     separator: str
     skip: int
     names: list[str]
 
     @property
-    def told(self) -> str:
-        """The separator, in words."""
+    def separator_name(self) -> str:
+        """The separator in words."""
         return _SEPARATORS.get(self.separator, repr(self.separator))
 
 
 def dialect_of(path: Path) -> Dialect:
-    """Look at the beginning of a file.
+    """Detect the dialect from the beginning of a file.
 
     Raises:
-      DataError: it is UTF-16, or has too many columns.
+      DataError: the file is UTF-16 or UTF-32, or has too many columns.
       OSError: it cannot be read.
     """
     with path.open("rb") as file:
@@ -68,7 +73,7 @@ def dialect_of(path: Path) -> Dialect:
 
 
 def _before_names(lines: Sequence[str]) -> tuple[int, str | None]:
-    """How many lines of notes there are, and the separator if one of them names it."""
+    """Count the lines of notes; return the separator too if one of them names it."""
     if lines and (named := _EXCEL.match(lines[0])):
         return 1, named.group(1)
     skip = 0
@@ -82,8 +87,8 @@ def _before_names(lines: Sequence[str]) -> tuple[int, str | None]:
 
 
 def _is_heading(line: str, rows: Sequence[str]) -> bool:
-    """Whether a line with a # names the columns of `rows`, rather than being a note on them."""
-    separator = next((each for each in _SEPARATORS if _width([line, *rows], each)), None)
+    """Return whether a line with a # names the columns of `rows`; else it is a note."""
+    separator = next((sign for sign in _SEPARATORS if _width([line, *rows], sign)), None)
     if separator is None:
         return False
     first, second = ([*_cells(rows, separator), [], []])[:2]
@@ -92,16 +97,16 @@ def _is_heading(line: str, rows: Sequence[str]) -> bool:
 
 
 def _separator(lines: Sequence[str], suffix: str) -> str:
-    """What makes rows of as many cells as there are names; of several, what makes most."""
+    """Find the separator that gives the most cells, with as many in each row as names."""
     order = ("\t", ",", ";", "|") if suffix in (".tsv", ".tab") else tuple(_SEPARATORS)
-    best = max(order, key=lambda each: _width(lines, each))
+    best = max(order, key=lambda sign: _width(lines, sign))
     if _width(lines, best):
         return best
-    return next((each for each in order if lines and each in lines[0]), order[0])
+    return next((sign for sign in order if lines and sign in lines[0]), order[0])
 
 
 def _width(lines: Sequence[str], separator: str) -> int:
-    """Cells of the first row, if nearly all have as many and these are several; else 0."""
+    """Count the cells of the first row; 0 unless there are several and most rows have as many."""
     widths = [len(cells) for cells in islice(_cells(lines, separator), _MOST_ROWS)]
     alike = bool(widths) and sum(width == widths[0] for width in widths) >= _ALIKE * len(widths)
     return widths[0] if alike and widths[0] > 1 else 0
@@ -112,11 +117,11 @@ def _is_number(cell: str) -> bool:
 
 
 def _cells(lines: Sequence[str], separator: str) -> Iterator[list[str]]:
-    """The cells of each row; notes and empty lines are none."""
+    """Yield the cells of each row; notes and empty lines are skipped."""
     limit = csv.field_size_limit(_BEGINNING_BYTES)
     try:
-        told = (line for i, line in enumerate(lines) if line and (i == 0 or line[0] != "#"))
-        yield from csv.reader(told, delimiter=separator)
+        kept = (line for i, line in enumerate(lines) if line and (i == 0 or line[0] != "#"))
+        yield from csv.reader(kept, delimiter=separator)
     except csv.Error:
         return
     finally:

@@ -1,4 +1,4 @@
-"""CSV files, read as they are meant: other separators, notes between rows, line ends in quotes."""
+"""CSV files: reading with other separators, notes between rows, and line ends in quotes."""
 
 import codecs
 import contextlib
@@ -12,12 +12,14 @@ from workers.tasks.table.csv_numbers import with_numbers
 
 
 def read_csv(path: Path, text_columns: Iterable[str] = ()) -> Any:
-    """A pyarrow table. `text_columns` are read as bytes, so that what is no UTF-8 has its row.
+    """Read a pyarrow table.
 
-    Columns of other numbers than Arrow's are numbers too, where it is beyond doubt what they say.
+    Columns with decimal commas or thousands separators become numbers if their meaning is clear.
 
+    Args:
+      text_columns: read as bytes, so that an error in their UTF-8 can name the row.
     Raises:
-      DataError: it is UTF-16, or has too many columns.
+      DataError: the file is UTF-16, or has too many columns.
       ArrowInvalid, OSError: it cannot be read; `reason` says why.
     """
     import pyarrow as pa
@@ -32,22 +34,21 @@ def read_csv(path: Path, text_columns: Iterable[str] = ()) -> Any:
 
 
 def read_texts(path: Path, names: Sequence[str]) -> Any:
-    """Some columns alone, as texts. Raises as `read_csv` does."""
+    """Read some columns alone, as texts. Raises as `read_csv` does."""
     import pyarrow as pa
 
     return _read(path, dialect_of(path), {name: pa.string() for name in names}, names)
 
 
 def reason(error: Exception, path: Path) -> str:
-    """Why a table cannot be read, in a line, with what to do where it is known."""
-    said = str(error).splitlines()[0].replace(f"'{path}'", "it")
-    found = re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", said)
-    if found is None:
-        return said
-    line, expected, got = found.groups()
+    """Say in one line why a table cannot be read, with a remedy if there is one."""
+    message = str(error).splitlines()[0].replace(f"'{path}'", "it")
+    match = re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", message)
+    if match is None:
+        return message
+    line, expected, got = match.groups()
     where = f"line {line}" if line else "a line"
-    told = dialect_of(path).told
-    remedy = f"quote a text that holds {told}"
+    remedy = f"quote a text that holds {dialect_of(path).separator_name}"
     if expected == "1":
         remedy = f"is the first a title or a note? delete it, or begin it with #; else {remedy}"
     return f"{where} has {got} cells, the first {expected}; {remedy}"
@@ -76,7 +77,7 @@ def _read(path: Path, dialect: Dialect, types: Mapping[str, Any], only: Sequence
     for how in ({}, {"newlines_in_values": True}):
         with contextlib.suppress(pa.ArrowInvalid):
             return read(**notes, **how)
-    return read(**notes, use_threads=False)  # in one thread it knows the line
+    return read(**notes, use_threads=False)  # a single thread reports the line
 
 
 def _pass_over_notes(row: Any) -> str:
@@ -84,7 +85,7 @@ def _pass_over_notes(row: Any) -> str:
 
 
 def _is_utf8(path: Path) -> bool:
-    """pyarrow decodes a row that it shows, and prints a traceback where it cannot."""
+    """Return whether the file is UTF-8: else pyarrow prints a traceback when it shows a row."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Tasks from a table of one's own: a task is a group of rows, such as a customer's."""
+"""A family of tasks from a user's table: a task is a group of rows, such as a customer's."""
 
 import hashlib
 import json
@@ -23,14 +23,15 @@ from workers.tasks.target_scaling import PER_TASK, scaled_by_support
 from workers.wire.errors import DataError
 from workers.wire.protocol import Draw, Episode, Specs, Split
 
-# As many names stand in a protocol; of more, how many there are.
+# A protocol lists at most this many names, else their number.
 _MOST_NAMES = 12
 
 
 class TableFamily:
-    """Features, and in regression targets, are standardized by the rows of the training tasks.
+    """Tasks that predict a column of a table from its other columns.
 
-    Classes mean the same in every task: output i is class i of all that the table has, sorted.
+    Features, and in regression targets, are standardized by the rows of the training tasks.
+    Classes mean the same in every task: output i is class i of the table's sorted classes.
     """
 
     digest: str
@@ -39,8 +40,8 @@ class TableFamily:
         """Read the table, and split it by tasks.
 
         Raises:
-          DataError: a column is missing, constant or no numbers, a value is missing or not finite,
-            a task has too few rows, or a split no task.
+          DataError: a column is missing, constant or not of numbers, a value is missing or not
+            finite, a task has too few rows, or a split has no task.
         """
         self._settings = settings
         rows = _read(settings)
@@ -58,7 +59,7 @@ class TableFamily:
             remedy = "choose another task.target_column"
             values, names = target.values[:, None], [settings.target_column]
             self._target = Scale.of(values, train, names, settings.path, remedy)
-            # Whoever scales by the task wants all digits: float32 of all tasks together lacks them.
+            # Scaling by the task needs all digits; float32 over all tasks would lose some.
             self._targets = values if self._per_task else self._target.apply(values, settings.path)
         self._notes = [*self._count_copies(), *self._read_notes(target.values)]
         self._splits = self._split(self._splits)
@@ -67,7 +68,7 @@ class TableFamily:
         self.picture = "predicted" if classes is None else "confusion"
         self.input_shape: tuple[int, ...] = (len(self._features.scale.names),)
         self.num_outputs = 1 if classes is None else len(classes)
-        # Classes mean the same everywhere: joint training needs no head of its own for them.
+        # Classes mean the same in every task: joint training needs no head of its own.
         self.num_train_classes: int | None = None
         self.num_tokens: int | None = None
         self._split_hash = split_hash(self._groups.names, self._splits)
@@ -75,7 +76,7 @@ class TableFamily:
 
     @property
     def preparation(self) -> dict[str, Any]:
-        """The scales, and the classes."""
+        """The scales and the classes."""
         table = {
             "features": self._features.scale.as_dict(),
             "target": None if self._target is None else self._target.as_dict(),
@@ -84,13 +85,13 @@ class TableFamily:
         return {**table, "target": None, PER_TASK: True} if self._per_task else table
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
-        """Rows by index.
+        """Draw rows, by index.
 
         Returns:
           support_rows, query_rows: int32 [tasks, ways * shots] and [tasks, ways * queries], class
           by class (ways = 1 in regression); all different.
         Raises:
-          DataError: a task of the split has less than shots + queries rows.
+          DataError: a task of the split has fewer than shots + queries rows.
         """
         tasks = self._splits[draw.split]
         self._check_sizes(draw.split, shots + queries)
@@ -109,7 +110,7 @@ class TableFamily:
         }
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
-        """Inputs float32 [tasks, rows, features]; targets int32, or float32 [.., 1]."""
+        """Make inputs float32 [tasks, rows, features], and targets int32 or float32 [.., 1]."""
         support, query = (np.asarray(specs[name]) for name in ("support_rows", "query_rows"))
         episode = Episode(
             self._inputs[support], self._targets[support], self._inputs[query], self._targets[query]
@@ -117,27 +118,27 @@ class TableFamily:
         return scaled_by_support(episode) if self._per_task else episode
 
     def showcase(self, specs: Specs) -> Specs:
-        """As they are: the picture shows the queries that are measured."""
+        """Return the specs unchanged: the picture shows the measured queries."""
         return specs
 
     def names(self, specs: Specs) -> list[str]:
-        """By the group of rows."""
+        """Name tasks by their groups of rows."""
         return self._groups.names_of(np.asarray(specs["support_rows"], np.int32)[:, 0])
 
     def display_text(self, specs: Specs) -> Sequence[DisplayText]:
-        """The rows by number, and the classes; nothing in regression."""
+        """Return the row numbers and the classes; () in regression."""
         classes = self._groups.classes
         if classes is None:
             return ()
         return [
             DisplayText(
-                _said(support), [classes] * len(support), _said(query), [classes] * len(query)
+                _rows(support), [classes] * len(support), _rows(query), [classes] * len(query)
             )
             for support, query in zip(specs["support_rows"], specs["query_rows"], strict=True)
         ]
 
     def protocol(self, split: Split) -> dict[str, Any]:
-        """Where the rows are from, how tasks are split, and what a unit of the loss is."""
+        """Return the source of the rows, the split of tasks, and the unit of the loss."""
         table: dict[str, Any] = {
             "tasks_from": f"{Path(self._settings.path).name}, by {self._settings.task_column!r}",
             "split_hash": self._split_hash,
@@ -160,7 +161,7 @@ class TableFamily:
         return table
 
     def describe(self) -> dict[str, Any]:
-        """What the table holds and how it is split."""
+        """Describe the table and its split."""
         groups, scale = self._groups, self._features.scale
         sizes = [sum(map(len, parts)) for parts in groups.rows]
         table: dict[str, Any] = {
@@ -187,20 +188,20 @@ class TableFamily:
         }
 
     def notes(self) -> list[str]:
-        """Rows that are there again, and numbers that may not be what they seem."""
+        """Report repeated rows, and numbers that may not be what they seem."""
         return self._notes
 
     def _count_copies(self) -> list[str]:
-        """Let each row count once in its task; what there is to say of the others."""
+        """Count each row once in its task; report the repeated ones."""
         ids, groups = row_ids(self._inputs, self._targets), self._groups
         rows = [np.concatenate(parts) for parts in groups.rows]
         copies = Copies.count(ids, rows, groups.names, self._splits)
-        if copies.again:
+        if copies.repeats:
             self._groups = groups.once_each(ids)
         return copies.notes("row", "task", "tasks")
 
     def _read_notes(self, targets: NDArray[Any]) -> list[str]:
-        """Of units, and of numbers that may be classes."""
+        """Write the notes on units, and on numbers that may be classes."""
         features, name = self._features, self._settings.target_column
         notes = [
             f"the column {column} is left out; write its numbers without a unit or other signs"
@@ -215,7 +216,10 @@ class TableFamily:
         return notes + unit_notes(self._groups, [name], targets[:, None], "target")
 
     def _split(self, splits: Splits) -> Splits:
-        """Tasks are split first: which are for testing does not hang on what small ones are."""
+        """Leave small tasks out of the splits, if the settings say so.
+
+        This is done after the split, so that the test tasks do not depend on it.
+        """
         settings, groups = self._settings, self._groups
         needed = settings.shots + settings.queries
         leaves_out = settings.small_tasks == "leave_out"
@@ -223,11 +227,11 @@ class TableFamily:
             splits = {s: tasks[groups.fewest[tasks] >= needed] for s, tasks in splits.items()}
         for split, tasks in splits.items():
             if not len(tasks):
-                each = " of each class" if groups.classes else ""
-                so = f" ({needed} rows{each} or more)" if leaves_out else ""
+                per_class = " of each class" if groups.classes else ""
+                size = f" of {needed} or more rows{per_class}" if leaves_out else ""
                 raise DataError(
                     f"{groups.source} has {len(groups.names)} tasks (task.task_column = "
-                    f"{settings.task_column!r}), and none{so} is left for {split}: every split "
+                    f"{settings.task_column!r}), and none{size} is left for {split}: every split "
                     f"needs one; set task.train_tasks, task.validation_tasks and task.test_tasks"
                 )
         return splits
@@ -236,7 +240,7 @@ class TableFamily:
         left = int(np.sum(self._groups.fewest >= needed))
         remedy = "lower shots or queries"
         remedy += or_left_out(left, len(SPLITS), "task.small_tasks", "tasks")
-        if self._settings.small_tasks == "leave_out":  # those with too few for training
+        if self._settings.small_tasks == "leave_out":  # tasks too small for training are gone
             remedy = "lower evaluation.shots or evaluation.queries"
         self._groups.check(self._splits[split], needed, remedy)
 
@@ -252,12 +256,12 @@ class TableFamily:
 
 
 def _read(settings: TableTask) -> Rows:
-    """The table, with its tasks, and classes if there are any, as they are written."""
+    """Read the table; tasks, and classes if there are any, are kept as text."""
     columns = {"task_column": settings.task_column, "target_column": settings.target_column}
-    as_written = [settings.task_column]
+    text_columns = [settings.task_column]
     if settings.target == "class":
-        as_written.append(settings.target_column)
-    rows = Rows(Path(settings.path), as_written)
+        text_columns.append(settings.target_column)
+    rows = Rows(Path(settings.path), text_columns)
     for name, column in columns.items():
         rows.check(column, f"task.{name}")
     if settings.target == "auto" and not is_value(rows, settings):
@@ -265,12 +269,12 @@ def _read(settings: TableTask) -> Rows:
     return rows
 
 
-def _said(rows: Any) -> list[str]:
+def _rows(rows: Any) -> list[str]:
     return [f"row {row}" for row in rows]
 
 
 def _named(names: Any) -> str:
-    """Few names, or how many there are."""
+    """List the names, or count them if they are many."""
     return ", ".join(names) if len(names) <= _MOST_NAMES else str(len(names))
 
 

@@ -1,4 +1,4 @@
-"""The tasks of a table: groups of its rows, each of one customer, station or subject."""
+"""The tasks of a table: groups of rows, such as those of a customer, station or subject."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +15,12 @@ from workers.wire.errors import DataError
 class RowGroups:
     """Rows by task.
 
-    source: the file. names: of the tasks, sorted. rows: of each task, its rows by class, int32,
-    ascending; all of them as one where there are no classes. fewest: int [tasks], how many a task
-    has of the class that it has least of. classes: their names; None: there are none. counted: what
-    is counted, for messages.
+    source: the file.
+    names: of the tasks, sorted.
+    rows: for each task, its rows by class, int32, ascending; a single part in regression.
+    fewest: int64 [tasks], the rows of the task's smallest class.
+    classes: sorted names; None in regression.
+    unit: the word for a counted row, in messages.
     """
 
     source: str
@@ -26,7 +28,7 @@ class RowGroups:
     rows: list[list[NDArray[np.int32]]]
     fewest: NDArray[np.int64]
     classes: list[str] | None
-    counted: str = "row"
+    unit: str = "row"
 
     @classmethod
     def of(
@@ -48,36 +50,36 @@ class RowGroups:
         return cls(source, [str(name) for name in names], rows, fewest, classes)
 
     def of_tasks(self, tasks: Iterable[int]) -> NDArray[np.int32]:
-        """All rows of some tasks, ascending."""
+        """Return all rows of some tasks, ascending."""
         parts = [part for task in tasks for part in self.rows[task]]
         return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.int32)
 
     def names_of(self, rows: NDArray[np.int32]) -> list[str]:
-        """The task of each of `rows`."""
+        """Name the task of each of `rows`."""
         task_of = {
             int(row): i for i, parts in enumerate(self.rows) for row in np.concatenate(parts)
         }
         return [self.names[task_of[int(row)]] for row in rows]
 
     def once_each(self, ids: NDArray[np.int64]) -> "RowGroups":
-        """The same with each content once; `ids`: of every row, what stands for its content."""
+        """Keep the first row of equal ones in each task; `ids`: the content of every row."""
         rows = [[once_each(ids, part) for part in parts] for parts in self.rows]
         fewest = np.array([min(map(len, parts)) for parts in rows], np.int64)
-        return replace(self, rows=rows, fewest=fewest, counted="different row")
+        return replace(self, rows=rows, fewest=fewest, unit="different row")
 
     def check(self, tasks: NDArray[np.int32], needed: int, remedy: str) -> None:
-        """Raise DataError if one of `tasks` has less than `needed` rows; `remedy` says what to do.
+        """Raise DataError if one of `tasks` has fewer than `needed` rows.
 
-        It names the smallest one.
+        The message names the smallest task, and ends in `remedy`.
         """
         too_small = int(np.sum(self.fewest[tasks] < needed))
         if not too_small:
             return
         smallest = int(tasks[self.fewest[tasks].argmin()])
         sizes = list(map(len, self.rows[smallest]))
-        count = f"{min(sizes)} {self.counted}{'' if min(sizes) == 1 else 's'}"
+        count = f"{min(sizes)} {self.unit}{'' if min(sizes) == 1 else 's'}"
         of = f" of class {self.classes[int(np.argmin(sizes))]!r}" if self.classes else ""
         raise DataError(
             f"{self.source}: the task {self.names[smallest]!r} has {count}{of}, shots and "
-            f"queries need {needed} (so it is with {too_small} of {len(tasks)} tasks); {remedy}"
+            f"queries need {needed} ({too_small} of {len(tasks)} tasks are too small); {remedy}"
         )

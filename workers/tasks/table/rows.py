@@ -1,4 +1,4 @@
-"""Rows of a table, by column: texts and numbers, each refused by its row."""
+"""Columns of a table as texts and numbers; errors name the row."""
 
 import re
 from collections.abc import Iterable
@@ -13,26 +13,28 @@ from workers.tasks.table.table_files import read_table
 from workers.wire.errors import DataError, SourceError
 from workers.wire.protocol import Array
 
-# A column of texts is meant to hold numbers if as many of its cells do.
+# A column of texts is meant to hold numbers if this share of its cells does.
 _MEANT = 0.9
 _NOTHING = (None, "", b"")
-# A number with a unit or a sign of its own: 5 kg, 12 %, $3.50, (1.5), −2 with a long minus.
-_BESIDE = re.compile(r"\s*[^\w.,]{0,3}\s*\d[\d.,]*(?:[eE][+-]?\d+)?\s*[^\d.,\s]{0,4}\s*")
+# A number with a unit or another sign: 5 kg, 12 %, $3.50, (1.5), −2 with a long minus.
+_WITH_UNIT = re.compile(r"\s*[^\w.,]{0,3}\s*\d[\d.,]*(?:[eE][+-]?\d+)?\s*[^\d.,\s]{0,4}\s*")
 
 
 def refused(path: object, row: int, why: str, remedy: str = "leave the row out") -> DataError:
-    """What is wrong with a row, and what to do."""
+    """Build the error for a row: what is wrong, and what to do."""
     return DataError(f"{path}: row {row} {why}; {remedy} (rows count from 0)")
 
 
 class Rows:
-    """A table that was read whole; columns are taken by name, rows counted from 0."""
+    """A table in memory; columns are accessed by name, rows are counted from 0."""
 
     def __init__(self, path: Path, text_columns: Iterable[str] = ()):
-        """Read `path`; a CSV file's `text_columns` stay as they are: a class 007 is not 7.
+        """Read `path`.
 
+        Args:
+          text_columns: columns of a CSV file to keep as text: a class 007 is not 7.
         Raises:
-          DataError: it is no table, or has no row.
+          DataError: it is not a table, or has no row.
         """
         self._path = path
         self._table = read_table(path, text_columns)
@@ -43,11 +45,11 @@ class Rows:
 
     @property
     def column_names(self) -> list[str]:
-        """In the file's order."""
+        """The names of the columns, in the file's order."""
         return list(self._table.column_names)
 
     def check(self, name: str, setting: str) -> None:
-        """Raise DataError if there is no such column; `setting` is where another one is named."""
+        """Raise DataError if there is no such column; `setting`: the option that names it."""
         if name not in self._names:
             raise SourceError(
                 f"{self._path} has no column {name!r} ({setting}); it has "
@@ -55,40 +57,40 @@ class Rows:
             )
 
     def texts(self, name: str) -> list[str]:
-        """A column as texts.
+        """Return a column as texts.
 
         Raises:
-          DataError: a value is missing, or is no UTF-8; names the row.
+          DataError: a value is missing or not UTF-8; names the row.
         """
         self._check_one_a_row(name)
-        found = []
+        texts = []
         for row, value in enumerate(self._raw(name)):
             if value in _NOTHING or value != value:
                 raise refused(self._path, row, f"has no {name!r}")
             try:
-                found.append(_text(value))
+                texts.append(_text(value))
             except UnicodeDecodeError:
                 raise refused(
-                    self._path, row, f"has a {name!r} that is no UTF-8", "save the file as UTF-8"
+                    self._path, row, f"has a {name!r} that is not UTF-8", "save the file as UTF-8"
                 ) from None
-        return found
+        return texts
 
     def values(self, name: str) -> list[Any]:
-        """A column as Python values."""
+        """Return a column as Python values."""
         return list(self._table.column(name).to_pylist())
 
     def is_empty(self, name: str) -> bool:
-        """Whether no row has a value."""
+        """Return whether no row has a value in the column."""
         return all(value in _NOTHING or value != value for value in self._raw(name))
 
     def is_boolean(self, name: str) -> bool:
-        """Whether a column holds truth values."""
+        """Return whether a column holds booleans."""
         import pyarrow as pa
 
         return bool(pa.types.is_boolean(self._table.schema.field(name).type))
 
     def is_numeric(self, name: str) -> bool:
-        """Whether a column holds numbers or truth values, one a row."""
+        """Return whether a column holds numbers or booleans, one a row."""
         import pyarrow as pa
 
         kind = self._table.schema.field(name).type
@@ -101,9 +103,10 @@ class Rows:
         return any(is_one(kind) for is_one in kinds)
 
     def check_meant(self, name: str, remedy: str) -> None:
-        """Raise DataError if a column of texts holds numbers but for a few cells; names the first.
+        """Raise DataError if a column of texts holds numbers except in a few cells.
 
-        Such a column would be left out, or be classes, for a slip in one row.
+        The message names the first such cell. Otherwise one wrong cell would turn the column into
+        classes, or leave it out.
         """
         cells = [(row, cell) for row, cell in enumerate(self._raw(name)) if cell not in _NOTHING]
         strays = [(row, cell) for row, cell in cells if not _is_number(cell)]
@@ -111,19 +114,24 @@ class Rows:
             raise self._no_number(*strays[0], name, f"; {remedy}")
 
     def with_something_beside(self, name: str) -> str:
-        """A cell of a column of texts, if nearly all of them are numbers and something, as 5 kg."""
+        """Return the first number with a unit, such as "5 kg", if nearly all cells are numbers.
+
+        Otherwise, or if no number has a unit, return "".
+        """
         cells = [_as_text(cell) for cell in self._raw(name) if cell not in _NOTHING]
-        beside = [cell for cell in cells if not _is_number(cell) and _BESIDE.fullmatch(cell)]
-        plain_ones = sum(map(_is_number, cells))
-        return beside[0] if beside and len(beside) + plain_ones >= _MEANT * len(cells) else ""
+        with_unit = [cell for cell in cells if not _is_number(cell) and _WITH_UNIT.fullmatch(cell)]
+        num_plain = sum(map(_is_number, cells))
+        is_meant = len(with_unit) + num_plain >= _MEANT * len(cells)
+        return with_unit[0] if with_unit and is_meant else ""
 
     def column_of_numbers(self, name: str, may_miss: bool, remedy: str = "") -> NDArray[np.float64]:
-        """A column of numbers: float64 [n]; what is missing is NaN, if it may.
+        """Return a column of numbers, float64 [n].
 
         Args:
-          remedy: what to do where a value is missing.
+          may_miss: missing values are allowed, and become NaN.
+          remedy: what to do about a missing value, for the error.
         Raises:
-          DataError: a value is missing that may not, no number, or infinite; names the row.
+          DataError: a value is missing (unless it may), not a number, or infinite; names the row.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -131,19 +139,19 @@ class Rows:
         if not self.is_numeric(name):
             raise self._no_numbers(name)
         column = pc.cast(self._table.column(name), pa.float64(), safe=False)
-        found: NDArray[np.float64] = column.to_numpy(zero_copy_only=False)
-        missing, infinite = np.flatnonzero(np.isnan(found)), np.flatnonzero(np.isinf(found))
+        numbers: NDArray[np.float64] = column.to_numpy(zero_copy_only=False)
+        missing, infinite = np.flatnonzero(np.isnan(numbers)), np.flatnonzero(np.isinf(numbers))
         if len(missing) and not may_miss:
             raise self._missing(int(missing[0]), name, remedy)
         if len(infinite):
-            raise self._not_finite(int(infinite[0]), name, found[infinite[0]])
-        return found
+            raise self._not_finite(int(infinite[0]), name, numbers[infinite[0]])
+        return numbers
 
     def numbers(self, names: Iterable[str]) -> Array:
-        """Columns of finite numbers, or of lists of equally many: float32 [n, numbers].
+        """Return columns of finite numbers, or of lists of equal length: float32 [n, numbers].
 
         Raises:
-          DataError: a value is missing, no number, NaN or infinite; names the row.
+          DataError: a value is missing, not a number, NaN or infinite; names the row.
         """
         return np.concatenate([self._as_numbers(name) for name in names], axis=1)
 
@@ -153,18 +161,18 @@ class Rows:
         if missing:
             raise self._missing(missing[0], name)
         try:
-            with np.errstate(over="ignore"):  # what is too large is told below
-                found: NDArray[Any] = np.asarray(values, np.float64).astype(np.float32)
+            with np.errstate(over="ignore"):  # too large values are reported below
+                numbers: NDArray[Any] = np.asarray(values, np.float64).astype(np.float32)
         except (TypeError, ValueError):
             raise self._no_numbers(name) from None
-        found = found.reshape(len(values), -1)
-        bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
+        numbers = numbers.reshape(len(values), -1)
+        bad = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
         if len(bad):
             raise self._not_finite(int(bad[0]), name, values[bad[0]])
-        return found
+        return numbers
 
     def check_texts(self, name: str, setting: str) -> None:
-        """As `check`; and raise DataError unless the column holds texts."""
+        """Raise DataError unless there is such a column and it holds texts."""
         import pyarrow as pa
 
         self.check(name, setting)
@@ -188,7 +196,7 @@ class Rows:
             )
 
     def _raw(self, name: str) -> list[Any]:
-        """A column as Python values; texts as bytes, which nobody has looked at."""
+        """Return a column as Python values; texts as bytes, whose UTF-8 is not checked."""
         import pyarrow as pa
 
         column = self._table.column(name)
@@ -202,7 +210,7 @@ class Rows:
         return DataError(f"{self._path}: row {row} has no {name!r} (empty, or NaN){remedy}")
 
     def _no_numbers(self, name: str) -> DataError:
-        """Names the first text that is no number, where there are texts."""
+        """Build the error for a column without numbers; it names the first text, if any."""
         for row, value in enumerate(self._raw(name)):
             if isinstance(value, str | bytes) and not _is_number(value):
                 return self._no_number(row, value, name)
@@ -226,7 +234,7 @@ class Rows:
 
 
 def _text(value: Any) -> str:
-    """A column of whole numbers with a gap is one of floats: a class 1.0 is 1."""
+    """Convert a cell to text; a whole float to an integer, as gaps make whole numbers floats."""
     if isinstance(value, bytes):
         return value.decode()
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)

@@ -1,4 +1,4 @@
-"""Files that hold a table: CSV, Parquet, and Arrow's own (Feather), read whole."""
+"""Files that hold a table: CSV, Parquet and Arrow (Feather)."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,17 +11,19 @@ from workers.tasks.table.csv_dialects import MOST_COLUMNS
 from workers.tasks.table.csv_files import read_csv, reason
 from workers.wire.errors import DataError, SourceError
 
-#: Of texts with a separator.
+#: Of text files with a separator.
 TEXT_SUFFIXES = (".csv", ".tsv")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".arrow", ".feather")
 FORMS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 
 
 def read_table(path: Path, text_columns: Iterable[str] = ()) -> Any:
-    """A pyarrow table; a CSV file's `text_columns` stay as they are: a class 007 is not 7.
+    """Read a pyarrow table.
 
+    Args:
+      text_columns: columns of a CSV file to keep as text: a class 007 is not 7.
     Raises:
-      DataError: it is no table, cannot be read, or has no row.
+      DataError: it is not a table, cannot be read, or has no row.
     """
     import pyarrow as pa
 
@@ -47,12 +49,12 @@ def read_table(path: Path, text_columns: Iterable[str] = ()) -> Any:
     names = table.column_names
     if len(names) > MOST_COLUMNS:
         raise DataError(
-            f"{path} has {len(names)} columns; {MOST_COLUMNS} are allowed: keep those that are "
-            "needed"
+            f"{path} has {len(names)} columns; {MOST_COLUMNS} are allowed: keep the ones that "
+            "are needed"
         )
     counts = Counter(names)
-    if twice := {name for name in names if counts[name] > 1}:
-        raise DataError(f"{path}: has the column {min(twice)!r} more than once; rename one")
+    if repeated := {name for name in names if counts[name] > 1}:
+        raise DataError(f"{path}: has the column {min(repeated)!r} more than once; rename one")
     return table
 
 
@@ -63,7 +65,7 @@ def _read_parquet(path: Path) -> Any:
 
 
 def _read_arrow(path: Path) -> Any:
-    """Arrow's file format, or its stream format."""
+    """Read Arrow's file format, or its stream format."""
     import pyarrow as pa
 
     with pa.OSFile(str(path)) as file:

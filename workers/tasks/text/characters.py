@@ -1,4 +1,4 @@
-"""Texts as the tokens of a language model: characters or bytes, and an end."""
+"""Texts as the tokens of a language model: characters or bytes, and an end token."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from workers.wire.errors import DataError
 
 Ids = NDArray[np.int32]
-#: The token before a text's first one, and after its last one; and what the vocabulary has not.
+#: END stands before a text's first token and after its last; UNKNOWN for what has no token.
 END, UNKNOWN = 0, 1
 _FIRST = 2
 _NONE = -1
 
 
 class Sequences(NamedTuple):
-    """What a model reads and what it has to say: token for token, the one that comes next.
+    """The inputs and targets of a language model: each target is the token after its input.
 
-    inputs: int32 [texts, length], END first, and END where nothing is left.
-    targets: int32 [texts, length], -1 where nothing is left.
+    inputs: int32 [texts, length], END first, and END as padding.
+    targets: int32 [texts, length], -1 as padding.
     """
 
     inputs: Ids
@@ -29,10 +29,12 @@ class Sequences(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Characters:
-    """A vocabulary. Token 0 is a text's end, 1 what is not in `vocabulary`, 2 its first entry.
+    """A vocabulary. Token 0 is a text's end, 1 is unknown, 2 is the first entry of `vocabulary`.
 
-    kind: "characters" or "bytes". vocabulary: characters, or bytes as numbers, sorted. length: of
-    a sequence, with its end. ends: whether texts end where they end, or are cut out of longer ones.
+    kind: "characters" or "bytes".
+    vocabulary: characters, or bytes as numbers, sorted.
+    length: of a sequence, end included.
+    ends: whether texts are complete and have an end; else they are cut out of longer ones.
     """
 
     kind: str
@@ -42,26 +44,26 @@ class Characters:
 
     @classmethod
     def of(cls, train: Iterable[str], kind: str, length: int, ends: bool) -> Self:
-        """The vocabulary of the texts `train`."""
+        """Build the vocabulary of the texts `train`."""
         symbols = {symbol for text in train for symbol in _symbols(kind, text)}
         return cls(kind, sorted(symbols), length, ends)
 
     @property
     def number(self) -> int:
-        """Tokens that there are."""
+        """The number of tokens."""
         return _FIRST + len(self.vocabulary)
 
     @property
     def longest(self) -> int:
-        """Characters, or bytes, of the longest text that fits with its end."""
+        """The number of characters, or bytes, of the longest text that fits."""
         return self.length - 1 if self.ends else self.length
 
     def encode(self, texts: Mapping[str, str], cut: bool) -> Sequences:
-        """The texts as sequences.
+        """Encode texts as sequences.
 
         Args:
-          texts: by what they are called, for the error.
-          cut: leave out the end of what is too long.
+          texts: name -> text; errors use the names.
+          cut: cut off texts that are too long.
         Raises:
           DataError: a text is too long.
         """
@@ -74,34 +76,35 @@ class Characters:
                     f"{name} has {len(ids)} {self.kind}, the model takes {self.longest}: "
                     f"{text[:40]!r}; raise task.length, or set task.long_texts=cut"
                 )
-            said = [*ids, END] if self.ends else ids
-            targets[row, : len(said)] = said[: self.length]
+            tokens = [*ids, END] if self.ends else ids
+            targets[row, : len(tokens)] = tokens[: self.length]
         return Sequences(_shifted(targets), targets)
 
     def unknown(self, texts: Iterable[str]) -> list[Any]:
-        """What the vocabulary has not, sorted."""
-        known = set(self.vocabulary)
-        return sorted({each for text in texts for each in _symbols(self.kind, text)} - known)
+        """Return the characters or bytes that are not in the vocabulary, sorted."""
+        vocabulary = set(self.vocabulary)
+        symbols = {symbol for text in texts for symbol in _symbols(self.kind, text)}
+        return sorted(symbols - vocabulary)
 
     def prefix(self, text: str) -> list[int]:
-        """Tokens of the beginning of a text."""
+        """Encode the beginning of a text."""
         place = {symbol: _FIRST + i for i, symbol in enumerate(self.vocabulary)}
         return [place.get(symbol, UNKNOWN) for symbol in _symbols(self.kind, text)]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text, up to its end; what is unknown, or no UTF-8, is U+FFFD."""
-        said = []
-        for each in ids:
-            if each in (END, _NONE):
+        """Decode tokens up to the end; unknown tokens and invalid UTF-8 become U+FFFD."""
+        symbols = []
+        for token in ids:
+            if token in (END, _NONE):
                 break
-            said.append(self.vocabulary[each - _FIRST] if each >= _FIRST else None)
+            symbols.append(self.vocabulary[token - _FIRST] if token >= _FIRST else None)
         if self.kind == "bytes":
             # 0xFF is never a part of UTF-8.
-            return bytes(0xFF if b is None else b for b in said).decode(errors="replace")
-        return "".join("\ufffd" if c is None else c for c in said)
+            return bytes(0xFF if b is None else b for b in symbols).decode(errors="replace")
+        return "".join("\ufffd" if c is None else c for c in symbols)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the fields as a JSON table."""
         return {
             "kind": self.kind,
             "vocabulary": self.vocabulary,
@@ -111,7 +114,7 @@ class Characters:
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Self:
-        """Inverse of `as_dict`."""
+        """Build the vocabulary from the table of `as_dict`."""
         return cls(**table)
 
 
@@ -120,7 +123,7 @@ def _symbols(kind: str, text: str) -> Sequence[Any]:
 
 
 def _shifted(targets: Ids) -> Ids:
-    """What stands before each target."""
+    """Return the token before each target."""
     inputs = np.full_like(targets, END)
     inputs[:, 1:] = np.maximum(targets[:, :-1], END)
     return inputs

@@ -17,13 +17,13 @@ from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 
 
 class TextFamily:
-    """A task is `ways` classes of one split, and some texts of each."""
+    """Classification tasks of `ways` classes of one split, and some texts of each class."""
 
     loss: LossName = "cross_entropy"
     picture = "text_episode"
 
     def __init__(self, settings: TextTask):
-        """Read the table, split its classes, and build the vocabulary from those of training.
+        """Read the table, split its classes, and build the vocabulary from the training classes.
 
         Raises:
           DataError: see `read_texts`; or a class or a split is too small, or a text too long.
@@ -48,11 +48,11 @@ class TextFamily:
         self.num_train_classes: int | None = len(train)
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
-        """Classes and rows by index.
+        """Draw classes and rows, by index.
 
         Returns:
           classes: int32 [tasks, ways]. support_rows, query_rows: int32 [tasks, ways, shots] and
-          [.., queries], rows of the file, all different.
+          [.., queries], different rows of the file.
         Raises:
           DataError: a class has fewer than shots + queries texts.
         """
@@ -63,8 +63,9 @@ class TextFamily:
         for task in range(hi - lo):
             rng = draw.generator(lo + task)
             classes[task] = rng.choice(pool, ways, replace=False)
-            for way, each in enumerate(classes[task]):
-                rows[task, way] = rng.choice(self._texts.rows[each], shots + queries, replace=False)
+            for way, index in enumerate(classes[task]):
+                texts = self._texts.rows[index]
+                rows[task, way] = rng.choice(texts, shots + queries, replace=False)
         return {
             "classes": classes,
             "support_rows": rows[..., :shots],
@@ -72,7 +73,7 @@ class TextFamily:
         }
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
-        """Token ids int32 [tasks, ways * shots or ways * queries, length], targets int32."""
+        """Make token ids int32 [tasks, ways * (shots or queries), length], and targets int32."""
         labels = np.broadcast_to(np.arange(self._ways, dtype=np.int32), np.shape(specs["classes"]))
         if global_labels:
             labels = self._train_rank[specs["classes"]]
@@ -81,33 +82,34 @@ class TextFamily:
         return Episode(*support, *query)
 
     def training_texts(self) -> list[str]:
-        """Those of the training classes."""
+        """Return the texts of the training classes."""
         return self._texts.of_classes(self._splits["train"])
 
     def showcase(self, specs: Specs) -> Specs:
-        """As they are: the picture shows the queries that are measured."""
+        """Return the specs unchanged: the picture shows the measured queries."""
         return specs
 
     def names(self, specs: Specs) -> list[str]:
-        """By class."""
+        """Name tasks by their classes."""
         names = self._texts.classes
-        return [", ".join(names[each] for each in classes) for classes in specs["classes"]]
+        return [", ".join(names[index] for index in classes) for classes in specs["classes"]]
 
     def display_text(self, specs: Specs) -> Sequence[DisplayText]:
-        """The texts, and the names of the classes."""
-        found = []
+        """Return the texts, and the names of the classes."""
+        tasks = []
         for classes, support, queries in zip(
             specs["classes"], specs["support_rows"], specs["query_rows"], strict=True
         ):
             names = [self._texts.classes[int(i)] for i in classes]
-            told, asked = (
+            shots, questions = (
                 [self._texts.texts[int(row)] for row in rows.ravel()] for rows in (support, queries)
             )
-            found.append(DisplayText(told, [names] * len(told), asked, [names] * len(asked)))
-        return found
+            options = [names] * len(shots), [names] * len(questions)
+            tasks.append(DisplayText(shots, options[0], questions, options[1]))
+        return tasks
 
     def protocol(self, split: Split) -> dict[str, Any]:
-        """Where the texts are from, how they are split, and what the model is given."""
+        """Return the source of the texts, their split, and the model's tokens."""
         return {
             "tasks_from": Path(self._settings.path).name,
             "split_by": self._settings.split_by,
@@ -118,7 +120,7 @@ class TextFamily:
         }
 
     def describe(self) -> dict[str, Any]:
-        """What the table holds and how it is split."""
+        """Describe the table and its split."""
         return {
             **self._texts.describe(),
             **{f"{split}_classes": len(self._splits[split]) for split in SPLITS},
@@ -128,7 +130,7 @@ class TextFamily:
         }
 
     def notes(self) -> list[str]:
-        """Texts that are there more than once."""
+        """Report repeated texts."""
         return self._texts.notes(self._splits)
 
     def _set(self, specs: Specs, name: str, labels: Array) -> tuple[Array, Array]:

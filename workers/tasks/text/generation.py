@@ -1,4 +1,4 @@
-"""Texts to go on with: a task is a group of texts that have something in common."""
+"""Language modelling: a task is a group of texts with something in common."""
 
 import hashlib
 import json
@@ -19,14 +19,14 @@ from workers.wire.protocol import Draw, Episode, Specs, Split
 
 
 class GenerationFamily:
-    """Support and query are different texts of one group, as tokens; the next one is to be said."""
+    """Next-token tasks: support and query are different texts of one group."""
 
     loss: LossName = "next_token"
     picture = "samples"
     num_train_classes: int | None = None
 
     def __init__(self, settings: GenerationTask):
-        """Read the table, split its tasks, and build the vocabulary from those of training.
+        """Read the table, split its tasks, and build the vocabulary from the training tasks.
 
         Raises:
           DataError: see `read_passages`; or a text is too long.
@@ -45,17 +45,17 @@ class GenerationFamily:
         self.num_tokens: int | None = self._characters.number
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
-        """Texts by index.
+        """Draw texts, by index.
 
         Returns:
           support_texts, query_texts: int32 [tasks, shots] and [tasks, queries], all different.
         Raises:
-          DataError: the split has no task, or a task fewer than shots + queries texts.
+          DataError: the split has no task, or a task has fewer than shots + queries texts.
         """
         tasks = self._splits[draw.split]
         if not len(tasks):
             raise DataError(
-                f"no task is left to be a {draw.split} task: {self._settings.path} has "
+                f"no task is left for the {draw.split} split: {self._settings.path} has "
                 f"{len(self._passages.names)}; set task.{draw.split}_tasks"
             )
         self._passages.check_sizes(tasks, shots + queries)
@@ -67,24 +67,24 @@ class GenerationFamily:
         return {"support_texts": chosen[:, :shots], "query_texts": chosen[:, shots:]}
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
-        """Tokens int32 [tasks, texts, length]; targets likewise, -1 where a text has ended."""
+        """Make tokens int32 [tasks, texts, length]; targets likewise, -1 as padding."""
         support, query = (np.asarray(specs[name]) for name in ("support_texts", "query_texts"))
         inputs, targets = self._sequences
         return Episode(inputs[support], targets[support], inputs[query], targets[query])
 
     def showcase(self, specs: Specs) -> Specs:
-        """As they are: the picture shows what the support set leads to."""
+        """Return the specs unchanged: the picture shows texts generated after adaptation."""
         return specs
 
     def names(self, specs: Specs) -> list[str]:
-        """By the group of texts."""
+        """Name tasks by their groups of texts."""
         of_text = np.empty(len(self._passages.texts), np.int32)
         for task, places in enumerate(self._passages.places):
             of_text[places] = task
         return [self._passages.names[of_text[texts[0]]] for texts in specs["support_texts"]]
 
     def display_text(self, specs: Specs) -> Sequence[DisplayText]:
-        """The texts themselves."""
+        """Return the texts themselves."""
         texts = [text for _, text in self._passages.texts]
         return [
             DisplayText([texts[i] for i in support], (), [texts[i] for i in query], ())
@@ -92,7 +92,7 @@ class GenerationFamily:
         ]
 
     def protocol(self, split: Split) -> dict[str, Any]:
-        """Where the texts are from, how tasks are split, and what a bit is counted for."""
+        """Return the source of the texts, the split of tasks, and the unit that bits are per."""
         unit = self._settings.tokens.removesuffix("s")
         ends = f"; a text's end counts as a {unit}" if self._characters.ends else ""
         return {
@@ -107,7 +107,7 @@ class GenerationFamily:
         }
 
     def describe(self) -> dict[str, Any]:
-        """What the table holds and how it is split."""
+        """Describe the table and its split."""
         sizes = [len(places) for places in self._passages.places]
         return {
             "source": self._settings.path,
@@ -123,7 +123,7 @@ class GenerationFamily:
         }
 
     def notes(self) -> list[str]:
-        """Texts that are there more than once."""
+        """Report repeated texts."""
         return self._passages.notes()
 
     def _encode(self) -> Sequences:
@@ -133,7 +133,7 @@ class GenerationFamily:
         return self._characters.encode(named, self._settings.long_texts == "cut")
 
     def _unknown_share(self, split: Split) -> float:
-        """Of the tokens of a split's texts, how many the vocabulary has not."""
+        """Compute the share of unknown tokens among those of a split's texts."""
         places = np.concatenate([self._passages.places[i] for i in self._splits[split]])
         targets = self._sequences.targets[places]
         return float((targets == 1).sum() / max(1, (targets >= 0).sum()))

@@ -1,4 +1,4 @@
-"""Groups of texts from a table: which examples each task has to choose from."""
+"""Groups of texts from a table: the pool of examples of each task."""
 
 import hashlib
 import json
@@ -25,10 +25,15 @@ from workers.wire.errors import DataError
 class Passages:
     """Texts by task; a text that a task has twice counts once.
 
-    source: the file. names: of the tasks, sorted. texts: of all tasks, each below what it is called
-    in an error. places: of each task, int32 indices into `texts`, ascending. repeated: texts that
-    were there again. left_out: tasks with too few texts. of_its_own: what to say of a task's number
-    of texts. splits: of the tasks. digest: of all of these.
+    source: the file.
+    names: of the tasks, sorted.
+    texts: (name in errors, text) of all tasks.
+    places: for each task, int32 indices into `texts`, ascending.
+    repeated: the number of repeated texts.
+    left_out: the number of tasks with too few texts.
+    qualifier: words that qualify a task's number of texts in errors, or "".
+    splits: of the tasks.
+    digest: sha256 of all of these.
     """
 
     source: str
@@ -37,24 +42,24 @@ class Passages:
     places: list[NDArray[np.int32]]
     repeated: int
     left_out: int
-    of_its_own: str
+    qualifier: str
     splits: Splits
     digest: str
 
     def of_split(self, split: str) -> list[str]:
-        """The texts of its tasks."""
+        """Return the texts of a split's tasks."""
         tasks = self.splits[split]  # type: ignore[index]
         return [self.texts[i][1] for task in tasks for i in self.places[task]]
 
     def notes(self) -> list[str]:
-        """Texts that are there more than once."""
+        """Report repeated texts."""
         texts = [text for _, text in self.texts]
         copies = Copies.of_texts(texts, self.places, self.names, self.splits, self.repeated)
         remedy = "; task.shared_texts=leave_out keeps those of held-out tasks out of training"
         return copies.notes("text", "task", "tasks", remedy if copies.split else "")
 
     def check_sizes(self, tasks: Iterable[int], needed: int) -> None:
-        """Raise DataError if one of `tasks` has less than `needed` texts."""
+        """Raise DataError if one of `tasks` has fewer than `needed` texts."""
         small = [task for task in tasks if len(self.places[task]) < needed]
         if small:
             names, sizes = [self.names[i] for i in small], [len(self.places[i]) for i in small]
@@ -63,23 +68,23 @@ class Passages:
             also = f" with task.min_texts={needed}" if remedy else ""
             raise DataError(
                 f"{self.source}: the task {names[0]!r} has {sizes[0]} different texts"
-                f"{self.of_its_own}, {needed} are needed for shots and queries"
-                f"{others(names, sizes)}; lower these{remedy}{also}"
+                f"{self.qualifier}, {needed} are needed for shots and queries"
+                f"{others(names, sizes)}; lower shots or queries{remedy}{also}"
             )
 
 
 def read_passages(settings: GenerationTask) -> Passages:
-    """Read the table, make groups of its texts, and split these.
+    """Read the table, group its texts, and split the groups.
 
     Raises:
-      DataError: a column is missing, a text or name is empty or no UTF-8 (names the row), or a
+      DataError: a column is missing, a text or name is empty or not UTF-8 (names the row), or a
         task is too small, or all are.
     """
     path = str(find_file(settings.path, "task.path"))
     groups, repeated = _grouped(path, settings)
     needed, num_groups = settings.min_texts or settings.shots + settings.queries, len(groups)
     if settings.small_tasks == "leave_out":
-        groups = {name: each for name, each in groups.items() if len(each) >= needed}
+        groups = {name: group for name, group in groups.items() if len(group) >= needed}
         if not groups:
             raise DataError(
                 f"{path}: no task has {needed} different texts; lower task.min_texts, task.shots "
@@ -102,21 +107,25 @@ def read_passages(settings: GenerationTask) -> Passages:
     for name in names:
         digest.update(json.dumps([name, [text for _, text in groups[name]]]).encode())
     digest.update(split_hash(names, splits).encode())
-    own = " that no other split has" if settings.shared_texts == "leave_out" else ""
+    qualifier = " that no other split has" if settings.shared_texts == "leave_out" else ""
     left_out = num_groups - sum(map(len, splits.values()))
-    found = Passages(
-        path, names, texts, places, repeated, left_out, own, splits, digest.hexdigest()
+    passages = Passages(
+        path, names, texts, places, repeated, left_out, qualifier, splits, digest.hexdigest()
     )
     for tasks in splits.values():
-        found.check_sizes(tasks, needed)
-    return found
+        passages.check_sizes(tasks, needed)
+    return passages
 
 
 Groups = dict[str, list[tuple[str, str]]]
 
 
 def _grouped(path: str, settings: GenerationTask) -> tuple[Groups, int]:
-    """Task -> its different texts, each with its place in the file; and how many came again."""
+    """Group the texts of a table.
+
+    Returns:
+      task -> its different texts, each with its place in the file; and the number of repeats.
+    """
     table = Rows(Path(path), [settings.task_column, settings.text_column])
     table.check(settings.task_column, "task.task_column")
     table.check_texts(settings.text_column, "task.text_column")
@@ -128,8 +137,8 @@ def _grouped(path: str, settings: GenerationTask) -> tuple[Groups, int]:
     for row in _order(table, settings):
         groups.setdefault(tasks[row], []).append((f"{path}: row {row}", texts[row]))
     if settings.texts == "windows":
-        groups = {name: _windows(path, name, each, settings) for name, each in groups.items()}
-    kept = {name: _different(each) for name, each in groups.items()}
+        groups = {name: _windows(path, name, group, settings) for name, group in groups.items()}
+    kept = {name: _different(group) for name, group in groups.items()}
     return kept, sum(map(len, groups.values())) - sum(map(len, kept.values()))
 
 
@@ -144,7 +153,7 @@ def _order(table: Rows, settings: GenerationTask) -> Sequence[int]:
 def _windows(
     path: str, name: str, lines: list[tuple[str, str]], settings: GenerationTask
 ) -> list[tuple[str, str]]:
-    """Equal parts of a task's text; what is left at its end is left out."""
+    """Cut a task's text into equal parts; a shorter rest is left out."""
     whole = "\n".join(text for _, text in lines)
     parts = _cut(whole, settings.tokens, settings.length)
     return [(f"{path}: window {i} of {name!r}", part) for i, part in enumerate(parts)]
@@ -153,7 +162,7 @@ def _windows(
 def _cut(text: str, tokens: str, length: int) -> list[str]:
     if tokens == "characters":
         return [text[i : i + length] for i in range(0, len(text) - length + 1, length)]
-    # Between characters, so that each part is a text: some have fewer bytes than `length`.
+    # Cuts are between characters, so that each part is a text: some are shorter than `length`.
     parts, part, size = list[str](), "", 0
     for character in text:
         width = len(character.encode())
@@ -165,7 +174,7 @@ def _cut(text: str, tokens: str, length: int) -> list[str]:
 
 
 def _different(texts: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Each once, where it is first."""
+    """Keep the first of equal texts."""
     firsts: dict[str, str] = {}
     for where, text in texts:
         firsts.setdefault(text, where)
@@ -173,16 +182,16 @@ def _different(texts: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _leave_out_shared(groups: Groups, names: Sequence[str], splits: Splits) -> None:
-    """No text of a test task is in another split, and none of a validation task in training."""
-    seen: set[str] = set()
+    """Leave test texts out of the other splits, and validation texts out of training."""
+    held_out: set[str] = set()
     for split in reversed(SPLITS):
-        ours = [names[i] for i in splits[split]]
-        for name in ours:
-            groups[name] = [each for each in groups[name] if each[1] not in seen]
-        seen |= {text for name in ours for _, text in groups[name]}
+        of_split = [names[i] for i in splits[split]]
+        for name in of_split:
+            groups[name] = [(where, text) for where, text in groups[name] if text not in held_out]
+        held_out |= {text for name in of_split for _, text in groups[name]}
 
 
 def vocabulary_of(passages: Passages, settings: GenerationTask) -> Characters:
-    """Of the training tasks alone."""
+    """Build the vocabulary of the training tasks."""
     ends = settings.texts == "rows"
     return Characters.of(passages.of_split("train"), settings.tokens, settings.length, ends)

@@ -25,9 +25,14 @@ from workers.wire.errors import DataError
 class Texts:
     """Texts by class; a text that a class has twice counts once (see `same`).
 
-    source: the file. texts: in its order. classes: sorted names. domains: of each class, "" where
-    there are none. rows: of each class, int32 indices of its texts, ascending. digest: of all of
-    these. left_out: texts of the file that training sees. repeated: texts that their class had.
+    source: the file.
+    texts: in the file's order.
+    classes: sorted names.
+    domains: of each class, "" if there are none.
+    rows: for each class, int32 indices of its texts, ascending.
+    digest: sha256 of all of these.
+    left_out: the number of texts left out because training sees them.
+    repeated: the number of texts that repeat one of their class.
     """
 
     source: str
@@ -40,24 +45,28 @@ class Texts:
     repeated: int = 0
 
     def of_classes(self, classes: Iterable[int] | None = None) -> list[str]:
-        """The texts of some classes, or of all."""
+        """Return the texts of some classes, or of all."""
         chosen = range(len(self.classes)) if classes is None else classes
         return [self.texts[row] for i in chosen for row in self.rows[i]]
 
     def encode(self, tokens: Tokens, cut: bool) -> Ids:
-        """int32 [rows of the file, length]; of rows that are in no class, zeros.
+        """Encode the texts: int32 [rows of the file, length], 0 for rows in no class.
 
         Raises:
           DataError: a text is too long.
         """
         used = np.concatenate(self.rows)
         ids = np.zeros((len(self.texts), tokens.length), np.int32)
-        named = {f"{self.source}: row {row}": self.texts[row] for row in used}
-        ids[used] = tokens.encode(named, cut)
+        by_name = {f"{self.source}: row {row}": self.texts[row] for row in used}
+        ids[used] = tokens.encode(by_name, cut)
         return ids
 
     def check_sizes(self, classes: Iterable[int], needed: int, ways: int) -> None:
-        """Raise DataError if one of `classes` has less than `needed` texts; a task has `ways`."""
+        """Raise DataError if one of `classes` has fewer than `needed` texts.
+
+        Args:
+          ways: the number of classes of a task, for the advice.
+        """
         small = [i for i in classes if len(self.rows[i]) < needed]
         if small:
             names, sizes = [self.classes[i] for i in small], [len(self.rows[i]) for i in small]
@@ -70,14 +79,14 @@ class Texts:
             )
 
     def notes(self, splits: Splits) -> list[str]:
-        """Texts that are there more than once; `splits`: of the classes."""
+        """Report repeated texts; `splits`: of the classes."""
         contents = [same(text) for text in self.texts]
         copies = Copies.of_texts(contents, self.rows, self.classes, splits, self.repeated)
-        which = "; which class is right? leave the others out"
-        return copies.notes("text", "class", "classes", which)
+        remedy = "; which class is right? leave the others out"
+        return copies.notes("text", "class", "classes", remedy)
 
     def describe(self) -> dict[str, Any]:
-        """For `metatrain data`."""
+        """Describe the texts, for `metatrain data`."""
         sizes = [len(rows) for rows in self.rows]
         table: dict[str, Any] = {
             "source": self.source,
@@ -85,8 +94,8 @@ class Texts:
             "classes": len(sizes),
             "texts_per_class": [min(sizes), max(sizes)],
         }
-        of_classes = Counter(self.texts[row] for rows in self.rows for row in rows)
-        if shared := sum(number > 1 for number in of_classes.values()):
+        num_classes = Counter(self.texts[row] for rows in self.rows for row in rows)
+        if shared := sum(number > 1 for number in num_classes.values()):
             table["texts_of_several_classes"] = shared
         if any(self.domains):
             table["domains"] = len(set(self.domains))
@@ -94,9 +103,9 @@ class Texts:
 
 
 def same(text: str) -> str:
-    """Equal for texts that a reader takes for the same one, and words and n-grams nearly do too.
+    """Normalize a text, so that texts that read the same become equal.
 
-    Capitals, spaces and the way that an accent is stored make no other text.
+    Capitals, spaces and the encoding of accents make no difference.
     """
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
@@ -107,9 +116,9 @@ def read_texts(path: str, settings: Any, needed: int, trained: "Texts | None" = 
     Args:
       settings: text_column, label_column, domain_column, leave_out, small_classes.
       needed: texts that a class must have.
-      trained: of task.path, where `path` is task.test_path: its texts are left out of this one.
+      trained: the texts of task.path, if `path` is task.test_path: they are left out of this one.
     Raises:
-      DataError: a column is missing, a text or name is empty or no UTF-8, a class is in two
+      DataError: a column is missing, a text or name is empty or not UTF-8, a class is in two
         domains or too small, or a domain was trained on; names the row.
     """
     columns = {"text_column": settings.text_column, "label_column": settings.label_column}
@@ -128,24 +137,24 @@ def read_texts(path: str, settings: Any, needed: int, trained: "Texts | None" = 
     unknown = sorted(set(settings.leave_out) - set(labels))
     if unknown and trained is None:
         raise DataError(
-            f"task.leave_out names {unknown[0]!r}, which is no class of {path}; "
-            "name classes of it, or none: task.leave_out=[]"
+            f"task.leave_out names {unknown[0]!r}, which is not a class of {path}; "
+            "name its classes, or none: task.leave_out=[]"
         )
-    found = _by_class(path, settings, texts, labels, domains)
+    classes = _by_class(path, settings, texts, labels, domains)
     used = sum(label not in settings.leave_out for label in labels)
-    repeated = used - sum(len(rows) for _, rows in found.values())
-    left_out = 0 if trained is None else _leave_out_seen(path, found, texts, trained)
+    repeated = used - sum(len(rows) for _, rows in classes.values())
+    left_out = 0 if trained is None else _leave_out_trained(path, classes, texts, trained)
     if settings.small_classes == "leave_out":
-        found = {name: each for name, each in found.items() if len(each[1]) >= needed}
-        if not found:
+        classes = {name: entry for name, entry in classes.items() if len(entry[1]) >= needed}
+        if not classes:
             raise DataError(
                 f"{path}: no class has {needed} different texts; lower task.shots or task.queries"
             )
-    return replace(_assemble(path, texts, found, left_out), repeated=repeated)
+    return replace(_assemble(path, texts, classes, left_out), repeated=repeated)
 
 
 def split_texts(texts: Texts, settings: Any, by: Literal["classes", "domains"]) -> Splits:
-    """The classes of each split: they themselves are split, or their domains are.
+    """Split the classes, or their domains; return the classes of each split.
 
     Raises:
       DataError: see `split_names`.
@@ -168,35 +177,35 @@ Classes = dict[str, tuple[str, list[int]]]
 def _by_class(
     path: str, settings: Any, texts: list[str], labels: list[str], domains: list[str]
 ) -> Classes:
-    """Class -> its domain and its rows."""
-    found: Classes = {}
+    """Group the rows: class -> its domain and its rows."""
+    classes: Classes = {}
     seen: set[tuple[str, str]] = set()
     for row, (text, label, domain) in enumerate(zip(texts, labels, domains, strict=True)):
         if label in settings.leave_out:
             continue
         if not text:
             raise refused(path, row, f"has an empty {settings.text_column!r}")
-        of, rows = found.setdefault(label, (domain, []))
-        if of != domain:
+        first_domain, rows = classes.setdefault(label, (domain, []))
+        if first_domain != domain:
             raise DataError(
                 f"{path}: row {row} has {label!r} in the domain {domain!r}, row {rows[0]} has it "
-                f"in {of!r}; a class belongs to one domain"
+                f"in {first_domain!r}; a class belongs to one domain"
             )
         if (label, content := same(text)) not in seen:
             seen.add((label, content))
             rows.append(row)
-    return found
+    return classes
 
 
-def _leave_out_seen(path: str, found: Classes, texts: list[str], trained: Texts) -> int:
-    """Take out of `found` what training sees, in capitals or not; how many texts that were."""
+def _leave_out_trained(path: str, classes: Classes, texts: list[str], trained: Texts) -> int:
+    """Remove from `classes` the texts that training sees; return their number."""
     seen = {same(text) for text in trained.of_classes()}
     left_out = 0
-    for domain, rows in found.values():
+    for domain, rows in classes.values():
         if domain in trained.domains:
             raise DataError(
                 f"{path}: row {rows[0]} is of the domain {domain!r}, which {trained.source} has "
-                "too; a test is of domains that training has not seen: rename or leave out one"
+                "too; test domains must be unseen in training: rename one or leave it out"
             )
         new = [row for row in rows if same(texts[row]) not in seen]
         left_out += len(rows) - len(new)
@@ -204,19 +213,19 @@ def _leave_out_seen(path: str, found: Classes, texts: list[str], trained: Texts)
     return left_out
 
 
-def _assemble(path: str, texts: list[str], found: Classes, left_out: int) -> Texts:
-    classes = sorted(found)
+def _assemble(path: str, texts: list[str], classes: Classes, left_out: int) -> Texts:
+    names = sorted(classes)
     digest = hashlib.sha256()
-    for name in classes:
-        domain, rows = found[name]
+    for name in names:
+        domain, rows = classes[name]
         for part in (domain, name, *(texts[row] for row in rows)):
             digest.update(part.encode() + b"\x1f")
     return Texts(
         path,
         texts,
-        classes,
-        [found[name][0] for name in classes],
-        [np.array(found[name][1], np.int32) for name in classes],
+        names,
+        [classes[name][0] for name in names],
+        [np.array(classes[name][1], np.int32) for name in names],
         digest.hexdigest(),
         left_out,
     )

@@ -10,8 +10,8 @@ from small_images import picture, png, write_folder, write_parquet, write_zip
 
 from orchestrator.adaptation.readers.images import ImageReader
 from orchestrator.adaptation.readers.reader import Columns
-from workers.settings.given_task import GivenTask
 from workers.settings.images_task import ImagesTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.images.image_cache import open_cache
 from workers.tasks.images.image_sources import find_files
 from workers.wire.errors import DataError
@@ -22,8 +22,8 @@ PICTURES = {f"{name}/{i}.png": png(picture(c, i)) for c, name in enumerate("ab")
 def reader(**settings):
     task = ImagesTask(**{"image_size": 8, **settings})
     shape = (task.image_size, task.image_size, task.channels)
-    given = GivenTask(loss="cross_entropy", input_shape=shape, num_outputs=3)
-    return ImageReader(task, given)
+    shapes = UserTaskShapes(loss="cross_entropy", input_shape=shape, num_outputs=3)
+    return ImageReader(task, shapes)
 
 
 def read(source, role="support", columns=Columns(), **settings):  # noqa: B008
@@ -35,12 +35,12 @@ def coloured(seed=0, size=8):
 
 
 def test_a_folder_of_class_folders(tmp_path):
-    found = read(write_folder(tmp_path, PICTURES))
-    assert found.targets == ["a", "a", "b", "b"]
-    assert found.names == ["a/0.png", "a/1.png", "b/0.png", "b/1.png"]
+    examples = read(write_folder(tmp_path, PICTURES))
+    assert examples.targets == ["a", "a", "b", "b"]
+    assert examples.names == ["a/0.png", "a/1.png", "b/0.png", "b/1.png"]
     expected = np.stack([picture(c, i) for c in range(2) for i in range(2)])[..., None] / 255
-    np.testing.assert_allclose(found.inputs, expected.astype(np.float32), rtol=1e-6)
-    assert found.notes == []
+    np.testing.assert_allclose(examples.inputs, expected.astype(np.float32), rtol=1e-6)
+    assert examples.notes == []
 
 
 def test_a_zip_holds_the_same(tmp_path):
@@ -52,11 +52,11 @@ def test_a_zip_holds_the_same(tmp_path):
 
 def test_queries_may_be_a_folder_of_images_or_a_single_one(tmp_path):
     write_folder(tmp_path, {"1.png": png(picture(0, 1)), "0.png": png(picture(0, 0)), "x.txt": b""})
-    found = read(tmp_path, "query")
-    assert (found.names, found.targets) == (["0.png", "1.png"], None)
+    examples = read(tmp_path, "query")
+    assert (examples.names, examples.targets) == (["0.png", "1.png"], None)
     alone = read(tmp_path / "1.png", "query")
     assert (alone.names, alone.targets) == (["1.png"], None)
-    np.testing.assert_array_equal(alone.inputs[0], found.inputs[1])
+    np.testing.assert_array_equal(alone.inputs[0], examples.inputs[1])
     with pytest.raises(DataError, match="has no classes; give a folder for each class"):
         read(tmp_path, "support")
 
@@ -71,21 +71,21 @@ def test_a_table_with_an_image_column(tmp_path, kind):
     }[kind]
     labels = [name[0] for name in PICTURES]
     file = write_parquet(tmp_path / "a.parquet", image=images, label=labels, who=["x", "y"] * 2)
-    found = read(file, columns=Columns(task="who"))
-    assert (found.targets, found.tasks) == (["a", "a", "b", "b"], ["x", "y", "x", "y"])
+    examples = read(file, columns=Columns(task="who"))
+    assert (examples.targets, examples.tasks) == (["a", "a", "b", "b"], ["x", "y", "x", "y"])
     expected = np.stack([picture(c, i) for c in range(2) for i in range(2)])
-    np.testing.assert_allclose(found.inputs[..., 0] * 255, expected, rtol=1e-5)
+    np.testing.assert_allclose(examples.inputs[..., 0] * 255, expected, rtol=1e-5)
     unlabelled = write_parquet(tmp_path / "q.parquet", image=images)
     assert read(unlabelled, "query").targets is None
-    np.testing.assert_array_equal(read(unlabelled, "query").inputs, found.inputs)
+    np.testing.assert_array_equal(read(unlabelled, "query").inputs, examples.inputs)
 
 
 def test_a_csv_names_files_beside_it_and_keeps_classes_as_they_are_written(tmp_path):
     write_folder(tmp_path, PICTURES)
     (tmp_path / "a.csv").write_text("photo,breed\na/0.png,007\nb/1.png,12\n")
-    found = read(tmp_path / "a.csv", columns=Columns(("photo",), "breed"))
-    assert found.targets == ["007", "12"]
-    np.testing.assert_allclose(found.inputs[1, ..., 0] * 255, picture(1, 1), rtol=1e-5)
+    examples = read(tmp_path / "a.csv", columns=Columns(("photo",), "breed"))
+    assert examples.targets == ["007", "12"]
+    np.testing.assert_allclose(examples.inputs[1, ..., 0] * 255, picture(1, 1), rtol=1e-5)
 
 
 def test_a_query_table_needs_no_column_of_classes_whatever_the_supports_is_called(tmp_path):
@@ -124,10 +124,10 @@ def test_queries_may_be_a_zip_without_folders(tmp_path):
 
 def test_images_are_made_what_the_runs_own_were_and_it_is_said(tmp_path):
     write_folder(tmp_path, {"a/0.png": png(coloured(size=12)), "b/0.png": png(picture(1, 0))})
-    found = read(tmp_path, invert=True)
-    assert found.inputs.shape == (2, 8, 8, 1)
-    np.testing.assert_allclose(found.inputs[1, ..., 0] * 255, 255 - picture(1, 0), rtol=1e-5)
-    assert found.notes == [
+    examples = read(tmp_path, invert=True)
+    assert examples.inputs.shape == (2, 8, 8, 1)
+    np.testing.assert_allclose(examples.inputs[1, ..., 0] * 255, 255 - picture(1, 0), rtol=1e-5)
+    assert examples.notes == [
         "--support: 1 of 2 images were resized to 8 x 8 (the first was 12 x 12)",
         "--support: 1 of 2 images were in colour, made grey",
     ]
@@ -149,7 +149,7 @@ def test_a_class_without_an_image_is_told(tmp_path):
     [
         (lambda f: f / "gone", Columns(), "does not exist; give a folder of CLASS/IMAGE"),
         (lambda f: f, Columns(), "holds no images"),
-        (lambda f: text(f, "a.txt", "hello"), Columns(), "is no folder of CLASS/IMAGE"),
+        (lambda f: text(f, "a.txt", "hello"), Columns(), "is not a folder of CLASS/IMAGE"),
         (lambda f: text(f, "a.csv", "x,y\n1,2\n"), Columns(), r"no column 'image' \(--input-col"),
         (lambda f: table(f), Columns(("image", "label")), "an image is in one column"),
         (lambda f: table(f), Columns(target="no"), r"no column 'no' \(--target-column\)"),
@@ -157,7 +157,7 @@ def test_a_class_without_an_image_is_told(tmp_path):
         (lambda f: table(f, image=[b"no image"]), Columns(), "row 0: not an image that Pillow"),
         (lambda f: table(f, image=[None]), Columns(), "row 0 has no image"),
         (lambda f: table(f, image=["gone.png"]), Columns(), r"row 0: gone\.png: cannot be read"),
-        (lambda f: table(f, image=[1.5]), Columns(), "row 0 holds float, no image"),
+        (lambda f: table(f, image=[1.5]), Columns(), "row 0 holds float, not an image"),
         (lambda f: table(f, label=[None]), Columns(), "row 0 has no 'label'"),
         (
             lambda f: write_folder(f, {**PICTURES, "a/bad.png": b"no"}),
@@ -182,12 +182,12 @@ def text(folder, name, content):
 
 
 def table(folder, **columns):
-    given = {"image": [png(picture(0, 0))], "label": ["a"], **columns}
-    return write_parquet(folder / "t.parquet", **given)
+    table = {"image": [png(picture(0, 0))], "label": ["a"], **columns}
+    return write_parquet(folder / "t.parquet", **table)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("inputs", "message"),
     [
         (np.zeros((2, 8, 8, 3), np.float32), r"inputs have shape \[2, 8, 8, 3\]"),
         (np.zeros((0, 8, 8, 1), np.float32), "inputs have shape"),
@@ -196,20 +196,20 @@ def table(folder, **columns):
         (np.zeros((40, 40), np.uint8), r"inputs of shape \[40, 40\]; uint8 images are"),
         (np.zeros((2, 8, 8, 5), np.uint8), r"inputs of shape \[2, 8, 8, 5\]; uint8"),
         (["gone.png"], r"inputs: there is no file gone\.png"),
-        ([None, None], "inputs are no array of images"),
-        ([np.zeros((8, 8, 1)), np.zeros((9, 9, 1))], "inputs are no array of images"),
+        ([None, None], "inputs are neither an array of images"),
+        ([np.zeros((8, 8, 1)), np.zeros((9, 9, 1))], "inputs are neither an array of images"),
     ],
 )
-def test_arrays_of_another_shape_are_refused(given, message):
+def test_arrays_of_another_shape_are_refused(inputs, message):
     with pytest.raises(ValueError, match=message):
-        reader().inputs(given)
+        reader().inputs(inputs)
 
 
 def test_arrays_of_bytes_are_images_of_any_size():
-    given = np.stack([coloured(i, size=12) for i in range(2)])
-    assert reader(channels=3).inputs(given).shape == (2, 8, 8, 3)
-    assert reader().inputs(given[..., :1]).shape == (2, 8, 8, 1)
-    assert reader().inputs(given[..., 0]).shape == (2, 8, 8, 1)
+    pixels = np.stack([coloured(i, size=12) for i in range(2)])
+    assert reader(channels=3).inputs(pixels).shape == (2, 8, 8, 3)
+    assert reader().inputs(pixels[..., :1]).shape == (2, 8, 8, 1)
+    assert reader().inputs(pixels[..., 0]).shape == (2, 8, 8, 1)
 
 
 def test_images_are_turned_and_laid_on_white_as_in_training(tmp_path):
@@ -220,13 +220,13 @@ def test_images_are_turned_and_laid_on_white_as_in_training(tmp_path):
     Image.new("LA", (8, 8), (0, 0)).save(clear, "PNG")
     contents = {"a/0.png": stream.getvalue(), "b/0.png": clear.getvalue()}
     source = write_folder(tmp_path / "s", contents)
-    found = read(source)
+    examples = read(source)
     task = ImagesTask(path=str(source), cache=str(tmp_path / "cache"), image_size=8)
     trained = open_cache(find_files(task.path), task).pixels / np.float32(255)
-    np.testing.assert_array_equal(found.inputs, trained)
-    np.testing.assert_array_equal(found.inputs[0, ..., 0] * 255, np.rot90(picture(0, 0), -1))
-    assert (found.inputs[1] == 1).all()
-    assert found.notes == [
+    np.testing.assert_array_equal(examples.inputs, trained)
+    np.testing.assert_array_equal(examples.inputs[0, ..., 0] * 255, np.rot90(picture(0, 0), -1))
+    assert (examples.inputs[1] == 1).all()
+    assert examples.notes == [
         "--support: 1 of 2 images were turned upright, as their orientation says",
         "--support: 1 of 2 images were laid on white where they are transparent",
     ]
@@ -241,9 +241,9 @@ def test_hugging_faces_files_of_paths_and_numbered_classes_are_read(tmp_path):
     file = tmp_path / "s.parquet"
     written = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps(described)})
     pq.write_table(written, file)
-    found = read(file)
-    assert found.targets == ["dog", "cat"]
-    np.testing.assert_allclose(found.inputs[0, ..., 0] * 255, picture(0, 0), rtol=1e-5)
+    examples = read(file)
+    assert examples.targets == ["dog", "cat"]
+    np.testing.assert_allclose(examples.inputs[0, ..., 0] * 255, picture(0, 0), rtol=1e-5)
     images[0]["path"] = "gone.png"
     columns["image"] = pa.array(images, kind)
     pq.write_table(pa.table(columns), file)
@@ -253,8 +253,8 @@ def test_hugging_faces_files_of_paths_and_numbered_classes_are_read(tmp_path):
 
 def test_the_size_and_the_colours_are_those_of_the_model_where_the_data_decided(tmp_path):
     write_folder(tmp_path, PICTURES)
-    shapes = GivenTask(input_shape=(8, 8, 3), num_outputs=2)
-    found = ImageReader(ImagesTask(image_size="auto", channels="auto"), shapes).read(
+    shapes = UserTaskShapes(input_shape=(8, 8, 3), num_outputs=2)
+    examples = ImageReader(ImagesTask(image_size="auto", channels="auto"), shapes).read(
         str(tmp_path), "support", Columns()
     )
-    assert found.inputs.shape[1:] == (8, 8, 3)
+    assert examples.inputs.shape[1:] == (8, 8, 3)

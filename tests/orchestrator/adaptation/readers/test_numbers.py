@@ -5,12 +5,14 @@ import pytest
 
 from orchestrator.adaptation.readers.numbers import NumberReader
 from orchestrator.adaptation.readers.reader import Columns
-from workers.settings.given_task import GivenTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.errors import DataError
 
 
 def reader(inputs=1, outputs=1):
-    return NumberReader(None, GivenTask(loss="mse", input_shape=(inputs,), num_outputs=outputs))
+    return NumberReader(
+        None, UserTaskShapes(loss="mse", input_shape=(inputs,), num_outputs=outputs)
+    )
 
 
 def read(file, role="support", columns=Columns(), inputs=1, outputs=1):  # noqa: B008
@@ -24,12 +26,12 @@ def csv(folder, text, name="a.csv"):
 
 
 def test_pairs_are_read_from_x_and_y(tmp_path):
-    found = read(csv(tmp_path, "x,y\n1,2\n-0.5,1e-3\n"))
-    np.testing.assert_array_equal(found.inputs, np.array([[1], [-0.5]], np.float32))
-    np.testing.assert_array_equal(found.targets, np.array([[2], [1e-3]], np.float32))
-    assert found.inputs.dtype == found.targets.dtype == np.float32
-    assert found.names == ["row 0: x = 1", "row 1: x = -0.5"]
-    assert found.tasks == ["", ""]
+    examples = read(csv(tmp_path, "x,y\n1,2\n-0.5,1e-3\n"))
+    np.testing.assert_array_equal(examples.inputs, np.array([[1], [-0.5]], np.float32))
+    np.testing.assert_array_equal(examples.targets, np.array([[2], [1e-3]], np.float32))
+    assert examples.inputs.dtype == examples.targets.dtype == np.float32
+    assert examples.names == ["row 0: x = 1", "row 1: x = -0.5"]
+    assert examples.tasks == ["", ""]
 
 
 def test_queries_need_no_target(tmp_path):
@@ -44,10 +46,10 @@ def test_queries_need_no_target(tmp_path):
 
 def test_columns_are_named_and_several_make_an_input(tmp_path):
     file = csv(tmp_path, "a,b,c,who\n1,2,3,ann\n4,5,6,bob\n")
-    found = read(file, columns=Columns(("a", "b"), "c", "who"), inputs=2)
-    np.testing.assert_array_equal(found.inputs, [[1, 2], [4, 5]])
-    np.testing.assert_array_equal(found.targets, [[3], [6]])
-    assert found.tasks == ["ann", "bob"]
+    examples = read(file, columns=Columns(("a", "b"), "c", "who"), inputs=2)
+    np.testing.assert_array_equal(examples.inputs, [[1, 2], [4, 5]])
+    np.testing.assert_array_equal(examples.targets, [[3], [6]])
+    assert examples.tasks == ["ann", "bob"]
 
 
 def test_a_tasks_name_stays_as_it_is_written(tmp_path):
@@ -58,9 +60,9 @@ def test_a_tasks_name_stays_as_it_is_written(tmp_path):
 def test_a_column_of_lists_is_an_input(tmp_path):
     file = tmp_path / "a.parquet"
     pq.write_table(pa.table({"x": [[1.0, 2.0], [3.0, 4.0]], "y": [0.5, 1.5]}), file)
-    found = read(file, inputs=2)
-    np.testing.assert_array_equal(found.inputs, [[1, 2], [3, 4]])
-    assert found.names == ["row 0", "row 1"]
+    examples = read(file, inputs=2)
+    np.testing.assert_array_equal(examples.inputs, [[1, 2], [3, 4]])
+    assert examples.names == ["row 0", "row 1"]
 
 
 @pytest.mark.parametrize(

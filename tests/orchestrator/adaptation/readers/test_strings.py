@@ -8,11 +8,11 @@ def test_texts_are_named_by_their_place():
 
 
 @pytest.mark.parametrize(
-    ("given", "match"),
+    ("texts", "match"),
     [
         ("one", r"inputs are 'one', a single text; give a list of texts"),
         (b"one", "a single text; give a list of texts"),
-        (3, "inputs are 3, no texts; give a list of texts"),
+        (3, "inputs are 3, not texts; give a list of texts"),
         ([], "inputs hold no text; give a list of texts"),
         (["one", ""], r"inputs\[1\] is ''; texts are needed, none of them empty"),
         (["one", " \n"], r"inputs\[1\] is ' \\n'; texts are needed"),
@@ -20,6 +20,6 @@ def test_texts_are_named_by_their_place():
         (["a\ud83d"], r"inputs\[0\] holds '\\ud83d', half of a character; read the text as UTF-8"),
     ],
 )
-def test_what_are_no_texts_is_refused(given, match):
+def test_what_are_no_texts_is_refused(texts, match):
     with pytest.raises(ValueError, match=match):
-        named_texts(given)
+        named_texts(texts)

@@ -6,8 +6,8 @@ from small_tables import changed, write_table
 
 from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.adaptation.readers.table_rows import TableReader
-from workers.settings.given_task import GivenTask
 from workers.settings.table_task import TableTask
+from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.errors import DataError
 
 ROWS = {"sensor": ["a", "a", "b"], "x": [1.0, 3, 5], "y": [0.0, 4, 2], "ppm": [10.0, 30, 50]}
@@ -16,7 +16,7 @@ ROWS = {"sensor": ["a", "a", "b"], "x": [1.0, 3, 5], "y": [0.0, 4, 2], "ppm": [1
 def reader(classes=None, **settings):
     common = {"path": "gone.csv", "task_column": "sensor", "target_column": "ppm"}
     target = None if classes else {"names": ["ppm"], "mean": [20.0], "sd": [10.0]}
-    given = GivenTask(
+    shapes = UserTaskShapes(
         loss="cross_entropy" if classes else "mse",
         input_shape=(2,),
         num_outputs=len(classes) if classes else 1,
@@ -26,7 +26,7 @@ def reader(classes=None, **settings):
             "classes": classes,
         },
     )
-    return TableReader(TableTask(**{**common, **settings}), given)
+    return TableReader(TableTask(**{**common, **settings}), shapes)
 
 
 @pytest.fixture
@@ -40,18 +40,18 @@ def read(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.feather"])
 def test_rows_are_standardized_as_the_runs_own_were(read, name):
-    found = read(ROWS, name=name)
-    np.testing.assert_array_equal(found.inputs, [[-0.5, 0], [0.5, 1], [0, 2]])
-    np.testing.assert_array_equal(found.targets, [[-1], [1], [3]])
-    assert found.inputs.dtype == found.targets.dtype == np.float32
-    assert found.names == ["row 0", "row 1", "row 2"]
+    examples = read(ROWS, name=name)
+    np.testing.assert_array_equal(examples.inputs, [[-0.5, 0], [0.5, 1], [0, 2]])
+    np.testing.assert_array_equal(examples.targets, [[-1], [1], [3]])
+    assert examples.inputs.dtype == examples.targets.dtype == np.float32
+    assert examples.names == ["row 0", "row 1", "row 2"]
 
 
 def test_the_runs_task_column_tells_tasks_apart_and_it_is_said(read):
-    found = read(ROWS)
-    assert found.tasks == ["a", "a", "b"]
-    assert found.notes == [
-        "--support: 2 tasks, told apart by 'sensor'; each is adapted to alone",
+    examples = read(ROWS)
+    assert examples.tasks == ["a", "a", "b"]
+    assert examples.notes == [
+        "--support: 2 tasks, told apart by 'sensor'; the model adapts to each",
     ]
     assert read(ROWS, "query").notes == []
     alone = {**ROWS, "sensor": ["a"] * 3}
@@ -62,16 +62,16 @@ def test_the_runs_task_column_tells_tasks_apart_and_it_is_said(read):
 
 def test_numbers_of_tasks_stay_as_they_are_written(read, tmp_path):
     (tmp_path / "b.csv").write_text("sensor,x,y,ppm\n01,1,1,1\n1,1,1,1\n")
-    found = reader().read(str(tmp_path / "b.csv"), "support", Columns())
-    assert found.tasks == ["01", "1"]
+    examples = reader().read(str(tmp_path / "b.csv"), "support", Columns())
+    assert examples.tasks == ["01", "1"]
 
 
 def test_other_columns_are_taken_where_they_are_named(read):
     columns = {"who": ["p", "q", "q"], "u": ROWS["y"], "v": ROWS["x"], "w": ROWS["ppm"]}
-    found = read(columns, named=Columns(("u", "v"), "w", "who"))
-    np.testing.assert_array_equal(found.inputs, read(ROWS).inputs)
-    np.testing.assert_array_equal(found.targets, read(ROWS).targets)
-    assert (found.tasks, found.notes) == (["p", "q", "q"], [])
+    examples = read(columns, named=Columns(("u", "v"), "w", "who"))
+    np.testing.assert_array_equal(examples.inputs, read(ROWS).inputs)
+    np.testing.assert_array_equal(examples.targets, read(ROWS).targets)
+    assert (examples.tasks, examples.notes) == (["p", "q", "q"], [])
 
 
 def test_queries_need_no_target_and_an_empty_one_is_none(read):
@@ -83,8 +83,8 @@ def test_queries_need_no_target_and_an_empty_one_is_none(read):
 
 
 def test_classes_are_read_as_they_are_written(read):
-    found = read({**ROWS, "ppm": ["01", "1", "01"]}, classes=["01", "1"])
-    assert found.targets == ["01", "1", "01"]
+    examples = read({**ROWS, "ppm": ["01", "1", "01"]}, classes=["01", "1"])
+    assert examples.targets == ["01", "1", "01"]
     empty = read({**ROWS, "ppm": [""] * 3}, "query", classes=["01", "1"])
     assert empty.targets is None
 
@@ -92,15 +92,15 @@ def test_classes_are_read_as_they_are_written(read):
 def test_what_is_missing_is_the_mean_where_the_run_takes_it(read):
     holed = changed(ROWS, "x", 1, None)
     np.testing.assert_array_equal(read(holed, nulls="mean").inputs[1], [0.5, 0])
-    given = [[2.0, np.nan], [6.0, 1.0]]
-    np.testing.assert_array_equal(reader(nulls="mean").inputs(given), [[0, 0], [1, 0]])
+    values = [[2.0, np.nan], [6.0, 1.0]]
+    np.testing.assert_array_equal(reader(nulls="mean").inputs(values), [[0, 0], [1, 0]])
 
 
 def test_arrays_are_in_the_tables_own_units():
     assert reader().inputs([[2, 1], [6, 3]]).tolist() == [[0, 0], [1, 1]]
     assert reader().targets([20, 35]).tolist() == [[0], [1.5]]
     assert reader().values(np.array([[0.0], [1.5]], np.float32)).tolist() == [[20], [35]]
-    large = GivenTask(
+    large = UserTaskShapes(
         loss="mse",
         input_shape=(1,),
         num_outputs=1,
@@ -143,7 +143,7 @@ def test_wrong_rows_are_told(read, columns, named, message):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("gone.csv", None, r"--support .*gone.csv is no file; give a .csv, .*\.feather file"),
+        ("gone.csv", None, r"--support .*gone.csv is not a file; give a .csv, .*\.feather file"),
         ("a.txt", b"x", r"--support .*a.txt is of an unsupported type \(\.txt\); give a \.csv, "),
         ("a.csv", b"x,y,ppm\n", "has no rows"),
         ("a.parquet", b"x", "not a table that can be read"),
@@ -157,44 +157,44 @@ def test_what_is_no_table_is_told(tmp_path, name, content, message):
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("values", "message"),
     [
         ([[1.0]], r"inputs have shape \[1, 1\], the model takes \[n, 2\]"),
         ([[1.0, np.nan]], r"inputs\[0\] is not finite"),
         ([1.0, 2.0], r"inputs have shape \[2\]"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(given, message):
+def test_arrays_that_do_not_fit_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
-        reader().inputs(given)
-    if np.shape(given) != (1, 2):
+        reader().inputs(values)
+    if np.shape(values) != (1, 2):
         with pytest.raises(ValueError, match=message):
-            reader(nulls="mean").inputs(given)
+            reader(nulls="mean").inputs(values)
 
 
 @pytest.mark.parametrize("make", [dict, pa.table, pd.DataFrame], ids=["dict", "pyarrow", "pandas"])
 def test_columns_with_names_are_taken_by_name(make):
-    given = {"x": [1.0, 3], "other": ["a", "b"], "y": [0.0, 4]}
-    np.testing.assert_array_equal(reader().inputs(make(given)), [[-0.5, 0], [0.5, 1]])
+    values = {"x": [1.0, 3], "other": ["a", "b"], "y": [0.0, 4]}
+    np.testing.assert_array_equal(reader().inputs(make(values)), [[-0.5, 0], [0.5, 1]])
     np.testing.assert_array_equal(reader().inputs([[0, 1], [4, 3]]), [[-0.5, 0], [0.5, 1]])
     numbered = np.array([[0.0, 1], [4, 3]])
     np.testing.assert_array_equal(reader().inputs(pd.DataFrame(numbered)), [[-0.5, 0], [0.5, 1]])
-    del given["y"]
+    del values["y"]
     with pytest.raises(ValueError, match="inputs have no column 'y'; the model takes y, x"):
-        reader().inputs(make(given))
+        reader().inputs(make(values))
 
 
 @pytest.mark.parametrize(
-    ("given", "match"),
+    ("values", "match"),
     [
-        ([["a", 1]], "inputs are no array of numbers .*'a'"),
-        ([[0, 1], [2]], "inputs are no array of numbers"),
-        ({"x": ["a"], "y": [0.0]}, "'x' are no array of numbers .*'a'"),
+        ([["a", 1]], "inputs are not an array of numbers .*'a'"),
+        ([[0, 1], [2]], "inputs are not an array of numbers"),
+        ({"x": ["a"], "y": [0.0]}, "'x' are not an array of numbers .*'a'"),
         ([], r"inputs have shape \[0\], the model takes \[n, 2\]"),
     ],
 )
-def test_what_are_no_numbers_is_refused(given, match):
+def test_what_are_no_numbers_is_refused(values, match):
     with pytest.raises(ValueError, match=match):
-        reader().inputs(given)
-    with pytest.raises(ValueError, match="targets are no array of numbers"):
+        reader().inputs(values)
+    with pytest.raises(ValueError, match="targets are not an array of numbers"):
         reader().targets(["a"])

@@ -99,7 +99,7 @@ def test_a_run_of_another_family_is_given_to_its_command(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("generate {} --support nowhere.txt --number 1", "--support nowhere.txt is no file"),
+        ("generate {} --support nowhere.txt --number 1", "--support nowhere.txt is not a file"),
         (
             "generate {} --support nowhere.txt --number 0",
             "'--number': Input should be greater than or equal to 1",

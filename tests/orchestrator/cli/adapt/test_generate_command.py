@@ -114,8 +114,8 @@ def test_each_task_of_a_table_is_adapted_to_alone(tmp_path, capsys):
         ({"number": 1, "temperature": -1}, "temperature = -1"),
         ({"number": 1, "prompt": "b" * 15}, "the prompt has 15 characters"),
         ({"columns": Columns(("a", "b"))}, "--input-column a, b: a text is in a single column"),
-        ({"support": "nowhere.txt"}, "--support nowhere.txt is no file"),
-        ({"support": __file__}, "is no text or table"),
+        ({"support": "nowhere.txt"}, "--support nowhere.txt is not a file"),
+        ({"support": __file__}, "is not a text or table"),
     ],
 )
 def test_wrong_input_is_refused_and_nothing_written(tmp_path, change, match):
@@ -131,7 +131,7 @@ def test_wrong_input_is_refused_and_nothing_written(tmp_path, change, match):
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        (b"ba\n\ncaf\xe9\n", "line 3 is no UTF-8"),
+        (b"ba\n\ncaf\xe9\n", "line 3 is not UTF-8"),
         (b"\n \n", "has no text"),
         (b"ba\n" + b"x" * 20, "line 2 has 20 characters, the model takes 15"),
     ],

@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from test_gym import added, breaking, task_of
+from small_gym_families import added, breaking, task_of
 
 from workers.settings.environments import GymTask
 from workers.tasks.environments.gym import GymFamily
@@ -44,16 +44,16 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("name", ["Steep-5x5-v0", "mine/Steep-v1", "SteepAlone"])
 def test_a_name_that_a_package_registers_is_known_behind_the_package(folder, name):
-    known = family(folder, name, vary={"friction": {"choice": [0.1, 0.2]}})
+    registered = family(folder, name, vary={"friction": {"choice": [0.1, 0.2]}})
     specs = {"varied/friction": np.array([0.2]), "rollouts": np.array([1], np.uint64)}
-    made = known.make(specs, 0)
+    made = registered.make(specs, 0)
     assert (made.unwrapped.steepness, made.unwrapped.friction) == (0.9, 0.2)
     assert made.spec.max_episode_steps == 7
 
 
 def test_a_class_of_the_package_is_still_ones_own(folder):
-    own = family(folder, "Steep")
-    assert own.make({"rollouts": np.array([1], np.uint64)}, 0).spec is None
+    custom = family(folder, "Steep")
+    assert custom.make({"rollouts": np.array([1], np.uint64)}, 0).spec is None
 
 
 def test_a_name_that_a_package_does_not_register_is_refused(folder):

@@ -74,9 +74,9 @@ def test_goals_fill_their_square(family):
 
 @pytest.mark.parametrize("other", [Draw(1, "train", 0), Draw(0, "test", 0), Draw(0, "train", 1)])
 def test_seed_split_and_step_each_give_other_goals_and_other_episodes(family, other):
-    ours, theirs = (family.sample(d, 0, 4, 20, 20) for d in (Draw(0, "train", 0), other))
-    assert not set(ours["rollouts"]) & set(theirs["rollouts"])
-    assert not np.isin(ours["goal"], theirs["goal"]).any()
+    first, second = (family.sample(d, 0, 4, 20, 20) for d in (Draw(0, "train", 0), other))
+    assert not set(first["rollouts"]) & set(second["rollouts"])
+    assert not np.isin(first["goal"], second["goal"]).any()
 
 
 def test_the_oracle_walks_straight_to_the_goal(family):

@@ -50,5 +50,5 @@ def test_a_temporary_folder_that_others_can_write_to_is_not_believed(monkeypatch
     monkeypatch.setattr(cache_folder.Path, "expanduser", no_passwd_entry)
     temporary.mkdir()
     temporary.chmod(0o777)
-    with pytest.raises(DataError, match=r"somebody else's; use --set task\.cache=FOLDER"):
+    with pytest.raises(DataError, match=r"can be written by others; use --set task\.cache=FOLDER"):
         cache_file(DEFAULT_CACHE, "a")

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from small_images import png
 
 from workers.tasks.images.image_colours import as_shown, scale_clear_colour
-from workers.tasks.images.image_decoding import decode, measure, see
+from workers.tasks.images.image_decoding import decode, decode_picture, measure
 from workers.wire.errors import DataError
 
 #: 4 x 6, so that each way of turning it is another image.
@@ -51,7 +51,7 @@ def test_an_image_is_turned_as_its_orientation_says(kind, orientation):
     big = np.kron(STORED[orientation], np.ones((8, 8), np.uint8))
     how = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100}}.get(kind, {})
     content = encoded(Image.fromarray(big), kind, exif=exif, **how)
-    shown = see(content, "here", 48, 1)
+    shown = decode_picture(content, "here", 48, 1)
     assert (shown.width, shown.height) == (48, 32)
     assert measure(content, "here")[:2] == (48, 32)
     assert ("turned" in shown.done) == (orientation > 1)
@@ -63,7 +63,7 @@ def test_an_image_is_turned_as_its_orientation_says(kind, orientation):
 def test_damaged_metadata_leave_an_image_as_it_is():
     image = Image.fromarray(UPRIGHT)
     content = encoded(image, "JPEG", exif=b"Exif\x00\x00MM\x00*damaged", quality=100)
-    assert see(content, "here", 6, 1).done == ()
+    assert decode_picture(content, "here", 6, 1).done == ()
 
 
 def on_white(mode, colour):
@@ -89,7 +89,7 @@ def test_what_is_transparent_lies_on_white(mode, colour, expected):
     content = on_white(mode, colour)
     assert full(content, 3)[0, 0].tolist() == expected
     opaque = mode != "P" and colour[-1] == 255
-    assert ("transparent" in see(content, "here", 8, 3).done) != opaque
+    assert ("transparent" in decode_picture(content, "here", 8, 3).done) != opaque
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "1"])
@@ -155,7 +155,7 @@ def test_16_bits_are_the_highest_8_of_them():
     netpbm = b"P5 5 5 65535\n" + deep.astype(">u2").tobytes()
     for content in (png(deep), tiff, netpbm):
         assert decode(content, "here", 5, 1)[0, :, 0].tolist() == expected
-        assert see(content, "here", 5, 1).done == ("depth",)
+        assert decode_picture(content, "here", 5, 1).done == ("depth",)
 
 
 def test_floats_from_0_to_1_are_grey_and_others_are_refused():
@@ -175,7 +175,7 @@ def test_whole_numbers_of_32_bits_are_refused_for_their_range_is_not_known():
 
 def test_inks_are_converted():
     content = encoded(flat(0, 255, 255, 0, mode="CMYK"), "JPEG", quality=100)
-    shown = see(content, "here", 8, 3)
+    shown = decode_picture(content, "here", 8, 3)
     assert shown.done == ("inks",)
     assert np.abs(shown.pixels[0, 0].astype(int) - [255, 0, 0]).max() <= 2
 
@@ -197,7 +197,7 @@ def a_profile(swap=True):
 def test_an_embedded_profile_is_followed(kind):
     how = {"quality": 100} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
     content = encoded(flat(220, 10, 10, mode="RGB"), kind, icc_profile=a_profile(), **how)
-    shown = see(content, "here", 8, 3)
+    shown = decode_picture(content, "here", 8, 3)
     assert shown.done == ("profile",)
     assert np.abs(shown.pixels[0, 0].astype(int) - [10, 220, 10]).max() <= 4
 
@@ -219,7 +219,7 @@ def test_a_profile_of_srgb_or_of_another_kind_or_a_damaged_one_changes_no_bit():
 def test_a_transparent_image_with_a_profile_follows_it_and_lies_on_white():
     image = flat(220, 10, 10, 0, mode="RGBA")
     image.paste((220, 10, 10, 255), (0, 0, 4, 8))
-    shown = see(encoded(image, icc_profile=a_profile()), "here", 8, 3)
+    shown = decode_picture(encoded(image, icc_profile=a_profile()), "here", 8, 3)
     assert shown.done == ("transparent", "profile")
     assert np.abs(shown.pixels[0, 0].astype(int) - [10, 220, 10]).max() <= 4
     assert shown.pixels[0, 7].tolist() == [255, 255, 255]
@@ -230,7 +230,7 @@ def test_of_several_frames_or_pages_the_first_is_taken(kind):
     frames = [flat(value, mode="L") for value in (200, 0)]
     how = {"lossless": True} if kind == "WEBP" else {}
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **how)
-    shown = see(content, "here", 8, 1)
+    shown = decode_picture(content, "here", 8, 1)
     assert shown.done == ("several",)
     assert set(shown.pixels.ravel().tolist()) == {200}
 
@@ -238,12 +238,12 @@ def test_of_several_frames_or_pages_the_first_is_taken(kind):
 def test_a_gamma_of_its_own_is_told_and_not_applied():
     chunks = PngImagePlugin.PngInfo()
     chunks.add(b"gAMA", (100_000).to_bytes(4, "big"))
-    shown = see(encoded(flat(100, mode="L"), pnginfo=chunks), "here", 8, 1)
+    shown = decode_picture(encoded(flat(100, mode="L"), pnginfo=chunks), "here", 8, 1)
     assert shown.done == ("gamma",)
     assert set(shown.pixels.ravel().tolist()) == {100}
     usual = PngImagePlugin.PngInfo()
     usual.add(b"gAMA", (45455).to_bytes(4, "big"))
-    assert see(encoded(flat(100, mode="L"), pnginfo=usual), "here", 8, 1).done == ()
+    assert decode_picture(encoded(flat(100, mode="L"), pnginfo=usual), "here", 8, 1).done == ()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"])
@@ -266,6 +266,6 @@ def test_an_image_that_would_not_fit_in_memory_is_refused_before_it_is_decoded()
 def test_a_palette_of_greys_is_grey():
     image = flat(1, mode="P")
     image.putpalette([0, 0, 0, 9, 9, 9])
-    assert not see(encoded(image), "here", 8, 1).in_colour
+    assert not decode_picture(encoded(image), "here", 8, 1).in_colour
     image.putpalette([0, 0, 0, 9, 9, 8])
-    assert see(encoded(image), "here", 8, 1).in_colour
+    assert decode_picture(encoded(image), "here", 8, 1).in_colour

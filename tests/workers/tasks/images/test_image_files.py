@@ -48,7 +48,7 @@ def test_folders_hidden_members_and_other_files_are_passed_over(tmp_path):
 def test_a_zip_that_is_none_is_refused(tmp_path):
     file = tmp_path / "a.zip"
     file.write_bytes(b"not a zip")
-    with pytest.raises(DataError, match=r"a\.zip: not a zip"):
+    with pytest.raises(DataError, match=r"a\.zip: not a readable zip"):
         ZipImages(file)
 
 
@@ -142,7 +142,7 @@ def test_a_row_without_a_label_or_an_image_is_named(tmp_path):
 
 def test_a_parquet_file_that_is_none_is_refused(tmp_path):
     file = write_zip(tmp_path / "a.parquet", members(1, 1))
-    with pytest.raises(DataError, match=r"a\.parquet: not a Parquet file"):
+    with pytest.raises(DataError, match=r"a\.parquet: not a readable Parquet file"):
         ParquetImages(file, "image", ["label"])
 
 

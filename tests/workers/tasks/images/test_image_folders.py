@@ -113,8 +113,8 @@ BAD = {
     "image,label\n": "needs one row",
     "image,label\na.png,x\nb.png,\n": "row 1 has no 'label'",
     "image,label\na.png,x\n,x\n": "row 1 has no 'image'",
-    "image,label\na.png,x,z\n": "not a CSV file that can be read",
-    "": "not a CSV file that can be read",
+    "image,label\na.png,x,z\n": "not a readable CSV file",
+    "": "not a readable CSV file",
 }
 
 
@@ -130,7 +130,9 @@ def test_a_bad_csv_is_refused_in_one_line(tmp_path, content, message):
 def test_a_pipe_in_a_class_folder_is_named_and_not_waited_for(tmp_path):
     folder = write_folder(tmp_path / "a", members(2, 2))
     os.mkfifo(folder / "c01" / "zz.png")
-    with pytest.raises(DataError, match=r"c01/zz\.png: is no file but a folder, a pipe or a dev"):
+    with pytest.raises(
+        DataError, match=r"c01/zz\.png: is not a file but a folder, a pipe or a dev"
+    ):
         cache_of(folder, tmp_path)
 
 
@@ -142,21 +144,21 @@ def test_a_pipe_instead_of_a_file_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "remedy"),
     [
         ("https://a.org/x.png", "a URL is not followed: download the images, and name the files"),
-        ("c00\\x.png", "write paths with / in the place of \\"),
+        ("c00\\x.png", "write paths with / in place of \\"),
     ],
 )
-def test_a_path_that_is_not_of_this_machine_is_told_what_to_do(tmp_path, path, told):
+def test_a_path_that_is_not_of_this_machine_is_told_what_to_do(tmp_path, path, remedy):
     (tmp_path / "a.csv").write_text(f"image,label\n{path},x\n")
-    with pytest.raises(DataError, match=re.escape(f"(No such file or directory); {told}")):
+    with pytest.raises(DataError, match=re.escape(f"(No such file or directory); {remedy}")):
         cache_of(tmp_path / "a.csv", tmp_path)
 
 
 def test_a_device_that_a_csv_names_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text("image,label\n/dev/zero,x\n")
-    with pytest.raises(DataError, match=r"row 0: /dev/zero: is no file"):
+    with pytest.raises(DataError, match=r"row 0: /dev/zero: is not a file"):
         cache_of(tmp_path / "a.csv", tmp_path)
 
 

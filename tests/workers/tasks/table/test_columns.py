@@ -80,7 +80,7 @@ def test_a_value_beyond_float32_is_named_by_its_row():
 
 
 def test_features_are_the_other_columns_of_numbers_that_vary(features):
-    found = features(
+    chosen = features(
         {
             "": [*range(40)],
             **SENSORS,
@@ -91,31 +91,31 @@ def test_features_are_the_other_columns_of_numbers_that_vary(features):
             "unknown": [None] * 40,
         }
     )
-    assert found.scale.names == ("reading", "humidity", "on")
-    assert found.left_out == [
+    assert chosen.scale.names == ("reading", "humidity", "on")
+    assert chosen.left_out == [
         " (an index)",
         "note (no numbers)",
         "unknown (no numbers)",
         "site (constant)",
         "late (constant)",
     ]
-    np.testing.assert_array_equal(found.values[:, 0], SENSORS["reading"])
+    np.testing.assert_array_equal(chosen.values[:, 0], SENSORS["reading"])
 
 
 def test_named_features_keep_their_order(features):
-    found = features(feature_columns=("humidity", "reading"))
-    assert found.scale.names == ("humidity", "reading")
-    assert found.left_out == []
+    chosen = features(feature_columns=("humidity", "reading"))
+    assert chosen.scale.names == ("humidity", "reading")
+    assert chosen.left_out == []
 
 
 def test_the_mean_takes_the_place_of_what_is_missing_where_that_is_asked_for(features):
     holed = changed(SENSORS, "reading", 3, None)
     with pytest.raises(DataError, match=r"row 3 has no 'reading' .*task.nulls=mean"):
         features(holed)
-    found = features(holed, nulls="mean")
+    chosen = features(holed, nulls="mean")
     known = [value for row, value in enumerate(SENSORS["reading"][:16]) if row != 3]
-    assert found.scale.mean[0] == pytest.approx(np.mean(known))
-    assert found.scale.apply(found.values, "")[3, 0] == 0
+    assert chosen.scale.mean[0] == pytest.approx(np.mean(known))
+    assert chosen.scale.apply(chosen.values, "")[3, 0] == 0
 
 
 SLIP = changed({**SENSORS, "humidity": list(map(str, SENSORS["humidity"]))}, "humidity", 30, "wet")
@@ -134,7 +134,7 @@ SLIP = changed({**SENSORS, "humidity": list(map(str, SENSORS["humidity"]))}, "hu
         (
             {name: SENSORS[name] for name in ("sensor", "ppm")},
             {},
-            "no column beside task and target holds numbers that vary; it has 'sensor', 'ppm'",
+            "no column except task and target holds numbers that vary; it has 'sensor', 'ppm'",
         ),
     ],
 )
@@ -144,14 +144,14 @@ def test_wrong_features_are_told_by_column_and_row(features, columns, changes, m
 
 
 def test_a_target_of_numbers_is_a_value_unless_it_is_asked_to_be_a_class(target):
-    found = target(SENSORS)
-    assert found.classes is None
-    np.testing.assert_array_equal(found.values, SENSORS["ppm"])
+    result = target(SENSORS)
+    assert result.classes is None
+    np.testing.assert_array_equal(result.values, SENSORS["ppm"])
     whole = {**SENSORS, "ppm": [2, 10] * 20}
     assert target(whole).classes is None
-    found = target(whole, target="class")
-    assert found.classes == ["10", "2"]
-    assert found.values.tolist() == [1, 0] * 20
+    result = target(whole, target="class")
+    assert result.classes == ["10", "2"]
+    assert result.values.tolist() == [1, 0] * 20
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,9 @@ def test_a_target_of_numbers_is_a_value_unless_it_is_asked_to_be_a_class(target)
     [(["low", "high"] * 20, ["high", "low"]), ([True, False] * 20, ["False", "True"])],
 )
 def test_a_target_of_texts_or_truth_values_is_a_class(target, column, classes):
-    found = target({**SENSORS, "ppm": column})
-    assert found.classes == classes
-    assert found.values.tolist() == [1, 0] * 20
+    result = target({**SENSORS, "ppm": column})
+    assert result.classes == classes
+    assert result.values.tolist() == [1, 0] * 20
 
 
 @pytest.mark.parametrize(

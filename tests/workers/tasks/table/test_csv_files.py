@@ -64,8 +64,8 @@ def test_a_file_is_read_as_it_is_meant_where_that_is_beyond_doubt(tmp_path, cont
 
 
 def test_columns_of_texts_stay_as_they_are_written_in_any_dialect(tmp_path):
-    found = table(tmp_path, "a;b\n1,5;2,5\n", "a")
-    assert found == {"a": [b"1,5"], "b": [2.5]}
+    columns = table(tmp_path, "a;b\n1,5;2,5\n", "a")
+    assert columns == {"a": [b"1,5"], "b": [2.5]}
 
 
 def test_what_may_be_either_is_told(tmp_path):

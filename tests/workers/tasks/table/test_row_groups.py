@@ -44,7 +44,7 @@ def test_the_smallest_task_is_named_with_how_many_are_too_small():
     with pytest.raises(DataError) as caught:
         groups.check(np.array([0, 1, 2]), 3, "lower it")
     assert str(caught.value) == (
-        "t.csv: the task 'c' has 1 row, shots and queries need 3 (so it is with 2 of 3 tasks); "
+        "t.csv: the task 'c' has 1 row, shots and queries need 3 (2 of 3 tasks are too small); "
         "lower it"
     )
 

@@ -29,9 +29,9 @@ def csv(folder, text, *text_columns):
     ],
 )
 def test_numbers_of_any_type_are_float64(tmp_path, column):
-    found = rows(tmp_path, x=column).column_of_numbers("x", False)
-    assert found.dtype == np.float64
-    assert found.tolist() == [1, 2]
+    numbers = rows(tmp_path, x=column).column_of_numbers("x", False)
+    assert numbers.dtype == np.float64
+    assert numbers.tolist() == [1, 2]
 
 
 def test_truth_values_are_0_and_1(tmp_path):
@@ -78,7 +78,7 @@ def test_whole_numbers_with_a_gap_are_whole_as_texts(tmp_path):
         (["a", None], "row 1 has no 'c'"),
         (["a", ""], "row 1 has no 'c'"),
         ([1.0, float("nan")], "row 1 has no 'c'"),
-        (pa.array([b"a", b"\xff"]), "row 1 has a 'c' that is no UTF-8"),
+        (pa.array([b"a", b"\xff"]), "row 1 has a 'c' that is not UTF-8"),
     ],
 )
 def test_texts_that_are_none_are_named_by_their_row(tmp_path, column, message):
@@ -87,7 +87,7 @@ def test_texts_that_are_none_are_named_by_their_row(tmp_path, column, message):
 
 
 def test_bytes_of_a_csv_that_are_no_text_are_named_by_their_row(tmp_path):
-    with pytest.raises(DataError, match="row 1 has a 'c' that is no UTF-8"):
+    with pytest.raises(DataError, match="row 1 has a 'c' that is not UTF-8"):
         csv(tmp_path, b"c,x\na,1\n\xff,2\n", "c").texts("c")
 
 
@@ -109,10 +109,10 @@ def test_numbers_with_a_slip_among_them_are_told(tmp_path):
     slipped = [*numbers, "n.a."]
     words = [*numbers, *["word"] * 5]
     table = rows(tmp_path, slipped=slipped, words=[*words[-20:], "x"], numbers=[*numbers, "1"])
-    with pytest.raises(DataError, match=r"row 20 has 'slipped' = 'n\.a\.'; numbers are .*; mend"):
-        table.check_meant("slipped", "mend it")
-    table.check_meant("words", "mend it")
-    table.check_meant("numbers", "mend it")
+    with pytest.raises(DataError, match=r"row 20 has 'slipped' = 'n\.a\.'; numbers are .*; fix it"):
+        table.check_meant("slipped", "fix it")
+    table.check_meant("words", "fix it")
+    table.check_meant("numbers", "fix it")
 
 
 @pytest.mark.parametrize(

@@ -1,39 +1,21 @@
-import json
+"""Tasks of a table: what is drawn, and the arrays made of it."""
 
 import numpy as np
 import pytest
-from small_tables import LEVELS, SENSORS, changed, write_table
+from small_table_families import DRAW, SPLIT, rows_of, table_family_maker
+from small_tables import LEVELS, SENSORS, changed
 
 from workers.settings.table_task import TableTask
 from workers.tasks.registry import make_family
 from workers.tasks.splits import SPLITS
 from workers.tasks.table.family import TableFamily
-from workers.wire.errors import DataError
 from workers.wire.protocol import Draw, take
-
-DRAW = Draw(seed=3, split="train", step=7)
-#: Sensor e, which lies far from the others, is for testing.
-SPLIT = {"train": ["a", "b"], "validation": ["c", "d"], "test": ["e"]}
 
 
 @pytest.fixture
 def make(tmp_path):
     """A family over five sensors of eight rows, split as in SPLIT."""
-
-    def make_with(columns=SENSORS, split=SPLIT, name="a.parquet", **changes):
-        common = {"task_column": "sensor", "shots": 2, "queries": 3}
-        common["target_column"] = "level" if "level" in columns else "ppm"
-        if split is not None:
-            (tmp_path / "split.json").write_text(json.dumps(split))
-            common["split_file"] = str(tmp_path / "split.json")
-        path = write_table(tmp_path / name, columns)
-        return TableFamily(TableTask(**{"path": str(path), **common, **changes}))
-
-    return make_with
-
-
-def rows_of(specs):
-    return np.concatenate([specs["support_rows"], specs["query_rows"]], axis=1)
+    return table_family_maker(tmp_path)
 
 
 def test_the_registry_makes_it(make, tmp_path):
@@ -168,166 +150,3 @@ def test_the_order_of_the_tasks_in_the_file_does_not_change_the_split(make):
     one, two = (family.protocol("test") for family in families)
     assert one["split_hash"] == two["split_hash"]
     assert one["data_digest"] != two["data_digest"]
-
-
-def test_tasks_with_few_rows_are_refused_by_name_or_left_out(make):
-    """Which tasks are for testing does not hang on that."""
-    few = {name: column[:-5] for name, column in SENSORS.items()}
-    family = make(few)
-    assert family.sample(DRAW, 0, 1, 2, 3)
-    message = "the task 'e' has 3 rows, shots and queries need 5 .so it is with 1 of 1 tasks.*leave"
-    with pytest.raises(DataError, match=message):
-        family.sample(Draw(0, "test", 0), 0, 1, 2, 3)
-    with pytest.raises(DataError, match=r"need 9 .*; lower shots or queries$"):
-        family.sample(Draw(0, "test", 0), 0, 1, 4, 5)
-    with pytest.raises(DataError, match=r"none .5 rows or more. is left for test: every split"):
-        make(few, small_tasks="leave_out")
-    split = {"train": ["a", "b"], "validation": ["c"], "test": ["d", "e"]}
-    family = make(few, split, small_tasks="leave_out")
-    drawn = rows_of(family.sample(Draw(0, "test", 0), 0, 20, 2, 3))
-    assert set(np.array(SENSORS["sensor"])[drawn].ravel()) == {"d"}
-    assert family.describe()["tasks_left_out"] == 1
-    assert family.protocol("test")["different_tasks"] == 1
-    with pytest.raises(DataError, match=r"'d' has 8 rows.* need 9 .*; lower evaluation.shots"):
-        family.sample(Draw(0, "test", 0), 0, 1, 4, 5)
-
-
-def test_a_task_without_a_class_is_told(make):
-    one_sided = {**LEVELS, "level": [*LEVELS["level"][:-8], *["low"] * 8]}
-    family = make(one_sided, shots=1, queries=2)
-    with pytest.raises(DataError, match="the task 'e' has 0 rows of class 'high'"):
-        family.sample(Draw(0, "test", 0), 0, 1, 1, 2)
-
-
-@pytest.mark.parametrize(
-    ("split", "changes", "message"),
-    [
-        ({**SPLIT, "test": ["e", "a"]}, {}, "'a' is listed in 'train' and in 'test'; list each"),
-        ({**SPLIT, "test": ["f"]}, {}, "'test' lists 'f', which is not in the source; its 5 tasks"),
-        ({**SPLIT, "test": []}, {}, r"has 5 tasks .*'sensor'\), and none is left for test"),
-        (None, {"train_tasks": 5}, "task.train_tasks = 5 .* but the source has 5 tasks; lower"),
-        (None, {"train_tasks": 4, "validation_tasks": 1}, "and none is left for test: every split"),
-    ],
-)
-def test_a_wrong_split_is_told(make, split, changes, message):
-    with pytest.raises(DataError, match=message):
-        make(split=split, **changes)
-
-
-def test_tasks_fewer_than_splits_are_refused_and_as_many_are_one_each(make):
-    two, three = ({name: c[: 8 * n] for name, c in SENSORS.items()} for n in (2, 3))
-    with pytest.raises(DataError, match=r"only 2 of the tasks that are split"):
-        make(two, None)
-    described = make(three, None).describe()
-    assert [described[f"{split}_tasks"] for split in SPLITS] == [1, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("columns", "changes", "message"),
-    [
-        (
-            SENSORS,
-            {"task_column": "site"},
-            r"no column 'site' \(task.task_column\); it has",
-        ),
-        (SENSORS, {"target_column": "y"}, r"no column 'y' \(task.target_column\); it has"),
-        (changed(SENSORS, "sensor", 4, None), {}, "row 4 has no 'sensor'"),
-        (changed(SENSORS, "sensor", 4, ""), {"name": "a.csv"}, "row 4 has no 'sensor'"),
-        (changed(SENSORS, "ppm", 4, None), {"name": "a.csv"}, "row 4 has no 'ppm'"),
-        (
-            {**SENSORS, "ppm": [3.0] * 40},
-            {},
-            "'ppm' is 3 in every row .*choose another task.target",
-        ),
-        (changed(SENSORS, "reading", 39, 1e300), {}, "row 39 has 'reading' = 1e.300, too far"),
-    ],
-)
-def test_a_wrong_table_is_told(make, columns, changes, message):
-    with pytest.raises(DataError, match=message) as caught:
-        make(columns, **changes)
-    assert "\n" not in str(caught.value)
-    assert "a.csv" in str(caught.value) or "a.parquet" in str(caught.value)
-
-
-def test_the_protocol_says_where_tasks_are_from_and_what_the_loss_is_in(make):
-    found = make().protocol("test")
-    assert len(found.pop("split_hash")) == len(found.pop("data_digest")) == 64
-    assert found == {
-        "tasks_from": "a.parquet, by 'sensor'",
-        "different_tasks": 1,
-        "features": "reading, humidity",
-        "target": "ppm",
-        "unit_of_the_loss": "the square of 46.1, the target's standard deviation over training "
-        "tasks",
-    }
-    assert make().protocol("train")["different_tasks"] == 2
-    assert make(LEVELS, shots=1, queries=2).protocol("test")["classes"] == "high, low"
-
-
-def test_the_description_tells_what_there_is(make):
-    found = make({**SENSORS, "note": ["x"] * 40}).describe()
-    assert found.pop("source").endswith("a.parquet")
-    assert len(found.pop("split_hash")) == 64
-    assert found == {
-        "rows": 40,
-        "tasks": 5,
-        "rows_per_task": [8, 8],
-        "features": ["reading", "humidity"],
-        "columns_left_out": ["note (no numbers)"],
-        "target": "ppm",
-        "target_in_training": "75, standard deviation 46.1",
-        "train_tasks": 2,
-        "validation_tasks": 2,
-        "test_tasks": 1,
-        "tasks_left_out": 0,
-    }
-    found = make(LEVELS, shots=1, queries=2).describe()
-    assert found["classes"] == ["high", "low"]
-    assert found["rows_per_task_and_class"] == [4, 4]
-
-
-def test_the_digest_changes_with_what_decides_the_weights(make):
-    swapped = changed(changed(SENSORS, "sensor", 0, "b"), "sensor", 8, "a")
-    families = [
-        make(),
-        make(split={**SPLIT, "validation": ["c", "e"], "test": ["d"]}),
-        make(feature_columns=("reading",)),
-        make(feature_columns=("humidity", "reading")),
-        make(changed(SENSORS, "ppm", 39, 7.0)),
-        make(changed(SENSORS, "reading", 39, 7.0)),
-        make(swapped),
-    ]
-    assert len({family.digest for family in families}) == len(families)
-    assert make().digest == families[0].digest
-
-
-def test_a_task_is_called_by_its_group(make):
-    family = make()
-    specs = family.sample(DRAW, 0, 20, 2, 3)
-    names = family.names(specs)
-    assert set(names) == {"a", "b"}
-    for name, rows in zip(names, rows_of(specs), strict=True):
-        assert {SENSORS["sensor"][row] for row in rows} == {name}
-
-
-@pytest.mark.parametrize("form", ["{} kg", "{} %", "${}", "({})", "−{}"])
-def test_a_feature_of_numbers_with_something_beside_them_is_told(make, form):
-    cells = [form.format(i) for i in range(40)]
-    (note,) = make({**SENSORS, "x": cells}).notes()
-    assert note == (
-        f"the column x (no plain numbers, such as {cells[0]!r}) is left out; write its numbers "
-        "without a unit or other signs"
-    )
-
-
-@pytest.mark.parametrize("form", ["2026-01-{:02}", "12:{:02}", "st{}", "a {} b"])
-def test_a_column_of_texts_is_left_out_without_a_word(make, form):
-    family = make({**SENSORS, "x": [form.format(i) for i in range(40)]})
-    assert family.notes() == []
-    assert family.describe()["columns_left_out"] == ["x (no numbers)"]
-
-
-def test_a_target_of_which_no_value_recurs_is_no_class(make):
-    such = {**SENSORS, "ppm": [f"{i} kg" for i in range(40)]}
-    with pytest.raises(DataError, match="holds 40 different texts in 40 rows, such as '0 kg'"):
-        make(such)

@@ -39,30 +39,30 @@ def test_no_text_is_in_support_and_query(make):
 
 def test_classes_of_a_task_are_different_and_of_its_split(make):
     family = make()
-    seen = {}
+    drawn = {}
     for split in ("train", "validation", "test"):
         classes = family.sample(Draw(3, split, 7), 0, 200, 2, 3)["classes"]
         assert all(len(set(task)) == 3 for task in classes.tolist())
-        seen[split] = set(classes.ravel().tolist())
-    assert [len(seen[split]) for split in seen] == [6, 3, 3]
-    assert len(set.union(*seen.values())) == 12
+        drawn[split] = set(classes.ravel().tolist())
+    assert [len(drawn[split]) for split in drawn] == [6, 3, 3]
+    assert len(set.union(*drawn.values())) == 12
 
 
 def test_an_episode_holds_the_ids_of_what_its_texts_say(make):
     family = make()
     specs = family.sample(DRAW, 0, 2, 2, 3)
-    episode, said = family.build(specs), family.display_text(specs)
+    episode, display = family.build(specs), family.display_text(specs)
     assert episode.support_inputs.shape == (2, 6, *family.input_shape)
     assert episode.query_targets.tolist() == [[0, 0, 0, 1, 1, 1, 2, 2, 2]] * 2
     for task in range(2):
-        for text, ids in zip(said[task].queries, episode.query_inputs[task], strict=True):
+        for text, ids in zip(display[task].queries, episode.query_inputs[task], strict=True):
             assert family.build(specs).query_inputs.dtype == np.int32
             assert 0 <= ids.min() <= ids.max() < family.num_tokens
             assert np.count_nonzero(ids) > 10, text
         for text, target, options in zip(
-            said[task].queries,
+            display[task].queries,
             episode.query_targets[task],
-            said[task].query_options,
+            display[task].query_options,
             strict=True,
         ):
             assert options[target].removeprefix("want_") in text
@@ -76,15 +76,15 @@ def test_texts_that_differ_have_other_ids(make):
 
 def test_the_vocabulary_holds_nothing_that_training_classes_do_not_say(make):
     family = make()
-    known = set(family.preparation["tokens"]["vocabulary"])
+    vocabulary = set(family.preparation["tokens"]["vocabulary"])
     specs = {s: family.sample(Draw(0, s, 0), 0, 50, 2, 3) for s in ("train", "test")}
     words_of = {
         split: {options for said in family.display_text(found) for options in said.query_options[0]}
         for split, found in specs.items()
     }
     named = {name.removeprefix("want_") for name in words_of["test"]}
-    assert not named & known
-    assert {name.removeprefix("want_") for name in words_of["train"]} <= known
+    assert not named & vocabulary
+    assert {name.removeprefix("want_") for name in words_of["train"]} <= vocabulary
 
 
 def test_global_labels_count_training_classes(make):

@@ -59,9 +59,9 @@ def test_support_and_query_are_different_texts_of_one_task(make):
 def test_tasks_of_a_split_are_in_no_other(make):
     of = {text: voice for voice, text in rows_of()}
     family = make()
-    seen = [{of[text] for texts in said_by(family, s) for text in texts} for s in SPLITS]
-    assert [len(each) for each in seen] == [6, 2, 2]
-    assert len(set.union(*seen)) == 10
+    drawn = [{of[text] for texts in said_by(family, s) for text in texts} for s in SPLITS]
+    assert [len(each) for each in drawn] == [6, 2, 2]
+    assert len(set.union(*drawn)) == 10
 
 
 def test_a_text_that_a_task_has_twice_counts_once(of_rows):
@@ -89,21 +89,21 @@ def test_copies_and_texts_of_several_tasks_are_told(of_rows):
 def test_an_episode_says_what_its_texts_say(make):
     family = make()
     specs = family.sample(DRAW, 0, 2, 3, 4)
-    episode, said = family.build(specs), family.display_text(specs)
+    episode, display = family.build(specs), family.display_text(specs)
     assert episode.support_inputs.shape == (2, 3, 24)
     assert episode.query_targets.shape == (2, 4, 24)
     for task in range(2):
-        for text, ids in zip(said[task].queries, episode.query_targets[task], strict=True):
+        for text, ids in zip(display[task].queries, episode.query_targets[task], strict=True):
             assert (ids >= 0).sum() == len(text) + 1
     assert episode.query_inputs.max() < family.num_tokens == family.num_outputs
 
 
 def test_the_vocabulary_has_no_character_that_training_tasks_do_not_have(make):
     family = make()
-    said = {s: {c for texts in said_by(family, s) for c in "".join(texts)} for s in SPLITS}
+    used = {s: {c for texts in said_by(family, s) for c in "".join(texts)} for s in SPLITS}
     vocabulary = set(family.preparation["characters"]["vocabulary"])
-    assert vocabulary == said["train"]
-    assert said["test"] - vocabulary
+    assert vocabulary == used["train"]
+    assert used["test"] - vocabulary
     assert family.protocol("test")["unknown_share"] > 0
     assert family.protocol("train")["unknown_share"] == 0
 
@@ -210,7 +210,7 @@ def test_a_column_of_texts_holds_texts(tmp_path):
 def test_what_is_no_utf8_is_named(tmp_path):
     path = write(tmp_path / "e.csv", rows_of(), ("voice", "text"))
     path.write_bytes(path.read_bytes() + b"baba,caf\xe9\n")
-    with pytest.raises(DataError, match=r"row 120 has a 'text' that is no UTF-8"):
+    with pytest.raises(DataError, match=r"row 120 has a 'text' that is not UTF-8"):
         make_with(path)
 
 
@@ -231,7 +231,7 @@ def test_small_tasks_are_left_out_if_asked_for(of_rows):
 
 
 def test_an_evaluation_with_more_shots_needs_larger_tasks(make):
-    with pytest.raises(DataError, match=r"12 different texts, 13 are [^;]*; lower these$"):
+    with pytest.raises(DataError, match=r"12 different texts[^;]*; lower shots or queries$"):
         make().sample(DRAW, 0, 1, 9, 4)
     with pytest.raises(DataError, match=r"no task has 13 different texts"):
         make(small_tasks="leave_out", min_texts=13)

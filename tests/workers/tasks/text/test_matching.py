@@ -103,10 +103,10 @@ def test_the_vocabulary_holds_nothing_that_training_domains_do_not_say(make):
 def test_texts_that_training_sees_are_not_tested_on(make, tmp_path):
     rows = rows_of(num_classes=24, num_domains=6)
     trained = [(text.title(), label, domain) for text, label, domain in rows]
-    seen = [(text.upper(), label, "far") for text, label, _ in rows[:16]]
+    repeated = [(text.upper(), label, "far") for text, label, _ in rows[:16]]
     family = make(
         path=str(write(tmp_path / "c.csv", trained)),
-        test_path=str(write(tmp_path / "b.csv", [*far_rows(), *seen])),
+        test_path=str(write(tmp_path / "b.csv", [*far_rows(), *repeated])),
     )
     said = family.display_text(family.sample(Draw(3, "test", 0), 0, 50, 2, 3))
     assert all(text.startswith("other ") for one in said for text in one.queries)
@@ -122,8 +122,8 @@ def test_a_domain_that_training_sees_is_not_tested_on(make, tmp_path):
 
 
 def test_a_class_may_be_too_small_once_seen_texts_are_gone(make, tmp_path):
-    seen = [(text, "all seen", "far") for text, _, _ in rows_of(num_classes=1)]
-    other = str(write(tmp_path / "b.csv", [*far_rows(), *seen]))
+    trained = [(text, "all seen", "far") for text, _, _ in rows_of(num_classes=1)]
+    other = str(write(tmp_path / "b.csv", [*far_rows(), *trained]))
     with pytest.raises(DataError, match=r"b.csv: the class 'all seen' has 0 different texts"):
         make(test_path=other).sample(Draw(3, "test", 0), 0, 5, 2, 3)
     assert make(test_path=other, small_classes="leave_out").protocol("test")["domains"] == "far"
@@ -148,7 +148,7 @@ def test_what_is_left_out_need_not_be_in_the_file_that_is_tested_on(make, tmp_pa
     other = str(write(tmp_path / "b.csv", rows))
     family = make(leave_out=["want_apple0"], small_classes="leave_out", test_path=other)
     assert family.protocol("test")["domains"] == "far"
-    with pytest.raises(DataError, match="leave_out names 'want_nothing', which is no class of"):
+    with pytest.raises(DataError, match="leave_out names 'want_nothing', which is not a class of"):
         make(leave_out=["want_nothing"], test_path=other)
 
 

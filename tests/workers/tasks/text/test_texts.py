@@ -43,7 +43,7 @@ def test_numbers_as_classes_stay_as_they_are_written(tmp_path):
         ([("a", "x", "d"), ("  ", "x", "d")], {}, r"row 1 has an empty 'text'; leave the row out"),
         ([("a", "x", "d"), ("b", "", "d")], {}, r"row 1 has no 'label'"),
         ([("a", "x", "d"), ("b", "x", "e")], {"domain_column": "domain"}, r"row 1 has 'x' in the"),
-        ([("a", "x", "d")], {"leave_out": ("q",)}, r"names 'q', which is no class"),
+        ([("a", "x", "d")], {"leave_out": ("q",)}, r"names 'q', which is not a class"),
         ([("a", "x", "d")], {"small_classes": "leave_out"}, r"no class has 2 different texts"),
     ],
 )
@@ -61,7 +61,7 @@ def test_a_text_that_is_no_utf8_is_named_by_row_and_column(tmp_path, suffix):
     else:
         column = pa.array([b"fine", b"b\xff\xfed"], pa.binary()).view(pa.string())
         pq.write_table(pa.table({"text": column, "label": ["x", "x"]}), path)
-    with pytest.raises(DataError, match=r"a\.\w+: row 1 has a 'text' that is no UTF-8"):
+    with pytest.raises(DataError, match=r"a\.\w+: row 1 has a 'text' that is not UTF-8"):
         read(path)
 
 
@@ -109,18 +109,18 @@ def test_a_split_by_domains_keeps_them_apart(tmp_path):
 def test_all_classes_that_are_too_small_are_named(tmp_path):
     rows = [(f"{name}{i}", name, "") for i in range(3) for name in "xyz"] + [("more", "y", "")]
     texts = read(write(tmp_path / "a.csv", rows))
-    message = r"'x' has 3 different .* need 4 \(so it is with 2: 'x' \(3\), 'z' \(3\)\); lower"
+    message = r"'x' has 3 different .* need 4 \(2 are too small: 'x' \(3\), 'z' \(3\)\); lower"
     with pytest.raises(DataError, match=message):
         texts.check_sizes(range(3), 4, ways=1)
 
 
-@pytest.mark.parametrize(("large", "told"), [(6, True), (5, False)])
-def test_leaving_out_is_advice_only_where_three_splits_keep_a_task_each(tmp_path, large, told):
+@pytest.mark.parametrize(("large", "advised"), [(6, True), (5, False)])
+def test_leaving_out_is_advice_only_where_three_splits_keep_a_task_each(tmp_path, large, advised):
     rows = [(f"{name}{i}", name, "") for i in range(4) for name in "abcdef"[:large]]
     texts = read(write(tmp_path / "a.csv", [*rows, ("x1", "x", "")]))
     with pytest.raises(DataError, match="'x' has 1 different") as no:
         texts.check_sizes(range(large + 1), 4, ways=2)
-    assert ("task.small_classes=leave_out" in str(no.value)) == told
+    assert ("task.small_classes=leave_out" in str(no.value)) == advised
     assert "lower task.shots or task.queries" in str(no.value)
 
 

@@ -1,4 +1,4 @@
-"""The settings of a user's own tasks."""
+"""What a model must know of a user's own tasks."""
 
 from typing import Any, Literal
 
@@ -8,11 +8,11 @@ from workers.settings.section import setting
 from workers.settings.task import AnyTask
 
 
-class GivenTask(AnyTask):
-    """The settings of a user's own tasks to adapt to: what a model must know of their examples."""
+class UserTaskShapes(AnyTask):
+    """The shapes of a user's own tasks, to be adapted to, and how their examples are prepared."""
 
     gives = EXAMPLES
-    family = "workers.tasks.user_tasks:GivenFamily"
+    family = "workers.tasks.user_tasks:UserTaskFamily"
 
     kind: Literal["given"] = "given"
     loss: LossName = setting("mse", "regression, or classification")
