@@ -63,7 +63,7 @@ class OuterSettings(Section):
         return self.schedule == "constant"
 
 
-class WorkersSettings(Section):
+class PoolSettings(Section):
     """Who runs the blocks."""
 
     count: ActorCount = setting(

@@ -33,7 +33,7 @@ def test_a_dead_actor_is_replaced_and_its_blocks_run_elsewhere_at_once():
     assert pool.incidents.replaced_actors == 1
     assert told == [
         "step 1: an actor on host0 (pid 0) died: killed by the test; its blocks run elsewhere, "
-        "another takes its place"
+        "another actor replaces it"
     ]
 
 
@@ -43,7 +43,7 @@ def test_when_all_actors_die_the_step_waits_for_new_ones():
         backend.at(backend.now() + 0.01, actor.kill)
     check_steps(pool, range(3))
     assert pool.incidents.replaced_actors == 2
-    assert any("another takes its place in 1 s" in line for line in told)
+    assert any("another actor replaces it in 1 s" in line for line in told)
     assert any("an actor on host2 (pid 2) has joined" in line for line in told)
 
 
@@ -246,7 +246,7 @@ def test_an_actor_that_dies_in_its_build_uses_up_the_budget_with_growing_pauses(
     with pytest.raises(PoolError, match=message):
         pool.wait_until_ready()
     assert len(backend.actors) == 5
-    assert [line.partition("its place")[2] for line in told] == [
+    assert [line.partition("replaces it")[2] for line in told] == [
         "",
         " in 1 s",
         " in 2 s",
@@ -264,7 +264,7 @@ def test_an_exception_while_an_actor_is_built_ends_the_run_at_once():
     backend = Refusing()
     backend.refusal = CallRaisedError(ValueError("no such file"))
     pool = make_pool(backend, 1)
-    with pytest.raises(PoolError, match="could not be made: ValueError: no such file"):
+    with pytest.raises(PoolError, match="could not be built: ValueError: no such file"):
         pool.wait_until_ready()
     assert len(backend.actors) == 1
 
@@ -307,7 +307,7 @@ def test_a_run_goes_on_with_the_actors_for_which_there_is_room():
     pool = make_pool(backend, 3, notify=told.append)
     pool.wait_until_ready()
     assert told == [
-        "before the first step: going on with 2 of 3 actors: the others have no machine yet, or "
+        "before the first step: continuing with 2 of 3 actors: the others have no machine yet, or "
         "are slow to start; they join when they are ready"
     ]
     check_steps(pool, range(100))

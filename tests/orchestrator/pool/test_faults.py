@@ -23,7 +23,7 @@ from echo_actor import (
 from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
-from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.config.driver_settings import PoolSettings
 from orchestrator.pool.base import InProcessPool
 from orchestrator.pool.ray_pool import RayPool
 from workers.wire.errors import PoolError
@@ -130,7 +130,7 @@ def test_the_step_of_a_stopped_actor_ends_by_a_second_copy_and_the_actor_is_repl
 
 
 def echo_pool(actor_class, **changes):
-    return RayPool(SETTINGS, 2, WorkersSettings(**changes), actor_class=actor_class)
+    return RayPool(SETTINGS, 2, PoolSettings(**changes), actor_class=actor_class)
 
 
 def test_an_actor_that_dies_in_its_build_each_time_uses_up_the_budget_and_the_cause_is_told():
@@ -140,7 +140,7 @@ def test_an_actor_that_dies_in_its_build_each_time_uses_up_the_budget_and_the_ca
     pool.close()
     message = str(refused.value)
     assert message.startswith("2 actors were lost, workers.max_failures = 1; the last, an actor ")
-    assert "its process ended without a word" in message
+    assert "its process ended without an error message" in message
     assert "\n" not in message
 
 

@@ -18,7 +18,7 @@ from echo_actor import SETTINGS, EchoActor, Echoes
 from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
-from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.config.driver_settings import PoolSettings
 from orchestrator.config.schema import to_toml
 from orchestrator.outer.blocks import train_blocks
 from orchestrator.pool.base import InProcessPool
@@ -53,7 +53,7 @@ def nodes():
 
 @pytest.fixture(scope="module")
 def pool(nodes):
-    workers = WorkersSettings(max_failures=1000)
+    workers = PoolSettings(max_failures=1000)
     pool = RayPool(SETTINGS, NUM_NODES, workers, elastic=True, actor_class=EchoActor)
     pool.wait_until_ready()
     yield pool

@@ -13,7 +13,7 @@ from kept_actors import keeping_actors
 from small_configs import REPTILE, USER_MODEL, images, sinusoid
 from small_runs import in_process, sha256_after
 
-from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.config.driver_settings import PoolSettings
 from orchestrator.loop import meta_train
 from orchestrator.outer.blocks import example_blocks, train_blocks
 from orchestrator.outer.update import OuterUpdate
@@ -62,7 +62,7 @@ def make_pool(kept):
     pools = []
 
     def make(launch, count, **changes):
-        workers = WorkersSettings(**{"max_failures": 3, **changes})
+        workers = PoolSettings(**{"max_failures": 3, **changes})
         examples = example_blocks(launch.config, launch.family)
         pools.append(RayPool(launch.config.worker, count, workers, examples=examples))
         return pools[-1]
@@ -158,7 +158,7 @@ def test_contributions_come_in_the_order_of_the_blocks(sinusoids, two_actors):
 
 
 def test_a_killed_actor_beyond_the_budget_ends_the_run_in_one_line(echo_actors):
-    pool = RayPool(SETTINGS, 1, WorkersSettings(max_failures=0), actor_class=EchoActor)
+    pool = RayPool(SETTINGS, 1, PoolSettings(max_failures=0), actor_class=EchoActor)
     pool.wait_until_ready()
     # Stopped, it takes the blocks that die with it.
     victim = pool.pids()[0]

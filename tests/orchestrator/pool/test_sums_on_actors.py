@@ -90,7 +90,7 @@ def test_a_lost_part_is_made_again_with_the_same_bits():
     lose_machine_of(backend, 0, 0.05)
     check_steps(pool, [0])
     assert pool.incidents.lost_sums == 1
-    assert "tasks 0 to 1 of step 0 is lost (it is gone): it is made again" in "".join(told)
+    assert "tasks 0 to 1 of step 0 is lost (it is gone): it is computed again" in "".join(told)
     assert sum((0, 0) in actor.ran for actor in backend.actors) == 2
     check_steps(pool, range(1, 4))
     assert pool.incidents.lost_sums == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from orchestrator.records.history import Opening
+from orchestrator.records.history import HistoryEntry
 from orchestrator.records.result import Result
 from orchestrator.sweep.rows import Row
 
@@ -81,7 +81,7 @@ def metrics_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 OPENINGS = st.builds(
-    Opening,
+    HistoryEntry,
     command=TEXTS,
     pool=TEXTS,
     first_step=st.integers(0, 10**9),

@@ -5,7 +5,7 @@ from small_results import result, run_with
 from small_runs import in_process
 
 from orchestrator.evaluate import blocks_of, recipe_at, score_tasks, summarize
-from orchestrator.records.task_scores import NAME, TaskScores, read_task_scores
+from orchestrator.records.task_scores import TASK_SCORES_FILE, TaskScores, read_task_scores
 from orchestrator.reporting.page.findings import findings
 from orchestrator.reporting.page.page import page_of
 from orchestrator.reporting.page.task_spread import draw, worst, worst_line
@@ -66,7 +66,7 @@ def test_they_are_written_and_read_again_also_where_they_are_not_finite(tmp_path
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no table"])
 def test_what_is_no_table_is_refused_and_named(tmp_path, content):
-    (tmp_path / NAME).write_bytes(content)
+    (tmp_path / TASK_SCORES_FILE).write_bytes(content)
     with pytest.raises(ValueError, match=r"tasks\.parquet is not what a run writes"):
         read_task_scores(Storage(str(tmp_path)))
 

@@ -44,7 +44,7 @@ def test_an_edited_configuration_is_refused_by_its_key_unless_insisted_on(storag
     value = now.strip("'").lower() if now == "True" else now
     edited, manifest = sinusoid(f"{key}={value}"), best(storage)
     said = f"{key} = {there} there, {now} now"
-    with pytest.raises(ValueError, match="says otherwise than the checkpoint: ") as refused:
+    with pytest.raises(ValueError, match="differs from the checkpoint: ") as refused:
         check_configuration(edited, storage, manifest, False)
     assert said in str(refused.value)
     assert str(refused.value).endswith("; set them back, or give --allow-changes")
@@ -76,7 +76,7 @@ def test_a_run_that_was_resumed_with_changes_is_evaluated_with_a_note(storage):
 def test_other_data_are_refused_unless_insisted_on(storage):
     manifest = replace(best(storage), fingerprint={"data": "abc", "numpy": "1"})
     assert check_data("abc", manifest, False) == []
-    with pytest.raises(ValueError, match=r"the data or their split are not those .*task\.path"):
+    with pytest.raises(ValueError, match=r"the data or their split differ from .*task\.path"):
         check_data("abd", manifest, False)
     assert check_data("abd", manifest, True) == [
         "evaluating on other data, or another split, than the run was trained on"

@@ -468,7 +468,7 @@ def test_an_empty_folder_starts_and_a_resume_says_that_it_does(tmp_path, config)
 
 def test_a_folder_that_holds_a_run_is_refused_without_resume(finished, config):
     folder, *_ = finished
-    with pytest.raises(ValueError, match="holds a run already; give another --out, or --resume"):
+    with pytest.raises(ValueError, match="already holds a run; give another --out, or --resume"):
         find_state(config, Storage(str(folder)), False, False)
 
 

@@ -92,7 +92,7 @@ def test_a_folder_that_is_gone_is_not_made_anew_by_a_write(tmp_path, change):
     if change == "deleted and made again":
         other.claim()
     for name in ("history.json", "checkpoints/ckpt-00000001/theta.arrow"):
-        with pytest.raises(FolderGoneError, match="not what was opened any more"):
+        with pytest.raises(FolderGoneError, match="no longer what was opened"):
             storage.write(name, b"2")
     assert other.list() == []
     storage.release()

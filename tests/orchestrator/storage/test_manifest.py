@@ -43,7 +43,7 @@ def set_file(table, **entry):
 NOT_OURS = {
     "a key more": (
         lambda t: t.update(new=1),
-        "the key 'new' is not known, which a newer",
+        "the key 'new' is unknown; a newer",
     ),
     "no files": (lambda t: t.pop("files"), "'files': Field required"),
     "no theta": (lambda t: t["files"].pop("theta.arrow"), "files are carry.arrow, optimizer.arrow"),

@@ -87,7 +87,7 @@ REFUSALS = [
     ),
     (
         GRID + '"outer.lr" = {uniform = [0, 1]}\n[search]\nsearcher = "grid"',
-        ["search.searcher = 'grid'", "space.outer.lr is no grid", "searcher = 'random'"],
+        ["search.searcher = 'grid'", "space.outer.lr is not a grid", "searcher = 'random'"],
     ),
     (
         SPACE + '[search]\nsearcher = "optuna"\nscheduler = "pbt"',
@@ -125,14 +125,14 @@ REFUSALS = [
     ),
     (
         '[space]\n"outer.lr" = {choice = [1]}\n[space.outer]\nlr = {choice = [2]}',
-        ["space.outer.lr is there twice"],
+        ["space.outer.lr is given twice"],
     ),
-    ('[space]\n"workers.count" = {choice = [1]}', ["space.workers.count is no hyperparameter"]),
+    ('[space]\n"workers.count" = {choice = [1]}', ["space.workers.count is not a hyperparameter"]),
     ('[space]\n"evaluation.tasks" = {choice = [1]}', ["space.evaluation.tasks is no hyper"]),
-    ('[space]\nname = {choice = ["a"]}', ["space.name is no hyperparameter", "[overrides]"]),
+    ('[space]\nname = {choice = ["a"]}', ["space.name is not a hyperparameter", "[overrides]"]),
     (
         "[overrides]\nouter.lr = 0.1\n" + LR + "{choice = [1]}",
-        ["outer.lr is in the space and has one value besides", "leave one of them out"],
+        ["outer.lr is in the space and also has a value", "leave one of them out"],
     ),
     ("samples = 0\n" + SPACE, ["samples must be at least 1, got 0"]),
     ('samples = "3"\n' + SPACE, ["samples must be a whole number, got '3'"]),

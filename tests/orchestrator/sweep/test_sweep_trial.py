@@ -12,7 +12,7 @@ from orchestrator.sweep import record
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.ray_trial import POINT, RayTrial, Shared
 from orchestrator.sweep.trial import Trial
-from orchestrator.sweep.trial_checkpoint import take_over
+from orchestrator.sweep.trial_checkpoint import read_trial_checkpoint
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 
@@ -100,8 +100,8 @@ def test_a_trial_of_a_policy_needs_no_test_tasks_for_an_oracle(tmp_path):
 def test_what_a_trial_hands_over_is_where_another_goes_on(trial, tmp_path):
     first = trial()
     first.advance()
-    first.hand_over(str(tmp_path / "box"))
-    other = trial(0.1, "b", take_over(Storage(str(tmp_path / "box"))))
+    first.save(str(tmp_path / "box"))
+    other = trial(0.1, "b", read_trial_checkpoint(Storage(str(tmp_path / "box"))))
     assert other.advance()["step"] == 8
     rows = (tmp_path / "trials/b/metrics.jsonl").read_text().splitlines()
     assert [json.loads(row)["step"] for row in rows] == [5, 6, 7, 8]
@@ -120,7 +120,7 @@ def shell_in(sweep, rate):
 @pytest.fixture
 def shell(tmp_path):
     """Starts Tune's shell of a trial at a rate."""
-    Storage(str(tmp_path)).write(record.NAME, b"{}")
+    Storage(str(tmp_path)).write(record.SWEEP_FILE, b"{}")
     started = []
 
     def start(rate):
