@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simulated_backend import WEIGHTS, blocks_of, corrupt, misshapen, with_nan
+from simulated_actor import WEIGHTS, blocks_of, corrupt, misshapen, with_nan
 from simulated_pool import NUM_BLOCKS, check_steps, ready_pool, run, undisturbed
 
 from orchestrator.pool.actor import Call

@@ -2,14 +2,8 @@
 
 import functools
 
-from simulated_backend import (
-    NUM_CARRIED,
-    NUM_PARAMETERS,
-    WEIGHTS,
-    SimulatedBackend,
-    blocks_of,
-    contribution_of,
-)
+from simulated_actor import NUM_CARRIED, NUM_PARAMETERS, WEIGHTS, blocks_of, contribution_of
+from simulated_backend import SimulatedBackend
 
 from orchestrator.outer.aggregate import aggregate
 from orchestrator.pool.actor_pool import ActorPool
