@@ -98,5 +98,5 @@ POLICY_ELSEWHERE = "promp"
 OTHER_POLICIES_ELSEWHERE = ["trpo", "reptile"]
 
 OTHER_POLICIES = [
-    each for each in POLICIES if each not in [POLICY_ELSEWHERE, *OTHER_POLICIES_ELSEWHERE]
+    name for name in POLICIES if name not in [POLICY_ELSEWHERE, *OTHER_POLICIES_ELSEWHERE]
 ]

@@ -102,13 +102,13 @@ class Workers:
         self._who, self._count = who[:count], count
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
-        asked = [
+        answers = [
             self._who[number % len(self._who)].ask(weights, work.blocks)
             for number, work in enumerate(leaves(blocks, self._count))
         ]
         return [
-            unpack(ray.get(each) if isinstance(each, ray.ObjectRef) else each)
-            for each in reversed(asked)
+            unpack(ray.get(answer) if isinstance(answer, ray.ObjectRef) else answer)
+            for answer in reversed(answers)
         ]
 
 
@@ -122,7 +122,7 @@ def process(shared_ray):
 
 def check_any_number_of_workers(config, carries, process=None):
     """The bits of theta and the carry after all steps, in this process and with 1 to 3 workers."""
-    there = [There(config.worker, process)] if process else []
+    elsewhere = [There(config.worker, process)] if process else []
     launch = in_process(config)
     start = launch.initial_state()
 
@@ -139,7 +139,7 @@ def check_any_number_of_workers(config, carries, process=None):
     if carries:
         assert expected[1] != sha256(list(start.carry.values()))
     for count in (3, 2, 1):
-        who = [*there, Here(config.worker, launch.pool._runner)]
+        who = [*elsewhere, Here(config.worker, launch.pool._runner)]
         assert identity(Workers(who, count)) == expected, count
 
 

@@ -117,7 +117,7 @@ class SimulatedBackend:
     ) -> tuple[SimulatedCall, SimulatedVectors]:
         call = self._call(handle, handle.add_s)
         self.waits_s.append(limit_s)
-        missing = [n for n, each in enumerate(vectors) if each.gone]
+        missing = [n for n, remote in enumerate(vectors) if remote.gone]
         if call.error is not None:
             pass
         elif missing:
@@ -125,7 +125,7 @@ class SimulatedBackend:
             call.error = CallRaisedError(PartLostError(f"{missing[0]}: it is gone"))
         else:
             wholes = [
-                part.with_vectors(each.value) for part, each in zip(parts, vectors, strict=True)
+                part.with_vectors(remote.value) for part, remote in zip(parts, vectors, strict=True)
             ]
             total = combine(wholes)
             spoil = handle.spoils_sums.pop(0) if handle.spoils_sums else lambda whole: whole

@@ -38,8 +38,8 @@ def check_steps(pool, steps):
 
 
 def ready_pool(count, make=lambda actor: None, **changes):
-    told: list[str] = []
+    messages: list[str] = []
     backend = SimulatedBackend(make)
-    pool = make_pool(backend, count, notify=told.append, **changes)
+    pool = make_pool(backend, count, notify=messages.append, **changes)
     pool.wait_until_ready()
-    return pool, backend, told
+    return pool, backend, messages

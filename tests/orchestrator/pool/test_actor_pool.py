@@ -12,16 +12,16 @@ from workers.wire.errors import NonFiniteError, PoolError
 
 
 def test_an_undisturbed_run_has_no_incidents():
-    pool, backend, told = ready_pool(3)
+    pool, backend, messages = ready_pool(3)
     check_steps(pool, range(5))
     assert len(backend.actors) == 3
     assert all(actor.ran for actor in backend.actors)
     assert not any(vars(pool.incidents).values())
-    assert told == []
+    assert messages == []
 
 
 def test_a_dead_actor_is_replaced_and_its_blocks_run_elsewhere_at_once():
-    pool, backend, told = ready_pool(2)
+    pool, backend, messages = ready_pool(2)
     check_steps(pool, [0])
     backend.at(backend.now() + 0.01, backend.actors[0].kill)
     before = backend.now()
@@ -29,30 +29,30 @@ def test_a_dead_actor_is_replaced_and_its_blocks_run_elsewhere_at_once():
     assert backend.now() - before < 1, "the other actor does it all, before the new one is ready"
     assert len(backend.actors) == 3
     assert pool.incidents.replaced_actors == 1
-    assert told == [
+    assert messages == [
         "step 1: an actor on host0 (pid 0) died: killed by the test; its blocks run elsewhere, "
         "another actor replaces it"
     ]
 
 
 def test_when_all_actors_die_the_step_waits_for_new_ones():
-    pool, backend, told = ready_pool(2)
+    pool, backend, messages = ready_pool(2)
     for actor in backend.actors:
         backend.at(backend.now() + 0.01, actor.kill)
     check_steps(pool, range(3))
     assert pool.incidents.replaced_actors == 2
-    assert any("another actor replaces it in 1 s" in line for line in told)
-    assert any("an actor on host2 (pid 2) has joined" in line for line in told)
+    assert any("another actor replaces it in 1 s" in line for line in messages)
+    assert any("an actor on host2 (pid 2) has joined" in line for line in messages)
 
 
 @pytest.mark.parametrize("spoil", [with_nan, misshapen, lambda contribution: None])
 def test_a_useless_answer_never_reaches_theta_and_is_counted(spoil):
-    pool, backend, told = ready_pool(2)
+    pool, backend, messages = ready_pool(2)
     backend.actors[0].spoils = dict.fromkeys(range(NUM_BLOCKS), spoil)
     check_steps(pool, range(2))
     assert pool.incidents.rejected_answers >= 2
     assert pool.incidents.retried_calls == pool.incidents.rejected_answers
-    assert "run again elsewhere" in told[0]
+    assert "run again elsewhere" in messages[0]
 
 
 @pytest.mark.parametrize(
@@ -153,11 +153,11 @@ def test_lost_calls_are_run_again_without_a_replacement():
 
 
 def test_an_actor_that_cannot_be_reached_is_replaced():
-    pool, backend, told = ready_pool(2)
+    pool, backend, messages = ready_pool(2)
     backend.actors[0].loses = 1.0
     check_steps(pool, range(10))
     assert pool.incidents.replaced_actors == 1
-    assert "cannot be reached" in told[0]
+    assert "cannot be reached" in messages[0]
 
 
 @pytest.mark.parametrize("reduction", ["driver", "actors"])

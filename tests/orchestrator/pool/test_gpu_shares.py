@@ -45,7 +45,7 @@ class SaysWhatItWasGiven(BlockActor):
         super().__init__(settings, gpus=0, name=name)
         self._given = gpus, os.environ.get("CUDA_VISIBLE_DEVICES")
 
-    def given(self):
+    def granted(self):
         return self._given
 
 
@@ -70,8 +70,8 @@ def sinusoids():
     return in_process(sinusoid("outer.steps=4"))
 
 
-def given(pool):
-    return [ray.get(actor.handle.given.remote()) for actor in pool._actors.actors]
+def granted(pool):
+    return [ray.get(actor.handle.granted.remote()) for actor in pool._actors.actors]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_each_actor_has_its_share_and_the_bits_are_the_same(sinusoids, count, gp
     workers = PoolSettings(gpus=gpus, max_failures=0)
     pool = RayPool(sinusoids.config.worker, count, workers, actor_class=Alike)
     pool.wait_until_ready()
-    answers = given(pool)
+    answers = granted(pool)
     assert sorted(Counter(device for _, device in answers).values()) == sharing
     assert {share for share, _ in answers} == {gpus}
     assert sha256_after(sinusoids, pool) == sha256_after(sinusoids, InProcessPool(Echoes()))

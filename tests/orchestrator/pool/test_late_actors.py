@@ -37,7 +37,7 @@ def test_a_round_may_take_as_long_as_making_its_episodes_again():
 
 
 def test_a_stopped_actor_is_not_used_again_before_it_is_replaced():
-    pool, backend, told = ready_pool(2)
+    pool, backend, messages = ready_pool(2)
     check_steps(pool, [0])
     backend.actors[0].stopped = True
     before = backend.now()
@@ -56,8 +56,8 @@ def test_a_stopped_actor_is_not_used_again_before_it_is_replaced():
     assert len(backend.actors[0].ran) == sent
     assert backend.actors[0].ended
     assert pool.incidents.replaced_actors == 1
-    assert "its blocks run a second time elsewhere" in told[0]
-    assert "has not answered for 4.0 s" in told[1]
+    assert "its blocks run a second time elsewhere" in messages[0]
+    assert "has not answered for 4.0 s" in messages[1]
 
 
 def test_a_slow_actor_that_answers_in_the_end_is_used_again_and_its_copies_are_compared():
@@ -73,12 +73,12 @@ def test_a_slow_actor_that_answers_in_the_end_is_used_again_and_its_copies_are_c
 
 
 def test_a_lone_actor_that_stops_is_replaced_after_a_few_longer_deadlines():
-    pool, backend, told = ready_pool(1)
+    pool, backend, messages = ready_pool(1)
     backend.actors[0].stopped = True
     check_steps(pool, [0])
     assert 32.0 <= backend.now() - 5.0 < 40.0
     assert pool.incidents.replaced_actors == 1
-    assert "has not answered for 32.0 s" in told[-2]
+    assert "has not answered for 32.0 s" in messages[-2]
 
 
 def test_a_block_is_late_from_when_it_is_begun_not_from_when_it_is_sent():

@@ -37,16 +37,16 @@ def test_any_other_error_of_the_system_stays_one(cause):
     ],
 )
 def test_a_ray_that_is_late_on_a_busy_machine_is_told_in_a_line(monkeypatch, error, raised):
-    def init(**given):
+    def init(**options):
         raise error
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(raised) as told:
+    with pytest.raises(raised) as caught:
         start_ray(1, verbose=False)
-    assert type(told.value) is raised
+    assert type(caught.value) is raised
     if raised is PoolError:
-        assert str(told.value).startswith(
+        assert str(caught.value).startswith(
             "Ray did not start within 30 s, because this machine is busy;"
         )
 

@@ -34,18 +34,18 @@ def test_what_diverges_is_told_everywhere(run):
     assert table["diverged"] == [2, 3, 4, 5]
     assert table["per_step"][4]["loss"] is None
     assert table["per_step"][4]["not_finite"]["loss"] == "inf"
-    said = (
+    sentence = (
         "Inner steps 2 to 5 diverge: loss up to 4e+14 against 3 before, not finite at 4 to 5. "
         "The inner rate is too high for so many steps"
     )
     screen = Console(file=io.StringIO(), width=300)
     print_result(screen, read_result(run), (1, 3, 5))
     shown = screen.file.getvalue()
-    assert f"{said}." in shown
+    assert f"{sentence}." in shown
     assert "3  (diverges)" in shown
     assert "not finite" in shown
     page = page_of(read_run(run)).decode()
-    assert said in page
+    assert sentence in page
     assert "3 (diverges)" in page
     assert "shaded: diverges" in page
 

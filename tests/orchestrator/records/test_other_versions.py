@@ -41,7 +41,7 @@ def whole(written, tmp_path):
 
 def changed(name, content, **more):
     if name == HISTORY_FILE:
-        return json.dumps([{**each, **more} for each in json.loads(content)])
+        return json.dumps([{**entry, **more} for entry in json.loads(content)])
     if name == "metrics.jsonl":
         return "".join(json.dumps({**json.loads(r), **more}) + "\n" for r in content.splitlines())
     table = {**json.loads(content), **more}
@@ -57,10 +57,10 @@ def test_unknown_keys_of_a_newer_minor_version_are_passed_over(whole, name):
     page_of(read_run(whole))
 
 
-def _plain(found):
-    if isinstance(found, list):
-        return [each if isinstance(each, dict) else asdict(each) for each in found]
-    return found.model_dump()
+def _plain(value):
+    if isinstance(value, list):
+        return [entry if isinstance(entry, dict) else asdict(entry) for entry in value]
+    return value.model_dump()
 
 
 @pytest.mark.parametrize("name", FILES)

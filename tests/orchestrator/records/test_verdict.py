@@ -131,9 +131,9 @@ def test_what_is_wrong_is_told_first_with_what_to_try(result, begins, advises):
     first = result.warnings[0]
     assert first.startswith(begins)
     assert advises in first
-    told = findings(run_with(result=result))
-    assert (told[0].kind, told[0].text) == ("warning", first)
-    assert not any("improves" in finding.text for finding in told)
+    page_findings = findings(run_with(result=result))
+    assert (page_findings[0].kind, page_findings[0].text) == ("warning", first)
+    assert not any("improves" in finding.text for finding in page_findings)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ class Actors:
 
 def test_a_launch_that_is_refused_ends_its_actors(monkeypatch):
     config, actors = sinusoid("workers.count=2"), Actors()
-    monkeypatch.setattr(launch, "_ray_pool", lambda *given: actors)
+    monkeypatch.setattr(launch, "_ray_pool", lambda *arguments: actors)
     runtime.start_tensorflow(0)
     reference = {**runtime.fingerprint(""), "numpy": "0.1"}
     message = r"not go on with the same bits here: numpy: '.+' here, '0.1' there \("

@@ -43,13 +43,13 @@ def test_the_runs_own_configuration_is_evaluated_without_a_word(storage):
 def test_an_edited_configuration_is_refused_by_its_key_unless_insisted_on(storage, key, there, now):
     value = now.strip("'").lower() if now == "True" else now
     edited, manifest = sinusoid(f"{key}={value}"), best(storage)
-    said = f"{key} = {there} there, {now} now"
+    difference = f"{key} = {there} there, {now} now"
     with pytest.raises(ValueError, match="differs from the checkpoint: ") as refused:
         check_configuration(edited, storage, manifest, False)
-    assert said in str(refused.value)
+    assert difference in str(refused.value)
     assert str(refused.value).endswith("; set them back, or give --allow-changes")
     assert check_configuration(edited, storage, manifest, True) == [
-        f"evaluating with changes since the checkpoint: {said}"
+        f"evaluating with changes since the checkpoint: {difference}"
     ]
 
 

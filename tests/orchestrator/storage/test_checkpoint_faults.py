@@ -131,11 +131,11 @@ def test_a_fault_at_any_operation_leaves_whole_checkpoints_and_a_resume_ends_the
         check_what_a_reader_finds(it.storage, it.writer.saved_step)
 
         try:
-            found = checkpoint.load_latest(it.storage)
+            latest = checkpoint.load_latest(it.storage)
         except CheckpointError:  # its half-written manifest could not be removed
             assert it.writer.saved_step <= 0
             continue
-        resumed = found[0].step if found else 0
+        resumed = latest[0].step if latest else 0
         again = Writing(location, files, keep=2, first_step=resumed)
         assert train(again, resumed + 1) is None
         again.close()

@@ -232,11 +232,13 @@ def test_an_owner_on_this_machine_that_has_ended_is_passed_over_at_once(files):
 
 def test_an_owner_elsewhere_that_gives_no_sign_of_life_loses_the_folder(files, hasty):
     put(files, "a", FOREIGN, "has 3")
-    said = []
-    Lease(files, "run", said.append).release()
+    messages = []
+    Lease(files, "run", messages.append).release()
     assert claims(files) == []
-    assert len(said) == 1
-    assert said[0].startswith("process 7 on far, since 2026-01-01T00:00:00+00:00 had claimed the")
+    assert len(messages) == 1
+    assert messages[0].startswith(
+        "process 7 on far, since 2026-01-01T00:00:00+00:00 had claimed the"
+    )
 
 
 def test_an_owner_elsewhere_that_lives_keeps_it(files, hasty):

@@ -127,7 +127,7 @@ def test_a_theta_that_is_not_the_manifests_is_noticed(storage):
     state = make_state(8)
     bad = checkpoint.save(storage, state, replace(make_manifest(state), theta_sha256="0" * 64))
     problem = f"{bad} holds another theta than its manifest says (theta_sha256)"
-    assert [found.problem for found in checkpoint.survey(storage)] == ["", problem]
+    assert [status.problem for status in checkpoint.survey(storage)] == ["", problem]
     state, _, problems = checkpoint.load_latest(storage)
     assert (checkpoint.name_of(state.step), problems) == (good, [problem])
 

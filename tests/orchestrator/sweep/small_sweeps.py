@@ -21,9 +21,9 @@ def read_text(folder: Path, text: str):
     return read_sweep(str(path))
 
 
-def refusal(read, *given) -> str:
+def refusal(read, *arguments) -> str:
     with pytest.raises(ValueError) as refused:  # noqa: PT011
-        read(*given)
+        read(*arguments)
     assert refused.type is ValueError
     message = str(refused.value)
     assert "\n" not in message

@@ -104,8 +104,8 @@ def test_validation_decides_and_the_test_tasks_are_seen_once(killed):
     tested = [path.parent for path in out.glob("trials/*/evaluation.json")]
     assert tested == [out / best["run"]]
     assert f"validation loss {best['best_loss']:.4f}" in resumed.stdout
-    told = "best of 4 trials by validation loss (grid, none)"
-    assert protocol_in(resumed.stdout)["hyperparameters"] == told
+    chosen = "best of 4 trials by validation loss (grid, none)"
+    assert protocol_in(resumed.stdout)["hyperparameters"] == chosen
 
 
 def test_the_best_is_a_file_to_train_from(killed):

@@ -46,9 +46,9 @@ def test_tune_keeps_what_it_reads_and_the_board_has_it_all(trial_table):
         "date": "today",
         WORN: False,
     }
-    given = dict(result)
+    expected = dict(result)
     Relay().on_trial_result(1, [], SimpleNamespace(trial_id="a"), result)
-    assert trial_table.reported == [given]
+    assert trial_table.reported == [expected]
     assert result.keys() == {
         "accuracy",
         "step",

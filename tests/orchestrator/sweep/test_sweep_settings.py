@@ -169,24 +169,26 @@ def test_a_sweep_is_no_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("objective", "fragment"),
     [
         ('metric = "accuracy"', "is not measured on these tasks; there are loss"),
         ('mode = "max"', "would look for the worst loss, of which less is better; use 'min'"),
     ],
 )
-def test_what_cannot_be_looked_for_is_refused_before_anything_is_there(tmp_path, wanted, told):
+def test_what_cannot_be_looked_for_is_refused_before_anything_is_there(
+    tmp_path, objective, fragment
+):
     file = tmp_path / "sweep.toml"
-    file.write_text(f"{wanted}\n{BASE}\n{SPACE}")
-    assert told in refusal(tune, str(file), [], str(tmp_path / "out"), False, False)
+    file.write_text(f"{objective}\n{BASE}\n{SPACE}")
+    assert fragment in refusal(tune, str(file), [], str(tmp_path / "out"), False, False)
     assert not (tmp_path / "out").exists()
 
 
 def test_what_varies_in_the_base_is_overridden_as_by_set(tmp_path):
     file = tmp_path / "sweep.toml"
     file.write_text(f'base = "cartpole"\n{SPACE}')
-    given = ["task.vary={length={uniform=[0.5, 1.0]}}"]
-    _, table = read_sweep(str(file), [*given, "task.vary.gravity.choice=[5.0, 15.0]"])
+    set_options = ["task.vary={length={uniform=[0.5, 1.0]}}"]
+    _, table = read_sweep(str(file), [*set_options, "task.vary.gravity.choice=[5.0, 15.0]"])
     assert set(load(table)[0].task.vary) == {"length", "gravity"}
 
 

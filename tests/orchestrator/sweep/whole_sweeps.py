@@ -36,9 +36,9 @@ def rows_of(out: Path) -> list[dict[str, Any]]:
 
 def theta_of(run: Path) -> tuple[int, str]:
     """The last step of a run, and the identity of its weights."""
-    found = checkpoint.load_latest(Storage(str(run)))
-    assert found is not None
-    return found[1].step, found[1].theta_sha256
+    latest = checkpoint.load_latest(Storage(str(run)))
+    assert latest is not None
+    return latest[1].step, latest[1].theta_sha256
 
 
 def undisturbed_theta(*overrides: str) -> tuple[int, str]:
