@@ -49,7 +49,7 @@ def tune(source: str, overrides: list[str], location: str, resume: bool, verbose
     for note in notes:
         NOTES.print(f"note: {note}")
     check_machine(config)
-    with open_folder(location, show_note) as storage, ExitStack() as ray_of_ours:
+    with open_folder(location, show_note) as storage, ExitStack() as own_ray:
         record.check(storage, sweep, table, resume)
         family = open_family(config)
         metric, mode = _objective(sweep, family)
@@ -61,11 +61,11 @@ def tune(source: str, overrides: list[str], location: str, resume: bool, verbose
             from orchestrator.sweep import ray_tuner
 
             if ray_tuner.start(config, verbose):
-                ray_of_ours.callback(ray_tuner.stop)
+                own_ray.callback(ray_tuner.stop)
         with writing(storage.place(record.SWEEP_FILE)):
             record.write(storage, sweep, table)
         metrics = metric_names(family)
-        _search(sweep, table, config, location, storage, (metric, mode), metrics, ray_of_ours)
+        _search(sweep, table, config, location, storage, (metric, mode), metrics, own_ray)
 
 
 def _objective(sweep: SweepSettings, family: TaskFamily) -> tuple[str, str]:
@@ -92,7 +92,7 @@ def _search(
     storage: Storage,
     objective: tuple[str, str],
     metrics: Sequence[str],
-    ray_of_ours: ExitStack,
+    own_ray: ExitStack,
 ) -> None:
     from orchestrator.sweep import ray_tuner
     from orchestrator.sweep.trial_table import TrialTable
@@ -104,16 +104,15 @@ def _search(
     with trial_table:
         ray_tuner.run(sweep, table, config, location, trial_table)
         trial_table.close()
-    ray_of_ours.close()  # the evaluation uses the whole machine
-    best = rows.ranked(trial_table.rows, mode)
+    own_ray.close()  # the evaluation uses the whole machine
+    trials = trial_table.rows
+    best = rows.ranked(trials, mode)
     if not best:
-        raise MetatrainError(_why_none(trial_table.rows))
+        raise MetatrainError(_why_none(trials))
     chosen = configure(table, best[0].point)
     with writing(storage.place(BEST_FILE)):
         storage.write(BEST_FILE, to_toml(chosen).encode())
-    runs = {
-        row.trial: Storage(beside(location, f"/{row.run}")) for row in trial_table.rows if row.run
-    }
+    runs = {row.trial: Storage(beside(location, f"/{row.run}")) for row in trials if row.run}
     tested = {
         row.trial: _test(sweep, table, row, runs[row.trial], trial_table)
         for row in best[: sweep.top]
