@@ -90,13 +90,9 @@ OTHERS_ELSEWHERE = [
 ]
 
 _SEEN = [*EVERY_DAY, *ELSEWHERE, *OTHERS_ELSEWHERE]
-
 OTHERS = [both for both in itertools.product(ALGORITHMS, NORMALIZATIONS) if both not in _SEEN]
-
 POLICY_ELSEWHERE = "promp"
-
 OTHER_POLICIES_ELSEWHERE = ["trpo", "reptile"]
-
 OTHER_POLICIES = [
     name for name in POLICIES if name not in [POLICY_ELSEWHERE, *OTHER_POLICIES_ELSEWHERE]
 ]

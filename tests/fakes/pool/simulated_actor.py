@@ -13,9 +13,7 @@ import numpy as np
 from workers.wire.protocol import Block, Contribution, Vector, Weights
 
 NUM_PARAMETERS = 5
-
 NUM_CARRIED = 2
-
 WEIGHTS = Weights(np.zeros(NUM_PARAMETERS, np.float32), np.zeros(NUM_CARRIED, np.float32), 0)
 
 

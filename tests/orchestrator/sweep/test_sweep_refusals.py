@@ -4,13 +4,9 @@ import pytest
 from small_sweeps import BASE, SPACE, read_text, refusal
 
 LR = '[space]\n"outer.lr" = '
-
 KINDS = '[space]\n"algorithm.kind" = {choice = ["maml", "reptile"]}\n"outer.lr" = '
-
 GRID = '[space]\n"algorithm.inner_lr" = {grid = [0.1, 0.2]}\n'
-
 ONE_OF = "give exactly one of choice, grid, uniform, loguniform, quniform, randint"
-
 REFUSALS = [
     # what follows the base -> what the one line must hold
     ("smaples = 3\n" + SPACE, ["unknown key smaples", "did you mean 'samples'", "base, metric"]),
