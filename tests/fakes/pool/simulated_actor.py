@@ -18,14 +18,14 @@ WEIGHTS = Weights(np.zeros(NUM_PARAMETERS, np.float32), np.zeros(NUM_CARRIED, np
 
 
 def blocks_of(step: int, count: int, size: int = 2) -> list[Block]:
-    """Training blocks of a step."""
+    """Return training blocks of a step."""
     return [
         Block("train", step, index, index * size, (index + 1) * size, {}) for index in range(count)
     ]
 
 
 def contribution_of(block: Block) -> Contribution:
-    """What a block gives: a function of its step and index."""
+    """Return the contribution of a block, a function of its step and index."""
     gradient, carry, loss = _drawn(block.step, block.index)
     return Contribution(
         index=block.index,
@@ -39,7 +39,7 @@ def contribution_of(block: Block) -> Contribution:
 
 @functools.lru_cache(maxsize=10_000)
 def _drawn(step: int, index: int) -> tuple[Vector, Vector, np.float64]:
-    """Nobody may write into them."""
+    """Draw gradient, carry and loss; the arrays are read-only, because they are cached."""
     rng = np.random.default_rng([step, index])
     gradient = rng.normal(size=NUM_PARAMETERS).astype(np.float32)
     carry = rng.normal(size=NUM_CARRIED).astype(np.float32)
@@ -50,14 +50,19 @@ def _drawn(step: int, index: int) -> tuple[Vector, Vector, np.float64]:
 
 @dataclass(eq=False)
 class SimulatedActor:
-    """One actor.
+    """A simulated actor; tests set its faults.
 
-    place_s, build_s, task_s: how long it takes to get a machine, to build, and for a task.
-    compile_s: more for the first task; slow: step -> more for a block of it.
-    placeable: whether there is a machine for it. dies_in_build: whether it never gets ready.
-    raises, kills, spoils: block index -> the exception; whether it dies of it; what it makes of
-    its contribution. spoils_sums: what it makes of the next sums. loses: chance that a call
-    is lost. add_s: how long it takes to add. machine_gone: with all that was kept there.
+    place_s, build_s, task_s, add_s: seconds to get a machine, to build, for a task, and to add.
+    compile_s: further seconds of the first task.
+    slow: step -> further seconds of a block of this step.
+    placeable: whether there is a machine for it.
+    dies_in_build: whether it dies before it is ready.
+    raises: block index -> the exception that it raises.
+    kills: indices of blocks that kill it.
+    spoils: block index -> how it changes the contribution.
+    spoils_sums: how it changes the next sums.
+    loses: probability that a call is lost.
+    machine_gone: whether its machine is gone, with all that was kept there.
     """
 
     number: int
@@ -85,26 +90,26 @@ class SimulatedActor:
     ran: list[tuple[int, int]] = field(default_factory=list)
 
     def kill(self, preempted: bool = False) -> None:
-        """As SIGKILL, or the end of its machine."""
+        """Let it die as by SIGKILL; `preempted` as announced by its machine."""
         self.alive, self.preempted = False, preempted
 
     def take_machine(self) -> None:
-        """The actor goes, and what is kept beside it."""
+        """Let its machine go, with the actor and all that is kept there."""
         self.alive, self.machine_gone = False, True
 
 
 def with_nan(contribution: Contribution) -> Contribution:
-    """An answer that is not finite."""
+    """Return a contribution that is not finite."""
     return replace(contribution, gradient=contribution.gradient * np.float32(np.nan))
 
 
 def misshapen(contribution: Contribution) -> Contribution:
-    """An answer of another model."""
+    """Return a contribution of another model's shape."""
     return replace(contribution, gradient=contribution.gradient[:-1])
 
 
 def corrupt(contribution: Contribution) -> Contribution:
-    """An answer with one bit flipped."""
+    """Return a contribution with one bit flipped."""
     gradient = contribution.gradient.copy()
     gradient.view(np.uint32)[0] ^= 1
     return replace(contribution, gradient=gradient)

@@ -17,13 +17,13 @@ from workers.wire.errors import PartLostError
 from workers.wire.protocol import Block, Built, Contribution, Place, Weights
 from workers.wire.remote_contribution import RemoteContribution, Vectors, split_vectors
 
-# Of no test; a run that comes here goes on for ever.
+# No test takes so long; a run that does would never end.
 _LONGEST_S = 4 * 3600.0
 
 
 @dataclass(eq=False)
 class SimulatedCall:
-    """A call; its answer is there at `due`, unless its actor dies or stops before."""
+    """A call that is answered at `due`, unless its actor dies or stops before."""
 
     actor: SimulatedActor
     due: float
@@ -34,7 +34,7 @@ class SimulatedCall:
 
 @dataclass(eq=False)
 class SimulatedVectors:
-    """What is kept on an actor's machine. It outlives the actor, but not the machine."""
+    """Vectors that are kept on an actor's machine; they outlive the actor, but not the machine."""
 
     actor: SimulatedActor
     value: Vectors | None
@@ -46,10 +46,13 @@ class SimulatedVectors:
 
 
 class SimulatedBackend:
-    """See `orchestrator.pool.backend.Backend`.
+    """A simulated backend; see `orchestrator.pool.backend.Backend`.
 
-    actors: all that were ever started. make: changes an actor as it is started. sums: who added,
-    and what came out. waits_s: how long parts of sums were to be waited for.
+    actors: all actors that were ever started.
+    cluster: what `machines` returns.
+    avoided: for each start, the machines to avoid.
+    sums: for each sum, the actor that added it and its contribution.
+    waits_s: for each sum, the seconds that its actor waits for the parts.
     """
 
     def __init__(self, make: Callable[[SimulatedActor], None] = lambda actor: None, seed: int = 0):
@@ -64,7 +67,7 @@ class SimulatedBackend:
         self._numbers = itertools.count()
 
     def at(self, seconds: float, event: Callable[[], None]) -> None:
-        """Let something happen, so many seconds after the beginning."""
+        """Call `event` so many seconds after the beginning."""
         self._events = sorted([*self._events, (seconds, next(self._numbers), event)])
 
     def alive(self) -> list[SimulatedActor]:
@@ -156,7 +159,7 @@ class SimulatedBackend:
         return call
 
     def _keep(self, call: SimulatedCall) -> "SimulatedVectors":
-        """Take the answer apart: what is kept is on the actor's machine, and goes with it."""
+        """Split an answer: its vectors stay on the actor's machine, and are lost with it."""
         vectors = None
         if isinstance(call.answer, Contribution):
             vectors, call.answer = split_vectors(call.answer)
@@ -197,7 +200,7 @@ class SimulatedBackend:
         return not actor.alive or (call.due <= self._clock and not actor.stopped)
 
     def _advance(self, calls: Sequence[SimulatedCall], until: float) -> None:
-        """To the next thing that happens; not for ever, as where a deadline is never reached."""
+        """Advance the clock to the next event; fail if the run would never end."""
         assert self._clock < _LONGEST_S, "the simulated run does not come to an end"
         dues = [call.due for call in calls if not call.actor.stopped and call.due > self._clock]
         events = [at for at, _, _ in self._events]

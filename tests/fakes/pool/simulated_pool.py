@@ -1,4 +1,4 @@
-"""Pools of simulated actors, and what they must give."""
+"""Pools of simulated actors, and the contributions that they must return."""
 
 import functools
 

@@ -2,7 +2,7 @@ import pytest
 
 from orchestrator.pool.failure import Decision, Event, FailureContext, back_off_s, decide
 
-# event, what is known (a field that is not named has its default), decision
+# event, facts (other fields have their defaults), decision
 TRUTH_TABLE = [
     (Event.ACTOR_DIED, {"replaced": 0, "budget": 0}, Decision.FAIL),
     (Event.ACTOR_DIED, {"replaced": 0, "budget": 1}, Decision.REPLACE),

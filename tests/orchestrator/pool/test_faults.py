@@ -1,6 +1,6 @@
-"""Real faults on real processes: whatever is killed or stopped, theta has the undisturbed bits.
+"""Real faults on real processes: theta has the undisturbed bits, whatever is killed or stopped.
 
-The actors compute what needs no TensorFlow, so that a new one is there in a second.
+The actors compute without TensorFlow, so that a new one starts in a second.
 """
 
 import os
@@ -71,7 +71,7 @@ def adding():
 
 
 def until_both_are_ready(pool):
-    """A pool itself goes on with one of them."""
+    """A pool itself continues with one of them."""
     pool.wait_until_ready()
     while len(pool.pids()) < 2:
         pool.run(weights_of(3, 0), blocks_of(0, 2))
@@ -168,7 +168,7 @@ def test_memory_objects_and_references_stay_flat_over_1_000_steps():
     assert not any(vars(pool.incidents).values())
     pool.close()
     memory, used, references = zip(*seen, strict=True)
-    # What Ray keeps of each call levels off; a leak of the weights would be 200 MB.
+    # The memory that Ray keeps for calls levels off; a leak of the weights would be 200 MB.
     assert memory[-1] - memory[1] < 8e6, memory
     assert max(used) < 10e6, used
     assert max(references) < 50, references

@@ -1,6 +1,6 @@
 """Actors that take GPUs, or shares of them. Ray's GPUs here are logical: there is no hardware.
 
-Most actors compute what needs no TensorFlow: what is asked is what Ray gives them.
+Most actors compute without TensorFlow: the tests check what Ray grants them.
 """
 
 import functools
@@ -39,7 +39,7 @@ def two_logical_gpus(shared_ray):
 
 
 class SaysWhatItWasGiven(BlockActor):
-    """Uses no GPU, whatever it was given."""
+    """An actor that uses no GPU, whatever it was granted."""
 
     def __init__(self, settings, gpus, name):
         super().__init__(settings, gpus=0, name=name)

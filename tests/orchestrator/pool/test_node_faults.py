@@ -1,7 +1,7 @@
 """Machines that die, hang, come and go: two nodes here, with Ray's default health checks.
 
-The actors compute what needs no TensorFlow, so that a new one is there in a second; those that
-lose calls train.
+The actors compute without TensorFlow, so that a new one starts in a second; those that lose
+calls train.
 """
 
 import subprocess

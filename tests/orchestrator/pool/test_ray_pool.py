@@ -38,7 +38,7 @@ def convolutions(image_zip, image_cache):
     return in_process(images(image_zip, image_cache, "outer.steps=3", "workers.block_size=1"))
 
 
-#: As dense networks run where nothing is set.
+#: The default execution of dense networks.
 SHIPPED = ["runtime.execution=vectorized", "runtime.xla=true"]
 
 
@@ -183,7 +183,7 @@ def test_an_exception_in_a_block_ends_the_run_with_its_step_its_tasks_and_its_ca
     assert "in build" in trace
     assert two_actors.incidents.retried_calls == 1
     assert two_actors.incidents.replaced_actors == 0
-    # The pool goes on: what the broken step left behind is not wanted any more.
+    # The pool continues: what the failed step left behind is no longer wanted.
     again = combine(two_actors.run(weights, blocks))
     straight = combine(sinusoids.pool.run(weights, blocks))
     assert again.gradient.tobytes() == straight.gradient.tobytes()

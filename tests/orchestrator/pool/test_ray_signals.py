@@ -9,7 +9,7 @@ from orchestrator.run.signals import GracefulStop, Interrupted
 
 
 class Weak:
-    """What is raised while it is collected is lost."""
+    """An object whose exception during garbage collection is lost."""
 
     def __del__(self):
         signal.raise_signal(signal.SIGTERM)

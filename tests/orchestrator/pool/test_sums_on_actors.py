@@ -109,7 +109,7 @@ def test_the_next_wait_for_a_part_is_longer_since_it_may_be_on_its_way():
 
 
 def laid_out(num_leaves, schedule):
-    """A step of which all leaves are done, and their sum is to be made."""
+    """A step whose leaves are all done, and whose sum is queued."""
     items = leaves(blocks_of(0, num_leaves), num_leaves)
     schedule.lay_out(items, summed=True)
     for item in items:

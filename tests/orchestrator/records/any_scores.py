@@ -14,7 +14,7 @@ _HOSTILE = ["\udcff", "$x$", "<b>", "[/]", "\x1b[1m", "null", "NaN", "not_finite
 #: Whatever a float64 can be; text as a file's name may be, which is not always a text.
 NUMBERS = st.floats()
 _INTERVALS = ("ci95", "gain_ci95")
-#: What is counted, or the width of an interval; and a share.
+#: Counts or widths of intervals, and shares.
 SIZES = st.floats(min_value=0)
 SECONDS = st.floats(0, 1e9)
 SHARES = st.floats(0, 1) | st.just(math.nan)

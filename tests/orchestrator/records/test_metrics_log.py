@@ -76,7 +76,7 @@ def test_a_run_that_starts_afresh_has_no_rows(storage):
 
 
 def test_a_commit_takes_the_rows_up_to_its_step_alone(storage):
-    """It comes from another thread, while the run goes on."""
+    """A commit comes from another thread while the run continues."""
     log = MetricsLog(storage, 0)
     for step in (1, 2, 3, 4, 5):
         log.append({"step": step})

@@ -1,4 +1,4 @@
-"""Files of newer and older versions, and what is no such file."""
+"""Files of newer and older versions, and files that are not ours."""
 
 import io
 import json

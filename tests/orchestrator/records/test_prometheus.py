@@ -1,4 +1,4 @@
-"""What Prometheus would read from a node while a run goes on."""
+"""The metrics that Prometheus would read from a node during a run."""
 
 import contextlib
 import os
@@ -54,9 +54,9 @@ def test_prometheus_finds_a_runs_numbers_and_rays_dashboard_its_actors(tmp_path,
 
 
 class Prometheus:
-    """Reads the node's own port again and again, and remembers the last value of each number.
+    """A reader that polls the node's port, and remembers the last value of each metric.
 
-    A gauge is there only for as long as it is set anew.
+    A gauge is served only as long as it is set again and again.
     """
 
     def __enter__(self) -> "Prometheus":

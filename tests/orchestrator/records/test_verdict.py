@@ -1,4 +1,4 @@
-"""What is told first of a run whose scores are no use, and what to try."""
+"""The verdict on a run with useless scores: what comes first, and what to try."""
 
 import io
 import math
@@ -42,7 +42,7 @@ def returned(returns, interval):
 
 
 WRONG = [
-    # what is scored -> how the first warning begins, what it advises
+    # result -> beginning of the first warning, and its advice
     (
         scored([1.6, 1.55, 1.5], [0.2, 0.22, 0.231], 2, chance=0.2),
         "The test accuracy, 23.1 %, is hardly above chance (20 %).",

@@ -1,4 +1,4 @@
-"""Every file of ours: what can be written is read, drawn and told, and other versions' too."""
+"""Every file of ours: what can be written can be read, drawn and printed."""
 
 import io
 import json

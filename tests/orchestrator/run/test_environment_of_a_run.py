@@ -1,4 +1,4 @@
-"""What the environment and a keras.json of the user's do to a run: nothing, or it is refused."""
+"""The environment and a user's keras.json: they do not change a run, or they are refused."""
 
 import json
 import os

@@ -35,7 +35,7 @@ CONFIG = sinusoid(
 )
 #: Pictures are written; what they show is looked at elsewhere.
 DRAWN = {"png": b64decode(_ONE_PIXEL), "svg": b"<svg ></svg>"}
-# What is a note, since the run goes on without it.
+# Files whose failure is a note, because the run continues without them.
 NOTES = ("history.json",)
 
 

@@ -27,7 +27,10 @@ def config():
 
 
 def finish(config, folder):
-    """Train to the end from what is there, in this process: theta's sha256, and the losses."""
+    """Train to the end in this process, from what is in the folder.
+
+    Returns theta's sha256, and the losses.
+    """
     storage = Storage(str(folder))
     state, *_ = find_state(config, storage, storage.exists("config.toml"), allow_changes=False)
     run = TrainingRun(config, storage, in_process(config), state)
@@ -54,7 +57,7 @@ def start_slow(folder, config, slow):
 
 
 def interrupt(folder, config, slow, signals, pause_s):
-    """Send signals to a slow run, `pause_s` apart, and let it go on: its code and stderr."""
+    """Send signals to a slow run, `pause_s` apart; return its exit code and stderr."""
     process = start_slow(folder, config, slow)
     try:
         for number in signals:
@@ -103,7 +106,7 @@ def test_a_second_signal_drops_the_step_and_saves_the_one_before(config, undistu
 
 @pytest.mark.slow
 def test_signals_that_do_not_stop_coming_do_not_change_the_exit_code(config, tmp_path):
-    """As from a batch system, or somebody who leans on Ctrl-C; until the process is gone."""
+    """Send signals as a batch system or a user who holds Ctrl-C, until the process is gone."""
     process = start_slow(tmp_path, config, "step")
     numbers = itertools.cycle([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     while process.poll() is None:
@@ -114,7 +117,7 @@ def test_signals_that_do_not_stop_coming_do_not_change_the_exit_code(config, tmp
 
 
 def stopped(folder, config, awaited, number, **variables):
-    """A run that gets a signal a moment after it has said something, at its end."""
+    """Start a run, signal it a moment after it has printed `awaited`, and wait for its end."""
     words = ["train", write_config(folder, config), "--workers", "1", "--out", "run"]
     process = warm_commands.start(
         folder, *words, environment=environment() | variables, draws=False

@@ -66,7 +66,7 @@ def new_group(kind, number=1):
 
 
 def first_rows(group, num, name):
-    """Of each task the first `num` rows, and the rest."""
+    """Return the first `num` rows of each task, and the rest."""
     place = np.arange(len(group)) % 45
     return group.filter(pa.array(place < num)), group.filter(pa.array(place >= num))
 

@@ -1,4 +1,4 @@
-"""What a run is evaluated with: its checkpoint says what it was trained with."""
+"""A run is evaluated with the configuration and data of its checkpoint."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Runs of a user's own model: the same bits wherever blocks run, resumed, and told about."""
+"""Runs of a user's model: the same bits wherever blocks run, resumed, and reported."""
 
 import itertools
 import shutil

@@ -70,7 +70,7 @@ def fresh(location, files):
 
 
 def check_what_a_reader_finds(storage, saved_step):
-    """What verifies has the bits of its step, and what was said to be saved is among it."""
+    """Verified checkpoints have the bits of their step, and include those reported as saved."""
     whole = []
     for name in checkpoint.names(storage):
         try:

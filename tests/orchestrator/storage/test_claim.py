@@ -149,7 +149,7 @@ def test_an_owner_is_read_as_it_was_written():
     assert parse_owner(mine.to_json()) == mine
     assert mine.is_here
     assert not mine.is_gone
-    assert replace(mine, began=mine.began + 1).is_gone  # its number was given again
+    assert replace(mine, began=mine.began + 1).is_gone  # its process id was reused
     assert not replace(mine, machine="another boot", began=1).is_gone
     assert parse_owner(json.dumps(asdict(mine) | {"pid": True})) is None
 

@@ -26,7 +26,7 @@ def s3():
 
 
 def start(folder, *words, **variables):
-    """`metatrain WORDS...` as somebody without credentials but those given here."""
+    """Start `metatrain WORDS...` with no credentials except those in `variables`."""
     full_environment = without_aws(environment(), str(folder)) | variables
     return warm_commands.start(folder, *words, environment=full_environment)
 

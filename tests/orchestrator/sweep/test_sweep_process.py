@@ -100,6 +100,6 @@ def test_a_worn_process_is_not_used_again(name):
 
 
 class Told:
-    """Of a trial what schedulers look at."""
+    """The part of a trial that schedulers read."""
 
     trial_id, experiment_tag, config = "a", "", {}

@@ -1,4 +1,4 @@
-"""What Ray Tune's driver keeps of each trial."""
+"""The data that Ray Tune's driver keeps for each trial."""
 
 from types import SimpleNamespace
 

@@ -35,7 +35,7 @@ EVEN = ["outer.meta_batch_size=4", "evaluation.validation_tasks=4"]
 
 @pytest.fixture
 def trial(tmp_path):
-    """Opens the trial of a rate in a folder; what is open at the end is closed."""
+    """A function that opens the trial of a rate in a folder; all are closed at the end."""
     opened = []
 
     def open_(rate=0.05, name="a", handed=None):

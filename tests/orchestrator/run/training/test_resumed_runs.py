@@ -91,7 +91,7 @@ def test_a_run_that_has_lost_its_checkpoints_is_not_resumed(finished, tmp_path, 
 def test_a_run_that_was_killed_before_its_first_checkpoint_starts_afresh(
     finished, tmp_path, config
 ):
-    """Nothing is lost; what is left of it is in nobody's way."""
+    """Nothing is lost, and its leftovers do no harm."""
     left = tmp_path / "run" / "checkpoints" / "ckpt-00000000"
     left.mkdir(parents=True)
     (left / "theta.arrow").write_bytes(b"half")

@@ -155,7 +155,7 @@ def test_the_validation_chooses_rate_and_steps_and_the_test_uses_them(tmp_path):
 
 
 def test_the_validation_sees_the_validation_tasks_alone(config):
-    """What is chosen on test tasks would flatter the test."""
+    """A choice made on test tasks would flatter the test."""
     launch = in_process(config)
     weights = launch.initial_state().weights
     validation = validate(config, launch.family, launch.pool, weights)

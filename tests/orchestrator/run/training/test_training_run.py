@@ -116,7 +116,7 @@ def test_evaluation_json_holds_the_scores_before_and_after_and_per_step(finished
 
 
 def test_weights_that_are_not_finite_are_never_saved(tmp_path):
-    """The only checkpoint kept must be one to go on from."""
+    """The only checkpoint that is kept must be one to continue from."""
     config = sinusoid(
         "task.amplitude=[10, 100]",
         "outer.optimizer=sgd",
