@@ -10,7 +10,7 @@ itself continues from it. At the end it prints
 - trials: MB that a trial adds to its process, the most memory of a process, and how many trials
   each process had;
 - the last fifth of the trials (100 of the 500 before the kill) against the first: seconds a trial;
-- seconds from --resume to the first trial that begins or ends.
+- seconds from --resume to the first trial that starts or ends.
 """
 
 import json
@@ -33,7 +33,7 @@ from memory import resident_mb
 from rich.console import Console
 
 CONSOLE = Console(highlight=False, width=110)
-_EVENT = re.compile(r"trial (\d+) (begins|goes on|finished|stopped|failed)")
+_EVENT = re.compile(r"trial (\d+) (starts|continues|finished|stopped|failed)")
 _RATES = {"inner": "algorithm.inner_lr", "outer": "outer.lr"}
 
 

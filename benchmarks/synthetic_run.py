@@ -13,7 +13,7 @@ from orchestrator.evaluate import headline_metric, metric_names
 from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.pool.base import Incidents
 from orchestrator.records.evaluation_protocol import protocol
-from orchestrator.records.history import History, Opening
+from orchestrator.records.history import HistoryEntry, RunHistory
 from orchestrator.records.metrics_log import MetricsLog
 from orchestrator.reporting.pictures.render import draw
 from orchestrator.storage.storage import Storage
@@ -45,7 +45,7 @@ def write_run(
     storage.write("config.toml", to_toml(config).encode())
     steps = config.outer.steps if steps is None else steps
     rng = np.random.default_rng(seed)
-    history = History(storage, _opening(config), print)
+    history = RunHistory(storage, _opening(config), print)
     log = MetricsLog(storage, 0)
     for row in _rows(config, family, steps, rng, incidents):
         log.append(row)
@@ -60,9 +60,9 @@ def write_run(
     return storage
 
 
-def _opening(config: MetaConfig) -> Opening:
+def _opening(config: MetaConfig) -> HistoryEntry:
     command = f"metatrain train {config.name} --workers 3 --set outer.steps={config.outer.steps}"
-    return Opening(command, "3 Ray actors", 0, 0)
+    return HistoryEntry(command, "3 Ray actors", 0, 0)
 
 
 def _rows(

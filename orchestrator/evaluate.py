@@ -1,4 +1,4 @@
-"""Held-out tasks before and after adaptation."""
+"""The evaluation of held-out tasks before and after adaptation."""
 
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -19,24 +19,28 @@ Values = dict[str, NDArray[np.float64]]
 
 
 def headline_metric(family: TaskFamily) -> tuple[str, Literal[1, -1]]:
-    """What decides between checkpoints and recipes: its name, and 1 if more is better."""
+    """Return the metric that decides between checkpoints and recipes.
+
+    Returns:
+      its name, and 1 if more is better, else -1.
+    """
     name = METRICS[family.loss][0]
     return name, sign_of(name)
 
 
 def metric_names(family: TaskFamily) -> tuple[str, ...]:
-    """What held-out tasks are scored by."""
+    """Return the names of the metrics by which held-out tasks are scored."""
     return METRICS[family.loss]
 
 
 def recipes(config: MetaConfig) -> list[Recipe]:
-    """The inner rates that validation may choose from, each with the most inner steps asked for."""
+    """List a recipe for each inner rate that validation chooses from, with the most inner steps."""
     rates = config.evaluation.inner_lr or (config.algorithm.inner_lr,)
     return [recipe_at(config, rate) for rate in rates]
 
 
 def recipe_at(config: MetaConfig, inner_lr: float) -> Recipe:
-    """With the most inner steps asked for."""
+    """Return the recipe at `inner_lr` with the most inner steps that are configured."""
     evaluation = config.evaluation
     inner_steps = max(evaluation.inner_steps)
     if not config.task.acts:
@@ -45,9 +49,9 @@ def recipe_at(config: MetaConfig, inner_lr: float) -> Recipe:
 
 
 def later_lr(config: MetaConfig) -> float:
-    """What the inner rate of a policy is multiplied by after the first step."""
-    given = config.evaluation.later_lr
-    return getattr(config.algorithm, "later_lr", 1.0) if given is None else given
+    """Return the factor on a policy's inner rate after its first inner step."""
+    factor = config.evaluation.later_lr
+    return getattr(config.algorithm, "later_lr", 1.0) if factor is None else factor
 
 
 def evaluate(
@@ -74,14 +78,18 @@ def blocks_of(
     split: Literal["validation", "test"],
     recipe: Recipe,
 ) -> list[Block]:
-    """Every held-out task of `split`."""
+    """Build the blocks of all held-out tasks of `split`."""
     evaluation = config.evaluation
     num_tasks = evaluation.tasks if split == "test" else evaluation.validation_tasks
     return held_out_blocks(config, family, split, num_tasks, recipe)
 
 
 def score_tasks(pool: Pool, weights: Weights, blocks: list[Block]) -> Values:
-    """Metric -> each task's before and after each inner step, float64 [tasks, inner steps + 1]."""
+    """Score each task before adaptation and after each inner step.
+
+    Returns:
+      metric -> scores, float64 [tasks, inner steps + 1].
+    """
     contributions = pool.run(weights, blocks)
     return {
         name: np.concatenate([c.metrics[name] for c in contributions]).astype(np.float64)
@@ -90,7 +98,7 @@ def score_tasks(pool: Pool, weights: Weights, blocks: list[Block]) -> Values:
 
 
 def summarize(values: Values) -> list[Score]:
-    """What `evaluate` gives, of what `score_tasks` does."""
+    """Return the means and intervals over tasks of the scores of `score_tasks`; see `evaluate`."""
     num_steps = next(iter(values.values())).shape[1]
     return [
         {"inner_step": step}
@@ -106,7 +114,7 @@ def validate(
 
     Returns:
       {"metric", "sign", "score", "inner_lr", "inner_steps", "candidates", "scores"}; scores: all
-      metrics at the inner rate and steps that were chosen.
+      metrics at the chosen inner rate and steps.
     Raises:
       NonFiniteError: no candidate gave a finite score.
     """
@@ -126,15 +134,15 @@ def validate(
             f"{[recipe.inner_lr for recipe in recipes(config)]}; lower evaluation.inner_lr"
         )
     chosen = max(finite, key=lambda candidate: candidate["score"] * sign)
-    at = scores_of[chosen["inner_lr"], int(chosen["inner_steps"])]
-    every = {name: at[name] for name in metric_names(family)}
+    best = scores_of[chosen["inner_lr"], int(chosen["inner_steps"])]
+    every = {name: best[name] for name in metric_names(family)}
     return {"metric": metric, "sign": sign, **chosen, "candidates": candidates, "scores": every}
 
 
 def _summary(
     name: str, values: NDArray[np.floating], inner_step: int
 ) -> Iterable[tuple[str, float]]:
-    """Of values [tasks, inner steps + 1]."""
+    """Yield mean and intervals of a metric at an inner step; values: [tasks, inner steps + 1]."""
     with np.errstate(invalid="ignore", over="ignore"):  # a candidate's rate may be far too large
         now = values[:, inner_step]
         yield name, float(np.mean(now))

@@ -16,7 +16,7 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.aggregate import aggregate
 from orchestrator.outer.blocks import train_blocks
 from orchestrator.outer.skipped import SkipBudget
-from orchestrator.outer.trust_region import Found, Round
+from orchestrator.outer.trust_region import Round, RoundResult
 from orchestrator.outer.update import OuterUpdate
 from orchestrator.pool.base import Pool
 from workers.tasks.family import TaskFamily
@@ -27,11 +27,13 @@ from workers.wire.tensors import all_finite
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """One outer step, done.
+    """The report of an outer step that is done.
 
-    step: outer steps done, from 1. metrics: means over the step's tasks: loss_before, loss_after
-    and the family's own. skipped_tasks: those of the step that are not in these, nor in the
-    gradient. seconds: wall-clock time of the step.
+    step: outer steps done, from 1.
+    metrics: means over the step's tasks: loss_before, loss_after and the family's own.
+    tasks: number of tasks of the step.
+    skipped_tasks: tasks of the step that are neither in the metrics nor in the gradient.
+    seconds: wall-clock time of the step.
     """
 
     step: int
@@ -47,11 +49,13 @@ def meta_train(
     """Run outer steps until `config.outer.steps` are done.
 
     Args:
+      config: the run's configuration.
+      family: the task family. pool: runs the blocks.
       outer: theta and the outer optimizer; between two steps its `state()` is all that a resumed
         run needs.
     Raises:
-      MetatrainError: see `pool.run`, `SkipBudget` and `aggregate`; theta is that of the last whole
-        step.
+      MetatrainError: see `pool.run`, `SkipBudget` and `aggregate`; theta is that of the last
+        complete step.
     """
     weights, last = outer.weights, config.outer.steps - 1
     budget = SkipBudget(config.algorithm.inner_lr)
@@ -68,8 +72,8 @@ def meta_train(
             gradient, carry, metrics = aggregate(
                 contributions, weights.theta.size, weights.carry.size
             )
-            again = partial(_look_again, pool, weights, blocks)
-            metrics |= outer.update(Found(gradient, metrics), carry, again)
+            reduce = partial(_run_round, pool, weights, blocks)
+            metrics |= outer.update(RoundResult(gradient, metrics), carry, reduce)
             weights = outer.weights
             if not all_finite(weights.theta):
                 raise NonFiniteError(
@@ -86,7 +90,7 @@ def meta_train(
 
 
 def _remedy(config: MetaConfig, skipped: int) -> str:
-    """Where some tasks have no finite gradient, the others' may be outlandish for that reason."""
+    """Return what to try. Skipped tasks hint at an inner rate that is too high for all of them."""
     outer = "lower outer.lr or set outer.clip_norm"
     if not skipped:
         return outer
@@ -94,10 +98,10 @@ def _remedy(config: MetaConfig, skipped: int) -> str:
     return f"it left out {skipped} tasks: lower algorithm.inner_lr = {rate:g} first, then {outer}"
 
 
-def _look_again(pool: Pool, drawn: Weights, blocks: Sequence[Block], wanted: Round) -> Found:
-    """A further round over a step's tasks, which were drawn at `drawn`."""
-    asked = [replace(block, round=wanted.name) for block in blocks]
+def _run_round(pool: Pool, drawn: Weights, blocks: Sequence[Block], wanted: Round) -> RoundResult:
+    """Run a further round over the tasks of a step that were sampled at the weights `drawn`."""
+    round_blocks = [replace(block, round=wanted.name) for block in blocks]
     weights = drawn._replace(now=wanted.now, argument=wanted.argument)
-    sums = pool.run(weights, asked)
-    vector, _, metrics = aggregate(sums, drawn.theta.size, drawn.carry.size)
-    return Found(vector, metrics)
+    contributions = pool.run(weights, round_blocks)
+    vector, _, metrics = aggregate(contributions, drawn.theta.size, drawn.carry.size)
+    return RoundResult(vector, metrics)

@@ -12,7 +12,7 @@ import numpy as np
 import ray
 from ray.cluster_utils import Cluster
 
-from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.config.driver_settings import PoolSettings
 from orchestrator.outer.aggregate import aggregate
 from orchestrator.pool.ray_backend import RayBackend
 from orchestrator.pool.ray_pool import RayPool
@@ -78,7 +78,7 @@ def nodes(num_nodes: int, object_store_bytes: float = 1e9) -> Iterator[None]:
 @contextlib.contextmanager
 def sleeping_pool(count: int, work_s: float, reduction: str = "driver") -> Iterator[RayPool]:
     """Start a pool of actors that sleep for `work_s` seconds a block; wait until all are ready."""
-    workers = WorkersSettings(cpus=_CPUS, reduction=reduction, start_limit_s=900.0)
+    workers = PoolSettings(cpus=_CPUS, reduction=reduction, start_limit_s=900.0)
     pool = RayPool(work_s, count, workers, actor_class=Sleeper)
     try:
         while pool.num_ready < count:

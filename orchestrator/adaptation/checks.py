@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from orchestrator.adaptation.artefact import Artefact
-from orchestrator.records.evaluation_protocol import exchanged
+from orchestrator.records.evaluation_protocol import with_other_statistics
 from orchestrator.storage.targets import NewFile, open_file
 from workers.metrics import ACTING
 from workers.models.user_model import KerasModel
@@ -99,7 +99,7 @@ def with_statistics(source: Artefact, statistics: str | None) -> Artefact:
     )
     protocol = {**source.protocol, "transductive": statistics == "batch"}
     description = protocol.get("normalization", "")
-    protocol["normalization"] = exchanged(description, model.statistics, statistics)
+    protocol["normalization"] = with_other_statistics(description, model.statistics, statistics)
     return replace(source, config=changed, protocol=protocol)
 
 

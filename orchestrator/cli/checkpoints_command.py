@@ -11,7 +11,7 @@ from orchestrator.cli.common import RESULTS
 from workers.wire.errors import CheckpointError
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
-    from orchestrator.storage.checkpoint import Found
+    from orchestrator.storage.checkpoint import CheckpointStatus
 
 _UNFINISHED = "not finished (it has no manifest)"
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -52,7 +52,7 @@ def list_checkpoints(run: str) -> None:
     if rows:
         RESULTS.print(table)
     if finished and not whole:
-        raise checkpoint.none_verifies(storage, finished[-1].problem)
+        raise checkpoint.all_damaged(storage, finished[-1].problem)
     if not whole:
         remedy = "another --out" if has_metrics(storage) else "--resume"
         raise CheckpointError(
@@ -76,7 +76,7 @@ def _table(title: str, name_width: int) -> Table:
     return table
 
 
-def _cells(saved: Found) -> list[str]:
+def _cells(saved: CheckpointStatus) -> list[str]:
     from orchestrator.storage.checkpoint import step_of
 
     validation = saved.manifest.validation if saved.manifest else {}

@@ -51,7 +51,7 @@ def write_report(runs: Sequence[str], out: Path | None) -> None:
     from orchestrator.reporting.page.run_folder import PAGE, read_run
     from orchestrator.storage.object_store import reason
     from orchestrator.storage.storage import Storage
-    from orchestrator.storage.targets import check_not_a_runs, open_page
+    from orchestrator.storage.targets import open_page, refuse_run_file
 
     storages = [Storage(run) for run in runs]
     _check_different(storages)
@@ -59,7 +59,7 @@ def write_report(runs: Sequence[str], out: Path | None) -> None:
         out = Path(_COMPARISON)
     if out is not None:
         if len(runs) > 1:
-            check_not_a_runs(out, f"--out {out}")
+            refuse_run_file(out, f"--out {out}")
         _check_out(out)
         folder, name, where = Storage(str(out.parent)), out.name, str(out)
     else:

@@ -30,6 +30,6 @@ def tune(
     try:
         run(sweep, overrides or [], location, resume, verbose)
     except Interrupted:
-        if Storage(location).exists(record.NAME):
+        if Storage(location).exists(record.SWEEP_FILE):
             end_stopped(f"stopped; continue with: {typed_command.resume_command(location)}")
         end_stopped("stopped before the sweep started")

@@ -65,7 +65,7 @@ class OuterSettings(Section):
         return self.schedule == "constant"
 
 
-class WorkersSettings(Section):
+class PoolSettings(Section):
     """The actors that run the blocks."""
 
     count: ActorCount = setting(

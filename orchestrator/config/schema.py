@@ -20,7 +20,7 @@ from orchestrator.config.driver_settings import (
     CheckpointSettings,
     EvaluationSettings,
     OuterSettings,
-    WorkersSettings,
+    PoolSettings,
 )
 from orchestrator.config.errors import explain
 from orchestrator.config.keys import bits_of, places_of
@@ -45,7 +45,7 @@ class MetaConfig(ActorSettings):
     task: TaskSettings
     name: str = setting("run", "name of the run in its folder and pictures", bits=False)
     outer: OuterSettings = OuterSettings()
-    workers: WorkersSettings = WorkersSettings()
+    workers: PoolSettings = PoolSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
 

@@ -1,1 +1,1 @@
-"""From contributions to the next theta."""
+"""The outer update: from contributions to the next theta."""

@@ -1,4 +1,4 @@
-"""Many contributions, one outer gradient."""
+"""The aggregation of contributions into one outer gradient."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,16 @@ from workers.wire.tensors import all_finite
 def aggregate(
     contributions: Sequence[Contribution], num_parameters: int, num_carried: int
 ) -> tuple[Vector, Vector, dict[str, float]]:
-    """Combine a step's blocks in the canonical tree.
+    """Combine the contributions of a step in the canonical tree.
 
     Args:
-      contributions: of all blocks of a step, in any order.
+      contributions: contributions of all blocks of the step, in any order.
+      num_parameters: length of theta as a vector. num_carried: length of the carry.
     Returns:
       means over the tasks that were not skipped: the outer gradient, float32 [num_parameters], the
       carry, float32 [num_carried], and each metric.
     Raises:
-      NonFiniteError, PoolError: a contribution that must not reach theta, or no task is left.
+      NonFiniteError, PoolError: a contribution must not reach theta, or no task is left.
     """
     ordered = sorted(contributions, key=lambda contribution: contribution.index)
     assert ordered[0].index == 0
@@ -30,7 +31,7 @@ def aggregate(
         _check_layout(contribution, num_parameters, num_carried)
     total = combine(ordered)
     if not _is_finite(total):
-        for contribution in [*ordered, total]:  # to name the block
+        for contribution in [*ordered, total]:  # the error names the block
             _check_finite(contribution)
     if not total.num_tasks:
         raise NonFiniteError(
@@ -38,22 +39,23 @@ def aggregate(
             "to learn from; lower algorithm.inner_lr or outer.lr"
         )
     metrics = {name: float(value) / total.num_tasks for name, value in total.metrics.items()}
-    each = np.float32(1 / total.num_tasks)
-    if len(ordered) == 1:  # not ours to write into
-        return total.gradient * each, total.carry * each, metrics
+    share = np.float32(1 / total.num_tasks)
+    if len(ordered) == 1:  # the arrays belong to the caller
+        return total.gradient * share, total.carry * share, metrics
     for vector in (total.gradient, total.carry):
-        vector *= each
+        vector *= share
     return total.gradient, total.carry, metrics
 
 
 def fault_of(
     answer: Contribution | RemoteContribution, blocks: Sequence[Block], weights: Weights
 ) -> str:
-    """What is wrong with an answer that claims to be that of `blocks`; "" if nothing."""
-    what = answer.contribution if isinstance(answer, RemoteContribution) else answer
-    if not isinstance(what, Contribution):
+    """Return what is wrong with an answer for `blocks`; "" if nothing is."""
+    contribution = answer.contribution if isinstance(answer, RemoteContribution) else answer
+    if not isinstance(contribution, Contribution):
         return f"answered with a {type(answer).__name__}"
-    claimed = (what.index, what.num_blocks, what.num_tasks + what.num_skipped)
+    num_tasks = contribution.num_tasks + contribution.num_skipped
+    claimed = (contribution.index, contribution.num_blocks, num_tasks)
     if claimed != (blocks[0].index, len(blocks), blocks[-1].hi - blocks[0].lo):
         return "answered for other tasks than it was asked for"
     if blocks[0].kind != "train":
@@ -61,15 +63,15 @@ def fault_of(
     if isinstance(answer, RemoteContribution):
         return _fault_of_kept(answer, weights)
     try:
-        _check_layout(what, weights.theta.size, weights.carry.size)
-        _check_finite(what)
+        _check_layout(contribution, weights.theta.size, weights.carry.size)
+        _check_finite(contribution)
     except (NonFiniteError, PoolError) as error:
         return f"gave a useless answer ({error})"
     return ""
 
 
 def digest_of(answer: Contribution | RemoteContribution) -> str:
-    """See `workers.wire.remote_contribution.digest`."""
+    """Return the digest of an answer; see `workers.wire.remote_contribution.digest`."""
     return answer.digest if isinstance(answer, RemoteContribution) else digest(answer)
 
 

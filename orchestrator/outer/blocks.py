@@ -1,4 +1,4 @@
-"""Cut the tasks of a step, or of an evaluation, into blocks."""
+"""The blocks into which the tasks of a step or an evaluation are cut."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from workers.wire.protocol import Array, Block, Draw, Kind, Recipe, Specs, Split
 
 
 def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Block]:
-    """The blocks of outer step `step` (from 0)."""
+    """Build the blocks of outer step `step`, which counts from 0."""
     algorithm, task = config.algorithm, config.task
     draw = Draw(config.seed, "train", step)
     num_tasks = config.outer.meta_batch_size
@@ -25,7 +25,7 @@ def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Bloc
 
 
 def example_blocks(config: MetaConfig, family: TaskFamily) -> list[Block]:
-    """A training block of each size that there is, for actors to compile before they are ready."""
+    """Build a training block of each size, for actors to compile before they are ready."""
     blocks = train_blocks(config, family, 0)
     return list({block.hi - block.lo: block for block in blocks}.values())
 
@@ -38,7 +38,10 @@ def held_out_blocks(
     recipe: Recipe,
     kind: Kind = "evaluate",
 ) -> list[Block]:
-    """Held-out tasks: the same for every method and at every time, by evaluation.seed."""
+    """Build the blocks of held-out tasks.
+
+    The tasks follow from evaluation.seed alone: they are the same for every method and step.
+    """
     evaluation, task = config.evaluation, config.task
     shots = evaluation.shots or task.shots
     queries = evaluation.queries or task.queries
@@ -54,7 +57,7 @@ def held_out_blocks(
 
 
 def _seeds(config: MetaConfig, draw: Draw, num_tasks: int) -> dict[str, Array]:
-    """int32 [tasks, 2], for the random layers that a user's model may have."""
+    """Draw seeds, int32 [tasks, 2], for the random layers that a user's model may have."""
     if not config.model.is_users:
         return {}
     rng = draw.generator(stream="layers")

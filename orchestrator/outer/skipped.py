@@ -1,26 +1,26 @@
-"""How many tasks a run may leave out before it ends: `runtime.non_finite = "skip"` is for a few."""
+"""The budget of skipped tasks: `runtime.non_finite = "skip"` is meant for a few."""
 
 from workers.wire.errors import NonFiniteError
 
-#: More than this share of one step's tasks ends the run.
+#: A step that skips more than this share of its tasks ends the run.
 MOST_OF_A_STEP = 0.5
-#: So does more than `OFTEN` of a step's tasks in so many steps one after another.
+#: So do so many steps in a row that each skip more than the share `OFTEN`.
 OFTEN, MOST_STEPS = 0.1, 10
 
 
 class SkipBudget:
-    """Counts steps in a row that leave out too much; a run that is resumed begins anew."""
+    """The count of steps in a row that skip too many tasks; a resumed run starts again at 0."""
 
     def __init__(self, inner_lr: float):
         self._inner_lr, self._in_a_row = inner_lr, 0
 
     def spend(self, step: int, skipped: int, tasks: int) -> None:
-        """Take a step in, before theta learns of it.
+        """Count a step, before its gradient is applied.
 
         Args:
-          step: its index. skipped: tasks that were left out, of `tasks`.
+          step: index of the step. skipped: number of tasks that were skipped, of `tasks`.
         Raises:
-          NonFiniteError: too many were, names the inner rate.
+          NonFiniteError: too many tasks were skipped; names the inner rate.
         """
         share = skipped / tasks
         self._in_a_row = self._in_a_row + 1 if share > OFTEN else 0
@@ -35,6 +35,6 @@ class SkipBudget:
             return
         raise NonFiniteError(
             f"step {step}: {what}; the inner loop diverges: lower algorithm.inner_lr = "
-            f"{self._inner_lr:g}, for example to {self._inner_lr / 10:.2g}, or look for outlandish "
+            f"{self._inner_lr:g}, for example to {self._inner_lr / 10:.2g}, or look for extreme "
             "values in the tasks"
         )

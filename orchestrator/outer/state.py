@@ -1,4 +1,4 @@
-"""All that survives an outer step."""
+"""The meta state: all that survives an outer step."""
 
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -11,8 +11,11 @@ from workers.wire.tensors import to_vector
 class MetaState:
     """A point in a run, from which the rest follows bit for bit.
 
-    step: outer steps done. theta: all that is meta-learned, [*shape_i] each, and `names`.
-    carry: what passes from step to step beside it, by name; see `workers.wire.protocol.Weights`.
+    step: outer steps done.
+    theta: the meta-learned arrays, [*shape_i] each.
+    names: the names of these arrays.
+    carry: arrays passed from step to step beside theta, by name; see
+      `workers.wire.protocol.Weights`.
     optimizer: the outer optimizer's variables by name; empty before the first step.
     """
 
@@ -24,17 +27,21 @@ class MetaState:
 
     @property
     def weights(self) -> Weights:
-        """What blocks start from."""
+        """The weights from which blocks start."""
         return Weights(to_vector(self.theta), to_vector(list(self.carry.values())), self.step)
 
 
 def check_shapes(expected: MetaState, state: MetaState) -> None:
-    """Raise ValueError unless both hold the weights of one model."""
-    for name, ours, theirs in zip_longest(expected.names, expected.theta, state.theta):
-        if ours is None or theirs is None or ours.shape != theirs.shape:
+    """Refuse a state whose weights have other shapes than the expected ones.
+
+    Raises:
+      ValueError: names the first array that differs.
+    """
+    for name, array, loaded in zip_longest(expected.names, expected.theta, state.theta):
+        if array is None or loaded is None or array.shape != loaded.shape:
             raise ValueError(
                 f"the checkpoint's weights are of another model: {name} is "
-                f"{_shape(theirs)} there, {_shape(ours)} now; set [model] and [task] back"
+                f"{_shape(loaded)} there, {_shape(array)} now; set [model] and [task] back"
             )
 
 

@@ -1,7 +1,7 @@
-"""Outer updates that look at a step's episodes more than once: each look is a round.
+"""The trust-region update, which evaluates a step's episodes in several rounds.
 
-A generator yields what it wants to know and is sent the mean over the step's tasks; what it
-returns is the new theta, and what is worth logging.
+It is a generator: it yields each round that it needs and is sent the means over the step's tasks;
+it returns the new theta and the numbers to log.
 """
 
 from collections.abc import Callable, Generator
@@ -18,30 +18,39 @@ _RESIDUAL = 1e-10
 
 
 class Round(NamedTuple):
-    """name: see `workers.policies.rounds`. now: theta. argument: float32."""
+    """A round over the episodes of a step.
+
+    name: see `workers.policies.rounds`.
+    now: theta at which the round is evaluated, float32 [parameters].
+    argument: the further input of the round, float32.
+    """
 
     name: RoundName
     now: Vector
     argument: Vector
 
 
-class Found(NamedTuple):
-    """Means over the step's tasks: a vector like theta, and metrics by name."""
+class RoundResult(NamedTuple):
+    """The result of a round, as means over the step's tasks.
+
+    vector: float32 [parameters].
+    metrics: metrics by name.
+    """
 
     vector: Vector
     metrics: dict[str, float]
 
 
 Logged = dict[str, float]
-Rounds = Generator[Round, Found, tuple[Vector, Logged]]
+Rounds = Generator[Round, RoundResult, tuple[Vector, Logged]]
 
 
-def trust_region(settings: OuterSettings, theta: Vector, first: Found) -> Rounds:
-    """As far along the natural gradient as the divergence allows, if the loss falls there.
+def trust_region(settings: OuterSettings, theta: Vector, first: RoundResult) -> Rounds:
+    """Step along the natural gradient as far as the trust region allows, if the loss falls there.
 
     Args:
-      theta: where the episodes were made, float32 [parameters].
-      first: the outer gradient there.
+      theta: weights with which the episodes were collected, float32 [parameters].
+      first: the outer gradient at theta.
     Returns:
       the new theta: the old one where no step was better. Logged: "kl", of what policies do
       after adaptation from what they did, and "shrunk", how often the step was shortened.
@@ -65,11 +74,11 @@ def trust_region(settings: OuterSettings, theta: Vector, first: Found) -> Rounds
 
 def _natural(
     settings: OuterSettings, theta: Vector, gradient: NDArray[np.float64]
-) -> Generator[Round, Found, tuple[NDArray[np.float64], float]]:
-    """Conjugate gradients: x with F x = gradient, F the divergence's second derivative, damped.
+) -> Generator[Round, RoundResult, tuple[NDArray[np.float64], float]]:
+    """Solve F x = gradient by conjugate gradients, F the damped second derivative of the KL.
 
     Returns:
-      x, float64, and x F x.
+      x, float64 [parameters], and x F x.
     """
     x, residual, along = np.zeros_like(gradient), gradient.copy(), gradient.copy()
     size = dot(residual, residual)
@@ -88,8 +97,8 @@ def _natural(
     return x, dot(x, gradient - residual)
 
 
-def drive(rounds: Rounds, reduce: Callable[[Round], Found]) -> tuple[Vector, Logged]:
-    """Run rounds to their end; what they return."""
+def drive(rounds: Rounds, reduce: Callable[[Round], RoundResult]) -> tuple[Vector, Logged]:
+    """Run all rounds with `reduce`; return the new theta and the numbers to log."""
     try:
         wanted = next(rounds)
         while True:

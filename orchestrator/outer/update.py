@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.outer.state import MetaState
-from orchestrator.outer.trust_region import Found, Round, drive, trust_region
+from orchestrator.outer.trust_region import Round, RoundResult, drive, trust_region
 from workers.execution.compiled import Compiled
 from workers.execution.runtime import DRIVER_DEVICE
 from workers.models.keras_defaults import keras_defaults
@@ -20,10 +20,10 @@ _CLIP_EPSILON = 1e-12
 
 
 class OuterUpdate:
-    """theta, the carry, and the optimizer's variables, which TensorFlow updates in place.
+    """The outer update: theta, the carry, and the optimizer's variables, updated in place.
 
-    The state is taken out and put in explicitly; `step` is the optimizer's own count, so an
-    interrupt cannot fall between theta and it.
+    The state is read and set explicitly; `step` is the optimizer's own count, so an interrupt
+    cannot fall between theta and the count.
     """
 
     @keras_defaults()
@@ -37,7 +37,7 @@ class OuterUpdate:
             self._theta = keras.Variable(to_vector(state.theta), name="theta")
             self._optimizer = _make_optimizer(settings)
             self._optimizer.build([self._theta])
-        # By name: a resume that insists on another optimizer or schedule starts what is new afresh.
+        # By name: a resume with another optimizer or schedule starts its new variables afresh.
         for variable in self._optimizer.variables:
             if variable.path in state.optimizer and variable.name != "learning_rate":
                 variable.assign(state.optimizer[variable.path])
@@ -46,21 +46,21 @@ class OuterUpdate:
 
     @property
     def step(self) -> int:
-        """Outer steps done."""
+        """The number of outer steps done."""
         return self._steps_of(self._optimizer.iterations)
 
     @property
     def theta(self) -> Vector:
-        """float32 [parameters], a copy."""
+        """A copy of theta, float32 [parameters]."""
         return np.array(self._theta.numpy())
 
     @property
     def weights(self) -> Weights:
-        """What the blocks of the next step start from."""
+        """The weights from which the blocks of the next step start."""
         return self._weights
 
     def apply(self, gradient: Vector, carry: Vector) -> None:
-        """One update: a step, where a step has one.
+        """Apply one update of the optimizer; a step has `epochs` of them.
 
         Args:
           gradient: the mean outer gradient, float32 [parameters]; clipped as configured.
@@ -68,25 +68,25 @@ class OuterUpdate:
         """
         with tf.device(DRIVER_DEVICE):
             theta, done = self._update("flat", tf.constant(clip(gradient, self._settings)))
-        # After the update: an interrupt in between leaves a step that counts but was not reported,
-        # which is never saved; the other way round a new carry could be saved with the old theta.
+        # Set after the update: an interrupt in between leaves a step that counts but is neither
+        # reported nor saved. In the other order a new carry could be saved with the old theta.
         self._weights = Weights(theta.numpy(), carry, self._steps_of(done))
 
     def update(
-        self, found: Found, carry: Vector, reduce: Callable[[Round], Found]
+        self, first: RoundResult, carry: Vector, reduce: Callable[[Round], RoundResult]
     ) -> dict[str, float]:
-        """One step, of as many rounds as the settings ask for; what is worth logging.
+        """Do one outer step of as many rounds as configured; return the numbers to log.
 
         Args:
-          found: the mean outer gradient and metrics. carry: as `apply` takes it.
-          reduce: looks at the step's episodes again; raises as a pool does.
+          first: the mean outer gradient and metrics. carry: the next carry, float32 [carry].
+          reduce: runs a further round over the step's episodes; raises as a pool does.
         """
         settings = self._settings
         if settings.optimizer == "trpo":
-            theta, logged = drive(trust_region(settings, self._weights.theta, found), reduce)
+            theta, logged = drive(trust_region(settings, self._weights.theta, first), reduce)
             self._jump(theta, carry)
             return logged
-        self.apply(found.vector, carry)
+        self.apply(first.vector, carry)
         logged = {}
         for _ in range(settings.epochs - 1):
             again = reduce(Round("ppo", self._weights.theta, _clipped(settings)))
@@ -95,24 +95,24 @@ class OuterUpdate:
         return logged
 
     def _jump(self, theta: Vector, carry: Vector) -> None:
-        """A step that is not the optimizer's; it counts before it is taken, as in `apply`."""
+        """Set theta to the result of a step outside the optimizer; count it first, as `apply`."""
         with tf.device(DRIVER_DEVICE):
             self._optimizer.iterations.assign_add(1)
             self._theta.assign(theta)
         self._weights = Weights(theta, carry, self.step)
 
     def _steps_of(self, updates: Any) -> int:
-        """A step that is not whole yet counts: it is not one that was reported, and never saved."""
+        """Return the steps of so many updates; a started step counts, but is never saved."""
         return -(-int(updates.numpy()) // self._settings.epochs)
 
     def _update_graph(self, gradient: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The new theta and count; to read them from the variables would cost as much again."""
+        """Return the new theta and count; reading the variables would cost as much again."""
         with keras_defaults():
             self._optimizer.apply([gradient], [self._theta])
         return tf.identity(self._theta.value), tf.identity(self._optimizer.iterations.value)
 
     def state(self) -> MetaState:
-        """A copy of all that the rest of the run depends on."""
+        """Return a copy of all that the rest of the run depends on."""
         return MetaState(
             step=self.step,
             theta=from_vector(self.theta, self._shapes),
@@ -126,7 +126,11 @@ class OuterUpdate:
 
 
 def clip(gradient: Vector, settings: OuterSettings) -> Vector:
-    """Clip by value, then by global norm; a new array, or the same where nothing is to be done."""
+    """Clip a gradient by value, then by global norm.
+
+    Returns:
+      a new array, or `gradient` itself where nothing is clipped.
+    """
     if settings.clip_value is not None:
         gradient = np.clip(gradient, -settings.clip_value, settings.clip_value)
     if settings.clip_norm is not None:
@@ -137,13 +141,13 @@ def clip(gradient: Vector, settings: OuterSettings) -> Vector:
 
 
 def _clipped(settings: OuterSettings) -> Vector:
-    """What a "ppo" round is asked; a penalty of none is not computed."""
-    asked = [settings.clip_ratio, settings.divergence_penalty]
-    return np.array(asked if settings.divergence_penalty else asked[:1], np.float32)
+    """Return the argument of a clipped round; a penalty of 0 is left out and not computed."""
+    argument = [settings.clip_ratio, settings.divergence_penalty]
+    return np.array(argument if settings.divergence_penalty else argument[:1], np.float32)
 
 
 def make_schedule(settings: OuterSettings) -> Any:
-    """The learning rate of each update: a number, or one of Keras' schedules."""
+    """Return the learning rate of the updates: a number, or one of Keras' schedules."""
     warmup_steps = settings.warmup_steps * settings.epochs
     steps = settings.steps * settings.epochs - warmup_steps
     schedule: Any = settings.lr
@@ -161,7 +165,7 @@ def make_schedule(settings: OuterSettings) -> Any:
 
 
 class _WarmUp(keras.optimizers.schedules.LearningRateSchedule):
-    """Grow linearly to `lr` over `steps`, then follow `after`."""
+    """A schedule that grows linearly to `lr` over `steps`, then follows `after`."""
 
     def __init__(self, lr: float, steps: int, after: Any):
         super().__init__()
@@ -179,7 +183,7 @@ class _WarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
 def _make_optimizer(settings: OuterSettings) -> Any:
     schedule, name = make_schedule(settings), settings.optimizer
-    if name in ("sgd", "trpo"):  # the latter for its count of steps alone
+    if name in ("sgd", "trpo"):  # trpo uses only its count of steps
         return keras.optimizers.SGD(schedule, name=name)
     if name == "momentum":
         return keras.optimizers.SGD(schedule, momentum=settings.momentum, name=name)

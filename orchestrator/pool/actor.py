@@ -1,4 +1,4 @@
-"""An actor as the pool knows it, and the calls that it has."""
+"""The pool's record of an actor and of its calls."""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -15,12 +15,17 @@ _SLOWER = 2.0
 
 @dataclass(eq=False)
 class Call:
-    """A work item on its way to an actor, in it, or on its way back.
+    """A work item that was sent to an actor and is not answered yet.
 
-    started: when it came to the head of its actor's queue. compiling: whether the actor sees its
-    shape for the first time. vectors: where they will be kept, if they will. parts: what is to be
-    added. misses: deadlines that it has missed. wanted: whether a step waits for it. digest: of the
-    answer that was used instead, "" if there is none; elsewhere_s: how long that answer took.
+    item: the work item.
+    compiling: whether the actor sees its shape for the first time.
+    started: when it came to the head of its actor's queue, in the backend's time.
+    vectors: the reference to the vectors that the actor will keep, None if it keeps none.
+    parts: results that the actor adds, empty if it runs blocks.
+    misses: number of deadlines that it has missed.
+    wanted: whether a step waits for it.
+    digest: digest of the answer that was used instead, "" if there is none.
+    elsewhere_s: seconds that this other answer took.
     """
 
     item: WorkItem
@@ -38,7 +43,7 @@ class Call:
         self.wanted = False
 
     def set_other_answer(self, digest: str, took_s: float) -> None:
-        """Note that another actor's answer is used, with which this one will be compared."""
+        """Note that another actor's answer is used; this one will be compared with it."""
         self.wanted, self.digest, self.elsewhere_s = False, digest, took_s
 
     def is_slower(self, took_s: float) -> bool:
@@ -48,11 +53,18 @@ class Call:
 
 @dataclass(eq=False)
 class Actor:
-    """An actor, ready or on its way to be.
+    """An actor that is ready, or is starting.
 
-    placing, building: the calls that tell where it is and that it is ready, None once answered.
-    since: when it was started, or placed. calls: in the order in which it works on them. shapes:
-    graphs that it has compiled. misses, lost: in a row. leaving: its machine is drained.
+    handle: the backend's handle.
+    placing: the call that returns its place, None once answered.
+    building: the call that returns when it is built, None once answered.
+    since: when it was started or placed, in the backend's time.
+    place: its machine and process, None until known.
+    calls: unanswered calls by reference, in the order in which it works on them.
+    shapes: shapes of the graphs that it has compiled.
+    misses: deadlines missed in a row.
+    lost: calls lost in a row.
+    leaving: whether its machine is being drained.
     """
 
     handle: Any
@@ -73,7 +85,7 @@ class Actor:
 
     @property
     def head(self) -> tuple[Any, Call] | None:
-        """The call that it works on."""
+        """The call that it works on, None if it has none."""
         return next(iter(self.calls.items()), None)
 
     @property
@@ -83,12 +95,12 @@ class Actor:
 
     @property
     def free(self) -> bool:
-        """Whether it can be given work: one item to do, and one to continue with."""
+        """Whether it can take more work: one item to do, and one to continue with."""
         return self.ready and not self.is_late and len(self.calls) < _IN_FLIGHT
 
     @property
     def machine(self) -> str:
-        """Ray's id of it, "" until it is known."""
+        """Ray's id of its machine, "" until it is known."""
         return self.place.node if self.place else ""
 
     def __str__(self) -> str:
@@ -99,7 +111,7 @@ class Actor:
         return any(call.item is item for call in self.calls.values())
 
     def set_place(self, place: Place, now: float) -> None:
-        """Note where it is; from now on it builds."""
+        """Note its place; it builds from now on."""
         self.place, self.placing, self.since = place, None, now
 
     def set_ready(self, shapes: Sequence[Hashable]) -> None:
@@ -108,22 +120,26 @@ class Actor:
         self.shapes.update(shapes)
 
     def await_start(self, placing: Any, building: Any) -> None:
-        """Wait for other calls of its start, in the place of lost ones."""
+        """Replace the lost calls of its start with new ones."""
         self.placing, self.building = placing, building
 
     def set_leaving(self) -> None:
-        """Note that its machine is drained."""
+        """Note that its machine is being drained."""
         self.leaving = True
 
     def start_call(
         self, ref: Any, item: WorkItem, now: float, vectors: Any = None, parts: Sequence[Any] = ()
     ) -> None:
-        """Put a call for `item` behind those that it has."""
+        """Append a call for `item` to its queue."""
         compiling = any(shape not in self.shapes for shape in item.shapes)
         self.calls[ref] = Call(item, compiling, now, vectors, parts)
 
     def end_call(self, ref: Any, now: float) -> float:
-        """Remove a call; return how long the actor worked on it. The next one's clock starts."""
+        """Remove a call, and start the clock of the next one.
+
+        Returns:
+          seconds that the actor worked on it.
+        """
         call = self.calls.pop(ref, None)
         if call is None:
             return 0.0
@@ -132,7 +148,7 @@ class Actor:
         return now - call.started
 
     def finish_call(self, ref: Any, now: float) -> float:
-        """Remove a call that is answered, as `end_call` does: the actor is reachable."""
+        """Remove an answered call as `end_call` does, and note that the actor is reachable."""
         call = self.calls[ref]
         took_s = self.end_call(ref, now)
         self.shapes.update(call.item.shapes)
@@ -142,17 +158,17 @@ class Actor:
         return took_s
 
     def count_lost_call(self) -> int:
-        """Count a call that was lost; return how many were in a row."""
+        """Count a lost call; return how many were lost in a row."""
         self.lost += 1
         return self.lost
 
     def count_miss(self, call: Call, excused: bool) -> None:
-        """Count a deadline that a call missed; an excused one is not the actor's fault."""
+        """Count a deadline that a call missed; an `excused` miss is not the actor's fault."""
         call.misses += 1
         self.misses += not excused
 
     def shift_clocks(self, seconds: float, now: float) -> None:
-        """Let no time have passed for so many seconds."""
+        """Move all its clocks forward by so many seconds, as if these had not passed."""
         self.since = min(now, self.since + seconds)
         for call in self.calls.values():
             call.started = min(now, call.started + seconds)

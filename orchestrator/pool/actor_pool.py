@@ -1,9 +1,8 @@
-"""Blocks on actors that may die, stop, answer late, or answer wrongly.
+"""A pool of actors that may die, stop, answer late, or answer wrongly.
 
-A block is a pure function, so it may be run again, or twice, and the first answer counts. The way
-of a block: the pool queues it in the schedule of the step, sends it to an actor, waits, and takes
-the answer. What is done about a loss is in recovery.py, all that Ray does is behind
-`backend.Backend`.
+A block is a pure function, so it may be run again, or twice, and the first answer counts. The pool
+queues each block in the schedule of the step, sends it to an actor, waits, and takes the answer.
+recovery.py acts on losses. Everything that Ray does is behind `backend.Backend`.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,12 +23,12 @@ from orchestrator.pool.work_item import WorkItem, kind_of, shape_of
 from workers.execution.runtime import differences
 from workers.wire.protocol import Block, Contribution, Place, Weights
 
-# A machine that must be started first, and set up, may take so long.
+# How long a cluster may take to start a machine and set it up.
 _MACHINE_LIMIT_S = 1800.0
 
 
 class ActorPool:
-    """Keeps its actors alive, and every block on the way to an answer.
+    """A pool that keeps its actors alive and every block on the way to an answer.
 
     The constructor returns at once, so that actors start while the driver does other work;
     `wait_until_ready` or the first `run` waits for them.
@@ -52,14 +51,15 @@ class ActorPool:
         """Start `count` actors.
 
         Args:
-          max_failures: actors that may be replaced.
-          slow_after_s: the shortest deadline of a block. start_limit_s: that of an actor's start.
-          least: begin with so many, and use the others as they come; None: `count`. A cluster that
-            grows on demand sees the actors that wait for a machine.
-          elastic: start more where machines join.
+          max_failures: number of actors that may be replaced.
+          slow_after_s: the shortest deadline of a block.
+          start_limit_s: the deadline of an actor's start.
+          least: actors with which a run begins; the others are used as they become ready. None:
+            `count`. A cluster that grows on demand sees the actors that wait for a machine.
+          elastic: start more actors where machines join.
           reduction: who adds contributions; auto: actors, where they are large.
           examples: blocks that each actor runs before it is ready, so that it has compiled them.
-          notify: takes a line for the user, for each thing that went wrong.
+          notify: takes a line for the user about each fault.
         """
         self._least = count if least is None else least
         numbers = f"{self._least} to {count}" if self._least < count else f"{count}"
@@ -91,35 +91,36 @@ class ActorPool:
 
     @property
     def incidents(self) -> Incidents:
-        """What was made good so far."""
+        """Counts of the faults that the run has recovered from."""
         return self._recovery.incidents
 
     def expect(self, fingerprint: dict[str, Any]) -> None:
-        """Refuse actors that differ from `fingerprint`; GPUs that it lacks, the first one sets."""
+        """Refuse actors that differ from `fingerprint`; the first actor sets GPUs that it lacks."""
         self._reference = dict(fingerprint)
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """What all actors agree on, once they are ready."""
+        """The fingerprint that all actors share, once they are ready."""
         return dict(self._reference)
 
     @property
     def num_ready(self) -> int:
-        """Actors that are ready."""
+        """The number of actors that are ready."""
         return len(self._actors.ready)
 
     def places(self) -> list[Place]:
-        """List where the actors that are ready are."""
+        """List the places of the actors that are ready."""
         return [actor.place for actor in self._actors.ready if actor.place]
 
     def pids(self) -> list[int]:
-        """List their process ids."""
+        """List the process ids of the actors that are ready."""
         return [place.pid for place in self.places()]
 
     def wait_until_ready(self) -> None:
-        """Block until the actors are built, or some are and the others keep them waiting.
+        """Wait until enough actors are built; see `StartupBarrier`.
 
-        Raises as `run` does.
+        Raises:
+          MetatrainError: see `run`.
         """
         self._watchdog.reset()
         barrier = StartupBarrier(self._backend, self._actors, self._least, self._notify)
@@ -131,7 +132,7 @@ class ActorPool:
         """Run all blocks; see `Pool.run`.
 
         Raises:
-          MetatrainError: what a block raised on two actors, or the budget is used up.
+          MetatrainError: a block raised it on two actors, or the budget is used up.
         """
         self._where = f"step {blocks[0].step}" if blocks[0].kind == "train" else "evaluating"
         self.latencies_s = []
@@ -144,11 +145,7 @@ class ActorPool:
         self._finish_schedule()
         self._recovery.begin_run()
         root = self._schedule.root
-        if root is None:
-            return self._schedule.contributions()
-        while (total := self._fetch(root)) is None:
-            self._finish_schedule()
-        return [total]
+        return self._schedule.contributions() if root is None else [self._fetch(root)]
 
     def close(self) -> None:
         """End the actors."""
@@ -158,18 +155,19 @@ class ActorPool:
         while not self._schedule.complete:
             self._process_events()
 
-    def _fetch(self, root: WorkItem) -> Contribution | None:
-        """The sum of all; None if it is lost and to be made again."""
-        result = self._schedule.result_of(root)
-        assert result is not None
-        try:
-            return self._delivery.fetch(result)
-        except CallLostError as error:
-            self._recovery.retry_lost_sum(root, str(error))
-            return None
+    def _fetch(self, root: WorkItem) -> Contribution:
+        """Fetch the sum of all blocks from its actor; compute it again if it is lost."""
+        while True:
+            result = self._schedule.result_of(root)
+            assert result is not None
+            try:
+                return self._delivery.fetch(result)
+            except CallLostError as error:
+                self._recovery.retry_lost_sum(root, str(error))
+            self._finish_schedule()
 
     def _process_events(self) -> None:
-        """Give out what can be given, wait for something to happen, act on it."""
+        """Send out what is queued, wait for an event, and act on it."""
         self._actors.update(self._num_blocks)
         self._watchdog.check()
         self._delivery.dispatch()
@@ -180,12 +178,16 @@ class ActorPool:
                 self._take_answer(ref, pending[ref])
 
     def _take_answer(self, ref: Any, actor: Actor) -> None:
-        """Take the answer to a call; if there is none, recovery acts on that."""
+        """Take the answer to a call; recovery acts if there is none."""
         try:
             answer = self._backend.answer(ref)
         except BackendError as error:
             self._recovery.handle_failed_call(error, actor, ref)
-            return
+        else:
+            self._accept(ref, actor, answer)
+
+    def _accept(self, ref: Any, actor: Actor, answer: Any) -> None:
+        """Pass an answer on by what was called: a work item, or a part of the actor's start."""
         call = actor.calls.get(ref)
         if call is not None:
             took_s = actor.finish_call(ref, self._backend.now())
@@ -196,21 +198,25 @@ class ActorPool:
             self._accept_actor(actor, answer)
 
     def _accept_actor(self, actor: Actor, built: Any) -> None:
-        """Take in an actor that is ready, unless it would compute other bits."""
+        """Use an actor that is ready, unless it would compute other bits."""
         gpus = {name: value for name, value in built.fingerprint.items() if name == "gpus"}
         self._reference = gpus | (self._reference or dict(built.fingerprint))
         wrong = differences(self._reference, built.fingerprint)
         if wrong:
             self._recovery.refuse_actor(actor, wrong)
-            return
+        else:
+            self._note_examples(actor, built)
+            self._recovery.accept_actor(actor)
+
+    def _note_examples(self, actor: Actor, built: Any) -> None:
+        """Note that an actor has compiled the examples, and how long each took."""
         timed = list(zip(self._examples, built.seconds, strict=False))
         actor.set_ready([shape_of(block) for block, _ in timed])
         for block, seconds in timed:
             self._deadlines.note(kind_of(block), False, block.hi - block.lo, seconds)
-        self._recovery.accept_actor(actor)
 
     def _accept_answer(self, actor: Actor, call: Call, answer: Any, took_s: float) -> None:
-        """Use an answer, or compare it with that which was used instead."""
+        """Check the answer to a work item, and use it."""
         item = call.item
         self._deadlines.note(item.kind, call.compiling, item.amount, took_s)
         self.latencies_s.append(took_s)
@@ -219,9 +225,14 @@ class ActorPool:
         assert self._weights is not None
         if fault := fault_of(answer, item.blocks, self._weights):
             self._recovery.reject_answer(actor, call, fault)
-            return
+        else:
+            self._use_answer(actor, call, answer, took_s)
+
+    def _use_answer(self, actor: Actor, call: Call, answer: Any, took_s: float) -> None:
+        """Use an answer, or compare it with the one that was used instead."""
+        item = call.item
         settled = self._schedule.settle(call, ItemResult(answer, call.vectors, actor.machine))
-        self._recovery.check_same_answer(actor, item, settled.known, answer)
+        self._recovery.check_same_answer(actor, item, settled.expected_digest, answer)
         if settled.has_copies:
             self._actors.set_other_answer(item, digest_of(answer), took_s)
 

@@ -1,4 +1,4 @@
-"""The actors that there are, and those that are to be started."""
+"""The actors of a pool, and those that are due to start."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ _LOOK_EVERY_S = 2.0
 
 
 class ActorSet:
-    """As many actors as are wanted, in number and on machines that stay."""
+    """The set of a pool's actors, kept at its size and on machines that stay."""
 
     def __init__(
         self,
@@ -26,8 +26,9 @@ class ActorSet:
         """Start `count` actors.
 
         Args:
-          elastic: use machines that join, up to an actor per block.
+          elastic: start more actors where machines join, up to one per block.
           examples: blocks that an actor runs before it is ready, so that it has compiled them.
+          notify: takes a line for the user when machines join or are drained.
         """
         self._backend, self._elastic, self._examples = backend, elastic, examples
         self._notify = notify
@@ -50,11 +51,11 @@ class ActorSet:
 
     @property
     def complete(self) -> bool:
-        """Whether all that are wanted are ready."""
+        """Whether all actors are ready and none is due to start."""
         return not self._starts_due and all(actor.ready for actor in self.actors)
 
     def for_new_work(self) -> list[Actor]:
-        """List the actors on machines that stay, or all where none of these is ready."""
+        """List the actors on machines that stay, or all actors if none of these is ready."""
         staying = [actor for actor in self.actors if not actor.leaving]
         return staying if any(actor.ready for actor in staying) else self.actors
 
@@ -72,11 +73,15 @@ class ActorSet:
         return any(actor.has(item) for actor in self.actors if not actor.is_late)
 
     def next_update(self) -> float:
-        """Return when `update` has something to do."""
+        """Return when `update` is due next, in the backend's time."""
         return min([self._last_look + _LOOK_EVERY_S, *self._starts_due])
 
     def update(self, num_blocks: int) -> None:
-        """Start actors that are due, and look at the cluster every other second."""
+        """Start the actors that are due, and look at the cluster every other second.
+
+        Args:
+          num_blocks: blocks of the step, the most actors that are useful.
+        """
         now = self._backend.now()
         for _ in range(sum(at <= now for at in self._starts_due)):
             self._starts_due.remove(min(self._starts_due))
@@ -88,7 +93,7 @@ class ActorSet:
             self._look_at_machines(num_blocks)
 
     def replace_actor(self, actor: Actor, delay_s: float) -> None:
-        """End an actor, and start another after so many seconds."""
+        """End an actor, and start another in `delay_s` seconds."""
         self._end_actor(actor)
         if not actor.leaving:  # its successor was called when its machine was drained
             self._starts_due.append(self._backend.now() + delay_s)
@@ -99,35 +104,35 @@ class ActorSet:
             self._machines_to_avoid.append(actor.place.node)
 
     def restart_build(self, actor: Actor) -> None:
-        """Ask anew, where the calls of the start were lost."""
+        """Repeat the calls of an actor's start after they were lost."""
         place = self._backend.place(actor.handle)
         actor.await_start(place, self._backend.build(actor.handle, self._examples))
 
     def end_call(self, actor: Actor, ref: Any) -> float:
-        """Remove a call that is over; return for how long the actor worked on it."""
+        """Remove a call that is over; return the seconds that the actor worked on it."""
         return actor.end_call(ref, self._backend.now())
 
     def abandon_calls(self) -> None:
-        """Let no step wait for the calls that there are: a new step begins."""
+        """Mark all unanswered calls as unwanted, because a new step begins."""
         for actor in self.actors:
             for call in actor.calls.values():
                 call.abandon()
 
     def set_other_answer(self, item: WorkItem, digest: str, took_s: float) -> None:
-        """Have what others will still answer for `item` compared with the answer that is used."""
+        """Note the answer that is used for `item`, so that later answers are compared with it."""
         for actor in self.actors:
             for call in actor.calls.values():
                 if call.item is item:
                     call.set_other_answer(digest, took_s)
 
     def shift_clocks(self, seconds: float) -> None:
-        """Let nobody be late by so many seconds, for which the driver itself stood still."""
+        """Extend all deadlines by so many seconds, during which the driver itself stood still."""
         now = self._backend.now()
         for actor in self.actors:
             actor.shift_clocks(seconds, now)
 
     def close(self) -> None:
-        """End all."""
+        """End all actors."""
         for actor in list(self.actors):
             self._end_actor(actor)
         self._starts_due.clear()

@@ -1,4 +1,4 @@
-"""What the pool needs of whoever makes actors: the seam between its logic and Ray."""
+"""The contract of a backend, which makes actors: the seam between the pool's logic and Ray."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,25 @@ from workers.wire.remote_contribution import RemoteContribution
 
 @dataclass(frozen=True, slots=True)
 class Machines:
-    """The cluster now. slots: actors that fit on machines that stay; draining: ids of others."""
+    """The machines of the cluster at this moment.
+
+    slots: number of actors that fit on machines that stay.
+    draining: ids of the machines that are being drained.
+    """
 
     slots: int
     draining: frozenset[str]
 
 
 class BackendError(Exception):
-    """A call that has no answer."""
+    """The base of errors of a call that has no answer."""
 
 
 class ActorDiedError(BackendError):
-    """The actor is gone, and what it was to answer. preempted: as announced by its machine."""
+    """The error of a call whose actor died.
+
+    preempted: whether its machine had announced that it would go away.
+    """
 
     def __init__(self, why: str, preempted: bool = False):
         super().__init__(why)
@@ -29,11 +36,11 @@ class ActorDiedError(BackendError):
 
 
 class CallLostError(BackendError):
-    """No answer will come to this call; the actor may be well."""
+    """The error of a call that will get no answer, although its actor may be alive."""
 
 
 class CallRaisedError(BackendError):
-    """The code in the actor raised `cause`."""
+    """The error of a call whose code in the actor raised `cause`."""
 
     def __init__(self, cause: BaseException):
         super().__init__(f"{type(cause).__name__}: {cause}")
@@ -41,28 +48,40 @@ class CallRaisedError(BackendError):
 
 
 class Backend(Protocol):
-    """Makes actors and talks to them. Handles and calls mean something to the backend alone."""
+    """The contract of a backend: it makes actors and calls them.
+
+    Handles and calls are opaque to everybody else. Methods that start a call return a reference to
+    it at once; `wait` and `answer` take that reference.
+    """
 
     def start(self, avoid: Sequence[str]) -> Any:
-        """The handle of a new actor, wherever there is room but on the machines to avoid."""
+        """Start an actor where there is room, but not on the machines in `avoid`.
+
+        Returns:
+          its handle.
+        """
 
     def end(self, handle: Any) -> None:
         """Kill an actor."""
 
     def place(self, handle: Any) -> Any:
-        """A call whose answer is a `Place`, as soon as the actor has one."""
+        """Start a call whose answer is the actor's `Place`, as soon as it has one."""
 
     def build(self, handle: Any, examples: Sequence[Block]) -> Any:
-        """A call whose answer is `Built`, when the model is built and the examples are traced."""
+        """Start a call whose answer is `Built`, once the model and the examples are compiled."""
 
     def share(self, weights: Weights) -> Any:
-        """The weights, in the form in which `run` takes them."""
+        """Return the weights in the form that `run` takes."""
 
     def run(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> Any:
-        """A call whose answer is the contribution of a node of the tree."""
+        """Start a call whose answer is the contribution of a node of the tree."""
 
     def run_and_keep(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> tuple[Any, Any]:
-        """A call whose answer is `RemoteContribution`, and one for what is kept: `Vectors`."""
+        """Start a call that leaves the vectors of its contribution on the actor.
+
+        Returns:
+          the call, whose answer is a `RemoteContribution`, and the one for the kept `Vectors`.
+        """
 
     def add(
         self,
@@ -71,20 +90,28 @@ class Backend(Protocol):
         vectors: Sequence[Any],
         limit_s: float,
     ) -> tuple[Any, Any]:
-        """As `run_and_keep`, of the sum of what is kept; it raises PartLostError.
+        """Start a call that adds kept contributions, and keeps the sum as `run_and_keep` does.
+
+        The call raises PartLostError if the vectors of a part do not come.
 
         Args:
-          vectors: calls for what is kept of the parts. limit_s: how long the actor waits for them.
+          parts: answers of the calls whose contributions are added.
+          vectors: references to the vectors that are kept for the parts.
+          limit_s: seconds that the actor waits for them.
         """
 
     def wait(self, calls: Sequence[Any], timeout_s: float) -> list[Any]:
-        """Those of `calls` that are answered; empty only after `timeout_s`."""
+        """Wait until some of `calls` are answered and list these; empty only after `timeout_s`."""
 
     def answer(self, call: Any) -> Any:
-        """The answer to a call. Raises ActorDiedError, CallLostError or CallRaisedError."""
+        """Return the answer to a call.
+
+        Raises:
+          ActorDiedError, CallLostError, CallRaisedError: it has none.
+        """
 
     def machines(self) -> Machines:
-        """What the cluster is now."""
+        """Return the machines of the cluster at this moment."""
 
     def now(self) -> float:
-        """Seconds on a clock that never goes back."""
+        """Return the seconds on a clock that never goes back."""

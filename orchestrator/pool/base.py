@@ -1,4 +1,7 @@
-"""Where blocks run: in this process, or (ray_pool.py) on Ray actors."""
+"""The contract of a pool, which runs blocks, and the pool of this process.
+
+See ray_pool.py for blocks on Ray actors.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
 
 @dataclass
 class Incidents:
-    """What went wrong in a run so far and was made good; each a count since its start.
+    """Counts of the faults that a run has recovered from since its start.
 
     replaced_actors: actors that died, were stopped or too slow, or whose machine was drained.
-    retried_calls: run again since no answer came. copied_calls: run a second time since the answer
-    was late. rejected_answers: not used, for a wrong shape or since they were not finite.
-    lost_sums: kept on a machine that went, and made again.
+    retried_calls: calls run again because no answer came.
+    copied_calls: calls run a second time because the answer was late.
+    rejected_answers: answers not used because their shape was wrong or they were not finite.
+    lost_sums: sums that were kept on a machine that went away, and were computed again.
     """
 
     replaced_actors: int = 0
@@ -29,15 +33,17 @@ class Incidents:
     lost_sums: int = 0
 
     def count(self, name: str) -> None:
-        """Add one to the count of that name."""
+        """Add one to the count called `name`."""
         setattr(self, name, getattr(self, name) + 1)
 
 
 class Pool(Protocol):
-    """Runs blocks. The contributions have the same bits whichever pool runs them.
+    """The contract of a pool. Contributions have the same bits whichever pool computes them.
 
-    name: for the user. incidents: what was made good so far. num_ready: actors that are ready.
-    latencies_s: of the last `run`, each call from when it could begin to its answer.
+    name: shown to the user.
+    incidents: faults that the run has recovered from so far.
+    num_ready: number of actors that are ready.
+    latencies_s: seconds of each call of the last `run`, from when it could begin to its answer.
     """
 
     name: str
@@ -46,7 +52,7 @@ class Pool(Protocol):
     latencies_s: list[float]
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
-        """All blocks at `weights`: their contributions, in order of index.
+        """Run all blocks at `weights`; return their contributions in order of index.
 
         Training blocks that were summed where they ran share a contribution; see `combine`.
 
@@ -55,14 +61,17 @@ class Pool(Protocol):
         """
 
     def places(self) -> list[Place]:
-        """Where the actors that are ready are."""
+        """List the places of the actors that are ready."""
 
     def close(self) -> None:
-        """Give back what the pool holds. Idempotent."""
+        """Release what the pool holds. Idempotent."""
 
 
 class InProcessPool:
-    """Blocks one after another, here: for tests, laptops, and blocks too small to send."""
+    """A pool that runs blocks one after another in this process.
+
+    It serves tests, laptops, and blocks that are too small to send.
+    """
 
     name = "this process"
     num_ready = 0
@@ -79,8 +88,8 @@ class InProcessPool:
         return contributions
 
     def places(self) -> list[Place]:
-        """There are no actors."""
+        """Return an empty list: there are no actors."""
         return []
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the pool holds nothing."""

@@ -1,4 +1,4 @@
-"""How long a block may take before it is run a second time elsewhere."""
+"""Deadlines after which a block is run a second time on another actor."""
 
 from collections import deque
 from collections.abc import Hashable
@@ -9,23 +9,24 @@ _SLOW = 4.0
 
 
 class Deadlines:
-    """A multiple of the median of what calls of the same kind took, by their tasks.
+    """Deadlines of calls: a multiple of the median time per task of calls of the same kind.
 
-    Durations of calls that compiled are kept apart: they tell how long compiling may take.
+    Calls that compiled are measured apart from the others of their kind.
     """
 
     def __init__(self, floor_s: float, unknown_s: float):
         """Set the limits.
 
         Args:
-          floor_s: no deadline is shorter. unknown_s: the deadline where nothing was measured yet.
+          floor_s: the shortest deadline.
+          unknown_s: the deadline of a kind that was not measured yet.
         """
         self._floor_s, self._unknown_s = floor_s, unknown_s
         self._measured: dict[tuple[Hashable, bool], deque[float]] = {}
         self._usual: dict[tuple[Hashable, bool], float] = {}
 
     def note(self, kind: Hashable, compiling: bool, num_tasks: int, seconds: float) -> None:
-        """A call of `kind` over so many tasks took `seconds`."""
+        """Record that a call of `kind` over `num_tasks` tasks took `seconds`."""
         key = (kind, compiling)
         measured = self._measured.setdefault(key, deque(maxlen=_REMEMBERED))
         measured.append(seconds / num_tasks)
@@ -34,10 +35,10 @@ class Deadlines:
     def limit_s(
         self, kind: Hashable, compiling: bool, num_tasks: int, unknown_s: float | None = None
     ) -> float:
-        """The deadline of a call, in seconds from its start.
+        """Return the deadline of a call, in seconds from its start.
 
         Args:
-          unknown_s: where nothing of its kind was measured yet, instead of the usual one.
+          unknown_s: the deadline if its kind was not measured yet; None: the usual one.
         """
         key = (kind, compiling)
         if key not in self._measured:

@@ -1,6 +1,6 @@
-"""How work items reach actors, and sums that actors made come back.
+"""The way of work items to actors, and of the final sum back.
 
-These sums stay where they are made: the driver has references to them, and fetches the last.
+Sums stay on the actors that compute them: the driver holds references, and fetches the last one.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from orchestrator.pool.work_item import WorkItem
 from workers.wire.protocol import Contribution, Weights
 from workers.wire.remote_contribution import RemoteContribution, Vectors
 
-# An actor gives up on a part of a sum before it is late itself, and so does the driver on the sum;
-# the first time after so many seconds, in which a slow network moves some gigabytes.
+# An actor gives up on a part of a sum after this share of its own deadline. Before any transfer was
+# measured, it and the driver wait this long, in which a slow network moves some gigabytes.
 _WAIT_FOR_PARTS = 0.5
 _FIRST_WAIT_S = 10.0
 
 
 class Delivery:
-    """The way of work items to actors, and of the sum of all back."""
+    """The delivery of work items to actors, and of the final sum to the driver."""
 
     def __init__(
         self, backend: Backend, schedule: StepSchedule, actors: ActorSet, deadlines: Deadlines
@@ -32,11 +32,11 @@ class Delivery:
         self._weights: Any = None
 
     def begin_step(self, weights: Weights) -> None:
-        """Share the weights at which the step's blocks run."""
+        """Share the weights at which the blocks of a step run."""
         self._weights = self._backend.share(weights)
 
     def dispatch(self) -> None:
-        """Give each actor an item to do and one to continue with, fewest in flight first."""
+        """Send queued items to free actors, those with the fewest calls first."""
         queued = self._schedule.queued()
         if not queued:
             return
@@ -54,10 +54,10 @@ class Delivery:
                 free.append(actor)
 
     def fetch(self, result: ItemResult) -> Contribution:
-        """Return what was kept, here.
+        """Return a kept contribution with its vectors.
 
         Raises:
-          CallLostError: it does not come.
+          CallLostError: they do not come.
         """
         began = self._backend.now()
         limit_s = self._deadlines.limit_s("fetch", False, 1, unknown_s=_FIRST_WAIT_S)
@@ -73,7 +73,7 @@ class Delivery:
         return result.answer.with_vectors(vectors)
 
     def _send(self, assignment: Assignment) -> None:
-        """Send an item to its actor, in whose queue the call is from then on."""
+        """Send an item to its actor, and put the call into the actor's queue."""
         backend, vectors = self._backend, None
         actor, item, parts, stays = assignment
         if parts:
@@ -85,7 +85,7 @@ class Delivery:
         actor.start_call(ref, item, backend.now(), vectors, parts)
 
     def _add(self, actor: Actor, item: WorkItem, parts: Sequence[ItemResult]) -> tuple[Any, Any]:
-        """Have `actor` wait for the parts of a sum, and add them."""
+        """Start a call in which `actor` waits for the parts of a sum and adds them."""
         remote = [part.answer for part in parts if isinstance(part.answer, RemoteContribution)]
         limit_s = self._deadlines.limit_s(
             item.kind, False, item.amount, unknown_s=_FIRST_WAIT_S / _WAIT_FOR_PARTS

@@ -1,24 +1,24 @@
-"""What to do when a block does not come back. Deciding is pure; only the pool acts."""
+"""Decisions on what to do when a block does not come back. Deciding is pure; only the pool acts."""
 
 from dataclasses import dataclass
 from enum import Enum
 
-#: Exceptions of a block, or answers of it that cannot be used, that end the run.
+#: So many exceptions or unusable answers of one block end the run.
 MAX_BLOCK_ERRORS = 2
-#: Actors that may die while they run the same block: it kills whoever takes it.
+#: So many actors that die while they run the same block end the run: the block kills them.
 MAX_BLOCK_DEATHS = 3
-#: Deadlines in a row that an actor misses, the last with a block that another did in less time.
+#: So many misses in a row replace an actor, if another did the last block in less time.
 MAX_MISSES = 2
-#: The same where nobody has: it may be the block that is slow. Each deadline is twice the last.
+#: The same if no other did: the block itself may be slow. Each deadline is twice the one before.
 MAX_UNPROVEN_MISSES = 5
-#: Calls in a row that may be lost on their way to an actor or back.
+#: So many calls in a row that are lost on their way to an actor or back replace it.
 MAX_LOST_CALLS = 8
 
 _LONGEST_BACK_OFF_S = 30.0
 
 
 class Event(Enum):
-    """What happened to a block, or to the actor that was to run it."""
+    """An event that happened to a block, or to the actor that should run it."""
 
     ACTOR_DIED = "the actor died"
     ACTOR_PREEMPTED = "the actor's machine was taken away, as announced"
@@ -34,7 +34,7 @@ class Event(Enum):
 
 
 class Decision(Enum):
-    """What the pool does about it."""
+    """An action of the pool in response to an event."""
 
     RETRY = "run the block again, on whoever is free"
     RETRY_ELSEWHERE = "run the block again, on another actor"
@@ -45,15 +45,17 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FailureContext:
-    """What is known when the decision is taken, the present event included.
+    """The facts on which a decision is based, including the present event.
 
-    replaced: actors replaced so far in the run, without this one. budget: how many may be.
-    block_errors: exceptions and rejected answers of this block. block_deaths: actors that died
-    while they ran it.
-    misses: of the actor, in a row. lost: calls of the actor in a row, or how often this sum was
-    lost. proven: whether another did the block in less time.
+    replaced: actors replaced so far in the run, without this one.
+    budget: number of actors that may be replaced.
+    block_errors: exceptions and rejected answers of this block.
+    block_deaths: actors that died while they ran this block.
+    misses: deadlines that the actor missed in a row.
+    proven: whether another actor did the block in less time.
+    lost: calls of the actor lost in a row, or how often this sum was lost.
     compiling: whether the actor runs a block of this shape for the first time.
-    begun: whether all actors were ready once, so that the run goes on without this one.
+    begun: whether the run has begun, so that it can continue without this actor.
     """
 
     replaced: int = 0
@@ -68,10 +70,10 @@ class FailureContext:
 
 
 def decide(event: Event, history: FailureContext) -> Decision:
-    """The decision on an event.
+    """Decide what to do about an event.
 
-    A block is a pure function of theta and its tasks, so running it again, or twice, is always
-    right; what would happen again is not tried forever.
+    A block is a pure function of theta and its tasks, so it may always be run again, or twice. A
+    fault that repeats is not retried forever.
     """
     replace = Decision.REPLACE if history.replaced < history.budget else Decision.FAIL
     match event:
@@ -99,10 +101,10 @@ def decide(event: Event, history: FailureContext) -> Decision:
 
 
 def back_off_s(failed_starts: int) -> float:
-    """Seconds to wait before a new actor is started.
+    """Return the seconds to wait before a new actor is started.
 
     Args:
-      failed_starts: actors that went, one after another, without one becoming ready in between.
+      failed_starts: actors lost in a row, without one becoming ready in between.
     """
     if failed_starts <= 1:
         return 0.0

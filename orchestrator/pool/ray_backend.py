@@ -1,4 +1,7 @@
-"""Actors on Ray. Its own restarts are off: they loop without an error when a constructor fails."""
+"""The backend that makes actors on Ray.
+
+Ray's own restarts are off: they loop without an error when a constructor fails.
+"""
 
 import itertools
 import secrets
@@ -28,14 +31,14 @@ from workers.wire.packing import from_bytes, to_bytes, to_bytes_if_small
 from workers.wire.protocol import Block, Weights
 from workers.wire.remote_contribution import RemoteContribution
 
-# With so many calls on the way it pays to wait a little, and take several answers at once: the more
-# there are, the sooner the next one comes, and the more it costs to ask.
+# With more calls than this in flight it pays to wait a little and to take several answers at once:
+# the more calls there are, the sooner the next answer comes, and the more each poll costs.
 _MANY_CALLS = 8
 _A_LITTLE_S = 5e-5
 
 
 class RayBackend:
-    """Actors on Ray; see `Backend`."""
+    """The backend for Ray; see `Backend`."""
 
     def __init__(
         self,
@@ -45,13 +48,16 @@ class RayBackend:
         name: str = "run",
         actor_class: type[BlockActor] = BlockActor,
     ):
-        """Reserve so many CPUs and GPUs for each actor; start none yet.
+        """Prepare actors with so many CPUs and GPUs each; start none yet.
 
         Args:
-          name: of the run: the actors are called by it in Ray's dashboard.
+          settings: what an actor must know of the configuration.
+          cpus: CPUs of each actor. gpus: GPUs of each actor.
+          name: name of the run, by which Ray's dashboard shows the actors.
+          actor_class: the class of the actors.
         """
         self._settings, self._cpus, self._gpus = settings, cpus, gpus
-        # Names must differ within a Ray job, in which several runs may be.
+        # Names must differ within a Ray job, which may hold several runs.
         self._name, self._numbers = f"{label(name)}-{secrets.token_hex(2)}", itertools.count()
         self._class = ray.remote(actor_class)
         self._options: dict[str, Any] = {
@@ -84,7 +90,7 @@ class RayBackend:
 
     def share(self, weights: Weights) -> Any:
         """See `Backend.share`."""
-        arrays = [each for each in weights if isinstance(each, np.ndarray)]
+        arrays = [field for field in weights if isinstance(field, np.ndarray)]
         packed = to_bytes_if_small(weights, *arrays)
         return packed if isinstance(packed, bytes) else ray.put(weights)
 
@@ -139,23 +145,23 @@ class RayBackend:
             raise CallRaisedError(error.cause) from error
 
     def _fetch(self, calls: Sequence[Any]) -> dict[Any, Any]:
-        """Several answers in one call of Ray, unless one of them is an error."""
+        """Fetch several answers in one call of Ray; none if one of them is an error."""
         try:
             return dict(zip(calls, ray.get(list(calls)), strict=True))
         except RayError:
             return {}
 
     def machines(self) -> Machines:
-        """See `Backend.machines`. Ray tells which nodes are drained in its private state alone."""
+        """See `Backend.machines`. Only Ray's private state says which nodes are drained."""
         draining = frozenset(ray_state.get_draining_nodes())
         slots = 0
         for node in ray.nodes():
             if not node["Alive"] or node["NodeID"] in draining:
                 continue
-            there = node["Resources"]
-            room = [there.get("CPU", 0) / self._cpus]
+            resources = node["Resources"]
+            room = [resources.get("CPU", 0) / self._cpus]
             if self._gpus:
-                room.append(there.get("GPU", 0) / self._gpus)
+                room.append(resources.get("GPU", 0) / self._gpus)
             slots += int(min(room))
         return Machines(slots, draining)
 
@@ -165,13 +171,13 @@ class RayBackend:
 
 
 def _why_dead(error: RayActorError) -> str:
-    """Ray's reason, which stands in the middle of a paragraph, without its advice."""
+    """Return Ray's reason for a death, without the advice around it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reasons = [line for line in lines if line.startswith("The actor is dead because")]
     reason = reasons[0] if reasons else lines[0] if lines else type(error).__name__
     short = reason.removeprefix("The actor is dead because ").partition(" Some common causes")[0]
-    if "connection error code 2" in short:  # it was there, and then it was not: no more is known
-        return "its process ended without a word"
+    if "connection error code 2" in short:  # Ray knows no more than that it is gone
+        return "its process ended without an error message"
     return short.rstrip(".")
 
 

@@ -1,11 +1,11 @@
-"""Blocks on Ray actors, one core or GPU each."""
+"""The pool of Ray actors."""
 
 import os
 from collections.abc import Callable, Sequence
 
 import ray
 
-from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.config.driver_settings import PoolSettings
 from orchestrator.pool.actor_pool import ActorPool
 from orchestrator.pool.ray_backend import RayBackend
 from orchestrator.pool.ray_session import check_resources, folders_of_actors, start_ray
@@ -16,13 +16,13 @@ from workers.wire.protocol import Block
 
 
 class RayPool(ActorPool):
-    """An `ActorPool` whose actors are Ray's, and that starts Ray where it does not run yet."""
+    """An `ActorPool` on Ray, which starts Ray if it does not run yet."""
 
     def __init__(
         self,
         settings: ActorSettings,
         count: int,
-        workers: WorkersSettings,
+        workers: PoolSettings,
         *,
         name: str = "run",
         least: int | None = None,
@@ -35,19 +35,22 @@ class RayPool(ActorPool):
         """Start Ray, unless it already runs here, and `count` actors.
 
         Args:
+          settings: what an actor must know of the configuration.
           workers: resources of each actor, deadlines and the budget; its `count` is not read.
-          name: of the run, for Ray's dashboard.
+          name: name of the run, for Ray's dashboard.
           least, elastic, examples, notify: see `ActorPool`.
+          verbose: print Ray's own messages.
+          actor_class: the class of the actors.
         Raises:
-          ValueError: Ray can never place so many actors, or they could not import metatrain.
+          ValueError: Ray can never place so many actors, or they cannot import metatrain.
         """
         refuse_namesakes(folders_of_actors())
         self._owns_ray = not ray.is_initialized()
         try:
             if self._owns_ray:
-                here = count if least is None else len(os.sched_getaffinity(0)) / workers.cpus
-                start_ray(max(least or 0, min(count, here)) * workers.cpus, verbose)
-            if least is None:  # otherwise machines may come
+                room = count if least is None else len(os.sched_getaffinity(0)) / workers.cpus
+                start_ray(max(least or 0, min(count, room)) * workers.cpus, verbose)
+            if least is None:  # otherwise machines may join
                 check_resources(count, workers.cpus, workers.gpus)
             super().__init__(
                 RayBackend(settings, workers.cpus, workers.gpus, name, actor_class),
@@ -66,7 +69,7 @@ class RayPool(ActorPool):
             raise
 
     def close(self) -> None:
-        """End the actors, and Ray itself if the pool started it."""
+        """End the actors, and Ray if the pool started it."""
         if ray.is_initialized():
             super().close()
         self._end_ray()

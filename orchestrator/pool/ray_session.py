@@ -1,4 +1,4 @@
-"""Joins a Ray cluster, or starts one here that lives as long as this process."""
+"""A Ray session: joins a cluster, or starts one that lives as long as this process."""
 
 import contextlib
 import logging
@@ -12,27 +12,27 @@ import ray
 from ray._private import services as ray_services
 from ray._private import worker as ray_worker
 
-from orchestrator.pool.ray_signals import signals_kept
+from orchestrator.pool.ray_signals import keep_signals
 from orchestrator.pool.ray_token import enable_tokens
 from orchestrator.text.credentials import check_no_secret
 from workers.wire.errors import PoolError
 from workers.wire.packing import INLINE_LIMIT
 
-# What is larger than Ray's limit goes through its object store, at 1 to 3 ms a piece: where Ray is
-# ours, the weights and gradients of a small convolutional network travel with the calls instead.
+# Arrays above Ray's inline limit go through its object store, at 1 to 3 ms each. With this limit
+# the weights and gradients of a small convolutional network travel with the calls instead.
 _OUR_INLINE_BYTES = 1024 * 1024
-_TOO_LATE = "timed out during startup"  # what Ray then says
+_TOO_LATE = "timed out during startup"  # Ray's own words
 
 
 def join_cluster() -> dict[str, float]:
-    """Connect to the cluster of RAY_ADDRESS; its resources."""
+    """Connect to the cluster of RAY_ADDRESS; return its resources."""
     if not ray.is_initialized():
         start_ray(0, verbose=False)
     return dict(ray.cluster_resources())
 
 
 def try_ray() -> dict[str, float]:
-    """Join the cluster of RAY_ADDRESS, or start Ray here for a moment; its resources."""
+    """Join the cluster of RAY_ADDRESS or start Ray for a moment; return the resources."""
     try:
         return join_cluster()
     finally:
@@ -42,9 +42,11 @@ def try_ray() -> dict[str, float]:
 def start_ray(num_cpus: float, verbose: bool) -> None:
     """Join the cluster of RAY_ADDRESS, or start one here with so many CPUs.
 
+    Args:
+      num_cpus: CPUs of a cluster that is started; they are rounded up. verbose: print Ray's logs.
     Raises:
       ValueError: RAY_ADDRESS holds a secret, which Ray would write into its logs.
-      PoolError: Ray did not start in the time that it allows itself.
+      PoolError: Ray did not start within its own time limit.
     """
     check_no_secret("RAY_ADDRESS", os.environ.get("RAY_ADDRESS", ""))
     # Without this, Ray warns of a change in how it hides GPUs from tasks that ask for none.
@@ -53,8 +55,8 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
     if not cluster:
         os.environ.setdefault(INLINE_LIMIT, str(_OUR_INLINE_BYTES))
         enable_tokens()
-    here = contextlib.nullcontext() if cluster else _on_loopback()
-    with here, signals_kept(), in_sessions_of_their_own(), interruptible(), _in_time():
+    network = contextlib.nullcontext() if cluster else _on_loopback()
+    with network, keep_signals(), start_in_new_sessions(), interruptible(), _explaining_timeout():
         ray.init(
             address=None if cluster else "local",
             num_cpus=None if cluster else max(int(np.ceil(num_cpus)), 1),
@@ -63,16 +65,16 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
             logging_level=logging.INFO if verbose else logging.ERROR,
         )
     if not verbose:
-        # Ray prints a page on every actor that dies, on standard output, where the results go, and
-        # has no setting for it. The pool says what happened.
+        # For each actor that dies, Ray prints a page on standard output, where the results go. It
+        # has no setting for this; the pool reports deaths itself.
         ray_worker.print_to_stdstream = _discard
 
 
 @contextlib.contextmanager
 def _on_loopback() -> Iterator[None]:
-    """Within: a Ray that starts listens to this machine alone, not to its network.
+    """Make a Ray that starts within listen on the loopback interface only.
 
-    Ray has this for systems on which it makes no clusters, and replaces 127.0.0.1 as an argument of
+    Ray does this on systems without clusters. It would replace 127.0.0.1 as an argument of
     `ray.init` by the machine's address in the network.
     """
     before = ray_services.ray_constants.ENABLE_RAY_CLUSTER
@@ -84,22 +86,22 @@ def _on_loopback() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _in_time() -> Iterator[None]:
-    """Tell a user whose machine is too busy for Ray's own limit of 30 s, which has no setting."""
+def _explaining_timeout() -> Iterator[None]:
+    """Turn the error of Ray's own limit of 30 s, which has no setting, into a PoolError."""
     try:
         yield
     except Exception as error:
         if type(error) is not Exception or _TOO_LATE not in str(error):
             raise
         raise PoolError(
-            "Ray did not start within 30 s, so this machine is busy; try again when it is not, "
-            "use --workers 0, or start Ray before (ray start --head) and set RAY_ADDRESS=auto"
+            "Ray did not start within 30 s, because this machine is busy; try again later, use "
+            "--workers 0, or start Ray first (ray start --head) and set RAY_ADDRESS=auto"
         ) from None
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Within: what a signal's handler raises in Ray's compiled code comes out as it was raised."""
+    """Raise exceptions of signal handlers unchanged when they occur in Ray's compiled code."""
     try:
         yield
     except SystemError as error:
@@ -110,19 +112,19 @@ def interruptible() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def in_sessions_of_their_own() -> Iterator[None]:
-    """Within: what Ray starts gets no signal that is sent to the driver's process group.
+def start_in_new_sessions() -> Iterator[None]:
+    """Start the processes of Ray outside the driver's process group, so that they get no signals.
 
-    `timeout`, systemd and batch systems send theirs to all of a group: Ray would be gone before the
-    driver has saved, and the driver wait for it for a minute.
+    `timeout`, systemd and batch systems send signals to a whole group. Ray would end before the
+    driver has saved, and the driver would wait for it for a minute.
     """
     popen = ray_services.ConsolePopen
 
-    class Apart(popen):  # type: ignore[misc, valid-type]
+    class NewSession(popen):  # type: ignore[misc, valid-type]
         def __init__(self, *arguments: Any, **options: Any):
             super().__init__(*arguments, start_new_session=True, **options)
 
-    ray_services.ConsolePopen = Apart
+    ray_services.ConsolePopen = NewSession
     try:
         yield
     finally:
@@ -130,27 +132,29 @@ def in_sessions_of_their_own() -> Iterator[None]:
 
 
 def _discard(data: Any, ignore_prefix: bool) -> None:
-    """In the place of what prints Ray's messages."""
+    """Print nothing, in place of Ray's function that prints messages."""
 
 
 def folders_of_actors() -> list[str]:
-    """What Ray puts first on the import path of actors: the working and the script's directory."""
+    """List what Ray puts first on the import path of actors: working and script directory."""
     script = os.path.dirname(os.path.realpath(sys.argv[0]))
     return [os.getcwd(), *([script] if script in sys.path else [])]
 
 
 def check_resources(count: int, cpus: float, gpus: float) -> None:
-    """Refuse what Ray can never place.
+    """Refuse actors that Ray can never place.
 
+    Args:
+      count: number of actors. cpus, gpus: resources of each actor.
     Raises:
-      ValueError: names what is needed and what there is.
+      ValueError: names what is needed and what the cluster has.
     """
-    there = ray.cluster_resources()
-    for name, key, each in (("CPU", "workers.cpus", cpus), ("GPU", "workers.gpus", gpus)):
-        needed = count * each
-        if needed > there.get(name, 0):
+    resources = ray.cluster_resources()
+    for name, key, share in (("CPU", "workers.cpus", cpus), ("GPU", "workers.gpus", gpus)):
+        needed = count * share
+        if needed > resources.get(name, 0):
             plural = "" if needed == 1 else "s"
             raise ValueError(
-                f"workers.count = {count} with {key} = {each:g} needs {needed:g} {name}{plural}, "
-                f"but Ray has {there.get(name, 0):g}; lower one of them or add machines"
+                f"workers.count = {count} with {key} = {share:g} needs {needed:g} {name}{plural}, "
+                f"but Ray has {resources.get(name, 0):g}; lower one of them or add machines"
             )

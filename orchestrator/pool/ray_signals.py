@@ -1,4 +1,4 @@
-"""Keeps the signals of a process its own while Ray starts in it."""
+"""Signal handling while Ray starts: the process keeps its own handlers."""
 
 import contextlib
 import os
@@ -13,11 +13,11 @@ import ray._private.utils as ray_utils
 
 
 @contextlib.contextmanager
-def signals_kept() -> Iterator[None]:
-    """Deliver a SIGTERM that comes within `ray.init` to the handler that the process had before.
+def keep_signals() -> Iterator[None]:
+    """Deliver a SIGTERM that arrives within `ray.init` to the handler that was set before.
 
-    `ray.init` puts a handler of its own in its place, and exits by it. An exit that is raised in a
-    callback of the interpreter is lost, so the signal is noted too, and raised again at the end.
+    `ray.init` installs a handler of its own, which exits. An exit that is raised in a callback of
+    the interpreter is lost, so the signal is noted as well, and raised again at the end.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -46,7 +46,7 @@ def signals_kept() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _sigterm_handler_of_ray(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    """Within: where Ray installs a handler of SIGTERM, install this one."""
+    """Install `handler` where Ray installs its own handler of SIGTERM."""
     install = ray_utils.set_sigterm_handler
     ray_utils.set_sigterm_handler = lambda _: install(handler)
     try:
@@ -57,12 +57,12 @@ def _sigterm_handler_of_ray(handler: Callable[[int, FrameType | None], Any]) -> 
 
 @contextlib.contextmanager
 def _quiet_lost_exits() -> Iterator[None]:
-    """Within: print no traceback of an exit that was raised where nothing can pass it on."""
+    """Print no traceback of an exit that was raised where it cannot propagate."""
     report = sys.unraisablehook
 
-    def report_errors(lost: Any) -> None:
-        if issubclass(lost.exc_type, Exception):
-            report(lost)
+    def report_errors(unraisable: Any) -> None:
+        if issubclass(unraisable.exc_type, Exception):
+            report(unraisable)
 
     sys.unraisablehook = report_errors
     try:

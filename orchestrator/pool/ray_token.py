@@ -1,4 +1,4 @@
-"""The token without which nobody commands a Ray that we start."""
+"""The token that a Ray started by us requires from its clients."""
 
 import os
 import secrets
@@ -9,14 +9,15 @@ _MODE, _TOKEN = ray_tokens.AUTH_MODE_ENV_VAR, "RAY_AUTH_TOKEN"
 
 
 def enable_tokens() -> None:
-    """Have the Ray that starts next ask for a token, whatever the environment says.
+    """Make the Ray that starts next require a token, whatever the environment says.
 
-    It is the user's own where there is one, or is kept where Ray keeps it, ~/.ray/auth_token. Where
-    there is no such folder it is in the environment of this process and those that it starts.
+    The user's own token is used if there is one; a new one is kept where Ray keeps it, in
+    ~/.ray/auth_token. If that folder cannot be written to, the token is in the environment of this
+    process and of those that it starts.
     """
     os.environ[_MODE] = "token"
-    ray_tokens.Config.initialize("")  # Ray has read the environment when it was imported
-    if not os.path.isabs(os.path.expanduser("~")):  # of which Ray would complain in its own words
+    ray_tokens.Config.initialize("")  # Ray read the environment when it was imported
+    if not os.path.isabs(os.path.expanduser("~")):  # Ray would raise an error of its own
         os.environ.setdefault(_TOKEN, secrets.token_hex(32))
     tokens = ray_tokens.AuthenticationTokenLoader.instance()
     if tokens.has_token(ignore_auth_mode=True):

@@ -1,4 +1,4 @@
-"""Acts on losses as `failure.decide` says: blocks go elsewhere, actors are replaced, runs end."""
+"""Recovery from faults: retries blocks, replaces actors or ends the run, as `decide` says."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,9 +24,9 @@ from workers.wire.remote_contribution import RemoteContribution
 
 
 class Recovery:
-    """The one place that acts when something went wrong, and its memory of what did.
+    """The one place that acts on faults, and its memory of them.
 
-    incidents: what was made good so far.
+    incidents: counts of the faults that the run has recovered from.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class Recovery:
         start_limit_s: float,
         notify: Callable[[str], None],
     ):
-        """Replace at most `budget` of `actors`, and queue again in `schedule` what is lost.
+        """Replace at most `budget` of `actors`, and queue lost items again in `schedule`.
 
         Args:
-          start_limit_s: for so long a call that compiles may be late without being blamed.
-          notify: takes a line for the user, for each thing that went wrong.
+          start_limit_s: seconds that a call that compiles may be late without blame.
+          notify: takes a line for the user about each fault.
         """
         self.incidents = Incidents()
         self._begun = False
@@ -51,17 +51,17 @@ class Recovery:
         self._failed_starts = 0
 
     def begin_run(self) -> None:
-        """Note that the run has begun, so that it can continue without an actor that is refused."""
+        """Note that the run has begun, so that it can continue without a refused actor."""
         self._begun = True
 
     def accept_actor(self, actor: Actor) -> None:
-        """Note that an actor is ready: whatever kept others from it is over."""
+        """Note that an actor is ready, so that starts succeed again."""
         self._failed_starts = 0
         if self._begun:
             self._notify(f"{actor} has joined")
 
     def refuse_actor(self, actor: Actor, differences: list[str]) -> None:
-        """Replace an actor that would compute other bits, on another machine.
+        """Replace an actor that would compute other bits by one on another machine.
 
         Raises:
           MetatrainError: the run has not begun, or the budget is used up.
@@ -79,24 +79,30 @@ class Recovery:
         Raises:
           MetatrainError: this would happen again, or the budget is used up.
         """
+        call = actor.calls.get(ref)
         if isinstance(error, ActorDiedError):
             announced = error.preempted or actor.leaving
             event = Event.ACTOR_PREEMPTED if announced else Event.ACTOR_DIED
             self.replace_actor(event, actor, f"died: {error}")
-            return
-        call = actor.calls.get(ref)
-        self._actors.end_call(actor, ref)
-        if not isinstance(error, CallRaisedError):
+        elif isinstance(error, CallRaisedError):
+            self._actors.end_call(actor, ref)
+            self._handle_exception(error, actor, call)
+        else:
+            self._actors.end_call(actor, ref)
             self._retry_lost_call(actor, call, str(error))
-        elif call is None:
+
+    def _handle_exception(self, error: CallRaisedError, actor: Actor, call: Call | None) -> None:
+        """Act on an exception in an actor: in its start if there is no `call`, else in a block."""
+        if call is None:
             self._refuse_start(actor, error)
-        elif isinstance(error.cause, PartLostError):
-            self.retry_lost_part(call, error.cause)
         elif self._schedule.needs(call):
-            self._retry_elsewhere(actor, call, error)
+            if isinstance(error.cause, PartLostError):
+                self.retry_lost_part(call, error.cause)
+            else:
+                self._retry_elsewhere(actor, call, error)
 
     def replace_actor(self, event: Event, actor: Actor, why: str, proven: bool = False) -> None:
-        """End an actor and start another, within the budget; its work goes elsewhere at once.
+        """End an actor and start another within the budget; queue its work at once.
 
         Args:
           proven: see `FailureContext`.
@@ -117,14 +123,15 @@ class Recovery:
         self._actors.replace_actor(actor, delay_s)
         self._requeue_calls_of(actor, "retried_calls")
         self._notify(
-            f"{actor} {why}; its blocks run elsewhere, another takes its place"
+            f"{actor} {why}; its blocks run elsewhere, another actor replaces it"
             + (f" in {delay_s:g} s" if delay_s else "")
         )
 
     def handle_missed_deadline(self, actor: Actor, call: Call, took_s: float) -> None:
         """Run a late call a second time elsewhere, or replace its actor.
 
-        Raises as `replace_actor` does.
+        Raises:
+          MetatrainError: see `replace_actor`.
         """
         compiling = call.compiling and took_s < self._start_limit_s
         actor.count_miss(call, excused=compiling)
@@ -134,7 +141,7 @@ class Recovery:
         )
         why = f"has not answered for {took_s:.1f} s"
         if decision is not Decision.COPY:
-            if not proven:  # perhaps the blocks of this step are slow, not the actor
+            if not proven:  # the blocks of this step may be slow, not the actor
                 self._schedule.extend_deadlines()
             self.replace_actor(Event.DEADLINE_MISSED, actor, why, proven)
         elif call.misses == 1:
@@ -142,19 +149,17 @@ class Recovery:
             self._notify(f"{actor} {why}: its blocks run a second time elsewhere")
 
     def retry_lost_part(self, call: Call, error: PartLostError) -> None:
-        """Make a part of a sum again that did not come to the actor that was to add it."""
-        if not self._schedule.needs(call):
-            return
+        """Compute again a part of a sum that did not reach the actor that adds it."""
         part = call.item.parts[error.number]
         if self._schedule.result_of(part) is call.parts[error.number]:
             self.retry_lost_sum(part, str(error).partition(": ")[2])
-        else:  # it was made again meanwhile
+        else:  # it was computed again meanwhile
             self._schedule.requeue(call.item)
 
     def retry_lost_sum(self, item: WorkItem, why: str) -> None:
-        """Make again what was kept and does not come, its parts too if need be.
+        """Compute a lost sum again, and its parts where they are lost too.
 
-        Perhaps it was on its way: the next wait for it is longer.
+        It may only have been late, so the next wait for it is longer.
 
         Raises:
           PoolError: it was lost too often.
@@ -166,21 +171,23 @@ class Recovery:
             raise PoolError(
                 f"{item} was lost {losses} times on its way between actors, the last time: {why}"
             )
-        self._notify(f"{item} is lost ({why}): it is made again")
+        self._notify(f"{item} is lost ({why}): it is computed again")
 
     def reject_answer(self, actor: Actor, call: Call, fault: str) -> None:
-        """Run again elsewhere what gave a wrong shape or is not finite: it never reaches theta.
+        """Drop an answer of a wrong shape or that is not finite; run its item on another actor.
 
         Raises:
-          PoolError: it did so on two actors.
+          PoolError: the item was rejected on two actors.
         """
         self.incidents.count("rejected_answers")
-        if not self._schedule.needs(call):
-            return
+        if self._schedule.needs(call):
+            self._retry_rejected(actor, call, fault)
+
+    def _retry_rejected(self, actor: Actor, call: Call, fault: str) -> None:
         errors = self._schedule.count_error(call.item, actor)
         if self._decide(Event.ANSWER_REJECTED, block_errors=errors) is Decision.FAIL:
             raise PoolError(
-                f"{call.item} gave what cannot be used on {errors} actors; the last, "
+                f"{call.item} gave an unusable answer on {errors} actors; the last, "
                 f"{actor}, {fault}"
             )
         self.incidents.count("retried_calls")
@@ -190,24 +197,23 @@ class Recovery:
         self,
         actor: Actor,
         item: WorkItem,
-        known: str,
+        expected_digest: str,
         answer: Contribution | RemoteContribution,
     ) -> None:
-        """Compare a late copy, or what was lost and made again, with the first answer.
+        """Compare a late copy, or a sum that was computed again, with the first answer.
 
         Args:
-          known: digest of the answer that was used, "" if there is none.
+          expected_digest: digest of the answer that was used, "" if there is none.
         Raises:
           PoolError: they differ.
         """
-        if not known or digest_of(answer) == known:
-            return
-        assert self._decide(Event.COPIES_DIFFER) is Decision.FAIL
-        raise PoolError(
-            f"{item} came out differently on {actor} than on the actor whose answer "
-            "was used: a machine computes wrongly, or the model is not a function of its inputs; "
-            "find out which before you go on from a checkpoint before that step"
-        )
+        if expected_digest and digest_of(answer) != expected_digest:
+            assert self._decide(Event.COPIES_DIFFER) is Decision.FAIL
+            raise PoolError(
+                f"{item} came out differently on {actor} than on the actor whose answer was used: "
+                "a machine computes wrongly, or the model is not a function of its inputs; find "
+                "out which before you resume from a checkpoint before that step"
+            )
 
     def _retry_lost_call(self, actor: Actor, call: Call | None, why: str) -> None:
         lost = actor.count_lost_call()
@@ -215,26 +221,26 @@ class Recovery:
             self._schedule.requeue(call.item)
         if self._decide(Event.CALL_LOST, lost=lost) is not Decision.RETRY:
             self.replace_actor(Event.CALL_LOST, actor, f"cannot be reached: {why}")
-            return
-        self.incidents.count("retried_calls")
-        if call is None:
-            self._actors.restart_build(actor)
+        else:
+            self.incidents.count("retried_calls")
+            if call is None:
+                self._actors.restart_build(actor)
 
     def _refuse_start(self, actor: Actor, error: CallRaisedError) -> None:
         assert self._decide(Event.ACTOR_REFUSED) is Decision.FAIL
-        ours = isinstance(error.cause, MetatrainError)
-        why = error.cause if ours else error
-        raise PoolError(f"{actor} could not be made: {why}") from error.cause
+        why = error.cause if isinstance(error.cause, MetatrainError) else error
+        raise PoolError(f"{actor} could not be built: {why}") from error.cause
 
     def _retry_elsewhere(self, actor: Actor, call: Call, error: CallRaisedError) -> None:
         errors = self._schedule.count_error(call.item, actor)
         if self._decide(Event.BLOCK_RAISED, block_errors=errors) is Decision.FAIL:
-            what = f"{call.item} failed on {errors} actors: "
-            raise _as_ours(error, what) from error.cause
+            raise _as_metatrain_error(
+                error, f"{call.item} failed on {errors} actors: "
+            ) from error.cause
         self.incidents.count("retried_calls")
 
     def _requeue_calls_of(self, actor: Actor, incident: str) -> None:
-        """Queue what is needed of an actor's calls and no other actor runs."""
+        """Queue those items of an actor that are needed and that no other actor runs."""
         for call in actor.calls.values():
             if self._schedule.needs(call) and not self._actors.is_running(call.item):
                 self.incidents.count(incident)
@@ -255,15 +261,15 @@ class Recovery:
             f"{count} lost, workers.max_failures = {self._budget}; the last, {actor}, {why}"
         )
 
-    def _decide(self, event: Event, **known: Any) -> Decision:
+    def _decide(self, event: Event, **facts: Any) -> Decision:
         context = FailureContext(
-            replaced=self._replaced, budget=self._budget, begun=self._begun, **known
+            replaced=self._replaced, budget=self._budget, begun=self._begun, **facts
         )
         return decide(event, context)
 
 
-def _as_ours(error: CallRaisedError, what: str) -> MetatrainError:
-    """Our own errors keep their kind and words."""
+def _as_metatrain_error(error: CallRaisedError, prefix: str) -> MetatrainError:
+    """Return the cause if it is a MetatrainError, else a PoolError with its text."""
     if isinstance(error.cause, MetatrainError):
         return error.cause
-    return PoolError(f"{what}{error}")
+    return PoolError(f"{prefix}{error}")

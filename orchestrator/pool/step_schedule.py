@@ -1,4 +1,4 @@
-"""Who runs what of an outer step: its work items, and what came back."""
+"""The schedule of an outer step: its work items, who runs them, and their results."""
 
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -10,16 +10,21 @@ from orchestrator.pool.work_item import WorkItem, leaves, root_above
 from workers.wire.protocol import Block, Contribution, Weights
 from workers.wire.remote_contribution import RemoteContribution
 
-#: Who adds contributions: the driver, or the actors, along the same tree.
+#: Who adds contributions, along the same tree: the driver or the actors.
 Reduction = Literal["auto", "driver", "actors"]
 
-# From so many bytes a step on it takes longer to move contributions than to add them elsewhere.
+# If a step has more bytes than this, moving contributions takes longer than adding them elsewhere.
 _DRIVER_ADDS_BYTES = 50e6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemResult:
-    """The answer to a work item. vectors, machine: where it was kept, if it was."""
+    """The answer to a work item.
+
+    answer: the contribution, or its summary if the vectors stay on the actor.
+    vectors: the reference to the kept vectors, None if they were sent.
+    machine: Ray's id of the machine that answered.
+    """
 
     answer: Contribution | RemoteContribution
     vectors: Any = None
@@ -27,9 +32,11 @@ class ItemResult:
 
 
 class Assignment(NamedTuple):
-    """An item that an actor is to do now.
+    """A work item and the actor that should do it now.
 
-    parts: what is to be added, if it is a sum. stays: whether its contribution stays there.
+    actor: the actor. item: the work item.
+    parts: results to add, if the item is a sum.
+    stays: whether the contribution stays on the actor.
     """
 
     actor: Actor
@@ -39,21 +46,21 @@ class Assignment(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """The place of an answer among others to the same item.
+    """The role of an answer among the answers to the same item.
 
-    known: digest of the answer that it must be equal to, "" if there is none. has_copies: whether
-    it is used, and others may still come.
+    expected_digest: digest of the answer that it must be equal to, "" if there is none.
+    has_copies: whether it is used, and further answers may come.
     """
 
-    known: str
+    expected_digest: str
     has_copies: bool
 
 
 class StepSchedule:
-    """The work items of the step that runs: queued, given to actors, or done.
+    """The work items of the current step: queued, sent to actors, or done.
 
-    deadline_factor: how many times its usual deadline a work item may take. root: where
-    contributions are kept, the work item whose answer is all that the step needs.
+    deadline_factor: multiple of the usual deadline that a work item may take.
+    root: the work item whose answer is all that the step needs; None if the driver adds.
     """
 
     def __init__(self) -> None:
@@ -62,15 +69,16 @@ class StepSchedule:
     def begin(
         self, blocks: Sequence[Block], num_actors: int, weights: Weights, reduction: Reduction
     ) -> None:
-        """Begin a step: share its blocks out among so many actors, and say who adds."""
+        """Begin a step: divide its blocks among actors, and decide who adds."""
         items = leaves(blocks, num_actors)
         self.lay_out(items, summed=is_for_actors(reduction, weights, items))
 
     def lay_out(self, leaves: Sequence[WorkItem], summed: bool = False) -> None:
-        """Queue the work items of a step; what is left of the one before is dropped.
+        """Queue the work items of a step, and drop those of the step before.
 
         Args:
-          summed: by actors: contributions stay where they are made, and are added there.
+          leaves: work items that run blocks.
+          summed: whether actors add: contributions stay on the actors, and are added there.
         """
         self.deadline_factor = 1
         self.root = root_above(leaves) if summed else None
@@ -89,26 +97,26 @@ class StepSchedule:
 
     @property
     def complete(self) -> bool:
-        """Whether all that the step needs is done."""
+        """Whether everything that the step needs is done."""
         if self.root is not None:
             return self.root in self._results
         return len(self._results) == len(self._leaves)
 
     def contributions(self) -> list[Contribution]:
-        """List what came back in order of index, where it was not kept."""
+        """List the contributions that were sent to the driver, in order of index."""
         answers = [self._results[leaf].answer for leaf in self._leaves]
         return [answer for answer in answers if isinstance(answer, Contribution)]
 
     def result_of(self, item: WorkItem) -> ItemResult | None:
-        """Return what came back, unless it is part of a sum that is done, or lost."""
+        """Return the result of an item; None if it is missing, lost, or part of a finished sum."""
         return self._results.get(item)
 
     def parts_of(self, item: WorkItem) -> list[ItemResult]:
-        """Return what is to be added, all of which is done."""
+        """Return the results that a sum adds; all of them are there."""
         return [self._results[part] for part in item.parts]
 
     def queued(self) -> list[WorkItem]:
-        """List what can be given to actors, in order."""
+        """List the items that can be sent to actors, in order."""
         return list(self._queue)
 
     def needs(self, call: Call) -> bool:
@@ -116,11 +124,21 @@ class StepSchedule:
         return call.wanted and not self._is_settled(call.item)
 
     def assign(self, item: WorkItem, free: Sequence[Actor], has_others: bool) -> Assignment | None:
-        """Take an item from the queue for one of `free`, in order of preference, or for nobody.
+        """Take an item from the queue for one of the actors in `free`, in order of preference.
 
-        Not for one that has it already, nor for one on which it failed while the step `has_others`.
-        A sum is best made on a machine that keeps a part of it.
+        An actor is not suitable if it has the item already, or if the item failed on it while the
+        step `has_others`. A machine that keeps a part of a sum is preferred.
+
+        Returns:
+          None if no actor is suitable.
         """
+        best = self._best_actor(item, free, has_others)
+        if best is None:
+            return None
+        self.start(item)
+        return Assignment(best, item, self.parts_of(item), self.root is not None)
+
+    def _best_actor(self, item: WorkItem, free: Sequence[Actor], has_others: bool) -> Actor | None:
         failed = self._failed_on.get(item)
         machines = {self._results[part].machine for part in item.parts}
         best = None
@@ -131,41 +149,38 @@ class StepSchedule:
             if not machines or actor.machine in machines:
                 best = actor
                 break
-        if best is None:
-            return None
-        self.start(item)
-        return Assignment(best, item, self.parts_of(item), self.root is not None)
+        return best
 
     def start(self, item: WorkItem) -> None:
-        """Take a work item from the queue: an actor has it."""
+        """Take a work item from the queue because an actor has it."""
         self._queue.remove(item)
         self._num_starts[item] += 1
 
     def requeue(self, item: WorkItem) -> None:
-        """Put an item first in the queue, unless it is there, not needed, or lacks a part."""
+        """Put an item first in the queue, unless it is queued, not needed, or lacks a part."""
         ready = all(part in self._results for part in item.parts)
         if ready and not self._is_settled(item) and item not in self._queue:
             self._queue.appendleft(item)
 
     def unqueue_calls_of(self, actor: Actor) -> None:
-        """Take what an actor has from the queue: it was late, but has answered."""
+        """Take the items of an actor from the queue, because it was late but has answered."""
         held = [call.item for call in actor.calls.values()]
         self._queue = deque(item for item in self._queue if item not in held)
 
     def settle(self, call: Call, result: ItemResult) -> Settled:
-        """Use an answer if the step still needs it; tell what it is to be compared with."""
+        """Use an answer if the step still needs it; return what it must be compared with."""
         item = call.item
         if not self.needs(call):
             return Settled(call.digest, has_copies=False)
-        known = self._digests.get(item, "")
+        expected_digest = self._digests.get(item, "")
         self.finish(item, result)
-        return Settled(known, has_copies=self._num_starts[item] > 1)
+        return Settled(expected_digest, has_copies=self._num_starts[item] > 1)
 
     def finish(self, item: WorkItem, result: ItemResult) -> None:
-        """Settle an item. The sum above it can be made once it is the last of its parts.
+        """Store the result of an item, and queue the sum above it if no other part is missing.
 
-        The parts of a sum are let go: their memory is free, and if the sum is lost they are made
-        again.
+        The parts of a finished sum are dropped to free their memory; if the sum is lost they are
+        computed again.
         """
         self._results[item] = result
         if isinstance(result.answer, RemoteContribution):
@@ -184,12 +199,12 @@ class StepSchedule:
         return self._errors[item]
 
     def count_death(self, item: WorkItem) -> int:
-        """Count an actor that died at an item; return how many have."""
+        """Count an actor that died while it ran an item; return how many did."""
         self._deaths[item] += 1
         return self._deaths[item]
 
     def count_loss(self, item: WorkItem) -> int:
-        """Queue an item again whose result is gone; return how often that happened."""
+        """Queue an item whose result is lost; return how often it was lost."""
         self._losses[item] += 1
         self._results.pop(item, None)
         self._queue = deque(other for other in self._queue if item not in other.parts)
@@ -197,7 +212,7 @@ class StepSchedule:
         return self._losses[item]
 
     def extend_deadlines(self) -> None:
-        """Double all deadlines of the step: perhaps it is the step that is slow."""
+        """Double all deadlines of the step, because the step itself may be slow."""
         self.deadline_factor *= 2
 
     def _link(self, item: WorkItem) -> None:
@@ -206,26 +221,22 @@ class StepSchedule:
             self._link(part)
 
     def _is_settled(self, item: WorkItem) -> bool:
-        """Whether it is done, or part of a sum that is."""
-        at: WorkItem | None = item
-        while at is not None:
-            if at in self._results:
-                return True
-            at = self._sum_above.get(at)
-        return False
+        """Tell whether an item is done, or part of a sum that is done."""
+        ancestor: WorkItem | None = item
+        while ancestor is not None and ancestor not in self._results:
+            ancestor = self._sum_above.get(ancestor)
+        return ancestor is not None
 
     def _requeue_with_parts(self, item: WorkItem) -> None:
-        if item in self._results:
-            return
-        for part in item.parts:
-            self._requeue_with_parts(part)
-        self.requeue(item)
+        if item not in self._results:
+            for part in item.parts:
+                self._requeue_with_parts(part)
+            self.requeue(item)
 
 
 def is_for_actors(reduction: Reduction, weights: Weights, items: Sequence[WorkItem]) -> bool:
-    """Tell whether actors are to add a step's contributions; never those of held-out blocks."""
-    if items[0].blocks[0].kind != "train" or reduction == "driver":
-        return False
+    """Tell whether actors add the contributions of a step; they never add held-out blocks."""
+    may_stay = items[0].blocks[0].kind == "train" and reduction != "driver"
     size = weights.theta.nbytes + weights.carry.nbytes
     large = len(items) > 1 and size * len(items) > _DRIVER_ADDS_BYTES
-    return reduction == "actors" or large
+    return may_stay and (reduction == "actors" or large)

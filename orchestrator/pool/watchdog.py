@@ -1,4 +1,4 @@
-"""Looks at the clocks of actors and their calls, and reports those that have run out."""
+"""The watchdog of a pool: it finds actors and calls that are past their deadline."""
 
 import math
 
@@ -11,14 +11,14 @@ from orchestrator.pool.recovery import Recovery
 from orchestrator.pool.step_schedule import StepSchedule
 from workers.wire.errors import PoolError
 
-# Now and then is enough: there may be a thousand actors.
+# Not at each event: there may be a thousand actors.
 _CHECK_EVERY_S = 0.1
-# The driver stood still, rather than its actors, if it comes so much too late.
+# If a check is later than this, the driver stood still rather than its actors.
 _OVERSLEPT_S = 1.0
 
 
 class Watchdog:
-    """The clocks of all actors: one runs while an actor starts, and for its oldest call.
+    """The watchdog over all actors: over their start, and over the oldest call of each.
 
     next_check: when to call `check`, in the backend's time.
     """
@@ -33,10 +33,11 @@ class Watchdog:
         start_limit_s: float,
         machine_limit_s: float,
     ):
-        """Watch `actors`; `recovery` acts on what is late by `deadlines` and `schedule`.
+        """Watch `actors`; `recovery` acts on those that are late by `deadlines` and `schedule`.
 
         Args:
-          start_limit_s: of an actor that has a machine. machine_limit_s: until the first has one.
+          start_limit_s: seconds in which an actor that has a machine must be ready.
+          machine_limit_s: seconds in which the first actor must have a machine.
         """
         self._backend, self._schedule, self._actors = backend, schedule, actors
         self._recovery, self._deadlines = recovery, deadlines
@@ -44,11 +45,11 @@ class Watchdog:
         self.next_check = backend.now()
 
     def reset(self) -> None:
-        """Begin to watch: the driver has not overslept before."""
+        """Begin to watch now, so that earlier pauses of the driver do not count."""
         self.next_check = self._backend.now()
 
     def check(self) -> None:
-        """Have what is late acted on, if it is time to look.
+        """Look for late actors if a check is due, and have recovery act on them.
 
         Raises:
           MetatrainError: no actor has a machine for too long, or see `Recovery`.
@@ -80,7 +81,7 @@ class Watchdog:
         )
 
     def _deadline_of(self, actor: Actor) -> float:
-        """When an actor's clock runs out."""
+        """Return when an actor is late, in the backend's time."""
         if not actor.ready and actor.place is None:
             return math.inf if self._actors.placed else actor.since + self._machine_limit_s
         if not actor.ready:

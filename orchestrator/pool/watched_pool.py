@@ -1,4 +1,4 @@
-"""How far a pool is with held-out tasks: they may take minutes, in which nothing else is told."""
+"""The progress of a pool through held-out tasks, which may take minutes."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,14 +7,14 @@ from typing import Any
 from orchestrator.pool.base import Pool
 from workers.wire.protocol import Block, Contribution, Weights
 
-#: What is said while tasks are done, and at most so often.
+#: Takes a line of progress for the user.
 Say = Callable[[str], object]
 # Blocks of each actor between two counts.
 _ROUND = 8
 
 
 class Watch:
-    """Tells how many tasks are done and when they all will be; a short wait is not told of."""
+    """A progress report: how many tasks are done and the time left. It is silent in short waits."""
 
     def __init__(
         self,
@@ -23,45 +23,45 @@ class Watch:
         every_s: float = 5.0,
         things: str = "tasks",
     ):
-        """`what` is done to `things`; `say` is told of it at most every `every_s` seconds."""
+        """Report through `say` at most every `every_s` seconds that `what` is done to `things`."""
         self._things = things
         self.begin(what, say, every_s)
         self.start()
 
     def begin(self, what: str, say: Say, every_s: float = 5.0) -> None:
-        """From now on something else is done, or told in another way."""
+        """Set what is done from now on, and where and how often it is reported."""
         self._what, self._say, self._every_s = what, say, every_s
 
     def start(self) -> None:
-        """Tasks begin."""
-        self._began = self._told = time.monotonic()
+        """Note that tasks begin."""
+        self._began = self._reported = time.monotonic()
 
     def tell(self, done: int, total: int) -> None:
-        """So many of all are done."""
+        """Report that `done` of `total` tasks are done, if a report is due."""
         now = time.monotonic()
-        if not 0 < done < total or now - self._told < self._every_s:
+        if not 0 < done < total or now - self._reported < self._every_s:
             return
-        self._told = now
-        left = (now - self._began) * (total - done) / done
-        self._say(f"{self._what}: {done} of {total} {self._things}, {left:.0f} s left")
+        self._reported = now
+        left_s = (now - self._began) * (total - done) / done
+        self._say(f"{self._what}: {done} of {total} {self._things}, {left_s:.0f} s left")
 
 
 class WatchedPool:
-    """A pool whose held-out blocks run in rounds, after each of which it is told how many are done.
+    """A pool whose held-out blocks run in rounds, with a progress report after each round.
 
-    The contributions are the same: blocks do not depend on each other.
+    The contributions are the same, because blocks do not depend on each other.
     """
 
     def __init__(self, pool: Pool, watch: Watch):
-        """Blocks run in `pool`."""
+        """Run blocks in `pool`, and report to `watch`."""
         self._pool, self._watch = pool, watch
 
     def __getattr__(self, name: str) -> Any:
-        """All else is the pool's own."""
+        """Return any other attribute of the pool."""
         return getattr(self._pool, name)
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
-        """As the pool's; see `Pool.run`."""
+        """Run all blocks; see `Pool.run`."""
         if blocks[0].kind == "train":
             return self._pool.run(weights, blocks)
         size = _ROUND * self._pool.num_ready or 1

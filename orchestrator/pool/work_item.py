@@ -1,4 +1,4 @@
-"""What an actor is asked to do at once: to run a node of the tree, or to add others' sums."""
+"""Work items, each one call of an actor: run a node of the tree, or add the sums of others."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -6,16 +6,17 @@ from functools import cached_property
 
 from workers.wire.protocol import Block
 
-# Sums that are added in one call. A power of two, so that it is two edges of the binary tree in
-# one: the same bits, for a third of the calls.
+# Sums that are added in one call. Being a power of two it is two levels of the binary tree in one:
+# the same bits, with a third of the calls.
 _PARTS = 4
 
 
 @dataclass(frozen=True, eq=False)
 class WorkItem:
-    """The contribution of `blocks`, neighbours below one node of the tree.
+    """A work item: the contribution of neighbouring blocks below one node of the tree.
 
-    parts: the work items whose contributions are added to give it; none: the blocks are run.
+    blocks: the blocks.
+    parts: work items whose contributions are added; empty if the blocks are run.
     """
 
     blocks: Sequence[Block]
@@ -23,29 +24,29 @@ class WorkItem:
 
     @property
     def num_tasks(self) -> int:
-        """Tasks in all."""
+        """The number of tasks in all blocks."""
         return self.blocks[-1].hi - self.blocks[0].lo
 
     @cached_property
     def kind(self) -> Hashable:
-        """What takes equally long, amount for amount."""
+        """The kind of work: items of a kind take equally long per `amount`."""
         return "add" if self.parts else kind_of(self.blocks[0])
 
     @property
     def gathering_kind(self) -> Hashable | None:
-        """Of a later round: the kind of making the step's episodes, which an actor may not have."""
+        """The kind of gathering the step's episodes, which an actor may lack in later rounds."""
         if self.parts or self.blocks[0].round == "first":
             return None
         return kind_of(replace(self.blocks[0], round="first"))
 
     @property
     def amount(self) -> int:
-        """How much there is to do: tasks to run, or parts to add."""
+        """The amount of work: tasks to run, or parts to add."""
         return len(self.parts) or self.num_tasks
 
     @cached_property
     def shapes(self) -> list[Hashable]:
-        """The compiled graphs that it needs."""
+        """The shapes of the compiled graphs that it needs."""
         return [] if self.parts else [shape_of(block) for block in self.blocks]
 
     def __str__(self) -> str:
@@ -55,19 +56,19 @@ class WorkItem:
 
 
 def kind_of(block: Block) -> Hashable:
-    """Blocks of a kind take equally long, task for task."""
+    """Return the kind of a block: blocks of a kind take equally long per task."""
     return block.kind, block.round, block.recipe.inner_steps if block.recipe else None
 
 
 def shape_of(block: Block) -> Hashable:
-    """Blocks of a shape share a compiled graph."""
+    """Return the shape of a block: blocks of a shape share a compiled graph."""
     return kind_of(block), block.hi - block.lo
 
 
 def leaves(blocks: Sequence[Block], num_actors: int) -> list[WorkItem]:
-    """Share `blocks` out among actors in as few work items as leave the load even.
+    """Divide `blocks` among actors, in as few work items as keep the load even.
 
-    Training blocks alone are summed: held-out ones stay single.
+    Only training blocks are summed; held-out blocks stay single.
     """
     share = -(-len(blocks) // num_actors)
     size = 1
@@ -78,7 +79,7 @@ def leaves(blocks: Sequence[Block], num_actors: int) -> list[WorkItem]:
 
 
 def root_above(leaves: Sequence[WorkItem]) -> WorkItem:
-    """Return the work item whose contribution is the sum of all leaves'."""
+    """Return the work item whose contribution is the sum over all leaves."""
     level = list(leaves)
     while len(level) > 1:
         groups = [level[i : i + _PARTS] for i in range(0, len(level), _PARTS)]

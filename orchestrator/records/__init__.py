@@ -1,1 +1,1 @@
-"""The files that a run writes about itself."""
+"""The records of a run: the files that it writes about itself."""

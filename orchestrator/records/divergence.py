@@ -1,21 +1,22 @@
-"""Inner steps for which the rate is too high: scores explode. How these and huge ones are told."""
+"""The detection of inner steps that diverge, and the formatting of scores that may be huge."""
 
 import math
 from collections.abc import Mapping, Sequence
 
 PerStep = Sequence[Mapping[str, float]]
 
-#: A loss so many times what it was before adaptation diverges; it need not be infinite yet.
+#: A loss of so many times the loss before adaptation has diverged, even if it is finite.
 FACTOR = 10.0
-# From here on decimals say nothing.
+# Above this, decimals say nothing.
 _HUGE = 1e6
 
 
 def diverged_steps(per_step: PerStep, metric: str = "loss") -> list[int]:
-    """The inner steps whose scores are not finite, or whose loss is `FACTOR` times that at 0.
+    """List the inner steps whose scores are not finite, or whose loss is `FACTOR` times that at 0.
 
     Args:
-      per_step: scores by inner step, from 0. metric: what decides.
+      per_step: scores by inner step, from 0.
+      metric: the metric that decides.
     """
     most = FACTOR * per_step[0].get("loss", 0.0) or math.inf
     return [
@@ -26,8 +27,8 @@ def diverged_steps(per_step: PerStep, metric: str = "loss") -> list[int]:
     ]
 
 
-def told(per_step: PerStep, metric: str = "loss") -> str:
-    """Which inner steps diverge and how, in a sentence; "" where none does."""
+def describe_divergence(per_step: PerStep, metric: str = "loss") -> str:
+    """Describe in a sentence which inner steps diverge and how; "" if none does."""
     steps = diverged_steps(per_step, metric)
     if not steps:
         return ""
@@ -49,7 +50,11 @@ def told(per_step: PerStep, metric: str = "loss") -> str:
 
 
 def mean_and_interval(mean: float, interval: float, digits: int, sign: str = "") -> str:
-    """Both with so many decimals, or few digits where they are huge; each may be not finite."""
+    """Format a mean and its interval with `digits` decimals, or with few digits if they are huge.
+
+    Args:
+      sign: "+" to show the sign of positive means. Both numbers may be not finite.
+    """
     if not math.isfinite(mean):
         return "not finite"
     if max(abs(mean), interval) < _HUGE:
@@ -58,7 +63,7 @@ def mean_and_interval(mean: float, interval: float, digits: int, sign: str = "")
 
 
 def _listed(steps: Sequence[int]) -> str:
-    """2, 5 to 10."""
+    """Format steps as in "2, 5 to 10"."""
     runs: list[list[int]] = []
     for step in steps:
         if runs and step == runs[-1][-1] + 1:

@@ -1,4 +1,4 @@
-"""What must stand beside test numbers, so that a reader can compare them with others'."""
+"""The evaluation protocol: what a reader needs to compare test scores with those of others."""
 
 import math
 from collections.abc import Collection
@@ -15,14 +15,14 @@ from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Draw
 
-#: What `model.statistics` is called in a protocol.
+#: The names of `model.statistics` in a protocol.
 BY_BATCH = {
     "batch": "batch statistics of each set (transductive)",
     "support": "batch statistics of the support set and one query (inductive)",
     "running": "running statistics for queries, batch statistics in training (inductive)",
 }
-# The same of a user's layer that normalizes in its own way.
-_OWN = {
+# The same for a user's layer with a normalization of its own.
+_USER_LAYER = {
     "batch": "the model's own over the queries (transductive)",
     "support": "the model's own over the support set and one query (inductive)",
 }
@@ -35,9 +35,10 @@ def protocol(
     normalizations: Collection[str],
     transductive: bool,
 ) -> dict[str, Any]:
-    """All that a reader must know to compare the test numbers with others'.
+    """Collect all that a reader must know to compare the test scores with those of others.
 
     Args:
+      validation: the validation record that chose inner rate and steps.
       normalizations: kinds of normalization in the model: "batch", "layer", "group".
       transductive: whether the answer to a query depends on the other queries.
     """
@@ -72,15 +73,15 @@ def protocol(
         "interval": "95 %: 1.96 standard errors over tasks",
     }
     if has_environments(family):
-        table |= _of_policies(config)
+        table |= _policy_rows(config)
     return {name: value for name, value in table.items() if value is not None}
 
 
 def _choices(config: MetaConfig, validation: dict[str, Any]) -> dict[str, Any]:
-    """What validation tasks chose: where there was one value, there was no choice."""
+    """Return what validation chose; a setting with a single value was not chosen."""
     outer, evaluation = config.outer, config.evaluation
     rates, steps = (
-        list(dict.fromkeys(each[name] for each in validation["candidates"]))
+        list(dict.fromkeys(candidate[name] for candidate in validation["candidates"]))
         for name in ("inner_lr", "inner_steps")
     )
     offered = {
@@ -98,7 +99,7 @@ def _choices(config: MetaConfig, validation: dict[str, Any]) -> dict[str, Any]:
 
 
 def _chance(config: MetaConfig, family: TaskFamily) -> float | None:
-    """The score that decides, of who has learned nothing; None where nobody can say."""
+    """Return the score of a model that has learned nothing; None where it is unknown."""
     if family.loss in CLASSIFYING:
         return 1 / family.num_outputs
     if family.loss == "next_token":
@@ -106,8 +107,8 @@ def _chance(config: MetaConfig, family: TaskFamily) -> float | None:
     return config.task.chance
 
 
-def _of_policies(config: MetaConfig) -> dict[str, Any]:
-    """What belongs to returns; shots and queries are episodes."""
+def _policy_rows(config: MetaConfig) -> dict[str, Any]:
+    """Return the rows for returns of policies, where shots and queries are episodes."""
     task = config.task
     assert isinstance(task, EnvironmentTask)
     return {
@@ -131,14 +132,18 @@ def _outer_update(outer: OuterSettings) -> str:
         return f"trpo, a divergence of up to {outer.max_divergence:g} nats"
     if outer.epochs == 1:
         return outer.optimizer
-    told = f"{outer.optimizer}, {outer.epochs} epochs, ratios up to 1 ± {outer.clip_ratio:g}"
+    text = f"{outer.optimizer}, {outer.epochs} epochs, ratios up to 1 ± {outer.clip_ratio:g}"
     if outer.divergence_penalty:
-        told += f", a penalty of {outer.divergence_penalty:g} a nat"
-    return told
+        text += f", a penalty of {outer.divergence_penalty:g} a nat"
+    return text
 
 
-def of_the_oracle(config: MetaConfig, family: TaskFamily) -> dict[str, float]:
-    """{"oracle_return"} of who knows each test task; nothing where nobody can say."""
+def oracle_return(config: MetaConfig, family: TaskFamily) -> dict[str, float]:
+    """Return {"oracle_return"}: the mean return of the optimal policy on the test tasks.
+
+    Returns:
+      an empty table where no optimal policy is known.
+    """
     if not has_environments(family):
         return {}
     evaluation, task = config.evaluation, config.task
@@ -151,11 +156,13 @@ def _normalization(normalizations: Collection[str], statistics: str, transductiv
     others = [name for name in normalizations if name != "batch"]
     if "batch" not in normalizations:
         if transductive:
-            return " and ".join([*others, _OWN["batch"]])
+            return " and ".join([*others, _USER_LAYER["batch"]])
         return f"{' and '.join(others) or 'none'} (inductive)"
     return " and ".join([*others, BY_BATCH[statistics]])
 
 
-def exchanged(normalization: str, old: str, new: str) -> str:
-    """What a protocol's "normalization" becomes with other `model.statistics`, batch or support."""
-    return normalization.replace(BY_BATCH[old], BY_BATCH[new]).replace(_OWN[old], _OWN[new])
+def with_other_statistics(normalization: str, old: str, new: str) -> str:
+    """Return a protocol's "normalization" for other `model.statistics`: batch or support."""
+    return normalization.replace(BY_BATCH[old], BY_BATCH[new]).replace(
+        _USER_LAYER[old], _USER_LAYER[new]
+    )

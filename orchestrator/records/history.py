@@ -1,6 +1,6 @@
-"""history.json: each time that a run was opened, by which command, when, where and how far.
+"""history.json: an entry for each opening of a run: command, time, machines and steps.
 
-It is for people and for the page: no weight depends on it, and a run goes on without it.
+It is for people and for the page: no weight depends on it, and a run continues without it.
 """
 
 import os
@@ -26,21 +26,26 @@ from workers.wire.protocol import Place
 if TYPE_CHECKING:  # imports TensorFlow's runtime
     from orchestrator.run.launch import Launch
 
-NAME = "history.json"
-_DAMAGED = "history.damaged.json"
+HISTORY_FILE = "history.json"
+_DAMAGED_FILE = "history.damaged.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """One time that a run was open.
+class HistoryEntry:
+    """The entry for one opening of a run.
 
-    command: as it was typed, without secrets; "" if nobody said. pool: where blocks ran.
-    started, seen: UTC, ISO 8601: when it was opened, and when this was written last.
-    seconds: between the two, by a clock that nobody sets. driver: {"host", "processor", "cpus"}.
-    actors: host -> the most that were there at a time. cpus, gpus: of each actor; gpu_names: their
-    models.
-    first_step, last_step: outer steps done when it was opened, and when this was written last.
-    ended: how; "" while it is open, and for ever if it was killed.
+    command: the command as typed, without secrets; "" if unknown.
+    pool: name of the pool that ran the blocks.
+    first_step: outer steps done when it was opened.
+    last_step: outer steps done when the entry was last written.
+    cpus: CPUs of each actor. gpus: GPUs of each actor. gpu_names: models of these GPUs.
+    actors: host -> the largest number of actors there at a time.
+    driver: {"host", "processor", "cpus"} of the driver's machine.
+    metatrain: version of metatrain, "" if unknown.
+    started: when it was opened, UTC, ISO 8601.
+    seen: when the entry was last written, UTC, ISO 8601.
+    seconds: time between the two, by a monotonic clock.
+    ended: how the run ended; "" while it is open, and for ever if it was killed.
     """
 
     command: str
@@ -59,46 +64,46 @@ class Opening:
     ended: str = ""
 
 
-class History:
-    """Keeps the entry of the run that is open now, after those of earlier times."""
+class RunHistory:
+    """The history of a run: the entry of this opening after the earlier ones."""
 
-    def __init__(self, storage: Storage, opening: Opening, notify: Callable[[str], None]):
-        """Add an entry, and write it.
+    def __init__(self, storage: Storage, opening: HistoryEntry, notify: Callable[[str], None]):
+        """Add an entry and write the file.
 
-        A file that cannot be read is kept under another name, and told of. So is that nothing can
-        be written, once: the run goes on.
+        A file that cannot be read is kept under another name. `notify` takes a line about that, and
+        one line if the file cannot be written; the run continues.
         """
         self._storage, self._notify = storage, notify
         self._lock = threading.Lock()
-        self._told = False
+        self._has_reported = False
         self._began, now = time.monotonic(), datetime.now(UTC)
-        self._earlier: list[Opening] = []
+        self._earlier: list[HistoryEntry] = []
         try:
             self._earlier = read_history(storage)
         except ValueError as error:
-            notify(f"{error}; it becomes {_DAMAGED}")
-            self._try(lambda: storage.write(_DAMAGED, storage.read(NAME)))
+            notify(f"{error}; it is renamed to {_DAMAGED_FILE}")
+            self._try(lambda: storage.write(_DAMAGED_FILE, storage.read(HISTORY_FILE)))
         except (OSError, pa.ArrowException) as error:
-            self._tell(error)
+            self._report(error)
         started = now.isoformat(timespec="seconds")
         self._entry = replace(opening, driver=_driver(), metatrain=_version(), started=started)
         self.write()
 
     def note(self, step: int, places: Sequence[Place]) -> None:
-        """The run has come so far, with actors in these places; `write` tells it."""
-        there = Counter(place.host for place in places)
+        """Note the outer steps done and the places of the actors, for the next `write`."""
+        counts = Counter(place.host for place in places)
         most = {
-            host: max(there[host], self._entry.actors.get(host, 0))
-            for host in sorted({*there, *self._entry.actors})
+            host: max(counts[host], self._entry.actors.get(host, 0))
+            for host in sorted({*counts, *self._entry.actors})
         }
         self._entry = replace(self._entry, last_step=step, actors=most)
 
     def end(self, how: str) -> None:
-        """The run is over, or left; the last word counts."""
+        """Note how the run ended; the last call counts."""
         self._entry = replace(self._entry, ended=how)
 
     def write(self) -> None:
-        """Write it whole. May be called in another thread than `note`; raises no OSError."""
+        """Write the file. May be called in another thread than `note`; raises no OSError."""
         with self._lock:
             now = datetime.now(UTC)
             entry = replace(
@@ -106,13 +111,13 @@ class History:
                 seen=now.isoformat(timespec="seconds"),
                 seconds=round(time.monotonic() - self._began, 1),
             )
-            entries = [asdict(each) for each in (*self._earlier, entry)]
+            entries = [asdict(opening) for opening in (*self._earlier, entry)]
             content = dumps(entries, indent=1).encode()
-            self._try(lambda: self._storage.write(NAME, content))
+            self._try(lambda: self._storage.write(HISTORY_FILE, content))
 
     def close(self) -> None:
-        """Write it for the last time."""
-        self._told = True  # on a disk that is full others have said so
+        """Write the file for the last time."""
+        self._has_reported = True  # a full disk has been reported by others
         self.end(self._entry.ended or "closed")
         self.write()
 
@@ -120,18 +125,19 @@ class History:
         try:
             write()
         except (OSError, pa.ArrowException) as error:
-            self._tell(error)
+            self._report(error)
 
-    def _tell(self, error: BaseException) -> None:
-        if not self._told:
-            self._told = True
-            self._notify(f"{self._storage.place(NAME)} is not kept: {reason(error)}")
+    def _report(self, error: BaseException) -> None:
+        if not self._has_reported:
+            self._has_reported = True
+            place = self._storage.place(HISTORY_FILE)
+            self._notify(f"{place} cannot be written: {reason(error)}")
 
 
-def opening(launch: "Launch", command: str, step: int) -> Opening:
-    """The entry of a run that is opened after `step` outer steps."""
+def new_entry(launch: "Launch", command: str, step: int) -> HistoryEntry:
+    """Return the entry of a run that is opened after `step` outer steps."""
     workers = launch.config.workers
-    return Opening(
+    return HistoryEntry(
         command=command,
         pool=launch.pool.name,
         first_step=step,
@@ -142,24 +148,24 @@ def opening(launch: "Launch", command: str, step: int) -> Opening:
     )
 
 
-def read_history(storage: Storage) -> list[Opening]:
-    """The entries, the oldest first; none where the file is not there, as in older runs.
+def read_history(storage: Storage) -> list[HistoryEntry]:
+    """Read the entries, oldest first; an empty list if there is no file, as in older runs.
 
     Raises:
-      ValueError: it is not what `History` writes.
+      ValueError: the file is not one that `RunHistory` wrote.
     """
-    if not storage.exists(NAME):
+    if not storage.exists(HISTORY_FILE):
         return []
-    place = storage.place(NAME)
+    place = storage.place(HISTORY_FILE)
     try:
-        found = loads(storage.read(NAME))
+        table = loads(storage.read(HISTORY_FILE))
     except ValueError as error:
-        raise ValueError(f"{place} is not what a run writes (it is no JSON: {error})") from None
-    check_version(found, place)
+        raise ValueError(f"{place} is not what a run writes (it is not JSON: {error})") from None
+    check_version(table, place)
     try:
-        openings = TypeAdapter(list[Opening]).validate_python(found)
-        # Older versions took them from a clock that may have been set back.
-        return [replace(opening, seconds=max(0.0, opening.seconds)) for opening in openings]
+        entries = TypeAdapter(list[HistoryEntry]).validate_python(table)
+        # Older versions measured with a clock that may have been set back.
+        return [replace(entry, seconds=max(0.0, entry.seconds)) for entry in entries]
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -176,7 +182,7 @@ def _driver() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The model's name, where Linux tells it."""
+    """Return the name of the processor's model, or its architecture if Linux does not say."""
     try:
         with open("/proc/cpuinfo") as cpuinfo:
             line = next(line for line in cpuinfo if line.startswith("model name"))

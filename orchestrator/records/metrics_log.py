@@ -1,4 +1,4 @@
-"""metrics.jsonl: one row per outer step, without a gap or a double after a resume."""
+"""metrics.jsonl: one row per outer step, without gaps or duplicates after a resume."""
 
 import contextlib
 import os
@@ -10,16 +10,16 @@ from typing import Any, TextIO
 from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import check_version, dumps, loads, numbers_of
 
-_NAME = "metrics.jsonl"
-_DAMAGED = "metrics.damaged.jsonl"
-_PARTS = "metrics"
+_METRICS_FILE = "metrics.jsonl"
+_DAMAGED_FILE = "metrics.damaged.jsonl"
+_PARTS_FOLDER = "metrics"
 _FLUSH_S = 1.0
 #: Columns that earlier versions wrote under another name.
 _RENAMED = {"divergence": "kl"}
 
 
 class MetricsLog:
-    """Appends rows on a local disk; on an object store a part goes with each checkpoint.
+    """A log that appends rows on a local disk, and writes a part per checkpoint on an object store.
 
     One thread appends, another may commit.
     """
@@ -27,10 +27,10 @@ class MetricsLog:
     def __init__(
         self, storage: Storage, step: int, notify: Callable[[str], None] = lambda note: None
     ):
-        """Open the log of a run that goes on from `step`: later rows are cut away.
+        """Open the log of a run that continues from `step`, and cut off later rows.
 
-        Rows that cannot be read are left out, and the file that held them is kept beside it;
-        `notify` is told of that, and of rows that are missing.
+        Rows that cannot be read are left out, and the damaged file is kept under another name;
+        `notify` takes a line about missing rows.
         """
         self._storage = storage
         self._rows: list[tuple[int, str]] = []
@@ -38,27 +38,33 @@ class MetricsLog:
         self._lock = threading.Lock()
         self._flushed = time.monotonic()
         if storage.local is None:
-            for part in storage.list(_PARTS):
+            for part in storage.list(_PARTS_FOLDER):
                 if int(part.partition(".")[0]) > step:
-                    storage.delete(f"{_PARTS}/{part}")
+                    storage.delete(f"{_PARTS_FOLDER}/{part}")
             return
-        path = storage.local / _NAME
+        path = storage.local / _METRICS_FILE
         content = path.read_bytes() if path.exists() else b""
         rows = _rows_up_to(content, step)
         whole = b"".join(rows)
         if not content.startswith(whole):
-            storage.write(_DAMAGED, content)
-            storage.write(_NAME, whole)
+            storage.write(_DAMAGED_FILE, content)
+            storage.write(_METRICS_FILE, whole)
         elif len(whole) < len(content):
-            # Cut off rather than written anew: a crash in between must not cost the rows before.
+            # Truncated rather than rewritten: a crash in between must not cost the earlier rows.
             os.truncate(path, len(whole))
         if len(rows) < step:
-            kept = f"; the file as it was is {_DAMAGED}" if storage.exists(_DAMAGED) else ""
-            notify(f"{_NAME} holds {len(rows)} rows of the {step} steps that are done{kept}")
+            kept = (
+                f"; the damaged file is kept as {_DAMAGED_FILE}"
+                if storage.exists(_DAMAGED_FILE)
+                else ""
+            )
+            notify(
+                f"{_METRICS_FILE} holds {len(rows)} rows of the {step} steps that are done{kept}"
+            )
         self._stream = path.open("a", encoding="utf-8")
 
     def append(self, row: dict[str, Any]) -> None:
-        """Add the row of a step; it has a key `step`."""
+        """Add the row of a step, which has a key `step`."""
         line = dumps(row)
         if self._stream is None:
             self._rows.append((row["step"], line))
@@ -79,38 +85,40 @@ class MetricsLog:
         rows = [line for of_step, line in list(self._rows) if of_step <= step]
         if rows:
             content = "".join(f"{line}\n" for line in rows).encode()
-            self._storage.write(f"{_PARTS}/{step:08d}.jsonl", content)
+            self._storage.write(f"{_PARTS_FOLDER}/{step:08d}.jsonl", content)
             del self._rows[: len(rows)]
 
     def close(self) -> None:
         """Flush and close."""
         if self._stream is not None:
-            # What cannot be written by now is after the last checkpoint: a resume does it again.
+            # Rows that cannot be written follow the last checkpoint: a resume repeats their steps.
             with contextlib.suppress(OSError):
                 self._stream.close()
 
 
 def read_metrics(storage: Storage) -> list[dict[str, Any]]:
-    """All rows of a run, in order of step.
+    """Read all rows of a run, in order of step.
 
     Raises:
-      ValueError: they are of a newer format, or a line is no row.
+      ValueError: the format is newer, or a line is not a row.
     """
-    found = [_row(storage, line) for line in _lines(storage)]
-    if None in found:
-        line = found.index(None) + 1
+    rows = [_row(storage, line) for line in _lines(storage)]
+    if None in rows:
+        line = rows.index(None) + 1
         raise ValueError(
-            f"line {line} of {storage.place(_NAME)} is not what a run writes; metatrain train "
-            "--resume mends it"
+            f"line {line} of {storage.place(_METRICS_FILE)} is not what a run writes; metatrain "
+            "train --resume repairs it"
         )
-    return [row for row in found if row is not None]
+    return [row for row in rows if row is not None]
 
 
 def read_whole_rows(storage: Storage) -> tuple[list[dict[str, Any]], int]:
-    """The rows that can be read, in order of step, and how many cannot: a crash cuts one short.
+    """Read the rows that are complete; a crash may have truncated one.
 
+    Returns:
+      the rows in order of step, and the number of lines that are not rows.
     Raises:
-      ValueError: they are of a newer format.
+      ValueError: the format is newer.
     """
     rows: list[dict[str, Any]] = []
     lines = _lines(storage)
@@ -122,35 +130,37 @@ def read_whole_rows(storage: Storage) -> tuple[list[dict[str, Any]], int]:
 
 
 def _row(storage: Storage, line: str) -> dict[str, Any] | None:
-    """The numbers of a line; None where it is no row, or a piece of one."""
+    """Parse a line; return None if it is not a row, or only a part of one."""
     try:
-        found = loads(line)
+        table = loads(line)
     except ValueError:
         return None
-    check_version(found, storage.place(_NAME))
-    numbers = numbers_of(found) if isinstance(found, dict) else {}
+    check_version(table, storage.place(_METRICS_FILE))
+    numbers = numbers_of(table) if isinstance(table, dict) else {}
     row = {_RENAMED.get(name, name): value for name, value in numbers.items()}
     return row if isinstance(row.get("step"), int) else None
 
 
 def _lines(storage: Storage) -> list[str]:
-    if storage.exists(_NAME):
-        return storage.read(_NAME).decode(errors="replace").splitlines()
-    parts = storage.list(_PARTS)
+    if storage.exists(_METRICS_FILE):
+        return storage.read(_METRICS_FILE).decode(errors="replace").splitlines()
+    parts = storage.list(_PARTS_FOLDER)
     return [
-        line for part in parts for line in storage.read(f"{_PARTS}/{part}").decode().splitlines()
+        line
+        for part in parts
+        for line in storage.read(f"{_PARTS_FOLDER}/{part}").decode().splitlines()
     ]
 
 
 def has_metrics(storage: Storage) -> bool:
-    """Whether any step was logged, be it half."""
-    if storage.exists(_NAME):
-        return bool(storage.read(_NAME))
-    return bool(storage.list(_PARTS))
+    """Tell whether any step was logged, even partly."""
+    if storage.exists(_METRICS_FILE):
+        return bool(storage.read(_METRICS_FILE))
+    return bool(storage.list(_PARTS_FOLDER))
 
 
 def _rows_up_to(content: bytes, step: int) -> list[bytes]:
-    """The whole rows up to `step`, each once; a row is whole with its end of line."""
+    """List the complete rows up to `step`, each step once; a complete row ends with a newline."""
     rows: list[bytes] = []
     last = 0
     for line in content.splitlines(keepends=True):
@@ -162,7 +172,7 @@ def _rows_up_to(content: bytes, step: int) -> list[bytes]:
 
 
 def _step_of(line: bytes, step: int) -> int:
-    """The row's step; a row cut short by a crash counts as later than `step`."""
+    """Return the step of a row; a row truncated by a crash counts as later than `step`."""
     try:
         return int(loads(line)["step"])
     except (ValueError, KeyError, TypeError):

@@ -1,6 +1,6 @@
-"""A run's numbers for Prometheus, by way of Ray: the agent of the driver's node serves them.
+"""Metrics of a run for Prometheus, served by Ray's agent on the driver's node.
 
-Ray puts "ray_" before the names, and adds node, job and process to the tag `run`.
+Ray prefixes the names with "ray_", and adds node, job and process to the tag `run`.
 """
 
 from collections.abc import Sequence
@@ -25,19 +25,21 @@ assert set(_INCIDENTS) == {field.name for field in fields(Incidents)}
 
 
 class NoMetrics:
-    """Where no Ray runs, nobody collects."""
+    """The null object where no Ray runs that could collect metrics."""
 
     def append(self, report: StepReport, pool: Pool, checkpoints_s: Sequence[float]) -> None:
         """Do nothing."""
 
 
 class RayMetrics(NoMetrics):
-    """Counts and measures, step by step."""
+    """The counters and gauges of a run, updated after each step."""
 
     def __init__(self, run: str):
-        """`run`: the name of its folder, by which the numbers of several are told apart.
+        """Create the metrics.
 
-        The tag holds its `label`: Ray takes no other letters than ASCII's.
+        Args:
+          run: name of the run's folder. Its `label` becomes the tag `run`, because Ray takes only
+            ASCII characters.
         """
         from ray.util.metrics import Counter, Gauge, Histogram
 
@@ -69,10 +71,11 @@ class RayMetrics(NoMetrics):
             make(Histogram, name, description, boundaries=_SECONDS)
 
     def append(self, report: StepReport, pool: Pool, checkpoints_s: Sequence[float]) -> None:
-        """Take in a step, right after it.
+        """Update the metrics right after a step.
 
         Args:
-          checkpoints_s: what each checkpoint took that was written since the step before.
+          report: the step. pool: the pool that ran it.
+          checkpoints_s: seconds of each checkpoint written since the step before.
         """
         made = self._made
         made["outer_steps_total"].inc()
@@ -94,10 +97,10 @@ class RayMetrics(NoMetrics):
             made["checkpoint_seconds"].observe(seconds)
 
     def _count(self, name: str, number: int) -> None:
-        if number:  # Ray refuses to add nothing
+        if number:  # Ray refuses to add 0
             self._made[name].inc(number)
 
 
 def metrics_of(run: str) -> NoMetrics:
-    """What collects the numbers of a run here."""
+    """Return the metrics of a run, or the null object if no Ray runs in this process."""
     return RayMetrics(run) if ray_is_running() else NoMetrics()

@@ -1,4 +1,4 @@
-"""The end of a run, evaluation.json: scores on the test tasks, and their protocol."""
+"""evaluation.json, the result of a run: scores on the test tasks, and their protocol."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -19,18 +19,24 @@ from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import FORMAT_VERSION, check_version, dumps, loads, numbers_of
 from workers.metrics import called
 
-NAME = "evaluation.json"
+EVALUATION_FILE = "evaluation.json"
 #: Numbers by name; those of inner steps that diverge need not be finite.
 Score = Annotated[dict[str, int | float], BeforeValidator(numbers_of)]
 
 
 class Result(BaseModel):
-    """Scores by inner step, from 0, and under which protocol.
+    """The result of a run: scores by inner step, and their protocol.
 
-    metric, sign: what decides, and 1 if more of it is better; older versions did not say.
-    queries_alone: of a transductive model, the scores after as many inner steps as validation
-    chose, each query normalized with the support set alone, and what that is called.
+    protocol: see `evaluation_protocol.protocol`.
+    per_step: scores by inner step, from 0.
+    checkpoint: name of the evaluated checkpoint.
+    theta_sha256: sha256 of its theta.
+    metric: the metric that decides; older versions did not write it.
+    sign: 1 if more of this metric is better, else -1; older versions did not write it.
+    queries_alone: for a transductive model, the scores after the chosen inner steps with each query
+      normalized by the support set alone, and the name of that normalization; else None.
     tasks: `TaskScores` of this evaluation, which have a file of their own; None when read.
+    format_version: version of the format.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,25 +54,25 @@ class Result(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def before(self) -> Score:
-        """At inner step 0."""
+        """The scores at inner step 0."""
         return self.per_step[0]
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def after(self) -> Score:
-        """After as many inner steps as validation chose."""
+        """The scores after as many inner steps as validation chose."""
         return self.per_step[self.inner_steps]
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def warnings(self) -> list[str]:
-        """What is wrong with the scores and what to try, the worst first."""
+        """Sentences on what is wrong with the scores and what to try, the worst first."""
         return warnings_of(self)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def diverged(self) -> list[int]:
-        """Inner steps at which adapting made the scores explode."""
+        """The inner steps at which adaptation diverges."""
         return diverged_steps(self.per_step, self.metric)
 
     @model_validator(mode="before")
@@ -89,36 +95,36 @@ class Result(BaseModel):
 
     @property
     def called(self) -> str:
-        """The metric that decides, for people: of a loss, which one."""
+        """The name of the deciding metric for people; for a loss, which loss it is."""
         if self.metric == "loss":
             return str(self.protocol.get("loss", self.metric))
         return called(self.metric)
 
     @property
     def inner_steps(self) -> int:
-        """Those that validation chose."""
+        """The number of inner steps that validation chose."""
         return int(self.protocol["inner_steps"])
 
     @property
     def gain(self) -> tuple[float, float]:
-        """What adaptation is worth by the metric that decides, > 0 if it helps; its interval.
+        """The gain of adaptation in the deciding metric, > 0 if it helps, and its interval.
 
-        The interval is over each task's own gain; of older versions' scores, over both means as if
-        they were of different tasks, which is wider.
+        The interval is over the gains of the tasks. Scores of older versions have only the
+        intervals of both means, which are combined as if of different tasks: it is wider.
         """
         before, after, interval = self.before, self.after, f"{self.metric}_ci95"
         gain = self.sign * (after[self.metric] - before[self.metric])
-        apart = math.hypot(before[interval], after[interval])
-        return gain, after.get(f"{self.metric}_gain_ci95", apart)
+        unpaired = math.hypot(before[interval], after[interval])
+        return gain, after.get(f"{self.metric}_gain_ci95", unpaired)
 
     @property
     def metrics(self) -> list[str]:
-        """What was measured with an interval at every inner step; what decides stands first."""
+        """The metrics with an interval at every inner step, the deciding one first."""
         return sorted(self.measured, key=lambda name: name != self.metric)
 
     @property
     def measured(self) -> list[str]:
-        """The same in the order of the file."""
+        """The metrics with an interval at every inner step, in the order of the file."""
         return [
             name
             for name in self.per_step[0]
@@ -126,26 +132,26 @@ class Result(BaseModel):
         ]
 
     def to_json(self) -> str:
-        """As evaluation.json holds it."""
+        """Return the content of evaluation.json."""
         return dumps(self.model_dump(), indent=1)
 
 
 def read_result(storage: Storage) -> Result | None:
-    """The run's scores; None where it has none yet.
+    """Read the result of a run; return None if it has none yet.
 
     Raises:
       ValueError: the file is not what a run writes.
     """
-    if not storage.exists(NAME):
+    if not storage.exists(EVALUATION_FILE):
         return None
-    place = storage.place(NAME)
+    place = storage.place(EVALUATION_FILE)
     try:
-        found = loads(storage.read(NAME))
+        table = loads(storage.read(EVALUATION_FILE))
     except ValueError as error:
-        raise _not_ours(place, f"it is no JSON: {error}") from None
-    check_version(found, place)
+        raise _not_ours(place, f"it is not JSON: {error}") from None
+    check_version(table, place)
     try:
-        return Result.model_validate(found)
+        return Result.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -154,6 +160,6 @@ def read_result(storage: Storage) -> Result | None:
 
 def _not_ours(place: str, what: str) -> ValueError:
     return ValueError(
-        f"{place} is not what a run writes ({what}); delete it, or have it made anew by metatrain "
+        f"{place} is not what a run writes ({what}); delete it, or recreate it with metatrain "
         "train --resume"
     )

@@ -1,4 +1,4 @@
-"""Scores of single test tasks, tasks.parquet: a mean over tasks hides those that are useless."""
+"""tasks.parquet: the scores of single test tasks, some of which a mean over tasks would hide."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,18 @@ from orchestrator.storage.storage import Storage
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Block
 
-NAME = "tasks.parquet"
-#: Of what the task's own targets vary by; 1 is what their mean would leave.
+TASK_SCORES_FILE = "tasks.parquet"
+#: The share of the variance of a task's targets that is left; the targets' mean would leave 1.
 UNEXPLAINED = "unexplained"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskScores:
-    """names: what each task is called. columns: each float64 [tasks]; "loss_before",
-    "loss_after" and so on for each metric; "unexplained" where the loss is a squared error.
+    """The scores of single test tasks.
+
+    names: name of each task.
+    columns: scores by name, float64 [tasks]: "loss_before", "loss_after" and so on for each metric;
+      "unexplained" if the loss is a squared error.
     """
 
     names: Sequence[str]
@@ -34,7 +37,12 @@ class TaskScores:
         values: Mapping[str, NDArray[np.float64]],
         inner_steps: int,
     ) -> "TaskScores":
-        """Before adaptation and after `inner_steps`; values: [tasks, inner steps + 1]."""
+        """Select the scores before adaptation and after `inner_steps` inner steps.
+
+        Args:
+          blocks: blocks of the tasks.
+          values: metric -> scores, float64 [tasks, inner steps + 1].
+        """
         columns = {}
         for name, by_step in values.items():
             columns[f"{name}_before"] = by_step[:, 0]
@@ -55,24 +63,24 @@ class TaskScores:
     __hash__ = None  # type: ignore[assignment]
 
     def by_name(self, column: str) -> list[tuple[str, float, int]]:
-        """Each different task: its name, its mean, and how often it was drawn."""
-        found: dict[str, list[float]] = {}
+        """List each different task: its name, its mean score, and how often it was drawn."""
+        by_task: dict[str, list[float]] = {}
         for name, value in zip(self.names, self.columns[column], strict=True):
-            found.setdefault(name, []).append(float(value))
-        return [(name, float(np.mean(each)), len(each)) for name, each in found.items()]
+            by_task.setdefault(name, []).append(float(value))
+        return [(name, float(np.mean(draws)), len(draws)) for name, draws in by_task.items()]
 
     def write(self, storage: Storage) -> None:
-        """Write tasks.parquet, a row for each task in the order of the evaluation."""
+        """Write tasks.parquet with a row for each task, in the order of the evaluation."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         content = io.BytesIO()
         pq.write_table(pa.table({"task": list(self.names), **self.columns}), content)
-        storage.write(NAME, content.getvalue())
+        storage.write(TASK_SCORES_FILE, content.getvalue())
 
 
 def read_task_scores(storage: Storage) -> TaskScores | None:
-    """The scores; None where the run has none, as older runs have not.
+    """Read the scores of a run; return None if it has none, as older runs.
 
     Raises:
       ValueError: the file is not what a run writes.
@@ -80,10 +88,10 @@ def read_task_scores(storage: Storage) -> TaskScores | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not storage.exists(NAME):
+    if not storage.exists(TASK_SCORES_FILE):
         return None
     try:
-        table = pq.read_table(io.BytesIO(storage.read(NAME)))
+        table = pq.read_table(io.BytesIO(storage.read(TASK_SCORES_FILE)))
         names: list[Any] = table.column("task").to_pylist()
         return TaskScores(
             names,
@@ -95,13 +103,13 @@ def read_task_scores(storage: Storage) -> TaskScores | None:
         )
     except (pa.ArrowException, KeyError) as error:
         raise ValueError(
-            f"{storage.place(NAME)} is not what a run writes ({error}); delete it, or have it made "
-            "anew by metatrain train --resume"
+            f"{storage.place(TASK_SCORES_FILE)} is not what a run writes ({error}); delete it, "
+            "or recreate it with metatrain train --resume"
         ) from None
 
 
 def _variance(family: TaskFamily, block: Block) -> NDArray[np.float64]:
-    """Of all targets of each task, [tasks]."""
+    """Return the variance of all targets of each task, float64 [tasks]."""
     episode = family.build(block.specs)
     targets = np.concatenate([episode.support_targets, episode.query_targets], axis=1)
     return np.var(targets.astype(np.float64), axis=1).mean(axis=-1)

@@ -1,4 +1,4 @@
-"""Scalars and pictures for TensorBoard, in RUN/tensorboard."""
+"""The TensorBoard log of a run: scalars and pictures in RUN/tensorboard."""
 
 import contextlib
 import re
@@ -22,15 +22,15 @@ _FOLDER = "tensorboard"
 _OF_THE_RUN = {"tasks_per_s", "seconds", "skipped_tasks", *(f.name for f in fields(Incidents))}
 _MOST_POINTS = 1000
 _FLUSH_S = 10.0
-_NAME = re.compile(r"events\.out\.tfevents\.(\d{1,12})\.")
+_EVENT_FILE = re.compile(r"events\.out\.tfevents\.(\d{1,12})\.")
 
 
 class TensorBoardLog:
-    """Writes some thousand points of each metric, and every validation.
+    """A TensorBoard log of about a thousand points of each metric, and of every validation.
 
-    Event files are appended to, which object stores cannot: there nothing is written. The records
-    are written here and now: tensorboardX's SummaryWriter waits for its thread without end once the
-    disk is full.
+    Event files are appended to, which object stores do not support: there nothing is written.
+    Records are written in the calling thread, because tensorboardX's SummaryWriter waits for its
+    thread for ever once the disk is full.
     """
 
     def __init__(self, storage: Storage, first_step: int, num_steps: int):
@@ -42,12 +42,16 @@ class TensorBoardLog:
         self._flushed = 0.0
         self._write(Event(file_version="brain.Event:2"))
         if first_step:
-            # A resumed run begins a file of its own; its steps hide those that were lost.
+            # A resumed run starts a new file; this event hides the points of repeated steps.
             start = SessionLog(status=SessionLog.START)
             self._write(Event(step=first_step + 1, session_log=start))
 
     def append(self, row: dict[str, Any]) -> None:
-        """Take in a row of metrics.jsonl. Raises OSError if it cannot be written."""
+        """Add a row of metrics.jsonl.
+
+        Raises:
+          OSError: it cannot be written.
+        """
         validated = any(name.startswith("validation_") for name in row)
         if self._records is None or (row["step"] % self._every and not validated):
             return
@@ -59,7 +63,11 @@ class TensorBoardLog:
         self._write(Event(step=row["step"], summary=Summary(value=values)))
 
     def append_images(self, step: int, images: Mapping[str, bytes]) -> None:
-        """Take in PNGs by name. Raises OSError if they cannot be written."""
+        """Add PNGs by name.
+
+        Raises:
+          OSError: they cannot be written.
+        """
         if self._records is None:
             return
         values = [
@@ -67,10 +75,14 @@ class TensorBoardLog:
         ]
         self._write(Event(step=step, summary=Summary(value=values)))
 
-    def append_text(self, step: int, name: str, said: str) -> None:
-        """Take in a sentence on the test. Raises OSError if it cannot be written."""
+    def append_text(self, step: int, name: str, content: str) -> None:
+        """Add a text on the test.
+
+        Raises:
+          OSError: it cannot be written.
+        """
         if self._records is not None:
-            self._write(Event(step=step, summary=text(f"test/{name}", said)))
+            self._write(Event(step=step, summary=text(f"test/{name}", content)))
 
     def close(self) -> None:
         """Flush and close."""
@@ -87,17 +99,18 @@ class TensorBoardLog:
 
 
 def _new_file(folder: Path) -> Path:
-    """A name that nothing has, and that comes after all there are: they are read in that order.
+    """Return an unused name that sorts after all existing ones, as TensorBoard reads them in order.
 
-    Not so by the clock alone: it may have been set back, and runs are resumed within a second.
+    The clock alone does not do: it may have been set back, and a run may be resumed within a
+    second.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found = [_NAME.match(file.name) for file in folder.iterdir()]
-    second = max([int(time.time()), *(int(name[1]) + 1 for name in found if name)])
+    matches = [_EVENT_FILE.match(file.name) for file in folder.iterdir()]
+    second = max([int(time.time()), *(int(match[1]) + 1 for match in matches if match)])
     return folder / f"events.out.tfevents.{second}.{socket.gethostname()}"
 
 
 def _image(png: bytes) -> Summary.Image:
-    """With its size, which stands at the same place in every PNG."""
+    """Return an image with its size, which is at the same place in every PNG."""
     width, height = struct.unpack(">II", png[16:24])
     return Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=png)

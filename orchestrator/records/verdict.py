@@ -1,8 +1,8 @@
-"""What is wrong with a run's test scores, and what to try: told before anything else of it.
+"""The verdict on a run's test scores: what is wrong with them, and what to try.
 
-A run may end well and have learned nothing. Then its scores are at chance, or adapting makes them
-worse, or leaves them as they were; or its inner rate is so high that more steps than validation
-chose make all of it worse.
+A run may finish and have learned nothing. Then its scores are at chance, or adaptation makes them
+worse or does not change them; or its inner rate is so high that more inner steps than validation
+chose make the scores worse.
 """
 
 import math
@@ -10,38 +10,38 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from orchestrator.records.divergence import told
+from orchestrator.records.divergence import describe_divergence
 from workers.metrics import is_share
 
 if TYPE_CHECKING:
     from orchestrator.records.result import Result
 
-# Of the way from chance to all right, and of chance itself: less is hardly more than chance.
+# A share below both this part of the way from chance to 1 and this multiple of chance is at chance.
 _LEAST_OF_THE_WAY, _LEAST_OF_CHANCE = 0.1, 1.5
-# A loss above this share of the one of who learned nothing is no better than that.
+# A loss above this share of an untrained model's is no better than that.
 _MOST_OF_CHANCE = 0.9
-# By what share of the loss before adaptation a later one must be above it to have diverged.
+# A loss has diverged if it exceeds the loss before adaptation by this share of it.
 _DIVERGED = 0.25
-# A loss that changes by less than this share of itself does not.
+# A loss is unchanged if it changes by less than this share of itself.
 _UNCHANGED = 0.02
 _SWINGS = 3
 
 
 def warnings_of(result: "Result") -> list[str]:
-    """Sentences, the worst first; empty if nothing is wrong."""
-    found = [_not_finite(result) or _worse(result), _at_chance(result), _unstable(result)]
-    if not (found[0] or found[2]):
-        found.append(_unchanged(result))
-    sentences = [text for text in found if text]
+    """Return sentences on what is wrong, the worst first; empty if nothing is."""
+    candidates = [_not_finite(result) or _worse(result), _at_chance(result), _unstable(result)]
+    if not (candidates[0] or candidates[2]):
+        candidates.append(_unchanged(result))
+    sentences = [text for text in candidates if text]
     if sentences:
         sentences[0] = f"{sentences[0]} {_remedy(result)}"
     return sentences
 
 
 def unstable_from(result: "Result") -> int | None:
-    """The first inner step at which the inner rate proves too high; None if it does not.
+    """Return the first inner step that shows the inner rate to be too high; None if none does.
 
-    The loss is not finite there, or far above what it was before adaptation, or it has swung up and
+    There the loss is not finite, or far above the loss before adaptation, or it has swung up and
     down; a first step that makes it far worse counts too.
     """
     losses, margin = _losses(result), _margin(result)
@@ -57,14 +57,14 @@ def unstable_from(result: "Result") -> int | None:
 
 
 def _margin(result: "Result") -> float:
-    """How far above the loss before adaptation a later one is too high."""
+    """Return by how much a loss may exceed the loss before adaptation."""
     name = "loss" if "loss" in result.per_step[0] else result.metric
     interval = _number(result.before.get(f"{name}_ci95"))
     return max(_DIVERGED * abs(_losses(result)[0]), 2 * interval if interval > 0 else 0.0)
 
 
 def _losses(result: "Result") -> list[float]:
-    """What falls as adaptation succeeds, by inner step."""
+    """Return by inner step what falls if adaptation succeeds: the loss or the negative metric."""
     name = "loss" if "loss" in result.per_step[0] else result.metric
     sign = 1 if name == "loss" else -result.sign
     return [_number(row.get(name)) * sign for row in result.per_step]
@@ -111,7 +111,7 @@ def _at_chance(result: "Result") -> str:
 
 
 def _unstable(result: "Result") -> str:
-    if text := told(result.per_step, result.metric):
+    if text := describe_divergence(result.per_step, result.metric):
         return text
     first = unstable_from(result)
     if first is None:
@@ -128,7 +128,7 @@ def _unstable(result: "Result") -> str:
 
 
 def _few(losses: Sequence[float]) -> Sequence[float]:
-    """As many as a line holds."""
+    """Return as many losses as fit in a line."""
     return losses if len(losses) <= 11 else [*losses[:10], losses[-1]]
 
 
@@ -147,7 +147,7 @@ def _unchanged(result: "Result") -> str:
 
 
 def _remedy(result: "Result") -> str:
-    """What to try, by what the loss does from inner step to inner step."""
+    """Return what to try, given how the loss changes from inner step to inner step."""
     rate, losses = result.protocol.get("inner_lr"), _losses(result)
     trained = result.protocol.get("inner_lr_in_training", rate)
     own = rate != trained or str(result.protocol.get("method")).startswith("joint")

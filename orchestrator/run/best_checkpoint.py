@@ -1,4 +1,4 @@
-"""The best checkpoint of a run on the test tasks."""
+"""The evaluation of a run's best checkpoint on the test tasks."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ from orchestrator.evaluate import (
     summarize,
     validate,
 )
-from orchestrator.records.evaluation_protocol import exchanged, of_the_oracle, protocol
+from orchestrator.records.evaluation_protocol import oracle_return, protocol, with_other_statistics
 from orchestrator.records.result import Result
 from orchestrator.records.task_scores import TaskScores
 from orchestrator.run.launch import Launch
@@ -28,10 +28,12 @@ def evaluate_best(
     choose_again: bool = False,
     named: str | None = None,
 ) -> Result:
-    """The best validated checkpoint in `storage`, or another one, on config's test tasks.
+    """Evaluate the best validated checkpoint in `storage`, or the one `named`, on the test tasks.
 
     Args:
-      choose_again: choose the inner rate and steps anew, as where `named` was not validated.
+      choose_again: validate again to choose the inner rate and steps, as always if the checkpoint
+        was not validated.
+      named: name of a checkpoint; None: the best one.
     Raises:
       CheckpointError: see `checkpoint.best`.
     """
@@ -43,27 +45,27 @@ def evaluate_best(
     recipe = recipe_at(config, validation["inner_lr"])
     blocks = blocks_of(config, launch.family, "test", recipe)
     values = score_tasks(launch.pool, weights, blocks)
-    told = protocol_of(config, launch, validation) | of_the_oracle(config, launch.family)
-    alone: dict[str, Any] | None = None
+    rows = protocol_of(config, launch, validation) | oracle_return(config, launch.family)
+    queries_alone: dict[str, Any] | None = None
     if launch.transductive and config.model.statistics == "batch":
         recipe = replace(recipe, inner_steps=validation["inner_steps"], statistics="support")
-        each = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
-        said = exchanged(told["normalization"], "batch", "support")
-        alone = {"normalization": said, **each[-1]}
+        scores = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
+        normalization = with_other_statistics(rows["normalization"], "batch", "support")
+        queries_alone = {"normalization": normalization, **scores[-1]}
     return Result(
-        protocol=told,
+        protocol=rows,
         per_step=summarize(values),
         theta_sha256=sha256(state.theta),
         checkpoint=name,
         metric=validation["metric"],
         sign=validation["sign"],
-        queries_alone=alone,
+        queries_alone=queries_alone,
         tasks=TaskScores.of(launch.family, blocks, values, validation["inner_steps"]),
     )
 
 
 def protocol_of(config: MetaConfig, launch: Launch, validation: dict[str, Any]) -> dict[str, Any]:
-    """Under which weights that were validated are tested; empty for those that were not."""
+    """Return the protocol of weights that were validated; empty if they were not."""
     if not validation:
         return {}
     return protocol(config, launch.family, validation, launch.normalizations, launch.transductive)

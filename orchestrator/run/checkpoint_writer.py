@@ -1,4 +1,4 @@
-"""Checkpoints are written in a thread of their own: a step waits for the copy alone."""
+"""The writer of checkpoints: a thread, so that a step waits only for the copy."""
 
 import contextlib
 import threading
@@ -20,26 +20,30 @@ from orchestrator.storage.retention import Retention
 from orchestrator.storage.storage import Storage
 from workers.wire.errors import CheckpointError
 
-# Snapshots of validated steps are never dropped; with so many in memory `submit` waits.
+# Snapshots of validated steps are never dropped; `submit` waits if so many are in memory.
 _MOST_WAITING = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A whole step, and its validation record where it was validated."""
+    """The state after a complete step.
+
+    state: the state; its arrays must not change.
+    validation: the validation record, empty if the step was not validated.
+    """
 
     state: MetaState
     validation: dict[str, Any]
 
 
 class CheckpointWriter:
-    """Writes what is submitted in order, each after the metrics up to it, and prunes.
+    """A writer of snapshots in order, each after the metrics up to it; it also prunes.
 
-    A snapshot that waits behind a slow write is replaced by the next one, unless it was validated:
-    which one is best does not depend on how fast the disk is. After the first error nothing more is
-    written.
+    A snapshot that waits behind a slow write is replaced by the next one unless it was validated,
+    so that the best checkpoint does not depend on the speed of the disk. After the first error
+    nothing more is written.
 
-    saved_step: of the newest checkpoint, -1 before the first one.
+    saved_step: step of the newest checkpoint, -1 before the first one.
     """
 
     def __init__(
@@ -55,9 +59,11 @@ class CheckpointWriter:
         """Start the thread.
 
         Args:
-          describe: gives a snapshot's manifest; called in the thread.
-          keep: how many of the newest stay, beside the best.
-          notify: told what does not end the run, in the thread.
+          log: the metrics log, which is committed before each checkpoint.
+          describe: returns the manifest of a snapshot; called in the thread.
+          keep: number of newest checkpoints that are kept beside the best.
+          notify: takes a line about faults that do not end the run; called in the thread.
+          saved_step: step of the newest checkpoint, -1 if there is none.
           written: called in the thread after each checkpoint.
         """
         self._storage, self._log, self._describe = storage, log, describe
@@ -74,7 +80,7 @@ class CheckpointWriter:
         self._thread.start()
 
     def submit(self, snapshot: Snapshot) -> None:
-        """Write it soon. Its arrays must not change any more.
+        """Queue a snapshot to be written.
 
         Raises:
           CheckpointError: an earlier one could not be written.
@@ -90,18 +96,22 @@ class CheckpointWriter:
             self._changed.notify_all()
 
     def durations_s(self) -> list[float]:
-        """What each checkpoint took that was written since this was asked last."""
-        taken, self._durations_s = self._durations_s, []
-        return taken
+        """Return the seconds of each checkpoint written since the last call."""
+        durations_s, self._durations_s = self._durations_s, []
+        return durations_s
 
     def check(self) -> None:
-        """Raise what went wrong in the thread, if anything did."""
+        """Raise the error of the thread, if there is one."""
         if self._failure is not None:
             self._raised = True
             raise self._failure
 
     def flush(self) -> None:
-        """Wait until all that was submitted is written, durably. Raises as `submit` does."""
+        """Wait until all submitted snapshots are written durably.
+
+        Raises:
+          CheckpointError: one could not be written.
+        """
         with self._changed:
             self._changed.notify_all()
             while (self._waiting or self._writing) and self._failure is None:
@@ -109,7 +119,7 @@ class CheckpointWriter:
         self.check()
 
     def close(self) -> None:
-        """Write what waits, and end the thread. An error that nobody has seen is a note."""
+        """Write what is queued, and end the thread; notify of an error that was not raised yet."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -133,7 +143,7 @@ class CheckpointWriter:
                 self._changed.notify_all()
 
     def _next(self) -> Snapshot | None:
-        """What to write now; None if there will be no more."""
+        """Wait for the next snapshot to write; return None if there will be no more."""
         with self._changed:
             while not self._waiting and not self._closed:
                 self._changed.wait()
@@ -157,9 +167,13 @@ class CheckpointWriter:
 
 @contextlib.contextmanager
 def explaining(storage: Storage, what: str, saved_step: int) -> Iterator[None]:
-    """Within: an error of the filesystem becomes a CheckpointError.
+    """Turn an error of the filesystem within the context into a CheckpointError.
 
-    It says what could not be written, where, why, which checkpoint is left, and what to do.
+    Args:
+      what: what is written, for the message. saved_step: step of the newest checkpoint.
+    Raises:
+      CheckpointError: names what could not be written, why, the last good checkpoint, and what to
+        do.
     """
     try:
         yield
@@ -171,5 +185,5 @@ def explaining(storage: Storage, what: str, saved_step: int) -> Iterator[None]:
         todo = "put the folder back" if gone else remedy(error)
         raise CheckpointError(
             f"{what} could not be written to {storage.location}: {reason(error)}; {last}; {todo} "
-            "and go on with --resume"
+            "and continue with --resume"
         ) from None

@@ -1,4 +1,4 @@
-"""Opens what a run needs: the data, TensorFlow, and a pool of the right kind."""
+"""The launch of what a run needs: TensorFlow and a pool of the right kind."""
 
 import math
 import os
@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
     from workers.block import BlockRunner
     from workers.model_checks.user_model import ModelFacts
 
-# An outer step over two actors costs about this much more than the work itself, and starting
-# them about so long (measured; benchmarks/RESULTS.md).
+# What an outer step over two actors costs in addition to the work itself, and what starting them
+# costs (measured; benchmarks/RESULTS.md).
 _RAY_STEP_S = 0.004
 _RAY_START_S = 15.0
 
@@ -34,7 +34,11 @@ Say = Callable[[str], None]
 class Launch:
     """A task family and the pool that runs its blocks.
 
-    facts: of a user's model; None of ours.
+    config: the run's configuration.
+    family: the task family. pool: the pool.
+    why: why this pool was chosen, for the user.
+    fingerprint: what decides bits on these machines; see `runtime.fingerprint`.
+    facts: facts about a user's model; None for models of metatrain.
     """
 
     config: MetaConfig
@@ -45,7 +49,7 @@ class Launch:
     facts: "ModelFacts | None" = None
 
     def initial_state(self) -> MetaState:
-        """Step 0: theta drawn from the seed."""
+        """Return the state of step 0, with theta drawn from the seed."""
         from workers.meta_parameters import initial
 
         start = initial(self.config.worker, self.family)
@@ -54,17 +58,17 @@ class Launch:
 
     @property
     def normalizations(self) -> list[str]:
-        """Kinds of normalization in the model: "batch", "layer", "group"."""
-        known = self.config.model.normalizations
-        if known is None:
+        """The kinds of normalization in the model: "batch", "layer", "group"."""
+        configured = self.config.model.normalizations
+        if configured is None:
             return self.facts.normalizations if self.facts else []
-        return known
+        return configured
 
     @property
     def transductive(self) -> bool:
         """Whether the answer to a query depends on the other queries of its task."""
-        known = self.config.model.transductive
-        return bool(self.facts and self.facts.mixes) if known is None else known
+        configured = self.config.model.transductive
+        return bool(self.facts and self.facts.mixes) if configured is None else configured
 
     def close(self) -> None:
         """Close the pool."""
@@ -87,15 +91,17 @@ def launch(
     Args:
       reference: the fingerprint of the run that is resumed; empty for a new one.
       examples: blocks that actors compile before they are ready.
-      say: tells the user what is being waited for. notify: what went wrong and is made good.
-      make_runner: of a pool in this process, where there may be one already; None: a new one.
+      say: takes a line for the user about what is being waited for.
+      notify: takes a line for the user about each fault that the pool recovers from.
+      verbose: print the messages of TensorFlow and Ray.
+      make_runner: returns the runner of a pool in this process; None: a new one.
     Raises:
-      ValueError: a user's model cannot be trained like this.
-      FingerprintError: this machine would not go on with the same bits.
+      ValueError: a user's model cannot be trained with this configuration.
+      FingerprintError: this machine would not continue with the same bits.
       PoolError: Ray cannot place the actors.
     """
-    wanted = actors_wanted(config)
-    count = wanted.count
+    demand = actor_demand(config)
+    count = demand.count
     in_process_gpus = config.workers.gpus if count == 0 else 0
     pool: Any = None
     facts = None
@@ -106,7 +112,7 @@ def launch(
 
     def start_actors(number: int) -> Any:
         say(f"starting Ray and {number} actor{'s' if number > 1 else ''}")
-        return _ray_pool(config, number, wanted, examples, notify, verbose)
+        return _ray_pool(config, number, demand, examples, notify, verbose)
 
     if count:
         pool = start_actors(count)
@@ -114,19 +120,19 @@ def launch(
         say("starting TensorFlow")
         runtime.start_tensorflow(in_process_gpus, verbose)
         fingerprint = runtime.fingerprint(family.digest, facts.digest if facts else "")
-        _check_same(_but_gpus(reference), _but_gpus(fingerprint))
-        why = "as many as there is room and work for" if wanted.elastic else "as asked for"
+        _check_same_bits(_without_gpus(reference), _without_gpus(fingerprint))
+        why = "as many as there is room and work for" if demand.elastic else "as configured"
         if count is None:
             pool, why = _choose(config, family, say, start_actors)
         elif count == 0:
             pool = InProcessPool((make_runner or _runner)(config, family))
         if not isinstance(pool, InProcessPool):
             say(f"waiting for {pool.name} to build the model")
-            # The driver uses no GPU; where actors do, they must agree on theirs.
-            pool.expect(_but_gpus(fingerprint) if config.workers.gpus else fingerprint)
+            # The driver uses no GPU; if actors use GPUs, theirs must be equal.
+            pool.expect(_without_gpus(fingerprint) if config.workers.gpus else fingerprint)
             pool.wait_until_ready()
             fingerprint = pool.fingerprint
-        _check_same(reference, fingerprint)
+        _check_same_bits(reference, fingerprint)
         return Launch(config, family, pool, why, fingerprint, facts)
     except BaseException:
         if pool is not None:
@@ -135,10 +141,12 @@ def launch(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Actors to start, None if a measurement is to decide.
+class ActorDemand:
+    """The number of actors that a run needs.
 
-    least: to begin with so many. elastic: start more where machines join.
+    count: actors to start; None if a measurement decides.
+    least: actors with which the run begins; None: all.
+    elastic: whether more are started where machines join.
     """
 
     count: int | None
@@ -146,20 +154,23 @@ class Wanted:
     elastic: bool = False
 
 
-def actors_wanted(config: MetaConfig) -> Wanted:
-    """What workers.count asks for: but for a number, never more than a step has blocks."""
+def actor_demand(config: MetaConfig) -> ActorDemand:
+    """Return the actors that workers.count asks for.
+
+    Unless it is a number, they are never more than a step has blocks.
+    """
     count, most = config.workers.count, _num_blocks(config)
     if isinstance(count, CountRange):
-        return Wanted(max(count.min, min(count.max, most)), count.min)
+        return ActorDemand(max(count.min, min(count.max, most)), count.min)
     if count != "auto":
-        return Wanted(count)
+        return ActorDemand(count)
     if os.environ.get("RAY_ADDRESS"):
-        return Wanted(max(1, min(_cluster_slots(config), most)), elastic=True)
+        return ActorDemand(max(1, min(_cluster_slots(config), most)), elastic=True)
     if config.workers.gpus and ray_is_running():
-        return Wanted(max(1, _cluster_slots(config)))
+        return ActorDemand(max(1, _cluster_slots(config)))
     if config.workers.gpus:
-        return Wanted(max(1, int(runtime.count_gpus() / config.workers.gpus)))
-    return Wanted(None)
+        return ActorDemand(max(1, int(runtime.count_gpus() / config.workers.gpus)))
+    return ActorDemand(None)
 
 
 def _num_blocks(config: MetaConfig) -> int:
@@ -169,11 +180,15 @@ def _num_blocks(config: MetaConfig) -> int:
 def worthwhile_actors(
     step_s: float, num_blocks: int, slots: int, num_steps: int
 ) -> tuple[int, str]:
-    """How many actors would save more time than they cost: their number, or 0, and why.
+    """Return how many actors save more time than they cost.
 
     Args:
-      step_s: seconds that an outer step's blocks take one after another.
-      num_blocks: blocks of a step. slots: actors that fit here. num_steps: outer steps of the run.
+      step_s: seconds that the blocks of an outer step take one after another.
+      num_blocks: blocks of a step.
+      slots: actors that fit here.
+      num_steps: outer steps of the run.
+    Returns:
+      their number, 0 for none, and the reason for the user.
     """
     took = f"a step takes {_milliseconds(step_s)} here"
     if num_blocks == 1:
@@ -195,7 +210,7 @@ def worthwhile_actors(
 def _choose(
     config: MetaConfig, family: TaskFamily, say: Say, start_actors: Callable[[int], Pool]
 ) -> tuple[Pool, str]:
-    """Time a step here, and decide. The bits are the same either way, so a timing may."""
+    """Choose a pool by the time of a step here; the bits are the same in either pool."""
     say("measuring a step")
     local = InProcessPool(_runner(config, family))
     state = Launch(config, family, local, "").initial_state()
@@ -235,7 +250,7 @@ def _runner(config: MetaConfig, family: TaskFamily) -> "BlockRunner":
 def _ray_pool(
     config: MetaConfig,
     count: int,
-    wanted: Wanted,
+    demand: ActorDemand,
     examples: Sequence[Block],
     notify: Say,
     verbose: bool,
@@ -247,8 +262,8 @@ def _ray_pool(
         count,
         config.workers,
         name=config.name,
-        least=wanted.least,
-        elastic=wanted.elastic,
+        least=demand.least,
+        elastic=demand.elastic,
         examples=examples,
         notify=notify,
         verbose=verbose,
@@ -258,26 +273,26 @@ def _ray_pool(
 def _cluster_slots(config: MetaConfig) -> int:
     from orchestrator.pool.ray_session import join_cluster
 
-    there = join_cluster()
-    slots = there.get("CPU", 1) / config.workers.cpus
+    resources = join_cluster()
+    slots = resources.get("CPU", 1) / config.workers.cpus
     if config.workers.gpus:
-        slots = min(slots, there.get("GPU", 0) / config.workers.gpus)
+        slots = min(slots, resources.get("GPU", 0) / config.workers.gpus)
     return int(slots)
 
 
-def _but_gpus(fingerprint: dict[str, Any]) -> dict[str, Any]:
+def _without_gpus(fingerprint: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fingerprint.items() if name != "gpus"}
 
 
-def _check_same(reference: dict[str, Any], fingerprint: dict[str, Any]) -> None:
-    """Compare with the run that is resumed, if one is."""
+def _check_same_bits(reference: dict[str, Any], fingerprint: dict[str, Any]) -> None:
+    """Compare the fingerprint with that of the resumed run; an empty `reference` is a new run."""
     wrong = runtime.differences(fingerprint, reference) if reference else []
     if wrong:
         raise FingerprintError(
-            f"the run would not go on with the same bits here: {'; '.join(wrong)} (model: the file "
-            "that model.source names, and its frozen weights; data: the files of task.path, or the "
-            "module of task.environment and the versions of gymnasium and MuJoCo); resume where "
-            "they are equal, or give --allow-changes"
+            f"the run would not continue with the same bits here: {'; '.join(wrong)} (model: the "
+            "file that model.source names, and its frozen weights; data: the files of task.path, "
+            "or the module of task.environment and the versions of gymnasium and MuJoCo); resume "
+            "where they are equal, or give --allow-changes"
         )
 
 

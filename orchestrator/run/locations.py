@@ -1,4 +1,4 @@
-"""Which folder a run or a sweep is in, where nobody said so."""
+"""The default folders of runs and sweeps."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,18 +8,19 @@ from orchestrator.text.credentials import check_no_secret
 from orchestrator.text.plain_text import file_name
 
 _MOST = 10_000
-# What a run leaves in its folder, and a sweep.
+# Files and folders that mark the folder of a run, and of a sweep.
 _RUN, _SWEEP = ("config.toml", "checkpoints", "history.json"), ("sweep.json",)
 
 
 def run_location(config: MetaConfig, source: object, out: str | None, resume: bool) -> str:
-    """`out`, or the first free one of runs/NAME, runs/NAME-2, ...
+    """Return the folder of a run: `out`, or the first free one of runs/NAME, runs/NAME-2, ...
 
-    To resume, the folder of the run whose own config.toml `source` is, or the last of those that
-    hold a run.
+    To resume, it is the folder whose own config.toml is `source`, or the last one that holds a run.
 
     Args:
       source: what the configuration was loaded from.
+      out: the folder as given, None if it was not.
+      resume: whether to resume a run.
     Raises:
       ValueError: there is nothing to resume, or `out` is a URI that holds a secret.
     """
@@ -28,18 +29,22 @@ def run_location(config: MetaConfig, source: object, out: str | None, resume: bo
         return out
     if not resume:
         return _first_free(config.name)
-    if (own := _own_folder(source)) is not None:
-        return str(own)
+    if (folder := _own_folder(source)) is not None:
+        return str(folder)
     if (last := _last(config.name, _RUN)) is None:
         raise ValueError(
-            f"there is no run to resume: {_place(config.name, 1)} holds none; leave --resume out "
-            "to begin there, or give --out with the folder of the run"
+            f"there is no run to resume: {_place(config.name, 1)} holds none; leave out --resume "
+            "to start one there, or give --out with the folder of the run"
         )
     return last
 
 
 def sweep_location(name: str, out: str | None, resume: bool) -> str:
-    """As `run_location`, of a sweep of that name. Raises ValueError: likewise."""
+    """Return the folder of a sweep of this name, as `run_location` does for a run.
+
+    Raises:
+      ValueError: see `run_location`.
+    """
     if out is not None:
         check_no_secret("", out)
         return out
@@ -47,14 +52,14 @@ def sweep_location(name: str, out: str | None, resume: bool) -> str:
         return _first_free(name)
     if (last := _last(name, _SWEEP)) is None:
         raise ValueError(
-            f"there is no sweep to resume: {_place(name, 1)} holds none; leave --resume out to "
-            "begin there, or give --out with the folder of the sweep"
+            f"there is no sweep to resume: {_place(name, 1)} holds none; leave out --resume to "
+            "start one there, or give --out with the folder of the sweep"
         )
     return last
 
 
 def _own_folder(source: object) -> Path | None:
-    """The run's folder that a TOML file is of: it has been in use."""
+    """Return the folder of the run whose config.toml is `source`; None if no run has used it."""
     if not isinstance(source, str) or Path(source).name != _RUN[0]:
         return None
     folder = Path(source).parent
@@ -65,11 +70,11 @@ def _first_free(name: str) -> str:
     for number in range(1, _MOST):
         if not _place(name, number).exists():
             return str(_place(name, number))
-    raise ValueError(f"all of {_place(name, 1)} to {_place(name, _MOST - 1)} are there; give --out")
+    raise ValueError(f"all of {_place(name, 1)} to {_place(name, _MOST - 1)} exist; give --out")
 
 
 def _last(name: str, marks: Sequence[str]) -> str | None:
-    """The highest number whose folder holds one of `marks`."""
+    """Return the folder with the highest number that holds one of `marks`."""
     for number in range(_MOST - 1, 0, -1):
         if any((_place(name, number) / mark).exists() for mark in marks):
             return str(_place(name, number))

@@ -1,4 +1,4 @@
-"""What must hold before a run starts: the machine suffices, and the data serve all splits."""
+"""Checks before a run starts: the machine has enough resources, and the data serve all splits."""
 
 import os
 
@@ -12,15 +12,15 @@ from workers.execution import runtime
 from workers.tasks.family import TaskFamily
 from workers.tasks.registry import make_family
 
-# More than one per core is for tests; each takes some 800 MB.
+# More than one per core is only for tests; each takes some 800 MB.
 _MOST_ACTORS_PER_CORE = 4
 
 
 def check_machine(config: MetaConfig) -> None:
-    """Refuse what this machine lacks before anything starts (a cluster is asked later).
+    """Refuse a configuration that needs more than this machine has; a cluster is checked later.
 
     Raises:
-      ValueError: names what is needed and what there is.
+      ValueError: names what is needed and what the machine has.
     """
     runtime.refuse_other_backend()
     workers = config.workers
@@ -36,17 +36,17 @@ def check_machine(config: MetaConfig) -> None:
     if not workers.gpus:
         return
     runners = 1 if count == "auto" else max(1, count)
-    needed, there = workers.gpus * runners, runtime.count_gpus()
-    if needed > there:
+    needed, available = workers.gpus * runners, runtime.count_gpus()
+    if needed > available:
         raise ValueError(
             f"workers.gpus = {workers.gpus:g} for {runners} runner{'s' if runners > 1 else ''} "
-            f"needs {needed:g} GPU{'' if needed == 1 else 's'}, this machine has {there:g}; set "
-            "workers.gpus=0, or RAY_ADDRESS to a cluster that has them"
+            f"needs {needed:g} GPU{'' if needed == 1 else 's'}, this machine has {available:g}; "
+            "set workers.gpus=0, or RAY_ADDRESS to a cluster that has them"
         )
 
 
 def open_family(config: MetaConfig) -> TaskFamily:
-    """Open the task family, which can serve the training and the held-out tasks of `config`.
+    """Open the task family, and check that it has enough data for all splits.
 
     Raises:
       DataError: the source cannot be read, or holds too little.

@@ -1,4 +1,4 @@
-"""What a run starts from: its folder must be empty, or hold the same run."""
+"""The state that a run starts from: its folder must be empty, or hold the same run."""
 
 import json
 from typing import Any
@@ -13,31 +13,32 @@ from orchestrator.storage.storage import Storage, part_of
 def find_state(
     config: MetaConfig, storage: Storage, resume: bool, allow_changes: bool
 ) -> tuple[MetaState | None, dict[str, Any], list[str]]:
-    """What a run in `storage` starts from.
+    """Find the state that a run in `storage` starts from.
 
     Returns:
-      the state to resume or None, the fingerprint it was computed with, notes for the user.
+      the state to resume or None, the fingerprint with which it was computed, notes for the user.
     Raises:
       ValueError: the folder holds another run, or the configuration changes its numbers.
     """
     if not resume:
         if storage.exists("config.toml") or checkpoint.names(storage):
             raise ValueError(
-                f"{storage.location} holds a run already; give another --out, or --resume to go on"
+                f"{storage.location} already holds a run; give another --out, or --resume to "
+                "continue"
             )
         _check_empty(storage)
         return None, {}, []
-    found = checkpoint.load_latest(storage)
-    if found is None:
+    latest = checkpoint.load_latest(storage)
+    if latest is None:
         if has_metrics(storage):
             raise ValueError(
                 f"{storage.location} holds a run without a checkpoint; give another --out"
             )
-        # A run that was killed before its first checkpoint has left other things, and lost nothing.
+        # A run that was killed before its first checkpoint has left files but lost nothing.
         if not storage.exists("config.toml"):
             _check_empty(storage)
         return None, {}, [f"{storage.location} holds nothing to resume: starting afresh"]
-    state, manifest, notes = found
+    state, manifest, notes = latest
     if state.step > config.outer.steps:
         raise ValueError(
             f"outer.steps = {config.outer.steps}, but {storage.location} has done {state.step}; "
@@ -61,17 +62,17 @@ def find_state(
 
 
 def differences(config: MetaConfig, manifest: checkpoint.Manifest) -> list[str]:
-    """What decides bits and is set otherwise than where a checkpoint was written: a line each."""
-    ours, theirs = config.bits(), _defaults_of(manifest) | manifest.bits
+    """List the settings that decide bits and differ from those of a checkpoint, one line each."""
+    current, saved = config.bits(), _defaults_of(manifest) | manifest.bits
     return [
-        f"{key} = {theirs.get(key)!r} there, {ours.get(key)!r} now"
-        for key in sorted(ours.keys() | theirs.keys())
-        if json.dumps(ours.get(key)) != json.dumps(theirs.get(key))
+        f"{key} = {saved.get(key)!r} there, {current.get(key)!r} now"
+        for key in sorted(current.keys() | saved.keys())
+        if json.dumps(current.get(key)) != json.dumps(saved.get(key))
     ]
 
 
 def _defaults_of(manifest: checkpoint.Manifest) -> dict[str, Any]:
-    """For settings that did not exist yet when the checkpoint was written."""
+    """Return the values of settings that did not exist when the checkpoint was written."""
     try:
         return validate(manifest.config).bits()
     except ValueError:
@@ -79,9 +80,9 @@ def _defaults_of(manifest: checkpoint.Manifest) -> dict[str, Any]:
 
 
 def _check_empty(storage: Storage) -> None:
-    there = [name for name in storage.list() if name != part_of("config.toml")]
-    if there:
+    names = [name for name in storage.list() if name != part_of("config.toml")]
+    if names:
         raise ValueError(
-            f"{storage.location} is not empty ({', '.join(there[:3])}) and holds no run; give an "
+            f"{storage.location} is not empty ({', '.join(names[:3])}) and holds no run; give an "
             "--out that is new or empty"
         )

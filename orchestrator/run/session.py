@@ -1,4 +1,4 @@
-"""Opens a run, in one place: its folder, what it starts from, its tasks, its pool.
+"""The opening of a run, in one place: its folder, its state, its tasks, its pool.
 
 folder -> state -> task family -> pool -> run
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
 
 Say = Callable[[str], None]
 Waiting = Callable[[], AbstractContextManager[Say]]
-#: Looks at the task family, and may put another one in its place.
+#: Takes the task family, and returns it or another one in its place.
 Prepare = Callable[[TaskFamily], TaskFamily]
 
 
@@ -36,8 +36,8 @@ Prepare = Callable[[TaskFamily], TaskFamily]
 class Start:
     """The state that a run starts from.
 
-    state: None for theta drawn from the seed. fingerprint: what this machine must agree with;
-    empty for nothing.
+    state: the state; None for theta drawn from the seed.
+    fingerprint: fingerprint that this machine must have; empty for any.
     """
 
     state: MetaState | None = None
@@ -46,11 +46,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """How a run is opened: what commands and sweeps do differently.
+    """The options of opening a run, in which commands and sweeps differ.
 
-    prepare: see `Prepare`. waiting: opens what shows the user what is being waited for. notify:
-    takes a line for each thing that went wrong in the pool and was made good. watch: counts
-    held-out tasks; None for nobody. make_runner: of a pool in this process; None for a new runner.
+    prepare: see `Prepare`.
+    waiting: opens a context that shows the user what is being waited for.
+    notify: takes a line about each fault that the pool recovers from.
+    watch: reports progress through held-out tasks; None for no report.
+    verbose: print the messages of TensorFlow and Ray.
+    make_runner: returns the runner of a pool in this process; None for a new runner.
     """
 
     prepare: Prepare = lambda family: family
@@ -64,7 +67,10 @@ class Opening:
 def resume_or_begin(
     config: MetaConfig, storage: Storage, resume: bool, allow_changes: bool, note: Say
 ) -> Start:
-    """Find what a run in `storage` starts from; `note` takes what the user should know of it.
+    """Find the state that a run in `storage` starts from.
+
+    Args:
+      note: takes a line for each thing that the user should know about it.
 
     Raises:
       ValueError: the folder holds another run, or the configuration changes its numbers.
@@ -89,11 +95,11 @@ def open_run(
     """Open a run to train or to test it; close it, its pool and its folder at the end.
 
     Args:
-      folder: the run's folder, which is claimed while it is open.
-      find_start: says what the run in it starts from.
-      note: takes what went wrong and does not end the run, from any thread.
-      command: what was typed, without secrets, for the run's history.
-      stop: takes the signals once the pool is there; None to leave them alone.
+      folder: context that opens the run's folder, which is claimed while it is open.
+      find_start: finds the state that the run in the folder starts from.
+      note: takes a line about faults that do not end the run, from any thread.
+      command: the command as typed, without secrets, for the run's history.
+      stop: handles signals once the pool is there; None to leave them alone.
     Raises:
       ValueError, MetatrainError: the run cannot be opened.
     """
@@ -117,7 +123,7 @@ def open_run(
 
 @contextmanager
 def open_pool(config: MetaConfig, opening: Opening) -> Iterator[Launch]:
-    """Open a task family and a pool for weights that are trained; close the pool at the end.
+    """Open a task family and a pool for trained weights; close the pool at the end.
 
     Raises:
       ValueError, MetatrainError: they cannot be opened.

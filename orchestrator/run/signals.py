@@ -1,4 +1,4 @@
-"""Stop on SIGINT or SIGTERM without losing a step."""
+"""The handling of signals, which stop a run without losing a step."""
 
 import contextlib
 import os
@@ -13,17 +13,17 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """The user or the machine wants the process to end. Not an Exception: nothing may eat it."""
+    """The request to end the process. Not an Exception, so that no handler swallows it."""
 
 
 class Stop(Protocol):
-    """The contract of those who take the signals of a run."""
+    """The contract of a handler of a run's signals."""
 
     def install(self) -> None:
-        """Take the signals over."""
+        """Take over the signals."""
 
     def stop_if_requested(self) -> None:
-        """Raise what ends the run if a signal was noted."""
+        """Raise the exception that ends the run, if a signal was noted."""
 
     def deferred(self) -> AbstractContextManager[None]:
         """Return a context in which the first signal is only noted."""
@@ -33,13 +33,13 @@ class Stop(Protocol):
 
 
 class NoStop:
-    """The contract of `Stop` where signals stay with whoever has them."""
+    """The null object of `Stop`, which leaves all signals alone."""
 
     def install(self) -> None:
-        """Take nothing over."""
+        """Take over no signal."""
 
     def stop_if_requested(self) -> None:
-        """Note nothing, raise nothing."""
+        """Do nothing: no signal is noted."""
 
     def deferred(self) -> AbstractContextManager[None]:
         """Return an empty context."""
@@ -51,9 +51,12 @@ class NoStop:
 
 
 class GracefulStop:
-    """For the command line. The first signal within a step is noted, others raise Interrupted.
+    """The handler of the command line: it notes the first signal within a step.
 
-    From then on signals are ignored: the process is about to save and end, and does it once.
+    Other signals raise Interrupted. From then on signals are ignored, because the process saves and
+    ends.
+
+    requested: whether a signal was noted.
     """
 
     def __init__(self) -> None:
@@ -62,7 +65,7 @@ class GracefulStop:
         self.install()
 
     def install(self) -> None:
-        """Take the signals over, but for a SIGHUP that is ignored, as under nohup."""
+        """Take over the signals, except a SIGHUP that is ignored, as under nohup."""
         for number in _SIGNALS:
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._receive)
@@ -74,7 +77,7 @@ class GracefulStop:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Within: the first signal only sets `requested`."""
+        """Only set `requested` at the first signal within the context."""
         self._deferring = True
         try:
             yield
@@ -83,7 +86,7 @@ class GracefulStop:
 
     @contextlib.contextmanager
     def ignored(self) -> Iterator[None]:
-        """Within: signals do nothing, as while a checkpoint is written."""
+        """Ignore signals within the context, such as while a checkpoint is written."""
         previous, self._ignoring = self._ignoring, True
         try:
             yield
@@ -91,7 +94,7 @@ class GracefulStop:
             self._ignoring = previous
 
     def ignore_to_the_end(self) -> None:
-        """Let no signal change the exit code, while the interpreter takes itself down either."""
+        """Ignore signals from now on, so that none changes the exit code of the ending process."""
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
@@ -100,28 +103,30 @@ class GracefulStop:
             return
         if self._deferring and not self.requested:
             self.requested = True
-            tell_that_it_stops()
+            announce_stop()
             return
         self._end(signal.Signals(number).name)
 
     def _end(self, why: str) -> NoReturn:
-        # Noted as well: an import may swallow what is raised in it.
+        # Noted as well, because an import may swallow the exception.
         self._ignoring = self.requested = True
         raise Interrupted(why)
 
 
 class PythonInterrupt:
-    """The contract of `GracefulStop` for a caller in Python, whose KeyboardInterrupt it stays.
+    """The handler for callers in Python: SIGINT stays a KeyboardInterrupt.
 
-    Only a SIGINT that Python's own handler would get is taken over, and only within `deferred` and
-    `ignored`: a caller's handlers, other signals and other threads keep what they have.
+    Only a SIGINT for Python's own handler is taken over, and only within `deferred` and `ignored`.
+    Handlers of the caller, other signals and other threads are not changed.
+
+    requested: whether a SIGINT was noted.
     """
 
     def __init__(self) -> None:
         self.requested = False
 
     def install(self) -> None:
-        """Nothing is taken over for good."""
+        """Do nothing: signals are taken over within contexts only."""
 
     def stop_if_requested(self) -> None:
         """Raise KeyboardInterrupt if a SIGINT was noted."""
@@ -129,23 +134,23 @@ class PythonInterrupt:
             raise KeyboardInterrupt
 
     def deferred(self) -> AbstractContextManager[None]:
-        """Within: the first SIGINT only sets `requested`; the second is a KeyboardInterrupt."""
+        """Return a context in which the first SIGINT is noted and the second one raises."""
         return self._handling(self._receive)
 
     def ignored(self) -> AbstractContextManager[None]:
-        """Within: SIGINT does nothing."""
+        """Return a context in which SIGINT does nothing."""
         return self._handling(signal.SIG_IGN)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        tell_that_it_stops()
+        announce_stop()
 
     @contextlib.contextmanager
     def _handling(self, handler: Any) -> Iterator[None]:
-        ours = threading.current_thread() is threading.main_thread()
-        if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             yield
             return
         signal.signal(signal.SIGINT, handler)
@@ -155,7 +160,7 @@ class PythonInterrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def tell_that_it_stops() -> None:
-    """On standard error, which may be gone."""
+def announce_stop() -> None:
+    """Say on standard error, which may be closed, that the step is finished first."""
     with contextlib.suppress(OSError):
         os.write(2, b"\nfinishing this step; press Ctrl-C again to abandon it\n")

@@ -1,4 +1,4 @@
-"""A run from its folder to its scores: trains, shows it, and ends with a result and a picture."""
+"""A run from its folder to its scores, shown in the terminal: train, test, draw."""
 
 from __future__ import annotations
 
@@ -40,15 +40,20 @@ def train(
     stop: Stop,
     command: str = "",
 ) -> Result:
-    """Train to the end, and show it.
+    """Train to the end, test, and show progress and scores.
 
     Args:
-      notes: what to know of the configuration. location: the run's folder.
-      command: what was typed, without secrets, for the run's history.
+      notes: lines about the configuration for the user.
+      location: the run's folder.
+      resume: continue the run in the folder.
+      allow_changes: resume although settings that decide bits have changed.
+      verbose: print the messages of TensorFlow and Ray.
+      stop: handles signals.
+      command: the command as typed, without secrets, for the run's history.
     Returns:
       the scores on the test tasks.
     Raises:
-      Interrupted: stopped by a signal; the last whole step is saved.
+      Interrupted: a signal stopped the run; the last complete step is saved.
       ValueError, MetatrainError: the input was wrong, the run failed.
     """
     for note in notes:
@@ -56,7 +61,7 @@ def train(
     check_machine(config)
     watch = Watch()
     opening = Opening(
-        prepare=_with_its_notes, waiting=waiting, notify=NOTES.print, watch=watch, verbose=verbose
+        prepare=_show_notes, waiting=waiting, notify=NOTES.print, watch=watch, verbose=verbose
     )
     find_start = partial(
         resume_or_begin, config, resume=resume, allow_changes=allow_changes, note=show_note
@@ -68,11 +73,12 @@ def train(
         try:
             return _train_and_test(config, run, stop, watch)
         except BaseException as error:
-            run.leave(_why(error))
+            run.leave(_ending(error))
             raise
 
 
-def _with_its_notes(family: TaskFamily) -> TaskFamily:
+def _show_notes(family: TaskFamily) -> TaskFamily:
+    """Show the notes of a task family, and return the family."""
     for note in notes_of(family):
         show_note(note)
     return family
@@ -99,20 +105,20 @@ def _train(config: MetaConfig, run: TrainingRun, stop: Stop, watch: Watch) -> No
             _save(run)
         raise
     except MetatrainError:
-        with stop.ignored(), contextlib.suppress(CheckpointError):  # the first error is told
+        with stop.ignored(), contextlib.suppress(CheckpointError):  # the first error is reported
             _save(run)
         raise
 
 
-def _why(error: BaseException) -> str:
-    """How a run ended that did not finish, in a line."""
+def _ending(error: BaseException) -> str:
+    """Return a line on how an unfinished run ended."""
     if isinstance(error, (Interrupted, KeyboardInterrupt)):
         return "stopped"
     return f"failed: {redact(str(error).partition(chr(10))[0]) or type(error).__name__}"
 
 
 def _save(run: TrainingRun) -> None:
-    """The last whole step, and say so once it is durable."""
+    """Save the last complete step, and report it once it is durable."""
     run.save()
     run.flush()
     NOTES.print(f"saved up to step {run.saved_step}")
@@ -154,7 +160,7 @@ def _show_end(config: MetaConfig, run: TrainingRun, trained_s: float, watch: Wat
 
 
 def _draw(run: TrainingRun, result: Result, watch: Watch) -> None:
-    """Picture and page, after the scores are told: a run without them has not failed."""
+    """Draw picture and page after the scores are shown: a run without them has not failed."""
     with waiting() as say:
         say("drawing")
         watch.begin("drawing", say, watch_every_s())

@@ -1,4 +1,4 @@
-"""Whether what a run is evaluated with is what it was trained with: its checkpoint says what."""
+"""Checks that a run is evaluated with the configuration, data and model of its checkpoint."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def check_configuration(
     """Compare the configuration in a run's folder with a checkpoint's.
 
     Returns:
-      notes: the run itself was resumed with changes since, or somebody insists.
+      notes, if the run was resumed with changes or `allow_changes` is set.
     Raises:
       ValueError: config.toml has been edited; names the keys.
     """
@@ -30,37 +30,39 @@ def check_configuration(
     edited = [*differences(config, newest), *_fewer_steps(config, newest)]
     if edited and not allow_changes:
         raise ValueError(
-            f"{storage.place('config.toml')} says otherwise than the checkpoint: "
+            f"{storage.place('config.toml')} differs from the checkpoint: "
             f"{'; '.join(differing)}; {_INSIST}"
         )
     return [f"evaluating with changes since the checkpoint: {'; '.join(differing)}"]
 
 
 def _fewer_steps(config: MetaConfig, manifest: Manifest) -> list[str]:
-    """The protocol says how many outer steps there were: not fewer than have been done."""
+    """Return a line if outer.steps, which the protocol shows, is below the steps done."""
     if manifest.step <= config.outer.steps:
         return []
     return [f"outer.steps = {manifest.step} or more there, {config.outer.steps} now"]
 
 
 def check_data(digest: str, manifest: Manifest, allow_changes: bool) -> list[str]:
-    """Compare the data and their split, by digest, with those that a checkpoint was trained on.
+    """Compare the digest of data and split with that of a checkpoint.
 
     Returns:
-      notes. Raises ValueError: they are other ones.
+      notes, if they differ and `allow_changes` is set.
+    Raises:
+      ValueError: they differ.
     """
     if digest == manifest.fingerprint.get("data", digest):
         return []
     if not allow_changes:
         raise ValueError(
-            "the data or their split are not those that the run was trained on (what lies at "
-            "task.path, or task.split_file): test tasks may have been trained on; " + _INSIST
+            "the data or their split differ from those of the training (the files at task.path, or "
+            "task.split_file): test tasks may have been trained on; " + _INSIST
         )
     return ["evaluating on other data, or another split, than the run was trained on"]
 
 
 def check_model(config: MetaConfig, fingerprint: dict[str, Any], manifest: Manifest) -> None:
-    """Compare a user's model with the one that a checkpoint was trained with.
+    """Compare a user's model with that of a checkpoint.
 
     Raises:
       ValueError: its file or its frozen weights have changed.
@@ -68,23 +70,25 @@ def check_model(config: MetaConfig, fingerprint: dict[str, Any], manifest: Manif
     if fingerprint.get("model") != manifest.fingerprint.get("model"):
         raise ValueError(
             f"{getattr(config.model, 'source', '')} has changed since the run was trained "
-            "(its file or its frozen weights): these would not be the run's numbers; set it back"
+            "(its file or its frozen weights): the scores would not be the run's; set it back"
         )
 
 
 def other_machine(fingerprint: dict[str, Any], manifest: Manifest) -> list[str]:
-    """A note where software or processor are other ones: scores may differ in their last digits."""
-    of_both = [
-        {name: value for name, value in each.items() if name not in ("data", "model")}
-        for each in (fingerprint, manifest.fingerprint)
-    ]
-    found = runtime.differences(*of_both) if of_both[1] else []
-    return [f"trained elsewhere, last digits may differ: {'; '.join(found)}"] if found else []
+    """Return a note if software or processor differ, so that last digits of scores may differ."""
+    here, there = (
+        {name: value for name, value in machine.items() if name not in ("data", "model")}
+        for machine in (fingerprint, manifest.fingerprint)
+    )
+    differing = runtime.differences(here, there) if there else []
+    if not differing:
+        return []
+    return [f"trained elsewhere, last digits may differ: {'; '.join(differing)}"]
 
 
 def _newest(storage: Storage) -> Manifest:
-    """Of the checkpoint that was written last, with the configuration that is there."""
-    found = checkpoint.load_latest(storage)
-    if found is None:
+    """Return the manifest of the newest checkpoint."""
+    latest = checkpoint.load_latest(storage)
+    if latest is None:
         raise CheckpointError(f"{storage.location} holds no checkpoint")
-    return found[1]
+    return latest[1]

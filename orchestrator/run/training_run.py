@@ -1,6 +1,6 @@
-"""A run from its configuration to its evaluation: opens, resumes, saves, validates, tests.
+"""A training run from its configuration to its evaluation: resume, save, validate, test.
 
-Wiring only. The command line, the Python interface and sweeps each consume `steps()`.
+Wiring only. The command line, the Python API and sweeps each consume `steps()`.
 """
 
 import json
@@ -14,11 +14,10 @@ from orchestrator.evaluate import recipe_at, validate
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.outer.state import MetaState, check_shapes
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.records.history import History, opening
+from orchestrator.records.history import RunHistory, new_entry
 from orchestrator.records.metrics_log import MetricsLog
 from orchestrator.records.prometheus import metrics_of
-from orchestrator.records.result import NAME as EVALUATION
-from orchestrator.records.result import Result
+from orchestrator.records.result import EVALUATION_FILE, Result
 from orchestrator.records.tensorboard import TensorBoardLog
 from orchestrator.run.best_checkpoint import evaluate_best, protocol_of
 from orchestrator.run.checkpoint_writer import CheckpointWriter, Snapshot, explaining
@@ -33,10 +32,11 @@ from workers.wire.tensors import sha256
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A step, and what was done right after it.
+    """The progress of a run: a step, and what was done right after it.
 
-    validation: as `evaluate.validate` gives it, where the step was validated.
-    saved: the name of the checkpoint, where one is written now.
+    report: the report of the step.
+    validation: the record of `evaluate.validate`, empty if the step was not validated.
+    saved: name of the checkpoint that is being written, "" if there is none.
     """
 
     report: StepReport
@@ -47,8 +47,9 @@ class Progress:
 class TrainingRun:
     """A run in its folder. Between two steps of `steps()` it can be saved and left.
 
-    storage: its folder. launch: its task family and pool. first_step: outer steps done when it was
-    opened.
+    storage: its folder.
+    launch: its task family and pool.
+    first_step: outer steps done when it was opened.
     """
 
     def __init__(
@@ -60,12 +61,13 @@ class TrainingRun:
         notify: Callable[[str], None] = lambda note: None,
         command: str = "",
     ):
-        """Start from `resumed`, or afresh with theta drawn from the seed and saved as step 0.
+        """Start from `resumed`, or with theta drawn from the seed, which is saved as step 0.
 
         Args:
           launch: the task family and the pool; closed by `close`, and if the run cannot be opened.
-          command: what opened the run, for history.json.
-          notify: told what went wrong and does not end the run; called in another thread.
+          resumed: the state to resume; None for a new run.
+          notify: takes a line about faults that do not end the run; called in another thread.
+          command: the command that opened the run, for history.json.
         Raises:
           ValueError: `resumed` holds the weights of another model.
           CheckpointError: the folder cannot be written to.
@@ -83,7 +85,7 @@ class TrainingRun:
         command: str,
         opened: ExitStack,
     ) -> None:
-        """What is opened is left in `opened`, for the case that the rest fails."""
+        """Open the files, and register them in `opened` in case the rest fails."""
         config, storage = self._config, self.storage
         initial = self.launch.initial_state()
         state = resumed or initial
@@ -94,13 +96,13 @@ class TrainingRun:
         self._snapshot_step = saved_step = state.step if resumed else -1
         self._validation: dict[str, Any] = {}
         keep = self._is_due(state.step + 1) or config.outer.epochs > 1
-        self._last_whole = state if keep else None
+        self._last_complete = state if keep else None
         with explaining(storage, "config.toml", saved_step):
             storage.write_changed("config.toml", to_toml(config).encode())
             self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
             self._log = MetricsLog(storage, state.step, notify)
         self._metrics = metrics_of(storage.name)
-        self._history = History(storage, opening(self.launch, command, state.step), notify)
+        self._history = RunHistory(storage, new_entry(self.launch, command, state.step), notify)
         self._writer = CheckpointWriter(
             storage,
             self._log,
@@ -122,11 +124,11 @@ class TrainingRun:
 
     @property
     def theta_sha256(self) -> str:
-        """The identity of the weights as they are now."""
+        """The sha256 of the current theta."""
         return sha256(self._outer.state().theta)
 
     def steps(self) -> Iterator[Progress]:
-        """Train to the end: yields after each step, when what was due after it is done."""
+        """Train to the end; yield after each step, once its validation and saving are done."""
         config = self._config
         launch = self.launch
         for report in meta_train(config, launch.family, launch.pool, self._outer):
@@ -140,37 +142,40 @@ class TrainingRun:
                 **asdict(launch.pool.incidents),
             }
             self._metrics.append(report, launch.pool, self._writer.durations_s())
-            chosen: dict[str, Any] = {}
+            validation: dict[str, Any] = {}
             if self._is_due(report.step):
-                chosen = validate(config, launch.family, launch.pool, self._outer.weights)
-                scores = chosen["scores"]
+                validation = validate(config, launch.family, launch.pool, self._outer.weights)
+                scores = validation["scores"]
                 row |= {f"validation_{name}": score for name, score in scores.items()}
             with self._explaining("metrics.jsonl"):
                 self._log.append(row)
                 self._tensorboard.append(row)
-            self._logged_step, self._validation = report.step, chosen
-            # A step whose validation fails is not whole: the one before it is what can be saved.
-            # Nor is one of whose updates some are done.
+            self._logged_step, self._validation = report.step, validation
+            # A step whose validation fails is not complete, nor is one with only some of its
+            # updates: then the step before it is saved.
             keep = self._is_due(report.step + 1) or config.outer.epochs > 1
-            self._last_whole = self._outer.state() if keep else None
+            self._last_complete = self._outer.state() if keep else None
             saved = ""
             if self._validation or report.step % config.checkpoint.every == 0:
                 saved = self.save()
             yield Progress(report, self._validation, saved)
 
     def save(self) -> str:
-        """Have the last whole step written, unless it is already. The checkpoint's name, or "".
+        """Queue the last complete step to be written, unless it is queued already.
 
-        It is written in another thread: `flush` waits for it. A step is whole once it is validated,
-        if that was due, and logged: an interrupt or an error in between leaves it to be done again.
+        Another thread writes it: `flush` waits for that. A step is complete once it is validated,
+        if that is due, and logged. An interrupt or an error in between makes a resume repeat it.
+
+        Returns:
+          the checkpoint's name, "" if there is nothing to write.
 
         Raises:
           CheckpointError: an earlier checkpoint could not be written.
         """
         if self._logged_step == self._snapshot_step:
             return ""
-        whole = self._outer.step == self._logged_step
-        state = self._outer.state() if whole else self._last_whole
+        complete = self._outer.step == self._logged_step
+        state = self._outer.state() if complete else self._last_complete
         if state is None:
             return ""
         self._history.note(state.step, self.launch.pool.places())
@@ -179,11 +184,15 @@ class TrainingRun:
         return checkpoint.name_of(state.step)
 
     def _is_due(self, step: int) -> bool:
-        """Whether a step is validated."""
+        """Tell whether a step is validated."""
         return step == self._config.outer.steps or step % self._config.evaluation.every == 0
 
     def flush(self) -> None:
-        """Wait until what was saved is on disk. Raises CheckpointError if it cannot be written."""
+        """Wait until what was saved is written durably.
+
+        Raises:
+          CheckpointError: it cannot be written.
+        """
         self._writer.flush()
 
     def test(self, **protocol: Any) -> Result:
@@ -192,18 +201,18 @@ class TrainingRun:
         Writes evaluation.json, and the scores of single tasks to tasks.parquet.
 
         Args:
-          protocol: what a reader of the numbers must know besides.
+          protocol: further rows of the protocol.
         """
         self.flush()
         result = evaluate_best(self._config, self.storage, self.launch)
         result.protocol.update(protocol)
-        with self._explaining(EVALUATION):
-            self.storage.write(EVALUATION, result.to_json().encode())
+        with self._explaining(EVALUATION_FILE):
+            self.storage.write(EVALUATION_FILE, result.to_json().encode())
             result.tasks.write(self.storage)
         return result
 
     def draw(self, result: Result) -> str:
-        """Write the family's pictures of the tested weights; the name of the one with all tasks."""
+        """Write the family's pictures of the tested weights; return the name of the main one."""
         from orchestrator.reporting.page.inner_steps import png_of_each_metric
         from orchestrator.reporting.pictures.render import render
 
@@ -220,7 +229,7 @@ class TrainingRun:
             return pictures.write(self.storage)
 
     def report(self) -> str:
-        """Write the run's page; its name. After `test` and `draw`."""
+        """Write the run's page after `test` and `draw`; return its name."""
         from orchestrator.reporting.page.page import write_page
 
         self.flush()
@@ -231,11 +240,11 @@ class TrainingRun:
             return write_page(self.storage)
 
     def leave(self, why: str) -> None:
-        """Say why the run will be closed before its end, for history.json."""
+        """Note why the run is closed before its end, for history.json."""
         self._history.end(why)
 
     def close(self) -> None:
-        """Write what was saved, close the logs and the pool."""
+        """Write what was saved, and close the logs and the pool."""
         try:
             self._close_files()
         finally:
@@ -250,8 +259,8 @@ class TrainingRun:
     def _describe(self, snapshot: Snapshot) -> checkpoint.Manifest:
         if not self.storage.exists("config.toml"):
             raise CheckpointError(
-                f"{self.storage.location} is not the run's folder any more: config.toml is gone; "
-                "put the folder back and go on with --resume, or begin again"
+                f"{self.storage.location} is no longer the run's folder: config.toml is gone; put "
+                "the folder back and continue with --resume, or start again"
             )
         return checkpoint.Manifest(
             step=snapshot.state.step,

@@ -1,11 +1,11 @@
-"""Reads a zip that is not believed: it takes no more memory than the file is long."""
+"""A reader of untrusted zip files, which needs no more memory than the file is long."""
 
 import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-#: What Python's zip reader raises on files that are damaged, or made to hurt.
+#: Exceptions of Python's zip reader on damaged or malicious files.
 _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -18,11 +18,12 @@ _UNREADABLE = (
 
 
 def read_members(path: Path, names: Iterable[str]) -> dict[str, bytes]:
-    """The contents of members that are stored as they are, neither packed nor encrypted.
+    """Read members that are stored without compression or encryption.
 
     Raises:
-      ValueError: says in a few words why they cannot be read.
-      KeyError: there is no such member. OSError: the file cannot be read.
+      ValueError: names in a few words why they cannot be read.
+      KeyError: there is no such member.
+      OSError: the file cannot be read.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -30,7 +31,7 @@ def read_members(path: Path, names: Iterable[str]) -> dict[str, bytes]:
             for member in wanted:
                 _check(member)
             if sum(member.file_size for member in wanted) > path.stat().st_size:
-                raise ValueError("its members are said to be larger than the file")
+                raise ValueError("its members claim to be larger than the file")
             return {member.filename: archive.read(member) for member in wanted}
     except _UNREADABLE as error:
         words = " ".join(str(error).split())[:200]

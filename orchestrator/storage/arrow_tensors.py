@@ -11,7 +11,10 @@ from workers.wire.protocol import Array
 
 
 def encode(arrays: Sequence[Array], column_names: Sequence[str]) -> bytes:
-    """One row, one fixed-shape tensor column per array (a scalar is a tensor of shape [1])."""
+    """Encode arrays as one row with a fixed-shape tensor column per array.
+
+    A scalar becomes a tensor of shape [1] with a mark in the column's metadata.
+    """
     columns, fields = [], []
     for array, name in zip(arrays, column_names, strict=True):
         row = np.ascontiguousarray(array).reshape((1, *array.shape) if array.shape else (1, 1))
@@ -28,10 +31,10 @@ def encode(arrays: Sequence[Array], column_names: Sequence[str]) -> bytes:
 
 
 def decode(content: bytes) -> tuple[list[Array], list[str]]:
-    """Inverse of `encode`: the arrays and their names.
+    """Decode what `encode` wrote: the arrays and their names.
 
     Raises:
-      ValueError, pa.ArrowException: `encode` has not written that.
+      ValueError, pa.ArrowException: `encode` did not write this.
     """
     with pa.ipc.open_file(pa.BufferReader(content)) as reader:
         _check(reader.schema, len(content))
@@ -49,7 +52,7 @@ def decode(content: bytes) -> tuple[list[Array], list[str]]:
 
 
 def _check(schema: pa.Schema, num_bytes: int) -> None:
-    """Before anything is unpacked: Arrow may compress, `encode` does not."""
+    """Refuse a file that would unpack to more bytes than it has: `encode` does not compress."""
     size = 0
     for field in schema:
         if not isinstance(field.type, pa.FixedShapeTensorType):

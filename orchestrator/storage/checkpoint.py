@@ -1,9 +1,9 @@
-"""MetaState <-> Arrow files and a manifest. No pickle.
+"""Checkpoints: a MetaState as Arrow files and a manifest, without pickle.
 
 `checkpoints/ckpt-<step>/` holds theta.arrow, carry.arrow and optimizer.arrow, Arrow IPC files of
-one row with one tensor column per array, and manifest.json, written last: it is the commit. A
-reader trusts a checkpoint only if its manifest is there and every file has the size and sha256 that
-it names, and theta too.
+one row with one tensor column per array, and manifest.json. The manifest is written last: it is the
+commit. A reader trusts a checkpoint only if its manifest exists and every file, and theta, has the
+sha256 that the manifest names.
 """
 
 import contextlib
@@ -29,9 +29,10 @@ _NAME = re.compile(r"ckpt-([0-9]{8}|[1-9][0-9]{8,18})")
 
 
 def save(storage: Storage, state: MetaState, manifest: Manifest) -> str:
-    """Write a checkpoint; its name. It does not exist for a reader before it is whole.
+    """Write a checkpoint and return its name.
 
-    What was there under its name goes first, and what was written if the rest cannot be.
+    It does not exist for a reader before it is complete. A checkpoint of the same name is deleted
+    first, and the files written so far are deleted if writing fails.
     """
     name = name_of(state.step)
     files = {
@@ -59,7 +60,7 @@ def save(storage: Storage, state: MetaState, manifest: Manifest) -> str:
 
 
 def delete(storage: Storage, name: str) -> None:
-    """Delete a checkpoint, or what is left of one. The manifest goes first."""
+    """Delete a checkpoint, or the rest of one. The manifest is deleted first."""
     if storage.exists(f"{path(name)}/manifest.json"):
         storage.delete(f"{path(name)}/manifest.json")
     if storage.exists(path(name)):
@@ -70,19 +71,20 @@ def load(storage: Storage, name: str) -> tuple[MetaState, Manifest]:
     """Read and verify a checkpoint.
 
     Raises:
-      CheckpointError: it is not whole, not what its manifest says, or of another format.
+      CheckpointError: it is incomplete, differs from its manifest, or has another format.
     """
     manifest, files, _ = _read_manifest(storage, name)
     return _state_of(name, manifest, _read_files(storage, name, files)), manifest
 
 
 def load_latest(storage: Storage) -> tuple[MetaState, Manifest, list[str]] | None:
-    """The newest checkpoint that verifies, and one line for each newer one that does not.
+    """Load the newest checkpoint that verifies.
 
     Returns:
-      None if there is none at all.
+      its state, its manifest, and one line for each newer checkpoint that does not verify; None if
+      there is no checkpoint.
     Raises:
-      CheckpointError: there are some, and every one is bad.
+      CheckpointError: no checkpoint verifies.
     """
     problems: list[str] = []
     for name in reversed(names(storage)):
@@ -91,7 +93,7 @@ def load_latest(storage: Storage) -> tuple[MetaState, Manifest, list[str]] | Non
         except CheckpointError as error:
             problems.append(str(error))
     if problems:
-        raise none_verifies(storage, problems[0])
+        raise all_damaged(storage, problems[0])
     return None
 
 
@@ -101,18 +103,21 @@ def copy_latest(source: Storage, target: Storage) -> None:
     Raises:
       CheckpointError: there is none.
     """
-    found = load_latest(source)
-    if found is None:
+    latest = load_latest(source)
+    if latest is None:
         raise CheckpointError(f"{source.location} holds no checkpoint")
-    state, manifest, _ = found
+    state, manifest, _ = latest
     save(target, state, manifest)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A checkpoint as it lies there.
+class CheckpointStatus:
+    """The status of a checkpoint in storage.
 
-    manifest: None if it cannot be trusted. problem: what is wrong with it, "" if it is whole.
+    name: its name.
+    manifest: its manifest, None if it cannot be trusted.
+    size_bytes: size of its files.
+    problem: what is wrong with it, "" if it is complete.
     """
 
     name: str
@@ -121,91 +126,91 @@ class Found:
     problem: str
 
 
-def survey(storage: Storage) -> list[Found]:
-    """Read and verify every checkpoint that was committed, oldest first."""
-    return [_look(storage, name) for name in names(storage)]
+def survey(storage: Storage) -> list[CheckpointStatus]:
+    """Read and verify every committed checkpoint, oldest first."""
+    return [_status_of(storage, name) for name in names(storage)]
 
 
 def names(storage: Storage) -> list[str]:
-    """The checkpoints that were committed, oldest first."""
+    """List the names of the committed checkpoints, oldest first."""
     return [name for name in _folders(storage) if _is_committed(storage, name)]
 
 
 def unfinished(storage: Storage) -> list[str]:
-    """What is left where writing or deleting a checkpoint was cut short: no reader looks at it."""
+    """List the rests of interrupted writes and deletions, which no reader uses."""
     return [name for name in _folders(storage) if not _is_committed(storage, name)]
 
 
 def name_of(step: int) -> str:
-    """What the checkpoint of a step is called."""
+    """Return the name of the checkpoint of a step."""
     return f"ckpt-{step:08d}"
 
 
 def step_of(name: str) -> int:
-    """The step that a checkpoint is called by."""
+    """Return the step in the name of a checkpoint."""
     return int(name.rpartition("-")[2])
 
 
 def path(name: str) -> str:
-    """The folder of a checkpoint, below the run's."""
+    """Return the folder of a checkpoint, relative to the run's."""
     return f"{_FOLDER}/{name}"
 
 
 def best(storage: Storage) -> tuple[str, dict[str, Any], list[str]]:
-    """The whole checkpoint with the best validation score, the earliest of equals.
+    """Find the complete checkpoint with the best validation score, the earliest of equals.
 
     Returns:
       its name, its validation record, and one line for each checkpoint that does not verify.
     Raises:
-      CheckpointError: no checkpoint verifies, or none of those that do was validated.
+      CheckpointError: no checkpoint verifies, or no verified one was validated.
     """
-    found = survey(storage)
-    problems = [each.problem for each in found if each.problem]
-    if problems and len(problems) == len(found):
-        raise none_verifies(storage, problems[-1])
-    whole = {f.name: f.manifest.validation for f in found if f.manifest and not f.problem}
-    champion = best_of(whole)
-    if champion is None:
+    statuses = survey(storage)
+    problems = [status.problem for status in statuses if status.problem]
+    if problems and len(problems) == len(statuses):
+        raise all_damaged(storage, problems[-1])
+    validations = {s.name: s.manifest.validation for s in statuses if s.manifest and not s.problem}
+    best_name = best_of(validations)
+    if best_name is None:
         raise CheckpointError(
             f"{storage.location} holds no validated checkpoint: no step of the run has reached a "
             "validation (evaluation.every)"
         )
-    return champion, whole[champion], problems
+    return best_name, validations[best_name], problems
 
 
-def none_verifies(storage: Storage, newest: str) -> CheckpointError:
-    """What is said when every checkpoint is bad; `newest` is what is wrong with the newest one."""
+def all_damaged(storage: Storage, newest_problem: str) -> CheckpointError:
+    """Return the error for a run whose checkpoints are all damaged."""
     return CheckpointError(
-        f"no checkpoint in {storage.location} verifies: {newest}; put back a copy of one, or train "
-        "again elsewhere"
+        f"no checkpoint in {storage.location} verifies: {newest_problem}; restore a copy of "
+        "one, or train again in another folder"
     )
 
 
 def best_of(validations: dict[str, dict[str, Any]]) -> str | None:
-    """The name with the best score, the earliest of equals; None if none was validated."""
+    """Return the name with the best score, the earliest of equals; None if none was validated."""
     scored = [name for name in sorted(validations, key=step_of) if validations[name]]
     score = {name: validations[name]["score"] * validations[name]["sign"] for name in scored}
     return max(scored, key=lambda name: score[name], default=None)
 
 
-def _look(storage: Storage, name: str) -> Found:
+def _status_of(storage: Storage, name: str) -> CheckpointStatus:
     try:
         manifest, files, manifest_bytes = _read_manifest(storage, name)
     except CheckpointError as error:
-        return Found(name, None, 0, str(error))
+        return CheckpointStatus(name, None, 0, str(error))
     size = manifest_bytes + sum(entry.bytes for entry in files.values())
     try:
         _state_of(name, manifest, _read_files(storage, name, files))
     except CheckpointError as error:
-        return Found(name, manifest, size, str(error))
-    return Found(name, manifest, size, "")
+        return CheckpointStatus(name, manifest, size, str(error))
+    return CheckpointStatus(name, manifest, size, "")
 
 
 def _state_of(name: str, manifest: Manifest, contents: dict[str, bytes]) -> MetaState:
-    """What the files hold.
+    """Decode the state from the contents of the files.
 
     Raises:
-      CheckpointError: they cannot be read, or theta is not the one that the manifest names.
+      CheckpointError: they cannot be decoded, or theta differs from the manifest.
     """
     try:
         theta, names = decode(contents["theta.arrow"])
@@ -218,7 +223,7 @@ def _state_of(name: str, manifest: Manifest, contents: dict[str, bytes]) -> Meta
 
 
 def _read_files(storage: Storage, name: str, files: Files) -> dict[str, bytes]:
-    """The files' contents, each with the sha256 that the manifest names."""
+    """Read the files, and check the sha256 that the manifest names."""
     contents = {}
     for file, expected in files.items():
         try:
@@ -231,7 +236,11 @@ def _read_files(storage: Storage, name: str, files: Files) -> dict[str, bytes]:
 
 
 def _read_manifest(storage: Storage, name: str) -> tuple[Manifest, Files, int]:
-    """What vouches for itself and is of its step, the files it names, and how long it is."""
+    """Read the manifest and check its digest and its step.
+
+    Returns:
+      the manifest, the files that it names, and its length in bytes.
+    """
     file = f"{name}/manifest.json"
     try:
         content = storage.read(f"{path(name)}/manifest.json")
@@ -246,9 +255,9 @@ def _read_manifest(storage: Storage, name: str) -> tuple[Manifest, Files, int]:
 
 
 def _folders(storage: Storage) -> list[str]:
-    """Those that are called as `name_of` does, by step: what else lies there is the user's."""
-    found = [name for name in storage.list(_FOLDER) if _NAME.fullmatch(name)]
-    return sorted(found, key=step_of)
+    """List the folders named as by `name_of`, in order of step; others belong to the user."""
+    folders = [name for name in storage.list(_FOLDER) if _NAME.fullmatch(name)]
+    return sorted(folders, key=step_of)
 
 
 def _is_committed(storage: Storage, name: str) -> bool:

@@ -1,8 +1,8 @@
-"""One process at a time writes to a folder or a file, and whoever is second is told which one.
+"""Claims: one process at a time writes to a folder or a file.
 
-A claim is made before the first look at what is there, and kept to the end: what was looked at is
-then still so. On a local disk it is a lock of the operating system's, which ends with the process,
-however that ends; see `lease` for stores that have no locks.
+A claim is made before anything in the folder is read, and kept to the end, so that what was read
+stays true. On a local disk it is a lock of the operating system, which ends with the process; see
+`lease` for stores without locks.
 """
 
 import contextlib
@@ -13,14 +13,17 @@ from pathlib import Path
 
 from orchestrator.storage.owner import Owner, parse_owner, this_process
 
-#: What a folder's claim is called in it.
+#: Name of the file, in a folder, by which the folder is claimed.
 LOCK = ".metatrain.lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 _MOST_TRIES = 100
 
 
 class HeldError(Exception):
-    """Somebody else has the claim. The argument is the `Owner`; None: nobody knows who."""
+    """The error of a claim that another process holds.
+
+    owner: the holder, None if unknown.
+    """
 
     def __init__(self, owner: Owner | None):
         super().__init__(owner)
@@ -31,29 +34,31 @@ class HeldError(Exception):
 
 
 class InUseError(ValueError):
-    """What the user named is claimed by another process; says by which."""
+    """The error of a location, named by the user, that another process has claimed."""
 
 
 class NoLocksError(OSError):
-    """The filesystem has no locks."""
+    """The error of a filesystem without locks."""
 
 
 class FolderGoneError(OSError):
-    """What was claimed is not there any more, or is somebody else's by now."""
+    """The error of a claimed folder that is gone, or that another process has claimed."""
 
 
 class FileLock:
-    """A lock file, locked: made here, deleted by `release`.
+    """A locked lock file: the constructor creates it, `release` deletes it.
 
-    It is not the folder itself that is locked: network filesystems lock only what is open for
-    writing. A killed process leaves the file behind, and it is in nobody's way.
+    The folder itself cannot be locked: network filesystems lock only what is open for writing. A
+    file left behind by a killed process does no harm.
     """
 
     def __init__(self, path: Path):
-        """Lock `path`; its folder must be there.
+        """Lock `path`, whose folder must exist.
 
         Raises:
-          HeldError: it is locked. NoLocksError: it cannot be. OSError: it cannot be written.
+          HeldError: another process has locked it.
+          NoLocksError: the filesystem has no locks.
+          OSError: the file cannot be written.
         """
         self._path = path
         before = os.stat(path.parent)
@@ -68,16 +73,20 @@ class FileLock:
             raise
 
     def check(self) -> None:
-        """Raise FolderGoneError if the lock file is not this one any more."""
+        """Check that the lock file is still this one.
+
+        Raises:
+          FolderGoneError: it is not.
+        """
         if not _is_at(self._descriptor, self._path):
             raise FolderGoneError(
-                "it is not what was opened any more: it was moved, or deleted while it was open"
+                "it is no longer what was opened: it was moved or deleted in the meantime"
             )
 
     def release(self) -> None:
-        """Delete the file, and unlock it.
+        """Delete the file and unlock it.
 
-        A folder in which nothing else has happened gets its date back: a refusal leaves no trace.
+        If nothing else has changed in the folder its dates are restored: a refusal leaves no trace.
         """
         with contextlib.suppress(OSError):
             if _is_at(self._descriptor, self._path):
@@ -89,14 +98,14 @@ class FileLock:
 
 
 def _locked(path: Path) -> int:
-    """A descriptor of the file that lies there now, locked."""
+    """Open and lock the file that is at `path` now; return its descriptor."""
     for _ in range(_MOST_TRIES):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(descriptor, path):  # else its owner has deleted it in between
+            if _is_at(descriptor, path):  # otherwise its owner deleted it in between
                 return descriptor
-        except (BlockingIOError, PermissionError):  # NFS says the one or the other
+        except (BlockingIOError, PermissionError):  # NFS raises either
             owner = parse_owner(os.pread(descriptor, 4096, 0))
             os.close(descriptor)
             raise HeldError(owner) from None
@@ -112,7 +121,7 @@ def _locked(path: Path) -> int:
 
 def _is_at(descriptor: int, path: Path) -> bool:
     try:
-        there = os.stat(path, follow_symlinks=False)
+        status = os.stat(path, follow_symlinks=False)
     except OSError:
         return False
-    return os.path.samestat(os.fstat(descriptor), there)
+    return os.path.samestat(os.fstat(descriptor), status)

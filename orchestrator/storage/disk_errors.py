@@ -1,4 +1,4 @@
-"""What to do about an error of a filesystem, for the line that tells it."""
+"""Remedies for errors of a filesystem, for use in messages."""
 
 import errno
 
@@ -6,22 +6,22 @@ _REMEDIES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
     errno.EFBIG: "raise the limit on the size of files",
-    errno.EACCES: "give the right to write there",
-    errno.EPERM: "give the right to write there",
+    errno.EACCES: "grant write permission there",
+    errno.EPERM: "grant write permission there",
     errno.EROFS: "make it writable",
 }
 
 
 def remedy(error: BaseException) -> str:
-    """What to do about an error of a filesystem."""
-    return _REMEDIES.get(getattr(error, "errno", None) or 0, "set that right")
+    """Return what to do about an error of a filesystem."""
+    return _REMEDIES.get(getattr(error, "errno", None) or 0, "fix the cause")
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether there is no room: what was asked for is right, and the machine is at fault."""
+    """Tell whether the disk is full, so that the machine is at fault and not the input."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
 
 
 def has_remedy(error: BaseException) -> bool:
-    """Whether it is known what to do about it."""
+    """Tell whether a specific remedy is known for an error."""
     return getattr(error, "errno", None) in _REMEDIES

@@ -1,4 +1,4 @@
-"""manifest.json: what a checkpoint says of itself, and what is wrong with one that is not ours."""
+"""manifest.json: the description of a checkpoint, and its checks."""
 
 import hashlib
 import json
@@ -12,19 +12,25 @@ from workers.wire.errors import CheckpointError
 FORMAT_VERSION = 3
 # Version 2 lacks `examples` and `protocol`.
 _READABLE = (2, FORMAT_VERSION)
-#: A step's number has so many digits at most.
+#: Steps are below this number.
 MOST_STEPS = 10**18
 _FILES = {"theta.arrow", "carry.arrow", "optimizer.arrow"}
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a checkpoint says of itself.
+    """The description of a checkpoint.
 
-    bits: the configuration's bit-changing part, dotted; fingerprint: see runtime.fingerprint;
-    validation: {"metric", "score", ...} where the step was validated, else empty.
-    examples: what a model must know of a task's examples, see `UserTaskShapes`;
-    protocol: under which the validated weights were chosen. Both empty in checkpoints of version 2.
+    step: outer steps done.
+    theta_sha256: sha256 of theta.
+    config: the run's configuration.
+    bits: the part of the configuration that decides bits, by dotted name.
+    bits_sha256: sha256 of that part.
+    fingerprint: see `runtime.fingerprint`.
+    validation: {"metric", "score", ...} if the step was validated, else empty.
+    examples: what a model must know of a task's examples, see `UserTaskShapes`; empty in version 2.
+    protocol: protocol under which the validated weights were chosen; empty in version 2.
+    format_version: version of the format.
     """
 
     step: int
@@ -39,12 +45,12 @@ class Manifest:
     format_version: int = FORMAT_VERSION
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the fields as a table for JSON."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 class FileEntry(BaseModel):
-    """A file beside the manifest, as it was written."""
+    """The size and sha256 of a file beside the manifest, as written."""
 
     model_config = ConfigDict(strict=True)
 
@@ -56,12 +62,13 @@ Files = dict[str, FileEntry]
 
 
 def parse_manifest(content: bytes, name: str) -> tuple[Manifest, Files]:
-    """Read what `Manifest.as_dict` gave, with its files and its digest.
+    """Parse a manifest with its files and its digest.
 
     Args:
-      name: of the checkpoint, for the messages.
+      content: content of manifest.json.
+      name: name of the checkpoint, for the messages.
     Raises:
-      CheckpointError: it is anything else.
+      CheckpointError: it is damaged, or not a manifest of this format.
     """
     file = f"{name}/manifest.json"
     try:
@@ -90,12 +97,12 @@ def parse_manifest(content: bytes, name: str) -> tuple[Manifest, Files]:
 
 
 def digest_of(table: dict[str, Any]) -> str:
-    """What a manifest vouches for itself with: sha256 of all else that is in it."""
+    """Return the digest that a manifest holds of itself: sha256 of everything else in it."""
     return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
 
 
 class _Validation(BaseModel):
-    """What is read of a validation record here; it holds more."""
+    """The checked part of a validation record, which holds more."""
 
     model_config = ConfigDict(strict=True)
 
@@ -124,7 +131,7 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     key = _short(".".join(map(str, first["loc"])))
     if first["type"] == "extra_forbidden":
-        return f"the key {key} is not known, which a newer metatrain may have written"
+        return f"the key {key} is unknown; a newer metatrain may have written it"
     return f"{key}: {first['msg']}"
 
 

@@ -1,4 +1,4 @@
-"""Opening a URI such as s3://bucket/runs/a: soon, and with a refusal in one line."""
+"""The opening of URIs such as s3://bucket/runs/a, without long waits and with one-line errors."""
 
 import http.client
 import os
@@ -19,13 +19,15 @@ _DENIED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH",
 
 
 def open_uri(location: str) -> tuple[Any, str]:
-    """pyarrow's filesystem of a URI, and the folder there. It has answered once.
+    """Open a URI, and check that its filesystem answers.
 
+    Returns:
+      pyarrow's filesystem, and the folder in it.
     Raises:
-      ValueError: there is no such filesystem, it does not answer, or it lets us not in.
+      ValueError: there is no such filesystem, it does not answer, or it denies access.
     """
     if location.startswith("s3://"):
-        _pass_over_a_silent_metadata_service()
+        _disable_silent_metadata_service()
     try:
         filesystem, root = fs.FileSystem.from_uri(_with_escapes(location))
         filesystem.get_file_info(root)
@@ -35,7 +37,7 @@ def open_uri(location: str) -> tuple[Any, str]:
 
 
 def reason(error: BaseException) -> str:
-    """An error of a filesystem in one line: the system's own words, or pyarrow's."""
+    """Return an error of a filesystem in one line, in the words of the system or of pyarrow."""
     number = getattr(error, "errno", None)
     text = redact(" ".join((os.strerror(number) if number else str(error)).split())).rstrip(".")
     if any(word in text for word in _DENIED):
@@ -47,18 +49,18 @@ def reason(error: BaseException) -> str:
 
 
 def _with_escapes(location: str) -> str:
-    """A URI as it is typed, with the letters that URIs do not have as %XX; pyarrow takes no others.
+    """Escape the characters of a typed URI that URIs do not have as %XX, as pyarrow requires.
 
-    What is typed as %XX already stays.
+    Escapes that were typed are kept.
     """
-    return _NOT_IN_URIS.sub(lambda found: quote(found[0], safe=""), location)
+    return _NOT_IN_URIS.sub(lambda match: quote(match[0], safe=""), location)
 
 
-def _pass_over_a_silent_metadata_service() -> None:
-    """Tell AWS's library not to ask a service of EC2 that does not answer.
+def _disable_silent_metadata_service() -> None:
+    """Disable the EC2 metadata service in AWS's library if it does not answer.
 
-    Where no credentials are set it asks for a role before each request, which takes it many seconds
-    wherever the address leads nowhere.
+    Without credentials the library asks that service for a role before each request, which takes
+    many seconds where nothing answers at its address.
     """
     if os.environ.get("AWS_EC2_METADATA_DISABLED"):
         return
@@ -66,7 +68,7 @@ def _pass_over_a_silent_metadata_service() -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         opener.open(f"{service}/latest/meta-data/", timeout=_METADATA_LIMIT_S).close()
-    except urllib.error.HTTPError as refused:  # it is there, and wants a token
+    except urllib.error.HTTPError as refused:  # it answers, and wants a token
         refused.close()
     except (OSError, ValueError, http.client.HTTPException):
         os.environ["AWS_EC2_METADATA_DISABLED"] = "true"

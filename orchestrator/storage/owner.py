@@ -1,4 +1,4 @@
-"""Who holds a claim: a process on a machine, and whether it is sure to be gone."""
+"""The owner of a claim: a process on a machine, and whether it has surely ended."""
 
 import json
 import os
@@ -10,11 +10,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process.
+    """A process that has made a claim.
 
-    host: its machine's name. pid: there. since: when it made the claim, UTC, ISO 8601.
-    machine: which boot of which machine, and which namespace of process ids. began: when the
-    process started, in the clock ticks of that boot: ids are given again.
+    host: name of its machine.
+    pid: its process id there.
+    since: when it made the claim, UTC, ISO 8601.
+    machine: boot id of the machine and namespace of process ids, "" if unknown.
+    began: when the process started, in clock ticks since boot, because process ids are reused.
     """
 
     host: str
@@ -28,37 +30,37 @@ class Owner:
 
     @property
     def is_here(self) -> bool:
-        """Whether this process could see it run."""
+        """Whether it is on this machine, where this process can see it."""
         return bool(self.machine) and self.machine == _machine()
 
     @property
     def is_gone(self) -> bool:
-        """Whether it is sure to have ended; of another machine that is not known."""
+        """Whether it has surely ended; of a process on another machine this is not known."""
         return self.is_here and _began(self.pid) != self.began
 
     def to_json(self) -> str:
-        """In a line."""
+        """Return the owner as a line of JSON."""
         return json.dumps(asdict(self))
 
 
 def this_process() -> Owner:
-    """The owner of the claims that are made here and now."""
+    """Return the owner of claims that this process makes now."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Owner(socket.gethostname(), os.getpid(), now, _machine(), _began(os.getpid()))
 
 
 def parse_owner(text: str | bytes) -> Owner | None:
-    """What `Owner.to_json` gave; None for anything else, such as half of it."""
+    """Parse the output of `Owner.to_json`; return None for anything else, such as half of it."""
     try:
         table = json.loads(text)
-        kinds = {name: type(value) for name, value in table.items()}
-        return Owner(**table) if kinds == Owner.__annotations__ else None
+        types = {name: type(value) for name, value in table.items()}
+        return Owner(**table) if types == Owner.__annotations__ else None
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def _machine() -> str:
-    """ "" where there is no /proc to tell."""
+    """Return boot id and process namespace; "" where there is no /proc."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -67,7 +69,7 @@ def _machine() -> str:
 
 
 def _began(pid: int) -> int:
-    """0 where no such process runs."""
+    """Return when a process started, in clock ticks since boot; 0 if it does not run."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

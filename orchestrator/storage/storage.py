@@ -1,4 +1,4 @@
-"""A folder on any pyarrow filesystem: a local path, or a URI such as s3://bucket/runs/a."""
+"""A folder on any pyarrow filesystem: a local path or a URI such as s3://bucket/runs/a."""
 
 from __future__ import annotations
 
@@ -24,25 +24,30 @@ from orchestrator.text.credentials import check_no_secret
 from workers.tasks.pipes import never_ends
 from workers.wire.errors import MetatrainError
 
-# A store's name without the slashes: what follows may be a secret, and would name a folder here.
+# A scheme without its slashes: what follows may be a secret, and would name a local folder.
 _TYPO = re.compile(r"(s3|gs|gcs|abfss?|hdfs|viewfs|wasbs?|https?|file):(?!//)", re.IGNORECASE)
-_PASSING = re.compile(rf"{re.escape(LOCK)}.*|\..+\.(part|lock)")
+_TRANSIENT = re.compile(rf"{re.escape(LOCK)}.*|\..+\.(part|lock)")
 
 
 class Storage:
-    """Reads and writes whole objects below a root.
+    """A folder whose objects are read and written whole.
 
     Object stores cannot rename or append, and need not: an object appears whole. On a local disk a
-    file is written beside its place, fsynced and renamed, and its folder fsynced, also after a
+    file is written under another name, fsynced and renamed, and its folder is fsynced, also after a
     deletion; pyarrow does none of that.
 
-    location: as given. filesystem, root: pyarrow's, and the folder there.
-    local: the folder, where it is on a local disk.
+    location: the path or URI as given.
+    filesystem: pyarrow's filesystem.
+    root: the folder in that filesystem.
+    local: the folder's path, None if it is not on a local disk.
     """
 
     def __init__(self, location: str, filesystem: Any = None):
-        """`location` is a path or a URI; `filesystem` is used instead of its own.
+        """Open a folder; it need not exist.
 
+        Args:
+          location: a path or a URI.
+          filesystem: pyarrow's filesystem to use instead of the one of `location`.
         Raises:
           ValueError: the URI holds a secret, pyarrow knows no such filesystem, or it cannot be
             opened.
@@ -71,20 +76,21 @@ class Storage:
 
     @property
     def name(self) -> str:
-        """The folder's own."""
+        """The name of the folder without its path."""
         return self.root.rstrip("/").rpartition("/")[2]
 
     def claim(self, say: Callable[[str], None] = lambda text: None) -> None:
-        """Make the root folder, and keep every other process out of it until `release`.
+        """Create the root folder, and exclude every other process from it until `release`.
 
-        The first thing that is done with a folder that will be written to, before any look at what
-        is in it. From then on `write` makes sure that the folder is still this one.
+        Call it before anything in a folder that will be written to is read. From then on `write`
+        checks that the folder is still this one.
 
         Args:
-          say: told what is waited for, which happens on object stores alone.
+          say: takes a line for the user about a wait, which happens on object stores only.
         Raises:
-          InUseError: somebody else has claimed it; says who. ValueError: it cannot be made or
-            written to. MetatrainError: the disk is full.
+          InUseError: another process has claimed it; names the process.
+          ValueError: it cannot be created or written to.
+          MetatrainError: the disk is full.
         """
         try:
             self._claim = self._lock(say)
@@ -100,9 +106,9 @@ class Storage:
             raise ValueError(why) from None
 
     def release(self) -> None:
-        """Give the claim back, and delete folders that it made and nothing was put in.
+        """Release the claim, and delete the folders that it created if they are empty.
 
-        Idempotent; the end of the process gives it back too.
+        Idempotent; the end of the process releases it too.
         """
         if self._claim is not None:
             self._claim.release()
@@ -119,32 +125,33 @@ class Storage:
                 return FileLock(self.local / LOCK)
             except NoLocksError:
                 return Lease(self.filesystem, self.root, say)
-            except FileNotFoundError:  # its owner has just deleted it, since it was new and empty
+            except FileNotFoundError:  # its owner has just deleted it, because it was new and empty
                 continue
 
     def _remove_new_folders(self) -> None:
-        with contextlib.suppress(OSError):  # one holds something
+        with contextlib.suppress(OSError):  # one is not empty
             for folder in reversed(self._new_folders):
                 os.rmdir(folder)
         self._new_folders = []
 
     def place(self, name: str) -> str:
-        """Where an object is, for the user."""
+        """Return the path or URI of an object, for the user."""
         if self.local is not None:
             return f"{self.location}/{name}"
         address, mark, options = self.location.partition("?")
         return f"{address}/{name}{mark}{options}"
 
     def write(self, name: str, content: bytes, new: bool = False) -> None:
-        """Write an object: it is there whole or not at all, and durable on a local disk.
+        """Write an object: it exists whole or not at all, and is durable on a local disk.
 
-        Folders are made as needed, but for one that was claimed and is gone.
+        Folders are created as needed, except a claimed folder that is gone.
 
         Args:
-          new: take the place of nothing.
+          name: path below the root.
+          new: refuse to replace an existing object.
         Raises:
-          OSError: it cannot be written; what was there is there still, and nothing else.
-          FileExistsError: it is `new`, and something is there.
+          OSError: it cannot be written; the previous object stays, and nothing else is left.
+          FileExistsError: `new` is set, and the object exists.
         """
         if self._claim is not None:
             self._claim.check()
@@ -161,7 +168,7 @@ class Storage:
             with self.filesystem.open_output_stream(part) as stream:
                 stream.write(content)
             _fsync(part)
-            if not new or not _linked(part, path):
+            if not new or not _try_link(part, path):
                 self.filesystem.move(part, path)
         except BaseException:
             with contextlib.suppress(Exception):
@@ -170,9 +177,9 @@ class Storage:
         _fsync(folder)
 
     def _put(self, path: str, content: bytes) -> None:
-        """Write an object of a store, whatever signals come: a stream that is closed is published.
+        """Write an object of a store in a thread, where no signal handler raises.
 
-        Handlers of signals raise in the main thread.
+        An exception would close the stream, and a closed stream is published.
         """
         if threading.current_thread() is not threading.main_thread():
             with self.filesystem.open_output_stream(path) as stream:
@@ -182,32 +189,36 @@ class Storage:
             other.submit(self._put, path, content).result()
 
     def write_changed(self, name: str, content: bytes) -> None:
-        """Write an object unless it is there already: a crash could cut it short."""
+        """Write an object unless it has this content already, because a crash could truncate it."""
         if not self.exists(name) or self.read(name) != content:
             self.write(name, content)
 
     def read(self, name: str) -> bytes:
-        """An object, whole. Raises FileNotFoundError; OSError: it is not a file."""
+        """Read a whole object.
+
+        Raises:
+          FileNotFoundError: it does not exist. OSError: it is not a file.
+        """
         if self.local is not None and never_ends(path := self._path(name)):
             raise OSError(errno.EINVAL, "not a regular file", path)
         with self.filesystem.open_input_stream(self._path(name)) as stream:
             return bytes(stream.readall())
 
     def exists(self, name: str) -> bool:
-        """Whether there is a file or folder of that name."""
+        """Tell whether there is a file or folder of this name."""
         return self.filesystem.get_file_info(self._path(name)).type != fs.FileType.NotFound
 
     def list(self, name: str = "") -> list[str]:
-        """Names directly below folder `name`, sorted; empty if it is not there.
+        """List the names directly below folder `name`, sorted; empty if it does not exist.
 
-        Without what is there only while somebody writes: claims, and parts of files.
+        Claims and unfinished files are left out.
         """
         selector = fs.FileSelector(self._path(name), allow_not_found=True)
         names = [info.base_name for info in self.filesystem.get_file_info(selector)]
-        return sorted(name for name in names if not _PASSING.fullmatch(name))
+        return sorted(name for name in names if not _TRANSIENT.fullmatch(name))
 
     def delete_dir(self, name: str) -> None:
-        """Delete a folder and what is in it, durably on a local disk."""
+        """Delete a folder and its content, durably on a local disk."""
         self.filesystem.delete_dir(self._path(name))
         if self.local is not None:
             _fsync(Path(self._path(name)).parent)
@@ -219,12 +230,12 @@ class Storage:
             _fsync(Path(self._path(name)).parent)
 
     def _make_folder(self, path: str) -> Sequence[Path]:
-        """Make a folder and those above it; on a local disk their entries are durable.
+        """Create a folder and its parents; on a local disk their entries are durable.
 
         Returns:
-          those that were not there, from the top down, on a local disk.
+          on a local disk, the folders that did not exist, from the top down.
         """
-        if self.filesystem.type_name == "s3":  # has none; pyarrow would write an object for each
+        if self.filesystem.type_name == "s3":  # no folders; pyarrow would write an object for each
             return []
         missing: list[Path] = []
         if self.local is not None:
@@ -241,20 +252,20 @@ class Storage:
 
 
 def part_of(name: str) -> str:
-    """What a file is called on a local disk while it is written."""
+    """Return the name of a file on a local disk while it is written."""
     return f".{name}.part"
 
 
 def lock_of(name: str) -> str:
-    """What the claim on a file that is to be written is called, beside it."""
+    """Return the name of the lock file beside a file that will be written."""
     return f".{name}.lock"
 
 
-def _linked(part: str, path: str) -> bool:
-    """Give a file its name unless that is taken; whether the filesystem can do that.
+def _try_link(part: str, path: str) -> bool:
+    """Rename a file unless the new name is taken; return False if the filesystem has no links.
 
     Raises:
-      FileExistsError: it is taken.
+      FileExistsError: the name is taken.
     """
     try:
         os.link(part, path)

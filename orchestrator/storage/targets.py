@@ -1,7 +1,7 @@
-"""What a command writes to, opened: claimed before the first look at it, and until the end.
+"""The targets that a command writes to: they are claimed before anything is read, and to the end.
 
-A run's or a sweep's folder, a file of the user's own, or a folder of files; whoever is second is
-refused at once, having written nothing.
+A target is the folder of a run or a sweep, a file of the user, or a folder of files. A second
+process is refused at once and writes nothing.
 """
 
 import contextlib
@@ -32,10 +32,13 @@ _FOLDERS_OF_RUNS = frozenset(["checkpoints", "pictures", "tensorboard", "tune"])
 
 @contextlib.contextmanager
 def open_folder(location: str, say: Callable[[str], None] = lambda text: None) -> Iterator[Storage]:
-    """The folder of a run or a sweep, which this process alone writes to within.
+    """Open the folder of a run or a sweep, claimed by this process within the context.
 
+    Args:
+      say: takes a line for the user about a wait.
     Raises:
-      InUseError: another process does. ValueError: it cannot be made or written to.
+      InUseError: another process has claimed it.
+      ValueError: it cannot be created or written to.
     """
     storage = Storage(location)
     storage.claim(say)
@@ -46,16 +49,17 @@ def open_folder(location: str, say: Callable[[str], None] = lambda text: None) -
 
 
 class NewFile:
-    """A file that was not there when it was claimed, and will be whole or not there."""
+    """A file that did not exist when it was claimed, and that appears whole or not at all."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def write(self, content: bytes) -> None:
-        """Write it.
+        """Write the file.
 
         Raises:
-          ValueError: somebody has put something there. MetatrainError: it cannot be written.
+          ValueError: the file exists by now.
+          MetatrainError: it cannot be written.
         """
         with writing(self.path):
             try:
@@ -64,44 +68,47 @@ class NewFile:
                 raise ValueError(f"{self.path} exists; give another file") from None
 
     def as_folder(self) -> "NewFolder":
-        """A folder in its place."""
+        """Return a folder of files at the same path."""
         return NewFolder(self.path)
 
 
 @contextlib.contextmanager
 def open_file(path: Path, option: str = "", kind: str = "file") -> Iterator[NewFile]:
-    """A file that is to be written, and that nobody else writes within.
+    """Open a file to write, claimed by this process within the context.
 
     Args:
-      option: what it was given by; kind: what to give another one of. For the messages.
+      option: the command-line option that named it, for the messages.
+      kind: what to ask for instead, for the messages.
     Raises:
-      ValueError: it is there, its folder is not, it is a run's own, or the folder cannot be
+      ValueError: it exists, its folder does not, it belongs to a run, or the folder cannot be
         written to.
       InUseError: another process is about to write it.
     """
     path = path.expanduser()
-    said = f"{option} {path}".lstrip()
+    label = f"{option} {path}".lstrip()
     if not path.name or not path.absolute().parent.is_dir():
-        raise ValueError(f"{said}: {path.absolute().parent} is no folder; make it first")
-    check_not_a_runs(path, said)
-    with _locked(path, said):
+        raise ValueError(f"{label}: {path.absolute().parent} is not a folder; create it first")
+    refuse_run_file(path, label)
+    with _locked(path, label):
         if os.path.lexists(path):
-            raise ValueError(f"{said} exists; give another {kind}")
+            raise ValueError(f"{label} exists; give another {kind}")
         yield NewFile(path)
 
 
-def check_not_a_runs(path: Path, said: str) -> None:
+def refuse_run_file(path: Path, label: str) -> None:
     """Refuse a file that a run or a sweep writes itself, now or later.
 
+    Args:
+      label: the option and the path as given, for the message.
     Raises:
-      ValueError: `path` would be taken for one; `said` is what was given.
+      ValueError: `path` belongs to a run or a sweep.
     """
     folder = path.absolute().parent
     if path.name in _FILES_OF_RUNS and _is_run(folder):
-        raise ValueError(f"{said}: the run in {folder} writes that file itself; give another file")
-    for inside in (folder, *folder.parents):
-        if inside.name in _FOLDERS_OF_RUNS and _is_run(inside.parent):
-            raise ValueError(f"{said}: {inside} is the run's own; give another folder")
+        raise ValueError(f"{label}: the run in {folder} writes that file itself; give another file")
+    for parent in (folder, *folder.parents):
+        if parent.name in _FOLDERS_OF_RUNS and _is_run(parent.parent):
+            raise ValueError(f"{label}: {parent} belongs to the run; give another folder")
 
 
 def _is_run(folder: Path) -> bool:
@@ -113,41 +120,50 @@ class NewFolder:
 
     def __init__(self, path: Path):
         self.path = path
-        self._aside = path.with_name(part_of(path.name))
+        self._part = path.with_name(part_of(path.name))
 
     def write(self, name: str, content: bytes) -> Path:
-        """Write a file in it; where it will be. Raises MetatrainError: it cannot be written."""
+        """Write a file into the folder, and return its final path.
+
+        Raises:
+          MetatrainError: it cannot be written.
+        """
         with writing(self.path / name):
-            Storage(str(self._aside)).write(name, content)
+            Storage(str(self._part)).write(name, content)
         return self.path / name
 
     def __enter__(self) -> Self:
-        self.__exit__()  # of a process that was killed
+        self.__exit__()  # deletes the rest of a killed process
         return self
 
     def publish(self) -> None:
-        """Let it appear. Raises MetatrainError: it cannot."""
+        """Give the folder its name.
+
+        Raises:
+          MetatrainError: it cannot be renamed.
+        """
         with writing(self.path):
-            os.rename(self._aside, self.path)
+            os.rename(self._part, self.path)
 
     def __exit__(self, *error: object) -> None:
         with contextlib.suppress(OSError):
-            aside = Storage(str(self._aside))
-            if aside.exists(""):
-                aside.delete_dir("")
+            part = Storage(str(self._part))
+            if part.exists(""):
+                part.delete_dir("")
 
 
 @contextlib.contextmanager
 def open_page(storage: Storage, name: str, wait_s: float = 0.0) -> Iterator[None]:
-    """A page that is made anew within, from what is read within: the last one knows most.
+    """Claim a page within the context, which reads the run and writes the page again.
 
-    A run's page is made by the run and by `metatrain report`. On an object store it is not claimed:
-    there the page that is written last counts.
+    The run and `metatrain report` both write a run's page. On an object store the page is not
+    claimed: there the last write counts.
 
     Args:
-      wait_s: how long to wait for another process that makes it; then it is made all the same.
+      wait_s: seconds to wait for another process that writes it; then it is written anyway.
     Raises:
-      InUseError: another process makes it, and there is no waiting. OSError: it cannot be written.
+      InUseError: another process writes it, and `wait_s` is 0.
+      OSError: it cannot be written.
     """
     lock = None
     until = time.monotonic() + wait_s
@@ -173,10 +189,12 @@ def open_page(storage: Storage, name: str, wait_s: float = 0.0) -> Iterator[None
 
 @contextlib.contextmanager
 def writing(what: object) -> Iterator[None]:
-    """Within: an error of the filesystem becomes one line with what, why, and what to do.
+    """Turn an error of the filesystem within the context into one line.
 
+    Args:
+      what: what is written, for the message.
     Raises:
-      MetatrainError: in its place.
+      MetatrainError: names what cannot be written, why, and what to do.
     """
     try:
         yield
@@ -187,19 +205,19 @@ def writing(what: object) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, said: str) -> Iterator[None]:
+def _locked(path: Path, label: str) -> Iterator[None]:
     try:
         lock = FileLock(path.with_name(lock_of(path.name)))
     except HeldError as held:
         raise InUseError(
-            f"{said} is being written by {held}; wait for it, or give another file"
+            f"{label} is being written by {held}; wait for it, or give another file"
         ) from None
-    except NoLocksError:  # the file appears under its name at the end, or is refused there
+    except NoLocksError:  # `write` refuses a file that exists by then
         yield
         return
     except OSError as error:
         kind = MetatrainError if is_full(error) else ValueError
-        raise kind(f"{said} cannot be written: {reason(error)}; {remedy(error)}") from None
+        raise kind(f"{label} cannot be written: {reason(error)}; {remedy(error)}") from None
     try:
         yield
     finally:

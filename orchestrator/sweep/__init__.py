@@ -1,1 +1,1 @@
-"""Which hyperparameters? Ray Tune over whole runs, each of them what `metatrain train` does."""
+"""Hyperparameter sweeps: Ray Tune over whole runs, each like one of `metatrain train`."""

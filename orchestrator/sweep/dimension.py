@@ -1,4 +1,4 @@
-"""One hyperparameter: what its values are drawn from, and when it is there at all."""
+"""A dimension of a search space: the distribution and the condition of a hyperparameter."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -8,13 +8,13 @@ from pydantic import Field, model_validator
 
 from workers.settings.section import Section
 
-# What a float holds exactly.
+# Whole numbers that a float holds exactly.
 _Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
 _KINDS = ("choice", "grid", "uniform", "loguniform", "quniform", "randint")
 
 
 class Dimension(Section):
-    """Exactly one of the distributions. Bounds are included, but for the upper one of randint."""
+    """A hyperparameter with exactly one distribution. Only randint excludes its upper bound."""
 
     choice: tuple[Any, ...] | None = Field(None, description="any of these values", min_length=1)
     grid: tuple[Any, ...] | None = Field(None, description="each of these values", min_length=1)
@@ -29,11 +29,11 @@ class Dimension(Section):
     )
 
     @model_validator(mode="after")
-    def _one_that_makes_sense(self) -> "Dimension":
-        given = [kind for kind in _KINDS if getattr(self, kind) is not None]
-        if len(given) != 1:
+    def _check_distribution(self) -> "Dimension":
+        kinds = [kind for kind in _KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
             raise ValueError(f"give exactly one of {', '.join(_KINDS)}")
-        kind, values = given[0], getattr(self, given[0])
+        kind, values = kinds[0], getattr(self, kinds[0])
         if kind in ("choice", "grid"):
             return self
         low, high = values[:2]
@@ -49,17 +49,17 @@ class Dimension(Section):
 
     @property
     def kind(self) -> str:
-        """The distribution's name."""
+        """The name of the distribution."""
         return next(kind for kind in _KINDS if getattr(self, kind) is not None)
 
     @property
     def is_continuous(self) -> bool:
-        """Whether no value is ever drawn exactly."""
+        """Whether values come from a continuous range."""
         return self.kind in ("uniform", "loguniform")
 
     @property
     def extremes(self) -> list[Any]:
-        """All values of a choice, and the ends of a range: if these are allowed, all are."""
+        """All values of a choice, or the ends of a range: if these are allowed, all values are."""
         values = getattr(self, self.kind)
         if self.kind in ("choice", "grid"):
             return list(values)
@@ -68,7 +68,7 @@ class Dimension(Section):
         return [self.typed(value) for value in values[:2]]
 
     def draw(self, rng: np.random.Generator) -> Any:
-        """A value, independent of all others."""
+        """Draw a value, independent of all others."""
         values = getattr(self, self.kind)
         match self.kind:
             case "choice" | "grid":
@@ -84,14 +84,14 @@ class Dimension(Section):
                 return int(rng.integers(*values))
 
     def typed(self, value: Any) -> Any:
-        """The value as a whole number where all of the range are: Tune draws floats there."""
+        """Convert a value to int if all values of the range are whole: Tune draws floats."""
         if self.quniform is None or not isinstance(value, float):
             return value
         low, _, step = self.quniform
         return int(value) if low.is_integer() and step.is_integer() else value
 
     def nearest(self, value: Any) -> Any:
-        """The value itself, the multiple of the step, or the end of the range that it has left."""
+        """Return the value of the space nearest to `value`."""
         if self.kind in ("choice", "grid"):
             return value
         if self.quniform is not None:
@@ -101,10 +101,10 @@ class Dimension(Section):
         return self.typed(min(max(value, low), high))
 
     def neighbour(self, value: Any, rng: np.random.Generator) -> Any:
-        """A value of the space beside this one; the same only where there is no other.
+        """Draw a neighbour of a value; it is the value itself only if there is no other.
 
-        Of a choice it is the one before or after; of a range it is a fifth less or more, or a
-        twentieth of the range where that is more, and a whole step at least.
+        In a choice it is the value before or after. In a range it is a fifth less or more, or a
+        twentieth of the range if that is more, and at least a whole step.
         """
         sides = [self._beside(value, side) for side in (-1, 1)]
         others = [other for other in sides if other != value]
@@ -113,8 +113,8 @@ class Dimension(Section):
     def _beside(self, value: Any, side: Literal[-1, 1]) -> Any:
         values = getattr(self, self.kind)
         if self.kind in ("choice", "grid"):
-            place = [*map(repr, values)].index(repr(value)) + side
-            return values[min(max(place, 0), len(values) - 1)]
+            index = [*map(repr, values)].index(repr(value)) + side
+            return values[min(max(index, 0), len(values) - 1)]
         if self.kind == "loguniform":
             return self.nearest(value * (1 + side / 5))
         low, high = self.extremes
@@ -124,7 +124,7 @@ class Dimension(Section):
 
 
 def holds(conditions: dict[str, Any], point: dict[str, Any]) -> bool:
-    """Whether each key of `conditions` has that value in `point`, or one of a list of values."""
+    """Tell whether each key of `conditions` has that value, or one of these values, in `point`."""
     return all(
         point.get(key) in (value if isinstance(value, list | tuple) else [value])
         for key, value in conditions.items()

@@ -1,4 +1,4 @@
-"""The end of a sweep: the one thing in it that sees the test tasks."""
+"""The final evaluation of a sweep: the only part of it that sees the test tasks."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,7 +13,7 @@ from orchestrator.run.session import Opening, open_run
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep.resources import num_actors
-from orchestrator.sweep.trial import go_on, open_soon
+from orchestrator.sweep.trial import open_when_free, resume_trial
 
 
 def evaluate_trial(
@@ -23,12 +23,14 @@ def evaluate_trial(
     say: Callable[[str], None],
     notify: Callable[[str], None],
 ) -> Result:
-    """Evaluate a trial's best checkpoint on the test tasks; its picture and its page.
+    """Evaluate a trial's best checkpoint on the test tasks, and write its picture and page.
 
     Args:
-      chosen: how its hyperparameters were, for the protocol.
+      chosen: how its hyperparameters were chosen, for the protocol.
+      say: takes a line for the user about what is being done.
+      notify: takes a line for the user about faults.
     """
-    with open_soon(storage):
+    with open_when_free(storage):
         if (earlier := _earlier(storage, chosen)) is not None:
             notify(
                 f"{storage.name} was evaluated on the test tasks before: its scores are shown again"
@@ -53,8 +55,8 @@ def _evaluate(
     )
     with open_run(
         config,
-        nullcontext(storage),  # it is claimed already
-        partial(go_on, config),
+        nullcontext(storage),  # already claimed
+        partial(resume_trial, config),
         opening,
         note=notify,
         command="metatrain tune",
@@ -68,10 +70,14 @@ def _evaluate(
 
 
 def _earlier(storage: Storage, chosen: str) -> Result | None:
-    """What the same checkpoint, chosen among the same trials, scored: test tasks are seen once."""
-    found = read_result(storage)
-    if found is None or found.protocol.get("hyperparameters") != chosen:
+    """Return an earlier result of the same checkpoint, so that test tasks are seen once.
+
+    Returns:
+      None if there is none, or if it was chosen among other trials.
+    """
+    result = read_result(storage)
+    if result is None or result.protocol.get("hyperparameters") != chosen:
         return None
-    if found.checkpoint != checkpoint.best(storage)[0]:
+    if result.checkpoint != checkpoint.best(storage)[0]:
         return None
-    return found.model_copy(update={"tasks": read_task_scores(storage)})
+    return result.model_copy(update={"tasks": read_task_scores(storage)})

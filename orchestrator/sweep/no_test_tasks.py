@@ -1,4 +1,4 @@
-"""A task family whose test tasks cannot be had: a sweep chooses by validation alone."""
+"""A task family without its test tasks: a sweep chooses by validation alone."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from workers.wire.protocol import Draw
 
 
 class WithoutTestTasks:
-    """The family, but for its test tasks."""
+    """A task family that refuses to sample test tasks."""
 
     def __init__(self, family: TaskFamily):
         self._family = family
@@ -16,7 +16,7 @@ class WithoutTestTasks:
         return getattr(self._family, name)
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Any:
-        """See `TaskFamily.sample`."""
-        if draw.split == "test":  # not an assert: python -O must not unlock it
+        """Sample tasks; see `TaskFamily.sample`."""
+        if draw.split == "test":  # not an assert, which python -O would remove
             raise AssertionError("a trial must not see the test tasks")
         return self._family.sample(draw, lo, hi, shots, queries)

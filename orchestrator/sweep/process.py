@@ -1,4 +1,4 @@
-"""What the process of a trial keeps for the next one, and when it has had enough of them."""
+"""The process of trials: what it keeps for the next trial, and when it must be replaced."""
 
 import ctypes
 import gc
@@ -12,12 +12,15 @@ from workers.tasks.family import TaskFamily
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
     from workers.block import BlockRunner
 
-# XLA keeps all that it has compiled until the process ends: some 15 MB for each small trial.
+# XLA keeps all compiled code until the process ends: some 15 MB for each small trial.
 _MOST_GROWTH_BYTES = 300_000_000
 
 
 class TrialProcess:
-    """One for each process that trials run in, one after another."""
+    """The state of a process in which trials run one after another.
+
+    is_worn: whether it has grown so much that the next trial needs another process.
+    """
 
     def __init__(self, most_growth_bytes: int = _MOST_GROWTH_BYTES):
         self._most_growth_bytes = most_growth_bytes
@@ -27,10 +30,10 @@ class TrialProcess:
         self.is_worn = False
 
     def runner(self, config: MetaConfig, family: TaskFamily) -> "BlockRunner":
-        """As the last trial had it, if this one differs in nothing that it computes with.
+        """Return a runner, which is the last trial's if it would compute the same.
 
-        So trials that differ in the outer update alone compile once. A user's model is built anew:
-        its file may have changed.
+        So trials that differ only in the outer update compile once. A user's model is built again,
+        because its file may have changed.
         """
         from workers.block import BlockRunner
 
@@ -41,11 +44,8 @@ class TrialProcess:
             self._key, self._runner = key, BlockRunner(config.worker, family)
         return self._runner
 
-    def rest(self) -> None:
-        """A trial is closed: its graphs go, which are cycles, and what stays is measured.
-
-        is_worn: whether so much has stayed that the next trial needs a process of its own.
-        """
+    def end_trial(self) -> None:
+        """Free the graphs of a closed trial, which are cycles, and set `is_worn` by what stays."""
         gc.collect()
         resident = _resident_bytes()
         if self._first_bytes is None:
@@ -53,12 +53,12 @@ class TrialProcess:
         self.is_worn = resident - self._first_bytes > self._most_growth_bytes
 
 
-def give_back() -> None:
-    """Freed memory goes back to the system, which glibc keeps between blocks still in use.
+def release_memory() -> None:
+    """Return freed memory to the system, which glibc keeps between blocks still in use.
 
-    What Tune saves holds all trials, as text, each time: the holes that it leaves grow with them.
+    Each time that Tune saves, it makes a text of all trials, which leaves ever larger gaps.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other libraries have none
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # missing in other C libraries
     if trim is not None:
         trim(0)
 
@@ -68,5 +68,5 @@ def _resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-#: This process.
-HERE = TrialProcess()
+#: The state of this process.
+THIS_PROCESS = TrialProcess()

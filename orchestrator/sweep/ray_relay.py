@@ -1,4 +1,4 @@
-"""Passes on what Ray Tune tells its callbacks."""
+"""The callback of Ray Tune that passes events on to the trial table."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 from ray import tune
 
 from orchestrator.sweep.dimension import Dimension
-from orchestrator.sweep.process import give_back
+from orchestrator.sweep.process import release_memory
 from orchestrator.sweep.ray_trial import WORN, point_of
-from orchestrator.sweep.trial_table import SweepBoard
+from orchestrator.sweep.trial_table import TrialTable
 
-# Of a result: what Tune, its schedulers and searchers read.
+# The keys of a result that Tune, its schedulers and searchers read.
 _KEPT = {
     "done",
     "failed",
@@ -29,47 +29,50 @@ _KEPT = {
 
 
 class Relay(tune.Callback):
-    """Tune pickles its callbacks with a sweep; whom they tell is this process' own.
+    """The callback of a sweep.
 
-    board: what is told. space: the sweep's.
+    Tune pickles its callbacks with a sweep, so the table is an attribute of the class.
+
+    trial_table: takes the events; None for nobody.
+    space: the search space of the sweep.
     """
 
-    board: ClassVar[SweepBoard | None] = None
+    trial_table: ClassVar[TrialTable | None] = None
     space: ClassVar[Mapping[str, Dimension]] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **more: Any) -> None:
-        """A trial begins, or goes on."""
-        if self.board is not None:
-            self.board.start(trial.trial_id, point_of(trial.config, self.space))
+        """Report that a trial starts or continues."""
+        if self.trial_table is not None:
+            self.trial_table.start(trial.trial_id, point_of(trial.config, self.space))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **more: Any
     ) -> None:
-        """It was validated, or failed.
+        """Report that a trial was validated, or failed.
 
-        Tune keeps a result for good, and six statistics of each number in it, for each trial: what
-        nobody asks it for is taken out. The board has it all.
+        Tune keeps each result, and six statistics of each number in it, for each trial. So keys
+        that it does not need are deleted here, after the trial table has taken them.
         """
-        if self.board is not None:
-            self.board.report(trial.trial_id, result)
-            for name in result.keys() - _KEPT - {self.board.metric}:
+        if self.trial_table is not None:
+            self.trial_table.report(trial.trial_id, result)
+            for name in result.keys() - _KEPT - {self.trial_table.metric}:
                 del result[name]
 
     def get_state(self) -> None:
-        """Asked for when Tune saves what it knows: sweep.parquet then knows as much."""
-        if self.board is not None:
-            self.board.write()
-        give_back()
+        """Write sweep.parquet: Tune calls this when it saves its own state."""
+        if self.trial_table is not None:
+            self.trial_table.write()
+        release_memory()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **more: Any) -> None:
-        """It is over."""
-        if self.board is not None:
-            self.board.end(trial.trial_id)
+        """Report that a trial is over."""
+        if self.trial_table is not None:
+            self.trial_table.end(trial.trial_id)
             trial.metric_analysis.clear()
             trial.metric_n_steps.clear()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **more: Any) -> None:
-        """Its process died too often."""
-        if self.board is not None:
+        """Report that the process of a trial died too often."""
+        if self.trial_table is not None:
             cause = str(trial.get_error() or "its process ended").strip().splitlines()
-            self.board.end(trial.trial_id, failed=cause[-1] if cause else "its process ended")
+            self.trial_table.end(trial.trial_id, failed=cause[-1] if cause else "its process ended")

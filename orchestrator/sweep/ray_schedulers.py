@@ -1,7 +1,7 @@
-"""Ray Tune's schedulers, which also see to it that a worn process serves no other trial.
+"""Ray Tune's schedulers, which also keep a worn process from serving another trial.
 
-Tune uses a trial's process again, or for no trial. It decides that when a trial is over, right
-after it has told the scheduler; what it looks at is an attribute of its controller.
+When a trial is over, Tune decides whether to reuse its process right after it has called the
+scheduler. It decides by an attribute of its controller, which the scheduler sets here.
 """
 
 from typing import Any
@@ -17,25 +17,25 @@ from orchestrator.sweep.ray_trial import WORN
 
 
 class _Renewing:
-    """Before a scheduler of Tune's."""
+    """A mixin that goes before a scheduler of Tune's."""
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """A trial is over; `result` is its last."""
+        """Reuse the process of the finished trial only if its last `result` allows it."""
         tune_controller._reuse_actors = not result.get(WORN, False)
         super().on_trial_complete(tune_controller, trial, result)  # type: ignore[misc]
 
 
 class Fifo(_Renewing, FIFOScheduler):
-    """Stops nothing."""
+    """A scheduler that stops no trial."""
 
 
 class Asha(_Renewing, AsyncHyperBandScheduler):
-    """Stops what is not among the best of a rung."""
+    """A scheduler that stops trials that are not among the best of a rung."""
 
 
 class Median(_Renewing, MedianStoppingRule):
-    """Stops what is below the median."""
+    """A scheduler that stops trials below the median."""
 
 
 class Pbt(_Renewing, PopulationBasedTraining):
-    """Lets the worst go on from the best."""
+    """A scheduler that lets the worst trials continue from the best."""

@@ -1,4 +1,4 @@
-"""Optuna's searcher, told how trials really ended."""
+"""Optuna's searcher with correct final states of trials."""
 
 import math
 from typing import Any
@@ -7,19 +7,24 @@ from ray.tune.search.optuna import OptunaSearch
 
 
 class Searcher(OptunaSearch):
-    """Tells Optuna what Ray Tune's own does not.
+    """A searcher that tells Optuna how trials ended, which Ray Tune's own does not.
 
-    A trial that failed is failed, which TPE leaves out; Tune told a score that is not a number,
-    Optuna refused it, and the trial ran on in the study for ever, as one of the bad ones. A trial
-    that was stopped early is pruned: TPE puts it behind all that came to their end, and before
-    others that were stopped earlier or at a worse score. Tune called it complete, so that a score
-    after a tenth of the steps counted as much as one after all.
+    A failed trial is marked as failed, and TPE ignores it. With Tune's searcher its score is not a
+    number, Optuna refuses that, and the trial stays in the study for ever as a bad one.
+
+    A trial that was stopped early is marked as pruned: TPE ranks it behind all finished trials, and
+    before trials that were stopped earlier or at a worse score. Tune's searcher marks it as
+    complete, so that a score after a tenth of the steps counts as much as one after all.
     """
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """A trial has ended; `result` is its last report, see `RayTrial.step`."""
+        """Mark an ended trial as complete, pruned or failed.
+
+        Args:
+          result: its last report, see `RayTrial.step`.
+        """
         score = (result or {}).get(self.metric, 0.0)
         failed = error or bool(result and result.get("failed")) or math.isnan(score)
         if failed or not (result and result.get("finished")):

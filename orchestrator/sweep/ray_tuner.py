@@ -1,4 +1,4 @@
-"""Ray Tune's own: searchers, schedulers, and a sweep that it runs or restores. Wiring only."""
+"""The set-up of Ray Tune: searcher, scheduler, and a sweep to run or restore. Wiring only."""
 
 import os
 from typing import Any
@@ -19,48 +19,48 @@ from orchestrator.sweep.ray_trial import POINT, RayTrial, Shared
 from orchestrator.sweep.resources import bundles, check_room, num_actors
 from orchestrator.sweep.settings import SweepSettings
 from orchestrator.sweep.space import points
-from orchestrator.sweep.trial_table import SweepBoard
+from orchestrator.sweep.trial_table import TrialTable
 from orchestrator.text.plain_text import file_name
 
-FOLDER = "tune"
-# A trial's process may die so often: the run in it mends what happens to its actors itself.
+TUNE_FOLDER = "tune"
+# So often may the process of a trial die; the run in it recovers from faults of its actors.
 _MAX_FAILURES = 3
 _SNAPSHOT_EVERY_S = "2"
 _STEP = "step"
 
 
 def start(config: MetaConfig, verbose: bool) -> bool:
-    """Join or start Ray; a Ray of our own has room for one trial at least.
+    """Join or start Ray; if it is started it has room for at least one trial.
 
     Returns:
-      whether it is ours to stop.
+      whether it was started here, so that `stop` must end it.
     Raises:
       ValueError: no trial can ever be placed.
     """
-    # Ray's own settings, read when it starts: trials stay in the folder in which the command was
-    # given, as the user's code expects; their metrics are in the runs' own folders.
+    # Settings that Ray reads when it starts. Trials stay in the working directory of the command,
+    # as the user's code expects; their metrics are in the folders of their runs.
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", _SNAPSHOT_EVERY_S)
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the other output greets at any verbosity
-    needed, ours = bundles(config), not ray.is_initialized()
-    if ours:
+    needed, is_new = bundles(config), not ray.is_initialized()
+    if is_new:
         cores = len(os.sched_getaffinity(0))
         start_ray(max(cores, sum(bundle["CPU"] for bundle in needed)), verbose)
     check_room(needed, [node["Resources"] for node in ray.nodes() if node["Alive"]])
-    return ours
+    return is_new
 
 
 def room_for(sweep: SweepSettings, config: MetaConfig) -> int:
-    """How many trials run at a time, by CPUs alone."""
-    each = sum(bundle["CPU"] for bundle in bundles(config))
-    room = max(1, int(ray.cluster_resources().get("CPU", 0) / each))
+    """Return how many trials fit at a time, by CPUs alone."""
+    cpus = sum(bundle["CPU"] for bundle in bundles(config))
+    room = max(1, int(ray.cluster_resources().get("CPU", 0) / cpus))
     return min(room, sweep.search.parallel or room)
 
 
 def stop() -> None:
-    """Leave the cluster, or end the Ray that `start` started, and every trial with it."""
+    """Leave the cluster, or end the Ray that `start` started with all its trials."""
     ray.shutdown()
 
 
@@ -69,50 +69,55 @@ def run(
     table: Table,
     config: MetaConfig,
     location: str,
-    board: SweepBoard,
+    trial_table: TrialTable,
 ) -> None:
-    """Run trials until the sweep is over; one that is there already goes on."""
+    """Run trials until the sweep is over; continue a sweep that is in the folder.
+
+    Args:
+      table: the table of the base with its overrides. config: the base as a configuration.
+      location: the sweep's folder. trial_table: takes the events.
+    """
     _keep_keys_out_of_logs()
     storage = Storage(location)
-    where = f"{storage.root}/{FOLDER}"
-    settled = {**table, "workers": {**table.get("workers", {}), "count": num_actors(config)}}
-    shared = Shared(settled, dict(sweep.space), location, board.metric)
+    folder = f"{storage.root}/{TUNE_FOLDER}"
+    fixed_table = {**table, "workers": {**table.get("workers", {}), "count": num_actors(config)}}
+    shared = Shared(fixed_table, dict(sweep.space), location, trial_table.metric)
     trainable = tune.with_resources(
         tune.with_parameters(RayTrial, shared=shared), tune.PlacementGroupFactory(bundles(config))
     )
-    space = _proposed(sweep)
-    Relay.board, Relay.space = board, sweep.space
+    space = _param_space(sweep)
+    Relay.trial_table, Relay.space = trial_table, sweep.space
     try:
-        if tune.Tuner.can_restore(where, storage_filesystem=storage.filesystem):
-            # What is no plain value Tune does not keep: it is told the space again.
+        if tune.Tuner.can_restore(folder, storage_filesystem=storage.filesystem):
+            # Tune saves plain values only, so it needs the space again.
             tuner = tune.Tuner.restore(
-                where, trainable, param_space=space, storage_filesystem=storage.filesystem
+                folder, trainable, param_space=space, storage_filesystem=storage.filesystem
             )
         else:
-            tuner = _tuner(sweep, config, storage, trainable, space, board)
+            tuner = _tuner(sweep, config, storage, trainable, space, trial_table)
         with interruptible():
             tuner.fit()
     finally:
-        Relay.board = None
+        Relay.trial_table = None
 
 
 def _folder_of(trial: Any) -> str:
-    """Tune saves it with each trial: of a function with a name it saves the name."""
+    """Return the folder of a trial. Tune saves this function with each trial, by its name."""
     return str(trial.trial_id)
 
 
 def _keep_keys_out_of_logs() -> None:
-    """Have Tune hand no credentials to trials: Ray logs the environment that it is given for them.
+    """Keep Tune from passing credentials to trials, because Ray logs the environment of trials.
 
-    A Ray of our own has the command's environment already; a cluster's machines have credentials of
-    their own.
+    A Ray that is started here has the command's environment already; the machines of a cluster have
+    their own credentials.
     """
     for name in [name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")]:
         class_cache.ENV_VARS_TO_PROPAGATE.discard(name)
 
 
-def _proposed(sweep: SweepSettings) -> dict[str, Any]:
-    """What Tune itself proposes: all points, or with pbt each value; Optuna has its own space."""
+def _param_space(sweep: SweepSettings) -> dict[str, Any]:
+    """Return Tune's own space: all points, or with pbt each value; empty for Optuna."""
     if sweep.search.searcher == "optuna":
         return {}
     if sweep.search.scheduler == "pbt":
@@ -126,7 +131,7 @@ def _tuner(
     storage: Storage,
     trainable: Any,
     space: dict[str, Any],
-    board: SweepBoard,
+    trial_table: TrialTable,
 ) -> tune.Tuner:
     search, searcher = sweep.search, None
     samples = 1 if POINT in space else sweep.samples
@@ -137,15 +142,17 @@ def _tuner(
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         domains = {key: _domain(dimension) for key, dimension in sweep.space.items()}
-        searcher = Searcher(domains, metric=board.metric, mode=board.mode, seed=sweep.seed)
+        searcher = Searcher(
+            domains, metric=trial_table.metric, mode=trial_table.mode, seed=sweep.seed
+        )
     return tune.Tuner(
         trainable,
         param_space=space,
         tune_config=tune.TuneConfig(
-            metric=None if searcher else board.metric,
-            mode=None if searcher else board.mode,
+            metric=None if searcher else trial_table.metric,
+            mode=None if searcher else trial_table.mode,
             search_alg=searcher,
-            scheduler=_scheduler(sweep, config, board),
+            scheduler=_scheduler(sweep, config, trial_table),
             num_samples=samples,
             max_concurrent_trials=search.parallel,
             time_budget_s=search.time_s,
@@ -153,23 +160,30 @@ def _tuner(
             trial_dirname_creator=_folder_of,
         ),
         run_config=tune.RunConfig(
-            name=FOLDER,
+            name=TUNE_FOLDER,
             storage_path=storage.root,
             storage_filesystem=storage.filesystem,
             failure_config=tune.FailureConfig(max_failures=_MAX_FAILURES),
-            callbacks=[*_mlflow(sweep, config), Relay()],  # which leaves little of a result
+            callbacks=[
+                *_mlflow(sweep, config),
+                Relay(),
+            ],  # Relay last: it deletes most keys of a result
             verbose=0,
         ),
     )
 
 
-def _scheduler(sweep: SweepSettings, config: MetaConfig, board: SweepBoard) -> TrialScheduler:
+def _scheduler(sweep: SweepSettings, config: MetaConfig, trial_table: TrialTable) -> TrialScheduler:
     search, every = sweep.search, config.evaluation.every
-    # Runs of different lengths may be in the space themselves.
+    # The length of a run may be in the space.
     lengths = sweep.space.get("outer.steps")
     longest = max(lengths.extremes) if lengths else config.outer.steps
     grace = min(search.grace_steps or every, longest)
-    own = {"metric": board.metric, "mode": board.mode} if search.searcher == "optuna" else {}
+    objective = (
+        {"metric": trial_table.metric, "mode": trial_table.mode}
+        if search.searcher == "optuna"
+        else {}
+    )
     match search.scheduler:
         case "asha":
             return Asha(
@@ -177,15 +191,16 @@ def _scheduler(sweep: SweepSettings, config: MetaConfig, board: SweepBoard) -> T
                 max_t=longest,
                 grace_period=grace,
                 reduction_factor=search.reduction_factor,
-                **own,
+                **objective,
             )
         case "median":
-            return Median(time_attr=_STEP, grace_period=grace, **own)
+            return Median(time_attr=_STEP, grace_period=grace, **objective)
         case "pbt":
             return Pbt(
                 time_attr=_STEP,
                 perturbation_interval=search.perturb_steps or every,
-                hyperparam_mutations={},  # Tune's own leave the space, and small whole numbers stay
+                # Tune's own mutations would leave the space, and never change small integers.
+                hyperparam_mutations={},
                 custom_explore_fn=Explore(dict(sweep.space), sweep.seed),
             )
     return Fifo()

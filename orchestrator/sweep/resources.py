@@ -1,4 +1,4 @@
-"""What a trial needs of a cluster: a CPU for its driver, and what each of its actors takes."""
+"""The resources of a trial: a CPU for its driver, and those of each of its actors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ _WHOLE = 10_000
 
 
 def num_actors(config: MetaConfig) -> int:
-    """Of a trial: the least of a range, and none for auto: trials share a machine better."""
+    """Return the actors of a trial: the least of a range, 0 for auto, so that more trials fit."""
     count = config.workers.count
     if isinstance(count, CountRange):
         return count.min
@@ -20,7 +20,10 @@ def num_actors(config: MetaConfig) -> int:
 
 
 def bundles(config: MetaConfig) -> list[Bundle]:
-    """The trial's driver first; where there are no actors, it has their share of a GPU."""
+    """Return the bundles of a trial, the driver's first.
+
+    A driver without actors has their share of a GPU.
+    """
     count, gpus = num_actors(config), config.workers.gpus
     share = {"GPU": gpus} if gpus else {}
     if count == 0:
@@ -29,12 +32,13 @@ def bundles(config: MetaConfig) -> list[Bundle]:
 
 
 def check_room(needed: Sequence[Bundle], nodes: Sequence[dict[str, Any]]) -> None:
-    """Refuse a trial for which the cluster has no room even when it is empty.
+    """Refuse a trial for which even an empty cluster has no room.
 
     Args:
-      nodes: resources of each that is alive.
+      needed: bundles of the trial.
+      nodes: resources of each node that is alive.
     Raises:
-      ValueError: names what a trial needs and what there is.
+      ValueError: names what a trial needs and what the cluster has.
     """
     left = [{name: _units(node.get(name, 0)) for name in ("CPU", "GPU")} for node in nodes]
     for bundle in sorted(needed, key=lambda bundle: -sum(bundle.values())):
@@ -55,21 +59,22 @@ def check_room(needed: Sequence[Bundle], nodes: Sequence[dict[str, Any]]) -> Non
 
 
 def count_of(things: Sequence[Any], what: str) -> str:
-    """How many, in words."""
+    """Return the number of things with their name, as in "3 trials"."""
     return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"
 
 
 def _units(amount: float) -> int:
-    """Ten-thousandths: Ray counts in whole ones of them."""
+    """Convert an amount to ten-thousandths, in which Ray counts."""
     return round(amount * _WHOLE)
 
 
 def _of_one_gpu(share: int) -> int:
-    """What a share takes with what is lost beside it: no share lies on two GPUs."""
+    """Return a share with its part of the remainder, because no share lies on two GPUs."""
     return share if share >= _WHOLE else _WHOLE // (_WHOLE // share)
 
 
-def _sum(of: Sequence[dict[str, Any]]) -> str:
-    totals = {name: sum(each.get(name, 0) for each in of) for name in ("CPU", "GPU")}
-    there = [f"{amount:g} {name}" for name, amount in totals.items() if amount or name == "CPU"]
-    return " and ".join(there)
+def _sum(bundles: Sequence[dict[str, Any]]) -> str:
+    totals = {name: sum(b.get(name, 0) for b in bundles) for name in ("CPU", "GPU")}
+    return " and ".join(
+        f"{amount:g} {name}" for name, amount in totals.items() if amount or name == "CPU"
+    )

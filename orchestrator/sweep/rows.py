@@ -1,4 +1,4 @@
-"""A row per trial, as sweep.parquet has it: what was tried, how it went, where it is."""
+"""sweep.parquet: a row per trial with its hyperparameters, its progress and its folder."""
 
 import io
 import math
@@ -20,18 +20,24 @@ from orchestrator.text.json_text import (
     numbers_of,
 )
 
-NAME = "sweep.parquet"
+TRIALS_FILE = "sweep.parquet"
 _VERSION = "metatrain.format_version"
 Status = Literal["waiting", "running", "finished", "stopped", "failed"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A trial.
+    """The row of a trial.
 
-    point: its hyperparameters, dotted. step: outer steps done. latest: its last validation.
-    score: the best one of the sweep's metric so far, at best_step; nan before the first.
-    seconds: of training. run: its folder, below the sweep's. failed: the cause, or "".
+    trial: its id. point: its hyperparameters by dotted name. status: its status.
+    step: outer steps done.
+    score: best score so far in the sweep's metric, nan before the first validation.
+    best_step: outer steps done at that score, 0 before the first validation.
+    latest: metrics of its last validation.
+    seconds: seconds of training.
+    replaced_actors: actors of its pool that were replaced.
+    run: its folder, relative to the sweep's.
+    failed: why it failed, "" if it did not.
     """
 
     trial: str
@@ -48,19 +54,23 @@ class Row:
 
     @property
     def checkpoint(self) -> str:
-        """The best one's folder, below the sweep's; "" before the first validation."""
+        """The folder of its best checkpoint, relative to the sweep's; "" if there is none."""
         return f"{self.run}/{path(name_of(self.best_step))}" if self.best_step else ""
 
     @property
     def is_over(self) -> bool:
-        """Whether it will not go on."""
+        """Whether it will not continue."""
         return self.status in ("finished", "stopped", "failed")
 
 
 def updated(
     row: Row, report: dict[str, Any], metrics: Iterable[str], metric: str, mode: str
 ) -> Row:
-    """The row after a report of `Trial.advance`."""
+    """Return the row after a report of `Trial.advance`.
+
+    Args:
+      metrics: metrics of validation. metric: the one that decides. mode: "min" or "max".
+    """
     if report.get("failed"):
         return replace(row, status="failed", failed=report["failed"])
     if row.run not in ("", report["run"]):  # perturbed: another configuration, in another folder
@@ -84,7 +94,7 @@ def updated(
     )
 
 
-def caught_up(
+def with_missed_validations(
     row: Row,
     log: Iterable[dict[str, Any]],
     report: dict[str, Any],
@@ -92,17 +102,17 @@ def caught_up(
     metric: str,
     mode: str,
 ) -> Row:
-    """The row with the validations that the run logged before `report` and nobody took in.
+    """Return the row with the validations that the run logged before `report` and that it lacks.
 
-    A process may be killed between a validation and the moment when sweep.parquet has it; the run
-    goes on after it.
+    A process may be killed after a validation and before sweep.parquet has it; the run continues
+    after that validation.
 
     Args:
       log: the run's rows of metrics.jsonl, in order of step.
     """
-    known = row.step if row.run == report["run"] else 0
+    last_step = row.step if row.run == report["run"] else 0
     for logged in log:
-        if known < logged["step"] < report["step"] and f"validation_{metric}" in logged:
+        if last_step < logged["step"] < report["step"] and f"validation_{metric}" in logged:
             scores = {name: logged.get(f"validation_{name}", math.nan) for name in metrics}
             missed = report | scores | {"step": logged["step"], "finished": False}
             row = updated(row, missed, metrics, metric, mode)
@@ -110,17 +120,16 @@ def caught_up(
 
 
 def ranked(rows: Iterable[Row], mode: str) -> list[Row]:
-    """Those that have a score, the best first; the earlier of equals."""
+    """List the rows with a score, the best first; equals stay in order."""
     scored = [row for row in rows if math.isfinite(row.score) and row.status != "failed"]
     return sorted(scored, key=lambda row: row.score if mode == "min" else -row.score)
 
 
 def write(storage: Storage, rows: Sequence[Row], keys: Sequence[str], metric: str) -> None:
-    """Write sweep.parquet: a column for each key, whose type is that of its values.
+    """Write sweep.parquet, with a typed column for each key of the space.
 
-    number: what a trial is called on the screen, from 1 in the order in which they began.
-
-    The points are there once more as JSON: a column's type may change what is in it.
+    The column `number` is the number of a trial on the screen, from 1 in the order of their start.
+    The points are also written as JSON, because the type of a column may change its values.
     """
     columns: dict[str, list[Any]] = {"number": list(range(1, len(rows) + 1))}
     columns |= {name: [_text(getattr(row, name)) for row in rows] for name in _PLAIN}
@@ -130,26 +139,26 @@ def write(storage: Storage, rows: Sequence[Row], keys: Sequence[str], metric: st
     for name in sorted({name for row in rows for name in row.latest}):
         columns[f"last_{name}"] = [row.latest.get(name) for row in rows]
     for key in keys:
-        columns[key] = _alike([row.point.get(key) for row in rows])
+        columns[key] = _column_values([row.point.get(key) for row in rows])
     stream = io.BytesIO()
     table = pa.table(columns, metadata={_VERSION: str(FORMAT_VERSION)})
     pq.write_table(table, stream)
-    storage.write(NAME, stream.getvalue())
+    storage.write(TRIALS_FILE, stream.getvalue())
 
 
 def read(storage: Storage, metric: str) -> list[Row]:
-    """What `write` wrote; empty if nothing was.
+    """Read the rows; return an empty list if there is no file.
 
-    Columns of a newer version are passed over, what an older one lacks is as in a row that begins.
+    Columns of a newer version are ignored; those missing in an older one get their defaults.
 
     Raises:
       ValueError: the file is damaged, of a newer format, or another table.
     """
-    if not storage.exists(NAME):
+    if not storage.exists(TRIALS_FILE):
         return []
-    place = storage.place(NAME)
+    place = storage.place(TRIALS_FILE)
     try:
-        table = pq.read_table(io.BytesIO(storage.read(NAME)))
+        table = pq.read_table(io.BytesIO(storage.read(TRIALS_FILE)))
     except (pa.ArrowException, OSError) as error:
         raise _not_ours(place, str(error).partition("\n")[0]) from None
     version = (table.schema.metadata or {}).get(_VERSION.encode(), b"1").decode()
@@ -163,9 +172,9 @@ def read(storage: Storage, metric: str) -> list[Row]:
 def _row(line: dict[str, Any], metric: str) -> Row:
     latest = {name[5:]: value for name, value in line.items() if name.startswith("last_")}
     score = line.get(f"best_{metric}")
-    there = {name: line[name] for name in _PLAIN if line.get(name) is not None}
+    plain = {name: line[name] for name in _PLAIN if line.get(name) is not None}
     return Row(
-        **{"trial": line["trial"], **there},
+        **{"trial": line["trial"], **plain},
         point=dict(loads(line["point"])),
         score=math.nan if score is None else float(score),
         latest=numbers_of({name: value for name, value in latest.items() if value is not None}),
@@ -174,7 +183,7 @@ def _row(line: dict[str, Any], metric: str) -> Row:
 
 def _not_ours(place: str, what: str) -> ValueError:
     return ValueError(
-        f"{place} is not what a sweep writes ({what}); put back a copy, or give another --out"
+        f"{place} is not what a sweep writes ({what}); restore a copy, or give another --out"
     )
 
 
@@ -195,12 +204,12 @@ def _or_none(value: float) -> float | None:
 
 
 def _text(value: Any) -> Any:
-    """Names on a disk and causes may hold what is no text for Arrow."""
+    """Make a text valid for Arrow, as file names and causes need not be."""
     return as_text(value) if isinstance(value, str) else value
 
 
-def _alike(values: list[Any]) -> list[Any]:
-    """As they are, or as text where Arrow knows no type for all of them."""
+def _column_values(values: list[Any]) -> list[Any]:
+    """Return the values, as texts if Arrow has no common type for them."""
     try:
         if not any(isinstance(value, dict) for value in values):
             pa.array(values)

@@ -1,4 +1,4 @@
-"""The schema of a sweep's file. Nothing here imports TensorFlow or Ray."""
+"""The schema of a sweep's file. This module imports neither TensorFlow nor Ray."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,13 +13,13 @@ from orchestrator.sweep.dimension import Dimension, holds
 from orchestrator.text.credentials import check_table
 from workers.settings.section import Section, setting
 
-# Sections of a run in which nothing is learned.
+# Sections of a run that do not decide what is learned.
 _NOT_SEARCHED = ("workers", "checkpoint", "evaluation")
 SHIPPED = configuration.PRESETS / "sweeps"
 
 
 class SearchSettings(Section):
-    """How the space is searched, and what is stopped early."""
+    """The settings of the search: who proposes values, and which trials are stopped early."""
 
     searcher: Literal["random", "grid", "optuna"] = Field(
         "random", description="who proposes values; optuna: its TPE"
@@ -55,7 +55,7 @@ class SearchSettings(Section):
 
 
 class SweepSettings(Section):
-    """A sweep: a run, what of it is varied, and what decides."""
+    """The settings of a sweep: a run, what is varied, and what decides."""
 
     base: str = Field(description="a preset, or a file that ends in .toml")
     metric: str | None = Field(
@@ -81,7 +81,7 @@ class SweepSettings(Section):
     search: SearchSettings = SearchSettings()
 
     @model_validator(mode="after")
-    def _fits(self) -> "SweepSettings":
+    def _check_consistency(self) -> "SweepSettings":
         search = self.search
         if not self.space:
             raise ValueError("space is empty; name at least one key, such as algorithm.inner_lr")
@@ -89,7 +89,7 @@ class SweepSettings(Section):
         if search.searcher == "grid" and len(grids) < len(self.space):
             other = next(key for key in self.space if key not in grids)
             raise ValueError(
-                f"search.searcher = 'grid', but space.{other} is no grid; give it as "
+                f"search.searcher = 'grid', but space.{other} is not a grid; give it as "
                 "{grid = [...]}, or set searcher = 'random', which takes both"
             )
         for what, name in (("searcher", "optuna"), ("scheduler", "pbt")):
@@ -136,21 +136,21 @@ class SweepSettings(Section):
 
 
 def _check_key(key: str, overrides: dict[str, Any]) -> None:
-    """Refuse a key that is no hyperparameter, or that has a value already."""
+    """Refuse a key that is not a hyperparameter, or that already has a value."""
     if key == "name" or key.partition(".")[0] in _NOT_SEARCHED:
         raise ValueError(
-            f"space.{key} is no hyperparameter: trials differ in what they learn, not in what they "
-            "are called, where they run, and how they are measured; set it under [overrides]"
+            f"space.{key} is not a hyperparameter: trials differ in what they learn, not in their "
+            "name, where they run, or how they are measured; set it under [overrides]"
         )
     if key in configuration.flatten(overrides):
         raise ValueError(
-            f"{key} is in the space and has one value besides (in [overrides], or by --set), which "
+            f"{key} is in the space and also has a value (in [overrides], or by --set), which "
             "would be ignored; leave one of them out"
         )
 
 
 def is_own_key(name: str) -> bool:
-    """Whether a key is a sweep's, and no run has it: samples, search.parallel, parallel."""
+    """Tell whether a key belongs to a sweep and to no run: samples, search.parallel, parallel."""
     first, _, rest = name.replace("-", "_").partition(".")
     if first in configuration.MetaConfig.model_fields:
         return False
@@ -159,8 +159,8 @@ def is_own_key(name: str) -> bool:
     )
 
 
-def _check_of_the_run(given: Iterable[str]) -> None:
-    for key in filter(is_own_key, given):
+def _refuse_sweep_keys(keys: Iterable[str]) -> None:
+    for key in filter(is_own_key, keys):
         raise ValueError(
             f"{key} is a key of the sweep's file; set it there: --set takes keys of the run that "
             "is searched"
@@ -168,24 +168,24 @@ def _check_of_the_run(given: Iterable[str]) -> None:
 
 
 def shipped_sweeps() -> list[str]:
-    """Their names, sorted."""
+    """List the names of the shipped sweeps, sorted."""
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
 def title_of(source: str) -> str:
-    """What the sweep of a file, or a shipped one, is called: its folder and its job."""
+    """Return the name of a sweep's folder and job, given its file or its name."""
     return f"{Path(source).stem.removesuffix('-sweep')}-sweep"
 
 
 def read_sweep(
     source: str, overrides: Iterable[str] = (), as_written: bool = False
 ) -> tuple[SweepSettings, configuration.Table]:
-    """A sweep, and the table of its base with its overrides.
+    """Read a sweep, and the table of its base with its overrides.
 
     Args:
-      source: the name of a shipped one, or a file that ends in .toml.
-      overrides: `key=value` texts that go over the sweep's own.
-      as_written: leave relative paths as they are; otherwise those of a file count from its folder.
+      source: the name of a shipped sweep, or a file that ends in .toml.
+      overrides: `key=value` texts that replace the sweep's own.
+      as_written: keep relative paths; otherwise those of a file are relative to its folder.
     Raises:
       ValueError: one line that names the key, the value and what is allowed.
     """
@@ -198,44 +198,50 @@ def read_sweep(
     sweep = parse_sweep(configuration.read_table(path), source)
     is_file = source.endswith(".toml")
     folder = Path(path).expanduser().absolute().parent
-    own = sweep.overrides
+    file_overrides = sweep.overrides
     if is_file and not as_written:
-        own = configuration.anchored_here(own, folder)
-        sweep = _with_places(sweep, folder)
-    given = dict(map(configuration.parse_override, overrides))
-    check_table(given)
-    _check_of_the_run(given)
-    sweep = sweep.model_copy(update={"overrides": sweep.overrides | given})
+        file_overrides = configuration.anchored_here(file_overrides, folder)
+        sweep = _with_absolute_paths(sweep, folder)
+    option_overrides = dict(map(configuration.parse_override, overrides))
+    check_table(option_overrides)
+    _refuse_sweep_keys(option_overrides)
+    sweep = sweep.model_copy(update={"overrides": sweep.overrides | option_overrides})
     for key in sweep.space:
         _check_key(key, sweep.overrides)
-    said = f"{path}: "
+    prefix = f"{path}: "
     try:
         base = based_on(sweep.base, folder / "sweep.toml" if is_file else None)
-        said += f"base = {sweep.base!r}: "
+        prefix += f"base = {sweep.base!r}: "
         table = configuration.read_run(base, as_written)
     except ValueError as error:
-        raise ValueError(f"{said}{error}") from None
+        raise ValueError(f"{prefix}{error}") from None
     table.setdefault("name", Path(base).stem)
-    configuration.merge(table, own | given)
+    configuration.merge(table, file_overrides | option_overrides)
     return sweep, table
 
 
-def _with_places(sweep: SweepSettings, folder: Path) -> SweepSettings:
-    """Paths in the space count from the folder of the file too."""
-    own, space = sweep.overrides, {}
+def _with_absolute_paths(sweep: SweepSettings, folder: Path) -> SweepSettings:
+    """Make paths in the space absolute; they are relative to the folder of the file."""
+    overrides, space = sweep.overrides, {}
     for key, dimension in sweep.space.items():
         lists = {"choice": dimension.choice, "grid": dimension.grid}
-        found = {
-            name: tuple(configuration.anchored_here(own | {key: list(values)}, folder)[key])
+        absolute = {
+            name: tuple(configuration.anchored_here(overrides | {key: list(values)}, folder)[key])
             for name, values in lists.items()
             if values is not None
         }
-        space[key] = dimension.model_copy(update=found)
+        space[key] = dimension.model_copy(update=absolute)
     return sweep.model_copy(update={"space": space})
 
 
 def parse_sweep(table: configuration.Table, path: str) -> SweepSettings:
-    """The schema's view of a table. Raises ValueError."""
+    """Validate the table of a sweep's file.
+
+    Args:
+      path: the file, for the messages.
+    Raises:
+      ValueError: names the key, the value and what is allowed.
+    """
     table = dict(table)
     check_table(table)
     if "space" not in table and "task" in table:
@@ -251,15 +257,15 @@ def parse_sweep(table: configuration.Table, path: str) -> SweepSettings:
 
 
 def _dotted(space: configuration.Table, prefix: str = "") -> configuration.Table:
-    """Keys with dots, whether they were quoted or written as tables."""
+    """Flatten the space to dotted keys, whether they were quoted or written as tables."""
     flat: configuration.Table = {}
     for key, value in space.items():
         is_dimension = isinstance(value, dict) and Dimension.model_fields.keys() & value.keys()
         has_tables = isinstance(value, dict) and any(isinstance(v, dict) for v in value.values())
-        found = {f"{prefix}{key}": value}
+        entries = {f"{prefix}{key}": value}
         if has_tables and not is_dimension:
-            found = _dotted(value, f"{prefix}{key}.")
-        for name in flat.keys() & found.keys():
-            raise ValueError(f"space.{name} is there twice, in quotes and in a table; keep one")
-        flat |= found
+            entries = _dotted(value, f"{prefix}{key}.")
+        for name in flat.keys() & entries.keys():
+            raise ValueError(f"space.{name} is given twice, in quotes and in a table; keep one")
+        flat |= entries
     return flat

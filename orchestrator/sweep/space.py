@@ -1,4 +1,4 @@
-"""Points of a search space, and whether a run could be made of each."""
+"""The points of a search space, and the check that each gives a valid run."""
 
 import itertools
 from collections.abc import Mapping
@@ -19,39 +19,44 @@ _TRIED_POINTS = 64
 
 
 def configure(table: Table, point: Point) -> MetaConfig:
-    """The run at a point. Raises ValueError as `schema.load` does."""
+    """Return the configuration of the run at a point.
+
+    Raises:
+      ValueError: see `schema.load`.
+    """
     return configuration.load(table, point)[0]
 
 
 def active(space: Space, values: Point) -> Point:
-    """Of a value for each dimension those whose conditions hold."""
+    """Return those values whose conditions hold, given a value for each dimension."""
     return {key: value for key, value in values.items() if holds(space[key].when, values)}
 
 
 def points(sweep: SweepSettings) -> list[Point]:
-    """What a searcher that does not learn tries: the grid, `samples` times the rest drawn anew.
+    """List the points of a searcher that does not learn.
 
-    The same for the same seed; no point of a grid alone comes twice.
+    They are `samples` passes over the grid, each point with new draws for the other keys. Without
+    such keys the grid is passed once, and no point is repeated. They are a function of the seed.
     """
     grids = {key: d.grid for key, d in sweep.space.items() if d.grid is not None}
     drawn = {key: d for key, d in sweep.space.items() if d.grid is None}
     rng = np.random.default_rng(sweep.seed)
-    found: list[Point] = []
+    result: list[Point] = []
     for _ in range(sweep.samples if drawn else 1):
         for values in itertools.product(*grids.values()):
             point = dict(zip(grids, values, strict=True))
             point |= {key: dimension.draw(rng) for key, dimension in drawn.items()}
             point = active(sweep.space, {key: point[key] for key in sweep.space})
-            if drawn or point not in found:
-                found.append(point)
-    return found
+            if drawn or point not in result:
+                result.append(point)
+    return result
 
 
 def check_space(sweep: SweepSettings, table: Table) -> None:
-    """Refuse a space that holds a value which no run could have.
+    """Refuse a space with a value that no run can have.
 
-    Each value of each key is tried beside what the run has for the others, then beside values drawn
-    for them; and the keys together at points drawn from the space.
+    Each value of each key is tried with the run's own values of the others, then with drawn values
+    of the others; finally all keys are tried together at points drawn from the space.
 
     Raises:
       ValueError: names the key, the value and what is allowed.
@@ -81,7 +86,7 @@ def check_space(sweep: SweepSettings, table: Table) -> None:
 
 
 def _refusal(table: Table, point: Point) -> str:
-    """Why there is no run at a point; "" if there is."""
+    """Return why a point gives no valid run; "" if it does."""
     try:
         configure(table, point)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A trial: a run in its own folder that stops to report at each validation. Knows no Ray."""
+"""A trial: a run in its own folder that pauses to report at each validation. Knows no Ray."""
 
 import contextlib
 import time
@@ -15,40 +15,51 @@ from orchestrator.storage import checkpoint
 from orchestrator.storage.claim import InUseError
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep.no_test_tasks import WithoutTestTasks
-from orchestrator.sweep.process import HERE
+from orchestrator.sweep.process import THIS_PROCESS
 from orchestrator.sweep.space import Point, configure
-from orchestrator.sweep.trial_checkpoint import Handed, hand_over, where_to_go_on
+from orchestrator.sweep.trial_checkpoint import (
+    TrialCheckpoint,
+    find_trial_run,
+    write_trial_checkpoint,
+)
 from orchestrator.text.json_text import decoded
 
-#: Where the runs are, below the sweep's folder.
-FOLDER = "trials"
-# A killed predecessor may hold the folder until its process has ended.
+#: The folder of the runs, in the sweep's folder.
+TRIALS_FOLDER = "trials"
+# A killed predecessor may hold the claim until its process has ended.
 _CLAIM_WITHIN_S = 60.0
 
 
 class Trial:
     """The run at a point of the space. `advance` trains up to the next validation."""
 
-    def __init__(self, table: Table, point: Point, location: str, handed: Handed | None = None):
-        """Open the run: afresh, from where it was, or from what another handed over.
+    def __init__(
+        self, table: Table, point: Point, location: str, saved: TrialCheckpoint | None = None
+    ):
+        """Open the run: new, from where it stopped, or from the checkpoint of a trial.
 
+        Args:
+          table: the table of the base with its overrides. point: the values of this trial.
+          location: its folder. saved: the checkpoint to continue from; None: its own folder.
         Raises:
           ValueError, MetatrainError: the run cannot be opened.
         """
         config = configure(table, point)
         self._num_steps = config.outer.steps
-        storage, state = where_to_go_on(config, location, handed)
+        storage, state = find_trial_run(config, location, saved)
         opening = Opening(
             prepare=WithoutTestTasks,
             waiting=lambda: contextlib.nullcontext(NOTES.print),
-            make_runner=HERE.runner,
+            make_runner=THIS_PROCESS.runner,
         )
         with contextlib.ExitStack() as opened:
             self._run = opened.enter_context(
                 open_run(
                     config,
-                    open_soon(storage),
-                    lambda storage: go_on(config, storage) if state is None else Start(state),
+                    open_when_free(storage),
+                    lambda storage: (
+                        resume_trial(config, storage) if state is None else Start(state)
+                    ),
                     opening,
                     note=show_note,
                     command="metatrain tune",
@@ -63,9 +74,9 @@ class Trial:
         """Train up to the next validation, and wait until its checkpoint is written.
 
         Returns:
-          what is reported: step, every validation metric, seconds of training so far, and where the
-          run is, seen from the sweep's folder. finished: nobody has stopped it, which Tune calls
-          done too.
+          the report: step, every validation metric, seconds of training so far, the run's folder
+          relative to the sweep's, and finished: whether all steps are done. (Tune also sets `done`
+          of trials that it stops.)
         Raises:
           MetatrainError: the run failed.
         """
@@ -75,17 +86,17 @@ class Trial:
                 self._run.flush()
                 self._seconds += time.monotonic() - began
                 return self._report(progress.report.step, progress.validation)
-        found = checkpoint.load_latest(self._run.storage)
-        assert found is not None
-        return self._report(found[1].step, found[1].validation)
+        latest = checkpoint.load_latest(self._run.storage)
+        assert latest is not None
+        return self._report(latest[1].step, latest[1].validation)
 
-    def hand_over(self, folder: str) -> None:
-        """Leave the last validated step in `folder`, for this or another trial to go on from."""
+    def save(self, folder: str) -> None:
+        """Write the last validated step to `folder`, for this or another trial to continue from."""
         self._run.flush()
-        hand_over(self._run.storage, Storage(folder))
+        write_trial_checkpoint(self._run.storage, Storage(folder))
 
     def close(self) -> None:
-        """End the actors, close the files."""
+        """End the actors, and close the files."""
         self._opened.close()
 
     def _report(self, step: int, validation: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +104,7 @@ class Trial:
             "step": step,
             **decoded(validation["scores"]),
             "seconds": self._seconds,
-            "run": f"{FOLDER}/{self._run.storage.name}",
+            "run": f"{TRIALS_FOLDER}/{self._run.storage.name}",
             "done": step >= self._num_steps,
             "finished": step >= self._num_steps,
             **asdict(self._run.launch.pool.incidents),
@@ -101,21 +112,25 @@ class Trial:
 
 
 @contextlib.contextmanager
-def open_soon(storage: Storage) -> Iterator[Storage]:
-    """Open a trial's folder once its last owner has ended. Raises as `Storage.claim` does."""
-    _claim_soon(storage)
+def open_when_free(storage: Storage) -> Iterator[Storage]:
+    """Open a trial's folder once its last owner has ended.
+
+    Raises:
+      InUseError, ValueError, MetatrainError: see `Storage.claim`.
+    """
+    _claim_when_free(storage)
     try:
         yield storage
     finally:
         storage.release()
 
 
-def go_on(config: MetaConfig, storage: Storage) -> Start:
-    """Find what a trial goes on from in its own folder."""
+def resume_trial(config: MetaConfig, storage: Storage) -> Start:
+    """Find the state from which a trial continues in its own folder."""
     return resume_or_begin(config, storage, True, False, note=lambda text: None)
 
 
-def _claim_soon(storage: Storage) -> None:
+def _claim_when_free(storage: Storage) -> None:
     until = time.monotonic() + _CLAIM_WITHIN_S
     while time.monotonic() < until:
         with contextlib.suppress(InUseError):

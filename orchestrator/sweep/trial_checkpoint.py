@@ -1,4 +1,4 @@
-"""Where a trial goes on: in its own folder, or in a new one from what another has handed over."""
+"""The checkpoint of a trial, and the folder in which a trial continues from it."""
 
 import tomllib
 from dataclasses import dataclass
@@ -12,58 +12,65 @@ _RUN = "run.txt"
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
-    """A step that was handed over. run: the name of the folder that it was trained in."""
+class TrialCheckpoint:
+    """A step from which a trial continues.
+
+    state: the state after the step.
+    run: name of the folder in which it was trained.
+    """
 
     state: MetaState
     run: str
 
 
-def hand_over(run: Storage, folder: Storage) -> None:
-    """Copy the newest checkpoint of a run into `folder`."""
+def write_trial_checkpoint(run: Storage, folder: Storage) -> None:
+    """Copy the newest checkpoint of a run to `folder`."""
     checkpoint.copy_latest(run, folder)
     folder.write(_RUN, run.name.encode())
 
 
-def take_over(folder: Storage) -> Handed:
-    """What `hand_over` has left there."""
-    found = checkpoint.load_latest(folder)
-    assert found is not None
-    return Handed(found[0], folder.read(_RUN).decode())
+def read_trial_checkpoint(folder: Storage) -> TrialCheckpoint:
+    """Read what `write_trial_checkpoint` wrote."""
+    latest = checkpoint.load_latest(folder)
+    assert latest is not None
+    return TrialCheckpoint(latest[0], folder.read(_RUN).decode())
 
 
-def where_to_go_on(
-    config: MetaConfig, location: str, handed: Handed | None
+def find_trial_run(
+    config: MetaConfig, location: str, saved: TrialCheckpoint | None
 ) -> tuple[Storage, MetaState | None]:
-    """The folder of a trial's run, and what it starts from where that is not in the folder itself.
+    """Find the folder of a trial's run, and the state to start from if that is not in the folder.
 
-    A trial that takes over from another, or whose hyperparameters change as it runs, goes on in a
-    new folder beside `location`: each folder is one run, with one configuration. What it has
-    handed over itself, to pause or in case it dies, is in its own folder too, or something newer.
+    A trial that continues from another, or whose hyperparameters change, continues in a new folder
+    next to `location`, so that each folder is one run with one configuration. A checkpoint that the
+    trial saved itself, to pause or in case it dies, is in its own folder too, or a newer one is.
+
+    Args:
+      location: the first folder of the trial. saved: the checkpoint to continue from, if any.
     """
     *_, last, unused = _folders(location)
-    if handed is None or (handed.run == last.name and _holds(last, config)):
+    if saved is None or (saved.run == last.name and _holds(last, config)):
         return last, None
-    return (unused if last.exists("config.toml") else last), handed.state
+    return (unused if last.exists("config.toml") else last), saved.state
 
 
 def _folders(location: str) -> list[Storage]:
-    """The first, all further ones that are there, and the next."""
-    places = [Storage(location)]
-    while places[-1].exists("config.toml") or len(places) == 1:
-        places.append(Storage(beside(location, f"-{len(places) + 1}")))
-    return places
+    """List the first folder of a trial, all further ones that exist, and the next one."""
+    folders = [Storage(location)]
+    while folders[-1].exists("config.toml") or len(folders) == 1:
+        folders.append(Storage(beside(location, f"-{len(folders) + 1}")))
+    return folders
 
 
 def beside(location: str, suffix: str) -> str:
-    """A folder's path or URI with something behind its name."""
+    """Append `suffix` to the name of a folder, given as a path or URI."""
     address, mark, options = location.partition("?")
     return f"{address.rstrip('/')}{suffix}{mark}{options}"
 
 
 def _holds(storage: Storage, config: MetaConfig) -> bool:
-    """Whether a run of this configuration has got somewhere there."""
+    """Tell whether a folder holds a checkpoint of a run with this configuration."""
     if not storage.exists("config.toml") or not checkpoint.names(storage):
         return False
-    there = validate(tomllib.loads(storage.read("config.toml").decode()))
-    return there.bits_hash() == config.bits_hash()
+    saved = validate(tomllib.loads(storage.read("config.toml").decode()))
+    return saved.bits_hash() == config.bits_hash()

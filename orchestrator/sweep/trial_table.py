@@ -1,4 +1,4 @@
-"""The state of a sweep as it runs: a live table in a terminal, a line per event elsewhere."""
+"""The trial table of a running sweep: live in a terminal, a line per event elsewhere."""
 
 import math
 import time
@@ -21,15 +21,19 @@ from orchestrator.sweep.trial_checkpoint import beside
 from orchestrator.text.console import Console
 
 _SHOWN = 20
-# What a validation adds to sweep.parquet may wait so long.
+# So long may a validation wait to be written to sweep.parquet.
 _WRITE_S = 10.0
-# It is written whole: of a long sweep no more often than takes a fiftieth of the time.
+# The file is written whole: if that takes longer than _CHEAP_S, at most one part in _SHARE of the
+# time is spent on it.
 _SHARE, _CHEAP_S = 50, 0.03
 _STYLES = {"running": "bold", "failed": "red", "stopped": "dim"}
 
 
-class SweepBoard:
-    """Takes in what happens to trials, shows it, and keeps sweep.parquet current."""
+class TrialTable:
+    """The table of trials: it takes their events, shows them, and keeps sweep.parquet current.
+
+    metric: the metric that decides. mode: "min" or "max".
+    """
 
     def __init__(
         self,
@@ -41,10 +45,13 @@ class SweepBoard:
         num_trials: int,
         console: Console,
     ):
-        """Begin with the trials that sweep.parquet has: those of the sweep that is resumed.
+        """Start with the trials in sweep.parquet, those of the sweep that is resumed.
 
         Args:
-          keys: of the space. metrics: of validation; metric, mode: what decides.
+          keys: keys of the space.
+          metrics: metrics of validation. metric: the one that decides. mode: "min" or "max".
+          num_trials: number of trials in all.
+          console: where the table is shown.
         """
         self._storage, self._keys, self._console = storage, keys, console
         self._metrics, self.metric, self.mode = metrics, metric, mode
@@ -54,7 +61,7 @@ class SweepBoard:
         self._ended: float | None = None
         self._rows = {row.trial: row for row in sweep_rows.read(storage, metric)}
         self._numbers = {trial: number for number, trial in enumerate(self._rows, start=1)}
-        self._starting: set[str] = set()  # begun or resumed, and not heard of since
+        self._starting: set[str] = set()  # started or resumed, and not validated since
         self._is_new = True
         self._live = Live(console=console, auto_refresh=False, transient=False)
 
@@ -76,24 +83,24 @@ class SweepBoard:
 
     @property
     def rows(self) -> list[Row]:
-        """A row for each trial that was begun, in order."""
+        """A row for each trial that was started, in order."""
         return list(self._rows.values())
 
     def start(self, trial: str, point: Point) -> None:
-        """A trial begins, or goes on."""
+        """Note that a trial starts or continues."""
         row = self._rows.setdefault(trial, Row(trial, point))
         self._numbers.setdefault(trial, len(self._rows))
-        begins = "goes on" if row.step else "begins"
+        event = "continues" if row.step else "starts"
         self._starting.add(trial)
-        self._put(replace(row, point=point, status="running"), f"{self.name(trial)} {begins}")
+        self._put(replace(row, point=point, status="running"), f"{self.name(trial)} {event}")
         self._write_soon()
 
     def report(self, trial: str, report: dict[str, Any]) -> None:
-        """A trial was validated, or failed."""
+        """Take a report of a trial that was validated, or failed."""
         before = self._rows[trial]
         if trial in self._starting:
             self._starting.remove(trial)
-            before = self._caught_up(before, report)
+            before = self._with_missed_validations(before, report)
         row = sweep_rows.updated(before, report, self._metrics, self.metric, self.mode)
         self._put(row)
         if time.monotonic() - self._written > _WRITE_S:
@@ -105,7 +112,7 @@ class SweepBoard:
             self._say(f"{self.name(trial)}: best so far, {self.metric} {row.score:.4f}", row)
 
     def end(self, trial: str, failed: str = "") -> None:
-        """A trial is over."""
+        """Note that a trial is over; `failed` is the cause if its process died."""
         row = self._rows[trial]
         failed = failed or row.failed
         status: Status = "finished" if row.status == "finished" else "stopped"
@@ -119,7 +126,7 @@ class SweepBoard:
         self._write_soon()
 
     def close(self) -> None:
-        """The sweep is over: nothing runs any more."""
+        """Note that the sweep is over, and write sweep.parquet."""
         for row in self.rows:
             if not row.is_over:
                 self._rows[row.trial] = replace(row, status="stopped")
@@ -129,11 +136,11 @@ class SweepBoard:
 
     @property
     def seconds(self) -> float:
-        """Of the search, in this process."""
+        """The seconds that the search took in this process."""
         return (self._ended or time.monotonic()) - self._began
 
     def write(self) -> None:
-        """Write sweep.parquet, if there is anything new.
+        """Write sweep.parquet if anything has changed.
 
         Raises:
           MetatrainError: it cannot be written.
@@ -141,33 +148,35 @@ class SweepBoard:
         if not self._is_new:
             return
         began = time.monotonic()
-        with writing(self._storage.place(sweep_rows.NAME)):
+        with writing(self._storage.place(sweep_rows.TRIALS_FILE)):
             sweep_rows.write(self._storage, self.rows, self._keys, self.metric)
         self._written, self._is_new = time.monotonic(), False
         self._cost_s = self._written - began
 
-    def _caught_up(self, row: Row, report: dict[str, Any]) -> Row:
-        """The row with what a killed process of the trial logged, and did not live to report."""
+    def _with_missed_validations(self, row: Row, report: dict[str, Any]) -> Row:
+        """Return the row with validations that a killed process logged but did not report."""
         if report.get("failed"):
             return row
         log, _ = read_whole_rows(Storage(beside(self._storage.location, f"/{report['run']}")))
-        return sweep_rows.caught_up(row, log, report, self._metrics, self.metric, self.mode)
+        return sweep_rows.with_missed_validations(
+            row, log, report, self._metrics, self.metric, self.mode
+        )
 
     def _write_soon(self) -> None:
-        """Write it now; or, where that takes long, later: at the next event, or when Tune saves."""
+        """Write sweep.parquet now, or at a later event if writing takes long."""
         if self._cost_s < _CHEAP_S or time.monotonic() - self._written > _SHARE * self._cost_s:
             self.write()
 
     def name(self, trial: str) -> str:
-        """What it is called: its number, from 1."""
+        """Return the name of a trial: its number, from 1."""
         return f"trial {self._numbers[trial]}"
 
     def lines(self, only_failed: bool = False) -> list[str]:
-        """A line for each trial, the best first: where a table would be cut, and for causes."""
+        """Return a line for each trial, the best first, with the causes of failures."""
         best = sweep_rows.ranked(self.rows, self.mode)
         lines = []
-        there = {row.trial for row in best}
-        for row in [*best, *(row for row in self.rows if row.trial not in there)]:
+        scored = {row.trial for row in best}
+        for row in [*best, *(row for row in self.rows if row.trial not in scored)]:
             if only_failed and not row.failed:
                 continue
             score = "" if math.isnan(row.score) else f", best {self.metric} {row.score:.4f}"
@@ -188,13 +197,13 @@ class SweepBoard:
             self._console.print(f"{event} (step {row.step}, {_point(row)})")
 
     def _show(self) -> None:
-        self._live.update(self.table(), refresh=True)
+        self._live.update(self.render(), refresh=True)
 
-    def table(self) -> RichTable:
-        """The trials: those that run, then the best; as many as fit on a screen."""
+    def render(self) -> RichTable:
+        """Return a table of running trials, then the best ones; as many as fit on a screen."""
         rows = self.rows
         best = sweep_rows.ranked(rows, self.mode)
-        order = {row.trial: place for place, row in enumerate(best)}
+        order = {row.trial: rank for rank, row in enumerate(best)}
         shown = sorted(rows, key=lambda r: (r.status != "running", order.get(r.trial, math.inf)))
         over = sum(row.is_over for row in rows)
         table = RichTable(

@@ -1,4 +1,4 @@
-"""A sweep from its folder to its scores: searches, tests the best, leaves a file to train from."""
+"""A sweep from its folder to its scores: search, test of the best trials, and best.toml."""
 
 from __future__ import annotations
 
@@ -25,17 +25,23 @@ from workers.wire.errors import MetatrainError
 if TYPE_CHECKING:
     from orchestrator.records.result import Result
     from orchestrator.sweep.rows import Row
-    from orchestrator.sweep.trial_table import SweepBoard
+    from orchestrator.sweep.trial_table import TrialTable
 
-BEST = "best.toml"
+BEST_FILE = "best.toml"
 
 
-def tune(source: str, overrides: list[str], given: str, resume: bool, verbose: bool) -> None:
-    """Run the sweep in the folder `given`, and show it.
+def tune(source: str, overrides: list[str], location: str, resume: bool, verbose: bool) -> None:
+    """Run the sweep in the folder `location`, and show it.
 
+    Args:
+      source: the name of a shipped sweep, or a file that ends in .toml.
+      overrides: `key=value` texts that replace the sweep's own.
+      location: the sweep's folder.
+      resume: continue the sweep in the folder.
+      verbose: print the messages of Ray.
     Raises:
-      Interrupted: stopped by a signal; what was reported is kept.
-      ValueError, MetatrainError: the input was wrong; no trial came to an end.
+      Interrupted: a signal stopped the sweep; reported trials are kept.
+      ValueError, MetatrainError: the input was wrong; no trial was validated.
     """
     sweep, table = read_sweep(source, overrides)
     config, notes = load(table)
@@ -43,7 +49,7 @@ def tune(source: str, overrides: list[str], given: str, resume: bool, verbose: b
     for note in notes:
         NOTES.print(f"note: {note}")
     check_machine(config)
-    with open_folder(given, show_note) as storage, ExitStack() as ray_of_ours:
+    with open_folder(location, show_note) as storage, ExitStack() as own_ray:
         record.check(storage, sweep, table, resume)
         family = open_family(config)
         metric, mode = _objective(sweep, family)
@@ -55,19 +61,19 @@ def tune(source: str, overrides: list[str], given: str, resume: bool, verbose: b
             from orchestrator.sweep import ray_tuner
 
             if ray_tuner.start(config, verbose):
-                ray_of_ours.callback(ray_tuner.stop)
-        with writing(storage.place(record.NAME)):
+                own_ray.callback(ray_tuner.stop)
+        with writing(storage.place(record.SWEEP_FILE)):
             record.write(storage, sweep, table)
         metrics = metric_names(family)
-        _search(sweep, table, config, given, storage, (metric, mode), metrics, ray_of_ours)
+        _search(sweep, table, config, location, storage, (metric, mode), metrics, own_ray)
 
 
 def _objective(sweep: SweepSettings, family: TaskFamily) -> tuple[str, str]:
-    known = metric_names(family)
+    measured = metric_names(family)
     metric = sweep.metric or headline_metric(family)[0]
-    if metric not in known:
+    if metric not in measured:
         raise ValueError(
-            f"metric = '{metric}' is not measured on these tasks; there are {', '.join(known)}"
+            f"metric = '{metric}' is not measured on these tasks; there are {', '.join(measured)}"
         )
     mode = "max" if sign_of(metric) > 0 else "min"
     if sweep.mode not in (None, mode):
@@ -82,38 +88,40 @@ def _search(
     sweep: SweepSettings,
     table: Table,
     config: MetaConfig,
-    given: str,
+    location: str,
     storage: Storage,
     objective: tuple[str, str],
     metrics: Sequence[str],
-    ray_of_ours: ExitStack,
+    own_ray: ExitStack,
 ) -> None:
     from orchestrator.sweep import ray_tuner
-    from orchestrator.sweep.trial_table import SweepBoard
+    from orchestrator.sweep.trial_table import TrialTable
 
     metric, mode = objective
     num_trials = sweep.samples if sweep.search.searcher == "optuna" else len(points(sweep))
     _show_start(sweep, config, storage, num_trials, metric, mode)
-    board = SweepBoard(storage, list(sweep.space), metrics, metric, mode, num_trials, NOTES)
-    with board:
-        ray_tuner.run(sweep, table, config, given, board)
-        board.close()
-    ray_of_ours.close()  # what is tested takes all of the machine
-    best = rows.ranked(board.rows, mode)
+    trial_table = TrialTable(storage, list(sweep.space), metrics, metric, mode, num_trials, NOTES)
+    with trial_table:
+        ray_tuner.run(sweep, table, config, location, trial_table)
+        trial_table.close()
+    own_ray.close()  # the evaluation uses the whole machine
+    trials = trial_table.rows
+    best = rows.ranked(trials, mode)
     if not best:
-        raise MetatrainError(_why_none(board.rows))
+        raise MetatrainError(_why_none(trials))
     chosen = configure(table, best[0].point)
-    with writing(storage.place(BEST)):
-        storage.write(BEST, to_toml(chosen).encode())
-    runs = {row.trial: Storage(beside(given, f"/{row.run}")) for row in board.rows if row.run}
+    with writing(storage.place(BEST_FILE)):
+        storage.write(BEST_FILE, to_toml(chosen).encode())
+    runs = {row.trial: Storage(beside(location, f"/{row.run}")) for row in trials if row.run}
     tested = {
-        row.trial: _test(sweep, table, row, runs[row.trial], board) for row in best[: sweep.top]
+        row.trial: _test(sweep, table, row, runs[row.trial], trial_table)
+        for row in best[: sweep.top]
     }
-    _show_end(sweep, board, best, tested, storage)
+    _show_end(sweep, trial_table, best, tested, storage)
 
     def draw() -> str:
         with writing(storage.place("report.html")):
-            return _write_page(sweep, config, storage, runs, board, tested)
+            return _write_page(sweep, config, storage, runs, trial_table, tested)
 
     if page := drawn_or_note("page", draw):
         RESULTS.print(f"page: {storage.place(page)}")
@@ -129,28 +137,28 @@ def _show_start(
 ) -> None:
     from orchestrator.sweep import ray_tuner
 
-    each = num_actors(config)
+    actors = num_actors(config)
     NOTES.print(
         f"{count_of(range(num_trials), 'trial')} of {config.name}, {config.outer.steps} outer "
         f"steps each, in {storage.location}",
         f"{sweep.search.searcher}, {sweep.search.scheduler}; {mode} of validation {metric}; "
         "a trial runs in "
-        + (count_of(range(each), "actor") if each else "one process")
+        + (count_of(range(actors), "actor") if actors else "one process")
         + f" ({count_of(bundles(config), 'bundle')})",
         sep="\n",
     )
     if sweep.search.scheduler == "pbt" and (room := ray_tuner.room_for(sweep, config)) < num_trials:
         show_note(
-            f"pbt compares trials that run together: {num_trials} are asked for, and there is room "
-            f"for {room}; the others begin when these have ended (samples, search.parallel)"
+            f"pbt compares trials that run together: {num_trials} are configured, and there is "
+            f"room for {room}; the others start when these have ended (samples, search.parallel)"
         )
 
 
 def _test(
-    sweep: SweepSettings, table: Table, row: Row, storage: Storage, board: SweepBoard
+    sweep: SweepSettings, table: Table, row: Row, storage: Storage, trial_table: TrialTable
 ) -> Result:
     chosen = (
-        f"best of {len(board.rows)} trials by validation {board.metric} "
+        f"best of {len(trial_table.rows)} trials by validation {trial_table.metric} "
         f"({sweep.search.searcher}, {sweep.search.scheduler})"
     )
     with waiting() as say:
@@ -164,7 +172,7 @@ def _write_page(
     config: MetaConfig,
     storage: Storage,
     runs: dict[str, Storage],
-    board: SweepBoard,
+    trial_table: TrialTable,
     tested: dict[str, Result],
 ) -> str:
     from orchestrator.reporting.page.numbers import headline
@@ -174,45 +182,45 @@ def _write_page(
         {"trial": trial, "headline": headline(result), "protocol": result.protocol}
         for trial, result in tested.items()
     ]
-    objective = (board.metric, board.mode)
-    return write_sweep_page(config.name, sweep, storage, runs, board.rows, objective, shown)
+    objective = (trial_table.metric, trial_table.mode)
+    return write_sweep_page(config.name, sweep, storage, runs, trial_table.rows, objective, shown)
 
 
-def _why_none(found: Sequence[Row]) -> str:
-    causes = [row.failed for row in found if row.failed]
-    if not found:
-        return "no trial was begun"
+def _why_none(trials: Sequence[Row]) -> str:
+    causes = [row.failed for row in trials if row.failed]
+    if not trials:
+        return "no trial was started"
     if causes:
-        return f"all {len(found)} trials failed; the first with: {causes[0]}"
-    return f"none of {len(found)} trials has reached a validation (evaluation.every)"
+        return f"all {len(trials)} trials failed; the first with: {causes[0]}"
+    return f"none of {len(trials)} trials has reached a validation (evaluation.every)"
 
 
 def _show_end(
     sweep: SweepSettings,
-    board: SweepBoard,
+    trial_table: TrialTable,
     best: Sequence[Row],
     tested: dict[str, Any],
     storage: Storage,
 ) -> None:
     from orchestrator.reporting.terminal import print_result
 
-    for line in board.lines(only_failed=NOTES.is_terminal):
+    for line in trial_table.lines(only_failed=NOTES.is_terminal):
         NOTES.print(line)
     for row in best[: sweep.top]:
         values = ", ".join(f"{key} = {value}" for key, value in row.point.items())
         RESULTS.print(
-            f"{board.name(row.trial)}: validation {board.metric} {row.score:.4f} at step "
-            f"{row.best_step}: {values}"
+            f"{trial_table.name(row.trial)}: validation {trial_table.metric} {row.score:.4f} at "
+            f"step {row.best_step}: {values}"
         )
         result = tested[row.trial]
         print_result(RESULTS, result, tuple(sorted(set(_reported(result)))))
-    trained_s = sum(row.seconds for row in board.rows)
+    trained_s = sum(row.seconds for row in trial_table.rows)
     RESULTS.print(
-        f"{count_of(board.rows, 'trial')}, {trained_s:.0f} s of training in all; this command "
-        f"searched for {board.seconds:.0f} s"
+        f"{count_of(trial_table.rows, 'trial')}, {trained_s:.0f} s of training in all; this "
+        f"command searched for {trial_table.seconds:.0f} s"
     )
-    RESULTS.print(f"trials: {storage.place(rows.NAME)}")
-    RESULTS.print(f"best: {storage.place(BEST)}")
+    RESULTS.print(f"trials: {storage.place(rows.TRIALS_FILE)}")
+    RESULTS.print(f"best: {storage.place(BEST_FILE)}")
 
 
 def _reported(result: Any) -> list[int]:

@@ -10,13 +10,25 @@ another process could do otherwise is to trace a graph whose operations have ano
 come from an algorithm and from a normalization, so each kind of both is traced there.
 """
 
-import itertools
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import ray
+from same_bits_cases import (
+    ALGORITHMS,
+    CARRYING,
+    ELSEWHERE,
+    EVERY_DAY,
+    NORMALIZATIONS,
+    OTHER_POLICIES,
+    OTHER_POLICIES_ELSEWHERE,
+    OTHERS,
+    OTHERS_ELSEWHERE,
+    POLICIES,
+    POLICY_ELSEWHERE,
+)
 from small_configs import navigation, sinusoid
 from small_runs import in_process
 from small_voices import voices
@@ -31,94 +43,6 @@ from workers.settings.worker import ActorSettings
 from workers.wire.packing import from_bytes, to_bytes
 from workers.wire.protocol import Block, Contribution, Weights
 from workers.wire.tensors import sha256
-
-ALGORITHMS = {
-    "maml": ["algorithm.kind=maml"],
-    "maml, momentum": ["algorithm.kind=maml", "algorithm.inner_optimizer=momentum"],
-    "maml, multi-step": ["algorithm.kind=maml", "algorithm.multi_step=true"],
-    "fomaml": ["algorithm.kind=maml", "algorithm.first_order=true"],
-    "fomaml, adam, persistent": [
-        "algorithm.kind=maml",
-        "algorithm.first_order=true",
-        "algorithm.inner_optimizer=adam",
-        "algorithm.inner_moments=persistent",
-    ],
-    "anil": ["algorithm.kind=anil"],
-    "anil, momentum, persistent": [
-        "algorithm.kind=anil",
-        "algorithm.inner_optimizer=momentum",
-        "algorithm.inner_moments=persistent",
-    ],
-    "boil": ["algorithm.kind=boil"],
-    "meta-sgd": ["algorithm.kind=meta_sgd"],
-    "reptile": ["algorithm.kind=reptile", "algorithm.inner_steps=2"],
-    "reptile, momentum": [
-        "algorithm.kind=reptile",
-        "algorithm.inner_steps=2",
-        "algorithm.inner_optimizer=momentum",
-    ],
-    "reptile, adam, persistent": [
-        "algorithm.kind=reptile",
-        "algorithm.inner_steps=2",
-        "algorithm.inner_optimizer=adam",
-        "algorithm.inner_moments=persistent",
-    ],
-    "joint": ["algorithm.kind=joint"],
-}
-NORMALIZATIONS = {
-    "none": ["model.normalization=none"],
-    "batch": ["model.normalization=batch"],
-    "support statistics": ["model.normalization=batch", "model.statistics=support"],
-    "running statistics": ["model.normalization=batch", "model.statistics=running"],
-    "layer": ["model.normalization=layer"],
-    "group": ["model.normalization=group", "model.groups=2"],
-}
-POLICIES = {
-    "maml": [],
-    "maml, per step": ["task.curvature=per_step", "algorithm.inner_steps=2"],
-    "fomaml": ["algorithm.first_order=true"],
-    "reptile": ["algorithm.kind=reptile", "algorithm.inner_steps=2"],
-    "joint": ["algorithm.kind=joint"],
-    "multi-step": [
-        "algorithm.inner_steps=2",
-        "algorithm.multi_step=true",
-        "algorithm.later_lr=0.5",
-        "outer.epochs=2",
-        "task.curvature=per_step",
-    ],
-    "trpo": [
-        "outer.optimizer=trpo",
-        "outer.conjugate_steps=2",
-        "outer.line_search=3",
-        "runtime.execution=map",  # in two thirds of the time
-    ],
-    "promp": ["outer.epochs=2", "outer.divergence_penalty=0.5", "task.curvature=per_step"],
-}
-CARRYING = ("running statistics", "persistent")
-# Each algorithm, and each normalization.
-EVERY_DAY = list(
-    zip(ALGORITHMS, itertools.chain(["group"], itertools.cycle(NORMALIZATIONS)), strict=False)
-)
-ELSEWHERE = [
-    ("fomaml, adam, persistent", "running statistics"),
-    ("reptile, momentum", "running statistics"),
-]
-# Each kind of algorithm, and each normalization; inner optimizers are those of ELSEWHERE.
-OTHERS_ELSEWHERE = [
-    ("maml, multi-step", "batch"),
-    ("anil, momentum, persistent", "group"),
-    ("boil", "none"),
-    ("meta-sgd", "layer"),
-    ("reptile", "support statistics"),
-    ("joint", "running statistics"),
-]
-_SEEN = [*EVERY_DAY, *ELSEWHERE, *OTHERS_ELSEWHERE]
-OTHERS = [both for both in itertools.product(ALGORITHMS, NORMALIZATIONS) if both not in _SEEN]
-POLICY_ELSEWHERE = "promp"
-OTHER_POLICIES_ELSEWHERE = ["trpo", "reptile"]
-OTHER_POLICIES = [
-    each for each in POLICIES if each not in [POLICY_ELSEWHERE, *OTHER_POLICIES_ELSEWHERE]
-]
 
 
 class AnyBlocks:
@@ -178,13 +102,13 @@ class Workers:
         self._who, self._count = who[:count], count
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
-        asked = [
+        answers = [
             self._who[number % len(self._who)].ask(weights, work.blocks)
             for number, work in enumerate(leaves(blocks, self._count))
         ]
         return [
-            from_bytes(ray.get(each) if isinstance(each, ray.ObjectRef) else each)
-            for each in reversed(asked)
+            from_bytes(ray.get(answer) if isinstance(answer, ray.ObjectRef) else answer)
+            for answer in reversed(answers)
         ]
 
 
@@ -198,7 +122,7 @@ def process(shared_ray):
 
 def check_any_number_of_workers(config, carries, process=None):
     """The bits of theta and the carry after all steps, in this process and with 1 to 3 workers."""
-    there = [There(config.worker, process)] if process else []
+    elsewhere = [There(config.worker, process)] if process else []
     launch = in_process(config)
     start = launch.initial_state()
 
@@ -215,7 +139,7 @@ def check_any_number_of_workers(config, carries, process=None):
     if carries:
         assert expected[1] != sha256(list(start.carry.values()))
     for count in (3, 2, 1):
-        who = [*there, Here(config.worker, launch.pool._runner)]
+        who = [*elsewhere, Here(config.worker, launch.pool._runner)]
         assert identity(Workers(who, count)) == expected, count
 
 

@@ -106,7 +106,7 @@ def test_twice_in_one_process_gives_the_same_and_goes_on_where_it_ended(tmp_path
 
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path, no_pictures):
     train(sinusoid("outer.steps=4"), tmp_path)
-    with pytest.raises(ValueError, match="holds a run already"):
+    with pytest.raises(ValueError, match="already holds a run"):
         train(sinusoid("outer.steps=4"), tmp_path)
 
 

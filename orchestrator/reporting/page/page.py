@@ -2,7 +2,7 @@
 
 import base64
 
-from orchestrator.records.history import Opening
+from orchestrator.records.history import HistoryEntry
 from orchestrator.records.result import Result
 from orchestrator.reporting.drawing import drawing
 from orchestrator.reporting.page import inner_steps, task_spread, training_curves
@@ -156,7 +156,7 @@ def _curves(run: RunFolder) -> list[tuple[str, str]]:
     return [(caption, svg(figure, f"{caption} by outer step")) for caption, figure in drawn]
 
 
-def _opening(opening: Opening) -> dict[str, str]:
+def _opening(opening: HistoryEntry) -> dict[str, str]:
     """Make a row of the table of machines."""
     where = ", ".join(f"{number} on {host}" for host, number in opening.actors.items())
     resources = f"{opening.cpus:g} CPU" + (f", {opening.gpus:g} GPU" if opening.gpus else "")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.config.sources import parse_toml
-from orchestrator.records.history import Opening, read_history
+from orchestrator.records.history import HistoryEntry, read_history
 from orchestrator.records.metrics_log import read_whole_rows
 from orchestrator.records.result import Result, read_result
 from orchestrator.records.task_scores import TaskScores, read_task_scores
@@ -44,7 +44,7 @@ class RunFolder:
     rows: Sequence[Mapping[str, Any]]
     num_damaged: int
     result: Result | None
-    openings: Sequence[Opening]
+    openings: Sequence[HistoryEntry]
     drawings: Sequence[str]
     picture: bytes
     animation: bytes = b""

@@ -1,5 +1,7 @@
-"""How much each hyperparameter matters, by Optuna's PED-ANOVA (Watanabe et al. 2023,
-arXiv:2304.10255)."""
+"""The importance of each hyperparameter, by Optuna's PED-ANOVA.
+
+Source: Watanabe et al. 2023, arXiv:2304.10255.
+"""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -22,12 +24,14 @@ _FEWEST = 4
 def importances(
     ranked: Sequence[Row], space: Mapping[str, Dimension], mode: str
 ) -> tuple[dict[str, float], list[str]]:
-    """Shares of 1 by key, the largest first; and the keys that are left out.
+    """Compute the importance of each key of the space.
 
     Args:
       ranked: trials that have a score.
+      mode: "min" or "max".
     Returns:
-      no shares where there are fewer than four trials, or all have one score.
+      shares of 1 by key, the largest first, and the keys that are left out because some trials
+      lack them. There are no shares if there are fewer than four trials, or all scores are equal.
     """
     keys = [key for key in space if all(key in row.point for row in ranked)]
     left_out = [key for key in space if key not in keys]
@@ -46,8 +50,8 @@ def importances(
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(
             target_quantile=max(0.25, 2 / len(ranked)), evaluate_on_local=False
         )
-    found = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    return dict(found), left_out
+    shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return dict(shares), left_out
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:

@@ -1,4 +1,4 @@
-"""A sweep as one HTML file: what was found, what it was found among, what mattered."""
+"""The page of a sweep, one HTML file: the best trials, all trials, and what mattered."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,8 +19,8 @@ from orchestrator.sweep.page.sweep_pictures import (
 from orchestrator.sweep.rows import Row
 from orchestrator.sweep.settings import SweepSettings
 
-NAME = "report.html"
-# Scored trials from which on importances are shown without a warning.
+PAGE_FILE = "report.html"
+# From so many scored trials on, importances are shown without a warning.
 _ENOUGH = 10
 
 
@@ -30,25 +30,28 @@ def write_sweep_page(
     sweep: SweepSettings,
     storage: Storage,
     runs: dict[str, Storage],
-    found: Sequence[Row],
+    trials: Sequence[Row],
     objective: tuple[str, str],
     tested: Sequence[dict[str, Any]],
 ) -> str:
-    """Write report.html into the sweep's folder; its name.
+    """Write report.html into the sweep's folder, and return its name.
 
     Args:
-      runs: where each trial's run is. found: all trials. objective: metric and mode.
-      tested: {"trial", "headline", "protocol"} of those that were evaluated on the test tasks.
+      name: name of the run that is searched.
+      runs: folder of each trial's run.
+      trials: rows of all trials.
+      objective: metric and mode.
+      tested: {"trial", "headline", "protocol"} of each trial evaluated on the test tasks.
     """
     metric, mode = objective
-    ranked = rows.ranked(found, mode)
+    ranked = rows.ranked(trials, mode)
     best, keys = ranked[0], list(sweep.space)
-    numbers = {row.trial: number for number, row in enumerate(found, start=1)}
+    numbers = {row.trial: number for number, row in enumerate(trials, start=1)}
     shares, left_out = importances(ranked, sweep.space, mode)
     page = render(
         "sweep.html",
         name=name,
-        headline=f"best of {len(found)} trials: validation {metric} {best.score:.4f}",
+        headline=f"best of {len(trials)} trials: validation {metric} {best.score:.4f}",
         best={key: _plain(value) for key, value in best.point.items()},
         tested=[
             {
@@ -71,11 +74,11 @@ def write_sweep_page(
         left_out=left_out,
         scored=len(ranked),
         few=len(ranked) < _ENOUGH,
-        trials=[_line(numbers[row.trial], row, keys, metric) for row in _in_order(found, ranked)],
-        configuration=storage.read(record.NAME).decode(),
+        trials=[_line(numbers[row.trial], row, keys, metric) for row in _in_order(trials, ranked)],
+        configuration=storage.read(record.SWEEP_FILE).decode(),
     )
-    storage.write(NAME, page)
-    return NAME
+    storage.write(PAGE_FILE, page)
+    return PAGE_FILE
 
 
 def _curve(run: Storage, metric: str) -> list[tuple[int, float]]:
@@ -83,10 +86,10 @@ def _curve(run: Storage, metric: str) -> list[tuple[int, float]]:
     return [(row["step"], row[name]) for row in read_whole_rows(run)[0] if name in row]
 
 
-def _in_order(found: Sequence[Row], ranked: Sequence[Row]) -> list[Row]:
-    """The best first, those without a score last."""
-    there = {row.trial for row in ranked}
-    return [*ranked, *(row for row in found if row.trial not in there)]
+def _in_order(trials: Sequence[Row], ranked: Sequence[Row]) -> list[Row]:
+    """Sort trials: the best first, those without a score last."""
+    scored = {row.trial for row in ranked}
+    return [*ranked, *(row for row in trials if row.trial not in scored)]
 
 
 def _line(number: int, row: Row, keys: Sequence[str], metric: str) -> dict[str, str]:

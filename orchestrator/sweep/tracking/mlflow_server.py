@@ -1,4 +1,4 @@
-"""Whether MLflow can be logged to, asked before anything starts. Ray's own logger does it."""
+"""The check, before a sweep starts, that MLflow can be logged to. Ray's own logger logs."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from orchestrator.text.redact import redact
 
 @contextmanager
 def _without_patience() -> Iterator[None]:
-    """Within: a server that does not answer is asked once; MLflow itself goes on for minutes."""
+    """Make MLflow ask a silent server once within the context, not retry for minutes."""
     settings = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)

@@ -1,16 +1,16 @@
-"""What Ray Tune logs to MLflow, with outer steps on the axis."""
+"""The MLflow logger of Ray Tune, with outer steps on the axis."""
 
 from typing import Any
 
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 
-# What Ray's logger takes the step from, where it is given; otherwise it counts reports.
+# The key from which Ray's logger takes the step; without it, it counts reports.
 _STEP_OF_RAY = "timesteps_total"
 
 
 class OuterStepLogger(MLflowLoggerCallback):
-    """Logs each report at the outer step that it is of."""
+    """A logger that logs each report at its outer step."""
 
     def log_trial_result(self, iteration: int, trial: Any, result: dict[str, Any]) -> None:
-        """See `MLflowLoggerCallback`."""
+        """Log a report; see `MLflowLoggerCallback`."""
         super().log_trial_result(iteration, trial, {**result, _STEP_OF_RAY: result["step"]})

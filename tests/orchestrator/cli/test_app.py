@@ -142,7 +142,7 @@ def test_a_wrong_input_ends_with_2_and_one_line_and_writes_nothing(inputs, words
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], "run holds a run already; give another --out, or --resume"),
+        ([], "run already holds a run; give another --out, or --resume"),
         (
             ["--resume", "--set", "outer.lr=0.5", "--set", "seed=1"],
             "outer.lr = 0.01 there, 0.5 now; seed = 0 there, 1 now",

@@ -512,7 +512,7 @@ def whole_numbers_without_an_upper_bound(schema, where, bounds, seen):
 @pytest.mark.parametrize("schema", [MetaConfig, SweepSettings], ids=lambda s: s.__name__)
 def test_every_whole_number_has_an_upper_bound(schema):
     found = set(whole_numbers_without_an_upper_bound(schema, "", [], set()))
-    assert found - {"WorkersSettings.count"} == set()  # `parse_count` has one
+    assert found - {"PoolSettings.count"} == set()  # `parse_count` has one
 
 
 @pytest.mark.parametrize("key", ["evaluation.tasks", "outer.steps", "task.shots", "workers.count"])

@@ -297,12 +297,12 @@ def test_a_sweep_begun_before_paths_were_absolute_goes_on(there):
     sweep, table = read_sweep(str(there / "s.toml"))
     storage = Storage(str(there / "out"))
     record.write(storage, sweep, table)
-    then = json.loads(storage.read(record.NAME))
+    then = json.loads(storage.read(record.SWEEP_FILE))
     then["run"]["task"]["path"] = "a.zip"
-    storage.write(record.NAME, json.dumps(then).encode())
+    storage.write(record.SWEEP_FILE, json.dumps(then).encode())
     record.check(storage, sweep, table, resume=True)
     then["run"]["task"]["path"] = "b.zip"
-    storage.write(record.NAME, json.dumps(then).encode())
+    storage.write(record.SWEEP_FILE, json.dumps(then).encode())
     with pytest.raises(ValueError, match=r"run.task.path = 'b.zip' there"):
         record.check(storage, sweep, table, resume=True)
 

@@ -54,14 +54,14 @@ def test_theta_does_not_depend_on_who_looks_again(runners, update):
     config = navigation(*UPDATES[update], *SMALL, "outer.steps=2")
     family = make_family(config.task)
     start = Launch(config, family, InProcessPool(runners[0]), "").initial_state()
-    found = []
+    digests = []
     for pool in (InProcessPool(runners[0]), Wandering(runners)):
         outer = OuterUpdate(config.outer, start)
         reports = list(meta_train(config, family, pool, outer))
         assert outer.step == 2
         assert all("kl" in report.metrics for report in reports)
-        found.append(sha256(outer.state().theta))
-    assert found[0] == found[1] != sha256(start.theta)
+        digests.append(sha256(outer.state().theta))
+    assert digests[0] == digests[1] != sha256(start.theta)
 
 
 def test_a_divergence_that_has_a_price_is_smaller(runners):

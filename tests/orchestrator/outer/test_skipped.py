@@ -23,7 +23,7 @@ def test_a_step_that_leaves_out_most_of_its_tasks_ends_the_run_with_the_inner_ra
         spend(0, 23)
     assert str(ended.value) == (
         "step 1: 23 of 25 tasks gave no finite gradient; the inner loop diverges: lower "
-        "algorithm.inner_lr = 0.4, for example to 0.04, or look for outlandish values in the tasks"
+        "algorithm.inner_lr = 0.4, for example to 0.04, or look for extreme values in the tasks"
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from orchestrator.config.driver_settings import OuterSettings
-from orchestrator.outer.trust_region import Found, drive, trust_region
+from orchestrator.outer.trust_region import RoundResult, drive, trust_region
 
 SIZE = 6
 RNG = np.random.default_rng(0)
@@ -24,17 +24,17 @@ class Quadratic:
         self.asked.append(wanted)
         if wanted.name == "fisher_vector":
             np.testing.assert_array_equal(wanted.now, THETA)
-            return Found((FISHER @ wanted.argument).astype(np.float32), {})
+            return RoundResult((FISHER @ wanted.argument).astype(np.float32), {})
         moved = wanted.now.astype(float) - THETA
         number = sum(each.name == "line_search" for each in self.asked)
         loss = GRADIENT @ moved if self._loss is None else self._loss(number)
         divergence = self._divergence * 0.5 * moved @ FISHER @ moved
-        return Found(np.zeros(SIZE, np.float32), {"gain": -loss, "kl": divergence})
+        return RoundResult(np.zeros(SIZE, np.float32), {"gain": -loss, "kl": divergence})
 
 
 def solve(reduce, **changes):
     settings = OuterSettings(optimizer="trpo", **{"damping": 0.0} | changes)
-    first = Found(GRADIENT, {})
+    first = RoundResult(GRADIENT, {})
     return drive(trust_region(settings, THETA, first), reduce)
 
 
@@ -92,7 +92,7 @@ def test_the_first_length_that_lowers_the_loss_is_taken():
 
 def test_where_nothing_can_be_gained_nothing_is_done():
     settings = OuterSettings(optimizer="trpo")
-    still = Found(np.zeros(SIZE, np.float32), {"loss_after": 0.0})
+    still = RoundResult(np.zeros(SIZE, np.float32), {"loss_after": 0.0})
     reduce = Quadratic()
     theta, _ = drive(trust_region(settings, THETA, still), reduce)
     np.testing.assert_array_equal(theta, THETA)

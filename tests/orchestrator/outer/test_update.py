@@ -249,5 +249,5 @@ def test_the_carry_is_handed_on_and_is_part_of_the_state():
     state = outer.state()
     np.testing.assert_array_equal(state.carry["mean"], [[3, 4]])
     again = OuterUpdate(OuterSettings(), state)
-    for ours, theirs in zip(again.weights, outer.weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    for resumed_array, expected_array in zip(again.weights, outer.weights, strict=True):
+        np.testing.assert_array_equal(resumed_array, expected_array)

@@ -70,7 +70,7 @@ class DiesInBuild(EchoActor):
 
 
 class DiesOfBlock1(EchoActor):
-    """As one whose model exhausts the memory on some tasks."""
+    """An actor whose model exhausts the memory on some tasks."""
 
     def contribution(self, weights, blocks):
         if any(block.index == 1 for block in blocks):

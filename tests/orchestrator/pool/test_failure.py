@@ -2,7 +2,7 @@ import pytest
 
 from orchestrator.pool.failure import Decision, Event, FailureContext, back_off_s, decide
 
-# event, what is known (a field that is not named has its default), decision
+# event, facts (other fields have their defaults), decision
 TRUTH_TABLE = [
     (Event.ACTOR_DIED, {"replaced": 0, "budget": 0}, Decision.FAIL),
     (Event.ACTOR_DIED, {"replaced": 0, "budget": 1}, Decision.REPLACE),
@@ -49,10 +49,10 @@ TRUTH_TABLE = [
 
 
 @pytest.mark.parametrize(
-    ("event", "known", "decision"), TRUTH_TABLE, ids=[f"{e.name} {k}" for e, k, _ in TRUTH_TABLE]
+    ("event", "facts", "decision"), TRUTH_TABLE, ids=[f"{e.name} {k}" for e, k, _ in TRUTH_TABLE]
 )
-def test_the_decision_is_as_in_the_truth_table(event, known, decision):
-    assert decide(event, FailureContext(**known)) is decision
+def test_the_decision_is_as_in_the_truth_table(event, facts, decision):
+    assert decide(event, FailureContext(**facts)) is decision
 
 
 def test_the_truth_table_names_every_event_and_every_decision():

@@ -1,6 +1,6 @@
-"""Real faults on real processes: whatever is killed or stopped, theta has the undisturbed bits.
+"""Real faults on real processes: theta has the undisturbed bits, whatever is killed or stopped.
 
-The actors compute what needs no TensorFlow, so that a new one is there in a second.
+The actors compute without TensorFlow, so that a new one starts in a second.
 """
 
 import os
@@ -23,7 +23,7 @@ from echo_actor import (
 from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
-from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.config.driver_settings import PoolSettings
 from orchestrator.pool.base import InProcessPool
 from orchestrator.pool.ray_pool import RayPool
 from workers.wire.errors import PoolError
@@ -71,7 +71,7 @@ def adding():
 
 
 def until_both_are_ready(pool):
-    """A pool itself goes on with one of them."""
+    """A pool itself continues with one of them."""
     pool.wait_until_ready()
     while len(pool.pids()) < 2:
         pool.run(weights_of(3, 0), blocks_of(0, 2))
@@ -130,7 +130,7 @@ def test_the_step_of_a_stopped_actor_ends_by_a_second_copy_and_the_actor_is_repl
 
 
 def echo_pool(actor_class, **changes):
-    return RayPool(SETTINGS, 2, WorkersSettings(**changes), actor_class=actor_class)
+    return RayPool(SETTINGS, 2, PoolSettings(**changes), actor_class=actor_class)
 
 
 def test_an_actor_that_dies_in_its_build_each_time_uses_up_the_budget_and_the_cause_is_told():
@@ -140,7 +140,7 @@ def test_an_actor_that_dies_in_its_build_each_time_uses_up_the_budget_and_the_ca
     pool.close()
     message = str(refused.value)
     assert message.startswith("2 actors were lost, workers.max_failures = 1; the last, an actor ")
-    assert "its process ended without a word" in message
+    assert "its process ended without an error message" in message
     assert "\n" not in message
 
 
@@ -168,7 +168,7 @@ def test_memory_objects_and_references_stay_flat_over_1_000_steps():
     assert not any(vars(pool.incidents).values())
     pool.close()
     memory, used, references = zip(*seen, strict=True)
-    # What Ray keeps of each call levels off; a leak of the weights would be 200 MB.
+    # The memory that Ray keeps for calls levels off; a leak of the weights would be 200 MB.
     assert memory[-1] - memory[1] < 8e6, memory
     assert max(used) < 10e6, used
     assert max(references) < 50, references

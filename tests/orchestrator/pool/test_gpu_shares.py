@@ -1,6 +1,6 @@
 """Actors that take GPUs, or shares of them. Ray's GPUs here are logical: there is no hardware.
 
-Most actors compute what needs no TensorFlow: what is asked is what Ray gives them.
+Most actors compute without TensorFlow: the tests check what Ray grants them.
 """
 
 import functools
@@ -16,7 +16,7 @@ from echo_actor import EchoActor, Echoes
 from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
-from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.config.driver_settings import PoolSettings
 from orchestrator.pool import ray_pool
 from orchestrator.pool.base import InProcessPool
 from orchestrator.pool.ray_pool import RayPool
@@ -39,13 +39,13 @@ def two_logical_gpus(shared_ray):
 
 
 class SaysWhatItWasGiven(BlockActor):
-    """Uses no GPU, whatever it was given."""
+    """An actor that uses no GPU, whatever it was granted."""
 
     def __init__(self, settings, gpus, name):
         super().__init__(settings, gpus=0, name=name)
         self._given = gpus, os.environ.get("CUDA_VISIBLE_DEVICES")
 
-    def given(self):
+    def granted(self):
         return self._given
 
 
@@ -70,8 +70,8 @@ def sinusoids():
     return in_process(sinusoid("outer.steps=4"))
 
 
-def given(pool):
-    return [ray.get(actor.handle.given.remote()) for actor in pool._actors.actors]
+def granted(pool):
+    return [ray.get(actor.handle.granted.remote()) for actor in pool._actors.actors]
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_each_actor_has_its_share_and_the_bits_are_the_same(sinusoids, count, gp
         def build(self, examples):
             return Built({"gpus": ["a GPU"]}, [])
 
-    workers = WorkersSettings(gpus=gpus, max_failures=0)
+    workers = PoolSettings(gpus=gpus, max_failures=0)
     pool = RayPool(sinusoids.config.worker, count, workers, actor_class=Alike)
     pool.wait_until_ready()
-    answers = given(pool)
+    answers = granted(pool)
     assert sorted(Counter(device for _, device in answers).values()) == sharing
     assert {share for share, _ in answers} == {gpus}
     assert sha256_after(sinusoids, pool) == sha256_after(sinusoids, InProcessPool(Echoes()))
@@ -94,7 +94,7 @@ def test_each_actor_has_its_share_and_the_bits_are_the_same(sinusoids, count, gp
 
 @pytest.mark.slow
 def test_theta_is_the_same_on_shares_of_gpus(sinusoids):
-    workers = WorkersSettings(gpus=0.5, max_failures=0)
+    workers = PoolSettings(gpus=0.5, max_failures=0)
     pool = RayPool(sinusoids.config.worker, 2, workers, actor_class=OnLogicalGpu)
     assert sha256_after(sinusoids, pool) == sha256_after(sinusoids)
     pool.close()
@@ -120,7 +120,7 @@ def test_a_driver_without_a_gpu_takes_the_fingerprint_of_its_actors(monkeypatch,
 
 
 def test_actors_on_different_gpus_are_refused(sinusoids):
-    workers = WorkersSettings(gpus=1)
+    workers = PoolSettings(gpus=1)
     pool = RayPool(sinusoids.config.worker, 2, workers, actor_class=EchoesOnLogicalGpu)
     with pytest.raises(FingerprintError, match=r"gpus: .*GPU number"):
         pool.wait_until_ready()
@@ -133,13 +133,13 @@ def test_actors_on_different_gpus_are_refused(sinusoids):
 )
 def test_more_than_there_is_is_refused(sinusoids, count, gpus, message):
     with pytest.raises(ValueError, match=message):
-        RayPool(sinusoids.config.worker, count, WorkersSettings(gpus=gpus))
+        RayPool(sinusoids.config.worker, count, PoolSettings(gpus=gpus))
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
 def test_a_gpu_that_tensorflow_does_not_see_ends_the_run_at_once(sinusoids):
-    pool = RayPool(sinusoids.config.worker, 1, WorkersSettings(gpus=0.5))
-    message = "could not be made: .*workers.gpus = 0.5, but TensorFlow sees no GPU"
+    pool = RayPool(sinusoids.config.worker, 1, PoolSettings(gpus=0.5))
+    message = "could not be built: .*workers.gpus = 0.5, but TensorFlow sees no GPU"
     with pytest.raises(PoolError, match=message):
         pool.wait_until_ready()
     assert pool.incidents.replaced_actors == 0

@@ -1,7 +1,7 @@
 """Machines that die, hang, come and go: two nodes here, with Ray's default health checks.
 
-The actors compute what needs no TensorFlow, so that a new one is there in a second; those that
-lose calls train.
+The actors compute without TensorFlow, so that a new one starts in a second; those that lose
+calls train.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ from echo_actor import SETTINGS, EchoActor, Echoes
 from small_configs import sinusoid
 from small_runs import in_process, sha256_after
 
-from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.config.driver_settings import PoolSettings
 from orchestrator.config.schema import to_toml
 from orchestrator.outer.blocks import train_blocks
 from orchestrator.pool.base import InProcessPool
@@ -53,7 +53,7 @@ def nodes():
 
 @pytest.fixture(scope="module")
 def pool(nodes):
-    workers = WorkersSettings(max_failures=1000)
+    workers = PoolSettings(max_failures=1000)
     pool = RayPool(SETTINGS, NUM_NODES, workers, elastic=True, actor_class=EchoActor)
     pool.wait_until_ready()
     yield pool

@@ -11,7 +11,7 @@ import ray
 from echo_actor import SETTINGS, AddsWhenTold, EchoActor, blocks_of, weights_of
 from ray.autoscaler.v2.sdk import get_cluster_status
 
-from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.config.driver_settings import PoolSettings
 from orchestrator.pool.ray_pool import RayPool
 from workers.wire.combine import combine
 
@@ -37,7 +37,7 @@ def test_an_actor_of_a_range_waits_where_an_autoscaler_sees_it_and_joins_with_it
     nodes, echo_actors
 ):
     nodes.add_node(num_cpus=1, num_gpus=1)
-    workers = WorkersSettings(cpus=0.01, gpus=1)
+    workers = PoolSettings(cpus=0.01, gpus=1)
     pool = RayPool(SETTINGS, 2, workers, least=1, actor_class=EchoActor)
     try:
         pool.wait_until_ready()
@@ -69,7 +69,7 @@ def test_a_sum_that_goes_with_its_node_is_made_again(nodes, echo_actors, tmp_pat
         faults.kill_node(target)
         (tmp_path / "open").touch()
 
-    workers = WorkersSettings(max_failures=1000, reduction="actors")
+    workers = PoolSettings(max_failures=1000, reduction="actors")
     pool = RayPool(SETTINGS, NUM_NODES, workers, actor_class=Adder)
     target = faults.Target(pool, nodes)
     (tmp_path / "open").touch()

@@ -7,7 +7,7 @@ import pytest
 from small_configs import navigation
 from small_runs import in_process, sha256_after
 
-from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.config.driver_settings import PoolSettings
 from orchestrator.evaluate import evaluate
 from orchestrator.outer.blocks import example_blocks
 from orchestrator.pool.base import InProcessPool
@@ -86,7 +86,7 @@ def pool(shared_ray):
     """Two actors: what one fault did to it must not matter to the next."""
     launch = in_process(navigation(*COMMON))
     examples = example_blocks(launch.config, launch.family)
-    pool = RayPool(launch.config.worker, 2, WorkersSettings(max_failures=9), examples=examples)
+    pool = RayPool(launch.config.worker, 2, PoolSettings(max_failures=9), examples=examples)
     pool.expect(launch.fingerprint)
     yield pool
     pool.close()

@@ -1,4 +1,4 @@
-"""A Ray that a command starts is nobody else's, whatever the environment says."""
+"""A Ray that a command starts is private, whatever the environment says."""
 
 import os
 import subprocess

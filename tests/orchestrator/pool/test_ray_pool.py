@@ -13,7 +13,7 @@ from kept_actors import keeping_actors
 from small_configs import REPTILE, USER_MODEL, images, sinusoid
 from small_runs import in_process, sha256_after
 
-from orchestrator.config.driver_settings import WorkersSettings
+from orchestrator.config.driver_settings import PoolSettings
 from orchestrator.loop import meta_train
 from orchestrator.outer.blocks import example_blocks, train_blocks
 from orchestrator.outer.update import OuterUpdate
@@ -38,7 +38,7 @@ def convolutions(image_zip, image_cache):
     return in_process(images(image_zip, image_cache, "outer.steps=3", "workers.block_size=1"))
 
 
-#: As dense networks run where nothing is set.
+#: The default execution of dense networks.
 SHIPPED = ["runtime.execution=vectorized", "runtime.xla=true"]
 
 
@@ -62,7 +62,7 @@ def make_pool(kept):
     pools = []
 
     def make(launch, count, **changes):
-        workers = WorkersSettings(**{"max_failures": 3, **changes})
+        workers = PoolSettings(**{"max_failures": 3, **changes})
         examples = example_blocks(launch.config, launch.family)
         pools.append(RayPool(launch.config.worker, count, workers, examples=examples))
         return pools[-1]
@@ -158,7 +158,7 @@ def test_contributions_come_in_the_order_of_the_blocks(sinusoids, two_actors):
 
 
 def test_a_killed_actor_beyond_the_budget_ends_the_run_in_one_line(echo_actors):
-    pool = RayPool(SETTINGS, 1, WorkersSettings(max_failures=0), actor_class=EchoActor)
+    pool = RayPool(SETTINGS, 1, PoolSettings(max_failures=0), actor_class=EchoActor)
     pool.wait_until_ready()
     # Stopped, it takes the blocks that die with it.
     victim = pool.pids()[0]
@@ -183,7 +183,7 @@ def test_an_exception_in_a_block_ends_the_run_with_its_step_its_tasks_and_its_ca
     assert "in build" in trace
     assert two_actors.incidents.retried_calls == 1
     assert two_actors.incidents.replaced_actors == 0
-    # The pool goes on: what the broken step left behind is not wanted any more.
+    # The pool continues: what the failed step left behind is no longer wanted.
     again = combine(two_actors.run(weights, blocks))
     straight = combine(sinusoids.pool.run(weights, blocks))
     assert again.gradient.tobytes() == straight.gradient.tobytes()

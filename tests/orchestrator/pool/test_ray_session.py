@@ -5,7 +5,7 @@ import pytest
 import ray
 from ray._private import services
 
-from orchestrator.pool.ray_session import in_sessions_of_their_own, interruptible, start_ray
+from orchestrator.pool.ray_session import interruptible, start_in_new_sessions, start_ray
 from orchestrator.run.signals import Interrupted
 from workers.wire.errors import PoolError
 
@@ -37,22 +37,24 @@ def test_any_other_error_of_the_system_stays_one(cause):
     ],
 )
 def test_a_ray_that_is_late_on_a_busy_machine_is_told_in_a_line(monkeypatch, error, raised):
-    def init(**given):
+    def init(**options):
         raise error
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(raised) as told:
+    with pytest.raises(raised) as caught:
         start_ray(1, verbose=False)
-    assert type(told.value) is raised
+    assert type(caught.value) is raised
     if raised is PoolError:
-        assert str(told.value).startswith("Ray did not start within 30 s, so this machine is busy;")
+        assert str(caught.value).startswith(
+            "Ray did not start within 30 s, because this machine is busy;"
+        )
 
 
 def test_a_signal_to_the_drivers_group_does_not_reach_what_ray_starts():
     popen = services.ConsolePopen
     command = [sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())"]
-    with in_sessions_of_their_own():
+    with start_in_new_sessions():
         with services.ConsolePopen(command, stdout=-1, text=True) as apart:
             answer = apart.communicate()[0]
         assert answer == "True\n"

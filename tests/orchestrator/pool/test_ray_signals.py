@@ -4,12 +4,12 @@ import sys
 import pytest
 from ray._private import utils
 
-from orchestrator.pool.ray_signals import signals_kept
+from orchestrator.pool.ray_signals import keep_signals
 from orchestrator.run.signals import GracefulStop, Interrupted
 
 
 class Weak:
-    """What is raised while it is collected is lost."""
+    """An object whose exception during garbage collection is lost."""
 
     def __del__(self):
         signal.raise_signal(signal.SIGTERM)
@@ -41,7 +41,7 @@ def start_and_terminate(lost):
 @pytest.mark.parametrize("lost", [False, True], ids=["raised", "lost in a callback"])
 def test_a_sigterm_while_ray_starts_reaches_the_handler_of_the_process(stop, capsys, lost):
     ours = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(Interrupted, match="SIGTERM"), signals_kept():
+    with pytest.raises(Interrupted, match="SIGTERM"), keep_signals():
         start_and_terminate(lost)
     assert stop.requested
     assert signal.getsignal(signal.SIGTERM) == ours
@@ -49,7 +49,7 @@ def test_a_sigterm_while_ray_starts_reaches_the_handler_of_the_process(stop, cap
 
 
 def test_an_exit_of_rays_own_stays_one(stop):
-    with pytest.raises(SystemExit) as raised, signals_kept():
+    with pytest.raises(SystemExit) as raised, keep_signals():
         sys.exit(signal.SIGTERM)
     assert raised.value.code == signal.SIGTERM
     assert not stop.requested
@@ -58,13 +58,13 @@ def test_an_exit_of_rays_own_stays_one(stop):
 def test_an_error_that_is_lost_while_ray_starts_is_still_reported(stop, capsys, monkeypatch):
     reported = []
     monkeypatch.setattr(sys, "unraisablehook", reported.append)
-    with signals_kept():
+    with keep_signals():
         sys.unraisablehook(type("Lost", (), {"exc_type": ValueError}))
     assert [lost.exc_type for lost in reported] == [ValueError]
 
 
 def test_afterwards_ray_installs_handlers_again(stop):
     install = utils.set_sigterm_handler
-    with signals_kept():
+    with keep_signals():
         assert utils.set_sigterm_handler is not install
     assert utils.set_sigterm_handler is install

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simulated_backend import WEIGHTS, blocks_of, corrupt, misshapen, with_nan
+from simulated_actor import WEIGHTS, blocks_of, corrupt, misshapen, with_nan
 from simulated_pool import NUM_BLOCKS, check_steps, ready_pool, run, undisturbed
 
 from orchestrator.pool.actor import Call
@@ -21,13 +21,13 @@ def adding_pool(count, **changes):
 
 
 def test_actors_add_and_the_driver_gets_one_sum():
-    pool, backend, told = adding_pool(8)
+    pool, backend, messages = adding_pool(8)
     contributions = pool.run(WEIGHTS, blocks_of(0, NUM_BLOCKS))
     assert [c.num_blocks for c in contributions] == [NUM_BLOCKS]
     assert sorted(total.num_blocks for _, total in backend.sums) == [4, 4, 8]
     check_steps(pool, range(5))
     assert not any(vars(pool.incidents).values())
-    assert told == []
+    assert messages == []
 
 
 def test_held_out_blocks_are_not_added():
@@ -86,11 +86,11 @@ def lose_machine_of(backend, number, at_s):
 
 
 def test_a_lost_part_is_made_again_with_the_same_bits():
-    pool, backend, told = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
+    pool, backend, messages = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
     lose_machine_of(backend, 0, 0.05)
     check_steps(pool, [0])
     assert pool.incidents.lost_sums == 1
-    assert "tasks 0 to 1 of step 0 is lost (it is gone): it is made again" in "".join(told)
+    assert "tasks 0 to 1 of step 0 is lost (it is gone): it is computed again" in "".join(messages)
     assert sum((0, 0) in actor.ran for actor in backend.actors) == 2
     check_steps(pool, range(1, 4))
     assert pool.incidents.lost_sums == 1
@@ -109,7 +109,7 @@ def test_the_next_wait_for_a_part_is_longer_since_it_may_be_on_its_way():
 
 
 def laid_out(num_leaves, schedule):
-    """A step of which all leaves are done, and their sum is to be made."""
+    """A step whose leaves are all done, and whose sum is queued."""
     items = leaves(blocks_of(0, num_leaves), num_leaves)
     schedule.lay_out(items, summed=True)
     for item in items:
@@ -154,18 +154,18 @@ def test_a_late_report_of_a_part_that_was_made_again_meanwhile_loses_nothing():
 
 
 def test_a_lost_sum_of_sums_is_made_again_with_its_parts():
-    pool, backend, told = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
+    pool, backend, messages = adding_pool(8, make=lambda actor: setattr(actor, "add_s", 0.1))
     # The first level is done, and one of the two that did it has begun with the last.
     backend.at(backend.now() + 0.13, lambda: backend.sums[0][0].take_machine())
     check_steps(pool, [0])
-    lost = [line for line in told if "is lost" in line]
+    lost = [line for line in messages if "is lost" in line]
     assert len(lost) == pool.incidents.lost_sums == 1
     assert re.search(r"the sum of tasks (0 to 7|8 to 15) of step 0 is lost", lost[0])
     assert sum(total.num_blocks == 4 for _, total in backend.sums) == 3
 
 
 def test_a_total_that_is_lost_before_the_driver_has_it_is_made_again():
-    pool, backend, told = adding_pool(4)
+    pool, backend, messages = adding_pool(4)
     fetched = []
 
     def answer(call, plain=backend.answer):
@@ -177,7 +177,7 @@ def test_a_total_that_is_lost_before_the_driver_has_it_is_made_again():
     backend.answer = answer
     check_steps(pool, range(3))
     assert pool.incidents.lost_sums == 1
-    assert "the sum of tasks 0 to 15 of step 0 is lost (the machine went)" in told[0]
+    assert "the sum of tasks 0 to 15 of step 0 is lost (the machine went)" in messages[0]
 
 
 def test_what_is_lost_again_and_again_ends_the_run():
@@ -196,21 +196,21 @@ def test_what_is_lost_again_and_again_ends_the_run():
 
 @pytest.mark.parametrize("spoil", [with_nan, misshapen])
 def test_a_useless_part_is_never_added(spoil):
-    pool, backend, told = adding_pool(2)
+    pool, backend, messages = adding_pool(2)
     backend.actors[0].spoils = dict.fromkeys(range(NUM_BLOCKS), spoil)
     check_steps(pool, range(2))
     assert pool.incidents.rejected_answers >= 2
-    assert "run again elsewhere" in told[0]
+    assert "run again elsewhere" in messages[0]
 
 
 def test_a_sum_that_is_not_finite_is_asked_of_another_actor():
-    pool, backend, told = adding_pool(8)
+    pool, backend, messages = adding_pool(8)
     once = [with_nan]
     for actor in backend.actors:
         actor.spoils_sums = once
     assert run(pool, 0) == undisturbed(0)
     assert pool.incidents.rejected_answers == 1
-    assert "the sum of tasks" in told[0]
+    assert "the sum of tasks" in messages[0]
 
 
 def test_what_is_made_again_must_come_out_as_before():

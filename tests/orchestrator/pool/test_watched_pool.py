@@ -23,9 +23,9 @@ class Pool:
 
 @pytest.fixture
 def clock(monkeypatch):
-    found = SimpleNamespace(now=0.0, monotonic=lambda: found.now)
-    monkeypatch.setattr(watched_pool, "time", found)
-    return found
+    fake_time = SimpleNamespace(now=0.0, monotonic=lambda: fake_time.now)
+    monkeypatch.setattr(watched_pool, "time", fake_time)
+    return fake_time
 
 
 def blocks(number, kind="evaluate", size=4):
@@ -35,10 +35,10 @@ def blocks(number, kind="evaluate", size=4):
 
 
 def test_held_out_tasks_are_counted_with_the_time_that_is_left(clock):
-    said, pool = [], Pool(clock)
-    watched = WatchedPool(pool, Watch("evaluating", said.append, every_s=5.0))
+    messages, pool = [], Pool(clock)
+    watched = WatchedPool(pool, Watch("evaluating", messages.append, every_s=5.0))
     assert watched.run(None, blocks(10)) == list(range(10))
-    assert said == [
+    assert messages == [
         "evaluating: 12 of 40 tasks, 14 s left",
         "evaluating: 24 of 40 tasks, 8 s left",
         "evaluating: 36 of 40 tasks, 2 s left",
@@ -61,6 +61,6 @@ def test_training_blocks_run_at_once_for_they_are_summed(clock):
 
 
 def test_a_short_wait_is_not_told_of(clock):
-    said = []
-    WatchedPool(Pool(clock), Watch("validating", said.append)).run(None, blocks(2))
-    assert said == []
+    messages = []
+    WatchedPool(Pool(clock), Watch("validating", messages.append)).run(None, blocks(2))
+    assert messages == []

@@ -48,7 +48,7 @@ def contribution(block):
 
 
 def computed(work: WorkItem) -> Contribution:
-    """As actors would: each sum of its parts' sums."""
+    """Add as actors do: each sum is the sum of its parts' sums."""
     if work.parts:
         return combine([computed(part) for part in work.parts])
     return combine([contribution(block) for block in work.blocks])

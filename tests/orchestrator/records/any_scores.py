@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from orchestrator.records.history import Opening
+from orchestrator.records.history import HistoryEntry
 from orchestrator.records.result import Result
 from orchestrator.sweep.rows import Row
 
@@ -14,7 +14,7 @@ _HOSTILE = ["\udcff", "$x$", "<b>", "[/]", "\x1b[1m", "null", "NaN", "not_finite
 #: Whatever a float64 can be; text as a file's name may be, which is not always a text.
 NUMBERS = st.floats()
 _INTERVALS = ("ci95", "gain_ci95")
-#: What is counted, or the width of an interval; and a share.
+#: Counts or widths of intervals, and shares.
 SIZES = st.floats(min_value=0)
 SECONDS = st.floats(0, 1e9)
 SHARES = st.floats(0, 1) | st.just(math.nan)
@@ -81,7 +81,7 @@ def metrics_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 OPENINGS = st.builds(
-    Opening,
+    HistoryEntry,
     command=TEXTS,
     pool=TEXTS,
     first_step=st.integers(0, 10**9),

@@ -7,9 +7,8 @@ import synthetic_run
 from rich.console import Console
 from small_configs import sinusoid
 
-from orchestrator.records.divergence import diverged_steps, told
-from orchestrator.records.result import NAME as EVALUATION
-from orchestrator.records.result import read_result
+from orchestrator.records.divergence import describe_divergence, diverged_steps
+from orchestrator.records.result import EVALUATION_FILE, read_result
 from orchestrator.reporting.page.page import page_of
 from orchestrator.reporting.page.run_folder import read_run
 from orchestrator.reporting.terminal import print_result
@@ -30,23 +29,23 @@ def test_what_diverges_is_told_everywhere(run):
     ]
     result = read_result(run).model_copy(update={"per_step": per_step})
     result.protocol["inner_steps"] = 1
-    run.write(EVALUATION, result.to_json().encode())
-    table = json.loads(run.read(EVALUATION))
+    run.write(EVALUATION_FILE, result.to_json().encode())
+    table = json.loads(run.read(EVALUATION_FILE))
     assert table["diverged"] == [2, 3, 4, 5]
     assert table["per_step"][4]["loss"] is None
     assert table["per_step"][4]["not_finite"]["loss"] == "inf"
-    said = (
+    sentence = (
         "Inner steps 2 to 5 diverge: loss up to 4e+14 against 3 before, not finite at 4 to 5. "
         "The inner rate is too high for so many steps"
     )
     screen = Console(file=io.StringIO(), width=300)
     print_result(screen, read_result(run), (1, 3, 5))
     shown = screen.file.getvalue()
-    assert f"{said}." in shown
+    assert f"{sentence}." in shown
     assert "3  (diverges)" in shown
     assert "not finite" in shown
     page = page_of(read_run(run)).decode()
-    assert said in page
+    assert sentence in page
     assert "3 (diverges)" in page
     assert "shaded: diverges" in page
 
@@ -56,6 +55,6 @@ def test_nothing_is_said_to_diverge_that_does_not():
     assert diverged_steps(accuracies, "accuracy") == []
     assert diverged_steps([{"loss": 0.0}, {"loss": 1e-9}]) == []
     assert diverged_steps([{"return": -5.0}, {"return": -500.0}], "return") == []
-    assert told([{"return": -5.0}, {"return": math.nan}], "return").startswith(
+    assert describe_divergence([{"return": -5.0}, {"return": math.nan}], "return").startswith(
         "Inner step 1 diverges: return not finite at 1."
     )

@@ -5,7 +5,7 @@ from faulty_files import FaultyFiles, no_space
 from small_configs import sinusoid
 from small_runs import in_process
 
-from orchestrator.records.history import History, Opening, read_history
+from orchestrator.records.history import HistoryEntry, RunHistory, read_history
 from orchestrator.run.resume import find_state
 from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
@@ -15,7 +15,7 @@ WRONG = '[{"command": "", "pool": "", "first_step": "many", "last_step": 1}]'
 
 
 def opened(command="metatrain train", step=0):
-    return Opening(command, "2 Ray actors", step, step)
+    return HistoryEntry(command, "2 Ray actors", step, step)
 
 
 @pytest.fixture(params=["local", "object store"])
@@ -25,11 +25,11 @@ def storage(request, tmp_path):
 
 
 def test_each_time_that_a_run_is_opened_is_an_entry(storage):
-    first = History(storage, opened("one"), pytest.fail)
+    first = RunHistory(storage, opened("one"), pytest.fail)
     first.note(7, [])
     first.end("stopped")
     first.close()
-    second = History(storage, opened("two", 7), pytest.fail)
+    second = RunHistory(storage, opened("two", 7), pytest.fail)
     one, two = read_history(storage)
     assert (one.command, one.first_step, one.last_step) == ("one", 0, 7)
     assert (one.ended, two.ended) == ("stopped", "")
@@ -39,7 +39,7 @@ def test_each_time_that_a_run_is_opened_is_an_entry(storage):
 
 
 def test_an_entry_says_where_and_when(storage):
-    history = History(storage, opened(), pytest.fail)
+    history = RunHistory(storage, opened(), pytest.fail)
     a, b = (Place(host, pid=1, node=host) for host in "ab")
     history.note(1, [a, a, b])
     history.note(2, [b])
@@ -53,7 +53,7 @@ def test_an_entry_says_where_and_when(storage):
 
 
 def test_durations_do_not_depend_on_a_clock_that_is_set_back(storage, monkeypatch):
-    history = History(storage, opened(), pytest.fail)
+    history = RunHistory(storage, opened(), pytest.fail)
     real = datetime.now(UTC)
     clock = type("Clock", (datetime,), {"now": classmethod(lambda c, tz: real - timedelta(days=1))})
     monkeypatch.setattr("orchestrator.records.history.datetime", clock)
@@ -74,9 +74,9 @@ def test_a_negative_duration_of_an_older_version_is_none(storage):
 def test_what_cannot_be_read_is_kept_and_told_of(storage):
     storage.write("history.json", b"[{]")
     notes = []
-    History(storage, opened(), notes.append)
+    RunHistory(storage, opened(), notes.append)
     assert len(notes) == 1
-    assert "is not what a run writes (it is no JSON" in notes[0]
+    assert "is not what a run writes (it is not JSON" in notes[0]
     assert storage.read("history.damaged.json") == b"[{]"
     assert len(read_history(storage)) == 1
 
@@ -106,7 +106,9 @@ def test_a_run_goes_on_without_its_history_and_says_so_once(tmp_path):
     list(run.steps())
     run.test()
     run.close()
-    assert [note.partition(":")[0] for note in notes] == [f"{location}/history.json is not kept"]
+    assert [note.partition(":")[0] for note in notes] == [
+        f"{location}/history.json cannot be written"
+    ]
     assert "No space left" in notes[0]
     undisturbed = TrainingRun(config, Storage(str(tmp_path / "b")), in_process(config), None)
     list(undisturbed.steps())

@@ -76,7 +76,7 @@ def test_a_run_that_starts_afresh_has_no_rows(storage):
 
 
 def test_a_commit_takes_the_rows_up_to_its_step_alone(storage):
-    """It comes from another thread, while the run goes on."""
+    """A commit comes from another thread while the run continues."""
     log = MetricsLog(storage, 0)
     for step in (1, 2, 3, 4, 5):
         log.append({"step": step})
@@ -165,11 +165,13 @@ def test_damaged_rows_cost_no_others_and_the_file_that_held_them_is_kept(tmp_pat
         "a row cut in two": [*lines[:3], lines[3][:7], *lines[4:]],
     }[damage]
     path.write_text("".join(damaged))
-    told = []
-    MetricsLog(storage, 8, told.append).close()
+    messages = []
+    MetricsLog(storage, 8, messages.append).close()
     lost = {"a line of garbage first": [], "a hole": [4], "a row cut in two": [4, 5]}[damage]
     assert steps(storage) == [step for step in range(1, 9) if step not in lost]
-    assert [f"{8 - len(lost)} rows of the 8 steps" in line for line in told] == [True] * bool(lost)
+    assert [f"{8 - len(lost)} rows of the 8 steps" in line for line in messages] == [True] * bool(
+        lost
+    )
     if damage != "a hole":
         kept = tmp_path / "run" / "metrics.damaged.jsonl"
         assert kept.read_text() == "".join(damaged)
@@ -179,6 +181,6 @@ def test_a_metrics_file_that_is_gone_is_told(tmp_path):
     storage = Storage(str(tmp_path / "run"))
     train(storage, 1, 8)
     storage.delete("metrics.jsonl")
-    told = []
-    MetricsLog(storage, 8, told.append).close()
-    assert told == ["metrics.jsonl holds 0 rows of the 8 steps that are done"]
+    messages = []
+    MetricsLog(storage, 8, messages.append).close()
+    assert messages == ["metrics.jsonl holds 0 rows of the 8 steps that are done"]

@@ -1,4 +1,4 @@
-"""Files of newer and older versions, and what is no such file."""
+"""Files of newer and older versions, and files that are not ours."""
 
 import io
 import json
@@ -12,11 +12,9 @@ import synthetic_run
 from any_scores import same
 from small_configs import sinusoid
 
-from orchestrator.records.history import NAME as HISTORY
-from orchestrator.records.history import read_history
+from orchestrator.records.history import HISTORY_FILE, read_history
 from orchestrator.records.metrics_log import read_metrics
-from orchestrator.records.result import NAME as EVALUATION
-from orchestrator.records.result import read_result
+from orchestrator.records.result import EVALUATION_FILE, read_result
 from orchestrator.reporting.page.page import page_of
 from orchestrator.reporting.page.run_folder import read_run
 from orchestrator.storage.storage import Storage
@@ -24,7 +22,7 @@ from orchestrator.sweep import record, rows
 from orchestrator.sweep.settings import parse_sweep
 
 SPACE = {"outer.lr": {"loguniform": [1e-9, 1.0]}}
-FILES = {EVALUATION: read_result, HISTORY: read_history, "metrics.jsonl": read_metrics}
+FILES = {EVALUATION_FILE: read_result, HISTORY_FILE: read_history, "metrics.jsonl": read_metrics}
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +40,8 @@ def whole(written, tmp_path):
 
 
 def changed(name, content, **more):
-    if name == HISTORY:
-        return json.dumps([{**each, **more} for each in json.loads(content)])
+    if name == HISTORY_FILE:
+        return json.dumps([{**entry, **more} for entry in json.loads(content)])
     if name == "metrics.jsonl":
         return "".join(json.dumps({**json.loads(r), **more}) + "\n" for r in content.splitlines())
     table = {**json.loads(content), **more}
@@ -59,10 +57,10 @@ def test_unknown_keys_of_a_newer_minor_version_are_passed_over(whole, name):
     page_of(read_run(whole))
 
 
-def _plain(found):
-    if isinstance(found, list):
-        return [each if isinstance(each, dict) else asdict(each) for each in found]
-    return found.model_dump()
+def _plain(value):
+    if isinstance(value, list):
+        return [entry if isinstance(entry, dict) else asdict(entry) for entry in value]
+    return value.model_dump()
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -87,17 +85,17 @@ def test_keys_of_a_newer_sweep_are_passed_over_and_a_newer_format_is_refused(tmp
     storage = Storage(str(tmp_path))
     sweep = parse_sweep({"base": "sinusoid", "space": SPACE}, "s.toml")
     record.write(storage, sweep, {"seed": 3})
-    table = json.loads(storage.read(record.NAME))
+    table = json.loads(storage.read(record.SWEEP_FILE))
     table["sweep"] |= {"retries": 3, "search": {**table["sweep"]["search"], "speed": "high"}}
-    storage.write(record.NAME, json.dumps({**table, "more": 1}).encode())
+    storage.write(record.SWEEP_FILE, json.dumps({**table, "more": 1}).encode())
     record.check(storage, sweep, {"seed": 3}, resume=True)
     del table["sweep"]["top"]  # an older version lacked it
-    storage.write(record.NAME, json.dumps(table).encode())
+    storage.write(record.SWEEP_FILE, json.dumps(table).encode())
     record.check(storage, sweep, {"seed": 3}, resume=True)
-    storage.write(record.NAME, json.dumps({**table, "format_version": 2}).encode())
+    storage.write(record.SWEEP_FILE, json.dumps({**table, "format_version": 2}).encode())
     with pytest.raises(ValueError, match=r"sweep\.json has format version 2"):
         record.check(storage, sweep, {"seed": 3}, resume=True)
-    storage.write(record.NAME, b"[]")
+    storage.write(record.SWEEP_FILE, b"[]")
     with pytest.raises(ValueError, match=r"sweep\.json is not what a sweep writes"):
         record.check(storage, sweep, {"seed": 3}, resume=True)
 
@@ -108,16 +106,16 @@ def test_columns_of_newer_trials_are_passed_over_and_a_newer_format_is_refused(t
     def write(table):
         stream = io.BytesIO()
         pq.write_table(table, stream)
-        storage.write(rows.NAME, stream.getvalue())
+        storage.write(rows.TRIALS_FILE, stream.getvalue())
 
     rows.write(storage, [row], ["outer.lr"], "loss")
-    table = pq.read_table(io.BytesIO(storage.read(rows.NAME)))
+    table = pq.read_table(io.BytesIO(storage.read(rows.TRIALS_FILE)))
     more = table.append_column("kelvin", pa.array(["warm"]))
     write(more.append_column("last_seen", pa.array(["now"])).drop(["seconds", "replaced_actors"]))
     assert rows.read(storage, "loss") == [row]
     write(table.replace_schema_metadata({"metatrain.format_version": "2"}))
     with pytest.raises(ValueError, match=r"sweep\.parquet has format version 2"):
         rows.read(storage, "loss")
-    storage.write(rows.NAME, b"PAR1")
+    storage.write(rows.TRIALS_FILE, b"PAR1")
     with pytest.raises(ValueError, match=r"sweep\.parquet is not what a sweep writes"):
         rows.read(storage, "loss")

@@ -1,4 +1,4 @@
-"""What Prometheus would read from a node while a run goes on."""
+"""The metrics that Prometheus would read from a node during a run."""
 
 import contextlib
 import os
@@ -35,17 +35,17 @@ def test_prometheus_finds_a_runs_numbers_and_rays_dashboard_its_actors(tmp_path,
     config = sinusoid("outer.steps=30", "workers.count=2", 'name="small"', "checkpoint.every=10")
     with running_ray(num_cpus=2), Prometheus() as prometheus:
         train(config, [], str(tmp_path / "first"), False, False, False, PythonInterrupt())
-        found = prometheus.until_counted()
+        samples = prometheus.until_counted()
         names = [actor["Name"] for actor in ray._private.state.actors().values()]
         log = "".join(text_of_actors())
-    assert {name: found[name] for name in COUNTED} == COUNTED
-    assert found["actors"] == 2
-    assert found["outer_step"] in range(1, 31)
-    assert found["tasks_per_second"] > 0
-    assert found["loss_after"] > 0
-    assert found["block_seconds_count"] >= 60
-    assert found["checkpoint_seconds_count"] >= 3
-    assert "replaced_actors_total" not in found
+    assert {name: samples[name] for name in COUNTED} == COUNTED
+    assert samples["actors"] == 2
+    assert samples["outer_step"] in range(1, 31)
+    assert samples["tasks_per_second"] > 0
+    assert samples["loss_after"] > 0
+    assert samples["block_seconds_count"] >= 60
+    assert samples["checkpoint_seconds_count"] >= 3
+    assert "replaced_actors_total" not in samples
     assert sorted(re.sub("-[0-9a-f]{4}-", "-*-", name) for name in names) == [
         "small-*-actor-0",
         "small-*-actor-1",
@@ -54,9 +54,9 @@ def test_prometheus_finds_a_runs_numbers_and_rays_dashboard_its_actors(tmp_path,
 
 
 class Prometheus:
-    """Reads the node's own port again and again, and remembers the last value of each number.
+    """A reader that polls the node's port, and remembers the last value of each metric.
 
-    A gauge is there only for as long as it is set anew.
+    A gauge is served only as long as it is set again and again.
     """
 
     def __enter__(self) -> "Prometheus":

@@ -7,7 +7,7 @@ from orchestrator.records.evaluation_protocol import protocol
 from workers.tasks.registry import make_family
 
 
-def told(config, rates, steps):
+def protocol_of(config, rates, steps):
     candidates = [
         {"inner_lr": rate, "inner_steps": number, "score": 1.0}
         for rate in rates
@@ -29,7 +29,7 @@ def told(config, rates, steps):
     ],
 )
 def test_what_validation_tasks_chose_is_what_was_offered(every, rates, steps, expected):
-    found = told(sinusoid(f"evaluation.every={every}"), rates, steps)
-    assert found.get("chosen_on") == expected
+    table = protocol_of(sinusoid(f"evaluation.every={every}"), rates, steps)
+    assert table.get("chosen_on") == expected
     offered = ", ".join(f"{rate:g}" for rate in rates) if len(rates) > 1 else None
-    assert found.get("inner_lr_offered") == offered
+    assert table.get("inner_lr_offered") == offered

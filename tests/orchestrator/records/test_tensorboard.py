@@ -24,12 +24,12 @@ def events(content):
 
 def scalars(folder):
     """tag -> {step: value} of all event files."""
-    found = defaultdict(dict)
+    points = defaultdict(dict)
     for file in sorted((folder / "tensorboard").iterdir()):
         for event in events(file.read_bytes()):
             for value in event.summary.value:
-                found[value.tag][event.step] = value.simple_value
-    return found
+                points[value.tag][event.step] = value.simple_value
+    return points
 
 
 def row(step, **rest):
@@ -52,9 +52,9 @@ def test_a_long_run_has_a_thousand_points_and_every_validation(tmp_path):
     for step in range(1, 5001):
         log.append(row(step, **({"validation_loss": 7.0} if step == 2503 else {})))
     log.close()
-    found = scalars(tmp_path)
-    assert len(found["tasks/loss_after"]) == 1001
-    assert found["tasks/validation_loss"] == {2503: 7}
+    points = scalars(tmp_path)
+    assert len(points["tasks/loss_after"]) == 1001
+    assert points["tasks/validation_loss"] == {2503: 7}
 
 
 def test_a_full_disk_is_an_error_and_no_endless_wait(tmp_path):

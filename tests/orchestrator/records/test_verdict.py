@@ -1,4 +1,4 @@
-"""What is told first of a run whose scores are no use, and what to try."""
+"""The verdict on a run with useless scores: what comes first, and what to try."""
 
 import io
 import math
@@ -42,7 +42,7 @@ def returned(returns, interval):
 
 
 WRONG = [
-    # what is scored -> how the first warning begins, what it advises
+    # result -> beginning of the first warning, and its advice
     (
         scored([1.6, 1.55, 1.5], [0.2, 0.22, 0.231], 2, chance=0.2),
         "The test accuracy, 23.1 %, is hardly above chance (20 %).",
@@ -131,9 +131,9 @@ def test_what_is_wrong_is_told_first_with_what_to_try(result, begins, advises):
     first = result.warnings[0]
     assert first.startswith(begins)
     assert advises in first
-    told = findings(run_with(result=result))
-    assert (told[0].kind, told[0].text) == ("warning", first)
-    assert not any("improves" in finding.text for finding in told)
+    page_findings = findings(run_with(result=result))
+    assert (page_findings[0].kind, page_findings[0].text) == ("warning", first)
+    assert not any("improves" in finding.text for finding in page_findings)
 
 
 @pytest.mark.parametrize(

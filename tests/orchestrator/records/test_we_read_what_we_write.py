@@ -1,4 +1,4 @@
-"""Every file of ours: what can be written is read, drawn and told, and other versions' too."""
+"""Every file of ours: what can be written can be read, drawn and printed."""
 
 import io
 import json
@@ -20,11 +20,9 @@ from small_configs import sinusoid
 
 from orchestrator.adaptation.predictions import Predictions, as_table
 from orchestrator.adaptation.user_tasks import UserTask
-from orchestrator.records.history import NAME as HISTORY
-from orchestrator.records.history import History, read_history
+from orchestrator.records.history import HISTORY_FILE, RunHistory, read_history
 from orchestrator.records.metrics_log import MetricsLog, read_metrics, read_whole_rows
-from orchestrator.records.result import NAME as EVALUATION
-from orchestrator.records.result import read_result
+from orchestrator.records.result import EVALUATION_FILE, read_result
 from orchestrator.reporting.page.comparison import comparison_of
 from orchestrator.reporting.page.inner_steps import png_of_each_metric
 from orchestrator.reporting.page.page import page_of
@@ -108,8 +106,8 @@ def test_null_alone_in_a_row_is_nan_and_never_0(tmp_path):
 @any_of
 @given(results())
 def test_scores_are_written_read_and_told(run, result):
-    run.write(EVALUATION, result.to_json().encode())
-    strict(run.read(EVALUATION))
+    run.write(EVALUATION_FILE, result.to_json().encode())
+    strict(run.read(EVALUATION_FILE))
     found = read_result(run)
     assert same(result.model_dump(), found.model_dump())
     print_result(Console(file=io.StringIO()), found, (1, 5))
@@ -118,7 +116,7 @@ def test_scores_are_written_read_and_told(run, result):
 @two_drawn
 @given(results())
 def test_scores_are_drawn(run, result):
-    run.write(EVALUATION, result.to_json().encode())
+    run.write(EVALUATION_FILE, result.to_json().encode())
     found = read_run(run)
     assert all(text in page_of(found).decode() for text in map(escape, result.warnings))
     comparison_of([found, found])
@@ -164,20 +162,20 @@ def test_rows_of_metrics_of_many_kinds_are_drawn(run, metrics):
 @given(OPENINGS)
 def test_history_is_written_and_read(tmp_path_factory, opening):
     storage = Storage(str(tmp_path_factory.mktemp("run")))
-    History(storage, opening, pytest.fail)
-    strict(storage.read(HISTORY))
+    RunHistory(storage, opening, pytest.fail)
+    strict(storage.read(HISTORY_FILE))
     (found,) = read_history(storage)
     for name in ("command", "pool", "first_step", "cpus", "gpu_names", "actors", "ended"):
         assert same(getattr(opening, name), getattr(found, name))
-    History(storage, opening, pytest.fail)
+    RunHistory(storage, opening, pytest.fail)
     assert len(read_history(storage)) == 2
 
 
 @two_drawn
 @given(OPENINGS)
 def test_history_is_drawn(run, opening):
-    run.delete(HISTORY)
-    History(run, opening, pytest.fail)
+    run.delete(HISTORY_FILE)
+    RunHistory(run, opening, pytest.fail)
     page_of(read_run(run))
 
 
@@ -223,7 +221,7 @@ def test_a_sweep_is_the_same_when_it_is_read_again(tmp_path_factory, table):
     storage = Storage(str(tmp_path_factory.mktemp("sweep")))
     sweep = parse_sweep({"base": "sinusoid", "space": SPACE}, "s.toml")
     record.write(storage, sweep, table)
-    strict(storage.read(record.NAME))
+    strict(storage.read(record.SWEEP_FILE))
     record.check(storage, sweep, table, resume=True)
 
 

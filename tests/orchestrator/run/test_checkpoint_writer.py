@@ -150,7 +150,7 @@ def test_a_write_that_fails_surfaces_at_the_next_submit_in_one_line(place):
         it.writer.flush()
     assert str(error.value) == (
         f"ckpt-00000008 could not be written to {location}: No space left on device; the last good "
-        "checkpoint is ckpt-00000004; free some space and go on with --resume"
+        "checkpoint is ckpt-00000004; free some space and continue with --resume"
     )
     with pytest.raises(CheckpointError, match="No space left"):
         it.submit(12)

@@ -38,12 +38,12 @@ def test_an_exported_run_has_the_head_in_its_model(config, tmp_path):
     export_command.export_run(str(run_of(config)), tmp_path / "a.metatrain")
     texts = [f"please bring {word}" for word in ("pears", "nuts", "figs") for _ in range(2)]
     labels = ["a", "a", "b", "b", "c", "c"]
-    found = [
+    outputs = [
         Learner.load(source).adapt(texts, labels).predict_proba(["please bring figs"])
         for source in (run_of(config), tmp_path / "a.metatrain")
     ]
-    assert found[0].shape == (1, 3)
-    np.testing.assert_array_equal(*found)
+    assert outputs[0].shape == (1, 3)
+    np.testing.assert_array_equal(*outputs)
 
 
 def test_theta_does_not_depend_on_the_order_of_blocks(config):

@@ -1,4 +1,4 @@
-"""What the environment and a keras.json of the user's do to a run: nothing, or it is refused."""
+"""The environment and a user's keras.json: they do not change a run, or they are refused."""
 
 import json
 import os
@@ -52,10 +52,10 @@ def test_a_keras_json_changes_nothing_and_is_left_alone(tmp_path):
     file = tmp_path / "home" / "keras.json"
     file.write_text(json.dumps(KERAS_JSON))
     clean = warm(tmp_path, *RUN, "--workers", "0", "--out", "clean")
-    theirs = metatrain(
-        tmp_path, *RUN, "--workers", "0", "--out", "theirs", KERAS_HOME=str(file.parent)
+    other_run = metatrain(
+        tmp_path, *RUN, "--workers", "0", "--out", "other_run", KERAS_HOME=str(file.parent)
     )
-    assert theta_of(theirs) == theta_of(clean)
+    assert theta_of(other_run) == theta_of(clean)
     assert json.loads(file.read_text()) == KERAS_JSON
 
 
@@ -74,17 +74,17 @@ def test_another_kernel_is_named_when_a_run_is_resumed(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("environment", "told"),
+    ("environment", "expected_line"),
     [
         ({"KERAS_BACKEND": "jax"}, "KERAS_BACKEND = 'jax' in the environment"),
         ({"KERAS_MAX_EPOCHS": "many"}, "Keras does not start as it is configured (ValueError: "),
         ({"KERAS_NNX_ENABLED": "1"}, "Keras does not start as it is configured (ImportError: "),
     ],
 )
-def test_a_keras_that_cannot_be_used_is_refused_in_a_line(tmp_path, environment, told):
+def test_a_keras_that_cannot_be_used_is_refused_in_a_line(tmp_path, environment, expected_line):
     done = metatrain(tmp_path, *RUN, "--workers", "0", "--out", "run", **environment)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f"metatrain: {told}")
+    assert done.stderr.splitlines()[-1].startswith(f"metatrain: {expected_line}")
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run" / "config.toml").exists()
 

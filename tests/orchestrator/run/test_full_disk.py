@@ -35,7 +35,7 @@ CONFIG = sinusoid(
 )
 #: Pictures are written; what they show is looked at elsewhere.
 DRAWN = {"png": b64decode(_ONE_PIXEL), "svg": b"<svg ></svg>"}
-# What is a note, since the run goes on without it.
+# Files whose failure is a note, because the run continues without them.
 NOTES = ("history.json",)
 
 
@@ -133,13 +133,13 @@ def test_a_full_disk_at_any_write_leaves_what_is_whole_and_one_line(
         capsys.readouterr()
         code = metatrain(monkeypatch, words)
         disk.fault = lambda kind, path: None
-        said = capsys.readouterr().err.splitlines()
+        stderr_lines = capsys.readouterr().err.splitlines()
         if name not in NOTES:
-            assert code == 1, (name, said)
-            assert said[-1].startswith("metatrain: ")
-            assert "No space left on device" in said[-1]
-            assert re.search("free some space|give --out FILE", said[-1])
-        assert not any("Traceback" in line for line in said)
+            assert code == 1, (name, stderr_lines)
+            assert stderr_lines[-1].startswith("metatrain: ")
+            assert "No space left on device" in stderr_lines[-1]
+            assert re.search("free some space|give --out FILE", stderr_lines[-1])
+        assert not any("Traceback" in line for line in stderr_lines)
         there = content(tmp_path)
         hidden = [path for path in there if Path(path).name.startswith(".")]
         assert hidden == []
@@ -191,8 +191,8 @@ def test_a_full_disk_at_any_write_of_a_sweeps_own_files_is_one_line(
         capsys.readouterr()
         assert metatrain(monkeypatch, words) == 1
         disk.fault = lambda kind, path: None
-        said = capsys.readouterr().err.splitlines()
-        assert said[-1].startswith(
+        stderr_lines = capsys.readouterr().err.splitlines()
+        assert stderr_lines[-1].startswith(
             f"metatrain: sweep/{Path(path).name} cannot be written: No space"
         )
         assert [p for p in content(tmp_path) if Path(p).name.startswith(".")] == []

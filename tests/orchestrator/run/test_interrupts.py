@@ -27,7 +27,10 @@ def config():
 
 
 def finish(config, folder):
-    """Train to the end from what is there, in this process: theta's sha256, and the losses."""
+    """Train to the end in this process, from what is in the folder.
+
+    Returns theta's sha256, and the losses.
+    """
     storage = Storage(str(folder))
     state, *_ = find_state(config, storage, storage.exists("config.toml"), allow_changes=False)
     run = TrainingRun(config, storage, in_process(config), state)
@@ -54,7 +57,7 @@ def start_slow(folder, config, slow):
 
 
 def interrupt(folder, config, slow, signals, pause_s):
-    """Send signals to a slow run, `pause_s` apart, and let it go on: its code and stderr."""
+    """Send signals to a slow run, `pause_s` apart; return its exit code and stderr."""
     process = start_slow(folder, config, slow)
     try:
         for number in signals:
@@ -81,8 +84,8 @@ def test_a_signal_within_a_checkpoint_waits_for_it_and_for_the_last_step(
     assert code == 75, stderr
     assert "Traceback" not in stderr
     storage = Storage(str(tmp_path / "run"))
-    found = checkpoint.survey(storage)
-    assert [each.problem for each in found] == [""] * len(found)
+    statuses = checkpoint.survey(storage)
+    assert [status.problem for status in statuses] == [""] * len(statuses)
     assert checkpoint.unfinished(storage) == []
     saved = checkpoint.load_latest(storage)[0].step
     assert saved >= 20
@@ -103,7 +106,7 @@ def test_a_second_signal_drops_the_step_and_saves_the_one_before(config, undistu
 
 @pytest.mark.slow
 def test_signals_that_do_not_stop_coming_do_not_change_the_exit_code(config, tmp_path):
-    """As from a batch system, or somebody who leans on Ctrl-C; until the process is gone."""
+    """Send signals as a batch system or a user who holds Ctrl-C, until the process is gone."""
     process = start_slow(tmp_path, config, "step")
     numbers = itertools.cycle([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     while process.poll() is None:
@@ -113,14 +116,14 @@ def test_signals_that_do_not_stop_coming_do_not_change_the_exit_code(config, tmp
     assert "saved up to step 25\nstopped; continue with:" in process.stderr
 
 
-def stopped(folder, config, said, number, **variables):
-    """A run that gets a signal a moment after it has said something, at its end."""
+def stopped(folder, config, awaited, number, **variables):
+    """Start a run, signal it a moment after it has printed `awaited`, and wait for its end."""
     words = ["train", write_config(folder, config), "--workers", "1", "--out", "run"]
     process = warm_commands.start(
         folder, *words, environment=environment() | variables, draws=False
     )
     try:
-        while said not in process.stderr:
+        while awaited not in process.stderr:
             assert process.poll() is None, process.stderr
             time.sleep(0.02)
         time.sleep(1.0)  # within ray.init, or while the actor builds
@@ -140,12 +143,12 @@ NUMBERS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("said", "number"),
+    ("awaited", "number"),
     [*(("starting Ray", number) for number in NUMBERS), ("waiting for 1 Ray actor", NUMBERS[0])],
 )
-def test_a_signal_while_ray_and_its_actors_start_ends_with_75(config, tmp_path, said, number):
+def test_a_signal_while_ray_and_its_actors_start_ends_with_75(config, tmp_path, awaited, number):
     """Ray, which takes SIGTERM over for itself when it has started, is in the run's own process."""
-    stopped(tmp_path, config, said, number)
+    stopped(tmp_path, config, awaited, number)
 
 
 @pytest.mark.ray

@@ -1,4 +1,4 @@
-"""The whole process is killed, at any moment: nothing that was said to be saved is lost."""
+"""The whole process is killed at any moment: nothing that was reported as saved is lost."""
 
 import json
 import re

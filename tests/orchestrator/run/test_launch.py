@@ -2,7 +2,7 @@ import pytest
 from small_configs import sinusoid
 
 from orchestrator.run import launch
-from orchestrator.run.launch import Wanted, actors_wanted, worthwhile_actors
+from orchestrator.run.launch import ActorDemand, actor_demand, worthwhile_actors
 from workers.execution import runtime
 from workers.tasks.registry import make_family
 from workers.wire.errors import FingerprintError
@@ -36,15 +36,15 @@ EIGHT_BLOCKS = ["outer.meta_batch_size=16", "workers.block_size=2"]
 @pytest.mark.parametrize(
     ("count", "slots", "wanted"),
     [
-        ("3", None, Wanted(3)),
-        ("0", None, Wanted(0)),
-        ("auto", None, Wanted(None)),
-        ("auto", 4, Wanted(4, elastic=True)),
-        ("auto", 64, Wanted(8, elastic=True)),
-        ("auto", 0, Wanted(1, elastic=True)),
-        ("2..6", None, Wanted(6, 2)),
-        ("2..64", 64, Wanted(8, 2)),
-        ("12..64", 64, Wanted(12, 12)),
+        ("3", None, ActorDemand(3)),
+        ("0", None, ActorDemand(0)),
+        ("auto", None, ActorDemand(None)),
+        ("auto", 4, ActorDemand(4, elastic=True)),
+        ("auto", 64, ActorDemand(8, elastic=True)),
+        ("auto", 0, ActorDemand(1, elastic=True)),
+        ("2..6", None, ActorDemand(6, 2)),
+        ("2..64", 64, ActorDemand(8, 2)),
+        ("12..64", 64, ActorDemand(12, 12)),
     ],
 )
 def test_how_many_actors_are_wanted(monkeypatch, count, slots, wanted):
@@ -53,7 +53,7 @@ def test_how_many_actors_are_wanted(monkeypatch, count, slots, wanted):
     if slots is not None:
         monkeypatch.setenv("RAY_ADDRESS", "a cluster's")
         monkeypatch.setattr(launch, "_cluster_slots", lambda config: slots)
-    assert actors_wanted(sinusoid(f"workers.count={count}", *EIGHT_BLOCKS)) == wanted
+    assert actor_demand(sinusoid(f"workers.count={count}", *EIGHT_BLOCKS)) == wanted
 
 
 class Actors:
@@ -68,7 +68,7 @@ class Actors:
 
 def test_a_launch_that_is_refused_ends_its_actors(monkeypatch):
     config, actors = sinusoid("workers.count=2"), Actors()
-    monkeypatch.setattr(launch, "_ray_pool", lambda *given: actors)
+    monkeypatch.setattr(launch, "_ray_pool", lambda *arguments: actors)
     runtime.start_tensorflow(0)
     reference = {**runtime.fingerprint(""), "numpy": "0.1"}
     message = r"not go on with the same bits here: numpy: '.+' here, '0.1' there \("

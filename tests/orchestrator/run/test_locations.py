@@ -39,8 +39,8 @@ def test_a_resume_takes_the_last_folder_that_holds_a_run(tmp_path):
 def test_a_resume_of_nothing_is_refused_and_says_what_to_do(tmp_path, there):
     make(tmp_path, *there)
     expected = (
-        "there is no run to resume: runs/small holds none; leave --resume out to begin there, or "
-        "give --out with the folder of the run"
+        "there is no run to resume: runs/small holds none; leave out --resume to start one there, "
+        "or give --out with the folder of the run"
     )
     with pytest.raises(ValueError, match=f"^{expected}$"):
         location(True)

@@ -1,4 +1,4 @@
-"""Whole runs on disks that fail: each ends with one line, and goes on to the same weights."""
+"""Whole runs on disks that fail: each ends with one line, and resumes to the same weights."""
 
 import shutil
 import threading

@@ -1,4 +1,4 @@
-"""What a process does with signals, within it; the commands' own: test_interrupts.py."""
+"""The handling of signals within a process; test_interrupts.py tests whole commands."""
 
 import signal
 

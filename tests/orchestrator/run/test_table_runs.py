@@ -66,7 +66,7 @@ def new_group(kind, number=1):
 
 
 def first_rows(group, num, name):
-    """Of each task the first `num` rows, and the rest."""
+    """Return the first `num` rows of each task, and the rest."""
     place = np.arange(len(group)) % 45
     return group.filter(pa.array(place < num)), group.filter(pa.array(place >= num))
 
@@ -126,8 +126,10 @@ def test_many_groups_are_each_adapted_to_alone(files, kind, tmp_path, capsys):
     only = group.filter(pc.equal(group.column(0), names[1]))
     adapt_command.adapt_run(request_of(files, kind, alone, only.drop_columns([kind[:-1]])))
     expected = pq.read_table(alone / "p.parquet").column("by_inner_step").to_pylist()
-    mine = together.filter(pc.equal(together.column("task"), names[1]))
-    np.testing.assert_allclose(mine.column("by_inner_step").to_pylist(), expected, rtol=1e-4)
+    rows_of_task = together.filter(pc.equal(together.column("task"), names[1]))
+    np.testing.assert_allclose(
+        rows_of_task.column("by_inner_step").to_pylist(), expected, rtol=1e-4
+    )
 
 
 def test_an_exported_run_adapts_alike_without_the_table(files, kind, tmp_path):
@@ -169,16 +171,16 @@ def test_a_saved_model_takes_and_answers_in_the_tables_own_units(files, kind, tm
 def test_a_saved_model_fills_what_is_missing_as_the_run_does(files, tmp_path):
     learner = Learner.load(run_of(config_of(files, "sensors", "task.nulls=mean")))
     support, query = first_rows(new_group("sensors"), 12, "sensors")
-    asked = features_of(query, "sensors")
-    asked[::3, 1] = np.nan
+    query_features = features_of(query, "sensors")
+    query_features[::3, 1] = np.nan
     predictor = learner.adapt(
         features_of(support, "sensors"), support.column("concentration").to_pylist()
     )
     predictor.save(tmp_path / "filled.keras")
     model = keras.saving.load_model(tmp_path / "filled.keras", compile=False)
-    answers = model.predict(asked, verbose=0)
+    answers = model.predict(query_features, verbose=0)
     assert np.isfinite(answers).all()
-    np.testing.assert_allclose(answers, predictor.predict(asked), rtol=1e-5)
+    np.testing.assert_allclose(answers, predictor.predict(query_features), rtol=1e-5)
 
 
 def test_python_predicts_what_the_run_was_tested_with(files):
@@ -255,8 +257,8 @@ def tested(files, tmp_path_factory):
 def test_the_page_is_made_anew_without_the_table(tested, kind):
     report_command.write_report([str(tested / kind)], None)
     page = (tested / kind / "report.html").read_text()
-    found = read_run(Storage(str(tested / kind))).result
-    assert found.protocol["features"] == ", ".join(FEATURES[kind])
+    run_result = read_run(Storage(str(tested / kind))).result
+    assert run_result.protocol["features"] == ", ".join(FEATURES[kind])
     for words in (", ".join(FEATURES[kind]), TARGETS[kind], "different tasks"):
         assert words in page
     assert page.count("<svg") >= 5

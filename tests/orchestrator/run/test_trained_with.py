@@ -1,4 +1,4 @@
-"""What a run is evaluated with: its checkpoint says what it was trained with."""
+"""A run is evaluated with the configuration and data of its checkpoint."""
 
 import shutil
 from dataclasses import replace
@@ -43,13 +43,13 @@ def test_the_runs_own_configuration_is_evaluated_without_a_word(storage):
 def test_an_edited_configuration_is_refused_by_its_key_unless_insisted_on(storage, key, there, now):
     value = now.strip("'").lower() if now == "True" else now
     edited, manifest = sinusoid(f"{key}={value}"), best(storage)
-    said = f"{key} = {there} there, {now} now"
-    with pytest.raises(ValueError, match="says otherwise than the checkpoint: ") as refused:
+    difference = f"{key} = {there} there, {now} now"
+    with pytest.raises(ValueError, match="differs from the checkpoint: ") as refused:
         check_configuration(edited, storage, manifest, False)
-    assert said in str(refused.value)
+    assert difference in str(refused.value)
     assert str(refused.value).endswith("; set them back, or give --allow-changes")
     assert check_configuration(edited, storage, manifest, True) == [
-        f"evaluating with changes since the checkpoint: {said}"
+        f"evaluating with changes since the checkpoint: {difference}"
     ]
 
 
@@ -76,7 +76,7 @@ def test_a_run_that_was_resumed_with_changes_is_evaluated_with_a_note(storage):
 def test_other_data_are_refused_unless_insisted_on(storage):
     manifest = replace(best(storage), fingerprint={"data": "abc", "numpy": "1"})
     assert check_data("abc", manifest, False) == []
-    with pytest.raises(ValueError, match=r"the data or their split are not those .*task\.path"):
+    with pytest.raises(ValueError, match=r"the data or their split differ from .*task\.path"):
         check_data("abd", manifest, False)
     assert check_data("abd", manifest, True) == [
         "evaluating on other data, or another split, than the run was trained on"

@@ -1,4 +1,4 @@
-"""Runs of a user's own model: the same bits wherever blocks run, resumed, and told about."""
+"""Runs of a user's model: the same bits wherever blocks run, resumed, and reported."""
 
 import itertools
 import shutil
@@ -103,7 +103,7 @@ def test_the_command_line_says_what_it_made_exact_and_goes_on_with_the_same_bits
     more = ["--resume", "--set", "outer.steps=9"]
     refused = metatrain(tmp_path, "train", file, "--out", "run", *more)
     assert refused.returncode == 1
-    assert "would not go on with the same bits here: model: " in refused.stderr
+    assert "would not continue with the same bits here: model: " in refused.stderr
 
 
 def test_a_refusal_is_one_line_and_leaves_nothing(tmp_path):

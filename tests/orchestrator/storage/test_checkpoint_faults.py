@@ -70,7 +70,7 @@ def fresh(location, files):
 
 
 def check_what_a_reader_finds(storage, saved_step):
-    """What verifies has the bits of its step, and what was said to be saved is among it."""
+    """Verified checkpoints have the bits of their step, and include those reported as saved."""
     whole = []
     for name in checkpoint.names(storage):
         try:
@@ -131,11 +131,11 @@ def test_a_fault_at_any_operation_leaves_whole_checkpoints_and_a_resume_ends_the
         check_what_a_reader_finds(it.storage, it.writer.saved_step)
 
         try:
-            found = checkpoint.load_latest(it.storage)
+            latest = checkpoint.load_latest(it.storage)
         except CheckpointError:  # its half-written manifest could not be removed
             assert it.writer.saved_step <= 0
             continue
-        resumed = found[0].step if found else 0
+        resumed = latest[0].step if latest else 0
         again = Writing(location, files, keep=2, first_step=resumed)
         assert train(again, resumed + 1) is None
         again.close()

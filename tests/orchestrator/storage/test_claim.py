@@ -92,7 +92,7 @@ def test_a_folder_that_is_gone_is_not_made_anew_by_a_write(tmp_path, change):
     if change == "deleted and made again":
         other.claim()
     for name in ("history.json", "checkpoints/ckpt-00000001/theta.arrow"):
-        with pytest.raises(FolderGoneError, match="not what was opened any more"):
+        with pytest.raises(FolderGoneError, match="no longer what was opened"):
             storage.write(name, b"2")
     assert other.list() == []
     storage.release()
@@ -149,7 +149,7 @@ def test_an_owner_is_read_as_it_was_written():
     assert parse_owner(mine.to_json()) == mine
     assert mine.is_here
     assert not mine.is_gone
-    assert replace(mine, began=mine.began + 1).is_gone  # its number was given again
+    assert replace(mine, began=mine.began + 1).is_gone  # its process id was reused
     assert not replace(mine, machine="another boot", began=1).is_gone
     assert parse_owner(json.dumps(asdict(mine) | {"pid": True})) is None
 
@@ -232,11 +232,13 @@ def test_an_owner_on_this_machine_that_has_ended_is_passed_over_at_once(files):
 
 def test_an_owner_elsewhere_that_gives_no_sign_of_life_loses_the_folder(files, hasty):
     put(files, "a", FOREIGN, "has 3")
-    said = []
-    Lease(files, "run", said.append).release()
+    messages = []
+    Lease(files, "run", messages.append).release()
     assert claims(files) == []
-    assert len(said) == 1
-    assert said[0].startswith("process 7 on far, since 2026-01-01T00:00:00+00:00 had claimed the")
+    assert len(messages) == 1
+    assert messages[0].startswith(
+        "process 7 on far, since 2026-01-01T00:00:00+00:00 had claimed the"
+    )
 
 
 def test_an_owner_elsewhere_that_lives_keeps_it(files, hasty):

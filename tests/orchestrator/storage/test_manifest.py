@@ -43,7 +43,7 @@ def set_file(table, **entry):
 NOT_OURS = {
     "a key more": (
         lambda t: t.update(new=1),
-        "the key 'new' is not known, which a newer",
+        "the key 'new' is unknown; a newer",
     ),
     "no files": (lambda t: t.pop("files"), "'files': Field required"),
     "no theta": (lambda t: t["files"].pop("theta.arrow"), "files are carry.arrow, optimizer.arrow"),
@@ -59,8 +59,8 @@ NOT_OURS = {
 }
 
 
-@pytest.mark.parametrize(("change", "said"), NOT_OURS.values(), ids=NOT_OURS.keys())
-def test_a_manifest_that_is_not_ours_is_passed_over_and_named(storage, change, said):
+@pytest.mark.parametrize(("change", "message"), NOT_OURS.values(), ids=NOT_OURS.keys())
+def test_a_manifest_that_is_not_ours_is_passed_over_and_named(storage, change, message):
     save(storage, 4, score=0.5)
     name = save(storage, 8, score=0.9)
     rewrite(storage, name, change)
@@ -68,10 +68,10 @@ def test_a_manifest_that_is_not_ours_is_passed_over_and_named(storage, change, s
     assert state.step == 4
     assert len(problems) == 1
     assert problems[0].startswith(f"{name}/manifest.json is not one of this metatrain: ")
-    assert said in problems[0]
+    assert message in problems[0]
     assert "\n" not in problems[0]
     assert checkpoint.best(storage)[0] == "ckpt-00000004"
-    assert [found.problem for found in checkpoint.survey(storage)] == ["", problems[0]]
+    assert [status.problem for status in checkpoint.survey(storage)] == ["", problems[0]]
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ def s3():
 
 
 def start(folder, *words, **variables):
-    """`metatrain WORDS...` as somebody without credentials but those given here."""
-    given = without_aws(environment(), str(folder)) | variables
-    return warm_commands.start(folder, *words, environment=given)
+    """Start `metatrain WORDS...` with no credentials except those in `variables`."""
+    full_environment = without_aws(environment(), str(folder)) | variables
+    return warm_commands.start(folder, *words, environment=full_environment)
 
 
 def run(folder, *words, **variables):
@@ -128,13 +128,13 @@ def test_without_credentials_there_is_one_line_and_a_silent_service_is_asked_onc
         uri = f"s3://bucket/run?{options}"
         words = ["train", config, "--out", uri] if command == "train" else [command, uri]
         done = run(tmp_path, *words, AWS_EC2_METADATA_SERVICE_ENDPOINT=service)
-        asked = len(connections)
+        num_connections = len(connections)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert done.stderr.startswith(f"metatrain: {uri} cannot be opened: ")
     assert "give credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in done.stderr
-    assert asked == 1
+    assert num_connections == 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from orchestrator.sweep.settings import SweepSettings, parse_sweep, read_sweep
 
 BASE = 'base = "sinusoid"\n'
@@ -17,3 +19,12 @@ def read_text(folder: Path, text: str):
     path = folder / "s.toml"
     path.write_text(text)
     return read_sweep(str(path))
+
+
+def refusal(read, *arguments) -> str:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011
+        read(*arguments)
+    assert refused.type is ValueError
+    message = str(refused.value)
+    assert "\n" not in message
+    return message

@@ -18,11 +18,11 @@ def test_test_tasks_cannot_be_had():
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_training_and_validation_tasks_are_the_familys_own(split):
     draw = Draw(3, split, 7)
-    ours, theirs = LOCKED.sample(draw, 1, 4, 5, 6), FAMILY.sample(draw, 1, 4, 5, 6)
-    assert ours.keys() == theirs.keys()
-    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
-    for mine, other in zip(LOCKED.build(ours), FAMILY.build(theirs), strict=True):
-        assert np.array_equal(mine, other)
+    locked, original = LOCKED.sample(draw, 1, 4, 5, 6), FAMILY.sample(draw, 1, 4, 5, 6)
+    assert locked.keys() == original.keys()
+    assert all(np.array_equal(locked[name], original[name]) for name in original)
+    for array, other in zip(LOCKED.build(locked), FAMILY.build(original), strict=True):
+        assert np.array_equal(array, other)
 
 
 def test_all_else_is_the_familys_own():

@@ -22,14 +22,14 @@ def kind_of(value):
     return next(iter(value))
 
 
-@pytest.mark.parametrize(("given", "low", "high"), LOW_HIGH, ids=map(str, range(4)))
-def test_draws_reach_from_one_end_to_the_other_and_no_further(given, low, high):
-    values = draws(Dimension(**given))
+@pytest.mark.parametrize(("settings", "low", "high"), LOW_HIGH, ids=map(str, range(4)))
+def test_draws_reach_from_one_end_to_the_other_and_no_further(settings, low, high):
+    values = draws(Dimension(**settings))
     assert low <= min(values)
     assert max(values) <= high
-    if kind_of(given) in ("quniform", "randint"):
+    if kind_of(settings) in ("quniform", "randint"):
         assert (min(values), max(values)) == (low, high)
-    assert all(type(value) is (int if "randint" in given else float) for value in values)
+    assert all(type(value) is (int if "randint" in settings else float) for value in values)
 
 
 @pytest.mark.parametrize("kind", ["choice", "grid"])
@@ -51,8 +51,8 @@ def test_loguniform_is_uniform_in_the_logarithm():
 
 
 def test_quniform_gives_the_multiples_of_its_step():
-    found = sorted(set(draws(Dimension(quniform=(0.5, 2, 0.5)))))
-    assert found == [0.5, 1.0, 1.5, 2.0]
+    multiples = sorted(set(draws(Dimension(quniform=(0.5, 2, 0.5)))))
+    assert multiples == [0.5, 1.0, 1.5, 2.0]
 
 
 def test_randint_gives_whole_numbers_without_the_upper_end():
@@ -60,7 +60,7 @@ def test_randint_gives_whole_numbers_without_the_upper_end():
 
 
 @pytest.mark.parametrize(
-    ("given", "extremes"),
+    ("settings", "extremes"),
     [
         ({"choice": ["a", 2]}, ["a", 2]),
         ({"grid": [3, 1, 2]}, [3, 1, 2]),
@@ -70,14 +70,14 @@ def test_randint_gives_whole_numbers_without_the_upper_end():
         ({"randint": [2, 6]}, [2, 5]),
     ],
 )
-def test_the_extremes_are_all_choices_or_the_ends_that_can_be_drawn(given, extremes):
-    dimension = Dimension(**given)
+def test_the_extremes_are_all_choices_or_the_ends_that_can_be_drawn(settings, extremes):
+    dimension = Dimension(**settings)
     assert dimension.extremes == extremes
-    assert dimension.kind == kind_of(given)
+    assert dimension.kind == kind_of(settings)
 
 
 @pytest.mark.parametrize(
-    ("given", "value", "nearest"),
+    ("settings", "value", "nearest"),
     [
         ({"uniform": [-2, 3]}, 1.25, 1.25),
         ({"uniform": [-2, 3]}, -5.0, -2),
@@ -88,8 +88,8 @@ def test_the_extremes_are_all_choices_or_the_ends_that_can_be_drawn(given, extre
         ({"choice": ["a", 2]}, "a", "a"),
     ],
 )
-def test_nearest_brings_a_value_back_into_its_range(given, value, nearest):
-    assert Dimension(**given).nearest(value) == nearest
+def test_nearest_brings_a_value_back_into_its_range(settings, value, nearest):
+    assert Dimension(**settings).nearest(value) == nearest
 
 
 DIMENSIONS = [
@@ -117,8 +117,8 @@ def is_in(dimension, value):
 
 
 @with_any(st.sampled_from(DIMENSIONS), st.integers(0, 2**32 - 1))
-def test_a_neighbour_is_another_value_of_the_space_and_of_its_type(given, seed):
-    dimension, rng = Dimension(**given), np.random.default_rng(seed)
+def test_a_neighbour_is_another_value_of_the_space_and_of_its_type(settings, seed):
+    dimension, rng = Dimension(**settings), np.random.default_rng(seed)
     value = dimension.draw(rng)
     for _ in range(30):
         other = dimension.neighbour(value, rng)
@@ -139,7 +139,7 @@ def test_whole_numbers_reach_every_value_step_by_step():
 
 
 @pytest.mark.parametrize(
-    ("given", "value", "beside"),
+    ("settings", "value", "beside"),
     [
         ({"randint": [1, 10]}, 1, {2}),
         ({"randint": [1, 10]}, 2, {1, 3}),
@@ -152,9 +152,9 @@ def test_whole_numbers_reach_every_value_step_by_step():
         ({"choice": ["a", "b", "c"]}, "c", {"b"}),
     ],
 )
-def test_neighbours_are_a_step_or_a_fifth_away(given, value, beside):
+def test_neighbours_are_a_step_or_a_fifth_away(settings, value, beside):
     rng = np.random.default_rng(0)
-    assert {Dimension(**given).neighbour(value, rng) for _ in range(30)} == beside
+    assert {Dimension(**settings).neighbour(value, rng) for _ in range(30)} == beside
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ POINT = {"outer.lr": 1e-2, "algorithm.inner_steps": 1, "algorithm.kind": "anil"}
 
 def test_what_is_explored_stays_in_the_space_and_moves():
     explore = Explore(sweep_of(SPACE).space, seed=3)
-    found = [explore({**POINT, "shared": "as it was"}) for _ in range(300)]
-    assert all(1e-4 <= values["outer.lr"] <= 1e-2 for values in found)
-    assert {values["algorithm.inner_steps"] for values in found} == {1, 2, 3}
-    assert {values["algorithm.kind"] for values in found} == {"maml", "anil"}
-    assert {values["shared"] for values in found} == {"as it was"}
-    assert sum(values["outer.lr"] == pytest.approx(8e-3) for values in found) > 150
+    samples = [explore({**POINT, "shared": "as it was"}) for _ in range(300)]
+    assert all(1e-4 <= values["outer.lr"] <= 1e-2 for values in samples)
+    assert {values["algorithm.inner_steps"] for values in samples} == {1, 2, 3}
+    assert {values["algorithm.kind"] for values in samples} == {"maml", "anil"}
+    assert {values["shared"] for values in samples} == {"as it was"}
+    assert sum(values["outer.lr"] == pytest.approx(8e-3) for values in samples) > 150
 
 
 def test_exploring_is_a_function_of_the_seed():

@@ -1,4 +1,4 @@
-"""A sweep whose driver is killed, and that goes on."""
+"""A sweep whose driver is killed, and that is resumed."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 STEPS = 200
 RUN = [f"outer.steps={STEPS}", "evaluation.every=40", "checkpoint.every=20"]
-# Of the outer update alone, so that a process compiles once. The one that is killed is the best.
+# They change the outer update only, so that a process compiles once. The killed trial is the best.
 RATES = [0.005, 1e9, 0.02, 0.01]
 
 
@@ -104,8 +104,8 @@ def test_validation_decides_and_the_test_tasks_are_seen_once(killed):
     tested = [path.parent for path in out.glob("trials/*/evaluation.json")]
     assert tested == [out / best["run"]]
     assert f"validation loss {best['best_loss']:.4f}" in resumed.stdout
-    told = "best of 4 trials by validation loss (grid, none)"
-    assert protocol_in(resumed.stdout)["hyperparameters"] == told
+    chosen = "best of 4 trials by validation loss (grid, none)"
+    assert protocol_in(resumed.stdout)["hyperparameters"] == chosen
 
 
 def test_the_best_is_a_file_to_train_from(killed):
@@ -137,5 +137,5 @@ def test_what_trials_have_in_common_is_not_saved_with_each(killed):
     assert len(states) >= len(RATES) - 1  # the last is saved where Tune has the time
     for state, metadata in states:
         assert len(state) + len(metadata) < 9000
-        of_the_base = b"inner_momentum".hex()  # what is pickled stands there in hexadecimal digits
+        of_the_base = b"inner_momentum".hex()  # pickled values are there in hexadecimal digits
         assert of_the_base not in state + metadata

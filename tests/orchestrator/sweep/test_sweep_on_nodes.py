@@ -128,9 +128,9 @@ def test_nothing_is_left_of_a_trial(watched):
 def test_a_trial_whose_actor_dies_recovers_and_all_have_the_weights_of_one_process(watched):
     out, watch, _ = watched
     assert watch.killed
-    found = rows_of(out)
-    assert [row["status"] for row in found] == ["finished"] * len(RATES)
-    assert sum(row["replaced_actors"] for row in found) == 1
-    for row in found:
+    trial_rows = rows_of(out)
+    assert [row["status"] for row in trial_rows] == ["finished"] * len(RATES)
+    assert sum(row["replaced_actors"] for row in trial_rows) == 1
+    for row in trial_rows:
         expected = undisturbed_theta(*RUN, f"algorithm.inner_lr={row['algorithm.inner_lr']}")
         assert theta_of(out / row["run"]) == expected

@@ -7,7 +7,7 @@ from small_runs import sha256_after
 
 from orchestrator.run.launch import launch
 from orchestrator.sweep import process
-from orchestrator.sweep.process import TrialProcess, give_back
+from orchestrator.sweep.process import TrialProcess, release_memory
 from orchestrator.sweep.ray_trial import WORN
 from workers.tasks.registry import make_family
 
@@ -48,7 +48,7 @@ def test_a_process_keeps_one_model_at_most():
     here, made = TrialProcess(), []
     for rate in (0.01, 0.02, 0.03):
         made.append(weakref.ref(runner_of(here, f"algorithm.inner_lr={rate}")))
-        here.rest()
+        here.end_trial()
     assert [runner() is not None for runner in made] == [False, False, True]
 
 
@@ -57,7 +57,7 @@ def test_memory_that_was_freed_between_what_stays_is_given_back():
     kept = texts[::10]
     del texts
     before = process._resident_bytes()
-    give_back()
+    release_memory()
     assert before - process._resident_bytes() > 50_000_000
     assert len(kept) == 10_000
 
@@ -68,7 +68,7 @@ def test_a_process_is_worn_once_it_has_grown_too_much(monkeypatch):
     monkeypatch.setattr(process, "_resident_bytes", lambda: next(sizes))
     worn = []
     for _ in range(4):
-        here.rest()
+        here.end_trial()
         worn.append(here.is_worn)
     assert worn == [False, False, True, False]
 
@@ -100,6 +100,6 @@ def test_a_worn_process_is_not_used_again(name):
 
 
 class Told:
-    """Of a trial what schedulers look at."""
+    """The part of a trial that schedulers read."""
 
     trial_id, experiment_tag, config = "a", "", {}

@@ -34,7 +34,7 @@ def test_what_is_no_sweep_is_not_resumed(tmp_path):
 
 def test_what_a_sweep_is_is_written_into_an_empty_folder(tmp_path):
     begin(tmp_path / "s", samples=3)
-    written = json.loads((tmp_path / "s" / record.NAME).read_text())
+    written = json.loads((tmp_path / "s" / record.SWEEP_FILE).read_text())
     assert written["run"] == TABLE
     assert written["sweep"]["samples"] == 3
     space = written["sweep"]["space"]["algorithm.inner_lr"]
@@ -44,15 +44,15 @@ def test_what_a_sweep_is_is_written_into_an_empty_folder(tmp_path):
 def test_a_second_sweep_in_the_folder_is_refused(tmp_path):
     begin(tmp_path)
     message = refusal(tmp_path)
-    assert "holds a sweep already" in message
+    assert "already holds a sweep" in message
     assert "--resume" in message
 
 
 def test_the_same_sweep_goes_on(tmp_path):
     begin(tmp_path, top=1)
-    before = (tmp_path / record.NAME).read_bytes()
+    before = (tmp_path / record.SWEEP_FILE).read_bytes()
     begin(tmp_path, resume=True, top=1)
-    assert (tmp_path / record.NAME).read_bytes() == before
+    assert (tmp_path / record.SWEEP_FILE).read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_another_sweep_is_refused_by_the_name_of_what_differs_and_both_values(
 ):
     begin(tmp_path)
     message = refusal(tmp_path, resume=True, **changes)
-    assert message == f"{tmp_path} was begun with other settings: {expected}; set them back"
+    assert message == f"{tmp_path} was started with other settings: {expected}; set them back"
 
 
 def test_all_that_differs_is_named(tmp_path):
@@ -86,5 +86,5 @@ def test_all_that_differs_is_named(tmp_path):
 def test_a_folder_that_holds_something_else_is_refused(tmp_path):
     (tmp_path / "config.toml").write_text("seed = 1")
     assert "is not empty (config.toml); give a new --out" in refusal(tmp_path)
-    assert f"holds no sweep (no {record.NAME})" in refusal(tmp_path, resume=True)
+    assert f"holds no sweep (no {record.SWEEP_FILE})" in refusal(tmp_path, resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]

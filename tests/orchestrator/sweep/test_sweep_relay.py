@@ -1,4 +1,4 @@
-"""What Ray Tune's driver keeps of each trial."""
+"""The data that Ray Tune's driver keeps for each trial."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ from orchestrator.sweep.ray_relay import Relay
 from orchestrator.sweep.ray_trial import WORN
 
 
-class Board:
+class RecordingTable:
     metric = "accuracy"
 
     def __init__(self):
@@ -25,13 +25,13 @@ class Board:
 
 
 @pytest.fixture
-def board(monkeypatch):
-    board = Board()
-    monkeypatch.setattr(Relay, "board", board)
-    return board
+def trial_table(monkeypatch):
+    trial_table = RecordingTable()
+    monkeypatch.setattr(Relay, "trial_table", trial_table)
+    return trial_table
 
 
-def test_tune_keeps_what_it_reads_and_the_board_has_it_all(board):
+def test_tune_keeps_what_it_reads_and_the_board_has_it_all(trial_table):
     result = {
         "accuracy": 0.5,
         "loss": 1.0,
@@ -46,9 +46,9 @@ def test_tune_keeps_what_it_reads_and_the_board_has_it_all(board):
         "date": "today",
         WORN: False,
     }
-    given = dict(result)
+    expected = dict(result)
     Relay().on_trial_result(1, [], SimpleNamespace(trial_id="a"), result)
-    assert board.reported == [given]
+    assert trial_table.reported == [expected]
     assert result.keys() == {
         "accuracy",
         "step",
@@ -60,12 +60,12 @@ def test_tune_keeps_what_it_reads_and_the_board_has_it_all(board):
     }
 
 
-def test_statistics_of_a_trial_that_is_over_are_dropped(board):
+def test_statistics_of_a_trial_that_is_over_are_dropped(trial_table):
     trial = SimpleNamespace(trial_id="a", metric_analysis={"loss": {}}, metric_n_steps={"loss": {}})
     Relay().on_trial_complete(1, [], trial)
-    assert (trial.metric_analysis, trial.metric_n_steps, board.ended) == ({}, {}, ["a"])
+    assert (trial.metric_analysis, trial.metric_n_steps, trial_table.ended) == ({}, {}, ["a"])
 
 
-def test_the_table_is_written_before_tune_saves(board):
+def test_the_table_is_written_before_tune_saves(trial_table):
     assert Relay().get_state() is None
-    assert board.num_written == 1
+    assert trial_table.num_written == 1

@@ -51,7 +51,7 @@ def after(row, *reports, metric="loss", mode="min"):
 
 
 def table_in(storage):
-    return pq.read_table(io.BytesIO(storage.read(sweep_rows.NAME)))
+    return pq.read_table(io.BytesIO(storage.read(sweep_rows.TRIALS_FILE)))
 
 
 def test_rows_come_back_as_they_were_written(tmp_path):

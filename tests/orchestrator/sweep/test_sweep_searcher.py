@@ -21,38 +21,38 @@ def states(of):
 
 
 def test_a_trial_that_failed_is_failed_in_the_study():
-    told = searcher()
-    told.suggest("a")
-    told.on_trial_result("a", report(1, 2.0))
-    told.on_trial_complete("a", report(2, math.nan, failed="weights are not finite"))
-    told.suggest("b")
-    told.on_trial_complete("b", report(1, math.nan, failed="at once"))
-    told.suggest("c")
-    told.on_trial_complete("c", error=True)
-    assert states(told) == [(TrialState.FAIL, None)] * 3
+    search = searcher()
+    search.suggest("a")
+    search.on_trial_result("a", report(1, 2.0))
+    search.on_trial_complete("a", report(2, math.nan, failed="weights are not finite"))
+    search.suggest("b")
+    search.on_trial_complete("b", report(1, math.nan, failed="at once"))
+    search.suggest("c")
+    search.on_trial_complete("c", error=True)
+    assert states(search) == [(TrialState.FAIL, None)] * 3
 
 
 def test_a_trial_that_was_stopped_early_is_pruned_with_its_last_score():
-    told = searcher()
-    told.suggest("a")
-    told.on_trial_result("a", report(1, 2.0))
-    told.on_trial_result("a", report(2, 1.5))
-    told.on_trial_complete("a", report(2, 1.5))
-    told.suggest("b")
-    told.on_trial_complete("b")  # before its first validation
-    assert states(told) == [(TrialState.PRUNED, 1.5), (TrialState.PRUNED, None)]
+    search = searcher()
+    search.suggest("a")
+    search.on_trial_result("a", report(1, 2.0))
+    search.on_trial_result("a", report(2, 1.5))
+    search.on_trial_complete("a", report(2, 1.5))
+    search.suggest("b")
+    search.on_trial_complete("b")  # before its first validation
+    assert states(search) == [(TrialState.PRUNED, 1.5), (TrialState.PRUNED, None)]
 
 
 def test_a_trial_that_came_to_its_end_is_complete():
-    told = searcher()
-    told.suggest("a")
-    told.on_trial_result("a", report(1, 2.0))
-    told.on_trial_complete("a", report(2, 1.0, finished=True))
-    assert states(told) == [(TrialState.COMPLETE, 1.0)]
+    search = searcher()
+    search.suggest("a")
+    search.on_trial_result("a", report(1, 2.0))
+    search.on_trial_complete("a", report(2, 1.0, finished=True))
+    assert states(search) == [(TrialState.COMPLETE, 1.0)]
 
 
 def test_nothing_runs_on_in_a_study_whose_trials_have_ended():
-    told = searcher()
+    search = searcher()
     for name, last in {
         "a": report(1, 1.0, finished=True),
         "b": report(1, math.nan, failed="diverged"),
@@ -60,6 +60,6 @@ def test_nothing_runs_on_in_a_study_whose_trials_have_ended():
         "d": report(1, math.inf, finished=True),
         "e": report(1, math.nan, finished=True),
     }.items():
-        told.suggest(name)
-        told.on_trial_complete(name, last)
-    assert TrialState.RUNNING not in [state for state, _ in states(told)]
+        search.suggest(name)
+        search.on_trial_complete(name, last)
+    assert TrialState.RUNNING not in [state for state, _ in states(search)]

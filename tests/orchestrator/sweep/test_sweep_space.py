@@ -40,16 +40,16 @@ def test_a_grid_is_the_full_product_whatever_the_samples_are():
 
 def test_beside_a_grid_the_rest_is_drawn_anew_for_each_of_its_points_and_samples():
     space = {RATE: {"uniform": [0.1, 1]}, "outer.steps": {"grid": [1, 2, 3]}}
-    found = points(sweep_of(space, samples=4))
-    assert [point["outer.steps"] for point in found] == [1, 2, 3] * 4
-    assert len({point[RATE] for point in found}) == 12
-    assert list(found[0]) == [RATE, "outer.steps"]
+    drawn = points(sweep_of(space, samples=4))
+    assert [point["outer.steps"] for point in drawn] == [1, 2, 3] * 4
+    assert len({point[RATE] for point in drawn}) == 12
+    assert list(drawn[0]) == [RATE, "outer.steps"]
 
 
 def test_a_key_whose_condition_does_not_hold_is_left_out():
-    found = points(sweep_of(FOR_REPTILE, samples=30))
-    assert {point[KIND] for point in found} == {"maml", "reptile"}
-    assert all((BATCH in point) == (point[KIND] == "reptile") for point in found)
+    drawn = points(sweep_of(FOR_REPTILE, samples=30))
+    assert {point[KIND] for point in drawn} == {"maml", "reptile"}
+    assert all((BATCH in point) == (point[KIND] == "reptile") for point in drawn)
     space = sweep_of(FOR_REPTILE).space
     assert active(space, {KIND: "maml", BATCH: 2}) == {KIND: "maml"}
     assert active(space, {KIND: "reptile", BATCH: 2}) == {KIND: "reptile", BATCH: 2}

@@ -12,7 +12,7 @@ from orchestrator.sweep import record
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.ray_trial import POINT, RayTrial, Shared
 from orchestrator.sweep.trial import Trial
-from orchestrator.sweep.trial_checkpoint import take_over
+from orchestrator.sweep.trial_checkpoint import read_trial_checkpoint
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 
@@ -35,7 +35,7 @@ EVEN = ["outer.meta_batch_size=4", "evaluation.validation_tasks=4"]
 
 @pytest.fixture
 def trial(tmp_path):
-    """Opens the trial of a rate in a folder; what is open at the end is closed."""
+    """A function that opens the trial of a rate in a folder; all are closed at the end."""
     opened = []
 
     def open_(rate=0.05, name="a", handed=None):
@@ -73,11 +73,14 @@ def test_a_trial_that_was_left_goes_on_to_the_same_weights(trial, tmp_path):
 
 def test_a_trial_that_was_done_says_again_what_it_said(trial):
     run = trial()
-    said = [run.advance() for _ in range(3)][-1]
+    last_report = [run.advance() for _ in range(3)][-1]
     run.close()
     again = trial().advance()
     assert again["done"]
-    assert {"step": again["step"], "loss": again["loss"]} == {"step": 12, "loss": said["loss"]}
+    assert {"step": again["step"], "loss": again["loss"]} == {
+        "step": 12,
+        "loss": last_report["loss"],
+    }
 
 
 def test_a_trial_cannot_see_the_test_tasks(trial):
@@ -100,27 +103,27 @@ def test_a_trial_of_a_policy_needs_no_test_tasks_for_an_oracle(tmp_path):
 def test_what_a_trial_hands_over_is_where_another_goes_on(trial, tmp_path):
     first = trial()
     first.advance()
-    first.hand_over(str(tmp_path / "box"))
-    other = trial(0.1, "b", take_over(Storage(str(tmp_path / "box"))))
+    first.save(str(tmp_path / "box"))
+    other = trial(0.1, "b", read_trial_checkpoint(Storage(str(tmp_path / "box"))))
     assert other.advance()["step"] == 8
     rows = (tmp_path / "trials/b/metrics.jsonl").read_text().splitlines()
     assert [json.loads(row)["step"] for row in rows] == [5, 6, 7, 8]
 
 
-def given(rate):
+def tune_config(rate):
     return {POINT: {RATE: rate}}
 
 
 def shell_in(sweep, rate):
     space = {RATE: Dimension(choice=(0.05, 0.1, 1e9))}
     shared = Shared(SINE, space, str(sweep), "loss")
-    return tune.with_parameters(RayTrial, shared=shared)(given(rate))
+    return tune.with_parameters(RayTrial, shared=shared)(tune_config(rate))
 
 
 @pytest.fixture
 def shell(tmp_path):
     """Starts Tune's shell of a trial at a rate."""
-    Storage(str(tmp_path)).write(record.NAME, b"{}")
+    Storage(str(tmp_path)).write(record.SWEEP_FILE, b"{}")
     started = []
 
     def start(rate):
@@ -144,17 +147,17 @@ def test_a_validation_that_is_not_a_number_ends_the_trial(shell, monkeypatch):
     """A scheduler compares it with nothing, and would never stop it."""
     report = {"step": 4, "loss": float("nan"), "done": False}
     monkeypatch.setattr(Trial, "advance", lambda self: report)
-    found = shell(0.05).step()
-    assert found["done"]
-    assert found["failed"] == "the validation's loss is not a number at step 4"
-    assert found["step"] == 4
+    failure = shell(0.05).step()
+    assert failure["done"]
+    assert failure["failed"] == "the validation's loss is not a number at step 4"
+    assert failure["step"] == 4
 
 
 def test_a_perturbed_trial_goes_on_from_the_better_one_in_a_folder_of_its_own(shell, tmp_path):
     running = shell(0.05)
     assert running.step()["step"] == 4
     running.save_checkpoint(str(tmp_path / "box"))
-    assert running.reset_config(given(0.1))
+    assert running.reset_config(tune_config(0.1))
     running.load_checkpoint(str(tmp_path / "box"))
     report = running.step()
     assert (report["step"], report["run"]) == (8, f"trials/{running.trial_id}-2")
@@ -164,7 +167,7 @@ def test_a_paused_trial_goes_on_in_its_folder(shell, tmp_path):
     running = shell(0.05)
     running.step()
     running.save_checkpoint(str(tmp_path / "box"))
-    assert running.reset_config(given(0.05))
+    assert running.reset_config(tune_config(0.05))
     running.load_checkpoint(str(tmp_path / "box"))
     report = running.step()
     assert (report["step"], report["run"]) == (8, f"trials/{running.trial_id}")

@@ -5,16 +5,16 @@ from small_configs import sinusoid
 from orchestrator.config.schema import to_toml
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep.trial_checkpoint import (
-    Handed,
+    TrialCheckpoint,
     beside,
-    hand_over,
-    take_over,
-    where_to_go_on,
+    find_trial_run,
+    read_trial_checkpoint,
+    write_trial_checkpoint,
 )
 
 OURS, OTHER = sinusoid(), sinusoid("algorithm.inner_lr=0.2")
 STATE = make_state(8)
-OWN, OTHERS = Handed(STATE, "a"), Handed(STATE, "b")
+OWN, OTHERS = TrialCheckpoint(STATE, "a"), TrialCheckpoint(STATE, "b")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def leave(location, config=OURS, step=4):
 
 
 def go_on(config, location, handed):
-    storage, state = where_to_go_on(config, location, handed)
+    storage, state = find_trial_run(config, location, handed)
     return storage.location.removeprefix(location), state
 
 
@@ -62,7 +62,7 @@ def test_a_trial_whose_configuration_is_there_goes_on_from_what_is_there(locatio
     leave(location)
     assert go_on(OURS, location, OWN) == ("", None)
     leave(f"{location}-2", OTHER)
-    assert go_on(OTHER, location, Handed(STATE, "a-2")) == ("-2", None)
+    assert go_on(OTHER, location, TrialCheckpoint(STATE, "a-2")) == ("-2", None)
 
 
 def test_a_trial_that_takes_over_from_another_does_so_with_an_equal_configuration_too(location):
@@ -94,8 +94,8 @@ def test_what_does_not_change_the_weights_is_no_other_configuration(location):
 
 def test_what_is_handed_over_comes_back_with_the_name_of_its_run(location, tmp_path):
     leave(location, step=4)
-    hand_over(Storage(location), Storage(str(tmp_path / "box")))
-    handed = take_over(Storage(str(tmp_path / "box")))
+    write_trial_checkpoint(Storage(location), Storage(str(tmp_path / "box")))
+    handed = read_trial_checkpoint(Storage(str(tmp_path / "box")))
     assert (handed.state.step, handed.run) == (4, "a")
 
 

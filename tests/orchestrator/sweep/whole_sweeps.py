@@ -27,18 +27,18 @@ def write_sweep(folder: Path, base: MetaConfig, sweep: dict[str, Any]) -> Path:
 
 
 def rows_of(out: Path) -> list[dict[str, Any]]:
-    """What sweep.parquet holds.
+    """Return the content of sweep.parquet.
 
-    Read in one go: a sweep that is under way may put another in its place between two reads.
+    It is read in one go: a running sweep may replace it between two reads.
     """
     return pq.read_table(io.BytesIO((out / "sweep.parquet").read_bytes())).to_pylist()
 
 
 def theta_of(run: Path) -> tuple[int, str]:
     """The last step of a run, and the identity of its weights."""
-    found = checkpoint.load_latest(Storage(str(run)))
-    assert found is not None
-    return found[1].step, found[1].theta_sha256
+    latest = checkpoint.load_latest(Storage(str(run)))
+    assert latest is not None
+    return latest[1].step, latest[1].theta_sha256
 
 
 def undisturbed_theta(*overrides: str) -> tuple[int, str]:
@@ -51,5 +51,5 @@ def undisturbed_theta(*overrides: str) -> tuple[int, str]:
 
 
 def base_of(out: Path) -> dict[str, Any]:
-    """What best.toml holds."""
+    """Return the content of best.toml."""
     return tomllib.loads((out / "best.toml").read_text())

@@ -142,7 +142,7 @@ def vars_of(request):
     [
         ({"out": "p.txt"}, r"predictions are written as \.parquet"),
         ({"out": "there.parquet"}, "exists; give another file"),
-        ({"out": "nowhere/p.parquet"}, "is no folder; make it first"),
+        ({"out": "nowhere/p.parquet"}, "is not a folder; create it first"),
         ({"save_model": "there.parquet"}, "exists; give another name"),
         ({"save_model": "m.h5"}, r"end in \.keras"),
         ({"save_model": "nowhere/m.keras"}, "is no folder"),

@@ -277,7 +277,7 @@ def test_what_was_fetched_is_whole(journey):
 def test_a_job_ends_submit_with_the_exit_code_of_its_command(journey):
     done = journey.done["refused"]
     assert done.returncode == 2
-    assert "holds a run already" in done.stdout
+    assert "already holds a run" in done.stdout
 
 
 def test_the_log_is_plain_and_has_no_chatter_of_rays(journey):

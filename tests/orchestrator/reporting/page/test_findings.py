@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from small_results import result, run_with
 
-from orchestrator.records.history import Opening
+from orchestrator.records.history import HistoryEntry
 from orchestrator.reporting.page.findings import findings
 
 
@@ -18,7 +18,7 @@ def test_what_each_task_gains_counts_not_how_far_tasks_lie_apart():
 
 def test_of_a_run_that_went_well_there_is_no_warning():
     assert told("warning") == []
-    on_actors = Opening("", "2 Ray actors", 0, 4, actors={"a": 2})
+    on_actors = HistoryEntry("", "2 Ray actors", 0, 4, actors={"a": 2})
     assert told("good", openings=[on_actors]) == [
         "Trained to the end: 4 outer steps.",
         "Adaptation improves the test loss by 1.00 ± 0.14, each task against itself.",
@@ -27,7 +27,7 @@ def test_of_a_run_that_went_well_there_is_no_warning():
 
 
 def test_of_actors_nothing_is_told_where_there_were_none():
-    here = Opening("", "this process", 0, 4)
+    here = HistoryEntry("", "this process", 0, 4)
     assert told("good", openings=[here])[-1] == "No task was left out."
 
 
@@ -72,7 +72,7 @@ def test_what_was_made_good_is_counted():
 
 def test_how_an_unfinished_run_ended_is_told():
     times = {"started": "2026-01-02T03:04:05+00:00", "seen": "2026-01-02T04:05:06+00:00"}
-    opening = Opening("metatrain train", "this process", 0, 4, **times)
+    opening = HistoryEntry("metatrain train", "this process", 0, 4, **times)
     longer = {"config": {"outer": {"steps": 9}}}
     longer |= {"result": None}
     text = told("warning", openings=[opening], **longer)[0]

@@ -10,7 +10,7 @@ from browser import started
 from small_configs import images, sinusoid
 
 from orchestrator.cli import report_command
-from orchestrator.records.history import History, Opening
+from orchestrator.records.history import HistoryEntry, RunHistory
 from orchestrator.reporting.page.numbers import with_interval
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep import record
@@ -41,8 +41,10 @@ def pages(tmp_path_factory, image_zip, image_cache):
     folder = tmp_path_factory.mktemp("pages")
     config = sinusoid("outer.steps=400", "evaluation.every=50", 'name="a < b"')
     storage = synthetic_run.write_run(folder / "finished", config)
-    History(
-        storage, Opening("metatrain train " + "a-long-word" * 30, "this process", 400, 400), print
+    RunHistory(
+        storage,
+        HistoryEntry("metatrain train " + "a-long-word" * 30, "this process", 400, 400),
+        print,
     )
     of_images = images(image_zip, image_cache, "outer.steps=40", *SPLIT)
     synthetic_run.write_run(folder / "images", of_images, incidents=False)

@@ -1,15 +1,9 @@
-"""Pools of simulated actors, and what they must give."""
+"""Pools of simulated actors, and the contributions that they must return."""
 
 import functools
 
-from simulated_backend import (
-    NUM_CARRIED,
-    NUM_PARAMETERS,
-    WEIGHTS,
-    SimulatedBackend,
-    blocks_of,
-    contribution_of,
-)
+from simulated_actor import NUM_CARRIED, NUM_PARAMETERS, WEIGHTS, blocks_of, contribution_of
+from simulated_backend import SimulatedBackend
 
 from orchestrator.outer.aggregate import aggregate
 from orchestrator.pool.actor_pool import ActorPool
@@ -44,8 +38,8 @@ def check_steps(pool, steps):
 
 
 def ready_pool(count, make=lambda actor: None, **changes):
-    told: list[str] = []
+    messages: list[str] = []
     backend = SimulatedBackend(make)
-    pool = make_pool(backend, count, notify=told.append, **changes)
+    pool = make_pool(backend, count, notify=messages.append, **changes)
     pool.wait_until_ready()
-    return pool, backend, told
+    return pool, backend, messages

@@ -1,110 +1,29 @@
-"""Actors without processes, on a clock that jumps: what takes Ray a minute takes no time.
+"""A backend of actors without processes, on a clock that jumps: a minute of Ray takes no time.
 
-An actor works on one call at a time. Its faults are attributes that a test sets, before or (with
-`SimulatedBackend.at`) while a pool runs.
+An actor works on one call at a time. Let faults happen with `SimulatedBackend.at`.
 """
 
-import functools
 import itertools
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+from simulated_actor import SimulatedActor, contribution_of
 
 from orchestrator.pool.backend import ActorDiedError, CallLostError, CallRaisedError, Machines
 from workers.wire.combine import combine
 from workers.wire.errors import PartLostError
-from workers.wire.protocol import Block, Built, Contribution, Place, Vector, Weights
+from workers.wire.protocol import Block, Built, Contribution, Place, Weights
 from workers.wire.remote_contribution import RemoteContribution, Vectors, split_vectors
 
-NUM_PARAMETERS = 5
-NUM_CARRIED = 2
-# Of no test; a run that comes here goes on for ever.
+# No test takes so long; a run that does would never end.
 _LONGEST_S = 4 * 3600.0
-WEIGHTS = Weights(np.zeros(NUM_PARAMETERS, np.float32), np.zeros(NUM_CARRIED, np.float32), 0)
-
-
-def blocks_of(step: int, count: int, size: int = 2) -> list[Block]:
-    """Training blocks of a step."""
-    return [
-        Block("train", step, index, index * size, (index + 1) * size, {}) for index in range(count)
-    ]
-
-
-def contribution_of(block: Block) -> Contribution:
-    """What a block gives: a function of its step and index."""
-    gradient, carry, loss = _drawn(block.step, block.index)
-    return Contribution(
-        index=block.index,
-        num_tasks=block.hi - block.lo,
-        gradient=gradient,
-        carry=carry,
-        metrics={"loss_after": loss},
-        seconds=0.0,
-    )
-
-
-@functools.lru_cache(maxsize=10_000)
-def _drawn(step: int, index: int) -> tuple[Vector, Vector, np.float64]:
-    """Nobody may write into them."""
-    rng = np.random.default_rng([step, index])
-    gradient = rng.normal(size=NUM_PARAMETERS).astype(np.float32)
-    carry = rng.normal(size=NUM_CARRIED).astype(np.float32)
-    for vector in (gradient, carry):
-        vector.setflags(write=False)
-    return gradient, carry, np.float64(rng.normal())
-
-
-@dataclass(eq=False)
-class SimulatedActor:
-    """One actor.
-
-    place_s, build_s, task_s: how long it takes to get a machine, to build, and for a task.
-    compile_s: more for the first task; slow: step -> more for a block of it.
-    placeable: whether there is a machine for it. dies_in_build: whether it never gets ready.
-    raises, kills, spoils: block index -> the exception; whether it dies of it; what it makes of
-    its contribution. spoils_sums: what it makes of the next sums. loses: chance that a call
-    is lost. add_s: how long it takes to add. machine_gone: with all that was kept there.
-    """
-
-    number: int
-    node: str
-    place_s: float = 1.0
-    build_s: float = 5.0
-    task_s: float = 0.01
-    compile_s: float = 0.0
-    slow: dict[int, float] = field(default_factory=dict)
-    placeable: bool = True
-    dies_in_build: bool = False
-    fingerprint: dict[str, Any] = field(default_factory=dict)
-    raises: dict[int, BaseException] = field(default_factory=dict)
-    kills: set[int] = field(default_factory=set)
-    spoils: dict[int, Callable[[Contribution], Any]] = field(default_factory=dict)
-    spoils_sums: list[Callable[[Contribution], Any]] = field(default_factory=list)
-    loses: float = 0.0
-    add_s: float = 0.01
-    alive: bool = True
-    preempted: bool = False
-    stopped: bool = False
-    ended: bool = False
-    machine_gone: bool = False
-    busy_until: float = 0.0
-    ran: list[tuple[int, int]] = field(default_factory=list)
-
-    def kill(self, preempted: bool = False) -> None:
-        """As SIGKILL, or the end of its machine."""
-        self.alive, self.preempted = False, preempted
-
-    def take_machine(self) -> None:
-        """The actor goes, and what is kept beside it."""
-        self.alive, self.machine_gone = False, True
 
 
 @dataclass(eq=False)
 class SimulatedCall:
-    """A call; its answer is there at `due`, unless its actor dies or stops before."""
+    """A call that is answered at `due`, unless its actor dies or stops before."""
 
     actor: SimulatedActor
     due: float
@@ -115,7 +34,7 @@ class SimulatedCall:
 
 @dataclass(eq=False)
 class SimulatedVectors:
-    """What is kept on an actor's machine. It outlives the actor, but not the machine."""
+    """Vectors that are kept on an actor's machine; they outlive the actor, but not the machine."""
 
     actor: SimulatedActor
     value: Vectors | None
@@ -127,10 +46,13 @@ class SimulatedVectors:
 
 
 class SimulatedBackend:
-    """See `orchestrator.pool.backend.Backend`.
+    """A simulated backend; see `orchestrator.pool.backend.Backend`.
 
-    actors: all that were ever started. make: changes an actor as it is started. sums: who added,
-    and what came out. waits_s: how long parts of sums were to be waited for.
+    actors: all actors that were ever started.
+    cluster: what `machines` returns.
+    avoided: for each start, the machines to avoid.
+    sums: for each sum, the actor that added it and its contribution.
+    waits_s: for each sum, the seconds that its actor waits for the parts.
     """
 
     def __init__(self, make: Callable[[SimulatedActor], None] = lambda actor: None, seed: int = 0):
@@ -145,7 +67,7 @@ class SimulatedBackend:
         self._numbers = itertools.count()
 
     def at(self, seconds: float, event: Callable[[], None]) -> None:
-        """Let something happen, so many seconds after the beginning."""
+        """Call `event` so many seconds after the beginning."""
         self._events = sorted([*self._events, (seconds, next(self._numbers), event)])
 
     def alive(self) -> list[SimulatedActor]:
@@ -198,7 +120,7 @@ class SimulatedBackend:
     ) -> tuple[SimulatedCall, SimulatedVectors]:
         call = self._call(handle, handle.add_s)
         self.waits_s.append(limit_s)
-        missing = [n for n, each in enumerate(vectors) if each.gone]
+        missing = [n for n, remote in enumerate(vectors) if remote.gone]
         if call.error is not None:
             pass
         elif missing:
@@ -206,7 +128,7 @@ class SimulatedBackend:
             call.error = CallRaisedError(PartLostError(f"{missing[0]}: it is gone"))
         else:
             wholes = [
-                part.with_vectors(each.value) for part, each in zip(parts, vectors, strict=True)
+                part.with_vectors(remote.value) for part, remote in zip(parts, vectors, strict=True)
             ]
             total = combine(wholes)
             spoil = handle.spoils_sums.pop(0) if handle.spoils_sums else lambda whole: whole
@@ -237,7 +159,7 @@ class SimulatedBackend:
         return call
 
     def _keep(self, call: SimulatedCall) -> "SimulatedVectors":
-        """Take the answer apart: what is kept is on the actor's machine, and goes with it."""
+        """Split an answer: its vectors stay on the actor's machine, and are lost with it."""
         vectors = None
         if isinstance(call.answer, Contribution):
             vectors, call.answer = split_vectors(call.answer)
@@ -278,27 +200,10 @@ class SimulatedBackend:
         return not actor.alive or (call.due <= self._clock and not actor.stopped)
 
     def _advance(self, calls: Sequence[SimulatedCall], until: float) -> None:
-        """To the next thing that happens; not for ever, as where a deadline is never reached."""
+        """Advance the clock to the next event; fail if the run would never end."""
         assert self._clock < _LONGEST_S, "the simulated run does not come to an end"
         dues = [call.due for call in calls if not call.actor.stopped and call.due > self._clock]
         events = [at for at, _, _ in self._events]
         self._clock = min([until, *dues, *(max(at, self._clock) for at in events)])
         while self._events and self._events[0][0] <= self._clock:
             self._events.pop(0)[2]()
-
-
-def with_nan(contribution: Contribution) -> Contribution:
-    """An answer that is not finite."""
-    return replace(contribution, gradient=contribution.gradient * np.float32(np.nan))
-
-
-def misshapen(contribution: Contribution) -> Contribution:
-    """An answer of another model."""
-    return replace(contribution, gradient=contribution.gradient[:-1])
-
-
-def corrupt(contribution: Contribution) -> Contribution:
-    """An answer with one bit flipped."""
-    gradient = contribution.gradient.copy()
-    gradient.view(np.uint32)[0] ^= 1
-    return replace(contribution, gradient=gradient)

@@ -1,0 +1,98 @@
+"""The combinations of algorithms, normalizations and policies of test_same_bits.py."""
+
+import itertools
+
+ALGORITHMS = {
+    "maml": ["algorithm.kind=maml"],
+    "maml, momentum": ["algorithm.kind=maml", "algorithm.inner_optimizer=momentum"],
+    "maml, multi-step": ["algorithm.kind=maml", "algorithm.multi_step=true"],
+    "fomaml": ["algorithm.kind=maml", "algorithm.first_order=true"],
+    "fomaml, adam, persistent": [
+        "algorithm.kind=maml",
+        "algorithm.first_order=true",
+        "algorithm.inner_optimizer=adam",
+        "algorithm.inner_moments=persistent",
+    ],
+    "anil": ["algorithm.kind=anil"],
+    "anil, momentum, persistent": [
+        "algorithm.kind=anil",
+        "algorithm.inner_optimizer=momentum",
+        "algorithm.inner_moments=persistent",
+    ],
+    "boil": ["algorithm.kind=boil"],
+    "meta-sgd": ["algorithm.kind=meta_sgd"],
+    "reptile": ["algorithm.kind=reptile", "algorithm.inner_steps=2"],
+    "reptile, momentum": [
+        "algorithm.kind=reptile",
+        "algorithm.inner_steps=2",
+        "algorithm.inner_optimizer=momentum",
+    ],
+    "reptile, adam, persistent": [
+        "algorithm.kind=reptile",
+        "algorithm.inner_steps=2",
+        "algorithm.inner_optimizer=adam",
+        "algorithm.inner_moments=persistent",
+    ],
+    "joint": ["algorithm.kind=joint"],
+}
+
+NORMALIZATIONS = {
+    "none": ["model.normalization=none"],
+    "batch": ["model.normalization=batch"],
+    "support statistics": ["model.normalization=batch", "model.statistics=support"],
+    "running statistics": ["model.normalization=batch", "model.statistics=running"],
+    "layer": ["model.normalization=layer"],
+    "group": ["model.normalization=group", "model.groups=2"],
+}
+
+POLICIES = {
+    "maml": [],
+    "maml, per step": ["task.curvature=per_step", "algorithm.inner_steps=2"],
+    "fomaml": ["algorithm.first_order=true"],
+    "reptile": ["algorithm.kind=reptile", "algorithm.inner_steps=2"],
+    "joint": ["algorithm.kind=joint"],
+    "multi-step": [
+        "algorithm.inner_steps=2",
+        "algorithm.multi_step=true",
+        "algorithm.later_lr=0.5",
+        "outer.epochs=2",
+        "task.curvature=per_step",
+    ],
+    "trpo": [
+        "outer.optimizer=trpo",
+        "outer.conjugate_steps=2",
+        "outer.line_search=3",
+        "runtime.execution=map",  # in two thirds of the time
+    ],
+    "promp": ["outer.epochs=2", "outer.divergence_penalty=0.5", "task.curvature=per_step"],
+}
+
+CARRYING = ("running statistics", "persistent")
+
+# Each algorithm, and each normalization.
+EVERY_DAY = list(
+    zip(ALGORITHMS, itertools.chain(["group"], itertools.cycle(NORMALIZATIONS)), strict=False)
+)
+
+ELSEWHERE = [
+    ("fomaml, adam, persistent", "running statistics"),
+    ("reptile, momentum", "running statistics"),
+]
+
+# Each kind of algorithm, and each normalization; inner optimizers are those of ELSEWHERE.
+OTHERS_ELSEWHERE = [
+    ("maml, multi-step", "batch"),
+    ("anil, momentum, persistent", "group"),
+    ("boil", "none"),
+    ("meta-sgd", "layer"),
+    ("reptile", "support statistics"),
+    ("joint", "running statistics"),
+]
+
+_SEEN = [*EVERY_DAY, *ELSEWHERE, *OTHERS_ELSEWHERE]
+OTHERS = [both for both in itertools.product(ALGORITHMS, NORMALIZATIONS) if both not in _SEEN]
+POLICY_ELSEWHERE = "promp"
+OTHER_POLICIES_ELSEWHERE = ["trpo", "reptile"]
+OTHER_POLICIES = [
+    name for name in POLICIES if name not in [POLICY_ELSEWHERE, *OTHER_POLICIES_ELSEWHERE]
+]
