@@ -1,10 +1,14 @@
 """Sphinx: README's pages as a site. `sphinx-build -W docs FOLDER` builds it without a network."""
 
+import os
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(Path(__file__).with_name("_ext"))]
+
+# Layers are imported for their docstrings; TensorFlow need not tell what it found.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 project = "metatrain"
 author = "the authors of metatrain"
@@ -21,7 +25,8 @@ suppress_warnings = ["myst.strikethrough"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
+autoclass_content = "both"
 python_maximum_signature_line_length = 80
 napoleon_custom_sections = [("Source", "returns_style")]
 napoleon_use_rtype = False
@@ -29,6 +34,8 @@ napoleon_use_rtype = False
 default_role = "code"
 
 html_theme = "furo"
+html_show_copyright = False
+smartquotes = False
 html_copy_source = False
 html_show_sourcelink = False
 pygments_style = "friendly"

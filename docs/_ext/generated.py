@@ -70,13 +70,21 @@ def _include(app: Sphinx, path: Path, page: str, content: list[str]) -> None:
     content[0] = led_to_pages(content[0], (Path(app.srcdir) / path).parent)
 
 
-def _example(
+def _docstring(
     app: Sphinx, what: str, name: str, found: object, options: Any, lines: list[str]
 ) -> None:
-    """Examples of docstrings are code, which napoleon would take for sentences."""
+    """Say in napoleon's terms what our docstrings say in a line: errors, shapes, examples."""
+    lines[:] = [each for line in lines for each in _errors(line)]
+    lines[:] = [re.sub(r"(?<=[\[ ])\*(?=\w)", r"\\*", line) for line in lines]
     if "Example:" in lines:
         at = lines.index("Example:")
         lines[at : at + 1] = [".. rubric:: Example", "", ".. code-block:: python"]
+
+
+def _errors(line: str) -> list[str]:
+    """One line for each error of several that are raised."""
+    indent = line[: len(line) - len(line.lstrip())]
+    return re.sub(r"(?<=\.) (?=[A-Z]\w*(?:Error|Interrupt): )", f"\n{indent}", line).split("\n")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -84,5 +92,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("generated", Generated)
     app.connect("source-read", _read)
     app.connect("include-read", _include)
-    app.connect("autodoc-process-docstring", _example, priority=100)
+    app.connect("autodoc-process-docstring", _docstring, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
