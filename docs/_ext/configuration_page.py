@@ -2,11 +2,11 @@
 
 import inspect
 import json
+import tomllib
 import types
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import tomli_w
 from markdown import sentence, term
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -35,6 +35,7 @@ _SECTIONS = {
 }
 _KINDS = {"task": TASKS, "model": MODELS, "algorithm": ALGORITHMS}
 _FREE = "free"
+_OPEN_KIND = "# kind: by the data"
 
 
 def text() -> str:
@@ -43,7 +44,7 @@ def text() -> str:
     parts = ["## A run\n", *(_entry(name, field) for name, field in top)]
     for table, kinds in _KINDS.items():
         for kind, record in kinds.items():
-            parts.append(f"## {table}.kind = \"{kind}\"\n")
+            parts.append(f'## {table}.kind = "{kind}"\n')
             parts.append(sentence((record.__doc__ or "").split("\n\n")[0]) + "\n")
             parts += _entries(record, f"{table}.")
             if table == "task":
@@ -57,8 +58,8 @@ def text() -> str:
 def sweep_text() -> str:
     """The keys of a sweep's file."""
     parts = [*_entries(SweepSettings, ""), *_entries(SearchSettings, "search.")]
-    parts.append("### What a key of the space may have\n")
-    return "\n".join([*parts, *_entries(Dimension, "")])
+    parts += ["### What a key of the space may have\n", *_entries(Dimension, "")]
+    return "\n".join(part.replace(f" · {_FREE}\n", "\n") for part in parts)
 
 
 def _entries(section: type[BaseModel], prefix: str) -> Iterator[str]:
@@ -67,18 +68,19 @@ def _entries(section: type[BaseModel], prefix: str) -> Iterator[str]:
             continue
         if field.description:
             yield _entry(prefix + name, field)
-        for inner in _inner(field.annotation):
-            yield from _entries(inner, f"{prefix}{name}.NAME.")
+        for inside, inner in _inner(field.annotation):
+            yield from _entries(inner, f"{prefix}{name}.{inside}")
 
 
-def _inner(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Sections under names of the user's, as `task.vary`."""
-    if get_origin(annotation) is dict:
-        yield from (
-            each
-            for each in get_args(annotation)
-            if isinstance(each, type) and issubclass(each, BaseModel) and each is not Dimension
-        )
+def _inner(annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Sections that are one way to give a key, and those under names of the user's."""
+    for each in get_args(annotation):
+        if _is_section(each) and each is not Dimension:
+            yield ("NAME." if get_origin(annotation) is dict else ""), each
+
+
+def _is_section(annotation: Any) -> bool:
+    return inspect.isclass(annotation) and issubclass(annotation, BaseModel)
 
 
 def _entry(name: str, field: FieldInfo) -> str:
@@ -115,12 +117,17 @@ def _values(annotation: Any) -> str:
         if len(inner) == 2 and inner[1] is ...:
             return f"list of {_values(inner[0])}"
         return f"{len(inner)} × {_values(inner[0])}"
-    if origin in (dict, Mapping) or inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+    if origin in (dict, Mapping) or _is_section(annotation):
         return "table"
     return _PLAIN.get(annotation, "any value")
 
 
 def _defaults(record: Any) -> str:
     """What the rest of the configuration is, unless it says otherwise."""
-    tables = {name: dict(table) for name, table in record.defaults.items()}
-    return f"Defaults of the other tables with this kind:\n\n```toml\n{tomli_w.dumps(tables)}```\n"
+    lines = []
+    for table, values in record.defaults.items():
+        lines += [f"[{table}]", *([] if "kind" in values or table != "model" else [_OPEN_KIND])]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    told = "\n".join(lines)
+    tomllib.loads(told)
+    return f"Defaults of the other tables with this kind:\n\n```toml\n{told}\n```\n"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from markdown import plain
 
+_SHORT = 85
 FOLDER = Path(__file__).parents[2] / "findings"
 
 
@@ -15,9 +16,15 @@ def text() -> str:
 
 def _line(script: Path) -> str:
     told = _head(script)
-    happens = re.split(r"(?<=[a-z0-9`)])[.:] ", told["What happens"] + " ")[0].rstrip(". ")
+    happens = _begin(told["What happens"]).rstrip(".:")
     link = f"[`{script.name}`](../findings/{script.name})"
     return f"- {link} ({plain(told['Version'])}): {plain(told['What'])} *{plain(happens)}.*"
+
+
+def _begin(text: str) -> str:
+    """The first sentence, or two where it is a short one."""
+    ends = [each.end() for each in re.finditer(r"(?<=[a-z0-9`)])[.:](?= |$)", text)]
+    return text[: next((end for end in ends if end > _SHORT), len(text))]
 
 
 def _head(script: Path) -> dict[str, str]:

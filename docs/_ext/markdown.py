@@ -17,7 +17,9 @@ def sentence(text: str) -> str:
     if not text:
         return ""
     first = text.split()[0]
-    starts = text if first != first.lower() or not first[0].isalpha() else text[0].upper() + text[1:]
+    starts = (
+        text if first != first.lower() or not first[0].isalpha() else text[0].upper() + text[1:]
+    )
     return plain(starts if starts[-1] in ".!?" else starts + ".")
 
 
