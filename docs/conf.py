@@ -34,9 +34,11 @@ napoleon_use_rtype = False
 default_role = "code"
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_copyright = False
 smartquotes = False
 html_copy_source = False
 html_show_sourcelink = False
-pygments_style = "friendly"
-pygments_dark_style = "github-dark"
+html_use_index = False
+html_domain_indices = False

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from markdown import sentence, term
+from markdown_text import sentence, term
 from typer.main import get_command
 
 from orchestrator.cli.app import app

@@ -7,7 +7,7 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from markdown import sentence, term
+from markdown_text import sentence, term
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 

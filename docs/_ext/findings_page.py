@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from markdown import plain
+from markdown_text import plain
 
 _SHORT = 85
 FOLDER = Path(__file__).parents[2] / "findings"
