@@ -281,11 +281,7 @@ class Learner:
         return Sampler(self._runner.held_out.model, self._artefact.examples.preparation)
 
     def as_keras(self, task: UserTask, adapted: Adapted, seen: Array) -> bytes:
-        """Return the content of a .keras file of the adapted model.
-
-        Args:
-          seen: inputs that give the statistics of its normalization.
-        """
+        """Return a .keras file of the adapted model, normalized by the statistics of `seen`."""
         from workers.export.plain_keras import as_plain
 
         settings = self._settings
@@ -297,10 +293,5 @@ class Learner:
 
 
 def restore_learner(content: bytes, origin: str, model_digest: str) -> Learner:
-    """Build the learner of a pickle.
-
-    Args:
-      content: the artefact, as `artefact.as_bytes` returns it.
-      origin, model_digest: see `Artefact`.
-    """
+    """Build a pickled learner from its artefact's bytes; for the others see `Artefact`."""
     return Learner(artefact.from_bytes(content, origin, model_digest))
