@@ -1,6 +1,8 @@
 """What the registries say of each kind, compared: a kind that lacks something fails by its name."""
 
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +12,7 @@ from typer.main import get_command
 from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.adaptation.readers.registry import READERS
 from orchestrator.cli.app import app
-from orchestrator.cli.registry import COMMANDS
+from orchestrator.cli.registry import COMMANDS, _description
 from orchestrator.config.kinds import KINDS
 from orchestrator.config.schema import load
 from orchestrator.jobs.submission import SUBMITTABLE
@@ -153,6 +155,24 @@ def test_a_command_has_help_and_says_what_its_options_are(name):
     assert command.name == name
     assert command.help
     assert all(option.help for option in command.params if option.name not in ("help", "id"))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_describes_each_as_its_own_help_does(name):
+    assert _description(COMMANDS[name]) == get_command(app).commands[name].help
+
+
+def test_the_list_of_commands_imports_none():
+    code = (
+        "import sys\nfrom orchestrator.cli.app import app\n"
+        "app(['--help'], standalone_mode=False)\n"
+        "print([name for name in sys.modules if name.endswith('_command')], "
+        "'orchestrator.config.schema' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "greet" not in done.stdout
+    assert all(name in done.stdout for name in COMMANDS)
+    assert done.stdout.splitlines()[-1] == "['orchestrator.cli.typed_command'] False"
 
 
 def test_what_is_submitted_is_a_command():

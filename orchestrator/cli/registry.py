@@ -1,19 +1,23 @@
 """The registry of commands.
 
 A new command is a file with a function, whose parameters are its options, and a row here. It is
-imported when it is called. It imports slow modules, such as TensorFlow and Ray, itself once its
-input has been checked, so that help and errors come at once.
+imported when it is called; the list of commands takes its description from the docstring, without
+an import. It imports slow modules, such as TensorFlow and Ray, itself once its input has been
+checked, so that help and errors come at once.
 """
 
+import ast
+import importlib
+import importlib.util
 from collections.abc import Iterator, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from orchestrator.cli.command_settings import settings_of
-from workers.settings.registry import named
 
 COMMANDS = {
     "train": "orchestrator.cli.train_command:train",
@@ -43,6 +47,14 @@ class Group(TyperGroup):
         super().__init__(**settings)
         self.commands = _Commands()
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, with the commands' descriptions alone."""
+        commands, self.commands = self.commands, _Descriptions()
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self.commands = commands
+
 
 class _Commands(MutableMapping[str, Any]):
     """A mapping from name to command, which is imported and built on its first lookup."""
@@ -68,8 +80,31 @@ class _Commands(MutableMapping[str, Any]):
         return len(COMMANDS)
 
 
+class _Descriptions(dict[str, Any]):
+    """A mapping from name to a command that has nothing but its description."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            (name, TyperCommand(name, help=_description(place))) for name, place in COMMANDS.items()
+        )
+
+
+def _description(place: str) -> str:
+    """Read the docstring of the function that "module:function" names, without importing it."""
+    module, _, function = place.partition(":")
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    defined = next(
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function
+    )
+    return ast.get_docstring(defined) or ""
+
+
 def _command(name: str, place: str) -> Any:
     app = typer.Typer(add_completion=False)
-    function = named(place)
+    module, _, function_name = place.partition(":")
+    function = getattr(importlib.import_module(module), function_name)
     app.command(name, **settings_of(function))(function)
     return get_command(app)

@@ -5,7 +5,6 @@ import shlex
 import shutil
 import sys
 
-from orchestrator.config import schema as configuration
 from orchestrator.text.redact import redact_word
 
 # The options of commands that take settings.
@@ -48,6 +47,7 @@ def _program() -> list[str]:
 
 def as_setting() -> str:
     """Return how to type the first setting that was given as an option, or without --set."""
+    from orchestrator.config.schema import MetaConfig
     from orchestrator.config.suggestions import option_meant
     from orchestrator.sweep.settings import is_own_key
 
@@ -62,7 +62,7 @@ def as_setting() -> str:
         if "tune" in words and is_own_key(word.lstrip("-").partition("=")[0]):
             return f"; {word.lstrip('-')} is a key of the sweep's file; set it there"
         value = f"={after}" if option and "=" not in word and after and after[0] != "-" else ""
-        if setting := option_meant(word + value, configuration.MetaConfig):
+        if setting := option_meant(word + value, MetaConfig):
             return f"; to change a setting, use {setting}"
     return ""
 
