@@ -77,8 +77,8 @@ def test_a_subclassed_model_is_loaded_if_a_module_registers_it(tmp_path):
         ("one_of_two_outputs", "returns a list of outputs; the tasks need one tensor"),
         ("softmax", "ends in a softmax; the loss takes logits"),
         ("nothing_to_train", "has no trainable weights"),
-        ("tensorflows_noise", r"no seed of a task decides \(RandomStandardNormal\)"),
-        ("global_noise", r"no seed of a task decides \(keras.random without a seed\)"),
+        ("tensorflows_noise", r"no task's seed determines \(RandomStandardNormal\)"),
+        ("global_noise", r"no task's seed determines \(keras.random without a seed\)"),
         ("counting", "changes .*count, of type int32; only floats can be carried"),
     ],
 )

@@ -31,7 +31,7 @@ def test_a_transformer_runs_one_task_after_another_with_xla():
         (TransformerModel(), None, SinusoidTask(), "it is for task.kind = 'generation'"),
         (TransformerModel(output="tied"), AnilAlgorithm(), TASK, "'tied' has no head"),
         (TransformerModel(output="tied"), BoilAlgorithm(), TASK, "'tied' has no head"),
-        (TransformerModel(adapter_rank=2), AnilAlgorithm(), TASK, "adapter_rank = 2 says what"),
+        (TransformerModel(adapter_rank=2), AnilAlgorithm(), TASK, "adapter_rank = 2 decides what"),
         (TransformerModel(adapter_rank=2), ReptileAlgorithm(), TASK, "trains only what that"),
     ],
 )
