@@ -57,7 +57,7 @@ def test_characters_that_the_run_does_not_know_are_told(tmp_path, capsys):
     strange.write_text("baba\nb\u00e4\u4e00ba\n")
     generate_command.generate_texts(request(tmp_path, query=str(strange)))
     notes = " ".join(capsys.readouterr().err.split())
-    assert "--query: 2 characters that no training task has are one token" in notes
+    assert "--query: 2 characters that no training task has are a single token" in notes
     assert "'\u00e4', '\u4e00'" in notes
     assert "--support" not in notes
 
