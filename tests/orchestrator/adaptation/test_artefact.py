@@ -124,7 +124,7 @@ def test_the_same_run_gives_the_same_file_and_writes_over_none(tmp_path):
     with pytest.raises(ValueError, match="exists; give another file"):
         exported(small(), tmp_path, "a")
     assert first.read_bytes() == second.read_bytes()
-    with pytest.raises(ValueError, match="is no folder"):
+    with pytest.raises(ValueError, match="is not a folder"):
         exported(small(), tmp_path / "nowhere")
 
 

@@ -71,7 +71,7 @@ def test_a_launch_that_is_refused_ends_its_actors(monkeypatch):
     monkeypatch.setattr(launch, "_ray_pool", lambda *arguments: actors)
     runtime.start_tensorflow(0)
     reference = {**runtime.fingerprint(""), "numpy": "0.1"}
-    message = r"not go on with the same bits here: numpy: '.+' here, '0.1' there \("
+    message = r"not continue with the same bits here: numpy: '.+' here, '0.1' there \("
     with pytest.raises(FingerprintError, match=message):
         launch.launch(config, make_family(config.task), reference, say=lambda text: None)
     assert actors.closed

@@ -89,8 +89,8 @@ def test_a_disk_that_is_full_ends_the_run_and_with_room_it_goes_on_to_the_same(
     run.close()
     assert str(error.value) == (
         f"{part.split('/')[0]} could not be written to {files.location}: No space left on device; "
-        f"the last good checkpoint is {checkpoint.name_of(saved)}; free some space and go on with "
-        "--resume"
+        f"the last good checkpoint is {checkpoint.name_of(saved)}; free some space and continue "
+        "with --resume"
     )
     files.fault = lambda kind, path: None
     assert checkpoint.load_latest(storage)[0].step == saved
