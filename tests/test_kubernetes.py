@@ -219,15 +219,15 @@ def test_the_jobs_command_starts_in_an_empty_folder_and_goes_on_in_a_full_one(tm
     options[options.index("--out") + 1] = str(tmp_path / "run")
     few = ["--set", "evaluation.tasks=4", "--set", "evaluation.validation_tasks=4"]
     few += ["--set", "runtime.xla=false"]
-    said = []
+    message = []
     for steps in (2, 3):
         words = [*options, "--workers", "0", *few, "--set", f"outer.steps={steps}"]
         done = warm_commands.run(REPOSITORY, *words, environment=os.environ, draws=False)
         assert done.returncode == 0, done.stderr
-        said.append(done.stdout + done.stderr)
-    assert "starting afresh" in said[0]
-    assert "starting afresh" not in said[1]
-    assert "step 3: sha256" in said[1]
+        message.append(done.stdout + done.stderr)
+    assert "starting afresh" in message[0]
+    assert "starting afresh" not in message[1]
+    assert "step 3: sha256" in message[1]
 
 
 def test_the_jobs_cluster_ends_with_it():

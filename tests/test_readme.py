@@ -30,9 +30,9 @@ def commands():
         "train|evaluate|adapt|generate|adapt-policy|export|doctor|data|presets|checkpoints|report"
         "|submit|status|logs|stop|list"
     )
-    found = re.findall(rf"metatrain (?:{known})\b[^`\n]*", joined)
-    assert len(found) >= 5
-    return found
+    result = re.findall(rf"metatrain (?:{known})\b[^`\n]*", joined)
+    assert len(result) >= 5
+    return result
 
 
 def block(marker, language="sh"):
@@ -117,10 +117,10 @@ def test_nothing_is_left_to_fill_in():
 def test_ci_runs_the_commands_of_the_readme(name):
     script = (REPOSITORY / ".ci" / "run").read_text()
     function = re.search(r"^run_readme\(\) \{.*?^\}$", script, re.M | re.S).group(0)
-    told = function.replace('bash -euo pipefail -c "$command"', 'printf %s "$command" >&3')
-    assert told != function
+    message = function.replace('bash -euo pipefail -c "$command"', 'printf %s "$command" >&3')
+    assert message != function
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f'{told}\nrun_readme "{name}" 3>&1 >/dev/null'],
+        ["bash", "-euo", "pipefail", "-c", f'{message}\nrun_readme "{name}" 3>&1 >/dev/null'],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -186,9 +186,9 @@ def test_the_columns_of_the_readme_are_those_of_a_run(tmp_path):
     storage = synthetic_run.write_run(tmp_path / "run", config, incidents=False)
     table = README.split("| column | what it is | unit |")[1].split("\n\n")[0]
     cells = [line.split(" | ")[0] for line in table.splitlines()[2:]]
-    told = {name for cell in cells for name in re.findall(r"`([a-z_*]+)`", cell)}
+    message = {name for cell in cells for name in re.findall(r"`([a-z_*]+)`", cell)}
     logged = {re.sub("^validation_.*", "validation_*", name) for name in read_metrics(storage)[-1]}
-    assert logged | {"accuracy", "loss_of_steps"} == told  # of some runs
+    assert logged | {"accuracy", "loss_of_steps"} == message  # of some runs
 
 
 def test_the_plot_of_the_readme_is_drawn(tmp_path, monkeypatch):

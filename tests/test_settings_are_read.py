@@ -20,7 +20,7 @@ def sections(annotation: Any) -> list[type[BaseModel]]:
     """The sections that a field's type allows."""
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, Section) else []
-    return [section for each in get_args(annotation) for section in sections(each)]
+    return [section for item in get_args(annotation) for section in sections(item)]
 
 
 def fields(model: type[BaseModel], place: str = "config") -> Iterator[tuple[str, str, Any]]:
@@ -81,10 +81,10 @@ FIELDS = sorted({(place, name) for place, name, _ in fields(MetaConfig)})
 def classes(place: str, name: str) -> set[str]:
     """The sections that have the field, and those that they extend: these read it by `self`."""
     field = MetaConfig.model_fields.get(place)
-    found = (
-        [each for each in sections(field.annotation) if name in each.model_fields] if field else []
+    result = (
+        [item for item in sections(field.annotation) if name in item.model_fields] if field else []
     )
-    return {base.__name__ for each in found for base in each.__mro__}
+    return {base.__name__ for item in result for base in item.__mro__}
 
 
 @pytest.mark.parametrize(("place", "name"), FIELDS, ids=map(".".join, FIELDS))

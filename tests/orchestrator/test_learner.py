@@ -125,8 +125,8 @@ def test_queries_may_be_normalized_otherwise_than_in_training(
     together = predictor.predict_proba(queries)
     assert np.allclose(alone, together, atol=1e-5) == (statistics == "support")
     assert changed.protocol["transductive"] == (statistics == "batch")
-    said = artefact.load(str(run_of(other))).protocol["normalization"]
-    assert changed.protocol["normalization"] == said
+    message = artefact.load(str(run_of(other))).protocol["normalization"]
+    assert changed.protocol["normalization"] == message
 
 
 @pytest.mark.parametrize(
@@ -147,13 +147,13 @@ def test_a_query_is_answered_the_same_whatever_is_asked_beside_it(case):
         return predictor.predict_proba if learner.classifies else predictor.predict
 
     answer = answers(learner)
-    each = np.concatenate([answer(query[None]) for query in queries])
+    item = np.concatenate([answer(query[None]) for query in queries])
     for some in (slice(None), slice(0, 1), slice(1, None), [0] * len(queries)):
-        np.testing.assert_allclose(answer(queries[some]), each[some], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(answer(queries[some]), item[some], rtol=1e-5, atol=1e-6)
     assert learner.protocol["transductive"] is False
     assert "one query (inductive)" in learner.protocol["normalization"]
     together = answers(learner_of(case, statistics="batch"))(queries)
-    assert not np.allclose(together, each, atol=1e-4)
+    assert not np.allclose(together, item, atol=1e-4)
 
 
 def test_other_statistics_are_for_batch_normalization():

@@ -78,8 +78,8 @@ def cell(tmp_path):
     def run(code):
         printed = []
         answer = client.execute_interactive(code, timeout=300, output_hook=printed.append)
-        texts = [each["content"] for each in printed if each["msg_type"] == "stream"]
-        text = "".join(each["text"] for each in texts if each["name"] == "stdout")
+        texts = [item["content"] for item in printed if item["msg_type"] == "stream"]
+        text = "".join(item["text"] for item in texts if item["name"] == "stdout")
         return text, "\n".join(answer["content"].get("traceback", []))
 
     try:

@@ -189,8 +189,8 @@ def stopped_by(number, folder, *words):
 def words_of(command):
     """A command as a shell takes it apart."""
     shell = ["bash", "-c", f"printf '%s\\0' {command}"]
-    told = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
-    return told.removesuffix("\0").split("\0")
+    words = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
+    return words.removesuffix("\0").split("\0")
 
 
 @pytest.mark.parametrize(

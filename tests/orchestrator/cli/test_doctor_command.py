@@ -44,8 +44,8 @@ def metatrain(monkeypatch, capsys, *words):
         main()
     except SystemExit as end:
         code = end.code
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    output = capsys.readouterr()
+    return code, output.out, output.err
 
 
 def write(folder, *overrides):

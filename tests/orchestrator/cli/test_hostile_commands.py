@@ -45,9 +45,9 @@ def command(capsys, *words):
     except SystemExit as ended:
         assert not ended.code, capsys.readouterr().err  # noqa: PT017
     shown = capsys.readouterr()
-    said = shown.out + shown.err
-    assert obeyed_in(said) == []
-    assert "Traceback" not in said
+    message = shown.out + shown.err
+    assert obeyed_in(message) == []
+    assert "Traceback" not in message
     return shown
 
 
@@ -83,8 +83,8 @@ def test_commands_show_names_and_obey_none(folder, tmp_path, monkeypatch, capsys
     command(capsys, "report", "--", folder)
     command(capsys, "export", "--", folder, "a.metatrain")
     asked = ["--support", f"{folder}.parquet", "--query", f"{folder}.parquet"]
-    told = command(capsys, "adapt", "a.metatrain", *asked, "--out", "p.parquet").out
-    assert "ckpt-" in protocol_in(told)["weights"]
+    message = command(capsys, "adapt", "a.metatrain", *asked, "--out", "p.parquet").out
+    assert "ckpt-" in protocol_in(message)["weights"]
     page = (tmp_path / folder / "report.html").read_text("utf-8")
     assert obeyed_in(page) == []
     assert not {"b", "script"} & Reader(page).tags

@@ -58,5 +58,5 @@ def test_a_name_in_any_letters_trains_and_resumes_on_actors(tmp_path):
         resume=True,
     ).fit()
     assert again.metrics["step"] == 6
-    assert [each.first_step for each in read_history(Storage(str(run)))] == [0, 4]
-    assert [each.pool for each in read_history(Storage(str(run)))] == ["1 Ray actor"] * 2
+    assert [item.first_step for item in read_history(Storage(str(run)))] == [0, 4]
+    assert [item.pool for item in read_history(Storage(str(run)))] == ["1 Ray actor"] * 2

@@ -91,9 +91,9 @@ def test_what_is_nested_too_deep_is_refused_in_a_line(there, text):
     assert "more than 20 deep" in refusal("../there/a.toml")
     if " = " in text:
         key, _, value = text.partition(" = ")
-        told = refusal("sinusoid", [f"{key}={value}"])
-        assert "more than 20 deep" in told
-        assert len(told) < 200
+        message = refusal("sinusoid", [f"{key}={value}"])
+        assert "more than 20 deep" in message
+        assert len(message) < 200
     (there / "s.toml").write_text('base = "sinusoid"\n' + text)
     with pytest.raises(ValueError, match="more than 20 deep"):
         configuration.read_table(str(there / "s.toml"))
@@ -126,8 +126,8 @@ def test_a_name_that_is_missing_beside_a_dot_is_told(key):
 
 
 def test_an_unknown_key_is_named_before_one_that_is_missing():
-    told = refusal("table", ["task.path=a.csv", "task.group_column=sensor"])
-    assert told.startswith("unknown key task.group_column")
+    message = refusal("table", ["task.path=a.csv", "task.group_column=sensor"])
+    assert message.startswith("unknown key task.group_column")
 
 
 def test_an_empty_table_leaves_a_section_as_it_was():

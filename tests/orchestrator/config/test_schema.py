@@ -98,8 +98,8 @@ def whole_numbers_without_an_upper_bound(schema, where, bounds, seen):
     """Places of a schema that take a whole number of any size."""
     if get_origin(schema) is Annotated:
         first, *more = get_args(schema)
-        for each in more:
-            bounds = [*bounds, each, *getattr(each, "metadata", [])]
+        for item in more:
+            bounds = [*bounds, item, *getattr(item, "metadata", [])]
         yield from whole_numbers_without_an_upper_bound(first, where, bounds, seen)
     elif schema is int:
         if not any(isinstance(bound, Le | Lt) for bound in bounds):
@@ -113,11 +113,11 @@ def whole_numbers_without_an_upper_bound(schema, where, bounds, seen):
             )
     else:
         bounds = bounds if get_origin(schema) in (Union, UnionType) else []
-        for each in get_args(schema):
-            yield from whole_numbers_without_an_upper_bound(each, where, bounds, seen)
+        for item in get_args(schema):
+            yield from whole_numbers_without_an_upper_bound(item, where, bounds, seen)
 
 
 @pytest.mark.parametrize("schema", [MetaConfig, SweepSettings], ids=lambda s: s.__name__)
 def test_every_whole_number_has_an_upper_bound(schema):
-    found = set(whole_numbers_without_an_upper_bound(schema, "", [], set()))
-    assert found - {"WorkersSettings.count"} == set()  # `parse_count` has one
+    result = set(whole_numbers_without_an_upper_bound(schema, "", [], set()))
+    assert result - {"WorkersSettings.count"} == set()  # `parse_count` has one

@@ -44,8 +44,8 @@ def test_paths_in_a_file_count_from_its_folder_and_typed_ones_from_the_shells(he
     assert task.path == (str(here / "b.zip"), "/c.zip")
     several = IMAGES.replace('"a.zip"', '["a.zip", "../b.zip", "/c.zip"]')
     (there / "a.toml").write_text(several + REST)
-    found = load("../there/a.toml")[0].task.path
-    assert found == (str(there / "a.zip"), str(there.parent / "b.zip"), "/c.zip")
+    result = load("../there/a.toml")[0].task.path
+    assert result == (str(there / "a.zip"), str(there.parent / "b.zip"), "/c.zip")
 
 
 def test_folders_of_models_and_environments_count_from_the_file_too(there):
@@ -149,5 +149,5 @@ def test_a_saved_model_is_looked_for_beside_the_file_that_names_it(tmp_path, kep
 def test_other_models_count_from_the_folder_of_the_model(tmp_path, source):
     (tmp_path / "small.keras").write_bytes(b"")
     (tmp_path / "top.toml").write_text('base = "images"\n' + SAVED.format(source))
-    found = load(str(tmp_path / "top.toml"))[0].model
-    assert found.source == source.partition('"')[0]
+    result = load(str(tmp_path / "top.toml"))[0].model
+    assert result.source == source.partition('"')[0]

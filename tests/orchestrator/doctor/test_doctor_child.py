@@ -48,9 +48,9 @@ def ignore_and_hang(tell):
 
 
 def test_the_answer_and_what_is_told_come_back_from_another_process():
-    said = []
-    pid, answer = in_child(double, 21, say=said.append)
-    assert (answer, said) == (42, ["doubling"])
+    messages = []
+    pid, answer = in_child(double, 21, say=messages.append)
+    assert (answer, messages) == (42, ["doubling"])
     assert pid != os.getpid()
 
 

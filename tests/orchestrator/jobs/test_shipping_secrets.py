@@ -182,8 +182,8 @@ def metatrain(monkeypatch, capsys, *words):
         main()
     except SystemExit as end:
         code = end.code
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    output = capsys.readouterr()
+    return code, output.out, output.err
 
 
 def test_a_dry_run_shows_files_with_sizes_and_what_is_left_out_and_sends_nothing(

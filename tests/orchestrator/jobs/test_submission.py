@@ -79,7 +79,7 @@ def test_an_id_is_the_name_and_a_hash_of_what_the_job_does(folder):
         tune(overrides=["seed=1"]),
         tune(out="/runs/a"),
     ]
-    assert len({train().id, *(each.id for each in other)}) == 1 + len(other)
+    assert len({train().id, *(item.id for item in other)}) == 1 + len(other)
 
 
 def test_an_id_depends_neither_on_resuming_nor_on_how_the_same_was_said(folder):

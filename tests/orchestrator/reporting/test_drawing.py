@@ -31,9 +31,9 @@ def test_a_name_is_drawn_and_is_no_formula(name):
     with drawing():
         made = figure(name[:50])
     Image.open(io.BytesIO(png(made))).verify()
-    found = svg(made)
-    assert obeyed_in(found) == []
-    texts = [each.text or "" for each in ET.fromstring(found).iter() if each.tag.endswith("}text")]
+    result = svg(made)
+    assert obeyed_in(result) == []
+    texts = [item.text or "" for item in ET.fromstring(result).iter() if item.tag.endswith("}text")]
     if name == NAMES["two dollars"]:
         assert texts.count(name) >= 5
 

@@ -46,8 +46,8 @@ def test_the_help_of_a_command_shows_its_own_options_and_an_example(capsys, monk
     monkeypatch.setenv("COLUMNS", "200")
     code, shown, _ = metatrain(capsys, monkeypatch, command, "--help")
     assert code == 0
-    told = re.findall(r"^\W*(--[a-z-]+)", shown, re.M)
-    assert set(told) == OPTIONS[command] | COMMON
+    options = re.findall(r"^\W*(--[a-z-]+)", shown, re.M)
+    assert set(options) == OPTIONS[command] | COMMON
     assert f"Example: metatrain {command} runs/" in shown
 
 

@@ -81,8 +81,8 @@ def test_files_are_written_by_the_command_that_it_is_forwarded_to(
         words = [*TEXTS.split(), *more, *files]
         assert metatrain(capsys, monkeypatch, "adapt", runs["words"], *words)[0] == 0
         assert (tmp_path / f"{name}.keras").is_file()
-    found = [pq.read_table(tmp_path / f"{name}.parquet") for name in "ab"]
-    assert found[0].equals(found[1])
+    results = [pq.read_table(tmp_path / f"{name}.parquet") for name in "ab"]
+    assert results[0].equals(results[1])
 
 
 @pytest.mark.parametrize("given", ["--seed 3", "--prompt=ba --top-k 2 --temperature 0.5"])

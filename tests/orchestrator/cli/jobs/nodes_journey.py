@@ -84,10 +84,10 @@ def start_ray_process(
 def until(journey: Journey, wanted: Callable[[], Any]) -> Any:
     """What `wanted` gives, once it gives something."""
     deadline = time.monotonic() + 240
-    while not (found := wanted()):
+    while not (result := wanted()):
         assert time.monotonic() < deadline, journey.start("logs", journey.id).done().stdout
         time.sleep(0.1)
-    return found
+    return result
 
 
 def is_told_to_end(process: int) -> bool:

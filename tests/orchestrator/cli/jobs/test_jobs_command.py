@@ -65,13 +65,13 @@ def test_control_c_leaves_the_job_alone_and_says_how_to_go_on(capsys):
     jobs = SmallJobs(job(), pieces=[["one\n", KeyboardInterrupt()]])
     assert jobs_command.follow_to_the_end(jobs, "a-1", " --address http://x:1") == 75
     assert not jobs.stopped
-    told = capsys.readouterr()
-    assert told.out == "one\n"
+    output = capsys.readouterr()
+    assert output.out == "one\n"
     assert (
         "a-1 is still running; watch it with: metatrain logs -f a-1 --address http://x:1"
-        in told.err
+        in output.err
     )
-    assert "metatrain stop a-1 --address http://x:1" in told.err
+    assert "metatrain stop a-1 --address http://x:1" in output.err
 
 
 def test_a_job_that_never_ran_says_why(capsys):
@@ -100,9 +100,9 @@ def test_a_stop_waits_until_the_job_has_ended_and_says_what_was_saved(capsys):
     jobs = SmallJobs(job(), log=log, endings=[RUNNING, RUNNING, {"status": "STOPPED"}])
     jobs_command.stop(jobs, None, sleep=lambda seconds: None)
     assert jobs.stopped == ["a-1"]
-    told = capsys.readouterr()
-    assert told.out == "a-1: STOPPED\nsaved up to step 12 in ~/runs/a-1\n"
-    assert "--again" in told.err
+    output = capsys.readouterr()
+    assert output.out == "a-1: STOPPED\nsaved up to step 12 in ~/runs/a-1\n"
+    assert "--again" in output.err
 
 
 def test_a_stop_that_saved_nothing_says_so(capsys):
@@ -154,10 +154,10 @@ def test_a_status_tells_all_of_a_job(capsys):
 
 def test_a_status_of_a_job_that_waits_has_no_end(capsys):
     jobs_command.show_status(SmallJobs(job(status="PENDING", started=None)), None)
-    told = capsys.readouterr().out
-    assert "status: PENDING" in told
-    assert "took" not in told
-    assert "exit code" not in told
+    printed = capsys.readouterr().out
+    assert "status: PENDING" in printed
+    assert "took" not in printed
+    assert "exit code" not in printed
 
 
 JOBS = [
@@ -183,8 +183,8 @@ def test_a_list_fits_80_columns_with_whole_ids(monkeypatch):
     jobs_command.show_list(SmallJobs(*JOBS))
     lines = [Text.from_ansi(line).plain for line in text.getvalue().splitlines()]
     assert all(len(line) <= 80 for line in lines)
-    for each in JOBS:
-        assert any(line.startswith(f"{each.id}  ") for line in lines)
+    for item in JOBS:
+        assert any(line.startswith(f"{item.id}  ") for line in lines)
     assert "".join(lines).count("x") == 90
 
 

@@ -23,8 +23,8 @@ def metatrain(monkeypatch, capsys, *words):
     monkeypatch.setattr(sys, "argv", ["metatrain", *words])
     with pytest.raises(SystemExit) as end:
         main()
-    told = capsys.readouterr()
-    return end.value.code, told.out, told.err
+    output = capsys.readouterr()
+    return end.value.code, output.out, output.err
 
 
 REFUSED = {

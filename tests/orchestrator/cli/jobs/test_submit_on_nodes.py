@@ -118,8 +118,8 @@ def theta_of(output: str) -> str:
 
 
 def test_it_says_what_to_type_next(journey):
-    told = journey.done["submit"].stdout.splitlines()
-    assert told == [
+    lines = journey.done["submit"].stdout.splitlines()
+    assert lines == [
         f"submitted: {journey.id}",
         f"run: ~/metatrain-runs/{journey.id}",
         f"watch: metatrain logs -f {journey.id}",
@@ -168,8 +168,8 @@ def test_the_weights_are_those_of_one_process_without_a_cluster(journey):
 
 
 def test_the_actors_were_on_both_workers_and_not_on_the_head(journey):
-    found = asked(journey, "/api/v0/actors?limit=1000&detail=1")
-    actors = [actor for actor in found if actor["class_name"] == "BlockActor"]
+    result = asked(journey, "/api/v0/actors?limit=1000&detail=1")
+    actors = [actor for actor in result if actor["class_name"] == "BlockActor"]
     nodes = asked(journey, "/api/v0/nodes?limit=10&detail=1")
     workers = {node["node_id"] for node in nodes if not node["is_head_node"]}
     assert len(workers) == 2
@@ -237,9 +237,9 @@ def test_a_sweep_is_a_job_too_and_its_trial_is_a_run_of_the_users_model(journey)
     assert tuned.returncode == 0, tuned.stdout + tuned.stderr
     assert "must be a folder that every machine of the cluster can write to" in tuned.stderr
     folder = journey.home / "rates"
-    found = pq.read_table(folder / "sweep.parquet").to_pylist()
-    assert [(row["status"], row["step"]) for row in found] == [("finished", 20)]
-    config = tomllib.loads((folder / found[0]["run"] / "config.toml").read_text())
+    result = pq.read_table(folder / "sweep.parquet").to_pylist()
+    assert [(row["status"], row["step"]) for row in result] == [("finished", 20)]
+    config = tomllib.loads((folder / result[0]["run"] / "config.toml").read_text())
     assert config["algorithm"]["inner_lr"] == 0.02  # small.toml has another
     assert config["model"]["source"] == "my_models:small"
     assert (folder / "best.toml").is_file()

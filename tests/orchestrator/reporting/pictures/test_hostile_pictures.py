@@ -123,7 +123,7 @@ def test_the_other_pictures_show_no_words():
 
 def test_a_sweeps_picture_shows_values_and_obeys_none():
     names = list(NAMES.values())
-    rows = {i: Row(str(i), {"task.path": each}, score=i) for i, each in enumerate(names)}
+    rows = {i: Row(str(i), {"task.path": item}, score=i) for i, item in enumerate(names)}
     with drawing():
         made = parallel_coordinates(rows, {"task.path": Dimension(choice=names)}, "loss")
         assert obeyed_in(svg(made, "".join(names))) == []
