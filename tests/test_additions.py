@@ -48,7 +48,7 @@ def add(addition: Addition, copy: Path) -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """The packages with all that is made up."""
+    """A copy of the packages with all additions."""
     folder = tmp_path_factory.mktemp("copy")
     for package in ("orchestrator", "workers"):
         ignored = shutil.ignore_patterns("__pycache__")
@@ -61,7 +61,7 @@ def copy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    """Where commands are typed, with their files."""
+    """The working directory of commands, with their files."""
     folder = tmp_path_factory.mktemp("work")
     (folder / "run.toml").write_text(RUN)
     (folder / "lost.toml").write_text(RUN.replace("height.txt", "gone.txt"))
@@ -76,7 +76,7 @@ def work(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def told(copy, work):
-    """What all commands print, by the command."""
+    """The outputs of all commands, by command."""
     commands = [
         ["greet", "stairs"],
         ["--help"],

@@ -1,4 +1,4 @@
-"""benchmarks/suite/breaks.py, and its data: what a break must be, and what counts as caught."""
+"""benchmarks/suite/breaks.py and its data: valid breaks, and what counts as caught."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""2 000 damaged inputs: no traceback, hang, appetite for memory, or file that is lost."""
+"""2 000 damaged inputs: no traceback, hang, excess of memory, or lost file."""
 
 import os
 import re
@@ -20,7 +20,7 @@ INPUTS = 2000
 
 @pytest.mark.slow
 def test_damaged_inputs_are_refused_in_a_line_or_taken():
-    """In a process of its own, whose children have outputs that nothing else captures."""
+    """Run in a new process, whose children's outputs nothing else captures."""
     command = [sys.executable, fuzz.__file__, "--inputs", str(INPUTS)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -84,7 +84,7 @@ def fills_memory(folder):
 
 
 def test_what_one_input_of_a_batch_does_is_seen_and_does_to_no_other(tmp_path, monkeypatch):
-    """Its files are there again for the next; one that ends the process hides none."""
+    """Each input finds its files restored; one that ends the process hides no other."""
     inputs = {
         nothing: "",
         overwrites: "changed table.csv",

@@ -1,4 +1,4 @@
-"""What README.md says is there, is there."""
+"""Everything that README.md names exists."""
 
 import os
 import re
@@ -24,7 +24,7 @@ NEEDED = {"table": ["task.path=a.csv", "task.task_column=a", "task.target_column
 
 
 def commands():
-    """Every `metatrain ...` in README.md, with continued lines joined."""
+    """List every `metatrain ...` in README.md, with continued lines joined."""
     joined = README.replace("\\\n", " ")
     known = (
         "train|evaluate|adapt|generate|adapt-policy|export|doctor|data|presets|checkpoints|report"
@@ -36,7 +36,7 @@ def commands():
 
 
 def block(marker, language="sh"):
-    """What is between `<!-- marker -->` and the closing fence."""
+    """Return the text between `<!-- marker -->` and the closing fence."""
     match = re.search(rf"<!-- {marker} -->\n```{language}\n(.*?)\n```", README, re.S)
     assert match, marker
     return match.group(1)

@@ -11,7 +11,7 @@ from orchestrator.learner import Learner
 
 
 def sinusoid(*overrides):
-    """Mapped, which is traced faster than what is vectorized."""
+    """Make a mapped configuration, which is traced faster than a vectorized one."""
     return small_configs.sinusoid(*ONE_BY_ONE, "runtime.execution=map", *overrides)
 
 
@@ -29,13 +29,13 @@ def learner_of(config, **options):
 
 
 def as_trained(config):
-    """The statistics that its own evaluation has: by default queries are answered one by one."""
+    """Return the statistics of the run's evaluation; the default is one query at a time."""
     normalizes = config.task.kind == "images" or config.model.kind == "keras"
     return config.model.statistics if normalizes else None
 
 
 def adapted_to_a_test_task(config):
-    """A predictor, the queries, and what the run's own evaluation gives."""
+    """Return a predictor, the queries, and the outputs of the run's own evaluation."""
     support_x, support_y, query_x, _ = episode_of(config)
     learner = learner_of(config, statistics=as_trained(config))
     predictor = learner.adapt(support_x, support_y)
@@ -47,7 +47,7 @@ def adapted_to_a_test_task(config):
 
 
 def quick_first(cases, quick):
-    """Parameters, of which those that are not `quick` are slow."""
+    """Make parameters; those that are not `quick` are marked slow."""
     slow = pytest.mark.slow
     return [
         pytest.param(case, id=name, marks=[] if name in quick else slow)

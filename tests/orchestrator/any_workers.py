@@ -1,4 +1,4 @@
-"""Stand-ins for workers: this process, and one more, as up to three."""
+"""Stand-ins for up to three workers: this process, and another one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ class AnyBlocks:
         self._actor(settings)
 
     def run(self, settings: WorkerSettings, weights: Any, blocks: Any) -> Any:
-        """As `BlockActor.run`."""
+        """Run blocks as `BlockActor.run`."""
         return self._actor(settings).run(weights, blocks)
 
     def _actor(self, settings: WorkerSettings) -> Any:
@@ -42,7 +42,7 @@ class AnyBlocks:
 
 
 class Here(BlockActor):
-    """This process as a worker: what reaches its runner, and leaves it, is packed as for Ray."""
+    """This process as a worker: inputs and outputs of its runner are packed as for Ray."""
 
     def __init__(self, settings: WorkerSettings, runner: BlockRunner):
         super().__init__(settings, gpus=0)
@@ -54,7 +54,7 @@ class Here(BlockActor):
 
 
 class There:
-    """A process of its own, with a configuration."""
+    """A separate process, with a configuration."""
 
     def __init__(self, settings: WorkerSettings, process: Any):
         self._settings, self._process = settings, process
@@ -65,7 +65,7 @@ class There:
 
 
 class Workers:
-    """A pool of `count` workers, `who` in turn; what they give comes last first."""
+    """A pool of `count` workers, `who` in turn; their results come in reverse order."""
 
     def __init__(self, who: Sequence[Here | There], count: int):
         self._who, self._count = who[:count], count

@@ -1,4 +1,4 @@
-"""A trained run that adapts to examples in Python: what it answers, and what it refuses."""
+"""Adapting a trained run to examples in Python: its predictions, and refused inputs."""
 
 from pathlib import Path
 

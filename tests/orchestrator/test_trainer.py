@@ -62,7 +62,7 @@ def test_the_result_is_rays_with_metrics_checkpoints_and_a_dataframe(tmp_path):
 
 
 class AnyPath:
-    """Not a pathlib.Path, and a path all the same."""
+    """A path that is not a pathlib.Path."""
 
     def __init__(self, path):
         self._path = path

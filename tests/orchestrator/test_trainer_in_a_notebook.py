@@ -1,4 +1,4 @@
-"""MetaTrainer in the kernel of a notebook, with a Ray of its own or on a cluster."""
+"""MetaTrainer in a notebook's kernel, with its own Ray or on a cluster."""
 
 import re
 
@@ -60,7 +60,7 @@ launch_new_instance()
 
 @pytest.fixture
 def cell(tmp_path):
-    """What runs a cell in a real kernel, whose main thread has an event loop.
+    """A function that runs a cell in a real kernel, whose main thread has an event loop.
 
     It gives what was printed, and the traceback.
     """
@@ -93,7 +93,7 @@ def cell(tmp_path):
 
 
 def on_a_ray_of_its_own(cell, name, tries=3):
-    """Ray allows its first node 30 s to start, which a busy machine can take."""
+    """Run with a Ray of its own; repeat if its first node exceeded 30 s on a busy machine."""
     printed, error = cell(_SHORT_RUN.replace("NAME", name))
     if "timed out during startup" in error and tries > 1:
         return on_a_ray_of_its_own(cell, f"{name}-again", tries - 1)
@@ -104,7 +104,7 @@ def on_a_ray_of_its_own(cell, name, tries=3):
 @pytest.mark.ray
 @pytest.mark.slow
 def test_in_a_notebook_on_a_ray_of_its_own_and_on_the_cluster_of_ray_address(cell, shared_ray):
-    """Ray starts and ends with each cell; or is joined and left, by a process that goes on."""
+    """Ray starts and ends with each cell, or is joined and left, in one process."""
     assert cell(_NO_PICTURES) == ("", "")
     once = on_a_ray_of_its_own(cell, "a")
     assert len(once) == 1

@@ -1,4 +1,4 @@
-"""What a refusal of the command line is."""
+"""The check of a refusal by the command line."""
 
 from shell_commands import snapshot
 

@@ -1,4 +1,4 @@
-"""Runs by the command line: what they print, stopping and going on, and what they refuse."""
+"""Runs by the command line: output, stopping and resuming, and refused changes."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def long_run():
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """A finished run of `long_run`: its folder's folder and what it printed."""
+    """A finished run of `long_run`: the folder above its own, and its output."""
     folder = tmp_path_factory.mktemp("undisturbed")
     done = started(folder, "train", write_config(folder, long_run()), "--out", "run")
     assert done.returncode == 0, done.stderr
@@ -187,7 +187,7 @@ def stopped_by(number, folder, *words):
 
 
 def words_of(command):
-    """A command as a shell takes it apart."""
+    """Split a command into words as a shell does."""
     shell = ["bash", "-c", f"printf '%s\\0' {command}"]
     words = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
     return words.removesuffix("\0").split("\0")

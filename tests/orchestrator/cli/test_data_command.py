@@ -14,7 +14,7 @@ from workers.wire.errors import DataError
 
 
 def photograph(class_index, example, **how):
-    """50 wide, 40 high, in colour."""
+    """Make an image 50 wide and 40 high, in colour."""
     grey = np.kron(picture(class_index, example, 5), np.ones((8, 10), np.uint8))
     stream = io.BytesIO()
     Image.fromarray(np.stack([grey, grey // 2, 255 - grey], axis=-1)).save(stream, "PNG", **how)
@@ -28,7 +28,7 @@ def photographs(num_classes=15, examples=5):
 
 
 def told(capsys, tmp_path, source, *overrides):
-    """Whether the run can work, what is printed, and the notes."""
+    """Return whether the run can work, the output, and the notes."""
     works = data_command.show_source(str(source), [f"cache={tmp_path / 'cache'}", *overrides])
     shown = capsys.readouterr()
     return works, " ".join(shown.out.replace("│", "").split()), shown.err.splitlines()

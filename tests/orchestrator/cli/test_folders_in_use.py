@@ -42,7 +42,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def refusal(monkeypatch, capsys, words):
-    """Of the command in this process: it exits with 2, and says one line."""
+    """Run a command in this process that exits with 2, and return its one line."""
     for name in LATER:
         monkeypatch.setattr(name, fail)
     monkeypatch.setattr(sys, "argv", ["metatrain", *words])

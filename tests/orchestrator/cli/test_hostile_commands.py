@@ -1,4 +1,4 @@
-"""Every command about a run, with names of the user's wherever there may be one."""
+"""Every command about a run, with hostile names wherever a user may give one."""
 
 import sys
 
@@ -26,7 +26,7 @@ KEY = "".join(NAMES[kind] for kind in ("square brackets", "right to left", "a ne
 
 
 def rows_of(groups, number=12):
-    """A table whose columns, groups and classes are called by hostile names."""
+    """Write a table whose columns, groups and classes have hostile names."""
     rng = np.random.default_rng(0)
     return pa.table(
         {
@@ -38,7 +38,7 @@ def rows_of(groups, number=12):
 
 
 def command(capsys, *words):
-    """Run it here; what it printed."""
+    """Run a command in this process, and return its output."""
     sys.argv = ["metatrain", *map(str, words)]
     try:
         app.main()

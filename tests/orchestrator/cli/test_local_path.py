@@ -1,4 +1,4 @@
-"""Files that are written: no URIs, and nothing that a run writes itself."""
+"""Files to write: URIs and files that a run writes itself are refused."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def refusal(monkeypatch, capsys, *words):
-    """The one line of a command that exits with 2."""
+    """Return the one line of a command that exits with 2."""
     monkeypatch.setattr(sys, "argv", ["metatrain", *words])
     with pytest.raises(SystemExit) as end:
         app.main()

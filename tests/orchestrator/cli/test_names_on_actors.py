@@ -1,4 +1,4 @@
-"""Runs on Ray's actors from folders and files with names of the user's."""
+"""Runs on Ray's actors from folders and files with unusual names."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ NAME = "größe [a] $\\x{ 日本"
 
 
 def metatrain(folder, *words, **more):
-    """Where nothing but ASCII can be printed, and the locale says that files' names are ASCII."""
+    """An environment whose output and file names are ASCII by the locale."""
     ascii_alone = {
         "LC_ALL": "C",
         "PYTHONIOENCODING": "ascii",

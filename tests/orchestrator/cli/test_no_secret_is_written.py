@@ -1,4 +1,4 @@
-"""A URI with a secret is refused wherever it is given; keys of the environment stay there."""
+"""A URI with a secret is refused everywhere; keys of the environment are never written."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""`metatrain ... | head`: whoever reads has seen enough, and the command goes on to its end."""
+"""`metatrain ... | head`: after the reader has closed the pipe, the command runs to its end."""
 
 import json
 import os

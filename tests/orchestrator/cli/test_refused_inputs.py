@@ -1,4 +1,4 @@
-"""Inputs that are refused: before anything is written, and before TensorFlow is waited for."""
+"""Inputs that are refused before anything is written, and before TensorFlow is imported."""
 
 import re
 import zipfile

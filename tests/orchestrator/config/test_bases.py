@@ -1,4 +1,4 @@
-"""TOML files: what they are based on, and damaged ones."""
+"""TOML files: their bases, and damaged files."""
 
 import os
 
@@ -10,7 +10,7 @@ from orchestrator.config.schema import PRESETS, load, merge
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """The shell's folder, beside that of the files."""
+    """The working directory, beside the folder of the files."""
     for name in ("here", "there", "data"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / "here")

@@ -1,4 +1,4 @@
-"""The hash of what decides the weights: which settings are part of it."""
+"""The hash of the settings that decide the weights."""
 
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -35,7 +35,7 @@ RESOLVED = {
 
 
 def other_value(annotation: Any, value: Any) -> Any:
-    """A value of the field's kind that is not `value`."""
+    """Return a value of the field's type other than `value`."""
     options = [option for option in get_args(annotation) if option is not NoneType]
     if get_origin(annotation) is Literal:
         return next(option for option in options if option != value)

@@ -1,4 +1,4 @@
-"""What a section keeps when its kind changes."""
+"""The keys that a section keeps when its kind changes."""
 
 from typing import get_args
 

@@ -95,7 +95,7 @@ def test_the_configuration_is_immutable():
 
 
 def whole_numbers_without_an_upper_bound(schema, where, bounds, seen):
-    """Places of a schema that take a whole number of any size."""
+    """Yield the places of a schema that accept a whole number of any size."""
     if get_origin(schema) is Annotated:
         first, *more = get_args(schema)
         for item in more:

@@ -1,4 +1,4 @@
-"""TOML files: what their relative paths count from, also in jobs and sweeps."""
+"""TOML files: the folder of their relative paths, also in jobs and sweeps."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ TEXTS += '[algorithm]\nkind = "maml"\ninner_lr = 0.1\n'
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """The shell's folder, beside that of the files."""
+    """The working directory, beside the folder of the files."""
     for name in ("here", "there", "data"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / "here")

@@ -1,4 +1,4 @@
-"""Addresses and tokens: which are wrong, and that no token is ever shown."""
+"""Addresses and tokens: wrong ones are found, and no token is ever shown."""
 
 import socket
 

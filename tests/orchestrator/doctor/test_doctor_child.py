@@ -1,4 +1,4 @@
-"""Functions in a process of their own."""
+"""Functions that run in a new process."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def refuse(tell):
 
 
 class OddError(Exception):
-    """Does not unpickle: it wants two arguments."""
+    """An exception that does not unpickle, as it needs two arguments."""
 
     def __init__(self, one, two):
         super().__init__(one)

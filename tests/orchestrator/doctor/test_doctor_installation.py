@@ -1,4 +1,4 @@
-"""What is judged of an installation, by what it is told."""
+"""Findings about an installation, from given facts."""
 
 import pytest
 

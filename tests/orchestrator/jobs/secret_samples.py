@@ -1,4 +1,4 @@
-"""Names and contents of files that hold secrets, and of others like them."""
+"""Names and contents of files that hold secrets, and of similar harmless files."""
 
 _NAMES = """
 .env .env.local .ENV prod.env .envrc .flaskenv .git-credentials .gitconfig .npmrc .yarnrc

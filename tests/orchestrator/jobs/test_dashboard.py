@@ -1,4 +1,4 @@
-"""Where a cluster's dashboard is."""
+"""The address of a cluster's dashboard."""
 
 import pytest
 

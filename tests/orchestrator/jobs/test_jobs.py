@@ -153,7 +153,7 @@ def test_the_address_that_is_asked_is_the_one_that_was_given(monkeypatch):
     ],
 )
 def test_without_a_token_or_with_a_wrong_one_it_is_said_what_to_set(environment, expected):
-    """In a process of its own: Ray reads the token once."""
+    """Run in a new process, since Ray reads the token once."""
     with serving(SmallDashboard(**{"/api/version": (403, "forbidden")})) as address:
         message = in_a_process(address, {"RAY_AUTH_MODE": "token"} | environment)
     assert message.startswith("ClusterError ")

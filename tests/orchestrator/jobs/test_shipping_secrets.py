@@ -1,4 +1,4 @@
-"""What is no code is not shipped: by what git tracks, by names, by contents; and what overrides."""
+"""Secrets are not shipped: by git, by names, by contents; and what --include overrides."""
 
 import io
 import subprocess

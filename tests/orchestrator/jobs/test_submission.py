@@ -1,4 +1,4 @@
-"""Jobs as they are planned: ids, commands, run folders, and what is refused."""
+"""Planned jobs: ids, commands, run folders, and refused inputs."""
 
 import re
 import shlex
@@ -36,7 +36,7 @@ TUNE = {"sweep": "sinusoid", "overrides": None, "out": None, "resume": False, "v
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The folder in which the words are read."""
+    """The working directory, whose code is shipped."""
     place = tmp_path / "code"
     place.mkdir()
     monkeypatch.chdir(place)

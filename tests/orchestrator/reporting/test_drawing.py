@@ -13,7 +13,7 @@ from orchestrator.reporting.svg_element import svg as svg_of_page
 
 
 def figure(name):
-    """Its name wherever a text may stand."""
+    """Draw a figure with a name wherever a text may be."""
     made = Figure(figsize=(4, 3), layout="constrained")
     axes = made.subplots()
     axes.plot([0, 1], [0, 1], label=f"_{name}"[1:] or "x")

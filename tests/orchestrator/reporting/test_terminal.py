@@ -10,7 +10,7 @@ from orchestrator.text.console import Console
 
 
 def lines(*progress, num_steps=3):
-    """What a view prints where there is no terminal."""
+    """Return the output of a view without a terminal."""
     text = io.StringIO()
     with ProgressView(Console(file=text, width=200), 0, num_steps) as view:
         for item in progress:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("shared_runners")
 
 
 def csv_of(file, waves, num, targets=True):
-    """`num` points of each wave (name -> phase)."""
+    """Write `num` points of each wave (name -> phase)."""
     rng = np.random.default_rng(num)
     lines = ["wave,x,y" if targets else "wave,x"]
     for name, phase in waves.items():

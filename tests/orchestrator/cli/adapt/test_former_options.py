@@ -1,4 +1,4 @@
-"""What `metatrain adapt` took before it became three commands is forwarded, with a note."""
+"""Options that `metatrain adapt` had before it became three commands are forwarded, with a note."""
 
 import shlex
 

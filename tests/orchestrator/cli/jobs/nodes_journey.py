@@ -1,4 +1,4 @@
-"""A cluster of three nodes on this machine, and what is done there one after another."""
+"""A cluster of three nodes on this machine, and a sequence of commands on it."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ OTHER_PYTHON = "#!/bin/sh\necho the wrong python; exit 99\n"
 
 @dataclass
 class Journey:
-    """What was done one after another on one cluster, and what came of it."""
+    """The commands that ran one after another on a cluster, and their results."""
 
     address: str
     home: Path
@@ -39,24 +39,24 @@ class Journey:
     done: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
 
     def start(self, *words: str) -> warm_commands.Running:
-        """`metatrain WORDS...` where the code is, as on a laptop."""
+        """Start `metatrain WORDS...` in the folder of the code, as on a laptop."""
         kept = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
         ours = {"RAY_API_SERVER_ADDRESS": self.address, "CUDA_VISIBLE_DEVICES": ""}
         given = kept | ours | {"HOME": str(self.home)}
         return warm_commands.start(self.code, *words, environment=given, draws=False)
 
     def do(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """The same to its end, remembered."""
+        """Run a command to its end, and record the result under `name`."""
         self.do_together({name: words})
         return self.done[name]
 
     def do_together(self, commands: Mapping[str, Sequence[str]]) -> None:
-        """The same of several, side by side."""
+        """Run several commands at once, and record their results."""
         running = {name: self.start(*words) for name, words in commands.items()}
         self.done |= {name: each.done(timeout_s=500) for name, each in running.items()}
 
     def driver(self) -> int | None:
-        """The job's process."""
+        """Return the pid of the job's process."""
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 words, home = (process / "cmdline").read_text(), (process / "environ").read_text()
@@ -76,13 +76,13 @@ class Journey:
 def start_ray_process(
     command: list[str], *given: Any, start: Callable[..., Any] = services.start_ray_process, **more
 ) -> Any:
-    """Ray's own; of a dashboard's modules, each a process, those that are used."""
+    """Start a process as Ray does, but a dashboard only with the modules that are used."""
     is_dashboard = any(word.endswith("dashboard/dashboard.py") for word in command)
     return start([*command, MODULES] if is_dashboard else command, *given, **more)
 
 
 def until(journey: Journey, wanted: Callable[[], Any]) -> Any:
-    """What `wanted` gives, once it gives something."""
+    """Wait until `wanted` returns a true value, and return it."""
     deadline = time.monotonic() + 240
     while not (result := wanted()):
         assert time.monotonic() < deadline, journey.start("logs", journey.id).done().stdout
@@ -91,7 +91,7 @@ def until(journey: Journey, wanted: Callable[[], Any]) -> Any:
 
 
 def is_told_to_end(process: int) -> bool:
-    """Whether SIGTERM waits for a process that is stopped."""
+    """Return whether SIGTERM is pending for a stopped process."""
     status = Path(f"/proc/{process}/status").read_text()
     pending = re.search(r"^ShdPnd:\s*(\w+)$", status, re.M).group(1)
     return bool(int(pending, 16) >> (signal.SIGTERM - 1) & 1)

@@ -1,4 +1,4 @@
-"""The commands status, logs, stop and list: which job is meant, and what is said of it."""
+"""The commands status, logs, stop and list: how a job is found, and what is printed."""
 
 import io
 

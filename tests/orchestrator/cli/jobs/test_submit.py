@@ -1,4 +1,4 @@
-"""`metatrain submit` and its like: what is refused before anything is sent, with one line."""
+"""`metatrain submit` and similar commands: inputs refused with one line before anything is sent."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A job that is sent, and one more attempt of it."""
+"""Submitting a job, and a further attempt of it."""
 
 import pytest
 from small_jobs import SmallJobs, job

@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Iterator[tuple[str, Path, Callable[[], None]]]:
-    """The address of a dashboard, the home of whoever runs the cluster, and how a node joins."""
+    """The dashboard's address, the cluster's home folder, and a function that adds a node."""
     home, path = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("bin")
     for name in ("python", "python3", "metatrain"):
         (path / name).write_text(OTHER_PYTHON)
@@ -67,7 +67,7 @@ def cluster(tmp_path_factory) -> Iterator[tuple[str, Path, Callable[[], None]]]:
 
 @pytest.fixture(scope="module")
 def journey(cluster, tmp_path_factory) -> Journey:
-    """Submit, submit again, stop, go on, evaluate, fetch; and the same run without a cluster."""
+    """Submit, submit again, stop, continue, evaluate, fetch; and the same run without a cluster."""
     address, home, join = cluster
     code = tmp_path_factory.mktemp("code")
     (code / "my_models.py").write_text(MODEL)
@@ -223,7 +223,7 @@ def test_status_and_list_tell_how_it_ended(journey):
 
 
 def scores(output: str) -> list[str]:
-    """The table's rows and the weights that were tested, which are told first."""
+    """Find the table's rows, and the hash of the tested weights, which is printed first."""
     return re.findall(r"│.*│", output) + re.findall(r"sha256 ([0-9a-f]{64})", output)[:1]
 
 

@@ -1,4 +1,4 @@
-"""The picture and the page of a run that goes on with texts."""
+"""The picture and the page of a run of text generation."""
 
 import json
 from html import escape
