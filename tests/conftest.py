@@ -35,7 +35,7 @@ def pytest_unconfigure(config):
 
 
 def pytest_collection_finish(session):
-    """What comes before the first test: processes to fork from, and TensorFlow's threads.
+    """Set up before the first test: processes to fork from, and TensorFlow's threads.
 
     The threads are fixed before the first operation, if a collected module imported TensorFlow.
 
@@ -67,7 +67,7 @@ def pytest_runtest_teardown(item, nextitem):
 
 
 def _leave_out_of_collections():
-    """No garbage collection looks at what is there again.
+    """Exempt existing objects from garbage collection.
 
     TensorFlow's objects are hundreds of thousands, and each graph that a file leaves to the next
     ones adds some. Trials and sweeps collect garbage often: without this they took twice as long.

@@ -1,4 +1,4 @@
-"""In which order the files of tests run: the longest first, or shuffled.
+"""The order in which test files run: the longest first, or shuffled.
 
 Processes take file after file, so none is left alone for long if the short ones come last.
 """

@@ -1,4 +1,4 @@
-"""What the end of a run says: which tests were left out, how to run them, who ended last."""
+"""The report at the end of a test run: tests left out, how to run them, and the last process."""
 
 import time
 
@@ -8,7 +8,7 @@ _KEY = "left_out"
 
 
 class LeftOut:
-    """Counts the tests that are not run, in each process, and says so once."""
+    """A plugin that counts the tests that are not run, in each process, and reports them once."""
 
     def __init__(self):
         self.slow, self.ended_s = 0, {}

@@ -1,4 +1,4 @@
-"""What holds in all files that start a cluster: cluster*.yaml and kubernetes/."""
+"""Checks of all files that start a cluster: cluster*.yaml and kubernetes/."""
 
 import re
 from pathlib import Path

@@ -48,7 +48,7 @@ def add(addition: Addition, copy: Path) -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """The packages with all that is made up."""
+    """A copy of the packages with all additions."""
     folder = tmp_path_factory.mktemp("copy")
     for package in ("orchestrator", "workers"):
         ignored = shutil.ignore_patterns("__pycache__")
@@ -61,7 +61,7 @@ def copy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    """Where commands are typed, with their files."""
+    """The working directory of commands, with their files."""
     folder = tmp_path_factory.mktemp("work")
     (folder / "run.toml").write_text(RUN)
     (folder / "lost.toml").write_text(RUN.replace("height.txt", "gone.txt"))
@@ -76,7 +76,7 @@ def work(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def told(copy, work):
-    """What all commands print, by the command."""
+    """The outputs of all commands, by command."""
     commands = [
         ["greet", "stairs"],
         ["--help"],
@@ -120,9 +120,9 @@ def test_a_command_is_listed_and_runs(told):
 
 @pytest.mark.slow
 def test_a_run_that_names_its_tasks_alone_trains_is_evaluated_and_drawn(told, work):
-    said = told["train run.toml --out run --workers 0"]
-    assert "exit code" not in said
-    assert "model.kind = 'waves', algorithm.kind = 'halfway'" in said
+    message = told["train run.toml --out run --workers 0"]
+    assert "exit code" not in message
+    assert "model.kind = 'waves', algorithm.kind = 'halfway'" in message
     protocol = json.loads((work / "run" / "evaluation.json").read_text())["protocol"]
     assert (protocol["method"], protocol["model"]) == ("Halfway", "waves")
     assert (work / "run" / "picture.png").stat().st_size > 1000
@@ -139,9 +139,9 @@ def test_it_is_evaluated_again_and_described(told, work):
 
 @pytest.mark.slow
 def test_it_adapts_to_a_users_own_examples(told):
-    said = told["adapt run --support support.pairs --query query.pairs"]
-    assert "exit code" not in said
-    assert "x = -2" in said
+    message = told["adapt run --support support.pairs --query query.pairs"]
+    assert "exit code" not in message
+    assert "x = -2" in message
 
 
 @pytest.mark.slow
@@ -156,6 +156,6 @@ def test_what_a_job_of_it_needs_is_checked_before_anything_is_sent(told):
 
 @pytest.mark.slow
 def test_models_that_do_not_take_what_it_gives_are_refused(told):
-    said = told["train run.toml --set model.kind=conv4"]
-    assert "model.kind = 'conv4' takes images, but task.kind = 'stairs' has numbers" in said
-    assert "exit code 2" in said
+    message = told["train run.toml --set model.kind=conv4"]
+    assert "model.kind = 'conv4' takes images, but task.kind = 'stairs' has numbers" in message
+    assert "exit code 2" in message

@@ -1,4 +1,4 @@
-"""benchmarks/suite/breaks.py, and its data: what a break must be, and what counts as caught."""
+"""benchmarks/suite/breaks.py and its data: valid breaks, and what counts as caught."""
 
 import random
 from collections import Counter
@@ -32,7 +32,7 @@ def broken(new, tests="test_small.py::test_double", old="2 * x", name="a"):
 
 def test_every_break_changes_one_place_and_lists_tests_that_are_there():
     assert faults(ROOT, BREAKS) == []
-    named = {tuple(test.split("::")) for each in BREAKS for test in each.tests if "::" in test}
+    named = {tuple(test.split("::")) for item in BREAKS for test in item.tests if "::" in test}
     missing = [
         (file, name)
         for file, name in named
@@ -42,13 +42,13 @@ def test_every_break_changes_one_place_and_lists_tests_that_are_there():
 
 
 def test_breaks_are_spread_over_the_rooms():
-    rooms = Counter(each.room for each in BREAKS)
+    rooms = Counter(item.room for item in BREAKS)
     assert len(BREAKS) >= 66
     assert max(rooms.values()) <= 4
-    assert all(each.file.startswith(("orchestrator/", "workers/")) for each in BREAKS)
-    for each in BREAKS:  # it is wrong in what it does, not in how it is written
-        content = Path(ROOT, each.file).read_text()
-        compile(content.replace(each.old, each.new), each.file, "exec")
+    assert all(item.file.startswith(("orchestrator/", "workers/")) for item in BREAKS)
+    for item in BREAKS:  # it is wrong in what it does, not in how it is written
+        content = Path(ROOT, item.file).read_text()
+        compile(content.replace(item.old, item.new), item.file, "exec")
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_a_break_is_caught_by_a_test_that_fails_and_by_nothing_else(tree):
         broken("2 * x +", name="syntax"),
         broken("2 * x\nraise KeyError", name="import"),
     ]
-    told = []
-    outcomes = judge_all(tree, changes, workers=2, say=told.append)
+    messages = []
+    outcomes = judge_all(tree, changes, workers=2, say=messages.append)
     assert [
         (found.kind, found.test, found.why.partition(" (")[0]) for found in outcomes.values()
     ] == [
@@ -91,8 +91,8 @@ def test_a_break_is_caught_by_a_test_that_fails_and_by_nothing_else(tree):
     assert str(outcomes["wrong"]).startswith("caught by test_small.py::test_double after ")
     assert str(outcomes["right"]).startswith("SURVIVED after ")
     assert str(outcomes["import"]).startswith("ERROR: small cannot be imported: KeyError")
-    assert len(told) == 5
-    assert told[-1].startswith("4/4 ")
+    assert len(messages) == 5
+    assert messages[-1].startswith("4/4 ")
     assert (tree / "small.py").read_text() == CODE
 
 
@@ -122,8 +122,8 @@ def test_a_test_that_hangs_catches_nothing(tree, monkeypatch):
 def test_the_quick_tests_alone_let_pass_what_a_slow_one_catches(tree):
     text = (tree / "test_small.py").read_text()
     (tree / "test_small.py").write_text(f"import pytest\npytestmark = pytest.mark.slow\n{text}")
-    found = [judge_all(tree, [broken("3 * x")], which)["a"].kind for which in Which]
-    assert dict(zip(Which, found, strict=True)) == {
+    results = [judge_all(tree, [broken("3 * x")], which)["a"].kind for which in Which]
+    assert dict(zip(Which, results, strict=True)) == {
         Which.LISTED: "caught",
         Which.LISTED_QUICK: "survived",
         Which.QUICK: "survived",
@@ -132,8 +132,8 @@ def test_the_quick_tests_alone_let_pass_what_a_slow_one_catches(tree):
 
 
 def test_outcomes_are_a_table():
-    found = {"a": Outcome("caught", 4.2, "tests/workers/test_x.py::test_y[a/b|c]")}
-    assert table([broken("3 * x")], found) == (
+    results = {"a": Outcome("caught", 4.2, "tests/workers/test_x.py::test_y[a/b|c]")}
+    assert table([broken("3 * x")], results) == (
         "| break | room | caught by | after |\n|---|---|---|---|\n"
         "| a | room | `test_x.py::test_y` | 4 s |\n"
     )

@@ -24,7 +24,7 @@ def load(file: Path) -> dict:
 
 
 def prepared(config: dict) -> dict:
-    """What the launcher makes of it: defaults filled in, set-up commands merged."""
+    """Fill in defaults and merge set-up commands, as the launcher does."""
     from ray.autoscaler._private.util import prepare_config
 
     return prepare_config(config)
@@ -32,7 +32,7 @@ def prepared(config: dict) -> dict:
 
 @pytest.fixture(scope="module")
 def on_aws(tmp_path_factory):
-    """The file as `ray up` sees it before it starts machines, on an AWS in this process."""
+    """Prepare the file as `ray up` does before it starts machines, on a simulated AWS."""
     from ray.autoscaler._private.aws import utils
     from ray.autoscaler._private.commands import _bootstrap_config
 
@@ -108,7 +108,7 @@ def test_a_cluster_file_holds_no_secret(file):
 
 @each_file
 def test_ray_and_metatrain_are_found_by_name_in_the_launchers_shells(file, tmp_path):
-    """The set-up's line for ~/.bashrc, run twice: one line, and the environment comes first."""
+    """The set-up's line for ~/.bashrc, run twice, adds one line; the environment comes first."""
     line = next(command for command in load(file)["setup_commands"] if ".bashrc" in command)
     folder = tmp_path / "metatrain" / "bin"
     folder.mkdir(parents=True)
@@ -144,7 +144,7 @@ def test_commands_use_the_wheel_that_is_mounted(file):
 
 
 def test_own_machines_all_join_and_stay():
-    """With Ray's newer autoscaler, which counts the head too, the last one never joined."""
+    """With Ray's newer autoscaler, which also counts the head, the last machine never joined."""
     config = load(REPOSITORY / "cluster.yaml")
     (node,) = prepared(config)["available_node_types"].values()
     assert node["min_workers"] == node["max_workers"] == len(config["provider"]["worker_ips"])
@@ -200,7 +200,7 @@ def test_on_aws_nothing_but_ssh_comes_in_from_outside(on_aws):
 
 
 def started(config: dict, name: str, **changes: dict) -> dict:
-    """Start a machine of type `name` on the simulated AWS; what AWS then says of it."""
+    """Start a machine of type `name` on the simulated AWS, and return its description."""
     from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
 
     provider = AWSNodeProvider(config["provider"], config["cluster_name"])

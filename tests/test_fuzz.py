@@ -1,4 +1,4 @@
-"""2 000 damaged inputs: no traceback, hang, appetite for memory, or file that is lost."""
+"""2 000 damaged inputs: no traceback, hang, excess of memory, or lost file."""
 
 import os
 import re
@@ -20,7 +20,7 @@ INPUTS = 2000
 
 @pytest.mark.slow
 def test_damaged_inputs_are_refused_in_a_line_or_taken():
-    """In a process of its own, whose children have outputs that nothing else captures."""
+    """Run in a new process, whose children's outputs nothing else captures."""
     command = [sys.executable, fuzz.__file__, "--inputs", str(INPUTS)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -47,8 +47,8 @@ def test_the_kinds_share_all_inputs():
 def test_what_is_wrong_is_seen(tmp_path, code, seconds, used, err, lost, problem):
     last = (err.splitlines() or [""])[-1]
     gone = [str(tmp_path / name) for name in lost]
-    found = fuzz_run._problem(code, seconds, used, err, last, gone)
-    assert re.match(problem or "$", found)
+    result = fuzz_run._problem(code, seconds, used, err, last, gone)
+    assert re.match(problem or "$", result)
 
 
 def _its_number(folder, kind, seed, number, cache):
@@ -84,7 +84,7 @@ def fills_memory(folder):
 
 
 def test_what_one_input_of_a_batch_does_is_seen_and_does_to_no_other(tmp_path, monkeypatch):
-    """Its files are there again for the next; one that ends the process hides none."""
+    """Each input finds its files restored; one that ends the process hides no other."""
     inputs = {
         nothing: "",
         overwrites: "changed table.csv",
@@ -107,8 +107,8 @@ def test_what_one_input_of_a_batch_does_is_seen_and_does_to_no_other(tmp_path, m
         monkeypatch.setattr(fuzz_run, name, value)
     monkeypatch.setattr(fuzz_inputs, "damage", _its_number)
     planned = [("csv", number) for number in range(len(does))]
-    found = list(fuzz_batches.outcomes(tmp_path, 0, planned, batch=len(planned)))
-    assert [(each.kind, each.number) for each in found] == planned
-    for each in found:
-        assert re.match(inputs[does[each.number]] or "$", each.problem), does[each.number]
+    result = list(fuzz_batches.outcomes(tmp_path, 0, planned, batch=len(planned)))
+    assert [(item.kind, item.number) for item in result] == planned
+    for item in result:
+        assert re.match(inputs[does[item.number]] or "$", item.problem), does[item.number]
     assert (tmp_path / "table.csv").read_text() == "x,y\n"

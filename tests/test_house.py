@@ -10,6 +10,13 @@ def test_no_file_is_longer_than_300_lines():
     assert house.long_files() == {}
 
 
+def test_a_long_file_of_tests_or_benchmarks_is_found_too(tmp_path):
+    for name, lines in {"workers/a.py": 300, "tests/b.py": 301, "benchmarks/c/d.py": 400}.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("\n" * lines)
+    assert house.long_files(tmp_path) == {"tests/b.py": 301, "benchmarks/c/d.py": 400}
+
+
 def test_no_folder_holds_more_than_20_files():
     sizes = house.folder_sizes()
     assert {name: size for name, size in sizes.items() if size > house.MOST_FILES} == {}

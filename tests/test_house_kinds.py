@@ -1,4 +1,4 @@
-"""What a kind costs; see benchmarks/suite/house_kinds.py."""
+"""The cost of a new kind; see benchmarks/suite/house_kinds.py."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""What each room may import, and what starts fast."""
+"""The imports that each room may have, and commands that start fast."""
 
 import ast
 import subprocess
@@ -51,7 +51,7 @@ RAY = (
 
 
 def imported(file: str) -> set[str]:
-    """Dotted names of all imports in `file`, inside functions too."""
+    """List dotted names of all imports in `file`, also inside functions."""
     names = set()
     for node in ast.walk(ast.parse((ROOT / file).read_text())):
         if isinstance(node, ast.Import):

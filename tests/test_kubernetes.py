@@ -1,4 +1,4 @@
-"""kubernetes/ against the published fields of KubeRay and Kubernetes, and what it must say."""
+"""kubernetes/ against the published fields of KubeRay and Kubernetes, and required settings."""
 
 import copy
 import os
@@ -214,20 +214,20 @@ def test_a_retry_of_the_job_is_a_resume_into_the_same_folder():
 
 @pytest.mark.slow
 def test_the_jobs_command_starts_in_an_empty_folder_and_goes_on_in_a_full_one(tmp_path):
-    """The entrypoint, shortened, with a local folder in the place of the bucket."""
+    """Return the entrypoint, shortened, with a local folder in place of the bucket."""
     _, *options = shlex.split(load("rayjob.yaml")["spec"]["entrypoint"])
     options[options.index("--out") + 1] = str(tmp_path / "run")
     few = ["--set", "evaluation.tasks=4", "--set", "evaluation.validation_tasks=4"]
     few += ["--set", "runtime.xla=false"]
-    said = []
+    message = []
     for steps in (2, 3):
         words = [*options, "--workers", "0", *few, "--set", f"outer.steps={steps}"]
         done = warm_commands.run(REPOSITORY, *words, environment=os.environ, draws=False)
         assert done.returncode == 0, done.stderr
-        said.append(done.stdout + done.stderr)
-    assert "starting afresh" in said[0]
-    assert "starting afresh" not in said[1]
-    assert "step 3: sha256" in said[1]
+        message.append(done.stdout + done.stderr)
+    assert "starting afresh" in message[0]
+    assert "starting afresh" not in message[1]
+    assert "step 3: sha256" in message[1]
 
 
 def test_the_jobs_cluster_ends_with_it():

@@ -1,4 +1,4 @@
-"""`import metatrain`: what it offers, and what it does not import for that."""
+"""`import metatrain`: its names, and the modules that it does not import."""
 
 import os
 import subprocess

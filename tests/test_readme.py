@@ -156,10 +156,10 @@ def test_nothing_is_left_to_fill_in():
 def test_ci_runs_the_commands_of_the_readme(name):
     script = (REPOSITORY / ".ci" / "run").read_text()
     function = re.search(r"^run_readme\(\) \{.*?^\}$", script, re.M | re.S).group(0)
-    told = function.replace('bash -euo pipefail -c "$command"', 'printf %s "$command" >&3')
-    assert told != function
+    message = function.replace('bash -euo pipefail -c "$command"', 'printf %s "$command" >&3')
+    assert message != function
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f'{told}\nrun_readme "{name}" 3>&1 >/dev/null'],
+        ["bash", "-euo", "pipefail", "-c", f'{message}\nrun_readme "{name}" 3>&1 >/dev/null'],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

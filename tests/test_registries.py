@@ -1,4 +1,4 @@
-"""What the registries say of each kind, compared: a kind that lacks something fails by its name."""
+"""The registries compared: a kind that is missing in one of them fails by its name."""
 
 import inspect
 import subprocess

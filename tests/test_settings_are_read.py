@@ -1,4 +1,4 @@
-"""A field that nothing reads is a lie to the user."""
+"""Every field of the configuration is read by some code."""
 
 import ast
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ ALIASES = {"settings", "_settings"}
 
 
 def sections(annotation: Any) -> list[type[BaseModel]]:
-    """The sections that a field's type allows."""
+    """Yield the sections that a field's type allows."""
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, Section) else []
-    return [section for each in get_args(annotation) for section in sections(each)]
+    return [section for item in get_args(annotation) for section in sections(item)]
 
 
 def fields(model: type[BaseModel], place: str = "config") -> Iterator[tuple[str, str, Any]]:
-    """(section's name, field's name, field), sections within a union included."""
+    """Yield (section's name, field's name, field), also for sections within a union."""
     for name, field in model.model_fields.items():
         inner = sections(field.annotation)
         if not inner:
@@ -43,14 +43,14 @@ def is_validator(node: ast.AST) -> bool:
 
 
 def last_name(node: ast.AST) -> str:
-    """`b` of both `a.b` and `b`; nothing of a call or a subscript."""
+    """Return `b` for both `a.b` and `b`; nothing for a call or a subscript."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
 
 
 def reads(node: ast.AST, owner: str = "") -> Iterator[tuple[str, str]]:
-    """(last name of the object, attribute) of every attribute read, but in validators.
+    """Collect (last name of the object, attribute) of every attribute read, except in validators.
 
     Instead of `self` it is the name of the class.
     """
@@ -79,17 +79,17 @@ FIELDS = sorted({(place, name) for place, name, _ in fields(MetaConfig)})
 
 
 def classes(place: str, name: str) -> set[str]:
-    """The sections that have the field, and those that they extend: these read it by `self`."""
+    """Return the sections that have the field, and their bases, which read it by `self`."""
     field = MetaConfig.model_fields.get(place)
-    found = (
-        [each for each in sections(field.annotation) if name in each.model_fields] if field else []
+    result = (
+        [item for item in sections(field.annotation) if name in item.model_fields] if field else []
     )
-    return {base.__name__ for each in found for base in each.__mro__}
+    return {base.__name__ for item in result for base in item.__mro__}
 
 
 @pytest.mark.parametrize(("place", "name"), FIELDS, ids=map(".".join, FIELDS))
 def test_a_setting_is_read(place, name):
-    """As section.field, on a variable that holds the section, or by the section itself."""
+    """Return whether a field is read: as section.field, on a variable, or by the section itself."""
     by = {place, *ALIASES, *classes(place, name)}
     assert any(attribute == name and of in by for of, attribute in READS)
 

@@ -1,4 +1,4 @@
-"""What the wheel takes along, which is all that other machines get, and what runs beside it."""
+"""The content of the wheel, which is all that other machines get, and commands that run from it."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ TRAIN += ["--set", "evaluation.inner_steps=[1]"]
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A copy of what git would check out, as far as a wheel is made of it."""
+    """A copy of the files that a wheel is made of, as git would check them out."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
@@ -49,7 +49,7 @@ def wheel(checkout, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
-    """`metatrain` of an environment that has the wheel, and else what this one has."""
+    """`metatrain` of an environment that has the wheel, and otherwise this one's packages."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     (packages,) = folder.glob("lib/python*/site-packages")
@@ -97,7 +97,7 @@ def test_every_folder_of_modules_is_a_package():
 def test_an_installed_wheel_trains_on_actors_in_a_checkout_of_the_same_code(
     checkout, installed, tmp_path
 ):
-    """With the weights of this checkout's own command."""
+    """The weights are those of this checkout's own command."""
     words = (*TRAIN, "--workers", "0", "--out", "here")
     here = warm_commands.run(tmp_path, *words, environment=os.environ, draws=False)
     assert here.returncode == 0, here.stderr

@@ -10,7 +10,7 @@ from orchestrator.cli.registry import COMMANDS
 
 
 def text() -> str:
-    """The page below its introduction."""
+    """Return the page below its introduction."""
     commands = get_command(app).commands  # type: ignore[attr-defined]
     return "\n".join(_command(name, commands[name]) for name in COMMANDS)
 

@@ -15,7 +15,7 @@ from orchestrator.config.driver_settings import (
     CheckpointSettings,
     EvaluationSettings,
     OuterSettings,
-    WorkersSettings,
+    PoolSettings,
 )
 from orchestrator.config.schema import MetaConfig
 from orchestrator.sweep.dimension import Dimension
@@ -28,7 +28,7 @@ from workers.settings.worker import RuntimeSettings
 _PLAIN = {int: "integer", float: "number", str: "text", bool: "`true` or `false`"}
 _SECTIONS = {
     "outer": OuterSettings,
-    "workers": WorkersSettings,
+    "workers": PoolSettings,
     "evaluation": EvaluationSettings,
     "checkpoint": CheckpointSettings,
     "runtime": RuntimeSettings,
@@ -39,7 +39,7 @@ _OPEN_KIND = "# kind: by the data"
 
 
 def text() -> str:
-    """The page below its introduction."""
+    """Return the page below its introduction."""
     top = [(name, field) for name, field in MetaConfig.model_fields.items() if field.description]
     parts = ["## A run\n", *(_entry(name, field) for name, field in top)]
     for table, kinds in _KINDS.items():
@@ -56,7 +56,7 @@ def text() -> str:
 
 
 def sweep_text() -> str:
-    """The keys of a sweep's file."""
+    """Return the keys of a sweep's file."""
     parts = [*_entries(SweepSettings, ""), *_entries(SearchSettings, "search.")]
     parts += ["### What a key of the space may have\n", *_entries(Dimension, "")]
     return "\n".join(part.replace(f" · {_FREE}\n", "\n") for part in parts)
@@ -104,7 +104,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _values(annotation: Any) -> str:
-    """What may be given, in words."""
+    """Describe the values that are allowed."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return " or ".join(f"`{json.dumps(each)}`" for each in inner)
@@ -123,7 +123,7 @@ def _values(annotation: Any) -> str:
 
 
 def _defaults(record: Any) -> str:
-    """What the rest of the configuration is, unless it says otherwise."""
+    """List the defaults of the rest of the configuration."""
     lines = []
     for table, values in record.defaults.items():
         lines += [f"[{table}]", *([] if "kind" in values or table != "model" else [_OPEN_KIND])]

@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parents[2] / "findings"
 
 
 def text() -> str:
-    """A list: the script, what it runs, what happens."""
+    """Return a list: the script, what it runs, what happens."""
     return "\n".join(_line(script) for script in sorted(FOLDER.glob("*.sh")))
 
 
@@ -22,13 +22,13 @@ def _line(script: Path) -> str:
 
 
 def _begin(text: str) -> str:
-    """The first sentence, or two where it is a short one."""
+    """Return the first sentence, or two if the first is short."""
     ends = [each.end() for each in re.finditer(r"(?<=[a-z0-9`)])[.:](?= |$)", text)]
     return text[: next((end for end in ends if end > _SHORT), len(text))]
 
 
 def _head(script: Path) -> dict[str, str]:
-    """What stands behind `# Word:` in the comment at the head, its lines joined."""
+    """Map each `# Word:` in the comment at the head to its text, lines joined."""
     told: dict[str, str] = {}
     word = ""
     for line in script.read_text().splitlines()[1:]:

@@ -33,7 +33,7 @@ def _cluster_of_all():
 
 @pytest.fixture(scope="module")
 def shared_ray(_cluster_of_all):
-    """The Ray of all files that need none of their own; it is left as it was found. Its address."""
+    """The address of a Ray that test files share, and leave as they found it."""
     from small_ray import joined
 
     with joined(_cluster_of_all):

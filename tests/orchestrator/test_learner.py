@@ -1,58 +1,26 @@
-import os
-import pickle
+"""Adapting a trained run to examples in Python: its predictions, and refused inputs."""
+
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
-import small_configs
-import warm_commands
-from small_configs import ONE_BY_ONE, REPTILE_ADAM, USER_MODEL
+from adapted_learners import (
+    ONE_LAYER,
+    adapted_to_a_test_task,
+    images,
+    learner_of,
+    quick_first,
+    sinusoid,
+)
+from small_configs import REPTILE_ADAM, USER_MODEL
 from small_images import picture, png
-from small_learners import FIRST_ORDER, episode_of, outputs_in_evaluation, run_of
+from small_learners import FIRST_ORDER, episode_of, run_of
 
 from orchestrator.adaptation import artefact
-from orchestrator.adaptation.checks import probabilities
 from orchestrator.learner import Learner
 from workers.wire.errors import NonFiniteError
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
-
-
-def sinusoid(*overrides):
-    """Mapped, which is traced faster than what is vectorized."""
-    return small_configs.sinusoid(*ONE_BY_ONE, "runtime.execution=map", *overrides)
-
-
-def images(source, cache, *overrides):
-    order = [] if "algorithm.kind=joint" in overrides else [FIRST_ORDER]
-    return small_configs.images(source, cache, *ONE_BY_ONE, *order, *overrides)
-
-
-#: Pictures, normalized over batches as Conv4 does it, which has four times as many layers.
-ONE_LAYER = ["model.kind=linear", "model.normalization=batch"]
-
-
-def learner_of(config, **options):
-    return Learner.load(run_of(config), **options)
-
-
-def as_trained(config):
-    """The statistics that its own evaluation has: by default queries are answered one by one."""
-    normalizes = config.task.kind == "images" or config.model.kind == "keras"
-    return config.model.statistics if normalizes else None
-
-
-def adapted_to_a_test_task(config):
-    """A predictor, the queries, and what the run's own evaluation gives."""
-    support_x, support_y, query_x, _ = episode_of(config)
-    learner = learner_of(config, statistics=as_trained(config))
-    predictor = learner.adapt(support_x, support_y)
-    source = artefact.load(str(run_of(config)))
-    expected = outputs_in_evaluation(config, source.state.weights, source.recipe)
-    if learner.classifies:
-        expected = probabilities(expected, expected.shape[-1])
-    return predictor, query_x, expected
 
 
 @pytest.fixture
@@ -61,15 +29,6 @@ def case(request, image_zip, image_cache):
     if of_images:
         return images(image_zip, image_cache, *overrides)
     return sinusoid(*overrides)
-
-
-def quick_first(cases, quick):
-    """Parameters, of which those that are not `quick` are slow."""
-    slow = pytest.mark.slow
-    return [
-        pytest.param(case, id=name, marks=[] if name in quick else slow)
-        for name, case in cases.items()
-    ]
 
 
 CASES = {
@@ -166,8 +125,8 @@ def test_queries_may_be_normalized_otherwise_than_in_training(
     together = predictor.predict_proba(queries)
     assert np.allclose(alone, together, atol=1e-5) == (statistics == "support")
     assert changed.protocol["transductive"] == (statistics == "batch")
-    said = artefact.load(str(run_of(other))).protocol["normalization"]
-    assert changed.protocol["normalization"] == said
+    message = artefact.load(str(run_of(other))).protocol["normalization"]
+    assert changed.protocol["normalization"] == message
 
 
 @pytest.mark.parametrize(
@@ -188,90 +147,18 @@ def test_a_query_is_answered_the_same_whatever_is_asked_beside_it(case):
         return predictor.predict_proba if learner.classifies else predictor.predict
 
     answer = answers(learner)
-    each = np.concatenate([answer(query[None]) for query in queries])
+    item = np.concatenate([answer(query[None]) for query in queries])
     for some in (slice(None), slice(0, 1), slice(1, None), [0] * len(queries)):
-        np.testing.assert_allclose(answer(queries[some]), each[some], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(answer(queries[some]), item[some], rtol=1e-5, atol=1e-6)
     assert learner.protocol["transductive"] is False
     assert "one query (inductive)" in learner.protocol["normalization"]
     together = answers(learner_of(case, statistics="batch"))(queries)
-    assert not np.allclose(together, each, atol=1e-4)
+    assert not np.allclose(together, item, atol=1e-4)
 
 
 def test_other_statistics_are_for_batch_normalization():
     with pytest.raises(ValueError, match=r"statistics = 'support': the model has"):
         learner_of(sinusoid(), statistics="support")
-
-
-SAVED = {
-    "batch": (True, []),
-    "support": (True, ["model.statistics=support", "outer.meta_batch_size=5"]),
-    "running": (True, [*ONE_LAYER, "model.statistics=running"]),
-    "layer": (True, [*ONE_LAYER, "model.normalization=layer"]),
-    "group": (True, [*ONE_LAYER, "model.normalization=group", "model.groups=2"]),
-    "none": (True, ["model.normalization=none"]),
-    "joint": (True, ["model.kind=mlp", "model.hidden=[4]", "algorithm.kind=joint"]),
-    "a dense network": (False, ["model.normalization=layer"]),
-    "a user's model": (False, [*USER_MODEL, FIRST_ORDER]),
-}
-SAVED_QUICK = {"batch", "running", "joint", "a dense network", "a user's model"}
-
-
-@pytest.mark.parametrize("case", quick_first(SAVED, quick=SAVED_QUICK), indirect=True)
-def test_a_saved_model_answers_in_keras_what_the_predictor_does(case, tmp_path):
-    predictor, queries, expected = adapted_to_a_test_task(case)
-    predictor.save(tmp_path / "adapted.keras", queries)
-    model = keras.saving.load_model(tmp_path / "adapted.keras", compile=False)
-    assert not [layer for layer in model.layers if type(layer).__module__.startswith("workers")]
-    answers = model.predict(queries, verbose=0)
-    if predictor.classes is not None:
-        answers = probabilities(answers, len(predictor.classes))
-        expected = predictor.predict_proba(queries)
-    else:
-        expected = predictor.predict(queries)
-    # With the support set beside each query there is nothing in Keras that does the same.
-    close = 0.2 if getattr(case.model, "statistics", "") == "support" else 1e-5
-    np.testing.assert_allclose(answers, expected, atol=close)
-
-
-def python(code, folder, *words):
-    """Run a script in a process that has all modules imported."""
-    script = folder / "script.py"
-    script.write_text(code)
-    return warm_commands.run(folder, *words, environment=os.environ, script=script)
-
-
-# In a process where nothing of ours can be imported, and Keras knows no layers but its own.
-_WITHOUT_US = """
-import sys, keras, numpy as np
-for name in list(sys.modules):
-    if name.partition(".")[0] in ("orchestrator", "workers", "metatrain"):
-        sys.modules[name] = None
-keras.saving.get_custom_objects().clear()
-model = keras.saving.load_model("adapted.keras")
-np.save("answers.npy", model.predict(np.load("queries.npy"), verbose=0))
-"""
-
-
-@pytest.mark.slow
-def test_a_saved_model_needs_nothing_but_keras(tmp_path, image_zip, image_cache):
-    predictor, queries, _ = adapted_to_a_test_task(images(image_zip, image_cache))
-    predictor.save(tmp_path / "adapted.keras", queries)
-    np.save(tmp_path / "queries.npy", queries)
-    done = python(_WITHOUT_US, tmp_path)
-    assert done.returncode == 0, done.stderr
-    answers = probabilities(np.load(tmp_path / "answers.npy"), len(predictor.classes))
-    np.testing.assert_allclose(answers, predictor.predict_proba(queries), atol=1e-5)
-
-
-def test_saving_takes_nothing_from_the_predictor(tmp_path, image_zip, image_cache):
-    predictor, queries, _ = adapted_to_a_test_task(images(image_zip, image_cache))
-    before = predictor.predict_proba(queries)
-    predictor.save(tmp_path / "adapted.keras")
-    np.testing.assert_array_equal(predictor.predict_proba(queries), before)
-    with pytest.raises(ValueError, match="exists"):
-        predictor.save(tmp_path / "adapted.keras")
-    with pytest.raises(ValueError, match=r"end in \.keras"):
-        predictor.save(tmp_path / "adapted.h5")
 
 
 def test_a_changed_model_is_not_adapted(tmp_path):
@@ -326,28 +213,6 @@ def test_a_task_has_two_classes_at_least_and_no_more_than_the_model(image_zip, i
         learner.adapt(pictures, np.eye(4, 3))
     with pytest.raises(ValueError, match="use predict"):
         learner_of(sinusoid()).adapt([1.0], [1.0]).predict_proba([1.0])
-
-
-def test_a_predictor_is_pickled_and_answers_the_same():
-    predictor, queries, _ = adapted_to_a_test_task(sinusoid())
-    again = pickle.loads(pickle.dumps(predictor))
-    np.testing.assert_array_equal(again.by_inner_step(queries), predictor.by_inner_step(queries))
-
-
-@pytest.mark.slow
-def test_a_pickled_predictor_answers_the_same_in_another_process(tmp_path):
-    predictor, queries, _ = adapted_to_a_test_task(sinusoid())
-    file = tmp_path / "predictor.pkl"
-    file.write_bytes(pickle.dumps((predictor, queries)))
-    code = (
-        "import pickle, sys, numpy\n"
-        "predictor, queries = pickle.load(open(sys.argv[1], 'rb'))\n"
-        "numpy.save(sys.argv[2], predictor.predict(queries))\n"
-    )
-    answers = tmp_path / "answers.npy"
-    done = python(code, tmp_path, file, answers)
-    assert done.returncode == 0, done.stderr
-    np.testing.assert_array_equal(np.load(answers), predictor.predict(queries))
 
 
 def test_methods_that_are_no_offer_are_private():

@@ -38,7 +38,7 @@ def train(launch, pool, outer):
 
 
 def test_several_blocks_of_uneven_size_make_a_step(launch):
-    """Else these tests could not fail."""
+    """Check that these tests could fail."""
     tasks, size = launch.config.outer.meta_batch_size, launch.config.block_size
     assert tasks > 2 * size
     assert tasks % size

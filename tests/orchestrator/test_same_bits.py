@@ -10,12 +10,10 @@ another process could do otherwise is to trace a graph whose operations have ano
 come from an algorithm and from a normalization, so each kind of both is traced there.
 """
 
-import sys
-from collections.abc import Sequence
-from typing import Any
-
+import any_workers
 import pytest
 import ray
+from any_workers import AnyBlocks, Here, There, Workers
 from same_bits_cases import (
     ALGORITHMS,
     CARRYING,
@@ -35,89 +33,14 @@ from small_voices import voices
 
 from orchestrator.loop import meta_train
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.pool.work_item import leaves
-from workers.actor import BlockActor
-from workers.block import BlockRunner
-from workers.policies.episode_cache import EpisodeCache
-from workers.settings.worker import ActorSettings
-from workers.wire.packing import from_bytes, to_bytes
-from workers.wire.protocol import Block, Contribution, Weights
 from workers.wire.tensors import sha256
-
-
-class AnyBlocks:
-    """An actor that runs the blocks of any configuration."""
-
-    def __init__(self) -> None:
-        from workers.execution import runtime
-
-        runtime.start_tensorflow(0)
-        self._actors: dict[str, Any] = {}
-
-    def build(self, settings: ActorSettings) -> None:
-        """Become the worker of that configuration."""
-        self._actor(settings)
-
-    def run(self, settings: ActorSettings, weights: Any, blocks: Any) -> Any:
-        """As `BlockActor.run`."""
-        return self._actor(settings).run(weights, blocks)
-
-    def _actor(self, settings: ActorSettings) -> Any:
-        from workers.actor import BlockActor
-
-        key = settings.model_dump_json()
-        if key not in self._actors:
-            self._actors = {key: BlockActor(settings, gpus=0)}
-            self._actors[key].build([])
-        return self._actors[key]
-
-
-class Here(BlockActor):
-    """This process as a worker: what reaches its runner, and leaves it, is packed as for Ray."""
-
-    def __init__(self, settings: ActorSettings, runner: BlockRunner):
-        super().__init__(settings, gpus=0)
-        self._runner = runner
-        runner.episodes = EpisodeCache()  # those of other pools are not its own
-
-    def ask(self, weights: Weights, blocks: Sequence[Block]) -> Any:
-        return self.run(to_bytes(weights), to_bytes(blocks))
-
-
-class There:
-    """A process of its own, with a configuration."""
-
-    def __init__(self, settings: ActorSettings, process: Any):
-        self._settings, self._process = settings, process
-        process.build.remote(settings)
-
-    def ask(self, weights: Weights, blocks: Sequence[Block]) -> Any:
-        return self._process.run.remote(self._settings, to_bytes(weights), to_bytes(blocks))
-
-
-class Workers:
-    """A pool of `count` workers, `who` in turn; what they give comes last first."""
-
-    def __init__(self, who: Sequence[Here | There], count: int):
-        self._who, self._count = who[:count], count
-
-    def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
-        answers = [
-            self._who[number % len(self._who)].ask(weights, work.blocks)
-            for number, work in enumerate(leaves(blocks, self._count))
-        ]
-        return [
-            from_bytes(ray.get(answer) if isinstance(answer, ray.ObjectRef) else answer)
-            for answer in reversed(answers)
-        ]
 
 
 @pytest.fixture(scope="module")
 def process(shared_ray):
-    here = sys.modules[__name__]  # which actors cannot import
-    ray.cloudpickle.register_pickle_by_value(here)
+    ray.cloudpickle.register_pickle_by_value(any_workers)  # which actors cannot import
     yield ray.remote(num_cpus=1)(AnyBlocks).remote()
-    ray.cloudpickle.unregister_pickle_by_value(here)
+    ray.cloudpickle.unregister_pickle_by_value(any_workers)
 
 
 def check_any_number_of_workers(config, carries, process=None):

@@ -1,7 +1,6 @@
 """MetaTrainer: the command line's run, from Python, with or without a Ray that runs already."""
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import ray
-import warm_commands
 from ray.train import CheckpointConfig, Result, RunConfig, ScalingConfig
 from shell_commands import environment
 from small_configs import ONE_BY_ONE, SINUSOID, sinusoid
@@ -64,7 +62,7 @@ def test_the_result_is_rays_with_metrics_checkpoints_and_a_dataframe(tmp_path):
 
 
 class AnyPath:
-    """Not a pathlib.Path, and a path all the same."""
+    """A path that is not a pathlib.Path."""
 
     def __init__(self, path):
         self._path = path
@@ -187,108 +185,6 @@ def test_on_a_ray_that_runs_already_it_takes_actors_and_leaves_it_running(tmp_pa
     with pytest.raises(ValueError, match=f"needs {NUM_CPUS + 1} CPUs, but Ray has {NUM_CPUS}"):
         many.fit()
     assert ray.is_initialized()
-
-
-_SHORT_RUN = """
-from orchestrator.trainer import MetaTrainer
-from ray.train import RunConfig, ScalingConfig
-
-result = MetaTrainer(
-    "sinusoid",
-    overrides={
-        "outer.steps": 2,
-        "outer.meta_batch_size": 2,
-        "evaluation.tasks": 2,
-        "evaluation.validation_tasks": 2,
-        "evaluation.inner_steps": [1],
-        "model.hidden": [4],
-        "runtime.xla": False,
-        "runtime.execution": "map",
-    },
-    scaling_config=ScalingConfig(num_workers=1),
-    run_config=RunConfig(storage_path="runs", name="NAME"),
-).fit()
-print(result.metrics["tested_theta_sha256"])
-"""
-#: Pictures are looked at elsewhere.
-_NO_PICTURES = """
-from orchestrator.run import train
-
-train._draw = lambda *given: None
-"""
-_SET_ADDRESS = "import os; os.environ['RAY_ADDRESS'] = '{}'"
-_UNSET_ADDRESS = "del os.environ['RAY_ADDRESS']"
-
-
-def hashes(printed):
-    return re.findall("^[0-9a-f]{64}$", printed, re.MULTILINE)
-
-
-_KERNEL = """
-import sys
-from ipykernel.kernelapp import launch_new_instance
-
-sys.argv += ["-f", "kernel.json"]
-launch_new_instance()
-"""
-
-
-@pytest.fixture
-def cell(tmp_path):
-    """What runs a cell in a real kernel, whose main thread has an event loop.
-
-    It gives what was printed, and the traceback.
-    """
-    from jupyter_client import BlockingKernelClient
-    from jupyter_client.connect import write_connection_file
-
-    file, _ = write_connection_file(str(tmp_path / "kernel.json"))
-    script = tmp_path / "kernel.py"
-    script.write_text(_KERNEL)
-    kernel = warm_commands.start(tmp_path, environment=environment(), script=script)
-    client = BlockingKernelClient()
-    client.load_connection_file(file)
-    client.start_channels()
-
-    def run(code):
-        printed = []
-        answer = client.execute_interactive(code, timeout=300, output_hook=printed.append)
-        texts = [each["content"] for each in printed if each["msg_type"] == "stream"]
-        text = "".join(each["text"] for each in texts if each["name"] == "stdout")
-        return text, "\n".join(answer["content"].get("traceback", []))
-
-    try:
-        client.wait_for_ready(timeout=120)
-        yield run
-        client.shutdown()
-        kernel.wait(120)
-    finally:
-        client.stop_channels()
-        kernel.kill()
-
-
-def on_a_ray_of_its_own(cell, name, tries=3):
-    """Ray allows its first node 30 s to start, which a busy machine can take."""
-    printed, error = cell(_SHORT_RUN.replace("NAME", name))
-    if "timed out during startup" in error and tries > 1:
-        return on_a_ray_of_its_own(cell, f"{name}-again", tries - 1)
-    assert not error
-    return hashes(printed)
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_in_a_notebook_on_a_ray_of_its_own_and_on_the_cluster_of_ray_address(cell, shared_ray):
-    """Ray starts and ends with each cell; or is joined and left, by a process that goes on."""
-    assert cell(_NO_PICTURES) == ("", "")
-    once = on_a_ray_of_its_own(cell, "a")
-    assert len(once) == 1
-    assert cell(_SET_ADDRESS.format(shared_ray)) == ("", "")
-    printed, error = cell(_SHORT_RUN.replace("NAME", "b"))
-    assert not error
-    assert hashes(printed) == once
-    assert cell(_UNSET_ADDRESS) == ("", "")
-    assert on_a_ray_of_its_own(cell, "c") == once
 
 
 def test_a_package_of_the_users_in_the_way_is_an_import_error_that_names_it(tmp_path):

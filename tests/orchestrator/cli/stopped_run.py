@@ -10,7 +10,7 @@ import metatrain
 
 
 class Striker:
-    """Finds nothing, and strikes once."""
+    """A finder that finds no module, and sends the signal once."""
 
     def __init__(self, module, number):
         self._module, self._number = module, number

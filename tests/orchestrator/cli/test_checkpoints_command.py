@@ -1,4 +1,4 @@
-"""Damaged checkpoints on the command line: named, passed over, and if all are bad, one line."""
+"""Damaged checkpoints on the command line: named and skipped; one line if all are damaged."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from orchestrator.storage.storage import Storage
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder with small.toml and a finished run. Not to be written to."""
+    """A folder with small.toml and a finished run, which tests do not change."""
     folder = tmp_path_factory.mktemp("trained")
     config = sinusoid("outer.lr=1.0", "outer.steps=20", "checkpoint.every=2")
     write_config(folder, config)
@@ -44,7 +44,7 @@ def damage(file):
 
 
 def row(output, name):
-    """The cells of a checkpoint's row; what is written over several lines is joined."""
+    """Return the cells of a checkpoint's row, with folded lines joined."""
     cells, inside = [], False
     for line in output.splitlines():
         parts = [part.strip() for part in line.strip("│┃").split("│")]

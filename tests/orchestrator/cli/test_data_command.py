@@ -14,7 +14,7 @@ from workers.wire.errors import DataError
 
 
 def photograph(class_index, example, **how):
-    """50 wide, 40 high, in colour."""
+    """Make an image 50 wide and 40 high, in colour."""
     grey = np.kron(picture(class_index, example, 5), np.ones((8, 10), np.uint8))
     stream = io.BytesIO()
     Image.fromarray(np.stack([grey, grey // 2, 255 - grey], axis=-1)).save(stream, "PNG", **how)
@@ -27,8 +27,8 @@ def photographs(num_classes=15, examples=5):
     }
 
 
-def told(capsys, tmp_path, source, *overrides):
-    """Whether the run can work, what is printed, and the notes."""
+def survey(capsys, tmp_path, source, *overrides):
+    """Return whether the run can work, the output, and the notes."""
     works = data_command.show_source(str(source), [f"cache={tmp_path / 'cache'}", *overrides])
     shown = capsys.readouterr()
     return works, " ".join(shown.out.replace("│", "").split()), shown.err.splitlines()
@@ -54,7 +54,7 @@ def test_what_is_neither_is_refused():
 
 def test_a_folder_of_images_is_described_as_the_neutral_preset_would_train_on_it(tmp_path, capsys):
     folder = write_folder(tmp_path / "pets", photographs())
-    works, shown, notes = told(capsys, tmp_path, folder)
+    works, shown, notes = survey(capsys, tmp_path, folder)
     assert works
     assert notes == []
     assert "stored as 40 x 40 x 3, uint8" in shown
@@ -66,7 +66,7 @@ def test_a_folder_of_images_is_described_as_the_neutral_preset_would_train_on_it
 def test_what_is_converted_is_told(tmp_path, capsys):
     folder = write_folder(tmp_path / "pets", photographs())
     settings = ["image_size=28", "channels=1"]
-    _, shown, _ = told(capsys, tmp_path, folder, *settings)
+    _, shown, _ = survey(capsys, tmp_path, folder, *settings)
     assert "75 of 75 images were resized to 28 x 28 (the first was 50 x 40)" in shown
     assert "75 of 75 images were in colour, made grey" in shown
     exif = Image.Exif()
@@ -74,19 +74,19 @@ def test_what_is_converted_is_told(tmp_path, capsys):
     (folder / "p00" / "0.png").write_bytes(photograph(0, 0, exif=exif))
     (folder / "p00" / "1.png").write_bytes(png(np.full((40, 40), 999, np.uint16)))
     (folder / "p00" / "2.png").write_bytes(png(np.zeros((40, 40, 4), np.uint8)))
-    _, shown, _ = told(capsys, tmp_path, folder, *settings)
-    for said in (
+    _, shown, _ = survey(capsys, tmp_path, folder, *settings)
+    for part in (
         "1 of 75 images were turned upright, as their orientation says",
         "1 of 75 images were laid on white where they are transparent",
         "1 of 75 images were brought from more bits to 8",
     ):
-        assert said in shown
+        assert part in shown
 
 
 def test_a_run_that_cannot_work_is_described_as_far_as_it_goes(tmp_path, capsys):
     small = {"few/0.png": photograph(20, 0), "none/0.png": photograph(21, 0), "a/b.heic": b""}
     folder = write_folder(tmp_path / "pets", photographs() | small)
-    works, shown, notes = told(capsys, tmp_path, folder)
+    works, shown, notes = survey(capsys, tmp_path, folder)
     assert not works
     assert "images 77" in shown
     assert notes[0].startswith("note: 1 file is skipped")
@@ -95,7 +95,7 @@ def test_a_run_that_cannot_work_is_described_as_far_as_it_goes(tmp_path, capsys)
         "classes ('few' (1), 'none' (1)) with fewer different ones; lower task.shots or "
         "task.queries, or leave such classes out: task.small_classes=leave_out"
     )
-    works, _, notes = told(capsys, tmp_path, folder, "small_classes=leave_out")
+    works, _, notes = survey(capsys, tmp_path, folder, "small_classes=leave_out")
     assert works
     assert notes[-1].endswith("with fewer than 5 different images: left out (task.small_classes)")
 
@@ -109,7 +109,7 @@ def test_a_run_that_cannot_work_is_described_as_far_as_it_goes(tmp_path, capsys)
 )
 def test_an_image_that_cannot_be_read_is_why_a_run_cannot_work(tmp_path, capsys, change, reason):
     folder = write_folder(tmp_path / "pets", photographs() | change)
-    works, _, notes = told(capsys, tmp_path, folder)
+    works, _, notes = survey(capsys, tmp_path, folder)
     assert not works
     with pytest.raises(DataError, match=reason):
         raise DataError(notes[-1])
@@ -117,10 +117,10 @@ def test_an_image_that_cannot_be_read_is_why_a_run_cannot_work(tmp_path, capsys,
 
 def test_too_few_classes_are_told_with_how_many_would_do(tmp_path, capsys):
     folder = write_folder(tmp_path / "pets", photographs(num_classes=9))
-    works, _, (note,) = told(capsys, tmp_path, folder)
+    works, _, (note,) = survey(capsys, tmp_path, folder)
     assert not works
     assert "task.ways = 5, but the train split has 3 classes" in note
-    works, _, _ = told(capsys, tmp_path, folder, "ways=3")
+    works, _, _ = survey(capsys, tmp_path, folder, "ways=3")
     assert works
 
 
@@ -155,7 +155,7 @@ def test_the_exit_code_says_whether_a_run_can_work(tmp_path, monkeypatch, argume
 
 def test_a_file_that_is_there_twice_is_told_in_every_family(tmp_path, capsys):
     twice = members(15, 5) | {"c00/copy.png": png(picture(0, 1)), "c01/x.png": png(picture(0, 1))}
-    _, _, notes = told(capsys, tmp_path, write_folder(tmp_path / "i", twice))
+    _, _, notes = survey(capsys, tmp_path, write_folder(tmp_path / "i", twice))
     assert notes == [
         "note: 1 image is a copy of another of the same class: each counts once, and none is in "
         "support and query of one task",

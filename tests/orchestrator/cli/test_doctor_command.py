@@ -1,4 +1,4 @@
-"""`metatrain doctor` as it is typed."""
+"""`metatrain doctor` from the command line."""
 
 import json
 import sys
@@ -22,13 +22,13 @@ HERE = [Finding("TensorFlow", "works"), Finding("Ray", "works")]
 
 @pytest.fixture
 def healthy(monkeypatch):
-    """An installation in which all is well, without a look at it."""
+    """Findings of a good installation, without checking it."""
     monkeypatch.setattr(doctor_command, "check_installation", lambda say: iter(HERE))
 
 
 @pytest.fixture
 def here(monkeypatch):
-    """What is examined in a process of its own (test_doctor_child.py) is examined in this one."""
+    """Run the checks of child processes (test_doctor_child.py) in this process."""
 
     def in_this_process(function, *given, say, limit_s=0.0):
         return function(say, *given)
@@ -44,8 +44,8 @@ def metatrain(monkeypatch, capsys, *words):
         main()
     except SystemExit as end:
         code = end.code
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    output = capsys.readouterr()
+    return code, output.out, output.err
 
 
 def write(folder, *overrides):
@@ -149,7 +149,7 @@ def test_a_model_that_cannot_be_had_is_2(healthy, here, monkeypatch, capsys, tmp
 @pytest.mark.slow
 @pytest.mark.ray
 def test_a_configuration_is_measured_here_and_on_actors(monkeypatch, capsys, tmp_path):
-    """On a Ray of its own, in processes of their own, as is the installation.
+    """Check on a separate Ray, in separate processes, as for the installation.
 
     They are forked with modules imported: test_doctor_child.py starts new ones.
     """

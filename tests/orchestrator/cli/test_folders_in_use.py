@@ -42,7 +42,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def refusal(monkeypatch, capsys, words):
-    """Of the command in this process: it exits with 2, and says one line."""
+    """Run a command in this process that exits with 2, and return its one line."""
     for name in LATER:
         monkeypatch.setattr(name, fail)
     monkeypatch.setattr(sys, "argv", ["metatrain", *words])
@@ -139,7 +139,7 @@ def test_a_refusal_leaves_no_folder_that_it_has_made(folder, monkeypatch, capsys
 
 def test_what_stands_in_a_lock_file_tells_who_it_was(tmp_path):
     lock = FileLock(tmp_path / "lock")
-    said = json.loads((tmp_path / "lock").read_text())
-    assert (said["host"], said["pid"]) == (os.uname().nodename, os.getpid())
+    owner = json.loads((tmp_path / "lock").read_text())
+    assert (owner["host"], owner["pid"]) == (os.uname().nodename, os.getpid())
     lock.release()
     assert list(tmp_path.iterdir()) == []

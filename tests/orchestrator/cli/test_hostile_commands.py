@@ -1,4 +1,4 @@
-"""Every command about a run, with names of the user's wherever there may be one."""
+"""Every command about a run, with hostile names wherever a user may give one."""
 
 import sys
 
@@ -26,7 +26,7 @@ KEY = "".join(NAMES[kind] for kind in ("square brackets", "right to left", "a ne
 
 
 def rows_of(groups, number=12):
-    """A table whose columns, groups and classes are called by hostile names."""
+    """Write a table whose columns, groups and classes have hostile names."""
     rng = np.random.default_rng(0)
     return pa.table(
         {
@@ -38,16 +38,16 @@ def rows_of(groups, number=12):
 
 
 def command(capsys, *words):
-    """Run it here; what it printed."""
+    """Run a command in this process, and return its output."""
     sys.argv = ["metatrain", *map(str, words)]
     try:
         app.main()
     except SystemExit as ended:
         assert not ended.code, capsys.readouterr().err  # noqa: PT017
     shown = capsys.readouterr()
-    said = shown.out + shown.err
-    assert obeyed_in(said) == []
-    assert "Traceback" not in said
+    message = shown.out + shown.err
+    assert obeyed_in(message) == []
+    assert "Traceback" not in message
     return shown
 
 
@@ -83,8 +83,8 @@ def test_commands_show_names_and_obey_none(folder, tmp_path, monkeypatch, capsys
     command(capsys, "report", "--", folder)
     command(capsys, "export", "--", folder, "a.metatrain")
     asked = ["--support", f"{folder}.parquet", "--query", f"{folder}.parquet"]
-    told = command(capsys, "adapt", "a.metatrain", *asked, "--out", "p.parquet").out
-    assert "ckpt-" in protocol_in(told)["weights"]
+    message = command(capsys, "adapt", "a.metatrain", *asked, "--out", "p.parquet").out
+    assert "ckpt-" in protocol_in(message)["weights"]
     page = (tmp_path / folder / "report.html").read_text("utf-8")
     assert obeyed_in(page) == []
     assert not {"b", "script"} & Reader(page).tags

@@ -1,4 +1,4 @@
-"""Files that are written: no URIs, and nothing that a run writes itself."""
+"""Files to write: URIs and files that a run writes itself are refused."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def refusal(monkeypatch, capsys, *words):
-    """The one line of a command that exits with 2."""
+    """Return the one line of a command that exits with 2."""
     monkeypatch.setattr(sys, "argv", ["metatrain", *words])
     with pytest.raises(SystemExit) as end:
         app.main()
@@ -110,15 +110,15 @@ def test_a_pipe_in_a_runs_folder_is_not_waited_for(tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(tmp_path / name)
     (tmp_path / "endless").symlink_to("/dev/zero")
-    for each in (name, "endless"):
+    for item in (name, "endless"):
         with pytest.raises(OSError, match="not a regular file"):
-            Storage(str(tmp_path)).read(each)
+            Storage(str(tmp_path)).read(item)
 
 
 def test_python_m_metatrain_is_told_what_starts_it_again(monkeypatch):
     monkeypatch.setattr(typed_command.shutil, "which", lambda name: None)
     monkeypatch.setattr(sys, "argv", ["/a/metatrain.py", "train", "x"])
-    told = typed_command.resume_command("runs/x")
-    assert told == f"{sys.executable} -m metatrain train x --out runs/x --resume"
+    message = typed_command.resume_command("runs/x")
+    assert message == f"{sys.executable} -m metatrain train x --out runs/x --resume"
     monkeypatch.setattr(sys, "argv", ["/a/bin/metatrain", "train", "x"])
     assert typed_command.resume_command("runs/x").startswith("/a/bin/metatrain train x ")

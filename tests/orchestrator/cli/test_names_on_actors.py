@@ -1,4 +1,4 @@
-"""Runs on Ray's actors from folders and files with names of the user's."""
+"""Runs on Ray's actors from folders and files with unusual names."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ NAME = "größe [a] $\\x{ 日本"
 
 
 def metatrain(folder, *words, **more):
-    """Where nothing but ASCII can be printed, and the locale says that files' names are ASCII."""
+    """An environment whose output and file names are ASCII by the locale."""
     ascii_alone = {
         "LC_ALL": "C",
         "PYTHONIOENCODING": "ascii",
@@ -58,5 +58,5 @@ def test_a_name_in_any_letters_trains_and_resumes_on_actors(tmp_path):
         resume=True,
     ).fit()
     assert again.metrics["step"] == 6
-    assert [each.first_step for each in read_history(Storage(str(run)))] == [0, 4]
-    assert [each.pool for each in read_history(Storage(str(run)))] == ["1 Ray actor"] * 2
+    assert [item.first_step for item in read_history(Storage(str(run)))] == [0, 4]
+    assert [item.pool for item in read_history(Storage(str(run)))] == ["1 Ray actor"] * 2

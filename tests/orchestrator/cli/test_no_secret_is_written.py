@@ -1,4 +1,4 @@
-"""A URI with a secret is refused wherever it is given; keys of the environment stay there."""
+"""A URI with a secret is refused everywhere; keys of the environment are never written."""
 
 import os
 import sys
@@ -63,9 +63,9 @@ def test_a_command_with_a_secret_in_a_uri_is_refused_in_a_line(folder, monkeypat
     monkeypatch.setattr(sys, "argv", ["metatrain", *words])
     with pytest.raises(SystemExit) as end:
         main()
-    told = capsys.readouterr()
-    assert (end.value.code, told.out) == (2, "")
-    (line,) = told.err.splitlines()
+    output = capsys.readouterr()
+    assert (end.value.code, output.out) == (2, "")
+    (line,) = output.err.splitlines()
     assert "holds a secret (***)" in line
     assert "in the environment" in line
     assert "PASSWORT" not in line
@@ -130,8 +130,8 @@ def test_a_sweep_on_s3_with_keys_of_the_environment_writes_them_nowhere(folder, 
                 written[str(place)] = place.read_bytes().decode("latin-1")
         assert {"sweep/tune/tuner.pkl", "sweep/sweep.json", "sweep/report.html"} <= set(written)
         assert any("runtime_env_agent.log" in name for name in written)
-        told = {name for name, content in written.items() if s3.shown_in(content)}
-        assert told == set()
+        message = {name for name, content in written.items() if s3.shown_in(content)}
+        assert message == set()
         assert not s3.shown_in(done.stdout + done.stderr)
     table = tomllib.loads(written["sweep/best.toml"])
     assert table["name"] == "small"

@@ -1,4 +1,4 @@
-"""`metatrain ... | head`: whoever reads has seen enough, and the command goes on to its end."""
+"""`metatrain ... | head`: after the reader has closed the pipe, the command runs to its end."""
 
 import json
 import os
@@ -58,11 +58,11 @@ def test_a_command_whose_reader_is_gone_is_silent(tmp_path, words):
         text=True,
     )
     process.stdout.close()
-    said = process.stderr.read()
+    message = process.stderr.read()
     process.stderr.close()
     assert process.wait(60) == (2 if "nosuch" in words else 0)
-    assert "Broken" not in said
-    assert "Exception" not in said
+    assert "Broken" not in message
+    assert "Exception" not in message
 
 
 def test_a_console_whose_reader_goes_prints_nothing_more(tmp_path):

@@ -122,8 +122,8 @@ def test_what_a_new_family_says_of_its_tasks_must_be_equal(runs):
 def test_other_tasks_of_the_same_kind_are_told_apart_from_another_protocol(runs):
     a, other = read(runs, "a", "a")
     other.result.protocol["evaluation_seed"] = 99
-    found = protocol_differences({"a": a, "b": other})
-    assert (found["test"], list(found["draw"])) == ({}, ["evaluation seed"])
+    result = protocol_differences({"a": a, "b": other})
+    assert (result["test"], list(result["draw"])) == ({}, ["evaluation seed"])
 
 
 def test_the_scores_of_an_older_version_say_what_decides():
@@ -136,8 +136,8 @@ def test_the_scores_of_an_older_version_say_what_decides():
 def test_a_loss_does_not_compare_with_an_accuracy(runs):
     a, other = read(runs, "a", "a")
     other = replace(other, result=other.result.model_copy(update={"metric": "accuracy"}))
-    found = protocol_differences({"a": a, "b": other})
-    assert found["test"] == {"metric": ["loss", "accuracy"]}
+    result = protocol_differences({"a": a, "b": other})
+    assert result["test"] == {"metric": ["loss", "accuracy"]}
 
 
 def test_runs_are_called_by_as_much_of_their_place_as_tells_them_apart(runs):

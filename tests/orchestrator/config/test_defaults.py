@@ -1,4 +1,4 @@
-"""What a run has that says no more than its tasks."""
+"""Defaults of a run whose configuration names only its tasks."""
 
 import hashlib
 import json

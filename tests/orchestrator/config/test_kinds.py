@@ -1,4 +1,4 @@
-"""What a section keeps when its kind changes."""
+"""The keys that a section keeps when its kind changes."""
 
 from typing import get_args
 
@@ -60,7 +60,7 @@ def test_what_is_given_with_the_new_kind_is_not_told_and_decides_what_is_valid()
 
 def test_the_order_of_overrides_does_not_matter():
     first = ["algorithm.kind=maml", "algorithm.first_order=true"]
-    loads = [configuration.load("omniglot-reptile-5w1s", each) for each in (first, first[::-1])]
+    loads = [configuration.load("omniglot-reptile-5w1s", item) for item in (first, first[::-1])]
     assert loads[0] == loads[1]
 
 
@@ -129,10 +129,10 @@ def test_a_rate_that_is_reset_is_told_with_its_new_value(kind):
 
 
 def test_reptile_of_one_inner_step_is_told_to_be_joint_training():
-    told = "is joint training with one inner step: set algorithm.inner_steps to 5 or so"
+    message = "is joint training with one inner step: set algorithm.inner_steps to 5 or so"
     _, (note,) = configuration.load("sinusoid", ["algorithm.kind=reptile"])
-    assert note.endswith(told)
+    assert note.endswith(message)
     _, (note,) = configuration.load(
         "sinusoid", ["algorithm.kind=reptile", "algorithm.inner_steps=5"]
     )
-    assert told not in note
+    assert message not in note

@@ -1,4 +1,4 @@
-"""Ray Train's configurations in our words."""
+"""Ray Train's configurations, translated into settings."""
 
 import sys
 

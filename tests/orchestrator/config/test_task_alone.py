@@ -1,4 +1,4 @@
-"""A run that says no more than its tasks opens its data, in every family and form of file."""
+"""A run with only [task] opens its data, for every family and form of file."""
 
 import csv
 

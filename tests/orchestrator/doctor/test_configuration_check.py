@@ -1,4 +1,4 @@
-"""What is made of measurements, and of those that fail."""
+"""The check of a configuration, from measurements that work or fail."""
 
 import pytest
 from small_configs import sinusoid
@@ -19,7 +19,7 @@ LAYERS = Layers([], [], 3)
 
 
 class Children:
-    """Stands for processes: answers by the name of the function, raises what is an exception."""
+    """A stand-in for processes: answers by the function's name, and raises exceptions."""
 
     def __init__(self, **answers):
         self.answers = answers
@@ -33,7 +33,7 @@ class Children:
 
 @pytest.fixture
 def check(monkeypatch):
-    """The verdict of each finding by its name, and the rows."""
+    """A function that checks a configuration, and returns findings by name, and rows."""
     monkeypatch.setattr(machine, "available_bytes", lambda: 64 * GB)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 

@@ -1,4 +1,4 @@
-"""Addresses and tokens: which are wrong, and that no token is ever shown."""
+"""Addresses and tokens: wrong ones are found, and no token is ever shown."""
 
 import socket
 
@@ -16,7 +16,7 @@ def nobody(host, port):
 
 
 @pytest.mark.parametrize(
-    ("address", "there", "verdict", "said"),
+    ("address", "there", "verdict", "text"),
     [
         (None, nobody, "well", "not set"),
         ("auto", nobody, "well", "auto"),
@@ -29,9 +29,9 @@ def nobody(host, port):
         ("http://head:8265", anybody, "warning", "is a dashboard"),
     ],
 )
-def test_the_address_of_a_cluster(address, there, verdict, said):
+def test_the_address_of_a_cluster(address, there, verdict, text):
     finding = check_address({"RAY_ADDRESS": address} if address else {}, there)
-    assert (finding.verdict, said in finding.found) == (verdict, True), finding
+    assert (finding.verdict, text in finding.found) == (verdict, True), finding
     assert bool(finding.advice) == (verdict != "well")
 
 
@@ -66,7 +66,7 @@ SECRET = "s3cret"
 
 
 @pytest.mark.parametrize(
-    ("environment", "files", "verdict", "said"),
+    ("environment", "files", "verdict", "text"),
     [
         ({}, [], "well", "none is needed"),
         ({"RAY_ADDRESS": "head:6379"}, [], "well", "none is sent"),
@@ -84,14 +84,14 @@ SECRET = "s3cret"
         ({}, [".ray/auth_token"], "well", "none is needed"),
     ],
 )
-def test_a_token_is_found_and_never_shown(tmp_path, monkeypatch, environment, files, verdict, said):
+def test_a_token_is_found_and_never_shown(tmp_path, monkeypatch, environment, files, verdict, text):
     monkeypatch.chdir(tmp_path)
     for name in files:
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(SECRET)
     finding = check_token(environment, tmp_path)
-    assert (finding.verdict, said in finding.found) == (verdict, True), finding
+    assert (finding.verdict, text in finding.found) == (verdict, True), finding
     assert SECRET not in str(finding)
 
 

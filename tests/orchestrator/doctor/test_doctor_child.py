@@ -1,4 +1,4 @@
-"""Functions in a process of their own."""
+"""Functions that run in a new process."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def refuse(tell):
 
 
 class OddError(Exception):
-    """Does not unpickle: it wants two arguments."""
+    """An exception that does not unpickle, as it needs two arguments."""
 
     def __init__(self, one, two):
         super().__init__(one)
@@ -48,9 +48,9 @@ def ignore_and_hang(tell):
 
 
 def test_the_answer_and_what_is_told_come_back_from_another_process():
-    said = []
-    pid, answer = in_child(double, 21, say=said.append)
-    assert (answer, said) == (42, ["doubling"])
+    messages = []
+    pid, answer = in_child(double, 21, say=messages.append)
+    assert (answer, messages) == (42, ["doubling"])
     assert pid != os.getpid()
 
 

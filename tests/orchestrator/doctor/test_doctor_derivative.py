@@ -1,4 +1,4 @@
-"""Which layers at fault break a run, and what is said of them."""
+"""Faulty layers: which of them break a run, and their findings."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ MODELS = Path(__file__).parents[2] / "fakes/tasks"
 
 @pytest.fixture(scope="module")
 def _looked_at_once():
-    """What layers compute does not depend on the algorithm: models are built and looked at once."""
+    """Check each model only once, as layers do not depend on the algorithm."""
     models, surveys = {}, {}
     make, survey = meta_parameters.make_train_model, second_derivative.survey_second_derivatives
 

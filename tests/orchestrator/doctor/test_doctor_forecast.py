@@ -1,4 +1,4 @@
-"""From measured seconds and bytes to what a run takes."""
+"""The forecast of a run from measured seconds and bytes."""
 
 import pytest
 

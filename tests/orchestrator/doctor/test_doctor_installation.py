@@ -1,4 +1,4 @@
-"""What is judged of an installation, by what it is told."""
+"""Findings about an installation, from given facts."""
 
 import pytest
 
@@ -74,17 +74,17 @@ def test_a_busy_machine_is_found():
 
 
 @pytest.mark.parametrize(
-    ("devices", "seen", "verdict", "said"),
+    ("devices", "seen", "verdict", "text"),
     [
         (0, [], "well", "none"),
         (2, [], "warning", "2 here, but TensorFlow sees none"),
         (1, ["A100"], "well", "TensorFlow sees A100"),
     ],
 )
-def test_gpus_that_tensorflow_does_not_see_are_found(devices, seen, verdict, said):
+def test_gpus_that_tensorflow_does_not_see_are_found(devices, seen, verdict, text):
     finding = installation.check_gpus(devices, seen)
     assert finding.verdict == verdict
-    assert said in finding.found
+    assert text in finding.found
 
 
 @pytest.mark.parametrize(

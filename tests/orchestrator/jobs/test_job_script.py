@@ -31,7 +31,7 @@ exit "$(cat "$0.has_metatrain")"
 
 
 def environment_in(folder, packages="site-packages", python="python", code=0, installed=True):
-    """A Python environment with Ray; its interpreter ends with `code`."""
+    """Make a Python environment with Ray, whose interpreter exits with `code`."""
     library = folder / "lib" / "python3.12" / packages / "ray" / "_raylet.so"
     library.parent.mkdir(parents=True)
     library.write_bytes(b"\x7fELF")

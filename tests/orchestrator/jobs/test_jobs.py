@@ -153,20 +153,20 @@ def test_the_address_that_is_asked_is_the_one_that_was_given(monkeypatch):
     ],
 )
 def test_without_a_token_or_with_a_wrong_one_it_is_said_what_to_set(environment, expected):
-    """In a process of its own: Ray reads the token once."""
+    """Run in a new process, since Ray reads the token once."""
     with serving(SmallDashboard(**{"/api/version": (403, "forbidden")})) as address:
-        told = in_a_process(address, {"RAY_AUTH_MODE": "token"} | environment)
-    assert told.startswith("ClusterError ")
-    assert expected in told
-    assert TOKEN not in told
-    assert len(told.splitlines()) == 1
+        message = in_a_process(address, {"RAY_AUTH_MODE": "token"} | environment)
+    assert message.startswith("ClusterError ")
+    assert expected in message
+    assert TOKEN not in message
+    assert len(message.splitlines()) == 1
 
 
 def test_a_token_is_sent_and_shown_nowhere():
     dashboard = SmallDashboard(**{"/api/jobs/": (200, "[]")})
     with serving(dashboard) as address:
-        told = in_a_process(address, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN})
-    assert told == "[]\n"
+        message = in_a_process(address, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN})
+    assert message == "[]\n"
     assert set(dashboard.tokens) == {f"Bearer {TOKEN}"}
 
 

@@ -1,4 +1,4 @@
-"""What a job of each family needs on the cluster: its data, and the user's modules."""
+"""The files that a job of each family needs on the cluster: data, and the user's modules."""
 
 from pathlib import Path
 

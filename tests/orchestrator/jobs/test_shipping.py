@@ -8,7 +8,7 @@ from orchestrator.jobs.shipping import SECRET, choose, pack, readable_size
 
 
 def write(folder, **files):
-    """Files by their place, with __ for a slash and _dot_ for a dot at the beginning."""
+    """Write files by place, with __ for a slash and _dot_ for a leading dot."""
     for place, content in files.items():
         file = folder / place.replace("__", "/").replace("_dot_", ".")
         file.parent.mkdir(parents=True, exist_ok=True)

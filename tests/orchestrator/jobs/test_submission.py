@@ -1,3 +1,5 @@
+"""Planned jobs: ids, commands, run folders, and refused inputs."""
+
 import re
 import shlex
 from pathlib import Path
@@ -6,7 +8,6 @@ import pytest
 
 from orchestrator.config.schema import PRESETS
 from orchestrator.jobs import shipping
-from orchestrator.jobs.dashboard import dashboard_address
 from orchestrator.jobs.submission import RUNS, job_id, next_attempt, plan
 
 SINUSOID = (PRESETS / "sinusoid.toml").read_text().replace('name = "sinusoid"', "")
@@ -35,7 +36,7 @@ TUNE = {"sweep": "sinusoid", "overrides": None, "out": None, "resume": False, "v
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The folder in which the words are read."""
+    """The working directory, whose code is shipped."""
     place = tmp_path / "code"
     place.mkdir()
     monkeypatch.chdir(place)
@@ -78,7 +79,7 @@ def test_an_id_is_the_name_and_a_hash_of_what_the_job_does(folder):
         tune(overrides=["seed=1"]),
         tune(out="/runs/a"),
     ]
-    assert len({train().id, *(each.id for each in other)}) == 1 + len(other)
+    assert len({train().id, *(item.id for item in other)}) == 1 + len(other)
 
 
 def test_an_id_depends_neither_on_resuming_nor_on_how_the_same_was_said(folder):
@@ -292,40 +293,3 @@ def test_data_of_the_clusters_machines_is_a_note_and_shipped_data_is_none(folder
     (folder / "data" / "omniglot").mkdir(parents=True)
     (folder / "data" / "omniglot" / "a.zip").write_text("")
     assert train(**images).notes == ()
-
-
-# Addresses.
-
-
-def test_an_address_is_the_options_then_the_environments_then_this_machines():
-    both = {"RAY_API_SERVER_ADDRESS": "http://a:1", "RAY_ADDRESS": "https://b:2"}
-    assert dashboard_address("http://c:3/", both) == "http://c:3"
-    assert dashboard_address(None, both) == "http://a:1"
-    assert dashboard_address(None, {"RAY_ADDRESS": "https://b:2"}) == "https://b:2"
-    for not_a_dashboards in ("auto", "10.0.0.1:6379", "ray://a:10001"):
-        address = dashboard_address(None, {"RAY_ADDRESS": not_a_dashboards})
-        assert address == "http://127.0.0.1:8265"
-
-
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("ray://a:10001", "is Ray Client's"),
-        ("a:8265", "does not begin with http"),
-        ("auto", "does not begin with http"),
-        ("", "does not begin with http"),
-        ("http://", "names no host"),
-        ("http://a:0", "names no host and port"),
-        ("http://a b:1", "names no host"),
-        ("http://a:99999", "is not an address: Port out of range"),
-        ("http://[a", "is not an address"),
-        ("http://u:PASSWORD@a:1?x=1", "more than a host and a path"),
-        ("http://a/?token=PASSWORD", "more than a host and a path"),
-    ],
-)
-def test_what_is_no_address_is_refused_with_an_example(address, expected):
-    with pytest.raises(ValueError, match=f"--address = .*{expected}.*http://127.0.0.1:8265") as no:
-        dashboard_address(address, {})
-    assert "PASSWORD" not in str(no.value)
-    with pytest.raises(ValueError, match="RAY_API_SERVER_ADDRESS = "):
-        dashboard_address(None, {"RAY_API_SERVER_ADDRESS": address or "x"})

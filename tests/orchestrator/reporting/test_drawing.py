@@ -13,7 +13,7 @@ from orchestrator.reporting.svg_element import svg as svg_of_page
 
 
 def figure(name):
-    """Its name wherever a text may stand."""
+    """Draw a figure with a name wherever a text may be."""
     made = Figure(figsize=(4, 3), layout="constrained")
     axes = made.subplots()
     axes.plot([0, 1], [0, 1], label=f"_{name}"[1:] or "x")
@@ -31,9 +31,9 @@ def test_a_name_is_drawn_and_is_no_formula(name):
     with drawing():
         made = figure(name[:50])
     Image.open(io.BytesIO(png(made))).verify()
-    found = svg(made)
-    assert obeyed_in(found) == []
-    texts = [each.text or "" for each in ET.fromstring(found).iter() if each.tag.endswith("}text")]
+    result = svg(made)
+    assert obeyed_in(result) == []
+    texts = [item.text or "" for item in ET.fromstring(result).iter() if item.tag.endswith("}text")]
     if name == NAMES["two dollars"]:
         assert texts.count(name) >= 5
 

@@ -10,11 +10,11 @@ from orchestrator.text.console import Console
 
 
 def lines(*progress, num_steps=3):
-    """What a view prints where there is no terminal."""
+    """Return the output of a view without a terminal."""
     text = io.StringIO()
     with ProgressView(Console(file=text, width=200), 0, num_steps) as view:
-        for each in progress:
-            view.update(each)
+        for item in progress:
+            view.update(item)
     return text.getvalue().splitlines()
 
 
@@ -43,7 +43,7 @@ def test_losses_of_a_long_run_are_means_over_its_last_steps(num_steps, told):
 
 def test_speed_does_not_count_the_first_step_which_compiles():
     seconds = [100.0, 0.4, 0.6]
-    *_, last = lines(*(step(n + 1, seconds=each) for n, each in enumerate(seconds)))
+    *_, last = lines(*(step(n + 1, seconds=item) for n, item in enumerate(seconds)))
     assert "  8 tasks/s" in last
 
 
@@ -64,8 +64,8 @@ def test_speeds_below_one_are_told_too():
 
 def test_tasks_that_are_left_out_are_told_whenever_they_have_doubled():
     progress = [step(1), *(step(number, 1) for number in range(2, 12))]
-    told = [line for line in lines(*progress, num_steps=12) if "left out" in line]
-    assert told == [
+    messages = [line for line in lines(*progress, num_steps=12) if "left out" in line]
+    assert messages == [
         "step 2: 1 tasks left out so far, whose gradient is not finite",
         "step 3: 2 tasks left out so far, whose gradient is not finite",
         "step 5: 4 tasks left out so far, whose gradient is not finite",

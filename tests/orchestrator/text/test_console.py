@@ -33,10 +33,10 @@ def test_a_table_shows_names_as_they_are(name):
     table.add_column(name)
     table.add_row(name)
     on.print(table)
-    found = written(on)
-    assert found.count(printable(name).strip()) >= 3
-    assert len(found.splitlines()) == 6
-    assert obeyed_in(found) == []
+    result = written(on)
+    assert result.count(printable(name).strip()) >= 3
+    assert len(result.splitlines()) == 6
+    assert obeyed_in(result) == []
 
 
 def test_several_lines_are_several_arguments():

@@ -38,7 +38,7 @@ def test_what_an_encoding_lacks_is_written_out_and_our_signs_in_plainer_ones():
 def test_labels_are_ascii_short_and_differ_where_names_differ():
     names = [*NAMES.values(), "", "long " * 1999, "\udcff"]
     labels = [label(name) for name in names]
-    assert all(re.fullmatch(r"[A-Za-z0-9_.~%-]{1,100}", each) for each in labels)
+    assert all(re.fullmatch(r"[A-Za-z0-9_.~%-]{1,100}", item) for item in labels)
     assert len(set(labels)) == len(names)
     assert label("first-run_1.b") == "first-run_1.b"
 

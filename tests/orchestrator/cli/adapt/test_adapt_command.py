@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("shared_runners")
 
 
 def csv_of(file, waves, num, targets=True):
-    """`num` points of each wave (name -> phase)."""
+    """Write `num` points of each wave (name -> phase)."""
     rng = np.random.default_rng(num)
     lines = ["wave,x,y" if targets else "wave,x"]
     for name, phase in waves.items():
@@ -68,9 +68,9 @@ def test_predictions_are_written_as_csv_too_with_lists_as_json(tmp_path, pairs):
         adapt_command.adapt_run(AdaptRequest(**pairs, out=tmp_path / name))
     expected = pq.read_table(tmp_path / "p.parquet").to_pylist()
     with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
-        found = list(csv.DictReader(file))
-    assert [list(row) for row in found] == [list(row) for row in expected]
-    for row, wanted in zip(found, expected, strict=True):
+        result = list(csv.DictReader(file))
+    assert [list(row) for row in result] == [list(row) for row in expected]
+    for row, wanted in zip(result, expected, strict=True):
         assert float(row["prediction"]) == wanted["prediction"]
         assert json.loads(row["by_inner_step"]) == wanted["by_inner_step"]
 
@@ -83,8 +83,8 @@ def test_the_command_predicts_what_python_does(tmp_path, pairs):
         for name in ("support", "query")
     )
     expected = learner.adapt(support[:, 0], support[:, 1]).predict(query[:, 0])
-    found = pq.read_table(tmp_path / "p.parquet").column("prediction").to_numpy()
-    np.testing.assert_allclose(found, expected[:, 0], rtol=1e-4, atol=1e-5)
+    result = pq.read_table(tmp_path / "p.parquet").column("prediction").to_numpy()
+    np.testing.assert_allclose(result, expected[:, 0], rtol=1e-4, atol=1e-5)
 
 
 def test_each_task_is_adapted_to_alone(tmp_path, capsys):

@@ -46,8 +46,8 @@ def test_the_help_of_a_command_shows_its_own_options_and_an_example(capsys, monk
     monkeypatch.setenv("COLUMNS", "200")
     code, shown, _ = metatrain(capsys, monkeypatch, command, "--help")
     assert code == 0
-    told = re.findall(r"^\W*(--[a-z-]+)", shown, re.M)
-    assert set(told) == OPTIONS[command] | COMMON
+    options = re.findall(r"^\W*(--[a-z-]+)", shown, re.M)
+    assert set(options) == OPTIONS[command] | COMMON
     assert f"Example: metatrain {command} runs/" in shown
 
 
@@ -97,7 +97,7 @@ def test_a_run_of_another_family_is_given_to_its_command(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ("generate {} --support nowhere.txt --number 1", "--support nowhere.txt is not a file"),
         (
@@ -110,11 +110,11 @@ def test_a_run_of_another_family_is_given_to_its_command(
         ("generate {} --support a.txt --number 1 --out p.txt", "--out p.txt: predictions are"),
     ],
 )
-def test_wrong_input_is_one_line(tmp_path, capsys, monkeypatch, words, told):
+def test_wrong_input_is_one_line(tmp_path, capsys, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
     words = words.format(run_of(RUNS["generate"][1]())).split()
     code, shown, errors = metatrain(capsys, monkeypatch, *words)
     assert (code, shown) == (2, "")
     assert len(errors.splitlines()) == 1
-    assert told in errors
+    assert message in errors
     assert list(tmp_path.iterdir()) == []

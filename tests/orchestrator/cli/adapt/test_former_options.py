@@ -1,4 +1,4 @@
-"""What `metatrain adapt` took before it became three commands is forwarded, with a note."""
+"""Options that `metatrain adapt` had before it became three commands are forwarded, with a note."""
 
 import shlex
 
@@ -81,8 +81,8 @@ def test_files_are_written_by_the_command_that_it_is_forwarded_to(
         words = [*TEXTS.split(), *more, *files]
         assert metatrain(capsys, monkeypatch, "adapt", runs["words"], *words)[0] == 0
         assert (tmp_path / f"{name}.keras").is_file()
-    found = [pq.read_table(tmp_path / f"{name}.parquet") for name in "ab"]
-    assert found[0].equals(found[1])
+    results = [pq.read_table(tmp_path / f"{name}.parquet") for name in "ab"]
+    assert results[0].equals(results[1])
 
 
 @pytest.mark.parametrize("given", ["--seed 3", "--prompt=ba --top-k 2 --temperature 0.5"])
@@ -95,7 +95,7 @@ def test_what_did_nothing_is_left_out(runs, capsys, monkeypatch, given):
 
 
 @pytest.mark.parametrize(
-    ("run", "words", "told"),
+    ("run", "words", "message"),
     [
         ("numbers", "--support s.csv --generate 3", "use: metatrain adapt "),
         ("numbers", "--env CartPole-v1", "use: metatrain adapt "),
@@ -105,17 +105,17 @@ def test_what_did_nothing_is_left_out(runs, capsys, monkeypatch, given):
         ("words", "--support s.txt", "there is nothing to do; give --query FILE, --number N"),
     ],
 )
-def test_what_is_forwarded_may_be_refused(runs, tmp_path, capsys, monkeypatch, run, words, told):
+def test_what_is_forwarded_may_be_refused(runs, tmp_path, capsys, monkeypatch, run, words, message):
     before = sorted(tmp_path.iterdir())
     code, shown, errors = metatrain(capsys, monkeypatch, "adapt", runs[run], *words.split())
     assert (code, shown) == (2, "")
     new_command(errors)
-    assert told in errors.splitlines()[-1]
+    assert message in errors.splitlines()[-1]
     assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (
             "--env navigation --support s.csv",
@@ -130,11 +130,13 @@ def test_what_is_forwarded_may_be_refused(runs, tmp_path, capsys, monkeypatch, r
         ("--support s.txt --target-column y", "(texts are for metatrain generate)"),
     ],
 )
-def test_what_the_other_command_does_not_take_is_one_line(runs, capsys, monkeypatch, words, told):
+def test_what_the_other_command_does_not_take_is_one_line(
+    runs, capsys, monkeypatch, words, message
+):
     code, shown, errors = metatrain(capsys, monkeypatch, "adapt", runs["words"], *words.split())
     assert (code, shown) == (2, "")
     assert len(errors.splitlines()) == 1
-    assert told in errors
+    assert message in errors
 
 
 def test_a_value_is_no_option(runs, capsys, monkeypatch):

@@ -12,7 +12,7 @@ def job(id="a-1", status="RUNNING", **values):
 
 
 class SmallJobs:
-    """Jobs that are where a test puts them.
+    """Jobs in states that a test chooses.
 
     pieces: what following yields, one list per connection; an error in it is raised.
     endings: what `get` says, one after another; the last one stays.

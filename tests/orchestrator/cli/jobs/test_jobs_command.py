@@ -1,13 +1,12 @@
+"""The commands status, logs, stop and list: how a job is found, and what is printed."""
+
 import io
 
 import pytest
 from rich.text import Text
-from small_jobs import LOST, SmallJobs, job
+from small_jobs import SmallJobs, job
 
-from orchestrator.cli.jobs import jobs_command, submit_command
-from orchestrator.cli.jobs.following import exit_code, follow
-from orchestrator.jobs import shipping
-from orchestrator.jobs.submission import Submission
+from orchestrator.cli.jobs import jobs_command
 from orchestrator.text.console import Console
 from workers.wire.errors import ClusterError
 
@@ -62,81 +61,17 @@ def test_no_job_or_several_are_refused_with_the_names_there_are(jobs, given, exp
         jobs_command.find(SmallJobs(*jobs), given)
 
 
-# To the end.
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "expected"),
-    [
-        ("SUCCEEDED", 0, 0),
-        ("FAILED", 1, 1),
-        ("FAILED", 2, 2),
-        ("FAILED", 75, 75),
-        ("FAILED", 127, 1),
-        ("FAILED", -9, 1),
-        ("FAILED", None, 1),
-        ("STOPPED", None, 75),
-    ],
-)
-def test_the_exit_code_is_the_local_commands(status, code, expected):
-    assert exit_code(job(status=status, exit_code=code)) == expected
-
-
-def followed(jobs):
-    written, warned = io.StringIO(), []
-    ended = follow(jobs, "a-1", written.write, lambda seconds: None, warned.append)
-    return ended, written.getvalue(), warned
-
-
-def test_a_log_is_followed_to_the_end_and_each_piece_is_written_once():
-    jobs = SmallJobs(
-        job(),
-        pieces=[["one\n", "two\n", LOST], [LOST], ["one\ntw", "o\nthree\n"], ["one\n"]],
-        endings=[RUNNING, DONE],
-        log="one\ntwo\nthree\nfour\n",
-    )
-    ended, written, warned = followed(jobs)
-    assert written == "one\ntwo\nthree\nfour\n"
-    assert warned == ["lost; trying again"]
-    assert ended.status == "SUCCEEDED"
-
-
-def test_a_silent_connection_is_left_once_the_job_has_ended():
-    jobs = SmallJobs(job(), pieces=[["", "", "x"]], endings=[RUNNING, DONE], log="the end")
-    ended, written, _ = followed(jobs)
-    assert (ended.is_over, written) == (True, "the end")
-
-
-def test_the_log_of_a_job_that_has_ended_is_not_waited_for():
-    jobs = SmallJobs(job(status="FAILED"), pieces=[[AssertionError("followed")]], log="the end")
-    ended, written, _ = followed(jobs)
-    assert (ended.status, written) == ("FAILED", "the end")
-
-
-def test_a_cluster_that_does_not_come_back_is_given_up():
-    with pytest.raises(
-        ClusterError, match=r"lost\. the job may still be running; .* metatrain logs -f a-1"
-    ):
-        followed(SmallJobs(job(), pieces=[[LOST]] * 100))
-
-
-def test_a_cluster_that_answers_again_has_all_its_tries_again():
-    pieces = [step for n in range(1, 9) for step in ([["x" * n, LOST]] + [[LOST]] * 14)]
-    jobs = SmallJobs(job(), pieces=[*pieces, ["x" * 8]], endings=[DONE], log="x" * 8)
-    assert followed(jobs)[1] == "x" * 8
-
-
 def test_control_c_leaves_the_job_alone_and_says_how_to_go_on(capsys):
     jobs = SmallJobs(job(), pieces=[["one\n", KeyboardInterrupt()]])
     assert jobs_command.follow_to_the_end(jobs, "a-1", " --address http://x:1") == 75
     assert not jobs.stopped
-    told = capsys.readouterr()
-    assert told.out == "one\n"
+    output = capsys.readouterr()
+    assert output.out == "one\n"
     assert (
         "a-1 is still running; watch it with: metatrain logs -f a-1 --address http://x:1"
-        in told.err
+        in output.err
     )
-    assert "metatrain stop a-1 --address http://x:1" in told.err
+    assert "metatrain stop a-1 --address http://x:1" in output.err
 
 
 def test_a_job_that_never_ran_says_why(capsys):
@@ -165,9 +100,9 @@ def test_a_stop_waits_until_the_job_has_ended_and_says_what_was_saved(capsys):
     jobs = SmallJobs(job(), log=log, endings=[RUNNING, RUNNING, {"status": "STOPPED"}])
     jobs_command.stop(jobs, None, sleep=lambda seconds: None)
     assert jobs.stopped == ["a-1"]
-    told = capsys.readouterr()
-    assert told.out == "a-1: STOPPED\nsaved up to step 12 in ~/runs/a-1\n"
-    assert "--again" in told.err
+    output = capsys.readouterr()
+    assert output.out == "a-1: STOPPED\nsaved up to step 12 in ~/runs/a-1\n"
+    assert "--again" in output.err
 
 
 def test_a_stop_that_saved_nothing_says_so(capsys):
@@ -219,10 +154,10 @@ def test_a_status_tells_all_of_a_job(capsys):
 
 def test_a_status_of_a_job_that_waits_has_no_end(capsys):
     jobs_command.show_status(SmallJobs(job(status="PENDING", started=None)), None)
-    told = capsys.readouterr().out
-    assert "status: PENDING" in told
-    assert "took" not in told
-    assert "exit code" not in told
+    printed = capsys.readouterr().out
+    assert "status: PENDING" in printed
+    assert "took" not in printed
+    assert "exit code" not in printed
 
 
 JOBS = [
@@ -248,62 +183,11 @@ def test_a_list_fits_80_columns_with_whole_ids(monkeypatch):
     jobs_command.show_list(SmallJobs(*JOBS))
     lines = [Text.from_ansi(line).plain for line in text.getvalue().splitlines()]
     assert all(len(line) <= 80 for line in lines)
-    for each in JOBS:
-        assert any(line.startswith(f"{each.id}  ") for line in lines)
+    for item in JOBS:
+        assert any(line.startswith(f"{item.id}  ") for line in lines)
     assert "".join(lines).count("x") == 90
 
 
 def test_no_job_is_no_error(capsys):
     jobs_command.show_list(SmallJobs())
     assert "there is no job of metatrain's on http://cluster:8265" in capsys.readouterr().err
-
-
-# Submitting.
-
-SUBMISSION = Submission("a", ("train", "sinusoid"), "~/runs/a", resumable=True, notes=("a note",))
-
-
-def submit(tmp_path, jobs, again=False):
-    (tmp_path / "code.py").write_text("")
-    return submit_command.submit(jobs, SUBMISSION, shipping.choose(tmp_path), again, None)
-
-
-def test_a_job_is_sent_with_its_code_and_our_script(tmp_path):
-    jobs = SmallJobs()
-    assert submit(tmp_path, jobs) == "a"
-    ((entrypoint, archive),) = jobs.sent
-    assert entrypoint == "exec /bin/sh .metatrain/job.sh train sinusoid"
-    assert b"code.py" in archive
-    assert b".metatrain/job.sh" in archive
-    assert jobs.get("a").base == "a"
-    assert jobs.get("a").command == "train sinusoid"
-
-
-def test_the_same_twice_is_refused_with_its_status_and_nothing_is_sent(tmp_path, capsys):
-    for status, again, expected in (
-        (
-            "SUCCEEDED",
-            False,
-            "submitted before, as a, which is SUCCEEDED; see it with: metatrain lo",
-        ),
-        ("RUNNING", False, "a is RUNNING already; watch it with: metatrain logs -f a$"),
-        ("PENDING", True, "a is PENDING already;.* end it with: metatrain stop a"),
-    ):
-        jobs = SmallJobs(job("a", status), job("other", "RUNNING"))
-        with pytest.raises(ValueError, match=expected):
-            submit(tmp_path, jobs, again)
-        assert not jobs.sent
-    assert capsys.readouterr().err == ""
-
-
-def test_one_more_attempt_resumes_under_the_next_id(tmp_path):
-    jobs = SmallJobs(job("a", "STOPPED"), job("a-2", "FAILED", base="a"))
-    assert submit(tmp_path, jobs, again=True) == "a-3"
-    assert jobs.sent[0][0].endswith("train sinusoid --resume")
-    assert jobs.get("a-3").base == "a"
-
-
-def test_one_more_attempt_of_what_this_cluster_does_not_know_resumes_what_may_be_there(tmp_path):
-    jobs = SmallJobs()
-    assert submit(tmp_path, jobs, again=True) == "a"
-    assert jobs.sent[0][0].endswith(" --resume")

@@ -1,4 +1,4 @@
-"""`metatrain submit` and its like: what is refused before anything is sent, with one line."""
+"""`metatrain submit` and similar commands: inputs refused with one line before anything is sent."""
 
 import os
 import subprocess
@@ -23,8 +23,8 @@ def metatrain(monkeypatch, capsys, *words):
     monkeypatch.setattr(sys, "argv", ["metatrain", *words])
     with pytest.raises(SystemExit) as end:
         main()
-    told = capsys.readouterr()
-    return end.value.code, told.out, told.err
+    output = capsys.readouterr()
+    return end.value.code, output.out, output.err
 
 
 REFUSED = {

@@ -4,26 +4,29 @@ The head has no CPUs, and one node joins later; each has its own folder, as mach
 Python comes first on the PATH of them all.
 """
 
-import contextlib
 import json
 import os
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
-import time
 import tomllib
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import tomli_w
-import warm_commands
+from nodes_journey import (
+    MODEL,
+    OTHER_PYTHON,
+    STEPS,
+    Journey,
+    is_told_to_end,
+    start_ray_process,
+    until,
+)
 from ray._private import services
 from ray.cluster_utils import Cluster
 from small_configs import sinusoid
@@ -32,68 +35,10 @@ from orchestrator.config.schema import to_toml
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-STEPS = 200
-#: What the dashboard's modules of their own processes are used for here: jobs, actors and nodes.
-MODULES = "--modules-to-load=JobHead,NodeHead,StateHead"
-MODEL = """
-import keras
-from keras import layers
-
-
-def small(input_shape, num_outputs):
-    hidden = layers.Dense(8, activation="tanh")
-    return keras.Sequential([keras.Input(input_shape), hidden, layers.Dense(num_outputs)])
-"""
-OTHER_PYTHON = "#!/bin/sh\necho the wrong python; exit 99\n"
-
-
-@dataclass
-class Journey:
-    """What was done one after another on one cluster, and what came of it."""
-
-    address: str
-    home: Path
-    code: Path
-    done: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
-
-    def start(self, *words: str) -> warm_commands.Running:
-        """`metatrain WORDS...` where the code is, as on a laptop."""
-        kept = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-        ours = {"RAY_API_SERVER_ADDRESS": self.address, "CUDA_VISIBLE_DEVICES": ""}
-        given = kept | ours | {"HOME": str(self.home)}
-        return warm_commands.start(self.code, *words, environment=given, draws=False)
-
-    def do(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """The same to its end, remembered."""
-        self.do_together({name: words})
-        return self.done[name]
-
-    def do_together(self, commands: Mapping[str, Sequence[str]]) -> None:
-        """The same of several, side by side."""
-        running = {name: self.start(*words) for name, words in commands.items()}
-        self.done |= {name: each.done(timeout_s=500) for name, each in running.items()}
-
-    def driver(self) -> int | None:
-        """The job's process."""
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                words, home = (process / "cmdline").read_text(), (process / "environ").read_text()
-                if "-m\0metatrain\0train" in words and f"HOME={self.home}\0" in home:
-                    return int(process.name)
-        return None
-
-    @property
-    def id(self) -> str:
-        return re.search(r"^submitted: (\S+)$", self.done["submit"].stdout, re.M).group(1)
-
-    @property
-    def run(self) -> Path:
-        return self.home / "metatrain-runs" / self.id
-
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Iterator[tuple[str, Path, Callable[[], None]]]:
-    """The address of a dashboard, the home of whoever runs the cluster, and how a node joins."""
+    """The dashboard's address, the cluster's home folder, and a function that adds a node."""
     home, path = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("bin")
     for name in ("python", "python3", "metatrain"):
         (path / name).write_text(OTHER_PYTHON)
@@ -120,33 +65,9 @@ def cluster(tmp_path_factory) -> Iterator[tuple[str, Path, Callable[[], None]]]:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def start_ray_process(
-    command: list[str], *given: Any, start: Callable[..., Any] = services.start_ray_process, **more
-) -> Any:
-    """Ray's own; of a dashboard's modules, each a process, those that are used."""
-    is_dashboard = any(word.endswith("dashboard/dashboard.py") for word in command)
-    return start([*command, MODULES] if is_dashboard else command, *given, **more)
-
-
-def until(journey: Journey, wanted: Callable[[], Any]) -> Any:
-    """What `wanted` gives, once it gives something."""
-    deadline = time.monotonic() + 240
-    while not (found := wanted()):
-        assert time.monotonic() < deadline, journey.start("logs", journey.id).done().stdout
-        time.sleep(0.1)
-    return found
-
-
-def is_told_to_end(process: int) -> bool:
-    """Whether SIGTERM waits for a process that is stopped."""
-    status = Path(f"/proc/{process}/status").read_text()
-    pending = re.search(r"^ShdPnd:\s*(\w+)$", status, re.M).group(1)
-    return bool(int(pending, 16) >> (signal.SIGTERM - 1) & 1)
-
-
 @pytest.fixture(scope="module")
 def journey(cluster, tmp_path_factory) -> Journey:
-    """Submit, submit again, stop, go on, evaluate, fetch; and the same run without a cluster."""
+    """Submit, submit again, stop, continue, evaluate, fetch; and the same run without a cluster."""
     address, home, join = cluster
     code = tmp_path_factory.mktemp("code")
     (code / "my_models.py").write_text(MODEL)
@@ -197,8 +118,8 @@ def theta_of(output: str) -> str:
 
 
 def test_it_says_what_to_type_next(journey):
-    told = journey.done["submit"].stdout.splitlines()
-    assert told == [
+    lines = journey.done["submit"].stdout.splitlines()
+    assert lines == [
         f"submitted: {journey.id}",
         f"run: ~/metatrain-runs/{journey.id}",
         f"watch: metatrain logs -f {journey.id}",
@@ -247,8 +168,8 @@ def test_the_weights_are_those_of_one_process_without_a_cluster(journey):
 
 
 def test_the_actors_were_on_both_workers_and_not_on_the_head(journey):
-    found = asked(journey, "/api/v0/actors?limit=1000&detail=1")
-    actors = [actor for actor in found if actor["class_name"] == "BlockActor"]
+    result = asked(journey, "/api/v0/actors?limit=1000&detail=1")
+    actors = [actor for actor in result if actor["class_name"] == "BlockActor"]
     nodes = asked(journey, "/api/v0/nodes?limit=10&detail=1")
     workers = {node["node_id"] for node in nodes if not node["is_head_node"]}
     assert len(workers) == 2
@@ -302,7 +223,7 @@ def test_status_and_list_tell_how_it_ended(journey):
 
 
 def scores(output: str) -> list[str]:
-    """The table's rows and the weights that were tested, which are told first."""
+    """Find the table's rows, and the hash of the tested weights, which is printed first."""
     return re.findall(r"│.*│", output) + re.findall(r"sha256 ([0-9a-f]{64})", output)[:1]
 
 
@@ -314,11 +235,11 @@ def asked(journey: Journey, path: str) -> list[dict]:
 def test_a_sweep_is_a_job_too_and_its_trial_is_a_run_of_the_users_model(journey):
     tuned = journey.done["tune"]
     assert tuned.returncode == 0, tuned.stdout + tuned.stderr
-    assert "must be a folder that every machine of the cluster sees" in tuned.stderr
+    assert "must be a folder that every machine of the cluster can write to" in tuned.stderr
     folder = journey.home / "rates"
-    found = pq.read_table(folder / "sweep.parquet").to_pylist()
-    assert [(row["status"], row["step"]) for row in found] == [("finished", 20)]
-    config = tomllib.loads((folder / found[0]["run"] / "config.toml").read_text())
+    result = pq.read_table(folder / "sweep.parquet").to_pylist()
+    assert [(row["status"], row["step"]) for row in result] == [("finished", 20)]
+    config = tomllib.loads((folder / result[0]["run"] / "config.toml").read_text())
     assert config["algorithm"]["inner_lr"] == 0.02  # small.toml has another
     assert config["model"]["source"] == "my_models:small"
     assert (folder / "best.toml").is_file()

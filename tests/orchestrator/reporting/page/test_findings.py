@@ -8,18 +8,18 @@ from orchestrator.records.history import HistoryEntry
 from orchestrator.reporting.page.findings import findings
 
 
-def told(kind=None, **changes):
+def texts_of(kind=None, **changes):
     return [f.text for f in findings(run_with(**changes)) if kind in (None, f.kind)]
 
 
 def test_what_each_task_gains_counts_not_how_far_tasks_lie_apart():
-    assert told("warning", result=result(2.0, 1.95, loss_gain_ci95=0.01)) == []
+    assert texts_of("warning", result=result(2.0, 1.95, loss_gain_ci95=0.01)) == []
 
 
 def test_of_a_run_that_went_well_there_is_no_warning():
-    assert told("warning") == []
+    assert texts_of("warning") == []
     on_actors = HistoryEntry("", "2 Ray actors", 0, 4, actors={"a": 2})
-    assert told("good", openings=[on_actors]) == [
+    assert texts_of("good", openings=[on_actors]) == [
         "Trained to the end: 4 outer steps.",
         "Adaptation improves the test loss by 1.00 ± 0.14, each task against itself.",
         "No actor was replaced, no call retried, no task left out.",
@@ -28,7 +28,7 @@ def test_of_a_run_that_went_well_there_is_no_warning():
 
 def test_of_actors_nothing_is_told_where_there_were_none():
     here = HistoryEntry("", "this process", 0, 4)
-    assert told("good", openings=[here])[-1] == "No task was left out."
+    assert texts_of("good", openings=[here])[-1] == "No task was left out."
 
 
 @pytest.mark.parametrize(
@@ -47,27 +47,31 @@ def test_of_actors_nothing_is_told_where_there_were_none():
     ],
 )
 def test_what_is_wrong_is_a_warning(changes, expected):
-    (warning, *others) = told("warning", **changes)
+    (warning, *others) = texts_of("warning", **changes)
     assert any(expected in text for text in (warning, *others))
 
 
 def test_an_accuracy_that_rises_is_no_warning():
-    assert told("warning", result=result(0.2, 0.9, 0.01, "accuracy")) == []
+    assert texts_of("warning", result=result(0.2, 0.9, 0.01, "accuracy")) == []
 
 
 def test_it_is_said_whether_more_steps_may_help():
-    assert "best with 0.5 at step 2; one later validation is no better" in " ".join(told("note"))
+    assert "best with 0.5 at step 2; one later validation is no better" in " ".join(
+        texts_of("note")
+    )
     rows = [{"step": 1, "validation_loss": 3.0}, {"step": 4, "validation_loss": 1.0}]
-    improving = " ".join(told("note", rows=rows))
+    improving = " ".join(texts_of("note", rows=rows))
     assert "still improving at its last step: 1 at step 4, 3 at best before" in improving
     accuracies = [{**row, "accuracy": 1.0, "validation_accuracy": 0.4} for row in rows]
     accuracies[1]["validation_accuracy"] = 0.3
-    assert "best with 40.0 % at step 1" in " ".join(told("note", rows=accuracies, result=None))
+    assert "best with 40.0 % at step 1" in " ".join(texts_of("note", rows=accuracies, result=None))
 
 
 def test_what_was_made_good_is_counted():
     rows = [{"step": 1, "replaced_actors": 2, "retried_calls": 3}, {"step": 4, "retried_calls": 1}]
-    assert "Recovered on the way: 2 replaced actors, 4 retried calls." in told("note", rows=rows)
+    assert "Recovered on the way: 2 replaced actors, 4 retried calls." in texts_of(
+        "note", rows=rows
+    )
 
 
 def test_how_an_unfinished_run_ended_is_told():
@@ -75,11 +79,11 @@ def test_how_an_unfinished_run_ended_is_told():
     opening = HistoryEntry("metatrain train", "this process", 0, 4, **times)
     longer = {"config": {"outer": {"steps": 9}}}
     longer |= {"result": None}
-    text = told("warning", openings=[opening], **longer)[0]
+    text = texts_of("warning", openings=[opening], **longer)[0]
     assert "still running, or killed (last active at 2026-01-02 04:05 UTC)" in text
     failed = replace(opening, ended="failed: the disk is full")
-    assert "failed: the disk is full" in told("warning", openings=[failed], **longer)[0]
+    assert "failed: the disk is full" in texts_of("warning", openings=[failed], **longer)[0]
     again = replace(opening, ended="finished")
-    notes = told("note", openings=[failed, again])
+    notes = texts_of("note", openings=[failed, again])
     assert "The run that began at 2026-01-02 03:04 UTC failed: the disk is full" in notes
     assert "Opened 2 times; see the machines below." in notes

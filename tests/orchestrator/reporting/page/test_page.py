@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 
 
 class Reader(html.parser.HTMLParser):
-    """Text, and all that a browser would fetch."""
+    """A parser that collects text, and every address that a browser would fetch."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The pages as people see them: in a browser, on a desktop and a phone, by day and by night."""
+"""The pages in a browser: on a desktop and a phone, light and dark."""
 
 import itertools
 import json
@@ -113,7 +113,7 @@ def test_a_page_is_readable_everywhere(browser, pages, name):
 
 @pytest.mark.parametrize(("name", "figures"), [("finished", 7), ("images", 8), ("unfinished", 3)])
 def test_every_figure_is_there(browser, pages, name, figures):
-    """By inner step for each metric, three tasks, the metrics, the speed, what went wrong."""
+    """Count the figures: by inner step for each metric, three tasks, metrics, speed, incidents."""
     with browser.open(pages[name]) as seen:
         assert len(seen.sizes("figure svg")) == figures
 

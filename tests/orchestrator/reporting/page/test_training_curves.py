@@ -9,7 +9,7 @@ from orchestrator.reporting.page.training_curves import (
 
 
 def rows_of(number, **columns):
-    """Rows 1 .. number; a column is a constant, or a function of the step."""
+    """Make rows 1 .. number; a column is a constant, or a function of the step."""
     return [
         {"step": i, **{name: c(i) if callable(c) else c for name, c in columns.items()}}
         for i in range(1, number + 1)

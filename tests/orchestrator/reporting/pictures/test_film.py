@@ -42,9 +42,9 @@ def frames_of(webp):
 
 
 def test_an_episode_is_filmed_before_and_after_adaptation():
-    found = shot(SHOWN)
-    assert found.missing == ""
-    frames = list(frames_of(found.webp))
+    result = shot(SHOWN)
+    assert result.missing == ""
+    frames = list(frames_of(result.webp))
     assert len(frames) > 3
     # The environment paints how far its ball is, which is the same at first and then is not.
     first, last = (frame[100:].astype(int) for frame in (frames[0], frames[-1]))
@@ -61,10 +61,10 @@ def test_an_episode_is_filmed_before_and_after_adaptation():
     ],
 )
 def test_where_nothing_can_be_drawn_a_line_says_why(override, told):
-    found = shot(override)
-    assert found.webp == b""
-    assert told in found.missing
-    assert "\n" not in found.missing
+    result = shot(override)
+    assert result.webp == b""
+    assert told in result.missing
+    assert "\n" not in result.missing
 
 
 def test_a_renderer_that_hangs_is_given_up(monkeypatch):
@@ -120,8 +120,8 @@ def test_a_run_in_gymnasium_is_filmed_when_its_pictures_are_drawn():
     config = gym(SHOWN, *SMALL)
     launched = in_process(config)
     weights, recipe = launched.initial_state().weights, recipe_at(config, 0.05)
-    found = render(config, launched.family, launched.pool, weights, recipe)
-    assert found.film.webp
+    result = render(config, launched.family, launched.pool, weights, recipe)
+    assert result.film.webp
 
 
 @pytest.mark.parametrize(

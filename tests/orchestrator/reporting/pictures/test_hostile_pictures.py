@@ -1,4 +1,4 @@
-"""Every picture and every page, of runs, classes and texts with names that could be obeyed."""
+"""Every picture and every page, for runs, classes and texts with hostile names."""
 
 import io
 from dataclasses import replace
@@ -42,7 +42,7 @@ TAKEN_FROM_TEXTS = ("confusion", "image_episode", "text_episode", "samples")
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A finished run, as its files tell it."""
+    """Make the content of a finished run's files."""
     config = sinusoid("outer.steps=4")
     storage = Storage(str(tmp_path_factory.mktemp("run")))
     training = TrainingRun(config, storage, in_process(config), None)
@@ -55,19 +55,19 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shown(run):
-    """The page of a run whose names are harmless."""
+    """Build the page of a run with harmless names."""
     return Reader(page_of(run).decode())
 
 
 @pytest.fixture(scope="module")
 def compared(run):
-    """The same of a comparison of two."""
+    """Build the page of two such runs."""
     other = replace(run, location="runs/b")
     return Reader(comparison_of([called(run, "a"), other]).decode())
 
 
 def called(run, name):
-    """The run, with `name` wherever a user may have written something."""
+    """Return the run with `name` wherever a user may have written something."""
     return replace(
         run,
         name=name,
@@ -123,7 +123,7 @@ def test_the_other_pictures_show_no_words():
 
 def test_a_sweeps_picture_shows_values_and_obeys_none():
     names = list(NAMES.values())
-    rows = {i: Row(str(i), {"task.path": each}, score=i) for i, each in enumerate(names)}
+    rows = {i: Row(str(i), {"task.path": item}, score=i) for i, item in enumerate(names)}
     with drawing():
         made = parallel_coordinates(rows, {"task.path": Dimension(choice=names)}, "loss")
         assert obeyed_in(svg(made, "".join(names))) == []

@@ -50,10 +50,10 @@ def test_a_sinusoid_is_shown_with_its_fits():
 
 @pytest.mark.parametrize(("steps", "mark"), [([1, 2], "✗"), ([3], "✓")])
 def test_a_query_says_what_it_is_taken_for_and_whether_that_is_right(steps, mark):
-    found = captions(image_episode.draw(*images(), steps, "name"))
-    assert found[:3] == ["class 0", "class 1", "class 2"]
+    result = captions(image_episode.draw(*images(), steps, "name"))
+    assert result[:3] == ["class 0", "class 1", "class 2"]
     after = 1 if mark == "✓" else 0
-    assert found[3:] == [f"is 1\nbefore: 0\nafter: {after} {mark}"] * 4
+    assert result[3:] == [f"is 1\nbefore: 0\nafter: {after} {mark}"] * 4
 
 
 def test_many_classes_take_several_rows():
@@ -102,8 +102,8 @@ def test_the_discs_are_what_each_class_is_taken_for(steps, taken_for):
     assert [place.tolist() for place in places[[1, 3]]] == [[1, 0], [0, 1]]
     for areas, column in ((before, 0), (after, taken_for)):
         assert np.argwhere(areas > 0).tolist() == [[1, column]]
-    said = "100 % after" if taken_for else "0 % after"
-    assert axes.get_title() == f"name: 0 % right before, {said}"
+    message = "100 % after" if taken_for else "0 % after"
+    assert axes.get_title() == f"name: 0 % right before, {message}"
 
 
 def test_classes_are_called_by_their_names():

@@ -1,4 +1,4 @@
-"""The picture and the page of a run that goes on with texts."""
+"""The picture and the page of a run of text generation."""
 
 import json
 from html import escape
@@ -63,17 +63,17 @@ def test_the_samples_are_those_of_the_learner(folder):
     from orchestrator.outer.blocks import held_out_blocks
 
     block = held_out_blocks(config, family, "test", 1, learner.recipe)[0]
-    (said,) = family.display_text(block.specs)
+    (message,) = family.display_text(block.specs)
     steps = max(config.evaluation.inner_steps)
-    for text in learner.adapt(said.support, inner_steps=steps).generate(6, seed=seed):
+    for text in learner.adapt(message.support, inner_steps=steps).generate(6, seed=seed):
         assert f">{escape(' '.join(text.split()))}<" in drawing
 
 
 def test_what_looks_like_mathematics_stays_as_it_is():
     logits, targets = np.zeros((1, 2, 1, 2, 3)), np.zeros((1, 1, 2), int)
-    said = DisplayText(["$a$ & b"], (), ["c"], (), (["$x^2$"], ["$y_1$"]))
+    message = DisplayText(["$a$ & b"], (), ["c"], (), (["$x^2$"], ["$y_1$"]))
     episode = Episode(targets, targets, targets, targets)
-    figure = samples.draw(episode, logits, [1], "name", [said])
+    figure = samples.draw(episode, logits, [1], "name", [message])
     assert {text.get_text().replace("\\", "") for text in figure.texts} >= {"$a$ & b", "$x^2$"}
     assert any("1.58 bits per character" in text.get_text() for text in figure.texts)
     figure.canvas.draw()

@@ -1,0 +1,151 @@
+"""The hash of the settings that decide the weights."""
+
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+from small_configs import IMAGES, changed, navigation, sinusoid
+
+from orchestrator.config import schema as configuration
+from orchestrator.config.schema import MetaConfig
+
+WALKED = {
+    "sinusoid-maml-mlp": sinusoid(),
+    "sinusoid-reptile-linear": sinusoid("algorithm.kind=reptile", "model.kind=linear"),
+    "images-maml-conv4": changed(IMAGES, "outer.schedule=cosine"),
+    "images-joint-mlp": changed(IMAGES, "model.kind=mlp", "algorithm.kind=joint"),
+    "navigation-maml-gaussian_mlp": navigation("outer.epochs=3"),
+}
+OF_POLICIES = {
+    "outer.epochs",
+    "outer.divergence_penalty",
+    "evaluation.later_lr",
+    "algorithm.later_lr",
+}
+OF_OTHERS = {"evaluation.inner_batch", "model.normalization", "runtime.non_finite"}
+RESOLVED = {
+    # These bits are what the setting resolves to, so the other value must resolve differently.
+    "workers.block_size": lambda config: config.block_size + 1,
+    "runtime.execution": lambda config: "map" if config.execution[0] != "map" else "vectorized",
+    "runtime.xla": lambda config: not config.execution[1],
+    # Together they are 1.
+    "task.split_shares": lambda config: [0.5, 0.25, 0.25],
+}
+
+
+def other_value(annotation: Any, value: Any) -> Any:
+    """Return a value of the field's type other than `value`."""
+    options = [option for option in get_args(annotation) if option is not NoneType]
+    if get_origin(annotation) is Literal:
+        return next(option for option in options if option != value)
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value / 2 + 0.003
+    if isinstance(value, tuple):
+        return [*value[:-1], value[-1] + 1] if value else [0.5]
+    if annotation is str or str in options:
+        return f"{value or ''}/other"
+    assert int in options or float in options, annotation
+    return 3 if int in options else 0.3
+
+
+def fields(section: BaseModel, prefix: str = "") -> Any:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from fields(value, f"{prefix}{name}.")
+        elif name != "kind":
+            yield f"{prefix}{name}", field, value
+
+
+def with_value(config: MetaConfig, key: str, value: Any) -> MetaConfig:
+    table = config.model_dump(mode="json", exclude_none=True)
+    configuration.set_key(table, key, value)
+    return configuration.validate(table)
+
+
+@pytest.mark.parametrize("config", WALKED.values(), ids=WALKED.keys())
+def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_else(config):
+    seen = set()
+    for key, field, value in fields(config):
+        if key == "evaluation.inner_batch" and config.algorithm.kind == "joint":
+            continue
+        acts = config.task.kind == "navigation"
+        if key in OF_POLICIES and not acts:
+            continue
+        if key in OF_OTHERS and acts:
+            continue
+        if key == "model.statistics" and config.model.normalization != "batch":
+            continue
+        if key in RESOLVED:
+            other = with_value(config, key, RESOLVED[key](config))
+        else:
+            other = with_value(config, key, other_value(field.annotation, value))
+        assert other != config, key
+        expected = field.json_schema_extra["bits"]
+        if key == "outer.steps":
+            expected = config.outer.schedule != "constant"
+        assert (other.bits_hash() != config.bits_hash()) == expected, key
+        seen.add(key)
+    assert {"seed", "name", "outer.lr", "workers.count", "evaluation.tasks"} <= seen
+
+
+def test_only_these_settings_declare_that_they_leave_the_weights_as_they_are():
+    """Written out, since a wrong declaration would let a resume change the numbers."""
+    declared = {
+        key
+        for config in WALKED.values()
+        for key, field, _ in fields(config)
+        if not field.json_schema_extra["bits"]
+    }
+    sections = {key for key in declared if key.startswith(("evaluation.", "checkpoint."))}
+    assert declared - sections == {
+        "name",
+        "task.path",
+        "task.split_file",
+        "task.cache",
+        "workers.count",
+        "workers.reduction",
+        "workers.cpus",
+        "workers.gpus",
+        "workers.max_failures",
+        "workers.slow_after_s",
+        "workers.start_limit_s",
+    }
+
+
+def test_what_varies_in_an_environment_is_part_of_the_hash():
+    first, again, other = (
+        configuration.load("pendulum", [f"task.vary.g.uniform=[1.0, {high}]"])[0]
+        for high in (2.0, 2.0, 3.0)
+    )
+    assert first.bits_hash() == again.bits_hash() != other.bits_hash()
+    assert other.bits()["task.vary.g.uniform"] == [1.0, 3.0]
+
+
+def test_a_kind_is_part_of_the_hash():
+    hashes = {config.bits_hash() for config in WALKED.values()}
+    hashes |= {sinusoid("algorithm.kind=joint").bits_hash(), sinusoid().bits_hash()}
+    assert len(hashes) == len(WALKED) + 1
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_the_number_of_steps_counts_only_where_the_schedule_depends_on_it(schedule):
+    config = sinusoid(f"outer.schedule={schedule}")
+    assert ("outer.steps" in config.bits()) == (schedule != "constant")
+
+
+def test_a_setting_that_says_what_auto_resolves_to_leaves_the_bits():
+    config = configuration.load("sinusoid")[0]
+    assert (config.runtime.execution, config.runtime.xla) == ("auto", None)
+    mode, xla = config.execution
+    resolved = {
+        "runtime.execution": mode,
+        "runtime.xla": xla,
+        "workers.block_size": config.block_size,
+    }
+    assert configuration.load("sinusoid", resolved)[0].bits() == config.bits()
