@@ -17,6 +17,7 @@ _PLACES = {
     "text": "workers.settings.text_tasks:TextTask",
     "matching": "workers.settings.text_tasks:MatchingTask",
     "generation": "workers.settings.generation_task:GenerationTask",
+    "python": "workers.settings.python_task:PythonTask",
     "navigation": "workers.settings.environments:NavigationTask",
     "gym": "workers.settings.environments:GymTask",
 }
