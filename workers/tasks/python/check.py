@@ -149,8 +149,8 @@ def _split_notes(drawer: Drawer, alike: list[Split]) -> list[str]:
     which = " and ".join(map(repr, alike))
     return [
         f"{drawer.said} ignores `split`: from the same numbers, tasks of {which} are those of "
-        "'train'. So they differ by their draws only; if there are tasks to keep for tests, such as "
-        "other stations or classes, choose them by `split`"
+        "'train', so they differ by their draws only; if there are tasks to keep for tests, such "
+        "as other stations or classes, choose them by `split`"
     ]
 
 

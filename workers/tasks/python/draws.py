@@ -55,10 +55,8 @@ class Draws:
             [part[max(lo - size * number, 0) : hi - size * number] for part in group]
             for number, group in groups
         ]
-        return tuple(
-            _joined(pieces, lo, called)
-            for pieces, called in zip(zip(*cut, strict=True), CALLED, strict=True)
-        )
+        pieces = zip(zip(*cut, strict=True), CALLED, strict=True)
+        return tuple(_joined(each, lo, called) for each, called in pieces)
 
     def forget(self) -> None:
         """Draw groups anew when they are asked for."""
