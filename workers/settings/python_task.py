@@ -19,6 +19,7 @@ class PythonTask(TaskRecord):
     family = "workers.tasks.python.family:PythonFamily"
     losses = ("mse", "cross_entropy")
     pictures = ("curves", "predicted", "confusion")
+    reader = "arrays"
     defaults: ClassVar[Tables] = {
         "model": {"kind": "mlp", "hidden": [40, 40]},  # its kind depends on the tasks
         "algorithm": {"kind": "maml", "inner_lr": 0.01, "inner_steps": 1},

@@ -11,7 +11,7 @@ from workers.tasks.python.blame import first_line, line_of
 from workers.tasks.python.draws import Draws, Parts
 from workers.tasks.python.examples import BadTaskError, Layout, layout_of, make_episode
 from workers.tasks.python.global_random import refuse_global_draws
-from workers.tasks.python.source import Drawer
+from workers.tasks.python.source import Drawer, open_source
 from workers.tasks.splits import SPLITS
 from workers.wire.protocol import Draw, Episode, Split
 
@@ -119,9 +119,11 @@ def _check_again(
     drawer: Drawer, draws: Draws, settings: PythonTask, tasks: Episode, layout: Layout
 ) -> None:
     """A task must not depend on those that were drawn before, nor change afterwards."""
+    anew = Draws(open_source(settings), settings.draw_together)  # as an actor has them
     for index in reversed(range(_TASKS)):
-        draws.forget()
-        parts = _drawn(drawer, draws, settings, "train", index, index + 1)
+        source = anew if index == 0 else draws
+        source.forget()
+        parts = _drawn(drawer, source, settings, "train", index, index + 1)
         again = make_episode(parts, index, layout)
         first = (array[index : index + 1] for array in tasks)
         if not all(np.array_equal(*pair) for pair in zip(first, again, strict=True)):

@@ -95,10 +95,10 @@ WRONG = {
         "has an empty support set; return `shots` examples or more",
     ),
     "no queries": (body(X, "return (x, x), (x[:0], x[:0])"), "has an empty query set"),
-    "x without y": (body(X, "return (x, x[:4]), (x, x)"), "has 5 examples in its support x, but 4"),
+    "x without y": (body(X, "return (x, x[:4]), (x, x)"), "5 examples in its support x, but 4 in"),
     "examples of nothing": (
         body("x = np.zeros((5, 0))", RETURN),
-        "of shape [0], which hold no num",
+        "which hold no number",
     ),
     "one class": (
         body(X, "y = np.zeros(5, int)", "return (x[:3], y[:3]), (x[3:], y[3:])"),
@@ -211,9 +211,7 @@ def test_a_class_needs_a_method_and_no_global_numbers(write):
     assert "is made, and numbers are drawn from the global generator" in refused(write(text))
 
 
-@pytest.mark.parametrize(
-    "source", ["my_tasks", "my tasks:sines", "my_tasks.py:sines()", ":a", "a:"]
-)
+@pytest.mark.parametrize("source", ["my_tasks", "my tasks:sines", "tasks.py:a()", ":a", "a:"])
 def test_a_source_is_a_module_and_a_name(source):
     with pytest.raises(ValidationError, match="should be 'module:function' or 'module:Class'"):
         PythonTask(source=source)
