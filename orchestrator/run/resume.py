@@ -6,6 +6,7 @@ from typing import Any
 from orchestrator.config.schema import MetaConfig, validate
 from orchestrator.outer.state import MetaState
 from orchestrator.records.metrics_log import has_metrics
+from orchestrator.run import own_tasks
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage, part_of
 
@@ -79,7 +80,7 @@ def _defaults_of(manifest: checkpoint.Manifest) -> dict[str, Any]:
 
 
 def _check_empty(storage: Storage) -> None:
-    there = [name for name in storage.list() if name != part_of("config.toml")]
+    there = [n for n in storage.list() if n not in (part_of("config.toml"), own_tasks.FOLDER)]
     if there:
         raise ValueError(
             f"{storage.location} is not empty ({', '.join(there[:3])}) and holds no run; give an "
