@@ -1,6 +1,6 @@
 """What must be right of a user's tasks before anything is trained, and what is worth saying."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +47,12 @@ def look(drawer: Drawer, draws: Draws, settings: PythonTask) -> Looked:
     layout: Layout | None = None
     tasks: list[Episode] = []
     for split in SPLITS:
-        parts = _drawn(drawer, draws, settings, split, 0, _TASKS)
+        parts = _drawn(drawer, draws, settings, split, range(_TASKS))
 
         def read(parts: Parts = parts) -> Episode:
             nonlocal layout
             layout = layout or layout_of(parts, settings.loss)
-            return make_episode(parts, 0, layout)
+            return make_episode(parts, range(_TASKS), layout)
 
         tasks.append(_right(drawer, split, read))
     assert layout is not None
@@ -73,13 +73,13 @@ def look(drawer: Drawer, draws: Draws, settings: PythonTask) -> Looked:
 
 
 def _drawn(
-    drawer: Drawer, draws: Draws, settings: PythonTask, split: Split, lo: int, hi: int
+    drawer: Drawer, draws: Draws, settings: PythonTask, split: Split, tasks: Sequence[int]
 ) -> Parts:
     """Draw tasks while the global generators are watched."""
 
     def draw() -> Parts:
         with refuse_global_draws(f"{drawer.said} is called"):
-            return draws.parts(_DRAW, lo, hi, settings.shots, settings.queries, split)
+            return draws.parts(_DRAW, tasks, settings.shots, settings.queries, split)
 
     return _right(drawer, split, draw, settings.folder)
 
@@ -123,8 +123,8 @@ def _check_again(
     for index in reversed(range(_TASKS)):
         source = anew if index == 0 else draws
         source.forget()
-        parts = _drawn(drawer, source, settings, "train", index, index + 1)
-        again = make_episode(parts, index, layout)
+        parts = _drawn(drawer, source, settings, "train", [index])
+        again = make_episode(parts, [index], layout)
         first = (array[index : index + 1] for array in tasks)
         if not all(np.array_equal(*pair) for pair in zip(first, again, strict=True)):
             raise ValueError(

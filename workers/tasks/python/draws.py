@@ -1,5 +1,6 @@
 """Calls a user's function with the numbers of each task, one by one or for many tasks at once."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from workers.wire.protocol import Draw, Split
 
 #: support x, support y, query x, query y, each [tasks, examples, ...], as the function gives them.
 Parts = tuple[NDArray[Any], ...]
+#: Where a task's index stands in the counter of `Draw.generator`.
+_INDEX = 2
 #: A group's key: all that its numbers depend on.
 _Key = tuple[Draw, Split, int, int, int]
 
@@ -33,9 +36,14 @@ class Draws:
         self._kept: tuple[_Key, Parts] | None = None
 
     def parts(
-        self, draw: Draw, lo: int, hi: int, shots: int, queries: int, split: Split | None = None
+        self,
+        draw: Draw,
+        tasks: Sequence[int],
+        shots: int,
+        queries: int,
+        split: Split | None = None,
     ) -> Parts:
-        """Draw tasks [lo, hi), hi > lo.
+        """Draw one task or more, by their indices.
 
         Args:
           split: that the function is told; None: the draw's.
@@ -45,35 +53,31 @@ class Draws:
         """
         split = split or draw.split
         if not self._drawer.together:
-            return self._one_by_one(draw, lo, hi, shots, queries, split)
-        size = self._together
-        groups = [
-            (number, self._group((draw, split, number, shots, queries)))
-            for number in range(lo // size, (hi - 1) // size + 1)
-        ]
-        cut = [
-            [part[max(lo - size * number, 0) : hi - size * number] for part in group]
-            for number, group in groups
-        ]
-        pieces = zip(zip(*cut, strict=True), CALLED, strict=True)
-        return tuple(_joined(each, lo, called) for each, called in pieces)
+            return self._one_by_one(draw, tasks, shots, queries, split)
+        pieces = []
+        for number, own in itertools.groupby(tasks, lambda task: task // self._together):
+            places = [task - number * self._together for task in own]
+            group = self._group((draw, split, number, shots, queries))
+            pieces.append([part[places] for part in group])
+        each = zip(zip(*pieces, strict=True), CALLED, strict=True)
+        return tuple(_joined(parts, tasks[0], called) for parts, called in each)
 
     def forget(self) -> None:
         """Draw groups anew when they are asked for."""
         self._kept = None
 
     def _one_by_one(
-        self, draw: Draw, lo: int, hi: int, shots: int, queries: int, split: Split
+        self, draw: Draw, tasks: Sequence[int], shots: int, queries: int, split: Split
     ) -> Parts:
         call = self._drawer.call
         # One generator whose state is set: making one takes as long as drawing a small task.
-        generator = draw.generator(lo)
+        generator = draw.generator()
         numbers = generator.bit_generator
         state = numbers.state
         counter = state["state"]["counter"]
         found: list[tuple[Any, Any, Any, Any]] = []
-        for index in range(lo, hi):
-            counter[2] = index
+        for index in tasks:
+            counter[_INDEX] = index
             numbers.state = state
             try:
                 result = call(generator, split, shots, queries)
@@ -81,10 +85,8 @@ class Draws:
                 error.add_note(f"raised by {self._drawer.said} for task {index}, split {split!r}")
                 raise
             found.append(four_parts(result, index))
-        return tuple(
-            stacked(values, lo, called)
-            for values, called in zip(zip(*found, strict=True), CALLED, strict=True)
-        )
+        each = zip(zip(*found, strict=True), CALLED, strict=True)
+        return tuple(stacked(values, tasks, called) for values, called in each)
 
     def _group(self, key: _Key) -> Parts:
         """All tasks of a group; the last one is kept, since blocks cut it."""
@@ -95,6 +97,7 @@ class Draws:
     def _draw_group(self, draw: Draw, split: Split, number: int, shots: int, queries: int) -> Parts:
         size = self._together
         first = number * size
+        tasks = range(first, first + size)
         try:
             result = self._drawer.call(draw.generator(number), split, size, shots, queries)
         except Exception as error:
@@ -105,7 +108,7 @@ class Draws:
             raise
         found = four_parts(result, first)
         parts = tuple(
-            np.array(stacked(part, first, called)) if len(part) else np.empty(0)
+            stacked(_listed(part), tasks, called)
             for part, called in zip(found, CALLED, strict=True)
         )
         for part, called in zip(parts, CALLED, strict=True):
@@ -129,3 +132,11 @@ def _joined(pieces: Sequence[NDArray[Any]], first: int, called: str) -> NDArray[
             f"has a {called} of shape {list(pieces[0].shape[1:])}, later ones of "
             f"{list(pieces[-1].shape[1:])}; all tasks need as many examples, of one shape",
         ) from None
+
+
+def _listed(part: Any) -> Sequence[Any]:
+    """The tasks' own parts; nothing of what is no array."""
+    if isinstance(part, list | tuple):
+        return part
+    found = np.asarray(part)
+    return found if found.ndim else [found]

@@ -57,8 +57,11 @@ def four_parts(result: Any, task: int) -> tuple[Any, Any, Any, Any]:
     )
 
 
-def stacked(values: Sequence[Any], first: int, called: str) -> NDArray[Any]:
-    """Stack the same array of several tasks, the first of which is task `first`.
+def stacked(values: Sequence[Any], tasks: Sequence[int], called: str) -> NDArray[Any]:
+    """Stack the same array of several tasks.
+
+    Args:
+      tasks: their indices.
 
     Raises:
       BadTaskError: one has another shape than the first, or is no array of numbers.
@@ -69,12 +72,12 @@ def stacked(values: Sequence[Any], first: int, called: str) -> NDArray[Any]:
         found = np.array(None)
     if found.dtype.kind in "fiub" and found.ndim > 1:
         return found
-    arrays = [_as_array(value, first + place, called) for place, value in enumerate(values)]
+    arrays = [_as_array(value, tasks[place], called) for place, value in enumerate(values)]
     for place, array in enumerate(arrays):
         if array.shape != arrays[0].shape:
             raise BadTaskError(
-                first + place,
-                f"has a {called} of shape {list(array.shape)}, task {first} one of "
+                tasks[place],
+                f"has a {called} of shape {list(array.shape)}, task {tasks[0]} one of "
                 f"{list(arrays[0].shape)}; all tasks need as many examples, of one shape",
             )
     return np.array(arrays)
@@ -149,76 +152,78 @@ def _no_classes(called: str, labels: NDArray[Any]) -> str:
     )
 
 
-def make_episode(parts: Sequence[NDArray[Any]], first: int, layout: Layout) -> Episode:
+def make_episode(parts: Sequence[NDArray[Any]], tasks: Sequence[int], layout: Layout) -> Episode:
     """Check the arrays of tasks and convert them: float32 or int32 inputs, float32 or int32 y.
 
     Args:
-      parts: support x, support y, query x, query y, each [tasks, examples, ...]. first: the index
-        of the first task.
+      parts: support x, support y, query x, query y, each [tasks, examples, ...]. tasks: their
+        indices.
     Raises:
       BadTaskError: names the first task that is not as it has to be.
     """
     arrays = []
     for number in (0, 2):
-        inputs = _inputs(parts[number], first, CALLED[number], layout)
-        targets = _targets(parts[number + 1], first, CALLED[number + 1], layout)
+        inputs = _inputs(parts[number], tasks, CALLED[number], layout)
+        targets = _targets(parts[number + 1], tasks, CALLED[number + 1], layout)
         if inputs.shape[1] != targets.shape[1]:
             raise BadTaskError(
-                first,
+                tasks[0],
                 f"has {inputs.shape[1]} examples in its {CALLED[number]}, but {targets.shape[1]} "
                 f"in its {CALLED[number + 1]}; each x needs a y",
             )
         if not inputs.shape[1]:
             name = CALLED[number].removesuffix(" x")
-            raise BadTaskError(first, f"has an empty {name} set; one example or more is needed")
+            raise BadTaskError(tasks[0], f"has an empty {name} set; one example or more is needed")
         arrays += [inputs, targets]
     if layout.classifies:
-        _check_labels(arrays[1], arrays[3], first, layout.outputs)
+        _check_labels(arrays[1], arrays[3], tasks, layout.outputs)
     return Episode(*arrays)
 
 
-def _inputs(found: NDArray[Any], first: int, called: str, layout: Layout) -> NDArray[Any]:
+def _inputs(found: NDArray[Any], tasks: Sequence[int], called: str, layout: Layout) -> NDArray[Any]:
     shape = layout.input_shape
     if found.ndim == 2 and shape == (1,):
         found = found[..., None]
     if found.shape[2:] != shape:
         raise BadTaskError(
-            first,
+            tasks[0],
             f"has a {called} of examples of shape {list(found.shape[2:])}, the family's are "
             f"{list(shape)}; all tasks need the same",
         )
     if not layout.integers:
-        return _floats(found, first, called)
+        return _floats(found, tasks, called)
     if found.dtype.kind not in "iub":
         raise BadTaskError(
-            first, f"has a {called} of {found.dtype}, others of integers; return one type always"
+            tasks[0], f"has a {called} of {found.dtype}, others of integers; return one type always"
         )
-    return _integers(found, first, called)
+    return _integers(found, tasks, called)
 
 
-def _targets(found: NDArray[Any], first: int, called: str, layout: Layout) -> NDArray[Any]:
+def _targets(
+    found: NDArray[Any], tasks: Sequence[int], called: str, layout: Layout
+) -> NDArray[Any]:
     if layout.classifies:
         if found.dtype.kind not in "iub":
-            raise BadTaskError(first, _no_classes(called, found))
+            raise BadTaskError(tasks[0], _no_classes(called, found))
         if found.ndim == 3 and found.shape[2] == 1:
             found = found[..., 0]
         if found.ndim != 2:
             raise BadTaskError(
-                first, f"has a {called} of shape {list(found.shape[1:])}; classes are [examples]"
+                tasks[0], f"has a {called} of shape {list(found.shape[1:])}; classes are [examples]"
             )
-        return _integers(found, first, called)
+        return _integers(found, tasks, called)
     if found.ndim == 2:
         found = found[..., None]
     if found.ndim != 3 or found.shape[2] != layout.outputs:
         raise BadTaskError(
-            first,
+            tasks[0],
             f"has a {called} of shape {list(found.shape[1:])}; values are [examples] or [examples, "
             f"{layout.outputs}], as many in every task",
         )
-    return _floats(found, first, called)
+    return _floats(found, tasks, called)
 
 
-def _floats(found: NDArray[Any], first: int, called: str) -> NDArray[np.float32]:
+def _floats(found: NDArray[Any], tasks: Sequence[int], called: str) -> NDArray[np.float32]:
     with np.errstate(over="ignore", invalid="ignore"):
         values = found.astype(np.float32)
     finite = np.isfinite(values)
@@ -226,20 +231,20 @@ def _floats(found: NDArray[Any], first: int, called: str) -> NDArray[np.float32]
         place = np.argwhere(~finite)[0]
         number = found[tuple(place)]
         raise BadTaskError(
-            first + int(place[0]),
+            tasks[int(place[0])],
             f"has {number} in its {called}, example {place[1]}; finite numbers of float32 are "
             "needed",
         )
     return values
 
 
-def _integers(found: NDArray[Any], first: int, called: str) -> NDArray[np.int32]:
+def _integers(found: NDArray[Any], tasks: Sequence[int], called: str) -> NDArray[np.int32]:
     if found.dtype.itemsize >= 4 and found.size and found.dtype != np.int32:
         beyond = (found > _LARGEST_INT) | (found < -_LARGEST_INT)
         if beyond.any():
             place = np.argwhere(beyond)[0]
             raise BadTaskError(
-                first + int(place[0]),
+                tasks[int(place[0])],
                 f"has {found[tuple(place)]} in its {called}; whole numbers of up to 2^31 - 1 are "
                 "allowed",
             )
@@ -247,7 +252,7 @@ def _integers(found: NDArray[Any], first: int, called: str) -> NDArray[np.int32]
 
 
 def _check_labels(
-    support: NDArray[np.int32], query: NDArray[np.int32], first: int, classes: int
+    support: NDArray[np.int32], query: NDArray[np.int32], tasks: Sequence[int], classes: int
 ) -> None:
     """All of 0 .. classes - 1 are in each support set, and nothing else anywhere."""
     for called, labels in (("support y", support), ("query y", query)):
@@ -255,7 +260,7 @@ def _check_labels(
         if wrong.any():
             place = np.argwhere(wrong)[0]
             raise BadTaskError(
-                first + int(place[0]),
+                tasks[int(place[0])],
                 f"has the label {labels[tuple(place)]} in its {called}; tasks have {classes} "
                 f"classes, 0 to {classes - 1}",
             )
@@ -263,7 +268,7 @@ def _check_labels(
     if not there.all():
         place = np.argwhere(~there)[0]
         raise BadTaskError(
-            first + int(place[0]),
+            tasks[int(place[0])],
             f"has no example of class {place[1]} in its support set; classes are 0 to "
             f"{classes - 1}, each of them in every support set: number them anew in each task",
         )

@@ -73,11 +73,11 @@ class PythonFamily:
           TaskError: a task is not as the first ones were. What the function raises goes through.
         """
         assert not global_labels, "classes are numbered within a task"
-        draw, lo, hi, shots, queries = _range_of(specs)
+        draw, tasks, shots, queries = _drawn_by(specs)
         try:
-            parts = self._draws.parts(draw, lo, hi, shots, queries)
-            episode = make_episode(parts, lo, self._layout)
-            self._check_sizes(episode, lo, shots, queries)
+            parts = self._draws.parts(draw, tasks, shots, queries)
+            episode = make_episode(parts, tasks, self._layout)
+            self._check_sizes(episode, tasks[0], shots, queries)
         except BadTaskError as error:
             raise TaskError(
                 f"{self._drawer.said}: task {error.task} of step {draw.step}, split "
@@ -149,12 +149,12 @@ class PythonFamily:
         return table
 
 
-def _range_of(specs: Specs) -> tuple[Draw, int, int, int, int]:
-    """The draw that the specs are of, the range of their tasks, shots and queries."""
+def _drawn_by(specs: Specs) -> tuple[Draw, list[int], int, int]:
+    """The draw that the specs are of, the indices of their tasks, shots and queries."""
     seed, split, step = (int(value) for value in specs["draw"][0])
     shots, queries = (int(value) for value in specs["examples"][0])
-    lo = int(specs["task"][0])
-    return Draw(seed, SPLITS[split], step), lo, lo + len(specs["task"]), shots, queries
+    tasks: list[int] = specs["task"].tolist()
+    return Draw(seed, SPLITS[split], step), tasks, shots, queries
 
 
 def _by_input(episode: Episode) -> Episode:

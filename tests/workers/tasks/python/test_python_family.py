@@ -51,6 +51,9 @@ def test_tasks_do_not_depend_on_how_they_are_cut_nor_on_their_order(name):
     for lo, hi in pieces:
         for mine, all_of_them in zip(family.build(take(specs, lo, hi)), whole, strict=True):
             assert np.array_equal(mine, all_of_them[lo:hi])
+    twice = [5, 5, 0, 9]
+    chosen = family.build({key: values[twice] for key, values in specs.items()})
+    assert all(np.array_equal(a, b[twice]) for a, b in zip(chosen, whole, strict=True))
     later = drawn(family_of(name, draw_together=4), 9, 11, step=2)
     assert all(np.array_equal(a, b[9:11]) for a, b in zip(later, whole, strict=True))
 
