@@ -1,6 +1,6 @@
 """What must be right of a user's tasks before anything is trained, and what is worth saying."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ def look(drawer: Drawer, draws: Draws, settings: PythonTask) -> Looked:
     layout: Layout | None = None
     tasks: list[Episode] = []
     for split in SPLITS:
-        parts = _drawn(drawer, draws, settings, split, range(_TASKS))
+        parts = _drawn(drawer, draws, settings, split, [*range(_TASKS)])
 
         def read(parts: Parts = parts) -> Episode:
             nonlocal layout
@@ -73,7 +73,7 @@ def look(drawer: Drawer, draws: Draws, settings: PythonTask) -> Looked:
 
 
 def _drawn(
-    drawer: Drawer, draws: Draws, settings: PythonTask, split: Split, tasks: Sequence[int]
+    drawer: Drawer, draws: Draws, settings: PythonTask, split: Split, tasks: list[int]
 ) -> Parts:
     """Draw tasks while the global generators are watched."""
 

@@ -38,7 +38,7 @@ class Draws:
     def parts(
         self,
         draw: Draw,
-        tasks: Sequence[int],
+        tasks: list[int],
         shots: int,
         queries: int,
         split: Split | None = None,
@@ -54,9 +54,14 @@ class Draws:
         split = split or draw.split
         if not self._drawer.together:
             return self._one_by_one(draw, tasks, shots, queries, split)
+        size, lo, hi = self._together, tasks[0], tasks[-1] + 1
+        number = lo // size
+        if hi <= (number + 1) * size and tasks == list(range(lo, hi)):  # all of one group
+            group = self._group((draw, split, number, shots, queries))
+            return tuple(part[lo - number * size : hi - number * size] for part in group)
         pieces = []
-        for number, own in itertools.groupby(tasks, lambda task: task // self._together):
-            places = [task - number * self._together for task in own]
+        for number, own in itertools.groupby(tasks, lambda task: task // size):
+            places = [task - number * size for task in own]
             group = self._group((draw, split, number, shots, queries))
             pieces.append([part[places] for part in group])
         each = zip(zip(*pieces, strict=True), CALLED, strict=True)
@@ -73,8 +78,10 @@ class Draws:
         # One generator whose state is set: making one takes as long as drawing a small task.
         generator = draw.generator()
         numbers = generator.bit_generator
-        state = numbers.state
-        counter = state["state"]["counter"]
+        state: dict[str, Any] = dict(numbers.state)
+        # Lists: an array's items take three times as long to read.
+        counter, key = (state["state"][name].tolist() for name in ("counter", "key"))
+        state |= {"state": {"counter": counter, "key": key}, "buffer": state["buffer"].tolist()}
         found: list[tuple[Any, Any, Any, Any]] = []
         for index in tasks:
             counter[_INDEX] = index
@@ -134,7 +141,7 @@ def _joined(pieces: Sequence[NDArray[Any]], first: int, called: str) -> NDArray[
         ) from None
 
 
-def _listed(part: Any) -> Sequence[Any]:
+def _listed(part: Any) -> Any:
     """The tasks' own parts; nothing of what is no array."""
     if isinstance(part, list | tuple):
         return part

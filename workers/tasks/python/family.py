@@ -59,12 +59,11 @@ class PythonFamily:
           int32 [tasks, 2], shots and queries.
         """
         number = hi - lo
-        of = [[draw.seed, SPLITS.index(draw.split), draw.step]]
-        return {
-            "draw": np.array(of * number, np.int64).reshape(number, 3),
-            "task": np.arange(lo, hi, dtype=np.int64),
-            "examples": np.array([[shots, queries]] * number, np.int32).reshape(number, 2),
-        }
+        of = np.empty((number, 3), np.int64)
+        of[:] = draw.seed, SPLITS.index(draw.split), draw.step
+        examples = np.empty((number, 2), np.int32)
+        examples[:] = shots, queries
+        return {"draw": of, "task": np.arange(lo, hi, dtype=np.int64), "examples": examples}
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Inputs [tasks, examples, ...], float32 or int32; targets int32, or float32 [.., d].
@@ -151,8 +150,8 @@ class PythonFamily:
 
 def _drawn_by(specs: Specs) -> tuple[Draw, list[int], int, int]:
     """The draw that the specs are of, the indices of their tasks, shots and queries."""
-    seed, split, step = (int(value) for value in specs["draw"][0])
-    shots, queries = (int(value) for value in specs["examples"][0])
+    seed, split, step = specs["draw"][0].tolist()
+    shots, queries = specs["examples"][0].tolist()
     tasks: list[int] = specs["task"].tolist()
     return Draw(seed, SPLITS[split], step), tasks, shots, queries
 
