@@ -56,3 +56,26 @@ def pictures(rng, split, shots, queries):
         return x, y
 
     return some(shots), some(queries)
+
+
+def with_covariate(rng, split, shots, queries):
+    """A series and the number of a site: what follows is a sum, shifted by the site."""
+    offsets = rng.normal(size=4)
+
+    def some(number):
+        series, site = rng.normal(size=(number, 6, 1)), rng.integers(4, size=number)
+        y = series.sum(axis=(1, 2)) + offsets[site]
+        return {"series": series, "site": site}, y
+
+    return some(shots), some(queries)
+
+
+def many_with_covariate(rng, split, num_tasks, shots, queries):
+    """The same, many tasks at once."""
+
+    def some(number):
+        each = [with_covariate(rng, split, number, 1)[0] for _ in range(num_tasks)]
+        x = {key: np.array([x[key] for x, _ in each]) for key in ("series", "site")}
+        return x, np.array([y for _, y in each])
+
+    return some(shots), some(queries)

@@ -13,11 +13,13 @@ from workers.tasks.python.examples import (
     four_parts,
     stacked,
 )
+from workers.tasks.python.packing import Packing
 from workers.tasks.python.source import Drawer
 from workers.wire.protocol import Draw, Split
 
 #: support x, support y, query x, query y, each [tasks, examples, ...], as the function gives them.
 Parts = tuple[NDArray[Any], ...]
+_INPUTS = ("support x", "query x")
 #: Where a task's index stands in the counter of `Draw.generator`.
 _INDEX = 2
 #: A group's key: all that its numbers depend on.
@@ -34,6 +36,7 @@ class Draws:
     def __init__(self, drawer: Drawer, together: int):
         self._drawer, self._together = drawer, together if drawer.together else 1
         self._kept: tuple[_Key, Parts] | None = None
+        self.packing = Packing()
 
     def parts(
         self,
@@ -93,7 +96,14 @@ class Draws:
                 raise
             found.append(four_parts(result, index))
         each = zip(zip(*found, strict=True), CALLED, strict=True)
-        return tuple(stacked(values, tasks, called) for values, called in each)
+        return tuple(self._stacked(values, tasks, called) for values, called in each)
+
+    def _stacked(self, values: Any, tasks: Sequence[int], called: str) -> NDArray[Any]:
+        """The arrays of several tasks as one, or as one of vectors where inputs are dicts."""
+        first = values if isinstance(values, dict) else values[0] if len(values) else None
+        if called in _INPUTS and (isinstance(first, dict) or self.packing.parts):
+            return self.packing.pack(values, tasks, called)
+        return stacked(values, tasks, called)
 
     def _group(self, key: _Key) -> Parts:
         """All tasks of a group; the last one is kept, since blocks cut it."""
@@ -115,7 +125,7 @@ class Draws:
             raise
         found = four_parts(result, first)
         parts = tuple(
-            stacked(_listed(part), tasks, called)
+            self._stacked(_listed(part), tasks, called)
             for part, called in zip(found, CALLED, strict=True)
         )
         for part, called in zip(parts, CALLED, strict=True):
@@ -143,7 +153,7 @@ def _joined(pieces: Sequence[NDArray[Any]], first: int, called: str) -> NDArray[
 
 def _listed(part: Any) -> Any:
     """The tasks' own parts; nothing of what is no array."""
-    if isinstance(part, list | tuple):
+    if isinstance(part, (list, tuple, dict)):
         return part
     found = np.asarray(part)
     return found if found.ndim else [found]

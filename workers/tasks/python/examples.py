@@ -91,7 +91,7 @@ def stacked(values: Sequence[Any], tasks: Sequence[int], called: str) -> NDArray
 def _as_array(value: Any, task: int, called: str) -> NDArray[Any]:
     if isinstance(value, dict):
         raise BadTaskError(
-            task, f"has a dict as {called}; join its arrays into one, np.concatenate(..., axis=-1)"
+            task, f"has a dict as {called}; dicts are for x alone, and then in every task"
         )
     try:
         found = np.asarray(value)

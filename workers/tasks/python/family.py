@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from workers.metrics import LossName
+from workers.models.packed_inputs import PARTS, parts_as_dict
 from workers.settings.python_task import PythonTask
 from workers.tasks.display_text import Words
 from workers.tasks.python.check import look
@@ -42,7 +43,8 @@ class PythonFamily:
         self.input_shape: tuple[int, ...] = self._layout.input_shape
         self.num_outputs = self._layout.outputs
         self.picture = self._picture()
-        self.preparation: dict[str, Any] = {}
+        parts = self._draws.packing.parts
+        self.preparation: dict[str, Any] = {} if parts is None else {PARTS: parts_as_dict(parts)}
         self.digest = digest(self._drawer.modules, settings.folder, self._looked.tasks)
         self._sizes: dict[tuple[int, int], tuple[int, int]] = {}
 
@@ -95,6 +97,14 @@ class PythonFamily:
                 f"{known[1]}; all tasks need as many",
             )
 
+    @property
+    def _example(self) -> Any:
+        """The shape of an example, or those of its inputs."""
+        parts = self._draws.packing.parts
+        if parts is None:
+            return list(self.input_shape)
+        return ", ".join(f"{name} {list(part.shape)}" for name, part in parts.items())
+
     def showcase(self, specs: Specs) -> Specs:
         """Give curves their queries in order, and more of them where the support set stays."""
         if self.picture != "curves" or not len(specs["task"]):
@@ -137,7 +147,7 @@ class PythonFamily:
         """The function, its arguments, and what a task is."""
         table: dict[str, Any] = {
             "tasks_from": self._settings.source,
-            "example": list(self.input_shape),
+            "example": self._example,
             "splits": self._looked.splits,
             "data_digest": self.digest,
         }

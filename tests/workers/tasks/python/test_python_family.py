@@ -220,3 +220,17 @@ def test_what_the_function_raises_later_says_which_task_it_was(write):
     with pytest.raises(AssertionError, match="too large") as raised:
         drawn(family, 0, 1000, split="test")
     assert "split 'test'" in raised.value.__notes__[0]
+
+
+@pytest.mark.parametrize("name", ["with_covariate", "many_with_covariate"])
+def test_dicts_of_inputs_are_packed_and_known_by_name(name):
+    family = family_of(name)
+    assert family.input_shape == (7,)
+    assert family.preparation == {"parts": [["series", [6, 1], False], ["site", [1], True]]}
+    assert family.describe()["example"] == "series [6, 1], site [1]"
+    episode = drawn(family, 0, 3)
+    assert episode.support_inputs.shape == (3, 3, 7)
+    sites = episode.support_inputs[..., 6]
+    assert set(np.unique(sites)) <= {0.0, 1.0, 2.0, 3.0}
+    one = drawn(family, 2, 3)
+    assert all(np.array_equal(a[0], b[2]) for a, b in zip(one, episode, strict=True))

@@ -50,8 +50,32 @@ WRONG = {
         "has a support x whose rows differ in length",
     ),
     "a dict": (
-        body(X, "return ({'a': x[:3]}, x[:3]), ({'a': x[3:]}, x[3:])"),
-        "has a dict as support x",
+        body(X, "return (x[:3], {'a': x[:3]}), (x[3:], {'a': x[3:]})"),
+        "has a dict as support y; dicts are for x alone",
+    ),
+    "a dict of other keys": (
+        body(X, "return ({'a': x[:3]}, x[:3]), ({'b': x[3:]}, x[3:])"),
+        "has a dict of b as query x, the first task a dict of a",
+    ),
+    "a dict in some tasks": (
+        body(X, "return ({'a': x[:3]}, x[:3]), (x[3:], x[3:])"),
+        "has no dict as query x, the first task a dict of a",
+    ),
+    "a dict of other shapes": (
+        body(X, "return ({'a': x[:3]}, x[:3]), ({'a': x[3:, :1]}, x[3:])"),
+        "has a query x of a [1], the first task one of a [2]",
+    ),
+    "a dict of other sizes": (
+        body(X, "return ({'a': x[:3], 'b': x[:2]}, x[:3]), ({'a': x[3:], 'b': x[3:]}, x[3:])"),
+        "has 2 examples in its support x['b'], but 3 in support x['a']",
+    ),
+    "ids below 0": (
+        body(X, "i = np.arange(5) - 1", "return ({'a': i[:3]}, x[:3]), ({'a': i[3:]}, x[3:])"),
+        "has whole numbers outside of 0 to 2^24 in its support x['a']",
+    ),
+    "keys that are no names": (
+        body(X, "return ({0: x[:3]}, x[:3]), ({0: x[3:]}, x[3:])"),
+        "with the keys [0]; keys are names of inputs",
     ),
     "a number": (
         body(X, "return (x[:3], 1.0), (x[3:], x[3:])"),
