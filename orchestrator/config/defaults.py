@@ -38,7 +38,7 @@ def fill(table: Mapping[str, Any]) -> Table:
     record = record_of(TASKS, task.get("kind")) if isinstance(task, Mapping) else None
     if not isinstance(task, Mapping) or record is None:
         return table  # the schema says what is wrong
-    family = record.defaults
+    family = record.default_tables(task)
     given: dict[str, Table] = {}
     for name in ("model", "algorithm", "outer", "evaluation"):
         section = _given(table, name)

@@ -9,7 +9,7 @@ import small_python
 from user_tasks_module import body
 
 from workers.settings.python_task import PythonTask
-from workers.tasks.python.default_model import model_kind_of
+from workers.tasks.python.default_model import look_at
 from workers.tasks.python.family import PythonFamily
 from workers.wire.errors import TaskError
 from workers.wire.protocol import Draw, take
@@ -116,7 +116,11 @@ def test_pictures_keep_their_integers_and_get_a_network_for_images():
     task = {"kind": "python", "source": "small_python:pictures", "folder": HERE}
     assert PythonTask.default_model(task) == {"kind": "conv4"}
     assert PythonTask.default_model({**task, "source": "small_python:Blobs"})["kind"] == "mlp"
-    assert model_kind_of("{}") == "mlp"  # what is wrong is said later
+    assert look_at("{}") == ("mlp", False)  # what is wrong is said later
+    tables = PythonTask.default_tables(task)
+    assert tables["algorithm"]["inner_steps"] == 5
+    regression = PythonTask.default_tables({**task, "source": "small_python:sines"})
+    assert regression == PythonTask.defaults
 
 
 def test_a_curve_is_drawn_through_more_queries_in_order():
