@@ -238,3 +238,10 @@ def test_dicts_of_inputs_are_packed_and_known_by_name(name):
     assert set(np.unique(sites)) <= {0.0, 1.0, 2.0, 3.0}
     one = drawn(family, 2, 3)
     assert all(np.array_equal(a[0], b[2]) for a, b in zip(one, episode, strict=True))
+
+
+def test_the_order_of_a_dicts_keys_does_not_matter(write):
+    keys = "keys = ['b', 'a'] if rng.random() < 0.5 else ['a', 'b']"
+    x = "x = {key: np.full((3, 1), float(key == 'b')) for key in keys}"
+    family = PythonFamily(PythonTask(**write(body(keys, x, "return (x, x['a']), (x, x['a'])"))))
+    assert (drawn(family, 0, 20).support_inputs == [0.0, 1.0]).all()

@@ -235,6 +235,20 @@ def test_a_class_needs_a_method_and_no_global_numbers(write):
     assert "is made, and numbers are drawn from the global generator" in refused(write(text))
 
 
+def test_a_class_makes_the_same_tasks_wherever_it_is_made(write):
+    text = "class task:\n    def __init__(self):\n"
+    text += "        self.scale = np.random.default_rng().random()\n"
+    text += "    def task(self, rng, split, shots, queries):\n"
+    text += f"        x = self.scale * rng.normal(size=(5, 2))\n        {RETURN}\n"
+    assert "is another one the second time" in refused(write(text))
+
+
+def test_a_batched_draw_is_repeated_too(write):
+    text = f"calls = []\n{MANY}    calls.append(0)\n"
+    text += "    x = rng.normal(size=(num_tasks, 3, 2)) + len(calls)\n    return (x, x), (x, x)\n"
+    assert "is another one the second time" in refused(write(text, "tasks"))
+
+
 @pytest.mark.parametrize("source", ["my_tasks", "my tasks:sines", "tasks.py:a()", ":a", "a:"])
 def test_a_source_is_a_module_and_a_name(source):
     with pytest.raises(ValidationError, match="should be 'module:function' or 'module:Class'"):
