@@ -58,10 +58,9 @@ class ListedTasks(OwnTasks):
 
     def settings(self, config: Any) -> dict[str, Any]:
         """See `OwnTasks.settings`: with a model for images, where the configuration has none."""
-        settings = {"task.kind": "npz", "task.path": own_tasks.UNPLACED}
-        kind = own_tasks.model_of(self._arrays)
-        if kind != "mlp" and not _names_a_model(config):
-            settings["model.kind"] = kind
+        settings: dict[str, Any] = {"task.kind": "npz", "task.path": own_tasks.UNPLACED}
+        if not _names_a_model(config):
+            settings |= own_tasks.model_of(self._arrays)
         return settings
 
     def placed(self, config: MetaConfig, location: str) -> MetaConfig:

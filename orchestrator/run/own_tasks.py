@@ -145,10 +145,10 @@ def _arrays_of(said: str, task: Any) -> dict[str, np.ndarray]:
     return arrays
 
 
-def model_of(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> str:
-    """The kind of model that suits them: the files are not there yet."""
+def model_of(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
+    """Name a model for images: their files are not there yet. Nothing where the default suits."""
     first = next(iter(arrays.values()))["x"]
-    return "conv4" if is_image(first.shape[1:]) else "mlp"
+    return {"model.kind": "conv4"} if is_image(first.shape[1:]) else {}
 
 
 def write(location: str, arrays: Mapping[str, Mapping[str, np.ndarray]]) -> None:

@@ -122,7 +122,6 @@ def _check_again(
     anew = Draws(open_source(settings), settings.draw_together)  # as an actor has them
     for index in reversed(range(_TASKS)):
         source = anew if index == 0 else draws
-        source.forget()
         parts = _drawn(drawer, source, settings, "train", [index])
         again = make_episode(parts, [index], layout)
         first = (array[index : index + 1] for array in tasks)
@@ -132,7 +131,6 @@ def _check_again(
                 "from the same numbers: no run could be repeated; draw all that is random from "
                 "`rng`, keep nothing from one call to the next, and return new arrays"
             )
-    draws.forget()
 
 
 def _same(one: Episode, other: Episode) -> bool:

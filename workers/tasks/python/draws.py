@@ -70,10 +70,6 @@ class Draws:
         each = zip(zip(*pieces, strict=True), CALLED, strict=True)
         return tuple(_joined(parts, tasks[0], called) for parts, called in each)
 
-    def forget(self) -> None:
-        """Draw groups anew when they are asked for."""
-        self._kept = None
-
     def _one_by_one(
         self, draw: Draw, tasks: Sequence[int], shots: int, queries: int, split: Split
     ) -> Parts:

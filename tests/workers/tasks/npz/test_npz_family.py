@@ -89,11 +89,12 @@ def test_a_zip_is_the_same_as_its_folder(folder, tmp_path):
     assert zipped.names(specs)[0].startswith("tasks/machine-")
 
 
-def test_another_number_anywhere_is_another_digest(folder, tmp_path):
+def test_another_number_or_split_is_another_digest(folder, tmp_path):
     tasks = lines()
     tasks["machine-3"]["y"][2] += 1e-3
     digests = {family_of(place).digest for place in (folder, save(tmp_path / "other", tasks))}
-    assert len(digests) == 2
+    digests.add(family_of(folder, split_seed=1).digest)
+    assert len(digests) == 3
     assert family_of(folder).digest in digests
 
 
@@ -123,6 +124,10 @@ def test_copies_count_once_and_are_told(tmp_path):
     notes = family.notes()
     assert notes[0].startswith("8 examples are copies of another of the same task")
     assert "1 example is in several tasks" in notes[1]
+    for split in ("train", "validation", "test"):
+        _, episode = drawn(family, 30, split, 4, 4)
+        for support, query in zip(episode.support_inputs, episode.query_inputs, strict=True):
+            assert len({tuple(row) for row in [*support.tolist(), *query.tolist()]}) == 8
 
 
 def test_small_tasks_are_refused_by_name_or_left_out(tmp_path):
