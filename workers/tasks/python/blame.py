@@ -8,6 +8,25 @@ _ROOT = Path(__file__).resolve().parents[3]
 _OURS = [f"{_ROOT / package}/" for package in ("workers", "orchestrator")]
 
 
+class CallError(Exception):
+    """A user's function raised. which: task or tasks. error: what it raised."""
+
+    def __init__(self, which: str, error: BaseException):
+        super().__init__(which)
+        self.which, self.error = which, error
+
+    def told(self, folder: str) -> str:
+        """Say it in a line: "raised ZeroDivisionError at tasks.py, line 3 (`1 / 0`): ..."."""
+        error = self.error
+        return f"raised {type(error).__name__}{line_of(error, folder)}: {first_line(error)}"
+
+    def trace(self) -> str:
+        """Format the frames below metatrain's own, for whoever needs more than the line."""
+        frames = traceback.extract_tb(self.error.__traceback__)
+        theirs = [frame for frame in frames if not frame.filename.startswith(tuple(_OURS))]
+        return "".join(traceback.format_list(theirs)).rstrip()
+
+
 def line_of(error: BaseException, folder: str = "") -> str:
     """Name the last line of the user's code: " at tasks.py, line 3 (`1 / 0`)"; "" if there is none.
 

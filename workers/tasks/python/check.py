@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from workers.settings.python_task import PythonTask
-from workers.tasks.python.blame import first_line, line_of
+from workers.tasks.python.blame import CallError
 from workers.tasks.python.draws import Draws, Parts
 from workers.tasks.python.examples import BadTaskError, Layout, layout_of, make_episode
 from workers.tasks.python.global_random import refuse_global_draws
@@ -92,15 +92,10 @@ def _right(drawer: Drawer, split: Split, make: Callable[[], Any], folder: str = 
         raise ValueError(
             f"{drawer.said}: task {error.task} of the split {split!r} {error.what}"
         ) from None
-    except (Exception, SystemExit) as error:
-        notes = getattr(error, "__notes__", [])
-        if not notes:
-            raise
-        which = notes[-1].rpartition(" for ")[2].partition(",")[0]
+    except CallError as failed:
         raise ValueError(
-            f"{drawer.said}: {which} of the split {split!r} raised {type(error).__name__}"
-            f"{line_of(error, folder)}: {first_line(error)}"
-        ) from error
+            f"{drawer.said}: {failed.which} of the split {split!r} {failed.told(folder)}"
+        ) from failed.error
 
 
 def _check_sizes(drawer: Drawer, tasks: list[Episode]) -> None:

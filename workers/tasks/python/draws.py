@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.tasks.python.blame import CallError
 from workers.tasks.python.examples import (
     CALLED,
     BadTaskError,
@@ -51,8 +52,7 @@ class Draws:
         Args:
           split: that the function is told; None: the draw's.
         Raises:
-          BadTaskError: what it returns are not such tasks. What the function raises goes through,
-            with a note of which task it was.
+          BadTaskError: what it returns are not such tasks. CallError: it raised.
         """
         split = split or draw.split
         if not self._drawer.together:
@@ -87,9 +87,8 @@ class Draws:
             numbers.state = state
             try:
                 result = call(generator, split, shots, queries)
-            except Exception as error:
-                error.add_note(f"raised by {self._drawer.said} for task {index}, split {split!r}")
-                raise
+            except (Exception, SystemExit) as error:
+                raise CallError(f"task {index}", error) from error
             found.append(four_parts(result, index))
         each = zip(zip(*found, strict=True), CALLED, strict=True)
         return tuple(self._stacked(values, tasks, called) for values, called in each)
@@ -113,12 +112,8 @@ class Draws:
         tasks = range(first, first + size)
         try:
             result = self._drawer.call(draw.generator(number), split, size, shots, queries)
-        except Exception as error:
-            error.add_note(
-                f"raised by {self._drawer.said} for tasks {first} to {first + size - 1}, split "
-                f"{split!r}"
-            )
-            raise
+        except (Exception, SystemExit) as error:
+            raise CallError(f"tasks {first} to {first + size - 1}", error) from error
         found = four_parts(result, first)
         parts = tuple(
             self._stacked(_listed(part), tasks, called)

@@ -9,6 +9,7 @@ from workers.metrics import LossName
 from workers.models.packed_inputs import PARTS, parts_as_dict
 from workers.settings.python_task import PythonTask
 from workers.tasks.display_text import Words
+from workers.tasks.python.blame import CallError
 from workers.tasks.python.check import look
 from workers.tasks.python.digest import digest
 from workers.tasks.python.draws import Draws
@@ -71,7 +72,7 @@ class PythonFamily:
         """Inputs [tasks, examples, ...], float32 or int32; targets int32, or float32 [.., d].
 
         Raises:
-          TaskError: a task is not as the first ones were. What the function raises goes through.
+          TaskError: a task is not as the first ones were, or the function raises.
         """
         assert not global_labels, "classes are numbered within a task"
         draw, tasks, shots, queries = _drawn_by(specs)
@@ -80,11 +81,15 @@ class PythonFamily:
             episode = make_episode(parts, tasks, self._layout)
             self._check_sizes(episode, tasks[0], shots, queries)
         except BadTaskError as error:
-            raise TaskError(
-                f"{self._drawer.said}: task {error.task} of step {draw.step}, split "
-                f"{draw.split!r}, {error.what}"
-            ) from None
+            raise self._failed(draw, f"task {error.task}", error.what) from None
+        except CallError as error:
+            told = f"{error.told(self._settings.folder)}\n{error.trace()}"
+            raise self._failed(draw, error.which, told) from None
         return _by_input(episode) if "sorted" in specs else episode
+
+    def _failed(self, draw: Draw, which: str, what: str) -> TaskError:
+        where = f"step {draw.step}, split {draw.split!r}, seed {draw.seed}"
+        return TaskError(f"{self._drawer.said}: {which} ({where}) {what}")
 
     def _check_sizes(self, episode: Episode, task: int, shots: int, queries: int) -> None:
         """All blocks of a run have the same shapes: a graph is compiled for each."""

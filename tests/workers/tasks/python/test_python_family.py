@@ -1,5 +1,6 @@
 """A user's own function draws the tasks: the same ones, whatever is asked for with them."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -209,7 +210,7 @@ def test_a_task_that_is_wrong_later_is_named(write):
     rows = [Draw(7, "train", 0).generator(i).normal(size=(5, 2))[0, 0] for i in range(1000)]
     index = next(i for i, value in enumerate(rows) if value > 2.5)
     with pytest.raises(
-        TaskError, match=f"task {index} of step 0, split 'train', has nan in its qu"
+        TaskError, match=rf"task {index} \(step 0, split 'train', seed 7\) has nan in its query x"
     ):
         drawn(family, 0, 1000)
 
@@ -221,9 +222,16 @@ def test_what_the_function_raises_later_says_which_task_it_was(write):
         "return (x[:3], x[:3]), (x[3:], x[3:])",
     )
     family = PythonFamily(PythonTask(**write(text)))
-    with pytest.raises(AssertionError, match="too large") as raised:
+    with pytest.raises(TaskError) as raised:
         drawn(family, 0, 1000, split="test")
-    assert "split 'test'" in raised.value.__notes__[0]
+    line, *trace = str(raised.value).splitlines()
+    assert re.search(
+        r"own_tasks_\d+:task': task \d+ \(step 0, split 'test', .* seed 7\) raised", line
+    )
+    assert "AssertionError at own_tasks_" in line
+    assert "line 8 (`assert split != 'test'" in line
+    assert line.endswith(": too large")
+    assert [row.strip() for row in trace][1].startswith("assert split")
 
 
 @pytest.mark.parametrize("name", ["with_covariate", "many_with_covariate"])
