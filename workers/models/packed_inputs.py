@@ -55,7 +55,7 @@ def parts_from_dict(told: list[Any]) -> dict[str, Part]:
 
 def input_shape_of(family: TaskFamily) -> tuple[int, ...]:
     """The shape of an example of the family, with its parts if it has any."""
-    told = family.preparation.get(PARTS)
+    told = getattr(family, "preparation", {}).get(PARTS)  # made-up ones have none
     return family.input_shape if told is None else PackedShape.of(parts_from_dict(told))
 
 
