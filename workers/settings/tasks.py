@@ -17,6 +17,8 @@ _PLACES = {
     "text": "workers.settings.text_tasks:TextTask",
     "matching": "workers.settings.text_tasks:MatchingTask",
     "generation": "workers.settings.generation_task:GenerationTask",
+    "python": "workers.settings.python_task:PythonTask",
+    "npz": "workers.settings.npz_task:NpzTask",
     "navigation": "workers.settings.environments:NavigationTask",
     "gym": "workers.settings.environments:GymTask",
 }

@@ -11,6 +11,7 @@ from workers.settings.user_task_shapes import UserTaskShapes
 
 READERS = {
     "numbers": "orchestrator.adaptation.readers.numbers:NumberReader",
+    "arrays": "orchestrator.adaptation.readers.arrays_file:ArrayReader",
     "images": "orchestrator.adaptation.readers.images:ImageReader",
     "table": "orchestrator.adaptation.readers.table_rows:TableReader",
     "texts": "orchestrator.adaptation.readers.texts:TextReader",
