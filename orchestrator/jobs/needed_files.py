@@ -23,6 +23,8 @@ _ON_EACH = "each machine of the cluster needs METATRAIN_DATA in the environment 
 def place_of(what: str, path: str | Path, shipment: Shipment) -> str:
     """The place of a file below the folder that is shipped."""
     absolute = Path(os.path.abspath(shipment.folder / Path(path).expanduser()))
+    if absolute == shipment.folder:
+        return "."
     if not shipment.holds(absolute):
         if not absolute.exists():
             raise ValueError(f"{what} does not exist; a job gets what is in {shipment.folder}")
