@@ -26,6 +26,7 @@ class Scaling(NamedTuple):
 class Units(NamedTuple):
     """How a model's inputs and outputs are told to people; outputs None: as they are.
 
+    each: an example is standardized by its own mean and deviation over its first axis, before that.
     farthest: where standardized inputs are cut off. fills: an input that is missing is the mean.
     """
 
@@ -33,3 +34,4 @@ class Units(NamedTuple):
     outputs: Scaling | None = None
     farthest: float | None = None
     fills: bool = False
+    each: bool = False

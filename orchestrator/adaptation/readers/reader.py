@@ -76,6 +76,10 @@ class Reader(ABC):
         """What a model of regression is given as targets, in the user's own units."""
         return outputs
 
+    def shown(self, inputs: Array) -> Array:
+        """Inputs of a model of regression as a picture shows them, in the units of `values`."""
+        return inputs
+
     def answers(self, task: "OwnTask", outputs: Array) -> Array:
         """What a model of regression that is adapted to `task` answers, in the user's own units."""
         return self.values(outputs)

@@ -12,6 +12,7 @@ from workers.settings.registry import named
 READERS = {
     "numbers": "orchestrator.adaptation.readers.numbers:NumberReader",
     "images": "orchestrator.adaptation.readers.images:ImageReader",
+    "signals": "orchestrator.adaptation.readers.signals:SignalReader",
     "table": "orchestrator.adaptation.readers.table_rows:TableReader",
     "texts": "orchestrator.adaptation.readers.texts:TextReader",
     "matching": "orchestrator.adaptation.readers.texts:MatchingReader",

@@ -1,10 +1,11 @@
 """From a trained run to the pictures of its task family."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import held_out_blocks
@@ -65,8 +66,8 @@ def render(
     episodes = [family.build(block.specs) for block in blocks]
     stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
     if family.loss == "mse":
-        values = make_reader(config.task, given_task(family)).values
-        outputs, stacked = values(outputs), _in_own_units(stacked, values)
+        reader = make_reader(config.task, given_task(family))
+        outputs, stacked = reader.values(outputs), _in_own_units(stacked, reader)
     steps = sorted(set(config.evaluation.inner_steps))
     words = [each for block in blocks for each in family.words(block.specs)]
     if prepare := getattr(picture_of(family.picture), "prepare", None):
@@ -107,8 +108,10 @@ def draw(
     return Pictures(whole, single, texts=texts)
 
 
-def _in_own_units(episodes: Episode, values: Callable[[Array], Array]) -> Episode:
-    return episodes._replace(
-        support_targets=values(episodes.support_targets),
-        query_targets=values(episodes.query_targets),
+def _in_own_units(episodes: Episode, reader: Reader) -> Episode:
+    return Episode(
+        reader.shown(episodes.support_inputs),
+        reader.values(episodes.support_targets),
+        reader.shown(episodes.query_inputs),
+        reader.values(episodes.query_targets),
     )
