@@ -14,6 +14,7 @@ from workers.tasks.signals.recordings import Signal
 from workers.wire.errors import DataError, SourceError
 from workers.wire.protocol import Array
 
+_NPY, _ZIP = b"\x93NUMPY", b"PK"
 _OBJECTS = (
     "holds Python objects, which are not read; save an array of numbers (signals of several "
     "lengths: a file each, in class folders)"
@@ -29,8 +30,10 @@ def load_array(content: bytes, where: str) -> Array:
     try:
         found = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError, SyntaxError, MemoryError) as error:
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+        if content.startswith(_NPY) and "Object arrays" in str(error):
             raise DataError(f"{where}: {_OBJECTS}") from None
+        if not content.startswith((_NPY, _ZIP)):
+            raise DataError(f"{where}: is no .npy file, as numpy.save writes them") from None
         line = str(error).partition("\n")[0]
         raise DataError(f"{where}: no .npy file that can be read ({line})") from None
     if not isinstance(found, np.ndarray):

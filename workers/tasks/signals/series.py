@@ -181,8 +181,8 @@ class SeriesFamily:
             channel = settings.target_channel
             if channel >= recordings.channels:
                 raise DataError(
-                    f"task.target_channel = {channel}, but signals of {recordings.source} have "
-                    f"{recordings.channels} channels, from 0 on; lower it"
+                    f"task.target_channel = {channel}, but the last channel of "
+                    f"{recordings.source} is {recordings.channels - 1}; lower it"
                 )
             examples = np.arange(len(windows))
             values = recordings.values[:, channel : channel + 1]
