@@ -159,7 +159,8 @@ def _by_itself(inputs: Any) -> Any:
     ops = keras.ops
     centered = inputs - ops.mean(inputs, axis=1, keepdims=True)
     deviation = ops.sqrt(ops.mean(ops.square(centered), axis=1, keepdims=True))
-    flat = ops.max(inputs, axis=1, keepdims=True) == ops.min(inputs, axis=1, keepdims=True)
+    highest, lowest = (find(inputs, axis=1, keepdims=True) for find in (ops.max, ops.min))
+    flat = ops.equal(highest, lowest)
     return centered / ops.where(flat, ops.ones_like(deviation), deviation)
 
 
