@@ -20,7 +20,10 @@ from workers.wire.protocol import Draw
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
 # What a preset cannot know.
-NEEDED = {"table": ["task.path=a.csv", "task.task_column=a", "task.target_column=b"]}
+NEEDED = {
+    "table": ["task.path=a.csv", "task.task_column=a", "task.target_column=b"],
+    "signals": ["task.path=a.npz"],
+}
 
 
 def commands():

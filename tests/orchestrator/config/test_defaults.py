@@ -18,6 +18,7 @@ TASKS = {
     "text": TEXTS,
     "matching": {"kind": "matching", "path": "a.csv"},
     "generation": {"kind": "generation", "path": "a.csv"},
+    "signal": {"kind": "signal", "path": "a.csv"},
     "navigation": {"kind": "navigation"},
     "gym": {"kind": "gym", "environment": "CartPole-v1"},
 }

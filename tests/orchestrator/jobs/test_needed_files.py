@@ -15,6 +15,7 @@ NEEDED = {
     "text": {"path": "a.csv"},
     "matching": {"path": "a.csv"},
     "generation": {"path": "a.csv"},
+    "signal": {"path": "a.csv"},
     "gym": {"environment": "CartPole-v1"},
 }
 PATHS = [(kind, field) for kind, record in TASKS.items() for field in record.data]
