@@ -159,6 +159,7 @@ class SignalReader(Reader):
             labelled=labelled,
             measures=self._task.target == "value",
             options=_OPTIONS,
+            tells_recordings=columns.task is not None,
         )
 
     def _cut(self, recordings: Recordings, role: Role) -> tuple[Windows, bool]:

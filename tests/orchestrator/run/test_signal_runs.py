@@ -137,7 +137,9 @@ def test_a_saved_model_takes_signals_as_they_are(sources, case, tmp_path):
     kind, overrides = LEARNED[case]
     config = config_of(sources, kind, *overrides)
     support, targets, query = raw_task(config)
-    predictor = Learner.load(run_of(config)).adapt(support, targets)
+    exported = artefact.as_bytes(artefact.load(str(run_of(config))))
+    (tmp_path / "run.metatrain").write_bytes(exported)
+    predictor = Learner.load(tmp_path / "run.metatrain").adapt(support, targets)
     predictor.save(tmp_path / "m.keras")
     answers = np.asarray(keras.models.load_model(tmp_path / "m.keras")(query))
     if kind == "classes":

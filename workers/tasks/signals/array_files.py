@@ -62,6 +62,7 @@ def of_npz(path: Path, wanted: Wanted) -> Iterator[Signal]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            wanted = wanted.within(members)
             read = {key: archive.read(members[key]) for key in _used(path, members, wanted)}
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
         line = str(error).partition("\n")[0]

@@ -1,6 +1,7 @@
 """What is looked for in a source of signals."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from workers.settings.signal_task import SignalTask
@@ -15,6 +16,7 @@ class Wanted:
     apart. label_file: of a .npy file. labelled: a source without labels is refused, or may lack
     them, or those that it has are not looked at. measures: whether they are numbers to predict, or
     else classes. options: what a column is named by, where it is not the setting.
+    tells_recordings: whether a source without the column `recording` is refused.
     """
 
     signals: tuple[str, ...] | None
@@ -24,6 +26,7 @@ class Wanted:
     labelled: Literal["needed", "maybe", "unused"] = "needed"
     measures: bool = False
     options: tuple[tuple[str, str], ...] = ()
+    tells_recordings: bool = True
 
     @classmethod
     def by(cls, settings: SignalTask) -> Self:
@@ -39,6 +42,11 @@ class Wanted:
             labelled="unused" if settings.target == "forecast" else "needed",
             measures=settings.target == "value",
         )
+
+    def within(self, names: Iterable[str]) -> Self:
+        """The same of a source with these columns: what it may lack is not looked for."""
+        lacks = self.recording is not None and self.recording not in set(names)
+        return replace(self, recording=None) if lacks and not self.tells_recordings else self
 
     def option(self, column: str) -> str:
         """What names a column, for errors."""

@@ -61,6 +61,7 @@ def of_table(path: Path, wanted: Wanted) -> Iterator[Signal]:
     labels = wanted.labels or (_LABEL,)
     as_text = [*(() if wanted.measures else labels), *filter(None, [wanted.recording])]
     rows = SignalRows(path, as_text)
+    wanted = wanted.within(rows.column_names)
     for name in wanted.signals or ():
         rows.check(name, wanted.option("signal_column"))
     if wanted.labelled == "needed":

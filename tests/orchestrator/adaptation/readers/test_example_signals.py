@@ -171,3 +171,18 @@ def test_several_series_are_several_tasks(series, tmp_path):
         "row 1",
         "row 2",
     ]
+
+
+def test_a_series_of_ones_own_need_not_be_told_apart(tmp_path):
+    arrays = {"x": walks(series=20), "who": np.repeat(np.arange(10), 2)}
+    run = reader_of(
+        npz(tmp_path / "a.npz", **arrays),
+        target="forecast",
+        window=6,
+        horizon=3,
+        recording_column="who",
+    )
+    mine = str(npz(tmp_path / "mine.npz", x=walks(series=1)))
+    assert set(run.it.read(mine, "support", NO_COLUMNS).tasks) == {""}
+    with pytest.raises(DataError, match=r"has no array 'who' \(--task-column\)"):
+        run.it.read(mine, "support", Columns(task="who"))
