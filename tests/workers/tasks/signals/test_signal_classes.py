@@ -130,11 +130,19 @@ def test_classes_of_a_task_are_of_one_domain(tmp_path):
 def test_copies_count_once_and_are_never_asked_about(tmp_path):
     x, y = X.copy(), Y
     x[1] = x[0]  # in one class
-    x[5] = x[10]  # in two classes
-    found = family(npz(tmp_path / "a.npz", x=x, y=y), shots=2, queries=2)
+    x[5:7] = x[10:12]  # in two classes
+    split = {
+        "train": [f"c{i}" for i in range(3)],
+        "validation": ["c3", "c4", "c5"],
+        "test": ["c6", "c7", "c8"],
+    }
+    (tmp_path / "split.json").write_text(json.dumps(split))
+    found = family(
+        npz(tmp_path / "a.npz", x=x, y=y), split_file=str(tmp_path / "split.json"), ways=3
+    )
     notes = found.notes()
     assert notes[0].startswith("1 example is a copy of another of the same class")
-    assert notes[1].startswith("1 example is in several classes")
+    assert notes[1].startswith("2 examples are in several classes")
     ids = found._data.ids
     for split in SPLITS:
         specs = drawn(found, 60, split)
