@@ -18,7 +18,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,15 +109,23 @@ def theirs(config: Any, episode: Any, theta: Sequence[NDArray]) -> Callable[[], 
     return step
 
 
-def _measure(step: Callable[[], NDArray], tasks: int, seconds: float) -> tuple[float, NDArray]:
-    """Tasks a second, and the last gradient."""
+class Measured(NamedTuple):
+    """rate: tasks a second. cpu_ms: of a task, which other work on the machine changes less."""
+
+    rate: float
+    cpu_ms: float
+    gradient: NDArray
+
+
+def _measure(step: Callable[[], NDArray], tasks: int, seconds: float) -> Measured:
     for _ in range(_WARM_UP):
         gradient = step()
-    began, number = time.perf_counter(), 0
+    began, cpu_began, number = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - began < seconds:
         gradient = step()
-        number += 1
-    return number * tasks / (time.perf_counter() - began), gradient
+        number += tasks
+    cpu_ms = 1e3 * (time.process_time() - cpu_began) / number
+    return Measured(number / (time.perf_counter() - began), cpu_ms, gradient)
 
 
 def _side(who: str, core: int, file: Path, sets: Sequence[str], seconds: float, queue: Any) -> None:
@@ -131,8 +139,8 @@ def _side(who: str, core: int, file: Path, sets: Sequence[str], seconds: float, 
     queue.put(_measure(step, block.hi - block.lo, seconds))
 
 
-def together(who: str, cores: int, *arguments: Any) -> tuple[float, NDArray]:
-    """Tasks a second of as many processes at once, and one's gradient."""
+def together(who: str, cores: int, *arguments: Any) -> Measured:
+    """As many processes at once: their tasks a second, and one's gradient and time."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     of_this = sorted(os.sched_getaffinity(0))[:cores]
@@ -144,7 +152,7 @@ def together(who: str, cores: int, *arguments: Any) -> tuple[float, NDArray]:
     found = [queue.get() for _ in processes]
     for process in processes:
         process.join()
-    return sum(rate for rate, _ in found), found[0][1]
+    return found[0]._replace(rate=sum(each.rate for each in found))
 
 
 def main() -> None:
@@ -162,12 +170,12 @@ def main() -> None:
                 who: together(who, cores, file, asked.sets, asked.seconds)
                 for who in ("metatrain", "PyTorch")
             }
-            (rate, gradient), (their_rate, their_gradient) = found.values()
-            error = np.linalg.norm(their_gradient - gradient) / np.linalg.norm(gradient)
+            here, there = found.values()
+            error = np.linalg.norm(there.gradient - here.gradient) / np.linalg.norm(here.gradient)
             print(
-                f"{cores} process(es) of one thread: metatrain {rate:.0f} tasks/s, PyTorch loop "
-                f"{their_rate:.0f} tasks/s, ratio {rate / their_rate:.2f}; gradients differ by "
-                f"{error:.1e}"
+                f"{cores} process(es) of one thread: metatrain {here.rate:.0f} tasks/s, PyTorch "
+                f"loop {there.rate:.0f} tasks/s, ratio {here.rate / there.rate:.2f} (by CPU time "
+                f"{there.cpu_ms / here.cpu_ms:.2f}); gradients differ by {error:.1e}"
             )
 
 

@@ -38,6 +38,8 @@ class Conv1dModel(Normalized):
     """Convolutions over time, each with normalization and half the length of the one before."""
 
     takes = frozenset({"signals"})
+    # As one batch, or with XLA, convolutions take ten times as long on a CPU.
+    execution = "map", False
     refusal = (
         "model.kind = 'conv1d' takes signals, but task.kind = {task!r} has none; use model.kind = "
         "'mlp', or 'conv4' for images"

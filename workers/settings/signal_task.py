@@ -32,7 +32,6 @@ class SignalTask(GroupsTask):
     pictures = ("signal_episode", "forecast", "predicted")
     reader = "signals"
     data = ("path", "label_file", "split_file")
-    chance = 1.0  # targets are standardized: a constant answer is the mean over training series
     defaults: ClassVar[Tables] = {
         "model": {"kind": "conv1d"},
         "algorithm": {"kind": "maml", "inner_lr": 0.1, "inner_steps": 1},
@@ -178,6 +177,11 @@ class SignalTask(GroupsTask):
                     f"task.{name} = {value!r} is not for task.target = {self.target!r}; unset it"
                 )
         return self
+
+    @property
+    def chance(self) -> float | None:  # type: ignore[override]
+        """See `TaskRecord.chance`: a constant answer, the mean over training series."""
+        return 1.0 if self.scaled_by == "training" else None
 
     @property
     def scaled_by(self) -> Literal["example", "training", "none"]:

@@ -193,6 +193,7 @@ def test_train_evaluate_and_the_page_as_they_are_typed(sources, tmp_path, capsys
     code, out, err = metatrain(capsys, monkeypatch, "train", "s.toml", "--out", "run")
     assert code == 0, err
     assert "the next 2 samples of channel 0" in out
+    assert "ways " not in out
     code, out, err = metatrain(capsys, monkeypatch, "evaluate", "run", "--out", "e.json")
     assert code == 0, err
     assert json.loads((tmp_path / "e.json").read_text())

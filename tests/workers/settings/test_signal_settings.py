@@ -38,6 +38,8 @@ def test_what_scales_unless_it_is_said():
     assert SignalTask(path="a").scaled_by == "example"
     assert SignalTask(path="a", target="value").scaled_by == "training"
     assert SignalTask(path="a", scaling="none").scaled_by == "none"
+    chances = [SignalTask(path="a", target="value", scaling=by).chance for by in ("auto", "none")]
+    assert chances == [1.0, None]
 
 
 def test_a_vector_of_few_numbers_is_for_an_mlp():

@@ -7,6 +7,7 @@ from small_tables import write_table
 
 from workers.settings.signal_task import SignalTask
 from workers.tasks.registry import make_family
+from workers.tasks.signals.recordings import Recordings, Signal
 from workers.wire.errors import DataError
 
 X, Y = sines(classes=6, recordings=4, length=20)
@@ -82,6 +83,15 @@ def test_audio_of_another_rate(tmp_path):
     refused(
         r"^c0/00\.wav: has a sampling rate of 8000 Hz, task\.rate is 16000", tmp_path, rate=16000
     )
+
+
+@pytest.mark.parametrize(("rate", "whose"), [(None, "a has 8000"), (16000, "task.rate is 16000")])
+def test_another_rate_however_files_are_read(rate, whose):
+    signals = [Signal(name, X[0], "c0", name, None, hz) for name, hz in (("a", 8000), ("b", 4000))]
+    name = "a" if rate else "b"
+    with pytest.raises(DataError, match=rf"^{name}: has a sampling rate of \d000 Hz, {whose} Hz"):
+        Recordings.of("data", signals, rate)
+    assert Recordings.of("data", signals[:1], None).rate == 8000
 
 
 def test_audio_without_the_library(tmp_path, monkeypatch):
