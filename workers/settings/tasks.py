@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "sinusoid": "workers.settings.sinusoid_task:SinusoidTask",
     "images": "workers.settings.images_task:ImagesTask",
+    "signal": "workers.settings.signal_task:SignalTask",
     "table": "workers.settings.table_task:TableTask",
     "text": "workers.settings.text_tasks:TextTask",
     "matching": "workers.settings.text_tasks:MatchingTask",

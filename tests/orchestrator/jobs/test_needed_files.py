@@ -16,6 +16,7 @@ NEEDED = {
     "matching": {"path": "a.csv"},
     "generation": {"path": "a.csv"},
     "npz": {"path": "a.csv"},
+    "signal": {"path": "a.csv"},
     "gym": {"environment": "CartPole-v1"},
 }
 PATHS = [(kind, field) for kind, record in TASKS.items() for field in record.data]
