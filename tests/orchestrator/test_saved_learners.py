@@ -92,7 +92,7 @@ def test_saving_takes_nothing_from_the_predictor(tmp_path, image_zip, image_cach
     np.testing.assert_array_equal(predictor.predict_proba(queries), before)
     with pytest.raises(ValueError, match="exists"):
         predictor.save(tmp_path / "adapted.keras")
-    with pytest.raises(ValueError, match=r"ends in \.keras"):
+    with pytest.raises(ValueError, match=r"must end in \.keras"):
         predictor.save(tmp_path / "adapted.h5")
 
 

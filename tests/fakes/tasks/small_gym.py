@@ -51,7 +51,7 @@ class Switch(gymnasium.Env):
         return np.float32([self.time]), float(action == self.right), False, self.time == 3, {}
 
 
-class DisplayText(Switch):
+class Words(Switch):
     observation_space = spaces.Text(5)
 
 

@@ -98,7 +98,7 @@ def test_what_is_no_text_is_named(texts, match):
 
 
 def test_texts_have_no_targets_and_values_have():
-    with pytest.raises(ValueError, match="no targets but themselves"):
+    with pytest.raises(ValueError, match="the texts are their own targets"):
         Learner.load(run_of(voices())).adapt(["ba"], ["ba"])
     with pytest.raises(ValueError, match="2 inputs without targets"):
         Learner.load(run_of(sinusoid(*ONE_BY_ONE, "runtime.execution=map"))).adapt([1.0, 2.0])

@@ -41,7 +41,7 @@ REFUSED = {
     ),
     "a zip that is none": (
         ["train", "images.toml", "--set", "task.path=text.zip"],
-        "text.zip: not a zip that can be read",
+        "text.zip: not a readable zip",
     ),
     "a corrupt image": (
         ["train", "images.toml", "--set", "task.path=corrupt.zip"],

@@ -145,7 +145,7 @@ def vars_of(request):
         ({"out": "nowhere/p.parquet"}, "is not a folder; create it first"),
         ({"save_model": "there.parquet"}, "exists; give another name"),
         ({"save_model": "m.h5"}, r"end in \.keras"),
-        ({"save_model": "nowhere/m.keras"}, "is no folder"),
+        ({"save_model": "nowhere/m.keras"}, "is not a folder"),
         ({"workers": "many"}, "workers.count must be 0 to 4096"),
         ({"workers": "4000"}, "workers.count = 4000, but this machine has room"),
         ({"inner_steps": -1}, "inner_steps = -1"),
