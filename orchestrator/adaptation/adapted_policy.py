@@ -24,8 +24,7 @@ _MOST_EPISODES = 100_000
 class Policy:
     """A policy that was adapted to one environment.
 
-    returns: float64 [inner_steps + 1, episodes], the return of each evaluation episode after 0, 1,
-      ... inner steps.
+    returns: returns of evaluation episodes by inner step, float64 [inner_steps + 1, episodes].
     recipe: how it adapted; shots and queries are episodes.
 
     Example:
