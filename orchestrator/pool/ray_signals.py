@@ -14,34 +14,45 @@ import ray._private.utils as ray_utils
 
 @contextlib.contextmanager
 def keep_signals() -> Iterator[None]:
-    """Deliver a SIGTERM that arrives within `ray.init` to the handler that was set before.
+    """Deliver SIGTERM and SIGINT that arrive within `ray.init` to the handlers set before.
 
-    `ray.init` installs a handler of its own, which exits. An exit that is raised in a callback of
-    the interpreter is lost, so the signal is noted as well, and raised again at the end.
+    `ray.init` installs a handler of its own for SIGTERM, which exits. What a handler raises in a
+    callback of the interpreter is lost, so the signal is noted as well, and raised again at the
+    end.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    terminated = False
+    handlers: dict[int, Any] = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    raised: set[int] = set()
 
     def terminate(number: int, frame: FrameType | None) -> NoReturn:
-        nonlocal terminated
-        terminated = True
+        raised.add(number)
         sys.exit(number)
 
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        try:
+            handlers[signal.SIGINT](number, frame)
+        except BaseException:
+            raised.add(number)
+            raise
+
+    if callable(handlers[signal.SIGINT]):
+        signal.signal(signal.SIGINT, interrupt)
     try:
         with _sigterm_handler_of_ray(terminate), _quiet_lost_exits():
             yield
     except SystemExit:
-        if not terminated:
+        if signal.SIGTERM not in raised:
             raise
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    if terminated:
-        signal.raise_signal(signal.SIGTERM)
+    for number in raised:  # nothing has left this block
+        signal.raise_signal(number)
 
 
 @contextlib.contextmanager

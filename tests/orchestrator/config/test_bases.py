@@ -7,20 +7,7 @@ import pytest
 from orchestrator.config import schema as configuration
 from orchestrator.config.schema import PRESETS, load, merge
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """The working directory, beside the folder of the files."""
-    for name in ("here", "there", "data"):
-        (tmp_path / name).mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("METATRAIN_DATA", str(tmp_path / "data"))
-    return tmp_path / "here"
-
-
-@pytest.fixture
-def there(tmp_path):
-    return tmp_path / "there"
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def refusal(source, overrides=()):

@@ -15,19 +15,7 @@ TEXTS = '[task]\nkind = "text"\npath = "a.csv"\n[model]\nkind = "text"\n'
 TEXTS += '[algorithm]\nkind = "maml"\ninner_lr = 0.1\n'
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """The working directory, beside the folder of the files."""
-    for name in ("here", "there", "data"):
-        (tmp_path / name).mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("METATRAIN_DATA", str(tmp_path / "data"))
-    return tmp_path / "here"
-
-
-@pytest.fixture
-def there(tmp_path):
-    return tmp_path / "there"
+pytestmark = pytest.mark.usefixtures("here")
 
 
 # Paths.

@@ -68,3 +68,31 @@ def test_afterwards_ray_installs_handlers_again(stop):
     with keep_signals():
         assert utils.set_sigterm_handler is not install
     assert utils.set_sigterm_handler is install
+
+
+class Interrupting:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_keyboard_interrupt_that_is_lost_while_ray_starts_comes_out_of_it(capsys):
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), keep_signals():
+            Interrupting()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_signal_that_its_handler_only_notes_is_not_delivered_twice():
+    before, noted = signal.getsignal(signal.SIGINT), []
+    signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
+    try:
+        with keep_signals():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert noted == [signal.SIGINT]
