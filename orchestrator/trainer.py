@@ -17,6 +17,7 @@ from orchestrator.config import ray_vocabulary
 from orchestrator.config import schema as configuration
 from orchestrator.config.schema import MetaConfig
 from orchestrator.records.metrics_log import read_metrics
+from orchestrator.run.handed_over import OwnTasks
 from orchestrator.run.locations import run_location
 from orchestrator.run.signals import PythonInterrupt
 from orchestrator.run.train import train
@@ -45,12 +46,19 @@ class MetaTrainer:
             run_config=RunConfig(storage_path="runs", name="first"),
         ).fit()
         result.metrics["test_loss"], result.metrics_dataframe, result.checkpoint
+
+    With tasks of one's own, from a function in a file that can be imported:
+
+        from my_tasks import sines  # (rng, split, shots, queries) -> ((x, y), (x, y))
+
+        MetaTrainer(tasks=sines, overrides={"outer.steps": 2000}).fit()
     """
 
     def __init__(
         self,
-        config: MetaConfig | Mapping[str, Any] | str | os.PathLike[str],
+        config: MetaConfig | Mapping[str, Any] | str | os.PathLike[str] | None = None,
         *,
+        tasks: Any = None,
         overrides: Mapping[str, Any] | None = None,
         scaling_config: ScalingConfig | None = None,
         run_config: RunConfig | None = None,
@@ -60,7 +68,12 @@ class MetaTrainer:
 
         Args:
           config: a configuration, a table like its TOML file, the name of a preset, or the path of
-            a TOML file.
+            a TOML file. With `tasks` it may be left out, and its [task] is replaced.
+          tasks: a function (rng, split, shots, queries) -> ((x, y), (x, y)), or a class with such a
+            method `task`, at the top level of a file that actors can import: see task.kind =
+            "python". Or a list of tasks, or a dict by their names: each ((x, y), (x, y)), tuples of
+            arrays, or (x, y), of which support and query are drawn. They are written into the run's
+            folder, which must be a local one, in the form that task.kind = "npz" reads.
           overrides: dotted name -> value, as --set on the command line.
           scaling_config: num_workers, use_gpu and resources_per_worker override [workers]. Without
             it workers.count is the number of actors.
@@ -70,8 +83,8 @@ class MetaTrainer:
           resume: continue the run in that folder; without run_config, in the folder whose
             config.toml is `config`, or in the last folder of that name.
         Raises:
-          ValueError: a key is wrong, a field of Ray's is set that metatrain does not support, or
-            there is nothing to resume.
+          ValueError: a key is wrong, a field of Ray's is set that metatrain does not support,
+            there is nothing to resume, or `tasks` are invalid.
         """
         for name, value, kind in (
             ("scaling_config", scaling_config, ScalingConfig),
@@ -81,7 +94,11 @@ class MetaTrainer:
                 raise ValueError(f"{name} = {value!r} is not a ray.train.{kind.__name__}")
         if not isinstance(resume, bool):
             raise ValueError(f"resume = {resume!r} is neither True nor False")
-        settings = dict(overrides or {})
+        if config is None and tasks is None:
+            raise ValueError("give a configuration, such as the name of a preset, or tasks")
+        own = OwnTasks.of(tasks)
+        config = {} if config is None else config
+        settings = own.settings(config) | dict(overrides or {})
         if run_config is not None:
             settings |= ray_vocabulary.of_run_config(run_config)
         if scaling_config is not None:
@@ -89,9 +106,10 @@ class MetaTrainer:
         if isinstance(config, os.PathLike):
             config = os.fspath(config)
         self.config, self._notes = configuration.load(config, settings)
-        self._resume = resume
+        self._resume, self._own = resume, own
         location = ray_vocabulary.location(run_config) if run_config is not None else None
         self.location = run_location(self.config, config, location, resume)
+        self.config = own.placed(self.config, self.location)
 
     def fit(self) -> Result:
         """Train, test, and draw the pictures.
@@ -106,6 +124,7 @@ class MetaTrainer:
           MetatrainError: the run failed.
           KeyboardInterrupt: the step is finished and saved, and `resume=True` continues from there.
         """
+        self._own.write(self.location)
         tested = train(
             self.config,
             self._notes,

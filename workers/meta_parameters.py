@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from workers.algorithms.algorithm import Start
 from workers.models.functional import FunctionalModel
+from workers.models.packed_inputs import input_shape_of
 from workers.models.registry import make_model
 from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
@@ -113,7 +114,7 @@ def flatten(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def _make(settings: ActorSettings, family: TaskFamily, num_outputs: int) -> FunctionalModel:
-    shape, tokens = family.input_shape, family.num_tokens
+    shape, tokens = input_shape_of(family), family.num_tokens
     return make_model(settings.model, shape, num_outputs, settings.seed, tokens)
 
 

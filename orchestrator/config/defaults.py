@@ -38,7 +38,7 @@ def fill(table: Mapping[str, Any]) -> Table:
     record = record_of(TASKS, task.get("kind")) if isinstance(task, Mapping) else None
     if not isinstance(task, Mapping) or record is None:
         return table  # the schema reports what is wrong
-    family = record.defaults
+    family = record.default_tables(task)
     users: dict[str, Table] = {}
     for name in ("model", "algorithm", "outer", "evaluation"):
         section = _set_keys(table, name)

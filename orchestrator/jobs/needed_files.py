@@ -29,6 +29,8 @@ def place_of(what: str, path: str | Path, shipment: Shipment) -> str:
       ValueError: it does not exist, is outside the folder, or is not shipped.
     """
     absolute = Path(os.path.abspath(shipment.folder / Path(path).expanduser()))
+    if absolute == shipment.folder:
+        return "."
     if not shipment.holds(absolute):
         if not absolute.exists():
             raise ValueError(f"{what} does not exist; a job has only files of {shipment.folder}")

@@ -48,7 +48,7 @@ def protocol(
         "method": algorithm.method,
         "model": model.title,
         **family.protocol("test"),
-        "ways": family.num_outputs if hasattr(task, "ways") else None,
+        "ways": family.num_outputs if _has_ways(task, family) else None,
         "loss": LOSS_TITLES.get(family.loss),
         "shots": evaluation.shots or task.shots,
         "queries": evaluation.queries or task.queries,
@@ -96,6 +96,11 @@ def _choices(config: MetaConfig, validation: dict[str, Any]) -> dict[str, Any]:
         if chosen
         else None,
     }
+
+
+def _has_ways(task: Any, family: TaskFamily) -> bool:
+    """Whether a task is of some classes of many; the settings may be of values too."""
+    return hasattr(task, "ways") and family.loss in CLASSIFYING
 
 
 def _chance(config: MetaConfig, family: TaskFamily) -> float | None:

@@ -6,6 +6,7 @@ from typing import Any
 from orchestrator.config.schema import MetaConfig, validate
 from orchestrator.outer.state import MetaState
 from orchestrator.records.metrics_log import has_metrics
+from orchestrator.run import own_tasks
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage, part_of
 
@@ -80,7 +81,8 @@ def _defaults_of(manifest: checkpoint.Manifest) -> dict[str, Any]:
 
 
 def _check_empty(storage: Storage) -> None:
-    names = [name for name in storage.list() if name != part_of("config.toml")]
+    ours = (part_of("config.toml"), own_tasks.FOLDER)
+    names = [name for name in storage.list() if name not in ours]
     if names:
         raise ValueError(
             f"{storage.location} is not empty ({', '.join(names[:3])}) and holds no run; give an "

@@ -33,7 +33,10 @@ TABLE: dict[str, Any] = {
 }
 MACHINES = ["task.task_column=machine", "task.target_column=state"]
 #: What a preset cannot know.
-NEEDED = {"table": ["task.path=a.csv", "task.task_column=sensor", "task.target_column=ppm"]}
+NEEDED = {
+    "table": ["task.path=a.csv", "task.task_column=sensor", "task.target_column=ppm"],
+    "signals": ["task.path=a.npz"],
+}
 NAVIGATION: dict[str, Any] = {
     **SINUSOID,
     "task": {"kind": "navigation", "shots": 4, "queries": 3, "horizon": 7},

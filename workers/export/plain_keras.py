@@ -148,7 +148,8 @@ def _with_scaling(scaling: ExampleScaling, model: keras.Model) -> keras.Model:
     ops, rescaling = keras.ops, keras.layers.Rescaling
     mean, deviation = scaling.inputs
     inputs = keras.Input(mean.shape, dtype="float64")
-    scaled = rescaling(1.0, (-mean).tolist(), dtype="float64")(inputs)
+    given = _by_itself(inputs) if scaling.each else inputs
+    scaled = rescaling(1.0, (-mean).tolist(), dtype="float64")(given)
     scaled = rescaling((1 / deviation).tolist(), dtype="float64")(scaled)
     if scaling.fills:
         scaled = ops.where(ops.isnan(scaled), 0.0, scaled)
@@ -159,6 +160,16 @@ def _with_scaling(scaling: ExampleScaling, model: keras.Model) -> keras.Model:
         mean, deviation = scaling.outputs
         outputs = rescaling(deviation.tolist(), mean.tolist(), dtype="float64")(outputs)
     return keras.Model(inputs, outputs)
+
+
+def _by_itself(inputs: Any) -> Any:
+    """Standardize each example over its first axis; a constant is only shifted."""
+    ops = keras.ops
+    centered = inputs - ops.mean(inputs, axis=1, keepdims=True)
+    deviation = ops.sqrt(ops.mean(ops.square(centered), axis=1, keepdims=True))
+    highest, lowest = (find(inputs, axis=1, keepdims=True) for find in (ops.max, ops.min))
+    flat = ops.equal(highest, lowest)
+    return centered / ops.where(flat, ops.ones_like(deviation), deviation)
 
 
 def _counterpart(layer: Any) -> Any:

@@ -59,6 +59,7 @@ class Conv4Model(Normalized):
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
         """Map [batch, height, width, channels] to [batch, num_outputs]."""
+        _check_images(input_shape, self.downsample)
         import keras
 
         from workers.models.normalization import make_normalization
@@ -84,3 +85,17 @@ class Conv4Model(Normalized):
         else:
             hidden = keras.layers.GlobalAveragePooling2D(name="mean")(hidden)
         return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(hidden))
+
+
+def _check_images(shape: tuple[int, ...], downsample: str) -> None:
+    """Raise ValueError if examples of that shape are none, or are halved away."""
+    said = f"examples of shape {list(shape)}, but model.kind = 'conv4' takes images"
+    if len(shape) != 3:
+        raise ValueError(
+            f"the tasks have {said} [height, width, channels]; use model.kind = 'mlp' or 'linear'"
+        )
+    if downsample == "max_pool" and min(shape[:2]) < _SMALLEST:
+        raise ValueError(
+            f"the tasks have {said} of {_SMALLEST} pixels or more with model.downsample = "
+            "'max_pool', which halves them four times; use model.downsample = 'stride'"
+        )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class LinearModel(Normalized):
     """A linear model, F(x) = Wx + b."""
 
-    takes = frozenset({"numbers", "images", "observations"})
+    takes = frozenset({"numbers", "images", "signals", "observations"})
     execution = "vectorized", True
     kind: Literal["linear"] = "linear"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class MlpModel(Normalized):
     """A multi-layer perceptron: dense layers."""
 
-    takes = frozenset({"numbers", "images", "observations"})
+    takes = frozenset({"numbers", "images", "signals", "observations"})
     execution = "vectorized", True
     kind: Literal["mlp"] = "mlp"
     hidden: tuple[Annotated[int, Field(ge=1, le=65536)], ...] = setting(

@@ -77,6 +77,7 @@ class KerasModel(Model):
           ValueError: there is none, it is no Keras model, or it does not take such inputs.
         """
         from workers.models.heads import on_encoder
+        from workers.models.packed_inputs import PackedShape, on_packed
 
         for name in self.imports:
             import_module(name, self)
@@ -86,6 +87,8 @@ class KerasModel(Model):
             model = from_file(self)
         else:
             model = from_function(self, shape, num_outputs, num_tokens)
+        if isinstance(shape, PackedShape):
+            model = on_packed(model, shape, f"model.source = {self.source!r}")
         _check_inputs(self, model, shape)
         if self.encoder:
             _check_vectors(self, model)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workers.models.packed_inputs import shapes_of
 from workers.wire.import_path import refuse_namesakes
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def from_function(
     """Call the function with those of input_shape, num_outputs and num_tokens that it takes."""
     function = _function(settings)
     offered = {
-        "input_shape": input_shape,
+        "input_shape": shapes_of(input_shape),
         "num_outputs": num_outputs,
         "num_tokens": num_tokens,
     }

@@ -3,8 +3,8 @@
 from typing import Literal
 
 #: Token ids are "texts", to be classified, or "sequences", whose next tokens are predicted.
-Inputs = Literal["numbers", "images", "texts", "sequences", "observations"]
+Inputs = Literal["numbers", "images", "signals", "texts", "sequences", "observations"]
 
-EXAMPLES: frozenset[Inputs] = frozenset({"numbers", "images", "texts", "sequences"})
+EXAMPLES: frozenset[Inputs] = frozenset({"numbers", "images", "signals", "texts", "sequences"})
 OBSERVATIONS: frozenset[Inputs] = frozenset({"observations"})
 EVERYTHING = EXAMPLES | OBSERVATIONS

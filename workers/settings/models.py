@@ -14,6 +14,7 @@ _PLACES = {
     "linear": "workers.models.linear:LinearModel",
     "mlp": "workers.models.mlp:MlpModel",
     "conv4": "workers.models.conv4:Conv4Model",
+    "conv1d": "workers.models.conv1d:Conv1dModel",
     "text": "workers.models.text:TextModel",
     "transformer": "workers.models.transformer:TransformerModel",
     "keras": "workers.models.user_model:KerasModel",

@@ -82,6 +82,11 @@ class TaskRecord(AnyTask):
         """Choose the default [model] of a run by its [task], which may be invalid."""
         return cls.defaults["model"]
 
+    @classmethod
+    def default_tables(cls, task: Mapping[str, Any]) -> Tables:
+        """Choose the tables of a run that leaves them open, by its [task], which may be wrong."""
+        return cls.defaults
+
     def survey(self, progress: Progress) -> tuple[dict[str, Any], list[str]]:
         """Describe data that cannot be trained on, as far as possible, with notes for people."""
         return {}, []

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 _PLACES = {
     "sinusoid": "workers.settings.sinusoid_task:SinusoidTask",
     "images": "workers.settings.images_task:ImagesTask",
+    "signal": "workers.settings.signal_task:SignalTask",
     "table": "workers.settings.table_task:TableTask",
     "text": "workers.settings.text_tasks:TextTask",
     "matching": "workers.settings.text_tasks:MatchingTask",
     "generation": "workers.settings.generation_task:GenerationTask",
+    "python": "workers.settings.python_task:PythonTask",
+    "npz": "workers.settings.npz_task:NpzTask",
     "navigation": "workers.settings.environments:NavigationTask",
     "gym": "workers.settings.environments:GymTask",
 }

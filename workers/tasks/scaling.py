@@ -32,6 +32,8 @@ class ExampleScaling(NamedTuple):
 
     inputs: of the inputs.
     outputs: of the outputs; None if they are not scaled.
+    each: whether an example is first standardized by its own mean and deviation over its first
+      axis.
     farthest: standardized inputs are clipped to [-farthest, farthest]; None: they are not.
     fills: whether the mean replaces a missing input.
     """
@@ -40,3 +42,4 @@ class ExampleScaling(NamedTuple):
     outputs: Scaling | None = None
     farthest: float | None = None
     fills: bool = False
+    each: bool = False

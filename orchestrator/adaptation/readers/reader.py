@@ -79,6 +79,10 @@ class Reader(ABC):
         """Convert targets of a regression model to the user's units."""
         return outputs
 
+    def shown(self, inputs: Array) -> Array:
+        """Convert inputs of a regression model to the units of `values`, for pictures."""
+        return inputs
+
     def answers(self, task: "UserTask", outputs: Array) -> Array:
         """Convert outputs of a regression model that is adapted to `task` to the user's units."""
         return self.values(outputs)

@@ -11,7 +11,9 @@ from workers.settings.user_task_shapes import UserTaskShapes
 
 READERS = {
     "numbers": "orchestrator.adaptation.readers.numbers:NumberReader",
+    "arrays": "orchestrator.adaptation.readers.arrays_file:ArrayReader",
     "images": "orchestrator.adaptation.readers.images:ImageReader",
+    "signals": "orchestrator.adaptation.readers.signals:SignalReader",
     "table": "orchestrator.adaptation.readers.table_rows:TableReader",
     "texts": "orchestrator.adaptation.readers.texts:TextReader",
     "matching": "orchestrator.adaptation.readers.texts:MatchingReader",

@@ -11,6 +11,8 @@ from types import ModuleType
 PICTURES = {
     "curves": "orchestrator.reporting.pictures.curves",
     "image_episode": "orchestrator.reporting.pictures.image_episode",
+    "signal_episode": "orchestrator.reporting.pictures.signal_episode",
+    "forecast": "orchestrator.reporting.pictures.forecast",
     "predicted": "orchestrator.reporting.pictures.predicted",
     "confusion": "orchestrator.reporting.pictures.confusion",
     "text_episode": "orchestrator.reporting.pictures.text_episode",

@@ -1,10 +1,11 @@
 """Drawing the pictures of a trained run's task family."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import held_out_blocks
@@ -67,8 +68,8 @@ def render(
     episodes = [family.build(block.specs) for block in blocks]
     stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
     if family.loss == "mse":
-        values = make_reader(config.task, user_task_shapes(family)).values
-        outputs, stacked = values(outputs), _in_own_units(stacked, values)
+        reader = make_reader(config.task, user_task_shapes(family))
+        outputs, stacked = reader.values(outputs), _in_own_units(stacked, reader)
     steps = sorted(set(config.evaluation.inner_steps))
     words = [text for block in blocks for text in family.display_text(block.specs)]
     if prepare := getattr(picture_of(family.picture), "prepare", None):
@@ -110,8 +111,10 @@ def draw(
     return Pictures(whole, single, texts=texts)
 
 
-def _in_own_units(episodes: Episode, values: Callable[[Array], Array]) -> Episode:
-    return episodes._replace(
-        support_targets=values(episodes.support_targets),
-        query_targets=values(episodes.query_targets),
+def _in_own_units(episodes: Episode, reader: Reader) -> Episode:
+    return Episode(
+        reader.shown(episodes.support_inputs),
+        reader.values(episodes.support_targets),
+        reader.shown(episodes.query_inputs),
+        reader.values(episodes.query_targets),
     )

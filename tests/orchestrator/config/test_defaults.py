@@ -18,6 +18,9 @@ TASKS = {
     "text": TEXTS,
     "matching": {"kind": "matching", "path": "a.csv"},
     "generation": {"kind": "generation", "path": "a.csv"},
+    "python": {"kind": "python", "source": "no_such_module:task"},
+    "npz": {"kind": "npz", "path": "nowhere"},
+    "signal": {"kind": "signal", "path": "a.csv"},
     "navigation": {"kind": "navigation"},
     "gym": {"kind": "gym", "environment": "CartPole-v1"},
 }

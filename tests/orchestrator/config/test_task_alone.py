@@ -1,9 +1,12 @@
 """A run with only [task] opens its data, for every family and form of file."""
 
 import csv
+from pathlib import Path
 
 import pytest
+import small_python
 from small_images import members, write_folder
+from small_npz import lines, save
 from small_passages import rows_of as passages
 from small_tables import write_table
 from small_texts import rows_of as texts
@@ -46,7 +49,19 @@ def _generation(folder):
     return {"kind": "generation", "path": str(path)}
 
 
+def _python(name):
+    folder = str(Path(small_python.__file__).parent)
+    return {"kind": "python", "source": f"small_python:{name}", "folder": folder}
+
+
+def _npz(folder):
+    return {"kind": "npz", "path": str(save(folder / "tasks", lines(examples=12)))}
+
+
 TASKS = {
+    "a function's values": (lambda _: _python("sines"), 1),
+    "a function's classes": (lambda _: _python("Blobs"), 3),
+    "files": (_npz, 1),
     "text": (_text, 5),
     "texts by domain": (
         lambda folder: _text(folder, split_by="domains", domain_column="domain"),

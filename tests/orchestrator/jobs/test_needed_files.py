@@ -15,6 +15,8 @@ NEEDED = {
     "text": {"path": "a.csv"},
     "matching": {"path": "a.csv"},
     "generation": {"path": "a.csv"},
+    "npz": {"path": "a.csv"},
+    "signal": {"path": "a.csv"},
     "gym": {"environment": "CartPole-v1"},
 }
 PATHS = [(kind, field) for kind, record in TASKS.items() for field in record.data]
@@ -124,3 +126,14 @@ def test_an_absolute_folder_of_an_environment_becomes_a_relative_one(folder):
     flags = dict.fromkeys(("resume", "allow_changes", "verbose"), False)
     words = plan("train", values | flags, shipping.choose(Path.cwd())).words
     assert "task.folder=lib" in words
+
+
+def test_the_module_of_a_familys_function_is_shipped(folder):
+    task = {"source": "own_tasks:draw"}
+    with pytest.raises(ValueError, match=r"there is no module 'own_tasks' of \[task\] in "):
+        notes_of("python", **task)
+    (folder / "own_tasks.py").write_text("")
+    assert notes_of("python", **task) == notes_of("python", folder=str(folder), **task)
+    (folder / ".gitignore").write_text("own_tasks.py\n")
+    with pytest.raises(ValueError, match=r"the module 'own_tasks' of \[task\] is not shipped"):
+        notes_of("python", **task)

@@ -17,7 +17,7 @@ _MOST_CLASSES = 10
 _ROWS_EACH = 5
 
 
-def row_ids(inputs: NDArray[np.float32], targets: NDArray[Any]) -> Ids:
+def row_ids(inputs: NDArray[Any], targets: NDArray[Any]) -> Ids:
     """Return an id of the content, features and target, of each prepared row."""
     parts = [np.ascontiguousarray(array.reshape(len(array), -1) + 0) for array in (inputs, targets)]
     return content_ids(np.column_stack([part.view(np.uint32) for part in parts]))

@@ -37,7 +37,7 @@ hostile = pytest.mark.parametrize(
         pytest.param(NAMES["very long"], id="very long", marks=pytest.mark.slow),
     ],
 )
-TAKEN_FROM_TEXTS = ("confusion", "image_episode", "text_episode", "samples")
+TAKEN_FROM_TEXTS = ("signal_episode", "confusion", "image_episode", "text_episode", "samples")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,8 @@ def test_a_picture_shows_names_and_obeys_none(picture, name):
 
 
 def test_the_other_pictures_show_no_words():
-    assert set(PICTURES) - set(TAKEN_FROM_TEXTS) == {"curves", "predicted", "paths", "observed"}
+    others = {"curves", "forecast", "predicted", "paths", "observed"}
+    assert set(PICTURES) - set(TAKEN_FROM_TEXTS) == others
 
 
 def test_a_sweeps_picture_shows_values_and_obeys_none():

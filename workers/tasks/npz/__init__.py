@@ -1,0 +1,1 @@
+"""Tasks from .npz files, one file each."""

@@ -1,0 +1,209 @@
+"""Tasks from .npz files: examples are drawn from the arrays of one file."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.metrics import LossName
+from workers.settings.npz_task import NpzTask
+from workers.tasks.copies import Copies
+from workers.tasks.display_text import DisplayText
+from workers.tasks.leaving_out import or_left_out
+from workers.tasks.npz.arrays import Side, read_all
+from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
+from workers.tasks.table.row_groups import RowGroups
+from workers.tasks.table.table_notes import row_ids
+from workers.wire.errors import DataError
+from workers.wire.protocol import Draw, Episode, Specs, Split
+
+
+class NpzFamily:
+    """Arrays are used as they are: nothing is scaled. Class i is the file's own class i."""
+
+    num_train_classes: int | None = None
+    num_tokens: int | None = None
+
+    def __init__(self, settings: NpzTask):
+        """Read all files, and split them.
+
+        Raises:
+          DataError: a file cannot be read or does not fit the others, has too few examples, or a
+            split no file.
+        """
+        self._settings = settings
+        found = read_all(settings.path, settings.loss)
+        self._source, self._own, self._query = found.source, found.own, found.query
+        self._ways = found.classes or 1
+        self._groups = self._grouped(found.own)
+        self._asked = None if found.query is None else self._grouped(found.query)
+        names = self._groups.names
+        splits = split_names(names, settings, "tasks")
+        self._copies = self._count_copies(splits)
+        self._splits = self._without_small(splits)
+        self.loss: LossName = "mse" if found.classes is None else "cross_entropy"
+        self.picture = "predicted" if found.classes is None else "confusion"
+        self.input_shape: tuple[int, ...] = found.own.inputs.shape[1:]
+        self.num_outputs = found.classes or int(found.own.targets.shape[1])
+        self.preparation: dict[str, Any] = {}
+        self._split_hash = split_hash(names, self._splits)
+        self.digest = self._hash()
+
+    def _grouped(self, side: Side) -> RowGroups:
+        classes = [str(each) for each in range(self._ways)] if self._ways > 1 else None
+        of_row = None if classes is None else side.targets.astype(np.int32)
+        groups = RowGroups.of(self._source, side.task_of_row, of_row, classes)
+        return RowGroups(
+            groups.source, groups.names, groups.rows, groups.fewest, classes, "example"
+        )
+
+    def _count_copies(self, splits: Splits) -> Copies:
+        """Let each example count once in its task."""
+        ids = row_ids(self._own.inputs, self._own.targets)  # both of four bytes
+        rows = [np.concatenate(parts) for parts in self._groups.rows]
+        copies = Copies.count(ids, rows, self._groups.names, splits)
+        if copies.repeats:
+            self._groups = self._groups.once_each(ids)
+        return copies
+
+    def _fits(self, shots: int, queries: int) -> NDArray[np.bool_]:
+        """Which tasks have enough examples."""
+        if self._asked is None:
+            return self._groups.fewest >= shots + queries
+        return (self._groups.fewest >= shots) & (self._asked.fewest >= queries)
+
+    def _without_small(self, splits: Splits) -> Splits:
+        """Tasks are split first: which are for testing does not hang on what small ones are."""
+        settings = self._settings
+        if settings.small_tasks == "leave_out":
+            fits = self._fits(settings.shots, settings.queries)
+            splits = {split: tasks[fits[tasks]] for split, tasks in splits.items()}
+        for split, tasks in splits.items():
+            if not len(tasks):
+                raise DataError(
+                    f"{self._source} has {len(self._groups.names)} tasks, and none with enough "
+                    f"examples is left for {split}: every split needs one; set task.train_tasks, "
+                    "task.validation_tasks and task.test_tasks, or lower task.shots and "
+                    "task.queries"
+                )
+        return splits
+
+    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+        """Examples by their rows.
+
+        Returns:
+          task: int32 [tasks]. support_rows, query_rows: int32 [tasks, ways * shots] and [tasks,
+          ways * queries], class by class (ways = 1 in regression).
+        Raises:
+          DataError: a task of the split has too few examples.
+        """
+        tasks = self._splits[draw.split]
+        self._check_sizes(draw.split, shots, queries)
+        chosen, support, query = [], [], []
+        for index in range(lo, hi):
+            rng = draw.generator(index)
+            task = int(tasks[rng.integers(len(tasks))])
+            chosen.append(task)
+            asked = [] if self._asked is None else self._asked.rows[task]
+            more = 0 if asked else queries
+            parts = [
+                rng.choice(part, shots + more, replace=False) for part in self._groups.rows[task]
+            ]
+            support.append(np.concatenate([part[:shots] for part in parts]))
+            own = [part[shots:] for part in parts]
+            if asked:
+                own = [rng.choice(part, queries, replace=False) for part in asked]
+            query.append(np.concatenate(own))
+        return {
+            "task": np.array(chosen, np.int32),
+            "support_rows": np.array(support, np.int32).reshape(hi - lo, self._ways * shots),
+            "query_rows": np.array(query, np.int32).reshape(hi - lo, self._ways * queries),
+        }
+
+    def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
+        """Build inputs [tasks, examples, ...], and targets int32 or float32 [.., d]."""
+        assert not global_labels, "classes are those of a file"
+        own, query = self._own, self._query or self._own
+        support_rows, query_rows = specs["support_rows"], specs["query_rows"]
+        return Episode(
+            own.inputs[support_rows],
+            own.targets[support_rows],
+            query.inputs[query_rows],
+            query.targets[query_rows],
+        )
+
+    def showcase(self, specs: Specs) -> Specs:
+        """As they are: the picture shows the queries that are measured."""
+        return specs
+
+    def names(self, specs: Specs) -> list[str]:
+        """By the file."""
+        return [self._groups.names[int(task)] for task in specs["task"]]
+
+    def display_text(self, specs: Specs) -> Sequence[DisplayText]:
+        """Numbers say it all."""
+        return ()
+
+    def notes(self) -> list[str]:
+        """Examples that are there again."""
+        return self._copies.notes("example", "task", "tasks")
+
+    def describe(self) -> dict[str, Any]:
+        """Describe what the files hold and how they are split."""
+        sizes = [sum(map(len, parts)) for parts in self._groups.rows]
+        table: dict[str, Any] = {
+            "source": self._source,
+            "tasks": len(sizes),
+            "examples_per_task": [min(sizes), max(sizes)],
+            "example": list(self.input_shape),
+            "queries_from": self._queries_from,
+        }
+        if self._ways > 1:
+            table["classes"] = self._ways
+        used = sum(len(self._splits[split]) for split in SPLITS)
+        return {
+            **table,
+            **{f"{split}_tasks": len(self._splits[split]) for split in SPLITS},
+            "tasks_left_out": len(sizes) - used,
+            "split_hash": self._split_hash,
+        }
+
+    def protocol(self, split: Split) -> dict[str, Any]:
+        """Where the tasks are from, and how they are split."""
+        table: dict[str, Any] = {
+            "tasks_from": f"the files of {Path(self._source).name}",
+            "split_hash": self._split_hash,
+            "different_tasks": len(self._splits[split]),
+            "queries_from": self._queries_from,
+            "data_digest": self.digest,
+        }
+        return {**table, "classes": self._ways} if self._ways > 1 else table
+
+    @property
+    def _queries_from(self) -> str:
+        return "x" if self._asked is None else "query_x"
+
+    def _check_sizes(self, split: Split, shots: int, queries: int) -> None:
+        left = int(np.sum(self._fits(shots, queries)))
+        remedy = "lower shots or queries"
+        remedy += or_left_out(left, len(SPLITS), "task.small_tasks", "tasks")
+        if self._settings.small_tasks == "leave_out":  # those with too few for training
+            remedy = "lower evaluation.shots or evaluation.queries"
+        tasks = self._splits[split]
+        self._groups.check(tasks, shots + (queries if self._asked is None else 0), remedy)
+        if self._asked is not None:
+            self._asked.check(tasks, queries, f"those are of query_x; {remedy}")
+
+    def _hash(self) -> str:
+        total = hashlib.sha256()
+        for side in (self._own, self._query):
+            if side is not None:
+                for array in (side.inputs, side.targets):
+                    total.update(f"{array.dtype} {array.shape} ".encode())
+                    total.update(np.ascontiguousarray(array).tobytes())
+                total.update("\n".join(side.task_of_row).encode())
+        total.update(self._split_hash.encode())
+        return total.hexdigest()

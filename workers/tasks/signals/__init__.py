@@ -1,0 +1,1 @@
+"""Tasks of signals and series, and the files that hold them."""
