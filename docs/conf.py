@@ -13,12 +13,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 project = "metatrain"
 author = "the authors of metatrain"
 html_title = "metatrain"
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser", "generated"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_nb", "generated"]
 exclude_patterns = ["_ext"]
 nitpicky = True
 # Types of other projects, whose pages no build without a network can know, and our own internals.
 nitpick_ignore_regex = [("py:.*", r"(?!metatrain\.).*")]
 
+# Notebooks keep their outputs; a test runs them.
+nb_execution_mode = "off"
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
 suppress_warnings = ["myst.strikethrough"]

@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from workers.algorithms.algorithm import Start
 from workers.models.functional import FunctionalModel
-from workers.models.packed_inputs import input_shape_of
 from workers.models.registry import make_model
 from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
+from workers.wire.packed_inputs import input_shape_of
 from workers.wire.protocol import Array, Task
 from workers.wire.tensors import Shape
 

@@ -2,9 +2,8 @@
 
 import re
 
+import notebook_kernel
 import pytest
-import warm_commands
-from shell_commands import environment
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 
@@ -49,47 +48,16 @@ def hashes(printed):
     return re.findall("^[0-9a-f]{64}$", printed, re.MULTILINE)
 
 
-_KERNEL = """
-import sys
-from ipykernel.kernelapp import launch_new_instance
-
-sys.argv += ["-f", "kernel.json"]
-launch_new_instance()
-"""
-
-
 @pytest.fixture
 def cell(tmp_path):
-    """A function that runs a cell in a real kernel, whose main thread has an event loop.
+    """A function that runs a cell and gives what was printed, and the traceback."""
+    with notebook_kernel.started(tmp_path) as run:
 
-    It gives what was printed, and the traceback.
-    """
-    from jupyter_client import BlockingKernelClient
-    from jupyter_client.connect import write_connection_file
+        def plain(code):
+            output = run(code)
+            return output.text, output.error
 
-    file, _ = write_connection_file(str(tmp_path / "kernel.json"))
-    script = tmp_path / "kernel.py"
-    script.write_text(_KERNEL)
-    kernel = warm_commands.start(tmp_path, environment=environment(), script=script)
-    client = BlockingKernelClient()
-    client.load_connection_file(file)
-    client.start_channels()
-
-    def run(code):
-        printed = []
-        answer = client.execute_interactive(code, timeout=300, output_hook=printed.append)
-        texts = [item["content"] for item in printed if item["msg_type"] == "stream"]
-        text = "".join(item["text"] for item in texts if item["name"] == "stdout")
-        return text, "\n".join(answer["content"].get("traceback", []))
-
-    try:
-        client.wait_for_ready(timeout=120)
-        yield run
-        client.shutdown()
-        kernel.wait(120)
-    finally:
-        client.stop_channels()
-        kernel.kill()
+        yield plain
 
 
 def on_a_ray_of_its_own(cell, name, tries=3):

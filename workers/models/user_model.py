@@ -77,7 +77,7 @@ class KerasModel(Model):
           ValueError: there is none, it is no Keras model, or it does not take such inputs.
         """
         from workers.models.heads import on_encoder
-        from workers.models.packed_inputs import PackedShape, on_packed
+        from workers.wire.packed_inputs import PackedShape, on_packed
 
         for name in self.imports:
             import_module(name, self)

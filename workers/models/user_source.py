@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workers.models.packed_inputs import shapes_of
 from workers.wire.import_path import refuse_namesakes
+from workers.wire.packed_inputs import shapes_of
 
 if TYPE_CHECKING:
     import keras

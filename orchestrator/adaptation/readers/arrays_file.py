@@ -10,10 +10,10 @@ from orchestrator.adaptation.readers.arrays import as_numbers, checked
 from orchestrator.adaptation.readers.numbers import NumberReader, table_file
 from orchestrator.adaptation.readers.reader import Columns, Examples, Role
 from workers.metrics import CLASSIFYING
-from workers.models.packed_inputs import PARTS, parts_from_dict
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.table.rows import Rows
 from workers.wire.errors import DataError
+from workers.wire.packed_inputs import PARTS, parts_from_dict
 from workers.wire.protocol import Array
 
 #: The name of no column.

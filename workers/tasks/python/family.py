@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from workers.metrics import LossName
-from workers.models.packed_inputs import PARTS, parts_as_dict
 from workers.settings.python_task import PythonTask
 from workers.tasks.display_text import DisplayText
 from workers.tasks.python.blame import CallError
@@ -17,6 +16,7 @@ from workers.tasks.python.examples import BadTaskError, make_episode
 from workers.tasks.python.source import open_source
 from workers.tasks.splits import SPLITS
 from workers.wire.errors import TaskError
+from workers.wire.packed_inputs import PARTS, parts_as_dict
 from workers.wire.protocol import Draw, Episode, Specs, Split
 
 # Queries that a curve is drawn through, where the function gives so many.

@@ -1,4 +1,4 @@
-"""Dicts of inputs, packed into one vector an example; see `workers.models.packed_inputs`."""
+"""Dicts of inputs, packed into one vector an example; see `workers.wire.packed_inputs`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.models.packed_inputs import Part
 from workers.tasks.python.examples import BadTaskError, stacked
+from workers.wire.packed_inputs import Part
 
 # Whole numbers up to here are exact as float32.
 _LARGEST = 2**24

@@ -38,7 +38,7 @@ def test_a_log_is_followed_to_the_end_and_each_piece_is_written_once():
     jobs = SmallJobs(
         job(),
         pieces=[["one\n", "two\n", LOST], [LOST], ["one\ntw", "o\nthree\n"], ["one\n"]],
-        endings=[RUNNING, DONE],
+        endings=[RUNNING] * 6 + [DONE],
         log="one\ntwo\nthree\nfour\n",
     )
     ended, written, warned = followed(jobs)

@@ -28,17 +28,9 @@ def test_a_window_that_is_longer_than_a_signal(tmp_path):
         folder,
         window=12,
     )
-    found = make_family(
-        SignalTask(
-            path=str(folder),
-            window=12,
-            ways=2,
-            shots=1,
-            queries=1,
-            short_signals="leave_out",
-        )
-    )
-    assert found.notes() == [
+    small = {"path": str(folder), "ways": 2, "shots": 1, "queries": 1}
+    family = make_family(SignalTask(window=12, short_signals="leave_out", **small))
+    assert family.notes() == [
         "1 signal is shorter than a window and left out: c0/00.npy (task.short_signals)"
     ]
     refused(
@@ -218,9 +210,9 @@ def test_small_classes_are_left_out_if_so(tmp_path):
     folder = class_folders(tmp_path / "data", [*X[keep], *x[24:]], [*Y[keep], *y[24:]])
     refused(r", or leave such classes out: task\.small_classes=leave_out$", folder)
     settings = {"ways": 2, "shots": 2, "queries": 2, "small_classes": "leave_out"}
-    found = make_family(SignalTask(path=str(folder), **settings))
-    assert found.describe()["classes_left_out"] == 1
-    used = [found.describe()[f"{split}_classes"] for split in ("train", "validation", "test")]
+    family = make_family(SignalTask(path=str(folder), **settings))
+    assert family.describe()["classes_left_out"] == 1
+    used = [family.describe()[f"{split}_classes"] for split in ("train", "validation", "test")]
     assert used == [2, 2, 2]
 
 
@@ -233,10 +225,10 @@ def test_one_long_recording_of_a_class(tmp_path):
         folder,
         window=10,
     )
-    found = make_family(
+    family = make_family(
         SignalTask(path=str(folder), window=10, apart="time", ways=2, shots=2, queries=2)
     )
-    assert found.num_outputs == 2
+    assert family.num_outputs == 2
     refused(
         r"the class 'c0' has 4 in its earlier and 4 in its later part",
         folder,

@@ -6,7 +6,7 @@ import pytest
 
 from workers.models.conv4 import Conv4Model
 from workers.models.keras_defaults import keras_defaults
-from workers.models.packed_inputs import (
+from workers.wire.packed_inputs import (
     PackedShape,
     Part,
     on_packed,
