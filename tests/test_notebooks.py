@@ -58,6 +58,7 @@ def test_a_notebook_is_kept_with_the_outputs_of_one_run_from_top_to_bottom(noteb
 @pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda file: file.stem)
 def test_a_notebook_runs(notebook, tmp_path):
     with notebook_kernel.started(tmp_path) as run:
+        run("%matplotlib inline")  # of itself where Matplotlib is not imported yet
         for cell in cells(notebook):
             source = "".join(cell["source"])
             output = run(_FEW_STEPS if is_parameters(cell) else source)
