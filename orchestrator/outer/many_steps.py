@@ -93,8 +93,9 @@ class SingleSteps:
 class ManySteps(SingleSteps):
     """Runs many outer steps by the call, as soon as single ones have shown that it pays off.
 
-    See `many_steps`. A step with a value that is not finite changes nothing and ends the call; the
-    driver then runs it by itself, and so learns which task is at fault.
+    See `many_steps`. A step with a value that is not finite changes nothing and ends the call, and
+    a call whose tasks cannot be built is not made. The driver then runs single steps, and so learns
+    which task is at fault.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class ManySteps(SingleSteps):
         self._ahead: tuple[int, Future[_BuiltSteps]] | None = None
         self._timed = self._most = self._room = self._single = 0
         self._graph: Any = None
+        self._shapes: list[tuple[int, ...]] = []
         self._names: list[list[str]] = []
 
     def take_time(self, step_s: float, blocks: Sequence[Block]) -> None:
@@ -129,15 +131,17 @@ class ManySteps(SingleSteps):
           None if the next step is to be run by itself. Otherwise the outer update is that of the
           last step done.
         """
-        built = self._built(first)
+        try:
+            built = self._built(first)
+        except Exception:  # a task that cannot be built is reported by its own step
+            self._ahead, self._room = None, 0
+            return None
         if built is None:
             return None
+        self._graph = self._graph or self._make_graph(built)
+        self._ahead = self._build_ahead(first + built.number)
         started = time.perf_counter()
-        after = first + built.number
-        self._ahead = self._build_ahead(after)
         with tf.device(DRIVER_DEVICE):
-            if self._graph is None:
-                self._graph = self._make_graph(built)
             arrays = [tf.constant(array) for tasks in built.tasks for array in tasks]
             carry = tf.constant(self._outer.weights.carry)
             steps = tf.constant(first), tf.constant(built.number)
@@ -177,6 +181,10 @@ class ManySteps(SingleSteps):
             [self._runner.build(block) for block in same] for same in zip(*steps, strict=True)
         ]
         stacked = [Task(*map(np.stack, zip(*tasks, strict=True))) for tasks in by_block]
+        shapes = [array.shape[1:] for tasks in stacked for array in tasks]
+        if shapes != (self._shapes or shapes):
+            raise ValueError("steps whose tasks have other shapes need another graph")
+        self._shapes = shapes
         return _BuiltSteps(first, number, stacked)
 
     def _by_step(self, sums: Array, num_tasks: int) -> list[dict[str, float]]:
@@ -190,6 +198,10 @@ class ManySteps(SingleSteps):
         return [dict(zip(means, row, strict=True)) for row in zip(*means.values(), strict=True)]
 
     def _make_graph(self, built: _BuiltSteps) -> Any:
+        """Make the graph of (first step, number of steps, carry, arrays of the tasks).
+
+        It returns the number of steps done, theta, the carry, and the metrics' sums over blocks.
+        """
         firsts = [Task(*(tf.constant(array[0]) for array in tasks)) for tasks in built.tasks]
         block_graphs = [self._runner.graph_of(tasks) for tasks in firsts]
         self._names = [graph.metrics for graph in block_graphs]
