@@ -83,8 +83,11 @@ class BlockRunner:
 
     @property
     def has_block_graphs(self) -> bool:
-        """Whether `graph_of` can be part of another graph: here, and without a policy."""
-        return self._rollout_adapter is None and not gpus_of_tensorflow()
+        """Whether `graph_of` keeps its bits as a part of another graph.
+
+        XLA compiles it as a whole. Without XLA, TensorFlow would optimize it with what is around.
+        """
+        return self._xla and self._rollout_adapter is None and not gpus_of_tensorflow()
 
     def run(self, weights: Weights, block: Block) -> Contribution:
         """Run `block` at `weights`.

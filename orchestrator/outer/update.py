@@ -95,7 +95,10 @@ class OuterUpdate:
         def in_graph(gradient: tf.Tensor) -> tf.Tensor:
             if clips:
                 gradient = tf.numpy_function(lambda g: clip(g, settings), [gradient], tf.float32)
-            theta, _ = update(tf.ensure_shape(gradient, shape))
+            # TensorFlow optimizes the update as a part of the graph around it. Without a copy in
+            # between it would join the products before and in the update, and change their bits.
+            copy = tf.raw_ops.DeepCopy(x=tf.ensure_shape(gradient, shape))
+            theta, _ = update(copy)
             return tf.ensure_shape(theta, shape)
 
         return in_graph

@@ -6,8 +6,9 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from same_bits_cases import ALGORITHMS, EVERY_DAY, NORMALIZATIONS
 from small_configs import sinusoid
-from small_runs import CASES, case, in_process
+from small_runs import in_process
 
 from orchestrator.loop import meta_train
 from orchestrator.outer import many_steps, update
@@ -40,10 +41,18 @@ OUTER = {
 }
 
 
+_QUICK = ("adamw, linear, clipped by value", "five blocks")
+
+
 @pytest.fixture(autouse=True)
 def any_model_is_small_enough(monkeypatch):
     monkeypatch.setattr(many_steps, "_CALL_S", 1e9)
     monkeypatch.setattr(many_steps, "_LEAST_STEPS", 2)
+
+
+def sinusoids(*overrides):
+    """Compiled: as a part of another graph, others might have other bits."""
+    return in_process(sinusoid("runtime.xla=true", "runtime.execution=vectorized", *overrides))
 
 
 def of_steps(launch, steps=STEPS):
@@ -81,14 +90,30 @@ def check_equal(launch):
     assert settled == [1, 2, 5, 10, STEPS]
 
 
-@pytest.mark.parametrize("name", OUTER)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in _QUICK else [pytest.mark.slow]) for name in OUTER],
+)
 def test_sinusoids_learn_the_same(name):
-    check_equal(of_steps(in_process(sinusoid(*OUTER[name]))))
+    check_equal(of_steps(sinusoids(*OUTER[name])))
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_other_models_learn_the_same(name, image_zip, image_cache):
-    check_equal(of_steps(in_process(case(name, image_zip, image_cache))))
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("algorithm", "normalization"),
+    # XLA takes no query by itself.
+    [each for each in EVERY_DAY if "support statistics" not in each],
+)
+def test_each_algorithm_and_normalization_learns_the_same(algorithm, normalization):
+    small = ["model.hidden=[4]", "task.shots=2", "task.queries=2", "outer.meta_batch_size=3"]
+    both = [*ALGORITHMS[algorithm], *NORMALIZATIONS[normalization]]
+    check_equal(of_steps(sinusoids(*both, *small)))
+
+
+def test_what_xla_does_not_compile_has_a_call_for_each_step():
+    launch = of_steps(in_process(sinusoid("runtime.xla=false")))
+    reports, _ = train(launch, due=up_to_five)
+    assert all(report.settled for report in reports)
 
 
 class Spoiled:
@@ -115,7 +140,7 @@ class Spoiled:
 def spoiled(*overrides, step=7):
     from workers.block import BlockRunner
 
-    launch = of_steps(in_process(sinusoid(*overrides)))
+    launch = of_steps(sinusoids(*overrides))
     family = Spoiled(launch.family, step)
     launch.pool.runner = BlockRunner(launch.config.worker, family)
     return replace(launch, family=family)
@@ -149,14 +174,14 @@ def test_weights_that_an_update_makes_infinite_end_the_run_at_that_step(monkeypa
     messages = []
     for due in ({}, {"due": lambda done: STEPS - done}):
         with pytest.raises(NonFiniteError) as error:
-            train(of_steps(in_process(sinusoid(*overrides))), **due)
+            train(of_steps(sinusoids(*overrides)), **due)
         messages.append(str(error.value))
     assert messages[0] == messages[1]
     assert re.match(r"step \d+: the outer update made weights that are not finite", messages[0])
 
 
 def test_an_error_of_the_family_is_reported_as_by_single_steps():
-    launch = of_steps(in_process(sinusoid()))
+    launch = of_steps(sinusoids())
 
     class Raising(Spoiled):
         def build(self, specs, **keywords):
@@ -175,9 +200,7 @@ def test_an_error_of_the_family_is_reported_as_by_single_steps():
 def test_a_run_has_a_row_for_each_step_and_the_same_checkpoints(tmp_path):
     shas, rows = [], []
     for name, calls in (("single", 0), ("many", 1)):
-        launch = in_process(
-            sinusoid(f"outer.steps={STEPS}", "evaluation.every=6", "checkpoint.every=4")
-        )
+        launch = sinusoids(f"outer.steps={STEPS}", "evaluation.every=6", "checkpoint.every=4")
         storage = Storage(str(tmp_path / name))
         run = TrainingRun(launch.config, storage, launch, None)
         if not calls:
@@ -201,7 +224,7 @@ def test_a_run_has_a_row_for_each_step_and_the_same_checkpoints(tmp_path):
 
 
 def test_between_two_calls_a_run_can_be_left_and_resumed(tmp_path):
-    launch = in_process(sinusoid(f"outer.steps={STEPS}"))
+    launch = sinusoids(f"outer.steps={STEPS}")
     storage = Storage(str(tmp_path))
     run = TrainingRun(launch.config, storage, launch, None)
     for progress in run.steps():
@@ -217,7 +240,7 @@ def test_between_two_calls_a_run_can_be_left_and_resumed(tmp_path):
 
 def test_only_small_steps_are_called_together(monkeypatch):
     monkeypatch.setattr(many_steps, "_CALL_S", 0.0)
-    launch = of_steps(in_process(sinusoid()))
+    launch = of_steps(sinusoids())
     reports, _ = train(launch, due=up_to_five)
     assert all(report.settled for report in reports)
     monkeypatch.setattr(many_steps, "_CALL_S", 1e9)
