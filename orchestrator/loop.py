@@ -7,7 +7,7 @@ stopping and sweeps are what its consumer does between two steps.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,10 +15,11 @@ from functools import partial
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.aggregate import aggregate
 from orchestrator.outer.blocks import train_blocks
+from orchestrator.outer.many_steps import StepsDone, many_steps
 from orchestrator.outer.skipped import SkipBudget
 from orchestrator.outer.trust_region import Round, RoundResult
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.pool.base import Pool
+from orchestrator.pool.base import InProcessPool, Pool
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import NonFiniteError
 from workers.wire.protocol import Block, Weights
@@ -34,6 +35,7 @@ class StepReport:
     tasks: number of tasks of the step.
     skipped_tasks: tasks of the step that are neither in the metrics nor in the gradient.
     seconds: wall-clock time of the step.
+    settled: whether theta is that of this step; not if more steps were done in the same call.
     """
 
     step: int
@@ -41,31 +43,45 @@ class StepReport:
     tasks: int
     skipped_tasks: int
     seconds: float
+    settled: bool = True
 
 
 def meta_train(
-    config: MetaConfig, family: TaskFamily, pool: Pool, outer: OuterUpdate
+    config: MetaConfig,
+    family: TaskFamily,
+    pool: Pool,
+    outer: OuterUpdate,
+    due: Callable[[int], int] = lambda done: 1,
 ) -> Iterator[StepReport]:
     """Run outer steps until `config.outer.steps` are done.
 
     Args:
       config: the run's configuration.
       family: the task family. pool: runs the blocks.
-      outer: theta and the outer optimizer; between two steps its `state()` is all that a resumed
+      outer: theta and the outer optimizer; after a settled step its `state()` is all that a resumed
         run needs.
+      due: given the steps done, returns how many more may be done in one call, see `ManySteps`.
     Raises:
       MetatrainError: see `pool.run`, `SkipBudget` and `aggregate`; theta is that of the last
         complete step.
     """
-    weights, last = outer.weights, config.outer.steps - 1
-    budget = SkipBudget(config.algorithm.inner_lr)
+    step, budget = outer.step, SkipBudget(config.algorithm.inner_lr)
     with ThreadPoolExecutor(1, "sampler") as sampler:
-        ahead = sampler.submit(train_blocks, config, family, outer.step)
-        for step in range(outer.step, config.outer.steps):
+        sample = partial(train_blocks, config, family)
+        runner = pool.runner if isinstance(pool, InProcessPool) else None
+        many = many_steps(runner, outer, sample, sampler, due)
+        ahead = sampler.submit(sample, step)
+        while step < config.outer.steps:
+            if done := many.run(step):
+                yield from _reports_of(done, config, outer)
+                budget.spend(step, 0, config.outer.meta_batch_size)
+                step += len(done.metrics)
+                ahead = sampler.submit(sample, step)
+                continue
             started = time.perf_counter()
-            blocks = ahead.result()
-            if step < last:  # sampled while the pool works
-                ahead = sampler.submit(train_blocks, config, family, step + 1)
+            blocks, weights = ahead.result(), outer.weights
+            if step + 1 < config.outer.steps:  # sampled while the pool works
+                ahead = sampler.submit(sample, step + 1)
             contributions = pool.run(weights, blocks)
             skipped = sum(c.num_skipped for c in contributions)
             budget.spend(step, skipped, config.outer.meta_batch_size)
@@ -74,19 +90,28 @@ def meta_train(
             )
             reduce = partial(_run_round, pool, weights, blocks)
             metrics |= outer.update(RoundResult(gradient, metrics), carry, reduce)
-            weights = outer.weights
-            if not all_finite(weights.theta):
-                raise NonFiniteError(
-                    f"step {step}: the outer update made weights that are not finite, from a "
-                    f"finite gradient; {_remedy(config, skipped)}"
-                )
-            yield StepReport(
-                step=step + 1,
-                metrics=metrics,
-                tasks=config.outer.meta_batch_size,
-                skipped_tasks=skipped,
-                seconds=time.perf_counter() - started,
-            )
+            _check_theta(step, outer, config, skipped)
+            seconds, step = time.perf_counter() - started, step + 1
+            many.take_time(seconds, blocks)
+            yield StepReport(step, metrics, config.outer.meta_batch_size, skipped, seconds)
+
+
+def _reports_of(done: StepsDone, config: MetaConfig, outer: OuterUpdate) -> Iterator[StepReport]:
+    """Report each step of a call."""
+    last = done.first + len(done.metrics)
+    for step, metrics in enumerate(done.metrics, start=done.first + 1):
+        if step == last:
+            _check_theta(step - 1, outer, config, 0)
+        tasks = config.outer.meta_batch_size
+        yield StepReport(step, metrics, tasks, 0, done.seconds, settled=step == last)
+
+
+def _check_theta(step: int, outer: OuterUpdate, config: MetaConfig, skipped: int) -> None:
+    if not all_finite(outer.weights.theta):
+        raise NonFiniteError(
+            f"step {step}: the outer update made weights that are not finite, from a "
+            f"finite gradient; {_remedy(config, skipped)}"
+        )
 
 
 def _remedy(config: MetaConfig, skipped: int) -> str:

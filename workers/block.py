@@ -5,6 +5,7 @@ The in-process pool and the Ray actor both call it. It does not use Ray.
 
 import functools
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import tensorflow as tf
 from workers.algorithms.algorithm import Start
 from workers.execution.compiled import Compiled
 from workers.execution.fault_isolation import Sums, isolate_failing_task, sum_finite
+from workers.execution.runtime import gpus_of_tensorflow
 from workers.execution.task_map import sum_over
 from workers.held_out import Constants, HeldOutTasks, Shapes
 from workers.meta_parameters import (
@@ -79,6 +81,14 @@ class BlockRunner:
             of_policies = self._rollout_adapter.num_traces + self._rounds.num_traces
         return self._train_traces + self.held_out.num_traces + of_policies
 
+    @property
+    def has_block_graphs(self) -> bool:
+        """Whether `graph_of` keeps its bits as a part of another graph.
+
+        XLA compiles it as a whole. Without XLA, TensorFlow would optimize it with what is around.
+        """
+        return self._xla and self._rollout_adapter is None and not gpus_of_tensorflow()
+
     def run(self, weights: Weights, block: Block) -> Contribution:
         """Run `block` at `weights`.
 
@@ -137,18 +147,35 @@ class BlockRunner:
         tasks = self.episodes.get(weights, block, lambda: adapter.gather(constants, block))
         return tasks, tuple(tuple(array.shape) for array in tasks)
 
-    def _build(self, block: Block) -> tuple[Task, Shapes]:
-        """Build the block's tasks as tensors, and list the shapes of these."""
+    def build(self, block: Block) -> Task:
+        """Build the block's tasks as arrays."""
         global_labels = self._global_labels and block.kind == "train"
         episode = self._family.build(block.specs, global_labels=global_labels)
         num_tasks = block.hi - block.lo
-        tensors = [tf.constant(array) for array in episode]
-        shapes = [array.shape for array in episode]
-        for name, shape in (("batches", (num_tasks, 0, 0)), ("seeds", (num_tasks, 2))):
-            array = block.specs.get(name)
-            tensors.append(_zeros(shape, tf.int32) if array is None else tf.constant(array))
-            shapes.append(shape if array is None else array.shape)
-        return Task(*tensors), tuple(shapes)
+        batches = block.specs.get("batches", np.zeros((num_tasks, 0, 0), np.int32))
+        seeds = block.specs.get("seeds", np.zeros((num_tasks, 2), np.int32))
+        return Task(*episode, batches, seeds)
+
+    def _build(self, block: Block) -> tuple[Task, Shapes]:
+        """Build the block's tasks as tensors, and list the shapes of these."""
+        arrays = self.build(block)
+        tensors = [tf.constant(array) for array in arrays[:-2]]
+        for name, array in (("batches", arrays.batches), ("seeds", arrays.seed)):
+            given = name in block.specs
+            tensors.append(tf.constant(array) if given else _zeros(array.shape, tf.int32))
+        return Task(*tensors), tuple(array.shape for array in arrays)
+
+    def graph_of(self, tasks: Task) -> "BlockGraph":
+        """Make the compiled graph of training blocks whose tasks are like these, for another graph.
+
+        Args:
+          tasks: tensors.
+        """
+        theta = tf.zeros(self.theta_layout.size, tf.float32)
+        carry = tf.zeros(self._carry.size, tf.float32)
+        shapes = tuple(tuple(array.shape) for array in tasks)
+        arguments = theta, carry, _zeros((), tf.int32), tasks
+        return BlockGraph(*self._train.traced(shapes, *arguments))
 
     def _train_graph(
         self, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor, tasks: Task
@@ -220,6 +247,24 @@ class BlockRunner:
             )
             carry = np.zeros_like(weights.carry)
         return total.numpy(), carry, {name: v.numpy() for name, v in metrics.items()}
+
+
+class BlockGraph:
+    """The sums over a training block, as a part of a graph.
+
+    metrics: their names.
+    """
+
+    def __init__(self, call: Callable[..., Any], structure: Any):
+        self._call = call
+        self.metrics: list[str] = sorted(structure[2])
+
+    def __call__(
+        self, theta: tf.Tensor, carry: tf.Tensor, step: tf.Tensor, tasks: Task
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """Sum outer gradients [parameters], next carries [carry], and each metric, a scalar."""
+        gradient, carry, metrics = self._call(theta, carry, step, tasks)
+        return gradient, carry, [metrics[name] for name in self.metrics]
 
 
 @functools.cache

@@ -72,6 +72,41 @@ class OuterUpdate:
         # reported nor saved. In the other order a new carry could be saved with the old theta.
         self._weights = Weights(theta.numpy(), carry, self._steps_of(done))
 
+    @property
+    def fits_a_graph(self) -> bool:
+        """Whether an outer step is one update of the optimizer, which `update_in_graph` can do."""
+        return self._settings.optimizer != "trpo" and self._settings.epochs == 1
+
+    def theta_in_graph(self) -> tf.Tensor:
+        """Read theta, float32 [parameters], in a graph."""
+        return tf.identity(self._theta.value)
+
+    def update_for_graphs(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Make a function for graphs that does what `apply` does to theta.
+
+        Returns:
+          a function from the mean outer gradient to the new theta, both float32 [parameters].
+        """
+        settings, shape = self._settings, self._theta.shape
+        clips = settings.clip_value is not None or settings.clip_norm is not None
+        with tf.device(DRIVER_DEVICE):
+            update, _ = self._update.traced("flat", tf.zeros(shape))
+
+        def in_graph(gradient: tf.Tensor) -> tf.Tensor:
+            if clips:
+                gradient = tf.numpy_function(lambda g: clip(g, settings), [gradient], tf.float32)
+            # TensorFlow optimizes the update as a part of the graph around it. Without a copy in
+            # between it would join the products before and in the update, and change their bits.
+            copy = tf.raw_ops.DeepCopy(x=tf.ensure_shape(gradient, shape))
+            theta, _ = update(copy)
+            return tf.ensure_shape(theta, shape)
+
+        return in_graph
+
+    def adopt(self, theta: Vector, carry: Vector) -> None:
+        """Take the weights that `update_in_graph` led to."""
+        self._weights = Weights(theta, carry, self.step)
+
     def update(
         self, first: RoundResult, carry: Vector, reduce: Callable[[Round], RoundResult]
     ) -> dict[str, float]:

@@ -71,19 +71,21 @@ class InProcessPool:
     """A pool that runs blocks one after another in this process.
 
     It serves tests, laptops, and blocks that are too small to send.
+
+    runner: runs the blocks.
     """
 
     name = "this process"
     num_ready = 0
 
     def __init__(self, runner: BlockRunner):
-        self._runner = runner
+        self.runner = runner
         self.incidents = Incidents()
         self.latencies_s: list[float] = []
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
         """Run each block in turn."""
-        contributions = [self._runner.run(weights, block) for block in blocks]
+        contributions = [self.runner.run(weights, block) for block in blocks]
         self.latencies_s = [contribution.seconds for contribution in contributions]
         return contributions
 

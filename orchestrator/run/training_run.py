@@ -131,7 +131,9 @@ class TrainingRun:
         """Train to the end; yield after each step, once its validation and saving are done."""
         config = self._config
         launch = self.launch
-        for report in meta_train(config, launch.family, launch.pool, self._outer):
+        pending: list[Progress] = []  # steps of a call that is not reported to its end
+        due = self._steps_until_due
+        for report in meta_train(config, launch.family, launch.pool, self._outer, due):
             self._writer.check()
             row = {
                 "step": report.step,
@@ -151,6 +153,9 @@ class TrainingRun:
                 self._log.append(row)
                 self._tensorboard.append(row)
             self._logged_step, self._validation = report.step, validation
+            if not report.settled:
+                pending.append(Progress(report))
+                continue
             # A step whose validation fails is not complete, nor is one with only some of its
             # updates: then the step before it is saved.
             keep = self._is_due(report.step + 1) or config.outer.epochs > 1
@@ -158,6 +163,8 @@ class TrainingRun:
             saved = ""
             if self._validation or report.step % config.checkpoint.every == 0:
                 saved = self.save()
+            yield from pending
+            pending.clear()
             yield Progress(report, self._validation, saved)
 
     def save(self) -> str:
@@ -186,6 +193,17 @@ class TrainingRun:
     def _is_due(self, step: int) -> bool:
         """Tell whether a step is validated."""
         return step == self._config.outer.steps or step % self._config.evaluation.every == 0
+
+    def _steps_until_due(self, done: int) -> int:
+        """Return how many steps may follow before one is validated, or a checkpoint is due.
+
+        A validated step is run by itself: if its validation fails, the state before it is saved.
+        """
+        config = self._config
+        every, checkpoint_every = config.evaluation.every, config.checkpoint.every
+        validated = min((done // every + 1) * every, config.outer.steps)
+        saved = (done // checkpoint_every + 1) * checkpoint_every
+        return min(validated - 1, saved) - done
 
     def flush(self) -> None:
         """Wait until what was saved is written durably.

@@ -62,7 +62,7 @@ def check_any_number_of_workers(config, carries, process=None):
     if carries:
         assert expected[1] != sha256(list(start.carry.values()))
     for count in (3, 2, 1):
-        who = [*elsewhere, Here(config.worker, launch.pool._runner)]
+        who = [*elsewhere, Here(config.worker, launch.pool.runner)]
         assert identity(Workers(who, count)) == expected, count
 
 

@@ -11,6 +11,10 @@ class _Traced(NamedTuple):
     captured: list[tf.Tensor]
     structure: Any
 
+    def call(self, *arguments: Any) -> Any:
+        outputs = self.function.call_flat(*tf.nest.flatten(arguments), *self.captured)
+        return None if self.structure is None else tf.nest.pack_sequence_as(self.structure, outputs)
+
 
 class Compiled:
     """A graph as a function of nested tensors.
@@ -33,9 +37,18 @@ class Compiled:
         """
         if signature not in self._traced:
             self._traced[signature] = self._trace(arguments)
-        function, captured, structure = self._traced[signature]
-        outputs = function.call_flat(*tf.nest.flatten(arguments), *captured)
-        return None if structure is None else tf.nest.pack_sequence_as(structure, outputs)
+        return self._traced[signature].call(*arguments)
+
+    def traced(self, signature: Hashable, *arguments: Any) -> tuple[Callable[..., Any], Any]:
+        """Return the traced graph as a function, for use in another graph, and its outputs' form.
+
+        Args:
+          signature, arguments: as in a call, which has the same graph.
+        """
+        if signature not in self._traced:
+            self._traced[signature] = self._trace(arguments)
+        traced = self._traced[signature]
+        return traced.call, traced.structure
 
     def _trace(self, arguments: Any) -> _Traced:
         traced = self._function.get_concrete_function(*arguments)

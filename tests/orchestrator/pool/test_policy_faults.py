@@ -95,7 +95,7 @@ def pool(shared_ray):
 @pytest.mark.parametrize(("update", "round_name"), ROUNDS)
 def test_who_takes_over_in_any_round_changes_no_bit(update, round_name):
     launch = in_process(navigation(*COMMON, *UPDATES[update]))
-    forgetting = Forgetting(launch.pool._runner, round_name)
+    forgetting = Forgetting(launch.pool.runner, round_name)
     assert sha256_after(launch, forgetting) == sha256_after(launch)
     assert forgetting.forgot
 

@@ -1,0 +1,249 @@
+"""Many outer steps in one call: theta, carry, metrics and errors of single steps."""
+
+import re
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from same_bits_cases import ALGORITHMS, EVERY_DAY, NORMALIZATIONS
+from small_configs import sinusoid
+from small_runs import in_process
+
+from orchestrator.loop import meta_train
+from orchestrator.outer import many_steps, update
+from orchestrator.outer.update import OuterUpdate
+from orchestrator.records.metrics_log import read_metrics
+from orchestrator.run.training_run import TrainingRun
+from orchestrator.storage.storage import Storage
+from workers.wire.errors import NonFiniteError, TaskError
+from workers.wire.tensors import sha256
+
+STEPS = 14
+#: Name -> overrides of a sinusoid run: each kind of outer optimizer, schedule and clipping.
+OUTER = {
+    "sgd": ["outer.optimizer=sgd", "outer.lr=0.1"],
+    "momentum, clipped by norm": ["outer.optimizer=momentum", "outer.clip_norm=0.3"],
+    "adam, cosine, warmup": ["outer.schedule=cosine", "outer.warmup_steps=3"],
+    "adamw, linear, clipped by value": [
+        "outer.optimizer=adamw",
+        "outer.weight_decay=0.1",
+        "outer.schedule=linear",
+        "outer.clip_value=0.01",
+    ],
+    "five blocks": ["outer.meta_batch_size=9", "workers.block_size=2"],
+    "batches": ["algorithm.kind=reptile", "algorithm.inner_batch=3", "algorithm.inner_steps=2"],
+    "carried moments": [
+        "algorithm.kind=reptile",
+        "algorithm.inner_optimizer=adam",
+        "algorithm.inner_moments=persistent",
+    ],
+}
+
+
+_QUICK = ("adamw, linear, clipped by value", "five blocks")
+
+
+@pytest.fixture(autouse=True)
+def any_model_is_small_enough(monkeypatch):
+    monkeypatch.setattr(many_steps, "_CALL_S", 1e9)
+    monkeypatch.setattr(many_steps, "_LEAST_STEPS", 2)
+
+
+def sinusoids(*overrides):
+    """Compiled: as a part of another graph, others might have other bits."""
+    return in_process(sinusoid("runtime.xla=true", "runtime.execution=vectorized", *overrides))
+
+
+def of_steps(launch, steps=STEPS):
+    outer = launch.config.outer.model_copy(update={"steps": steps})
+    return replace(launch, config=launch.config.model_copy(update={"outer": outer}))
+
+
+def train(launch, **due):
+    """The reports, and all that the rest of a run depends on."""
+    outer = OuterUpdate(launch.config.outer, launch.initial_state())
+    reports = list(meta_train(launch.config, launch.family, launch.pool, outer, **due))
+    return reports, outer.state()
+
+
+def up_to_five(done):
+    """A validation or a checkpoint after every fifth step."""
+    return min(5 - done % 5, STEPS - done)
+
+
+def check_equal(launch):
+    single, expected = train(launch)
+    many, state = train(launch, due=up_to_five)
+    assert sha256(state.theta) == sha256(expected.theta)
+    assert state.step == expected.step
+    for name in ("carry", "optimizer"):
+        ours, other = getattr(state, name), getattr(expected, name)
+        assert ours.keys() == other.keys()
+        assert all(np.array_equal(ours[key], other[key]) for key in other)
+    assert [(report.step, report.metrics) for report in many] == [
+        (report.step, report.metrics) for report in single
+    ]
+    assert all(report.settled for report in single)
+    # Two steps by themselves; calls that end after steps 5, 10 and 14.
+    settled = [report.step for report in many if report.settled]
+    assert settled == [1, 2, 5, 10, STEPS]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in _QUICK else [pytest.mark.slow]) for name in OUTER],
+)
+def test_sinusoids_learn_the_same(name):
+    check_equal(of_steps(sinusoids(*OUTER[name])))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("algorithm", "normalization"),
+    # XLA takes no query by itself.
+    [each for each in EVERY_DAY if "support statistics" not in each],
+)
+def test_each_algorithm_and_normalization_learns_the_same(algorithm, normalization):
+    small = ["model.hidden=[4]", "task.shots=2", "task.queries=2", "outer.meta_batch_size=3"]
+    both = [*ALGORITHMS[algorithm], *NORMALIZATIONS[normalization]]
+    check_equal(of_steps(sinusoids(*both, *small)))
+
+
+def test_what_xla_does_not_compile_has_a_call_for_each_step():
+    launch = of_steps(in_process(sinusoid("runtime.xla=false")))
+    reports, _ = train(launch, due=up_to_five)
+    assert all(report.settled for report in reports)
+
+
+class Spoiled:
+    """A family one of whose training steps has a task that is not a number."""
+
+    def __init__(self, family, step, task=1):
+        self._family, self._step, self._task = family, step, task
+
+    def __getattr__(self, name):
+        return getattr(self._family, name)
+
+    def sample(self, draw, lo, hi, shots, queries):
+        specs = dict(self._family.sample(draw, lo, hi, shots, queries))
+        specs["spoiled"] = np.zeros(hi - lo, bool)
+        specs["spoiled"][self._task] = draw.step == self._step and draw.split == "train"
+        return specs
+
+    def build(self, specs, **keywords):
+        episode = self._family.build(specs, **keywords)
+        targets = np.where(specs["spoiled"][:, None, None], np.nan, episode.support_targets)
+        return episode._replace(support_targets=targets.astype(np.float32))
+
+
+def spoiled(*overrides, step=7):
+    from workers.block import BlockRunner
+
+    launch = of_steps(sinusoids(*overrides))
+    family = Spoiled(launch.family, step)
+    launch.pool.runner = BlockRunner(launch.config.worker, family)
+    return replace(launch, family=family)
+
+
+def test_a_step_that_is_not_finite_is_found_where_it_arises():
+    launch = spoiled()
+    outer = OuterUpdate(launch.config.outer, launch.initial_state())
+    done = []
+    steps = meta_train(launch.config, launch.family, launch.pool, outer, lambda done: 99)
+    with pytest.raises(NonFiniteError, match="step 7, task 1: gradient not finite"):
+        done.extend(report.step for report in steps)
+    assert done == list(range(1, 8))
+    assert outer.step == 7
+
+
+def test_a_task_that_is_not_finite_is_skipped_as_by_single_steps():
+    launch = spoiled("runtime.non_finite=skip")
+    single, expected = train(launch)
+    many, state = train(launch, due=lambda done: STEPS - done)
+    assert sha256(state.theta) == sha256(expected.theta)
+    assert [report.skipped_tasks for report in many] == [0] * 7 + [1] + [0] * (STEPS - 8)
+    assert [report.metrics for report in many] == [report.metrics for report in single]
+    assert [report.step for report in many if report.settled] == [1, 2, 7, 8, STEPS]
+
+
+def test_weights_that_an_update_makes_infinite_end_the_run_at_that_step(monkeypatch):
+    overrides = ["outer.optimizer=sgd"]
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([7], [0.01, 3e38])
+    monkeypatch.setattr(update, "make_schedule", lambda settings: rate)
+    messages = []
+    for due in ({}, {"due": lambda done: STEPS - done}):
+        with pytest.raises(NonFiniteError) as error:
+            train(of_steps(sinusoids(*overrides)), **due)
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+    assert re.match(r"step \d+: the outer update made weights that are not finite", messages[0])
+
+
+def test_an_error_of_the_family_is_reported_as_by_single_steps():
+    launch = of_steps(sinusoids())
+
+    class Raising(Spoiled):
+        def build(self, specs, **keywords):
+            if specs["spoiled"].any():
+                raise TaskError("this task cannot be built")
+            return self._family.build(specs, **keywords)
+
+    family = Raising(launch.family, 7)
+    from workers.block import BlockRunner
+
+    launch.pool.runner = BlockRunner(launch.config.worker, family)
+    with pytest.raises(TaskError, match="this task cannot be built"):
+        train(replace(launch, family=family), due=lambda done: STEPS - done)
+
+
+def test_a_run_has_a_row_for_each_step_and_the_same_checkpoints(tmp_path):
+    shas, rows = [], []
+    for name, calls in (("single", 0), ("many", 1)):
+        launch = sinusoids(f"outer.steps={STEPS}", "evaluation.every=6", "checkpoint.every=4")
+        storage = Storage(str(tmp_path / name))
+        run = TrainingRun(launch.config, storage, launch, None)
+        if not calls:
+            run._steps_until_due = lambda done: 1
+        steps = [progress.report for progress in run.steps()]
+        assert [report.step for report in steps] == list(range(1, STEPS + 1))
+        run.flush()
+        shas.append(run.theta_sha256)
+        rows.append(
+            [
+                {k: v for k, v in row.items() if k not in ("seconds", "tasks_per_s")}
+                for row in read_metrics(storage)
+            ]
+        )
+        # Validated steps and those after them are by themselves.
+        expected = {1, 2, 4, 5, 6, 8, 11, 12, 13, 14} if calls else set(range(1, STEPS + 1))
+        assert {report.step for report in steps if report.settled} == expected
+        run.close()
+    assert shas[0] == shas[1]
+    assert rows[0] == rows[1]
+
+
+def test_between_two_calls_a_run_can_be_left_and_resumed(tmp_path):
+    launch = sinusoids(f"outer.steps={STEPS}")
+    storage = Storage(str(tmp_path))
+    run = TrainingRun(launch.config, storage, launch, None)
+    for progress in run.steps():
+        if progress.report.step == 5:  # within a call
+            break
+    name = run.save()
+    run.flush()
+    assert run.saved_step == len(read_metrics(storage))
+    assert name.endswith(f"{run.saved_step:08d}")
+    assert run.saved_step > 5
+    run.close()
+
+
+def test_only_small_steps_are_called_together(monkeypatch):
+    monkeypatch.setattr(many_steps, "_CALL_S", 0.0)
+    launch = of_steps(sinusoids())
+    reports, _ = train(launch, due=up_to_five)
+    assert all(report.settled for report in reports)
+    monkeypatch.setattr(many_steps, "_CALL_S", 1e9)
+    monkeypatch.setattr(many_steps, "_MOST_BYTES", 1)
+    reports, _ = train(launch, due=up_to_five)
+    assert all(report.settled for report in reports)
