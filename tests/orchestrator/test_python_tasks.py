@@ -136,7 +136,7 @@ def test_another_module_is_not_resumed(tmp_path, no_pictures):
     place = RunConfig(storage_path=str(tmp_path), name="run")
     MetaTrainer(config, run_config=place).fit()
     (tmp_path / "changing.py").write_text(f"{text}# changed\n")
-    with pytest.raises(Exception, match="would not go on with the same bits here: data"):
+    with pytest.raises(Exception, match="would not continue with the same bits here: data"):
         MetaTrainer(config, run_config=place, resume=True).fit()
 
 

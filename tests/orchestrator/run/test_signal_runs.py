@@ -154,7 +154,7 @@ def test_a_saved_model_takes_signals_as_they_are(sources, case, tmp_path):
 def test_ones_own_signals_are_told_apart(sources, tmp_path, capsys):
     few = np.flatnonzero(np.isin(Y, ["c0", "c4", "c8"]))
     support, query = few[np.arange(12) % 4 < 2], few[np.arange(12) % 4 >= 2]
-    adapt_command.execute(
+    adapt_command.adapt_run(
         AdaptRequest(
             source=str(run_of(config_of(sources, "classes"))),
             support=str(class_folders(tmp_path / "support", X[support], Y[support])),
@@ -172,7 +172,7 @@ def test_ones_own_signals_are_told_apart(sources, tmp_path, capsys):
 
 def test_ones_own_series_is_forecast(sources, tmp_path, capsys):
     x = walks(series=1, seed=5)
-    adapt_command.execute(
+    adapt_command.adapt_run(
         AdaptRequest(
             source=str(run_of(config_of(sources, "series"))),
             support=str(npz(tmp_path / "a.npz", x=x[:, :52])),
@@ -205,7 +205,7 @@ def test_train_evaluate_and_the_page_as_they_are_typed(sources, tmp_path, capsys
 
 def test_data_tells_what_the_source_holds(sources, tmp_path, capsys):
     (tmp_path / "t.toml").write_text(to_toml(config_of(sources, "classes")))
-    assert data_command.execute(str(tmp_path / "t.toml"), [])
+    assert data_command.show_source(str(tmp_path / "t.toml"), [])
     shown = capsys.readouterr().out
     assert "task.kind = signal" in shown
     assert re.search(r"signals\s.*36", shown)

@@ -130,7 +130,7 @@ def _short(recordings: Recordings, settings: SignalTask, extent: int) -> list[st
     needs = f"task.window = {settings.window}"
     needs += f" and task.horizon = {settings.horizon}" if extent != settings.window else ""
     needs += f" need {extent} samples" if extent != settings.window else ""
-    more = f" (so it is with {len(short)} of {len(lengths)})" if len(short) > 1 else ""
+    more = f" ({len(short)} of {len(lengths)} are too short)" if len(short) > 1 else ""
     longest = int(lengths.max())
     remedy = f"lower task.window to {max(1, int(lengths[shortest]) - extent + window)}"
     if longest >= extent and not leaves_out:

@@ -34,7 +34,7 @@ def test_a_window_that_is_longer_than_a_signal(tmp_path):
         "1 signal is shorter than a window and left out: c0/00.npy (task.short_signals)"
     ]
     refused(
-        r"^task\.window = 30, but c0/00\.npy has 10 samples \(so it is with 24 of 24\); lower "
+        r"^task\.window = 30, but c0/00\.npy has 10 samples \(24 of 24 are too short\); lower "
         r"task\.window to 10$",
         folder,
         window=30,
@@ -45,7 +45,7 @@ def test_a_window_and_a_horizon_that_are_longer_than_a_series(tmp_path):
     file = npz(tmp_path / "a.npz", x=walks(length=20))
     refused(
         r"^task\.window = 16 and task\.horizon = 8 need 24 samples, but a\.npz: row 0 has 20 "
-        r"samples \(so it is with 10 of 10\); lower task\.window to 12$",
+        r"samples \(10 of 10 are too short\); lower task\.window to 12$",
         file,
         target="forecast",
         window=16,
@@ -220,7 +220,7 @@ def test_one_long_recording_of_a_class(tmp_path):
     long = [X[i : i + 4].ravel() for i in range(0, 24, 4)]
     folder = class_folders(tmp_path / "data", long, Y[::4])
     refused(
-        r"the class 'c0' has 8 of 1 recording \(so it is with 6: .*, or take support and queries "
+        r"the class 'c0' has 8 of 1 recording \(6 are too small: .*, or take support and queries "
         r"of a recording's two parts: task\.apart=time$",
         folder,
         window=10,
@@ -291,7 +291,7 @@ def test_a_series_with_too_few_windows(tmp_path):
     file = npz(tmp_path / "a.npz", x=walks(length=40))
     refused(
         r"^the series 'row 0' has 2 different windows in its earlier part and 2 in its later one "
-        r"\(so it is with 6: .*shots = 3 and queries = 2 need as many; lower task\.shots",
+        r"\(6 are too small: .*shots = 3 and queries = 2 need as many; lower task\.shots",
         file,
         target="forecast",
         window=9,
