@@ -291,9 +291,8 @@ def _check_same_bits(reference: dict[str, Any], fingerprint: dict[str, Any]) -> 
         raise FingerprintError(
             f"the run would not continue with the same bits here: {'; '.join(wrong)} (model: the "
             "file that model.source names, and its frozen weights; data: the files of task.path, "
-            "the module of task.source, or that of task.environment and the versions of gymnasium and "
-            "MuJoCo); resume "
-            "where they are equal, or give --allow-changes"
+            "the module of task.source, or that of task.environment and the versions of gymnasium "
+            "and MuJoCo); resume where they are equal, or give --allow-changes"
         )
 
 
