@@ -62,8 +62,9 @@ class MetaTrainer:
           config: a configuration, a table like its TOML file, the name of a preset, or the path of
             a TOML file.
           overrides: dotted name -> value, as --set on the command line.
-          scaling_config: num_workers, use_gpu and resources_per_worker override [workers]. Without
-            it workers.count is the number of actors.
+          scaling_config: num_workers, use_gpu and resources_per_worker override [workers]. A pair
+            of workers is a range: (1, 4) starts with one actor and grows to four, as the cluster
+            has room. Without it workers.count is the number of actors.
           run_config: storage_path/name is the run's folder; max_failures and num_to_keep override
             workers.max_failures and checkpoint.keep. Without it the folder is the first free one
             of runs/NAME, runs/NAME-2, ...
