@@ -35,11 +35,13 @@ class Progress:
     """The progress of a run: a step, and what was done right after it.
 
     report: the report of the step.
+    row: the step's row of metrics.jsonl.
     validation: the record of `evaluate.validate`, empty if the step was not validated.
     saved: name of the checkpoint that is being written, "" if there is none.
     """
 
     report: StepReport
+    row: dict[str, Any] = field(default_factory=dict)
     validation: dict[str, Any] = field(default_factory=dict)
     saved: str = ""
 
@@ -158,7 +160,7 @@ class TrainingRun:
             saved = ""
             if self._validation or report.step % config.checkpoint.every == 0:
                 saved = self.save()
-            yield Progress(report, self._validation, saved)
+            yield Progress(report, row, self._validation, saved)
 
     def save(self) -> str:
         """Queue the last complete step to be written, unless it is queued already.

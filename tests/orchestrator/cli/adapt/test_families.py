@@ -17,7 +17,7 @@ from workers.metrics import METRICS
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 
-COMMON = {"--inner-steps", "--inner-lr", "--save-model", "--help"}
+COMMON = {"--json", "--inner-steps", "--inner-lr", "--save-model", "--help"}
 OF_FILES = {"--support", "--query", "--out", "--input-column", "--task-column", "--statistics"}
 OPTIONS = {
     "adapt": {*OF_FILES, "--target-column", "--workers", "--verbose"},
