@@ -44,6 +44,7 @@ def adapt_policy(
     env: Annotated[
         str | None,
         typer.Option(
+            "--env",  # named: older typer would take the metavar's letters
             metavar="ENV",
             help="Environment to act in: a gymnasium id or MODULE:CLASS; for a run of navigation: "
             "navigation.",
