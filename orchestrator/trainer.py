@@ -75,8 +75,9 @@ class MetaTrainer:
             arrays, or (x, y), of which support and query are drawn. They are written into the run's
             folder, which must be a local one, in the form that task.kind = "npz" reads.
           overrides: dotted name -> value, as --set on the command line.
-          scaling_config: num_workers, use_gpu and resources_per_worker override [workers]. Without
-            it workers.count is the number of actors.
+          scaling_config: num_workers, use_gpu and resources_per_worker override [workers]. A pair
+            of workers is a range: (1, 4) starts with one actor and grows to four, as the cluster
+            has room. Without it workers.count is the number of actors.
           run_config: storage_path/name is the run's folder; max_failures and num_to_keep override
             workers.max_failures and checkpoint.keep. Without it the folder is the first free one
             of runs/NAME, runs/NAME-2, ...

@@ -1,11 +1,14 @@
 """Files about the repository agree with the project."""
 
 import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -26,8 +29,21 @@ def test_the_workflow_runs_what_must_be_green_and_builds_the_docs():
     }
     assert runs["all"] == [".ci/run"]
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert runs["oldest"] == [".ci/oldest.sh"]
+    assert os.access(ROOT / ".ci" / "oldest.sh", os.X_OK)
     assert any(command.startswith("sphinx-build -W docs") for command in runs["docs"])
     assert "docs" in PROJECT["optional-dependencies"]
+
+
+def test_each_dependency_has_a_lower_bound_that_can_be_installed_alone():
+    script = ROOT / ".ci" / "oldest_versions.py"
+    printed = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=True
+    ).stdout.split()
+    requirements = list(map(Requirement, PROJECT["dependencies"]))
+    assert [line.partition("==")[0] for line in printed] == [each.name for each in requirements]
+    for line, requirement in zip(printed, requirements, strict=True):
+        assert requirement.specifier.contains(line.partition("==")[2])
 
 
 def test_the_hooks_before_a_commit_are_checks_of_ci():

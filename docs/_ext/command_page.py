@@ -19,8 +19,10 @@ def _command(name: str, command: Any) -> str:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option"]
     usage = " ".join(["metatrain", name, *map(_argument, arguments), "[OPTIONS]"])
+    example = (command.epilog or "").removeprefix("Example: ")
     paragraphs = [sentence(each) for each in (command.help or "").split("\n\n")]
     parts = [f"## {name}\n", f"```\n{usage}\n```\n", *(f"{each}\n" for each in paragraphs)]
+    parts += [f"Example:\n\n```sh\n{example}\n```\n"] if example else []
     parts += [_entry(_name(each), each) for each in arguments]
     parts += [_entry(_option(each), each) for each in options if each.name != "help"]
     return "\n".join(parts)

@@ -16,6 +16,7 @@ from orchestrator.config.driver_settings import (
     EvaluationSettings,
     OuterSettings,
     PoolSettings,
+    TrackingSettings,
 )
 from orchestrator.config.schema import MetaConfig
 from orchestrator.sweep.dimension import Dimension
@@ -31,6 +32,7 @@ _SECTIONS = {
     "workers": PoolSettings,
     "evaluation": EvaluationSettings,
     "checkpoint": CheckpointSettings,
+    "tracking": TrackingSettings,
     "runtime": RuntimeSettings,
 }
 _KINDS = {"task": TASKS, "model": MODELS, "algorithm": ALGORITHMS}

@@ -24,7 +24,6 @@ app = typer.Typer(
     name="metatrain",
     cls=Group,
     help="Meta-training on Ray: the same weights, bit for bit, on a laptop and on a cluster.",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

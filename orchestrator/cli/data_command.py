@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.common import NOTES, RESULTS, decoding, open_family, show_note
 from orchestrator.cli.ending import EXIT_FAILED
-from orchestrator.cli.options import Set
+from orchestrator.cli.json_output import Json, print_json
+from orchestrator.cli.options import Set, preset_names
 from orchestrator.config import schema as configuration
 from orchestrator.config.schema import MetaConfig
+from orchestrator.reporting.description import description_table, plain_values
 from workers.tasks.family import notes_of
 from workers.tasks.table.table_files import SUFFIXES
 from workers.wire.errors import DataError, SourceError
@@ -21,20 +23,27 @@ from workers.wire.errors import DataError, SourceError
 _PRESET_OF_A_PATH = "images"
 
 
+@command_settings(epilog="Example: metatrain data pets/ --set image_size=64")
 def data(
     source: Annotated[
-        str, typer.Argument(help="A preset, a FILE.toml, or a zip, Parquet, folder.")
+        str,
+        typer.Argument(
+            help="A preset, a FILE.toml, or a zip, Parquet, folder.", autocompletion=preset_names
+        ),
     ],
     overrides: Set = None,
+    as_json: Json = False,
 ) -> None:
     """Print what a data source holds, how it is split, and what could fail or mislead a run."""
-    if not show_source(source, overrides or []):
+    if not show_source(source, overrides or [], as_json):
         raise SystemExit(EXIT_FAILED)
 
 
-def show_source(source: str, overrides: list[str]) -> bool:
+def show_source(source: str, overrides: list[str], as_json: bool = False) -> bool:
     """Print what the source of a preset, a TOML file or a path holds, and what may mislead.
 
+    Args:
+      as_json: print one JSON document instead of a table.
     Returns:
       whether the configured run can work; if not, the reason has been printed.
     Raises:
@@ -44,7 +53,7 @@ def show_source(source: str, overrides: list[str]) -> bool:
         config, notes = configuration.load(source, overrides)
         for note in notes:
             show_note(note)
-        return _show(config)
+        return _show(config, as_json)
     if not Path(source).exists():
         raise ValueError(
             f"'{source}' is neither a path nor a preset; presets are "
@@ -52,7 +61,7 @@ def show_source(source: str, overrides: list[str]) -> bool:
         )
     config, _ = configuration.load(_PRESET_OF_A_PATH, _of_path(source, overrides))
     try:
-        return _show(config)
+        return _show(config, as_json)
     except SourceError as error:
         raise SourceError(f"{error}{_other_tasks(source)}") from None
 
@@ -75,38 +84,32 @@ def _other_tasks(source: str) -> str:
     )
 
 
-def _show(config: MetaConfig) -> bool:
+def _show(config: MetaConfig, as_json: bool) -> bool:
     """Print the source's description and its notes; return whether the run can work."""
+    problem = ""
     try:
         family = open_family(config)
+        description, notes = family.describe(), notes_of(family)
     except SourceError:
         raise
     except DataError as error:
+        problem = str(error)
         with decoding() as progress:
             description, notes = config.task.survey(progress)
-        if description:
-            _print(config.task.kind, description)
-        for note in notes:
-            show_note(note)
-        NOTES.print(Text(f"this run cannot work: {error}"))
-        return False
-    _print(config.task.kind, family.describe())
-    for note in notes_of(family):
+    if description and not as_json:
+        RESULTS.print(description_table(config.task.kind, description))
+    for note in notes:
         show_note(note)
-    return True
-
-
-def _print(kind: str, description: dict[str, Any]) -> None:
-    table = Table(show_header=False, title=f"task.kind = {kind}")
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in description.items():
-        table.add_row(name.replace("_", " "), Text(_plain(value)))
-    RESULTS.print(table)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        separator = " to " if all(isinstance(item, int | float) for item in value) else ", "
-        return separator.join(_plain(item) for item in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if problem:
+        NOTES.print(Text(f"this run cannot work: {problem}"))
+    if as_json:
+        print_json(
+            {
+                "kind": config.task.kind,
+                "description": plain_values(description),
+                "notes": notes,
+                "works": not problem,
+                "problem": problem,
+            }
+        )
+    return not problem

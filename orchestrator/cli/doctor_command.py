@@ -8,8 +8,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.common import RESULTS, check_machine, open_family, waiting
-from orchestrator.cli.options import Set
+from orchestrator.cli.json_output import Json, print_json
+from orchestrator.cli.options import Set, preset_names
 from orchestrator.config import schema as configuration
 from orchestrator.config.actor_count import parse_count
 from orchestrator.config.schema import MetaConfig
@@ -19,7 +21,6 @@ from orchestrator.doctor.finding import Finding, any_broken
 from orchestrator.doctor.findings import duration, gigabytes
 from orchestrator.doctor.forecast import Row
 from orchestrator.doctor.installation_check import check_installation
-from orchestrator.text.json_text import dumps
 from orchestrator.text.plain_text import printable
 from workers.execution import runtime
 
@@ -36,17 +37,22 @@ _CAPTION = (
 )
 
 
+@command_settings(epilog="Example: metatrain doctor omniglot-5w1s --workers 4")
 def doctor(
     preset: Annotated[
         str | None,
-        typer.Argument(metavar="PRESET|FILE.toml", help="A run to build, time and forecast."),
+        typer.Argument(
+            metavar="PRESET|FILE.toml",
+            help="A run to build, time and forecast.",
+            autocompletion=preset_names,
+        ),
     ] = None,
     overrides: Set = None,
     workers: Annotated[
         str | None,
         typer.Option(metavar="N", help="Actors to measure on; 0: without Ray. Default: 2."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Check the installation; forecast a run's speed and memory, and check its model."""
     raise SystemExit(diagnose(preset, overrides or [], workers, as_json))
@@ -79,7 +85,7 @@ def diagnose(source: str | None, overrides: list[str], workers: str | None, as_j
             checked = check_configuration(config, family, num_actors, say)
         checked.findings[:0] = [Finding("settings", note, "note") for note in notes]
     if as_json:
-        _print_json(findings, checked)
+        print_json(_document(findings, checked))
     elif subject:
         _show(subject[0].name, checked.findings)
         _show_forecast(subject[0], checked.rows)
@@ -156,10 +162,9 @@ def _show_forecast(config: MetaConfig, rows: list[Row]) -> None:
     RESULTS.print(Text(_CAPTION, "dim"), soft_wrap=False)
 
 
-def _print_json(findings: list[Finding], checked: ConfigurationCheck) -> None:
-    document = {
+def _document(findings: list[Finding], checked: ConfigurationCheck) -> dict[str, Any]:
+    return {
         "installation": [asdict(finding) for finding in findings],
         "configuration": [asdict(finding) for finding in checked.findings],
         "forecast": [asdict(row) for row in checked.rows],
     }
-    RESULTS.print(*dumps(document, indent=1).splitlines(), sep="\n")

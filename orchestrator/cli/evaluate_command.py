@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.common import (
     NOTES,
     RESULTS,
@@ -16,6 +17,7 @@ from orchestrator.cli.common import (
     waiting,
     watch_every_s,
 )
+from orchestrator.cli.json_output import Json, print_json, tables_aside
 from orchestrator.cli.local_path import local_path
 from orchestrator.cli.options import Set, Verbose, WorkersOfRun
 from orchestrator.config import schema as configuration
@@ -29,6 +31,7 @@ if TYPE_CHECKING:  # these import Arrow, which help must not wait for
     from workers.tasks.family import TaskFamily
 
 
+@command_settings(epilog="Example: metatrain evaluate runs/sinusoid --tasks 1000 --out scores.json")
 def evaluate(
     run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
     tasks: Annotated[int | None, typer.Option(help="Test tasks.")] = None,
@@ -48,11 +51,15 @@ def evaluate(
         typer.Option("--checkpoint", metavar="NAME", help="Instead of the best; or its step."),
     ] = None,
     verbose: Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Evaluate a run's best checkpoint on held-out tasks."""
     num_tasks = [f"evaluation.tasks={tasks}"] if tasks is not None else []
     settings = [*(overrides or []), *num_tasks]
-    evaluate_run(run, settings, workers, out, allow_changes, verbose, named)
+    with tables_aside(as_json):
+        result = evaluate_run(run, settings, workers, out, allow_changes, verbose, named)
+    if as_json:
+        print_json({"run": run, "evaluation": result.model_dump()})
 
 
 def evaluate_run(
@@ -63,8 +70,8 @@ def evaluate_run(
     allow_changes: bool,
     verbose: bool,
     named: str | None = None,
-) -> None:
-    """Print the test scores, and write them to `out` if given.
+) -> Result:
+    """Print the test scores, write them to `out` if given, and return them.
 
     Args:
       named: a checkpoint, or its step, instead of the best one.
@@ -80,6 +87,7 @@ def evaluate_run(
         if file is not None:
             file.write(result.to_json().encode())
             NOTES.print(f"written: {out}", markup=False)
+    return result
 
 
 def _evaluate(

@@ -6,6 +6,19 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.local_path import local_path
+from orchestrator.config.schema import presets
+from orchestrator.sweep.settings import shipped_sweeps
+
+
+def preset_names(incomplete: str) -> list[str]:
+    """Complete the name of a preset in a shell."""
+    return [name for name in presets() if name.startswith(incomplete)]
+
+
+def sweep_names(incomplete: str) -> list[str]:
+    """Complete the name of a shipped sweep in a shell."""
+    return [name for name in shipped_sweeps() if name.startswith(incomplete)]
+
 
 #: For commands that take settings.
 Set = Annotated[

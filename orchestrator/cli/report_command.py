@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.common import RESULTS
+from orchestrator.cli.json_output import Json, print_json, tables_aside
 from orchestrator.cli.local_path import local_path
 from workers.wire.errors import MetatrainError
 
@@ -20,6 +22,7 @@ _COMPARISON = "comparison.html"
 _HEAD_BYTES = 4096
 
 
+@command_settings(epilog="Example: metatrain report runs/a runs/b --out comparison.html")
 def report(
     runs: Annotated[
         list[str],
@@ -34,17 +37,23 @@ def report(
             "comparison.html here.",
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Rebuild a run's page, or compare several runs on one page."""
-    write_report(runs, out)
+    with tables_aside(as_json):
+        page, scores = write_report(runs, out)
+    if as_json:
+        print_json({"page": page, "runs": scores})
 
 
-def write_report(runs: Sequence[str], out: Path | None) -> None:
+def write_report(runs: Sequence[str], out: Path | None) -> tuple[str, list[dict[str, Any]]]:
     """Write the page, and print its location.
 
     Args:
       runs: folders or URIs.
       out: file of the page; None: report.html in the run's folder, or comparison.html here.
+    Returns:
+      the page's location, and each run's folder, step and evaluation for JSON.
     Raises:
       ValueError: a folder holds no run or is given twice, or `out` is not a page of metatrain's.
     """
@@ -71,12 +80,23 @@ def write_report(runs: Sequence[str], out: Path | None) -> None:
         with open_page(folder, name):
             if out is not None:
                 _check_out(out)
-            folder.write(name, _content([read_run(storage) for storage in storages]))
+            read = [read_run(storage) for storage in storages]
+            folder.write(name, _content(read))
     except OSError as error:
         raise MetatrainError(
             f"the page cannot be written to {where}: {reason(error)}; give --out FILE"
         ) from None
     RESULTS.print(f"page: {where}", markup=False)
+    return where, [_document(run) for run in read]
+
+
+def _document(run: RunFolder) -> dict[str, Any]:
+    return {
+        "run": run.location,
+        "step": run.step,
+        "steps": run.num_steps,
+        "evaluation": run.result.model_dump() if run.result else None,
+    }
 
 
 def _check_different(storages: Sequence[Storage]) -> None:

@@ -18,6 +18,9 @@ _OPTIONS = (
     "--workers",
     "--tasks",
     "--checkpoint",
+    "--dry-run",
+    "--json",
+    "--seeds",
 )
 
 

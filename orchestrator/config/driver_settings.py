@@ -158,3 +158,12 @@ class CheckpointSettings(Section):
     keep: int = setting(
         3, "newest checkpoints kept beside the best one, 1 to 10^6", bits=False, ge=1, le=10**6
     )
+
+
+class TrackingSettings(Section):
+    """The services that a single run is logged to, beside its folder."""
+
+    mlflow: str | None = setting(
+        None, "URI of an MLflow server or database; unset: none", bits=False
+    )
+    wandb: str | None = setting(None, "project of Weights & Biases; unset: none", bits=False)

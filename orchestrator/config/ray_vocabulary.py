@@ -26,10 +26,6 @@ def of_scaling_config(scaling: Any) -> Table:
       ValueError: it sets a field that is not supported.
     """
     _refuse_others(scaling)
-    if not isinstance(scaling.num_workers, int):
-        raise ValueError(
-            f"ScalingConfig(num_workers={scaling.num_workers!r}) is a range; give a number"
-        )
     resources = scaling.resources_per_worker or {}
     others = sorted(resources.keys() - {"CPU", "GPU"})
     if others:
@@ -37,11 +33,28 @@ def of_scaling_config(scaling: Any) -> Table:
             f"ScalingConfig(resources_per_worker=...) names {', '.join(others)}; supported are "
             "'CPU' and 'GPU'"
         )
-    settings: Table = {"workers.count": scaling.num_workers}
+    settings: Table = {"workers.count": _count(scaling.num_workers)}
     settings["workers.gpus"] = resources.get("GPU", 1 if scaling.use_gpu else 0)
     if "CPU" in resources:
         settings["workers.cpus"] = resources["CPU"]
     return settings
+
+
+def _count(num_workers: int | tuple[int, int]) -> int | Table:
+    """Translate num_workers; a pair is Ray's elastic range, as many workers as there is room for.
+
+    Raises:
+      ValueError: the range starts at 0.
+    """
+    if isinstance(num_workers, int):
+        return num_workers
+    least, most = num_workers
+    if least < 1:
+        raise ValueError(
+            f"ScalingConfig(num_workers={num_workers!r}) starts at {least}; a range starts at 1 or "
+            f"more, such as (1, {max(1, most)}); 0 alone is this process without Ray"
+        )
+    return {"min": least, "max": most}
 
 
 def of_run_config(run: Any) -> Table:

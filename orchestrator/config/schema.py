@@ -21,6 +21,7 @@ from orchestrator.config.driver_settings import (
     EvaluationSettings,
     OuterSettings,
     PoolSettings,
+    TrackingSettings,
 )
 from orchestrator.config.errors import explain
 from orchestrator.config.keys import bits_of, places_of
@@ -48,6 +49,7 @@ class MetaConfig(ActorSettings):
     workers: PoolSettings = PoolSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
+    tracking: TrackingSettings = TrackingSettings()
 
     @property
     def worker(self) -> ActorSettings:
@@ -259,7 +261,10 @@ def to_toml(config: MetaConfig) -> str:
     """Write the resolved configuration as TOML, without unset keys; a section's kind is first."""
     import tomli_w
 
-    return tomli_w.dumps(_kind_first(config.model_dump(mode="json", exclude_none=True)))
+    table = config.model_dump(mode="json", exclude_none=True)
+    if not table["tracking"]:
+        del table["tracking"]
+    return tomli_w.dumps(_kind_first(table))
 
 
 def _kind_first(table: Table) -> Table:

@@ -13,6 +13,7 @@ from pathlib import Path
 from orchestrator.jobs.candidates import Included, candidates, out_of
 from orchestrator.jobs.secret_contents import secret_in_file
 from orchestrator.jobs.secret_names import is_secret
+from orchestrator.text.plain_text import readable_size
 
 #: Ray's dashboard accepts requests of up to 100 MiB (DASHBOARD_CLIENT_MAX_SIZE in its
 #: _private/ray_constants.py), and refuses a larger one only after it has been sent.
@@ -171,14 +172,6 @@ def pack(shipment: Shipment, extra: Mapping[str, bytes], target: Path) -> None:
             mode, content = (0o644, extra[name]) if name in extra else _read(shipment.folder / name)
             entry.external_attr = (stat.S_IFREG | stat.S_IMODE(mode)) << 16
             archive.writestr(entry, content)
-
-
-def readable_size(num_bytes: int) -> str:
-    """Format a size, such as 12.3 MB."""
-    size, units = float(num_bytes), ["B", "kB", "MB", "GB", "TB"]
-    while size >= 1000 and len(units) > 1:
-        size, units = size / 1000, units[1:]
-    return f"{size:.3g} {units[0]}"
 
 
 def _check_name(folder: Path, file: str) -> None:

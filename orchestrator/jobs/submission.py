@@ -87,6 +87,11 @@ def plan(command: str, values: Values, shipment: Shipment) -> Submission:
 
 
 def _train(values: Values, shipment: Shipment) -> Submission:
+    if values.get("dry_run"):
+        raise ValueError(
+            "train --dry-run starts nothing, so there is nothing to submit; give metatrain submit "
+            "--dry-run -- train ..., or run it here without submit"
+        )
     overrides = list(values["overrides"] or [])
     preset, workers, out = values["preset"], values["workers"], values["out"]
     counts = [] if workers is None else [f"workers.count={workers}"]
@@ -106,6 +111,8 @@ def _train(values: Values, shipment: Shipment) -> Submission:
         "config": _portable(json.loads(config.model_dump_json()), shipment.folder),
         "allow_changes": values["allow_changes"],
     }
+    seeds = values.get("seeds")
+    identity |= {} if seeds is None else {"seeds": seeds}
     name, run = _named(config.name, "train", out, identity)
     notes += _home_note(run)
     if "://" not in run:
@@ -115,9 +122,8 @@ def _train(values: Values, shipment: Shipment) -> Submission:
         )
     words = ["train", preset, *_repeated("--set", [*overrides, *more]), "--out", run]
     words += [] if workers is None else ["--workers", workers]
-    words += [
-        f"--{flag.replace('_', '-')}" for flag in ("allow_changes", "verbose") if values[flag]
-    ]
+    words += [] if seeds is None else ["--seeds", str(seeds)]
+    words += _flags(values, "allow_changes", "verbose", "as_json")
     return Submission(name, tuple(words), run, True, values["resume"], tuple(notes))
 
 
@@ -149,7 +155,7 @@ def _tune(values: Values, shipment: Shipment) -> Submission:
             "or give --out a URI, such as s3://bucket/sweeps/a"
         )
     words = ["tune", source, *_repeated("--set", [*overrides, *more]), "--out", run]
-    words += ["--verbose"] if values["verbose"] else []
+    words += _flags(values, "verbose", "as_json")
     return Submission(name, tuple(words), run, True, values["resume"], tuple(notes))
 
 
@@ -187,13 +193,18 @@ def _evaluate(values: Values, shipment: Shipment) -> Submission:
     words = ["evaluate", run, *_repeated("--set", overrides), "--workers", values["workers"]]
     words += [] if tasks is None else ["--tasks", str(tasks)]
     words += [] if out is None else ["--out", str(out)]
-    words += [
-        f"--{flag.replace('_', '-')}" for flag in ("allow_changes", "verbose") if values[flag]
-    ]
+    words += _flags(values, "allow_changes", "verbose", "as_json")
     words += ["--checkpoint", values["named"]] if values.get("named") else []
     last = run.partition("?")[0].rstrip("/").rpartition("/")[2]
     name = job_id(f"evaluate-{last}", "evaluate", run, {"words": words})
     return Submission(name, tuple(words), run)
+
+
+def _flags(values: Values, *names: str) -> list[str]:
+    """Return the options without a value that were given."""
+    options = {"as_json": "--json"}
+    given = [name for name in names if values.get(name)]
+    return [options.get(name, f"--{name.replace('_', '-')}") for name in given]
 
 
 #: The commands that can be submitted, and the function that plans a job of each.

@@ -4,8 +4,9 @@ import os
 import secrets
 
 from ray._private.authentication import authentication_token_setup as ray_tokens
+from ray._raylet import AuthenticationTokenLoader, Config
 
-_MODE, _TOKEN = ray_tokens.AUTH_MODE_ENV_VAR, "RAY_AUTH_TOKEN"
+_MODE, _TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
 
 
 def enable_tokens() -> None:
@@ -16,10 +17,10 @@ def enable_tokens() -> None:
     process and of those that it starts.
     """
     os.environ[_MODE] = "token"
-    ray_tokens.Config.initialize("")  # Ray read the environment when it was imported
+    Config.initialize("")  # Ray read the environment when it was imported
     if not os.path.isabs(os.path.expanduser("~")):  # Ray would raise an error of its own
         os.environ.setdefault(_TOKEN, secrets.token_hex(32))
-    tokens = ray_tokens.AuthenticationTokenLoader.instance()
+    tokens = AuthenticationTokenLoader.instance()
     if tokens.has_token(ignore_auth_mode=True):
         return
     try:

@@ -8,8 +8,9 @@ from orchestrator.text.credentials import check_no_secret
 from orchestrator.text.plain_text import file_name
 
 _MOST = 10_000
-# Files and folders that mark the folder of a run, and of a sweep.
+# Files and folders that mark the folder of a run, of a sweep, and of several seeds.
 _RUN, _SWEEP = ("config.toml", "checkpoints", "history.json"), ("sweep.json",)
+_SEEDS = ("seeds.json",)
 
 
 def run_location(config: MetaConfig, source: object, out: str | None, resume: bool) -> str:
@@ -54,6 +55,25 @@ def sweep_location(name: str, out: str | None, resume: bool) -> str:
         raise ValueError(
             f"there is no sweep to resume: {_place(name, 1)} holds none; leave out --resume to "
             "start one there, or give --out with the folder of the sweep"
+        )
+    return last
+
+
+def seeds_location(name: str, out: str | None, resume: bool) -> str:
+    """Return the folder of the runs of this name from several seeds, as `run_location` does.
+
+    Raises:
+      ValueError: see `run_location`.
+    """
+    if out is not None:
+        check_no_secret("", out)
+        return out
+    if not resume:
+        return _first_free(name)
+    if (last := _last(name, _SEEDS)) is None:
+        raise ValueError(
+            f"there are no seeds to resume: {_place(name, 1)} holds none; leave out --resume to "
+            "start them there, or give --out with their folder"
         )
     return last
 

@@ -22,6 +22,7 @@ from orchestrator.run.session import Opening, open_run, resume_or_begin
 from orchestrator.run.signals import Interrupted, Stop
 from orchestrator.storage.targets import open_folder
 from orchestrator.text.redact import redact
+from orchestrator.tracking.tracking import Tracking, check_tracking
 from workers.tasks.family import TaskFamily, notes_of
 from workers.wire.errors import CheckpointError, MetatrainError
 
@@ -59,6 +60,7 @@ def train(
     for note in notes:
         show_note(note)
     check_machine(config)
+    check_tracking(config)
     watch = Watch()
     opening = Opening(
         prepare=_show_notes, waiting=waiting, notify=NOTES.print, watch=watch, verbose=verbose
@@ -70,11 +72,17 @@ def train(
     with open_run(
         config, folder, find_start, opening, note=show_note, command=command, stop=stop
     ) as run:
+        tracking, ended = Tracking(config, run.storage, show_note), "failed"
         try:
-            return _train_and_test(config, run, stop, watch)
+            result = _train_and_test(config, run, stop, watch, tracking)
+            ended = "finished"
+            return result
         except BaseException as error:
+            ended = "stopped" if _is_stop(error) else "failed"
             run.leave(_ending(error))
             raise
+        finally:
+            tracking.close(ended)
 
 
 def _show_notes(family: TaskFamily) -> TaskFamily:
@@ -84,14 +92,20 @@ def _show_notes(family: TaskFamily) -> TaskFamily:
     return family
 
 
-def _train_and_test(config: MetaConfig, run: TrainingRun, stop: Stop, watch: Watch) -> Result:
+def _train_and_test(
+    config: MetaConfig, run: TrainingRun, stop: Stop, watch: Watch, tracking: Tracking
+) -> Result:
     _show_start(config, run)
     started = time.monotonic()
-    _train(config, run, stop, watch)
-    return _show_end(config, run, time.monotonic() - started, watch)
+    _train(config, run, stop, watch, tracking)
+    result = _show_end(config, run, time.monotonic() - started, watch)
+    tracking.log_test(result.after)
+    return result
 
 
-def _train(config: MetaConfig, run: TrainingRun, stop: Stop, watch: Watch) -> None:
+def _train(
+    config: MetaConfig, run: TrainingRun, stop: Stop, watch: Watch, tracking: Tracking
+) -> None:
     from orchestrator.reporting.terminal import ProgressView
 
     try:
@@ -99,6 +113,7 @@ def _train(config: MetaConfig, run: TrainingRun, stop: Stop, watch: Watch) -> No
             watch.begin("validating", view.say, view.every_s)
             for progress in run.steps():
                 view.update(progress)
+                tracking.log(progress.row, bool(progress.validation))
                 stop.stop_if_requested()
     except (Interrupted, KeyboardInterrupt):
         with stop.ignored():
@@ -110,9 +125,13 @@ def _train(config: MetaConfig, run: TrainingRun, stop: Stop, watch: Watch) -> No
         raise
 
 
+def _is_stop(error: BaseException) -> bool:
+    return isinstance(error, (Interrupted, KeyboardInterrupt))
+
+
 def _ending(error: BaseException) -> str:
     """Return a line on how an unfinished run ended."""
-    if isinstance(error, (Interrupted, KeyboardInterrupt)):
+    if _is_stop(error):
         return "stopped"
     return f"failed: {redact(str(error).partition(chr(10))[0]) or type(error).__name__}"
 

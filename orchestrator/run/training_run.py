@@ -35,11 +35,13 @@ class Progress:
     """The progress of a run: a step, and what was done right after it.
 
     report: the report of the step.
+    row: the step's row of metrics.jsonl.
     validation: the record of `evaluate.validate`, empty if the step was not validated.
     saved: name of the checkpoint that is being written, "" if there is none.
     """
 
     report: StepReport
+    row: dict[str, Any] = field(default_factory=dict)
     validation: dict[str, Any] = field(default_factory=dict)
     saved: str = ""
 
@@ -154,7 +156,7 @@ class TrainingRun:
                 self._tensorboard.append(row)
             self._logged_step, self._validation = report.step, validation
             if not report.settled:
-                pending.append(Progress(report))
+                pending.append(Progress(report, row))
                 continue
             # A step whose validation fails is not complete, nor is one with only some of its
             # updates: then the step before it is saved.
@@ -165,7 +167,7 @@ class TrainingRun:
                 saved = self.save()
             yield from pending
             pending.clear()
-            yield Progress(report, self._validation, saved)
+            yield Progress(report, row, self._validation, saved)
 
     def save(self) -> str:
         """Queue the last complete step to be written, unless it is queued already.

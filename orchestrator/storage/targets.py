@@ -24,10 +24,11 @@ _FILES_OF_RUNS = frozenset(
     [
         *("config.toml", "metrics.jsonl", "metrics.damaged.jsonl", "evaluation.json"),
         *("tasks.parquet", "history.json", "picture.png", "report.html"),
-        *("sweep.json", "sweep.parquet", "best.toml"),
+        *("sweep.json", "sweep.parquet", "best.toml", "seeds.json"),
+        "tracking.json",
     ]
 )
-_FOLDERS_OF_RUNS = frozenset(["checkpoints", "pictures", "tensorboard", "tune"])
+_FOLDERS_OF_RUNS = frozenset(["checkpoints", "pictures", "tensorboard", "tune", "wandb"])
 
 
 @contextlib.contextmanager

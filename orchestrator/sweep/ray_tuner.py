@@ -220,7 +220,7 @@ def _domain(dimension: Dimension) -> Any:
 def _mlflow(sweep: SweepSettings, config: MetaConfig) -> list[Any]:
     if sweep.mlflow is None:
         return []
-    from orchestrator.sweep.tracking.ray_mlflow import OuterStepLogger
+    from orchestrator.tracking.ray_mlflow import OuterStepLogger
 
     name = file_name(config.name)
     return [OuterStepLogger(tracking_uri=sweep.mlflow, experiment_name=name)]

@@ -14,7 +14,7 @@ from orchestrator.text.credentials import check_table
 from workers.settings.section import Section, setting
 
 # Sections of a run that do not decide what is learned.
-_NOT_SEARCHED = ("workers", "checkpoint", "evaluation")
+_NOT_SEARCHED = ("workers", "checkpoint", "evaluation", "tracking")
 SHIPPED = configuration.PRESETS / "sweeps"
 
 

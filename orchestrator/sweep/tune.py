@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.schema import MetaConfig, Table, load, to_toml
 from orchestrator.evaluate import headline_metric, metric_names
+from orchestrator.reporting.description import plain_values
 from orchestrator.reporting.notes import NOTES, RESULTS, drawn_or_note, show_note, waiting
 from orchestrator.run.opening import check_machine, open_family
 from orchestrator.storage.storage import Storage
@@ -16,8 +18,8 @@ from orchestrator.sweep import record, rows
 from orchestrator.sweep.resources import bundles, count_of, num_actors
 from orchestrator.sweep.settings import SweepSettings, read_sweep
 from orchestrator.sweep.space import check_space, configure, points
-from orchestrator.sweep.tracking.mlflow_server import check_mlflow
 from orchestrator.sweep.trial_checkpoint import beside
+from orchestrator.tracking.mlflow_server import check_mlflow
 from workers.metrics import sign_of
 from workers.tasks.family import TaskFamily, notes_of
 from workers.wire.errors import MetatrainError
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
 BEST_FILE = "best.toml"
 
 
-def tune(source: str, overrides: list[str], location: str, resume: bool, verbose: bool) -> None:
+def tune(
+    source: str, overrides: list[str], location: str, resume: bool, verbose: bool
+) -> dict[str, Any]:
     """Run the sweep in the folder `location`, and show it.
 
     Args:
@@ -39,6 +43,8 @@ def tune(source: str, overrides: list[str], location: str, resume: bool, verbose
       location: the sweep's folder.
       resume: continue the sweep in the folder.
       verbose: print the messages of Ray.
+    Returns:
+      a document for JSON: the trials, and the evaluations of the best ones.
     Raises:
       Interrupted: a signal stopped the sweep; reported trials are kept.
       ValueError, MetatrainError: the input was wrong; no trial was validated.
@@ -53,7 +59,14 @@ def tune(source: str, overrides: list[str], location: str, resume: bool, verbose
         record.check(storage, sweep, table, resume)
         family = open_family(config)
         metric, mode = _objective(sweep, family)
+        if sweep.mlflow is None and config.tracking.mlflow is not None:
+            sweep = sweep.model_copy(update={"mlflow": config.tracking.mlflow})
         check_mlflow(sweep.mlflow)
+        if config.tracking.wandb is not None:
+            show_note(
+                f"tracking.wandb = {config.tracking.wandb!r} is for single runs: a sweep logs to "
+                "MLflow alone"
+            )
         for note in notes_of(family):
             show_note(note)
         with waiting() as say:
@@ -65,7 +78,7 @@ def tune(source: str, overrides: list[str], location: str, resume: bool, verbose
         with writing(storage.place(record.SWEEP_FILE)):
             record.write(storage, sweep, table)
         metrics = metric_names(family)
-        _search(sweep, table, config, location, storage, (metric, mode), metrics, own_ray)
+        return _search(sweep, table, config, location, storage, (metric, mode), metrics, own_ray)
 
 
 def _objective(sweep: SweepSettings, family: TaskFamily) -> tuple[str, str]:
@@ -93,7 +106,7 @@ def _search(
     objective: tuple[str, str],
     metrics: Sequence[str],
     own_ray: ExitStack,
-) -> None:
+) -> dict[str, Any]:
     from orchestrator.sweep import ray_tuner
     from orchestrator.sweep.trial_table import TrialTable
 
@@ -125,6 +138,14 @@ def _search(
 
     if page := drawn_or_note("page", draw):
         RESULTS.print(f"page: {storage.place(page)}")
+    return {
+        "sweep": location,
+        "metric": metric,
+        "mode": mode,
+        "best": best[0].trial,
+        "trials": [plain_values(asdict(row)) for row in trials],
+        "evaluations": {trial: result.model_dump() for trial, result in tested.items()},
+    }
 
 
 def _show_start(

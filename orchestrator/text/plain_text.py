@@ -75,3 +75,11 @@ def shortened(text: str, most: int) -> str:
 
 def _escaped(character: str, keep: str) -> str:
     return character if character in keep else character.encode("unicode_escape").decode()
+
+
+def readable_size(num_bytes: int) -> str:
+    """Format a size, such as 12.3 MB."""
+    size, units = float(num_bytes), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.3g} {units[0]}"

@@ -194,10 +194,10 @@ def _run(
 
 def _have_ray_read_environment() -> None:
     """Whether it wants a token, and which: it has looked when it was imported."""
-    from ray._private.authentication import authentication_token_setup as tokens
+    from ray._raylet import AuthenticationTokenLoader, Config
 
-    tokens.Config.initialize("")
-    tokens.AuthenticationTokenLoader.instance().reset_cache()
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _draw_nothing() -> None:

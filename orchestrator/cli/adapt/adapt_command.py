@@ -15,6 +15,7 @@ from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.cli import options
 from orchestrator.cli.adapt.former_options import FormerAdapt
 from orchestrator.cli.command_settings import command_settings
+from orchestrator.cli.json_output import Json, print_json, tables_aside
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
@@ -43,6 +44,7 @@ class AdaptRequest:
     out: Path | None = None
     save_model: Path | None = None
     verbose: bool = False
+    as_json: bool = False
 
 
 @command_settings(
@@ -77,6 +79,7 @@ def adapt(
     statistics: options.Statistics = None,
     workers: options.WorkersOfRun = "0",
     verbose: options.Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Adapt a trained run to a few examples of your own, and predict others."""
     columns = Columns(tuple(input_column) if input_column else None, target_column, task_column)
@@ -93,6 +96,7 @@ def adapt(
             out=out,
             save_model=save_model,
             verbose=verbose,
+            as_json=as_json,
         )
     )
 
@@ -106,15 +110,17 @@ def adapt_run(request: AdaptRequest) -> None:
     """
     from orchestrator.cli.adapt.adapt_outputs import open_outputs
 
-    with open_outputs(request.out, request.save_model) as outputs:
-        _adapt(request, outputs)
+    with tables_aside(request.as_json), open_outputs(request.out, request.save_model) as outputs:
+        document = _adapt(request, outputs)
+    if request.as_json:
+        print_json(document)
 
 
-def _adapt(request: AdaptRequest, outputs: Outputs) -> None:
+def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
     from orchestrator.adaptation.checks import change, with_statistics
     from orchestrator.adaptation.predictions import as_table
     from orchestrator.adaptation.readers.registry import make_reader
-    from orchestrator.cli.adapt.adapt_report import show
+    from orchestrator.cli.adapt.adapt_report import as_document, show
     from orchestrator.cli.adapt.handing_over import launched_for
     from orchestrator.cli.adapt.sources import open_run, with_workers
     from orchestrator.cli.common import NOTES, RESULTS
@@ -140,6 +146,7 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> None:
         if outputs.saves_models:
             with outputs.models(len(tasks)) as save:
                 _save_models(launched, source.state.weights, recipe, predictions, save, reader)
+    return as_document(source, recipe, predictions, query.names)
 
 
 def _read(

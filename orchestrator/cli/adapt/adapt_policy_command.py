@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli import options
 from orchestrator.cli.command_settings import command_settings
+from orchestrator.cli.json_output import Json, print_json, tables_aside
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
@@ -32,6 +33,7 @@ class AdaptPolicyRequest:
     inner_steps: int | None = None
     inner_lr: float | None = None
     save_model: Path | None = None
+    as_json: bool = False
 
 
 @command_settings(
@@ -42,6 +44,7 @@ def adapt_policy(
     env: Annotated[
         str | None,
         typer.Option(
+            "--env",  # named: older typer would take the metavar's letters
             metavar="ENV",
             help="Environment to act in: a gymnasium id or MODULE:CLASS; for a run of navigation: "
             "navigation.",
@@ -78,6 +81,7 @@ def adapt_policy(
     save_model: options.SaveModel = None,
     inner_steps: options.InnerSteps = None,
     inner_lr: options.InnerLr = None,
+    as_json: Json = False,
 ) -> None:
     """Adapt a run's policy to an environment of your own, and show its returns."""
     adapt_policy_of_run(
@@ -91,6 +95,7 @@ def adapt_policy(
             inner_steps=inner_steps,
             inner_lr=inner_lr,
             save_model=save_model,
+            as_json=as_json,
         )
     )
 
@@ -104,15 +109,17 @@ def adapt_policy_of_run(request: AdaptPolicyRequest) -> None:
     """
     from orchestrator.cli.adapt.adapt_outputs import open_outputs
 
-    with open_outputs(None, request.save_model) as outputs:
-        _adapt(request, outputs)
+    with tables_aside(request.as_json), open_outputs(None, request.save_model) as outputs:
+        document = _adapt(request, outputs)
+    if request.as_json:
+        print_json(document)
 
 
-def _adapt(request: AdaptPolicyRequest, outputs: Outputs) -> None:
+def _adapt(request: AdaptPolicyRequest, outputs: Outputs) -> dict[str, Any]:
     from orchestrator.adaptation.adapted_policy import check_seed, recipe_of
     from orchestrator.adaptation.checks import check_model_name
     from orchestrator.adaptation.user_environment import open_environment, parse_arguments
-    from orchestrator.cli.adapt.adapt_policy_report import show
+    from orchestrator.cli.adapt.adapt_policy_report import as_document, show
     from orchestrator.cli.adapt.sources import open_run
     from orchestrator.cli.common import NOTES, RESULTS, waiting
 
@@ -139,6 +146,7 @@ def _adapt(request: AdaptPolicyRequest, outputs: Outputs) -> None:
             file = save("", policy.as_keras())
         RESULTS.print(f"model: {file}")
         NOTES.print(f"{file} maps observations to {_outputs_of(source)}")
+    return as_document(source, recipe, policy.returns, name, seed)
 
 
 def _outputs_of(source: Artefact) -> str:

@@ -33,6 +33,16 @@ def show(
     print_protocol(console, _protocol(source, recipe, environment, seed))
 
 
+def as_document(
+    source: Artefact, recipe: Recipe, returns: NDArray[np.float64], environment: str, seed: int
+) -> dict[str, Any]:
+    """Return each episode's return after each inner step, and the protocol, for JSON."""
+    return {
+        "returns": [[float(value) for value in by_episode] for by_episode in returns],
+        "protocol": _protocol(source, recipe, environment, seed),
+    }
+
+
 def _table(returns: NDArray[np.float64]) -> Table:
     table = Table(title="Return of an episode after inner steps")
     table.add_column("inner steps", justify="right")

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from orchestrator.adaptation.artefact import Artefact
-from orchestrator.adaptation.predictions import Predictions, summary
+from orchestrator.adaptation.predictions import Predictions, as_table, summary
 from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.reporting.protocol_lines import print_protocol
 from orchestrator.text.console import Console
@@ -49,6 +49,22 @@ def show(
         console.print(f"{name}: {shown} inner steps")
     tasks = [prediction.task for prediction in predictions]
     print_protocol(console, protocol(source, recipe, tasks))
+
+
+def as_document(
+    source: Artefact, recipe: Recipe, predictions: Sequence[Predictions], names: Sequence[str]
+) -> dict[str, Any]:
+    """Return all predictions, the scores after each inner step, and the protocol, for JSON."""
+    scores = {
+        name: [{"mean": mean, "ci95": interval} for mean, interval in by_step]
+        for name, by_step in summary(predictions).items()
+    }
+    tasks = [prediction.task for prediction in predictions]
+    return {
+        "predictions": as_table(predictions, names).to_pylist(),
+        "scores": scores,
+        "protocol": protocol(source, recipe, tasks),
+    }
 
 
 def shown_steps(source: Artefact, recipe: Recipe) -> list[int]:

@@ -26,7 +26,7 @@ _UNUSED: dict[Command, tuple[str, ...]] = {
     "generate": (),
     "adapt-policy": ("--prompt", "--temperature", "--top-k", "--verbose"),
 }
-_FLAGS = ("--verbose", "--help")
+_FLAGS = ("--verbose", "--json", "--help")
 _WORDS = "metatrain.words"
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.cli import options
 from orchestrator.cli.command_settings import command_settings
+from orchestrator.cli.json_output import Json, print_json, tables_aside
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
@@ -52,6 +53,7 @@ class GenerateRequest:
     out: Path | None = None
     save_model: Path | None = None
     verbose: bool = False
+    as_json: bool = False
 
 
 @command_settings(
@@ -94,6 +96,7 @@ def generate(
     statistics: options.Statistics = None,
     workers: options.WorkersOfRun = "0",
     verbose: options.Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Adapt a language model to a few texts of your own; generate and score others."""
     generate_texts(
@@ -114,6 +117,7 @@ def generate(
             out=out,
             save_model=save_model,
             verbose=verbose,
+            as_json=as_json,
         )
     )
 
@@ -127,14 +131,16 @@ def generate_texts(request: GenerateRequest) -> None:
     """
     from orchestrator.cli.adapt.adapt_outputs import open_outputs
 
-    with open_outputs(request.out, request.save_model) as outputs:
-        _generate(request, outputs)
+    with tables_aside(request.as_json), open_outputs(request.out, request.save_model) as outputs:
+        document = _generate(request, outputs)
+    if request.as_json:
+        print_json(document)
 
 
-def _generate(request: GenerateRequest, outputs: Outputs) -> None:
+def _generate(request: GenerateRequest, outputs: Outputs) -> dict[str, Any]:
     from orchestrator.adaptation.checks import change, with_statistics
     from orchestrator.adaptation.readers.registry import make_reader
-    from orchestrator.cli.adapt.generate_report import as_table, show
+    from orchestrator.cli.adapt.generate_report import as_document, as_table, show
     from orchestrator.cli.adapt.handing_over import launched_for
     from orchestrator.cli.adapt.sources import open_run, with_workers
     from orchestrator.cli.common import RESULTS
@@ -154,6 +160,7 @@ def _generate(request: GenerateRequest, outputs: Outputs) -> None:
         if outputs.saves_models:
             with outputs.models(len(tasks)) as save:
                 _save(launched, results, adapted, save)
+    return as_document(source, recipe, results, query)
 
 
 def _check(request: GenerateRequest) -> None:

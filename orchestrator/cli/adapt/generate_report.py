@@ -90,6 +90,18 @@ def _mean(result: TaskTexts) -> NDArray[Any]:
     return mean_bits(result.bits, result.task.query_targets)
 
 
+def as_document(
+    source: Artefact, recipe: Recipe, results: Sequence[TaskTexts], query: Examples | None
+) -> dict[str, Any]:
+    """Return the scores of the queries, the texts, and the protocol, for JSON."""
+    tasks = [result.task for result in results]
+    return {
+        "queries": [] if query is None else as_table(results, query).to_pylist(),
+        "texts": as_table(results, None).to_pylist(),
+        "protocol": protocol(source, recipe, tasks, has_queries=query is not None),
+    }
+
+
 def as_table(results: Sequence[TaskTexts], query: Examples | None) -> Any:
     """Make a table of bits, a row for each query; without queries a row for each text."""
     rows: list[dict[str, Any]] = []

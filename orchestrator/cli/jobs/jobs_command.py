@@ -5,11 +5,13 @@ import re
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from rich.table import Table
 
 from orchestrator.cli.common import NOTES, RESULTS, show_note
 from orchestrator.cli.jobs.following import EXIT_STOPPED, exit_code, follow, to_stdout
+from orchestrator.cli.json_output import print_json
 from orchestrator.jobs.dashboard import dashboard_address
 from orchestrator.jobs.jobs import STOP_WAIT_S, Job, Jobs
 from orchestrator.text.console import Console
@@ -70,9 +72,13 @@ def _newest(all_jobs: list[Job]) -> list[Job]:
     return [job for job in all_jobs if job.base == newest.base]
 
 
-def show_status(jobs: Jobs, prefix: str | None) -> None:
-    """Print one job's state, and its last line of progress."""
+def show_status(jobs: Jobs, prefix: str | None, as_json: bool = False) -> None:
+    """Print one job's state, and its last line of progress; or both as a JSON document."""
     job = find(jobs, prefix)
+    progress = _PROGRESS.findall(jobs.log(job.id))
+    if as_json:
+        print_json({**_document(job), "progress": progress[-1] if progress else ""})
+        return
     lines = {"job": job.id, "status": job.status}
     if job.started is not None:
         lines["started"] = f"{_moment(job.started)}, {_ago(time.time() - job.started)} ago"
@@ -84,7 +90,7 @@ def show_status(jobs: Jobs, prefix: str | None) -> None:
     lines |= {"run": job.run, "command": f"metatrain {job.command}"}
     if why := _why(job):
         lines["why"] = why
-    if progress := _PROGRESS.findall(jobs.log(job.id)):
+    if progress:
         lines["progress"] = progress[-1]
     for name, text in lines.items():
         RESULTS.print(f"{name}: {text}")
@@ -158,9 +164,12 @@ def stop(
     NOTES.print(_next_attempt(job, option))
 
 
-def show_list(jobs: Jobs) -> None:
-    """Print a table of the jobs, the newest first."""
+def show_list(jobs: Jobs, as_json: bool = False) -> None:
+    """Print a table of the jobs, the newest first, or a JSON document."""
     all_jobs = jobs.all()
+    if as_json:
+        print_json({"cluster": jobs.address, "jobs": [_document(job) for job in all_jobs]})
+        return
     table = Table(box=None, pad_edge=False)
     short = all(len(job.id) <= _SHORT_ID for job in all_jobs)
     for name in ("id", "status", "started", "took", "run"):
@@ -179,6 +188,16 @@ def show_list(jobs: Jobs) -> None:
         return
     console = RESULTS if RESULTS.is_terminal else Console(width=_WIDE, soft_wrap=False)
     console.print(table)
+
+
+def _document(job: Job) -> dict[str, Any]:
+    """Return a job's state for JSON; times are seconds since 1970, UTC."""
+    names = ("id", "status", "run", "exit_code", "started", "ended")
+    return {
+        **{name: getattr(job, name) for name in names},
+        "command": f"metatrain {job.command}",
+        "why": _why(job),
+    }
 
 
 def _next_attempt(job: Job, option: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.cli.command_settings import command_settings
+from orchestrator.cli.json_output import Json
 from orchestrator.run.signals import Interrupted
 from orchestrator.text.redact import redact_word
 
@@ -29,7 +30,10 @@ Id = Annotated[
 _EXAMPLE = "for example: metatrain submit -- train sinusoid"
 
 
-@command_settings(context_settings={"allow_interspersed_args": False})
+@command_settings(
+    context_settings={"allow_interspersed_args": False},
+    epilog="Example: metatrain submit --wait -- train omniglot-5w1s --out s3://bucket/runs/first",
+)
 def submit(
     context: typer.Context,
     words: Annotated[
@@ -92,14 +96,16 @@ def submit(
     raise SystemExit(code)
 
 
-def status(id: Id = None, address: Address = None) -> None:
+@command_settings(epilog="Example: metatrain status train-first")
+def status(id: Id = None, address: Address = None, as_json: Json = False) -> None:
     """Show the state and the progress of a job."""
     from orchestrator.cli.jobs import jobs_command
 
     with _interruptible():
-        jobs_command.show_status(jobs_command.connect(address), id)
+        jobs_command.show_status(jobs_command.connect(address), id, as_json)
 
 
+@command_settings(epilog="Example: metatrain logs --follow")
 def logs(
     id: Id = None,
     follow: Annotated[
@@ -117,6 +123,7 @@ def logs(
     raise SystemExit(code)
 
 
+@command_settings(epilog="Example: metatrain stop train-first")
 def stop(id: Id = None, address: Address = None) -> None:
     """Ask a job to save and end, and wait until it has."""
     from orchestrator.cli.jobs import jobs_command
@@ -125,12 +132,13 @@ def stop(id: Id = None, address: Address = None) -> None:
         jobs_command.stop(jobs_command.connect(address), id, _option(address))
 
 
-def list_jobs(address: Address = None) -> None:
+@command_settings(epilog="Example: metatrain list --address http://127.0.0.1:8265")
+def list_jobs(address: Address = None, as_json: Json = False) -> None:
     """List the jobs on a cluster."""
     from orchestrator.cli.jobs import jobs_command
 
     with _interruptible():
-        jobs_command.show_list(jobs_command.connect(address))
+        jobs_command.show_list(jobs_command.connect(address), as_json)
 
 
 def _option(address: str | None) -> str:

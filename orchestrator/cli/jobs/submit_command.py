@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from orchestrator.cli.common import NOTES, RESULTS, show_note
 from orchestrator.jobs.candidates import IGNORED
 from orchestrator.jobs.dashboard import dashboard_address
-from orchestrator.jobs.shipping import pack, readable_size
+from orchestrator.jobs.shipping import pack
 from orchestrator.jobs.submission import SCRIPT, Shipment, Submission, next_attempt
+from orchestrator.text.plain_text import readable_size
 
 _MOST_NAMED = 5  # files in a note
 

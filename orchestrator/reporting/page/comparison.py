@@ -11,7 +11,7 @@ from orchestrator.reporting.page.html import render
 from orchestrator.reporting.page.numbers import difference, duration, with_interval
 from orchestrator.reporting.page.panel import thousands
 from orchestrator.reporting.page.run_folder import RunFolder
-from orchestrator.reporting.page.seeds import mean_rows, of_seeds
+from orchestrator.reporting.page.seeds import SPREAD, mean_rows, of_seeds
 from orchestrator.reporting.protocol_lines import plain, protocol_of
 from orchestrator.reporting.svg_element import svg
 from workers.metrics import called
@@ -157,11 +157,22 @@ def _with_means(
     """Insert the mean over seeds after the last run of each group of seeds."""
     means = dict(zip((labels[-1] for labels in seeds), mean_rows(compared, seeds), strict=True))
     table = []
-    for row in rows:
+    for scores in rows:
+        row = _with_spread(scores) if seeds else scores
         table.append(row)
         if mean := means.get(row["run"]):
             table.append({column: mean.get(column, "") for column in row})
     return table
+
+
+def _with_spread(row: Mapping[str, str]) -> dict[str, str]:
+    """Add an empty cell for the spread over seeds behind the score."""
+    cells: dict[str, str] = {}
+    for column, cell in row.items():
+        cells[column] = cell
+        if column == "after":
+            cells[SPREAD] = ""
+    return cells
 
 
 def _score(run: RunFolder, best: RunFolder | None) -> dict[str, str]:

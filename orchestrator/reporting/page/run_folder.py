@@ -127,6 +127,12 @@ def _check_is_run(storage: Storage) -> None:
             f"{storage.place('report.html')}; give runs, which are below "
             f"{storage.place('trials')}"
         )
+    if storage.exists("seeds.json"):
+        raise ValueError(
+            f"{storage.location} holds the runs of several seeds, whose page is "
+            f"{storage.place('report.html')}; give runs, which are {storage.place('seed-0')} and "
+            "the like"
+        )
     raise ValueError(f"{storage.location} holds no run (no config.toml); give the folder of one")
 
 

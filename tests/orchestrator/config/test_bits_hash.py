@@ -102,7 +102,9 @@ def test_only_these_settings_declare_that_they_leave_the_weights_as_they_are():
         for key, field, _ in fields(config)
         if not field.json_schema_extra["bits"]
     }
-    sections = {key for key in declared if key.startswith(("evaluation.", "checkpoint."))}
+    sections = {
+        key for key in declared if key.startswith(("evaluation.", "checkpoint.", "tracking."))
+    }
     assert declared - sections == {
         "name",
         "task.path",

@@ -5,7 +5,10 @@ import sys
 import pytest
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 
+from orchestrator.config.actor_count import CountRange
 from orchestrator.config.ray_vocabulary import location, of_run_config, of_scaling_config
+from orchestrator.config.schema import load
+from orchestrator.run.launch import actor_demand
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,17 @@ from orchestrator.config.ray_vocabulary import location, of_run_config, of_scali
 )
 def test_a_scaling_config_is_about_the_workers(scaling, settings):
     assert of_scaling_config(scaling) == settings
+
+
+def test_a_pair_of_workers_is_the_range_that_the_command_line_takes():
+    settings = of_scaling_config(ScalingConfig(num_workers=(1, 4), use_gpu=True))
+    config, _ = load("sinusoid", settings)
+    assert config.workers.count == CountRange(min=1, max=4)
+    assert config.workers.count == load("sinusoid", ["workers.count=1..4"])[0].workers.count
+    assert (config.workers.count.min, config.workers.count.max) == (1, 4)
+    assert config.workers.gpus == 1
+    demand = actor_demand(load("sinusoid", {"workers.block_size": 5} | settings)[0])
+    assert (demand.least, demand.count) == (1, 4)
 
 
 def test_a_run_config_is_about_the_folder_the_checkpoints_and_the_failures():
@@ -50,7 +64,11 @@ def test_a_run_config_is_about_the_folder_the_checkpoints_and_the_failures():
         (ScalingConfig(placement_strategy="SPREAD"), "placement_strategy='SPREAD'"),
         (ScalingConfig(accelerator_type="A100"), "accelerator_type='A100'"),
         (ScalingConfig(label_selector={"a": "b"}), "label_selector="),
-        (ScalingConfig(num_workers=(1, 3)), r"num_workers=\(1, 3\)\) is a range"),
+        (ScalingConfig(num_workers=(0, 3)), r"num_workers=\(0, 3\)\) starts at 0; a range starts"),
+        (
+            ScalingConfig(num_workers=(1, 3), elastic_resize_monitor_interval_s=5.0),
+            "elastic_resize_monitor_interval_s=5.0",
+        ),
         (ScalingConfig(resources_per_worker={"CPU": 1, "memory": 1}), "names memory"),
         (RunConfig(worker_runtime_env={"pip": ["a"]}), "worker_runtime_env="),
         (

@@ -4,7 +4,8 @@ import zipfile
 import pytest
 
 from orchestrator.jobs import shipping
-from orchestrator.jobs.shipping import SECRET, choose, pack, readable_size
+from orchestrator.jobs.shipping import SECRET, choose, pack
+from orchestrator.text.plain_text import readable_size
 
 
 def write(folder, **files):

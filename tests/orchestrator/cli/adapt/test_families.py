@@ -17,7 +17,7 @@ from workers.metrics import METRICS
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 
-COMMON = {"--inner-steps", "--inner-lr", "--save-model", "--help"}
+COMMON = {"--json", "--inner-steps", "--inner-lr", "--save-model", "--help"}
 OF_FILES = {"--support", "--query", "--out", "--input-column", "--task-column", "--statistics"}
 OPTIONS = {
     "adapt": {*OF_FILES, "--target-column", "--workers", "--verbose"},
@@ -102,7 +102,7 @@ def test_a_run_of_another_family_is_given_to_its_command(
         ("generate {} --support nowhere.txt --number 1", "--support nowhere.txt is not a file"),
         (
             "generate {} --support nowhere.txt --number 0",
-            "'--number': Input should be greater than or equal to 1",
+            "Invalid value for '--number'",
         ),
         ("generate {}", "there is nothing to adapt to; give --support FILE"),
         ("generate nowhere --support a.txt --number 1", "nowhere holds no run"),

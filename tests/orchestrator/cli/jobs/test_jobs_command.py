@@ -1,6 +1,7 @@
 """The commands status, logs, stop and list: how a job is found, and what is printed."""
 
 import io
+import json
 
 import pytest
 from rich.text import Text
@@ -191,3 +192,25 @@ def test_a_list_fits_80_columns_with_whole_ids(monkeypatch):
 def test_no_job_is_no_error(capsys):
     jobs_command.show_list(SmallJobs())
     assert "there is no job of metatrain's on http://cluster:8265" in capsys.readouterr().err
+
+
+def test_as_json_the_jobs_and_one_of_them_have_all_that_is_known(capsys):
+    jobs = SmallJobs(job("a-1"), job("b-1", "FAILED", exit_code=1, ended=1060.0), log="step 3/9 x")
+    jobs_command.show_list(jobs, as_json=True)
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["cluster"] == jobs.address
+    assert {row["id"]: row["exit_code"] for row in listed["jobs"]} == {"a-1": None, "b-1": 1}
+    jobs_command.show_status(jobs, "b-1", as_json=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "id": "b-1",
+        "status": "FAILED",
+        "run": "~/runs/b-1",
+        "exit_code": 1,
+        "started": 1000.0,
+        "ended": 1060.0,
+        "command": "metatrain train sinusoid",
+        "why": "",
+        "progress": "step 3/9 x",
+    }
+    jobs_command.show_list(SmallJobs(), as_json=True)
+    assert json.loads(capsys.readouterr().out)["jobs"] == []

@@ -93,7 +93,10 @@ def test_structs_of_bytes_and_path_are_read(tmp_path):
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
 def test_any_kind_of_binary_column_is_read(tmp_path, kind):
-    file = write_parquet(tmp_path / "a.parquet", image=pa.array([b"1"], kind), label=["c"])
+    try:
+        file = write_parquet(tmp_path / "a.parquet", image=pa.array([b"1"], kind), label=["c"])
+    except pa.ArrowNotImplementedError:
+        pytest.skip(f"this Arrow does not write a column of {kind}")
     assert list(ParquetImages(file, "image", ["label"]).images()) == [("a.parquet: row 0", b"1")]
 
 

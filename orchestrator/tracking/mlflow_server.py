@@ -1,4 +1,4 @@
-"""The check, before a sweep starts, that MLflow can be logged to. Ray's own logger logs."""
+"""The check, before anything starts, that MLflow can be logged to. Ray's integration logs."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from orchestrator.text.redact import redact
 
 
 @contextmanager
-def _without_patience() -> Iterator[None]:
+def without_patience() -> Iterator[None]:
     """Make MLflow ask a silent server once within the context, not retry for minutes."""
     settings = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
     before = {name: os.environ.get(name) for name in settings}
@@ -24,9 +24,11 @@ def _without_patience() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def check_mlflow(uri: str | None) -> None:
+def check_mlflow(uri: str | None, key: str = "mlflow") -> None:
     """Refuse a URI that MLflow does not open.
 
+    Args:
+      key: the setting that holds it, for the message.
     Raises:
       ValueError: names the URI and why.
     """
@@ -34,18 +36,18 @@ def check_mlflow(uri: str | None) -> None:
         return
     if find_spec("mlflow") is None:
         raise ValueError(
-            f"mlflow = '{redact(uri)}' needs a package that is not installed: pip install mlflow, "
+            f"{key} = '{redact(uri)}' needs a package that is not installed: pip install mlflow, "
             "or leave it out"
         )
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
     try:
-        with _without_patience():
+        with without_patience():
             MlflowClient(uri).search_experiments(max_results=1)
     except (MlflowException, ImportError) as error:
         why = str(error).strip().splitlines()[0]
         raise ValueError(
-            f"mlflow = '{redact(uri)}' cannot be logged to: {why}; give a server's "
+            f"{key} = '{redact(uri)}' cannot be logged to: {why}; give a server's "
             "http://HOST:PORT or sqlite:///FILE"
         ) from None

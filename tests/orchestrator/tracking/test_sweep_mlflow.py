@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from orchestrator.sweep.tracking.mlflow_server import check_mlflow
+from orchestrator.tracking.mlflow_server import check_mlflow
 
 
 def test_without_a_server_there_is_nothing_to_ask():
@@ -22,7 +22,7 @@ def test_a_server_that_does_not_answer_is_refused():
 
 
 def test_what_is_logged_has_outer_steps_on_the_axis():
-    from orchestrator.sweep.tracking.ray_mlflow import OuterStepLogger
+    from orchestrator.tracking.ray_mlflow import OuterStepLogger
 
     logged = []
 
