@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from workers.metrics import CLASSIFYING, LossName
+from workers.losses.registry import loss_of
+from workers.metrics import LossName
+from workers.settings.loss_settings import LossSettings
 from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Draw, Episode, Specs, Split
 
 
 def ways_of(family: "TaskFamily") -> int:
     """Return the number of classes of a task; 1 if its tasks have none."""
-    return family.num_outputs if family.loss in CLASSIFYING else 1
+    return family.num_outputs if loss_of(family).classifies else 1
 
 
 def notes_of(family: "TaskFamily") -> list[str]:
@@ -25,7 +27,8 @@ class TaskFamily(Protocol):
     A new family extends it and defines loss, picture, input_shape, num_outputs, `sample` and
     `build`. It may define `notes() -> list[str]`, see `notes_of`.
 
-    loss: the name of the loss in `inner/losses.py`.
+    loss: the name of a loss in `workers/losses`, or "module:function".
+    loss_settings: what that loss is made with.
     picture: the name of a picture in `orchestrator/reporting/pictures`; "" for none.
     digest: sha256 of the data and its split; "" if the data are generated.
     input_shape: the shape of one example.
@@ -35,6 +38,7 @@ class TaskFamily(Protocol):
     """
 
     loss: LossName
+    loss_settings: LossSettings = LossSettings()
     picture: str
     digest: str = ""
     input_shape: tuple[int, ...]

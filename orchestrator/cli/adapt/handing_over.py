@@ -10,6 +10,7 @@ from rich.progress import Progress
 
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.checks import (
+    check_loss,
     check_model,
     check_weights,
     with_model_in,
@@ -38,6 +39,7 @@ def launched_for(source: Artefact, verbose: bool) -> Iterator[Any]:
             launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
         try:
             check_model(source, launched.fingerprint.get("model", ""))
+            check_loss(source, launched.fingerprint.get("loss", ""))
             start = launched.initial_state()
             check_weights(source, start.names, [array.shape for array in start.theta])
             yield launched

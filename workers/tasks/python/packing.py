@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.models.packed_inputs import Part
-from workers.tasks.python.examples import BadTaskError, stacked
+from workers.tasks.python.examples import stacked
+from workers.tasks.python.labels import BadTaskError
 
 # Whole numbers up to here are exact as float32.
 _LARGEST = 2**24
