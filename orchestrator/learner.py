@@ -15,7 +15,6 @@ from orchestrator.adaptation.answers import Answers, answers_of
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.checks import (
     change,
-    check_loss,
     check_model,
     check_weights,
     diverged,
@@ -84,8 +83,7 @@ class Learner:
             if source.model is not None:
                 settings = with_model_in(settings, Path(folder), source.model)
             self._runner = BlockRunner(settings, self._family)
-        check_model(source, self._runner.model_digest)
-        check_loss(source, self._runner.loss_digest)
+        check_model(source, self._runner.model_digest, self._runner.loss_digest)
         check_weights(source, self._runner.theta_layout.names, self._runner.theta_layout.shapes)
         self.loss = loss_of(source.examples)
         self.classifies, self.generates = self.loss.classifies, self.loss.generates

@@ -38,5 +38,7 @@ def answers_of(loss: Loss, reader: "Reader | None", task: "UserTask", outputs: A
     if deviations is None:
         return Answers(reader.answers(task, predicted))
     # Readers shift and scale: what a difference becomes is the difference of what both become.
-    center = reader.answers(task, np.asarray(predicted, np.float64))
-    return Answers(center, reader.answers(task, predicted + deviations) - center)
+    predicted = np.asarray(predicted, np.float64)
+    center = reader.answers(task, predicted)
+    higher = reader.answers(task, np.add(predicted, deviations))
+    return Answers(center, np.subtract(higher, center))

@@ -45,19 +45,15 @@ def with_model_in(settings: ActorSettings, folder: Path, model: bytes) -> ActorS
     return settings.model_copy(update={"model": user.model_copy(update=changed)})
 
 
-def check_model(source: Artefact, digest: str) -> None:
-    """Raise ValueError if a user's model is not the one that was trained."""
+def check_model(source: Artefact, digest: str, loss_digest: str = "") -> None:
+    """Raise ValueError if a user's model or loss is not the one that was trained."""
     if source.model_digest and source.model_digest != digest:
         name = getattr(source.config.model, "source", "")
         raise ValueError(
             f"{name} has changed since the run was trained (its file or its frozen weights): the "
             "run's weights do not fit it; restore it"
         )
-
-
-def check_loss(source: Artefact, digest: str) -> None:
-    """Raise ValueError if a user's loss is not the one that was trained with."""
-    if source.loss_digest != digest:
+    if source.loss_digest != loss_digest:
         raise ValueError(
             f"the modules of {source.examples.loss} and of task.metrics have changed since the run "
             "was trained: its weights were not made for this loss; restore them"

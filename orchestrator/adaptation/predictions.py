@@ -85,7 +85,8 @@ class Predictions:
         if self.task.classes is not None:
             return {"accuracy": (self.answers.argmax(-1) == targets).mean(-1)}
         if self.has_labels:
-            return {"accuracy": ((self.answers > 0.5) == (targets > 0.5)).mean((-1, -2))}
+            right = np.greater(self.answers, 0.5) == np.greater(targets, 0.5)
+            return {"accuracy": right.mean((-1, -2))}
         return {"mse": np.square(np.subtract(self.answers, targets)).mean((-1, -2))}
 
 

@@ -52,7 +52,7 @@ class Predictor:
         """Return a class for each input, 0 or 1 for each label, or values [n, numbers]."""
         if self.classes is None:
             values = self._answers(inputs).values
-            return (values > 0.5).astype(np.int32) if self._has_labels else values
+            return np.greater(values, 0.5).astype(np.int32) if self._has_labels else values
         best: Array = self.classes[self.predict_proba(inputs).argmax(-1)]
         return best
 

@@ -68,7 +68,7 @@ def _with_model(source: Artefact) -> Artefact:
 
         portable = as_keras_file(worker_settings(source), UserTaskFamily(source.examples))
     assert isinstance(source.config.model, KerasModel)
-    check_model(source, portable.digest)
+    check_model(source, portable.digest, source.loss_digest)
     if portable.modules:
         show_note(
             f"the model has layers of {', '.join(portable.modules)}: wherever the file is used, "

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from workers.losses.registry import make_loss
-from workers.settings.loss_settings import LossSettings, Targets
-from workers.settings.loss_task import LossTask
+from workers.settings.losses.loss_settings import LossSettings, Targets
+from workers.settings.losses.loss_task import LossTask
 
 _AUTO: dict[Targets, str] = {
     "numbers": "mse",

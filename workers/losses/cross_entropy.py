@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from workers.losses.loss import Loss
 from workers.losses.measures import accuracy, reciprocal_rank
+from workers.settings.losses.loss_settings import Targets
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -19,8 +20,8 @@ class CrossEntropy(Loss):
 
     name = "cross_entropy"
     title = "cross-entropy in nats"
-    targets = "classes"
-    scored_by = ("accuracy", "loss")
+    targets: Targets = "classes"
+    scored_by: tuple[str, ...] = ("accuracy", "loss")
     outputs_are = "logits"
     refuses = "softmax"
     uses = frozenset({"class_weights", "label_smoothing"})

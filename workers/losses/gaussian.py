@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workers.losses.loss import Loss
+from workers.losses.loss import Floats, Loss
 from workers.losses.squared_error import mse
 from workers.wire.protocol import Array
 
@@ -56,7 +56,7 @@ class GaussianLikelihood(Loss):
         deviations: Array = np.exp(np.clip(logs, _LOWEST, _HIGHEST))
         return deviations
 
-    def scale(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
+    def scale(self, mean: Floats, deviation: Floats) -> tuple[Floats, Floats]:
         """See `Loss.scale`: a log deviation is shifted by the log of the factor."""
         one = np.ones_like(deviation)
         return np.concatenate([mean, np.log(deviation)]), np.concatenate([deviation, one])

@@ -6,8 +6,11 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workers.metrics import METRICS, Metric
-from workers.settings.loss_settings import LossSettings, Targets
+from workers.settings.losses.loss_settings import LossSettings, Targets
 from workers.wire.protocol import Array
 
 if TYPE_CHECKING:
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     #: (outputs, targets, the mean loss) -> scalar.
     Measure = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
+
+#: Floats.
+Floats = NDArray[np.floating]
 
 _SIGNS: dict[str, Literal[1, -1]] = {"max": 1, "min": -1}
 
@@ -145,7 +151,7 @@ class Loss:
         """Return the standard deviation of each predicted number; None if the loss has none."""
         return None
 
-    def scale(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
+    def scale(self, mean: Floats, deviation: Floats) -> tuple[Floats, Floats]:
         """Return shift and factor of all outputs [outputs], if targets were standardized so."""
         return mean, deviation
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from workers.losses.loss import Loss
 from workers.losses.user_loss import UserLoss
-from workers.settings.loss_settings import LossSettings
+from workers.settings.losses.loss_settings import LossSettings
 from workers.settings.registry import named
 
 _PLACES = {

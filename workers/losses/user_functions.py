@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from workers.settings.loss_settings import LossSettings
+from workers.settings.losses.loss_settings import LossSettings
 from workers.user_code.modules import digest_of_files, find, import_module, own_names
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def function_of(said: str, place: str, settings: LossSettings) -> Callable[..., 
             f"{said} is {kind}, not a function of ({', '.join(_ARGUMENTS)}) that returns a scalar"
         )
     _check_signature(said, function)
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def _check_signature(said: str, function: Callable[..., Any]) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workers.losses.loss import Loss
+from workers.losses.loss import Floats, Loss
 from workers.losses.measures import accuracy
-from workers.settings.loss_settings import LossSettings
+from workers.settings.losses.loss_settings import LossSettings
 from workers.wire.protocol import Array
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class UserLoss(Loss):
         first: Array = outputs[..., : outputs.shape[-1] // self.outputs_per_target]
         return first
 
-    def scale(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
+    def scale(self, mean: Floats, deviation: Floats) -> tuple[Floats, Floats]:
         """See `Loss.scale`: further outputs stay as they are."""
         more = np.zeros(len(mean) * (self.outputs_per_target - 1))
         return np.concatenate([mean, more]), np.concatenate([deviation, more + 1])

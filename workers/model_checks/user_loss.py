@@ -64,6 +64,11 @@ def check_loss(settings: ActorSettings, family: TaskFamily) -> list[str]:
         said = said_of_loss(loss.title)
         call = function_of(said, loss.title, loss.settings)
         notes += _check_loss(_Function(said, call, loss.settings.folder), supports, settings)
+    if loss.settings.metrics and loss.outputs_per_target > 1:
+        notes.append(
+            f"metrics of your own get all outputs of {loss.title}, "
+            f"{loss.outputs_per_target} for each number: the first ones are the predictions"
+        )
     for name, place in loss.settings.metrics.items():
         said = said_of_metric(name, place)
         call = function_of(said, place_of(place), loss.settings)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from workers.settings.loss_task import LossTask
+from workers.settings.losses.loss_task import LossTask
 from workers.settings.registry import named
 from workers.settings.section import setting
 from workers.settings.split_task import SplitTask

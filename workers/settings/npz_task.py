@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from workers.settings.groups_task import GroupsTask
-from workers.settings.loss_task import WeightedLossTask
+from workers.settings.losses.loss_task import WeightedLossTask
 from workers.settings.registry import named
 from workers.settings.section import setting
 from workers.settings.task import Tables

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
-from workers.settings.loss_task import WeightedLossTask
+from workers.settings.losses.loss_task import WeightedLossTask
 from workers.settings.registry import named
 from workers.settings.section import setting
 from workers.settings.task import Tables

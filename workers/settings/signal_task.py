@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import field_validator, model_validator
 
 from workers.settings.groups_task import GroupsTask
-from workers.settings.loss_task import LossTask
+from workers.settings.losses.loss_task import LossTask
 from workers.settings.registry import named
 from workers.settings.section import setting
 from workers.settings.task import Progress, Tables

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import model_validator
 
 from workers.settings.groups_task import GroupsTask
-from workers.settings.loss_task import WeightedLossTask
+from workers.settings.losses.loss_task import WeightedLossTask
 from workers.settings.section import setting
 from workers.settings.task import Tables
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from workers.settings.loss_task import LossTask
+from workers.settings.losses.loss_task import LossTask
 from workers.settings.section import setting
 from workers.settings.split_task import SplitTask
 from workers.settings.task import Tables

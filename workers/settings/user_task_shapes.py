@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from workers.metrics import LossName
 from workers.settings.inputs import EXAMPLES
-from workers.settings.loss_settings import LossSettings
+from workers.settings.losses.loss_settings import LossSettings
 from workers.settings.section import setting
 from workers.settings.task import AnyTask
 

@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 from workers.losses.registry import loss_of
 from workers.metrics import LossName
-from workers.settings.loss_settings import LossSettings
 from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Draw, Episode, Specs, Split
 
@@ -25,10 +24,10 @@ class TaskFamily(Protocol):
     """A distribution over learning tasks, in two halves: small specs, then arrays.
 
     A new family extends it and defines loss, picture, input_shape, num_outputs, `sample` and
-    `build`. It may define `notes() -> list[str]`, see `notes_of`.
+    `build`. It may define `notes() -> list[str]`, see `notes_of`, and `loss_settings`, with which
+    the loss is made; see `choose_loss`.
 
     loss: the name of a loss in `workers/losses`, or "module:function".
-    loss_settings: what that loss is made with.
     picture: the name of a picture in `orchestrator/reporting/pictures`; "" for none.
     digest: sha256 of the data and its split; "" if the data are generated.
     input_shape: the shape of one example.
@@ -38,7 +37,6 @@ class TaskFamily(Protocol):
     """
 
     loss: LossName
-    loss_settings: LossSettings = LossSettings()
     picture: str
     digest: str = ""
     input_shape: tuple[int, ...]

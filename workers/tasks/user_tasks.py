@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from workers.metrics import LossName
-from workers.settings.loss_settings import LossSettings
+from workers.settings.losses.loss_settings import LossSettings
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.display_text import DisplayText
 from workers.tasks.family import TaskFamily

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ def import_module(name: str, folder: str) -> ModuleType:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     importlib.invalidate_caches()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it may import TensorFlow
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from workers.losses.registry import LOSSES, loss_of, make_loss, names_for
 from workers.losses.squared_error import mse
 from workers.metrics import METRICS
-from workers.settings.loss_settings import LossSettings
+from workers.settings.losses.loss_settings import LossSettings
 
 LOGITS = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
 CLASSES = np.array([0, 2, 1, 0, 2, 2], np.int32)

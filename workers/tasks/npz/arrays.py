@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.settings.loss_settings import Targets
+from workers.settings.losses.loss_settings import Targets
 from workers.tasks.npz.files import open_files, read_file
 from workers.wire.errors import DataError
 

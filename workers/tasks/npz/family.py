@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.losses.choice import choose_loss
-from workers.settings.loss_settings import Targets
+from workers.settings.losses.loss_settings import Targets
 from workers.settings.npz_task import NpzTask
 from workers.tasks.copies import Copies
 from workers.tasks.display_text import DisplayText

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.settings.loss_settings import Targets
+from workers.settings.losses.loss_settings import Targets
 from workers.tasks.python.labels import (
     BadTaskError,
     check_binary,

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import field_validator
 
-from workers.settings.loss_settings import Targets
+from workers.settings.losses.loss_settings import Targets
 from workers.settings.registry import named
 from workers.settings.section import setting
 from workers.settings.task import TaskRecord
