@@ -41,7 +41,10 @@ def body(*lines):
 
 
 WRONG = {
-    "no such function": ("def other(outputs, targets):\n    pass\n", "has no function 'own'; it has"),
+    "no such function": (
+        "def other(outputs, targets):\n    pass\n",
+        "has no function 'own'; it has",
+    ),
     "a class": ("class own:\n    pass\n", "is a class, not a function of (outputs, targets)"),
     "a number": ("own = 3\n", "is an object of int, not a function of (outputs, targets)"),
     "another signature": (
@@ -128,7 +131,7 @@ def test_a_wrong_loss_is_refused_in_a_line(write, name):
 
 
 def test_a_module_that_there_is_not_is_refused(write):
-    with pytest.raises(ValueError, match="'no_such_module' of .task. is not in .* task.folder"):
+    with pytest.raises(ValueError, match=r"'no_such_module' of .task. is not in .* task.folder"):
         check(write, LOSS, loss="no_such_module:own")
 
 
