@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from workers.settings.groups_task import GroupsTask
-from workers.settings.losses.loss_task import WeightedLossTask
+from workers.settings.losses.loss_task import WeightedLossTask, loss_setting
 from workers.settings.registry import named
 from workers.settings.section import setting
 from workers.settings.task import Tables
@@ -38,6 +38,7 @@ class NpzTask(GroupsTask, WeightedLossTask):
     }
 
     kind: Literal["npz"] = "npz"
+    loss: str = loss_setting(later=False)
     path: str = setting(
         ..., "a folder or a .zip of .npz files, each a task of its name", bits=False, place="data"
     )

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
-from workers.settings.losses.loss_task import WeightedLossTask
+from workers.settings.losses.loss_task import WeightedLossTask, loss_setting
 from workers.settings.registry import named
 from workers.settings.section import setting
 from workers.settings.task import Tables
@@ -32,6 +32,7 @@ class PythonTask(WeightedLossTask):
     }
 
     kind: Literal["python"] = "python"
+    loss: str = loss_setting(later=False)
     source: str = setting(
         ...,
         "'module:function', called with (rng, split, shots, queries), or 'module:Class' with such "

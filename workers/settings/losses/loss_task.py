@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import field_validator
 
@@ -18,6 +18,16 @@ _RESERVED = ("loss", "step", "outer_step", "inner_step", "tasks", "tasks_per_s",
 _PARTS = ("_ci95", "_before", "_after", "_total", "seconds", "_calls", "_tasks", "_actors", "_sums")
 
 
+def loss_setting(*, later: bool) -> Any:
+    """Declare the field `loss`; see `setting`."""
+    return setting(
+        "auto",
+        "what is minimized: a named loss, or 'module:function', a TensorFlow function of (outputs, "
+        "targets) that returns a scalar; auto: cross_entropy of classes, mse of numbers",
+        later=later,
+    )
+
+
 class LossTask(TaskRecord):
     """A family whose users may choose the loss, and add metrics.
 
@@ -26,15 +36,12 @@ class LossTask(TaskRecord):
 
     scored: ClassVar[frozenset[Targets]]
 
-    loss: str = setting(
-        "auto",
-        "what is minimized: a named loss, or 'module:function', a TensorFlow function of (outputs, "
-        "targets) that returns a scalar; auto: cross_entropy of classes, mse of numbers",
-    )
+    loss: str = loss_setting(later=True)
     label_smoothing: float = setting(
         0.0,
         "cross_entropy and binary_cross_entropy: share of each target that is spread over all "
         "classes, 0 to below 1",
+        later=True,
         ge=0,
         lt=1,
     )
@@ -42,6 +49,7 @@ class LossTask(TaskRecord):
         1,
         "outputs of the model for each number to predict, for a loss of one's own; the first are "
         "the predictions; 1 to 1000",
+        later=True,
         ge=1,
         le=1000,
     )
@@ -49,11 +57,13 @@ class LossTask(TaskRecord):
         {},
         "further metrics: a name for each 'module:function' like a loss; 'max:module:function' if "
         "more is better, 'min:module:function' if less is",
+        later=True,
     )
     main_metric: str | None = setting(
         None,
         "the metric that decides between checkpoints and inner rates, and in sweeps; unset: "
         "accuracy of classes and labels, else the loss",
+        later=True,
     )
     folder: str = setting(
         ".",
@@ -130,6 +140,7 @@ class WeightedLossTask(LossTask):
         None,
         "cross_entropy: a weight for each class, above 0; binary_cross_entropy: for each label, "
         "of its ones",
+        later=True,
     )
 
     @field_validator("class_weights")
