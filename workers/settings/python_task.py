@@ -19,6 +19,7 @@ class PythonTask(WeightedLossTask):
     family = "workers.tasks.python.family:PythonFamily"
     losses = ("mse", "cross_entropy")
     scored = frozenset({"numbers", "classes", "labels"})
+    needs_folder = True
     pictures = ("curves", "predicted", "confusion")
     reader = "arrays"
     defaults: ClassVar[Tables] = {

@@ -130,6 +130,14 @@ def test_modules_of_functions_are_those_that_a_job_needs():
     assert NpzTask(path=".", imports=("i",)).modules == []
 
 
+def test_a_folder_is_made_absolute_where_something_is_imported_from_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert NpzTask(path="a").folder == "."
+    assert NpzTask(path="a", loss="own:thing").folder == str(tmp_path)
+    assert NpzTask(path="a", metrics={"r2": "own:thing"}, folder="b").folder == str(tmp_path / "b")
+    assert PythonTask(source="own:thing").folder == str(tmp_path)
+
+
 def test_files_of_labels_are_checked(tmp_path):
     for number in range(3):
         y = np.random.default_rng(number).integers(0, 2, (12, 2))

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from workers.settings.losses.loss_settings import Targets
 from workers.settings.registry import named
@@ -32,9 +32,11 @@ class LossTask(TaskRecord):
     """A family whose users may choose the loss, and add metrics.
 
     scored: what its tasks may have as targets.
+    needs_folder: whether it imports its tasks from `folder` too.
     """
 
     scored: ClassVar[frozenset[Targets]]
+    needs_folder: ClassVar[bool] = False
 
     loss: str = loss_setting(later=True)
     label_smoothing: float = setting(
@@ -107,8 +109,11 @@ class LossTask(TaskRecord):
 
     @field_validator("folder")
     @classmethod
-    def _absolute_folder(cls, value: str) -> str:
-        """Make it absolute: a run may be resumed, and an actor start, elsewhere."""
+    def _absolute_folder(cls, value: str, info: ValidationInfo) -> str:
+        """Make it absolute if it is of use: a run may be resumed, and an actor start, elsewhere."""
+        is_used = ":" in info.data.get("loss", "") or info.data.get("metrics")
+        if value == "." and not (is_used or cls.needs_folder):
+            return value
         return str(Path(value).expanduser().absolute())
 
     @property
