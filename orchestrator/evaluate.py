@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.pool.base import Pool
-from workers.metrics import METRICS, sign_of
+from workers.losses.registry import loss_of
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import NonFiniteError
 from workers.wire.protocol import Block, Recipe, Weights
@@ -24,13 +24,14 @@ def headline_metric(family: TaskFamily) -> tuple[str, Literal[1, -1]]:
     Returns:
       its name, and 1 if more is better, else -1.
     """
-    name = METRICS[family.loss][0]
-    return name, sign_of(name)
+    main = loss_of(family).main
+    assert main.sign, "a family refuses a main metric of which nobody says what is better"
+    return main.name, main.sign
 
 
 def metric_names(family: TaskFamily) -> tuple[str, ...]:
     """Return the names of the metrics by which held-out tasks are scored."""
-    return METRICS[family.loss]
+    return tuple(metric.name for metric in loss_of(family).metrics)
 
 
 def recipes(config: MetaConfig) -> list[Recipe]:

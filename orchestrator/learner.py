@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from orchestrator.adaptation import artefact
+from orchestrator.adaptation.answers import Answers, answers_of
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.checks import (
     change,
@@ -32,7 +33,7 @@ from orchestrator.adaptation.user_tasks import (
     specs_of,
 )
 from workers.execution import runtime
-from workers.metrics import CLASSIFYING
+from workers.losses.registry import loss_of
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 class Learner:
     """A meta-trained model, ready to adapt.
 
+    loss: the loss of its tasks.
     classifies: whether tasks have classes rather than values.
     generates: whether tasks are text generation.
     recipe: the inner rate and steps that the run's validation chose.
@@ -81,10 +83,10 @@ class Learner:
             if source.model is not None:
                 settings = with_model_in(settings, Path(folder), source.model)
             self._runner = BlockRunner(settings, self._family)
-        check_model(source, self._runner.model_digest)
+        check_model(source, self._runner.model_digest, self._runner.loss_digest)
         check_weights(source, self._runner.theta_layout.names, self._runner.theta_layout.shapes)
-        self.classifies = source.examples.loss in CLASSIFYING
-        self.generates = source.examples.loss == "next_token"
+        self.loss = loss_of(source.examples)
+        self.classifies, self.generates = self.loss.classifies, self.loss.generates
         self.recipe, self.protocol = source.recipe, source.protocol
 
     @classmethod
@@ -180,12 +182,13 @@ class Learner:
 
     def _values(self, targets: Any) -> Array:
         values = self._reader.targets(targets)
-        num_outputs = self._artefact.examples.num_outputs
-        if values.shape[1:] != (num_outputs,) or not np.isfinite(values).all():
+        number = self._artefact.examples.num_outputs // self.loss.outputs_per_target
+        if values.shape[1:] != (number,) or not np.isfinite(values).all():
             raise ValueError(
-                f"targets of shape {list(np.shape(targets))}; finite values [n, {num_outputs}] are "
+                f"targets of shape {list(np.shape(targets))}; finite values [n, {number}] are "
                 "needed"
             )
+        self.loss.check_targets(values)
         return values
 
     def adapt_to(
@@ -261,9 +264,9 @@ class Learner:
         """Convert a task to the model's inputs and targets."""
         return self._reader.assemble(task)
 
-    def values(self, task: UserTask, outputs: Array) -> Array:
-        """Convert the outputs of a regression to the user's units."""
-        return self._reader.answers(task, outputs)
+    def answers(self, task: UserTask, outputs: Array) -> Answers:
+        """Return what outputs answer, in the user's units."""
+        return answers_of(self.loss, self._reader, task, outputs)
 
     def read_inputs(self, given: Any) -> Array:
         """Convert inputs to the model's, float32 [n, ...]."""

@@ -28,6 +28,17 @@ for words in json.loads(sys.argv[1]):
     except SystemExit as end:
         print("exit code", end.code, flush=True)
 """
+LOSS = """
+[task]
+kind = "python"
+source = "small_python:sines"
+loss = "logcosh"
+[outer]
+steps = 2
+[evaluation]
+tasks = 4
+validation_tasks = 4
+"""
 RUN = '[task]\nkind = "stairs"\npath = "height.txt"\n'
 
 
@@ -64,6 +75,8 @@ def work(tmp_path_factory):
     """The working directory of commands, with their files."""
     folder = tmp_path_factory.mktemp("work")
     (folder / "run.toml").write_text(RUN)
+    (folder / "loss.toml").write_text(LOSS)
+    shutil.copy(ROOT / "tests" / "fakes" / "tasks" / "small_python.py", folder)
     (folder / "lost.toml").write_text(RUN.replace("height.txt", "gone.txt"))
     (folder / "ignored.toml").write_text(RUN.replace("height.txt", "ignored.txt"))
     for name in ("height.txt", "ignored.txt"):
@@ -89,6 +102,8 @@ def told(copy, work):
         ["submit", "--dry-run", "--", "train", "lost.toml"],
         ["submit", "--dry-run", "--", "train", "ignored.toml"],
         ["train", "run.toml", "--set", "model.kind=conv4"],
+        ["train", "loss.toml", "--out", "loss", "--workers", "0"],
+        ["train", "loss.toml", "--set", "task.loss=log"],
     ]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(commands)],
@@ -142,6 +157,18 @@ def test_it_adapts_to_a_users_own_examples(told):
     message = told["adapt run --support support.pairs --query query.pairs"]
     assert "exit code" not in message
     assert "x = -2" in message
+
+
+@pytest.mark.slow
+def test_a_loss_is_chosen_by_its_name_and_measured(told, work):
+    message = told["train loss.toml --out loss --workers 0"]
+    assert "exit code" not in message
+    tested = json.loads((work / "loss" / "evaluation.json").read_text())
+    assert tested["protocol"]["loss"] == "mean log-cosh error"
+    assert {"loss", "mse"} <= tested["after"].keys()
+    wrong = told["train loss.toml --set task.loss=log"]
+    assert "'binary_cross_entropy', 'logcosh', or 'module:function'" in wrong
+    assert "exit code 2" in wrong
 
 
 @pytest.mark.slow

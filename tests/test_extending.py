@@ -9,7 +9,7 @@ from additions import ADDITIONS
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-RECIPES = ("algorithm", "model", "family", "command")
+RECIPES = ("algorithm", "model", "family", "loss", "command")
 
 
 @pytest.mark.parametrize("kind", RECIPES)

@@ -20,6 +20,7 @@ TENSORFLOW = (
     "workers/export/",
     "workers/policies/",
     "workers/inner/losses.py",
+    "workers/losses/",
     "workers/inner/inner_loop.py",
     "workers/inner/optimizers.py",
     "workers/execution/task_map.py",

@@ -18,7 +18,7 @@ from orchestrator.config.schema import load
 from orchestrator.jobs.submission import SUBMITTABLE
 from orchestrator.reporting.pictures.registry import PICTURES, picture_of
 from workers.algorithms.algorithm import Algorithm
-from workers.metrics import ACTING, METRICS
+from workers.losses.registry import LOSSES
 from workers.models.model import Model
 from workers.settings.algorithms import ALGORITHMS
 from workers.settings.inputs import EVERYTHING, OBSERVATIONS, Inputs
@@ -100,8 +100,10 @@ def test_a_family_has_a_class_a_reader_losses_and_pictures(kind):
         assert name in {*dir(family), *TaskFamily.__annotations__}, name
     assert record.reader in READERS
     assert set(record.pictures) <= PICTURES.keys()
-    assert set(record.losses) <= METRICS.keys()
-    assert (record.gives == OBSERVATIONS) == (record.losses[0] in ACTING)
+    assert set(record.losses) <= LOSSES.keys()
+    assert (record.gives == OBSERVATIONS) == (LOSSES[record.losses[0]].targets == "actions")
+    scored = getattr(record, "scored", {LOSSES[name].targets for name in record.losses})
+    assert {LOSSES[name].targets for name in record.losses} <= scored
     for name, told in (("loss", record.losses), ("picture", record.pictures)):
         assert getattr(family, name, told[0]) in told
 

@@ -68,7 +68,8 @@ class BlockActor:
         except MetatrainError:
             pass
         LOG.info("ready: %s on %s", self._settings.algorithm.kind, self._settings.task.kind)
-        return Built(runtime.fingerprint(family.digest, self._runner.model_digest), seconds)
+        digests = family.digest, self._runner.model_digest, self._runner.loss_digest
+        return Built(runtime.fingerprint(*digests), seconds)
 
     def run(self, weights: Any, blocks: Any) -> Any:
         """Compute the contribution of a node of the tree.

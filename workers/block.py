@@ -17,6 +17,7 @@ from workers.execution.fault_isolation import Sums, isolate_failing_task, sum_fi
 from workers.execution.runtime import gpus_of_tensorflow
 from workers.execution.task_map import sum_over
 from workers.held_out import Constants, HeldOutTasks, Shapes
+from workers.losses.registry import loss_of
 from workers.meta_parameters import (
     carry_layout,
     flatten,
@@ -46,6 +47,7 @@ class BlockRunner:
 
     train_model: the model in training, whose weights are in theta.
     model_digest: see `Model.digest`.
+    loss_digest: see `Loss.digest`.
     theta_layout: of theta.
     held_out: runs blocks of held-out tasks with examples.
     episodes: cache of the episodes of policies.
@@ -59,6 +61,7 @@ class BlockRunner:
         self._global_labels = has_global_labels(settings, family)
         self.train_model = make_train_model(settings, family)
         self.model_digest = settings.model.digest(self.train_model)
+        self.loss_digest = loss_of(family).digest()
         self.theta_layout = theta_layout(settings, self.train_model)
         self._carry = carry_layout(settings, self.train_model)
         self._objective = make_objective(settings, family, self.train_model)
@@ -184,8 +187,8 @@ class BlockRunner:
         self._train_traces += 1
         if self._execution == "vectorized":
             many = tasks.support_inputs.shape[0] >= _MANY_TASKS
-            # A user's layers may have gradients of their own, which the vectorizer would drop.
-            users = self._settings.model.is_users
+            # A user's layers and loss may have gradients of their own, which would be dropped.
+            users = self._settings.model.is_users or loss_of(self._family).is_users
             if many and self._algorithm.has_outer_loss and not users:
                 return self._differentiate_together(vector, carried, step, tasks)
         vectorized = self._execution == "vectorized"

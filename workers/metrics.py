@@ -1,54 +1,47 @@
-"""Names of losses and of their metrics; `inner/losses.py` computes them."""
+"""Metrics by name: which way is better, and how they are called."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
-LossName = Literal[
-    "mse", "cross_entropy", "ranking", "next_token", "gaussian_policy", "categorical_policy"
-]
+#: The name of a loss: that of a record of `workers/losses`, or "module:function".
+LossName = str
 
-#: The metrics of a loss; the first decides between checkpoints and recipes.
-METRICS: dict[LossName, tuple[str, ...]] = {
-    "mse": ("loss",),
-    "cross_entropy": ("accuracy", "loss"),
-    "ranking": ("accuracy", "mrr", "loss"),
-    "next_token": ("bits_per_character", "loss"),
-    "gaussian_policy": ("return",),
-    "categorical_policy": ("return",),
+
+class Metric(NamedTuple):
+    """A number by which held-out tasks are scored.
+
+    name: its name in logs and files.
+    sign: 1 if more of it is better, -1 if less is, 0 if nobody has said.
+    share: whether it is a share of all queries, to be shown in percent.
+    title: its name for people; "" if the name will do.
+    """
+
+    name: str
+    sign: Literal[1, -1, 0]
+    share: bool = False
+    title: str = ""
+
+
+#: The metrics of named losses.
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("loss", -1),
+        Metric("accuracy", 1, share=True),
+        Metric("exact", 1, share=True, title="share of examples with all labels right"),
+        Metric("mrr", 1, title="mean reciprocal rank"),
+        Metric("bits_per_character", -1),
+        Metric("mse", -1, title="mean squared error"),
+        Metric("return", 1),
+    )
 }
-
-#: Names of losses for people; the loss of policies is no score.
-LOSS_TITLES: dict[LossName, str] = {
-    "mse": "mean squared error",
-    "cross_entropy": "cross-entropy in nats",
-    "ranking": "cross-entropy in nats",
-    "next_token": "cross-entropy in nats per token",
-}
-
-#: All metrics that are not losses.
-NON_LOSS_METRICS: tuple[str, ...] = tuple(
-    dict.fromkeys(m for ms in METRICS.values() for m in ms if m != "loss")
-)
-
-#: Losses whose outputs are the logits of a few classes, exactly one of which is right.
-CLASSIFYING: tuple[LossName, ...] = ("cross_entropy", "ranking")
-
-#: Losses of policies, whose outputs are a distribution over actions.
-ACTING: tuple[LossName, ...] = ("gaussian_policy", "categorical_policy")
-
-_LONG_NAMES = {"mrr": "mean reciprocal rank"}
-_MORE_IS_BETTER = ("accuracy", "mrr", "return")
-
-
-def sign_of(metric: str) -> Literal[1, -1]:
-    """Return 1 if more of the metric is better, else -1."""
-    return 1 if metric in _MORE_IS_BETTER else -1
 
 
 def is_share(metric: str) -> bool:
     """Tell whether the metric is a share of all queries, to be shown in percent."""
-    return metric == "accuracy"
+    return metric in METRICS and METRICS[metric].share
 
 
 def called(metric: str) -> str:
     """Return the name of a metric for people."""
-    return _LONG_NAMES.get(metric, metric.replace("_", " "))
+    title = METRICS[metric].title if metric in METRICS else ""
+    return title or metric.replace("_", " ")

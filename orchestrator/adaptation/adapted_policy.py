@@ -12,7 +12,7 @@ from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.checks import change, open_model_file
 from orchestrator.evaluate import recipe_at
 from workers.execution.fault_isolation import task_error
-from workers.metrics import ACTING
+from workers.losses.registry import loss_of
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.user_environment import UserEnvironment
 from workers.wire.errors import MetatrainError
@@ -130,7 +130,7 @@ def recipe_of(
     Raises:
       ValueError: a number is out of range, or the run has no policy.
     """
-    if source.examples.loss not in ACTING:
+    if not loss_of(source.examples).acts:
         raise ValueError(
             f"{source.origin} is of task.kind = {source.config.task.kind!r}, which has no policy "
             "and no environments; give it examples (metatrain adapt, Learner.adapt)"

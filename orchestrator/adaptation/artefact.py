@@ -46,6 +46,7 @@ class Artefact:
     protocol: the protocol of that validation.
     origin: where the artefact is from, for messages.
     model_digest: of a user's model in a run; "" in a file.
+    loss_digest: of the modules of a user's loss and metrics; "" without any.
     model: a user's model as a .keras file, if there is one.
     """
 
@@ -56,6 +57,7 @@ class Artefact:
     protocol: dict[str, Any]
     origin: str
     model_digest: str = ""
+    loss_digest: str = ""
     model: bytes | None = None
 
 
@@ -101,6 +103,7 @@ def of_run(storage: Storage) -> Artefact:
         protocol=manifest.protocol,
         origin=f"{storage.location}, {name}",
         model_digest=manifest.fingerprint.get("model", ""),
+        loss_digest=manifest.fingerprint.get("loss", ""),
     )
 
 
@@ -123,6 +126,7 @@ def as_bytes(artefact: Artefact) -> bytes:
         "step": artefact.state.step,
         "theta_sha256": sha256(artefact.state.theta),
         "protocol": artefact.protocol,
+        **({"loss_digest": artefact.loss_digest} if artefact.loss_digest else {}),
         "origin": artefact.origin,
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
@@ -166,13 +170,23 @@ def _of_file(path: Path, may_build_model: bool = False) -> Artefact:
         raise ValueError(f"{path} lacks the user's model that it is for; export the run again")
     return Artefact(
         config=config,
-        examples=manifest.examples,
+        examples=manifest.examples if may_build_model else _from_here(manifest.examples),
         recipe=Recipe(manifest.recipe.inner_lr, manifest.recipe.inner_steps),
         state=_state(path, manifest, contents),
         protocol=manifest.protocol,
         origin=f"{path} ({manifest.origin})",
+        loss_digest=manifest.loss_digest,
         model=contents.get(_MODEL),
     )
+
+
+def _from_here(examples: UserTaskShapes) -> UserTaskShapes:
+    """Have a user's loss imported from the working directory, as layers of a user's model are."""
+    settings = examples.loss_settings
+    if not settings.folder:
+        return examples
+    here = settings.model_copy(update={"folder": str(Path.cwd())})
+    return examples.model_copy(update={"loss_settings": here})
 
 
 def _read(path: Path, names: Iterable[str]) -> dict[str, bytes]:
@@ -249,6 +263,7 @@ class _Manifest(BaseModel):
     protocol: dict[str, Any]
     origin: str
     files: dict[str, str]
+    loss_digest: str = ""
 
 
 def _examples(config: MetaConfig, manifest: checkpoint.Manifest) -> UserTaskShapes:

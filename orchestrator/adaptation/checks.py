@@ -10,7 +10,7 @@ import numpy as np
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.records.evaluation_protocol import with_other_statistics
 from orchestrator.storage.targets import NewFile, open_file
-from workers.metrics import ACTING
+from workers.losses.registry import loss_of
 from workers.models.user_model import KerasModel
 from workers.settings.worker import ActorSettings
 from workers.wire.errors import NonFiniteError
@@ -24,7 +24,7 @@ def worker_settings(source: Artefact) -> ActorSettings:
     Those of a policy keep the run's tasks, its environments.
     """
     worker = source.config.worker
-    if source.examples.loss in ACTING:
+    if loss_of(source.examples).acts:
         return worker
     return worker.model_copy(update={"task": source.examples})
 
@@ -45,13 +45,18 @@ def with_model_in(settings: ActorSettings, folder: Path, model: bytes) -> ActorS
     return settings.model_copy(update={"model": user.model_copy(update=changed)})
 
 
-def check_model(source: Artefact, digest: str) -> None:
-    """Raise ValueError if a user's model is not the one that was trained."""
+def check_model(source: Artefact, digest: str, loss_digest: str = "") -> None:
+    """Raise ValueError if a user's model or loss is not the one that was trained."""
     if source.model_digest and source.model_digest != digest:
         name = getattr(source.config.model, "source", "")
         raise ValueError(
             f"{name} has changed since the run was trained (its file or its frozen weights): the "
             "run's weights do not fit it; restore it"
+        )
+    if source.loss_digest != loss_digest:
+        raise ValueError(
+            f"the modules of {source.examples.loss} and of task.metrics have changed since the run "
+            "was trained: its weights were not made for this loss; restore them"
         )
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.adaptation.checks import probabilities
+from orchestrator.adaptation.answers import answers_of
 from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.text.json_text import as_text
+from workers.losses.loss import Loss
 from workers.wire.protocol import Array
 
 
@@ -18,27 +19,35 @@ class Predictions:
     """The predictions for one task, before and after each inner step.
 
     task: with its queries.
-    answers: probabilities [inner_steps + 1, queries, classes], or values [.., num_outputs].
+    answers: probabilities [inner_steps + 1, queries, classes or labels], or values [.., numbers].
     targets: of the queries, class indices or values; None if unknown.
+    deviations: standard deviations of values, like `answers`; None if the loss predicts none.
+    outputs: outputs after the last step, for a loss of the user's own with several for a number.
+    has_labels: whether answers are of labels, each of which is there or not.
     """
 
     task: UserTask
     answers: Array
     targets: Array | None
+    deviations: Array | None = None
+    outputs: Array | None = None
+    has_labels: bool = False
 
     @classmethod
-    def of(cls, task: UserTask, outputs: Array, reader: Reader) -> "Predictions":
+    def of(cls, task: UserTask, outputs: Array, reader: Reader, loss: Loss) -> "Predictions":
         """Build predictions from the model's outputs.
 
         Args:
-          outputs: logits, or values, [inner_steps + 1, queries, outputs].
+          outputs: as the loss takes them, [inner_steps + 1, queries, outputs].
           reader: converts values to the user's units.
         """
         targets = task.query_targets
-        if task.classes is None:
-            answers = reader.answers(task, outputs)
-            return cls(task, answers, None if targets is None else reader.values(targets))
-        return cls(task, probabilities(outputs, len(task.classes)), targets)
+        if task.classes is None and targets is not None:
+            targets = reader.values(targets)
+        values, deviations = answers_of(loss, reader, task, outputs)
+        several = loss.is_users and loss.outputs_per_target > 1
+        own = outputs[-1] if several else None
+        return cls(task, values, targets, deviations, own, loss.targets == "labels")
 
     @property
     def inner_steps(self) -> int:
@@ -46,11 +55,13 @@ class Predictions:
         return len(self.answers) - 1
 
     def predicted(self, step: int, query: int) -> Any:
-        """Return the class's name, or the value or values, after `step` inner steps."""
+        """Return the class's name, each label's 0 or 1, or the values, after `step` inner steps."""
         answer = self.answers[step, query]
         if self.task.classes is not None:
             return self.task.classes[int(answer.argmax())]
-        return float(answer[0]) if len(answer) == 1 else [float(value) for value in answer]
+        if self.has_labels:
+            return [int(value > 0.5) for value in answer]
+        return _plain(answer)
 
     def target(self, query: int) -> Any:
         """Return the true answer in the same form; None if unknown."""
@@ -59,17 +70,29 @@ class Predictions:
             return None
         if self.task.classes is not None:
             return self.task.classes[int(targets[query])]
-        value = targets[query]
-        return float(value[0]) if len(value) == 1 else [float(number) for number in value]
+        if self.has_labels:
+            return [int(value) for value in targets[query]]
+        return _plain(targets[query])
 
     def scores(self) -> dict[str, Array] | None:
-        """Compute accuracy, or mean squared error, after each inner step: [inner_steps + 1]."""
+        """Compute accuracy, or mean squared error, after each inner step: [inner_steps + 1].
+
+        Of labels, accuracy is the share of all labels that are right.
+        """
         targets = self.targets
         if targets is None:
             return None
         if self.task.classes is not None:
             return {"accuracy": (self.answers.argmax(-1) == targets).mean(-1)}
+        if self.has_labels:
+            right = np.greater(self.answers, 0.5) == np.greater(targets, 0.5)
+            return {"accuracy": right.mean((-1, -2))}
         return {"mse": np.square(np.subtract(self.answers, targets)).mean((-1, -2))}
+
+
+def _plain(values: Array) -> Any:
+    """Return a single value as a number, several as a list."""
+    return float(values[0]) if len(values) == 1 else [float(value) for value in values]
 
 
 def as_table(predictions: Sequence[Predictions], names: Sequence[str]) -> Any:
@@ -79,8 +102,8 @@ def as_table(predictions: Sequence[Predictions], names: Sequence[str]) -> Any:
       names: of the queries.
     Returns:
       Columns task (if there are several), query, target (if known), prediction; with classes also
-      probability, classes and probabilities; by_inner_step: the probabilities, or the values, after
-      each step.
+      probability, classes and probabilities; with labels also probabilities; with a loss that
+      predicts them deviation; by_inner_step: the probabilities, or the values, after each step.
     """
     import pyarrow as pa
 
@@ -111,7 +134,13 @@ def _row(predictions: Predictions, query: int, name: str) -> dict[str, Any]:
         "prediction": predictions.predicted(-1, query),
     }
     by_step = predictions.answers[:, query]
+    if predictions.has_labels:
+        return {**row, "probabilities": answer.tolist(), "by_inner_step": by_step.tolist()}
     if predictions.task.classes is None:
+        if predictions.deviations is not None:
+            row["deviation"] = _plain(predictions.deviations[-1, query])
+        if predictions.outputs is not None:
+            row["outputs"] = predictions.outputs[query].tolist()
         by_value = by_step[:, 0] if by_step.shape[1] == 1 else by_step
         return {**row, "by_inner_step": by_value.tolist()}
     return {

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.adaptation.checks import open_model_file, probabilities
+from orchestrator.adaptation.answers import Answers
+from orchestrator.adaptation.checks import open_model_file
 from orchestrator.adaptation.user_tasks import UserTask
 from workers.wire.protocol import Adapted, Array, Recipe
 
@@ -48,35 +49,51 @@ class Predictor:
         return self._learner._restored, (state,)
 
     def predict(self, inputs: Any) -> Array:
-        """Return a class for each input, or values float32 [n, num_outputs]."""
+        """Return a class for each input, 0 or 1 for each label, or values [n, numbers]."""
         if self.classes is None:
-            return self._learner.values(self._task, self._outputs(inputs))
+            values = self._answers(inputs).values
+            return np.greater(values, 0.5).astype(np.int32) if self._has_labels else values
         best: Array = self.classes[self.predict_proba(inputs).argmax(-1)]
         return best
 
     def predict_proba(self, inputs: Any) -> Array:
-        """Compute the probabilities of the classes, float32 [n, classes].
+        """Compute the probabilities of the classes, or of the labels, float32 [n, classes].
 
         Raises:
-          ValueError: the task has no classes.
+          ValueError: the task has neither.
         """
-        if self.classes is None:
+        if self.classes is None and not self._has_labels:
             raise ValueError("values have no probabilities; use predict")
-        return probabilities(self._outputs(inputs), len(self.classes))
+        return self._answers(inputs).values
+
+    def predict_deviation(self, inputs: Any) -> Array:
+        """Compute the standard deviation of each predicted value, float64 [n, numbers].
+
+        Raises:
+          ValueError: the run's loss predicts none.
+        """
+        deviations = self._answers(inputs).deviations
+        if deviations is None:
+            raise ValueError(
+                f"{self._learner.loss.title} predicts no deviations; train with "
+                "task.loss = 'gaussian_nll'"
+            )
+        return deviations
 
     def by_inner_step(self, inputs: Any) -> Array:
         """Predict after 0, 1, ..., recipe.inner_steps inner steps: [steps + 1, n, ...].
 
-        Predictions are probabilities, or values. If they still change much from one step to the
-        next, the examples are too few to rely on them.
+        Predictions are probabilities of classes or labels, or values. If they still change much
+        from one step to the next, the examples are too few to rely on them.
         """
         outputs = self._learner.run("predict", self._with_queries(inputs), self.recipe)["outputs"]
-        if self.classes is None:
-            return self._learner.values(self._task, outputs)
-        return probabilities(outputs, len(self.classes))
+        return self._learner.answers(self._task, outputs).values
 
     def save(self, file: str | Path, inputs: Any = None) -> None:
-        """Write a .keras file that plain Keras loads; its outputs are logits, or values.
+        """Write a .keras file that plain Keras loads; its outputs are those that the loss takes.
+
+        They are logits of classes or labels, or values; for gaussian_nll means, then logarithms of
+        standard deviations.
 
         Args:
           inputs: those whose statistics a batch normalization keeps, if there is one; None: the
@@ -90,6 +107,13 @@ class Predictor:
             queries = support if inputs is None else self._learner.read_inputs(inputs)
             task = self._learner._assemble(replace(self._task, query_inputs=queries))
             new.write(self._learner.as_keras(self._task, self._adapted, task.query_inputs))
+
+    @property
+    def _has_labels(self) -> bool:
+        return self._learner.loss.targets == "labels"
+
+    def _answers(self, inputs: Any) -> Answers:
+        return self._learner.answers(self._task, self._outputs(inputs))
 
     def _outputs(self, inputs: Any) -> Array:
         return self._learner._answer(self._adapted, self._with_queries(inputs))

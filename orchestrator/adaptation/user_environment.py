@@ -12,6 +12,7 @@ from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.readers.no_reader import NoReader
 from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.config.sources import parse_toml
+from workers.losses.registry import make_loss
 from workers.metrics import LossName
 from workers.settings.environments import GymTask
 from workers.tasks.environments.gym_source import (
@@ -174,7 +175,7 @@ def _observations(loss: LossName, num_outputs: int, shape: Sequence[int]) -> str
 
 
 def _actions(loss: LossName, num_outputs: int, shape: Sequence[int]) -> str:
-    if loss == "categorical_policy":
+    if make_loss(loss).discrete:
         return f"one of {num_outputs} actions"
     return f"{num_outputs // 2} number{_s(num_outputs // 2)}"
 

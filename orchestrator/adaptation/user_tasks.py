@@ -9,7 +9,7 @@ import numpy as np
 from orchestrator.adaptation.readers.reader import Examples
 from orchestrator.config.schema import MetaConfig
 from workers.inner.batches import draw_batches
-from workers.metrics import CLASSIFYING
+from workers.losses.registry import loss_of
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.protocol import Array, Block, Draw, Kind, Recipe, Specs
 
@@ -60,7 +60,7 @@ def _make_task(examples: UserTaskShapes, name: str, support: Examples, query: Ex
     classes = None
     support_targets, query_targets = support.targets, query.targets
     assert support_targets is not None
-    if examples.loss in CLASSIFYING:
+    if loss_of(examples).classifies:
         labels = [str(support_targets[i]) for i in support_rows]
         classes = classes_of(examples, labels, name)
         of_support = as_indices(labels, classes)

@@ -103,6 +103,7 @@ def _evaluate(
     from orchestrator.run.trained_with import (
         check_configuration,
         check_data,
+        check_loss,
         check_model,
         other_machine,
     )
@@ -130,6 +131,7 @@ def _evaluate(
         from orchestrator.run.best_checkpoint import evaluate_best
 
         check_model(config, launched.fingerprint, manifest)
+        notes.extend(check_loss(launched.fingerprint, manifest, allow_changes))
         for note in notes + other_machine(launched.fingerprint, manifest):
             show_note(note)
         say(f"evaluating on {config.evaluation.tasks} test tasks")

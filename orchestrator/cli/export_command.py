@@ -33,7 +33,7 @@ def export_run(run: str, file: Path) -> None:
     """
     from orchestrator.adaptation import artefact
     from orchestrator.adaptation.checks import in_words
-    from orchestrator.cli.common import RESULTS
+    from orchestrator.cli.common import RESULTS, show_note
     from orchestrator.storage.storage import Storage
     from orchestrator.storage.targets import open_file
 
@@ -41,6 +41,11 @@ def export_run(run: str, file: Path) -> None:
         source = artefact.of_run(Storage(run))
         if source.config.model.is_users:
             source = _with_model(source)
+        if modules := getattr(source.config.task, "loss_modules", None):
+            show_note(
+                f"the run's loss or metrics are in {', '.join(modules)}: wherever the file is "
+                "used, this must be installed or in the working directory"
+            )
         content = artefact.as_bytes(source)
         new.write(content)
     RESULTS.print(
@@ -63,7 +68,7 @@ def _with_model(source: Artefact) -> Artefact:
 
         portable = as_keras_file(worker_settings(source), UserTaskFamily(source.examples))
     assert isinstance(source.config.model, KerasModel)
-    check_model(source, portable.digest)
+    check_model(source, portable.digest, source.loss_digest)
     if portable.modules:
         show_note(
             f"the model has layers of {', '.join(portable.modules)}: wherever the file is used, "

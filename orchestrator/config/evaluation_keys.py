@@ -4,7 +4,14 @@ from collections.abc import Iterable
 
 from orchestrator.config import schema as configuration
 
-_ALLOWED = ("task.path", "task.cache", "task.split_file", "model.statistics", "model.folder")
+_ALLOWED = (
+    "task.path",
+    "task.cache",
+    "task.split_file",
+    "task.folder",
+    "model.statistics",
+    "model.folder",
+)
 
 
 def check_overrides(overrides: Iterable[str]) -> None:

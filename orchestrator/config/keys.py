@@ -49,11 +49,13 @@ def places_of(schema: type[BaseModel]) -> dict[str, frozenset[str]]:
 
 
 def bits_of(section: BaseModel) -> dict[str, Any]:
-    """Return the keys of a section that decide the weights, as a table."""
+    """Return the keys of a section that decide the weights, as a table; see `setting`."""
     table: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
         value, declared = getattr(section, name), field.json_schema_extra
         if isinstance(declared, dict) and not declared.get("bits"):
+            continue
+        if isinstance(declared, dict) and declared.get("later") and value == field.default:
             continue
         if isinstance(value, BaseModel):
             table[name] = bits_of(value)

@@ -4,7 +4,10 @@ import os
 import secrets
 
 from ray._private.authentication import authentication_token_setup as ray_tokens
-from ray._raylet import AuthenticationTokenLoader, Config
+from ray._raylet import (  # type: ignore[attr-defined]  # missing in its stub
+    AuthenticationTokenLoader,
+    Config,
+)
 
 _MODE, _TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
 

@@ -1,6 +1,5 @@
 """The evaluation protocol: what a reader needs to compare test scores with those of others."""
 
-import math
 from collections.abc import Collection
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import later_lr
-from workers.metrics import CLASSIFYING, LOSS_TITLES
+from workers.losses.registry import loss_of
 from workers.settings.environments import EnvironmentTask
 from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily
@@ -49,7 +48,8 @@ def protocol(
         "model": model.title,
         **family.protocol("test"),
         "ways": family.num_outputs if _has_ways(task, family) else None,
-        "loss": LOSS_TITLES.get(family.loss),
+        "loss": loss_of(family).title or None,
+        **_of_loss(family),
         "shots": evaluation.shots or task.shots,
         "queries": evaluation.queries or task.queries,
         "shots_in_training": task.shots,
@@ -100,16 +100,23 @@ def _choices(config: MetaConfig, validation: dict[str, Any]) -> dict[str, Any]:
 
 def _has_ways(task: Any, family: TaskFamily) -> bool:
     """Whether a task is of some classes of many; the settings may be of values too."""
-    return hasattr(task, "ways") and family.loss in CLASSIFYING
+    return hasattr(task, "ways") and loss_of(family).classifies
 
 
 def _chance(config: MetaConfig, family: TaskFamily) -> float | None:
     """Return the score of a model that has learned nothing; None where it is unknown."""
-    if family.loss in CLASSIFYING:
-        return 1 / family.num_outputs
-    if family.loss == "next_token":
-        return math.log2(family.num_outputs)
-    return config.task.chance
+    return loss_of(family).chance(family.num_outputs, config.task.chance)
+
+
+def _of_loss(family: TaskFamily) -> dict[str, Any]:
+    """Return what a loss was made with, and what decides if it is not the loss's own choice."""
+    settings = loss_of(family).settings
+    return {
+        "class_weights": ", ".join(f"{w:g}" for w in settings.class_weights or ()) or None,
+        "label_smoothing": settings.label_smoothing or None,
+        "metrics": ", ".join(f"{k} = {v}" for k, v in settings.metrics.items()) or None,
+        "main_metric": settings.main_metric,
+    }
 
 
 def _policy_rows(config: MetaConfig) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from orchestrator.loop import StepReport
 from orchestrator.pool.base import Incidents, Pool
 from orchestrator.pool.ray_running import ray_is_running
 from orchestrator.text.plain_text import label
-from workers.metrics import NON_LOSS_METRICS
 
 _SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0]
 _INCIDENTS = {
@@ -34,16 +33,18 @@ class NoMetrics:
 class RayMetrics(NoMetrics):
     """The counters and gauges of a run, updated after each step."""
 
-    def __init__(self, run: str):
+    def __init__(self, run: str, measured: Sequence[str]):
         """Create the metrics.
 
         Args:
           run: name of the run's folder. Its `label` becomes the tag `run`, because Ray takes only
             ASCII characters.
+          measured: the metrics of its tasks.
         """
         from ray.util.metrics import Counter, Gauge, Histogram
 
         self._made: dict[str, Any] = {}
+        self._measured = [name for name in measured if name != "loss"]
         self._counted = dict.fromkeys(_INCIDENTS, 0)
 
         def make(kind: Any, name: str, description: str, **more: Any) -> None:
@@ -61,7 +62,7 @@ class RayMetrics(NoMetrics):
         make(Gauge, "actors", "actors that are ready")
         make(Gauge, "loss_before", "support loss before adapting, mean of the last step's tasks")
         make(Gauge, "loss_after", "query loss after adapting, mean of the last step's tasks")
-        for name in NON_LOSS_METRICS:
+        for name in self._measured:
             make(Gauge, name, "on queries after adapting, mean of the last step's tasks")
         for name, description in (
             ("outer_step_seconds", "an outer step"),
@@ -87,7 +88,7 @@ class RayMetrics(NoMetrics):
         made["outer_step"].set(report.step)
         made["tasks_per_second"].set(report.tasks / report.seconds)
         made["actors"].set(pool.num_ready)
-        for name in ("loss_before", "loss_after", *NON_LOSS_METRICS):
+        for name in ("loss_before", "loss_after", *self._measured):
             if name in report.metrics:
                 made[name].set(report.metrics[name])
         made["outer_step_seconds"].observe(report.seconds)
@@ -101,6 +102,6 @@ class RayMetrics(NoMetrics):
             self._made[name].inc(number)
 
 
-def metrics_of(run: str) -> NoMetrics:
+def metrics_of(run: str, measured: Sequence[str]) -> NoMetrics:
     """Return the metrics of a run, or the null object if no Ray runs in this process."""
-    return RayMetrics(run) if ray_is_running() else NoMetrics()
+    return RayMetrics(run, measured) if ray_is_running() else NoMetrics()

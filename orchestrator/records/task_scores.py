@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.storage.storage import Storage
+from workers.losses.registry import loss_of
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Block
 
@@ -23,7 +24,7 @@ class TaskScores:
 
     names: name of each task.
     columns: scores by name, float64 [tasks]: "loss_before", "loss_after" and so on for each metric;
-      "unexplained" if the loss is a squared error.
+      "unexplained" if a squared error is among them.
     """
 
     names: Sequence[str]
@@ -47,9 +48,9 @@ class TaskScores:
         for name, by_step in values.items():
             columns[f"{name}_before"] = by_step[:, 0]
             columns[f"{name}_after"] = by_step[:, inner_steps]
-        if family.loss == "mse":
+        if error := loss_of(family).squared_error:
             variance = np.concatenate([_variance(family, block) for block in blocks])
-            columns[UNEXPLAINED] = columns["loss_after"] / np.maximum(variance, 1e-300)
+            columns[UNEXPLAINED] = columns[f"{error}_after"] / np.maximum(variance, 1e-300)
         return cls([name for block in blocks for name in family.names(block.specs)], columns)
 
     def __eq__(self, other: object) -> bool:

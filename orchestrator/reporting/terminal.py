@@ -14,7 +14,7 @@ from orchestrator.records.divergence import mean_and_interval
 from orchestrator.records.result import Result
 from orchestrator.reporting.protocol_lines import print_protocol
 from orchestrator.text.console import Console
-from workers.metrics import NON_LOSS_METRICS, called, is_share
+from workers.metrics import called, is_share
 
 if TYPE_CHECKING:
     from orchestrator.run.training_run import Progress as StepProgress
@@ -33,8 +33,16 @@ class ProgressView:
     Numbers are means over the last few steps of a long run, with the number of steps.
     """
 
-    def __init__(self, console: Console, first_step: int, num_steps: int):
+    def __init__(
+        self, console: Console, first_step: int, num_steps: int, measured: Sequence[str] = ()
+    ):
+        """Show nothing yet.
+
+        Args:
+          measured: the metrics of the run's tasks.
+        """
         self._console, self._num_steps = console, num_steps
+        self._measured = [name for name in measured if name != "loss"]
         self._first_step = first_step
         self._last = deque[dict[str, float]](maxlen=min(max(num_steps // _SHARE, 1), _MOST))
         self._seconds = deque[float](maxlen=_MOST)
@@ -121,7 +129,7 @@ class ProgressView:
         means, count = self._means(), len(self._last)
         own = "".join(
             f"  {name.replace('_', ' ')} {means[name]:.3f}"
-            for name in NON_LOSS_METRICS
+            for name in self._measured
             if name in means
         )
         return (

@@ -13,7 +13,9 @@ from orchestrator.outer.blocks import train_blocks
 from orchestrator.outer.state import MetaState
 from orchestrator.pool.base import InProcessPool, Pool
 from orchestrator.pool.ray_running import ray_is_running
+from orchestrator.run.user_functions import check_functions
 from workers.execution import runtime
+from workers.losses.registry import loss_of
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import FingerprintError
 from workers.wire.protocol import Block
@@ -92,11 +94,12 @@ def launch(
       reference: the fingerprint of the run that is resumed; empty for a new one.
       examples: blocks that actors compile before they are ready.
       say: takes a line for the user about what is being waited for.
-      notify: takes a line for the user about each fault that the pool recovers from.
+      notify: takes a line for the user about each fault that the pool recovers from, and about
+        what could not be checked.
       verbose: print the messages of TensorFlow and Ray.
       make_runner: returns the runner of a pool in this process; None: a new one.
     Raises:
-      ValueError: a user's model cannot be trained with this configuration.
+      ValueError: a user's model, loss or metric cannot be used with this configuration.
       FingerprintError: this machine would not continue with the same bits.
       PoolError: Ray cannot place the actors.
     """
@@ -104,11 +107,7 @@ def launch(
     count = demand.count
     in_process_gpus = config.workers.gpus if count == 0 else 0
     pool: Any = None
-    facts = None
-    if config.model.is_users:  # refused before any actor starts
-        say("starting TensorFlow and looking at the model")
-        runtime.start_tensorflow(in_process_gpus, verbose)
-        facts = _check_model(config, family)
+    facts = check_functions(config, family, in_process_gpus, verbose, say, notify)
 
     def start_actors(number: int) -> Any:
         say(f"starting Ray and {number} actor{'s' if number > 1 else ''}")
@@ -119,7 +118,8 @@ def launch(
     try:
         say("starting TensorFlow")
         runtime.start_tensorflow(in_process_gpus, verbose)
-        fingerprint = runtime.fingerprint(family.digest, facts.digest if facts else "")
+        digests = family.digest, facts.digest if facts else "", loss_of(family).digest()
+        fingerprint = runtime.fingerprint(*digests)
         _check_same_bits(_without_gpus(reference), _without_gpus(fingerprint))
         why = "as many as there is room and work for" if demand.elastic else "as configured"
         if count is None:
@@ -235,12 +235,6 @@ def _time_a_step(config: MetaConfig, family: TaskFamily, pool: Pool, state: Meta
     return (time.perf_counter() - started) * len(blocks)
 
 
-def _check_model(config: MetaConfig, family: TaskFamily) -> "ModelFacts":
-    from workers.model_checks.user_model import check_model
-
-    return check_model(config.worker, family)
-
-
 def _runner(config: MetaConfig, family: TaskFamily) -> "BlockRunner":
     from workers.block import BlockRunner
 
@@ -290,9 +284,10 @@ def _check_same_bits(reference: dict[str, Any], fingerprint: dict[str, Any]) -> 
     if wrong:
         raise FingerprintError(
             f"the run would not continue with the same bits here: {'; '.join(wrong)} (model: the "
-            "file that model.source names, and its frozen weights; data: the files of task.path, "
-            "the module of task.source, or that of task.environment and the versions of gymnasium "
-            "and MuJoCo); resume where they are equal, or give --allow-changes"
+            "file that model.source names, and its frozen weights; loss: the modules of task.loss "
+            "and task.metrics; data: the files of task.path, the module of task.source, or that of "
+            "task.environment and the versions of gymnasium and MuJoCo); resume where they are "
+            "equal, or give --allow-changes"
         )
 
 

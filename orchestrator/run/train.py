@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.config.schema import MetaConfig
+from orchestrator.evaluate import metric_names
 from orchestrator.pool.watched_pool import Watch
 from orchestrator.reporting.notes import (
     NOTES,
@@ -108,8 +109,9 @@ def _train(
 ) -> None:
     from orchestrator.reporting.terminal import ProgressView
 
+    measured, last = metric_names(run.launch.family), config.outer.steps
     try:
-        with stop.deferred(), ProgressView(NOTES, run.first_step, config.outer.steps) as view:
+        with stop.deferred(), ProgressView(NOTES, run.first_step, last, measured) as view:
             watch.begin("validating", view.say, view.every_s)
             for progress in run.steps():
                 view.update(progress)

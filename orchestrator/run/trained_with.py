@@ -74,10 +74,28 @@ def check_model(config: MetaConfig, fingerprint: dict[str, Any], manifest: Manif
         )
 
 
+def check_loss(fingerprint: dict[str, Any], manifest: Manifest, allow_changes: bool) -> list[str]:
+    """Compare the modules of a user's loss and metrics with those of a checkpoint.
+
+    Returns:
+      notes, if they differ and `allow_changes` is set.
+    Raises:
+      ValueError: they differ.
+    """
+    if fingerprint.get("loss") == manifest.fingerprint.get("loss"):
+        return []
+    if not allow_changes:
+        raise ValueError(
+            "the modules of task.loss or task.metrics have changed since the run was trained: the "
+            "scores would not be comparable; " + _INSIST
+        )
+    return ["evaluating with other code of task.loss or task.metrics than the run was trained with"]
+
+
 def other_machine(fingerprint: dict[str, Any], manifest: Manifest) -> list[str]:
     """Return a note if software or processor differ, so that last digits of scores may differ."""
     here, there = (
-        {name: value for name, value in machine.items() if name not in ("data", "model")}
+        {name: value for name, value in machine.items() if name not in ("data", "model", "loss")}
         for machine in (fingerprint, manifest.fingerprint)
     )
     differing = runtime.differences(here, there) if there else []

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from orchestrator.config.schema import MetaConfig, to_toml
-from orchestrator.evaluate import recipe_at, validate
+from orchestrator.evaluate import metric_names, recipe_at, validate
 from orchestrator.loop import StepReport, meta_train
 from orchestrator.outer.state import MetaState, check_shapes
 from orchestrator.outer.update import OuterUpdate
@@ -103,7 +103,7 @@ class TrainingRun:
             storage.write_changed("config.toml", to_toml(config).encode())
             self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
             self._log = MetricsLog(storage, state.step, notify)
-        self._metrics = metrics_of(storage.name)
+        self._metrics = metrics_of(storage.name, metric_names(self.launch.family))
         self._history = RunHistory(storage, new_entry(self.launch, command, state.step), notify)
         self._writer = CheckpointWriter(
             storage,

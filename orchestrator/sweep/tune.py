@@ -20,7 +20,7 @@ from orchestrator.sweep.settings import SweepSettings, read_sweep
 from orchestrator.sweep.space import check_space, configure, points
 from orchestrator.sweep.trial_checkpoint import beside
 from orchestrator.tracking.mlflow_server import check_mlflow
-from workers.metrics import sign_of
+from workers.losses.registry import loss_of
 from workers.tasks.family import TaskFamily, notes_of
 from workers.wire.errors import MetatrainError
 
@@ -88,7 +88,13 @@ def _objective(sweep: SweepSettings, family: TaskFamily) -> tuple[str, str]:
         raise ValueError(
             f"metric = '{metric}' is not measured on these tasks; there are {', '.join(measured)}"
         )
-    mode = "max" if sign_of(metric) > 0 else "min"
+    sign = next(each.sign for each in loss_of(family).metrics if each.name == metric)
+    if not sign and sweep.mode is None:
+        raise ValueError(
+            f"metric = '{metric}': say whether more of it is better, by mode = 'max' or 'min', or "
+            f"by 'max:' or 'min:' in task.metrics.{metric}"
+        )
+    mode = {1: "max", -1: "min"}.get(sign) or str(sweep.mode)
     if sweep.mode not in (None, mode):
         raise ValueError(
             f"mode = '{sweep.mode}' would look for the worst {metric}, of which "

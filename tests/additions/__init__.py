@@ -38,6 +38,11 @@ ADDITIONS = {
         "workers/settings/tasks.py",
         '"stairs": "workers.tasks.stairs:StairsTask",',
     ),
+    "loss": _addition(
+        "workers/losses/logcosh.py",
+        "workers/losses/registry.py",
+        '"logcosh": "workers.losses.logcosh:LogCosh",',
+    ),
     "picture": _addition(
         "orchestrator/reporting/pictures/dots.py",
         "orchestrator/reporting/pictures/registry.py",

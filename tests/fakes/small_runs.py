@@ -35,7 +35,7 @@ _OWN_MODELS = str(Path(__file__).parent / "tasks")
 def in_process(config: MetaConfig) -> Launch:
     """What `launch` gives for workers.count = 0, without its messages."""
     family, runner, facts = _family_and_runner(config.worker.model_dump_json())
-    fingerprint = runtime.fingerprint(family.digest, runner.model_digest)
+    fingerprint = runtime.fingerprint(family.digest, runner.model_digest, runner.loss_digest)
     return Launch(config, family, InProcessPool(runner), "a test", fingerprint, facts)
 
 

@@ -10,9 +10,12 @@ another process could do otherwise is to trace a graph whose operations have ano
 come from an algorithm and from a normalization, so each kind of both is traced there.
 """
 
+from pathlib import Path
+
 import any_workers
 import pytest
 import ray
+import small_python
 from any_workers import AnyBlocks, Here, There, Workers
 from same_bits_cases import (
     ALGORITHMS,
@@ -131,6 +134,21 @@ def test_each_kind_of_algorithm_and_each_normalization_gives_the_same_elsewhere(
 @pytest.mark.slow
 def test_texts_give_one_theta_with_any_number_of_workers(process):
     config = voices("outer.steps=2", "outer.meta_batch_size=6")
+    check_any_number_of_workers(config, False, process)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_users_loss_and_metrics_give_one_theta_with_workers_elsewhere(process):
+    config = sinusoid(
+        "task.kind=python",
+        "task.source=small_python:sines",
+        f"task.folder={Path(small_python.__file__).parent}",
+        "task.loss=small_losses:huber",
+        "task.metrics={r2='max:small_losses:r2'}",
+        "runtime.execution=vectorized",
+        "outer.steps=2",
+    )
     check_any_number_of_workers(config, False, process)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 
 from workers.bits_per_character import bits_of_texts, mean_bits
-from workers.inner.losses import next_token
+from workers.losses.next_token import next_token
 
 
 def test_bits_are_the_loss_text_by_text():

@@ -198,12 +198,13 @@ def _silent() -> Iterator[None]:
         os.close(null)
 
 
-def fingerprint(data_digest: str, model_digest: str = "") -> dict[str, Any]:
+def fingerprint(data_digest: str, model_digest: str = "", loss_digest: str = "") -> dict[str, Any]:
     """Describe all that must be equal between driver and actors for their bits to be equal.
 
     Args:
       data_digest: sha256 of the task family's data; "" if the data are generated.
       model_digest: sha256 of a user's model; "" if the configuration describes all of it.
+      loss_digest: sha256 of the modules of a user's loss and metrics; likewise.
     """
     import tensorflow as tf
 
@@ -228,6 +229,7 @@ def fingerprint(data_digest: str, model_digest: str = "") -> dict[str, Any]:
         ),
         "data": data_digest,
         **({"model": model_digest} if model_digest else {}),
+        **({"loss": loss_digest} if loss_digest else {}),
         **_tf32(tf),
         # Variables that are not set are left out, as in checkpoints older than this record.
         **chosen_kernels(os.environ),

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from workers.export.shared_layers import shared_layer, untied
+from workers.losses.registry import loss_of
 from workers.meta_parameters import Layout, make_test_model
 from workers.models import normalization as ours
 from workers.models.functional import FunctionalModel
@@ -22,7 +23,7 @@ from workers.models.keras_defaults import keras_defaults
 from workers.models.token_embedding import TokenEmbedding
 from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
-from workers.tasks.scaling import ExampleScaling
+from workers.tasks.scaling import ExampleScaling, Scaling
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Adapted, Array
 
@@ -62,6 +63,7 @@ def as_plain(
     if settings.model.statistics != "running":
         _keep_statistics(model, tf.constant(inputs))
     if scaling is not None:
+        scaling = _of_all_outputs(scaling, family)
         model, queries = _with_scaling(scaling, model), scaling.inputs.undo(queries)
     loaded, content = save_and_load(model)
     outputs: Array = np.asarray(loaded(tf.constant(queries), training=False))
@@ -138,6 +140,16 @@ def plain(model: keras.Model) -> keras.Model:
             values = [np.hstack([kernel, np.zeros_like(kernel)]), np.hstack([bias, log_std])]
         layer.set_weights(values)
     return clone
+
+
+def _of_all_outputs(scaling: ExampleScaling, family: TaskFamily) -> ExampleScaling:
+    """Extend the scaling of predicted numbers to further outputs, if the loss has such."""
+    loss = loss_of(family)
+    if scaling.outputs is None or loss.outputs_per_target == 1:
+        return scaling
+    shape = (family.num_outputs // loss.outputs_per_target,)
+    mean, deviation = (np.broadcast_to(each, shape) for each in scaling.outputs)
+    return scaling._replace(outputs=Scaling(*loss.scale(mean, deviation)))
 
 
 def _with_scaling(scaling: ExampleScaling, model: keras.Model) -> keras.Model:

@@ -1,13 +1,13 @@
-"""Losses and metrics, and the objective that an algorithm minimizes."""
+"""The objective that an algorithm minimizes."""
 
 import copy
-import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal
 
 import tensorflow as tf
 
-from workers.metrics import LossName
+from workers.losses.loss import LossFunctions
+from workers.losses.registry import loss_of, make_loss
 from workers.models.functional import FunctionalModel, State
 from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily, ways_of
@@ -19,71 +19,12 @@ Metrics = dict[str, tf.Tensor]
 Starts = Sequence[tuple[Theta, State]]
 
 
-def mse(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Compute the mean squared error: [n, d], [n, d] -> scalar."""
-    by_example = tf.reduce_mean(tf.square(outputs - tf.cast(targets, outputs.dtype)), axis=-1)
-    return tf.reduce_mean(by_example)
-
-
-def cross_entropy(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Compute the mean softmax cross-entropy from logits: [n, classes], int [n]; nats."""
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs))
-
-
-def next_token(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Compute the mean cross-entropy over all tokens of all texts; nats.
-
-    Args:
-      outputs: logits [n, length, tokens].
-      targets: int [n, length]; below 0: no token.
-    """
-    is_token = targets >= 0
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(targets, 0), outputs)
-    weights = tf.cast(is_token, losses.dtype)
-    return tf.reduce_sum(losses * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
-
-
-def _accuracy(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
-    predicted = tf.argmax(outputs, axis=-1, output_type=targets.dtype)
-    return tf.reduce_mean(tf.cast(predicted == targets, outputs.dtype))
-
-
-def _reciprocal_rank(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
-    """Compute the mean reciprocal rank of the right candidate; ties count as better, 1 is best."""
-    right = tf.gather(outputs, targets, axis=-1, batch_dims=1)[..., None]
-    ranks = tf.reduce_sum(tf.cast(outputs >= right, outputs.dtype), axis=-1)
-    return tf.reduce_mean(1.0 / ranks)
-
-
-def _bits(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
-    return loss / math.log(2)
-
-
-class Loss(NamedTuple):
-    """A loss, with the metrics that go with it.
-
-    mean: (outputs, targets) -> scalar.
-    metrics: name -> (outputs, targets, that scalar) -> scalar.
-    """
-
-    mean: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-    metrics: Mapping[str, Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]]
-
-
-_LOSSES: dict[LossName, Loss] = {
-    "mse": Loss(mse, {}),
-    "cross_entropy": Loss(cross_entropy, {"accuracy": _accuracy}),
-    "ranking": Loss(cross_entropy, {"accuracy": _accuracy, "mrr": _reciprocal_rank}),
-    "next_token": Loss(next_token, {"bits_per_character": _bits}),
-}
-
-
 class Objective:
     """A model and its loss, as functions of theta and of the state of its layers.
 
     Args:
       model: the network.
-      loss: the loss, or its name.
+      loss: the loss, or the name of one of `workers/losses`.
       inner_loss: "mean" over the support examples; "sum_over_shots" divides their sum by shots,
         as github.com/cbfinn/maml does, which is `ways` times the mean in classification.
       ways: classes of a task, 1 in regression.
@@ -100,14 +41,14 @@ class Objective:
     def __init__(
         self,
         model: FunctionalModel,
-        loss: LossName | Loss,
+        loss: str | LossFunctions,
         inner_loss: Literal["mean", "sum_over_shots"],
         ways: int,
         statistics: Literal["batch", "support", "running"] = "batch",
     ):
         self.model = model
         self.statistics: str = statistics
-        self._loss = loss if isinstance(loss, Loss) else _LOSSES[loss]
+        self._loss = make_loss(loss).functions() if isinstance(loss, str) else loss
         self.inner_scale = float(ways) if inner_loss == "sum_over_shots" else 1.0
 
     @classmethod
@@ -115,8 +56,8 @@ class Objective:
         cls, settings: ActorSettings, family: TaskFamily, model: FunctionalModel
     ) -> "Objective":
         """Make the objective that the settings give for tasks of `family`."""
-        inner_loss = settings.algorithm.inner_loss
-        return cls(model, family.loss, inner_loss, ways_of(family), settings.model.statistics)
+        inner_loss, functions = settings.algorithm.inner_loss, loss_of(family).functions()
+        return cls(model, functions, inner_loss, ways_of(family), settings.model.statistics)
 
     def of(self, model: FunctionalModel) -> "Objective":
         """Copy the objective with another model."""

@@ -9,8 +9,9 @@ import tensorflow as tf
 from keras.src.random.seed_generator import global_seed_generator
 
 from workers.algorithms.algorithm import Algorithm
+from workers.losses.registry import loss_of
 from workers.meta_parameters import make_train_model, num_train_outputs
-from workers.metrics import ACTING, CLASSIFYING
+from workers.model_checks.end_activation import ends_in
 from workers.model_checks.hessian import record_calls
 from workers.model_checks.random_inputs import random_inputs
 from workers.model_checks.second_derivative import check_second_derivative
@@ -98,14 +99,10 @@ def _check_ids(user: KerasModel, model: Any, family: TaskFamily) -> None:
 
 def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs: int) -> None:
     outputs = model(random_inputs(family.input_shape, family.num_tokens, 2), training=False)
-    classifies = family.loss in CLASSIFYING
+    loss = loss_of(family)
     # In text generation each token has its own outputs.
-    places = family.input_shape if family.loss == "next_token" else ()
-    of_logits = classifies or family.loss in ("next_token", "categorical_policy")
-    kind = "logits" if of_logits else "values"
-    if family.loss == "gaussian_policy":
-        kind = "means of actions, then logarithms of their standard deviations,"
-    expected = f"{kind} {_shape(['batch', *places, num_outputs])}"
+    places = family.input_shape if loss.generates else ()
+    expected = f"{loss.outputs_are} {_shape(['batch', *places, num_outputs])}"
     if not isinstance(outputs, tf.Tensor):
         raise ValueError(
             f"model.source = {user.source!r} returns a {type(outputs).__name__} of outputs; the "
@@ -114,7 +111,7 @@ def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs
     shape = outputs.shape
     fits = tuple(shape[:-1]) == (2, *places)
     if fits:
-        fits = shape[-1] >= num_outputs if classifies else shape[-1] == num_outputs
+        fits = shape[-1] >= num_outputs if loss.classifies else shape[-1] == num_outputs
     if not fits or outputs.dtype != tf.float32:
         actual = ["batch", *shape[1:]] if shape.rank and shape[0] == 2 else list(shape)
         hint = "; give its last layer dtype='float32', whatever the others compute in"
@@ -125,10 +122,10 @@ def _check_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs
             f"inputs {_shape(['batch', *family.input_shape])}; the tasks need {expected} "
             f"float32{hint}"
         )
-    if of_logits and np.allclose(tf.reduce_sum(outputs, -1), 1) and _ends_in_softmax(model):
+    if ends_in(loss.refuses, model, outputs):
         raise ValueError(
-            f"model.source = {user.source!r} ends in a softmax; the loss takes logits: leave its "
-            "activation out"
+            f"model.source = {user.source!r} ends in a {loss.refuses}; the loss takes logits: "
+            "leave its activation out"
         )
 
 
@@ -136,7 +133,7 @@ def _check_policy(
     user: KerasModel, functional: FunctionalModel, family: TaskFamily, mixes: bool
 ) -> None:
     """Refuse a policy whose outputs do not follow from its observations and weights alone."""
-    if family.loss not in ACTING:
+    if not loss_of(family).acts:
         return
     if functional.draws:
         raise ValueError(
@@ -153,7 +150,7 @@ def _check_policy(
 def _spare_outputs(user: KerasModel, model: Any, family: TaskFamily, num_outputs: int) -> list[str]:
     """Note outputs that are no class: that is allowed, but may be an encoder by mistake."""
     number = model.output_shape[-1] if hasattr(model, "inputs") else num_outputs
-    if family.loss not in CLASSIFYING or number == num_outputs:
+    if not loss_of(family).classifies or number == num_outputs:
         return []
     return [
         f"the model has {number} outputs and tasks have {num_outputs} classes; the other "
@@ -167,7 +164,7 @@ def _if_encoder(user: KerasModel) -> str:
 
 def _check_causal(user: KerasModel, model: Any, family: TaskFamily) -> None:
     """Refuse a language model that sees later tokens: it would seem to predict everything."""
-    if family.loss != "next_token":
+    if not loss_of(family).generates:
         return
     ids = random_inputs(family.input_shape, family.num_tokens, 4)
     assert family.num_tokens is not None
@@ -178,12 +175,6 @@ def _check_causal(user: KerasModel, model: Any, family: TaskFamily) -> None:
             f"model.source = {user.source!r} looks ahead: another last token changes the outputs "
             "before it; mask later tokens (use_causal_mask=True, padding='causal')"
         )
-
-
-def _ends_in_softmax(model: Any) -> bool:
-    activations = [getattr(layer, "activation", None) for layer in model._flatten_layers()]
-    has_layer = any(isinstance(layer, keras.layers.Softmax) for layer in model._flatten_layers())
-    return has_layer or keras.activations.softmax in activations
 
 
 def _check_random(user: KerasModel, functional: FunctionalModel, family: TaskFamily) -> None:

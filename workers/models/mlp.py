@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from workers.losses.registry import loss_of
 from workers.models.model import Normalized
 from workers.settings.inputs import OBSERVATIONS
 from workers.settings.section import setting
@@ -92,7 +93,7 @@ class GaussianMlpModel(MlpModel):
 
     def check_family(self, family: TaskFamily) -> None:
         """See `Model.check_family`."""
-        if family.loss != "gaussian_policy":
+        if loss_of(family).discrete:
             raise ValueError(
                 "model.kind = 'gaussian_mlp' gives numbers, but the environment takes one of "
                 f"{family.num_outputs} actions; use model.kind = 'mlp'"

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from workers.metrics import LossName
+from workers.losses.registry import loss_of
+from workers.settings.registry import named
 from workers.tasks.family import TaskFamily
 
 # A policy with a smaller deviation cannot be learned from: its densities overflow.
@@ -96,15 +97,10 @@ class Categorical:
         return tf.reduce_sum(tf.exp(before) * (before - after), axis=-1)
 
 
-_DISTRIBUTIONS: dict[LossName, type[Gaussian] | type[Categorical]] = {
-    "gaussian_policy": Gaussian,
-    "categorical_policy": Categorical,
-}
-
-
 def distribution_of(family: TaskFamily) -> Distribution:
     """Make the distribution over the actions of the family's environments."""
-    return _DISTRIBUTIONS[family.loss](family.num_outputs)
+    made: Distribution = named(loss_of(family).distribution)(family.num_outputs)
+    return made
 
 
 def _split(outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

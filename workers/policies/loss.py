@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from workers.inner.inner_loop import batch
-from workers.inner.losses import Loss, Metrics, Objective, Starts, Theta
+from workers.inner.losses import Metrics, Objective, Starts, Theta
+from workers.losses.loss import LossFunctions
 from workers.models.functional import FunctionalModel, State
 from workers.policies.distributions import Distribution, distribution_of
 from workers.policies.trajectory import Trajectory, from_targets
@@ -152,7 +153,7 @@ class PolicyObjective(Objective):
         policy_loss: PolicyLoss,
         metrics: Mapping[str, Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]],
     ):
-        super().__init__(model, Loss(policy_loss.mean, metrics), "mean", 1)
+        super().__init__(model, LossFunctions(policy_loss.mean, metrics), "mean", 1)
         self.policy_loss = policy_loss
         self._outer_loss: OuterLoss = policy_loss.mean
         self._kl_penalty: tf.Tensor | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from workers.settings.losses.loss_task import LossTask
 from workers.settings.registry import named
 from workers.settings.section import setting
 from workers.settings.split_task import SplitTask
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 DEFAULT_CACHE = "~/.cache/metatrain"
 
 
-class ImagesTask(SplitTask):
+class ImagesTask(SplitTask, LossTask):
     """N-way K-shot classification of images."""
 
     gives = frozenset({"images"})
     family = "workers.tasks.images.family:ImagesFamily"
     losses = ("cross_entropy",)
+    scored = frozenset({"classes"})
     pictures = ("image_episode",)
     reader = "images"
     data = ("path", "split_file")

@@ -5,17 +5,19 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from workers.settings.groups_task import GroupsTask
+from workers.settings.losses.loss_task import WeightedLossTask, loss_setting
 from workers.settings.registry import named
 from workers.settings.section import setting
 from workers.settings.task import Tables
 
 
-class NpzTask(GroupsTask):
+class NpzTask(GroupsTask, WeightedLossTask):
     """Tasks from .npz files, one file each: arrays x and y, best also query_x and query_y."""
 
     gives = frozenset({"numbers", "images"})
     family = "workers.tasks.npz.family:NpzFamily"
     losses = ("mse", "cross_entropy")
+    scored = frozenset({"numbers", "classes", "labels"})
     pictures = ("predicted", "confusion")
     reader = "arrays"
     data = ("path", "split_file")
@@ -36,11 +38,9 @@ class NpzTask(GroupsTask):
     }
 
     kind: Literal["npz"] = "npz"
+    loss: str = loss_setting(later=False)
     path: str = setting(
         ..., "a folder or a .zip of .npz files, each a task of its name", bits=False, place="data"
-    )
-    loss: Literal["auto", "mse", "cross_entropy"] = setting(
-        "auto", "regression or classification; auto: classification where y is of whole numbers"
     )
     small_tasks: Literal["refuse", "leave_out"] = setting(
         "refuse", "a file with too few examples for shots and queries: an error, or left out"

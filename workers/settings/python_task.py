@@ -2,22 +2,24 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
+from workers.settings.losses.loss_task import WeightedLossTask, loss_setting
 from workers.settings.registry import named
 from workers.settings.section import setting
-from workers.settings.task import Tables, TaskRecord
+from workers.settings.task import Tables
 
 
-class PythonTask(TaskRecord):
+class PythonTask(WeightedLossTask):
     """Tasks that a function or a class of the user's own draws."""
 
     gives = frozenset({"numbers", "images"})
     family = "workers.tasks.python.family:PythonFamily"
     losses = ("mse", "cross_entropy")
+    scored = frozenset({"numbers", "classes", "labels"})
+    needs_folder = True
     pictures = ("curves", "predicted", "confusion")
     reader = "arrays"
     defaults: ClassVar[Tables] = {
@@ -31,6 +33,7 @@ class PythonTask(TaskRecord):
     }
 
     kind: Literal["python"] = "python"
+    loss: str = loss_setting(later=False)
     source: str = setting(
         ...,
         "'module:function', called with (rng, split, shots, queries), or 'module:Class' with such "
@@ -45,14 +48,9 @@ class PythonTask(TaskRecord):
     )
     imports: tuple[str, ...] = setting(
         (),
-        "further modules that the tasks depend on: imported first, sent with a job, and part of "
-        "the digest",
+        "further modules that the tasks, loss or metrics depend on: imported first, sent with a "
+        "job, and part of the digest",
         bits=False,
-    )
-    loss: Literal["auto", "mse", "cross_entropy"] = setting(
-        "auto",
-        "regression or classification; auto: classification where y is of whole numbers (an "
-        "integer type)",
     )
     shots: int = setting(
         10, "support examples per task, as the function is told, 1 to 10^5", ge=1, le=10**5
@@ -76,16 +74,15 @@ class PythonTask(TaskRecord):
             raise ValueError("should be 'module:function' or 'module:Class', such as 'tasks:sines'")
         return value
 
-    @field_validator("folder")
-    @classmethod
-    def _absolute(cls, value: str) -> str:
-        """Make it absolute: a run may be resumed, and an actor start, elsewhere."""
-        return str(Path(value).expanduser().absolute())
+    @property
+    def source_modules(self) -> list[str]:
+        """The modules that tasks are drawn with; the last one is that of the source."""
+        return [*self.imports, self.source.partition(":")[0]]
 
     @property
     def modules(self) -> list[str]:
         """See `Record.modules`."""
-        return [*self.imports, self.source.partition(":")[0]]
+        return list(dict.fromkeys([*self.source_modules, *self.loss_modules]))
 
     @classmethod
     def default_model(cls, task: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -44,7 +44,13 @@ class Record(Section):
 
 
 def setting(
-    default: Any, description: str, *, bits: bool = True, place: str = "", **constraints: Any
+    default: Any,
+    description: str,
+    *,
+    bits: bool = True,
+    later: bool = False,
+    place: str = "",
+    **constraints: Any,
 ) -> Any:
     """Declare a field.
 
@@ -54,6 +60,8 @@ def setting(
       default: its default value.
       description: with unit and range.
       bits: whether a change of the field can change the weights.
+      later: whether there were runs before there was the field: it counts among what decides bits
+        only where it is not the default, so that their identity stays.
       place: for a path, the base of a relative one in a configuration file: "here", the file's
         folder; "data", that folder or the data folder.
       constraints: of pydantic: ge, gt, le, lt.
@@ -63,7 +71,7 @@ def setting(
     return Field(
         default,
         description=description,
-        json_schema_extra={"bits": bits, "place": place},
+        json_schema_extra={"bits": bits, "later": later, "place": place},
         validate_default=True,
         **strict,
         **constraints,

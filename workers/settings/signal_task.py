@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import field_validator, model_validator
 
 from workers.settings.groups_task import GroupsTask
+from workers.settings.losses.loss_task import LossTask
 from workers.settings.registry import named
 from workers.settings.section import setting
 from workers.settings.task import Progress, Tables
@@ -23,12 +24,13 @@ _OF_CLASSES = ("ways", "train_classes", "validation_classes", "test_classes", "s
 _OF_SERIES = ("train_tasks", "validation_tasks", "test_tasks")
 
 
-class SignalTask(GroupsTask):
+class SignalTask(GroupsTask, LossTask):
     """Classes of signals, or series to forecast or to measure."""
 
     gives = frozenset({"signals"})
     family = _CLASSES
     losses = ("cross_entropy", "mse")
+    scored = frozenset({"numbers", "classes"})
     pictures = ("signal_episode", "forecast", "predicted")
     reader = "signals"
     data = ("path", "label_file", "split_file")

@@ -5,16 +5,18 @@ from typing import ClassVar, Literal, Self
 from pydantic import model_validator
 
 from workers.settings.groups_task import GroupsTask
+from workers.settings.losses.loss_task import WeightedLossTask
 from workers.settings.section import setting
 from workers.settings.task import Tables
 
 
-class TableTask(GroupsTask):
+class TableTask(GroupsTask, WeightedLossTask):
     """Regression or classification of the rows of a user's table; a task is a group of rows."""
 
     gives = frozenset({"numbers"})
     family = "workers.tasks.table.family:TableFamily"
     losses = ("mse", "cross_entropy")
+    scored = frozenset({"numbers", "classes"})
     pictures = ("predicted", "confusion")
     reader = "table"
     data = ("path", "split_file")

@@ -26,11 +26,13 @@ class AnyTask(Record):
     refusal: the error message for a model that accepts none of these, with {model!r} and {task!r}
       for both kinds; "" to use the model's message.
     family: the `TaskFamily`, "module:Class", made from these settings.
+    is_drawn: whether the family can draw tasks, to look at.
     """
 
     gives: ClassVar[frozenset[Inputs]]
     refusal: ClassVar[str] = ""
     family: ClassVar[str]
+    is_drawn: ClassVar[bool] = True
 
     @property
     def acts(self) -> bool:

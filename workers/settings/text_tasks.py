@@ -5,6 +5,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
 
+from workers.settings.losses.loss_task import LossTask
 from workers.settings.section import setting
 from workers.settings.split_task import SplitTask
 from workers.settings.task import Tables
@@ -88,11 +89,12 @@ class _Texts(SplitTask):
         return absolute(value)
 
 
-class TextTask(_Texts):
+class TextTask(_Texts, LossTask):
     """N-way K-shot classification of short texts."""
 
     family = "workers.tasks.text.classification:TextFamily"
     losses = ("cross_entropy",)
+    scored = frozenset({"classes"})
     pictures = ("text_episode",)
     reader = "texts"
     data = ("path", "split_file")

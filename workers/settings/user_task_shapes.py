@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from workers.metrics import LossName
 from workers.settings.inputs import EXAMPLES
+from workers.settings.losses.loss_settings import LossSettings
 from workers.settings.section import setting
 from workers.settings.task import AnyTask
 
@@ -13,9 +14,11 @@ class UserTaskShapes(AnyTask):
 
     gives = EXAMPLES
     family = "workers.tasks.user_tasks:UserTaskFamily"
+    is_drawn = False
 
     kind: Literal["given"] = "given"
-    loss: LossName = setting("mse", "regression, or classification")
+    loss: LossName = setting("mse", "the name of the loss, or 'module:function'")
+    loss_settings: LossSettings = LossSettings()
     input_shape: tuple[int, ...] = setting(..., "shape of an example")
     num_outputs: int = setting(..., "outputs of the model, 1 to 10^7", ge=1, le=10**7)
     num_train_classes: int | None = setting(

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from workers.metrics import CLASSIFYING, LossName
+from workers.losses.registry import loss_of
+from workers.metrics import LossName
 from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Draw, Episode, Specs, Split
 
 
 def ways_of(family: "TaskFamily") -> int:
     """Return the number of classes of a task; 1 if its tasks have none."""
-    return family.num_outputs if family.loss in CLASSIFYING else 1
+    return family.num_outputs if loss_of(family).classifies else 1
 
 
 def notes_of(family: "TaskFamily") -> list[str]:
@@ -23,9 +24,10 @@ class TaskFamily(Protocol):
     """A distribution over learning tasks, in two halves: small specs, then arrays.
 
     A new family extends it and defines loss, picture, input_shape, num_outputs, `sample` and
-    `build`. It may define `notes() -> list[str]`, see `notes_of`.
+    `build`. It may define `notes() -> list[str]`, see `notes_of`, and `loss_settings`, with which
+    the loss is made; see `choose_loss`.
 
-    loss: the name of the loss in `inner/losses.py`.
+    loss: the name of a loss in `workers/losses`, or "module:function".
     picture: the name of a picture in `orchestrator/reporting/pictures`; "" for none.
     digest: sha256 of the data and its split; "" if the data are generated.
     input_shape: the shape of one example.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from workers.metrics import LossName
+from workers.settings.losses.loss_settings import LossSettings
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.display_text import DisplayText
 from workers.tasks.family import TaskFamily
@@ -19,6 +20,7 @@ class UserTaskFamily:
 
     def __init__(self, settings: UserTaskShapes):
         self.loss: LossName = settings.loss
+        self.loss_settings = settings.loss_settings
         self.input_shape = settings.input_shape
         self.num_outputs = settings.num_outputs
         self.num_train_classes = settings.num_train_classes
@@ -60,6 +62,7 @@ def user_task_shapes(family: TaskFamily) -> UserTaskShapes:
     """Return what a model of `family` must know of a user's own tasks."""
     return UserTaskShapes(
         loss=family.loss,
+        loss_settings=getattr(family, "loss_settings", LossSettings()),
         input_shape=family.input_shape,
         num_outputs=family.num_outputs,
         num_train_classes=family.num_train_classes,

@@ -9,7 +9,6 @@ import numpy as np
 from orchestrator.adaptation.readers.arrays import as_numbers, checked
 from orchestrator.adaptation.readers.numbers import NumberReader, table_file
 from orchestrator.adaptation.readers.reader import Columns, Examples, Role
-from workers.metrics import CLASSIFYING
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.table.rows import Rows
 from workers.wire.errors import DataError
@@ -26,7 +25,7 @@ class ArrayReader(NumberReader):
     def __init__(self, task: Any, shapes: UserTaskShapes):
         """`task`: the run's settings of its family; of no use here."""
         super().__init__(task, shapes)
-        self._classifies = shapes.loss in CLASSIFYING
+        self._classifies = self._loss.classifies
         told = shapes.preparation.get(PARTS)
         self._parts = None if told is None else parts_from_dict(told)
 
@@ -91,9 +90,10 @@ class ArrayReader(NumberReader):
         if self._classifies:
             return [str(label) for label in np.asarray(given).reshape(number, -1)[:, 0]]
         found = self.targets(given)
-        if found.shape != (number, self._num_outputs) or not np.isfinite(found).all():
+        if found.shape != (number, self._num_targets) or not np.isfinite(found).all():
             raise ValueError(
                 f"y is of shape {list(np.shape(given))}; finite values [{number}, "
-                f"{self._num_outputs}] are needed"
+                f"{self._num_targets}] are needed"
             )
+        self._loss.check_targets(found)
         return found

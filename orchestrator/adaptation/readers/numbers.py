@@ -8,6 +8,7 @@ import numpy as np
 
 from orchestrator.adaptation.readers.arrays import as_numbers, checked
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
+from workers.losses.registry import loss_of
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.table.rows import Rows
 from workers.tasks.table.table_files import FORMS, SUFFIXES
@@ -20,7 +21,8 @@ class NumberReader(Reader):
 
     def __init__(self, task: Any, shapes: UserTaskShapes):
         """Take the shapes of the model; `task`, the settings of the run's family, is not used."""
-        self._input_shape, self._num_outputs = shapes.input_shape, shapes.num_outputs
+        self._input_shape, self._loss = shapes.input_shape, loss_of(shapes)
+        self._num_targets = shapes.num_outputs // self._loss.outputs_per_target
 
     def read(self, source: str, role: Role, columns: Columns) -> Examples:
         """Read a table."""
@@ -34,11 +36,12 @@ class NumberReader(Reader):
         targets = None
         if target in table.column_names:
             targets = table.numbers([target])
-            if targets.shape[1] != self._num_outputs:
+            if targets.shape[1] != self._num_targets:
                 raise DataError(
                     f"{path}: {target!r} holds {targets.shape[1]} numbers a row, the model has "
-                    f"{self._num_outputs} outputs"
+                    f"{self._num_targets} outputs"
                 )
+            self._loss.check_targets(targets)
         numbers = table.numbers(inputs)
         size = int(np.prod(self._input_shape))
         if numbers.shape[1] != size:

@@ -16,6 +16,8 @@ from orchestrator.cli import options
 from orchestrator.cli.adapt.former_options import FormerAdapt
 from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.json_output import Json, print_json, tables_aside
+from workers.losses.loss import Loss
+from workers.losses.registry import loss_of
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
@@ -23,7 +25,7 @@ if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.readers.reader import Examples, Reader
     from orchestrator.adaptation.user_tasks import UserTask
     from orchestrator.cli.adapt.adapt_outputs import Outputs, SaveModel
-    from workers.wire.protocol import Array, Recipe
+    from workers.wire.protocol import Recipe
 
 # Predictions that differ by less count as the same.
 _SAME = 1e-3
@@ -136,7 +138,8 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
     outputs.check_models(tasks)
     with launched_for(source, request.verbose) as launched:
         started_s = time.monotonic() - began
-        predictions = _predict(launched, source.state.weights, tasks, recipe, reader)
+        loss = loss_of(source.examples)
+        predictions = _predict(launched, source.state.weights, tasks, recipe, reader, loss)
         NOTES.print(
             f"ready in {started_s:.1f} s ({launched.pool.name}), predicted in "
             f"{time.monotonic() - began - started_s:.1f} s"
@@ -178,7 +181,12 @@ def _read(
 
 
 def _predict(
-    launched: Any, weights: Any, tasks: Sequence[UserTask], recipe: Recipe, reader: Reader
+    launched: Any,
+    weights: Any,
+    tasks: Sequence[UserTask],
+    recipe: Recipe,
+    reader: Reader,
+    loss: Loss,
 ) -> list[Predictions]:
     from orchestrator.adaptation.checks import diverged
     from orchestrator.adaptation.predictions import Predictions
@@ -190,7 +198,7 @@ def _predict(
         outputs = result["outputs"]
         if not np.isfinite(outputs).all():
             raise diverged(recipe, task.name)
-        predictions.append(Predictions.of(task, outputs, reader))
+        predictions.append(Predictions.of(task, outputs, reader, loss))
     return predictions
 
 
@@ -203,6 +211,7 @@ def _save_models(
     reader: Reader,
 ) -> None:
     """Write each task's model, and note where plain Keras predicts otherwise than was shown."""
+    from orchestrator.adaptation.answers import answers_of
     from orchestrator.cli.adapt.handing_over import run_tasks
     from orchestrator.cli.common import RESULTS, show_note
     from workers.export.plain_keras import as_plain
@@ -221,7 +230,8 @@ def _save_models(
             worker, family, adapted, normalized_by, scaling, task.query_inputs
         )
         file = save(task.name, content)
-        answers = _answered(task, outputs, reader if scaling is None else None)
+        own = reader if scaling is None else None  # else outputs are in the user's units
+        answers = answers_of(loss_of(family), own, task, outputs).values
         difference = float(np.abs(answers - shown).max())
         if difference > _SAME * max(1.0, float(np.abs(shown).max())):
             show_note(
@@ -229,12 +239,3 @@ def _save_models(
                 "the queries are normalized by fixed statistics, here each with the support set"
             )
         RESULTS.print(f"model: {file}")
-
-
-def _answered(task: UserTask, outputs: Array, reader: Reader | None) -> Array:
-    """Return a saved model's answers; reader None: outputs are in the user's units already."""
-    from orchestrator.adaptation.checks import probabilities
-
-    if task.classes is not None:
-        return probabilities(outputs, len(task.classes))
-    return outputs if reader is None else reader.answers(task, outputs)

@@ -12,6 +12,7 @@ import typer
 from orchestrator.cli import options
 from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.json_output import Json, print_json, tables_aside
+from workers.losses.registry import loss_of
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
@@ -150,6 +151,6 @@ def _adapt(request: AdaptPolicyRequest, outputs: Outputs) -> dict[str, Any]:
 
 
 def _outputs_of(source: Artefact) -> str:
-    if source.examples.loss == "categorical_policy":
+    if loss_of(source.examples).discrete:
         return "logits of the actions"
     return "means of the actions, then logarithms of their standard deviations"

@@ -96,10 +96,16 @@ def _table(predictions: Sequence[Predictions], names: Sequence[str], steps: Sequ
 
 
 def _cell(predictions: Predictions, step: int, query: int) -> str:
-    text = _plain(predictions.predicted(step, query))
+    value, answer = predictions.predicted(step, query), predictions.answers[step, query]
+    if predictions.has_labels:
+        return ", ".join(f"{label} ({each:.0%})" for label, each in zip(value, answer, strict=True))
+    if predictions.deviations is not None:
+        deviations = predictions.deviations[step, query]
+        pairs = zip(answer, deviations, strict=True)
+        return ", ".join(f"{_plain(float(mean))} ± {float(each):.2g}" for mean, each in pairs)
     if predictions.task.classes is None:
-        return text
-    return f"{text} {predictions.answers[step, query].max():.0%}"
+        return _plain(value)
+    return f"{_plain(value)} {answer.max():.0%}"
 
 
 def _plain(value: object) -> str:

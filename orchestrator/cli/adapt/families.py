@@ -4,7 +4,8 @@ import shlex
 from typing import Literal
 
 from orchestrator.text.redact import redact_word
-from workers.metrics import ACTING, LossName
+from workers.losses.registry import make_loss
+from workers.metrics import LossName
 
 Command = Literal["adapt", "generate", "adapt-policy"]
 
@@ -29,9 +30,10 @@ class WrongFamilyError(ValueError):
 
 def command_of(loss: LossName) -> Command:
     """Return the command for runs whose tasks have this loss."""
-    if loss in ACTING:
+    record = make_loss(loss)
+    if record.acts:
         return "adapt-policy"
-    return "generate" if loss == "next_token" else "adapt"
+    return "generate" if record.generates else "adapt"
 
 
 def check_family(command: Command, run: str, kind: str, loss: LossName) -> None:

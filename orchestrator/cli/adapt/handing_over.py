@@ -37,7 +37,7 @@ def launched_for(source: Artefact, verbose: bool) -> Iterator[Any]:
             family = UserTaskFamily(source.examples)
             launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
         try:
-            check_model(source, launched.fingerprint.get("model", ""))
+            check_model(source, *(launched.fingerprint.get(of, "") for of in ("model", "loss")))
             start = launched.initial_state()
             check_weights(source, start.names, [array.shape for array in start.theta])
             yield launched

@@ -17,7 +17,9 @@ from orchestrator.reporting.page.training_curves import (
     cumulated,
     metrics_of,
 )
-from workers.metrics import METRICS, called, sign_of
+from workers.losses.loss import metric_of
+from workers.losses.registry import LOSSES
+from workers.metrics import METRICS, called
 
 # A larger share of useless tasks is worth a warning.
 _MANY = 0.1
@@ -147,10 +149,12 @@ def _objective(run: RunFolder) -> tuple[str, int]:
     """Return the deciding metric and its sign, 1 if more is better; from the log if not tested."""
     if run.result is not None:
         return run.result.metric, run.result.sign
-    logged = metrics_of(run.rows)
-    deciding = {metrics[0] for metrics in METRICS.values()} - {"loss"}
-    name = next((name for name in logged if name in deciding), "loss")
-    return name, sign_of(name)
+    task = run.config.get("task", {})
+    own = {name: metric_of(name, place).sign for name, place in task.get("metrics", {}).items()}
+    deciding = {loss.scored_by[0] for loss in LOSSES.values()} - {"loss", *own}
+    name = next((name for name in metrics_of(run.rows) if name in deciding), "loss")
+    name = task.get("main_metric", name)
+    return name, own.get(name) or METRICS[name].sign
 
 
 def _incidents(run: RunFolder) -> Iterator[Finding]:

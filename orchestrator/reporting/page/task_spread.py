@@ -80,7 +80,8 @@ def in_other_units(scores: TaskScores) -> bool:
     without = scores.columns[UNEXPLAINED] >= 1
     if not without.any() or without.all():
         return False
-    variance = scores.columns["loss_after"] / scores.columns[UNEXPLAINED]
+    error = scores.columns.get("mse_after", scores.columns["loss_after"])
+    variance = error / scores.columns[UNEXPLAINED]
     return bool(np.median(variance[without]) < _FAR_LESS * np.median(variance[~without]))
 
 

@@ -17,6 +17,7 @@ from orchestrator.reporting.pictures.lines import Line, as_json
 from orchestrator.reporting.pictures.registry import picture_of
 from orchestrator.reporting.svg_element import svg
 from orchestrator.storage.storage import Storage
+from workers.losses.registry import loss_of
 from workers.tasks.display_text import DisplayText
 from workers.tasks.family import TaskFamily
 from workers.tasks.user_tasks import user_task_shapes
@@ -67,7 +68,9 @@ def render(
     outputs = np.concatenate([c.metrics["outputs"] for c in pool.run(weights, blocks)])
     episodes = [family.build(block.specs) for block in blocks]
     stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
-    if family.loss == "mse":
+    loss = loss_of(family)
+    outputs = loss.predicted(outputs)
+    if loss.targets == "numbers":
         reader = make_reader(config.task, user_task_shapes(family))
         outputs, stacked = reader.values(outputs), _in_own_units(stacked, reader)
     steps = sorted(set(config.evaluation.inner_steps))

@@ -29,6 +29,9 @@ RESOLVED = {
     "workers.block_size": lambda config: config.block_size + 1,
     "runtime.execution": lambda config: "map" if config.execution[0] != "map" else "vectorized",
     "runtime.xla": lambda config: not config.execution[1],
+    "task.loss": lambda config: "own_losses:huber",
+    "task.metrics": lambda config: {"r2": "max:own_losses:r2"},
+    "task.imports": lambda config: ["other"],
     # Together they are 1.
     "task.split_shares": lambda config: [0.5, 0.25, 0.25],
 }
@@ -110,6 +113,8 @@ def test_only_these_settings_declare_that_they_leave_the_weights_as_they_are():
         "task.path",
         "task.split_file",
         "task.cache",
+        "task.folder",
+        "task.imports",
         "workers.count",
         "workers.reduction",
         "workers.cpus",
@@ -151,3 +156,13 @@ def test_a_setting_that_says_what_auto_resolves_to_leaves_the_bits():
         "workers.block_size": config.block_size,
     }
     assert configuration.load("sinusoid", resolved)[0].bits() == config.bits()
+
+
+def test_settings_that_came_later_leave_the_identity_of_older_runs():
+    config = changed(IMAGES)
+    assert not [key for key in config.bits() if key.startswith(("task.loss", "task.label_sm"))]
+    own = changed(IMAGES, "task.loss=own_losses:huber", "task.label_smoothing=0.1")
+    assert own.bits() == config.bits() | {
+        "task.loss": "own_losses:huber",
+        "task.label_smoothing": 0.1,
+    }

@@ -25,7 +25,7 @@ COUNTED = {
 
 
 def test_without_ray_nothing_is_collected():
-    assert type(metrics_of("run")) is NoMetrics
+    assert type(metrics_of("run", ["loss"])) is NoMetrics
 
 
 @pytest.mark.ray

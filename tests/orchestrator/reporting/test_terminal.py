@@ -78,3 +78,11 @@ def test_a_validation_is_told_with_its_recipe():
     assert "step 1: validation accuracy 0.9000 (inner steps 3, inner lr 0.4)" in lines(
         step(1, validation=validation)
     )
+
+
+def test_metrics_of_the_tasks_are_shown_and_no_others():
+    text = io.StringIO()
+    metrics = {"loss_before": 2.0, "loss_after": 1.0, "r2": 0.5, "kl": 3.0}
+    with ProgressView(Console(file=text, width=200), 0, 1, ["loss", "r2", "late"]) as view:
+        view.update(Progress(StepReport(1, metrics, 4, 0, seconds=0.5)))
+    assert "loss 2.000 → 1.000  r2 0.500  8 tasks/s" in text.getvalue()

@@ -3,7 +3,10 @@ import pytest
 import tensorflow as tf
 from small_tasks import task
 
-from workers.inner.losses import Objective, cross_entropy, mse, next_token
+from workers.inner.losses import Objective
+from workers.losses.cross_entropy import cross_entropy
+from workers.losses.next_token import next_token
+from workers.losses.squared_error import mse
 from workers.models.linear import LinearModel
 from workers.models.registry import make_model
 

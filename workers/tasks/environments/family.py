@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.metrics import ACTING
+from workers.losses.registry import loss_of
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Array, Specs
 
@@ -70,4 +70,4 @@ class EnvironmentFamily(TaskFamily, Protocol):
 
 def has_environments(family: TaskFamily) -> TypeGuard[EnvironmentFamily]:
     """Return whether a policy makes the episodes of `family`, instead of `build`."""
-    return family.loss in ACTING
+    return loss_of(family).acts

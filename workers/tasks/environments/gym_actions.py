@@ -2,6 +2,7 @@
 
 import functools
 
+from workers.losses.registry import make_loss
 from workers.settings.environments import GymTask
 from workers.tasks.environments.gym_source import Source, make_first, maker_of
 from workers.tasks.environments.spaces import look_at_actions
@@ -22,4 +23,4 @@ def model_kind_of(task: str) -> str:
         first.close()
     except ValueError:
         return "gaussian_mlp"
-    return "mlp" if loss == "categorical_policy" else "gaussian_mlp"
+    return "mlp" if make_loss(loss).discrete else "gaussian_mlp"

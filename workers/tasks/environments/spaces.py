@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from workers.losses.registry import make_loss
 from workers.metrics import LossName
 from workers.tasks.environments.gym_source import import_gymnasium
 from workers.wire.protocol import Array
@@ -37,7 +38,7 @@ class Actions:
         Returns:
           An argument for each action, flat over all but the last axis.
         """
-        if self.loss == "categorical_policy":
+        if make_loss(self.loss).discrete:
             chosen: list[int] = (self.first + actions[..., 0].ravel().astype(int)).tolist()
             return chosen
         clipped = np.clip(np.reshape(actions, (-1, *self.low.shape)), self.low, self.high)
@@ -48,7 +49,7 @@ class Actions:
 
         Discrete actions are uniform. Numbers are uniform within their bounds, else standard normal.
         """
-        if self.loss == "categorical_policy":
+        if make_loss(self.loss).discrete:
             return rng.integers(self.num_outputs, size=(*shape, 1)).astype(np.float32)
         low, high = self.low.ravel().astype(np.float64), self.high.ravel().astype(np.float64)
         bounded = np.isfinite(low) & np.isfinite(high)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.metrics import LossName
+from workers.losses.choice import choose_loss
 from workers.settings.images_task import ImagesTask
 from workers.tasks.copies import choose_apart
 from workers.tasks.display_text import DisplayText
@@ -31,7 +31,6 @@ class ImagesFamily:
     holds the same pair twice, but may hold one base class under two rotations.
     """
 
-    loss: LossName = "cross_entropy"
     picture = "image_episode"
 
     def __init__(self, settings: ImagesTask, progress: Progress | None = None):
@@ -52,7 +51,8 @@ class ImagesFamily:
         identity = f"{self._images.digest} {self._split_hash}"
         self.digest = hashlib.sha256(identity.encode()).hexdigest()
         self.input_shape: tuple[int, ...] = self._images.pixels.shape[1:]
-        self.num_outputs = self._ways
+        chosen = choose_loss(settings, "classes", self._ways)
+        self.loss, self.loss_settings, self.num_outputs = chosen
         self.num_train_classes: int | None = len(train) * self._num_turns("train")
         self.num_tokens: int | None = None
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.settings.losses.loss_settings import Targets
 from workers.tasks.npz.files import open_files, read_file
 from workers.wire.errors import DataError
 
@@ -38,8 +39,11 @@ class Joined(NamedTuple):
     classes: int | None
 
 
-def read_all(path: str, loss: str) -> Joined:
+def read_all(path: str, wanted: Targets | None) -> Joined:
     """Read all files of a folder or zip.
+
+    Args:
+      wanted: what y is; None: classes where it is of integers, else numbers.
 
     Raises:
       DataError: one cannot be read, or does not fit the others; names it.
@@ -57,21 +61,23 @@ def read_all(path: str, loss: str) -> Joined:
         )
     if with_query:
         sides.append(("query_x", "query_y"))
-    classifies = _classifies(arrays, loss)
+    classifies = _classifies(arrays, wanted)
     number = _count_classes(arrays) if classifies else None
     first = next(iter(arrays.values()))["x"].shape[1:]
     joined = [_join(arrays, names, x, y, first, number) for x, y in sides]
+    if wanted == "labels":
+        _check_binary(arrays)
     if number is None and len({side.targets.shape[1:] for side in joined}) > 1:
         raise DataError(f"{source}: y and query_y have different shapes for an example")
     return Joined(source, joined[0], joined[1] if with_query else None, number)
 
 
-def _classifies(arrays: Mapping[str, _Read], loss: str) -> bool:
-    if loss == "mse":
+def _classifies(arrays: Mapping[str, _Read], wanted: Targets | None) -> bool:
+    if wanted not in (None, "classes"):
         return False
     whole = [said for said, each in arrays.items() if each["y"].dtype.kind in "iub"]
     other = [said for said in arrays if said not in whole]
-    if loss == "cross_entropy" and other:
+    if wanted and other:
         raise DataError(
             f"{other[0]}: y is of {arrays[other[0]]['y'].dtype}; classes are whole numbers, 0, 1, "
             "...: save y.astype(int), or set task.loss = 'mse'"
@@ -82,6 +88,17 @@ def _classifies(arrays: Mapping[str, _Read], loss: str) -> bool:
             "save one type in all files, or say task.loss = 'mse'"
         )
     return not other
+
+
+def _check_binary(arrays: Mapping[str, _Read]) -> None:
+    for said, each in arrays.items():
+        for name in each.keys() & {"y", "query_y"}:
+            wrong = np.argwhere((each[name] != 0) & (each[name] != 1))
+            if len(wrong):
+                raise DataError(
+                    f"{said}: {name} has {each[name][tuple(wrong[0])]:g} in example {wrong[0][0]}; "
+                    "labels are 0 or 1 (task.loss = 'binary_cross_entropy')"
+                )
 
 
 def _count_classes(arrays: Mapping[str, _Read]) -> int:

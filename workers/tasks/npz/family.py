@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.metrics import LossName
+from workers.losses.choice import choose_loss
+from workers.settings.losses.loss_settings import Targets
 from workers.settings.npz_task import NpzTask
 from workers.tasks.copies import Copies
 from workers.tasks.display_text import DisplayText
@@ -35,7 +36,7 @@ class NpzFamily:
             split no file.
         """
         self._settings = settings
-        found = read_all(settings.path, settings.loss)
+        found = read_all(settings.path, settings.wanted)
         self._source, self._own, self._query = found.source, found.own, found.query
         self._ways = found.classes or 1
         self._groups = self._grouped(found.own)
@@ -44,10 +45,11 @@ class NpzFamily:
         splits = split_names(names, settings, "tasks")
         self._copies = self._count_copies(splits)
         self._splits = self._without_small(splits)
-        self.loss: LossName = "mse" if found.classes is None else "cross_entropy"
+        targets: Targets = "classes" if found.classes else settings.wanted or "numbers"
+        number = found.classes or int(found.own.targets.shape[1])
+        self.loss, self.loss_settings, self.num_outputs = choose_loss(settings, targets, number)
         self.picture = "predicted" if found.classes is None else "confusion"
         self.input_shape: tuple[int, ...] = found.own.inputs.shape[1:]
-        self.num_outputs = found.classes or int(found.own.targets.shape[1])
         self.preparation: dict[str, Any] = {}
         self._split_hash = split_hash(names, self._splits)
         self.digest = self._hash()

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from workers.settings.python_task import PythonTask
-from workers.tasks.python.blame import CallError
 from workers.tasks.python.draws import Draws, Parts
-from workers.tasks.python.examples import BadTaskError, Layout, layout_of, make_episode
+from workers.tasks.python.examples import Layout, layout_of, make_episode
 from workers.tasks.python.global_random import refuse_global_draws
+from workers.tasks.python.labels import BadTaskError
 from workers.tasks.python.source import Drawer, open_source
 from workers.tasks.splits import SPLITS
+from workers.user_code.blame import CallError
 from workers.wire.protocol import Draw, Episode, Split
 
 # Tasks of each split that are looked at.
@@ -51,7 +52,7 @@ def look(drawer: Drawer, draws: Draws, settings: PythonTask) -> Looked:
 
         def read(parts: Parts = parts) -> Episode:
             nonlocal layout
-            layout = layout or layout_of(parts, settings.loss)
+            layout = layout or layout_of(parts, settings.wanted)
             return make_episode(parts, range(_TASKS), layout)
 
         tasks.append(_right(drawer, split, read))

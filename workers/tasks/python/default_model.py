@@ -3,6 +3,7 @@
 import functools
 from typing import NamedTuple
 
+from workers.losses.registry import loss_of
 from workers.settings.python_task import PythonTask
 from workers.tasks.python.examples import is_image
 from workers.tasks.python.family import PythonFamily
@@ -27,4 +28,4 @@ def look_at(task: str) -> Suited:
     except ValueError:
         return Suited("mlp", False)
     kind = "conv4" if is_image(family.input_shape) else "mlp"
-    return Suited(kind, family.loss == "cross_entropy")
+    return Suited(kind, loss_of(family).classifies)

@@ -7,15 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.tasks.python.blame import CallError
-from workers.tasks.python.examples import (
-    CALLED,
-    BadTaskError,
-    four_parts,
-    stacked,
-)
+from workers.tasks.python.examples import CALLED, four_parts, stacked
+from workers.tasks.python.labels import BadTaskError
 from workers.tasks.python.packing import Packing
 from workers.tasks.python.source import Drawer
+from workers.user_code.blame import CallError
 from workers.wire.protocol import Draw, Split
 
 #: support x, support y, query x, query y, each [tasks, examples, ...], as the function gives them.

@@ -7,6 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.settings.losses.loss_settings import Targets
+from workers.tasks.python.labels import (
+    BadTaskError,
+    check_binary,
+    check_labels,
+    count_classes,
+    no_classes,
+)
 from workers.wire.protocol import Episode
 
 #: What the four arrays of a task are called: support x, support y, query x, query y.
@@ -14,25 +22,22 @@ CALLED = ("support x", "support y", "query x", "query y")
 _LARGEST_INT = 2**31 - 1
 
 
-class BadTaskError(ValueError):
-    """A task is not as tasks have to be. task: its index in its draw. what: is wrong with it."""
-
-    def __init__(self, task: int, what: str):
-        super().__init__(what)
-        self.task, self.what = task, what
-
-
 class Layout(NamedTuple):
     """What all tasks of a family have in common.
 
-    input_shape: of an example. outputs: classes, or numbers to predict. classifies: whether y is
-    classes. integers: whether x is of an integer type.
+    input_shape: of an example. outputs: classes, labels, or numbers to predict. targets: what y is.
+    integers: whether x is of an integer type.
     """
 
     input_shape: tuple[int, ...]
     outputs: int
-    classifies: bool
+    targets: Targets
     integers: bool
+
+    @property
+    def classifies(self) -> bool:
+        """Whether y is classes."""
+        return self.targets == "classes"
 
 
 def is_image(shape: tuple[int, ...]) -> bool:
@@ -110,8 +115,11 @@ def _as_array(value: Any, task: int, called: str) -> NDArray[Any]:
     return found
 
 
-def layout_of(parts: Sequence[NDArray[Any]], loss: str) -> Layout:
+def layout_of(parts: Sequence[NDArray[Any]], wanted: Targets | None) -> Layout:
     """Read the layout off the first task's arrays [tasks, ...].
+
+    Args:
+      wanted: what y is; None: classes where it is of integers, else numbers.
 
     Raises:
       BadTaskError: a support set is empty, its y has no form that is known, or it is of one class.
@@ -123,38 +131,10 @@ def layout_of(parts: Sequence[NDArray[Any]], loss: str) -> Layout:
     if 0 in shape:
         raise BadTaskError(0, f"has examples of shape {list(shape)}, which hold no number")
     integers = inputs.dtype.kind in "iub"
-    classifies = targets.dtype.kind in "iub" if loss == "auto" else loss == "cross_entropy"
-    if not classifies:
-        return Layout(shape, int(np.prod(targets.shape[2:])), False, integers)
-    return Layout(shape, _count_classes(targets[0]), True, integers)
-
-
-def _count_classes(labels: NDArray[Any]) -> int:
-    """Classes of the first task's support set."""
-    if labels.dtype.kind not in "iub":
-        raise BadTaskError(0, _no_classes("support y", labels))
-    there = np.unique(labels)
-    if len(there) < 2:
-        raise BadTaskError(
-            0,
-            f"has one class only in its support set (y = {there[0]:d}); a task needs two classes "
-            "or more, or y of floats where it is a regression",
-        )
-    if not np.array_equal(there, np.arange(len(there))):
-        told = ", ".join(f"{label:d}" for label in there[:5]) + (", ..." if len(there) > 5 else "")
-        raise BadTaskError(
-            0,
-            f"has the labels {told} in its support set, not 0 to {len(there) - 1}: number the "
-            "classes of each task from 0, or give y of floats where it is a regression",
-        )
-    return len(there)
-
-
-def _no_classes(called: str, labels: NDArray[Any]) -> str:
-    return (
-        f"has a {called} of {labels.dtype}, not of classes 0, 1, ...; return integers, such as "
-        "y.astype(int)"
-    )
+    sort = wanted or ("classes" if targets.dtype.kind in "iub" else "numbers")
+    if sort != "classes":
+        return Layout(shape, int(np.prod(targets.shape[2:])), sort, integers)
+    return Layout(shape, count_classes(targets[0]), sort, integers)
 
 
 def make_episode(parts: Sequence[NDArray[Any]], tasks: Sequence[int], layout: Layout) -> Episode:
@@ -186,7 +166,7 @@ def _make_episode(parts: Sequence[NDArray[Any]], tasks: Sequence[int], layout: L
             raise BadTaskError(tasks[0], f"has an empty {name} set; one example or more is needed")
         arrays += [inputs, targets]
     if layout.classifies:
-        _check_labels(arrays[1], arrays[3], tasks, layout.outputs)
+        check_labels(arrays[1], arrays[3], tasks, layout.outputs)
     return Episode(*arrays)
 
 
@@ -214,7 +194,7 @@ def _targets(
 ) -> NDArray[Any]:
     if layout.classifies:
         if found.dtype.kind not in "iub":
-            raise BadTaskError(tasks[0], _no_classes(called, found))
+            raise BadTaskError(tasks[0], no_classes(called, found))
         if found.ndim == 3 and found.shape[2] == 1:
             found = found[..., 0]
         if found.ndim != 2:
@@ -230,7 +210,10 @@ def _targets(
             f"has a {called} of shape {list(found.shape[1:])}; values are [examples] or [examples, "
             f"{layout.outputs}], as many in every task",
         )
-    return _floats(found, tasks, called)
+    values = _floats(found, tasks, called)
+    if layout.targets == "labels":
+        check_binary(values, tasks, called)
+    return values
 
 
 def _floats(found: NDArray[Any], tasks: Sequence[int], called: str) -> NDArray[np.float32]:
@@ -262,29 +245,6 @@ def _integers(found: NDArray[Any], tasks: Sequence[int], called: str) -> NDArray
                 "allowed",
             )
     return found.astype(np.int32)
-
-
-def _check_labels(
-    support: NDArray[np.int32], query: NDArray[np.int32], tasks: Sequence[int], classes: int
-) -> None:
-    """All of 0 .. classes - 1 are in each support set, and nothing else anywhere."""
-    for called, labels in (("support y", support), ("query y", query)):
-        wrong = (labels < 0) | (labels >= classes)
-        if wrong.any():
-            place = np.argwhere(wrong)[0]
-            raise BadTaskError(
-                tasks[int(place[0])],
-                f"has the label {labels[tuple(place)]} in its {called}; tasks have {classes} "
-                f"classes, 0 to {classes - 1}",
-            )
-    there = (support[:, :, None] == np.arange(classes, dtype=np.int32)).any(axis=1)
-    if not there.all():
-        place = np.argwhere(~there)[0]
-        raise BadTaskError(
-            tasks[int(place[0])],
-            f"has no example of class {place[1]} in its support set; classes are 0 to "
-            f"{classes - 1}, each of them in every support set: number them anew in each task",
-        )
 
 
 def _told(value: Any) -> str:

@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from workers.metrics import LossName
+from workers.losses.choice import choose_loss
 from workers.settings.python_task import PythonTask
 from workers.tasks.display_text import DisplayText
-from workers.tasks.python.blame import CallError
 from workers.tasks.python.check import look
 from workers.tasks.python.digest import digest
 from workers.tasks.python.draws import Draws
-from workers.tasks.python.examples import BadTaskError, make_episode
+from workers.tasks.python.examples import make_episode
+from workers.tasks.python.labels import BadTaskError
 from workers.tasks.python.source import open_source
 from workers.tasks.splits import SPLITS
+from workers.user_code.blame import CallError
 from workers.wire.errors import TaskError
 from workers.wire.packed_inputs import PARTS, parts_as_dict
 from workers.wire.protocol import Draw, Episode, Specs, Split
@@ -40,9 +41,9 @@ class PythonFamily:
         self._draws = Draws(self._drawer, settings.draw_together)
         self._looked = look(self._drawer, self._draws, settings)
         self._layout = self._looked.layout
-        self.loss: LossName = "cross_entropy" if self._layout.classifies else "mse"
+        chosen = choose_loss(settings, self._layout.targets, self._layout.outputs)
+        self.loss, self.loss_settings, self.num_outputs = chosen
         self.input_shape: tuple[int, ...] = self._layout.input_shape
-        self.num_outputs = self._layout.outputs
         self.picture = self._picture()
         parts = self._draws.packing.parts
         self.preparation: dict[str, Any] = {} if parts is None else {PARTS: parts_as_dict(parts)}
@@ -52,7 +53,7 @@ class PythonFamily:
     def _picture(self) -> str:
         if self._layout.classifies:
             return "confusion"
-        return "curves" if (self.input_shape, self.num_outputs) == ((1,), 1) else "predicted"
+        return "curves" if (self.input_shape, self._layout.outputs) == ((1,), 1) else "predicted"
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
         """Say which tasks, and of how many examples.
@@ -159,7 +160,9 @@ class PythonFamily:
         if self._settings.arguments:
             table["arguments"] = dict(self._settings.arguments)
         if self._layout.classifies:
-            table["classes"] = self.num_outputs
+            table["classes"] = self._layout.outputs
+        if self._layout.targets == "labels":
+            table["labels"] = self._layout.outputs
         return table
 
 

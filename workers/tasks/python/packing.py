@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.tasks.python.examples import BadTaskError, stacked
+from workers.tasks.python.examples import stacked
+from workers.tasks.python.labels import BadTaskError
 from workers.wire.packed_inputs import Part
 
 # Whole numbers up to here are exact as float32.

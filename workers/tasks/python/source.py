@@ -1,20 +1,17 @@
 """Where a user's own tasks come from: a function, or a class, in a module."""
 
 import functools
-import importlib
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from workers.settings.python_task import PythonTask
 from workers.tasks.listing import listed
-from workers.tasks.python.blame import first_line, line_of
 from workers.tasks.python.global_random import refuse_global_draws
-from workers.wire.import_path import refuse_namesakes
+from workers.user_code.blame import first_line, line_of
+from workers.user_code.modules import find, import_module, own_names
 
 ONE = ("rng", "split", "shots", "queries")
 MANY = ("rng", "split", "num_tasks", "shots", "queries")
@@ -44,55 +41,14 @@ def open_source(settings: PythonTask) -> Drawer:
     """
     said = f"task.source = {settings.source!r}"
     module_name, _, name = settings.source.partition(":")
-    modules = [import_module(each, settings.folder) for each in settings.modules]
+    modules = [import_module(each, settings.folder) for each in settings.source_modules]
     try:
-        found = functools.reduce(getattr, name.split("."), modules[-1])
+        found = find(modules[-1], name)
     except AttributeError:
         raise ValueError(f"{said}: {_lacks(modules[-1], module_name, name)}") from None
     with refuse_global_draws(f"{said} is made"):
         call, together = _method(said, found, settings.arguments)
     return Drawer(said, call, together, tuple(modules))
-
-
-def import_module(name: str, folder: str) -> ModuleType:
-    """Import a module, from `folder` before all others.
-
-    Raises:
-      ValueError: it cannot be imported, or another one of that name was.
-    """
-    refuse_namesakes([folder])
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    importlib.invalidate_caches()
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise ValueError(
-                f"the module {name!r} of [task] is not in {folder}, nor installed; set task.folder "
-                "to where it is"
-            ) from None
-        raise ValueError(
-            f"the module {name!r} of [task] needs {error.name!r}, which is not there"
-        ) from error
-    except (Exception, SystemExit) as error:
-        raise ValueError(
-            f"the module {name!r} of [task] cannot be imported: {type(error).__name__}"
-            f"{line_of(error, folder)}: {first_line(error)}"
-        ) from error
-    _refuse_another(module, name, Path(folder))
-    return module
-
-
-def _refuse_another(module: ModuleType, name: str, folder: Path) -> None:
-    """Python imports a name once: one of another folder may have come first."""
-    there = folder.joinpath(*name.split(".")).with_suffix(".py")
-    file = getattr(module, "__file__", None)
-    if there.is_file() and file and not Path(file).samefile(there):
-        raise ValueError(
-            f"the module {name!r} of [task] was imported from {Path(file).parent} before, and is "
-            f"another one than that in {folder}; give one of them another name"
-        )
 
 
 def _method(said: str, found: Any, arguments: dict[str, Any]) -> tuple[Callable[..., Any], bool]:
@@ -163,13 +119,7 @@ def _parameters(function: Any) -> Sequence[str]:
 
 
 def _lacks(module: ModuleType, module_name: str, name: str) -> str:
-    own = [
-        key
-        for key, value in vars(module).items()
-        if (inspect.isfunction(value) or inspect.isclass(value))
-        and not key.startswith("_")
-        and value.__module__ == module.__name__
-    ]
+    own = own_names(module)
     there = listed(own, name, quoted=False) or "none"
     return f"{module_name} has no function or class {name!r}; it has {there}"
 

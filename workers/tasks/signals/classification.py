@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.metrics import LossName
+from workers.losses.choice import choose_loss
 from workers.settings.signal_task import SignalTask
 from workers.tasks.copies import overlap
 from workers.tasks.display_text import DisplayText
@@ -27,7 +27,6 @@ class SignalClasses:
     No recording of a class, or no part of one, has windows in support and queries both.
     """
 
-    loss: LossName = "cross_entropy"
     picture = "signal_episode"
     num_tokens: int | None = None
 
@@ -64,7 +63,8 @@ class SignalClasses:
         self._split_hash = split_hash(self._classes.names, self._splits)
         self.digest = self._data.digest(self._split_hash, self._scale.as_dict())
         self.input_shape: tuple[int, ...] = self._data.input_shape
-        self.num_outputs = self._ways
+        chosen = choose_loss(settings, "classes", self._ways)
+        self.loss, self.loss_settings, self.num_outputs = chosen
         self.num_train_classes: int | None = len(train)
 
     @property

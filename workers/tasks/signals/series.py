@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.metrics import LossName
+from workers.losses.choice import choose_loss
 from workers.settings.signal_task import SignalTask
 from workers.tasks.copies import once_each
 from workers.tasks.display_text import DisplayText
@@ -31,7 +31,6 @@ class SeriesFamily:
     a support window is to forecast is of the earlier part too.
     """
 
-    loss: LossName = "mse"
     num_tokens: int | None = None
     num_train_classes: int | None = None
 
@@ -60,7 +59,8 @@ class SeriesFamily:
         self._scale = scale
         self.picture = "forecast" if settings.target == "forecast" else "predicted"
         self.input_shape: tuple[int, ...] = self._data.input_shape
-        self.num_outputs = settings.horizon if settings.target == "forecast" else 1
+        horizon = settings.horizon if settings.target == "forecast" else 1
+        self.loss, self.loss_settings, self.num_outputs = choose_loss(settings, "numbers", horizon)
         self._split_hash = split_hash(self._names, self._splits)
         target = [settings.target, settings.horizon, settings.target_channel]
         self.digest = self._data.digest(self._split_hash, self._scale.as_dict(), target)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.metrics import LossName
+from workers.losses.choice import choose_loss
+from workers.settings.losses.loss_settings import Targets
 from workers.settings.table_task import TableTask
 from workers.tasks.copies import Copies
 from workers.tasks.display_text import DisplayText
@@ -64,10 +65,11 @@ class TableFamily:
         self._notes = [*self._count_copies(), *self._read_notes(target.values)]
         self._splits = self._split(self._splits)
 
-        self.loss: LossName = "mse" if classes is None else "cross_entropy"
+        targets: Targets = "numbers" if classes is None else "classes"
+        chosen = choose_loss(settings, targets, len(classes or [""]))
+        self.loss, self.loss_settings, self.num_outputs = chosen
         self.picture = "predicted" if classes is None else "confusion"
         self.input_shape: tuple[int, ...] = (len(self._features.scale.names),)
-        self.num_outputs = 1 if classes is None else len(classes)
         # Classes mean the same in every task: joint training needs no head of its own.
         self.num_train_classes: int | None = None
         self.num_tokens: int | None = None

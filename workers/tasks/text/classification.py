@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.metrics import LossName
+from workers.losses.choice import choose_loss
 from workers.settings.text_tasks import TextTask
 from workers.tasks.display_text import DisplayText
 from workers.tasks.splits import SPLITS, choose_ways, split_hash
@@ -19,7 +19,6 @@ from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 class TextFamily:
     """Classification tasks of `ways` classes of one split, and some texts of each class."""
 
-    loss: LossName = "cross_entropy"
     picture = "text_episode"
 
     def __init__(self, settings: TextTask):
@@ -44,7 +43,8 @@ class TextFamily:
         self.preparation = {"tokens": self._tokens.as_dict()}
         self.num_tokens: int | None = self._tokens.number
         self.input_shape: tuple[int, ...] = (self._tokens.length,)
-        self.num_outputs = self._ways
+        chosen = choose_loss(settings, "classes", self._ways)
+        self.loss, self.loss_settings, self.num_outputs = chosen
         self.num_train_classes: int | None = len(train)
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:

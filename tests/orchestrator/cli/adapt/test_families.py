@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from orchestrator.cli.adapt.families import command_of
 from orchestrator.cli.app import app
-from workers.metrics import METRICS
+from workers.losses.registry import LOSSES
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 
@@ -73,7 +73,7 @@ def test_options_that_commands_share_are_the_same():
 
 
 def test_every_loss_has_a_command():
-    commands = {loss: command_of(loss) for loss in METRICS}
+    commands = {loss: command_of(loss) for loss in LOSSES}
     assert set(commands.values()) == set(OPTIONS)
     assert commands["next_token"] == "generate"
     assert commands["gaussian_policy"] == "adapt-policy"

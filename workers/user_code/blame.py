@@ -4,7 +4,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[3]
+_ROOT = Path(__file__).resolve().parents[2]
 _OURS = [f"{_ROOT / package}/" for package in ("workers", "orchestrator")]
 
 

@@ -1,0 +1,1 @@
+"""Losses: one record each, with its metrics and what its outputs mean."""

@@ -1,0 +1,1 @@
+"""Users' own modules: importing them, their digest, and errors that name their lines."""
