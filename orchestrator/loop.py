@@ -19,7 +19,7 @@ from orchestrator.outer.many_steps import StepsDone, many_steps
 from orchestrator.outer.skipped import SkipBudget
 from orchestrator.outer.trust_region import Round, RoundResult
 from orchestrator.outer.update import OuterUpdate
-from orchestrator.pool.base import InProcessPool, Pool
+from orchestrator.pool.base import Pool
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import NonFiniteError
 from workers.wire.protocol import Block, Weights
@@ -68,8 +68,7 @@ def meta_train(
     step, budget = outer.step, SkipBudget(config.algorithm.inner_lr)
     with ThreadPoolExecutor(1, "sampler") as sampler:
         sample = partial(train_blocks, config, family)
-        runner = pool.runner if isinstance(pool, InProcessPool) else None
-        many = many_steps(runner, outer, sample, sampler, due)
+        many = many_steps(getattr(pool, "runner", None), outer, sample, sampler, due)
         ahead = sampler.submit(sample, step)
         while step < config.outer.steps:
             if done := many.run(step):

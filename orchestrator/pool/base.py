@@ -40,6 +40,8 @@ class Incidents:
 class Pool(Protocol):
     """The contract of a pool. Contributions have the same bits whichever pool computes them.
 
+    A pool that runs all blocks in this process has the attribute `runner`, a BlockRunner.
+
     name: shown to the user.
     incidents: faults that the run has recovered from so far.
     num_ready: number of actors that are ready.

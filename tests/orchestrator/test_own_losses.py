@@ -160,7 +160,7 @@ def test_theta_is_the_same_with_any_number_of_workers(overrides):
     expected = sha256_after(launch)
     assert sha256_after(launch, ShuffledPool(launch.pool)) == expected
     for count in (3, 2, 1):
-        who = [Here(config.worker, launch.pool._runner)]
+        who = [Here(config.worker, launch.pool.runner)]
         assert sha256_after(launch, Workers(who, count)) == expected, count
 
 

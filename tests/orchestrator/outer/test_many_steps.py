@@ -6,16 +6,19 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from ray.train import RunConfig
 from same_bits_cases import ALGORITHMS, EVERY_DAY, NORMALIZATIONS
 from small_configs import sinusoid
 from small_runs import in_process
 
+from orchestrator.config import schema as configuration
 from orchestrator.loop import meta_train
 from orchestrator.outer import many_steps, update
 from orchestrator.outer.update import OuterUpdate
 from orchestrator.records.metrics_log import read_metrics
 from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
+from orchestrator.trainer import MetaTrainer
 from workers.wire.errors import NonFiniteError, TaskError
 from workers.wire.tensors import sha256
 
@@ -247,3 +250,23 @@ def test_only_small_steps_are_called_together(monkeypatch):
     monkeypatch.setattr(many_steps, "_MOST_BYTES", 1)
     reports, _ = train(launch, due=up_to_five)
     assert all(report.settled for report in reports)
+
+
+def test_the_command_makes_such_calls(tmp_path, monkeypatch):
+    """Its pool is a watched one."""
+    calls = []
+    run = many_steps.ManySteps.run
+
+    def counted(self, first):
+        done = run(self, first)
+        calls.append(len(done.metrics) if done else 1)
+        return done
+
+    monkeypatch.setattr(many_steps.ManySteps, "run", counted)
+    few = {"outer.steps": STEPS, "evaluation.tasks": 2, "evaluation.validation_tasks": 2}
+    config, _ = configuration.load("sinusoid", {**few, "workers.count": 0, "model.hidden": [4]})
+    place = RunConfig(storage_path=str(tmp_path), name="run")
+    result = MetaTrainer(config, run_config=place).fit()
+    assert len(result.metrics_dataframe) == STEPS
+    assert calls[:2] == [1, 1]
+    assert max(calls) > 5

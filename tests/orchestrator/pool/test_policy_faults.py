@@ -45,7 +45,7 @@ class Forgetting(InProcessPool):
 
     def run(self, weights, blocks):
         if (blocks[0].step, blocks[0].round) == (1, self._round):
-            self._runner.episodes = EpisodeCache()
+            self.runner.episodes = EpisodeCache()
             self.forgot += 1
         return super().run(weights, blocks)
 
