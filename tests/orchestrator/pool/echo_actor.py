@@ -81,6 +81,8 @@ class DiesOfBlock1(EchoActor):
 class Echoes:
     """An actor's work in this process."""
 
+    has_block_graphs = False
+
     def run(self, weights: Weights, block: Block) -> Contribution:
         """See `BlockRunner.run`."""
         return echo(weights, block)
