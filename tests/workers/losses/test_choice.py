@@ -113,6 +113,7 @@ def test_what_does_not_fit_is_refused_in_a_line(write, text, settings, said):
         ({"metrics": {"r2": "r2"}}, "r2 = 'r2' should be 'module:function', 'max:module:function'"),
         ({"metrics": {"r2": "more:a:b"}}, "should be 'module:function'"),
         ({"metrics": {"loss": "a:b"}}, "'loss' is no name for a metric"),
+        ({"metrics": {"loss_of_steps": "a:b"}}, "'loss_of_steps' is no name for a metric"),
         ({"metrics": {"r-2": "a:b"}}, "'r-2' is no name for a metric"),
         ({"metrics": {"a_ci95": "a:b"}}, "'a_ci95' is no name for a metric"),
     ],

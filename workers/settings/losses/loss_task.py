@@ -14,8 +14,9 @@ from workers.settings.task import TaskRecord
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _MODE = re.compile(r"(max|min):")
 # Other columns and entries beside metrics.
-_RESERVED = ("loss", "step", "outer_step", "inner_step", "tasks", "tasks_per_s", "kl", "actors")
-_PARTS = ("_ci95", "_before", "_after", "_total", "seconds", "_calls", "_tasks", "_actors", "_sums")
+_RESERVED = ("step", "outer_step", "inner_step", "tasks", "tasks_per_s", "kl", "actors")
+_BEGINNINGS = ("loss", "validation_")
+_ENDS = ("_ci95", "_before", "_after", "_total", "seconds", "_calls", "_tasks", "_actors", "_sums")
 
 
 def loss_setting(*, later: bool) -> Any:
@@ -99,11 +100,11 @@ class LossTask(TaskRecord):
                     "'min:module:function', such as 'max:my_losses:r2'"
                 )
             free = name.isidentifier() and name not in _RESERVED
-            if not free or name.startswith("validation_") or name.endswith(_PARTS):
+            if not free or name.startswith(_BEGINNINGS) or name.endswith(_ENDS):
                 raise ValueError(
                     f"{name!r} is no name for a metric; take letters, digits and _, but none of "
-                    f"{', '.join(_RESERVED)}, no validation_ in front and none of "
-                    f"{', '.join(_PARTS)} at the end"
+                    f"{', '.join(_RESERVED)}, none of {', '.join(_BEGINNINGS)} in front and none "
+                    f"of {', '.join(_ENDS)} at the end"
                 )
         return value
 
