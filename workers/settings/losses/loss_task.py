@@ -42,8 +42,8 @@ class LossTask(TaskRecord):
     loss: str = loss_setting(later=True)
     label_smoothing: float = setting(
         0.0,
-        "cross_entropy and binary_cross_entropy: share of each target that is spread over all "
-        "classes, 0 to below 1",
+        "share of each target that is spread over all classes, for cross_entropy and "
+        "binary_cross_entropy; 0 to below 1",
         later=True,
         ge=0,
         lt=1,
@@ -144,8 +144,8 @@ class WeightedLossTask(LossTask):
 
     class_weights: tuple[float, ...] | None = setting(
         None,
-        "cross_entropy: a weight for each class, above 0; binary_cross_entropy: for each label, "
-        "of its ones",
+        "a weight above 0 for each class with cross_entropy, for the ones of each label with "
+        "binary_cross_entropy",
         later=True,
     )
 
