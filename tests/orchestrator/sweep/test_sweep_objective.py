@@ -42,5 +42,5 @@ def test_a_metric_that_does_not_say_it_needs_the_mode():
 def test_the_other_direction_is_refused():
     with pytest.raises(ValueError, match="would look for the worst r2, of which more is better"):
         objective(metric="r2", mode="min")
-    with pytest.raises(ValueError, match="there are loss, r2, mae, bias"):
+    with pytest.raises(ValueError, match="there are loss, bias, mae, r2"):
         objective(metric="accuracy")

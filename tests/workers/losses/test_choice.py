@@ -131,6 +131,12 @@ def test_modules_of_functions_are_those_that_a_job_needs():
     assert NpzTask(path=".", imports=("i",)).modules == []
 
 
+def test_metrics_have_one_order_however_they_are_written():
+    orders = [{"b": "a:b", "c": "max:a:c"}, {"c": "max:a:c", "b": "a:b"}]
+    made = [NpzTask(path="a", metrics=metrics).model_dump_json() for metrics in orders]
+    assert made[0] == made[1]
+
+
 def test_a_folder_is_made_absolute_where_something_is_imported_from_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert NpzTask(path="a").folder == "."

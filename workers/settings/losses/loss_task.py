@@ -93,6 +93,8 @@ class LossTask(TaskRecord):
     @field_validator("metrics")
     @classmethod
     def _are_metrics(cls, value: dict[str, str]) -> dict[str, str]:
+        # Sorted as in a run's own file: a graph's order is part of what decides bits.
+        value = dict(sorted(value.items()))
         for name, function in value.items():
             if not _FUNCTION.fullmatch(_MODE.sub("", function, count=1)):
                 raise ValueError(
