@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from workers.losses.registry import make_loss
+from workers.losses.loss import Loss
+from workers.losses.registry import LOSSES, make_loss
 from workers.settings.losses.loss_settings import LossSettings, Targets
 from workers.settings.losses.loss_task import LossTask
 
@@ -41,10 +42,9 @@ def choose_loss(settings: LossTask, targets: Targets, number: int) -> LossChoice
     """
     name = _AUTO[targets] if settings.loss == "auto" else settings.loss
     own = ":" in name
-    weights = getattr(settings, "class_weights", None)
     chosen = LossSettings(
         targets=targets if own else None,
-        class_weights=weights,
+        class_weights=getattr(settings, "class_weights", None),
         label_smoothing=settings.label_smoothing,
         outputs_per_target=settings.outputs_per_target,
         metrics=settings.metrics,
@@ -58,7 +58,7 @@ def choose_loss(settings: LossTask, targets: Targets, number: int) -> LossChoice
             f"task.loss = {name!r} is for {_CALLED[loss.targets]}, but the tasks have "
             f"{_CALLED[targets]}; use {_AUTO[targets]!r}, or other targets"
         )
-    _check_uses(settings, name, loss.uses, weights, number)
+    _check_uses(chosen, name, loss, number)
     if settings.outputs_per_target != 1 and not (own and targets == "numbers"):
         raise ValueError(
             f"task.outputs_per_target = {settings.outputs_per_target} is for a loss of your own of "
@@ -68,30 +68,20 @@ def choose_loss(settings: LossTask, targets: Targets, number: int) -> LossChoice
     return LossChoice(name, chosen, number * loss.outputs_per_target)
 
 
-def _check_uses(
-    settings: LossTask,
-    name: str,
-    uses: frozenset[str],
-    weights: tuple[float, ...] | None,
-    number: int,
-) -> None:
-    if settings.label_smoothing and "label_smoothing" not in uses:
+def _check_uses(chosen: LossSettings, name: str, loss: Loss, number: int) -> None:
+    weights, smoothing = chosen.class_weights, chosen.label_smoothing
+    given = {"label_smoothing": smoothing or None, "class_weights": weights and list(weights)}
+    for field, value in given.items():
+        if value is not None and field not in loss.uses:
+            users = [other for other, record in LOSSES.items() if field in record.uses]
+            raise ValueError(
+                f"task.{field} = {value} is for {' and '.join(users)}, not for task.loss = "
+                f"{name!r}; unset it"
+            )
+    if weights is not None and len(weights) != number:
         raise ValueError(
-            f"task.label_smoothing = {settings.label_smoothing:g} is for cross_entropy and "
-            f"binary_cross_entropy, not for task.loss = {name!r}; unset it"
-        )
-    if weights is None:
-        return
-    if "class_weights" not in uses:
-        raise ValueError(
-            f"task.class_weights = {list(weights)} is for cross_entropy and binary_cross_entropy, "
-            f"not for task.loss = {name!r}; unset it"
-        )
-    if len(weights) != number:
-        what = "labels" if name == "binary_cross_entropy" else "classes"
-        raise ValueError(
-            f"task.class_weights has {len(weights)} weights, but tasks have {number} {what}; give "
-            "one for each"
+            f"task.class_weights has {len(weights)} weights, but tasks have {number} "
+            f"{loss.targets}; give one for each"
         )
 
 

@@ -113,6 +113,7 @@ def test_what_does_not_fit_is_refused_in_a_line(write, text, settings, said):
         ({"metrics": {"r2": "r2"}}, "r2 = 'r2' should be 'module:function', 'max:module:function'"),
         ({"metrics": {"r2": "more:a:b"}}, "should be 'module:function'"),
         ({"metrics": {"loss": "a:b"}}, "'loss' is no name for a metric"),
+        ({"metrics": {"loss_of_steps": "a:b"}}, "'loss_of_steps' is no name for a metric"),
         ({"metrics": {"r-2": "a:b"}}, "'r-2' is no name for a metric"),
         ({"metrics": {"a_ci95": "a:b"}}, "'a_ci95' is no name for a metric"),
     ],
@@ -128,6 +129,12 @@ def test_modules_of_functions_are_those_that_a_job_needs():
     assert task.modules == ["i", "a", "c", "f.g"]
     assert NpzTask(path=".", loss="c:d").modules == ["c"]
     assert NpzTask(path=".", imports=("i",)).modules == []
+
+
+def test_metrics_have_one_order_however_they_are_written():
+    orders = [{"b": "a:b", "c": "max:a:c"}, {"c": "max:a:c", "b": "a:b"}]
+    made = [NpzTask(path="a", metrics=metrics).model_dump_json() for metrics in orders]
+    assert made[0] == made[1]
 
 
 def test_a_folder_is_made_absolute_where_something_is_imported_from_it(tmp_path, monkeypatch):

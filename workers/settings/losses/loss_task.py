@@ -14,8 +14,9 @@ from workers.settings.task import TaskRecord
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _MODE = re.compile(r"(max|min):")
 # Other columns and entries beside metrics.
-_RESERVED = ("loss", "step", "outer_step", "inner_step", "tasks", "tasks_per_s", "kl", "actors")
-_PARTS = ("_ci95", "_before", "_after", "_total", "seconds", "_calls", "_tasks", "_actors", "_sums")
+_RESERVED = ("step", "outer_step", "inner_step", "tasks", "tasks_per_s", "kl", "actors")
+_BEGINNINGS = ("loss", "validation_")
+_ENDS = ("_ci95", "_before", "_after", "_total", "seconds", "_calls", "_tasks", "_actors", "_sums")
 
 
 def loss_setting(*, later: bool) -> Any:
@@ -41,8 +42,8 @@ class LossTask(TaskRecord):
     loss: str = loss_setting(later=True)
     label_smoothing: float = setting(
         0.0,
-        "cross_entropy and binary_cross_entropy: share of each target that is spread over all "
-        "classes, 0 to below 1",
+        "share of each target that is spread over all classes, for cross_entropy and "
+        "binary_cross_entropy; 0 to below 1",
         later=True,
         ge=0,
         lt=1,
@@ -92,6 +93,8 @@ class LossTask(TaskRecord):
     @field_validator("metrics")
     @classmethod
     def _are_metrics(cls, value: dict[str, str]) -> dict[str, str]:
+        # Sorted as in a run's own file: a graph's order is part of what decides bits.
+        value = dict(sorted(value.items()))
         for name, function in value.items():
             if not _FUNCTION.fullmatch(_MODE.sub("", function, count=1)):
                 raise ValueError(
@@ -99,11 +102,11 @@ class LossTask(TaskRecord):
                     "'min:module:function', such as 'max:my_losses:r2'"
                 )
             free = name.isidentifier() and name not in _RESERVED
-            if not free or name.startswith("validation_") or name.endswith(_PARTS):
+            if not free or name.startswith(_BEGINNINGS) or name.endswith(_ENDS):
                 raise ValueError(
                     f"{name!r} is no name for a metric; take letters, digits and _, but none of "
-                    f"{', '.join(_RESERVED)}, no validation_ in front and none of "
-                    f"{', '.join(_PARTS)} at the end"
+                    f"{', '.join(_RESERVED)}, none of {', '.join(_BEGINNINGS)} in front and none "
+                    f"of {', '.join(_ENDS)} at the end"
                 )
         return value
 
@@ -143,8 +146,8 @@ class WeightedLossTask(LossTask):
 
     class_weights: tuple[float, ...] | None = setting(
         None,
-        "cross_entropy: a weight for each class, above 0; binary_cross_entropy: for each label, "
-        "of its ones",
+        "a weight above 0 for each class with cross_entropy, for the ones of each label with "
+        "binary_cross_entropy",
         later=True,
     )
 

@@ -87,3 +87,14 @@ def test_how_an_unfinished_run_ended_is_told():
     notes = texts_of("note", openings=[failed, again])
     assert "The run that began at 2026-01-02 03:04 UTC failed: the disk is full" in notes
     assert "Opened 2 times; see the machines below." in notes
+
+
+def test_of_a_run_without_scores_the_configuration_says_which_metric_decides():
+    rows = [
+        {"step": step, "loss_after": 1.0, "r2": 0.0, "validation_r2": r2, "validation_loss": 1.0}
+        for step, r2 in ((1, 0.1), (2, 0.4), (3, 0.3))
+    ]
+    task = {"main_metric": "r2", "metrics": {"r2": "max:own:r2"}}
+    config = {"outer": {"steps": 3}, "task": task}
+    (text,) = [t for t in texts_of("note", config=config, rows=rows, result=None) if "best" in t]
+    assert text.startswith("Validation r2 was best with 0.4 at step 2")
