@@ -4,10 +4,7 @@ import os
 import secrets
 
 from ray._private.authentication import authentication_token_setup as ray_tokens
-from ray._raylet import (  # type: ignore[attr-defined]  # missing in its stub
-    AuthenticationTokenLoader,
-    Config,
-)
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 _MODE, _TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
 

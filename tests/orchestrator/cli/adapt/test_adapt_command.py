@@ -63,6 +63,18 @@ def test_predictions_are_shown_scored_and_written(tmp_path, pairs, capsys):
     assert (tmp_path / "m.keras").is_file()
 
 
+def test_as_json_the_predictions_are_those_of_the_file(tmp_path, pairs, capsys):
+    adapt_command.adapt_run(AdaptRequest(**pairs, out=tmp_path / "p.parquet", as_json=True))
+    shown = capsys.readouterr()
+    document = json.loads(shown.out)
+    rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    assert document["predictions"] == rows
+    error = np.mean([(row["target"] - row["prediction"]) ** 2 for row in rows])
+    assert document["scores"]["mse"][-1] == {"mean": pytest.approx(error), "ci95": None}
+    assert document["protocol"]["queries"] == 4
+    assert "Predictions after inner steps" in shown.err
+
+
 def test_predictions_are_written_as_csv_too_with_lists_as_json(tmp_path, pairs):
     for name in ("p.parquet", "p.csv"):
         adapt_command.adapt_run(AdaptRequest(**pairs, out=tmp_path / name))

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -50,6 +52,15 @@ def test_the_command_says_what_python_does(tmp_path, capsys):
     assert "bits per character: " in shown
     assert "ckpt-" in protocol_in(shown)["weights"]
     assert model.is_file()
+
+
+def test_as_json_the_scores_are_those_of_the_file_and_the_texts_are_there(tmp_path, capsys):
+    out = tmp_path / "p.parquet"
+    generate_command.generate_texts(request(tmp_path, number=2, out=out, as_json=True))
+    document = json.loads(capsys.readouterr().out)
+    assert document["queries"] == pq.read_table(out).to_pylist()
+    assert [row["adapted"] for row in document["texts"]] == [False, False, True, True]
+    assert document["protocol"]["queries"] == len(ASKED)
 
 
 def test_characters_that_the_run_does_not_know_are_told(tmp_path, capsys):
