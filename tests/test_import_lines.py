@@ -31,6 +31,7 @@ TENSORFLOW = (
     "workers/execution/compiled.py",
     "workers/held_out.py",
     "orchestrator/outer/update.py",
+    "orchestrator/outer/many_steps.py",
 )
 RAY = (
     "workers/actor.py",

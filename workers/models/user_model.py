@@ -77,7 +77,8 @@ class KerasModel(Model):
           ValueError: there is none, it is no Keras model, or it does not take such inputs.
         """
         from workers.models.heads import on_encoder
-        from workers.wire.packed_inputs import PackedShape, on_packed
+        from workers.models.user_source import on_packed
+        from workers.wire.packed_inputs import PackedShape
 
         for name in self.imports:
             import_module(name, self)

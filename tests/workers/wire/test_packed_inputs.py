@@ -6,10 +6,10 @@ import pytest
 
 from workers.models.conv4 import Conv4Model
 from workers.models.keras_defaults import keras_defaults
+from workers.models.user_source import on_packed
 from workers.wire.packed_inputs import (
     PackedShape,
     Part,
-    on_packed,
     parts_as_dict,
     parts_from_dict,
     shapes_of,
