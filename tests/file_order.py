@@ -6,6 +6,8 @@ Processes take file after file, so none is left alone for long if the short ones
 import random
 from pathlib import Path
 
+import pytest
+
 #: Seconds and file, of those that take long; made by benchmarks/suite/suite_profile.py.
 LONGEST = Path(__file__).with_name("longest_files.txt")
 
@@ -19,8 +21,15 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    if config.option.shuffle_files == "any":  # before other processes get the options
+    if hasattr(config, "workerinput"):  # a process of pytest-xdist, which reads the option again
+        config.option.shuffle_files = config.workerinput["shuffle_files"]
+    elif config.option.shuffle_files == "any":
         config.option.shuffle_files = str(random.SystemRandom().randrange(10**6))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    node.workerinput["shuffle_files"] = node.config.option.shuffle_files
 
 
 def pytest_report_header(config):
