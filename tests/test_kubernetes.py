@@ -13,6 +13,7 @@ import warm_commands
 import yaml
 from kuberay_fields import KUBERNETES, check
 from manifests import HEALTH_CHECKS, REPOSITORY, SECRETS
+from packaging.requirements import Requirement
 
 FOLDER = REPOSITORY / "kubernetes"
 KINDS = {"raycluster.yaml": "RayCluster", "rayjob.yaml": "RayJob"}
@@ -247,15 +248,16 @@ def test_a_head_that_must_go_tells_the_driver_first(name):
 def test_images_have_the_versions_of_the_project():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     ray = next(need for need in project["dependencies"] if need.startswith("ray["))
-    oldest = re.search(r">=([\d.]+)", ray)[1]
     python = "py" + re.search(r">=([\d.]+)", project["requires-python"])[1].replace(".", "")
     dockerfile = (FOLDER / "Dockerfile").read_text()
     base = re.search(r"^FROM rayproject/ray:([\d.]+)-(py\d+)-cpu", dockerfile, re.MULTILINE)
-    assert base[1].startswith(f"{oldest}.")
+    assert Requirement(ray).specifier.contains(base[1])
     assert base[2] == python
     assert f"'ray[default,train,tune]=={base[1]}'" in dockerfile
     tag = f"metatrain:{project['version']}-ray{base[1]}-{base[2]}"
     text = "".join(file.read_text() for file in FOLDER.iterdir())
     assert set(re.findall(r"metatrain:[\w.-]+", text)) == {tag, f"{tag}-gpu"}
     assert {cluster(name)["rayVersion"] for name in KINDS} == {base[1]}
-    assert version("ray").split(".")[:2] == base[1].split(".")[:2]
+    oldest = re.search(r">=([\d.]+)", ray)[1]
+    if not version("ray").startswith(oldest):  # as in .ci/oldest.sh
+        assert version("ray").split(".")[:2] == base[1].split(".")[:2]

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from claiming_process import another_process
@@ -113,7 +114,7 @@ def test_without_out_the_next_folder_is_taken_where_one_is_in_use(folder, monkey
         opened.append(location)
         with open_folder(location):
             if len(opened) == 2:
-                return
+                return SimpleNamespace(model_dump=dict)
 
     with another_process(folder / "runs" / "small"):
         monkeypatch.setattr("orchestrator.run.train.train", train)
