@@ -113,8 +113,8 @@ def test_without_out_the_next_folder_is_taken_where_one_is_in_use(folder, monkey
     def train(config, notes, location, *rest):
         opened.append(location)
         with open_folder(location):
-            if len(opened) == 2:
-                return SimpleNamespace(model_dump=dict)
+            assert len(opened) == 2
+            return SimpleNamespace(model_dump=dict)
 
     with another_process(folder / "runs" / "small"):
         monkeypatch.setattr("orchestrator.run.train.train", train)
