@@ -68,7 +68,9 @@ def meta_train(
     step, budget = outer.step, SkipBudget(config.algorithm.inner_lr)
     with ThreadPoolExecutor(1, "sampler") as sampler:
         sample = partial(train_blocks, config, family)
-        many = many_steps(getattr(pool, "runner", None), outer, sample, sampler, due)
+        many = many_steps(
+            getattr(pool, "runner", None), outer, sample, sampler, due, config.outer.steps
+        )
         ahead = sampler.submit(sample, step)
         while step < config.outer.steps:
             if done := many.run(step):

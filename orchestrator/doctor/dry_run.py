@@ -150,7 +150,7 @@ def _lines(config: MetaConfig, sizes: Sizes) -> list[str]:
         f"model: {config.model.kind}, {sizes.parameters:,} parameters",
         f"theta: {readable_size(sizes.theta_bytes)}{carry}; a checkpoint "
         f"{readable_size(sizes.checkpoint_bytes)}",
-        f"a step: {sizes.tasks_per_step:,} tasks in {sizes.blocks_per_step:,} blocks of "
+        f"a step: {sizes.tasks_per_step:,} tasks in {sizes.blocks_per_step:,} block{'s'[: sizes.blocks_per_step > 1]} of "
         f"{sizes.tasks_per_block:,}",
         f"to do: {sizes.steps:,} steps; {sizes.validation_tasks:,} validation tasks, "
         f"{sizes.test_tasks:,} test tasks",

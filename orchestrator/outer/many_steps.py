@@ -24,6 +24,8 @@ from workers.wire.tensors import tree_sum
 _CALL_S = 0.2
 #: Fewer steps than this are not worth a call.
 _LEAST_STEPS = 8
+#: What a step saves by being in a call, about. The blocks are compiled once more for it.
+_SAVED_S = 0.7e-3
 #: A step of more blocks takes so long that nothing is gained, and its graph is large.
 _MOST_BLOCKS = 8
 #: Bytes of the tasks of a call.
@@ -64,6 +66,7 @@ def many_steps(
     sample: Callable[[int], Sequence[Block]],
     sampler: Executor,
     due: Callable[[int], int],
+    last: int,
 ) -> "SingleSteps":
     """Make what runs many steps by the call, where the runner and the outer update allow it.
 
@@ -73,10 +76,11 @@ def many_steps(
       sampler: builds the tasks of the next call while one runs.
       due: given the number of steps done, returns how many more may follow before the driver has
         something else to do, such as a validation.
+      last: outer steps of the run.
     """
     if runner is None or not runner.has_block_graphs or not outer.fits_a_graph:
         return SingleSteps()
-    return ManySteps(runner, outer, sample, sampler, due)
+    return ManySteps(runner, outer, sample, sampler, due, last)
 
 
 class SingleSteps:
@@ -105,8 +109,9 @@ class ManySteps(SingleSteps):
         sample: Callable[[int], Sequence[Block]],
         sampler: Executor,
         due: Callable[[int], int],
+        last: int,
     ):
-        self._runner, self._outer, self._due = runner, outer, due
+        self._runner, self._outer, self._due, self._last = runner, outer, due, last
         self._sample, self._sampler = sample, sampler
         self._ahead: tuple[int, Future[_BuiltSteps]] | None = None
         self._timed = self._most = self._room = self._single = 0
@@ -121,7 +126,7 @@ class ManySteps(SingleSteps):
             arrays = [array for block in blocks for array in self._runner.build(block)]
             fits = len(blocks) <= _MOST_BLOCKS
             self._room = _MOST_BYTES // sum(array.nbytes for array in arrays) if fits else 0
-        elif not self._most:
+        elif not self._most and _SAVED_S * (self._last - blocks[0].step) > self._runner.compile_s:
             self._most = int(_CALL_S / step_s)
 
     def run(self, first: int) -> StepsDone | None:

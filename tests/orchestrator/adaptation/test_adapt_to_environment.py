@@ -203,11 +203,11 @@ def test_an_exported_policy_adapts_as_its_run_does(tmp_path):
         ("--env small_gym:Slope --env-arg a=1 --env-arg a=2", "--env-arg a is given twice"),
         (
             "--env small_gym:Slope --episodes 0",
-            "'--episodes': Input should be greater than or equal to 1",
+            "Invalid value for '--episodes'",
         ),
         (
             "--env small_gym:Slope --evaluation-episodes 0",
-            "Input should be greater than or equal to 1",
+            "Invalid value for '--evaluation-episodes'",
         ),
         ("--env small_gym:Slope --seed -1", "seed = -1; 0 to 2^32 - 1"),
         (

@@ -51,6 +51,7 @@ _QUICK = ("adamw, linear, clipped by value", "five blocks")
 def any_model_is_small_enough(monkeypatch):
     monkeypatch.setattr(many_steps, "_CALL_S", 1e9)
     monkeypatch.setattr(many_steps, "_LEAST_STEPS", 2)
+    monkeypatch.setattr(many_steps, "_SAVED_S", 1e9)
 
 
 def sinusoids(*overrides):
@@ -247,6 +248,10 @@ def test_only_small_steps_are_called_together(monkeypatch):
     reports, _ = train(launch, due=up_to_five)
     assert all(report.settled for report in reports)
     monkeypatch.setattr(many_steps, "_CALL_S", 1e9)
+    monkeypatch.setattr(many_steps, "_SAVED_S", 0.0)
+    reports, _ = train(launch, due=up_to_five)
+    assert all(report.settled for report in reports)
+    monkeypatch.setattr(many_steps, "_SAVED_S", 1e9)
     monkeypatch.setattr(many_steps, "_MOST_BYTES", 1)
     reports, _ = train(launch, due=up_to_five)
     assert all(report.settled for report in reports)

@@ -121,7 +121,7 @@ def test_what_is_forwarded_may_be_refused(runs, tmp_path, capsys, monkeypatch, r
             "--env navigation --support s.csv",
             "No such option: --support (--env moved to metatrain adapt-policy)",
         ),
-        ("--generate 0", "greater than or equal to 1 (--generate moved to metatrain generate)"),
+        ("--generate 0", " (--generate moved to metatrain generate)"),
         ("--judged-by", "requires an argument"),
         (
             "--generate 3 --env navigation",
