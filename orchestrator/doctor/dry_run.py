@@ -145,12 +145,12 @@ def _show(
 def _lines(config: MetaConfig, sizes: Sizes) -> list[str]:
     carry = f", carry {readable_size(sizes.carry_bytes)}" if sizes.carry_bytes else ""
     actors = {"auto": "Ray actors if that is faster, else this process", "0": "this process"}
-    count = _workers(config)
+    count, number = _workers(config), sizes.blocks_per_step
     return [
         f"model: {config.model.kind}, {sizes.parameters:,} parameters",
         f"theta: {readable_size(sizes.theta_bytes)}{carry}; a checkpoint "
         f"{readable_size(sizes.checkpoint_bytes)}",
-        f"a step: {sizes.tasks_per_step:,} tasks in {sizes.blocks_per_step:,} block{'s'[: sizes.blocks_per_step > 1]} of "
+        f"a step: {sizes.tasks_per_step:,} tasks in {number:,} block{'s' if number > 1 else ''} of "
         f"{sizes.tasks_per_block:,}",
         f"to do: {sizes.steps:,} steps; {sizes.validation_tasks:,} validation tasks, "
         f"{sizes.test_tasks:,} test tasks",
