@@ -63,7 +63,7 @@ def read_table(source: str) -> Table:
     try:
         return parse_toml(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{source} is not TOML: {error}") from None
+        raise ValueError(f"{source} is not TOML: {error}; texts need quotes") from None
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
 

@@ -67,7 +67,7 @@ def many_steps(
     sampler: Executor,
     due: Callable[[int], int],
     last: int,
-) -> "SingleSteps":
+) -> "NoCalls":
     """Make what runs many steps by the call, where the runner and the outer update allow it.
 
     Args:
@@ -79,12 +79,12 @@ def many_steps(
       last: outer steps of the run.
     """
     if runner is None or not runner.has_block_graphs or not outer.fits_a_graph:
-        return SingleSteps()
+        return NoCalls()
     return ManySteps(runner, outer, sample, sampler, due, last)
 
 
-class SingleSteps:
-    """What runs no step: the driver runs each by itself."""
+class NoCalls:
+    """Makes no call: the driver runs each step by itself."""
 
     def run(self, first: int) -> StepsDone | None:
         """Run some steps from `first` on, or none."""
@@ -94,7 +94,7 @@ class SingleSteps:
         """Take the seconds of a single step."""
 
 
-class ManySteps(SingleSteps):
+class ManySteps(NoCalls):
     """Runs many outer steps by the call, as soon as single ones have shown that it pays off.
 
     See `many_steps`. A step with a value that is not finite changes nothing and ends the call, and

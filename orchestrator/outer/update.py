@@ -74,7 +74,7 @@ class OuterUpdate:
 
     @property
     def fits_a_graph(self) -> bool:
-        """Whether an outer step is one update of the optimizer, which `update_in_graph` can do."""
+        """Whether an outer step is one update of the optimizer; see `update_for_graphs`."""
         return self._settings.optimizer != "trpo" and self._settings.epochs == 1
 
     def theta_in_graph(self) -> tf.Tensor:
@@ -104,7 +104,7 @@ class OuterUpdate:
         return in_graph
 
     def adopt(self, theta: Vector, carry: Vector) -> None:
-        """Take the weights that `update_in_graph` led to."""
+        """Take the weights that `update_for_graphs` led to."""
         self._weights = Weights(theta, carry, self.step)
 
     def update(

@@ -121,7 +121,8 @@ def _unstable(result: "Result") -> str:
     shown = ", ".join(f"{sign * loss:.3g}" for loss in _few(losses))
     name = "loss" if "loss" in result.per_step[0] else result.called
     if losses[first] - losses[0] > _margin(result):
-        what = f"The {name} diverges at inner step {first}"
+        verb = "rises far above" if sign > 0 else "falls far below"
+        what = f"The {name} {verb} its start at inner step {first}"
     else:
         what = f"The {name} swings up and down from inner step {first} on"
     return f"{what}: {shown} by inner step. The inner rate is too high."
@@ -154,6 +155,11 @@ def _remedy(result: "Result") -> str:
     key = "evaluation.inner_lr" if own else "algorithm.inner_lr"
     if not isinstance(rate, int | float):
         return f"Try another {key}, or more outer.steps."
+    if offered := result.protocol.get("inner_lr_offered"):
+        return (
+            f"Validation chose the inner rate {rate:g} among {offered}. Try more outer.steps, or "
+            "offer other rates in evaluation.inner_lr."
+        )
     lower, higher = (
         f"{key} = {_value(key, rate * a)} or {_value(key, rate * b)}"
         for a, b in ((1 / 3, 0.1), (3, 10))

@@ -26,8 +26,12 @@ class HalfwayAlgorithm(InnerLoop):
         from workers.inner.inner_loop import adapt
 
         initial, plan = self.start_inner_loop(objective.model, theta, start, self.inner_lr)
-        states, before = adapt(objective.inner, initial, task, self.inner_steps, plan)
+        states, before = adapt(
+            objective.inner, initial, task, self.inner_steps, plan, self.later_lr
+        )
         last = states[-1]
         gradient = [(w - a) / 2 for w, a in zip(theta, last.theta, strict=True)]
-        after, _, _ = objective.outer(last.theta, last.state, task)
-        return gradient, start, {"loss_before": before, "loss_after": after}
+        after, metrics, _ = objective.outer(last.theta, last.state, task)
+        del metrics["loss"]
+        metrics = {"loss_before": before / objective.inner_scale, "loss_after": after, **metrics}
+        return gradient, start._replace(state=last.state, moments=last.moments), metrics

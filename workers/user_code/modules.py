@@ -30,9 +30,11 @@ def import_module(name: str, folder: str) -> ModuleType:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            remedy = "set task.folder to where it is"
+            if name.endswith(".py"):
+                remedy = f"leave out .py: {name.removesuffix('.py')!r}"
             raise ValueError(
-                f"the module {name!r} of [task] is not in {folder}, nor installed; set task.folder "
-                "to where it is"
+                f"the module {name!r} of [task] is not in {folder}, nor installed; {remedy}"
             ) from None
         raise ValueError(
             f"the module {name!r} of [task] needs {error.name!r}, which is not there"

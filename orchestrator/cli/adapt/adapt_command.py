@@ -174,8 +174,8 @@ def _read(
     unused = {source.examples.num_outputs - len(task.classes) for task in tasks if task.classes}
     if unused - {0}:
         show_note(
-            f"the model tells {source.examples.num_outputs} classes apart, and was trained on as "
-            "many; outputs without a class are left out"
+            f"the model was trained on tasks of {source.examples.num_outputs} classes; with fewer, "
+            "its other outputs are left out"
         )
     return query, tasks
 

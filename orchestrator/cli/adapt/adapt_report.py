@@ -43,7 +43,7 @@ def show(
     steps = shown_steps(source, recipe)
     console.print(_table(predictions, names, steps))
     if len(names) > _MOST_ROWS:
-        console.print(f"... and {len(names) - _MOST_ROWS} more; --out FILE.parquet takes them all")
+        console.print(f"... and {len(names) - _MOST_ROWS} more; --out FILE writes them all")
     for name, scores in summary(predictions).items():
         shown = ", ".join(f"{_score(name, *scores[step])} after {step}" for step in steps)
         console.print(f"{name}: {shown} inner steps")

@@ -77,7 +77,7 @@ def _show_bits(
     console.print(table)
     if len(rows) > _MOST_ROWS:
         more = len(rows) - _MOST_ROWS
-        console.print(f"... and {more} more; --out FILE.parquet takes them all")
+        console.print(f"... and {more} more; --out FILE writes them all")
     means = np.mean([_mean(result) for result in results], axis=0)
     shown = ", ".join(f"{means[step]:.4f} after {step}" for step in steps)
     console.print(f"bits per character: {shown} inner steps")

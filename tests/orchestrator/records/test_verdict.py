@@ -80,7 +80,7 @@ WRONG = [
     ),
     (
         scored([1.6, 1.6, 8.2], [0.2, 0.5, 0.2]),
-        "The loss diverges at inner step 2: 1.6, 1.6, 8.2 by inner step. The inner rate is too",
+        "The loss rises far above its start at inner step 2: 1.6, 1.6, 8.2 by inner step.",
         "lower inner rate than 0.3: algorithm.inner_lr = 0.1 or 0.03.",
     ),
     (
@@ -95,7 +95,7 @@ WRONG = [
     ),
     (
         scored([2.0, 3.0, 0.5], chosen=2),
-        "The loss diverges at inner step 1",
+        "The loss rises far above its start at inner step 1",
         "lower inner rate",
     ),
     (
@@ -105,7 +105,7 @@ WRONG = [
     ),
     (
         returned([-50.0, -20.0, -900.0], interval=3.0),
-        "The return diverges at inner step 2: -50, -20, -900 by inner step.",
+        "The return falls far below its start at inner step 2: -50, -20, -900 by inner step.",
         "lower inner rate",
     ),
     (
@@ -211,3 +211,11 @@ def test_the_terminal_shows_the_warning_before_the_scores():
     console = Console(file=io.StringIO(), width=200)
     print_result(console, scored([2.0, 1.0]), (1,))
     assert "warning" not in console.file.getvalue()
+
+
+def test_rates_that_validation_had_to_choose_from_are_not_advised_again():
+    result = scored([1.6, 1.6, 1.6], [0.2, 0.2, 0.2])
+    result.protocol["inner_lr_offered"] = "0.1, 0.3, 1"
+    (warning, *_) = warnings_of(result)
+    assert "Validation chose the inner rate 0.3 among 0.1, 0.3, 1. Try more outer.steps" in warning
+    assert "higher inner rate" not in warning

@@ -133,8 +133,8 @@ def _default_folder() -> Path:
         if folder.is_dir():
             return folder
     raise SourceError(
-        f"task.path is unset and there is no folder {' or '.join(map(str, folders))}; use "
-        "--set task.path=FILE.zip (or a .parquet, or a folder that holds one)"
+        "task.path is not set; give a folder of class folders, or a .zip, .parquet, .csv or .tsv "
+        f"file: --set task.path=PATH (Omniglot is not in {' or '.join(map(str, folders))} either)"
     )
 
 
