@@ -216,6 +216,6 @@ def test_the_terminal_shows_the_warning_before_the_scores():
 def test_rates_that_validation_had_to_choose_from_are_not_advised_again():
     result = scored([1.6, 1.6, 1.6], [0.2, 0.2, 0.2])
     result.protocol["inner_lr_offered"] = "0.1, 0.3, 1"
-    (warning, *_) = warnings_of(result)
+    warning = result.warnings[0]
     assert "Validation chose the inner rate 0.3 among 0.1, 0.3, 1. Try more outer.steps" in warning
     assert "higher inner rate" not in warning

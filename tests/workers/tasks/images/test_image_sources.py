@@ -104,7 +104,8 @@ def test_an_unset_path_without_data_says_how_to_set_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("METATRAIN_DATA", "/nowhere")
     with pytest.raises(
-        DataError, match=r"/nowhere/omniglot or data/omniglot; use --set task\.path"
+        DataError,
+        match=r"give a folder of class .*--set task\.path=PATH .*/nowhere/omniglot or data/omniglot either",
     ):
         find_files(None)
 
