@@ -108,3 +108,10 @@ def test_the_command_line_starts_without_tensorflow_ray_and_arrow(module):
     loaded = set(result.stdout.split())
     assert module in loaded
     assert not loaded & {"tensorflow", "keras", "ray", "pyarrow", "PIL", "matplotlib"}
+
+
+def test_a_sweeps_driver_does_not_import_tensorflow_before_it_is_set_up():
+    """Its libraries print lines of their own, and its threads could no longer be set."""
+    modules = "orchestrator.sweep.tune, orchestrator.sweep.final_evaluation"
+    code = f"import sys, {modules}; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

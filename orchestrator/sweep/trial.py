@@ -4,13 +4,12 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.schema import MetaConfig, Table
 from orchestrator.records.metrics_log import read_metrics
 from orchestrator.reporting.notes import NOTES, show_note
 from orchestrator.run.session import Opening, Start, open_run, resume_or_begin
-from orchestrator.run.training_run import Progress
 from orchestrator.storage import checkpoint
 from orchestrator.storage.claim import InUseError
 from orchestrator.storage.storage import Storage
@@ -23,6 +22,9 @@ from orchestrator.sweep.trial_checkpoint import (
     write_trial_checkpoint,
 )
 from orchestrator.text.json_text import decoded
+
+if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
+    from orchestrator.run.training_run import Progress
 
 #: The folder of the runs, in the sweep's folder.
 TRIALS_FOLDER = "trials"

@@ -104,9 +104,7 @@ def test_an_unset_path_without_data_says_how_to_set_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("METATRAIN_DATA", "/nowhere")
     with pytest.raises(
-        DataError,
-        DataError,
-        match=r"class folders, .*=PATH .*/nowhere/omniglot or data/omniglot either",
+        DataError, match=r"class folders, .*=PATH .*/nowhere/omniglot or data/omniglot either"
     ):
         find_files(None)
 
