@@ -30,6 +30,7 @@ class ImagesTask(SplitTask, LossTask):
     pictures = ("image_episode",)
     reader = "images"
     data = ("path", "split_file")
+    members = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
     unset_data = "omniglot"
     defaults: ClassVar[Tables] = {
         "task": {"queries": 5, "image_size": "auto", "channels": "auto"},

@@ -21,6 +21,7 @@ class NpzTask(GroupsTask, WeightedLossTask):
     pictures = ("predicted", "confusion")
     reader = "arrays"
     data = ("path", "split_file")
+    members = (".npz",)
     defaults: ClassVar[Tables] = {
         "model": {"kind": "mlp", "hidden": [64, 64]},  # its kind depends on the arrays
         "algorithm": {"kind": "maml", "inner_lr": 0.01, "inner_steps": 5},

@@ -34,6 +34,8 @@ class SignalTask(GroupsTask, LossTask):
     pictures = ("signal_episode", "forecast", "predicted")
     reader = "signals"
     data = ("path", "label_file", "split_file")
+    suffixes = (".npz", ".npy", ".wav", ".flac")
+    members = (".npy", ".wav", ".flac")
     defaults: ClassVar[Tables] = {
         "model": {"kind": "conv1d"},
         "algorithm": {"kind": "maml", "inner_lr": 0.1, "inner_steps": 1},

@@ -57,6 +57,8 @@ class TaskRecord(AnyTask):
     defaults: defaults of a run: the tables model, algorithm, outer and evaluation, and task if they
       differ from those of the fields.
     data: the fields that are paths of its data.
+    suffixes: endings of a file that is taken for data of this family if its path is given alone.
+    members: endings of files in a folder or a zip that is taken for such data, likewise.
     unset_data: the folder in the data folder that it reads if its path is unset.
     chance: the main score without any learning, if targets are numbers.
     """
@@ -72,6 +74,8 @@ class TaskRecord(AnyTask):
         "evaluation": {"inner_steps": [1, 3, 5], "inner_lr": [0.001, 0.01, 0.1, 1.0]},
     }
     data: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    members: ClassVar[tuple[str, ...]] = ()
     unset_data: ClassVar[str] = ""
     chance: ClassVar[float | None] = None
 

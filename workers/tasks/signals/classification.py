@@ -9,7 +9,7 @@ from workers.losses.choice import choose_loss
 from workers.settings.signal_task import SignalTask
 from workers.tasks.copies import overlap
 from workers.tasks.display_text import DisplayText
-from workers.tasks.leaving_out import or_left_out
+from workers.tasks.leaving_out import left_out_notes, or_left_out
 from workers.tasks.signals.dataset import SignalData
 from workers.tasks.signals.scale import SignalScale, Standardized
 from workers.tasks.signals.signal_classes import ClassExamples, Rows
@@ -164,8 +164,16 @@ class SignalClasses:
 
     def notes(self) -> list[str]:
         """Signals and classes that are left out, and samples that are there again."""
-        copies = self._classes.copies(self._splits)
-        return [*self._data.notes(), *copies.notes("example", "class", "classes")]
+        copies = self._classes.copies(self._splits).notes("example", "class", "classes")
+        return [*self._data.notes(), *self._notes_of_small(), *copies]
+
+    def _notes_of_small(self) -> list[str]:
+        shots, queries = self._settings.shots, self._settings.queries
+        unused = set(self._classes.left_out(self._splits))
+        small = [i for i in self._classes.small(shots, queries) if i in unused]
+        names = [self._classes.names[i] for i in small]
+        sizes = [len(self._classes[i]) for i in small]
+        return left_out_notes(names, sizes, f"shots = {shots} and queries = {queries}", "classes")
 
     def _draw_classes(self, rng: np.random.Generator, split: Split) -> Rows:
         pools = self._pools[split]

@@ -10,7 +10,7 @@ from workers.losses.choice import choose_loss
 from workers.settings.signal_task import SignalTask
 from workers.tasks.copies import once_each
 from workers.tasks.display_text import DisplayText
-from workers.tasks.leaving_out import or_left_out
+from workers.tasks.leaving_out import left_out_notes, or_left_out
 from workers.tasks.listing import others
 from workers.tasks.scaling import Scaling
 from workers.tasks.signals.dataset import SignalData
@@ -157,8 +157,14 @@ class SeriesFamily:
         }
 
     def notes(self) -> list[str]:
-        """Series that are left out."""
-        return self._data.notes()
+        """Signals and series that are left out."""
+        shots, queries = self._settings.shots, self._settings.queries
+        used = np.concatenate([self._splits[split] for split in SPLITS])
+        small = np.setdiff1d(np.flatnonzero(self._small(shots, queries)), used)
+        names = [self._names[i] for i in small]
+        sizes = [len(self._early[i]) + len(self._late[i]) for i in small]
+        needs = f"shots = {shots} and queries = {queries}"
+        return [*self._data.notes(), *left_out_notes(names, sizes, needs, "series")]
 
     def _parts(self) -> tuple[list[Rows], list[Rows]]:
         """Of each series, its earlier and its later examples; none has the content of another."""
