@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from workers.settings.inputs import OBSERVATIONS, Inputs
 from workers.settings.registry import named
-from workers.settings.section import Record
+from workers.settings.section import Record, Size
 
 if TYPE_CHECKING:
     from workers.metrics import LossName
@@ -61,6 +61,7 @@ class TaskRecord(AnyTask):
     members: endings of files in a folder or a zip that is taken for such data, likewise.
     unset_data: the folder in the data folder that it reads if its path is unset.
     chance: the main score without any learning, if targets are numbers.
+    takes_ranges: whether shots and queries may be ranges; the family's `sample` takes them then.
     """
 
     losses: ClassVar[tuple[LossName, ...]]
@@ -78,10 +79,11 @@ class TaskRecord(AnyTask):
     members: ClassVar[tuple[str, ...]] = ()
     unset_data: ClassVar[str] = ""
     chance: ClassVar[float | None] = None
+    takes_ranges: ClassVar[bool] = False
 
     if TYPE_CHECKING:
-        shots: int
-        queries: int
+        shots: Size
+        queries: Size
 
     @classmethod
     def default_model(cls, task: Mapping[str, Any]) -> Mapping[str, Any]:
