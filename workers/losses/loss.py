@@ -105,7 +105,7 @@ class Loss:
         if padded:
             from workers.losses.padding import padded_functions
 
-            return padded_functions(self)
+            return LossFunctions(*padded_functions(self))
         measures = dict(self.measures())
         if self.settings.metrics:
             from workers.losses.user_functions import measures_of

@@ -6,14 +6,15 @@ example has the weight 0, whatever its outputs are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-from workers.losses.loss import Loss, LossFunctions
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from workers.losses.loss import ByExample, Measure
+    from workers.losses.loss import ByExample, Loss, Measure
+
+    Mean = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def is_real(targets: tf.Tensor) -> tf.Tensor:
@@ -25,8 +26,8 @@ def is_real(targets: tf.Tensor) -> tf.Tensor:
     return tf.logical_not(tf.math.is_nan(targets[:, 0]))
 
 
-def padded_functions(loss: Loss) -> LossFunctions:
-    """Return the loss and its metrics, as means over real examples alone."""
+def padded_functions(loss: Loss) -> tuple[Mean, dict[str, Measure]]:
+    """Return the loss and its metrics by name, as means over real examples alone."""
     weights_of = loss.example_weights
 
     def mean(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
@@ -43,7 +44,7 @@ def padded_functions(loss: Loss) -> LossFunctions:
         return of
 
     by_example = loss.measures_by_example()
-    return LossFunctions(mean, {name: metric(of) for name, of in by_example.items()})
+    return mean, {name: metric(of) for name, of in by_example.items()}
 
 
 def _harmless(targets: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
