@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.config.schema import MetaConfig
-from orchestrator.outer.blocks import held_out_blocks
+from orchestrator.outer.blocks import held_out_blocks, held_out_sizes
 from orchestrator.pool.base import Pool
 from workers.losses.registry import loss_of
 from workers.tasks.family import TaskFamily
@@ -45,8 +45,12 @@ def recipe_at(config: MetaConfig, inner_lr: float) -> Recipe:
     evaluation = config.evaluation
     inner_steps = max(evaluation.inner_steps)
     if not config.task.acts:
-        return Recipe(inner_lr, inner_steps)
-    return Recipe(inner_lr, inner_steps, later_lr(config), evaluation.shots, evaluation.queries)
+        ranges = (isinstance(size, tuple) for size in held_out_sizes(config))
+        return Recipe(inner_lr, inner_steps, padded=any(ranges))
+    shots, queries = evaluation.shots, evaluation.queries
+    assert not isinstance(shots, tuple)
+    assert not isinstance(queries, tuple)
+    return Recipe(inner_lr, inner_steps, later_lr(config), shots, queries)
 
 
 def later_lr(config: MetaConfig) -> float:

@@ -34,6 +34,7 @@ from workers.policies.rounds import Rounds
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily
+from workers.tasks.sizes import has_ranges
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Array, Block, Contribution, Task, Weights
 from workers.wire.tensors import all_finite
@@ -64,7 +65,8 @@ class BlockRunner:
         self.loss_digest = loss_of(family).digest()
         self.theta_layout = theta_layout(settings, self.train_model)
         self._carry = carry_layout(settings, self.train_model)
-        self._objective = make_objective(settings, family, self.train_model)
+        padded = has_ranges(settings.task)
+        self._objective = make_objective(settings, family, self.train_model, padded)
         self._train_traces = 0
         self._train = Compiled(self._train_graph, self._xla)
         self.held_out = HeldOutTasks(settings, family, self.train_model)

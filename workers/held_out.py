@@ -46,9 +46,10 @@ class HeldOutTasks:
         self._new_head = has_global_labels(settings, family)
         self.model = make_test_model(settings, family) if self._new_head else train_model
         self._adapted = Layout(self.model.names, self.model.shapes)
+        self._family = family
         self._objective = make_objective(settings, family, self.model)
         self.num_traces = 0
-        self._graphs: dict[tuple[str, int, str | None], Compiled] = {}
+        self._graphs: dict[tuple[str, int, str | None, bool], Compiled] = {}
         self._answer = Compiled(self._answer_graph, self._xla)
 
     def run(
@@ -78,9 +79,12 @@ class HeldOutTasks:
 
     def _graph(self, kind: str, recipe: Recipe) -> Compiled:
         inner_steps, statistics = recipe.inner_steps, recipe.statistics
-        key = (kind, inner_steps, statistics)
+        key = (kind, inner_steps, statistics, recipe.padded)
         if key not in self._graphs:
-            objective = self._objective.by(statistics)
+            objective = self._objective
+            if recipe.padded:
+                objective = make_objective(self._settings, self._family, self.model, padded=True)
+            objective = objective.by(statistics)
 
             def graph(*arguments: Any) -> Any:
                 self.num_traces += 1

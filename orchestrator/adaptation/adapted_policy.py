@@ -13,6 +13,7 @@ from orchestrator.adaptation.checks import change, open_model_file
 from orchestrator.evaluate import recipe_at
 from workers.execution.fault_isolation import task_error
 from workers.losses.registry import loss_of
+from workers.settings.environments import EnvironmentTask
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.user_environment import UserEnvironment
 from workers.wire.errors import MetatrainError
@@ -142,6 +143,7 @@ def recipe_of(
     chosen = change(source.recipe, inner_steps, inner_lr)
     usual = recipe_at(source.config, chosen.inner_lr)
     task = source.config.task
+    assert isinstance(task, EnvironmentTask)
     return replace(
         usual,
         inner_steps=chosen.inner_steps,

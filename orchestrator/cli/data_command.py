@@ -9,6 +9,7 @@ from rich.text import Text
 
 from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.common import NOTES, RESULTS, decoding, open_family, show_note
+from orchestrator.cli.data_source import USUAL, kind_of
 from orchestrator.cli.ending import EXIT_FAILED
 from orchestrator.cli.json_output import Json, print_json
 from orchestrator.cli.options import Set, preset_names
@@ -19,7 +20,7 @@ from workers.tasks.family import notes_of
 from workers.tasks.table.table_files import SUFFIXES
 from workers.wire.errors import DataError, SourceError
 
-#: The preset of a path that is given alone.
+#: The preset of a path that is given alone, and not recognized as data of another family.
 _PRESET_OF_A_PATH = "images"
 
 
@@ -28,7 +29,8 @@ def data(
     source: Annotated[
         str,
         typer.Argument(
-            help="A preset, a FILE.toml, or a zip, Parquet, folder.", autocompletion=preset_names
+            help="A preset, a FILE.toml, or a folder, zip, Parquet, npz.",
+            autocompletion=preset_names,
         ),
     ],
     overrides: Set = None,
@@ -59,7 +61,9 @@ def show_source(source: str, overrides: list[str], as_json: bool = False) -> boo
             f"'{source}' is neither a path nor a preset; presets are "
             f"{', '.join(configuration.presets())}"
         )
-    config, _ = configuration.load(_PRESET_OF_A_PATH, _of_path(source, overrides))
+    kind = kind_of(Path(source))
+    neutral = _PRESET_OF_A_PATH if kind == USUAL else {"task": {"kind": kind}}
+    config, _ = configuration.load(neutral, _of_path(source, overrides))
     try:
         return _show(config, as_json)
     except SourceError as error:

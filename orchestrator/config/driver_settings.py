@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from orchestrator.config.actor_count import ActorCount, parse_count
-from workers.settings.section import Section, setting
+from workers.settings.section import Section, Size, setting
 
 
 class OuterSettings(Section):
@@ -118,11 +118,15 @@ class EvaluationSettings(Section):
     every: int = setting(
         1000, "outer steps between validations, 1 to 10^9", bits=False, ge=1, le=10**9
     )
-    shots: int | None = setting(
-        None, "support examples, 1 to 10^5; unset: task.shots", bits=False, ge=1, le=10**5
+    shots: Size | None = setting(
+        None,
+        "support examples, 1 to 10^5, or a range such as [1, 10]; unset: task.shots",
+        bits=False,
     )
-    queries: int | None = setting(
-        None, "query examples, 1 to 10^5; unset: task.queries", bits=False, ge=1, le=10**5
+    queries: Size | None = setting(
+        None,
+        "query examples, 1 to 10^5, or a range such as [5, 15]; unset: task.queries",
+        bits=False,
     )
     inner_steps: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = setting(
         (1,), "inner steps to report, 1 to 1000 each", bits=False, min_length=1

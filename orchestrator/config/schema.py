@@ -29,6 +29,7 @@ from orchestrator.config.kinds import TO_THE_DEFAULT
 from orchestrator.config.layers import flatten as flatten
 from orchestrator.config.layers import merge as merge
 from orchestrator.config.layers import set_key as set_key
+from orchestrator.config.ranges import check_ranges
 from orchestrator.config.sources import PRESETS as PRESETS
 from orchestrator.config.sources import Table, anchored, check_depth, layers, parse_toml
 from orchestrator.config.sources import presets as presets
@@ -94,6 +95,7 @@ class MetaConfig(ActorSettings):
                 f"{self.outer.steps}"
             )
         self._check_policy_run()
+        check_ranges(self)
         for key, why in self.algorithm.no_evaluation.items():
             value = getattr(self.evaluation, key)
             if value is not None:

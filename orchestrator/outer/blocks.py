@@ -6,6 +6,7 @@ import numpy as np
 
 from orchestrator.config.schema import MetaConfig
 from workers.inner.batches import draw_batches
+from workers.settings.section import Size
 from workers.tasks.family import TaskFamily, ways_of
 from workers.wire.protocol import Array, Block, Draw, Kind, Recipe, Specs, Split, take
 
@@ -18,6 +19,7 @@ def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Bloc
     specs = dict(family.sample(draw, 0, num_tasks, task.shots, task.queries))
     inner_batch = getattr(algorithm, "inner_batch", None)
     if inner_batch is not None:
+        assert isinstance(task.shots, int), "the configuration refuses batches of a range"
         examples, inner_steps = task.shots * ways_of(family), getattr(algorithm, "inner_steps", 1)
         specs["batches"] = draw_batches(draw, 0, num_tasks, examples, inner_steps, inner_batch)
     specs |= _seeds(config, draw, num_tasks)
@@ -42,18 +44,24 @@ def held_out_blocks(
 
     The tasks follow from evaluation.seed alone: they are the same for every method and step.
     """
-    evaluation, task = config.evaluation, config.task
-    shots = evaluation.shots or task.shots
-    queries = evaluation.queries or task.queries
+    evaluation = config.evaluation
+    shots, queries = held_out_sizes(config)
     draw = Draw(evaluation.seed, split, 0)
     specs = dict(family.sample(draw, 0, num_tasks, shots, queries))
     if evaluation.inner_batch is not None:
+        assert isinstance(shots, int), "the configuration refuses batches of a range"
         examples = shots * ways_of(family)
         specs["batches"] = draw_batches(
             draw, 0, num_tasks, examples, recipe.inner_steps, evaluation.inner_batch
         )
     specs |= _seeds(config, draw, num_tasks)
     return list(_cut(kind, 0, specs, num_tasks, config.block_size, recipe))
+
+
+def held_out_sizes(config: MetaConfig) -> tuple[Size, Size]:
+    """Return the shots and queries of held-out tasks: a number each, or a range."""
+    evaluation, task = config.evaluation, config.task
+    return evaluation.shots or task.shots, evaluation.queries or task.queries
 
 
 def _seeds(config: MetaConfig, draw: Draw, num_tasks: int) -> dict[str, Array]:

@@ -12,6 +12,7 @@ from workers.losses.registry import loss_of
 from workers.settings.environments import EnvironmentTask
 from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily
+from workers.tasks.sizes import described
 from workers.wire.protocol import Draw
 
 #: The names of `model.statistics` in a protocol.
@@ -50,10 +51,10 @@ def protocol(
         "ways": family.num_outputs if _has_ways(task, family) else None,
         "loss": loss_of(family).title or None,
         **_of_loss(family),
-        "shots": evaluation.shots or task.shots,
-        "queries": evaluation.queries or task.queries,
-        "shots_in_training": task.shots,
-        "queries_in_training": task.queries,
+        "shots": described(evaluation.shots or task.shots),
+        "queries": described(evaluation.queries or task.queries),
+        "shots_in_training": described(task.shots),
+        "queries_in_training": described(task.queries),
         "inner_steps": validation["inner_steps"],
         "inner_steps_in_training": getattr(algorithm, "inner_steps", 0),
         "inner_lr": validation["inner_lr"],

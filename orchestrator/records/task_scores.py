@@ -113,4 +113,4 @@ def _variance(family: TaskFamily, block: Block) -> NDArray[np.float64]:
     """Return the variance of all targets of each task, float64 [tasks]."""
     episode = family.build(block.specs)
     targets = np.concatenate([episode.support_targets, episode.query_targets], axis=1)
-    return np.var(targets.astype(np.float64), axis=1).mean(axis=-1)
+    return np.nanvar(targets.astype(np.float64), axis=1).mean(axis=-1)  # NaN is padding

@@ -46,9 +46,25 @@ def check_functions(
         from workers.model_checks.user_model import check_model
 
         facts = check_model(config.worker, family)
+        _check_ranges(config, facts)
     if users["loss"] or users["metrics"]:
         from workers.model_checks.user_loss import check_loss
 
         for note in check_loss(config.worker, family):
             notify(note)
     return facts
+
+
+def _check_ranges(config: MetaConfig, facts: ModelFacts) -> None:
+    """Refuse a model whose answers depend on other examples, if some of these may be padding."""
+    ranges = {f"task.{name}": getattr(config.task, name) for name in ("shots", "queries")}
+    ranges |= {
+        f"evaluation.{name}": getattr(config.evaluation, name) for name in ("shots", "queries")
+    }
+    for key, size in ranges.items():
+        if isinstance(size, tuple) and (facts.mixes or "batch" in facts.normalizations):
+            raise ValueError(
+                f"{key} = {list(size)} is a range, and {config.model.title} normalizes examples by "
+                "others, of which some would be none; use layer or group normalization in it, or "
+                "give a number"
+            )

@@ -34,6 +34,7 @@ from small_configs import navigation, sinusoid
 from small_runs import in_process
 from small_voices import voices
 
+from orchestrator.config.schema import validate
 from orchestrator.loop import meta_train
 from orchestrator.outer.update import OuterUpdate
 from workers.wire.tensors import sha256
@@ -87,6 +88,12 @@ def sinusoids(algorithm, normalization):
     )
 
 
+def ranges(algorithm, normalization):
+    table = sinusoids(algorithm, normalization).model_dump(mode="json", exclude_none=True)
+    table["task"] |= {"shots": [1, 4], "queries": [2, 5]}
+    return validate(table)
+
+
 def carry(*names):
     return any(word in " ".join(names) for word in CARRYING)
 
@@ -128,6 +135,17 @@ def test_each_kind_of_algorithm_and_each_normalization_gives_the_same_elsewhere(
     check_any_number_of_workers(
         sinusoids(algorithm, normalization), carry(algorithm, normalization), process
     )
+
+
+def test_ranges_of_shots_give_one_theta_with_any_number_of_workers():
+    check_any_number_of_workers(ranges("maml", "batch"), False)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["maml", "joint"])
+def test_ranges_of_shots_give_one_theta_with_workers_elsewhere(process, algorithm):
+    check_any_number_of_workers(ranges(algorithm, "batch"), False, process)
 
 
 @pytest.mark.ray

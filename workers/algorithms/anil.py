@@ -35,8 +35,10 @@ class AnilAlgorithm(DifferentiatedWithOptimizer):
         is_head = objective.model.is_head
         body_weights = [w for w, head in zip(theta, is_head, strict=True) if not head]
         head_weights = [w for w, head in zip(theta, is_head, strict=True) if head]
-        support, state = parts.body.apply(body_weights, start.state, task.support_inputs)
-        queries, state = parts.body.apply(body_weights, state, task.query_inputs)
+        body, real = parts.body.apply, objective.real
+        shown, asked = real(task.support_targets), real(task.query_targets)
+        support, state = body(body_weights, start.state, task.support_inputs, real=shown)
+        queries, state = body(body_weights, state, task.query_inputs, real=asked)
         features = task._replace(support_inputs=support, query_inputs=queries)
         initial, plan = self.start_for_weights(
             parts.head.adapts, head_weights, start._replace(state=[]), self.inner_lr

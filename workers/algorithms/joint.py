@@ -50,7 +50,8 @@ class JointAlgorithm(Algorithm):
 
         inputs = tf.concat([task.support_inputs, task.query_inputs], axis=0)
         targets = tf.concat([task.support_targets, task.query_targets], axis=0)
-        outputs, state = objective.model.apply(theta, start.state, inputs)
+        real = objective.real(targets)
+        outputs, state = objective.model.apply(theta, start.state, inputs, real=real)
         loss, metrics = objective.score(outputs, targets)
         del metrics["loss"]
         metrics = {"loss_before": loss, "loss_after": loss, **metrics}

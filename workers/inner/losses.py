@@ -7,6 +7,7 @@ from typing import Literal
 import tensorflow as tf
 
 from workers.losses.loss import LossFunctions
+from workers.losses.padding import is_real
 from workers.losses.registry import loss_of, make_loss
 from workers.models.functional import FunctionalModel, State
 from workers.settings.worker import ActorSettings
@@ -31,6 +32,8 @@ class Objective:
       statistics: how batch normalization normalizes queries: "batch", all of them together;
         "support", each alone with the support set, as github.com/openai/supervised-reptile does;
         "running", by running statistics (training updates these, and normalizes as "batch").
+      padded: targets may say that an example is padding, see `workers.losses.padding`; nothing
+        depends on such an example.
     Attributes:
       inner_scale: factor of the mean loss in `inner`.
       of_steps: metrics that are averaged over inner steps if the loss is.
@@ -45,19 +48,25 @@ class Objective:
         inner_loss: Literal["mean", "sum_over_shots"],
         ways: int,
         statistics: Literal["batch", "support", "running"] = "batch",
+        padded: bool = False,
     ):
         self.model = model
         self.statistics: str = statistics
-        self._loss = make_loss(loss).functions() if isinstance(loss, str) else loss
+        self._padded = padded
+        self._loss = make_loss(loss).functions(padded) if isinstance(loss, str) else loss
         self.inner_scale = float(ways) if inner_loss == "sum_over_shots" else 1.0
 
     @classmethod
     def of_tasks(
-        cls, settings: ActorSettings, family: TaskFamily, model: FunctionalModel
+        cls,
+        settings: ActorSettings,
+        family: TaskFamily,
+        model: FunctionalModel,
+        padded: bool = False,
     ) -> "Objective":
         """Make the objective that the settings give for tasks of `family`."""
-        inner_loss, functions = settings.algorithm.inner_loss, loss_of(family).functions()
-        return cls(model, functions, inner_loss, ways_of(family), settings.model.statistics)
+        inner_loss, functions = settings.algorithm.inner_loss, loss_of(family).functions(padded)
+        return cls(model, functions, inner_loss, ways_of(family), settings.model.statistics, padded)
 
     def of(self, model: FunctionalModel) -> "Objective":
         """Copy the objective with another model."""
@@ -75,8 +84,12 @@ class Objective:
         self, theta: Theta, state: State, inputs: tf.Tensor, targets: tf.Tensor
     ) -> tuple[tf.Tensor, State]:
         """Compute the scalar loss that inner steps minimize, and the state after the call."""
-        outputs, state = self.model.apply(theta, state, inputs)
+        outputs, state = self.model.apply(theta, state, inputs, real=self.real(targets))
         return self._loss.mean(outputs, targets) * self.inner_scale, state
+
+    def real(self, targets: tf.Tensor) -> tf.Tensor | None:
+        """Tell which examples are none of padding, bool [n]; None: all of them."""
+        return is_real(targets) if self._padded else None
 
     def outer(self, theta: Theta, state: State, task: Task) -> tuple[tf.Tensor, Metrics, State]:
         """Compute the scalar query loss in training, its metrics, and the state after the call."""
@@ -104,12 +117,16 @@ class Objective:
     def _queries(
         self, theta: Theta, state: State, task: Task, training: bool
     ) -> tuple[tf.Tensor, State]:
+        real = self.real
         if self.statistics != "support":
-            return self.model.apply(theta, state, task.query_inputs, training)
+            asked = real(task.query_targets)
+            return self.model.apply(theta, state, task.query_inputs, training, asked)
+        support = real(task.support_targets)
+        both = None if support is None else tf.concat([support, [True]], axis=0)
 
         def alone(query: tf.Tensor) -> tf.Tensor:
             inputs = tf.concat([task.support_inputs, query[None]], axis=0)
-            return self.model.apply(theta, state, inputs, training)[0][-1]
+            return self.model.apply(theta, state, inputs, training, both)[0][-1]
 
         first = alone(task.query_inputs[0])  # ahead of the loop, for its shape
         rest = tf.map_fn(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workers.losses.loss import Loss
-from workers.losses.measures import exact_labels, label_accuracy
+from workers.losses.measures import exact_labels, label_accuracy, right_labels
 from workers.wire.protocol import Array
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from workers.losses.loss import Measure
+    from workers.losses.loss import ByExample, Measure
 
 
 class BinaryCrossEntropy(Loss):
@@ -32,6 +32,31 @@ class BinaryCrossEntropy(Loss):
         """See `Loss.mean`; a label's weight is that of its ones."""
         import tensorflow as tf
 
+        return tf.reduce_mean(self._by_label(outputs, targets))
+
+    def by_example(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """See `Loss.by_example`: the mean over labels."""
+        import tensorflow as tf
+
+        return tf.reduce_mean(self._by_label(outputs, targets), axis=-1)
+
+    def measures_by_example(self) -> Mapping[str, ByExample]:
+        """See `Loss.measures_by_example`."""
+        import tensorflow as tf
+
+        return {
+            "accuracy": lambda outputs, targets: tf.reduce_mean(
+                right_labels(outputs, targets), axis=-1
+            ),
+            "exact": lambda outputs, targets: tf.reduce_min(
+                right_labels(outputs, targets), axis=-1
+            ),
+        }
+
+    def _by_label(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Compute the loss of each label, [n, labels]."""
+        import tensorflow as tf
+
         smoothing, weights = self.settings.label_smoothing, self.settings.class_weights
         wanted = tf.cast(targets, outputs.dtype) * (1 - smoothing) + smoothing / 2
         if weights is None:
@@ -41,7 +66,7 @@ class BinaryCrossEntropy(Loss):
             by_label = tf.constant(weights, outputs.dtype)
             ones, zeros = tf.math.softplus(-outputs), tf.math.softplus(outputs)
             losses = by_label * wanted * ones + (1 - wanted) * zeros
-        return tf.reduce_mean(losses)
+        return losses
 
     def measures(self) -> Mapping[str, Measure]:
         """See `Loss.measures`."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from workers.losses.loss import Loss
-from workers.losses.measures import accuracy, reciprocal_rank
+from workers.losses.measures import accuracy, is_right, reciprocal_rank
 from workers.settings.losses.loss_settings import Targets
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from workers.losses.loss import Measure
+    from workers.losses.loss import ByExample, Measure
 
 
 class CrossEntropy(Loss):
@@ -36,6 +36,19 @@ class CrossEntropy(Loss):
     def measures(self) -> Mapping[str, Measure]:
         """See `Loss.measures`."""
         return {"accuracy": accuracy}
+
+    def by_example(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """See `Loss.by_example`."""
+        return _smoothed(outputs, targets, self.settings.label_smoothing)
+
+    def measures_by_example(self) -> Mapping[str, ByExample]:
+        """See `Loss.measures_by_example`."""
+        return {"accuracy": is_right}
+
+    def example_weights(self, targets: tf.Tensor, dtype: tf.DType) -> tf.Tensor | None:
+        """See `Loss.example_weights`: those of their classes."""
+        weights = self.settings.class_weights
+        return None if weights is None else _own_weights(targets, weights, dtype)
 
 
 class Ranking(CrossEntropy):
@@ -68,12 +81,27 @@ def _weighted(
     """
     import tensorflow as tf
 
+    by_example = _smoothed(outputs, targets, smoothing)
+    if weights is None:
+        return tf.reduce_mean(by_example)
+    own = _own_weights(targets, weights, outputs.dtype)
+    return tf.reduce_sum(own * by_example) / tf.reduce_sum(own)
+
+
+def _smoothed(outputs: tf.Tensor, targets: tf.Tensor, smoothing: float) -> tf.Tensor:
+    """Compute the cross-entropy of each example with its smoothed target, [n]."""
+    import tensorflow as tf
+
     by_example = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
     if smoothing:
         of_all = -tf.reduce_mean(tf.nn.log_softmax(outputs), axis=-1)
         by_example = (1 - smoothing) * by_example + smoothing * of_all
-    if weights is None:
-        return tf.reduce_mean(by_example)
-    by_class = tf.constant(weights, outputs.dtype)
-    own = tf.linalg.matvec(tf.one_hot(targets, len(weights), dtype=outputs.dtype), by_class)
-    return tf.reduce_sum(own * by_example) / tf.reduce_sum(own)
+    return by_example
+
+
+def _own_weights(targets: tf.Tensor, weights: tuple[float, ...], dtype: tf.DType) -> tf.Tensor:
+    """Return the weight of each example's class, [n]."""
+    import tensorflow as tf
+
+    by_class = tf.constant(weights, dtype)
+    return tf.linalg.matvec(tf.one_hot(targets, len(weights), dtype=dtype), by_class)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workers.losses.loss import Floats, Loss
-from workers.losses.squared_error import mse
+from workers.losses.squared_error import mse, squared_errors
 from workers.wire.protocol import Array
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from workers.losses.loss import Measure
+    from workers.losses.loss import ByExample, Measure
 
 # Of log deviations: beyond, squares of float32 would overflow.
 _LOWEST, _HIGHEST = -15.0, 15.0
@@ -36,10 +36,18 @@ class GaussianLikelihood(Loss):
         """See `Loss.mean`: the mean over numbers and examples."""
         import tensorflow as tf
 
-        means, logs = tf.split(outputs, 2, axis=-1)
-        logs = tf.clip_by_value(logs, _LOWEST, _HIGHEST)
-        errors = (tf.cast(targets, outputs.dtype) - means) * tf.exp(-logs)
-        return tf.reduce_mean(tf.square(errors) / 2 + logs) + math.log(2 * math.pi) / 2
+        return tf.reduce_mean(_by_number(outputs, targets)) + math.log(2 * math.pi) / 2
+
+    def by_example(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """See `Loss.by_example`: the mean over numbers."""
+        import tensorflow as tf
+
+        by_number = _by_number(outputs, targets)
+        return tf.reduce_mean(by_number, axis=-1) + math.log(2 * math.pi) / 2
+
+    def measures_by_example(self) -> Mapping[str, ByExample]:
+        """See `Loss.measures_by_example`."""
+        return {"mse": lambda outputs, targets: squared_errors(_means(outputs), targets)}
 
     def measures(self) -> Mapping[str, Measure]:
         """See `Loss.measures`."""
@@ -60,6 +68,16 @@ class GaussianLikelihood(Loss):
         """See `Loss.scale`: a log deviation is shifted by the log of the factor."""
         one = np.ones_like(deviation)
         return np.concatenate([mean, np.log(deviation)]), np.concatenate([deviation, one])
+
+
+def _by_number(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Compute the loss of each number, without its constant part."""
+    import tensorflow as tf
+
+    means, logs = tf.split(outputs, 2, axis=-1)
+    logs = tf.clip_by_value(logs, _LOWEST, _HIGHEST)
+    errors = (tf.cast(targets, outputs.dtype) - means) * tf.exp(-logs)
+    return tf.square(errors) / 2 + logs
 
 
 def _means(outputs: tf.Tensor) -> tf.Tensor:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     #: (outputs, targets, the mean loss) -> scalar.
     Measure = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+    #: (outputs, targets) -> [n].
+    ByExample = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 #: Floats.
@@ -82,8 +84,28 @@ class Loss:
         """Return the functions of its metrics but "loss", by name."""
         return {}
 
-    def functions(self) -> LossFunctions:
-        """Return the loss and all metrics, the user's own too."""
+    def by_example(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Compute the loss of each example, [n]; losses that may meet padding have it."""
+        raise NotImplementedError
+
+    def measures_by_example(self) -> Mapping[str, ByExample]:
+        """Return the metrics of `measures`, each of whose means over examples is the metric."""
+        raise NotImplementedError
+
+    def example_weights(self, targets: tf.Tensor, dtype: tf.DType) -> tf.Tensor | None:
+        """Return the weight of each example in the mean, [n]; None: all weigh the same."""
+        return None
+
+    def functions(self, padded: bool = False) -> LossFunctions:
+        """Return the loss and all metrics, the user's own too.
+
+        Args:
+          padded: leave out examples that are padding, see `workers.losses.padding`.
+        """
+        if padded:
+            from workers.losses.padding import padded_functions
+
+            return LossFunctions(*padded_functions(self))
         measures = dict(self.measures())
         if self.settings.metrics:
             from workers.losses.user_functions import measures_of

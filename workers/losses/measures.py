@@ -12,8 +12,15 @@ def accuracy(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tens
     """Compute the share of examples whose largest output is the target's."""
     import tensorflow as tf
 
+    return tf.reduce_mean(is_right(outputs, targets))
+
+
+def is_right(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Return 1 for each example whose largest output is the target's, else 0: [n]."""
+    import tensorflow as tf
+
     predicted = tf.argmax(outputs, axis=-1, output_type=targets.dtype)
-    return tf.reduce_mean(tf.cast(predicted == targets, outputs.dtype))
+    return tf.cast(predicted == targets, outputs.dtype)
 
 
 def reciprocal_rank(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
@@ -29,7 +36,14 @@ def label_accuracy(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> t
     """Compute the share of labels on the right side of probability one half."""
     import tensorflow as tf
 
-    return tf.reduce_mean(tf.cast((outputs > 0) == (targets > 0.5), outputs.dtype))
+    return tf.reduce_mean(right_labels(outputs, targets))
+
+
+def right_labels(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Return 1 for each label on the right side of probability one half, else 0: [n, labels]."""
+    import tensorflow as tf
+
+    return tf.cast((outputs > 0) == (targets > 0.5), outputs.dtype)
 
 
 def exact_labels(outputs: tf.Tensor, targets: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from workers.losses.loss import Loss
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from workers.losses.loss import ByExample
 
 
 class SquaredError(Loss):
@@ -23,6 +26,14 @@ class SquaredError(Loss):
         """See `Loss.mean`."""
         return mse(outputs, targets)
 
+    def by_example(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """See `Loss.by_example`."""
+        return squared_errors(outputs, targets)
+
+    def measures_by_example(self) -> Mapping[str, ByExample]:
+        """See `Loss.measures_by_example`."""
+        return {}
+
     def _chance(self, num_outputs: int, of_task: float | None) -> float | None:
         return of_task
 
@@ -31,5 +42,11 @@ def mse(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """Compute the mean squared error: [n, d], [n, d] -> scalar."""
     import tensorflow as tf
 
-    by_example = tf.reduce_mean(tf.square(outputs - tf.cast(targets, outputs.dtype)), axis=-1)
-    return tf.reduce_mean(by_example)
+    return tf.reduce_mean(squared_errors(outputs, targets))
+
+
+def squared_errors(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Compute the mean squared error of each example: [n, d], [n, d] -> [n]."""
+    import tensorflow as tf
+
+    return tf.reduce_mean(tf.square(outputs - tf.cast(targets, outputs.dtype)), axis=-1)

@@ -38,10 +38,11 @@ class UserLoss(Loss):
         """See `Loss.measures`."""
         return {"accuracy": accuracy} if self.classifies else {}
 
-    def functions(self) -> LossFunctions:
-        """See `Loss.functions`."""
+    def functions(self, padded: bool = False) -> LossFunctions:
+        """See `Loss.functions`; the configuration refuses ranges of shots for it."""
         from workers.losses.user_functions import mean_of
 
+        assert not padded
         functions = super().functions()
         return functions._replace(mean=mean_of(self.title, self.settings))
 

@@ -113,7 +113,12 @@ class FunctionalModel:
         return None if parts.head._changing else parts
 
     def apply(
-        self, theta: Sequence[tf.Tensor], state: State, inputs: tf.Tensor, training: bool = True
+        self,
+        theta: Sequence[tf.Tensor],
+        state: State,
+        inputs: tf.Tensor,
+        training: bool = True,
+        real: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, State]:
         """Compute outputs and the next state; differentiable in theta to the layers' order.
 
@@ -122,8 +127,10 @@ class FunctionalModel:
           state: as `start` or the last call returned it.
           inputs: [n, *input_shape].
           training: for layers that depend on it: dropout, running statistics.
+          real: bool [n], which inputs are none of padding; None: all. Of the others nothing is
+            in statistics over the batch.
         """
-        outputs, variables = self._call(theta, self._changing, state, inputs, training)
+        outputs, variables = self._call(theta, self._changing, state, inputs, training, real)
         return outputs, [variables.get_current_value(variable) for variable in self._changing]
 
     def start(self, statistics: Sequence[tf.Tensor], seed: tf.Tensor) -> State:
@@ -174,12 +181,13 @@ class FunctionalModel:
         state: State,
         inputs: tf.Tensor,
         training: bool,
+        real: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, Any]:
         """Compute outputs, and the scope with the new values of the variables."""
         mapping = [*zip(self._weights, theta, strict=True), *zip(variables, state, strict=True)]
         with (
             keras_defaults(),
-            exact_normalization(batch_statistics=not self._running),
+            exact_normalization(batch_statistics=not self._running, real=real),
             keras.StatelessScope(state_mapping=mapping) as scope,
         ):
             return self._model(inputs, training=training), scope

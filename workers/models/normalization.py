@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from workers.models.exact_normalization import has_padding, moments
 from workers.models.fused_batch_norm import EPSILON, fused_batch_norm
 
 _MOMENTUM = 0.99
@@ -32,7 +33,7 @@ class Normalization(keras.layers.Layer):
         return (inputs - mean) * (tf.math.rsqrt(variance + EPSILON) * gamma) + beta
 
     def _normalize(self, inputs: tf.Tensor, axes: list[int]) -> tf.Tensor:
-        return self._scale_and_shift(inputs, *_moments(inputs, axes))
+        return self._scale_and_shift(inputs, *moments(inputs, axes))
 
 
 class BatchNormalization(Normalization):
@@ -66,11 +67,11 @@ class BatchNormalization(Normalization):
             if not training:
                 statistics = tf.convert_to_tensor(self.mean), tf.convert_to_tensor(self.variance)
                 return self._scale_and_shift(inputs, *statistics)
-            moments = _moments(tf.stop_gradient(inputs), axes)
-            for variable, new in zip((self.mean, self.variance), moments, strict=True):
+            current = moments(tf.stop_gradient(inputs), axes)
+            for variable, new in zip((self.mean, self.variance), current, strict=True):
                 old = tf.convert_to_tensor(variable)
                 variable.assign(_MOMENTUM * old + (1 - _MOMENTUM) * tf.reshape(new, old.shape))
-        if inputs.shape.rank == 4 and inputs.dtype == tf.float32:
+        if inputs.shape.rank == 4 and inputs.dtype == tf.float32 and not has_padding():
             gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
             return fused_batch_norm(inputs, gamma, beta)
         return self._normalize(inputs, axes)
@@ -101,7 +102,7 @@ class GroupNormalization(Normalization):
         *outer, channels = inputs.shape[1:]
         grouped = tf.reshape(inputs, [-1, *outer, self.groups, channels // self.groups])
         axes = [*range(1, 1 + len(outer)), grouped.shape.rank - 1]
-        mean, variance = _moments(grouped, axes)
+        mean, variance = moments(grouped, axes)
         standard = (grouped - mean) * tf.math.rsqrt(variance + EPSILON)
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         return tf.reshape(standard, tf.shape(inputs)) * gamma + beta
@@ -117,9 +118,3 @@ def make_normalization(settings: Any, name: str) -> Any:
     if kind == "layer":
         return LayerNormalization(name=name)
     return keras.layers.Identity(name=name)
-
-
-def _moments(inputs: tf.Tensor, axes: list[int]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Compute mean and variance, with all axes kept."""
-    mean = tf.reduce_mean(inputs, axes, keepdims=True)
-    return mean, tf.reduce_mean(tf.square(inputs - mean), axes, keepdims=True)

@@ -124,11 +124,11 @@ class PolicyLoss:
 
 
 def make_objective(
-    settings: ActorSettings, family: TaskFamily, model: FunctionalModel
+    settings: ActorSettings, family: TaskFamily, model: FunctionalModel, padded: bool = False
 ) -> Objective:
-    """Make the objective of a model on tasks of `family`."""
+    """Make the objective of a model on tasks of `family`, which may be padded."""
     if not has_environments(family):
-        return Objective.of_tasks(settings, family, model)
+        return Objective.of_tasks(settings, family, model, padded)
     task = settings.task
     assert isinstance(task, EnvironmentTask)
     settings.model.check_family(family)

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from workers.settings.losses.loss_task import LossTask
 from workers.settings.registry import named
-from workers.settings.section import setting
+from workers.settings.section import Size, setting
 from workers.settings.split_task import SplitTask
 from workers.settings.task import Progress, Tables
 
@@ -30,7 +30,9 @@ class ImagesTask(SplitTask, LossTask):
     pictures = ("image_episode",)
     reader = "images"
     data = ("path", "split_file")
+    members = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
     unset_data = "omniglot"
+    takes_ranges = True
     defaults: ClassVar[Tables] = {
         "task": {"queries": 5, "image_size": "auto", "channels": "auto"},
         "model": {"kind": "conv4", "filters": 64, "readout": "mean"},
@@ -69,8 +71,12 @@ class ImagesTask(SplitTask, LossTask):
         ge=2,
         le=10**5,
     )
-    shots: int = setting(1, "support images per class, 1 to 10^5", ge=1, le=10**5)
-    queries: int = setting(1, "query images per class, 1 to 10^5", ge=1, le=10**5)
+    shots: Size = setting(
+        1,
+        "support images per class, 1 to 10^5, or a range such as [1, 10], of which each task "
+        "draws for each class",
+    )
+    queries: Size = setting(1, "query images per class, 1 to 10^5, or a range likewise")
     image_size: Annotated[int, Field(ge=4, le=512, strict=True)] | Literal["auto"] = setting(
         28,
         "height and width after resizing, pixels, 4 to 512; auto: the most common size, 16 to 84",

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from workers.settings.groups_task import GroupsTask
 from workers.settings.losses.loss_task import WeightedLossTask, loss_setting
 from workers.settings.registry import named
-from workers.settings.section import setting
+from workers.settings.section import Size, setting
 from workers.settings.task import Tables
 
 
@@ -20,7 +20,9 @@ class NpzTask(GroupsTask, WeightedLossTask):
     scored = frozenset({"numbers", "classes", "labels"})
     pictures = ("predicted", "confusion")
     reader = "arrays"
+    takes_ranges = True
     data = ("path", "split_file")
+    members = (".npz",)
     defaults: ClassVar[Tables] = {
         "model": {"kind": "mlp", "hidden": [64, 64]},  # its kind depends on the arrays
         "algorithm": {"kind": "maml", "inner_lr": 0.01, "inner_steps": 5},
@@ -45,17 +47,15 @@ class NpzTask(GroupsTask, WeightedLossTask):
     small_tasks: Literal["refuse", "leave_out"] = setting(
         "refuse", "a file with too few examples for shots and queries: an error, or left out"
     )
-    shots: int = setting(
+    shots: Size = setting(
         5,
-        "support examples per task, drawn from x, of each class where there are any, 1 to 10^5",
-        ge=1,
-        le=10**5,
+        "support examples per task, drawn from x, of each class where there are any, 1 to 10^5, or "
+        "a range such as [1, 10], of which each task draws",
     )
-    queries: int = setting(
+    queries: Size = setting(
         5,
-        "query examples per task, likewise, drawn from query_x or from the rest of x, 1 to 10^5",
-        ge=1,
-        le=10**5,
+        "query examples per task, likewise, drawn from query_x or from the rest of x, 1 to 10^5, "
+        "or a range",
     )
 
     @classmethod

@@ -5,9 +5,27 @@ weights; all others are hashed into a run's identity.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+
+def _ordered(value: tuple[int, int]) -> tuple[int, int]:
+    if value[0] > value[1]:
+        raise ValueError("the least comes first, then the most, such as [1, 10]")
+    return value
+
+
+def _form(value: Any) -> str:
+    return "range" if isinstance(value, (list, tuple)) else "number"
+
+
+_Number = Annotated[int, Field(strict=True, ge=1, le=10**5)]
+_Range = Annotated[tuple[_Number, _Number], AfterValidator(_ordered)]
+#: Examples of a class, or of a task: a number, or the range [least, most] that one is drawn from.
+Size = Annotated[
+    Annotated[_Number, Tag("number")] | Annotated[_Range, Tag("range")], Discriminator(_form)
+]
 
 
 class Section(BaseModel):

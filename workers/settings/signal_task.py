@@ -10,7 +10,7 @@ from pydantic import field_validator, model_validator
 from workers.settings.groups_task import GroupsTask
 from workers.settings.losses.loss_task import LossTask
 from workers.settings.registry import named
-from workers.settings.section import setting
+from workers.settings.section import Size, setting
 from workers.settings.task import Progress, Tables
 from workers.settings.text_tasks import absolute
 
@@ -33,7 +33,10 @@ class SignalTask(GroupsTask, LossTask):
     scored = frozenset({"numbers", "classes"})
     pictures = ("signal_episode", "forecast", "predicted")
     reader = "signals"
+    takes_ranges = True
     data = ("path", "label_file", "split_file")
+    suffixes = (".npz", ".npy", ".wav", ".flac")
+    members = (".npy", ".wav", ".flac")
     defaults: ClassVar[Tables] = {
         "model": {"kind": "conv1d"},
         "algorithm": {"kind": "maml", "inner_lr": 0.1, "inner_steps": 1},
@@ -128,8 +131,12 @@ class SignalTask(GroupsTask, LossTask):
         ge=2,
         le=10**5,
     )
-    shots: int = setting(5, "support examples per class, or per series, 1 to 10^5", ge=1, le=10**5)
-    queries: int = setting(5, "query examples, likewise, 1 to 10^5", ge=1, le=10**5)
+    shots: Size = setting(
+        5,
+        "support examples per class, or per series, 1 to 10^5, or a range such as [1, 10], of "
+        "which each task draws for each class",
+    )
+    queries: Size = setting(5, "query examples, likewise, 1 to 10^5, or a range")
     small_classes: Literal["refuse", "leave_out"] = setting(
         "refuse",
         "a class, or series, with too few examples for shots and queries: an error, or left out",

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import field_validator
 
-from workers.settings.section import setting
+from workers.settings.section import Size, setting
 from workers.settings.task import Tables, TaskRecord
 
 
@@ -16,6 +16,7 @@ class SinusoidTask(TaskRecord):
     family = "workers.tasks.sinusoid:SinusoidFamily"
     losses = ("mse",)
     pictures = ("curves",)
+    takes_ranges = True
     defaults: ClassVar[Tables] = {
         "model": {"kind": "mlp", "hidden": [40, 40]},
         "algorithm": {"kind": "maml", "inner_lr": 0.01, "inner_steps": 1},
@@ -24,8 +25,10 @@ class SinusoidTask(TaskRecord):
     }
 
     kind: Literal["sinusoid"] = "sinusoid"
-    shots: int = setting(10, "support points per task, 1 to 10^5", ge=1, le=10**5)
-    queries: int = setting(10, "query points per task, 1 to 10^5", ge=1, le=10**5)
+    shots: Size = setting(
+        10, "support points per task, 1 to 10^5, or a range such as [1, 10], of which each draws"
+    )
+    queries: Size = setting(10, "query points per task, 1 to 10^5, or a range likewise")
     amplitude: tuple[float, float] = setting((0.1, 5.0), "range of the amplitude, low < high")
     phase: tuple[float, float] = setting((0.0, float(np.pi)), "range of the phase, radians")
     inputs: tuple[float, float] = setting((-5.0, 5.0), "range of the inputs, low < high")

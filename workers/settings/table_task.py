@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from workers.settings.groups_task import GroupsTask
 from workers.settings.losses.loss_task import WeightedLossTask
-from workers.settings.section import setting
+from workers.settings.section import Size, setting
 from workers.settings.task import Tables
 
 
@@ -19,6 +19,7 @@ class TableTask(GroupsTask, WeightedLossTask):
     scored = frozenset({"numbers", "classes"})
     pictures = ("predicted", "confusion")
     reader = "table"
+    takes_ranges = True
     data = ("path", "split_file")
     chance = 1.0  # of standardized targets, with the mean over training tasks as the prediction
     defaults: ClassVar[Tables] = {
@@ -61,10 +62,12 @@ class TableTask(GroupsTask, WeightedLossTask):
     small_tasks: Literal["refuse", "leave_out"] = setting(
         "refuse", "a task with too few rows for shots and queries: an error, or left out"
     )
-    shots: int = setting(
-        5, "support rows per task, or of each class if there are classes, 1 to 10^5", ge=1, le=10**5
+    shots: Size = setting(
+        5,
+        "support rows per task, or of each class if there are classes, 1 to 10^5, or a range such "
+        "as [1, 10], of which each task draws",
     )
-    queries: int = setting(5, "query rows per task, likewise, 1 to 10^5", ge=1, le=10**5)
+    queries: Size = setting(5, "query rows per task, likewise, 1 to 10^5, or a range")
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from workers.settings.inputs import OBSERVATIONS, Inputs
 from workers.settings.registry import named
-from workers.settings.section import Record
+from workers.settings.section import Record, Size
 
 if TYPE_CHECKING:
     from workers.metrics import LossName
@@ -57,8 +57,11 @@ class TaskRecord(AnyTask):
     defaults: defaults of a run: the tables model, algorithm, outer and evaluation, and task if they
       differ from those of the fields.
     data: the fields that are paths of its data.
+    suffixes: endings of a file that is taken for data of this family if its path is given alone.
+    members: endings of files in a folder or a zip that is taken for such data, likewise.
     unset_data: the folder in the data folder that it reads if its path is unset.
     chance: the main score without any learning, if targets are numbers.
+    takes_ranges: whether shots and queries may be ranges; the family's `sample` takes them then.
     """
 
     losses: ClassVar[tuple[LossName, ...]]
@@ -72,12 +75,15 @@ class TaskRecord(AnyTask):
         "evaluation": {"inner_steps": [1, 3, 5], "inner_lr": [0.001, 0.01, 0.1, 1.0]},
     }
     data: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    members: ClassVar[tuple[str, ...]] = ()
     unset_data: ClassVar[str] = ""
     chance: ClassVar[float | None] = None
+    takes_ranges: ClassVar[bool] = False
 
     if TYPE_CHECKING:
-        shots: int
-        queries: int
+        shots: Size
+        queries: Size
 
     @classmethod
     def default_model(cls, task: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import field_validator, model_validator
 
 from workers.settings.losses.loss_task import LossTask
-from workers.settings.section import setting
+from workers.settings.section import Size, setting
 from workers.settings.split_task import SplitTask
 from workers.settings.task import Tables
 
@@ -97,6 +97,7 @@ class TextTask(_Texts, LossTask):
     scored = frozenset({"classes"})
     pictures = ("text_episode",)
     reader = "texts"
+    takes_ranges = True
     data = ("path", "split_file")
     defaults: ClassVar[Tables] = {
         "model": {"kind": "text"},
@@ -122,8 +123,12 @@ class TextTask(_Texts, LossTask):
         ge=2,
         le=10**5,
     )
-    shots: int = setting(5, "support texts per class, 1 to 10^5", ge=1, le=10**5)
-    queries: int = setting(5, "query texts per class, 1 to 10^5", ge=1, le=10**5)
+    shots: Size = setting(
+        5,
+        "support texts per class, 1 to 10^5, or a range such as [1, 10], of which each task draws "
+        "for each class",
+    )
+    queries: Size = setting(5, "query texts per class, 1 to 10^5, or a range likewise")
     split_by: Literal["classes", "domains"] = setting(
         "classes", "what differs between the splits: classes, or whole domains"
     )

@@ -45,20 +45,15 @@ def once_each(ids: Ids, rows: Rows) -> Rows:
     return rows[np.sort(places)]
 
 
-def overlap(contents: NDArray[Any], shots: int) -> bool:
-    """Return whether a content is in both the support and the query columns.
-
-    Args:
-      contents: [parts, examples], the content of each example.
-      shots: the first `shots` examples of each part are the support set.
-    """
-    return bool(np.isin(contents[..., :shots], contents[..., shots:]).any())
+def overlap(support: NDArray[Any], query: NDArray[Any]) -> bool:
+    """Return whether a content is of both the support and the query examples."""
+    return bool(np.isin(support, query).any())
 
 
 def choose_apart(
-    rng: np.random.Generator, contents: Sequence[NDArray[Any]], number: int
+    rng: np.random.Generator, contents: Sequence[NDArray[Any]], numbers: Sequence[int]
 ) -> list[Rows] | None:
-    """Choose `number` examples of each part, so that no content occurs twice over all parts.
+    """Choose so many examples of each part, so that no content occurs twice over all parts.
 
     Returns:
       int32 [number] for each part, indices into it; None if a part has too few contents that no
@@ -66,7 +61,7 @@ def choose_apart(
     """
     taken: set[int] = set()
     chosen: list[Rows] = []
-    for part in contents:
+    for part, number in zip(contents, numbers, strict=True):
         _, first = np.unique(part, return_index=True)
         left = np.array([i for i in np.sort(first) if int(part[i]) not in taken], np.int32)
         if len(left) < number:

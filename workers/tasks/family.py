@@ -49,10 +49,14 @@ class TaskFamily(Protocol):
         """The JSON table that turns a user's examples into inputs; stored in checkpoints."""
         return {}
 
-    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+    def sample(self, draw: Draw, lo: int, hi: int, shots: Any, queries: Any) -> Specs:
         """Draw the tasks lo to hi - 1.
 
         Task i depends on `draw` and i alone: not on lo, hi or the machine.
+
+        Args:
+          shots, queries: numbers; or ranges, where the record `takes_ranges`. See
+            `workers.tasks.sizes` for the arrays of these.
         """
         ...
 

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from workers.metrics import LossName
+from workers.settings.section import Size
 from workers.settings.sinusoid_task import SinusoidTask
 from workers.tasks.display_text import DisplayText
+from workers.tasks.sizes import draw_sizes, most
 from workers.wire.protocol import Draw, Episode, Specs, Split
 
 
@@ -26,18 +28,24 @@ class SinusoidFamily:
         self._settings = settings
         self.preparation: dict[str, Any] = {}
 
-    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+    def sample(self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size) -> Specs:
         """Draw amplitude, phase and inputs of each task.
 
         Task i uses row i of the uniform numbers, whatever lo and hi are.
         """
-        rows = draw.generator().random((hi, 2 + shots + queries))[lo:]
+        rows = draw.generator().random((hi, 2 + most(shots) + most(queries)))[lo:]
         inputs = _scale(rows[:, 2:], self._settings.inputs)
+        support, query = inputs[:, : most(shots)], inputs[:, most(shots) :]
+        if isinstance(shots, tuple) or isinstance(queries, tuple):
+            rng = draw.generator(stream="sizes")
+            sizes = [draw_sizes(rng, shots, queries, lambda *_: True) for _ in range(hi)]
+            numbers = np.array(sizes)[lo:].T
+            support, query = _cut(support, numbers[0]), _cut(query, numbers[1])
         return {
             "amplitude": _scale(rows[:, 0], self._settings.amplitude),
             "phase": _scale(rows[:, 1], self._settings.phase),
-            "support_x": inputs[:, :shots],
-            "query_x": inputs[:, shots:],
+            "support_x": support,
+            "query_x": query,
         }
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
@@ -46,6 +54,7 @@ class SinusoidFamily:
 
         def points(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             y = amplitude * np.sin(x - phase)
+            x = np.where(np.isnan(x), x[:, :1], x)
             return x[..., None].astype(np.float32), y[..., None].astype(np.float32)
 
         support_x, support_y = points(np.asarray(specs["support_x"]))
@@ -85,3 +94,8 @@ class SinusoidFamily:
 
 def _scale(unit: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
     return bounds[0] + unit * (bounds[1] - bounds[0])
+
+
+def _cut(x: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Put NaN in place of those of x [tasks, examples] that are more than the task has."""
+    return np.where(np.arange(x.shape[1]) < numbers[:, None], x, np.nan)

@@ -13,12 +13,15 @@ PER_TASK = "target_scaling_per_task"
 def scaling_of(support: Array) -> Scaling:
     """Measure support targets [.., examples, outputs] over the examples.
 
-    Equal targets are only shifted: their deviation counts as 1.
+    Equal targets are only shifted: their deviation counts as 1. NaN is padding, not measured.
     """
     targets: NDArray[np.float64] = np.asarray(support, np.float64)
-    mean, deviation = targets.mean(-2, keepdims=True), targets.std(-2, keepdims=True)
+    if np.isnan(targets).any():
+        mean, deviation = (f(targets, -2, keepdims=True) for f in (np.nanmean, np.nanstd))
+    else:
+        mean, deviation = targets.mean(-2, keepdims=True), targets.std(-2, keepdims=True)
     # The deviation of equal values is a rounding error, not a scale.
-    flat = targets.max(-2, keepdims=True) == targets.min(-2, keepdims=True)
+    flat = np.nanmax(targets, -2, keepdims=True) == np.nanmin(targets, -2, keepdims=True)
     return Scaling(mean, np.where(flat, 1.0, deviation))
 
 

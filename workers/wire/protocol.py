@@ -29,6 +29,9 @@ _STREAMS: dict[tuple[str, str], int] = {
     ("rollouts", "train"): 9,
     ("rollouts", "validation"): 10,
     ("rollouts", "test"): 11,
+    ("sizes", "train"): 12,
+    ("sizes", "validation"): 13,
+    ("sizes", "test"): 14,
 }
 
 
@@ -111,6 +114,7 @@ class Recipe:
     shots: episodes that each inner step learns from; None: as in training; for policies only.
     queries: episodes to evaluate on, likewise.
     statistics: of batch normalization for queries, see `Objective`; None: the model's setting.
+    padded: whether tasks may have fewer examples than their arrays, see `Objective`.
     """
 
     inner_lr: float
@@ -119,6 +123,7 @@ class Recipe:
     shots: int | None = None
     queries: int | None = None
     statistics: Literal["batch", "support"] | None = None
+    padded: bool = False
 
 
 @dataclass(frozen=True, eq=False)  # with slots it would take twice as long to pickle

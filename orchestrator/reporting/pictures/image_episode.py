@@ -11,6 +11,8 @@ from orchestrator.reporting.pictures.text_episode import queries_shown
 from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 
+#: It draws the first task alone.
+NUM_TASKS = 1
 _MAX_QUERIES = 10
 _COLUMNS = 5  # still legible on a phone
 _IMAGE_INCHES, _CAPTION_INCHES, _TITLE_INCHES = 0.85, 0.28, 0.4

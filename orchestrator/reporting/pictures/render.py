@@ -14,6 +14,7 @@ from orchestrator.reporting.drawing import drawing, png, written
 from orchestrator.reporting.picture_files import ANIMATION, FOLDER, NO_ANIMATION, TASK
 from orchestrator.reporting.pictures.film import Film, is_filmed, shoot
 from orchestrator.reporting.pictures.lines import Line, as_json
+from orchestrator.reporting.pictures.padding import without_padding
 from orchestrator.reporting.pictures.registry import picture_of
 from orchestrator.reporting.svg_element import svg
 from orchestrator.storage.storage import Storage
@@ -103,14 +104,16 @@ def draw(
     kind = picture_of(picture)
     single, texts = [], []
     for task in range(len(outputs)):
-        episode = Episode(*(arrays[task : task + 1] for arrays in episodes))
+        episode, own = without_padding(episodes, outputs, range(task, task + 1))
         task_words = words[task : task + 1]
         if hasattr(kind, "lines"):
-            texts.append(kind.lines(episode, outputs[task : task + 1], inner_steps, task_words))
+            texts.append(kind.lines(episode, own, inner_steps, task_words))
             continue
-        figure = kind.draw(episode, outputs[task : task + 1], inner_steps, "", task_words)
+        figure = kind.draw(episode, own, inner_steps, "", task_words)
         single.append(svg(figure, f"Test task {task + 1} before and after adaptation"))
-    whole = png(kind.draw(episodes, outputs, inner_steps, written(name), words))
+    shown = range(getattr(kind, "NUM_TASKS", len(outputs)))
+    episode, own = without_padding(episodes, outputs, shown)
+    whole = png(kind.draw(episode, own, inner_steps, written(name), words))
     return Pictures(whole, single, texts=texts)
 
 

@@ -12,6 +12,8 @@ from orchestrator.reporting.pictures.text_episode import queries_shown
 from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 
+#: It draws the first task alone.
+NUM_TASKS = 1
 _MAX_QUERIES = 10
 _COLUMNS = 5
 _SIGNAL_INCHES, _CAPTION_INCHES, _TITLE_INCHES = 0.75, 0.2, 0.4

@@ -9,6 +9,8 @@ from orchestrator.reporting.pictures.lines import Line, drawn, short
 from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 
+#: It draws the first task alone.
+NUM_TASKS = 1
 _MAX_QUERIES = 8
 _WIDTH = 56
 

@@ -1,15 +1,20 @@
 import io
+import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 from small_images import members, picture, png, write_folder
+from small_signals import class_folders, npz, sines
 from small_tables import SENSORS, write_table
 from small_texts import rows_of, write
 
 from orchestrator.cli import app, data_command
 from orchestrator.config.schema import load
 from orchestrator.run.opening import open_family
+from workers.settings.images_task import ImagesTask
+from workers.tasks.images.image_files import SUFFIXES
 from workers.wire.errors import DataError
 
 
@@ -180,3 +185,56 @@ def test_readmes_table_of_images_loads_with_the_neutral_preset(tmp_path):
     family = open_family(config)
     assert family.input_shape == (40, 40, 3)
     assert family.num_train_classes == 5
+
+
+def taken_for(capsys, source, *overrides):
+    """Return the kind that a path alone is taken for, whether a run can work, and why not."""
+    works = data_command.show_source(str(source), list(overrides), as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["works"] == works
+    return shown["kind"], works, shown["problem"]
+
+
+def zipped(folder):
+    return shutil.make_archive(str(folder), "zip", folder)
+
+
+def test_signals_are_recognized_by_their_files(tmp_path, capsys):
+    x, y = sines(classes=15, recordings=10, length=20)
+    folder = class_folders(tmp_path / "folder", x, y)
+    for source in (folder, zipped(folder), npz(tmp_path / "one.npz", x=x, y=y)):
+        assert taken_for(capsys, source) == ("signal", True, "")
+    kind, works, problem = taken_for(capsys, folder, "queries=9")
+    assert (kind, works) == ("signal", False)
+    assert "lower task.shots or task.queries" in problem
+
+
+def test_task_files_are_recognized(tmp_path, capsys):
+    (tmp_path / "tasks").mkdir()
+    for i in range(5):
+        npz(tmp_path / "tasks" / f"{i}.npz", x=np.eye(10)[:, :2], y=np.arange(10.0) * i)
+    for source in (tmp_path / "tasks", zipped(tmp_path / "tasks")):
+        assert taken_for(capsys, source) == ("npz", True, "")
+
+
+def test_a_folder_of_signals_without_classes_says_what_is_expected(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.zeros(9))
+    kind, works, problem = taken_for(capsys, tmp_path)
+    assert (kind, works) == ("signal", False)
+    assert problem.endswith("a.npy is in no folder; a class is a folder of signals")
+
+
+def test_images_stay_images_beside_other_files(tmp_path, capsys):
+    folder = write_folder(tmp_path / "pets", photographs())
+    np.save(folder / "p00" / "embedding.npy", np.zeros(9))
+    assert taken_for(capsys, folder, f"cache={tmp_path / 'cache'}") == ("images", True, "")
+    archive = zipped(folder)
+    (tmp_path / "beside").mkdir()
+    np.save(tmp_path / "beside" / "embedding.npy", np.zeros(9))
+    shutil.move(archive, tmp_path / "beside" / "pets.zip")
+    source = tmp_path / "beside"
+    assert taken_for(capsys, source, f"cache={tmp_path / 'cache'}") == ("images", True, "")
+
+
+def test_what_is_told_of_images_are_their_readers_endings():
+    assert ImagesTask.members == SUFFIXES

@@ -9,6 +9,7 @@ from small_configs import IMAGES, changed, navigation, sinusoid
 
 from orchestrator.config import schema as configuration
 from orchestrator.config.schema import MetaConfig
+from workers.settings.section import Size
 
 WALKED = {
     "sinusoid-maml-mlp": sinusoid(),
@@ -52,6 +53,8 @@ def other_value(annotation: Any, value: Any) -> Any:
         return [*value[:-1], value[-1] + 1] if value else [0.5]
     if annotation is str or str in options:
         return f"{value or ''}/other"
+    if Size in options:
+        return 4
     assert int in options or float in options, annotation
     return 3 if int in options else 0.3
 

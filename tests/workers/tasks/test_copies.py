@@ -37,11 +37,11 @@ def test_what_is_chosen_apart_has_no_content_twice_in_all_parts():
     rng = np.random.default_rng(0)
     parts = [np.array([1, 1, 2, 3, 3]), np.array([3, 4, 5, 6, 1, 1])]
     for _ in range(50):
-        chosen = choose_apart(rng, parts, 3)
+        chosen = choose_apart(rng, parts, [3] * len(parts))
         contents = [parts[i][places].tolist() for i, places in enumerate(chosen)]
         assert sorted(contents[0]) == [1, 2, 3]
         assert sorted(contents[1]) == [4, 5, 6]
-    assert choose_apart(rng, parts, 4) is None
+    assert choose_apart(rng, parts, [4] * len(parts)) is None
 
 
 def test_copies_are_counted_within_and_across_classes_and_splits():

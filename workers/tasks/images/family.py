@@ -8,6 +8,7 @@ import numpy as np
 
 from workers.losses.choice import choose_loss
 from workers.settings.images_task import ImagesTask
+from workers.settings.section import Size
 from workers.tasks.copies import choose_apart
 from workers.tasks.display_text import DisplayText
 from workers.tasks.images.image_cache import Progress, open_cache
@@ -16,6 +17,18 @@ from workers.tasks.images.image_report import describe_source as describe_source
 from workers.tasks.images.image_report import notes_of_source
 from workers.tasks.images.image_sources import find_files
 from workers.tasks.leaving_out import or_left_out
+from workers.tasks.sizes import (
+    Rows,
+    Sizes,
+    at_most,
+    draw_sizes,
+    filled,
+    least,
+    marked,
+    most,
+    needs,
+    padded,
+)
 from workers.tasks.splits import SPLITS, Splits, choose_ways, split_hash, split_names
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split
@@ -56,13 +69,13 @@ class ImagesFamily:
         self.num_train_classes: int | None = len(train) * self._num_turns("train")
         self.num_tokens: int | None = None
 
-    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+    def sample(self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size) -> Specs:
         """Draw classes and images, by index.
 
         Returns:
           classes: int32 [tasks, ways], indices of base classes. turns: int8 [tasks, ways],
           quarter turns, counter-clockwise. support_examples, query_examples: int32 [tasks, ways,
-          shots] and [.., queries], different indices within the class.
+          shots] and [.., queries], different indices within the class; see `workers.tasks.sizes`.
         Raises:
           DataError: a class has fewer than shots + queries different images.
         """
@@ -71,25 +84,41 @@ class ImagesFamily:
         ways = self._ways
         classes = np.empty((hi - lo, ways), np.int32)
         turns = np.empty((hi - lo, ways), np.int8)
-        examples = np.empty((hi - lo, ways, shots + queries), np.int32)
+        support = np.empty((hi - lo, ways, most(shots)), np.int32)
+        query = np.empty((hi - lo, ways, most(queries)), np.int32)
         for task in range(hi - lo):
             rng = draw.generator(lo + task)
             pairs = rng.choice(len(pool) * num_turns, ways, replace=False)
             classes[task] = pool[pairs // num_turns]
             turns[task] = pairs % num_turns
+            sizes = self._draw_sizes(rng, classes[task], shots, queries)
             counts = self._classes.counts[classes[task]]
-            for way, count in enumerate(counts):
-                examples[task, way] = rng.choice(count, shots + queries, replace=False)
-            if self._classes.overlap(classes[task], turns[task], examples[task], shots):
-                classes[task], turns[task], examples[task] = self._draw_apart(
-                    rng, draw.split, classes[task], turns[task], shots + queries
+            chosen = [
+                rng.choice(count, sum(size), replace=False)
+                for count, size in zip(counts, sizes, strict=True)
+            ]
+            if self._classes.overlap(classes[task], turns[task], chosen, sizes):
+                classes[task], turns[task], sizes, chosen = self._draw_apart(
+                    rng, draw.split, (classes[task], turns[task], sizes), (shots, queries)
                 )
+            for way, (few, size) in enumerate(zip(chosen, sizes, strict=True)):
+                support[task, way] = padded(few[: size[0]], shots)
+                query[task, way] = padded(few[size[0] :], queries)
         return {
             "classes": classes,
             "turns": turns,
-            "support_examples": examples[..., :shots],
-            "query_examples": examples[..., shots:],
+            "support_examples": support,
+            "query_examples": query,
         }
+
+    def _draw_sizes(
+        self, rng: np.random.Generator, classes: Array, shots: Size, queries: Size
+    ) -> list[Sizes]:
+        """Draw the shots and queries of each class, of which it has so many different images."""
+        sizes = []
+        for room in self._classes.different[classes]:
+            sizes.append(draw_sizes(rng, shots, queries, at_most(int(room))))
+        return sizes
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Make pixels float32 in [0, 1] and targets int32, class by class.
@@ -150,7 +179,7 @@ class ImagesFamily:
     def notes(self) -> list[str]:
         """Report skipped files, classes that are left out, and repeated images."""
         used = {int(index) for split in SPLITS for index in self._splits[split]}
-        needed = self._settings.shots + self._settings.queries
+        needed = least(self._settings.shots) + least(self._settings.queries)
         small = [i for i in self._classes.small(needed) if i not in used]
         left_out = []
         if small:
@@ -165,7 +194,7 @@ class ImagesFamily:
         names, settings = self._images.class_names, self._settings
         kept = np.arange(len(names))
         if settings.small_classes == "leave_out":
-            small = self._classes.small(settings.shots + settings.queries)
+            small = self._classes.small(least(settings.shots) + least(settings.queries))
             kept = np.setdiff1d(kept, small)
         if settings.split_file is not None:
             splits = split_names(names, settings)
@@ -174,25 +203,37 @@ class ImagesFamily:
         return {split: kept[places].astype(np.int32) for split, places in splits.items()}
 
     def _draw_apart(
-        self, rng: np.random.Generator, split: Split, classes: Array, turns: Array, number: int
-    ) -> tuple[Array, Array, Array]:
-        """Draw examples with different contents, of other classes if these do not suffice."""
+        self,
+        rng: np.random.Generator,
+        split: Split,
+        drawn: tuple[Array, Array, list[Sizes]],
+        ranges: tuple[Size, Size],
+    ) -> tuple[Array, Array, list[Sizes], list[Rows]]:
+        """Draw examples with different contents, of other classes if these do not suffice.
+
+        Args:
+          drawn: classes, turns, and the sizes of each. ranges: shots and queries.
+        """
         pool, num_turns = self._splits[split], self._num_turns(split)
+        classes, turns, sizes = drawn
         for _ in range(_MOST_TRIES):
-            chosen = choose_apart(rng, self._classes.contents(classes, turns), number)
+            contents = self._classes.contents(classes, turns)
+            chosen = choose_apart(rng, contents, list(map(sum, sizes)))
             if chosen is not None:
-                return classes, turns, np.stack(chosen)
+                return classes, turns, sizes, chosen
             pairs = rng.choice(len(pool) * num_turns, len(classes), replace=False)
             classes, turns = pool[pairs // num_turns], (pairs % num_turns).astype(np.int8)
+            sizes = self._draw_sizes(rng, classes, *ranges)
         raise DataError(
             f"classes of the {split} split share so many images that a task of {len(classes)} "
-            f"classes lacks {number} different ones of each: "
+            f"classes lacks {sum(map(least, ranges))} different ones of each: "
             f"{', in '.join(self._classes.copies(self._splits).pairs)}; leave out one of each"
         )
 
     def _set(self, specs: Specs, examples: str, labels: Array) -> tuple[Array, Array]:
         """Make inputs [tasks, ways * examples, H, W, C] and targets [tasks, ways * examples]."""
-        classes, turns, chosen = specs["classes"], specs["turns"], specs[examples]
+        classes, turns, rows = specs["classes"], specs["turns"], specs[examples]
+        chosen = filled(rows)
         pixels = self._images.pixels[self._images.offsets[classes][..., None] + chosen]
         for turn in range(1, 4):
             turned = turns == turn
@@ -200,7 +241,7 @@ class ImagesFamily:
                 pixels[turned] = np.rot90(pixels[turned], turn, axes=(2, 3))
         tasks, ways, number = chosen.shape
         inputs = pixels.reshape(tasks, ways * number, *self.input_shape) / np.float32(255)
-        return inputs, np.repeat(labels, number, axis=1)
+        return inputs, marked(np.repeat(labels, number, axis=1), rows.reshape(tasks, ways * number))
 
     def _num_turns(self, split: Split) -> int:
         rotations = self._settings.rotations
@@ -213,17 +254,18 @@ class ImagesFamily:
         )
         return train, validation, test
 
-    def _check_examples(self, splits: Sequence[Split], shots: int, queries: int) -> None:
+    def _check_examples(self, splits: Sequence[Split], shots: Size, queries: Size) -> None:
         used = np.concatenate([self._splits[split] for split in splits])
-        small = [i for i in self._classes.small(shots + queries) if i in used]
+        needed = least(shots) + least(queries)
+        small = [i for i in self._classes.small(needed) if i in used]
         if not small:
             return
-        left = len(self._images.class_names) - len(self._classes.small(shots + queries))
+        left = len(self._images.class_names) - len(self._classes.small(needed))
         remedy = or_left_out(left, sum(self._least_classes()), "task.small_classes")
         if self._settings.small_classes == "leave_out":  # classes too small for training are gone
             remedy = ", or evaluation.shots or evaluation.queries"
         raise DataError(
-            f"shots = {shots} and queries = {queries} need {shots + queries} images of a class; "
+            f"{needs(shots, queries)} need {needed} images of a class; "
             f"{self._classes.summary(small)} with fewer different ones; lower task.shots "
             f"or task.queries{remedy}"
         )

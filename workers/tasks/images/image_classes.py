@@ -55,17 +55,29 @@ class ImageClasses:
         ]
 
     def overlap(
-        self, classes: NDArray[Any], turns: NDArray[Any], examples: NDArray[Any], shots: int
+        self,
+        classes: NDArray[Any],
+        turns: NDArray[Any],
+        examples: Sequence[NDArray[Any]],
+        sizes: Sequence[tuple[int, int]],
     ) -> bool:
         """Return whether support and query of a task share a content.
 
         Args:
-          examples: int32 [ways, n]; the first `shots` of each class are the support set.
+          examples: of each class, int [n]. sizes: of each, how many of them are the support set,
+            and how many queries follow.
         """
         if not self._has_copies:
             return False
-        drawn = self._ids[self._images.offsets[classes][:, None] + examples]
-        return overlap(drawn * 4 + turns[:, None], shots)
+        offsets = self._images.offsets[classes]
+        drawn = [
+            self._ids[offset + rows] * 4 + turn
+            for offset, rows, turn in zip(offsets, examples, turns, strict=True)
+        ]
+        shots = [few for few, _ in sizes]
+        support = [own[:few] for own, few in zip(drawn, shots, strict=True)]
+        query = [own[few:] for own, few in zip(drawn, shots, strict=True)]
+        return overlap(np.concatenate(support), np.concatenate(query))
 
     def copies(self, splits: Mapping[Any, NDArray[np.int32]]) -> Copies:
         """Count repeated images."""

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from workers.losses.choice import choose_loss
 from workers.settings.losses.loss_settings import Targets
 from workers.settings.npz_task import NpzTask
+from workers.settings.section import Size
 from workers.tasks.copies import Copies
 from workers.tasks.display_text import DisplayText
 from workers.tasks.leaving_out import or_left_out
 from workers.tasks.npz.arrays import Side, read_all
+from workers.tasks.sizes import draw_rows, filled, least, marked, most
 from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
 from workers.tasks.table.row_groups import RowGroups
 from workers.tasks.table.table_notes import row_ids
@@ -71,11 +73,12 @@ class NpzFamily:
             self._groups = self._groups.once_each(ids)
         return copies
 
-    def _fits(self, shots: int, queries: int) -> NDArray[np.bool_]:
+    def _fits(self, shots: Size, queries: Size) -> NDArray[np.bool_]:
         """Which tasks have enough examples."""
+        few, asked = least(shots), least(queries)
         if self._asked is None:
-            return self._groups.fewest >= shots + queries
-        return (self._groups.fewest >= shots) & (self._asked.fewest >= queries)
+            return self._groups.fewest >= few + asked
+        return (self._groups.fewest >= few) & (self._asked.fewest >= asked)
 
     def _without_small(self, splits: Splits) -> Splits:
         """Tasks are split first: which are for testing does not hang on what small ones are."""
@@ -93,12 +96,12 @@ class NpzFamily:
                 )
         return splits
 
-    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+    def sample(self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size) -> Specs:
         """Examples by their rows.
 
         Returns:
           task: int32 [tasks]. support_rows, query_rows: int32 [tasks, ways * shots] and [tasks,
-          ways * queries], class by class (ways = 1 in regression).
+          ways * queries], class by class (ways = 1 in regression); see `workers.tasks.sizes`.
         Raises:
           DataError: a task of the split has too few examples.
         """
@@ -110,32 +113,25 @@ class NpzFamily:
             task = int(tasks[rng.integers(len(tasks))])
             chosen.append(task)
             asked = [] if self._asked is None else self._asked.rows[task]
-            more = 0 if asked else queries
-            parts = [
-                rng.choice(part, shots + more, replace=False) for part in self._groups.rows[task]
-            ]
-            support.append(np.concatenate([part[:shots] for part in parts]))
-            own = [part[shots:] for part in parts]
-            if asked:
-                own = [rng.choice(part, queries, replace=False) for part in asked]
-            query.append(np.concatenate(own))
+            own, query_rows = draw_rows(rng, self._groups.rows[task], shots, queries, asked)
+            support.append(own)
+            query.append(query_rows)
+        room = self._ways * most(shots), self._ways * most(queries)
         return {
             "task": np.array(chosen, np.int32),
-            "support_rows": np.array(support, np.int32).reshape(hi - lo, self._ways * shots),
-            "query_rows": np.array(query, np.int32).reshape(hi - lo, self._ways * queries),
+            "support_rows": np.array(support, np.int32).reshape(hi - lo, room[0]),
+            "query_rows": np.array(query, np.int32).reshape(hi - lo, room[1]),
         }
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Build inputs [tasks, examples, ...], and targets int32 or float32 [.., d]."""
         assert not global_labels, "classes are those of a file"
-        own, query = self._own, self._query or self._own
-        support_rows, query_rows = specs["support_rows"], specs["query_rows"]
-        return Episode(
-            own.inputs[support_rows],
-            own.targets[support_rows],
-            query.inputs[query_rows],
-            query.targets[query_rows],
-        )
+        arrays = []
+        for side, name in ((self._own, "support_rows"), (self._query or self._own, "query_rows")):
+            rows = np.asarray(specs[name])
+            chosen = filled(rows)
+            arrays += [side.inputs[chosen], marked(side.targets[chosen], rows)]
+        return Episode(*arrays)
 
     def showcase(self, specs: Specs) -> Specs:
         """As they are: the picture shows the queries that are measured."""
@@ -188,16 +184,17 @@ class NpzFamily:
     def _queries_from(self) -> str:
         return "x" if self._asked is None else "query_x"
 
-    def _check_sizes(self, split: Split, shots: int, queries: int) -> None:
+    def _check_sizes(self, split: Split, shots: Size, queries: Size) -> None:
         left = int(np.sum(self._fits(shots, queries)))
         remedy = "lower shots or queries"
         remedy += or_left_out(left, len(SPLITS), "task.small_tasks", "tasks")
         if self._settings.small_tasks == "leave_out":  # those with too few for training
             remedy = "lower evaluation.shots or evaluation.queries"
         tasks = self._splits[split]
-        self._groups.check(tasks, shots + (queries if self._asked is None else 0), remedy)
+        few, asked = least(shots), least(queries)
+        self._groups.check(tasks, few + (asked if self._asked is None else 0), remedy)
         if self._asked is not None:
-            self._asked.check(tasks, queries, f"those are of query_x; {remedy}")
+            self._asked.check(tasks, asked, f"those are of query_x; {remedy}")
 
     def _hash(self) -> str:
         total = hashlib.sha256()

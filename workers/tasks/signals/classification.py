@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 
 from workers.losses.choice import choose_loss
+from workers.settings.section import Size
 from workers.settings.signal_task import SignalTask
 from workers.tasks.copies import overlap
 from workers.tasks.display_text import DisplayText
-from workers.tasks.leaving_out import or_left_out
+from workers.tasks.leaving_out import left_out_notes, or_left_out
 from workers.tasks.signals.dataset import SignalData
 from workers.tasks.signals.scale import SignalScale, Standardized
 from workers.tasks.signals.signal_classes import ClassExamples, Rows
+from workers.tasks.sizes import draw_sizes, filled, least, marked, most, needs, padded, real
 from workers.tasks.splits import SPLITS, Splits, choose_ways, split_hash, split_names
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split
@@ -72,28 +74,30 @@ class SignalClasses:
         """How samples are standardized, and the sampling rate."""
         return {"signals": {**self._scale.as_dict(), "rate": self._data.recordings.rate}}
 
-    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+    def sample(self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size) -> Specs:
         """Classes and examples by index.
 
         Returns:
           classes: int32 [tasks, ways]. support_examples, query_examples: int32 [tasks, ways, shots]
-          and [.., queries].
+          and [.., queries]; see `workers.tasks.sizes`.
         Raises:
           DataError: a class has too few examples, or they are copies of another class's.
         """
         self._check_examples([draw.split], shots, queries)
         classes = np.empty((hi - lo, self._ways), np.int32)
-        support = np.empty((hi - lo, self._ways, shots), np.int32)
-        query = np.empty((hi - lo, self._ways, queries), np.int32)
+        support = np.empty((hi - lo, self._ways, most(shots)), np.int32)
+        query = np.empty((hi - lo, self._ways, most(queries)), np.int32)
         for task in range(hi - lo):
             rng = draw.generator(lo + task)
             for _ in range(_MOST_TRIES):
                 classes[task] = self._draw_classes(rng, draw.split)
                 for way, each in enumerate(classes[task]):
-                    drawn = self._classes[each].draw(rng, shots, queries)
-                    support[task, way], query[task, way] = drawn
-                both = np.concatenate([support[task], query[task]], axis=1)
-                if not overlap(self._data.ids[both], shots):
+                    own = self._classes[each]
+                    told, asked = own.draw(rng, *draw_sizes(rng, shots, queries, own.holds))
+                    support[task, way] = padded(told, shots)
+                    query[task, way] = padded(asked, queries)
+                sides = (self._data.ids[filled(side[task])] for side in (support, query))
+                if not overlap(*sides):
                     break
             else:
                 raise self._too_many_copies(draw.split)
@@ -123,7 +127,7 @@ class SignalClasses:
         for task, classes in enumerate(specs["classes"]):
             options = [self._classes.names[int(each)] for each in classes]
             told, asked = (
-                [self._data.told(int(e)) for e in np.ravel(specs[f"{name}_examples"][task])]
+                [self._data.told(int(e)) for e in real(specs[f"{name}_examples"][task])]
                 for name in _SETS
             )
             found.append(DisplayText(told, [options] * len(told), asked, [options] * len(asked)))
@@ -164,8 +168,16 @@ class SignalClasses:
 
     def notes(self) -> list[str]:
         """Signals and classes that are left out, and samples that are there again."""
-        copies = self._classes.copies(self._splits)
-        return [*self._data.notes(), *copies.notes("example", "class", "classes")]
+        copies = self._classes.copies(self._splits).notes("example", "class", "classes")
+        return [*self._data.notes(), *self._notes_of_small(), *copies]
+
+    def _notes_of_small(self) -> list[str]:
+        shots, queries = self._settings.shots, self._settings.queries
+        unused = set(self._classes.left_out(self._splits))
+        small = [i for i in self._classes.small(shots, queries) if i in unused]
+        names = [self._classes.names[i] for i in small]
+        sizes = [len(self._classes[i]) for i in small]
+        return left_out_notes(names, sizes, needs(shots, queries), "classes")
 
     def _draw_classes(self, rng: np.random.Generator, split: Split) -> Rows:
         pools = self._pools[split]
@@ -173,10 +185,11 @@ class SignalClasses:
         return rng.choice(pool, self._ways, replace=False)
 
     def _set(self, specs: Specs, name: str, labels: Array) -> tuple[Array, Array]:
-        chosen = np.asarray(specs[name])
-        tasks, ways, number = chosen.shape
-        inputs = self._inputs.take(chosen.reshape(tasks, ways * number))
-        return inputs, np.repeat(labels, number, axis=1).astype(np.int32)
+        rows = np.asarray(specs[name])
+        tasks, ways, number = rows.shape
+        inputs = self._inputs.take(filled(rows).reshape(tasks, ways * number))
+        targets = np.repeat(labels, number, axis=1).astype(np.int32)
+        return inputs, marked(targets, rows.reshape(tasks, ways * number))
 
     def _split(self) -> Splits:
         """By name, without small classes if so."""
@@ -192,7 +205,7 @@ class SignalClasses:
         found = split_names([names[i] for i in kept], settings, "classes", (least, least, least))
         return {split: kept[each].astype(np.int32) for split, each in found.items()}
 
-    def _check_examples(self, splits: Sequence[Split], shots: int, queries: int) -> None:
+    def _check_examples(self, splits: Sequence[Split], shots: Size, queries: Size) -> None:
         used = np.concatenate([pool for split in splits for pool in self._pools[split]])
         all_small = self._classes.small(shots, queries)
         small = [i for i in all_small if i in used]
@@ -205,7 +218,7 @@ class SignalClasses:
         if self._classes.is_single(small):
             remedy += ", or take support and queries of a recording's two parts: task.apart=time"
         raise DataError(
-            f"shots = {shots} and queries = {queries} need {shots + queries} different examples of "
+            f"{needs(shots, queries)} need {least(shots) + least(queries)} different examples of "
             f"a class, and no recording on both sides; {self._classes.told(small)}; lower "
             f"task.shots or task.queries{remedy}"
         )

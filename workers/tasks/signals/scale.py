@@ -103,7 +103,9 @@ def scaled_by_support(episode: Episode, channel: int | None, target: Scaling | N
 
 
 def _one_scaled(task: Episode, channel: int | None, target: Scaling | None) -> Episode:
-    scaling = scaling_of_support(task.support_inputs)
+    is_padding = np.isnan(task.support_targets[:, 0])
+    support = task.support_inputs[~is_padding] if is_padding.any() else task.support_inputs
+    scaling = scaling_of_support(support)
     of_targets = target
     if channel is not None:
         of_targets = Scaling(*(each[channel : channel + 1] for each in scaling))

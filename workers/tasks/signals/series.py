@@ -7,16 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.losses.choice import choose_loss
+from workers.settings.section import Size
 from workers.settings.signal_task import SignalTask
 from workers.tasks.copies import once_each
 from workers.tasks.display_text import DisplayText
-from workers.tasks.leaving_out import or_left_out
+from workers.tasks.leaving_out import left_out_notes, or_left_out
 from workers.tasks.listing import others
 from workers.tasks.scaling import Scaling
 from workers.tasks.signals.dataset import SignalData
 from workers.tasks.signals.recordings import Recordings
 from workers.tasks.signals.scale import SignalScale, scaled_by_support
 from workers.tasks.signals.windows import Windows
+from workers.tasks.sizes import (
+    draw_sizes,
+    filled,
+    holds_both,
+    least,
+    marked,
+    most,
+    needs,
+    padded,
+)
 from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
 from workers.wire.errors import DataError
 from workers.wire.protocol import Draw, Episode, Specs, Split
@@ -70,25 +81,27 @@ class SeriesFamily:
         """How samples and values are standardized, and the sampling rate."""
         return {"signals": {**self._scale.as_dict(), "rate": self._data.recordings.rate}}
 
-    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+    def sample(self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size) -> Specs:
         """Series and examples by index, in the order of time.
 
         Returns:
           series: int32 [tasks]. support_examples, query_examples: int32 [tasks, shots] and
-          [tasks, queries].
+          [tasks, queries]; see `workers.tasks.sizes`.
         Raises:
           DataError: a series of the split has too few windows.
         """
         self._check_sizes(draw.split, shots, queries)
         pool = self._splits[draw.split]
         series = np.empty(hi - lo, np.int32)
-        support = np.empty((hi - lo, shots), np.int32)
-        query = np.empty((hi - lo, queries), np.int32)
+        support = np.empty((hi - lo, most(shots)), np.int32)
+        query = np.empty((hi - lo, most(queries)), np.int32)
         for task in range(hi - lo):
             rng = draw.generator(lo + task)
             series[task] = own = pool[rng.integers(len(pool))]
-            support[task] = np.sort(rng.choice(self._early[own], shots, replace=False))
-            query[task] = np.sort(rng.choice(self._late[own], queries, replace=False))
+            early, late = self._early[own], self._late[own]
+            sizes = draw_sizes(rng, shots, queries, holds_both(len(early), len(late)))
+            support[task] = padded(np.sort(rng.choice(early, sizes[0], replace=False)), shots)
+            query[task] = padded(np.sort(rng.choice(late, sizes[1], replace=False)), queries)
         return {"series": series, "support_examples": support, "query_examples": query}
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
@@ -98,8 +111,9 @@ class SeriesFamily:
             *(
                 array
                 for name in ("support_examples", "query_examples")
-                for chosen in [np.asarray(specs[name])]
-                for array in (windows.take(values, chosen), self._targets[chosen])
+                for rows in [np.asarray(specs[name])]
+                for chosen in [filled(rows)]
+                for array in (windows.take(values, chosen), marked(self._targets[chosen], rows))
             )
         )
         channel = self._settings.target_channel
@@ -157,8 +171,14 @@ class SeriesFamily:
         }
 
     def notes(self) -> list[str]:
-        """Series that are left out."""
-        return self._data.notes()
+        """Signals and series that are left out."""
+        shots, queries = self._settings.shots, self._settings.queries
+        used = np.concatenate([self._splits[split] for split in SPLITS])
+        small = np.setdiff1d(np.flatnonzero(self._small(shots, queries)), used)
+        names = [self._names[i] for i in small]
+        sizes = [len(self._early[i]) + len(self._late[i]) for i in small]
+        wanted = needs(shots, queries)
+        return [*self._data.notes(), *left_out_notes(names, sizes, wanted, "series")]
 
     def _parts(self) -> tuple[list[Rows], list[Rows]]:
         """Of each series, its earlier and its later examples; none has the content of another."""
@@ -215,9 +235,10 @@ class SeriesFamily:
             return "the square of the standard deviation of the task's own support windows"
         return "the square of the samples' own unit"
 
-    def _small(self, shots: int, queries: int) -> NDArray[np.bool_]:
+    def _small(self, shots: Size, queries: Size) -> NDArray[np.bool_]:
+        few = least(shots), least(queries)
         pairs = zip(self._early, self._late, strict=True)
-        return np.array([len(a) < shots or len(b) < queries for a, b in pairs])
+        return np.array([len(a) < few[0] or len(b) < few[1] for a, b in pairs])
 
     def _split(self) -> Splits:
         """Series are split first: which are for testing does not hang on what small ones are."""
@@ -236,7 +257,7 @@ class SeriesFamily:
                 )
         return splits
 
-    def _check_sizes(self, split: Split, shots: int, queries: int) -> None:
+    def _check_sizes(self, split: Split, shots: Size, queries: Size) -> None:
         small = self._small(shots, queries)
         own = self._splits[split]
         if not len(short := own[small[own]]):
@@ -249,8 +270,8 @@ class SeriesFamily:
         raise DataError(
             f"the series {self._names[first]!r} has {len(self._early[first])} different windows in "
             f"its earlier part and {len(self._late[first])} in its later one"
-            f"{others([self._names[i] for i in short], sizes)}; shots = {shots} and queries = "
-            f"{queries} need as many; lower task.shots, task.queries or task.hop{remedy}"
+            f"{others([self._names[i] for i in short], sizes)}; {needs(shots, queries)} "
+            f"need as many; lower task.shots, task.queries or task.hop{remedy}"
         )
 
 

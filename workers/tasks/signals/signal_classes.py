@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.settings.section import Size
 from workers.tasks.copies import Copies, once_each
 from workers.tasks.listing import others
 from workers.tasks.signals.apart import Apart
 from workers.tasks.signals.dataset import SignalData
 from workers.tasks.signals.recordings import check_classes
+from workers.tasks.sizes import least
 from workers.tasks.splits import SPLITS, Splits
 
 Rows = NDArray[np.int32]
@@ -36,9 +38,9 @@ class ClassExamples:
     def __getitem__(self, number: int) -> Apart:
         return self._apart[number]
 
-    def small(self, shots: int, queries: int) -> list[int]:
-        """Classes that have too few examples."""
-        key = shots, queries
+    def small(self, shots: Size, queries: Size) -> list[int]:
+        """Classes that have too few examples, of ranges for the least of both."""
+        key = least(shots), least(queries)
         if key not in self._small:  # it is asked for at every step
             found = [i for i, own in enumerate(self._apart) if not own.holds(*key)]
             self._small[key] = found

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from workers.losses.choice import choose_loss
 from workers.settings.losses.loss_settings import Targets
+from workers.settings.section import Size
 from workers.settings.table_task import TableTask
 from workers.tasks.copies import Copies
 from workers.tasks.display_text import DisplayText
 from workers.tasks.leaving_out import or_left_out
+from workers.tasks.sizes import draw_rows, filled, least, marked, most, real
 from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
 from workers.tasks.table.columns import Scale, choose_features, is_value, read_target
 from workers.tasks.table.row_groups import RowGroups
@@ -86,37 +88,39 @@ class TableFamily:
         }
         return {**table, "target": None, PER_TASK: True} if self._per_task else table
 
-    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+    def sample(self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size) -> Specs:
         """Draw rows, by index.
 
         Returns:
           support_rows, query_rows: int32 [tasks, ways * shots] and [tasks, ways * queries], class
-          by class (ways = 1 in regression); all different.
+          by class (ways = 1 in regression); all different. See `workers.tasks.sizes`.
         Raises:
           DataError: a task of the split has fewer than shots + queries rows.
         """
         tasks = self._splits[draw.split]
-        self._check_sizes(draw.split, shots + queries)
+        self._check_sizes(draw.split, least(shots) + least(queries))
         support: list[NDArray[np.int32]] = []
         query: list[NDArray[np.int32]] = []
         for index in range(lo, hi):
             rng = draw.generator(index)
             parts = self._groups.rows[tasks[rng.integers(len(tasks))]]
-            chosen = [rng.choice(part, shots + queries, replace=False) for part in parts]
-            support.append(np.concatenate([rows[:shots] for rows in chosen]))
-            query.append(np.concatenate([rows[shots:] for rows in chosen]))
+            own, asked = draw_rows(rng, parts, shots, queries)
+            support.append(own)
+            query.append(asked)
         ways = len(self._groups.classes or [""])
         return {
-            "support_rows": np.array(support, np.int32).reshape(hi - lo, ways * shots),
-            "query_rows": np.array(query, np.int32).reshape(hi - lo, ways * queries),
+            "support_rows": np.array(support, np.int32).reshape(hi - lo, ways * most(shots)),
+            "query_rows": np.array(query, np.int32).reshape(hi - lo, ways * most(queries)),
         }
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Make inputs float32 [tasks, rows, features], and targets int32 or float32 [.., 1]."""
-        support, query = (np.asarray(specs[name]) for name in ("support_rows", "query_rows"))
-        episode = Episode(
-            self._inputs[support], self._targets[support], self._inputs[query], self._targets[query]
-        )
+        arrays = []
+        for name in ("support_rows", "query_rows"):
+            rows = np.asarray(specs[name])
+            chosen = filled(rows)
+            arrays += [self._inputs[chosen], marked(self._targets[chosen], rows)]
+        episode = Episode(*arrays)
         return scaled_by_support(episode) if self._per_task else episode
 
     def showcase(self, specs: Specs) -> Specs:
@@ -132,12 +136,13 @@ class TableFamily:
         classes = self._groups.classes
         if classes is None:
             return ()
-        return [
-            DisplayText(
-                _rows(support), [classes] * len(support), _rows(query), [classes] * len(query)
+        texts = []
+        for rows in zip(specs["support_rows"], specs["query_rows"], strict=True):
+            support, query = map(_rows, rows)
+            texts.append(
+                DisplayText(support, [classes] * len(support), query, [classes] * len(query))
             )
-            for support, query in zip(specs["support_rows"], specs["query_rows"], strict=True)
-        ]
+        return texts
 
     def protocol(self, split: Split) -> dict[str, Any]:
         """Return the source of the rows, the split of tasks, and the unit of the loss."""
@@ -223,7 +228,7 @@ class TableFamily:
         This is done after the split, so that the test tasks do not depend on it.
         """
         settings, groups = self._settings, self._groups
-        needed = settings.shots + settings.queries
+        needed = least(settings.shots) + least(settings.queries)
         leaves_out = settings.small_tasks == "leave_out"
         if leaves_out:
             splits = {s: tasks[groups.fewest[tasks] >= needed] for s, tasks in splits.items()}
@@ -272,7 +277,7 @@ def _read(settings: TableTask) -> Rows:
 
 
 def _rows(rows: Any) -> list[str]:
-    return [f"row {row}" for row in rows]
+    return [f"row {row}" for row in real(rows)]
 
 
 def _named(names: Any) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from workers.losses.choice import choose_loss
+from workers.settings.section import Size
 from workers.settings.text_tasks import TextTask
 from workers.tasks.display_text import DisplayText
+from workers.tasks.sizes import draw_rows, filled, least, marked, most, real
 from workers.tasks.splits import SPLITS, choose_ways, split_hash
 from workers.tasks.text.texts import read_texts, split_texts
 from workers.tasks.text.tokens import Tokens
@@ -28,7 +30,7 @@ class TextFamily:
           DataError: see `read_texts`; or a class or a split is too small, or a text too long.
         """
         self._settings = settings
-        needed = settings.shots + settings.queries
+        needed = least(settings.shots) + least(settings.queries)
         self._texts = read_texts(settings.path, settings, needed)
         self._splits = split_texts(self._texts, settings, settings.split_by)
         self._ways = choose_ways(settings.ways, {s: len(self._splits[s]) for s in SPLITS})
@@ -47,30 +49,27 @@ class TextFamily:
         self.loss, self.loss_settings, self.num_outputs = chosen
         self.num_train_classes: int | None = len(train)
 
-    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Specs:
+    def sample(self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size) -> Specs:
         """Draw classes and rows, by index.
 
         Returns:
           classes: int32 [tasks, ways]. support_rows, query_rows: int32 [tasks, ways, shots] and
-          [.., queries], different rows of the file.
+          [.., queries], different rows of the file; see `workers.tasks.sizes`.
         Raises:
           DataError: a class has fewer than shots + queries texts.
         """
         pool, ways = self._splits[draw.split], self._ways
-        self._texts.check_sizes(pool, shots + queries, ways)
+        self._texts.check_sizes(pool, least(shots) + least(queries), ways)
         classes = np.empty((hi - lo, ways), np.int32)
-        rows = np.empty((hi - lo, ways, shots + queries), np.int32)
+        support = np.empty((hi - lo, ways, most(shots)), np.int32)
+        query = np.empty((hi - lo, ways, most(queries)), np.int32)
         for task in range(hi - lo):
             rng = draw.generator(lo + task)
             classes[task] = rng.choice(pool, ways, replace=False)
-            for way, index in enumerate(classes[task]):
-                texts = self._texts.rows[index]
-                rows[task, way] = rng.choice(texts, shots + queries, replace=False)
-        return {
-            "classes": classes,
-            "support_rows": rows[..., :shots],
-            "query_rows": rows[..., shots:],
-        }
+            parts = [self._texts.rows[index] for index in classes[task]]
+            own, asked = draw_rows(rng, parts, shots, queries)
+            support[task], query[task] = own.reshape(ways, -1), asked.reshape(ways, -1)
+        return {"classes": classes, "support_rows": support, "query_rows": query}
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Make token ids int32 [tasks, ways * (shots or queries), length], and targets int32."""
@@ -102,7 +101,7 @@ class TextFamily:
         ):
             names = [self._texts.classes[int(i)] for i in classes]
             shots, questions = (
-                [self._texts.texts[int(row)] for row in rows.ravel()] for rows in (support, queries)
+                [self._texts.texts[int(row)] for row in real(rows)] for rows in (support, queries)
             )
             options = [names] * len(shots), [names] * len(questions)
             tasks.append(DisplayText(shots, options[0], questions, options[1]))
@@ -136,5 +135,6 @@ class TextFamily:
     def _set(self, specs: Specs, name: str, labels: Array) -> tuple[Array, Array]:
         rows = np.asarray(specs[name])
         tasks, ways, number = rows.shape
-        inputs = self._ids[rows].reshape(tasks, ways * number, -1)
-        return inputs, np.repeat(labels, number, axis=1).astype(np.int32)
+        inputs = self._ids[filled(rows)].reshape(tasks, ways * number, -1)
+        targets = np.repeat(labels, number, axis=1).astype(np.int32)
+        return inputs, marked(targets, rows.reshape(tasks, ways * number))

@@ -165,3 +165,14 @@ def test_numbers_far_from_zero_keep_their_digits(tmp_path):
         for i, offset in enumerate((0.0, 1e9))
     )
     np.testing.assert_allclose(near.query_targets, far.query_targets, atol=1e-5)
+
+
+def test_small_series_are_left_out_by_name(tmp_path):
+    x = np.concatenate([PLACES[:, :30], PLACES[1:, 30:]])
+    recordings = [*range(10), *range(1, 10)]  # 0 is half as long
+    file = npz(tmp_path / "a.npz", x=x, who=np.array(recordings))
+    settings = {**FORECAST, "recording_column": "who", "shots": 6, "queries": 6}
+    assert family(file, **settings, small_classes="leave_out").notes() == [
+        "1 series has too few examples for shots = 6 and queries = 6: left out, '0' (8) "
+        "(task.small_classes)"
+    ]

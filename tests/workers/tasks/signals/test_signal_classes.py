@@ -178,3 +178,15 @@ def test_more_queries_in_evaluation_than_there_are_is_refused_by_its_key(folder)
     found = family(folder, small_classes="leave_out")
     with pytest.raises(DataError, match=r"task\.queries, or evaluation\.shots or evaluation"):
         drawn(found, queries=9)
+
+
+def test_small_classes_are_left_out_by_name(tmp_path):
+    x, y = sines(classes=9, recordings=6, length=20)
+    few = np.flatnonzero((y != "c1") | (np.arange(len(y)) % 6 < 3))
+    settings = {"shots": 2, "queries": 2, "ways": 2, "small_classes": "leave_out"}
+    small = class_folders(tmp_path / "small", x[few], y[few])
+    assert family(small, **settings).notes() == [
+        "1 class has too few examples for shots = 2 and queries = 2: left out, 'c1' (3) "
+        "(task.small_classes)"
+    ]
+    assert family(class_folders(tmp_path / "all", x, y), **settings).notes() == []

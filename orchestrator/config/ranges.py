@@ -1,0 +1,47 @@
+"""The refusal of ranges of shots and queries where a setting cannot do with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.config.schema import MetaConfig
+
+
+def check_ranges(config: MetaConfig) -> None:
+    """Raise ValueError if a range is given for tasks, batches or functions that take none."""
+    task, evaluation = config.task, config.evaluation
+    ranges = {
+        f"{section}.{name}": list(size)
+        for section, settings in (("task", task), ("evaluation", evaluation))
+        for name in ("shots", "queries")
+        if isinstance(size := getattr(settings, name), tuple)
+    }
+    if not ranges:
+        return
+    key, size = next(iter(ranges.items()))
+    if not task.takes_ranges:
+        raise ValueError(
+            f"{key} = {size} is a range, which task.kind = {task.kind!r} has no tasks of; give a "
+            "number"
+        )
+    _check_batches(config)
+    if ":" in getattr(task, "loss", "") or getattr(task, "metrics", {}):
+        raise ValueError(
+            f"{key} = {size} is a range, and a function of your own in task.loss or task.metrics "
+            "would see examples that are none; use a named loss and its metrics, or give a number"
+        )
+
+
+def _check_batches(config: MetaConfig) -> None:
+    """Inner steps of some examples would need others in each task."""
+    shots = {"algorithm": config.task.shots, "evaluation": config.evaluation.shots}
+    shots["evaluation"] = shots["evaluation"] or config.task.shots
+    for section, size in shots.items():
+        batch = getattr(getattr(config, section), "inner_batch", None)
+        if batch is not None and isinstance(size, tuple):
+            where = "evaluation" if section == "evaluation" and config.evaluation.shots else "task"
+            raise ValueError(
+                f"{section}.inner_batch = {batch} deals out examples, of which {where}.shots = "
+                f"{list(size)} gives each task another number; unset it, or give a number"
+            )
