@@ -17,7 +17,7 @@ from orchestrator.outer.aggregate import aggregate
 from orchestrator.outer.blocks import train_blocks
 from orchestrator.outer.many_steps import StepsDone, many_steps
 from orchestrator.outer.skipped import SkipBudget
-from orchestrator.outer.trust_region import Round, RoundResult
+from orchestrator.outer.rounds import Round, RoundResult
 from orchestrator.outer.update import OuterUpdate
 from orchestrator.pool.base import Pool
 from workers.tasks.family import TaskFamily
@@ -89,8 +89,8 @@ def meta_train(
             gradient, carry, metrics = aggregate(
                 contributions, weights.theta.size, weights.carry.size
             )
-            reduce = partial(_run_round, pool, weights, blocks)
-            metrics |= outer.update(RoundResult(gradient, metrics), carry, reduce)
+            run_round = partial(_run_round, pool, weights, blocks)
+            metrics |= outer.update(RoundResult(gradient, metrics), carry, run_round)
             _check_theta(step, outer, config, skipped)
             seconds, step = time.perf_counter() - started, step + 1
             many.take_time(seconds, blocks)
@@ -117,11 +117,11 @@ def _check_theta(step: int, outer: OuterUpdate, config: MetaConfig, skipped: int
 
 def _remedy(config: MetaConfig, skipped: int) -> str:
     """Return what to try. Skipped tasks hint at an inner rate that is too high for all of them."""
-    outer = "lower outer.lr or set outer.clip_norm"
+    advice = "lower outer.lr or set outer.clip_norm"
     if not skipped:
-        return outer
+        return advice
     rate = config.algorithm.inner_lr
-    return f"it left out {skipped} tasks: lower algorithm.inner_lr = {rate:g} first, then {outer}"
+    return f"it left out {skipped} tasks: lower algorithm.inner_lr = {rate:g} first, then {advice}"
 
 
 def _run_round(pool: Pool, drawn: Weights, blocks: Sequence[Block], wanted: Round) -> RoundResult:

@@ -5,40 +5,16 @@ it returns the new theta and the numbers to log.
 """
 
 from collections.abc import Callable, Generator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.config.driver_settings import OuterSettings
-from workers.wire.protocol import RoundName, Vector
+from orchestrator.outer.rounds import Round, RoundResult
+from workers.wire.protocol import Vector
 from workers.wire.tensors import dot
 
 _RESIDUAL = 1e-10
-
-
-class Round(NamedTuple):
-    """A round over the episodes of a step.
-
-    name: see `workers.policies.rounds`.
-    now: theta at which the round is evaluated, float32 [parameters].
-    argument: the further input of the round, float32.
-    """
-
-    name: RoundName
-    now: Vector
-    argument: Vector
-
-
-class RoundResult(NamedTuple):
-    """The result of a round, as means over the step's tasks.
-
-    vector: float32 [parameters].
-    metrics: metrics by name.
-    """
-
-    vector: Vector
-    metrics: dict[str, float]
 
 
 Logged = dict[str, float]
@@ -97,12 +73,12 @@ def _natural(
     return x, dot(x, gradient - residual)
 
 
-def drive(rounds: Rounds, reduce: Callable[[Round], RoundResult]) -> tuple[Vector, Logged]:
-    """Run all rounds with `reduce`; return the new theta and the numbers to log."""
+def drive(rounds: Rounds, run_round: Callable[[Round], RoundResult]) -> tuple[Vector, Logged]:
+    """Run all rounds with `run_round`; return the new theta and the numbers to log."""
     try:
         wanted = next(rounds)
         while True:
-            wanted = rounds.send(reduce(wanted))
+            wanted = rounds.send(run_round(wanted))
     except StopIteration as end:
         returned: tuple[Vector, Logged] = end.value
         return returned

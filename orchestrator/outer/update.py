@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.outer.state import MetaState
-from orchestrator.outer.trust_region import Round, RoundResult, drive, trust_region
+from orchestrator.outer.rounds import Round, RoundResult
+from orchestrator.outer.trust_region import drive, trust_region
 from workers.execution.compiled import Compiled
 from workers.execution.runtime import DRIVER_DEVICE
 from workers.models.keras_defaults import keras_defaults
@@ -108,23 +109,23 @@ class OuterUpdate:
         self._weights = Weights(theta, carry, self.step)
 
     def update(
-        self, first: RoundResult, carry: Vector, reduce: Callable[[Round], RoundResult]
+        self, first: RoundResult, carry: Vector, run_round: Callable[[Round], RoundResult]
     ) -> dict[str, float]:
         """Do one outer step of as many rounds as configured; return the numbers to log.
 
         Args:
           first: the mean outer gradient and metrics. carry: the next carry, float32 [carry].
-          reduce: runs a further round over the step's episodes; raises as a pool does.
+          run_round: runs a further round over the step's episodes; raises as a pool does.
         """
         settings = self._settings
         if settings.optimizer == "trpo":
-            theta, logged = drive(trust_region(settings, self._weights.theta, first), reduce)
+            theta, logged = drive(trust_region(settings, self._weights.theta, first), run_round)
             self._jump(theta, carry)
             return logged
         self.apply(first.vector, carry)
         logged = {}
         for _ in range(settings.epochs - 1):
-            again = reduce(Round("ppo", self._weights.theta, _clipped(settings)))
+            again = run_round(Round("ppo", self._weights.theta, _clipped(settings)))
             logged = {"kl": again.metrics["kl"]}
             self.apply(again.vector, carry)
         return logged

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from orchestrator.config.driver_settings import OuterSettings
-from orchestrator.outer.trust_region import RoundResult, drive, trust_region
+from orchestrator.outer.rounds import RoundResult
+from orchestrator.outer.trust_region import drive, trust_region
 
 SIZE = 6
 RNG = np.random.default_rng(0)
