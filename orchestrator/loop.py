@@ -16,8 +16,8 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.aggregate import aggregate
 from orchestrator.outer.blocks import train_blocks
 from orchestrator.outer.many_steps import StepsDone, many_steps
-from orchestrator.outer.skipped import SkipBudget
 from orchestrator.outer.rounds import Round, RoundResult
+from orchestrator.outer.skipped import SkipBudget
 from orchestrator.outer.update import OuterUpdate
 from orchestrator.pool.base import Pool
 from workers.tasks.family import TaskFamily

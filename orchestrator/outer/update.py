@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from orchestrator.config.driver_settings import OuterSettings
-from orchestrator.outer.state import MetaState
 from orchestrator.outer.rounds import Round, RoundResult
+from orchestrator.outer.state import MetaState
 from orchestrator.outer.trust_region import drive, trust_region
 from workers.execution.compiled import Compiled
 from workers.execution.runtime import DRIVER_DEVICE

@@ -34,7 +34,7 @@ REFUSED = {
     ),
     "a seed too large": (["train", "small.toml", "--set", "seed=4294967296"], "seed"),
     "out is a file": (["train", "small.toml", "--out", "small.toml"], "small.toml"),
-    "no image source": (["train", "omniglot-5w1s"], "task.path is unset"),
+    "no image source": (["train", "omniglot-5w1s"], "task.path is not set"),
     "an image source that is not there": (
         ["train", "images.toml", "--set", "task.path=nowhere.zip"],
         "nowhere.zip does not exist",

@@ -35,7 +35,10 @@ class Quadratic:
     adapts = (True, True)
     parts = None
 
-    def apply(self, theta, state, inputs):
+    def real(self, targets):
+        return None
+
+    def apply(self, theta, state, inputs, real=None):
         return tf.concat([tf.reshape(w, [-1]) for w in theta], axis=0) - inputs, state
 
     def score(self, outputs, targets):
