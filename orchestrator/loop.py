@@ -77,7 +77,8 @@ def meta_train(
                 yield from _reports_of(done, config, outer)
                 budget.spend(step, 0, config.outer.meta_batch_size)
                 step += len(done.metrics)
-                ahead = sampler.submit(sample, step)
+                if step < config.outer.steps:
+                    ahead = sampler.submit(sample, step)
                 continue
             started = time.perf_counter()
             blocks, weights = ahead.result(), outer.weights

@@ -65,7 +65,7 @@ def forecast(plan: Plan, local: Local, shared: Shared | None) -> list[Row]:
 def step_s(num_actors: int, local: Local, shared: Shared | None) -> float:
     """Estimate the seconds of an outer step; actors without a block do not matter."""
     if num_actors == 0:
-        return local.step_s
+        return local.step_s if local.in_calls_s is None else local.in_calls_s
     busy = min(num_actors, local.num_blocks)
     more_s = _between(_ACTOR_MORE_S, local.theta_bytes)
     update_s = max(0.0, local.step_s - local.num_blocks * local.block_s)

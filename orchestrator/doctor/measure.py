@@ -43,6 +43,7 @@ class Local:
     held_out_s: seconds of a block of test tasks.
     step_s: seconds of a whole outer step.
     peak_bytes: peak memory of the process.
+    in_calls_s: seconds of an outer step where many are done in one call; None: none are.
     """
 
     num_parameters: int
@@ -54,6 +55,7 @@ class Local:
     held_out_s: float
     step_s: float
     peak_bytes: int
+    in_calls_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,7 @@ def _time_blocks(tell: Tell, launched: Any, start_s: float) -> Local:
         step_s += (len(blocks) - 1) * block_s
     else:
         block_s = median(pool.block_s[2 + _WARM_UP :] or pool.block_s[1:])
+    in_calls_s = _time_calls(config, family, pool, state, step_s)
     tell("timing test tasks")
     held_out_s = _run_held_out(config, family, pool, state.weights, 1)
     _draw(config, family, launched.pool, state.weights)
@@ -182,6 +185,7 @@ def _time_blocks(tell: Tell, launched: Any, start_s: float) -> Local:
         held_out_s=held_out_s,
         step_s=step_s,
         peak_bytes=peak_bytes(),
+        in_calls_s=in_calls_s,
     )
 
 
@@ -204,9 +208,18 @@ class _Watched:
 
 
 def _time_steps(
-    config: MetaConfig, family: TaskFamily, pool: Any, state: MetaState, num_blocks: int
+    config: MetaConfig,
+    family: TaskFamily,
+    pool: Any,
+    state: MetaState,
+    num_blocks: int,
+    due: Callable[[int], int] = lambda done: 1,
 ) -> float:
-    """Time outer steps and return their median; hold as much memory as a checkpoint does."""
+    """Time outer steps and return their median; hold as much memory as a checkpoint does.
+
+    Args:
+      due: see `meta_train`.
+    """
     from orchestrator.loop import meta_train
     from orchestrator.outer.update import OuterUpdate
     from orchestrator.storage.arrow_tensors import encode
@@ -216,7 +229,7 @@ def _time_steps(
     seconds = list[float]()
     began = time.perf_counter()
     for report in meta_train(
-        _changed(config, outer={"meta_batch_size": num_tasks}), family, pool, outer
+        _changed(config, outer={"meta_batch_size": num_tasks}), family, pool, outer, due
     ):
         seconds.append(report.seconds)
         if time.perf_counter() - began > _BUDGET_S:
@@ -228,6 +241,18 @@ def _time_steps(
     )
     del files
     return median(seconds[_WARM_UP:] or seconds[1:] or seconds)
+
+
+def _time_calls(
+    config: MetaConfig, family: TaskFamily, pool: Any, state: MetaState, step_s: float
+) -> float | None:
+    """Time steps as a run does them whose steps are small; return None if they are not."""
+    from orchestrator.outer.many_steps import LONGEST_STEP_S
+
+    if step_s > LONGEST_STEP_S:
+        return None
+    blocks, last = -(-config.outer.meta_batch_size // config.block_size), config.outer.steps
+    return _time_steps(config, family, pool, state, blocks, due=lambda done: last - done)
 
 
 def _run_held_out(

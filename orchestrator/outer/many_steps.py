@@ -24,6 +24,8 @@ from workers.wire.tensors import tree_sum
 _CALL_S = 0.2
 #: Fewer steps than this are not worth a call.
 _LEAST_STEPS = 8
+#: A step that takes longer is always run by itself.
+LONGEST_STEP_S = _CALL_S / _LEAST_STEPS
 #: What a step saves by being in a call, about. The blocks are compiled once more for it.
 _SAVED_S = 0.7e-3
 #: A step of more blocks takes so long that nothing is gained, and its graph is large.
@@ -138,12 +140,12 @@ class ManySteps(NoCalls):
         """
         try:
             built = self._built(first)
+            if built is None:
+                return None
+            self._graph = self._graph or self._make_graph(built)
         except Exception:  # a task that cannot be built is reported by its own step
             self._ahead, self._room = None, 0
             return None
-        if built is None:
-            return None
-        self._graph = self._graph or self._make_graph(built)
         self._ahead = self._build_ahead(first + built.number)
         started = time.perf_counter()
         with tf.device(DRIVER_DEVICE):

@@ -46,17 +46,8 @@ def sweep_location(name: str, out: str | None, resume: bool) -> str:
     Raises:
       ValueError: see `run_location`.
     """
-    if out is not None:
-        check_no_secret("", out)
-        return out
-    if not resume:
-        return _first_free(name)
-    if (last := _last(name, _SWEEP)) is None:
-        raise ValueError(
-            f"there is no sweep to resume: {_place(name, 1)} holds none; leave out --resume to "
-            "start one there, or give --out with the folder of the sweep"
-        )
-    return last
+    missing = f"there is no sweep to resume: {_place(name, 1)} holds none"
+    return _location_of(name, out, resume, _SWEEP, missing)
 
 
 def seeds_location(name: str, out: str | None, resume: bool) -> str:
@@ -65,15 +56,22 @@ def seeds_location(name: str, out: str | None, resume: bool) -> str:
     Raises:
       ValueError: see `run_location`.
     """
+    missing = f"there are no seeds to resume: {_place(name, 1)} holds none"
+    return _location_of(name, out, resume, _SEEDS, missing)
+
+
+def _location_of(
+    name: str, out: str | None, resume: bool, marks: Sequence[str], missing: str
+) -> str:
+    """Return `out`, the next free folder, or the last one that holds one of `marks`."""
     if out is not None:
         check_no_secret("", out)
         return out
     if not resume:
         return _first_free(name)
-    if (last := _last(name, _SEEDS)) is None:
+    if (last := _last(name, marks)) is None:
         raise ValueError(
-            f"there are no seeds to resume: {_place(name, 1)} holds none; leave out --resume to "
-            "start them there, or give --out with their folder"
+            f"{missing}; leave out --resume to start there, or give --out with the folder"
         )
     return last
 

@@ -1,5 +1,7 @@
 """The forecast of a run from measured seconds and bytes."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.doctor.forecast import Plan, forecast, step_s
@@ -97,3 +99,9 @@ def test_the_run_has_its_start_its_steps_and_its_held_out_blocks():
     # 2 x 50 validation and 150 test blocks of 0.2 s
     assert rows[0].run_s == pytest.approx(7 + 3 + 100 * 0.402 + 250 * 0.2, rel=0.01)
     assert rows[2].run_s == pytest.approx(20 + 100 * 0.226 + 125 * 0.2, rel=0.01)
+
+
+def test_one_process_may_do_many_steps_in_a_call_and_actors_do_not():
+    local = replace(LOCAL, in_calls_s=0.1)
+    assert step_s(0, local, SHARED) == 0.1
+    assert step_s(2, local, SHARED) == step_s(2, LOCAL, SHARED)
