@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.aggregate import aggregate
@@ -24,6 +25,9 @@ from workers.tasks.family import TaskFamily
 from workers.wire.errors import NonFiniteError
 from workers.wire.protocol import Block, Weights
 from workers.wire.tensors import all_finite
+
+if TYPE_CHECKING:
+    from workers.block import BlockRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,10 @@ def meta_train(
     """
     step, budget = outer.step, SkipBudget(config.algorithm.inner_lr)
     with ThreadPoolExecutor(1, "sampler") as sampler:
-        sample = partial(train_blocks, config, family)
-        many = many_steps(
-            getattr(pool, "runner", None), outer, sample, sampler, due, config.outer.steps
-        )
+        runner = getattr(pool, "runner", None)
+        sample = partial(_sample, config, family, runner)
+        draw = partial(train_blocks, config, family)
+        many = many_steps(runner, outer, draw, sampler, due, config.outer.steps)
         ahead = sampler.submit(sample, step)
         while step < config.outer.steps:
             if done := many.run(step):
@@ -96,6 +100,16 @@ def meta_train(
             seconds, step = time.perf_counter() - started, step + 1
             many.take_time(seconds, blocks)
             yield StepReport(step, metrics, config.outer.meta_batch_size, skipped, seconds)
+
+
+def _sample(
+    config: MetaConfig, family: TaskFamily, runner: "BlockRunner | None", step: int
+) -> list[Block]:
+    """Sample a step's blocks; in this process, the first one's tasks are built meanwhile too."""
+    blocks = train_blocks(config, family, step)
+    if runner is not None:
+        runner.build_ahead(blocks[0])
+    return blocks
 
 
 def _reports_of(done: StepsDone, config: MetaConfig, outer: OuterUpdate) -> Iterator[StepReport]:

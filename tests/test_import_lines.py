@@ -1,6 +1,7 @@
 """The imports that each room may have, and commands that start fast."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("orchestrator", "workers", "metatrain")
 FILES = [
     file.relative_to(ROOT).as_posix()
     for package in ("orchestrator", "workers")
@@ -115,3 +117,16 @@ def test_a_sweeps_driver_does_not_import_tensorflow_before_it_is_set_up():
     modules = "orchestrator.sweep.tune, orchestrator.sweep.final_evaluation"
     code = f"import sys, {modules}; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "script", sorted((ROOT / "benchmarks").rglob("*.py")), ids=lambda file: file.name
+)
+def test_what_a_benchmark_imports_of_ours_is_there(script):
+    """No other test runs most of them."""
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGES):
+            module = importlib.import_module(node.module)
+            for name in (alias.name for alias in node.names):
+                if not hasattr(module, name):
+                    importlib.import_module(f"{node.module}.{name}")

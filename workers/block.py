@@ -16,6 +16,7 @@ from workers.execution.compiled import Compiled
 from workers.execution.fault_isolation import Sums, isolate_failing_task, sum_finite
 from workers.execution.runtime import gpus_of_tensorflow
 from workers.execution.task_map import sum_over
+from workers.execution.tasks_ahead import TasksAhead
 from workers.held_out import Constants, HeldOutTasks, Shapes
 from workers.losses.registry import loss_of
 from workers.meta_parameters import (
@@ -77,6 +78,7 @@ class BlockRunner:
             )
             self._rounds = Rounds(settings, self.train_model, self._objective)
         self.episodes = EpisodeCache()
+        self._ahead: TasksAhead | None = None
 
     @property
     def num_traces(self) -> int:
@@ -166,9 +168,16 @@ class BlockRunner:
         seeds = block.specs.get("seeds", np.zeros((num_tasks, 2), np.int32))
         return Task(*episode, batches, seeds)
 
+    def build_ahead(self, block: Block) -> None:
+        """Begin to build the tasks of a block that runs next; policies collect theirs instead."""
+        if self._rollout_adapter is None:
+            self._ahead = self._ahead or TasksAhead(self.build)
+            self._ahead.begin(block)
+
     def _build(self, block: Block) -> tuple[Task, Shapes]:
         """Build the block's tasks as tensors, and list the shapes of these."""
-        arrays = self.build(block)
+        ahead = self._ahead.take(block) if self._ahead else None
+        arrays = self.build(block) if ahead is None else ahead
         tensors = [tf.constant(array) for array in arrays[:-2]]
         for name, array in (("batches", arrays.batches), ("seeds", arrays.seed)):
             given = name in block.specs

@@ -17,6 +17,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,12 +58,12 @@ def ours(config: Any, block: Any, family: Any) -> tuple[Callable[[], NDArray], l
     from workers.execution import runtime
     from workers.meta_parameters import initial
     from workers.wire.protocol import Weights
-    from workers.wire.tensors import pack
+    from workers.wire.tensors import to_vector
 
     runtime.start_tensorflow(0)
     runner = BlockRunner(config.worker, family)
     start = initial(config.worker, family)
-    weights = Weights(pack(start.theta), pack(start.carry), 0)
+    weights = Weights(to_vector(start.theta), to_vector(start.carry), 0)
     return lambda: runner.run(weights, block).gradient, [np.asarray(w) for w in start.theta]
 
 
@@ -128,7 +129,7 @@ def _measure(step: Callable[[], NDArray], tasks: int, seconds: float) -> Measure
     return Measured(number / (time.perf_counter() - began), cpu_ms, gradient)
 
 
-def _side(who: str, core: int, file: Path, sets: Sequence[str], seconds: float, queue: Any) -> None:
+def _side(who: str, core: int, file: Path, sets: Sequence[str], seconds: float) -> Measured:
     """One process of a side, on one core."""
     os.sched_setaffinity(0, {core})
     config, block, family = problem(file, sets)
@@ -136,22 +137,18 @@ def _side(who: str, core: int, file: Path, sets: Sequence[str], seconds: float, 
     step, theta = ours(config, block, family)
     if who == "PyTorch":
         step = theirs(config, family.build(block.specs), theta)
-    queue.put(_measure(step, block.hi - block.lo, seconds))
+    return _measure(step, block.hi - block.lo, seconds)
 
 
 def together(who: str, cores: int, *arguments: Any) -> Measured:
     """As many processes at once: their tasks a second, and one's gradient and time."""
     context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
     of_this = sorted(os.sched_getaffinity(0))[:cores]
-    processes = [
-        context.Process(target=_side, args=(who, core, *arguments, queue)) for core in of_this
-    ]
-    for process in processes:
-        process.start()
-    found = [queue.get() for _ in processes]
-    for process in processes:
-        process.join()
+    with ProcessPoolExecutor(cores, context) as processes:
+        found = [
+            side.result()
+            for side in [processes.submit(_side, who, core, *arguments) for core in of_this]
+        ]
     return found[0]._replace(rate=sum(each.rate for each in found))
 
 

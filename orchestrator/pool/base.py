@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Protocol
 
 from workers.wire.protocol import Block, Contribution, Place, Weights
@@ -86,8 +87,12 @@ class InProcessPool:
         self.latencies_s: list[float] = []
 
     def run(self, weights: Weights, blocks: Sequence[Block]) -> list[Contribution]:
-        """Run each block in turn."""
-        contributions = [self.runner.run(weights, block) for block in blocks]
+        """Run each block in turn, while the tasks of the next one are built."""
+        contributions = []
+        for block, following in zip_longest(blocks, blocks[1:]):
+            if following is not None:
+                self.runner.build_ahead(following)
+            contributions.append(self.runner.run(weights, block))
         self.latencies_s = [contribution.seconds for contribution in contributions]
         return contributions
 

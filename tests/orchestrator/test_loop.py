@@ -1,4 +1,5 @@
 import json
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from orchestrator.outer.update import OuterUpdate
 from orchestrator.run.launch import Launch
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
+from workers.execution.tasks_ahead import TasksAhead
 from workers.wire.errors import NonFiniteError, PoolError
 from workers.wire.tensors import sha256
 
@@ -133,3 +135,20 @@ def test_every_step_reports_its_means_and_a_finished_run_has_no_more_steps(launc
 def test_another_seed_gives_another_theta(launch, expected):
     config = launch.config.model_copy(update={"seed": 1})
     assert sha256_after(Launch(config, launch.family, launch.pool, "a test")) != expected
+
+
+def test_tasks_are_built_while_the_step_before_runs(launch, monkeypatch):
+    runner, by_thread = launch.pool.runner, []
+    build = runner.build
+
+    def recorded(block):
+        by_thread.append(threading.current_thread() is not threading.main_thread())
+        return build(block)
+
+    ahead = TasksAhead(recorded)
+    monkeypatch.setattr(runner, "_ahead", ahead)
+    monkeypatch.setattr(runner, "build", recorded)
+    train(launch, launch.pool, new_outer(launch))
+    ahead.close()
+    blocks = -(-launch.config.outer.meta_batch_size // launch.config.block_size)
+    assert sum(by_thread) == blocks * STEPS

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
+import optree
 import tensorflow as tf
 
 
@@ -11,10 +12,11 @@ class _Traced(NamedTuple):
     function: Any
     captured: list[tf.Tensor]
     structure: Any
+    form: optree.PyTreeSpec
 
     def call(self, *arguments: Any) -> Any:
         outputs = self.function.call_flat(*tf.nest.flatten(arguments), *self.captured)
-        return None if self.structure is None else tf.nest.pack_sequence_as(self.structure, outputs)
+        return self.form.unflatten(outputs)  # tf.nest takes five times as long
 
 
 class Compiled:
@@ -67,4 +69,5 @@ class Compiled:
             # of its own, and the gradient of its call makes XLA compile again for every theta.
             traced = tf.function(traced, jit_compile=True).get_concrete_function(*arguments)
         captured = list(traced.captured_inputs)
-        return _Traced(traced.inference_fn, captured, traced.structured_outputs)
+        structure = traced.structured_outputs
+        return _Traced(traced.inference_fn, captured, structure, optree.tree_structure(structure))

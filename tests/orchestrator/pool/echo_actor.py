@@ -86,3 +86,6 @@ class Echoes:
     def run(self, weights: Weights, block: Block) -> Contribution:
         """See `BlockRunner.run`."""
         return echo(weights, block)
+
+    def build_ahead(self, block: Block) -> None:
+        """See `BlockRunner.build_ahead`; an echo needs no tasks."""

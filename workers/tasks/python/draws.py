@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ class Draws:
     def __init__(self, drawer: Drawer, together: int):
         self._drawer, self._together = drawer, together if drawer.together else 1
         self._kept: tuple[_Key, Parts] | None = None
+        # Tasks are built ahead in another thread, and a user's function need not allow for two.
+        self._lock = Lock()
         self.packing = Packing()
 
     def parts(
@@ -50,7 +53,10 @@ class Draws:
         Raises:
           BadTaskError: what it returns are not such tasks. CallError: it raised.
         """
-        split = split or draw.split
+        with self._lock:
+            return self._parts(draw, tasks, shots, queries, split or draw.split)
+
+    def _parts(self, draw: Draw, tasks: list[int], shots: int, queries: int, split: Split) -> Parts:
         if not self._drawer.together:
             return self._one_by_one(draw, tasks, shots, queries, split)
         size, lo, hi = self._together, tasks[0], tasks[-1] + 1

@@ -2,6 +2,10 @@
 
 import re
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -251,3 +255,22 @@ def test_the_order_of_a_dicts_keys_does_not_matter(write):
     x = "x = {key: np.full((3, 1), float(key == 'b')) for key in keys}"
     family = PythonFamily(PythonTask(**write(body(keys, x, "return (x, x['a']), (x, x['a'])"))))
     assert (drawn(family, 0, 20).support_inputs == [0.0, 1.0]).all()
+
+
+def test_two_threads_never_call_the_function_at_once():
+    family, inside, together = family_of("many_sines", draw_together=2), threading.Lock(), []
+    call = family._draws._drawer.call
+
+    def alone(*arguments):
+        together.append(not inside.acquire(blocking=False))
+        time.sleep(0.002)
+        inside.release()
+        return call(*arguments)
+
+    family._draws._drawer = replace(family._draws._drawer, call=alone)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda step: drawn(family, 0, 2, step=step % 3), range(12)))
+    assert not any(together)
+    for step, episode in enumerate(found):
+        expected = drawn(family_of("many_sines", draw_together=2), 0, 2, step=step % 3)
+        assert all(np.array_equal(a, b) for a, b in zip(episode, expected, strict=True))
