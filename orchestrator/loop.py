@@ -8,7 +8,7 @@ stopping and sweeps are what its consumer does between two steps.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -55,7 +55,7 @@ def meta_train(
     family: TaskFamily,
     pool: Pool,
     outer: OuterUpdate,
-    due: Callable[[int], int] = lambda done: 1,
+    due: Callable[[int], int] = lambda done: 0,
 ) -> Iterator[StepReport]:
     """Run outer steps until `config.outer.steps` are done.
 
@@ -64,7 +64,8 @@ def meta_train(
       family: the task family. pool: runs the blocks.
       outer: theta and the outer optimizer; after a settled step its `state()` is all that a resumed
         run needs.
-      due: given the steps done, returns how many more may be done in one call, see `ManySteps`.
+      due: given the steps done, returns how many more may be done in one call, see `ManySteps`; 0:
+        the next one is run by itself.
     Raises:
       MetatrainError: see `pool.run`, `SkipBudget` and `aggregate`; theta is that of the last
         complete step.
@@ -75,17 +76,15 @@ def meta_train(
         sample = partial(_sample, config, family, runner)
         draw = partial(train_blocks, config, family)
         many = many_steps(runner, outer, draw, sampler, due, config.outer.steps)
-        ahead = sampler.submit(sample, step)
+        ahead: Future[list[Block]] | None = None
         while step < config.outer.steps:
             if done := many.run(step):
                 yield from _reports_of(done, config, outer)
                 budget.spend(step, 0, config.outer.meta_batch_size)
-                step += len(done.metrics)
-                if step < config.outer.steps:
-                    ahead = sampler.submit(sample, step)
+                step, ahead = step + len(done.metrics), None
                 continue
             started = time.perf_counter()
-            blocks, weights = ahead.result(), outer.weights
+            blocks, weights = ahead.result() if ahead else sample(step), outer.weights
             if step + 1 < config.outer.steps:  # sampled while the pool works
                 ahead = sampler.submit(sample, step + 1)
             contributions = pool.run(weights, blocks)
@@ -98,7 +97,6 @@ def meta_train(
             metrics |= outer.update(RoundResult(gradient, metrics), carry, run_round)
             _check_theta(step, outer, config, skipped)
             seconds, step = time.perf_counter() - started, step + 1
-            many.take_time(seconds, blocks)
             yield StepReport(step, metrics, config.outer.meta_batch_size, skipped, seconds)
 
 

@@ -96,11 +96,6 @@ class BlockRunner:
         """
         return self._xla and self._rollout_adapter is None and not gpus_of_tensorflow()
 
-    @property
-    def compile_s(self) -> float:
-        """Seconds that the first training block took to trace and compile; 0 before it."""
-        return self._train.first_s
-
     def run(self, weights: Weights, block: Block) -> Contribution:
         """Run `block` at `weights`.
 

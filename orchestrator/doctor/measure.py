@@ -247,9 +247,9 @@ def _time_calls(
     config: MetaConfig, family: TaskFamily, pool: Any, state: MetaState, step_s: float
 ) -> float | None:
     """Time steps as a run does them whose steps are small; return None if they are not."""
-    from orchestrator.outer.many_steps import LONGEST_STEP_S
+    from orchestrator.outer.many_steps import CALL_S
 
-    if step_s > LONGEST_STEP_S:
+    if step_s > CALL_S:
         return None
     blocks, last = -(-config.outer.meta_batch_size // config.block_size), config.outer.steps
     return _time_steps(config, family, pool, state, blocks, due=lambda done: last - done)

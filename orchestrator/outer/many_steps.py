@@ -21,13 +21,9 @@ from workers.wire.protocol import Array, Block, Task
 from workers.wire.tensors import tree_sum
 
 #: A call takes about this long, so that a stop is answered and progress is shown meanwhile.
-_CALL_S = 0.2
-#: Fewer steps than this are not worth a call.
-_LEAST_STEPS = 8
-#: A step that takes longer is always run by itself.
-LONGEST_STEP_S = _CALL_S / _LEAST_STEPS
-#: What a step saves by being in a call, about. The blocks are compiled once more for it.
-_SAVED_S = 0.7e-3
+CALL_S = 0.2
+#: A call has at most so many times the steps of the one before.
+_GROWTH = 4
 #: A step of more blocks takes so long that nothing is gained, and its graph is large.
 _MOST_BLOCKS = 8
 #: Bytes of the tasks of a call.
@@ -92,12 +88,9 @@ class NoCalls:
         """Run some steps from `first` on, or none."""
         return None
 
-    def take_time(self, step_s: float, blocks: Sequence[Block]) -> None:
-        """Take the seconds of a single step."""
-
 
 class ManySteps(NoCalls):
-    """Runs many outer steps by the call, as soon as single ones have shown that it pays off.
+    """Runs many outer steps by the call, the first by itself: it compiles, and has no known time.
 
     See `many_steps`. A step with a value that is not finite changes nothing and ends the call, and
     a call whose tasks cannot be built is not made. The driver then runs single steps, and so learns
@@ -116,20 +109,10 @@ class ManySteps(NoCalls):
         self._runner, self._outer, self._due, self._last = runner, outer, due, last
         self._sample, self._sampler = sample, sampler
         self._ahead: tuple[int, Future[_BuiltSteps]] | None = None
-        self._timed = self._most = self._room = self._single = 0
+        self._most, self._room, self._single = 1, 1, -1
         self._graph: Any = None
         self._shapes: list[tuple[int, ...]] = []
         self._names: list[list[str]] = []
-
-    def take_time(self, step_s: float, blocks: Sequence[Block]) -> None:
-        """Choose how many steps a call has, by the seconds of a single one."""
-        self._timed += 1
-        if self._timed == 1:  # it compiled
-            arrays = [array for block in blocks for array in self._runner.build(block)]
-            fits = len(blocks) <= _MOST_BLOCKS
-            self._room = _MOST_BYTES // sum(array.nbytes for array in arrays) if fits else 0
-        elif not self._most and _SAVED_S * (self._last - blocks[0].step) > self._runner.compile_s:
-            self._most = int(_CALL_S / step_s)
 
     def run(self, first: int) -> StepsDone | None:
         """Run the steps from `first` on that one call may have.
@@ -142,6 +125,7 @@ class ManySteps(NoCalls):
             built = self._built(first)
             if built is None:
                 return None
+            compiles = self._graph is None
             self._graph = self._graph or self._make_graph(built)
         except Exception:  # a task that cannot be built is reported by its own step
             self._ahead, self._room = None, 0
@@ -160,15 +144,15 @@ class ManySteps(NoCalls):
             return None
         self._outer.adopt(theta.numpy(), carry.numpy())
         seconds = (time.perf_counter() - started) / number
-        self._most = min(2 * built.number, int(_CALL_S / seconds))
+        if not compiles:
+            self._most = min(_GROWTH * number, max(1, int(CALL_S / seconds)))
         return StepsDone(first, self._by_step(metrics.numpy()[:number], built.num_tasks), seconds)
 
     def _number(self, first: int) -> int:
         """Return how many steps a call from `first` on may have; 0: the step is to be single."""
         if self._single == first:
             return 0
-        number = min(self._most, self._room, self._due(first))
-        return number if number >= _LEAST_STEPS else 0
+        return min(self._most, self._room, self._due(first))
 
     def _built(self, first: int) -> _BuiltSteps | None:
         if self._ahead is not None and self._ahead[0] == first:
@@ -191,6 +175,11 @@ class ManySteps(NoCalls):
         shapes = [array.shape[1:] for tasks in stacked for array in tasks]
         if shapes != (self._shapes or shapes):
             raise ValueError("steps whose tasks have other shapes need another graph")
+        if not self._shapes:
+            size = sum(array.nbytes for tasks in stacked for array in tasks)
+            self._room = _MOST_BYTES // size
+            if len(by_block) > _MOST_BLOCKS or not self._room:
+                raise ValueError("a step that is too large for a call")
         self._shapes = shapes
         return _BuiltSteps(first, number, stacked)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import metric_names
 from orchestrator.pool.watched_pool import Watch
+from orchestrator.reporting.imported_ahead import import_drawing_ahead
 from orchestrator.reporting.notes import (
     NOTES,
     RESULTS,
@@ -97,6 +98,7 @@ def _train_and_test(
     config: MetaConfig, run: TrainingRun, stop: Stop, watch: Watch, tracking: Tracking
 ) -> Result:
     _show_start(config, run)
+    import_drawing_ahead()
     started = time.monotonic()
     _train(config, run, stop, watch, tracking)
     result = _show_end(config, run, time.monotonic() - started, watch)

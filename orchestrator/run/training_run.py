@@ -205,7 +205,7 @@ class TrainingRun:
         every, checkpoint_every = config.evaluation.every, config.checkpoint.every
         validated = min((done // every + 1) * every, config.outer.steps)
         saved = (done // checkpoint_every + 1) * checkpoint_every
-        return min(validated - 1, saved) - done
+        return max(1, min(validated - 1, saved) - done)
 
     def flush(self) -> None:
         """Wait until what was saved is written durably.

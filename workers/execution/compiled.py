@@ -1,6 +1,5 @@
 """Graphs that are traced once for each signature, and called with little overhead."""
 
-import time
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
@@ -24,15 +23,12 @@ class Compiled:
 
     To call a traced graph, tf.function inspects the arguments for 0.2 ms, a third of a step of a
     small network. Here the caller passes the signature instead.
-
-    first_s: seconds of the first call, which traces and compiles; 0 before it.
     """
 
     def __init__(self, graph: Callable[..., Any], xla: bool = False):
         """Trace nothing yet. xla: whether to compile with XLA."""
         self._function, self._xla = tf.function(graph, autograph=False), xla
         self._traced: dict[Hashable, _Traced] = {}
-        self.first_s = 0.0
 
     def __call__(self, signature: Hashable, *arguments: Any) -> Any:
         """Run the graph.
@@ -41,12 +37,7 @@ class Compiled:
           signature: equal for two calls if and only if all shapes and types of `arguments` are.
           arguments: nested tensors.
         """
-        if self.first_s:
-            return self._of(signature, arguments).call(*arguments)
-        started = time.perf_counter()
-        outputs = self._of(signature, arguments).call(*arguments)
-        self.first_s = time.perf_counter() - started
-        return outputs
+        return self._of(signature, arguments).call(*arguments)
 
     def traced(self, signature: Hashable, *arguments: Any) -> tuple[Callable[..., Any], Any]:
         """Return the traced graph as a function, for use in another graph, and its outputs' form.

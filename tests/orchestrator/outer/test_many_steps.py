@@ -49,9 +49,7 @@ _QUICK = ("adamw, linear, clipped by value", "five blocks")
 
 @pytest.fixture(autouse=True)
 def any_model_is_small_enough(monkeypatch):
-    monkeypatch.setattr(many_steps, "_CALL_S", 1e9)
-    monkeypatch.setattr(many_steps, "_LEAST_STEPS", 2)
-    monkeypatch.setattr(many_steps, "_SAVED_S", 1e9)
+    monkeypatch.setattr(many_steps, "CALL_S", 1e9)
 
 
 def sinusoids(*overrides):
@@ -89,9 +87,9 @@ def check_equal(launch):
         (report.step, report.metrics) for report in single
     ]
     assert all(report.settled for report in single)
-    # Two steps by themselves; calls that end after steps 5, 10 and 14.
+    # Three steps by themselves, then calls of at most four that end after steps 5, 10 and 14.
     settled = [report.step for report in many if report.settled]
-    assert settled == [1, 2, 5, 10, STEPS]
+    assert settled == [1, 2, 3, 5, 9, 10, STEPS]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +166,7 @@ def test_a_task_that_is_not_finite_is_skipped_as_by_single_steps():
     assert sha256(state.theta) == sha256(expected.theta)
     assert [report.skipped_tasks for report in many] == [0] * 7 + [1] + [0] * (STEPS - 8)
     assert [report.metrics for report in many] == [report.metrics for report in single]
-    assert [report.step for report in many if report.settled] == [1, 2, 7, 8, STEPS]
+    assert [report.step for report in many if report.settled] == [1, 2, 3, 7, 8, STEPS]
 
 
 def test_weights_that_an_update_makes_infinite_end_the_run_at_that_step(monkeypatch):
@@ -219,8 +217,8 @@ def test_a_run_has_a_row_for_each_step_and_the_same_checkpoints(tmp_path):
                 for row in read_metrics(storage)
             ]
         )
-        # Validated steps and those after them are by themselves.
-        expected = {1, 2, 4, 5, 6, 8, 11, 12, 13, 14} if calls else set(range(1, STEPS + 1))
+        # Validated steps are by themselves.
+        expected = {1, 2, 3, 4, 5, 6, 8, 11, 12, 13, 14} if calls else set(range(1, STEPS + 1))
         assert {report.step for report in steps if report.settled} == expected
         run.close()
     assert shas[0] == shas[1]
@@ -242,19 +240,21 @@ def test_between_two_calls_a_run_can_be_left_and_resumed(tmp_path):
     run.close()
 
 
-def test_only_small_steps_are_called_together(monkeypatch):
-    monkeypatch.setattr(many_steps, "_CALL_S", 0.0)
+def test_slow_steps_are_called_one_by_one(monkeypatch):
+    monkeypatch.setattr(many_steps, "CALL_S", 0.0)
+    reports, _ = train(of_steps(sinusoids()), due=up_to_five)
+    assert all(report.settled for report in reports)
+
+
+@pytest.mark.parametrize("limit", ["_MOST_BYTES", "_MOST_BLOCKS"])
+def test_large_steps_are_not_called(monkeypatch, limit):
     launch = of_steps(sinusoids())
-    reports, _ = train(launch, due=up_to_five)
-    assert all(report.settled for report in reports)
-    monkeypatch.setattr(many_steps, "_CALL_S", 1e9)
-    monkeypatch.setattr(many_steps, "_SAVED_S", 0.0)
-    reports, _ = train(launch, due=up_to_five)
-    assert all(report.settled for report in reports)
-    monkeypatch.setattr(many_steps, "_SAVED_S", 1e9)
-    monkeypatch.setattr(many_steps, "_MOST_BYTES", 1)
-    reports, _ = train(launch, due=up_to_five)
-    assert all(report.settled for report in reports)
+    calls = many_steps.ManySteps._make_graph
+    monkeypatch.setattr(many_steps, limit, 0)
+    monkeypatch.setattr(many_steps.ManySteps, "_make_graph", lambda *_: pytest.fail("a graph"))
+    single, _ = train(launch, due=up_to_five)
+    assert all(report.settled for report in single)
+    monkeypatch.setattr(many_steps.ManySteps, "_make_graph", calls)
 
 
 def test_the_command_makes_such_calls(tmp_path, monkeypatch):
@@ -273,5 +273,5 @@ def test_the_command_makes_such_calls(tmp_path, monkeypatch):
     place = RunConfig(storage_path=str(tmp_path), name="run")
     result = MetaTrainer(config, run_config=place).fit()
     assert len(result.metrics_dataframe) == STEPS
-    assert calls[:2] == [1, 1]
-    assert max(calls) > 5
+    assert calls[:3] == [1, 1, 1]
+    assert max(calls) == 4
