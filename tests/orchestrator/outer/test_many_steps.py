@@ -119,10 +119,10 @@ def test_what_xla_does_not_compile_has_a_call_for_each_step():
 
 
 class Spoiled:
-    """A family one of whose training steps has a task that is not a number."""
+    """A family some of whose training steps have a task that is not a number."""
 
-    def __init__(self, family, step, task=1):
-        self._family, self._step, self._task = family, step, task
+    def __init__(self, family, *steps, task=1):
+        self._family, self._steps, self._task = family, steps, task
 
     def __getattr__(self, name):
         return getattr(self._family, name)
@@ -130,7 +130,7 @@ class Spoiled:
     def sample(self, draw, lo, hi, shots, queries):
         specs = dict(self._family.sample(draw, lo, hi, shots, queries))
         specs["spoiled"] = np.zeros(hi - lo, bool)
-        specs["spoiled"][self._task] = draw.step == self._step and draw.split == "train"
+        specs["spoiled"][self._task] = draw.split == "train" and draw.step in self._steps
         return specs
 
     def build(self, specs, **keywords):
@@ -139,11 +139,11 @@ class Spoiled:
         return episode._replace(support_targets=targets.astype(np.float32))
 
 
-def spoiled(*overrides, step=7):
+def spoiled(*overrides, steps=(7,)):
     from workers.block import BlockRunner
 
     launch = of_steps(sinusoids(*overrides))
-    family = Spoiled(launch.family, step)
+    family = Spoiled(launch.family, *steps)
     launch.pool.runner = BlockRunner(launch.config.worker, family)
     return replace(launch, family=family)
 
@@ -167,6 +167,14 @@ def test_a_task_that_is_not_finite_is_skipped_as_by_single_steps():
     assert [report.skipped_tasks for report in many] == [0] * 7 + [1] + [0] * (STEPS - 8)
     assert [report.metrics for report in many] == [report.metrics for report in single]
     assert [report.step for report in many if report.settled] == [1, 2, 3, 7, 8, STEPS]
+
+
+def test_single_steps_after_calls_have_tasks_of_their_own():
+    launch = spoiled("runtime.non_finite=skip", steps=(3, 8))
+    _, expected = train(launch)
+    many, state = train(launch, due=lambda done: STEPS - done)
+    assert sha256(state.theta) == sha256(expected.theta)
+    assert [report.step for report in many if report.skipped_tasks] == [4, 9]
 
 
 def test_weights_that_an_update_makes_infinite_end_the_run_at_that_step(monkeypatch):
