@@ -24,16 +24,12 @@ from orchestrator.adaptation.checks import (
 )
 from orchestrator.adaptation.predictor import Predictor
 from orchestrator.adaptation.readers.registry import make_reader
-from orchestrator.adaptation.user_tasks import (
-    UserTask,
-    as_indices,
-    classes_of,
-    first_of,
-    names_of,
-    specs_of,
-)
+from orchestrator.adaptation.scores import scores_of
+from orchestrator.adaptation.user_targets import inputs_of, query_targets, support_targets
+from orchestrator.adaptation.user_tasks import UserTask, specs_of
 from workers.execution import runtime
 from workers.losses.registry import loss_of
+from workers.losses.scoring import Scores
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
 
@@ -146,26 +142,14 @@ class Learner:
           NonFiniteError: the inner loop diverged.
         """
         recipe = change(self.recipe, inner_steps, inner_lr)
-        if targets is not None and not isinstance(targets, np.ndarray):
-            targets = list(targets)
-        examples = self._reader.inputs(inputs)
+        examples = self.read_inputs(inputs)
         if self.generates:
             return self._adapt_to_texts(inputs, examples, targets, recipe)
-        if targets is None:
-            raise ValueError(f"{len(examples)} inputs without targets; give as many")
-        if len(examples) != len(targets):
-            raise ValueError(f"{len(examples)} inputs, but {len(targets)} targets; give as many")
-        labels: Array | None = None
-        classes = None
-        if self.classifies:
-            texts = names_of(targets)
-            classes = classes_of(self._artefact.examples, texts)
-            support_targets = as_indices(texts, classes)
-            labels = np.array([first_of(targets, texts, name) for name in classes])
-        else:
-            support_targets = self._values(targets)
-        task = UserTask("", classes, examples, support_targets, examples[:1], None, np.arange(1))
-        return Predictor(self, task, recipe, labels)
+        support = support_targets(self._artefact.examples, self._reader, examples, targets)
+        task = UserTask(
+            "", support.classes, examples, support.values, examples[:1], None, np.arange(1)
+        )
+        return Predictor(self, task, recipe, support.labels)
 
     def _adapt_to_texts(
         self, texts: Any, examples: Array, targets: Any, recipe: Recipe
@@ -179,17 +163,6 @@ class Learner:
             "", None, examples, own_targets, examples[:1], own_targets[:1], np.arange(1)
         )
         return TextPredictor(self, task, recipe)
-
-    def _values(self, targets: Any) -> Array:
-        values = self._reader.targets(targets)
-        number = self._artefact.examples.num_outputs // self.loss.outputs_per_target
-        if values.shape[1:] != (number,) or not np.isfinite(values).all():
-            raise ValueError(
-                f"targets of shape {list(np.shape(targets))}; finite values [n, {number}] are "
-                "needed"
-            )
-        self.loss.check_targets(values)
-        return values
 
     def adapt_to(
         self,
@@ -268,9 +241,18 @@ class Learner:
         """Return what outputs answer, in the user's units."""
         return answers_of(self.loss, self._reader, task, outputs)
 
+    def scores(self, task: UserTask, outputs: Array) -> Scores | None:
+        """Score outputs [steps, queries, ...] by the run's loss and metrics, see `scores_of`."""
+        answers = self.answers(task, outputs).values
+        return scores_of(self.loss, self._reader, task, outputs, answers)
+
     def read_inputs(self, given: Any) -> Array:
         """Convert inputs to the model's, float32 [n, ...]."""
-        return self._reader.inputs(given)
+        return inputs_of(self._reader, given)
+
+    def read_answers(self, task: UserTask, inputs: Array, given: Any) -> Array:
+        """Convert the true answers to a task's queries, see `query_targets`."""
+        return query_targets(self._artefact.examples, self._reader, inputs, given, task.classes)
 
     def read_targets(self, given: Any) -> Array:
         """Convert targets to those by which the model is scored."""

@@ -80,7 +80,7 @@ class MetaTrainer:
             has room. Without it workers.count is the number of actors.
           run_config: storage_path/name is the run's folder; max_failures and num_to_keep override
             workers.max_failures and checkpoint.keep. Without it the folder is the first free one
-            of runs/NAME, runs/NAME-2, ...
+            of runs/NAME, runs/NAME-2, ...; NAME is the configuration's, or that of the function.
           resume: continue the run in that folder; without run_config, in the folder whose
             config.toml is `config`, or in the last folder of that name.
         Raises:
@@ -125,17 +125,17 @@ class MetaTrainer:
           MetatrainError: the run failed.
           KeyboardInterrupt: the step is finished and saved, and `resume=True` continues from there.
         """
-        self._own.write(self.location)
-        tested = train(
-            self.config,
-            self._notes,
-            self.location,
-            self._resume,
-            allow_changes=False,
-            verbose=False,
-            stop=PythonInterrupt(),
-            command=f"MetaTrainer(...).fit() in {Path(sys.argv[0]).name or 'Python'}",
-        )
+        with self._own.written(self.location):
+            tested = train(
+                self.config,
+                self._notes,
+                self.location,
+                self._resume,
+                allow_changes=False,
+                verbose=False,
+                stop=PythonInterrupt(),
+                command=f"MetaTrainer(...).fit() in {Path(sys.argv[0]).name or 'Python'}",
+            )
         return _as_result(Storage(self.location), tested)
 
 

@@ -69,7 +69,7 @@ def test_the_table_of_losses_is_so():
 
 def test_the_kinds_that_the_page_names_are_those_that_accept_losses():
     assert {kind for kind, record in TASKS.items() if "loss" in record.model_fields} == {
-        *("python", "npz", "table", "signal", "images", "text")
+        *("python", "npz", "table", "signal", "images", "text", "sinusoid")
     }
     weighted = {kind for kind, record in TASKS.items() if "class_weights" in record.model_fields}
     assert weighted == {"python", "npz", "table"}

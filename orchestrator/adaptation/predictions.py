@@ -8,9 +8,11 @@ import numpy as np
 
 from orchestrator.adaptation.answers import answers_of
 from orchestrator.adaptation.readers.reader import Reader
+from orchestrator.adaptation.scores import scores_of
 from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.text.json_text import as_text
 from workers.losses.loss import Loss
+from workers.losses.scoring import Scores
 from workers.wire.protocol import Array
 
 
@@ -24,6 +26,8 @@ class Predictions:
     deviations: standard deviations of values, like `answers`; None if the loss predicts none.
     outputs: outputs after the last step, for a loss of the user's own with several for a number.
     has_labels: whether answers are of labels, each of which is there or not.
+    scores: the run's loss and metrics after each inner step, float64 [inner_steps + 1]; None if the
+      true answers are unknown. See `scores_of`.
     """
 
     task: UserTask
@@ -32,6 +36,7 @@ class Predictions:
     deviations: Array | None = None
     outputs: Array | None = None
     has_labels: bool = False
+    scores: Scores | None = None
 
     @classmethod
     def of(cls, task: UserTask, outputs: Array, reader: Reader, loss: Loss) -> "Predictions":
@@ -40,6 +45,8 @@ class Predictions:
         Args:
           outputs: as the loss takes them, [inner_steps + 1, queries, outputs].
           reader: converts values to the user's units.
+        Raises:
+          ValueError: a metric of the user's own raises.
         """
         targets = task.query_targets
         if task.classes is None and targets is not None:
@@ -47,7 +54,8 @@ class Predictions:
         values, deviations = answers_of(loss, reader, task, outputs)
         several = loss.is_users and loss.outputs_per_target > 1
         own = outputs[-1] if several else None
-        return cls(task, values, targets, deviations, own, loss.targets == "labels")
+        scores = scores_of(loss, reader, task, outputs, values)
+        return cls(task, values, targets, deviations, own, loss.targets == "labels", scores)
 
     @property
     def inner_steps(self) -> int:
@@ -73,21 +81,6 @@ class Predictions:
         if self.has_labels:
             return [int(value) for value in targets[query]]
         return _plain(targets[query])
-
-    def scores(self) -> dict[str, Array] | None:
-        """Compute accuracy, or mean squared error, after each inner step: [inner_steps + 1].
-
-        Of labels, accuracy is the share of all labels that are right.
-        """
-        targets = self.targets
-        if targets is None:
-            return None
-        if self.task.classes is not None:
-            return {"accuracy": (self.answers.argmax(-1) == targets).mean(-1)}
-        if self.has_labels:
-            right = np.greater(self.answers, 0.5) == np.greater(targets, 0.5)
-            return {"accuracy": right.mean((-1, -2))}
-        return {"mse": np.square(np.subtract(self.answers, targets)).mean((-1, -2))}
 
 
 def _plain(values: Array) -> Any:
@@ -159,7 +152,7 @@ def summary(predictions: Sequence[Predictions]) -> dict[str, list[tuple[float, f
       score -> (mean, interval) after each step; {} if no true answer is known. The interval is 1.96
       standard errors over tasks; None for a single task.
     """
-    scored = [scores for of_task in predictions if (scores := of_task.scores()) is not None]
+    scored = [of_task.scores for of_task in predictions if of_task.scores is not None]
     if not scored:
         return {}
     intervals: dict[str, list[tuple[float, float | None]]] = {}

@@ -80,6 +80,23 @@ class Predictor:
             )
         return deviations
 
+    def evaluate(self, inputs: Any, targets: Any) -> dict[str, float]:
+        """Score predictions by the run's own loss and metrics, the one that decides first.
+
+        Losses and metrics are of targets in units of the model, as in the run's evaluation. Where
+        the loss measures a squared error, "mse" is that error in your units.
+
+        Args:
+          inputs: see `predict`.
+          targets: the true answers, as `Learner.adapt` takes them.
+        Raises:
+          ValueError: the targets do not fit the inputs, or are of a class without an example; or a
+            metric of your own raises.
+        """
+        task = self._task_of(inputs)
+        given = self._learner.read_answers(task, task.query_inputs, targets)
+        return self._scores(replace(task, query_targets=given))
+
     def by_inner_step(self, inputs: Any) -> Array:
         """Predict after 0, 1, ..., recipe.inner_steps inner steps: [steps + 1, n, ...].
 
@@ -118,7 +135,16 @@ class Predictor:
     def _outputs(self, inputs: Any) -> Array:
         return self._learner._answer(self._adapted, self._with_queries(inputs))
 
+    def _scores(self, task: UserTask) -> dict[str, float]:
+        """Score the queries of a task, whose targets are known, with the adapted weights."""
+        outputs = self._learner._answer(self._adapted, self._learner._assemble(task))
+        scores = self._learner.scores(task, outputs[None])
+        assert scores is not None
+        return {name: float(values[0]) for name, values in scores.items()}
+
     def _with_queries(self, inputs: Any) -> UserTask:
+        return self._learner._assemble(self._task_of(inputs))
+
+    def _task_of(self, inputs: Any) -> UserTask:
         queries = self._learner.read_inputs(inputs)
-        task = replace(self._task, query_inputs=queries, rows=np.arange(len(queries)))
-        return self._learner._assemble(task)
+        return replace(self._task, query_inputs=queries, rows=np.arange(len(queries)))

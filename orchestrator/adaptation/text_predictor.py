@@ -1,5 +1,6 @@
 """A language model adapted to a few texts."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,6 +65,17 @@ class TextPredictor(Predictor):
         If tokens are bytes, these are bits per byte.
         """
         return self._bits(texts, self._outputs(texts))
+
+    def evaluate(self, inputs: Any, targets: Any = None) -> dict[str, float]:
+        """Score texts, which are their own targets, by the run's loss and metrics.
+
+        Raises:
+          ValueError: targets are given.
+        """
+        if targets is not None:
+            raise ValueError("in text generation the texts are their own targets; give none")
+        task = self._task_of(inputs)
+        return self._scores(replace(task, query_targets=self._learner.read_targets(inputs)))
 
     def by_inner_step(self, inputs: Any) -> Array:
         """Compute bits per character after 0, 1, ..., recipe.inner_steps steps: [steps + 1, n]."""

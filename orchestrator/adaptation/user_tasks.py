@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from orchestrator.adaptation.readers.reader import Examples
+from orchestrator.adaptation.user_targets import as_indices, classes_of
 from orchestrator.config.schema import MetaConfig
 from workers.inner.batches import draw_batches
 from workers.losses.registry import loss_of
@@ -79,62 +79,6 @@ def _make_task(examples: UserTaskShapes, name: str, support: Examples, query: Ex
         query_targets=of_query,
         rows=rows,
     )
-
-
-def classes_of(examples: UserTaskShapes, labels: Sequence[str], task: str = "") -> list[str]:
-    """Return the classes of the outputs: the run's, or those of a support set, sorted.
-
-    Raises:
-      ValueError: a label is not one of the run's classes; or there are more classes than outputs,
-        or fewer than two.
-    """
-    of = f"the task {task!r}" if task else "the support set"
-    fixed: list[str] | None = examples.preparation.get("classes")
-    if fixed is not None:
-        unknown = sorted(set(labels) - set(fixed))
-        if unknown:
-            raise ValueError(
-                f"{of} has the class {unknown[0]!r}, the run's classes are {', '.join(fixed)}"
-            )
-        return list(fixed)
-    num_outputs = examples.num_outputs
-    classes = sorted(set(labels))
-    if len(classes) > num_outputs:
-        raise ValueError(
-            f"{of} has {len(classes)} classes ({', '.join(classes[:6])}"
-            f"{', ...' if len(classes) > 6 else ''}), the model tells at most {num_outputs} apart "
-            f"(task.ways); leave some out, or train with task.ways={len(classes)}"
-        )
-    if len(classes) < 2:
-        raise ValueError(f"{of} has one class only ({classes[0]}); give two or more")
-    return classes
-
-
-def as_indices(labels: Sequence[str], classes: Sequence[str]) -> Array:
-    """Convert labels to class indices, int32 [n]."""
-    place = {name: i for i, name in enumerate(classes)}
-    return np.array([place[label] for label in labels], np.int32)
-
-
-def names_of(targets: Any) -> list[str]:
-    """Convert a user's class targets to names.
-
-    Raises:
-      ValueError: there is not one for each example, or one is missing.
-    """
-    if np.ndim(targets) != 1:
-        raise ValueError(
-            f"targets of shape {list(np.shape(targets))}; a class for each input is needed, [n]"
-        )
-    for place, target in enumerate(targets):
-        if target is None or target != target:  # NaN
-            raise ValueError(f"targets[{place}] is {target}; every example needs a class")
-    return [str(target) for target in np.asarray(targets)]
-
-
-def first_of(targets: Any, texts: Sequence[str], name: str) -> Any:
-    """Return the first target of a class, as the user wrote it; its name if no example has it."""
-    return np.asarray(targets)[texts.index(name)] if name in texts else name
 
 
 def _query_indices(

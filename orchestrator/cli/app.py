@@ -56,6 +56,7 @@ def main() -> None:
     try:
         stop()
         typed_command.check_letters(sys.argv[1:])
+        typed_command.check_settings(sys.argv[1:])
         code = app(standalone_mode=False)
         flush_all()
     except Interrupted:

@@ -15,6 +15,8 @@ from orchestrator.config import schema as configuration
 from orchestrator.config.schema import MetaConfig
 from orchestrator.run.signals import Interrupted
 
+_MOST_SEEDS = 1000
+
 
 @command_settings(epilog="Example: metatrain train omniglot-5w1s --workers 2 --out runs/first")
 def train(
@@ -39,9 +41,8 @@ def train(
         int | None,
         typer.Option(
             metavar="N",
-            min=2,
-            max=1000,
-            help="Train from N seeds, one after another, and show the mean and spread over seeds.",
+            help="Train from N seeds, one after another, and show the mean and spread over seeds; "
+            "2 to 1000.",
         ),
     ] = None,
     dry_run: Annotated[
@@ -56,6 +57,11 @@ def train(
     verbose: Verbose = False,
 ) -> None:
     """Train, evaluate on held-out tasks, and plot the result."""
+    if seeds is not None and not 2 <= seeds <= _MOST_SEEDS:
+        raise ValueError(
+            f"--seeds {seeds}: a number of seeds, 2 to {_MOST_SEEDS}, has a spread; one run from a "
+            "seed of your choice is --set seed=3"
+        )
     count = [f"workers.count={workers}"] if workers is not None else []
     config, notes = configuration.load(preset, [*(overrides or []), *count])
     options = Options(preset, out, resume, allow_changes, verbose, seeds)

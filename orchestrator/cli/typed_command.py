@@ -70,6 +70,22 @@ def as_setting() -> str:
     return ""
 
 
+def check_settings(words: list[str]) -> None:
+    """Raise ValueError for a setting whose value is a word of its own.
+
+    The value would be taken for a preset, or for a word too many.
+    """
+    from orchestrator.config.sources import presets
+
+    for option, key, value in zip(words, words[1:], words[2:], strict=False):
+        is_value = not value.startswith("-") and value not in presets()
+        if option == "--set" and "=" not in key and is_value and not value.endswith(".toml"):
+            raise ValueError(
+                f"--set {key} {value}: a setting and its value are one word; use --set "
+                f"{key}={shlex.quote(value)}"
+            )
+
+
 def check_letters(words: list[str]) -> None:
     """Raise ValueError for words that are not UTF-8 text."""
     for word in words:

@@ -22,8 +22,7 @@ def check_ranges(config: MetaConfig) -> None:
     key, size = next(iter(ranges.items()))
     if not task.takes_ranges:
         raise ValueError(
-            f"{key} = {size} is a range, which task.kind = {task.kind!r} has no tasks of; give a "
-            "number"
+            f"{key} = {size}: task.kind = {task.kind!r} has no tasks of a range; give a number"
         )
     _check_batches(config)
     if ":" in getattr(task, "loss", "") or getattr(task, "metrics", {}):

@@ -7,7 +7,7 @@ import numpy as np
 from orchestrator.config.schema import MetaConfig
 from workers.inner.batches import draw_batches
 from workers.settings.section import Size
-from workers.tasks.family import TaskFamily, ways_of
+from workers.tasks.family import TaskFamily, support_examples
 from workers.wire.protocol import Array, Block, Draw, Kind, Recipe, Specs, Split, take
 
 
@@ -20,7 +20,8 @@ def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Bloc
     inner_batch = getattr(algorithm, "inner_batch", None)
     if inner_batch is not None:
         assert isinstance(task.shots, int), "the configuration refuses batches of a range"
-        examples, inner_steps = task.shots * ways_of(family), getattr(algorithm, "inner_steps", 1)
+        examples = support_examples(family, task.shots, task.queries)
+        inner_steps = getattr(algorithm, "inner_steps", 1)
         specs["batches"] = draw_batches(draw, 0, num_tasks, examples, inner_steps, inner_batch)
     specs |= _seeds(config, draw, num_tasks)
     return list(_cut("train", step, specs, num_tasks, config.block_size, None))
@@ -50,7 +51,7 @@ def held_out_blocks(
     specs = dict(family.sample(draw, 0, num_tasks, shots, queries))
     if evaluation.inner_batch is not None:
         assert isinstance(shots, int), "the configuration refuses batches of a range"
-        examples = shots * ways_of(family)
+        examples = support_examples(family, shots, queries)
         specs["batches"] = draw_batches(
             draw, 0, num_tasks, examples, recipe.inner_steps, evaluation.inner_batch
         )

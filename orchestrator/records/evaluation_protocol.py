@@ -8,11 +8,11 @@ import numpy as np
 from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import later_lr
+from orchestrator.outer.blocks import held_out_sizes
 from workers.losses.registry import loss_of
 from workers.settings.environments import EnvironmentTask
 from workers.tasks.environments.family import has_environments
-from workers.tasks.family import TaskFamily
-from workers.tasks.sizes import described
+from workers.tasks.family import TaskFamily, stated_sizes
 from workers.wire.protocol import Draw
 
 #: The names of `model.statistics` in a protocol.
@@ -44,6 +44,8 @@ def protocol(
     """
     evaluation, task, algorithm = config.evaluation, config.task, config.algorithm
     model = config.model
+    shots, queries = stated_sizes(family, *held_out_sizes(config))
+    shots_in_training, queries_in_training = stated_sizes(family, task.shots, task.queries)
     table: dict[str, Any] = {
         "method": algorithm.method,
         "model": model.title,
@@ -51,10 +53,10 @@ def protocol(
         "ways": family.num_outputs if _has_ways(task, family) else None,
         "loss": loss_of(family).title or None,
         **_of_loss(family),
-        "shots": described(evaluation.shots or task.shots),
-        "queries": described(evaluation.queries or task.queries),
-        "shots_in_training": described(task.shots),
-        "queries_in_training": described(task.queries),
+        "shots": shots,
+        "queries": queries,
+        "shots_in_training": shots_in_training,
+        "queries_in_training": queries_in_training,
         "inner_steps": validation["inner_steps"],
         "inner_steps_in_training": getattr(algorithm, "inner_steps", 0),
         "inner_lr": validation["inner_lr"],

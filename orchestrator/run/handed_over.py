@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from orchestrator.config import schema as configuration
@@ -35,8 +36,9 @@ class OwnTasks:
         """Make the configuration that knows the run's folder."""
         return config
 
-    def write(self, location: str) -> None:
-        """Write what is read in training."""
+    def written(self, location: str) -> AbstractContextManager[None]:
+        """Write what is read in training; delete it again if no run begins in the context."""
+        return nullcontext()
 
 
 class FunctionTasks(OwnTasks):
@@ -44,10 +46,12 @@ class FunctionTasks(OwnTasks):
 
     def __init__(self, tasks: Any):
         self._settings = own_tasks.settings_of(tasks)
+        self._name = tasks.__name__
 
     def settings(self, config: Any) -> dict[str, Any]:
-        """See `OwnTasks.settings`."""
-        return self._settings
+        """See `OwnTasks.settings`: with a name for the run, where the configuration has none."""
+        has_name = not isinstance(config, Mapping) or "name" in config
+        return self._settings if has_name else {**self._settings, "name": self._name}
 
 
 class ListedTasks(OwnTasks):
@@ -55,6 +59,7 @@ class ListedTasks(OwnTasks):
 
     def __init__(self, tasks: Any):
         self._arrays = own_tasks.as_arrays(tasks)
+        self._called = dict(zip(self._arrays, own_tasks.called(tasks), strict=True))
 
     def settings(self, config: Any) -> dict[str, Any]:
         """See `OwnTasks.settings`: with a model for images, where the configuration has none."""
@@ -68,9 +73,9 @@ class ListedTasks(OwnTasks):
         folder = own_tasks.folder_of(location)
         return config.model_copy(update={"task": config.task.model_copy(update={"path": folder})})
 
-    def write(self, location: str) -> None:
-        """See `OwnTasks.write`."""
-        own_tasks.write(location, self._arrays)
+    def written(self, location: str) -> AbstractContextManager[None]:
+        """See `OwnTasks.written`; errors in the context speak of the list, not of files."""
+        return own_tasks.written(location, self._arrays, self._called)
 
 
 def _names_a_model(config: Any) -> bool:

@@ -5,11 +5,11 @@ import os
 from orchestrator.config.actor_count import CountRange
 from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import recipes
-from orchestrator.outer.blocks import held_out_blocks
+from orchestrator.outer.blocks import held_out_blocks, held_out_sizes
 from orchestrator.pool.ray_running import ray_is_running
 from orchestrator.reporting.notes import decoding
 from workers.execution import runtime
-from workers.tasks.family import TaskFamily
+from workers.tasks.family import TaskFamily, stated_sizes
 from workers.tasks.registry import make_family
 
 # More than one per core is only for tests; each takes some 800 MB.
@@ -50,10 +50,12 @@ def open_family(config: MetaConfig) -> TaskFamily:
 
     Raises:
       DataError: the source cannot be read, or holds too little.
+      ValueError: the user's own function does not draw as many examples as evaluation asks for.
     """
     with decoding() as progress:
         family = make_family(config.task, progress)
     for split in ("validation", "test"):
         recipe = recipes(config)[0]
         held_out_blocks(config, family, split, 0, recipe)
+    stated_sizes(family, *held_out_sizes(config))
     return family

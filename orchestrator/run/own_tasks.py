@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import inspect
 import io
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import numpy as np
 from orchestrator.storage.storage import Storage
 from orchestrator.text.plain_text import file_name
 from workers.tasks.python.examples import is_image
+from workers.wire.errors import DataError
 
 #: The folder of a run's folder that they are written into.
 FOLDER = "tasks"
@@ -117,12 +120,18 @@ def as_arrays(tasks: Sequence[Any] | Mapping[str, Any]) -> dict[str, dict[str, n
         else [(f"task-{number:0{digits}}", each) for number, each in enumerate(tasks)]
     )
     found = {}
-    for number, (name, each) in enumerate(pairs):
-        said = f"tasks[{name!r}]" if isinstance(tasks, Mapping) else f"tasks[{number}]"
+    for (name, each), said in zip(pairs, called(tasks), strict=True):
         if not isinstance(name, str) or name != file_name(name) or name in ("", ".", ".."):
             raise ValueError(f"{said}: the name of a task becomes that of a file; use letters")
         found[name] = _arrays_of(said, each)
     return found
+
+
+def called(tasks: Sequence[Any] | Mapping[str, Any]) -> list[str]:
+    """Say what messages call each task, in the order of `as_arrays`."""
+    if isinstance(tasks, Mapping):
+        return [f"tasks[{name!r}]" for name in tasks]
+    return [f"tasks[{number}]" for number in range(len(tasks))]
 
 
 def _arrays_of(said: str, task: Any) -> dict[str, np.ndarray]:
@@ -151,13 +160,50 @@ def model_of(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
     return {"model.kind": "conv4"} if is_image(first.shape[1:]) else {}
 
 
-def write(location: str, arrays: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Write each task into the run's folder.
+@contextlib.contextmanager
+def written(
+    location: str, arrays: Mapping[str, Mapping[str, np.ndarray]], names: Mapping[str, str]
+) -> Iterator[None]:
+    """Write each task into the run's folder; delete them again if no run begins in the context.
 
+    Args:
+      names: name of a task's file -> what errors in the context call the task.
     Raises:
       ValueError: other tasks are there.
     """
     storage = Storage(location)
+    assert storage.local is not None
+    missing = [folder for folder in (storage.local, *storage.local.parents) if not folder.exists()]
+    is_new = not storage.exists(FOLDER)
+    try:
+        _write(storage, arrays)
+        with _retelling(folder_of(location), names):
+            yield
+    finally:
+        if is_new and not storage.exists("config.toml"):
+            with contextlib.suppress(OSError):
+                storage.delete_dir(FOLDER)
+            for folder in missing:  # the innermost first
+                with contextlib.suppress(OSError):  # it is not empty
+                    folder.rmdir()
+
+
+@contextlib.contextmanager
+def _retelling(folder: str, names: Mapping[str, str]) -> Iterator[None]:
+    """Word errors about the files of tasks for somebody who has none."""
+    each = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    pattern = rf"(?<![\w-])(?:({each})\.npz|the task '({each})')(?![\w-])"
+    try:
+        yield
+    except ValueError as error:
+        text = str(error).replace(f"{folder}: ", "").replace(folder, "tasks")
+        text = re.sub(pattern, lambda found: names[found[1] or found[2]], text)
+        if text == str(error):
+            raise
+        raise (DataError if isinstance(error, DataError) else ValueError)(text) from error
+
+
+def _write(storage: Storage, arrays: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     more = set(storage.list(FOLDER)) - {f"{name}.npz" for name in arrays}
     if more:
         raise ValueError(
@@ -177,7 +223,7 @@ def write(location: str, arrays: Mapping[str, Mapping[str, np.ndarray]]) -> None
 
 
 def folder_of(location: str) -> str:
-    """Where `write` puts them.
+    """Where `written` puts them.
 
     Raises:
       ValueError: it is no local folder, which is needed to read them from.

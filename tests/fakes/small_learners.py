@@ -45,6 +45,16 @@ def episode_of(config: MetaConfig, task: int = 0):
 
 def outputs_in_evaluation(config: MetaConfig, weights, recipe: Recipe) -> np.ndarray:
     """Of the first test task, by the run's own pool: [inner_steps + 1, queries, outputs]."""
+    return _in_evaluation(config, weights, recipe, "predict")["outputs"]
+
+
+def scores_in_evaluation(config: MetaConfig, weights, recipe: Recipe) -> dict[str, np.ndarray]:
+    """Of the first test task, by the run's own pool: name -> [inner_steps + 1]."""
+    return _in_evaluation(config, weights, recipe, "evaluate")
+
+
+def _in_evaluation(config: MetaConfig, weights, recipe: Recipe, kind) -> dict[str, np.ndarray]:
     launched = in_process(config)
-    blocks = held_out_blocks(config, launched.family, "test", config.block_size, recipe, "predict")
-    return launched.pool.run(weights, blocks[:1])[0].metrics["outputs"][0]
+    blocks = held_out_blocks(config, launched.family, "test", config.block_size, recipe, kind)
+    metrics = launched.pool.run(weights, blocks[:1])[0].metrics
+    return {name: values[0] for name, values in metrics.items()}

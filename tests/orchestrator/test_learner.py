@@ -178,7 +178,8 @@ def test_a_changed_model_is_not_adapted(tmp_path):
     ("inputs", "targets", "options", "message"),
     [
         ([[1.0, 2.0]], [1.0], {}, r"inputs have shape \[1, 2\], the model takes \[n, 1\]"),
-        ([], [], {}, "inputs have shape"),
+        ([], [], {}, "^inputs are empty; give one example or more$"),
+        (np.zeros((0, 1)), [], {}, "^inputs are empty; give one example or more$"),
         ([1.0, float("nan")], [1.0, 2.0], {}, r"inputs\[1\] is not finite"),
         ([1.0, 2.0], [1.0], {}, "2 inputs, but 1 targets"),
         ([1.0], [float("inf")], {}, "finite values"),

@@ -246,6 +246,16 @@ def test_a_saved_model_gives_means_and_log_deviations_in_the_users_units(tmp_pat
     np.testing.assert_allclose(np.exp(outputs[:, 1:]), predictor.predict_deviation(x), rtol=1e-4)
 
 
+def test_sinusoids_take_a_loss_and_metrics_too(tmp_path):
+    overrides = ["task.loss=gaussian_nll", METRICS, f"task.folder={HERE}", "task.main_metric=mse"]
+    result = trained(tmp_path, sinusoid(*overrides, *SHORT))
+    assert {"test_loss", "test_mse", "test_r2"} <= result.metrics.keys()
+    assert Path(result.path, "picture.png").stat().st_size > 1000
+    predictor = Learner.load(result.path).adapt([0.0, 1.0], [0.0, 1.0])
+    assert predictor.predict_deviation([2.0]).shape == (1, 1)
+    assert not {"task.loss", "task.metrics", "task.main_metric"} & sinusoid().bits().keys()
+
+
 def test_several_outputs_of_a_users_loss_are_shown_beside_the_prediction(
     tmp_path, capsys, monkeypatch
 ):

@@ -160,11 +160,30 @@ def test_pictures_of_images_show_no_padding(image_zip, image_cache):
             ["evaluation.inner_batch=2", "evaluation.shots=[1,3]"],
             r"evaluation\.inner_batch = 2 .* evaluation\.shots = \[1, 3\]",
         ),
-        (navigation, [RANGE], r"task\.shots must be a whole number"),
+        (
+            navigation,
+            [RANGE],
+            r"^task\.shots = \[1, 3\]: task\.kind = 'navigation' has no tasks of a range; give a",
+        ),
+        (
+            sinusoid,
+            ["task.kind=python", "task.source=small_python:sines", RANGE],
+            r"^task\.shots = \[1, 3\]: task\.kind = 'python' has no tasks of a range; give a",
+        ),
+        (
+            sinusoid,
+            ["task.kind=matching", "task.path=a.csv", "task.queries=[1,3]"],
+            r"^task\.queries = \[1, 3\]: task\.kind = 'matching' has no tasks of a range; give a",
+        ),
+        (
+            sinusoid,
+            ["task.kind=generation", "task.path=a.txt", RANGE],
+            r"^task\.shots = \[1, 3\]: task\.kind = 'generation' has no tasks of a range; give a",
+        ),
         (
             navigation,
             ["evaluation.queries=[1,3]"],
-            r"evaluation\.queries = \[1, 3\] is a range, which task\.kind = 'navigation'",
+            r"evaluation\.queries = \[1, 3\]: task\.kind = 'navigation' has no tasks of a range",
         ),
     ],
 )

@@ -162,6 +162,10 @@ class Loss:
     def _chance(self, num_outputs: int, of_task: float | None) -> float | None:
         return 1 / num_outputs if self.classifies else None
 
+    def unit(self, of_targets: str) -> str:
+        """Say in which unit the loss is, for protocols, where `of_targets` is a target's unit."""
+        return f"that of targets divided by {of_targets}"
+
     def check_targets(self, targets: Array) -> None:
         """Raise ValueError if a user's targets [n, d] cannot be such; they are finite."""
 

@@ -34,6 +34,10 @@ class SquaredError(Loss):
         """See `Loss.measures_by_example`."""
         return {}
 
+    def unit(self, of_targets: str) -> str:
+        """See `Loss.unit`."""
+        return f"the square of {of_targets}"
+
     def _chance(self, num_outputs: int, of_task: float | None) -> float | None:
         return of_task
 

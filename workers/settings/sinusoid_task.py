@@ -5,16 +5,18 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import field_validator
 
+from workers.settings.losses.loss_task import LossTask
 from workers.settings.section import Size, setting
-from workers.settings.task import Tables, TaskRecord
+from workers.settings.task import Tables
 
 
-class SinusoidTask(TaskRecord):
+class SinusoidTask(LossTask):
     """Regression of sinusoids (Finn et al. 2017, arXiv:1703.03400, section 5.1)."""
 
     gives = frozenset({"numbers"})
     family = "workers.tasks.sinusoid:SinusoidFamily"
     losses = ("mse",)
+    scored = frozenset({"numbers"})
     pictures = ("curves",)
     takes_ranges = True
     defaults: ClassVar[Tables] = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import field_validator
+
 from workers.settings.inputs import OBSERVATIONS, Inputs
 from workers.settings.registry import named
 from workers.settings.section import Record, Size
@@ -84,6 +86,15 @@ class TaskRecord(AnyTask):
     if TYPE_CHECKING:
         shots: Size
         queries: Size
+
+    @field_validator("shots", "queries", mode="before", check_fields=False)
+    @classmethod
+    def _no_range_unless_taken(cls, value: Any) -> Any:
+        """Say it of the kind of task, not of a type of number."""
+        if isinstance(value, (list, tuple)) and not cls.takes_ranges:
+            kind = cls.model_fields["kind"].default
+            raise ValueError(f"task.kind = {kind!r} has no tasks of a range; give a number")
+        return value
 
     @classmethod
     def default_model(cls, task: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,7 +5,9 @@ from typing import Any, Protocol
 
 from workers.losses.registry import loss_of
 from workers.metrics import LossName
+from workers.settings.section import Size
 from workers.tasks.display_text import DisplayText
+from workers.tasks.sizes import described
 from workers.wire.protocol import Draw, Episode, Specs, Split
 
 
@@ -20,12 +22,28 @@ def notes_of(family: "TaskFamily") -> list[str]:
     return [] if notes is None else list(notes())
 
 
+def support_examples(family: "TaskFamily", shots: int, queries: Size) -> int:
+    """Return the number of support examples of a task: `shots` of each class, or what it says."""
+    sizes = getattr(family, "sizes", None)
+    return shots * ways_of(family) if sizes is None else int(sizes(shots, queries)[0].number)
+
+
+def stated_sizes(family: "TaskFamily", shots: Size, queries: Size) -> tuple[int | str, int | str]:
+    """Return what a protocol says of shots and queries: those asked for, or what it says."""
+    sizes = getattr(family, "sizes", None)
+    if sizes is None:
+        return described(shots), described(queries)
+    support, query = sizes(shots, queries)
+    return support.stated, query.stated
+
+
 class TaskFamily(Protocol):
     """A distribution over learning tasks, in two halves: small specs, then arrays.
 
     A new family extends it and defines loss, picture, input_shape, num_outputs, `sample` and
-    `build`. It may define `notes() -> list[str]`, see `notes_of`, and `loss_settings`, with which
-    the loss is made; see `choose_loss`.
+    `build`. It may define `notes() -> list[str]`, see `notes_of`; `loss_settings`, with which the
+    loss is made, see `choose_loss`; and `sizes(shots, queries)` if its tasks have other numbers of
+    examples than that of each class, see `stated_sizes`.
 
     loss: the name of a loss in `workers/losses`, or "module:function".
     picture: the name of a picture in `orchestrator/reporting/pictures`; "" for none.

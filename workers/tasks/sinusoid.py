@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.metrics import LossName
+from workers.losses.choice import choose_loss
 from workers.settings.section import Size
 from workers.settings.sinusoid_task import SinusoidTask
 from workers.tasks.display_text import DisplayText
@@ -16,16 +16,15 @@ from workers.wire.protocol import Draw, Episode, Specs, Split
 class SinusoidFamily:
     """y = amplitude * sin(x - phase), amplitude, phase and x uniform."""
 
-    loss: LossName = "mse"
     picture = "curves"
     digest = ""
     input_shape: tuple[int, ...] = (1,)
-    num_outputs = 1
     num_train_classes: int | None = None
     num_tokens: int | None = None
 
     def __init__(self, settings: SinusoidTask):
         self._settings = settings
+        self.loss, self.loss_settings, self.num_outputs = choose_loss(settings, "numbers", 1)
         self.preparation: dict[str, Any] = {}
 
     def sample(self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size) -> Specs:

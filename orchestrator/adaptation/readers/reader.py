@@ -79,6 +79,10 @@ class Reader(ABC):
         """Convert targets of a regression model to the user's units."""
         return outputs
 
+    def scored(self, task: "UserTask") -> Array | None:
+        """Return the targets of the queries in the model's units; None if they are unknown."""
+        return task.query_targets
+
     def shown(self, inputs: Array) -> Array:
         """Convert inputs of a regression model to the units of `values`, for pictures."""
         return inputs

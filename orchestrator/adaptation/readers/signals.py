@@ -110,6 +110,13 @@ class SignalReader(Reader):
             return self.values(outputs)
         return self._of_targets(self._scaling(task)).undo(outputs)
 
+    def scored(self, task: UserTask) -> Array | None:
+        """See `Reader.scored`."""
+        targets = task.query_targets
+        if targets is None or not self._by_support:
+            return targets
+        return self._of_targets(self._scaling(task)).apply(targets)
+
     def scaling(self, task: UserTask) -> ExampleScaling | None:
         """Return samples, and values to predict, as the source has them."""
         shape = self._input_shape

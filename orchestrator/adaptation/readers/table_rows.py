@@ -92,6 +92,13 @@ class TableReader(Reader):
             return self.values(outputs)
         return scaling_of(task.support_targets).undo(outputs)
 
+    def scored(self, task: "UserTask") -> Array | None:
+        """See `Reader.scored`."""
+        targets = task.query_targets
+        if targets is None or not self._per_task:
+            return targets
+        return scaling_of(task.support_targets).apply(targets)
+
     def scaling(self, task: "UserTask") -> ExampleScaling:
         """Return the scaling of the features, and of a target of numbers."""
         target = None if self._target is None else self._target.scaling

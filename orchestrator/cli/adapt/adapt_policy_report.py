@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from orchestrator.adaptation.artefact import Artefact
+from orchestrator.cli.adapt.adapt_report import from_the_run
 from orchestrator.reporting.protocol_lines import print_protocol
 from orchestrator.text.console import Console
 from workers.settings.environments import EnvironmentTask
@@ -69,17 +70,14 @@ def _protocol(source: Artefact, recipe: Recipe, environment: str, seed: int) -> 
     parts: dict[str, Any] = {
         "weights": source.origin,
         "environment": environment,
-        "inner steps": recipe.inner_steps,
-        "inner lr": recipe.inner_lr,
+        "inner_steps": recipe.inner_steps,
+        "inner_lr": recipe.inner_lr,
         "chosen": "on validation tasks" if chosen else "by hand",
-        "later lr": recipe.later_lr,
-        "episodes to learn from": f"{recipe.shots} at each inner step",
-        "judged by": f"{recipe.queries} fresh ones after each",
+        "later_lr": recipe.later_lr,
+        "episodes_per_inner_step": recipe.shots,
+        "evaluation_episodes": recipe.queries,
         "horizon": task.horizon,
         "seed": seed,
         "interval": "95 %: 1.96 standard errors over episodes",
     }
-    for name in _FROM_THE_RUN:
-        if name in source.protocol:
-            parts[f"trained: {name}"] = source.protocol[name]
-    return parts
+    return parts | from_the_run(source, _FROM_THE_RUN)

@@ -21,6 +21,9 @@ _FROM_THE_RUN = (
     "tasks_from",
     "features",
     "target",
+    "loss",
+    "metrics",
+    "unit_of_the_loss",
     "ways",
     "shots",
     "normalization",
@@ -44,9 +47,8 @@ def show(
     console.print(_table(predictions, names, steps))
     if len(names) > _MOST_ROWS:
         console.print(f"... and {len(names) - _MOST_ROWS} more; --out FILE writes them all")
-    for name, scores in summary(predictions).items():
-        shown = ", ".join(f"{_score(name, *scores[step])} after {step}" for step in steps)
-        console.print(f"{name}: {shown} inner steps")
+    for names, shown in _score_lines(predictions, steps).items():
+        console.print(f"{names}: {shown} inner steps")
     tasks = [prediction.task for prediction in predictions]
     print_protocol(console, protocol(source, recipe, tasks))
 
@@ -71,6 +73,15 @@ def shown_steps(source: Artefact, recipe: Recipe) -> list[int]:
     """Return the inner steps that have a column, in order."""
     steps = {0, recipe.inner_steps, *source.config.evaluation.inner_steps}
     return sorted(step for step in steps if step <= recipe.inner_steps)
+
+
+def _score_lines(predictions: Sequence[Predictions], steps: Sequence[int]) -> dict[str, str]:
+    """Format the scores by their names; those with equal numbers share a line."""
+    names: dict[str, list[str]] = {}
+    for name, scores in summary(predictions).items():
+        shown = ", ".join(f"{_score(name, *scores[step])} after {step}" for step in steps)
+        names.setdefault(shown, []).append(name)
+    return {", ".join(each): shown for shown, each in names.items()}
 
 
 def _table(predictions: Sequence[Predictions], names: Sequence[str], steps: Sequence[int]) -> Table:
@@ -128,23 +139,23 @@ def protocol(
     """Return the protocol under which predictions and their scores were made."""
     chosen = recipe == source.recipe
     supports = [len(task.support_inputs) for task in tasks]
+    least, most = min(supports), max(supports)
     parts: dict[str, Any] = {
         "weights": source.origin,
-        "inner steps": recipe.inner_steps,
-        "inner lr": recipe.inner_lr,
+        "inner_steps": recipe.inner_steps,
+        "inner_lr": recipe.inner_lr,
         "chosen": "on validation tasks" if chosen else "by hand",
         "tasks": len(tasks),
-        "support examples": f"{min(supports)}" + _to(min(supports), max(supports)),
+        "support_examples": least if least == most else [least, most],
     }
     if has_queries:
         parts["queries"] = sum(len(task.query_inputs) for task in tasks)
     if len(tasks) > 1:
         parts["interval"] = "95 %: 1.96 standard errors over tasks"
-    for name in _FROM_THE_RUN:
-        if name in source.protocol:
-            parts[f"trained: {name}"] = source.protocol[name]
-    return parts
+    return parts | from_the_run(source, _FROM_THE_RUN)
 
 
-def _to(low: int, high: int) -> str:
-    return f" to {high}" if high > low else ""
+def from_the_run(source: Artefact, names: Sequence[str]) -> dict[str, Any]:
+    """Return entries of the run's own protocol, under names that say so."""
+    protocol = source.protocol
+    return {f"trained_{name}": protocol[name] for name in names if name in protocol}

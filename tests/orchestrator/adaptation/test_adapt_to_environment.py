@@ -62,8 +62,8 @@ def test_the_command_shows_the_returns_that_python_gives(capsys, monkeypatch, tm
         assert f"{returns.mean():.5g} ± {error:.4g}" in shown
     protocol = protocol_in(shown)
     assert protocol["environment"] == "navigation goal=0.3,-0.2"
-    assert protocol["episodes to learn from"] == "4 at each inner step"
-    assert protocol["judged by"] == "3 fresh ones after each"
+    assert protocol["episodes per inner step"] == "4"
+    assert protocol["evaluation episodes"] == "3"
     assert model.is_file()
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from small_artefacts import as_they_are
+from small_artefacts import AsTheyAre, as_they_are
 
 from orchestrator.adaptation.predictions import Predictions, as_table, summary
 from orchestrator.adaptation.user_tasks import UserTask
@@ -34,14 +34,14 @@ def test_outputs_without_a_class_are_left_out():
 
 
 def test_accuracy_is_that_after_each_inner_step():
-    assert of_classes().scores() is None
-    assert list(of_classes(targets=[0, 1]).scores()["accuracy"]) == [0.5, 1]
+    assert of_classes().scores is None
+    assert list(of_classes(targets=[0, 1]).scores["accuracy"]) == [0.5, 1]
 
 
 def test_the_error_is_the_mean_square():
     values = np.array([[[0.0], [0.0]], [[1.0], [3.0]]], np.float32)
     predictions = Predictions.of(task(targets=[[1.0], [1.0]]), values, as_they_are, NUMBERS)
-    assert list(predictions.scores()["mse"]) == [1, 2]
+    assert list(predictions.scores["mse"]) == [1, 2]
     assert (predictions.predicted(-1, 1), predictions.target(0)) == (3.0, 1.0)
 
 
@@ -88,7 +88,7 @@ def test_labels_have_probabilities_and_a_share_that_is_right():
     logits = np.array([[[-1.0, 1.0], [0.5, 0.5]], [[-2.0, 2.0], [-3.0, 3.0]]], np.float32)
     labels = task(targets=[[0, 1], [1, 1]])
     predictions = Predictions.of(labels, logits, as_they_are, make_loss("binary_cross_entropy"))
-    np.testing.assert_array_equal(predictions.scores()["accuracy"], [1.0, 0.75])
+    np.testing.assert_array_equal(predictions.scores["accuracy"], [1.0, 0.75])
     rows = as_table([predictions], ["a", "b"]).to_pylist()
     assert [row["prediction"] for row in rows] == [[0, 1], [0, 1]]
     assert rows[1]["target"] == [1, 1]
@@ -100,18 +100,16 @@ def test_a_likelihood_has_a_deviation_beside_each_mean():
     outputs = np.array([[[1.0, 0.0], [2.0, np.log(3)]]], np.float32)
     likelihood = make_loss("gaussian_nll")
     predictions = Predictions.of(task(targets=[[1], [4]]), outputs, as_they_are, likelihood)
-    np.testing.assert_allclose(predictions.scores()["mse"], [2.0])
+    np.testing.assert_allclose(predictions.scores["mse"], [2.0])
     rows = as_table([predictions], ["a", "b"]).to_pylist()
     assert [row["prediction"] for row in rows] == [1.0, 2.0]
     np.testing.assert_allclose([row["deviation"] for row in rows], [1, 3], rtol=1e-6)
 
 
 def test_a_deviation_is_scaled_and_not_shifted():
-    class Celsius:
+    class Celsius(AsTheyAre):
         def answers(self, task, outputs):
             return 32 + 1.8 * outputs
-
-        values = staticmethod(lambda targets: targets)
 
     outputs = np.array([[[10.0, 0.0]]], np.float32)
     likelihood = make_loss("gaussian_nll")

@@ -17,6 +17,18 @@ REFUSED = {
         "outer.steps must be at least 1, got 0",
     ),
     "not key=value": (["train", "small.toml", "--set", "outer.steps"], "key=value"),
+    "a setting with a space": (
+        ["train", "small.toml", "--set", "outer.steps", "2000"],
+        "--set outer.steps 2000: a setting and its value are one word; use --set outer.steps=2000",
+    ),
+    "a setting with a space and no preset": (
+        ["train", "--set", "task.path", "my pets"],
+        "use --set task.path='my pets'",
+    ),
+    "a setting without a value": (
+        ["train", "--set", "outer.steps", "small.toml"],
+        "--set takes key=value, not 'outer.steps'",
+    ),
     "no such file": (["train", "nowhere.toml"], "no such file: nowhere.toml"),
     "unknown option": (["train", "--nosuch"], "--nosuch"),
     "unknown command": (["trian"], "trian"),

@@ -11,7 +11,10 @@ REFUSALS = [
     # overrides of the preset sinusoid -> what the one line must hold
     (["outer.stpes=5"], ["unknown key outer.stpes", "did you mean 'steps'", "meta_batch_size"]),
     (["outr.steps=5"], ["unknown key outr", "did you mean 'outer'", "algorithm, checkpoint"]),
-    (["task.path=x.zip"], ["unknown key task.path", "allowed are amplitude, inputs, kind"]),
+    (
+        ["task.path=x.zip"],
+        ["unknown key task.path", "allowed are amplitude, folder, imports, inputs, kind"],
+    ),
     (
         ["outer.steps=0"],
         ["outer.steps must be at least 1, got 0 (outer steps of the run, 1 to 10^9)"],

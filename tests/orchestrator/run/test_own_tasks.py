@@ -71,6 +71,77 @@ def test_a_list_is_written_into_the_runs_folder(tmp_path):
     Learner.load(result.path).adapt(LINES[0][0], LINES[0][1])
 
 
+def spoiled(number, change):
+    """The list of lines, one of which has other arrays."""
+    return [change(*each) if i == number else each for i, each in enumerate(LINES)]
+
+
+REFUSED = {
+    "NaN": (spoiled(3, lambda x, y: (x * np.nan, y)), r"^tasks\[3\]: x\[0, 0\] is nan"),
+    "another shape": (
+        spoiled(2, lambda x, y: (x[:, :1], y)),
+        r"^tasks\[2\]: x has examples of shape \[1\], x of the first task \[2\]",
+    ),
+    "two types": (
+        spoiled(1, lambda x, y: (x, y.astype(int))),
+        r"^tasks\[1\]: y is of whole numbers, that of tasks\[0\] is not",
+    ),
+    "too few examples": (
+        spoiled(4, lambda x, y: (x[:3], y[:3])),
+        r"^tasks\[4\] has 3 examples, shots and queries need 4",
+    ),
+    "too few tasks": (LINES[:2], "^the source has only 2 tasks to split"),
+    "by name": (
+        {"oak": LINES[0], "elm": LINES[1], "ash": (LINES[2][0] * np.nan, LINES[2][1])},
+        r"^tasks\['ash'\]: x\[0, 0\] is nan",
+    ),
+}
+
+
+@pytest.mark.parametrize(("tasks", "said"), REFUSED.values(), ids=REFUSED)
+def test_a_refused_list_leaves_nothing_and_its_task_is_named(tmp_path, tasks, said):
+    with pytest.raises(ValueError, match=said) as raised:
+        trainer(tasks, tmp_path / "runs" / "inner").fit()
+    message = str(raised.value)
+    assert ".npz" not in message
+    assert str(tmp_path) not in message
+    assert "file" not in message.replace("split_file", "")
+    assert "\n" not in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_list_that_is_refused_for_other_reasons_leaves_nothing_either(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is not empty"):
+        trainer(LINES, tmp_path).fit()
+    wrong = {**OVERRIDES, "task.loss": "cross_entropy"}
+    with pytest.raises(ValueError, match="classes are whole numbers"):
+        trainer(LINES, tmp_path / "new", overrides=wrong).fit()
+    assert [path.name for path in tmp_path.rglob("*")] == ["run", "mine.txt"]
+
+
+def test_a_refused_resume_keeps_the_tasks_of_its_run(tmp_path):
+    trainer(LINES, tmp_path).fit()
+    other = {**OVERRIDES, "algorithm.inner_lr": 0.5}
+    with pytest.raises(ValueError, match="algorithm"):
+        trainer(LINES, tmp_path, resume=True, overrides=other).fit()
+    assert len(list((tmp_path / "run" / "tasks").iterdir())) == 9
+
+
+def test_a_run_of_a_function_has_its_name():
+    trained = MetaTrainer(tasks=small_python.sines)
+    assert (trained.config.name, trained.location) == ("sines", "runs/sines")
+    assert MetaTrainer({"seed": 1}, tasks=small_python.Blobs).location == "runs/Blobs"
+    for named in (
+        MetaTrainer({"name": "own"}, tasks=small_python.sines),
+        MetaTrainer(tasks=small_python.sines, overrides={"name": "own"}),
+    ):
+        assert named.config.name == "own"
+    assert MetaTrainer("sinusoid", tasks=small_python.sines).config.name == "sinusoid"
+    assert MetaTrainer(tasks=LINES).config.name == "run"
+
+
 def test_tasks_may_have_names_and_queries_of_their_own():
     x, y = LINES[0]
     found = as_arrays({"station A": ((x[:5], y[:5]), (x[5:], y[5:])), "B": (x, y)})

@@ -87,9 +87,11 @@ def test_a_folder_of_seeds_is_not_taken_twice_nor_for_a_run(trained, monkeypatch
         code, _, err = metatrain(capsys, monkeypatch, *words, *out)
         assert code == 2
         assert message in err.splitlines()[-1]
-    code, _, err = metatrain(capsys, monkeypatch, "train", "small.toml", "--seeds", "1")
-    assert code == 2
-    assert "--seeds" in err
+    for number in (1, 1001):
+        code, _, err = metatrain(capsys, monkeypatch, "train", "small.toml", "--seeds", number)
+        assert code == 2
+        assert f"--seeds {number}: a number of seeds, 2 to 1000, has a spread; one run" in err
+        assert err.count("\n") == 1
     assert snapshot(folder) == before
 
 

@@ -73,6 +73,9 @@ def test_support_targets_that_are_all_the_same_are_only_shifted(file, tmp_path):
 def test_the_run_says_what_a_unit_of_its_loss_is_and_its_data_are_others(file):
     plain, scaled = (make_family(table(file, *more).task) for more in ([], [PER_TASK]))
     assert "of the task's own support targets" in scaled.protocol("test")["unit_of_the_loss"]
+    assert scaled.protocol("test")["unit_of_the_loss"].startswith("the square of the standard")
+    own = make_family(table(file, PER_TASK, "task.loss=gaussian_nll").task).protocol("test")
+    assert own["unit_of_the_loss"].startswith("that of targets divided by the standard deviation")
     assert plain.digest != scaled.digest
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from workers.settings.losses.loss_settings import LossSettings
 from workers.settings.sinusoid_task import SinusoidTask
 from workers.tasks.registry import make_family
 from workers.tasks.sinusoid import SinusoidFamily
@@ -13,6 +14,20 @@ FAMILY = SinusoidFamily(SETTINGS)
 
 def test_the_registry_makes_it():
     assert isinstance(make_family(SETTINGS), SinusoidFamily)
+
+
+def test_the_loss_is_the_squared_error_unless_another_is_named():
+    assert (FAMILY.loss, FAMILY.loss_settings, FAMILY.num_outputs) == ("mse", LossSettings(), 1)
+    other = SinusoidFamily(SinusoidTask(loss="gaussian_nll"))
+    assert (other.loss, other.num_outputs) == ("gaussian_nll", 2)
+    own = SinusoidFamily(SinusoidTask(loss="my_losses:pinball", outputs_per_target=3))
+    assert (own.loss, own.num_outputs, own.loss_settings.targets) == (
+        "my_losses:pinball",
+        3,
+        "numbers",
+    )
+    with pytest.raises(ValueError, match="'auto', 'mse', 'gaussian_nll', or 'module:function'"):
+        SinusoidTask(loss="cross_entropy")
 
 
 def test_specs_fill_their_ranges():

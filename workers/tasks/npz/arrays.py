@@ -57,7 +57,7 @@ def read_all(path: str, wanted: Targets | None) -> Joined:
         lacking = next(said for said in arrays if said not in with_query)
         raise DataError(
             f"{lacking} has no query_x and query_y, but {with_query[0].rpartition(': ')[2]} has; "
-            "give them in all files, or in none"
+            "give them in all tasks, or in none"
         )
     if with_query:
         sides.append(("query_x", "query_y"))
@@ -80,12 +80,12 @@ def _classifies(arrays: Mapping[str, _Read], wanted: Targets | None) -> bool:
     if wanted and other:
         raise DataError(
             f"{other[0]}: y is of {arrays[other[0]]['y'].dtype}; classes are whole numbers, 0, 1, "
-            "...: save y.astype(int), or set task.loss = 'mse'"
+            "...: give y.astype(int), or set task.loss = 'mse'"
         )
     if whole and other:
         raise DataError(
             f"{whole[0]}: y is of whole numbers, that of {other[0].rpartition(': ')[2]} is not; "
-            "save one type in all files, or say task.loss = 'mse'"
+            "give one type in all tasks, or say task.loss = 'mse'"
         )
     return not other
 
@@ -115,7 +115,7 @@ def _count_classes(arrays: Mapping[str, _Read]) -> int:
             told = ", ".join(f"{label:d}" for label in labels[:5])
             raise DataError(
                 f"{said}: y has the classes {told}{', ...' if len(labels) > 5 else ''}, not 0 to "
-                f"{len(labels) - 1}: number the classes of each file from 0 (or task.loss = 'mse')"
+                f"{len(labels) - 1}: number the classes of each task from 0 (or task.loss = 'mse')"
             )
         number, of = number or len(labels), of or said
         if len(labels) != number:
@@ -148,7 +148,7 @@ def _join(
     for said, each in arrays.items():
         if each[x].shape[1:] != shape:
             raise DataError(
-                f"{said}: {x} has examples of shape {list(each[x].shape[1:])}, x of the first file "
+                f"{said}: {x} has examples of shape {list(each[x].shape[1:])}, x of the first task "
                 f"{list(shape)}; all tasks need the same"
             )
         inputs.append(_converted(said, x, each[x], whole))
@@ -158,7 +158,7 @@ def _join(
         if targets[-1].shape[1:] != targets[0].shape[1:]:
             raise DataError(
                 f"{said}: {y} has {targets[-1].shape[1]} values for an example, that of the first "
-                f"file {targets[0].shape[1]}; all tasks need as many"
+                f"task {targets[0].shape[1]}; all tasks need as many"
             )
     rows = [name for name, each in zip(names, inputs, strict=True) for _ in range(len(each))]
     joined = np.concatenate(inputs)
@@ -186,5 +186,5 @@ def _converted(
     if not whole:
         return found.astype(np.float32)
     if found.dtype.itemsize >= 4 and np.abs(found.astype(np.float64)).max() > _LARGEST_INT:
-        raise DataError(f"{said}: {name} has whole numbers beyond 2^31 - 1; save floats")
+        raise DataError(f"{said}: {name} has whole numbers beyond 2^31 - 1; give floats")
     return found.astype(np.int32)

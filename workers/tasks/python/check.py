@@ -11,6 +11,7 @@ from workers.tasks.python.draws import Draws, Parts
 from workers.tasks.python.examples import Layout, layout_of, make_episode
 from workers.tasks.python.global_random import refuse_global_draws
 from workers.tasks.python.labels import BadTaskError
+from workers.tasks.python.sizes import SetSize
 from workers.tasks.python.source import Drawer, open_source
 from workers.tasks.splits import SPLITS
 from workers.user_code.blame import CallError
@@ -26,14 +27,12 @@ _DRAW = Draw(0, "train", 0)
 class Looked:
     """What the first tasks are like.
 
-    tasks: the first ones of each split. support, query: examples of a task. splits: how the tasks
-    of the splits differ, for protocols. notes: for people.
+    tasks: the first ones of each split. splits: how the tasks of the splits differ, for protocols.
+    notes: for people.
     """
 
     layout: Layout
     tasks: list[Episode]
-    support: int
-    query: int
     splits: str
     notes: list[str]
 
@@ -59,18 +58,35 @@ def look(drawer: Drawer, draws: Draws, settings: PythonTask) -> Looked:
     assert layout is not None
     _check_sizes(drawer, tasks)
     _check_again(drawer, draws, settings, tasks[0], layout)
-    support, query = tasks[0].support_inputs.shape[1], tasks[0].query_inputs.shape[1]
     alike = [
         split for split, each in zip(SPLITS[1:], tasks[1:], strict=True) if _same(tasks[0], each)
     ]
     return Looked(
         layout=layout,
         tasks=tasks,
-        support=support,
-        query=query,
         splits=_splits_told(alike),
         notes=[*_split_notes(drawer, alike), *_task_notes(drawer, settings, tasks[0], layout)],
     )
+
+
+def draw_sized(
+    drawer: Drawer, draws: Draws, settings: PythonTask, layout: Layout, sizes: tuple[int, int]
+) -> Episode:
+    """Draw the first validation tasks with other shots and queries than those of the settings.
+
+    Raises:
+      ValueError: as `look`; says which shots and queries.
+    """
+    shots, queries = sizes
+    asked = settings.model_copy(update={"shots": shots, "queries": queries})
+    try:
+        parts = _drawn(drawer, draws, asked, "validation", [*range(_TASKS)])
+        episode: Episode = _right(
+            drawer, "validation", lambda: make_episode(parts, range(_TASKS), layout)
+        )
+    except ValueError as error:
+        raise ValueError(f"{error} (drawn with shots = {shots} and queries = {queries})") from error
+    return episode
 
 
 def _drawn(
@@ -157,14 +173,14 @@ def _task_notes(drawer: Drawer, settings: PythonTask, tasks: Episode, layout: La
             f"{drawer.said} draws the same task again and again: is `rng` used? There is nothing "
             "to learn from such tasks"
         )
-    for name, given, array in (
-        ("shots", settings.shots, tasks.support_inputs),
-        ("queries", settings.queries, tasks.query_inputs),
+    for name, given, targets in (
+        ("shots", settings.shots, tasks.support_targets),
+        ("queries", settings.queries, tasks.query_targets),
     ):
-        number = array.shape[1]
+        number, stated = SetSize.of(targets, layout)
         if number not in {given, given * layout.outputs if layout.classifies else given}:
             notes.append(
-                f"{drawer.said} gives {number} examples for {name} = {given}: what a protocol says "
-                f"of {name} is not so"
+                f"{drawer.said} gives {number} examples for {name} = {given}; protocols say "
+                f"{name} {stated}"
             )
     return notes

@@ -8,11 +8,12 @@ import numpy as np
 from workers.losses.choice import choose_loss
 from workers.settings.python_task import PythonTask
 from workers.tasks.display_text import DisplayText
-from workers.tasks.python.check import look
+from workers.tasks.python.check import draw_sized, look
 from workers.tasks.python.digest import digest
 from workers.tasks.python.draws import Draws
 from workers.tasks.python.examples import make_episode
 from workers.tasks.python.labels import BadTaskError
+from workers.tasks.python.sizes import SetSize, Sizes
 from workers.tasks.python.source import open_source
 from workers.tasks.splits import SPLITS
 from workers.user_code.blame import CallError
@@ -48,7 +49,10 @@ class PythonFamily:
         parts = self._draws.packing.parts
         self.preparation: dict[str, Any] = {} if parts is None else {PARTS: parts_as_dict(parts)}
         self.digest = digest(self._drawer.modules, settings.folder, self._looked.tasks)
-        self._sizes: dict[tuple[int, int], tuple[int, int]] = {}
+        self._sizes = Sizes(self._draw_sized, self._layout)
+        self._sizes.learn(settings.shots, settings.queries, self._looked.tasks[0])
+        # Of tasks that were built, maybe in another thread, where nothing else is to be drawn.
+        self._numbers: dict[tuple[int, int], tuple[int, int]] = {}
 
     def _picture(self) -> str:
         if self._layout.classifies:
@@ -92,15 +96,27 @@ class PythonFamily:
         where = f"step {draw.step}, split {draw.split!r}, seed {draw.seed}"
         return TaskError(f"{self._drawer.said}: {which} ({where}) {what}")
 
+    def sizes(self, shots: int, queries: int) -> tuple[SetSize, SetSize]:
+        """Return the sizes of support and query sets for these shots and queries.
+
+        Raises:
+          ValueError: the function draws no such tasks.
+        """
+        return self._sizes.of(shots, queries)
+
+    def _draw_sized(self, shots: int, queries: int) -> Episode:
+        drawn = self._drawer, self._draws, self._settings, self._layout
+        return draw_sized(*drawn, (shots, queries))
+
     def _check_sizes(self, episode: Episode, task: int, shots: int, queries: int) -> None:
         """All blocks of a run have the same shapes: a graph is compiled for each."""
-        sizes = episode.support_inputs.shape[1], episode.query_inputs.shape[1]
-        known = self._sizes.setdefault((shots, queries), sizes)
-        if sizes != known:
+        numbers = episode.support_inputs.shape[1], episode.query_inputs.shape[1]
+        known = self._numbers.setdefault((shots, queries), numbers)
+        if numbers != known:
             raise BadTaskError(
                 task,
-                f"has {sizes[0]} support and {sizes[1]} query examples, others had {known[0]} and "
-                f"{known[1]}; all tasks need as many",
+                f"has {numbers[0]} support and {numbers[1]} query examples, others had {known[0]} "
+                f"and {known[1]}; all tasks need as many",
             )
 
     @property
@@ -135,13 +151,14 @@ class PythonFamily:
 
     def describe(self) -> dict[str, Any]:
         """Describe the tasks of the function."""
+        support, query = self.sizes(self._settings.shots, self._settings.queries)
         return {
             "source": f"{self._settings.source} in {self._settings.folder}",
             "drawn": f"{self._settings.draw_together} tasks at once"
             if self._drawer.together
             else "one by one",
-            "support_examples": self._looked.support,
-            "query_examples": self._looked.query,
+            "support_examples": support.number,
+            "query_examples": query.number,
             **self.protocol("train"),
         }
 

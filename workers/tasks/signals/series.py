@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.losses.choice import choose_loss
+from workers.losses.registry import loss_of
 from workers.settings.section import Size
 from workers.settings.signal_task import SignalTask
 from workers.tasks.copies import once_each
@@ -152,7 +153,7 @@ class SeriesFamily:
             "support_from": f"the first {settings.early_share:.0%} of a series, queries: the rest",
             "split_hash": self._split_hash,
             "different_tasks": len(self._splits[split]),
-            "unit_of_the_loss": self._unit(),
+            "unit_of_the_loss": loss_of(self).unit(self._unit()),
             "data_digest": self.digest,
         }
 
@@ -222,18 +223,14 @@ class SeriesFamily:
     def _unit(self) -> str:
         channel, scale = self._settings.target_channel, self._scale
         if scale.target is not None:
-            return (
-                f"the square of {scale.target.deviation[0]:.4g}, the value's standard deviation "
-                "over training series"
-            )
+            of = "the value's standard deviation over training series"
+            return f"{scale.target.deviation[0]:.4g}, {of}"
         if scale.fixed is not None:
-            return (
-                f"the square of {scale.fixed.deviation[channel]:.4g}, the standard deviation of "
-                "samples of training series"
-            )
+            of = "the standard deviation of samples of training series"
+            return f"{scale.fixed.deviation[channel]:.4g}, {of}"
         if scale.by == "example":
-            return "the square of the standard deviation of the task's own support windows"
-        return "the square of the samples' own unit"
+            return "the standard deviation of the task's own support windows"
+        return "the samples' own unit"
 
     def _small(self, shots: Size, queries: Size) -> NDArray[np.bool_]:
         few = least(shots), least(queries)

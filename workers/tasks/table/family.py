@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.losses.choice import choose_loss
+from workers.losses.registry import loss_of
 from workers.settings.losses.loss_settings import Targets
 from workers.settings.section import Size
 from workers.settings.table_task import TableTask
@@ -157,14 +158,11 @@ class TableFamily:
         if self._target is None:
             table["classes"] = _named(self._groups.classes or [])
         elif self._per_task:
-            table["unit_of_the_loss"] = (
-                "the square of the standard deviation of the task's own support targets"
-            )
+            unit = "the standard deviation of the task's own support targets"
+            table["unit_of_the_loss"] = loss_of(self).unit(unit)
         else:
-            table["unit_of_the_loss"] = (
-                f"the square of {self._target.sd[0]:.4g}, the target's standard deviation over "
-                "training tasks"
-            )
+            unit = f"{self._target.sd[0]:.4g}, the target's standard deviation over training tasks"
+            table["unit_of_the_loss"] = loss_of(self).unit(unit)
         return table
 
     def describe(self) -> dict[str, Any]:

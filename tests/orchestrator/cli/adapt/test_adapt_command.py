@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from shown_protocol import protocol_in
+from shown_protocol import odd_keys, protocol_in
 from small_configs import ONE_BY_ONE, images, sinusoid
 from small_images import members, write_folder
 from small_learners import FIRST_ORDER, run_of
@@ -58,7 +58,7 @@ def test_predictions_are_shown_scored_and_written(tmp_path, pairs, capsys):
     protocol = protocol_in(shown.out)
     assert re.search(r", ckpt-\d{8}$", protocol["weights"])
     assert (protocol["inner lr"], protocol["support examples"]) == ("0.05", "5")
-    assert protocol["trained: method"].startswith("MAML")
+    assert protocol["trained method"].startswith("MAML")
     assert "predicted in" in shown.err
     assert (tmp_path / "m.keras").is_file()
 
@@ -71,7 +71,12 @@ def test_as_json_the_predictions_are_those_of_the_file(tmp_path, pairs, capsys):
     assert document["predictions"] == rows
     error = np.mean([(row["target"] - row["prediction"]) ** 2 for row in rows])
     assert document["scores"]["mse"][-1] == {"mean": pytest.approx(error), "ci95": None}
-    assert document["protocol"]["queries"] == 4
+    protocol = document["protocol"]
+    numbers = {name: protocol[name] for name in ("tasks", "support_examples", "queries")}
+    assert numbers == {"tasks": 1, "support_examples": 5, "queries": 4}
+    assert (protocol["inner_steps"], protocol["inner_lr"]) == (3, 0.05)
+    assert (protocol["trained_shots"], protocol["trained_transductive"]) == (5, False)
+    assert odd_keys(document) == []
     assert "Predictions after inner steps" in shown.err
 
 
@@ -119,6 +124,18 @@ def test_each_task_is_adapted_to_alone(tmp_path, capsys):
     own = learner.adapt(support[15:20, 0], support[15:20, 1])  # of w3
     expected = own.predict([float(row["query"].rpartition("= ")[2]) for row in rows[9:12]])
     np.testing.assert_allclose([row["prediction"] for row in rows[9:12]], expected[:, 0], atol=0.01)
+
+
+def test_tasks_of_several_sizes_are_said_as_two_numbers(tmp_path, pairs, capsys):
+    support = (tmp_path / "support.csv").read_text().splitlines()
+    more = [*support, *(f"v{line[1:]}" for line in support[1:4])]
+    (tmp_path / "support.csv").write_text("\n".join(more) + "\n")
+    csv_of(tmp_path / "query.csv", {"w": 0.5, "v": 0.5}, 2)
+    request = AdaptRequest(**{**pairs, "columns": Columns(task="wave")}, as_json=True)
+    adapt_command.adapt_run(request)
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["protocol"]["support_examples"] == [3, 5]
+    assert protocol_in(shown.err)["support examples"] == "3 to 5"
 
 
 def test_images_in_folders_with_a_note_for_few_queries(tmp_path, image_zip, image_cache, capsys):

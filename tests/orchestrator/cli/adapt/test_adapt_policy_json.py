@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from inline_command import metatrain
+from shown_protocol import odd_keys
 from small_configs import navigation
 from small_learners import run_of
 
@@ -20,4 +21,6 @@ def test_as_json_the_returns_are_those_that_python_gives(capsys, monkeypatch):
     policy = Learner.load(run).adapt_to("navigation", {"goal": (0.3, -0.2)}, seed=5)
     np.testing.assert_array_equal(document["returns"], policy.returns)
     assert document["protocol"]["environment"] == "navigation goal=0.3,-0.2"
+    assert (document["protocol"]["episodes_per_inner_step"], odd_keys(document)) == (4, [])
+    assert document["protocol"]["evaluation_episodes"] == 3
     assert "Return of an episode" in err

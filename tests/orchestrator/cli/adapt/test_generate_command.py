@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import small_voices
-from shown_protocol import protocol_in
+from shown_protocol import odd_keys, protocol_in
 from small_configs import ONE_BY_ONE
 from small_learners import FIRST_ORDER, run_of
 
@@ -61,6 +61,7 @@ def test_as_json_the_scores_are_those_of_the_file_and_the_texts_are_there(tmp_pa
     assert document["queries"] == pq.read_table(out).to_pylist()
     assert [row["adapted"] for row in document["texts"]] == [False, False, True, True]
     assert document["protocol"]["queries"] == len(ASKED)
+    assert (document["protocol"]["support_examples"], odd_keys(document)) == (3, [])
 
 
 def test_characters_that_the_run_does_not_know_are_told(tmp_path, capsys):

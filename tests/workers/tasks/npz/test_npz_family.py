@@ -164,7 +164,7 @@ WRONG = {
     "fewer y": (a(x=[[1.0, 2.0]], y=[1.0, 2.0]), "x has 1 examples, y has 2"),
     "another shape": (
         a(x=[[1.0]], y=[1.0]),
-        "examples of shape [1], x of the first file [2]",
+        "examples of shape [1], x of the first task [2]",
     ),
     "more values": (a(x=[[1.0, 2.0]], y=[[1.0, 2.0]]), "y has 2 values for an example"),
     "whole numbers": (
@@ -190,7 +190,7 @@ def test_a_wrong_file_is_named_in_one_line(tmp_path, what):
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        ([1, 2] * 6, "y has the classes 1, 2, not 0 to 1: number the classes of each file from 0"),
+        ([1, 2] * 6, "y has the classes 1, 2, not 0 to 1: number the classes of each task from 0"),
         ([0] * 12, "y has one class only (0)"),
         ([0, 1, 2] * 4, "y has 3 classes, that of patient-0.npz has 2"),
     ],

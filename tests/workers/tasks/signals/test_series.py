@@ -73,6 +73,10 @@ def test_samples_and_targets_are_in_units_of_the_training_series(tmp_path):
         np.testing.assert_allclose(own, (raw - mean) / deviation, atol=1e-4)
     unit = f"the square of {deviation:.4g}, the standard deviation of samples"
     assert scaled.protocol("test")["unit_of_the_loss"].startswith(unit)
+    likely = {**FORECAST, "scaling": "training", "loss": "gaussian_nll"}
+    other = family(npz(tmp_path / "a.npz", x=x), **likely)
+    unit = f"that of targets divided by {deviation:.4g}, the standard deviation of samples"
+    assert other.protocol("test")["unit_of_the_loss"].startswith(unit)
 
 
 def test_samples_and_targets_are_in_units_of_the_support_windows(tmp_path):
