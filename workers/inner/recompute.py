@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from workers.execution.separate_call import call_separately
 from workers.inner.inner_loop import InnerState, Loss, Plan, batch, inner_step
 from workers.wire.protocol import Task
 
@@ -211,7 +212,8 @@ class _Loop:
             if stores:
                 row, pairs = [[index - first]], zip(stacks, [*moving, *rest], strict=True)
                 stacks = [tf.tensor_scatter_nd_update(to, row, x[None]) for to, x in pairs]
-            moving, rest, value, observed = self._step(index, moving, rest, constants)
+            arguments = index, moving, rest, constants
+            moving, rest, value, observed = call_separately(self._step, *arguments)
             before = tf.where(tf.equal(index, first), value, before)
             sums = [total + x for total, x in zip(sums, observed, strict=True)]
             return index + 1, moving, rest, before, sums, stacks
@@ -235,17 +237,10 @@ class _Loop:
 
         def body(left: tf.Tensor, of_moving: Tensors, totals: Tensors) -> Any:
             values = [stack[left - 1] for stack in stored]
-            moving, rest = values[:num_moving], values[num_moving:]
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch([*moving, *constants])
-                after, _, _, sums = self._step(first + left - 1, moving, rest, constants)
-            gradient = tape.gradient(
-                [*after, *sums],
-                [*moving, *constants],
-                output_gradients=[*of_moving, *of_sums],
-                unconnected_gradients="zero",
+            starts = values[:num_moving], values[num_moving:], constants
+            gradient = call_separately(
+                self._step_backward, first + left - 1, *starts, [*of_moving, *of_sums]
             )
-            gradient = [tf.convert_to_tensor(g) for g in gradient]
             totals = [t + g for t, g in zip(totals, gradient[num_moving:], strict=True)]
             return left - 1, gradient[:num_moving], totals
 
@@ -260,6 +255,26 @@ class _Loop:
             maximum_iterations=number,
         )
         return [*of_moving, *totals]
+
+    def _step_backward(
+        self,
+        index: tf.Tensor,
+        moving: Tensors,
+        rest: Tensors,
+        constants: Tensors,
+        cotangents: Tensors,
+    ) -> Tensors:
+        """Turn cotangents of what moves after a step, and of its scalars, into those before it."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([*moving, *constants])
+            after, _, _, scalars = self._step(index, moving, rest, constants)
+        gradient = tape.gradient(
+            [*after, *scalars],
+            [*moving, *constants],
+            output_gradients=cotangents,
+            unconnected_gradients="zero",
+        )
+        return [tf.convert_to_tensor(g) for g in gradient]
 
 
 def _with_variables(gradient: Tensors, variables: Any) -> Any:
