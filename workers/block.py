@@ -205,7 +205,8 @@ class BlockRunner:
             many = tasks.support_inputs.shape[0] >= _MANY_TASKS
             # Gradients of their own would be dropped: a user's layers and loss may have such.
             users = self._settings.model.is_users or loss_of(self._family).is_users
-            own_gradients = users or self._objective.recompute
+            memory = self._objective.recompute or self._settings.runtime.micro_batch
+            own_gradients = users or memory
             if many and self._algorithm.has_outer_loss and not own_gradients:
                 return self._differentiate_together(vector, carried, step, tasks)
         vectorized = self._execution == "vectorized"
