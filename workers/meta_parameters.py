@@ -7,9 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from workers.algorithms.algorithm import Start
-from workers.model_checks.random_inputs import random_inputs
+from workers.execution.micro_batch import refuse_mixing
 from workers.models.functional import FunctionalModel
-from workers.models.micro_batch import refuse_mixing
 from workers.models.registry import make_model
 from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
@@ -120,7 +119,7 @@ def _make(settings: ActorSettings, family: TaskFamily, num_outputs: int) -> Func
     model = make_model(settings.model, shape, num_outputs, settings.seed, tokens)
     micro_batch = settings.runtime.micro_batch
     if micro_batch is not None:
-        refuse_mixing(model, random_inputs(shape, tokens, 4), micro_batch)
+        refuse_mixing(model, tokens, micro_batch)
         model.micro_batch = micro_batch
     return model
 

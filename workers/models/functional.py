@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from workers.execution.micro_batch import apply_by_micro_batches
 from workers.models.cut import features_of
 from workers.models.exact_normalization import exact_normalization
 from workers.models.keras_defaults import keras_defaults
-from workers.models.micro_batch import apply_by_micro_batches
 from workers.models.names import fresh_names
 from workers.wire.protocol import Array
 

@@ -59,12 +59,13 @@ def _after(seed: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     return seed + tf.cast(tf.stack([0, index * _DRAWS]), seed.dtype)
 
 
-def refuse_mixing(model: Any, inputs: tf.Tensor, size: int) -> None:
+def refuse_mixing(model: Any, num_tokens: int | None, size: int) -> None:
     """Refuse micro-batches for a model in which the outputs of an example depend on others.
 
     Args:
       model: a `FunctionalModel`.
-      inputs: of a few examples.
+      num_tokens: where inputs are token ids.
+      size: of a micro-batch.
     Raises:
       ValueError: it is such a model; names the layer if it is batch normalization.
     """
@@ -78,6 +79,10 @@ def refuse_mixing(model: Any, inputs: tf.Tensor, size: int) -> None:
     if model.statistics_names:
         names = ", ".join(model.statistics_names[:3])
         raise ValueError(f"{start}each call of the model changes {names}; unset it")
+    rng, shape = np.random.default_rng(0), (_PROBED, *model.input_shape)
+    inputs = tf.constant(rng.normal(size=shape), tf.float32)
+    if num_tokens is not None:
+        inputs = tf.constant(rng.integers(num_tokens, size=shape), tf.int32)
     theta = [tf.constant(value) for value in model.initial_weights()]
     state = model.start([], tf.zeros(2, tf.int32))
 
