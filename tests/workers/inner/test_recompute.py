@@ -1,4 +1,4 @@
-"""The inner loop in constant memory has the gradient of the unrolled one."""
+"""The inner loop in constant memory: its gradient is that of the unrolled one."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def users(statistics):
     return KerasModel(source="user_models:small", folder=str(USERS), statistics=statistics)
 
 
-STEPS = {"inner_lr": 0.25, "inner_steps": 4}
+STEPS = {"inner_lr": 0.25, "inner_steps": 3}
 MOMENTUM = {**STEPS, "inner_optimizer": "momentum", "inner_momentum": 0.5}
 MULTI = {**STEPS, "multi_step": True}
 FIRST = {**STEPS, "first_order": True}
@@ -64,6 +64,14 @@ CASES = {
     "first order, adam": (MamlAlgorithm(**FIRST, inner_optimizer="adam"), PLAIN, True),
     "reptile": (ReptileAlgorithm(inner_lr=0.25), users("running"), True),
     "reptile, adam": (ReptileAlgorithm(inner_lr=0.1, inner_optimizer="adam"), PLAIN, True),
+}
+#: In which each kind of tensor that a loop carries is, and each that it sees; others are slow.
+QUICK = {
+    "sgd",
+    "anil, multi-step, momentum",
+    "meta-sgd, multi-step",
+    "running statistics",
+    "first order, adam",
 }
 
 
@@ -100,7 +108,10 @@ def outer_gradient(name, recompute):
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in CASES],
+)
 def test_recomputing_gives_the_gradient_of_the_unrolled_loop(name):
     """Rounding alone is different: float64 has sixteen digits."""
     unrolled, looped = (outer_gradient(name, recompute) for recompute in (False, True))
@@ -108,3 +119,29 @@ def test_recomputing_gives_the_gradient_of_the_unrolled_loop(name):
     assert max(np.abs(g).max() for g in unrolled[0]) > 1e-3
     for one, other in zip(tf.nest.flatten(unrolled), tf.nest.flatten(looped), strict=True):
         np.testing.assert_allclose(other, one, rtol=0, atol=1e-9)
+
+
+def num_operations(name, inner_steps):
+    """Count the operations of a block's graph, those of its functions too."""
+    algorithm, settings, batches = CASES[name]
+    algorithm = algorithm.model_copy(update={"inner_steps": inner_steps})
+    model, theta, start, one = make_problem(algorithm, settings, batches)
+    objective = Objective(model, "cross_entropy", "mean", WAYS, recompute=True)
+
+    @tf.function(autograph=False)
+    def graph(theta, one):
+        return algorithm.outer_gradient(objective, theta, start, one)
+
+    theta = [tf.cast(w, tf.float32) for w in theta]
+    one = one._replace(
+        support_inputs=tf.cast(one.support_inputs, tf.float32),
+        query_inputs=tf.cast(one.query_inputs, tf.float32),
+    )
+    definition = graph.get_concrete_function(theta, one).graph.as_graph_def()
+    functions = definition.library.function
+    return len(definition.node) + sum(len(function.node_def) for function in functions)
+
+
+@pytest.mark.parametrize("name", ["multi-step", "first order, adam", "reptile, adam"])
+def test_the_graph_does_not_grow_with_the_number_of_inner_steps(name):
+    assert num_operations(name, 40) == num_operations(name, 2)
