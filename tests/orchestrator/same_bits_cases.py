@@ -38,7 +38,6 @@ ALGORITHMS = {
         "algorithm.kind=maml",
         "algorithm.inner_optimizer=momentum",
         "algorithm.inner_steps=3",
-        "algorithm.multi_step=true",
         "algorithm.inner_clip=0.5",
         "runtime.inner_memory=recompute",
     ],

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from small_blocks import assert_close
-from small_families import make_family, noise_settings, sinusoid_settings, train_block
+from small_families import (
+    WAYS,
+    NoiseFamily,
+    make_family,
+    noise_settings,
+    sinusoid_settings,
+    train_block,
+)
 from small_tasks import at
 
 from workers.algorithms.anil import AnilAlgorithm
@@ -14,6 +21,7 @@ from workers.meta_parameters import initial
 from workers.models.conv4 import Conv4Model
 from workers.models.mlp import MlpModel
 from workers.models.user_model import KerasModel
+from workers.settings.images_task import ImagesTask
 from workers.settings.worker import RuntimeSettings
 from workers.wire.tensors import to_vector
 
@@ -73,18 +81,18 @@ def test_a_large_vectorized_block_keeps_gradients_of_its_own(less):
     assert_close(other.gradient, stored.gradient)
 
 
+@pytest.mark.slow
 def test_tensors_of_more_than_200_mb_in_a_loop_are_computed_twice_alike():
     """TensorFlow's memory optimizer would leave a temporary variable, and fail the second time."""
     settings = noise_settings(
-        model=Conv4Model(filters=48, readout="mean"),
-        algorithm=MamlAlgorithm(inner_lr=0.01, inner_steps=2),
+        task=ImagesTask(ways=WAYS, shots=8, queries=25),
+        model=Conv4Model(),
+        algorithm=MamlAlgorithm(inner_lr=0.01, inner_steps=1),
     )
-    from small_families import NoiseFamily
-
     settings = settings.model_copy(
         update={"runtime": RuntimeSettings(inner_memory="recompute", execution="map", xla=False)}
     )
-    family = NoiseFamily((112, 112, 3))
+    family = NoiseFamily((84, 84, 3))
     runner, start = BlockRunner(settings, family), initial(settings, family)
     block = train_block(settings, family, 0, 1)
     first, second = (runner.run(at(to_vector(start.theta)), block) for _ in range(2))
