@@ -198,9 +198,11 @@ class BlockRunner:
         self._train_traces += 1
         if self._execution == "vectorized":
             many = tasks.support_inputs.shape[0] >= _MANY_TASKS
-            # A user's layers and loss may have gradients of their own, which would be dropped.
+            # Gradients of their own would be dropped: a user's layers and loss may have such.
             users = self._settings.model.is_users or loss_of(self._family).is_users
-            if many and self._algorithm.has_outer_loss and not users:
+            memory = self._objective.recompute or self._settings.runtime.micro_batch
+            own_gradients = users or memory
+            if many and self._algorithm.has_outer_loss and not own_gradients:
                 return self._differentiate_together(vector, carried, step, tasks)
         vectorized = self._execution == "vectorized"
         return sum_over(self._of_one_task(vector, carried, step), tasks, vectorized)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from workers.algorithms.algorithm import Start
+from workers.execution.micro_batch import refuse_mixing
 from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
 from workers.settings.worker import ActorSettings
@@ -115,7 +116,12 @@ def flatten(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
 
 def _make(settings: ActorSettings, family: TaskFamily, num_outputs: int) -> FunctionalModel:
     shape, tokens = input_shape_of(family), family.num_tokens
-    return make_model(settings.model, shape, num_outputs, settings.seed, tokens)
+    model = make_model(settings.model, shape, num_outputs, settings.seed, tokens)
+    micro_batch = settings.runtime.micro_batch
+    if micro_batch is not None:
+        refuse_mixing(model, tokens, micro_batch)
+        model.micro_batch = micro_batch
+    return model
 
 
 def num_train_outputs(settings: ActorSettings, family: TaskFamily) -> int:

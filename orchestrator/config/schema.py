@@ -73,6 +73,10 @@ class MetaConfig(ActorSettings):
         mode, xla = self.execution
         table |= {"workers.block_size": self.block_size, "runtime.execution": mode}
         table["runtime.xla"] = xla
+        # The identity of runs from before there was the choice stays.
+        table.pop("runtime.inner_memory", None)
+        if self.inner_memory == "recompute":
+            table["runtime.inner_memory"] = "recompute"
         if self.outer.growable:
             del table["outer.steps"]
         return table

@@ -13,6 +13,7 @@ from orchestrator.doctor.findings import (
     actors_finding,
     blocks_finding,
     data_finding,
+    inner_loop_finding,
     memory_finding,
     model_finding,
 )
@@ -74,7 +75,7 @@ def check_configuration(
     rows = forecast(plan, local, shared)
     on_a_cluster = bool(shared and os.environ.get("RAY_ADDRESS"))
     findings += [actors_finding(plan, local, on_a_cluster)]
-    findings += [memory_finding(rows, plan.slots, available_bytes)]
+    findings += [memory_finding(config, rows, plan.slots, available_bytes)]
     return ConfigurationCheck(findings, rows)
 
 
@@ -88,6 +89,8 @@ def _model_findings(config: MetaConfig, measured: Measurement) -> list[Finding]:
         findings += check_layers(config, measured.layers)
     if local is not None:
         findings.append(blocks_finding(config, local))
+        inner_loop = inner_loop_finding(config)
+        findings += [inner_loop] if inner_loop else []
     else:
         findings.append(
             Finding("training", measured.problem, "broken", "a run would fail the same way")

@@ -5,6 +5,7 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.forecast import Plan, Row
 from orchestrator.doctor.measure import Local
 from orchestrator.run.launch import worthwhile_actors
+from workers.settings.worker import MOST_STORED_STEPS
 from workers.tasks.family import TaskFamily
 
 # In shorter blocks, Ray's overhead is not small.
@@ -44,6 +45,28 @@ def blocks_finding(config: MetaConfig, local: Local) -> Finding:
     return Finding("block", text)
 
 
+def inner_loop_finding(config: MetaConfig) -> Finding | None:
+    """Say how training goes back through the inner loop, and why; None if it has none."""
+    steps, chosen = config.algorithm.training_steps, config.runtime.inner_memory
+    if not steps:
+        return None
+    plural = "s" if steps > 1 else ""
+    if config.inner_memory == "recompute":
+        how = "recompute: memory of one inner step, whatever their number"
+    else:
+        how = f"store: memory of {steps} inner step{plural}"
+    why = f"runtime.inner_memory = '{chosen}'"
+    if chosen == "auto":
+        limit = MOST_STORED_STEPS
+        where = f"above {limit}" if steps > limit else f"up to {limit}"
+        why += f", which is '{config.inner_memory}' {where} inner steps"
+        if config.task.acts and steps > limit:
+            why = f"runtime.inner_memory = '{chosen}', which is 'store' for policies"
+    if config.runtime.micro_batch is not None:
+        how += f", and of {config.runtime.micro_batch} examples at a time"
+    return Finding("inner loop", f"{how} ({why})")
+
+
 def actors_finding(plan: Plan, local: Local, on_a_cluster: bool) -> Finding:
     """Describe the number of actors that `metatrain train` would choose by itself."""
     if on_a_cluster:
@@ -53,7 +76,18 @@ def actors_finding(plan: Plan, local: Local, on_a_cluster: bool) -> Finding:
     return Finding("actors", f"by default a run uses --workers {count} here: {why}")
 
 
-def memory_finding(rows: list[Row], slots: int, available_bytes: int | None) -> Finding:
+def _less_memory(config: MetaConfig) -> str:
+    """Advise how a run takes less memory."""
+    smaller = "a smaller workers.block_size, model or outer.meta_batch_size takes less"
+    stored = config.algorithm.training_steps > 1 and config.inner_memory == "store"
+    if stored and not config.task.acts:
+        return f"runtime.inner_memory = 'recompute' or {smaller}"
+    return smaller
+
+
+def memory_finding(
+    config: MetaConfig, rows: list[Row], slots: int, available_bytes: int | None
+) -> Finding:
     """Compare the memory of a run, in one process and with all its actors, with this machine's."""
     alone = rows[0].driver_bytes
     text = f"{gigabytes(alone)} in one process"
@@ -65,7 +99,7 @@ def memory_finding(rows: list[Row], slots: int, available_bytes: int | None) -> 
             "memory",
             text,
             "broken",
-            "a smaller workers.block_size, model or outer.meta_batch_size takes less",
+            _less_memory(config),
         )
     fit = [row.num_actors for row in rows if row.total_bytes < available_bytes]
     wanted = [row.num_actors for row in rows if row.num_actors <= slots]

@@ -62,6 +62,7 @@ def protocol(
         "inner_lr": validation["inner_lr"],
         "inner_lr_in_training": getattr(algorithm, "inner_lr", None),
         "inner_optimizer": algorithm.optimizer_title,
+        "inner_clip": algorithm.largest_norm,
         "inner_batch": evaluation.inner_batch or "all support examples",
         "inner_loss": algorithm.inner_loss,
         **_choices(config, validation),

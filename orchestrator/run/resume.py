@@ -64,7 +64,10 @@ def find_state(
 
 def differences(config: MetaConfig, manifest: checkpoint.Manifest) -> list[str]:
     """List the settings that decide bits and differ from those of a checkpoint, one line each."""
-    current, saved = config.bits(), _defaults_of(manifest) | manifest.bits
+    current, saved = (
+        {"runtime.inner_memory": "store"} | bits  # which is not in `bits`
+        for bits in (config.bits(), _defaults_of(manifest) | manifest.bits)
+    )
     return [
         f"{key} = {saved.get(key)!r} there, {current.get(key)!r} now"
         for key in sorted(current.keys() | saved.keys())
@@ -74,8 +77,11 @@ def differences(config: MetaConfig, manifest: checkpoint.Manifest) -> list[str]:
 
 def _defaults_of(manifest: checkpoint.Manifest) -> dict[str, Any]:
     """Return the values of settings that did not exist when the checkpoint was written."""
+    table = dict(manifest.config)
+    # Without the setting, every run stored its inner steps, however many there were.
+    table["runtime"] = {"inner_memory": "store"} | dict(table.get("runtime", {}))
     try:
-        return validate(manifest.config).bits()
+        return validate(table).bits()
     except ValueError:
         return {}
 

@@ -23,13 +23,10 @@ class HalfwayAlgorithm(InnerLoop):
         self, objective: Objective, theta: Theta, start: Start, task: Task
     ) -> Outcome:
         """See `Algorithm.outer_gradient`."""
-        from workers.inner.inner_loop import adapt
+        from workers.inner.adaptation import adapt_to
 
         initial, plan = self.start_inner_loop(objective.model, theta, start, self.inner_lr)
-        states, before = adapt(
-            objective.inner, initial, task, self.inner_steps, plan, self.later_lr
-        )
-        last = states[-1]
+        last, before, *_ = adapt_to(objective, initial, task, self.inner_steps, plan, self.later_lr)
         gradient = [(w - a) / 2 for w, a in zip(theta, last.theta, strict=True)]
         after, metrics, _ = objective.outer(last.theta, last.state, task)
         del metrics["loss"]

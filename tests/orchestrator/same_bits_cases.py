@@ -34,6 +34,13 @@ ALGORITHMS = {
         "algorithm.inner_moments=persistent",
     ],
     "joint": ["algorithm.kind=joint"],
+    "maml, recomputed": [
+        "algorithm.kind=maml",
+        "algorithm.inner_optimizer=momentum",
+        "algorithm.inner_steps=3",
+        "algorithm.inner_clip=0.5",
+        "runtime.inner_memory=recompute",
+    ],
 }
 
 NORMALIZATIONS = {
@@ -87,6 +94,7 @@ OTHERS_ELSEWHERE = [
     ("meta-sgd", "layer"),
     ("reptile", "support statistics"),
     ("joint", "running statistics"),
+    ("maml, recomputed", "running statistics"),
 ]
 
 _SEEN = [*EVERY_DAY, *ELSEWHERE, *OTHERS_ELSEWHERE]

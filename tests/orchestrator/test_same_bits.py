@@ -148,6 +148,12 @@ def test_ranges_of_shots_give_one_theta_with_workers_elsewhere(process, algorith
     check_any_number_of_workers(ranges(algorithm, "batch"), False, process)
 
 
+@pytest.mark.slow
+def test_micro_batches_give_one_theta_with_any_number_of_workers():
+    small = ["task.shots=3", "task.queries=3", "outer.steps=2", "runtime.micro_batch=2"]
+    check_any_number_of_workers(sinusoid(*small, "runtime.inner_memory=recompute"), False)
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 def test_texts_give_one_theta_with_any_number_of_workers(process):

@@ -129,7 +129,7 @@ class Algorithm(Record):
         optimizer = self.optimizer(inner_lr, start.outer_step)
         chosen = [w for w, adapted in zip(theta, adapts, strict=True) if adapted]
         moments = start.moments or optimizer.init(chosen)
-        plan = Plan(optimizer, adapts, not self.second_order)
+        plan = Plan(optimizer, adapts, not self.second_order, self.largest_norm)
         return InnerState(list(theta), moments, start.state), plan
 
     def optimizer(self, rates: Any, outer_step: Any) -> InnerOptimizer:
@@ -165,6 +165,16 @@ class Algorithm(Record):
     def second_order(self) -> bool:
         """Whether training differentiates through its inner loop."""
         return not getattr(self, "first_order", True)
+
+    @property
+    def training_steps(self) -> int:
+        """Inner steps in training; 0: it has no inner loop there."""
+        return 0
+
+    @property
+    def largest_norm(self) -> float | None:
+        """The global norm to which inner gradients are clipped; None: they are not."""
+        return None
 
     @property
     def keeps_moments(self) -> bool:

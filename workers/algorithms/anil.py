@@ -43,6 +43,6 @@ class AnilAlgorithm(DifferentiatedWithOptimizer):
         initial, plan = self.start_for_weights(
             parts.head.adapts, head_weights, start._replace(state=[]), self.inner_lr
         )
-        head_objective = objective.of(parts.head)
+        head_objective, plan = objective.of(parts.head), plan._replace(of_features=True)
         loss, adapted, metrics = self.adapted_loss(head_objective, initial, features, plan)
         return loss, start._replace(state=state, moments=adapted.moments), metrics

@@ -24,6 +24,22 @@ class InnerLoop(Algorithm):
         "factor of inner_lr after the first inner step, > 0; for policies only",
         gt=0,
     )
+    inner_clip: float | None = setting(
+        None,
+        "largest global norm of an inner gradient, > 0, in training and on new tasks; unset: any",
+        later=True,
+        gt=0,
+    )
+
+    @property
+    def training_steps(self) -> int:
+        """See `Algorithm.training_steps`."""
+        return self.inner_steps
+
+    @property
+    def largest_norm(self) -> float | None:
+        """See `Algorithm.largest_norm`."""
+        return self.inner_clip
 
 
 class OptimizedInnerLoop(InnerLoop):

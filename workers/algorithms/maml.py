@@ -44,26 +44,24 @@ class Differentiated(InnerLoop):
         self, objective: Objective, initial: InnerState, task: Task, plan: Plan
     ) -> tuple[tf.Tensor, InnerState, Metrics]:
         """Adapt and compute the scalar to differentiate, the inner state after it, and metrics."""
-        from workers.inner.inner_loop import adapt
+        import tensorflow as tf
 
-        states, before = adapt(
-            objective.inner, initial, task, self.inner_steps, plan, self.later_lr
+        from workers.inner.adaptation import adapt_to
+
+        of_steps = ("loss", *objective.of_steps) if self.multi_step else ()
+        last, before, earlier, starts = adapt_to(
+            objective, initial, task, self.inner_steps, plan, self.later_lr, of_steps
         )
-        *earlier, last = states
         after, metrics, state = objective.outer(last.theta, last.state, task)
         del metrics["loss"]
         metrics = {"loss_before": before / objective.inner_scale, "loss_after": after, **metrics}
         loss = after
         if self.multi_step:
-            by_step = [
-                objective.intermediate_metrics(inner.theta, inner.state, task, step)
-                for step, inner in enumerate(earlier, start=1)
-            ]
-            loss = _mean([*(of_step["loss"] for of_step in by_step), after])
+            by_name = earlier()
+            loss = tf.add_n([*by_name["loss"], after]) / self.inner_steps
             metrics["loss_of_steps"] = loss
             for name in objective.of_steps:
-                metrics[name] = _mean([*(of_step[name] for of_step in by_step), metrics[name]])
-        starts = [(inner.theta, inner.state) for inner in (initial, *earlier)]
+                metrics[name] = tf.add_n([*by_name[name], metrics[name]]) / self.inner_steps
         return objective.penalized(loss, starts, task), last._replace(state=state), metrics
 
     @property
@@ -100,10 +98,3 @@ class MamlAlgorithm(DifferentiatedWithOptimizer):
     def method(self) -> str:
         """See `Algorithm.method`."""
         return self._of_steps("FOMAML") if self.first_order else super().method
-
-
-def _mean(values: list[tf.Tensor]) -> tf.Tensor:
-    """Compute the mean of scalars."""
-    import tensorflow as tf
-
-    return tf.add_n(values) / len(values)

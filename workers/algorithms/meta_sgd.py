@@ -40,7 +40,7 @@ class MetaSgdAlgorithm(Differentiated):
         count = len(model.names)
         weights, rates = list(theta[:count]), list(theta[count:])
         chosen = [rate for rate, adapts in zip(rates, model.adapts, strict=True) if adapts]
-        plan = Plan(Sgd(chosen), model.adapts, self.first_order)
+        plan = Plan(Sgd(chosen), model.adapts, self.first_order, self.largest_norm)
         return InnerState(weights, [], start.state), plan
 
     def extras(self, model: FunctionalModel) -> list[Extra]:

@@ -56,13 +56,12 @@ class ReptileAlgorithm(OptimizedInnerLoop):
           then moves theta by e * (mean adapted - theta).
         Source: Nichol et al. 2018, arXiv:1803.02999, algorithm 1.
         """
-        from workers.inner.inner_loop import adapt
+        from workers.inner.adaptation import adapt_to
 
         initial, plan = self.start_inner_loop(objective.model, theta, start, self.inner_lr)
-        states, before = adapt(
-            objective.inner, initial, task, self.inner_steps, plan, self.later_lr
+        adapted, before, *_ = adapt_to(
+            objective, initial, task, self.inner_steps, plan, self.later_lr
         )
-        adapted = states[-1]
         gradient = [w - a for w, a in zip(theta, adapted.theta, strict=True)]
         after, metrics, _ = objective.outer(adapted.theta, adapted.state, task)
         del metrics["loss"]

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from workers.inner.clipping import clipped
 from workers.inner.losses import Theta
 from workers.inner.optimizers import InnerOptimizer, Moments, scaled
 from workers.models.functional import State
@@ -33,11 +34,15 @@ class Plan(NamedTuple):
     adapts: for each weight, whether it changes.
     first_order: treat the inner gradient as a constant, so that d(adapted)/d(theta) is the
       identity.
+    clip: largest global norm of an inner gradient; None: any.
+    of_features: the inputs of the task are features that depend on theta, as in ANIL.
     """
 
     optimizer: InnerOptimizer
     adapts: Sequence[bool]
     first_order: bool = True
+    clip: float | None = None
+    of_features: bool = False
 
 
 def batch(task: Task, step: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -64,6 +69,8 @@ def inner_step(
         tape.watch(chosen)
         value, state = loss(inner_state.theta, inner_state.state, *examples)
     gradient = tape.gradient(value, chosen, unconnected_gradients="zero")
+    if plan.clip is not None:
+        gradient = clipped(gradient, plan.clip)
     if plan.first_order:
         gradient = [tf.stop_gradient(g) for g in gradient]
     updated, moments = plan.optimizer.update(chosen, gradient, inner_state.moments, step)

@@ -34,8 +34,11 @@ class Objective:
         "running", by running statistics (training updates these, and normalizes as "batch").
       padded: targets may say that an example is padding, see `workers.losses.padding`; nothing
         depends on such an example.
+      recompute: see `recompute` below.
     Attributes:
       inner_scale: factor of the mean loss in `inner`.
+      recompute: whether training goes back through inner loops that minimize it by computing each
+        step again; else their graphs are stored.
       of_steps: metrics that are averaged over inner steps if the loss is.
     """
 
@@ -49,8 +52,10 @@ class Objective:
         ways: int,
         statistics: Literal["batch", "support", "running"] = "batch",
         padded: bool = False,
+        recompute: bool = False,
     ):
         self.model = model
+        self.recompute = recompute
         self.statistics: str = statistics
         self._padded = padded
         self._loss = make_loss(loss).functions(padded) if isinstance(loss, str) else loss
@@ -66,7 +71,10 @@ class Objective:
     ) -> "Objective":
         """Make the objective that the settings give for tasks of `family`."""
         inner_loss, functions = settings.algorithm.inner_loss, loss_of(family).functions(padded)
-        return cls(model, functions, inner_loss, ways_of(family), settings.model.statistics, padded)
+        statistics, recompute = settings.model.statistics, settings.inner_memory == "recompute"
+        return cls(
+            model, functions, inner_loss, ways_of(family), statistics, padded, recompute=recompute
+        )
 
     def of(self, model: FunctionalModel) -> "Objective":
         """Copy the objective with another model."""

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from workers.execution.micro_batch import apply_by_micro_batches
 from workers.models.cut import features_of
 from workers.models.exact_normalization import exact_normalization
 from workers.models.keras_defaults import keras_defaults
@@ -33,7 +34,12 @@ class FunctionalModel:
       one that was named.
     adapts: for each weight, whether an inner loop may change it: all weights, or if the model has
       adapters, only theirs.
+    micro_batch: examples that are computed at a time; None: all.
+    takes_features: inputs are another model's outputs, in which the loss is differentiated too.
     """
+
+    micro_batch: int | None = None
+    takes_features = False
 
     def __init__(
         self,
@@ -110,6 +116,8 @@ class FunctionalModel:
             FunctionalModel(head, tuple(tensors[0].shape[1:]), self._running),
             len(tensors),
         )
+        parts.body.micro_batch = parts.head.micro_batch = self.micro_batch
+        parts.head.takes_features = True
         return None if parts.head._changing else parts
 
     def apply(
@@ -130,8 +138,21 @@ class FunctionalModel:
           real: bool [n], which inputs are none of padding; None: all. Of the others nothing is
             in statistics over the batch.
         """
+        number = tf.nest.flatten(inputs)[0].shape[0]
+        if self.micro_batch is not None and number > self.micro_batch:
+            return self._apply_by_micro_batches(theta, state, inputs, training)
         outputs, variables = self._call(theta, self._changing, state, inputs, training, real)
         return outputs, [variables.get_current_value(variable) for variable in self._changing]
+
+    def _apply_by_micro_batches(
+        self, theta: Sequence[tf.Tensor], state: State, inputs: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, State]:
+        def call(theta: Sequence[tf.Tensor], state: State, inputs: Any) -> Any:
+            return self._call(theta, self._changing, state, inputs, training)[0]
+
+        assert self.micro_batch is not None
+        of_features = self.takes_features
+        return apply_by_micro_batches(call, theta, state, inputs, self.micro_batch, of_features)
 
     def start(self, statistics: Sequence[tf.Tensor], seed: tf.Tensor) -> State:
         """Make the state that a task starts with: running statistics, and seeds from int32 [2]."""

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from workers.models.model import Model
 
 
+#: Up to this number of inner steps, runtime.inner_memory = "auto" stores them.
+MOST_STORED_STEPS = 10
+
+
 class RuntimeSettings(Section):
     """The settings of execution, which can change bits."""
 
@@ -25,6 +29,20 @@ class RuntimeSettings(Section):
         "auto", "tasks of a block one after another, or as one batch; auto: by the model's kind"
     )
     xla: bool | None = setting(None, "compile blocks with XLA; unset: by the model's kind")
+    inner_memory: Literal["auto", "store", "recompute"] = setting(
+        "auto",
+        "store the graphs of all inner steps of a task, or recompute each from its weights: memory "
+        "of one step, the same gradient up to rounding; auto: recompute above 10 inner steps",
+        later=True,
+    )
+    micro_batch: int | None = setting(
+        None,
+        "examples of a task that the model computes at a time, 1 to 10^6: less memory, the same "
+        "gradient up to rounding; not with batch normalization; unset: all",
+        later=True,
+        ge=1,
+        le=10**6,
+    )
     non_finite: Literal["fail", "skip"] = setting(
         "fail",
         "a training task whose gradient is inf or nan: fail ends the run, skip leaves the task out "
@@ -53,6 +71,14 @@ class ActorSettings(Section):
             xla = self.runtime.xla
         return mode, xla
 
+    @property
+    def inner_memory(self) -> Literal["store", "recompute"]:
+        """The resolved choice of how training goes back through its inner loop."""
+        steps = self.algorithm.training_steps
+        if self.runtime.inner_memory != "auto" and steps:
+            return self.runtime.inner_memory
+        return "recompute" if steps > MOST_STORED_STEPS and not self.task.acts else "store"
+
     @model_validator(mode="after")
     def _fits(self) -> ActorSettings:
         task, model, algorithm = self.task, self.model, self.algorithm
@@ -64,7 +90,29 @@ class ActorSettings(Section):
         if later_lr != 1:
             self._check_later_lr("algorithm.later_lr", later_lr)
         algorithm.check_task(task)
+        self._check_memory()
         return self
+
+    def _check_memory(self) -> None:
+        """Refuse ways to take less memory where they are not possible."""
+        micro_batch = self.runtime.micro_batch
+        if self.task.acts and self.runtime.inner_memory == "recompute":
+            raise ValueError(
+                "runtime.inner_memory = 'recompute' is for tasks with examples, not for task.kind "
+                f"= {self.task.kind!r}, whose policies act between inner steps; use 'auto' or "
+                "'store'"
+            )
+        if micro_batch is not None and self.task.acts:
+            raise ValueError(
+                f"runtime.micro_batch = {micro_batch} is for tasks with examples, not for task.kind"
+                f" = {self.task.kind!r}, whose steps belong to episodes; unset it"
+            )
+        if micro_batch is not None and "batch" in (self.model.normalizations or ()):
+            raise ValueError(
+                f"runtime.micro_batch = {micro_batch} computes a few examples at a time, but "
+                "model.normalization = 'batch' normalizes by all examples of a batch; unset it, or "
+                "use 'layer' or 'group'"
+            )
 
     def _check_later_lr(self, key: str, value: float) -> None:
         """Refuse `later_lr` without a policy, or without a rate to multiply."""

@@ -29,6 +29,7 @@ _OF_THE_METHOD = {
     "inner_lr_in_training",
     "inner_lr_offered",
     "inner_optimizer",
+    "inner_clip",
     "inner_batch",
     "inner_loss",
     "chosen_on",

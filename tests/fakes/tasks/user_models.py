@@ -40,6 +40,20 @@ def subclassed(num_outputs):
     return Subclassed(num_outputs)
 
 
+def centred(input_shape, num_outputs):
+    """Subtracts the mean over the batch, in a layer that does not say so."""
+    inputs = keras.Input(input_shape)
+    hidden = layers.Lambda(lambda x: x - keras.ops.mean(x, axis=0))(layers.Flatten()(inputs))
+    return keras.Model(inputs, layers.Dense(num_outputs)(hidden))
+
+
+def dropped(input_shape, num_outputs):
+    """Dropout, and no normalization."""
+    inputs = keras.Input(input_shape)
+    hidden = layers.Dropout(0.5)(layers.Dense(16)(layers.Flatten()(inputs)))
+    return keras.Model(inputs, layers.Dense(num_outputs)(hidden))
+
+
 def frozen(input_shape, num_outputs):
     """A layer that does not learn, below one that does."""
     inputs = keras.Input(input_shape)

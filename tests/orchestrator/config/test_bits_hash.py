@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
-from small_configs import IMAGES, changed, navigation, sinusoid
+from small_configs import IMAGES, NEEDED, changed, navigation, sinusoid
 
 from orchestrator.config import schema as configuration
 from orchestrator.config.schema import MetaConfig
@@ -24,12 +24,19 @@ OF_POLICIES = {
     "evaluation.later_lr",
     "algorithm.later_lr",
 }
-OF_OTHERS = {"evaluation.inner_batch", "model.normalization", "runtime.non_finite"}
+OF_OTHERS = {
+    "evaluation.inner_batch",
+    "model.normalization",
+    "runtime.non_finite",
+    "runtime.inner_memory",
+    "runtime.micro_batch",
+}
 RESOLVED = {
     # These bits are what the setting resolves to, so the other value must resolve differently.
     "workers.block_size": lambda config: config.block_size + 1,
     "runtime.execution": lambda config: "map" if config.execution[0] != "map" else "vectorized",
     "runtime.xla": lambda config: not config.execution[1],
+    "runtime.inner_memory": lambda config: "recompute",
     "task.loss": lambda config: "own_losses:huber",
     "task.metrics": lambda config: {"r2": "max:own_losses:r2"},
     "task.imports": lambda config: ["other"],
@@ -80,6 +87,10 @@ def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_els
     for key, field, value in fields(config):
         if key == "evaluation.inner_batch" and config.algorithm.kind == "joint":
             continue
+        if key == "runtime.inner_memory" and config.algorithm.kind == "joint":
+            continue
+        if key == "runtime.micro_batch" and config.model.normalization == "batch":
+            continue
         acts = config.task.kind == "navigation"
         if key in OF_POLICIES and not acts:
             continue
@@ -125,6 +136,28 @@ def test_only_these_settings_declare_that_they_leave_the_weights_as_they_are():
         "workers.max_failures",
         "workers.slow_after_s",
         "workers.start_limit_s",
+    }
+
+
+def test_only_recomputed_inner_steps_are_part_of_the_hash():
+    """Runs from before there was a choice keep their identity; above ten steps it is another."""
+    stored = sinusoid("algorithm.inner_steps=10")
+    assert "runtime.inner_memory" not in stored.bits()
+    for memory, same in (("auto", True), ("store", True), ("recompute", False)):
+        other = sinusoid("algorithm.inner_steps=10", f"runtime.inner_memory={memory}")
+        assert (other.bits_hash() == stored.bits_hash()) == same
+    many = ["algorithm.inner_steps=11"]
+    assert sinusoid(*many).bits()["runtime.inner_memory"] == "recompute"
+    assert "runtime.inner_memory" not in sinusoid(*many, "runtime.inner_memory=store").bits()
+
+
+@pytest.mark.parametrize("preset", configuration.presets())
+def test_every_preset_stores_its_inner_steps(preset):
+    """So that none of them has another theta than before there was a choice."""
+    config, _ = configuration.load(preset, NEEDED.get(preset, []))
+    assert config.inner_memory == "store"
+    assert not {"runtime.inner_memory", "runtime.micro_batch", "algorithm.inner_clip"} & {
+        *config.bits()
     }
 
 

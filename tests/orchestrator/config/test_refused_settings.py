@@ -91,6 +91,15 @@ REFUSALS = [
     ([*TEXT, "task.split_by=domains"], ["task.split_by = 'domains', but"]),
     ([*TABLE, 'task.feature_columns=["ppm"]'], ["task.feature_columns has 'ppm', which is"]),
     (
+        ["runtime.micro_batch=2", "model.normalization=batch"],
+        ["runtime.micro_batch = 2", "model.normalization = 'batch'", "'layer' or 'group'"],
+    ),
+    (
+        ["runtime.inner_memory=less"],
+        ["runtime.inner_memory", "'auto', 'store' or 'recompute'", "'less'"],
+    ),
+    (["algorithm.inner_clip=0"], ["algorithm.inner_clip", "greater than 0", "0"]),
+    (
         ["algorithm.kind=joint", "evaluation.inner_batch=3"],
         ["evaluation.inner_batch = 3", "algorithm.kind = 'joint'", "unset it"],
     ),

@@ -1,13 +1,13 @@
 """The check of a configuration, from measurements that work or fail."""
 
 import pytest
-from small_configs import sinusoid
+from small_configs import navigation, sinusoid
 
 from orchestrator.doctor import configuration_check, machine
 from orchestrator.doctor.child import ChildDiedError, ChildTimeoutError
 from orchestrator.doctor.configuration_check import check_configuration
 from orchestrator.doctor.derivative import Layers
-from orchestrator.doctor.findings import duration, memory_finding
+from orchestrator.doctor.findings import duration, inner_loop_finding, memory_finding
 from orchestrator.doctor.measure import Local, Measurement, Shared
 from workers.tasks.registry import make_family
 from workers.wire.errors import DataError, PoolError
@@ -98,9 +98,46 @@ def test_without_actors_none_are_started(check):
 )
 def test_memory_is_compared_with_what_there_is(check, free, verdict, advice):
     _, rows = check(Measurement(LAYERS, LOCAL))
-    finding = memory_finding(rows, 2, free)
+    finding = memory_finding(sinusoid(), rows, 2, free)
     assert finding.verdict == verdict
     assert advice in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (
+            [],
+            "store: memory of 1 inner step (runtime.inner_memory = 'auto', which is 'store' up to",
+        ),
+        (["algorithm.inner_steps=11"], "'auto', which is 'recompute' above 10 inner steps"),
+        (
+            ["algorithm.inner_steps=2", "runtime.inner_memory=recompute"],
+            "recompute: memory of one inner step, whatever their number (runtime.inner_memory = "
+            "'recompute')",
+        ),
+        (["runtime.micro_batch=3"], "and of 3 examples at a time"),
+    ],
+)
+def test_the_doctor_says_how_training_goes_back_through_the_inner_loop(overrides, expected):
+    assert expected in inner_loop_finding(sinusoid(*overrides)).text
+
+
+def test_many_inner_steps_of_policies_are_stored():
+    finding = inner_loop_finding(navigation("algorithm.inner_steps=11"))
+    assert "store: memory of 11 inner steps" in finding.text
+    assert "which is 'store' for policies" in finding.text
+
+
+def test_what_has_no_inner_loop_in_training_has_no_line_of_it(check):
+    assert inner_loop_finding(sinusoid("algorithm.kind=joint")) is None
+    assert "inner loop" in check(Measurement(LAYERS, LOCAL))[0]
+
+
+def test_too_little_memory_for_stored_steps_has_another_way(check):
+    _, rows = check(Measurement(LAYERS, LOCAL))
+    config = sinusoid("algorithm.inner_steps=5")
+    assert "inner_memory = 'recompute'" in memory_finding(config, rows, 2, GB // 2).advice
 
 
 @pytest.mark.parametrize(
