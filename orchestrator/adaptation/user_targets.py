@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from orchestrator.adaptation.readers.arrays import NO_INPUTS
 from orchestrator.adaptation.readers.reader import Reader
 from workers.losses.registry import loss_of
 from workers.settings.user_task_shapes import UserTaskShapes
@@ -27,7 +28,7 @@ class SupportTargets(NamedTuple):
 def inputs_of(reader: Reader, inputs: Any) -> Array:
     """Convert a user's inputs. Raises ValueError if there are none, or the model takes others."""
     if hasattr(inputs, "__len__") and not len(inputs):
-        raise ValueError("inputs are empty; give one example or more")
+        raise ValueError(NO_INPUTS)
     return reader.inputs(inputs)
 
 
@@ -116,8 +117,9 @@ def classes_of(examples: UserTaskShapes, labels: Sequence[str], task: str = "") 
     if len(classes) > num_outputs:
         raise ValueError(
             f"{of} has {len(classes)} classes ({', '.join(classes[:6])}"
-            f"{', ...' if len(classes) > 6 else ''}), the model tells at most {num_outputs} apart "
-            f"(task.ways); leave some out, or train with task.ways={len(classes)}"
+            f"{', ...' if len(classes) > 6 else ''}), the model tells at most {num_outputs} apart; "
+            f"leave some out, or train on tasks of {len(classes)} classes (most kinds: "
+            f"task.ways={len(classes)})"
         )
     if len(classes) < 2:
         raise ValueError(f"{of} has one class only ({classes[0]}); give two or more")

@@ -237,7 +237,9 @@ def parse_override(text: str) -> tuple[str, Any]:
     """Parse `a.b=value` into ("a.b", value); a value that is not TOML is a text."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ValueError(f"--set takes key=value, not '{text}'; for example outer.steps=2000")
+        words = key.split()
+        example = "=".join(words) if len(words) == 2 else "outer.steps=2000"
+        raise ValueError(f"--set takes key=value, not '{text}'; for example {example}")
     if not all(part.strip() for part in key.split(".")):
         raise ValueError(
             f"--set {key.strip()[:60]}: a dot must be between two names; for example outer.steps"

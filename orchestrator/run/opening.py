@@ -7,7 +7,7 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import recipes
 from orchestrator.outer.blocks import held_out_blocks, held_out_sizes
 from orchestrator.pool.ray_running import ray_is_running
-from orchestrator.reporting.notes import decoding
+from orchestrator.reporting.notes import decoding, show_note
 from workers.execution import runtime
 from workers.tasks.family import TaskFamily, stated_sizes
 from workers.tasks.registry import make_family
@@ -52,6 +52,10 @@ def open_family(config: MetaConfig) -> TaskFamily:
       DataError: the source cannot be read, or holds too little.
       ValueError: the user's own function does not draw as many examples as evaluation asks for.
     """
+    if source := config.task.default_source():
+        show_note(
+            f"task.path is unset: the data are those in {source}; for your own, set task.path"
+        )
     with decoding() as progress:
         family = make_family(config.task, progress)
     for split in ("validation", "test"):

@@ -79,12 +79,25 @@ def test_what_is_wrong_ends_with_2_and_one_line(tmp_path, capsys, monkeypatch):
         "task.source=no_such": "should be 'module:function'",
         "task.arguments.width=1": "unexpected keyword argument 'width'",
         "model.kind=conv4": "the tasks have examples of shape [1], but model.kind = 'conv4' takes",
-        "model.kind=text": "takes texts, but task.kind = 'python' has none",
+        "model.kind=conv1d": "takes signals [length, channels]; give x an axis of channels, x[..",
+        "model.kind=text": "takes texts, but task.kind = 'python' has images or numbers or signals",
     }.items():
         words = ["train", "run.toml", "--out", "wrong", "--set", key]
         code, _, err = metatrain(capsys, monkeypatch, *words)
         assert code == 2, (key, err)
         assert said in " ".join(err.split()), err
+
+
+def test_signals_may_have_the_network_of_signals(tmp_path, no_pictures):
+    convolutions = ["model.kind=conv1d", "model.blocks=2", "model.channels=4", "model.kernel=3"]
+    config = python("waves", *convolutions, "outer.steps=2", "evaluation.every=2")
+    place = RunConfig(storage_path=str(tmp_path), name="run")
+    result = MetaTrainer(config, run_config=place).fit()
+    assert result.metrics["test_protocol"]["model"] == "conv1d"
+    x, y = small_python.waves(np.random.default_rng(0), "test", 2, 3)[0]
+    assert set(Learner.load(result.path).adapt(x, y).predict(x)) <= {0, 1}
+    with pytest.raises(ValueError, match=r"shape \[16, 16, 1\], .* takes signals .*; use another"):
+        in_process(python("pictures", *convolutions))
 
 
 def test_classes_are_learned_and_adapted_to(tmp_path):

@@ -40,10 +40,6 @@ class Conv1dModel(Normalized):
     takes = frozenset({"signals"})
     # As one batch, or with XLA, convolutions take ten times as long on a CPU.
     execution = "map", False
-    refusal = (
-        "model.kind = 'conv1d' takes signals, but task.kind = {task!r} has none; use model.kind = "
-        "'mlp', or 'conv4' for images"
-    )
     kind: Literal["conv1d"] = "conv1d"
     blocks: int = setting(4, "convolutions, 1 to 20", ge=1, le=20)
     channels: int = setting(64, "channels of each convolution, 1 to 65536", ge=1, le=65536)
@@ -87,10 +83,16 @@ class Conv1dModel(Normalized):
         so anyway, and fused normalization takes no others.
 
         Raises:
-          ValueError: the signals are too short.
+          ValueError: examples are no signals, or too short.
         """
         import keras
 
+        if len(input_shape) != 2:
+            remedy = "give x an axis of channels, x[..., None]" if len(input_shape) == 1 else ""
+            raise ValueError(
+                f"the tasks have examples of shape {list(input_shape)}, but model.kind = 'conv1d' "
+                f"takes signals [length, channels]; {remedy or 'use another model'}"
+            )
         self._check_length(input_shape[0])
         inputs = keras.Input(input_shape)
         hidden = inputs if self.spectrogram is None else _spectra(inputs, self.spectrogram)

@@ -24,10 +24,6 @@ class Conv4Model(Normalized):
     """Four 3x3 convolutions, the few-shot field's standard network (Vinyals et al. 2016)."""
 
     takes = frozenset({"images"})
-    refusal = (
-        "model.kind = 'conv4' takes images, but task.kind = {task!r} has numbers; use model.kind = "
-        "'mlp' or 'linear'"
-    )
     kind: Literal["conv4"] = "conv4"
     filters: int = setting(64, "filters of each convolution, 1 to 65536", ge=1, le=65536)
     downsample: Literal["stride", "max_pool"] = setting(

@@ -26,7 +26,6 @@ class TextModel(Model):
     """A model of weighted tokens and pooled embeddings, with a head for classes or similarities."""
 
     takes = frozenset({"texts"})
-    refusal = "model.kind = 'text' takes texts, but task.kind = {task!r} has none"
     normalization: ClassVar[str] = "none"
 
     kind: Literal["text"] = "text"

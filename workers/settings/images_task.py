@@ -123,6 +123,12 @@ class ImagesTask(SplitTask, LossTask):
             return str(Path(value).expanduser().absolute())
         return tuple(str(Path(path).expanduser().absolute()) for path in value)
 
+    def default_source(self) -> str:
+        """See `TaskRecord.default_source`."""
+        if self.path is not None:
+            return ""
+        return str(named("workers.tasks.images.image_sources:default_folder")())
+
     def open(self, progress: Progress) -> TaskFamily:
         """See `AnyTask.open`; decoding images takes long."""
         family: TaskFamily = named(self.family)(self, progress)

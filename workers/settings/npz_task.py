@@ -14,7 +14,7 @@ from workers.settings.task import Tables
 class NpzTask(GroupsTask, WeightedLossTask):
     """Tasks from .npz files, one file each: arrays x and y, best also query_x and query_y."""
 
-    gives = frozenset({"numbers", "images"})
+    gives = frozenset({"numbers", "images", "signals"})
     family = "workers.tasks.npz.family:NpzFamily"
     losses = ("mse", "cross_entropy")
     scored = frozenset({"numbers", "classes", "labels"})

@@ -15,7 +15,7 @@ from workers.settings.task import Tables
 class PythonTask(WeightedLossTask):
     """Tasks that a function or a class of the user's own draws."""
 
-    gives = frozenset({"numbers", "images"})
+    gives = frozenset({"numbers", "images", "signals"})
     family = "workers.tasks.python.family:PythonFamily"
     losses = ("mse", "cross_entropy")
     scored = frozenset({"numbers", "classes", "labels"})

@@ -106,6 +106,14 @@ class TaskRecord(AnyTask):
         """Choose the tables of a run that leaves them open, by its [task], which may be wrong."""
         return cls.defaults
 
+    def default_source(self) -> str:
+        """Name the data that it reads because its path is unset; "" if it is set, or not needed.
+
+        Raises:
+          SourceError: there are none.
+        """
+        return ""
+
     def survey(self, progress: Progress) -> tuple[dict[str, Any], list[str]]:
         """Describe data that cannot be trained on, as far as possible, with notes for people."""
         return {}, []

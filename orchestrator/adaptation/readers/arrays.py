@@ -6,6 +6,8 @@ import numpy as np
 
 from workers.wire.protocol import Array
 
+NO_INPUTS = "inputs are empty; give one example or more"
+
 
 def as_numbers(values: Any, dtype: Any, what: str = "inputs") -> Array:
     """Convert values to an array of numbers.
@@ -28,7 +30,9 @@ def checked(inputs: Array, input_shape: tuple[int, ...]) -> Array:
     Raises:
       ValueError: they are not.
     """
-    if inputs.shape[1:] != input_shape or not len(inputs):
+    if inputs.shape[:1] == (0,):
+        raise ValueError(NO_INPUTS)
+    if inputs.shape[1:] != input_shape or not inputs.ndim:
         wanted = ", ".join(map(str, ("n", *input_shape)))
         raise ValueError(f"inputs have shape {list(inputs.shape)}, the model takes [{wanted}]")
     if not np.isfinite(inputs).all():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
@@ -45,10 +46,18 @@ class ArrayReader(NumberReader):
         return Examples(inputs.inputs, classes, inputs.names, inputs.tasks)
 
     def _read_arrays(self, path: Path, role: Role) -> Examples:
+        if path.is_file() and not is_zipfile(path):
+            raise DataError(
+                f"--{role} {path} is no .npz file; save it by np.savez(file, x=..., y=...)"
+            )
         try:
             with np.load(path, allow_pickle=False) as found:
                 arrays = {name: found[name] for name in found.files}
-        except (OSError, ValueError, EOFError) as error:
+        except ValueError:
+            raise DataError(
+                f"--{role} {path} holds Python objects; save arrays of numbers, of one shape each"
+            ) from None
+        except (OSError, EOFError, BadZipFile) as error:
             raise DataError(f"--{role} {path} cannot be read as .npz ({error})") from None
         inputs_in = ["x"] if self._parts is None else list(self._parts)
         for name in [*inputs_in, "y"] if role == "support" else inputs_in:

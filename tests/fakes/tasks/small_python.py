@@ -58,6 +58,18 @@ def pictures(rng, split, shots, queries):
     return some(shots), some(queries)
 
 
+def waves(rng, split, shots, queries):
+    """Two classes of signals of 20 samples, by their frequencies."""
+    frequencies = rng.uniform(0.2, 1.5, 2)
+
+    def some(number):
+        y = np.arange(2 * number) % 2
+        phase = rng.uniform(0, 6, (len(y), 1))
+        return np.sin(frequencies[y][:, None] * np.arange(20) + phase)[..., None], y
+
+    return some(shots), some(queries)
+
+
 def with_covariate(rng, split, shots, queries):
     """A series and the number of a site: what follows is a sum, shifted by the site."""
     offsets = rng.normal(size=4)

@@ -86,7 +86,7 @@ def test_an_exported_run_needs_no_table(tmp_path):
 @pytest.mark.parametrize(
     ("texts", "match"),
     [
-        ([], "inputs hold no text"),
+        ([], "inputs are empty; give one example or more"),
         (["ba", " "], r"inputs\[1\] is ' '"),
         ([3], r"inputs\[0\] is 3"),
         (["x" * 16], r"inputs\[0\] has 16 characters, the model takes 15"),

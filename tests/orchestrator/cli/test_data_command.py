@@ -4,8 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
+from inline_command import metatrain
 from PIL import Image
-from small_images import members, picture, png, write_folder
+from small_images import members, picture, png, write_folder, write_zip
 from small_signals import class_folders, npz, sines
 from small_tables import SENSORS, write_table
 from small_texts import rows_of, write
@@ -238,3 +239,16 @@ def test_images_stay_images_beside_other_files(tmp_path, capsys):
 
 def test_what_is_told_of_images_are_their_readers_endings():
     assert ImagesTask.members == SUFFIXES
+
+
+def test_default_data_are_named_before_they_are_decoded(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("METATRAIN_DATA", str(tmp_path))
+    (tmp_path / "omniglot").mkdir()
+    source = write_zip(tmp_path / "omniglot" / "a.zip", members(num_classes=20, examples=6))
+    cache = ["--set", f"task.cache={tmp_path / 'cache'}"]
+    told = f"note: task.path is unset: the data are those in {tmp_path / 'omniglot'}; for your own"
+    code, _, err = metatrain(capsys, monkeypatch, "data", "images", *cache)
+    assert code == 0, err
+    assert err.startswith(told)
+    _, _, err = metatrain(capsys, monkeypatch, "data", source, *cache)
+    assert "is unset" not in err

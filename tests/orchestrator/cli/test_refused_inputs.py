@@ -25,6 +25,10 @@ REFUSED = {
         ["train", "--set", "task.path", "my pets"],
         "use --set task.path='my pets'",
     ),
+    "a setting with a space in one word": (
+        ["train", "small.toml", "--set", "outer.steps 20"],
+        "--set takes key=value, not 'outer.steps 20'; for example outer.steps=20",
+    ),
     "a setting without a value": (
         ["train", "--set", "outer.steps", "small.toml"],
         "--set takes key=value, not 'outer.steps'",

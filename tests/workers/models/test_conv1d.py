@@ -154,10 +154,12 @@ def test_it_is_told_with_the_configuration_where_a_window_is_set():
 
 
 def test_other_inputs_are_refused_by_name():
-    with pytest.raises(ValueError, match=r"'conv1d' takes signals, but task\.kind = 'sinusoid'"):
+    with pytest.raises(
+        ValueError, match=r"'conv1d' takes signals, but task\.kind = 'sinusoid' has numbers; use m"
+    ):
         configuration.load("sinusoid", ["model.kind=conv1d"])
     with pytest.raises(
-        ValueError, match=r"model\.kind = 'conv4' takes images, but task\.kind = 'signal'"
+        ValueError, match=r"'conv4' takes images, but task\.kind = 'signal' has signals; .*'conv1d'"
     ):
         configuration.load({"task": {"kind": "signal", "path": "a"}, "model": {"kind": "conv4"}})
 

@@ -177,7 +177,7 @@ class ImagesFamily:
         }
 
     def notes(self) -> list[str]:
-        """Report a default source, skipped files, classes left out, and repeated images."""
+        """Report skipped files, classes that are left out, and repeated images."""
         used = {int(index) for split in SPLITS for index in self._splits[split]}
         needed = least(self._settings.shots) + least(self._settings.queries)
         small = [i for i in self._classes.small(needed) if i not in used]
@@ -187,14 +187,7 @@ class ImagesFamily:
                 f"{self._classes.summary(small)} with fewer than {needed} different images: left "
                 "out (task.small_classes)"
             )
-        default = []
-        if self._settings.path is None:
-            first = self._files[0]
-            folder = first if first.is_dir() else first.parent
-            default.append(
-                f"task.path is unset: the images are those in {folder}; for your own, set task.path"
-            )
-        return [*default, *notes_of_source(self._files, self._classes, self._splits), *left_out]
+        return notes_of_source(self._files, self._classes, self._splits) + left_out
 
     def _split(self) -> Splits:
         """Split the classes by name; leave small ones out if the settings say so."""

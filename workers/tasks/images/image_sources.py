@@ -44,7 +44,7 @@ def find_files(path: str | Sequence[str] | None) -> list[Path]:
       DataError: there is no such file, or several would fit.
     """
     if path is None:
-        return _in_folder(_default_folder())
+        return _in_folder(default_folder())
     paths = [Path(one).expanduser() for one in ([path] if isinstance(path, str) else path)]
     files = [file for one in paths for file in _files_of(one)]
     if not files or len({file.resolve() for file in files}) < len(files):
@@ -125,7 +125,8 @@ def _list(column: str | Sequence[str]) -> list[str]:
     return [column] if isinstance(column, str) else list(column)
 
 
-def _default_folder() -> Path:
+def default_folder() -> Path:
+    """Find the data folder's omniglot/. Raises SourceError, which says how to set a path."""
     root = os.environ.get("METATRAIN_DATA")
     folders = [Path(root).expanduser() / "omniglot"] if root else []
     folders.append(Path("data/omniglot"))

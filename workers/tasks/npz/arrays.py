@@ -56,8 +56,8 @@ def read_all(path: str, wanted: Targets | None) -> Joined:
     if with_query and len(with_query) < len(arrays):
         lacking = next(said for said in arrays if said not in with_query)
         raise DataError(
-            f"{lacking} has no query_x and query_y, but {with_query[0].rpartition(': ')[2]} has; "
-            "give them in all tasks, or in none"
+            f"{lacking} has no queries of its own (query_x and query_y), but "
+            f"{with_query[0].rpartition(': ')[2]} has; give them in all tasks, or in none"
         )
     if with_query:
         sides.append(("query_x", "query_y"))

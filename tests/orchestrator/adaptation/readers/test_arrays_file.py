@@ -61,9 +61,16 @@ def test_a_table_may_have_classes(tmp_path):
         ({"x": np.ones((3, 5)), "y": [1.0] * 3}, r"shape \[3, 5\], the model takes \[n, 2\]"),
         ({"x": np.ones((3, 2)), "y": [1.0] * 2}, "x has 3 examples, y 2"),
         ({"x": np.ones((2, 2)), "y": [1.0, np.nan]}, r"finite values \[2, 1\] are needed"),
-        ({"x": np.array([[None]], object), "y": [1.0]}, "cannot be read as .npz"),
+        ({"x": np.array([[None]], object), "y": [1.0]}, r"a\.npz holds Python objects; save arr"),
+        ({"x": np.ones((0, 2)), "y": []}, r"a\.npz: inputs are empty; give one example or more"),
     ],
 )
 def test_what_does_not_fit_is_refused(file, arrays, said):
     with pytest.raises(DataError, match=said):
         reader().read(file(**arrays), "support", Columns())
+
+
+def test_what_is_no_npz_file_is_said_so(tmp_path):
+    (tmp_path / "junk.npz").write_text("hi")
+    with pytest.raises(DataError, match=r"junk\.npz is no \.npz file; save it by np\.savez"):
+        reader().read(str(tmp_path / "junk.npz"), "support", Columns())

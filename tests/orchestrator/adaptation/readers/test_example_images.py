@@ -190,7 +190,7 @@ def table(folder, **columns):
     ("inputs", "message"),
     [
         (np.zeros((2, 8, 8, 3), np.float32), r"inputs have shape \[2, 8, 8, 3\]"),
-        (np.zeros((0, 8, 8, 1), np.float32), "inputs have shape"),
+        (np.zeros((0, 8, 8, 1), np.float32), "inputs are empty; give one example or more"),
         (np.full((1, 8, 8, 1), np.nan, np.float32), r"inputs\[0\] is not finite"),
         (np.full((1, 8, 8, 1), 255, np.float32), r"values from 255 to 255; .* \[0, 1\]"),
         (np.zeros((40, 40), np.uint8), r"inputs of shape \[40, 40\]; uint8 images are"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from small_image_families import DRAW, image_family_maker
-from small_images import members, omniglot, picture, write_folder, write_zip
+from small_images import members, omniglot, picture, write_zip
 
 from workers.settings.images_task import ImagesTask
 from workers.tasks.images.family import ImagesFamily
@@ -115,15 +115,3 @@ def test_classes_of_one_name_in_train_and_test_folders_are_told(make, tmp_path):
     expected = "10 class names, such as 'c00', occur in each of the folders test and train"
     assert sum(note.startswith(expected) for note in notes) == 1
     assert not any("alike" in note for note in make().notes())
-
-
-def test_the_default_source_is_named_as_such(make, tmp_path, monkeypatch):
-    monkeypatch.setenv("METATRAIN_DATA", str(tmp_path))
-    (tmp_path / "omniglot").mkdir()
-    write_zip(tmp_path / "omniglot" / "a.zip", members(10, 6))
-    told = f"task.path is unset: the images are those in {tmp_path / 'omniglot'}; for your own, set"
-    assert make(path=None).notes()[0].startswith(told)
-    (tmp_path / "omniglot" / "a.zip").unlink()
-    write_folder(tmp_path / "omniglot", members(10, 6))
-    assert make(path=None).notes()[0].startswith(told)
-    assert not any("task.path" in note for note in make().notes())

@@ -174,7 +174,7 @@ WRONG = {
     "no values": (a(x=[[1.0, 2.0]], y=[[[1.0]]]), "y is of shape [1, 1, 1], not [n] or [n, d]"),
     "queries": (
         a(x=[[1.0, 2.0]], y=[1.0], query_x=[[1.0, 2.0]], query_y=[1.0]),
-        "machine-0.npz has no query_x and query_y, but z.npz has",
+        "machine-0.npz has no queries of its own (query_x and query_y), but z.npz has",
     ),
 }
 
