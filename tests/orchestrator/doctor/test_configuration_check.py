@@ -120,13 +120,13 @@ def test_memory_is_compared_with_what_there_is(check, free, verdict, advice):
     ],
 )
 def test_the_doctor_says_how_training_goes_back_through_the_inner_loop(overrides, expected):
-    assert expected in inner_loop_finding(sinusoid(*overrides)).text
+    assert expected in inner_loop_finding(sinusoid(*overrides)).found
 
 
 def test_many_inner_steps_of_policies_are_stored():
     finding = inner_loop_finding(navigation("algorithm.inner_steps=11"))
-    assert "store: memory of 11 inner steps" in finding.text
-    assert "which is 'store' for policies" in finding.text
+    assert "store: memory of 11 inner steps" in finding.found
+    assert "which is 'store' for policies" in finding.found
 
 
 def test_what_has_no_inner_loop_in_training_has_no_line_of_it(check):
