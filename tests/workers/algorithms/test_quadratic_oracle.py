@@ -25,6 +25,7 @@ class Quadratic:
     """The mean over examples x of 1/2 |theta - x|^2 (and half their spread, a constant)."""
 
     inner_scale = 1.0
+    recompute = False
     statistics = "batch"
 
     def __init__(self):

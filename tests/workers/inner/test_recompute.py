@@ -24,9 +24,9 @@ BATCH_NORM = MlpModel(hidden=(8, 6), normalization="batch")
 USERS = Path(__file__).parents[2] / "fakes/tasks"
 
 
-def users(statistics):
-    """Batch, layer and group normalization, and dropout."""
-    return KerasModel(source="user_models:small", folder=str(USERS), statistics=statistics)
+def users(statistics, name="small"):
+    """Batch, layer and group normalization, and dropout; or another model."""
+    return KerasModel(source=f"user_models:{name}", folder=str(USERS), statistics=statistics)
 
 
 STEPS = {"inner_lr": 0.25, "inner_steps": 3}
@@ -57,6 +57,7 @@ CASES = {
         False,
     ),
     "dropout": (MamlAlgorithm(**MULTI), users("batch"), False),
+    "frozen layer": (MamlAlgorithm(**STEPS), users("batch", "frozen"), False),
     "clipped": (MamlAlgorithm(**MOMENTUM, inner_clip=0.3), PLAIN, False),
     "first order": (MamlAlgorithm(**FIRST), users("batch"), False),
     "first order, running": (MamlAlgorithm(**FIRST), users("running"), False),
@@ -72,6 +73,7 @@ QUICK = {
     "meta-sgd, multi-step",
     "running statistics",
     "first order, adam",
+    "frozen layer",
 }
 
 
