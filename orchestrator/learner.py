@@ -29,7 +29,7 @@ from orchestrator.adaptation.user_targets import inputs_of, query_targets, suppo
 from orchestrator.adaptation.user_tasks import UserTask, specs_of
 from workers.execution import runtime
 from workers.losses.registry import loss_of
-from workers.losses.scoring import Scores
+from workers.losses.scoring import Scorer, Scores
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
 
@@ -82,6 +82,7 @@ class Learner:
         check_model(source, self._runner.model_digest, self._runner.loss_digest)
         check_weights(source, self._runner.theta_layout.names, self._runner.theta_layout.shapes)
         self.loss = loss_of(source.examples)
+        self._scorer = Scorer(self.loss)
         self.classifies, self.generates = self.loss.classifies, self.loss.generates
         self.recipe, self.protocol = source.recipe, source.protocol
 
@@ -244,7 +245,7 @@ class Learner:
     def scores(self, task: UserTask, outputs: Array) -> Scores | None:
         """Score outputs [steps, queries, ...] by the run's loss and metrics, see `scores_of`."""
         answers = self.answers(task, outputs).values
-        return scores_of(self.loss, self._reader, task, outputs, answers)
+        return scores_of(self._scorer, self._reader, task, outputs, answers)
 
     def read_inputs(self, given: Any) -> Array:
         """Convert inputs to the model's, float32 [n, ...]."""

@@ -11,8 +11,7 @@ from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.adaptation.scores import scores_of
 from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.text.json_text import as_text
-from workers.losses.loss import Loss
-from workers.losses.scoring import Scores
+from workers.losses.scoring import Scorer, Scores
 from workers.wire.protocol import Array
 
 
@@ -39,22 +38,23 @@ class Predictions:
     scores: Scores | None = None
 
     @classmethod
-    def of(cls, task: UserTask, outputs: Array, reader: Reader, loss: Loss) -> "Predictions":
+    def of(cls, task: UserTask, outputs: Array, reader: Reader, scorer: Scorer) -> "Predictions":
         """Build predictions from the model's outputs.
 
         Args:
           outputs: as the loss takes them, [inner_steps + 1, queries, outputs].
           reader: converts values to the user's units.
+          scorer: of the run's loss.
         Raises:
           ValueError: a metric of the user's own raises.
         """
-        targets = task.query_targets
+        targets, loss = task.query_targets, scorer.loss
         if task.classes is None and targets is not None:
             targets = reader.values(targets)
         values, deviations = answers_of(loss, reader, task, outputs)
         several = loss.is_users and loss.outputs_per_target > 1
         own = outputs[-1] if several else None
-        scores = scores_of(loss, reader, task, outputs, values)
+        scores = scores_of(scorer, reader, task, outputs, values)
         return cls(task, values, targets, deviations, own, loss.targets == "labels", scores)
 
     @property

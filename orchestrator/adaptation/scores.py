@@ -4,8 +4,7 @@ import numpy as np
 
 from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.adaptation.user_tasks import UserTask
-from workers.losses.loss import Loss
-from workers.losses.scoring import Scores, score_outputs
+from workers.losses.scoring import Scorer, Scores
 from workers.wire.protocol import Array
 
 #: The squared error in the user's units. Other scores are in units of the model.
@@ -13,11 +12,12 @@ SQUARED_ERROR = "mse"
 
 
 def scores_of(
-    loss: Loss, reader: Reader, task: UserTask, outputs: Array, values: Array
+    scorer: Scorer, reader: Reader, task: UserTask, outputs: Array, values: Array
 ) -> Scores | None:
     """Score predictions by the run's own loss and metrics.
 
     Args:
+      scorer: of the run's loss.
       outputs: as the loss takes them, [steps, queries, outputs].
       values: what they answer in the user's units, see `answers_of`.
     Returns:
@@ -30,7 +30,7 @@ def scores_of(
     if targets is None:
         return None
     num_classes = None if task.classes is None else len(task.classes)
-    scores = score_outputs(loss, outputs, targets, num_classes)
+    scores, loss = scorer.score(outputs, targets, num_classes), scorer.loss
     if loss.squared_error and SQUARED_ERROR not in loss.settings.metrics:
         assert task.query_targets is not None
         wanted = reader.values(task.query_targets)

@@ -203,6 +203,8 @@ def test_an_inner_loop_that_diverges_is_told():
 def test_a_task_has_two_classes_at_least_and_no_more_than_the_model(image_zip, image_cache):
     learner = learner_of(images(image_zip, image_cache))
     pictures = np.stack([picture(i, 0, size=16) for i in range(4)])
+    with pytest.raises(ValueError, match=r"^inputs are empty; give one example or more$"):
+        learner.adapt([], [])
     with pytest.raises(ValueError, match="has one class only"):
         learner.adapt(pictures, ["a"] * 4)
     with pytest.raises(ValueError, match=r"has 4 classes .* at most 3 apart; .* task\.ways=4"):

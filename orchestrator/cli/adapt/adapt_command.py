@@ -16,8 +16,8 @@ from orchestrator.cli import options
 from orchestrator.cli.adapt.former_options import FormerAdapt
 from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.json_output import Json, print_json, tables_aside
-from workers.losses.loss import Loss
 from workers.losses.registry import loss_of
+from workers.losses.scoring import Scorer
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
@@ -138,8 +138,8 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
     outputs.check_models(tasks)
     with launched_for(source, request.verbose) as launched:
         started_s = time.monotonic() - began
-        loss = loss_of(source.examples)
-        predictions = _predict(launched, source.state.weights, tasks, recipe, reader, loss)
+        scorer = Scorer(loss_of(source.examples))
+        predictions = _predict(launched, source.state.weights, tasks, recipe, reader, scorer)
         NOTES.print(
             f"ready in {started_s:.1f} s ({launched.pool.name}), predicted in "
             f"{time.monotonic() - began - started_s:.1f} s"
@@ -186,7 +186,7 @@ def _predict(
     tasks: Sequence[UserTask],
     recipe: Recipe,
     reader: Reader,
-    loss: Loss,
+    scorer: Scorer,
 ) -> list[Predictions]:
     from orchestrator.adaptation.checks import diverged
     from orchestrator.adaptation.predictions import Predictions
@@ -198,7 +198,7 @@ def _predict(
         outputs = result["outputs"]
         if not np.isfinite(outputs).all():
             raise diverged(recipe, task.name)
-        predictions.append(Predictions.of(task, outputs, reader, loss))
+        predictions.append(Predictions.of(task, outputs, reader, scorer))
     return predictions
 
 

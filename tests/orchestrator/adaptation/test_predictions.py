@@ -5,9 +5,10 @@ from small_artefacts import AsTheyAre, as_they_are
 from orchestrator.adaptation.predictions import Predictions, as_table, summary
 from orchestrator.adaptation.user_tasks import UserTask
 from workers.losses.registry import make_loss
+from workers.losses.scoring import Scorer
 from workers.settings.losses.loss_settings import LossSettings
 
-CLASSES, NUMBERS = make_loss("cross_entropy"), make_loss("mse")
+CLASSES, NUMBERS = Scorer(make_loss("cross_entropy")), Scorer(make_loss("mse"))
 
 
 def task(name="", classes=None, targets=None, rows=(0, 1)):
@@ -87,7 +88,9 @@ def test_several_tasks_are_averaged_with_an_interval():
 def test_labels_have_probabilities_and_a_share_that_is_right():
     logits = np.array([[[-1.0, 1.0], [0.5, 0.5]], [[-2.0, 2.0], [-3.0, 3.0]]], np.float32)
     labels = task(targets=[[0, 1], [1, 1]])
-    predictions = Predictions.of(labels, logits, as_they_are, make_loss("binary_cross_entropy"))
+    predictions = Predictions.of(
+        labels, logits, as_they_are, Scorer(make_loss("binary_cross_entropy"))
+    )
     np.testing.assert_array_equal(predictions.scores["accuracy"], [1.0, 0.75])
     rows = as_table([predictions], ["a", "b"]).to_pylist()
     assert [row["prediction"] for row in rows] == [[0, 1], [0, 1]]
@@ -98,7 +101,7 @@ def test_labels_have_probabilities_and_a_share_that_is_right():
 
 def test_a_likelihood_has_a_deviation_beside_each_mean():
     outputs = np.array([[[1.0, 0.0], [2.0, np.log(3)]]], np.float32)
-    likelihood = make_loss("gaussian_nll")
+    likelihood = Scorer(make_loss("gaussian_nll"))
     predictions = Predictions.of(task(targets=[[1], [4]]), outputs, as_they_are, likelihood)
     np.testing.assert_allclose(predictions.scores["mse"], [2.0])
     rows = as_table([predictions], ["a", "b"]).to_pylist()
@@ -112,14 +115,15 @@ def test_a_deviation_is_scaled_and_not_shifted():
             return 32 + 1.8 * outputs
 
     outputs = np.array([[[10.0, 0.0]]], np.float32)
-    likelihood = make_loss("gaussian_nll")
+    likelihood = Scorer(make_loss("gaussian_nll"))
     predictions = Predictions.of(task(rows=(0,)), outputs, Celsius(), likelihood)
     np.testing.assert_allclose(predictions.answers, [[[50.0]]])
     np.testing.assert_allclose(predictions.deviations, [[[1.8]]])
 
 
 def test_further_outputs_of_a_users_loss_are_kept():
-    own = make_loss("a:quantiles", LossSettings(targets="numbers", outputs_per_target=2))
+    settings = LossSettings(targets="numbers", outputs_per_target=2)
+    own = Scorer(make_loss("a:quantiles", settings))
     outputs = np.array([[[1.0, 5.0], [2.0, 6.0]]], np.float32)
     rows = as_table([Predictions.of(task(), outputs, as_they_are, own)], ["a", "b"]).to_pylist()
     assert [(row["prediction"], row["outputs"]) for row in rows] == [(1, [1, 5]), (2, [2, 6])]

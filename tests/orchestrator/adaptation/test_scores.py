@@ -18,7 +18,7 @@ from orchestrator.adaptation.predictions import Predictions
 from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.learner import Learner
 from workers.losses.registry import make_loss
-from workers.losses.scoring import score_outputs
+from workers.losses.scoring import Scorer
 from workers.settings.losses.loss_settings import LossSettings
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
@@ -142,9 +142,27 @@ def test_series_are_scored_in_units_of_their_support(tmp_path):
 def test_exact_is_the_share_of_examples_and_not_of_labels():
     logits = np.array([[[-1.0, 1.0], [0.5, 0.5], [1.0, -1.0]]], np.float32)
     labels = np.array([[0, 1], [0, 1], [0, 1]], np.float32)
-    scores = score_outputs(make_loss("binary_cross_entropy"), logits, labels)
+    scores = Scorer(make_loss("binary_cross_entropy")).score(logits, labels)
     assert scores["accuracy"] == pytest.approx([0.5])
     assert scores["exact"] == pytest.approx([1 / 3])
+
+
+def test_outputs_of_a_shape_are_scored_the_same_the_second_time():
+    settings = LossSettings(
+        targets="numbers", metrics={"r2": "max:small_losses:r2"}, folder=HERE, main_metric="r2"
+    )
+    for name in ("mse", "small_losses:huber"):
+        scorer = Scorer(make_loss(name, settings))
+        outputs = np.random.default_rng(0).normal(size=(2, 4, 7, 1))
+        targets = np.random.default_rng(1).normal(size=(7, 1))
+        first, second = (scorer.score(outputs[i], targets) for i in (0, 1))
+        assert list(first) == ["r2", "loss"]
+        for scores, given in ((first, outputs[0]), (second, outputs[1])):
+            errors = np.square(given - targets).sum((-1, -2))
+            expected = 1 - errors / np.square(targets - targets.mean()).sum()
+            np.testing.assert_allclose(scores["r2"], expected, rtol=1e-5)
+        anew = Scorer(make_loss(name, settings)).score(outputs[1], targets)
+        np.testing.assert_allclose(second["loss"], anew["loss"], rtol=1e-6)
 
 
 def of_two_classes(name, metrics):
@@ -153,7 +171,7 @@ def of_two_classes(name, metrics):
     inputs, classes = np.zeros((2, 1), np.float32), np.array([0, 1], np.int32)
     task = UserTask("", ["a", "b"], inputs, classes, inputs, classes, np.arange(2))
     outputs = np.array([[[2, 1, 9], [2, 1, 9]]], np.float32)
-    return Predictions.of(task, outputs, as_they_are, make_loss(name, settings)).scores
+    return Predictions.of(task, outputs, as_they_are, Scorer(make_loss(name, settings))).scores
 
 
 def test_classes_that_a_task_does_not_have_are_left_out_of_named_scores():
