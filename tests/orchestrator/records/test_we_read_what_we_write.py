@@ -217,6 +217,7 @@ def test_trials_of_many_kinds_are_drawn(tmp_path_factory, found):
 
 @any_of
 @given(st.dictionaries(st.sampled_from(["outer.lr", "model.kind", "task.path"]), VALUES))
+@example({"outer.lr": [math.nan]})
 def test_a_sweep_is_the_same_when_it_is_read_again(tmp_path_factory, table):
     storage = Storage(str(tmp_path_factory.mktemp("sweep")))
     sweep = parse_sweep({"base": "sinusoid", "space": SPACE}, "s.toml")
