@@ -98,7 +98,7 @@ def _is_same(then: Any, now: Any) -> bool:
     """Tell whether a value is unchanged; older versions wrote paths as in the file of the base."""
     if isinstance(then, list) and isinstance(now, list):
         return len(then) == len(now) and all(map(_is_same, then, now))
-    if then != then and now != now:  # noqa: PLR0124  (NaN, which may be among the values of a grid)
+    if then != then and now != now:  # NaN, which a grid may hold
         return True
     if isinstance(then, str) and isinstance(now, str) and now.startswith("/"):
         return now == then or now.endswith(f"/{then.removeprefix('./')}")
