@@ -111,7 +111,7 @@ def test_the_pages_programs_run(folder, monkeypatch):
         timeout=500,
     )
     assert done.returncode == 0, done.stderr
-    tested = json.loads((folder / "runs" / "run" / "evaluation.json").read_text())
+    tested = json.loads((folder / "runs" / "sines" / "evaluation.json").read_text())
     assert tested["protocol"]["tasks_from"] == "my_tasks:sines"
     (folder / "inputs.toml").write_text(
         f'[task]\nkind = "python"\nsource = "{MODULE}:with_site"\n'
