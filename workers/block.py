@@ -169,6 +169,12 @@ class BlockRunner:
             self._ahead = self._ahead or TasksAhead(self.build)
             self._ahead.begin(block)
 
+    def close(self) -> None:
+        """End the thread that builds tasks ahead, and drop what it built. Idempotent."""
+        if self._ahead:
+            self._ahead.close()
+            self._ahead = None
+
     def _build(self, block: Block) -> tuple[Task, Shapes]:
         """Build the block's tasks as tensors, and list the shapes of these."""
         ahead = self._ahead.take(block) if self._ahead else None

@@ -152,7 +152,7 @@ class ManySteps(NoCalls):
         """Return how many steps a call from `first` on may have; 0: the step is to be single."""
         if self._single == first:
             return 0
-        return min(self._most, self._room, self._due(first))
+        return min(self._most, self._room, self._due(first), self._last - first)
 
     def _built(self, first: int) -> _BuiltSteps | None:
         if self._ahead is not None and self._ahead[0] == first:

@@ -101,4 +101,5 @@ class InProcessPool:
         return []
 
     def close(self) -> None:
-        """Do nothing: the pool holds nothing."""
+        """End what builds tasks ahead; a runner that is used again starts it anew."""
+        self.runner.close()

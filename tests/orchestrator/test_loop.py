@@ -152,3 +152,13 @@ def test_tasks_are_built_while_the_step_before_runs(launch, monkeypatch):
     ahead.close()
     blocks = -(-launch.config.outer.meta_batch_size // launch.config.block_size)
     assert sum(by_thread) == blocks * STEPS
+
+
+def test_a_closed_pool_leaves_no_thread_and_can_be_used_again(launch, expected):
+    before = set(threading.enumerate())
+    assert sha256_after(launch) == expected
+    assert any("tasks-ahead" in thread.name for thread in threading.enumerate())
+    launch.pool.close()
+    assert not any("tasks-ahead" in thread.name for thread in set(threading.enumerate()) - before)
+    assert sha256_after(launch) == expected
+    launch.pool.close()

@@ -248,6 +248,19 @@ def test_between_two_calls_a_run_can_be_left_and_resumed(tmp_path):
     run.close()
 
 
+def test_no_task_is_drawn_for_a_step_after_the_last(monkeypatch):
+    launch = of_steps(sinusoids())
+    steps, sample = [], type(launch.family).sample
+
+    def recorded(self, draw, *sizes):
+        steps.append(draw.step)
+        return sample(self, draw, *sizes)
+
+    monkeypatch.setattr(type(launch.family), "sample", recorded)
+    train(launch, due=lambda done: 4)
+    assert sorted(set(steps)) == list(range(STEPS))
+
+
 def test_slow_steps_are_called_one_by_one(monkeypatch):
     monkeypatch.setattr(many_steps, "CALL_S", 0.0)
     reports, _ = train(of_steps(sinusoids()), due=up_to_five)

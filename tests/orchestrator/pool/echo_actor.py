@@ -89,3 +89,6 @@ class Echoes:
 
     def build_ahead(self, block: Block) -> None:
         """See `BlockRunner.build_ahead`; an echo needs no tasks."""
+
+    def close(self) -> None:
+        """See `BlockRunner.close`."""
