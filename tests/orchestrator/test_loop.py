@@ -155,10 +155,12 @@ def test_tasks_are_built_while_the_step_before_runs(launch, monkeypatch):
 
 
 def test_a_closed_pool_leaves_no_thread_and_can_be_used_again(launch, expected):
+    launch.pool.close()
     before = set(threading.enumerate())
     assert sha256_after(launch) == expected
-    assert any("tasks-ahead" in thread.name for thread in threading.enumerate())
+    begun = [t for t in threading.enumerate() if t not in before and "tasks-ahead" in t.name]
+    assert len(begun) == 1
     launch.pool.close()
-    assert not any("tasks-ahead" in thread.name for thread in set(threading.enumerate()) - before)
+    assert not begun[0].is_alive()
     assert sha256_after(launch) == expected
     launch.pool.close()
