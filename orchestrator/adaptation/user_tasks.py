@@ -140,9 +140,12 @@ def specs_of(config: MetaConfig, tasks: Sequence[UserTask], recipe: Recipe) -> S
 
 
 def _targets(task: UserTask) -> Array:
-    """Return the targets of the queries; zeros of their type if unknown."""
+    """Return the targets of the queries, zeros if unknown; of one type, for which graphs are made.
+
+    A reader may keep them as the user gave them, in float64, until they are scored.
+    """
     if task.query_targets is not None:
-        return task.query_targets
+        return task.query_targets.astype(task.support_targets.dtype)
     shape = (len(task.query_inputs), *task.support_targets.shape[1:])
     return np.zeros(shape, task.support_targets.dtype)
 

@@ -114,7 +114,9 @@ def test_a_table_is_scored_in_the_runs_units_and_its_error_in_its_own(tmp_path, 
     learner = Learner.load(run_of(config))
     x = np.random.default_rng(0).normal(size=(8, *learner._family.input_shape))
     y = 100 + 10 * x[:, 0]
-    scores = learner.adapt(x[::2], y[::2]).evaluate(x[1::2], y[1::2])
+    predictor = learner.adapt(x[::2], y[::2])
+    predictor.predict(x[1::2])
+    scores = predictor.evaluate(x[1::2], y[1::2])
     unit = y[::2].std()
     if scaling == "training":
         unit = learner._artefact.examples.preparation["target"]["sd"][0]

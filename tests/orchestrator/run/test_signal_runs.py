@@ -132,6 +132,18 @@ def test_a_learner_answers_as_the_evaluation_does(sources, case):
     assert 90 < found.mean() < 110  # in the series' own units
 
 
+@pytest.mark.parametrize("case", LEARNED)
+def test_signals_can_be_predicted_and_scored_in_turn(sources, case):
+    kind, overrides = LEARNED[case]
+    config = config_of(sources, kind, *overrides)
+    support, targets, _ = raw_task(config)
+    predictor = Learner.load(run_of(config)).adapt(support, targets)
+    before = predictor.predict(support)
+    scores = predictor.evaluate(support, targets)
+    assert np.isfinite(list(scores.values())).all()
+    np.testing.assert_array_equal(predictor.predict(support), before)
+
+
 @pytest.mark.parametrize("case", ["classes", "series", "series, by support"])
 def test_a_saved_model_takes_signals_as_they_are(sources, case, tmp_path):
     kind, overrides = LEARNED[case]
