@@ -110,6 +110,20 @@ WRONG = {
         ),
         "has a missing or wrong second derivative, off by",
     ),
+    "no second derivative": (
+        body(
+            "rates = tf.exp(outputs)",
+            "return tf.reduce_mean(tf.math.igamma(rates, tf.square(targets) + 1))",
+        ),
+        "no second derivative (",
+    ),
+    "another value in a graph": (
+        body(
+            "factor = 2.0 if tf.inside_function() else 1.0",
+            "return factor * tf.reduce_mean(tf.square(outputs - targets))",
+        ),
+        "gives another value or gradient where it is compiled for runtime.execution = 'map'",
+    ),
     "a stopped gradient": (
         body(
             "errors = outputs - targets",
@@ -164,6 +178,7 @@ METRICS = {
         "returned a tensor of shape [2, 1]; a metric is one number for all examples",
     ),
     "nothing": (body("pass"), "returned None (is there a return?), not a number"),
+    "a tensor of text": (body("return tf.constant('a')"), "returned a tensor of type string, not"),
     "text": (body("return 'good'"), "returned an object of type str, not a number"),
     "not a number": (
         body("return tf.reduce_mean(tf.math.log(-tf.square(outputs) - 1))"),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from workers.wire.errors import DataError
 
 _GREY = ("1", "L", "LA", "La", "I", "F")
-_WITH_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
+_WITH_ALPHA = ("RGBA", "RGBa", "LA", "PA")
 # A profile that changes no colour by more than this is sRGB under another name.
 _SAME_COLOUR = 2
 _SRGB_GAMMA = 1 / 2.2
@@ -32,6 +32,8 @@ def as_shown(image: Any, where: str, channels: int) -> tuple[Any, bool, list[str
     """
     done: list[str] = []
     colour, mode = is_colour(image), "L" if channels == 1 else "RGB"
+    if image.mode == "La":  # Pillow converts it to this mode alone
+        image = image.convert("LA")
     if image.mode == "F" or image.mode.startswith("I"):
         image = _to_8_bits(image, where)
         done.append("depth")
@@ -139,11 +141,11 @@ def _in_srgb(image: Any) -> Any:
     profile = image.info.get("icc_profile")
     if not profile:
         return None
-    inks = {"CMYK": "CMYK", "L": "L", "LA": "L", "La": "L", "1": "L"}.get(image.mode, "RGB")
+    inks = {"CMYK": "CMYK", "L": "L", "LA": "L", "1": "L"}.get(image.mode, "RGB")
     transform = _to_srgb(profile, inks)
     if transform is None:
         return None
-    if image.mode in ("RGBa", "La") or image.mode == "PA":
+    if image.mode in ("RGBa", "PA"):
         image = image.convert("RGBA")
     return ImageCms.applyTransform(image.convert(inks), transform)
 

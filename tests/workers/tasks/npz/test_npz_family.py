@@ -202,6 +202,29 @@ def test_wrong_classes_are_named(tmp_path, labels, said):
         family_of(save(tmp_path / "tasks", tasks))
 
 
+@pytest.mark.parametrize("labels", [[0.0, 1.0], [0, -1], [0, 2]])
+def test_queries_have_the_support_sets_classes(tmp_path, labels):
+    tasks = with_queries(blobs())
+    tasks["patient-4"]["query_y"] = np.resize(labels, len(tasks["patient-4"]["query_x"]))
+    said = re.escape("patient-4.npz: query_y has other classes than y, which has 0 to 1")
+    with pytest.raises(DataError, match=said):
+        family_of(save(tmp_path / "tasks", tasks))
+
+
+def test_whole_numbers_fit_in_32_bits(tmp_path):
+    tasks = {name: {**each, "x": each["x"].astype(int) + 2**40} for name, each in lines().items()}
+    with pytest.raises(DataError, match=r"npz: x has whole numbers beyond 2\^31 - 1; give floats"):
+        family_of(save(tmp_path / "tasks", tasks))
+
+
+def test_queries_have_as_many_values_as_the_support_set(tmp_path):
+    tasks = with_queries(lines())
+    for arrays in tasks.values():
+        arrays["query_y"] = np.stack([arrays["query_y"]] * 2, axis=1)
+    with pytest.raises(DataError, match="y and query_y have different shapes for an example"):
+        family_of(save(tmp_path / "tasks", tasks))
+
+
 def test_a_loss_that_needs_other_targets_is_refused(folder):
     with pytest.raises(DataError, match="y is of float64; classes are whole numbers"):
         family_of(folder, loss="cross_entropy")

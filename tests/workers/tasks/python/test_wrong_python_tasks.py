@@ -1,13 +1,18 @@
 """What is wrong with a user's tasks, in one line before anything is trained."""
 
 import re
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 from user_tasks_module import body
 
 from workers.settings.python_task import PythonTask
 from workers.tasks.python.family import PythonFamily
+from workers.user_code.modules import files_of, import_module
+from workers.wire.protocol import Draw
 
 X = "x = rng.normal(size=(5, 2))"
 RETURN = "return (x[:3], x[:3]), (x[3:], x[3:])"
@@ -144,6 +149,36 @@ WRONG = {
         body(X, "y = np.array([[0, 1]] * 3)", "return (x[:3], y), (x[3:], y[:2])"),
         "has a support y of shape [3, 2]; classes are [examples]",
     ),
+    "integers, then floats": (
+        body(
+            "x = np.arange(6).reshape(6, 1)",
+            "x = x / 2 if split == 'test' else x",
+            "return (x[:3], x[:3] * 1.0), (x[3:], x[3:] * 1.0)",
+        ),
+        "has a support x of float64, others of integers; return one type always",
+    ),
+    "classes, then values": (
+        body(
+            X,
+            "y = np.array([0, 1, 1])",
+            "y = y * 1.0 if split == 'test' else y",
+            "return (x[:3], y), (x[3:], y[:2])",
+        ),
+        "has a support y of float64, not of classes 0, 1, ...; return integers",
+    ),
+    "one value, then two": (
+        body(
+            X,
+            "y = x if split == 'test' else x[:, :1]",
+            "return (x[:3], y[:3]), (x[3:], y[3:])",
+        ),
+        "has a support y of shape [3, 2]; values are [examples] or [examples, 1], as many in every",
+    ),
+    "a list of arrays": (
+        body(X, "return [x, x, x, x, x]"),
+        "returned a list of 5 (ndarray, ndarray, ndarray, ndarray, ...), not ((x, y), (x, y))",
+    ),
+    "a set": (body("return {1}"), "returned an object of type set, not ((x, y), (x, y))"),
     "an error": (
         body(X, "x[0] = 1 / (split != 'validation')", RETURN),
         "task 0 of the split 'validation' raised ZeroDivisionError at own_tasks_",
@@ -187,6 +222,20 @@ def test_a_batched_draw_has_tasks_first(write):
     assert "tasks 0 to 31 of the split 'train' raised KeyError at" in refused(write(text, "tasks"))
 
 
+def test_columns_of_one_class_each_are_classes(write):
+    text = body(X, "y = np.array([[0], [1], [1]])", "return (x[:3], y), (x[3:], y[:2])")
+    family = PythonFamily(PythonTask(**write(text)))
+    episode = family.build(family.sample(Draw(0, "train", 0), 0, 2, 3, 2))
+    assert episode.support_targets.tolist() == [[0, 1, 1]] * 2
+
+
+def test_large_numbers_are_finite(write):
+    # Their squares are not, in float32.
+    family = PythonFamily(PythonTask(**write(body("x = np.full((5, 2), 1e30)", RETURN))))
+    episode = family.build(family.sample(Draw(0, "train", 0), 0, 1, 3, 2))
+    assert np.isfinite(episode.support_inputs).all()
+
+
 # What `source` names.
 
 
@@ -198,6 +247,22 @@ def test_the_module_and_the_function_must_be_there(write, tmp_path):
     said = refused({**table, "source": f"{module}:tsak"})
     assert said.endswith(f"{module} has no function or class 'tsak'; it has task")
     assert "an object of type dict, not a function" in refused(write("task = {}"))
+    said = refused(write("task = {}", arguments={"height": 2}))
+    assert "task.arguments = {'height': 2} are for a function or a class" in said
+    said = refused({**table, "source": f"{module}.py:task"})
+    assert said.endswith(f"nor installed; leave out .py: {module!r}")
+
+
+def test_a_builtin_is_called_without_its_signature(write):
+    # No signature tells what builtins such as this one take.
+    assert "task 0 of the split 'train' raised TypeError" in refused(write("task = max"))
+
+
+def test_modules_that_are_built_in_or_used_twice_have_no_file_of_their_own(write):
+    table = write(body(X, RETURN))
+    module = import_module(table["source"].partition(":")[0], table["folder"])
+    module.other, module.built_in = module, sys
+    assert files_of([module, module, sys], table["folder"]) == [Path(module.__file__)]
 
 
 def test_a_module_that_fails_is_named_with_its_line(write):

@@ -180,3 +180,24 @@ def test_small_series_are_left_out_by_name(tmp_path):
         "1 series has too few examples for shots = 6 and queries = 6: left out, '0' (8) "
         "(task.small_classes)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "unit"),
+    [
+        ({}, "the samples' own unit"),
+        ({"scaling": "example"}, "the standard deviation of the task's own support windows"),
+        ({"scaling": "training"}, "of samples of training series"),
+    ],
+    ids=["none", "example", "training"],
+)
+def test_a_family_says_what_it_is(tmp_path, settings, unit):
+    found = family(npz(tmp_path / "a.npz", x=PLACES), **{**FORECAST, **settings})
+    assert unit in found.protocol("test")["unit_of_the_loss"]
+    told = found.describe()
+    assert told["series"] == 10
+    assert [told[f"{split}_series"] for split in ("train", "validation", "test")] == [6, 2, 2]
+    specs = found.sample(Draw(0, "train", 0), 0, 2, 3, 4)
+    assert found.showcase(specs) is specs
+    assert not found.display_text(specs)
+    assert found.names(specs) == [f"row {number}" for number in specs["series"]]
