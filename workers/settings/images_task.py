@@ -99,10 +99,17 @@ class ImagesTask(SplitTask, LossTask):
     test_classes: int | None = setting(
         None, "classes to test on, 1 to 10^9; unset: the rest", ge=1, le=10**9
     )
+    split_by: Literal["auto", "folders", "seed"] = setting(
+        "auto",
+        "folders: the source's own train/CLASS, val/CLASS and test/CLASS; seed: counts or shares; "
+        "auto: folders where there are such and no counts are set",
+        later=True,
+    )
     split_seed: int = setting(0, "seed of the split by classes, 0 to 2^32 - 1", ge=0, lt=2**32)
     split_file: str | None = setting(
         None,
-        "JSON {'train': [class, ...], 'validation': [...], 'test': [...]} instead of a seed",
+        "JSON {'train': [class, ...], 'validation': [...], 'test': [...]} instead of a seed, or a "
+        "folder with train, val and test as .txt, .csv or .json",
         bits=False,
         place="here",
     )

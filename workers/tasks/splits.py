@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.tasks.split_files import read_split_file
 from workers.wire.errors import DataError
 from workers.wire.protocol import Split
 
@@ -147,37 +149,31 @@ def choose_ways(requested: int | None, available: Mapping[Split, int]) -> int:
 
 
 def _from_file(names: Sequence[str], file: Path, what: str) -> Splits:
-    listed = _load(file)
-    index = {name: i for i, name in enumerate(names)}
-    split_of: dict[str, str] = {}
+    listed = read_split_file(file)
+    places = _places(names)
+    split_of: dict[int, str] = {}
+    found: dict[Split, list[int]] = {split: [] for split in SPLITS}
     for split in SPLITS:
         for name in listed[split]:
-            if name not in index:
+            place = places.get(name)
+            if place is None:
                 raise DataError(
                     f"task.split_file {file}: {split!r} lists {name!r}, which is not in the "
                     f"source; its {len(names)} {what} are named like {names[0]!r}"
                 )
-            if name in split_of:
+            if place in split_of:
                 raise DataError(
-                    f"task.split_file {file}: {name!r} is listed in {split_of[name]!r} and in "
+                    f"task.split_file {file}: {name!r} is listed in {split_of[place]!r} and in "
                     f"{split!r}; list each once"
                 )
-            split_of[name] = split
-    return {
-        split: np.array(sorted(index[name] for name in listed[split]), np.int32) for split in SPLITS
-    }
+            split_of[place] = split
+            found[split].append(place)
+    return {split: np.array(sorted(found[split]), np.int32) for split in SPLITS}
 
 
-def _load(file: Path) -> dict[str, Any]:
-    expected = "expected {'train': [name, ...], 'validation': [...], 'test': [...]}"
-    try:
-        listed = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"task.split_file {file}: cannot be read as JSON ({error})") from error
-    if not isinstance(listed, dict) or set(listed) != set(SPLITS):
-        keys = ", ".join(map(repr, listed)) if isinstance(listed, dict) else type(listed).__name__
-        raise DataError(f"task.split_file {file}: holds {keys or 'nothing'}; {expected}")
-    for split, classes in listed.items():
-        if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-            raise DataError(f"task.split_file {file}: {split!r} is not a list of names; {expected}")
-    return listed
+def _places(names: Sequence[str]) -> dict[str, int]:
+    """Map names to their places, and the last parts of names, as in train/cat, if one has them."""
+    lasts = [name.rpartition("/")[2] for name in names]
+    once = Counter(lasts)
+    short = {last: place for place, last in enumerate(lasts) if once[last] == 1}
+    return short | {name: place for place, name in enumerate(names)}

@@ -16,6 +16,8 @@ from workers.tasks.images.image_classes import ImageClasses
 from workers.tasks.images.image_report import describe_source as describe_source
 from workers.tasks.images.image_report import notes_of_source
 from workers.tasks.images.image_sources import find_files
+from workers.tasks.images.published import notes_on_published, published_split
+from workers.tasks.images.split_folders import own_split
 from workers.tasks.leaving_out import or_left_out
 from workers.tasks.sizes import (
     Rows,
@@ -160,9 +162,11 @@ class ImagesFamily:
 
     def protocol(self, split: Split) -> dict[str, Any]:
         """Return the source of the classes, their split, and their number."""
+        published = published_split(self._images.class_names, self._splits)
         return {
             "tasks_from": " + ".join(file.name for file in self._files),
             "split_hash": self._split_hash,
+            **({"published_split": published.title} if published else {}),
             "classes": len(self._splits[split]),
             "rotated": self._num_turns(split) > 1,
             "data_digest": self._images.digest,
@@ -170,10 +174,12 @@ class ImagesFamily:
 
     def describe(self) -> dict[str, Any]:
         """Describe the source and its split."""
+        published = published_split(self._images.class_names, self._splits)
         return {
             **describe_source(self._files, self._images),
             **{f"{split}_classes": len(self._splits[split]) for split in SPLITS},
             "split_hash": self._split_hash,
+            **({"published_split": published.title} if published else {}),
         }
 
     def notes(self) -> list[str]:
@@ -187,7 +193,12 @@ class ImagesFamily:
                 f"{self._classes.summary(small)} with fewer than {needed} different images: left "
                 "out (task.small_classes)"
             )
-        return notes_of_source(self._files, self._classes, self._splits) + left_out
+        names, counts = self._classes.names, self._classes.counts
+        return [
+            *notes_of_source(self._files, self._classes, self._splits),
+            *left_out,
+            *notes_on_published(names, self._splits, counts),
+        ]
 
     def _split(self) -> Splits:
         """Split the classes by name; leave small ones out if the settings say so."""
@@ -196,9 +207,9 @@ class ImagesFamily:
         if settings.small_classes == "leave_out":
             small = self._classes.small(least(settings.shots) + least(settings.queries))
             kept = np.setdiff1d(kept, small)
-        if settings.split_file is not None:
-            splits = split_names(names, settings)
-            return {split: classes[np.isin(classes, kept)] for split, classes in splits.items()}
+        given = split_names(names, settings) if settings.split_file else own_split(names, settings)
+        if given is not None:
+            return {split: classes[np.isin(classes, kept)] for split, classes in given.items()}
         splits = split_names([names[i] for i in kept], settings, "classes", self._least_classes())
         return {split: kept[places].astype(np.int32) for split, places in splits.items()}
 

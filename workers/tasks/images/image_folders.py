@@ -12,6 +12,9 @@ from workers.tasks.table.csv_dialects import dialect_of
 from workers.tasks.table.csv_files import read_texts, reason
 from workers.wire.errors import DataError
 
+# The default name of the column of paths, and that of mini-ImageNet's tables.
+_COLUMN, _PUBLISHED = "image", "filename"
+
 
 class FolderImages:
     """A folder of FOLDER/CLASS/x.png, or deeper; a class is named by its folders, as in a zip."""
@@ -35,15 +38,25 @@ class FolderImages:
 
 
 class CsvImages:
-    """A CSV file with a column of image paths, relative to it, and columns that name the class."""
+    """A CSV file with a column of image paths and columns that name the class.
 
-    def __init__(self, file: Path, image_column: str, label_columns: Sequence[str]):
+    Paths are relative to the file, or to a folder `images` beside it or above it, as mini-ImageNet
+    is published.
+
+    folder: what classes are named below, such as "train/", or "".
+    """
+
+    def __init__(
+        self, file: Path, image_column: str, label_columns: Sequence[str], folder: str = ""
+    ):
         import pyarrow as pa
 
         self._file = file
         wanted = [image_column, *label_columns]
         try:
             if names := dialect_of(file).names:
+                if image_column == _COLUMN and image_column not in names and _PUBLISHED in names:
+                    wanted[0] = image_column = _PUBLISHED
                 check_columns(file, names, image_column, label_columns)
             # As text: a class called 007 is not the class 7.
             table = read_texts(file, wanted)
@@ -57,8 +70,9 @@ class CsvImages:
             empty = [row for row, value in enumerate(values) if not value]
             if empty:
                 raise DataError(f"{file.name}: row {empty[0]} has no {name!r}")
-        self._paths = [file.parent / path for path in columns[0]]
-        self.class_names = ["/".join(row) for row in zip(*columns[1:], strict=True)]
+        root = _root_of(columns[0][0], file.parent)
+        self._paths = [root / path for path in columns[0]]
+        self.class_names = [folder + "/".join(row) for row in zip(*columns[1:], strict=True)]
 
     def images(self) -> Iterator[tuple[str, bytes]]:
         """Yield each image as ("FILE.csv: row 17: path", encoded bytes); rows count from 0."""
@@ -70,6 +84,12 @@ class CsvImages:
         """Hash the file itself, and names, sizes and times of the images."""
         content = hashlib.sha256(self._file.read_bytes()).hexdigest()
         return content + stat_digest(self._paths)
+
+
+def _root_of(path: str, folder: Path) -> Path:
+    """Return the folder that a table's first image is relative to."""
+    roots = (folder, folder / "images", folder.parent / "images")
+    return next((root for root in roots if (root / path).is_file()), folder)
 
 
 def has_class_folders(folder: Path) -> bool:

@@ -14,10 +14,9 @@ from workers.tasks.images.image_classes import ImageClasses
 from workers.tasks.images.image_files import OTHER_IMAGES
 from workers.tasks.images.image_notes import notes_of
 from workers.tasks.images.image_sources import find_files, passed_over
+from workers.tasks.images.split_folders import repeated
 from workers.wire.errors import DataError
 
-# Usual names of the folders of a split by images, which here become part of a class's name.
-_SPLIT_FOLDERS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
 _REMEDY = "; none is on both sides of a task, but which class is right? leave the others out"
 
 
@@ -71,16 +70,12 @@ def notes_of_source(
 
 def _note_on_split_folders(names: Sequence[str]) -> list[str]:
     """Report names like train/cat and test/cat: they count as two classes, in any split."""
-    tops: dict[str, set[str]] = {}
-    for top, slash, rest in (name.partition("/") for name in names):
-        if slash and top.lower() in _SPLIT_FOLDERS:
-            tops.setdefault(rest, set()).add(top)
-    repeated = [rest for rest, folders_of in tops.items() if len(folders_of) > 1]
-    if not repeated:
+    found = repeated(names)
+    if not found:
         return []
-    folders = sorted(set.union(*(tops[rest] for rest in repeated)))
+    folders = sorted({folder for own in found.values() for folder in own})
     return [
-        f"{len(repeated)} class name{'s' if len(repeated) > 1 else ''}, such as {repeated[0]!r}, "
+        f"{len(found)} class name{'s' if len(found) > 1 else ''}, such as {next(iter(found))!r}, "
         f"occur in each of the folders {' and '.join(folders)}, and count as a class in each: "
         "test classes may be trained on; put the images of a class into one folder, or name one "
         "of the folders"

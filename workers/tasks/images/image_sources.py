@@ -25,6 +25,8 @@ from workers.tasks.images.image_folders import (
     stat_digest,
 )
 from workers.tasks.pipes import refuse_pipe
+from workers.tasks.split_files import SPLIT_OF, split_tables
+from workers.tasks.splits import SPLITS
 from workers.tasks.table.table_files import TEXT_SUFFIXES
 from workers.wire.errors import DataError, SourceError
 
@@ -62,6 +64,7 @@ def source_digest(
             total.update(FolderImages(file).digest().encode())
         elif file.suffix.lower() in TEXT_SUFFIXES:
             total.update(CsvImages(file, image_column, _list(label_column)).digest().encode())
+            total.update(_folder_of(file, files).encode())
         else:
             with file.open("rb") as stream:
                 total.update(hashlib.file_digest(stream, "sha256").digest())
@@ -88,7 +91,7 @@ def open_sources(
             sources.append(ParquetImages(file, image_column, labels))
             continue
         if file.suffix.lower() in TEXT_SUFFIXES:
-            sources.append(CsvImages(file, image_column, labels))
+            sources.append(CsvImages(file, image_column, labels, _folder_of(file, files)))
             continue
         archive = FolderImages(file) if file.is_dir() else ZipImages(file)
         sources.append(archive)
@@ -101,6 +104,13 @@ def open_sources(
                     "folders that tell classes apart"
                 )
     return sources
+
+
+def _folder_of(file: Path, files: Sequence[Path]) -> str:
+    """Return "train/" for the train.csv of three tables of a split: its classes are below that."""
+    splits = {SPLIT_OF.get(other.stem.lower()) for other in files}
+    parted = len(files) == len(splits) == 3 and None not in splits
+    return f"{file.stem}/" if parted else ""
 
 
 def passed_over(files: Sequence[Path]) -> dict[str, int]:
@@ -156,6 +166,9 @@ def _in_folder(folder: Path) -> list[Path]:
     omniglot = [folder / name for name in OMNIGLOT_ZIPS]
     if all(file.is_file() for file in omniglot):
         return omniglot
+    for place in (folder, folder / "split", folder / "splits"):  # as mini-ImageNet is published
+        if tables := split_tables(place, ".csv"):
+            return [tables[split] for split in SPLITS]
     files = sorted(
         file
         for file in folder.iterdir()
