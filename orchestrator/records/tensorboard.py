@@ -52,8 +52,9 @@ class TensorBoardLog:
         Raises:
           OSError: it cannot be written.
         """
-        validated = any(name.startswith("validation_") for name in row)
-        if self._records is None or (row["step"] % self._every and not validated):
+        if self._records is None:
+            return
+        if row["step"] % self._every and not any(name.startswith("validation_") for name in row):
             return
         values = []
         for name, value in row.items():

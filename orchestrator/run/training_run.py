@@ -6,7 +6,7 @@ Wiring only. The command line, the Python API and sweeps each consume `steps()`.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.config.schema import MetaConfig, to_toml
@@ -143,7 +143,7 @@ class TrainingRun:
                 "tasks_per_s": report.tasks / report.seconds,
                 "seconds": report.seconds,
                 "skipped_tasks": report.skipped_tasks,
-                **asdict(launch.pool.incidents),
+                **vars(launch.pool.incidents),
             }
             self._metrics.append(report, launch.pool, self._writer.durations_s())
             validation: dict[str, Any] = {}

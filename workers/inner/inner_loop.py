@@ -108,11 +108,9 @@ def adapt(
 
 
 def record_adaptation(
-    loss: Loss,
+    take: Callable[[InnerState, tf.Tensor], InnerState],
     inner_state: InnerState,
-    task: Task,
     inner_steps: int,
-    plan: Plan,
     observe: Callable[[InnerState], dict[str, tf.Tensor]],
 ) -> tuple[dict[str, tf.Tensor], InnerState]:
     """Adapt, and record what `observe` returns before and after each step.
@@ -120,6 +118,8 @@ def record_adaptation(
     The loop is part of the graph, so that fifty steps compile as fast as one. No gradient is taken
     through it.
 
+    Args:
+      take: takes an inner step, given its number, from 0; of one task, or of many.
     Returns:
       the records, name -> [inner_steps + 1, ...], and the state after the last step.
     """
@@ -127,9 +127,9 @@ def record_adaptation(
     records = {name: tf.stack([value] * (inner_steps + 1)) for name, value in start.items()}
 
     def body(step: tf.Tensor, inner_state: InnerState, records: Any) -> Any:
-        inner_state, _ = inner_step(loss, inner_state, batch(task, step), plan, step)
+        inner_state = take(inner_state, step)
         observed = observe(inner_state)
-        # A masked write: neither XLA nor the vectorizer takes a TensorArray here.
+        # A masked write: XLA does not take a TensorArray here.
         after = tf.range(inner_steps + 1) > step
         records = {name: _where(after, observed[name], old) for name, old in records.items()}
         return step + 1, inner_state, records
