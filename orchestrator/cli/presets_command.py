@@ -1,5 +1,6 @@
 """`metatrain presets`: lists the configurations that a run can start from."""
 
+from itertools import takewhile
 from pathlib import Path
 
 from orchestrator.cli.command_settings import command_settings
@@ -14,7 +15,7 @@ def presets(as_json: Json = False) -> None:
     from orchestrator.sweep.settings import SHIPPED, shipped_sweeps
 
     names = configuration.presets()
-    runs = {name: _comment(configuration.PRESETS / f"{name}.toml") for name in names}
+    runs = {name: _comment(configuration.preset_file(name)) for name in names}
     sweeps = {name: _comment(SHIPPED / f"{name}.toml") for name in shipped_sweeps()}
     if as_json:
         print_json({"presets": runs, "sweeps": sweeps})
@@ -26,6 +27,7 @@ def presets(as_json: Json = False) -> None:
 
 
 def _comment(file: Path) -> str:
-    """Return the comment at a file's top, as one line."""
+    """Return the comment at a file's top, as one line, without a list of details."""
     lines = file.read_text(encoding="utf-8").splitlines()
-    return " ".join(line[1:].strip() for line in lines if line.startswith("#"))
+    comment = takewhile(lambda line: line.startswith("#") and not line.startswith("# -"), lines)
+    return " ".join(line[1:].strip() for line in comment)

@@ -32,6 +32,7 @@ from orchestrator.config.layers import set_key as set_key
 from orchestrator.config.ranges import check_ranges
 from orchestrator.config.sources import PRESETS as PRESETS
 from orchestrator.config.sources import Table, anchored, check_depth, layers, parse_toml
+from orchestrator.config.sources import preset_file as preset_file
 from orchestrator.config.sources import presets as presets
 from orchestrator.config.sources import read_table as read_table
 from orchestrator.text.credentials import check_table

@@ -16,6 +16,8 @@ from workers.tasks.data_folder import data_folder, looked_beside
 from workers.tasks.pipes import refuse_pipe
 
 PRESETS = Path(__file__).parent / "presets"
+#: Presets with the settings of a paper, named by its first author and year.
+PAPERS = PRESETS / "papers"
 
 Table = dict[str, Any]
 
@@ -37,8 +39,14 @@ class Layer:
 
 
 def presets() -> list[str]:
-    """List the names of the presets, sorted."""
-    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+    """List the names of the presets, sorted: those of tasks, then those of papers."""
+    return [path.stem for folder in (PRESETS, PAPERS) for path in sorted(folder.glob("*.toml"))]
+
+
+def preset_file(name: str) -> Path:
+    """Return the file of a preset of that name, which may not exist."""
+    paper = PAPERS / f"{name}.toml"
+    return paper if paper.is_file() else PRESETS / f"{name}.toml"
 
 
 def read_table(source: str) -> Table:
@@ -47,7 +55,7 @@ def read_table(source: str) -> Table:
     Raises:
       ValueError: there is no such source, or it is not TOML.
     """
-    path = Path(source).expanduser() if source.endswith(".toml") else PRESETS / f"{source}.toml"
+    path = Path(source).expanduser() if source.endswith(".toml") else preset_file(source)
     refuse_pipe(path)
     if not path.is_file():
         if source.endswith(".toml"):
