@@ -28,14 +28,23 @@ def commands():
     return found
 
 
+PAPERS = sorted(path.stem for path in configuration.PRESETS.glob("papers/*.toml"))
+OF_TASKS = [name for name in configuration.presets() if name not in PAPERS]
+
+
 def test_the_table_of_presets_names_every_preset_and_no_other():
     table = pages.text(REPOSITORY / "docs" / "methods.md").split("| preset |")[1].split("\n\n")[0]
-    assert sorted(re.findall(r"^\| `([^`]+)` ", table, re.M)) == configuration.presets()
+    assert sorted(re.findall(r"^\| `([^`]+)` ", table, re.M)) == OF_TASKS
+
+
+def test_the_table_of_papers_names_every_preset_of_a_paper_and_no_other():
+    table = pages.text(REPOSITORY / "docs" / "methods.md").split("| paper |")[1].split("\n\n")[0]
+    assert sorted(re.findall(r"`([^`]+)`", table)) == PAPERS
 
 
 def test_the_readme_names_every_preset_and_no_other():
     table = README.split("| what | presets |")[1].split("\n\n")[0]
-    assert sorted(re.findall(r"`([^`]+)`", table)) == configuration.presets()
+    assert sorted(re.findall(r"`([^`]+)`", table)) == OF_TASKS
 
 
 @pytest.mark.parametrize(
