@@ -2,7 +2,6 @@
 
 import contextlib
 import glob
-import hashlib
 import os
 import platform
 import sys
@@ -11,6 +10,8 @@ from importlib.metadata import version
 from typing import Any
 
 from workers.execution.kernels import chosen_kernels
+from workers.execution.probe import is_probe, probe
+from workers.execution.processor import all_features, instruction_sets
 from workers.wire.errors import MetatrainError
 
 NUM_THREADS = 1
@@ -20,6 +21,8 @@ _BACKEND, _TENSORFLOW = "KERAS_BACKEND", "tensorflow"
 #: Packages that Keras imports if they are installed, for plots and for training on data frames.
 _OPTIONAL = ("IPython", "matplotlib", "pandas")
 _process = {"is_ours": False}
+#: The name of a hash of all features of the processor, in fingerprints of older versions.
+_OLDER = "cpu_features"
 #: Names in the fingerprint for which users know another one.
 _VARIABLES = {"onednn": "TF_ENABLE_ONEDNN_OPTS"}
 
@@ -215,7 +218,8 @@ def fingerprint(data_digest: str, model_digest: str = "", loss_digest: str = "")
         "keras": version("keras"),
         "numpy": version("numpy"),
         "machine": platform.machine(),
-        "cpu_features": _cpu_features(),
+        "instruction_sets": instruction_sets(),
+        **probe(),
         "threads": [
             threading.get_intra_op_parallelism_threads(),
             threading.get_inter_op_parallelism_threads(),
@@ -237,12 +241,29 @@ def fingerprint(data_digest: str, model_digest: str = "", loss_digest: str = "")
 
 
 def differences(ours: dict[str, Any], others: dict[str, Any]) -> list[str]:
-    """List the names and both values of what differs; empty if the bits will be equal."""
+    """List the names and both values of what differs; empty if the bits will be equal.
+
+    One of them may be of a version that hashed all features of the processor, and probed nothing.
+    """
+    if _OLDER in others and _OLDER not in ours:
+        ours = _as_older(ours)
+    elif _OLDER in ours and _OLDER not in others:
+        others = _as_older(others)
     return [
         f"{_VARIABLES.get(name, name)}: {_shown(ours, name)} here, {_shown(others, name)} there"
         for name in sorted(ours.keys() | others.keys())
         if ours.get(name) != others.get(name)
     ]
+
+
+def _as_older(fingerprint: dict[str, Any]) -> dict[str, Any]:
+    """Describe this machine as older versions did; actors like it have been compared with it."""
+    kept = {
+        name: value
+        for name, value in fingerprint.items()
+        if name != "instruction_sets" and not is_probe(name)
+    }
+    return {**kept, _OLDER: all_features()}
 
 
 def _shown(fingerprint: dict[str, Any], name: str) -> str:
@@ -254,17 +275,6 @@ def _tf32(tf: Any) -> dict[str, bool]:
     may = not tf.config.get_visible_devices("GPU")
     may = may or tf.config.experimental.tensor_float_32_execution_enabled()
     return {} if may else {"tensor_float_32": False}
-
-
-def _cpu_features() -> str:
-    """Hash the processor's instruction set, by which libraries choose their kernels."""
-    try:
-        with open("/proc/cpuinfo") as cpuinfo:
-            flags = next(line for line in cpuinfo if line.startswith(("flags", "Features")))
-    except (OSError, StopIteration):
-        return platform.processor()
-    names = " ".join(sorted(flags.split(":", 1)[1].split()))
-    return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
 def _onednn() -> str:

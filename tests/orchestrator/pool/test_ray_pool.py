@@ -200,7 +200,12 @@ def test_an_error_of_ours_keeps_its_kind_and_its_words(sinusoids, two_actors):
 
 def test_an_actor_that_would_compute_other_bits_is_refused_by_name(sinusoids, make_pool):
     pool = make_pool(sinusoids, 1)
-    other = {"tensorflow": "1.0", "threads": [8, 8], "data": "another file", "cpu_features": "ff"}
+    other = {
+        "tensorflow": "1.0",
+        "threads": [8, 8],
+        "data": "another file",
+        "instruction_sets": "mmx",
+    }
     pool.expect({**sinusoids.fingerprint, **other})
     with pytest.raises(FingerprintError) as refused:
         pool.wait_until_ready()
@@ -210,7 +215,10 @@ def test_an_actor_that_would_compute_other_bits_is_refused_by_name(sinusoids, ma
     assert f"tensorflow: '1.0' here, {sinusoids.fingerprint['tensorflow']!r} there" in message
     assert "threads: [8, 8] here, [1, 1] there" in message
     assert "data: 'another file' here, '' there" in message
-    assert f"cpu_features: 'ff' here, {sinusoids.fingerprint['cpu_features']!r} there" in message
+    assert (
+        f"instruction_sets: 'mmx' here, {sinusoids.fingerprint['instruction_sets']!r} there"
+        in message
+    )
     assert "numpy" not in message
 
 
