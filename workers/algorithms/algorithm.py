@@ -6,7 +6,7 @@ Records are part of the configuration, which loads without TensorFlow; methods i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from workers.settings.section import Record
 
@@ -142,6 +142,29 @@ class Algorithm(Record):
         from workers.inner.optimizers import Sgd
 
         return Sgd(rates)
+
+    def at(self, outer_step: int) -> Self:
+        """Return the algorithm of an outer step, which counts from 0.
+
+        A function of the step alone: all of a run, resumed or not, has the same one there. Equal
+        algorithms share a compiled graph.
+        """
+        return self
+
+    @property
+    def changes_at(self) -> Sequence[int]:
+        """The outer steps, > 0 and in order, from which on `at` returns another algorithm."""
+        return ()
+
+    @property
+    def costliest(self) -> Self:
+        """The algorithm with all that any of its outer steps computes, for forecasts."""
+        return self
+
+    @property
+    def uses_outer_step(self) -> bool:
+        """Whether an outer gradient depends on `Start.outer_step`."""
+        return self.keeps_moments
 
     def adapts(self, model: FunctionalModel) -> Sequence[bool]:
         """List for each weight whether the inner loop changes it."""

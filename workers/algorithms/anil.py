@@ -44,5 +44,7 @@ class AnilAlgorithm(DifferentiatedWithOptimizer):
             parts.head.adapts, head_weights, start._replace(state=[]), self.inner_lr
         )
         head_objective, plan = objective.of(parts.head), plan._replace(of_features=True)
-        loss, adapted, metrics = self.adapted_loss(head_objective, initial, features, plan)
+        loss, adapted, metrics = self.adapted_loss(
+            head_objective, initial, features, plan, start.outer_step
+        )
         return loss, start._replace(state=state, moments=adapted.moments), metrics

@@ -98,6 +98,10 @@ REFUSALS = [
         ["runtime.inner_memory=less"],
         ["runtime.inner_memory", "'auto', 'store' or 'recompute'", "'less'"],
     ),
+    (
+        ["algorithm.multi_step_until=5"],
+        ["algorithm.multi_step_until = 5", "set algorithm.multi_step = true", "unset it"],
+    ),
     (["algorithm.inner_clip=0"], ["algorithm.inner_clip", "greater than 0", "0"]),
     (
         ["algorithm.kind=joint", "evaluation.inner_batch=3"],

@@ -41,6 +41,7 @@ CASES = {
     "multi-step": (MamlAlgorithm(**MULTI), PLAIN, False),
     "multi-step, one step": (MamlAlgorithm(**{**MULTI, "inner_steps": 1}), PLAIN, False),
     "multi-step, momentum, batches": (MamlAlgorithm(**{**MULTI, **MOMENTUM}), PLAIN, True),
+    "annealed": (MamlAlgorithm(**MULTI, multi_step_until=8), PLAIN, False),
     "anil": (AnilAlgorithm(**STEPS), PLAIN, False),
     "anil, multi-step, momentum": (AnilAlgorithm(**{**MULTI, **MOMENTUM}), BATCH_NORM, True),
     "anil that is not cut": (AnilAlgorithm(**STEPS), users("batch"), False),
@@ -91,7 +92,7 @@ def make_problem(algorithm, settings, batches):
     chosen = np.array([[0, 1, 2], [3, 4, 5], [1, 3, 5]], np.int32) if batches else None
     one = task(examples(), examples(), chosen)
     statistics = [tf.constant(value) for value in model.initial_statistics()]
-    start = FRESH._replace(state=model.start(statistics, one.seed))
+    start = FRESH._replace(state=model.start(statistics, one.seed), outer_step=2)
     return model, theta, start, one
 
 

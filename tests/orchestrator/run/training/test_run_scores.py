@@ -62,6 +62,10 @@ def test_the_protocol_stands_beside_the_numbers(finished, config):
     [
         (["algorithm.multi_step=true"], "MAML, second order, multi-step loss"),
         (["algorithm.first_order=true", "algorithm.multi_step=true"], "FOMAML, multi-step loss"),
+        (
+            ["algorithm.multi_step=true", "algorithm.multi_step_until=9"],
+            "MAML, second order, multi-step loss annealed over 9 outer steps",
+        ),
     ],
 )
 def test_the_protocol_says_which_losses_were_learned_from(tmp_path, changes, method):
