@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import model_validator
 
-from workers.algorithms.inner_loop import InnerLoop, OptimizedInnerLoop
-from workers.settings.section import setting
+from workers.algorithms.annealed import Annealed
+from workers.algorithms.inner_loop import OptimizedInnerLoop
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -19,52 +18,8 @@ if TYPE_CHECKING:
     from workers.wire.protocol import Task
 
 
-class Differentiated(InnerLoop):
+class Differentiated(Annealed):
     """An algorithm that differentiates through its inner loop."""
-
-    first_order: bool = setting(False, "drop the second derivative")
-    multi_step: bool = setting(
-        False, "learn from the mean of the losses after each inner step, not from the last alone"
-    )
-    multi_step_until: int | None = setting(
-        None,
-        "outer steps over which the weights of multi_step go from equal ones to the last loss "
-        "alone, 1 to 10^9; unset: they stay equal",
-        later=True,
-        ge=1,
-        le=10**9,
-    )
-
-    @model_validator(mode="after")
-    def _anneals_something(self) -> Self:
-        if self.multi_step_until is not None and not self.multi_step:
-            raise ValueError(
-                f"algorithm.multi_step_until = {self.multi_step_until} is for the losses after "
-                "several inner steps; set algorithm.multi_step = true, or unset it"
-            )
-        return self
-
-    @property
-    def changes_at(self) -> Sequence[int]:
-        """See `Algorithm.changes_at`."""
-        return () if self.multi_step_until is None else (self.multi_step_until,)
-
-    def at(self, outer_step: int) -> Self:
-        """See `Algorithm.at`; where the last loss alone counts, the others are not computed."""
-        until = self.multi_step_until
-        if until is None or outer_step < until:
-            return self
-        return self.model_copy(update={"multi_step_until": 0})
-
-    @property
-    def costliest(self) -> Self:
-        """See `Algorithm.costliest`."""
-        return self.model_copy(update={"multi_step_until": None})
-
-    @property
-    def uses_outer_step(self) -> bool:
-        """See `Algorithm.uses_outer_step`."""
-        return self.multi_step_until is not None or super().uses_outer_step
 
     def outer_loss(
         self, objective: Objective, theta: Theta, start: Start, task: Task
@@ -109,15 +64,10 @@ class Differentiated(InnerLoop):
     @property
     def method(self) -> str:
         """See `Algorithm.method`."""
-        order = "first" if self.first_order else "second"
-        return self._of_steps(f"{self.title}, {order} order")
+        return self._with_losses(f"{self.title}, {self.order}")
 
-    def _of_steps(self, method: str) -> str:
-        if not self.multi_step:
-            return method
-        until = self.multi_step_until
-        over = "" if until is None else f" annealed over {until} outer steps"
-        return f"{method}, multi-step loss{over}"
+    def _with_losses(self, method: str) -> str:
+        return f"{method}, {self.losses}" if self.losses else method
 
 
 class DifferentiatedWithOptimizer(Differentiated, OptimizedInnerLoop):
@@ -143,4 +93,4 @@ class MamlAlgorithm(DifferentiatedWithOptimizer):
     @property
     def method(self) -> str:
         """See `Algorithm.method`."""
-        return self._of_steps("FOMAML") if self.first_order else super().method
+        return self._with_losses("FOMAML") if self.first_order else super().method

@@ -102,6 +102,10 @@ REFUSALS = [
         ["algorithm.multi_step_until=5"],
         ["algorithm.multi_step_until = 5", "set algorithm.multi_step = true", "unset it"],
     ),
+    (
+        ["algorithm.second_order_after=5", "algorithm.first_order=true"],
+        ["algorithm.second_order_after = 5", "algorithm.first_order = true", "unset one of them"],
+    ),
     (["algorithm.inner_clip=0"], ["algorithm.inner_clip", "greater than 0", "0"]),
     (
         ["algorithm.kind=joint", "evaluation.inner_batch=3"],

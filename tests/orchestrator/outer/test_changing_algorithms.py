@@ -17,12 +17,13 @@ from workers.wire.tensors import sha256
 
 STEPS = 9
 #: Name -> overrides, and the outer steps at which the algorithm changes.
+_ANNEALED = ["algorithm.inner_steps=2", "algorithm.multi_step=true", "algorithm.multi_step_until=5"]
 CHANGING = {
-    "annealed": (
-        ["algorithm.inner_steps=2", "algorithm.multi_step=true", "algorithm.multi_step_until=5"],
-        [5],
-    ),
+    "annealed": (_ANNEALED, [5]),
+    "second order": (["algorithm.second_order_after=4"], [4]),
+    "both": ([*_ANNEALED, "algorithm.second_order_after=3"], [3, 5]),
 }
+_ANY = ["second order", pytest.param("annealed", marks=pytest.mark.slow)]
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +46,7 @@ def train(launch, state=None, last=STEPS, pool=None, **due):
     return reports, outer.state()
 
 
-@pytest.mark.parametrize("name", CHANGING)
+@pytest.mark.parametrize("name", [*_ANY, pytest.param("both", marks=pytest.mark.slow)])
 def test_steps_by_themselves_in_calls_on_others_and_resumed_end_at_one_theta(name):
     launch = changing(name)
     reports, expected = train(launch)
@@ -60,7 +61,7 @@ def test_steps_by_themselves_in_calls_on_others_and_resumed_end_at_one_theta(nam
         assert sha256(resumed.theta) == sha256(expected.theta), stop
 
 
-@pytest.mark.parametrize("name", CHANGING)
+@pytest.mark.parametrize("name", _ANY)
 def test_no_call_goes_over_a_change_and_the_first_after_it_is_short(name):
     called, _ = train(changing(name), due=lambda done: STEPS - done)
     settled = [report.step for report in called if report.settled]
@@ -69,7 +70,7 @@ def test_no_call_goes_over_a_change_and_the_first_after_it_is_short(name):
     assert len(settled) < STEPS
 
 
-@pytest.mark.parametrize("name", CHANGING)
+@pytest.mark.parametrize("name", _ANY)
 def test_there_is_a_graph_for_each_form_of_the_algorithm_and_no_more(name):
     launch = changing(name)
     _, state = train(launch)
@@ -77,7 +78,7 @@ def test_there_is_a_graph_for_each_form_of_the_algorithm_and_no_more(name):
     assert launch.pool.runner.training.num_traces == 1 + len(CHANGING[name][1])
 
 
-@pytest.mark.parametrize("name", CHANGING)
+@pytest.mark.parametrize("name", _ANY)
 def test_a_blocks_gradient_follows_from_the_number_of_the_step_alone(name):
     """A runner keeps no count: the step that it is told decides."""
     launch = changing(name)
@@ -108,7 +109,8 @@ def test_deadlines_know_that_blocks_take_longer_or_shorter_after_a_change(name):
 @pytest.mark.parametrize("rounds", ["outer.epochs=2", "outer.optimizer=trpo"])
 def test_policies_learn_by_several_rounds_of_the_steps_algorithm(rounds):
     """The rounds of a step have its form of the algorithm, and its number for the weights."""
-    overrides = [*CHANGING["annealed"][0][:2], "algorithm.multi_step_until=2"]
+    annealing = ["algorithm.multi_step_until=2", "algorithm.second_order_after=1"]
+    overrides = [*_ANNEALED[:2], *annealing]
     small = ["model.hidden=[4]", "task.horizon=4", "outer.steps=3", "workers.block_size=1"]
     launch = in_process(navigation(*small, *overrides, "task.curvature=per_step", rounds))
     _, expected = train(launch, last=3)

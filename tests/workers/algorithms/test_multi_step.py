@@ -79,7 +79,7 @@ def test_a_single_inner_step_has_nothing_to_anneal():
 
 def test_the_algorithm_changes_once():
     settings = MamlAlgorithm(**STEPS, multi_step_until=UNTIL)
-    assert settings.changes_at == (UNTIL,)
+    assert settings.changes_at == [UNTIL]
     assert len({settings.at(step) for step in range(20)}) == 2
     assert settings.at(UNTIL - 1) is settings
     assert settings.uses_outer_step

@@ -66,6 +66,10 @@ def test_the_protocol_stands_beside_the_numbers(finished, config):
             ["algorithm.multi_step=true", "algorithm.multi_step_until=9"],
             "MAML, second order, multi-step loss annealed over 9 outer steps",
         ),
+        (
+            ["algorithm.second_order_after=9"],
+            "MAML, first order for 9 outer steps, then second order",
+        ),
     ],
 )
 def test_the_protocol_says_which_losses_were_learned_from(tmp_path, changes, method):
