@@ -48,6 +48,14 @@ ALGORITHMS = {
         "algorithm.multi_step=true",
         "algorithm.multi_step_until=3",
         "algorithm.second_order_after=1",
+        "algorithm.layer_rates=true",
+    ],
+    "anil, layer rates, recomputed": [
+        "algorithm.kind=anil",
+        "algorithm.inner_steps=2",
+        "algorithm.inner_optimizer=momentum",
+        "algorithm.layer_rates=true",
+        "runtime.inner_memory=recompute",
     ],
 }
 

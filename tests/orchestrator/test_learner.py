@@ -36,6 +36,7 @@ CASES = {
     "reptile with Adam in batches": (False, [*REPTILE_ADAM, "evaluation.inner_batch=2"]),
     "anil": (False, ["algorithm.kind=anil"]),
     "meta-sgd": (False, ["algorithm.kind=meta_sgd"]),
+    "layer rates": (False, ["algorithm.layer_rates=true", "algorithm.inner_steps=2"]),
     "images": (True, []),
     "images, support statistics": (True, [*ONE_LAYER, "model.statistics=support"]),
     "images, running statistics": (True, [*ONE_LAYER, "model.statistics=running"]),

@@ -59,7 +59,6 @@ class Algorithm(Record):
     title: name for people.
     adapted: the weights that the inner loop changes.
     has_outer_loss: whether the outer gradient is the gradient of `outer_loss`.
-    learns_rates: whether each weight has a meta-learned rate.
     fine_tunes: whether tasks are adapted to only after training.
     over_all_classes: whether training classifies over all training classes at once, with a head
       for them.
@@ -70,7 +69,6 @@ class Algorithm(Record):
     title: ClassVar[str]
     adapted: ClassVar[Literal["all", "head", "body"]] = "all"
     has_outer_loss: ClassVar[bool] = True
-    learns_rates: ClassVar[bool] = False
     fine_tunes: ClassVar[bool] = False
     over_all_classes: ClassVar[bool] = False
     several_steps: ClassVar[bool] = False
@@ -188,6 +186,11 @@ class Algorithm(Record):
     def second_order(self) -> bool:
         """Whether training differentiates through its inner loop."""
         return not getattr(self, "first_order", True)
+
+    @property
+    def learned_rates(self) -> str:
+        """What has an inner rate that is meta-learned: "each weight"; "": nothing."""
+        return ""
 
     @property
     def training_steps(self) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import model_validator
 
 from workers.algorithms.annealed import Annealed
-from workers.algorithms.inner_loop import OptimizedInnerLoop
+from workers.algorithms.layer_rates import WithLayerRates
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -70,7 +70,7 @@ class Differentiated(Annealed):
         return f"{method}, {self.losses}" if self.losses else method
 
 
-class DifferentiatedWithOptimizer(Differentiated, OptimizedInnerLoop):
+class DifferentiatedWithOptimizer(WithLayerRates, Differentiated):
     """An algorithm that differentiates through its inner loop, with a choice of optimizers."""
 
     @model_validator(mode="after")

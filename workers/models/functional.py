@@ -27,6 +27,7 @@ class FunctionalModel:
     weights, stays in the Keras model.
 
     names, shapes: of the trainable weights.
+    layers: for each weight, the path of its layer.
     statistics_names, statistics_shapes: of the running statistics.
     input_shape: of an example.
     num_parameters: numbers in theta.
@@ -68,11 +69,11 @@ class FunctionalModel:
         self.names = _unique(self._weights)
         self.shapes = [tuple(variable.shape) for variable in self._weights]
         self.num_parameters = sum(int(np.prod(shape)) for shape in self.shapes)
-        layers = [name.split("#")[0].rpartition("/")[0] for name in self.names]
+        self.layers = [name.split("#")[0].rpartition("/")[0] for name in self.names]
         named = [head] if isinstance(head, str) else head
-        self._heads = [_find(name, layers) for name in named] if named else [layers[-1]]
-        self.is_head = tuple(layer in self._heads for layer in layers)
-        self.adapts = tuple(not adapters or layer.endswith(adapters) for layer in layers)
+        self._heads = [_find(name, self.layers) for name in named] if named else [self.layers[-1]]
+        self.is_head = tuple(layer in self._heads for layer in self.layers)
+        self.adapts = tuple(not adapters or layer.endswith(adapters) for layer in self.layers)
         self._changing = self._find_changing()
         statistics = [variable for variable in self._changing if not _is_seed(variable)]
         self.statistics_names = _unique(statistics)

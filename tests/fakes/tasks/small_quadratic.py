@@ -24,7 +24,7 @@ class Quadratic:
     def __init__(self):
         self.model = self
 
-    names = ("body", "head")
+    names = layers = ("body", "head")
     is_head = (False, True)
     adapts = (True, True)
     parts = None

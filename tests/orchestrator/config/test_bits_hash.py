@@ -25,6 +25,7 @@ OF_POLICIES = {
     "algorithm.later_lr",
 }
 OF_OTHERS = {
+    "algorithm.layer_rates",
     "evaluation.inner_batch",
     "model.normalization",
     "runtime.non_finite",

@@ -50,6 +50,13 @@ CASES = {
     "meta-sgd": (MetaSgdAlgorithm(**STEPS), PLAIN, False),
     "meta-sgd, multi-step": (MetaSgdAlgorithm(**MULTI), BATCH_NORM, True),
     "meta-sgd, first order": (MetaSgdAlgorithm(**FIRST), PLAIN, False),
+    "layer rates": (MamlAlgorithm(**MULTI, layer_rates=True), BATCH_NORM, True),
+    "layer rates, first order, momentum": (
+        MamlAlgorithm(**{**MOMENTUM, **FIRST}, layer_rates=True),
+        users("running"),
+        False,
+    ),
+    "layer rates, anil": (AnilAlgorithm(**MOMENTUM, layer_rates=True), PLAIN, False),
     "batch normalization": (MamlAlgorithm(**STEPS), BATCH_NORM, False),
     "running statistics": (MamlAlgorithm(**MOMENTUM), users("running"), True),
     "support statistics": (
@@ -72,6 +79,8 @@ QUICK = {
     "sgd",
     "anil, multi-step, momentum",
     "meta-sgd, multi-step",
+    "layer rates, first order, momentum",
+    "layer rates, anil",
     "running statistics",
     "first order, adam",
     "frozen layer",
@@ -83,8 +92,8 @@ def make_problem(algorithm, settings, batches):
     rng = np.random.default_rng(5)
     model = make_model(settings, (5,), WAYS)
     theta = [tf.constant(w + 0.2 * rng.normal(size=w.shape)) for w in model.initial_weights()]
-    if algorithm.learns_rates:
-        theta += [tf.constant(rng.uniform(0.1, 0.4, w.shape)) for w in theta]
+    extras = algorithm.extras(model)
+    theta += [tf.constant(rng.uniform(0.1, 0.4, extra.shape)) for extra in extras]
 
     def examples():
         return rng.normal(size=(SUPPORT, 5)), np.arange(SUPPORT, dtype=np.int32) % WAYS
