@@ -265,7 +265,7 @@ class Learner:
         """Sampler of texts, for runs of text generation."""
         from workers.export.text_sampling import Sampler
 
-        return Sampler(self._runner.held_out.model, self._artefact.examples.preparation)
+        return Sampler(self._runner.held_out.plain, self._artefact.examples.preparation)
 
     def as_keras(self, task: UserTask, adapted: Adapted, seen: Array) -> bytes:
         """Return a .keras file of the adapted model, normalized by the statistics of `seen`."""

@@ -14,10 +14,7 @@ from workers.execution.runtime import gpus_of_tensorflow
 from workers.execution.tasks_ahead import TasksAhead
 from workers.held_out import Constants, HeldOutTasks, Shapes
 from workers.losses.registry import loss_of
-from workers.meta_parameters import (
-    has_global_labels,
-    make_train_model,
-)
+from workers.meta_parameters import has_global_labels, make_learned_model
 from workers.policies.episode_cache import EpisodeCache
 from workers.policies.loss import make_objective
 from workers.policies.rollout_adaptation import RolloutAdapter
@@ -47,7 +44,7 @@ class BlockRunner:
         self._settings = settings
         self._family = family
         self._global_labels = has_global_labels(settings, family)
-        self.train_model = make_train_model(settings, family)
+        self.train_model = make_learned_model(settings, family)
         self.model_digest = settings.model.digest(self.train_model)
         self.loss_digest = loss_of(family).digest()
         padded = has_ranges(settings.task)

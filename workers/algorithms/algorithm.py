@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workers.inner.losses import Metrics, Objective, Theta
     from workers.inner.optimizers import InnerOptimizer, Moments
     from workers.models.functional import FunctionalModel, State
+    from workers.models.model import Model
     from workers.settings.task import AnyTask
     from workers.wire.protocol import Task
     from workers.wire.tensors import Shape
@@ -166,16 +167,29 @@ class Algorithm(Record):
 
     def adapts(self, model: FunctionalModel) -> Sequence[bool]:
         """List for each weight whether the inner loop changes it."""
-        if self.adapted == "head":
-            return model.is_head
-        return [not head for head in model.is_head] if self.adapted == "body" else model.adapts
+        if self.adapted == "all":
+            return model.adapts
+        chosen = self.adapted == "head"
+        pairs = zip(model.adapts, model.is_head, strict=True)
+        return [adapts and head == chosen for adapts, head in pairs]
 
     def extras(self, model: FunctionalModel) -> list[Extra]:
         """List the meta-parameters beside the model's weights; they follow these in theta."""
         return []
 
+    def learned(self, model: FunctionalModel) -> FunctionalModel:
+        """Return the model whose weights are in theta, made of the one that predicts.
+
+        Raises:
+          ValueError: the model is none for these settings.
+        """
+        return model
+
     def check_task(self, task: AnyTask) -> None:
         """Raise ValueError if these settings do not suit the task."""
+
+    def check_model(self, model: Model) -> None:
+        """Raise ValueError if these settings do not suit the model, whose network is not built."""
 
     @property
     def needs_head(self) -> bool:

@@ -86,10 +86,11 @@ class Annealed(InnerLoop):
         return f"{'first' if self.first_order else 'second'} order"
 
     @property
-    def losses(self) -> str:
-        """The losses that count, in words; "" for the last alone."""
+    def details(self) -> list[str]:
+        """What else the name of the method says in a protocol."""
         if not self.multi_step:
-            return ""
+            return []
         until = self.multi_step_until
-        over = "" if until is None else f" annealed over {until} outer steps"
-        return f"multi-step loss{over}"
+        return [
+            "multi-step loss" + ("" if until is None else f" annealed over {until} outer steps")
+        ]

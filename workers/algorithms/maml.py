@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from workers.algorithms.annealed import Annealed
 from workers.algorithms.layer_rates import WithLayerRates
+from workers.algorithms.step_normalization import WithStepNormalization
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -64,10 +65,7 @@ class Differentiated(Annealed):
     @property
     def method(self) -> str:
         """See `Algorithm.method`."""
-        return self._with_losses(f"{self.title}, {self.order}")
-
-    def _with_losses(self, method: str) -> str:
-        return f"{method}, {self.losses}" if self.losses else method
+        return ", ".join([self.title, self.order, *self.details])
 
 
 class DifferentiatedWithOptimizer(WithLayerRates, Differentiated):
@@ -84,7 +82,7 @@ class DifferentiatedWithOptimizer(WithLayerRates, Differentiated):
         return self
 
 
-class MamlAlgorithm(DifferentiatedWithOptimizer):
+class MamlAlgorithm(WithStepNormalization, DifferentiatedWithOptimizer):
     """Model-agnostic meta-learning (Finn et al. 2017, arXiv:1703.03400); first order: FOMAML."""
 
     title = "MAML"
@@ -93,4 +91,4 @@ class MamlAlgorithm(DifferentiatedWithOptimizer):
     @property
     def method(self) -> str:
         """See `Algorithm.method`."""
-        return self._with_losses("FOMAML") if self.first_order else super().method
+        return ", ".join(["FOMAML", *self.details]) if self.first_order else super().method

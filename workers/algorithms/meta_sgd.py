@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from workers.algorithms.algorithm import Extra
 from workers.algorithms.maml import Differentiated
+from workers.algorithms.step_normalization import WithStepNormalization
 from workers.settings.section import setting
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from workers.models.functional import FunctionalModel
 
 
-class MetaSgdAlgorithm(Differentiated):
+class MetaSgdAlgorithm(WithStepNormalization, Differentiated):
     """MAML with a learned rate for every weight (Li et al. 2017, arXiv:1707.09835)."""
 
     title = "Meta-SGD"

@@ -22,6 +22,14 @@ CHANGING = {
     "annealed": (_ANNEALED, [5]),
     "second order": (["algorithm.second_order_after=4"], [4]),
     "both": ([*_ANNEALED, "algorithm.second_order_after=3"], [3, 5]),
+    "all of maml++": (
+        [
+            *[*_ANNEALED, "algorithm.second_order_after=3", "algorithm.layer_rates=true"],
+            *["algorithm.step_affine=true", "algorithm.step_statistics=true"],
+            *["model.normalization=batch", "model.statistics=running"],
+        ],
+        [3, 5],
+    ),
 }
 _ANY = ["second order", pytest.param("annealed", marks=pytest.mark.slow)]
 
@@ -46,7 +54,10 @@ def train(launch, state=None, last=STEPS, pool=None, **due):
     return reports, outer.state()
 
 
-@pytest.mark.parametrize("name", [*_ANY, pytest.param("both", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    [*_ANY, *(pytest.param(name, marks=pytest.mark.slow) for name in ("both", "all of maml++"))],
+)
 def test_steps_by_themselves_in_calls_on_others_and_resumed_end_at_one_theta(name):
     launch = changing(name)
     reports, expected = train(launch)
@@ -59,6 +70,7 @@ def test_steps_by_themselves_in_calls_on_others_and_resumed_end_at_one_theta(nam
         _, left = train(launch, last=stop)
         _, resumed = train(launch, state=left)
         assert sha256(resumed.theta) == sha256(expected.theta), stop
+        assert all(np.array_equal(resumed.carry[name], expected.carry[name]) for name in left.carry)
 
 
 @pytest.mark.parametrize("name", _ANY)

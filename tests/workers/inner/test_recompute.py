@@ -32,6 +32,7 @@ def users(statistics, name="small"):
 STEPS = {"inner_lr": 0.25, "inner_steps": 3}
 MOMENTUM = {**STEPS, "inner_optimizer": "momentum", "inner_momentum": 0.5}
 MULTI = {**STEPS, "multi_step": True}
+PER_STEP = {"step_statistics": True, "step_affine": True}
 FIRST = {**STEPS, "first_order": True}
 #: name -> (algorithm, model, whether inner steps see batches).
 CASES = {
@@ -57,6 +58,8 @@ CASES = {
         False,
     ),
     "layer rates, anil": (AnilAlgorithm(**MOMENTUM, layer_rates=True), PLAIN, False),
+    "per step": (MamlAlgorithm(**MULTI, **PER_STEP), users("running"), False),
+    "per step, meta-sgd": (MetaSgdAlgorithm(**STEPS, step_affine=True), BATCH_NORM, True),
     "batch normalization": (MamlAlgorithm(**STEPS), BATCH_NORM, False),
     "running statistics": (MamlAlgorithm(**MOMENTUM), users("running"), True),
     "support statistics": (
@@ -81,6 +84,7 @@ QUICK = {
     "meta-sgd, multi-step",
     "layer rates, first order, momentum",
     "layer rates, anil",
+    "per step, meta-sgd",
     "running statistics",
     "first order, adam",
     "frozen layer",
@@ -90,7 +94,7 @@ QUICK = {
 def make_problem(algorithm, settings, batches):
     keras.utils.set_random_seed(5)
     rng = np.random.default_rng(5)
-    model = make_model(settings, (5,), WAYS)
+    model = algorithm.learned(make_model(settings, (5,), WAYS))
     theta = [tf.constant(w + 0.2 * rng.normal(size=w.shape)) for w in model.initial_weights()]
     extras = algorithm.extras(model)
     theta += [tf.constant(rng.uniform(0.1, 0.4, extra.shape)) for extra in extras]

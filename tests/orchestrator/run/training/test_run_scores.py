@@ -67,6 +67,10 @@ def test_the_protocol_stands_beside_the_numbers(finished, config):
             "MAML, second order, multi-step loss annealed over 9 outer steps",
         ),
         (
+            ["algorithm.step_affine=true", "model.normalization=batch"],
+            "MAML, second order, batch normalization's scale and offset for each inner step",
+        ),
+        (
             ["algorithm.second_order_after=9"],
             "MAML, first order for 9 outer steps, then second order",
         ),
