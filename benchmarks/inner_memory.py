@@ -82,7 +82,7 @@ def measure(memory: Any, inner_steps: int, size: int, micro_batch: int | None) -
     tasks, _ = runner._build(blocks[0])
     idle = _peak_bytes()
     began = time.perf_counter()
-    runner.graph_of(tasks)
+    runner.training.graph_of(0, tasks)
     trace_s = time.perf_counter() - began
     gradient = runner.run(weights, blocks[0]).gradient
     seconds = [runner.run(weights, block).seconds for block in blocks[1:2]]

@@ -35,8 +35,13 @@ def metric_names(family: TaskFamily) -> tuple[str, ...]:
 
 
 def recipes(config: MetaConfig) -> list[Recipe]:
-    """List a recipe for each inner rate that validation chooses from, with the most inner steps."""
+    """List a recipe for each inner rate that validation chooses from, with the most inner steps.
+
+    Where rates are learned there is nothing to choose.
+    """
     rates = config.evaluation.inner_lr or (config.algorithm.inner_lr,)
+    if config.algorithm.learned_rates:
+        rates = (config.algorithm.inner_lr,)
     return [recipe_at(config, rate) for rate in rates]
 
 

@@ -80,7 +80,8 @@ class Learner:
                 settings = with_model_in(settings, Path(folder), source.model)
             self._runner = BlockRunner(settings, self._family)
         check_model(source, self._runner.model_digest, self._runner.loss_digest)
-        check_weights(source, self._runner.theta_layout.names, self._runner.theta_layout.shapes)
+        layout = self._runner.training.theta_layout
+        check_weights(source, layout.names, layout.shapes)
         self.loss = loss_of(source.examples)
         self._scorer = Scorer(self.loss)
         self.classifies, self.generates = self.loss.classifies, self.loss.generates
@@ -264,7 +265,7 @@ class Learner:
         """Sampler of texts, for runs of text generation."""
         from workers.export.text_sampling import Sampler
 
-        return Sampler(self._runner.held_out.model, self._artefact.examples.preparation)
+        return Sampler(self._runner.held_out.plain, self._artefact.examples.preparation)
 
     def as_keras(self, task: UserTask, adapted: Adapted, seen: Array) -> bytes:
         """Return a .keras file of the adapted model, normalized by the statistics of `seen`."""

@@ -38,6 +38,7 @@ TENSORFLOW = (
     "workers/block.py",
     "workers/execution/compiled.py",
     "workers/held_out.py",
+    "workers/training.py",
     "orchestrator/outer/update.py",
     "orchestrator/outer/many_steps.py",
 )

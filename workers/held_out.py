@@ -34,6 +34,7 @@ class HeldOutTasks:
 
     model: the model that adapts: the one in training, with a new head in place of a head over all
       training classes.
+    plain: the model that predicts with adapted weights, see `FunctionalModel.plain`.
     num_traces: graphs that were traced.
     """
 
@@ -45,7 +46,8 @@ class HeldOutTasks:
         self._carry = carry_layout(settings, train_model)
         self._new_head = has_global_labels(settings, family)
         self.model = make_test_model(settings, family) if self._new_head else train_model
-        self._adapted = Layout(self.model.names, self.model.shapes)
+        self.plain = self.model.plain
+        self._adapted = Layout(self.plain.names, self.plain.shapes)
         self._family = family
         self._objective = make_objective(settings, family, self.model)
         self.num_traces = 0
@@ -180,14 +182,15 @@ class HeldOutTasks:
         }
 
     def _adapted_arrays(self, inner_state: InnerState) -> dict[str, tf.Tensor]:
-        statistics = self.model.statistics(inner_state.state)
-        return {"theta": flatten(inner_state.theta), "statistics": flatten(statistics)}
+        theta, statistics = self.model.settled(inner_state.theta, inner_state.state)
+        return {"theta": flatten(theta), "statistics": flatten(statistics)}
 
     def _answer_graph(self, vector: tf.Tensor, statistics: tf.Tensor, task: Task) -> tf.Tensor:
         self.num_traces += 1
-        layout = Layout(self.model.statistics_names, self.model.statistics_shapes)
-        state = self.model.start(layout.split(statistics), task.seed)
-        return self._objective.predict(self._adapted.split(vector), state, task)
+        plain = self.plain
+        layout = Layout(plain.statistics_names, plain.statistics_shapes)
+        state = plain.start(layout.split(statistics), task.seed)
+        return self._objective.of(plain).predict(self._adapted.split(vector), state, task)
 
 
 def _observer(

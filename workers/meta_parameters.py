@@ -13,7 +13,7 @@ from workers.models.registry import make_model
 from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
 from workers.wire.packed_inputs import input_shape_of
-from workers.wire.protocol import Array, Task
+from workers.wire.protocol import Adapted, Array, Task, Weights
 from workers.wire.tensors import Shape
 
 
@@ -69,7 +69,7 @@ def carry_layout(settings: ActorSettings, model: FunctionalModel) -> Layout:
 
 def initial(settings: ActorSettings, family: TaskFamily) -> Initial:
     """Draw the initial theta and carry. Runs in the driver; actors get theta over the wire."""
-    model = make_train_model(settings, family)
+    model = make_learned_model(settings, family)
     theta, carry = theta_layout(settings, model), carry_layout(settings, model)
     extras = settings.algorithm.extras(model)
     statistics = model.initial_statistics()
@@ -82,8 +82,23 @@ def initial(settings: ActorSettings, family: TaskFamily) -> Initial:
     )
 
 
+def make_learned_model(settings: ActorSettings, family: TaskFamily) -> FunctionalModel:
+    """Make the model whose weights are in theta."""
+    return settings.algorithm.learned(make_train_model(settings, family))
+
+
+def unadapted(settings: ActorSettings, family: TaskFamily, weights: Weights) -> Adapted:
+    """Select what every task starts from: the part of theta and the carry that predicts."""
+    model = make_learned_model(settings, family)
+    theta = theta_layout(settings, model).split(tf.constant(weights.theta))[: len(model.names)]
+    carry = carry_layout(settings, model).split(tf.constant(weights.carry))
+    statistics = carry[: len(model.statistics_names)]
+    settled = model.settled(theta, model.start(statistics, tf.zeros(2, tf.int32)))
+    return Adapted(*(flatten(arrays).numpy() for arrays in settled))
+
+
 def make_train_model(settings: ActorSettings, family: TaskFamily) -> FunctionalModel:
-    """Make the model in training, whose weights are in theta."""
+    """Make the model in training as it is without the algorithm, see `Algorithm.learned`."""
     num_outputs = num_train_outputs(settings, family)
     return _make(settings, family, num_outputs)
 

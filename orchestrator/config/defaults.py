@@ -8,6 +8,8 @@ are lists, from which validation tasks choose.
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from orchestrator.config.kinds import Table
 from workers.algorithms.algorithm import Algorithm
 from workers.settings.algorithms import ALGORITHMS
@@ -120,6 +122,13 @@ def _evaluation(family: Settings, users: Mapping[str, Any], filled: Table) -> Ta
     schema = record_of(ALGORITHMS, algorithm["kind"]) or Algorithm
     if schema.fine_tunes and not evaluation.get("inner_lr") and is_number:
         evaluation["inner_lr"] = [float(f"{rate * factor:.6g}") for factor in _WIDELY]
-    elif "inner_lr" not in users["algorithm"] and not schema.learns_rates:
+    elif "inner_lr" not in users["algorithm"] and not _learns_rates(schema, algorithm):
         evaluation.setdefault("inner_lr", rates)
     return evaluation
+
+
+def _learns_rates(schema: type[Algorithm], table: Settings) -> bool:
+    try:
+        return bool(schema.model_validate(table).learned_rates)
+    except ValidationError:  # which is reported later
+        return False

@@ -280,10 +280,14 @@ def _seconds(action: Callable[[], Any]) -> float:
 
 
 def _with(config: MetaConfig, num_actors: int) -> MetaConfig:
-    """Return the configuration to measure; its layers are checked by the doctor, not refused."""
+    """Return the configuration to measure; its layers are checked by the doctor, not refused.
+
+    The algorithm is the costliest of all outer steps.
+    """
     gpus = config.workers.gpus if num_actors or runtime.count_gpus() else 0
     changed = _changed(config, workers={"count": num_actors, "gpus": gpus})
-    return changed.model_copy(update={"model": config.model.trusted()})
+    algorithm = config.algorithm.costliest
+    return changed.model_copy(update={"model": config.model.trusted(), "algorithm": algorithm})
 
 
 def _changed(config: MetaConfig, **sections: dict[str, Any]) -> MetaConfig:

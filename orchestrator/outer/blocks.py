@@ -24,7 +24,8 @@ def train_blocks(config: MetaConfig, family: TaskFamily, step: int) -> list[Bloc
         inner_steps = getattr(algorithm, "inner_steps", 1)
         specs["batches"] = draw_batches(draw, 0, num_tasks, examples, inner_steps, inner_batch)
     specs |= _seeds(config, draw, num_tasks)
-    return list(_cut("train", step, specs, num_tasks, config.block_size, None))
+    phase = sum(at <= step for at in algorithm.changes_at)
+    return list(_cut("train", step, specs, num_tasks, config.block_size, None, phase))
 
 
 def example_blocks(config: MetaConfig, family: TaskFamily) -> list[Block]:
@@ -80,7 +81,9 @@ def _cut(
     num_tasks: int,
     block_size: int,
     recipe: Recipe | None,
+    phase: int = 0,
 ) -> Iterator[Block]:
     for index, lo in enumerate(range(0, num_tasks, block_size)):
         hi = min(lo + block_size, num_tasks)
-        yield Block(kind, step, index, lo, hi, take(specs, lo, hi), recipe)
+        some = take(specs, lo, hi)
+        yield Block(kind, step, index, lo, hi, some, recipe, phase=phase)

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from orchestrator.outer.update import OuterUpdate
+from workers.algorithms.algorithm import Algorithm
 from workers.block import BlockRunner
 from workers.execution.runtime import DRIVER_DEVICE
 from workers.wire.protocol import Array, Block, Task
@@ -58,6 +59,17 @@ class _BuiltSteps:
         return sum(tasks.support_inputs.shape[1] for tasks in self.tasks)
 
 
+class _StepsGraph(NamedTuple):
+    """A compiled loop over steps.
+
+    run: the graph, see `ManySteps._make_graph`.
+    names: of the metrics of each block of a step.
+    """
+
+    run: Any
+    names: list[list[str]]
+
+
 def many_steps(
     runner: BlockRunner | None,
     outer: OuterUpdate,
@@ -92,9 +104,9 @@ class NoCalls:
 class ManySteps(NoCalls):
     """Runs many outer steps by the call, the first by itself: it compiles, and has no known time.
 
-    See `many_steps`. A step with a value that is not finite changes nothing and ends the call, and
-    a call whose tasks cannot be built is not made. The driver then runs single steps, and so learns
-    which task is at fault.
+    See `many_steps`. All steps of a call have the same algorithm, see `Algorithm.at`. A step with a
+    value that is not finite changes nothing and ends the call, and a call whose tasks cannot be
+    built is not made. The driver then runs single steps, and so learns which task is at fault.
     """
 
     def __init__(
@@ -110,9 +122,8 @@ class ManySteps(NoCalls):
         self._sample, self._sampler = sample, sampler
         self._ahead: tuple[int, Future[_BuiltSteps]] | None = None
         self._most, self._room, self._single = 1, 1, -1
-        self._graph: Any = None
+        self._graphs: dict[Algorithm, _StepsGraph] = {}
         self._shapes: list[tuple[int, ...]] = []
-        self._names: list[list[str]] = []
 
     def run(self, first: int) -> StepsDone | None:
         """Run the steps from `first` on that one call may have.
@@ -125,8 +136,11 @@ class ManySteps(NoCalls):
             built = self._built(first)
             if built is None:
                 return None
-            compiles = self._graph is None
-            self._graph = self._graph or self._make_graph(built)
+            algorithm = self._runner.training.algorithm_at(first)
+            compiles = algorithm not in self._graphs
+            if compiles:
+                self._graphs[algorithm], self._most = self._make_graph(built), 1
+            graph = self._graphs[algorithm]
         except Exception:  # a task that cannot be built is reported by its own step
             self._ahead, self._room = None, 0
             return None
@@ -136,7 +150,7 @@ class ManySteps(NoCalls):
             arrays = [tf.constant(array) for tasks in built.tasks for array in tasks]
             carry = tf.constant(self._outer.weights.carry)
             steps = tf.constant(first), tf.constant(built.number)
-            done, theta, carry, metrics = self._graph(*steps, carry, *arrays)
+            done, theta, carry, metrics = graph.run(*steps, carry, *arrays)
         number = int(done)
         if number < built.number:
             self._single, self._ahead = first + number, None
@@ -146,13 +160,17 @@ class ManySteps(NoCalls):
         seconds = (time.perf_counter() - started) / number
         if not compiles:
             self._most = min(_GROWTH * number, max(1, int(CALL_S / seconds)))
-        return StepsDone(first, self._by_step(metrics.numpy()[:number], built.num_tasks), seconds)
+        rows = _by_step(metrics.numpy()[:number], graph.names, built.num_tasks)
+        return StepsDone(first, rows, seconds)
 
     def _number(self, first: int) -> int:
         """Return how many steps a call from `first` on may have; 0: the step is to be single."""
         if self._single == first:
             return 0
-        return min(self._most, self._room, self._due(first), self._last - first)
+        training = self._runner.training
+        most = self._most if training.algorithm_at(first) in self._graphs else 1
+        alike = training.steps_alike(first)
+        return int(min(most, self._room, self._due(first), self._last - first, alike))
 
     def _built(self, first: int) -> _BuiltSteps | None:
         if self._ahead is not None and self._ahead[0] == first:
@@ -183,35 +201,25 @@ class ManySteps(NoCalls):
         self._shapes = shapes
         return _BuiltSteps(first, number, stacked)
 
-    def _by_step(self, sums: Array, num_tasks: int) -> list[dict[str, float]]:
-        """Turn sums over the tasks of blocks, float32 [steps, all metrics], into means."""
-        columns = iter(sums.astype(np.float64).T)
-        blocks = [{name: next(columns) for name in names} for names in self._names]
-        means = {
-            name: (tree_sum([block[name] for block in blocks], np.add) / num_tasks).tolist()
-            for name in self._names[0]
-        }
-        return [dict(zip(means, row, strict=True)) for row in zip(*means.values(), strict=True)]
-
-    def _make_graph(self, built: _BuiltSteps) -> Any:
+    def _make_graph(self, built: _BuiltSteps) -> _StepsGraph:
         """Make the graph of (first step, number of steps, carry, arrays of the tasks).
 
         It returns the number of steps done, theta, the carry, and the metrics' sums over blocks.
         """
         firsts = [Task(*(tf.constant(array[0]) for array in tasks)) for tasks in built.tasks]
-        block_graphs = [self._runner.graph_of(tasks) for tasks in firsts]
-        self._names = [graph.metrics for graph in block_graphs]
-        num_metrics = sum(map(len, self._names))
+        training = self._runner.training
+        block_graphs = [training.graph_of(built.first, tasks) for tasks in firsts]
+        names = [graph.metrics for graph in block_graphs]
+        num_metrics = sum(map(len, names))
         share = tf.constant(np.float32(1 / built.num_tasks))
         outer, width = self._outer, len(Task._fields)
         update = outer.update_for_graphs()
-        uses_step = bool(outer.weights.carry.size)
 
         def steps(first: tf.Tensor, number: tf.Tensor, carry: tf.Tensor, *arrays: tf.Tensor) -> Any:
             stacks = [arrays[i : i + width] for i in range(0, len(arrays), width)]
 
             def sums_of(theta: tf.Tensor, carry: tf.Tensor, index: tf.Tensor) -> Any:
-                step = first + index if uses_step else tf.constant(0)
+                step = first + index if training.uses_step else tf.constant(0)
                 return [
                     graph(theta, carry, step, Task(*(array[index] for array in stack)))
                     for graph, stack in zip(block_graphs, stacks, strict=True)
@@ -255,4 +263,19 @@ class ManySteps(NoCalls):
         ]
         carry = tf.TensorSpec(outer.weights.carry.shape, tf.float32)
         function = tf.function(steps, autograph=False)
-        return function.get_concrete_function(scalar, scalar, carry, *specs)
+        return _StepsGraph(function.get_concrete_function(scalar, scalar, carry, *specs), names)
+
+
+def _by_step(sums: Array, names: Sequence[Sequence[str]], num_tasks: int) -> list[dict[str, float]]:
+    """Turn sums over the tasks of blocks, float32 [steps, all metrics], into means.
+
+    Args:
+      names: of the metrics of each block.
+    """
+    columns = iter(sums.astype(np.float64).T)
+    blocks = [{name: next(columns) for name in of_block} for of_block in names]
+    means = {
+        name: (tree_sum([block[name] for block in blocks], np.add) / num_tasks).tolist()
+        for name in names[0]
+    }
+    return [dict(zip(means, row, strict=True)) for row in zip(*means.values(), strict=True)]

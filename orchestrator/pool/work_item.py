@@ -57,7 +57,8 @@ class WorkItem:
 
 def kind_of(block: Block) -> Hashable:
     """Return the kind of a block: blocks of a kind take equally long per task."""
-    return block.kind, block.round, block.recipe.inner_steps if block.recipe else None
+    inner_steps = block.recipe.inner_steps if block.recipe else None
+    return block.kind, block.round, block.phase, inner_steps
 
 
 def shape_of(block: Block) -> Hashable:

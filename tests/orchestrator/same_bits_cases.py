@@ -41,6 +41,22 @@ ALGORITHMS = {
         "algorithm.inner_clip=0.5",
         "runtime.inner_memory=recompute",
     ],
+    # Of two outer steps the first is of the first order, and their losses have other weights.
+    "maml++": [
+        "algorithm.kind=maml",
+        "algorithm.inner_steps=2",
+        "algorithm.multi_step=true",
+        "algorithm.multi_step_until=3",
+        "algorithm.second_order_after=1",
+        "algorithm.layer_rates=true",
+    ],
+    "anil, layer rates, recomputed": [
+        "algorithm.kind=anil",
+        "algorithm.inner_steps=2",
+        "algorithm.inner_optimizer=momentum",
+        "algorithm.layer_rates=true",
+        "runtime.inner_memory=recompute",
+    ],
 }
 
 NORMALIZATIONS = {
@@ -95,6 +111,7 @@ OTHERS_ELSEWHERE = [
     ("reptile", "support statistics"),
     ("joint", "running statistics"),
     ("maml, recomputed", "running statistics"),
+    ("maml++", "batch"),
 ]
 
 _SEEN = [*EVERY_DAY, *ELSEWHERE, *OTHERS_ELSEWHERE]

@@ -31,11 +31,21 @@ def case(request, image_zip, image_cache):
     return sinusoid(*overrides)
 
 
+PER_STEP = ["algorithm.inner_steps=2", "evaluation.inner_steps=[2, 3]"]
 CASES = {
     "maml": (False, ["runtime.execution=vectorized"]),
     "reptile with Adam in batches": (False, [*REPTILE_ADAM, "evaluation.inner_batch=2"]),
     "anil": (False, ["algorithm.kind=anil"]),
     "meta-sgd": (False, ["algorithm.kind=meta_sgd"]),
+    "images, per step": (True, [*ONE_LAYER, *PER_STEP, "algorithm.step_affine=true"]),
+    "images, per step, running": (
+        True,
+        [
+            *[*ONE_LAYER, *PER_STEP, "algorithm.step_affine=true"],
+            *["algorithm.step_statistics=true", "model.statistics=running"],
+        ],
+    ),
+    "layer rates": (False, ["algorithm.layer_rates=true", "algorithm.inner_steps=2"]),
     "images": (True, []),
     "images, support statistics": (True, [*ONE_LAYER, "model.statistics=support"]),
     "images, running statistics": (True, [*ONE_LAYER, "model.statistics=running"]),

@@ -137,6 +137,34 @@ def test_each_kind_of_algorithm_and_each_normalization_gives_the_same_elsewhere(
     )
 
 
+def per_step(*overrides):
+    algorithm = ["layer_rates", "step_affine", "step_statistics"]
+    return sinusoid(
+        *ALGORITHMS["maml++"],
+        *(f"algorithm.{name}=true" for name in algorithm),
+        *NORMALIZATIONS["running statistics"],
+        *["task.shots=2", "task.queries=2", "model.hidden=[4]", "outer.steps=2"],
+        *overrides,
+    )
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        ["runtime.execution=vectorized"],
+        pytest.param(["runtime.inner_memory=recompute"], marks=pytest.mark.slow),
+    ],
+)
+def test_normalization_for_each_inner_step_gives_one_theta_with_any_number_of_workers(memory):
+    check_any_number_of_workers(per_step(*memory), True)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_so_it_does_with_workers_elsewhere(process):
+    check_any_number_of_workers(per_step(), True, process)
+
+
 def test_ranges_of_shots_give_one_theta_with_any_number_of_workers():
     check_any_number_of_workers(ranges("maml", "batch"), False)
 

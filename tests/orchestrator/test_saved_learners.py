@@ -28,6 +28,13 @@ SAVED = {
     "batch": (True, []),
     "support": (True, ["model.statistics=support", "outer.meta_batch_size=5"]),
     "running": (True, [*ONE_LAYER, "model.statistics=running"]),
+    "running, per step": (
+        True,
+        [
+            *[*ONE_LAYER, "model.statistics=running", "algorithm.inner_steps=2"],
+            *["algorithm.step_affine=true", "algorithm.step_statistics=true"],
+        ],
+    ),
     "layer": (True, [*ONE_LAYER, "model.normalization=layer"]),
     "group": (True, [*ONE_LAYER, "model.normalization=group", "model.groups=2"]),
     "none": (True, ["model.normalization=none"]),
@@ -35,7 +42,7 @@ SAVED = {
     "a dense network": (False, ["model.normalization=layer"]),
     "a user's model": (False, [*USER_MODEL, FIRST_ORDER]),
 }
-SAVED_QUICK = {"batch", "running", "joint", "a dense network", "a user's model"}
+SAVED_QUICK = {"batch", "running, per step", "joint", "a dense network", "a user's model"}
 
 
 @pytest.mark.parametrize("case", quick_first(SAVED, quick=SAVED_QUICK), indirect=True)

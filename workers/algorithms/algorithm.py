@@ -6,7 +6,7 @@ Records are part of the configuration, which loads without TensorFlow; methods i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from workers.settings.section import Record
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workers.inner.losses import Metrics, Objective, Theta
     from workers.inner.optimizers import InnerOptimizer, Moments
     from workers.models.functional import FunctionalModel, State
+    from workers.models.model import Model
     from workers.settings.task import AnyTask
     from workers.wire.protocol import Task
     from workers.wire.tensors import Shape
@@ -59,7 +60,6 @@ class Algorithm(Record):
     title: name for people.
     adapted: the weights that the inner loop changes.
     has_outer_loss: whether the outer gradient is the gradient of `outer_loss`.
-    learns_rates: whether each weight has a meta-learned rate.
     fine_tunes: whether tasks are adapted to only after training.
     over_all_classes: whether training classifies over all training classes at once, with a head
       for them.
@@ -70,7 +70,6 @@ class Algorithm(Record):
     title: ClassVar[str]
     adapted: ClassVar[Literal["all", "head", "body"]] = "all"
     has_outer_loss: ClassVar[bool] = True
-    learns_rates: ClassVar[bool] = False
     fine_tunes: ClassVar[bool] = False
     over_all_classes: ClassVar[bool] = False
     several_steps: ClassVar[bool] = False
@@ -143,18 +142,54 @@ class Algorithm(Record):
 
         return Sgd(rates)
 
+    def at(self, outer_step: int) -> Self:
+        """Return the algorithm of an outer step, which counts from 0.
+
+        A function of the step alone: all of a run, resumed or not, has the same one there. Equal
+        algorithms share a compiled graph.
+        """
+        return self
+
+    @property
+    def changes_at(self) -> Sequence[int]:
+        """The outer steps, > 0 and in order, from which on `at` returns another algorithm."""
+        return ()
+
+    @property
+    def costliest(self) -> Self:
+        """The algorithm with all that any of its outer steps computes, for forecasts."""
+        return self
+
+    @property
+    def uses_outer_step(self) -> bool:
+        """Whether an outer gradient depends on `Start.outer_step`."""
+        return self.keeps_moments
+
     def adapts(self, model: FunctionalModel) -> Sequence[bool]:
         """List for each weight whether the inner loop changes it."""
-        if self.adapted == "head":
-            return model.is_head
-        return [not head for head in model.is_head] if self.adapted == "body" else model.adapts
+        if self.adapted == "all":
+            return model.adapts
+        chosen = self.adapted == "head"
+        pairs = zip(model.adapts, model.is_head, strict=True)
+        return [adapts and head == chosen for adapts, head in pairs]
 
     def extras(self, model: FunctionalModel) -> list[Extra]:
         """List the meta-parameters beside the model's weights; they follow these in theta."""
         return []
 
+    def learned(self, model: FunctionalModel) -> FunctionalModel:
+        """Return the model whose weights are in theta, made of the one that predicts.
+
+        Raises:
+          ValueError: the model is none for these settings.
+        """
+        return model
+
     def check_task(self, task: AnyTask) -> None:
         """Raise ValueError if these settings do not suit the task."""
+
+    def check_model(self, model: Model) -> None:
+        """Raise ValueError if these settings do not suit the model, whose network is not built."""
 
     @property
     def needs_head(self) -> bool:
@@ -165,6 +200,11 @@ class Algorithm(Record):
     def second_order(self) -> bool:
         """Whether training differentiates through its inner loop."""
         return not getattr(self, "first_order", True)
+
+    @property
+    def learned_rates(self) -> str:
+        """What has an inner rate that is meta-learned: "each weight"; "": nothing."""
+        return ""
 
     @property
     def training_steps(self) -> int:

@@ -33,8 +33,9 @@ class AnilAlgorithm(DifferentiatedWithOptimizer):
         if parts is None or objective.statistics == "support":
             return super().outer_loss(objective, theta, start, task)
         is_head = objective.model.is_head
-        body_weights = [w for w, head in zip(theta, is_head, strict=True) if not head]
-        head_weights = [w for w, head in zip(theta, is_head, strict=True) if head]
+        weights, rates = self.split(objective.model, theta)
+        body_weights = [w for w, head in zip(weights, is_head, strict=True) if not head]
+        head_weights = [w for w, head in zip(weights, is_head, strict=True) if head]
         body, real = parts.body.apply, objective.real
         shown, asked = real(task.support_targets), real(task.query_targets)
         support, state = body(body_weights, start.state, task.support_inputs, real=shown)
@@ -43,6 +44,9 @@ class AnilAlgorithm(DifferentiatedWithOptimizer):
         initial, plan = self.start_for_weights(
             parts.head.adapts, head_weights, start._replace(state=[]), self.inner_lr
         )
-        head_objective, plan = objective.of(parts.head), plan._replace(of_features=True)
-        loss, adapted, metrics = self.adapted_loss(head_objective, initial, features, plan)
+        plan = self.with_rates(plan._replace(of_features=True), objective.model, rates)
+        head_objective = objective.of(parts.head)
+        loss, adapted, metrics = self.adapted_loss(
+            head_objective, initial, features, plan, start.outer_step
+        )
         return loss, start._replace(state=state, moments=adapted.moments), metrics

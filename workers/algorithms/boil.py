@@ -3,9 +3,10 @@
 from typing import Literal
 
 from workers.algorithms.maml import DifferentiatedWithOptimizer
+from workers.algorithms.step_normalization import WithStepNormalization
 
 
-class BoilAlgorithm(DifferentiatedWithOptimizer):
+class BoilAlgorithm(WithStepNormalization, DifferentiatedWithOptimizer):
     """Body only in the inner loop: all but the head adapts (Oh et al. 2021, arXiv:2008.08882)."""
 
     title = "BOIL"

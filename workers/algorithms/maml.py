@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import model_validator
 
-from workers.algorithms.inner_loop import InnerLoop, OptimizedInnerLoop
-from workers.settings.section import setting
+from workers.algorithms.annealed import Annealed
+from workers.algorithms.layer_rates import WithLayerRates
+from workers.algorithms.step_normalization import WithStepNormalization
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -18,37 +19,32 @@ if TYPE_CHECKING:
     from workers.wire.protocol import Task
 
 
-class Differentiated(InnerLoop):
+class Differentiated(Annealed):
     """An algorithm that differentiates through its inner loop."""
-
-    first_order: bool = setting(False, "drop the second derivative")
-    multi_step: bool = setting(
-        False, "learn from the mean of the losses after each inner step, not from the last alone"
-    )
 
     def outer_loss(
         self, objective: Objective, theta: Theta, start: Start, task: Task
     ) -> tuple[tf.Tensor, Start, Metrics]:
         """Compute the query loss of the adapted weights, as a function of theta.
 
-        `multi_step`: the mean of the losses after each inner step (Antoniou et al. 2019,
-        arXiv:1810.09502, section 4, with equal weights).
+        `multi_step`: the mean of the losses after each inner step, see `multi_step.over_steps`.
 
         Source: Finn et al. 2017, arXiv:1703.03400, algorithms 1 and 2.
         """
         initial, plan = self.start_inner_loop(objective.model, theta, start, self.inner_lr)
-        loss, adapted, metrics = self.adapted_loss(objective, initial, task, plan)
+        loss, adapted, metrics = self.adapted_loss(objective, initial, task, plan, start.outer_step)
         return loss, start._replace(state=adapted.state, moments=adapted.moments), metrics
 
     def adapted_loss(
-        self, objective: Objective, initial: InnerState, task: Task, plan: Plan
+        self, objective: Objective, initial: InnerState, task: Task, plan: Plan, outer_step: Any
     ) -> tuple[tf.Tensor, InnerState, Metrics]:
         """Adapt and compute the scalar to differentiate, the inner state after it, and metrics."""
-        import tensorflow as tf
-
+        from workers.algorithms.multi_step import over_steps
         from workers.inner.adaptation import adapt_to
 
-        of_steps = ("loss", *objective.of_steps) if self.multi_step else ()
+        until = self.multi_step_until
+        several = self.multi_step and until != 0
+        of_steps = ("loss", *objective.of_steps) if several else ()
         last, before, earlier, starts = adapt_to(
             objective, initial, task, self.inner_steps, plan, self.later_lr, of_steps
         )
@@ -56,25 +52,23 @@ class Differentiated(InnerLoop):
         del metrics["loss"]
         metrics = {"loss_before": before / objective.inner_scale, "loss_after": after, **metrics}
         loss = after
-        if self.multi_step:
-            by_name = earlier()
-            loss = tf.add_n([*by_name["loss"], after]) / self.inner_steps
-            metrics["loss_of_steps"] = loss
+        if several:
+            by_name, steps = earlier(), self.inner_steps
+            loss = over_steps(by_name["loss"], after, steps, until, outer_step)
             for name in objective.of_steps:
-                metrics[name] = tf.add_n([*by_name[name], metrics[name]]) / self.inner_steps
+                values = by_name[name], metrics[name]
+                metrics[name] = over_steps(*values, steps, until, outer_step)
+        if self.multi_step:
+            metrics["loss_of_steps"] = loss
         return objective.penalized(loss, starts, task), last._replace(state=state), metrics
 
     @property
     def method(self) -> str:
         """See `Algorithm.method`."""
-        order = "first" if self.first_order else "second"
-        return self._of_steps(f"{self.title}, {order} order")
-
-    def _of_steps(self, method: str) -> str:
-        return f"{method}, multi-step loss" if self.multi_step else method
+        return ", ".join([self.title, self.order, *self.details])
 
 
-class DifferentiatedWithOptimizer(Differentiated, OptimizedInnerLoop):
+class DifferentiatedWithOptimizer(WithLayerRates, Differentiated):
     """An algorithm that differentiates through its inner loop, with a choice of optimizers."""
 
     @model_validator(mode="after")
@@ -88,7 +82,7 @@ class DifferentiatedWithOptimizer(Differentiated, OptimizedInnerLoop):
         return self
 
 
-class MamlAlgorithm(DifferentiatedWithOptimizer):
+class MamlAlgorithm(WithStepNormalization, DifferentiatedWithOptimizer):
     """Model-agnostic meta-learning (Finn et al. 2017, arXiv:1703.03400); first order: FOMAML."""
 
     title = "MAML"
@@ -97,4 +91,4 @@ class MamlAlgorithm(DifferentiatedWithOptimizer):
     @property
     def method(self) -> str:
         """See `Algorithm.method`."""
-        return self._of_steps("FOMAML") if self.first_order else super().method
+        return ", ".join(["FOMAML", *self.details]) if self.first_order else super().method

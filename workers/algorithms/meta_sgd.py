@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from workers.algorithms.algorithm import Extra
 from workers.algorithms.maml import Differentiated
+from workers.algorithms.step_normalization import WithStepNormalization
 from workers.settings.section import setting
 
 if TYPE_CHECKING:
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
     from workers.models.functional import FunctionalModel
 
 
-class MetaSgdAlgorithm(Differentiated):
+class MetaSgdAlgorithm(WithStepNormalization, Differentiated):
     """MAML with a learned rate for every weight (Li et al. 2017, arXiv:1707.09835)."""
 
     title = "Meta-SGD"
-    learns_rates = True
     never_kept: ClassVar[Mapping[str, str]] = {"later_lr": "since each weight has a rate"}
     no_evaluation: ClassVar[Mapping[str, str]] = {"later_lr": "which learns a rate for each weight"}
     kind: Literal["meta_sgd"] = "meta_sgd"
@@ -49,6 +49,11 @@ class MetaSgdAlgorithm(Differentiated):
         return [Extra(f"inner_lr/{name}", shape, self.inner_lr) for name, shape in pairs]
 
     @property
+    def learned_rates(self) -> str:
+        """See `Algorithm.learned_rates`."""
+        return "each weight"
+
+    @property
     def optimizer_title(self) -> str:
         """See `Algorithm.optimizer_title`."""
-        return "sgd, a learned rate for each weight"
+        return f"sgd, a learned rate for {self.learned_rates}"

@@ -46,10 +46,6 @@ class Sampler:
         self._kept = Layout(self._model.statistics_names, self._model.statistics_shapes)
         self._logits = tf.function(self._logits_at, autograph=False)
 
-    def unadapted(self, theta: Array, carry: Array) -> Adapted:
-        """Select what every task starts from: the model's part of theta and of the carry."""
-        return Adapted(theta[: self._weights.size], carry[: self._kept.size])
-
     def generate(
         self, adapted: Adapted, number: int, options: SamplingOptions, prompt: str = ""
     ) -> list[str]:

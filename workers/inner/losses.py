@@ -93,6 +93,7 @@ class Objective:
     ) -> tuple[tf.Tensor, State]:
         """Compute the scalar loss that inner steps minimize, and the state after the call."""
         outputs, state = self.model.apply(theta, state, inputs, real=self.real(targets))
+        state = self.model.stepped(state)
         return self._loss.mean(outputs, targets) * self.inner_scale, state
 
     def real(self, targets: tf.Tensor) -> tf.Tensor | None:
@@ -125,7 +126,7 @@ class Objective:
     def _queries(
         self, theta: Theta, state: State, task: Task, training: bool
     ) -> tuple[tf.Tensor, State]:
-        real = self.real
+        real, state = self.real, self.model.asked(state)
         if self.statistics != "support":
             asked = real(task.query_targets)
             return self.model.apply(theta, state, task.query_inputs, training, asked)

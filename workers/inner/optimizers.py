@@ -115,6 +115,53 @@ class Adam(NamedTuple):
         return updated, moments
 
 
+class RatesOfSteps(NamedTuple):
+    """Another optimizer, with rates of its own for each inner step.
+
+    optimizer: without rates.
+    rates: a list like the weights, [steps] each; later steps have the last rate.
+    """
+
+    optimizer: Any
+    rates: list[tf.Tensor]
+
+    @classmethod
+    def of(cls, optimizer: Any, rates: Sequence[tf.Tensor]) -> "RatesOfSteps":
+        """Replace the rates of an optimizer."""
+        return cls(optimizer._replace(rates=()), list(rates))
+
+    def init(self, weights: Sequence[tf.Tensor]) -> Moments:
+        """See `InnerOptimizer.init`."""
+        moments: Moments = self.optimizer.init(weights)
+        return moments
+
+    def update(
+        self,
+        weights: Sequence[tf.Tensor],
+        gradient: Sequence[tf.Tensor],
+        moments: Moments,
+        step: Any,
+    ) -> tuple[list[tf.Tensor], Moments]:
+        """See `InnerOptimizer.update`."""
+        rates = [_at_step(rate, step) for rate in self.rates]
+        updated: tuple[list[tf.Tensor], Moments] = self.optimizer._replace(rates=rates).update(
+            weights, gradient, moments, step
+        )
+        return updated
+
+
+def _at_step(rates: tf.Tensor, step: Any) -> tf.Tensor:
+    """Take the rate of a step, or the last one.
+
+    In a loop as a product: XLA does not take the gradient of a slice whose place is computed.
+    """
+    number = rates.shape[0]
+    if isinstance(step, int):
+        return rates[min(step, number - 1)]
+    chosen = tf.one_hot(tf.minimum(step, number - 1), number, dtype=rates.dtype)
+    return tf.reduce_sum(rates * chosen)
+
+
 def scaled(optimizer: Any, factor: float) -> Any:
     """Copy an optimizer that has one rate for all weights, with `factor` times that rate."""
     return optimizer._replace(rates=optimizer.rates * factor)

@@ -13,7 +13,7 @@ from workers.execution.micro_batch import apply_by_micro_batches
 from workers.models.cut import features_of
 from workers.models.exact_normalization import exact_normalization
 from workers.models.keras_defaults import keras_defaults
-from workers.models.names import fresh_names
+from workers.models.names import fresh_names, unique_paths
 from workers.wire.protocol import Array
 
 State = list[tf.Tensor]
@@ -27,6 +27,7 @@ class FunctionalModel:
     weights, stays in the Keras model.
 
     names, shapes: of the trainable weights.
+    layers: for each weight, the path of its layer.
     statistics_names, statistics_shapes: of the running statistics.
     input_shape: of an example.
     num_parameters: numbers in theta.
@@ -65,17 +66,17 @@ class FunctionalModel:
         self._weights = list(model.trainable_variables)
         if not self._weights:
             raise ValueError(f"the model {model.name!r} has no trainable weights")
-        self.names = _unique(self._weights)
+        self.names = unique_paths(self._weights)
         self.shapes = [tuple(variable.shape) for variable in self._weights]
         self.num_parameters = sum(int(np.prod(shape)) for shape in self.shapes)
-        layers = [name.split("#")[0].rpartition("/")[0] for name in self.names]
+        self.layers = [name.split("#")[0].rpartition("/")[0] for name in self.names]
         named = [head] if isinstance(head, str) else head
-        self._heads = [_find(name, layers) for name in named] if named else [layers[-1]]
-        self.is_head = tuple(layer in self._heads for layer in layers)
-        self.adapts = tuple(not adapters or layer.endswith(adapters) for layer in layers)
+        self._heads = [_find(name, self.layers) for name in named] if named else [self.layers[-1]]
+        self.is_head = tuple(layer in self._heads for layer in self.layers)
+        self.adapts = tuple(not adapters or layer.endswith(adapters) for layer in self.layers)
         self._changing = self._find_changing()
         statistics = [variable for variable in self._changing if not _is_seed(variable)]
-        self.statistics_names = _unique(statistics)
+        self.statistics_names = unique_paths(statistics)
         self.statistics_shapes = [tuple(variable.shape) for variable in statistics]
 
     @property
@@ -171,6 +172,26 @@ class FunctionalModel:
         pairs = zip(state, self._changing, strict=True)
         return [value for value, variable in pairs if not _is_seed(variable)]
 
+    @property
+    def plain(self) -> "FunctionalModel":
+        """The model that predicts after adaptation, with the weights and statistics of `settled`.
+
+        It is this model, unless its weights depend on the inner step.
+        """
+        return self
+
+    def stepped(self, state: State) -> State:
+        """Return the state in the next inner step."""
+        return state
+
+    def asked(self, state: State) -> State:
+        """Return the state for a call on queries after the inner steps so far."""
+        return state
+
+    def settled(self, theta: Sequence[tf.Tensor], state: State) -> tuple[Any, Any]:
+        """Return the weights and running statistics of `plain` after the inner steps so far."""
+        return list(theta), self.statistics(state)
+
     def initial_weights(self) -> list[Array]:
         """Return the weights that the model was built with."""
         return [variable.numpy() for variable in self._weights]
@@ -255,17 +276,6 @@ class Parts(NamedTuple):
 
 def _is_seed(variable: Any) -> bool:
     return bool(variable.name == "seed_generator_state")
-
-
-def _unique(variables: Sequence[Any]) -> list[str]:
-    """List the paths of variables; repeated paths get a number."""
-    counts: dict[str, int] = {}
-    names = []
-    for variable in variables:
-        counts[variable.path] = counts.get(variable.path, 0) + 1
-        number = counts[variable.path]
-        names.append(variable.path if number == 1 else f"{variable.path}#{number}")
-    return names
 
 
 def _find(head: str, layers: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """Keras' automatic names: they are part of graphs, and so decide the order of their sums."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from keras.src.backend.common import global_state
 
@@ -17,3 +18,14 @@ def fresh_names() -> Iterator[None]:
         yield
     finally:
         global_state.set_global_attribute(_COUNTERS, counters)
+
+
+def unique_paths(variables: Sequence[Any]) -> list[str]:
+    """List the paths of variables; repeated paths get a number."""
+    counts: dict[str, int] = {}
+    names = []
+    for variable in variables:
+        counts[variable.path] = counts.get(variable.path, 0) + 1
+        number = counts[variable.path]
+        names.append(variable.path if number == 1 else f"{variable.path}#{number}")
+    return names

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from workers.algorithms.algorithm import Algorithm
 from workers.execution.compiled import Compiled
 from workers.execution.task_map import sum_over
 from workers.inner.losses import Metrics, Objective
@@ -39,19 +40,18 @@ class Rounds:
         self._carry = carry_layout(settings, model)
         mode, xla = settings.execution
         self._vectorized = mode == "vectorized"
-        self.num_traces = 0
-        self._graphs = {
-            name: Compiled(partial(self._graph, of), xla)
-            for name, of in (
-                ("line_search", self._line_search),
-                ("fisher_vector", self._fisher_vector),
-                ("ppo", self._ppo),
-            )
+        self._xla, self.num_traces = xla, 0
+        self._functions: dict[str, Callable[..., RoundResult]] = {
+            "line_search": self._line_search,
+            "fisher_vector": self._fisher_vector,
+            "ppo": self._ppo,
         }
+        self._graphs: dict[tuple[str, Algorithm], Compiled] = {}
 
     def run(
         self,
         name: RoundName,
+        outer_step: int,
         signature: Any,
         now: tf.Tensor,
         argument: tf.Tensor,
@@ -62,16 +62,23 @@ class Rounds:
         """Compute a vector like theta, and metrics, each summed over tasks.
 
         Args:
+          outer_step: whose algorithm it is, see `Algorithm.at`.
           signature: shapes of `tasks`.
           now: theta, flat.
           argument: float32; see the class.
         """
-        result: RoundResult = self._graphs[name](signature, now, argument, carried, step, tasks)
+        algorithm = self._algorithm.at(outer_step)
+        if (name, algorithm) not in self._graphs:
+            graph = partial(self._graph, self._functions[name], algorithm)
+            self._graphs[name, algorithm] = Compiled(graph, self._xla)
+        graph_of_round = self._graphs[name, algorithm]
+        result: RoundResult = graph_of_round(signature, now, argument, carried, step, tasks)
         return result
 
     def _graph(
         self,
         of: Callable[..., RoundResult],
+        algorithm: Algorithm,
         now: tf.Tensor,
         argument: tf.Tensor,
         carried: tf.Tensor,
@@ -83,22 +90,20 @@ class Rounds:
 
         def one(task: Task) -> RoundResult:
             start = start_task(self._model, self._carry, carried, step, task)
-            return of(theta, argument, start, task)
+            return of(algorithm, theta, argument, start, task)
 
         result: RoundResult = sum_over(one, tasks, self._vectorized)
         return result
 
-    def _loss(self, objective: Objective, theta: Any, start: Any, task: Task) -> Any:
-        loss, _, metrics = self._algorithm.outer_loss(objective, theta, start, task)
-        return loss, metrics
-
-    def _line_search(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> RoundResult:
+    def _line_search(
+        self, algorithm: Algorithm, theta: Any, argument: tf.Tensor, start: Any, task: Task
+    ) -> RoundResult:
         objective = self._objective.with_outer_loss(self._policy_loss.gain)
-        gain, metrics = self._loss(objective, theta, start, task)
+        gain, _, metrics = algorithm.outer_loss(objective, theta, start, task)
         return tf.zeros_like(flatten(theta)), {"gain": gain, "kl": metrics["kl"]}
 
     def _fisher_vector(
-        self, theta: Any, argument: tf.Tensor, start: Any, task: Task
+        self, algorithm: Algorithm, theta: Any, argument: tf.Tensor, start: Any, task: Task
     ) -> RoundResult:
         along = self._theta.split(argument)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -109,16 +114,18 @@ class Rounds:
                         outputs, targets, forward.jvp(outputs)
                     )
                 )
-                loss, metrics = self._loss(objective, theta, start, task)
+                loss, _, metrics = algorithm.outer_loss(objective, theta, start, task)
         product = tape.gradient(loss, theta, unconnected_gradients="zero")
         return flatten(product), {"kl": metrics["kl"]}
 
-    def _ppo(self, theta: Any, argument: tf.Tensor, start: Any, task: Task) -> RoundResult:
+    def _ppo(
+        self, algorithm: Algorithm, theta: Any, argument: tf.Tensor, start: Any, task: Task
+    ) -> RoundResult:
         clipped = partial(self._policy_loss.clipped, clip_ratio=argument[0])
         objective = self._objective.with_outer_loss(clipped)
         if argument.shape[0] > 1:
             objective = objective.with_kl_penalty(argument[1])
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(theta)
-            loss, metrics = self._loss(objective, theta, start, task)
+            loss, _, metrics = algorithm.outer_loss(objective, theta, start, task)
         return flatten(tape.gradient(loss, theta, unconnected_gradients="zero")), metrics

@@ -90,6 +90,7 @@ class ActorSettings(Section):
         if later_lr != 1:
             self._check_later_lr("algorithm.later_lr", later_lr)
         algorithm.check_task(task)
+        algorithm.check_model(model)
         self._check_memory()
         return self
 
@@ -118,9 +119,9 @@ class ActorSettings(Section):
         """Refuse `later_lr` without a policy, or without a rate to multiply."""
         if not self.task.acts:
             why = f"is for policies, not for task.kind = {self.task.kind!r}"
-        elif self.algorithm.learns_rates:
-            kind = self.algorithm.kind
-            why = f"multiplies a rate, and algorithm.kind = {kind!r} learns one for each weight"
+        elif self.algorithm.learned_rates:
+            of, kind = self.algorithm.learned_rates, self.algorithm.kind
+            why = f"multiplies a rate, and algorithm.kind = {kind!r} learns one for {of}"
         else:
             return
         raise ValueError(f"{key} = {value:g} {why}; unset it")

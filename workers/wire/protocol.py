@@ -135,6 +135,7 @@ class Block:
       returns what each task was adapted to, the arrays of `Adapted` with a task axis.
     index: the block's leaf in the tree by which a step is summed.
     round: of the outer update, in training.
+    phase: of the algorithm, in training: how often it changed up to this step, see `Algorithm.at`.
     """
 
     kind: Kind
@@ -145,6 +146,7 @@ class Block:
     specs: Specs
     recipe: Recipe | None = None
     round: RoundName = "first"
+    phase: int = 0
 
 
 @dataclass(frozen=True, eq=False)  # with slots it would take twice as long to pickle

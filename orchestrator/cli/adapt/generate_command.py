@@ -251,13 +251,13 @@ def _texts(
     if request.number is None:
         return [[] for _ in adapted], [[] for _ in adapted]
     from workers.export.text_sampling import Sampler, SamplingOptions
-    from workers.meta_parameters import make_test_model
+    from workers.meta_parameters import make_test_model, unadapted
 
     number, prompt = request.number, request.prompt
     sampling = SamplingOptions(request.temperature, request.top_k, request.seed)
-    model = make_test_model(launched.config.worker, launched.family)
-    sampler = Sampler(model, launched.family.preparation)
-    start = sampler.unadapted(weights.theta, weights.carry)
+    worker, family = launched.config.worker, launched.family
+    sampler = Sampler(make_test_model(worker, family), family.preparation)
+    start = unadapted(worker, family, weights)
     before = sampler.generate(start, number, sampling, prompt)
     after = [sampler.generate(learner, number, sampling, prompt) for learner in adapted]
     return [before for _ in adapted], after

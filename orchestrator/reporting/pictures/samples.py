@@ -30,13 +30,12 @@ def prepare(
     They are drawn at temperature 1 from streams of evaluation.seed, the same before and after.
     """
     from workers.export.text_sampling import Sampler, SamplingOptions
-    from workers.meta_parameters import make_test_model
+    from workers.meta_parameters import make_test_model, unadapted
 
     sampler = Sampler(make_test_model(config.worker, family), family.preparation)
     options = SamplingOptions(seed=config.evaluation.seed)
-    before = sampler.generate(
-        sampler.unadapted(weights.theta, weights.carry), _NUM_SAMPLES, options
-    )
+    start = unadapted(config.worker, family, weights)
+    before = sampler.generate(start, _NUM_SAMPLES, options)
     adapting = [replace(block, kind="adapt") for block in blocks]
     results = [c.metrics for c in pool.run(weights, adapting)]
     thetas, statistics = (

@@ -13,7 +13,7 @@ from orchestrator.config.sources import PRESETS
 from workers.settings.section import Size
 
 WALKED = {
-    "sinusoid-maml-mlp": sinusoid(),
+    "sinusoid-maml-mlp": sinusoid("algorithm.multi_step=true"),
     "sinusoid-reptile-linear": sinusoid("algorithm.kind=reptile", "model.kind=linear"),
     "images-maml-conv4": changed(IMAGES, "outer.schedule=cosine"),
     "images-joint-mlp": changed(IMAGES, "model.kind=mlp", "algorithm.kind=joint"),
@@ -26,6 +26,7 @@ OF_POLICIES = {
     "algorithm.later_lr",
 }
 OF_OTHERS = {
+    "algorithm.layer_rates",
     "evaluation.inner_batch",
     "model.normalization",
     "runtime.non_finite",
@@ -97,6 +98,12 @@ def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_els
             continue
         if key in OF_OTHERS and acts:
             continue
+        if key == "algorithm.step_statistics":
+            continue  # which needs another setting, see below
+        if key == "algorithm.step_affine" and config.model.normalization != "batch":
+            continue
+        if key == "algorithm.multi_step_until" and not config.algorithm.multi_step:
+            continue
         if key == "model.statistics" and config.model.normalization != "batch":
             continue
         if key in RESOLVED:
@@ -110,6 +117,15 @@ def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_els
         assert (other.bits_hash() != config.bits_hash()) == expected, key
         seen.add(key)
     assert {"seed", "name", "outer.lr", "workers.count", "evaluation.tasks"} <= seen
+
+
+def test_running_statistics_for_each_inner_step_change_the_hash():
+    running = ["model.normalization=batch", "model.statistics=running"]
+    shared, apart = (
+        sinusoid(*running, f"algorithm.step_statistics={value}") for value in ("false", "true")
+    )
+    assert shared.bits() == sinusoid(*running).bits()
+    assert apart.bits() == shared.bits() | {"algorithm.step_statistics": True}
 
 
 def test_only_these_settings_declare_that_they_leave_the_weights_as_they_are():
@@ -174,7 +190,7 @@ def test_what_varies_in_an_environment_is_part_of_the_hash():
 def test_a_kind_is_part_of_the_hash():
     hashes = {config.bits_hash() for config in WALKED.values()}
     hashes |= {sinusoid("algorithm.kind=joint").bits_hash(), sinusoid().bits_hash()}
-    assert len(hashes) == len(WALKED) + 1
+    assert len(hashes) == len(WALKED) + 2
 
 
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])

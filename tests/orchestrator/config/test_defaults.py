@@ -74,6 +74,12 @@ def test_every_method_has_the_familys_rate(kind, algorithm):
         assert config.algorithm.inner_steps == 5
 
 
+def test_no_inner_rates_are_offered_where_they_are_learned():
+    learned, _ = load({"task": TASKS["sinusoid"], "algorithm": {"layer_rates": True}})
+    assert learned.evaluation.inner_lr == ()
+    assert load({"task": TASKS["sinusoid"]})[0].evaluation.inner_lr
+
+
 def test_what_is_given_is_never_changed():
     given = {
         "task": {**TEXTS, "max_tokens": 9, "ways": 3},

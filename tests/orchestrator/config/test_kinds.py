@@ -85,6 +85,16 @@ def test_what_multiplies_a_rate_is_left_where_every_weight_learns_one(preset):
     assert "later_lr" in " ".join(notes)
 
 
+def test_rates_of_layers_are_left_where_every_weight_learns_one():
+    _, notes = configuration.load(
+        {"task": {"kind": "sinusoid"}, "algorithm": {"kind": "maml", "layer_rates": True}},
+        ["algorithm.kind=meta_sgd"],
+    )
+    assert "drops layer_rates = True" in notes[0]
+    with pytest.raises(ValueError, match="layer_rates"):
+        configuration.load("sinusoid", ["algorithm.kind=meta_sgd", "algorithm.layer_rates=true"])
+
+
 @pytest.mark.parametrize("kind", KINDS["algorithm"])
 @pytest.mark.parametrize("preset", configuration.presets())
 def test_every_preset_takes_every_method_but_for_what_only_its_outer_update_refuses(preset, kind):

@@ -98,6 +98,26 @@ REFUSALS = [
         ["runtime.inner_memory=less"],
         ["runtime.inner_memory", "'auto', 'store' or 'recompute'", "'less'"],
     ),
+    (
+        ["algorithm.multi_step_until=5"],
+        ["algorithm.multi_step_until = 5", "set algorithm.multi_step = true", "unset it"],
+    ),
+    (
+        ["algorithm.second_order_after=5", "algorithm.first_order=true"],
+        ["algorithm.second_order_after = 5", "algorithm.first_order = true", "unset one of them"],
+    ),
+    (
+        ["algorithm.step_affine=true"],
+        ["algorithm.step_affine = true", "model.kind = 'mlp' has none", "or unset it"],
+    ),
+    (
+        ["algorithm.step_statistics=true", "model.normalization=batch"],
+        ["algorithm.step_statistics = true", "set model.statistics = 'running'"],
+    ),
+    (
+        ["algorithm.kind=anil", "algorithm.step_affine=true", "model.normalization=batch"],
+        ["unknown key algorithm.step_affine", "belongs to another algorithm.kind"],
+    ),
     (["algorithm.inner_clip=0"], ["algorithm.inner_clip", "greater than 0", "0"]),
     (
         ["algorithm.kind=joint", "evaluation.inner_batch=3"],

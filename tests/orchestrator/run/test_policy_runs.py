@@ -184,12 +184,11 @@ def test_what_updates_of_several_rounds_cannot_have_is_refused(changes, told):
         navigation(*changes)
 
 
+@pytest.mark.parametrize("learned", ["algorithm.kind=meta_sgd", "algorithm.layer_rates=true"])
 @pytest.mark.parametrize("section", ["algorithm", "evaluation"])
-def test_learned_rates_are_not_multiplied(section):
+def test_learned_rates_are_not_multiplied(section, learned):
     with pytest.raises(ValueError, match=rf"{section}.later_lr = 0\.5 multiplies a rate"):
-        load(
-            {**NAVIGATION, "evaluation": {}}, ["algorithm.kind=meta_sgd", f"{section}.later_lr=0.5"]
-        )
+        load({**NAVIGATION, "evaluation": {}}, [learned, f"{section}.later_lr=0.5"])
 
 
 def test_a_reptile_on_batches_is_refused():

@@ -135,7 +135,7 @@ def test_what_tensorflow_says_of_an_exception_in_a_graph_is_cut_to_what_happened
     settings, family = small()
     runner, weights = BlockRunner(settings, family), at(to_vector(initial(settings, family).theta))
     block = train_block(settings, family, 0, 3)
-    graph = runner._of_one_task
+    graph = runner.training.of_one_task
 
     def picky(*arguments):
         one = graph(*arguments)
@@ -146,7 +146,7 @@ def test_what_tensorflow_says_of_an_exception_in_a_graph_is_cut_to_what_happened
 
         return checked
 
-    runner._of_one_task = picky
+    runner.training.of_one_task = picky
     block.specs["amplitude"][1] = 1000.0
     with pytest.raises(TaskError) as refused:
         runner.run(weights, block)

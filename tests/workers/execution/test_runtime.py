@@ -194,7 +194,8 @@ for device in ("/CPU:0", "/CPU:1"):
         start = initial(settings, family)
         runner = BlockRunner(settings, family)
         tasks, shapes = runner._build(train_block(settings, family, 0, 3))
-        total, *_ = runner._train(shapes, *runner._constants(at(to_vector(start.theta))), tasks)
+        constants = runner._constants(at(to_vector(start.theta)))
+        total, *_ = runner.training.run(0, shapes, constants, tasks)
         outer = OuterUpdate(OuterSettings(), MetaState(0, start.theta, start.names))
         outer.apply(total.numpy(), to_vector([]))
         weights = runner.train_model.keras_model.trainable_variables

@@ -32,6 +32,7 @@ def users(statistics, name="small"):
 STEPS = {"inner_lr": 0.25, "inner_steps": 3}
 MOMENTUM = {**STEPS, "inner_optimizer": "momentum", "inner_momentum": 0.5}
 MULTI = {**STEPS, "multi_step": True}
+PER_STEP = {"step_statistics": True, "step_affine": True}
 FIRST = {**STEPS, "first_order": True}
 #: name -> (algorithm, model, whether inner steps see batches).
 CASES = {
@@ -41,6 +42,7 @@ CASES = {
     "multi-step": (MamlAlgorithm(**MULTI), PLAIN, False),
     "multi-step, one step": (MamlAlgorithm(**{**MULTI, "inner_steps": 1}), PLAIN, False),
     "multi-step, momentum, batches": (MamlAlgorithm(**{**MULTI, **MOMENTUM}), PLAIN, True),
+    "annealed": (MamlAlgorithm(**MULTI, multi_step_until=8), PLAIN, False),
     "anil": (AnilAlgorithm(**STEPS), PLAIN, False),
     "anil, multi-step, momentum": (AnilAlgorithm(**{**MULTI, **MOMENTUM}), BATCH_NORM, True),
     "anil that is not cut": (AnilAlgorithm(**STEPS), users("batch"), False),
@@ -49,6 +51,15 @@ CASES = {
     "meta-sgd": (MetaSgdAlgorithm(**STEPS), PLAIN, False),
     "meta-sgd, multi-step": (MetaSgdAlgorithm(**MULTI), BATCH_NORM, True),
     "meta-sgd, first order": (MetaSgdAlgorithm(**FIRST), PLAIN, False),
+    "layer rates": (MamlAlgorithm(**MULTI, layer_rates=True), BATCH_NORM, True),
+    "layer rates, first order, momentum": (
+        MamlAlgorithm(**{**MOMENTUM, **FIRST}, layer_rates=True),
+        users("running"),
+        False,
+    ),
+    "layer rates, anil": (AnilAlgorithm(**MOMENTUM, layer_rates=True), PLAIN, False),
+    "per step": (MamlAlgorithm(**MULTI, **PER_STEP), users("running"), False),
+    "per step, meta-sgd": (MetaSgdAlgorithm(**STEPS, step_affine=True), BATCH_NORM, True),
     "batch normalization": (MamlAlgorithm(**STEPS), BATCH_NORM, False),
     "running statistics": (MamlAlgorithm(**MOMENTUM), users("running"), True),
     "support statistics": (
@@ -71,6 +82,9 @@ QUICK = {
     "sgd",
     "anil, multi-step, momentum",
     "meta-sgd, multi-step",
+    "layer rates, first order, momentum",
+    "layer rates, anil",
+    "per step, meta-sgd",
     "running statistics",
     "first order, adam",
     "frozen layer",
@@ -80,10 +94,10 @@ QUICK = {
 def make_problem(algorithm, settings, batches):
     keras.utils.set_random_seed(5)
     rng = np.random.default_rng(5)
-    model = make_model(settings, (5,), WAYS)
+    model = algorithm.learned(make_model(settings, (5,), WAYS))
     theta = [tf.constant(w + 0.2 * rng.normal(size=w.shape)) for w in model.initial_weights()]
-    if algorithm.learns_rates:
-        theta += [tf.constant(rng.uniform(0.1, 0.4, w.shape)) for w in theta]
+    extras = algorithm.extras(model)
+    theta += [tf.constant(rng.uniform(0.1, 0.4, extra.shape)) for extra in extras]
 
     def examples():
         return rng.normal(size=(SUPPORT, 5)), np.arange(SUPPORT, dtype=np.int32) % WAYS
@@ -91,7 +105,7 @@ def make_problem(algorithm, settings, batches):
     chosen = np.array([[0, 1, 2], [3, 4, 5], [1, 3, 5]], np.int32) if batches else None
     one = task(examples(), examples(), chosen)
     statistics = [tf.constant(value) for value in model.initial_statistics()]
-    start = FRESH._replace(state=model.start(statistics, one.seed))
+    start = FRESH._replace(state=model.start(statistics, one.seed), outer_step=2)
     return model, theta, start, one
 
 

@@ -158,7 +158,8 @@ def test_policies_act_on_and_learn_from_what_is_normalized():
     for inputs in first:
         np.testing.assert_array_equal(inputs, begins)
     # The outputs that were acted by are those for the normalized observations.
-    model, theta = runner.train_model, runner.theta_layout.split(weights_of(NORMALIZED).theta)
+    model, layout = runner.train_model, runner.training.theta_layout
+    theta = layout.split(weights_of(NORMALIZED).theta)
     outputs, _ = model.apply(theta, [], first[0])
     acted_outputs = np.asarray(tasks.support_targets)[:, 0, -4:]
     np.testing.assert_allclose(outputs.numpy(), acted_outputs, rtol=1e-4, atol=1e-5)

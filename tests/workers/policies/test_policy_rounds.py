@@ -79,7 +79,7 @@ def look(rounds, one, name, now, argument=NOTHING):
     carry, step = tf.constant(NOTHING), tf.constant(0)
     flat = tf.concat([tf.reshape(w, [-1]) for w in now], 0)
     vector, metrics = rounds.run(
-        name, argument.shape, flat, tf.constant(argument), carry, step, single
+        name, 0, argument.shape, flat, tf.constant(argument), carry, step, single
     )
     return vector.numpy(), {key: float(value) for key, value in metrics.items()}
 

@@ -151,12 +151,13 @@ ALGORITHMS = {
     "anil": AnilAlgorithm(inner_lr=0.05),
     "boil": BoilAlgorithm(inner_lr=0.05),
     "meta-sgd": MetaSgdAlgorithm(inner_lr=0.05),
+    "layer rates": MamlAlgorithm(inner_lr=0.05, inner_steps=2, layer_rates=True),
     "reptile": ReptileAlgorithm(inner_lr=0.05, inner_steps=2),
     "joint": JointAlgorithm(),
 }
 
 
-SLOW = {"momentum", "fomaml", "boil"}
+SLOW = {"momentum", "fomaml", "boil", "layer rates"}
 
 
 @pytest.mark.parametrize(

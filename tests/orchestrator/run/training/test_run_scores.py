@@ -9,7 +9,7 @@ from small_configs import images, sinusoid
 from small_runs import in_process
 from training_runs import ONE_BY_ONE, finish, start
 
-from orchestrator.evaluate import evaluate, validate
+from orchestrator.evaluate import evaluate, recipes, validate
 from orchestrator.run.best_checkpoint import evaluate_best
 from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage import checkpoint
@@ -62,6 +62,18 @@ def test_the_protocol_stands_beside_the_numbers(finished, config):
     [
         (["algorithm.multi_step=true"], "MAML, second order, multi-step loss"),
         (["algorithm.first_order=true", "algorithm.multi_step=true"], "FOMAML, multi-step loss"),
+        (
+            ["algorithm.multi_step=true", "algorithm.multi_step_until=9"],
+            "MAML, second order, multi-step loss annealed over 9 outer steps",
+        ),
+        (
+            ["algorithm.step_affine=true", "model.normalization=batch"],
+            "MAML, second order, batch normalization's scale and offset for each inner step",
+        ),
+        (
+            ["algorithm.second_order_after=9"],
+            "MAML, first order for 9 outer steps, then second order",
+        ),
     ],
 )
 def test_the_protocol_says_which_losses_were_learned_from(tmp_path, changes, method):
@@ -70,6 +82,14 @@ def test_the_protocol_says_which_losses_were_learned_from(tmp_path, changes, met
     list(run.steps())
     assert run.test().protocol["method"] == method
     run.close()
+
+
+@pytest.mark.parametrize("learned", ["algorithm.kind=meta_sgd", "algorithm.layer_rates=true"])
+def test_learned_rates_are_no_choice_of_validation(learned):
+    several = sinusoid("evaluation.inner_lr=[0.1, 0.2]")
+    assert [recipe.inner_lr for recipe in recipes(several)] == [0.1, 0.2]
+    config = sinusoid("evaluation.inner_lr=[0.1, 0.2]", learned)
+    assert [recipe.inner_lr for recipe in recipes(config)] == [config.algorithm.inner_lr]
 
 
 def test_the_protocol_of_images_names_ways_split_and_batch_norm(tmp_path, image_zip, image_cache):

@@ -1,0 +1,1 @@
+"""Models that an algorithm makes of others, with weights that it alone needs."""
