@@ -1,13 +1,14 @@
 """Held-out tasks: adapt to them, then score, predict, or return what was adapted."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
 
 from workers.algorithms.joint import replace_head
 from workers.execution.compiled import Compiled
-from workers.inner.inner_loop import InnerState, record_adaptation
+from workers.inner.inner_loop import InnerState
 from workers.inner.losses import Objective
 from workers.meta_parameters import (
     Layout,
@@ -45,11 +46,10 @@ class HeldOutTasks:
         self._carry = carry_layout(settings, train_model)
         self._new_head = has_global_labels(settings, family)
         self.model = make_test_model(settings, family) if self._new_head else train_model
-        self._adapted = Layout(self.model.names, self.model.shapes)
         self._family = family
         self._objective = make_objective(settings, family, self.model)
         self.num_traces = 0
-        self._graphs: dict[tuple[str, int, str | None, bool], Compiled] = {}
+        self._graphs: dict[tuple[str, Recipe], Compiled] = {}
         self._answer = Compiled(self._answer_graph, self._xla)
 
     def run(
@@ -72,19 +72,19 @@ class HeldOutTasks:
           task: without a task axis; its support set matters if queries are normalized with it.
         """
         arrays = [tf.convert_to_tensor(array) for array in task]
-        shapes = tuple(tuple(array.shape) for array in arrays)
         weights = tf.constant(adapted.theta), tf.constant(adapted.statistics)
+        shapes = tuple(tuple(array.shape) for array in (*arrays, *weights))
         outputs: Array = self._answer(shapes, *weights, Task(*arrays)).numpy()
         return outputs
 
     def _graph(self, kind: str, recipe: Recipe) -> Compiled:
-        inner_steps, statistics = recipe.inner_steps, recipe.statistics
-        key = (kind, inner_steps, statistics, recipe.padded)
+        inner_steps = recipe.inner_steps
+        key = kind, replace(recipe, inner_lr=1.0)  # the rate is an argument of the graph
         if key not in self._graphs:
             objective = self._objective
             if recipe.padded:
                 objective = make_objective(self._settings, self._family, self.model, padded=True)
-            objective = objective.by(statistics)
+            objective = objective.by(recipe.statistics).for_ways(recipe.ways)
 
             def graph(*arguments: Any) -> Any:
                 self.num_traces += 1
@@ -110,11 +110,13 @@ class HeldOutTasks:
 
         def one(task: Task) -> dict[str, tf.Tensor]:
             start = start_task(self.model, self._carry, carried, step, task)
-            inner_state, plan = self._algorithm.start_inner_loop(self.model, theta, start, inner_lr)
-            plan = plan._replace(first_order=True)
-            observe = _observer(objective, kind, task)
-            records, inner_state = record_adaptation(
-                objective.inner, inner_state, task, inner_steps, plan, observe
+            records, inner_state = self._algorithm.adapt_and_record(
+                objective,
+                theta,
+                start,
+                task,
+                (inner_steps, inner_lr),
+                _record(objective, kind, task),
             )
             return records if kind != "adapt" else self._adapted_arrays(inner_state)
 
@@ -141,20 +143,17 @@ class HeldOutTasks:
         self.num_traces += 1
         layout = Layout(self.model.statistics_names, self.model.statistics_shapes)
         state = self.model.start(layout.split(statistics), task.seed)
-        return self._objective.predict(self._adapted.split(vector), state, task)
+        shapes = self._objective.shapes_of(vector.shape[0])
+        theta = Layout([""] * len(shapes), list(shapes)).split(vector)
+        return self._objective.predict(theta, state, task)
 
 
-def _observer(
+def _record(
     objective: Objective, kind: str, task: Task
-) -> Callable[[InnerState], dict[str, tf.Tensor]]:
-    """Make the function that records what a block asks for before and after each inner step."""
-
-    def outputs(inner_state: InnerState) -> tf.Tensor:
-        return objective.predict(inner_state.theta, inner_state.state, task)
-
-    def metrics(inner_state: InnerState) -> dict[str, tf.Tensor]:
-        return objective.score(outputs(inner_state), task.query_targets)[1]
-
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]] | None:
+    """Make the function that turns the outputs for queries into what a block asks for."""
     if kind == "adapt":
-        return lambda inner_state: {}
-    return metrics if kind == "evaluate" else lambda inner_state: {"outputs": outputs(inner_state)}
+        return None
+    if kind == "evaluate":
+        return lambda outputs: objective.score(outputs, task.query_targets)[1]
+    return lambda outputs: {"outputs": outputs}

@@ -5,7 +5,7 @@ Records are part of the configuration, which loads without TensorFlow; methods i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from workers.settings.section import Record
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from workers.inner.losses import Metrics, Objective, Theta
     from workers.inner.optimizers import InnerOptimizer, Moments
     from workers.models.functional import FunctionalModel, State
+    from workers.models.model import Model
     from workers.settings.task import AnyTask
+    from workers.tasks.family import TaskFamily
     from workers.wire.protocol import Task
     from workers.wire.tensors import Shape
 
     Outcome = tuple[list[tf.Tensor], "Start", Metrics]
+    #: Outputs for the queries -> what is recorded of them, by name.
+    Recorder = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
 class Start(NamedTuple):
@@ -64,6 +68,13 @@ class Algorithm(Record):
     over_all_classes: whether training classifies over all training classes at once, with a head
       for them.
     several_steps: whether it would be joint training with a single inner step.
+    computes_head: whether a task's head is computed from its support set. theta then holds the
+      model in front of its head, and a task may have any number of classes.
+    closed_form: whether it adapts by one computation, without inner steps and their rate.
+    rates: inner rates that validation chooses from, if the user sets none; empty: those of the
+      family of tasks.
+    statistics: the values of `model.statistics` that it takes where the model has batch
+      normalization, the default first; empty: all.
     no_evaluation: key of [evaluation] that does not apply -> reason.
     """
 
@@ -74,6 +85,10 @@ class Algorithm(Record):
     fine_tunes: ClassVar[bool] = False
     over_all_classes: ClassVar[bool] = False
     several_steps: ClassVar[bool] = False
+    computes_head: ClassVar[bool] = False
+    closed_form: ClassVar[bool] = False
+    rates: ClassVar[tuple[float, ...]] = ()
+    statistics: ClassVar[tuple[str, ...]] = ()
     no_evaluation: ClassVar[Mapping[str, str]] = {}
 
     if TYPE_CHECKING:
@@ -132,6 +147,38 @@ class Algorithm(Record):
         plan = Plan(optimizer, adapts, not self.second_order, self.largest_norm)
         return InnerState(list(theta), moments, start.state), plan
 
+    def adapt_and_record(
+        self,
+        objective: Objective,
+        theta: Theta,
+        start: Start,
+        task: Task,
+        recipe: tuple[int, Any],
+        record: Recorder | None,
+    ) -> tuple[dict[str, tf.Tensor], InnerState]:
+        """Adapt to a held-out task to the first order, and record the outputs for its queries.
+
+        Args:
+          theta: list of float [*shape_i], all meta-learned parameters.
+          recipe: inner steps and their rate.
+          record: None: nothing is recorded.
+        Returns:
+          the records before and after each step, name -> [inner_steps + 1, ...], and the state
+          after the last step.
+        """
+        from workers.inner.inner_loop import record_adaptation
+
+        inner_steps, inner_lr = recipe
+        inner_state, plan = self.start_inner_loop(objective.model, theta, start, inner_lr)
+        return record_adaptation(
+            objective.inner,
+            inner_state,
+            task,
+            inner_steps,
+            plan._replace(first_order=True),
+            observer(objective, task, record),
+        )
+
     def optimizer(self, rates: Any, outer_step: Any) -> InnerOptimizer:
         """Make the inner optimizer.
 
@@ -155,6 +202,12 @@ class Algorithm(Record):
 
     def check_task(self, task: AnyTask) -> None:
         """Raise ValueError if these settings do not suit the task."""
+
+    def check_model(self, model: Model) -> None:
+        """Raise ValueError if these settings do not suit those of the model."""
+
+    def check_family(self, family: TaskFamily) -> None:
+        """Raise ValueError if the tasks, now that their data are open, do not suit the settings."""
 
     @property
     def needs_head(self) -> bool:
@@ -187,6 +240,20 @@ class Algorithm(Record):
         return self.title
 
     @property
+    def adaptation_title(self) -> str | None:
+        """How a task is adapted to, in a protocol; None: by inner steps alone."""
+        return None
+
+    @property
     def optimizer_title(self) -> str:
         """The name of the inner optimizer in a protocol."""
         return "sgd"
+
+
+def observer(
+    objective: Objective, task: Task, record: Recorder | None
+) -> Callable[[InnerState], dict[str, tf.Tensor]]:
+    """Make the function that records the outputs for a task's queries at a state."""
+    if record is None:
+        return lambda inner_state: {}
+    return lambda inner_state: record(objective.predict(inner_state.theta, inner_state.state, task))

@@ -90,6 +90,7 @@ class ActorSettings(Section):
         if later_lr != 1:
             self._check_later_lr("algorithm.later_lr", later_lr)
         algorithm.check_task(task)
+        algorithm.check_model(model)
         self._check_memory()
         return self
 
