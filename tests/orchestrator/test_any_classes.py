@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -13,14 +14,16 @@ import pytest
 import small_configs
 from adapted_learners import adapted_to_a_test_task, quick_first
 from inline_command import metatrain
-from small_configs import ONE_BY_ONE, sinusoid
+from small_configs import ONE_BY_ONE, USER_MODEL, sinusoid
 from small_images import members, picture, write_folder
 from small_learners import run_of
+from small_runs import in_process
 from small_texts import WORDS, rows_of, write
 
 from orchestrator.adaptation import artefact
 from orchestrator.adaptation.checks import probabilities
 from orchestrator.learner import Learner
+from workers.export.keras_file import as_keras_file
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 ONCE = [*ONE_BY_ONE, "evaluation.inner_steps=[1]"]
@@ -118,6 +121,27 @@ def test_texts_are_told_apart_by_words_and_saved_for_keras(kind, tmp_path):
     model = keras.saving.load_model(tmp_path / "own.keras", compile=False)
     shares = probabilities(model(learner.read_inputs(queries)).numpy(), 5)
     np.testing.assert_allclose(shares, predictor.predict_proba(queries), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("statistics", ["running", "support"])
+def test_a_users_model_is_cut_in_front_of_its_head_and_exported_whole(
+    statistics, tmp_path, image_zip, image_cache
+):
+    """With dropout, and batch, layer and group normalization of Keras."""
+    own = [*ONCE, *USER_MODEL, "algorithm.kind=protonet", f"model.statistics={statistics}"]
+    config = small_configs.images(image_zip, image_cache, *own)
+    run = run_of(config)
+    learner = Learner.load(run)
+    x, y = examples(4, most=3)
+    expected = learner.adapt(x, y).predict_proba(x[:5])
+    alone = learner.adapt(x, y).predict_proba(x[:1])
+    np.testing.assert_allclose(alone, expected[:1], rtol=1e-4, atol=1e-6)
+    source = artefact.load(str(run))
+    model = as_keras_file(config.worker, in_process(config).family).content
+    file = tmp_path / "own.metatrain"
+    file.write_bytes(artefact.as_bytes(replace(source, model=model)))
+    shares = Learner.load(file).adapt(x, y).predict_proba(x[:5])
+    np.testing.assert_allclose(shares, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_order_of_examples_changes_nothing_but_rounding(image_zip, image_cache):

@@ -212,7 +212,7 @@ class Algorithm(Record):
     @property
     def needs_head(self) -> bool:
         """Whether it treats the model's head differently from the rest."""
-        return self.adapted != "all" or self.over_all_classes
+        return self.adapted != "all" or self.over_all_classes or self.computes_head
 
     @property
     def second_order(self) -> bool:

@@ -25,6 +25,11 @@ def embedding_of(settings: Model, model: FunctionalModel) -> FunctionalModel:
     if own is not None:
         return FunctionalModel(own, model.input_shape, model.running)
     tensors, name = model.features, model.keras_model.name
+    if all(model.is_head):
+        raise ValueError(
+            f"the model {name!r} has no weights in front of its head {model.head!r}, which the "
+            "algorithm computes: nothing could be trained"
+        )
     if tensors is None:
         raise ValueError(
             f"the model {name!r} cannot be cut in front of its head {model.head!r}, which the "
