@@ -26,7 +26,7 @@ from orchestrator.adaptation.predictor import Predictor
 from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.adaptation.scores import scores_of
 from orchestrator.adaptation.user_targets import inputs_of, query_targets, support_targets
-from orchestrator.adaptation.user_tasks import UserTask, specs_of
+from orchestrator.adaptation.user_tasks import UserTask, recipe_for, specs_of, ways_of
 from workers.execution import runtime
 from workers.losses.registry import loss_of
 from workers.losses.scoring import Scorer, Scores
@@ -143,7 +143,7 @@ class Learner:
           ValueError: the examples do not fit the model.
           NonFiniteError: the inner loop diverged.
         """
-        recipe = change(self.recipe, inner_steps, inner_lr)
+        recipe = change(self._artefact, inner_steps, inner_lr)
         examples = self.read_inputs(inputs)
         if self.generates:
             return self._adapt_to_texts(inputs, examples, targets, recipe)
@@ -220,7 +220,8 @@ class Learner:
         Raises:
           NonFiniteError: the inner loop diverged.
         """
-        block = Block(kind, 0, 0, 0, 1, specs_of(self._config, [task], recipe), recipe)
+        own = recipe_for(self._config, task, recipe)
+        block = Block(kind, 0, 0, 0, 1, specs_of(self._config, [task], own), own)
         metrics = self._runner.run(self._artefact.state.weights, block).metrics
         for values in metrics.values():
             if not np.isfinite(values).all():
@@ -276,7 +277,8 @@ class Learner:
             if self._artefact.model is not None:
                 settings = with_model_in(settings, Path(folder), self._artefact.model)
             scaling = self._reader.scaling(task)
-            return as_plain(settings, self._family, adapted, seen, scaling)[1]
+            ways = ways_of(self._config, task)
+            return as_plain(settings, self._family, adapted, seen, scaling, num_outputs=ways)[1]
 
 
 def restore_learner(content: bytes, origin: str, model_digest: str) -> Learner:

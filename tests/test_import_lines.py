@@ -18,6 +18,7 @@ FILES = [
 # Files, or folders ending in /, that may import these.
 TENSORFLOW = (
     "workers/models/",
+    "workers/heads/",
     "workers/model_checks/",
     "workers/export/",
     "workers/policies/",

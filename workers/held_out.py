@@ -1,13 +1,21 @@
 """Held-out tasks: adapt to them, then score, predict, or return what was adapted."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
 
+from workers.algorithms.algorithm import Start, observer
 from workers.algorithms.joint import replace_head
 from workers.execution.compiled import Compiled
-from workers.inner.inner_loop import InnerState, Plan, batch, inner_step, record_adaptation
+from workers.inner.inner_loop import (
+    InnerState,
+    Plan,
+    batch,
+    inner_step,
+    record_adaptation,
+)
 from workers.inner.losses import Objective
 from workers.meta_parameters import (
     Layout,
@@ -47,11 +55,10 @@ class HeldOutTasks:
         self._new_head = has_global_labels(settings, family)
         self.model = make_test_model(settings, family) if self._new_head else train_model
         self.plain = self.model.plain
-        self._adapted = Layout(self.plain.names, self.plain.shapes)
         self._family = family
         self._objective = make_objective(settings, family, self.model)
         self.num_traces = 0
-        self._graphs: dict[tuple[str, int, str | None, bool], Compiled] = {}
+        self._graphs: dict[tuple[str, Recipe], Compiled] = {}
         self._answer = Compiled(self._answer_graph, self._xla)
 
     def run(
@@ -74,19 +81,19 @@ class HeldOutTasks:
           task: without a task axis; its support set matters if queries are normalized with it.
         """
         arrays = [tf.convert_to_tensor(array) for array in task]
-        shapes = tuple(tuple(array.shape) for array in arrays)
         weights = tf.constant(adapted.theta), tf.constant(adapted.statistics)
+        shapes = tuple(tuple(array.shape) for array in (*arrays, *weights))
         outputs: Array = self._answer(shapes, *weights, Task(*arrays)).numpy()
         return outputs
 
     def _graph(self, kind: str, recipe: Recipe) -> Compiled:
-        inner_steps, statistics = recipe.inner_steps, recipe.statistics
-        key = (kind, inner_steps, statistics, recipe.padded)
+        inner_steps = recipe.inner_steps
+        key = kind, replace(recipe, inner_lr=1.0)  # the rate is an argument of the graph
         if key not in self._graphs:
             objective = self._objective
             if recipe.padded:
                 objective = make_objective(self._settings, self._family, self.model, padded=True)
-            objective = objective.by(statistics)
+            objective = objective.by(recipe.statistics).for_ways(recipe.ways)
 
             def graph(*arguments: Any) -> Any:
                 self.num_traces += 1
@@ -110,24 +117,32 @@ class HeldOutTasks:
         if self._new_head:
             theta = replace_head(theta, self.model.is_head, self.model.shapes)
 
-        def begin(task: Task) -> tuple[InnerState, Plan]:
-            start = start_task(self.model, self._carry, carried, step, task)
-            state, plan = self._algorithm.start_inner_loop(self.model, theta, start, inner_lr)
-            return state, plan._replace(first_order=True)
+        algorithm = self._algorithm
 
-        if self._execution == "vectorized":
-            return self._adapt_together(objective, kind, inner_steps, begin, tasks)
+        def start_of(task: Task) -> Start:
+            return start_task(self.model, self._carry, carried, step, task)
+
+        def begin(task: Task) -> tuple[InnerState, Plan]:
+            return algorithm.start_on(objective, theta, start_of(task), task, inner_lr)
 
         def one(task: Task) -> dict[str, tf.Tensor]:
-            inner_state, plan = begin(task)
-
-            def take(state: InnerState, step: tf.Tensor) -> InnerState:
-                return inner_step(objective.inner, state, batch(task, step), plan, step)[0]
-
-            observe = _observer(objective, kind, task)
-            records, inner_state = record_adaptation(take, inner_state, inner_steps, observe)
+            record = _record(objective, kind, task)
+            if algorithm.closed_form:
+                start = start_of(task)
+                records, inner_state = algorithm.adapt_at_once(
+                    objective, theta, start, task, record
+                )
+            else:
+                inner_state, plan = begin(task)
+                take = _taking(objective, task, plan)
+                observe = observer(objective, task, record)
+                records, inner_state = record_adaptation(take, inner_state, inner_steps, observe)
             return records if kind != "adapt" else self._adapted_arrays(inner_state)
 
+        if self._execution == "vectorized" and algorithm.closed_form:
+            return tf.vectorized_map(one, tasks)
+        if self._execution == "vectorized":
+            return self._adapt_together(objective, kind, inner_steps, begin, tasks)
         values_of_first = one(Task(*(array[0] for array in tasks)))
         if tasks.support_inputs.shape[0] == 1:  # XLA does not take a loop over nothing
             return {name: value[None] for name, value in values_of_first.items()}
@@ -161,18 +176,16 @@ class HeldOutTasks:
         states = tf.vectorized_map(lambda task: begin(task)[0], tasks)
 
         def take(states: InnerState, step: tf.Tensor) -> InnerState:
-            def one(pair: tuple[Task, InnerState]) -> InnerState:
-                task, state = pair
-                return inner_step(objective.inner, state, batch(task, step), plan, step)[0]
+            return tf.vectorized_map(
+                lambda pair: _taking(objective, pair[0], plan)(pair[1], step), (tasks, states)
+            )
 
-            return tf.vectorized_map(one, (tasks, states))
+        def seen(pair: tuple[Task, InnerState]) -> dict[str, tf.Tensor]:
+            task, state = pair
+            return observer(objective, task, _record(objective, kind, task))(state)
 
         def observe(states: InnerState) -> dict[str, tf.Tensor]:
-            if kind == "adapt":
-                return {}
-            return tf.vectorized_map(
-                lambda pair: _observer(objective, kind, pair[0])(pair[1]), (tasks, states)
-            )
+            return {} if kind == "adapt" else tf.vectorized_map(seen, (tasks, states))
 
         records, states = record_adaptation(take, states, inner_steps, observe)
         if kind == "adapt":
@@ -187,23 +200,29 @@ class HeldOutTasks:
 
     def _answer_graph(self, vector: tf.Tensor, statistics: tf.Tensor, task: Task) -> tf.Tensor:
         self.num_traces += 1
-        plain = self.plain
+        plain, objective = self.plain, self._objective
         layout = Layout(plain.statistics_names, plain.statistics_shapes)
         state = plain.start(layout.split(statistics), task.seed)
-        return self._objective.of(plain).predict(self._adapted.split(vector), state, task)
+        if plain is not self.model:
+            objective = objective.of(plain)
+        shapes = objective.shapes_of(vector.shape[0])
+        theta = Layout([""] * len(shapes), list(shapes)).split(vector)
+        return objective.predict(theta, state, task)
 
 
-def _observer(
+def _taking(
+    objective: Objective, task: Task, plan: Plan
+) -> Callable[[InnerState, tf.Tensor], InnerState]:
+    """Make the function that takes an inner step on a task."""
+    return lambda state, step: inner_step(objective.inner, state, batch(task, step), plan, step)[0]
+
+
+def _record(
     objective: Objective, kind: str, task: Task
-) -> Callable[[InnerState], dict[str, tf.Tensor]]:
-    """Make the function that records what a block asks for before and after each inner step."""
-
-    def outputs(inner_state: InnerState) -> tf.Tensor:
-        return objective.predict(inner_state.theta, inner_state.state, task)
-
-    def metrics(inner_state: InnerState) -> dict[str, tf.Tensor]:
-        return objective.score(outputs(inner_state), task.query_targets)[1]
-
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]] | None:
+    """Make the function that turns the outputs for queries into what a block asks for."""
     if kind == "adapt":
-        return lambda inner_state: {}
-    return metrics if kind == "evaluate" else lambda inner_state: {"outputs": outputs(inner_state)}
+        return None
+    if kind == "evaluate":
+        return lambda outputs: objective.score(outputs, task.query_targets)[1]
+    return lambda outputs: {"outputs": outputs}

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from workers.algorithms.algorithm import Start
 from workers.execution.micro_batch import refuse_mixing
+from workers.heads.embedding import embedding_of, with_head
 from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
 from workers.settings.worker import ActorSettings
@@ -98,14 +99,33 @@ def unadapted(settings: ActorSettings, family: TaskFamily, weights: Weights) -> 
 
 
 def make_train_model(settings: ActorSettings, family: TaskFamily) -> FunctionalModel:
-    """Make the model in training as it is without the algorithm, see `Algorithm.learned`."""
-    num_outputs = num_train_outputs(settings, family)
-    return _make(settings, family, num_outputs)
+    """Make the model in training as it is without the algorithm, see `Algorithm.learned`.
+
+    A head that is computed is no part of it.
+    """
+    model = make_whole_model(settings, family)
+    if settings.algorithm.computes_head:
+        model = _by_micro_batches(settings, family, embedding_of(settings.model, model))
+    return model
 
 
-def make_test_model(settings: ActorSettings, family: TaskFamily) -> FunctionalModel:
-    """Make the model that adapts to held-out tasks, if it is not the one in training."""
-    return _make(settings, family, family.num_outputs)
+def make_whole_model(settings: ActorSettings, family: TaskFamily) -> FunctionalModel:
+    """Make the model as its settings describe it, with its head for training."""
+    return _make(settings, family, num_train_outputs(settings, family))
+
+
+def make_test_model(
+    settings: ActorSettings, family: TaskFamily, num_outputs: int | None = None
+) -> FunctionalModel:
+    """Make the model that adapts to held-out tasks, with its head.
+
+    Args:
+      num_outputs: of a head that is computed; None: as many as tasks of the family have.
+    """
+    number = num_outputs or family.num_outputs
+    if settings.algorithm.computes_head:
+        return with_head(make_train_model(settings, family), number)
+    return _make(settings, family, number)
 
 
 def has_global_labels(settings: ActorSettings, family: TaskFamily) -> bool:
@@ -132,9 +152,16 @@ def flatten(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
 def _make(settings: ActorSettings, family: TaskFamily, num_outputs: int) -> FunctionalModel:
     shape, tokens = input_shape_of(family), family.num_tokens
     model = make_model(settings.model, shape, num_outputs, settings.seed, tokens)
+    return _by_micro_batches(settings, family, model)
+
+
+def _by_micro_batches(
+    settings: ActorSettings, family: TaskFamily, model: FunctionalModel
+) -> FunctionalModel:
+    """Have a model compute a few examples at a time, if the settings say so."""
     micro_batch = settings.runtime.micro_batch
     if micro_batch is not None:
-        refuse_mixing(model, tokens, micro_batch)
+        refuse_mixing(model, family.num_tokens, micro_batch)
         model.micro_batch = micro_batch
     return model
 

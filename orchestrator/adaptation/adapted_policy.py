@@ -140,7 +140,7 @@ def recipe_of(
     for name, number in counts.items():
         if number is not None and (int(number) != number or not 1 <= number <= _MOST_EPISODES):
             raise ValueError(f"{name} = {number}; 1 to {_MOST_EPISODES} is allowed")
-    chosen = change(source.recipe, inner_steps, inner_lr)
+    chosen = change(source, inner_steps, inner_lr)
     usual = recipe_at(source.config, chosen.inner_lr)
     task = source.config.task
     assert isinstance(task, EnvironmentTask)

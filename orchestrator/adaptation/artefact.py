@@ -97,7 +97,7 @@ def of_run(storage: Storage) -> Artefact:
     config = validate(manifest.config)
     return Artefact(
         config=config,
-        examples=_examples(config, manifest),
+        examples=_for_algorithm(_examples(config, manifest), config),
         recipe=Recipe(validation["inner_lr"], validation["inner_steps"]),
         state=MetaState(state.step, state.theta, state.names, state.carry),
         protocol=manifest.protocol,
@@ -170,7 +170,9 @@ def _of_file(path: Path, may_build_model: bool = False) -> Artefact:
         raise ValueError(f"{path} lacks the user's model that it is for; export the run again")
     return Artefact(
         config=config,
-        examples=manifest.examples if may_build_model else _from_here(manifest.examples),
+        examples=_for_algorithm(
+            manifest.examples if may_build_model else _from_here(manifest.examples), config
+        ),
         recipe=Recipe(manifest.recipe.inner_lr, manifest.recipe.inner_steps),
         state=_state(path, manifest, contents),
         protocol=manifest.protocol,
@@ -178,6 +180,11 @@ def _of_file(path: Path, may_build_model: bool = False) -> Artefact:
         loss_digest=manifest.loss_digest,
         model=contents.get(_MODEL),
     )
+
+
+def _for_algorithm(examples: UserTaskShapes, config: MetaConfig) -> UserTaskShapes:
+    """Allow any number of classes, if the algorithm computes the head for them."""
+    return examples.model_copy(update={"any_ways": config.algorithm.computes_head})
 
 
 def _from_here(examples: UserTaskShapes) -> UserTaskShapes:

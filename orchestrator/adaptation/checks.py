@@ -90,6 +90,11 @@ def with_statistics(source: Artefact, statistics: str | None) -> Artefact:
         statistics = "support" if by_batch and transductive else model.statistics
     if statistics == model.statistics:
         return source
+    if source.config.algorithm.computes_head:
+        raise ValueError(
+            f"statistics = {statistics!r}: the run's features are those of {model.statistics} "
+            "statistics, in training and here; omit it"
+        )
     allowed = ("batch", "support")
     if statistics not in allowed or model.statistics not in allowed or normalization != "batch":
         has = (
@@ -120,12 +125,19 @@ def few_queries_warning(source: Artefact, num_queries: int) -> str:
     )
 
 
-def change(recipe: Recipe, inner_steps: int | None, inner_lr: float | None) -> Recipe:
-    """Return the recipe with the steps and rate that are not None.
+def change(source: Artefact, inner_steps: int | None, inner_lr: float | None) -> Recipe:
+    """Return the artefact's recipe with the steps and rate that are not None.
 
     Raises:
-      ValueError: inner_steps < 0 or > 10000, or inner_lr <= 0.
+      ValueError: inner_steps < 0 or > 10000, inner_lr <= 0, or it adapts without inner steps.
     """
+    recipe, algorithm = source.recipe, source.config.algorithm
+    for name, value in {"inner_steps": inner_steps, "inner_lr": inner_lr}.items():
+        if value is not None and algorithm.closed_form:
+            raise ValueError(
+                f"{name} = {value:g}: algorithm.kind = {algorithm.kind!r} computes the head at "
+                "once, without inner steps; omit it"
+            )
     steps = recipe.inner_steps if inner_steps is None else inner_steps
     rate = recipe.inner_lr if inner_lr is None else inner_lr
     if int(steps) != steps or not 0 <= steps <= 10_000:

@@ -101,7 +101,7 @@ def classes_of(examples: UserTaskShapes, labels: Sequence[str], task: str = "") 
 
     Raises:
       ValueError: a label is not one of the run's classes; or there are more classes than outputs,
-        or fewer than two.
+        or fewer than two, unless the head is computed for any number of them.
     """
     of = f"the task {task!r}" if task else "the support set"
     fixed: list[str] | None = examples.preparation.get("classes")
@@ -114,6 +114,8 @@ def classes_of(examples: UserTaskShapes, labels: Sequence[str], task: str = "") 
         return list(fixed)
     num_outputs = examples.num_outputs
     classes = sorted(set(labels))
+    if examples.any_ways:
+        return classes
     if len(classes) > num_outputs:
         raise ValueError(
             f"{of} has {len(classes)} classes ({', '.join(classes[:6])}"

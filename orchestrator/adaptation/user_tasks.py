@@ -1,7 +1,7 @@
 """A user's tasks: from examples to tasks, and from tasks to blocks."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def make_tasks(examples: UserTaskShapes, support: Examples, query: Examples) -> 
     """Make the tasks, in the order of `support`.
 
     Raises:
-      ValueError: a task has more classes than the model has outputs or a single one, queries
+      ValueError: a task has more or fewer classes than the model can have outputs, queries
         without a support set or no queries, or a query of a class without an example.
     """
     names = list(dict.fromkeys(support.tasks))
@@ -102,18 +102,30 @@ def blocks_of(
     Returns:
       the blocks, and the places of their tasks in `tasks`, in the blocks' order.
     """
-    shapes: dict[tuple[int, int], list[int]] = {}
+    shapes: dict[tuple[int, int, Recipe], list[int]] = {}
     for place, task in enumerate(tasks):
-        key = len(task.support_inputs), len(task.query_inputs)
+        own = recipe_for(config, task, recipe)
+        key = len(task.support_inputs), len(task.query_inputs), own
         shapes.setdefault(key, []).append(place)
     blocks, order = list[Block](), list[int]()
-    for places in shapes.values():
+    for (_, _, own), places in shapes.items():
         for group in _chunks(places, block_size):
-            specs = specs_of(config, [tasks[place] for place in group], recipe)
+            specs = specs_of(config, [tasks[place] for place in group], own)
             lo = len(order)
             order += group
-            blocks.append(Block(kind, 0, len(blocks), lo, len(order), specs, recipe))
+            blocks.append(Block(kind, 0, len(blocks), lo, len(order), specs, own))
     return blocks, order
+
+
+def recipe_for(config: MetaConfig, task: UserTask, recipe: Recipe) -> Recipe:
+    """Return the recipe of a task, with as many outputs as it has classes if a head has any."""
+    return replace(recipe, ways=ways_of(config, task))
+
+
+def ways_of(config: MetaConfig, task: UserTask) -> int | None:
+    """Return the number of a task's classes, if its head is computed for them; else None."""
+    computed = config.algorithm.computes_head and task.classes is not None
+    return len(task.classes or ()) if computed else None
 
 
 def specs_of(config: MetaConfig, tasks: Sequence[UserTask], recipe: Recipe) -> Specs:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from orchestrator.config.kinds import Table
 from workers.algorithms.algorithm import Algorithm
 from workers.settings.algorithms import ALGORITHMS
+from workers.settings.models import MODELS
 from workers.settings.registry import record_of
 from workers.settings.tasks import TASKS
 
@@ -54,6 +55,7 @@ def fill(table: Mapping[str, Any]) -> Table:
     else:
         table["model"] = {**record.default_model(task), **users["model"]}
     table["algorithm"] = _algorithm(family["algorithm"], users["algorithm"])
+    table["model"] = _model(table["model"], table["algorithm"].get("kind"))
     table["outer"] = _outer(family["outer"], users["outer"])
     table["evaluation"] = _evaluation(family["evaluation"], users, table)
     return table
@@ -68,11 +70,11 @@ def describe_defaults(table: Mapping[str, Any], config: Any) -> list[str]:
         return []
     kinds = ", ".join(f"{name}.kind = {getattr(config, name).kind!r}" for name in missing)
     rates = config.evaluation.inner_lr
+    own = "" if config.algorithm.closed_form else f", inner_lr = {config.algorithm.inner_lr:g}"
     offered = f"; inner rates offered to validation: {', '.join(f'{r:g}' for r in rates)}"
     return [
-        f"defaults of task.kind = {config.task.kind!r}: {kinds}, inner_lr = "
-        f"{config.algorithm.inner_lr:g}, {config.outer.steps} outer steps of "
-        f"{config.outer.meta_batch_size} tasks{offered if rates else ''}"
+        f"defaults of task.kind = {config.task.kind!r}: {kinds}{own}, {config.outer.steps} outer "
+        f"steps of {config.outer.meta_batch_size} tasks{offered if rates else ''}"
     ]
 
 
@@ -93,11 +95,25 @@ def _algorithm(family: Settings, users: Table) -> Table:
         return users
     base = dict(family)
     if users.get("kind"):  # of the family's other keys only the rates apply to another method
-        keys = ("inner_lr",) if schema.several_steps else ("inner_lr", "inner_steps")
-        base = {key: family[key] for key in keys if key in schema.model_fields}
+        keys = {"inner_lr", "inner_steps"} & schema.model_fields.keys()
+        keys -= {"inner_steps"} if schema.several_steps else set()
+        keys -= {"inner_lr"} if schema.rates else set()
+        base = {key: family[key] for key in family if key in keys}
     if "inner_lr" in users or users.get("inner_optimizer") == "adam":
         base = {key: value for key, value in base.items() if key not in ("inner_lr", "inner_steps")}
     return {**base, **users, "kind": kind}
+
+
+def _model(users: Table, algorithm: Any) -> Table:
+    """Choose the statistics of batch normalization, if the method does not take all of them."""
+    schema, record = record_of(ALGORITHMS, algorithm), record_of(MODELS, users.get("kind"))
+    if schema is None or record is None or not schema.statistics:
+        return users
+    field = record.model_fields.get("normalization")
+    default = field.default if field else getattr(record, "normalization", "batch")
+    if users.get("normalization", default) != "batch":
+        return users
+    return {"statistics": schema.statistics[0], **users}
 
 
 def _outer(family: Settings, users: Table) -> Table:
@@ -120,10 +136,12 @@ def _evaluation(family: Settings, users: Mapping[str, Any], filled: Table) -> Ta
     rate = algorithm.get("inner_lr")
     is_number = type(rate) in (int, float) and 0 < rate < _LARGEST
     schema = record_of(ALGORITHMS, algorithm["kind"]) or Algorithm
+    if schema.closed_form:
+        return {**evaluation, "inner_steps": users["evaluation"].get("inner_steps", [1])}
     if schema.fine_tunes and not evaluation.get("inner_lr") and is_number:
         evaluation["inner_lr"] = [float(f"{rate * factor:.6g}") for factor in _WIDELY]
     elif "inner_lr" not in users["algorithm"] and not _learns_rates(schema, algorithm):
-        evaluation.setdefault("inner_lr", rates)
+        evaluation.setdefault("inner_lr", list(schema.rates) or rates)
     return evaluation
 
 

@@ -102,8 +102,9 @@ class MetaConfig(ActorSettings):
         self._check_policy_run()
         check_ranges(self)
         for key, why in self.algorithm.no_evaluation.items():
-            value = getattr(self.evaluation, key)
-            if value is not None:
+            value, unset = getattr(self.evaluation, key), type(self.evaluation).model_fields[key]
+            if value != unset.default:
+                value = list(value) if isinstance(value, tuple) else value
                 raise ValueError(
                     f"evaluation.{key} = {value} is not for algorithm.kind = "
                     f"{self.algorithm.kind!r}, {why}; unset it"

@@ -21,6 +21,12 @@ BY_BATCH = {
     "support": "batch statistics of the support set and one query (inductive)",
     "running": "running statistics for queries, batch statistics in training (inductive)",
 }
+# The same where the head is computed from features of the support set.
+_OF_FEATURES = {
+    "support": "batch statistics of the support set alone (inductive)",
+    "running": "running statistics of support set and queries, batch statistics of both in "
+    "training (inductive)",
+}
 # The same for a user's layer with a normalization of its own.
 _USER_LAYER = {
     "batch": "the model's own over the queries (transductive)",
@@ -57,17 +63,12 @@ def protocol(
         "queries": queries,
         "shots_in_training": shots_in_training,
         "queries_in_training": queries_in_training,
-        "inner_steps": validation["inner_steps"],
-        "inner_steps_in_training": getattr(algorithm, "inner_steps", 0),
-        "inner_lr": validation["inner_lr"],
-        "inner_lr_in_training": getattr(algorithm, "inner_lr", None),
-        "inner_optimizer": algorithm.optimizer_title,
-        "inner_clip": algorithm.largest_norm,
-        "inner_batch": evaluation.inner_batch or "all support examples",
-        "inner_loss": algorithm.inner_loss,
+        **_adaptation(config, validation),
         **_choices(config, validation),
         "chance": _chance(config, family),
-        "normalization": _normalization(normalizations, model.statistics, transductive),
+        "normalization": _normalization(
+            normalizations, model.statistics, transductive, algorithm.computes_head
+        ),
         "transductive": transductive,
         "meta_batch_size": config.outer.meta_batch_size,
         "outer_steps": config.outer.steps,
@@ -79,6 +80,27 @@ def protocol(
     if has_environments(family):
         table |= _policy_rows(config)
     return {name: value for name, value in table.items() if value is not None}
+
+
+def _adaptation(config: MetaConfig, validation: dict[str, Any]) -> dict[str, Any]:
+    """Return how a task is adapted to."""
+    algorithm = config.algorithm
+    if algorithm.closed_form:
+        return {
+            "adaptation": "closed form: the support set gives the head, which counts as one step",
+            "inner_steps": validation["inner_steps"],
+        }
+    return {
+        "adaptation": algorithm.adaptation_title,
+        "inner_steps": validation["inner_steps"],
+        "inner_steps_in_training": getattr(algorithm, "inner_steps", 0),
+        "inner_lr": validation["inner_lr"],
+        "inner_lr_in_training": getattr(algorithm, "inner_lr", None),
+        "inner_optimizer": algorithm.optimizer_title,
+        "inner_clip": algorithm.largest_norm,
+        "inner_batch": config.evaluation.inner_batch or "all support examples",
+        "inner_loss": algorithm.inner_loss,
+    }
 
 
 def _choices(config: MetaConfig, validation: dict[str, Any]) -> dict[str, Any]:
@@ -168,13 +190,15 @@ def oracle_return(config: MetaConfig, family: TaskFamily) -> dict[str, float]:
     return {} if best is None else {"oracle_return": float(np.mean(best))}
 
 
-def _normalization(normalizations: Collection[str], statistics: str, transductive: bool) -> str:
+def _normalization(
+    normalizations: Collection[str], statistics: str, transductive: bool, computes_head: bool
+) -> str:
     others = [name for name in normalizations if name != "batch"]
     if "batch" not in normalizations:
         if transductive:
             return " and ".join([*others, _USER_LAYER["batch"]])
         return f"{' and '.join(others) or 'none'} (inductive)"
-    return " and ".join([*others, BY_BATCH[statistics]])
+    return " and ".join([*others, (_OF_FEATURES if computes_head else BY_BATCH)[statistics]])
 
 
 def with_other_statistics(normalization: str, old: str, new: str) -> str:

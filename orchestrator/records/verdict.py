@@ -30,7 +30,8 @@ _SWINGS = 3
 def warnings_of(result: "Result") -> list[str]:
     """Return sentences on what is wrong, the worst first; empty if nothing is."""
     candidates = [_not_finite(result) or _worse(result), _at_chance(result), _unstable(result)]
-    if not (candidates[0] or candidates[2]):
+    # A computed head predicts well at once, before any inner step.
+    if not (candidates[0] or candidates[2] or "adaptation" in result.protocol):
         candidates.append(_unchanged(result))
     sentences = [text for text in candidates if text]
     if sentences:
@@ -150,6 +151,8 @@ def _unchanged(result: "Result") -> str:
 def _remedy(result: "Result") -> str:
     """Return what to try, given how the loss changes from inner step to inner step."""
     rate, losses = result.protocol.get("inner_lr"), _losses(result)
+    if rate is None and "adaptation" in result.protocol:
+        return "Try more outer.steps, another outer.lr, or another model."
     trained = result.protocol.get("inner_lr_in_training", rate)
     own = rate != trained or str(result.protocol.get("method")).startswith("joint")
     key = "evaluation.inner_lr" if own else "algorithm.inner_lr"

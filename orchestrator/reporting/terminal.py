@@ -34,13 +34,20 @@ class ProgressView:
     """
 
     def __init__(
-        self, console: Console, first_step: int, num_steps: int, measured: Sequence[str] = ()
+        self,
+        console: Console,
+        first_step: int,
+        num_steps: int,
+        measured: Sequence[str] = (),
+        has_inner_steps: bool = True,
     ):
         """Show nothing yet.
 
         Args:
           measured: the metrics of the run's tasks.
+          has_inner_steps: whether validation chooses inner steps and their rate.
         """
+        self._has_inner_steps = has_inner_steps
         self._console, self._num_steps = console, num_steps
         self._measured = [name for name in measured if name != "loss"]
         self._first_step = first_step
@@ -97,9 +104,10 @@ class ProgressView:
             self._report_skipped(report.step, report.skipped_tasks)
         if progress.validation:
             chosen = progress.validation
+            recipe = f" (inner steps {chosen['inner_steps']}, inner lr {chosen['inner_lr']:g})"
             self._console.print(
-                f"step {report.step}: validation {chosen['metric']} {chosen['score']:.4f} "
-                f"(inner steps {chosen['inner_steps']}, inner lr {chosen['inner_lr']:g})",
+                f"step {report.step}: validation {chosen['metric']} {chosen['score']:.4f}"
+                f"{recipe if self._has_inner_steps else ''}",
             )
         now, last = time.monotonic(), report.step == self._num_steps
         if self._console.is_terminal:

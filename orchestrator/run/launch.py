@@ -99,10 +99,12 @@ def launch(
       verbose: print the messages of TensorFlow and Ray.
       make_runner: returns the runner of a pool in this process; None: a new one.
     Raises:
-      ValueError: a user's model, loss or metric cannot be used with this configuration.
+      ValueError: a user's model, loss or metric cannot be used with this configuration, or the
+        tasks do not suit the algorithm.
       FingerprintError: this machine would not continue with the same bits.
       PoolError: Ray cannot place the actors.
     """
+    config.algorithm.check_family(family)
     demand = actor_demand(config)
     count = demand.count
     in_process_gpus = config.workers.gpus if count == 0 else 0

@@ -112,8 +112,10 @@ def _train(
     from orchestrator.reporting.terminal import ProgressView
 
     measured, last = metric_names(run.launch.family), config.outer.steps
+    has_inner_steps = not config.algorithm.closed_form
+    shown = ProgressView(NOTES, run.first_step, last, measured, has_inner_steps)
     try:
-        with stop.deferred(), ProgressView(NOTES, run.first_step, last, measured) as view:
+        with stop.deferred(), shown as view:
             watch.begin("validating", view.say, view.every_s)
             for progress in run.steps():
                 view.update(progress)

@@ -237,7 +237,8 @@ class TrainingRun:
         from orchestrator.reporting.pictures.render import render
 
         state, _ = checkpoint.load(self.storage, result.checkpoint)
-        recipe = recipe_at(self._config, result.protocol["inner_lr"])
+        rate = result.protocol.get("inner_lr", self._config.algorithm.inner_lr)
+        recipe = recipe_at(self._config, rate)
         launch = self.launch
         pictures = render(self._config, launch.family, launch.pool, state.weights, recipe)
         images = {"tasks": pictures.png, **png_of_each_metric(result.per_step, result.measured)}

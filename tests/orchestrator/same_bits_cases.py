@@ -90,6 +90,18 @@ POLICIES = {
     "promp": ["outer.epochs=2", "outer.divergence_penalty=0.5", "task.curvature=per_step"],
 }
 
+# Heads that are computed, of small images; "ridge, numbers" of sinusoids.
+_ONCE = "evaluation.inner_steps=[1]"
+_BATCH = "model.normalization=batch"
+HEADS = {
+    "protonet": ["algorithm.kind=protonet", _ONCE, _BATCH],
+    "protonet, support": ["algorithm.kind=protonet", _ONCE, _BATCH, "model.statistics=support"],
+    "protonet, vectorized": ["algorithm.kind=protonet", _ONCE, "runtime.execution=vectorized"],
+    "proto-maml": ["algorithm.kind=proto_maml", "model.normalization=layer"],
+    "ridge": ["algorithm.kind=ridge", _ONCE, _BATCH],
+    "ridge, numbers": ["algorithm.kind=ridge", _ONCE, "runtime.execution=vectorized"],
+}
+
 CARRYING = ("running statistics", "persistent")
 
 # Each algorithm, and each normalization.

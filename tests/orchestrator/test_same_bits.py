@@ -22,6 +22,7 @@ from same_bits_cases import (
     CARRYING,
     ELSEWHERE,
     EVERY_DAY,
+    HEADS,
     NORMALIZATIONS,
     OTHER_POLICIES,
     OTHER_POLICIES_ELSEWHERE,
@@ -30,7 +31,7 @@ from same_bits_cases import (
     POLICIES,
     POLICY_ELSEWHERE,
 )
-from small_configs import navigation, sinusoid
+from small_configs import images, navigation, sinusoid
 from small_runs import in_process
 from small_voices import voices
 
@@ -92,6 +93,13 @@ def ranges(algorithm, normalization):
     table = sinusoids(algorithm, normalization).model_dump(mode="json", exclude_none=True)
     table["task"] |= {"shots": [1, 4], "queries": [2, 5]}
     return validate(table)
+
+
+def heads(name, image_zip, image_cache):
+    small = [*HEADS[name], "outer.steps=2", "outer.meta_batch_size=6", "workers.block_size=2"]
+    if name == "ridge, numbers":
+        return sinusoid(*small, "model.hidden=[4]")
+    return images(image_zip, image_cache, *small, "model.kind=mlp", "model.hidden=[4]")
 
 
 def carry(*names):
@@ -174,6 +182,20 @@ def test_ranges_of_shots_give_one_theta_with_any_number_of_workers():
 @pytest.mark.parametrize("algorithm", ["maml", "joint"])
 def test_ranges_of_shots_give_one_theta_with_workers_elsewhere(process, algorithm):
     check_any_number_of_workers(ranges(algorithm, "batch"), False, process)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_computed_heads_give_one_theta_with_any_number_of_workers(name, image_zip, image_cache):
+    carries = name in ("protonet", "ridge")  # running statistics, their default
+    check_any_number_of_workers(heads(name, image_zip, image_cache), carries)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HEADS)
+def test_computed_heads_give_the_same_with_workers_elsewhere(name, process, image_zip, image_cache):
+    carries = name in ("protonet", "ridge")
+    check_any_number_of_workers(heads(name, image_zip, image_cache), carries, process)
 
 
 @pytest.mark.slow

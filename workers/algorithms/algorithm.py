@@ -5,7 +5,7 @@ Records are part of the configuration, which loads without TensorFlow; methods i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from workers.settings.section import Record
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from workers.models.functional import FunctionalModel, State
     from workers.models.model import Model
     from workers.settings.task import AnyTask
+    from workers.tasks.family import TaskFamily
     from workers.wire.protocol import Task
     from workers.wire.tensors import Shape
 
     Outcome = tuple[list[tf.Tensor], "Start", Metrics]
+    #: Outputs for the queries -> what is recorded of them, by name.
+    Recorder = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
 class Start(NamedTuple):
@@ -64,6 +67,13 @@ class Algorithm(Record):
     over_all_classes: whether training classifies over all training classes at once, with a head
       for them.
     several_steps: whether it would be joint training with a single inner step.
+    computes_head: whether a task's head is computed from its support set. theta then holds the
+      model in front of its head, and a task may have any number of classes.
+    closed_form: whether it adapts by one computation, without inner steps and their rate.
+    rates: inner rates that validation chooses from, if the user sets none; empty: those of the
+      family of tasks.
+    statistics: the values of `model.statistics` that it takes where the model has batch
+      normalization, the default first; empty: all.
     no_evaluation: key of [evaluation] that does not apply -> reason.
     """
 
@@ -73,6 +83,10 @@ class Algorithm(Record):
     fine_tunes: ClassVar[bool] = False
     over_all_classes: ClassVar[bool] = False
     several_steps: ClassVar[bool] = False
+    computes_head: ClassVar[bool] = False
+    closed_form: ClassVar[bool] = False
+    rates: ClassVar[tuple[float, ...]] = ()
+    statistics: ClassVar[tuple[str, ...]] = ()
     no_evaluation: ClassVar[Mapping[str, str]] = {}
 
     if TYPE_CHECKING:
@@ -130,6 +144,34 @@ class Algorithm(Record):
         moments = start.moments or optimizer.init(chosen)
         plan = Plan(optimizer, adapts, not self.second_order, self.largest_norm)
         return InnerState(list(theta), moments, start.state), plan
+
+    def start_on(
+        self, objective: Objective, theta: Theta, start: Start, task: Task, inner_lr: Any
+    ) -> tuple[InnerState, Plan]:
+        """Make the initial state and the plan of the inner loop on a held-out task.
+
+        Its inner gradients are constants: nobody differentiates through them.
+        """
+        state, plan = self.start_inner_loop(objective.model, theta, start, inner_lr)
+        return state, plan._replace(first_order=True)
+
+    def adapt_at_once(
+        self,
+        objective: Objective,
+        theta: Theta,
+        start: Start,
+        task: Task,
+        record: Recorder | None,
+    ) -> tuple[dict[str, tf.Tensor], InnerState]:
+        """Adapt to a held-out task without inner steps, where `closed_form`.
+
+        Args:
+          theta: list of float [*shape_i], all meta-learned parameters.
+          record: makes records of the outputs for the queries; None: nothing is recorded.
+        Returns:
+          the records before and after, name -> [2, ...], and the state after.
+        """
+        raise NotImplementedError
 
     def optimizer(self, rates: Any, outer_step: Any) -> InnerOptimizer:
         """Make the inner optimizer.
@@ -191,10 +233,13 @@ class Algorithm(Record):
     def check_model(self, model: Model) -> None:
         """Raise ValueError if these settings do not suit the model, whose network is not built."""
 
+    def check_family(self, family: TaskFamily) -> None:
+        """Raise ValueError if the tasks, now that their data are open, do not suit the settings."""
+
     @property
     def needs_head(self) -> bool:
         """Whether it treats the model's head differently from the rest."""
-        return self.adapted != "all" or self.over_all_classes
+        return self.adapted != "all" or self.over_all_classes or self.computes_head
 
     @property
     def second_order(self) -> bool:
@@ -227,6 +272,20 @@ class Algorithm(Record):
         return self.title
 
     @property
+    def adaptation_title(self) -> str | None:
+        """How a task is adapted to, in a protocol; None: by inner steps alone."""
+        return None
+
+    @property
     def optimizer_title(self) -> str:
         """The name of the inner optimizer in a protocol."""
         return "sgd"
+
+
+def observer(
+    objective: Objective, task: Task, record: Recorder | None
+) -> Callable[[InnerState], dict[str, tf.Tensor]]:
+    """Make the function that records the outputs for a task's queries at a state."""
+    if record is None:
+        return lambda inner_state: {}
+    return lambda inner_state: record(objective.predict(inner_state.theta, inner_state.state, task))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from workers.export.plain_keras import save_and_load
-from workers.meta_parameters import make_train_model
+from workers.meta_parameters import make_train_model, make_whole_model
 from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
 
@@ -28,9 +28,8 @@ def as_keras_file(settings: ActorSettings, family: TaskFamily) -> Portable:
     Raises:
       ValueError: the model cannot be built, or Keras cannot load what it saved.
     """
-    functional = make_train_model(settings, family)
-    model = functional.keras_model
+    model = make_whole_model(settings, family).keras_model
     _, content = save_and_load(model)
     modules = {type(layer).__module__ for layer in model._flatten_layers()}
     others = sorted(name for name in modules if name.partition(".")[0] != "keras")
-    return Portable(content, settings.model.digest(functional), others)
+    return Portable(content, settings.model.digest(make_train_model(settings, family)), others)

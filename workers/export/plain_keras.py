@@ -20,7 +20,7 @@ from workers.models.functional import FunctionalModel
 from workers.models.fused_batch_norm import EPSILON
 from workers.models.gaussian_mlp import GaussianHead
 from workers.models.keras_defaults import keras_defaults
-from workers.models.token_embedding import TokenEmbedding
+from workers.models.token_embedding import TokenBag, TokenEmbedding
 from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
 from workers.tasks.scaling import ExampleScaling, Scaling
@@ -29,7 +29,7 @@ from workers.wire.protocol import Adapted, Array
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 #: metatrain's own layers.
-_OURS = (ours.Normalization, GaussianHead, TokenEmbedding)
+_OURS = (ours.Normalization, GaussianHead, TokenEmbedding, TokenBag)
 
 
 @keras_defaults()
@@ -40,6 +40,7 @@ def as_plain(
     inputs: Array,
     scaling: ExampleScaling | None = None,
     queries: Array | None = None,
+    num_outputs: int | None = None,
 ) -> tuple[Array, bytes]:
     """Write the adapted model to a .keras file, load it, and predict with it.
 
@@ -50,12 +51,13 @@ def as_plain(
       inputs: float32 [n, *input_shape], standardized as in training.
       scaling: between the units of the file and those of training; None: they are the same.
       queries: like `inputs`, to predict for; None: `inputs`.
+      num_outputs: see `make_test_model`.
     Returns:
       the predictions for `queries`, in the units of the file; the content of the file.
     Raises:
       ValueError, MetatrainError: see `save_and_load`.
     """
-    fresh = make_test_model(settings, family)
+    fresh = make_test_model(settings, family, num_outputs)
     model, queries = plain(_filled(fresh, adapted)), inputs if queries is None else queries
     if shared_layer(model) is not None:  # it only predicts, so a shared layer may become two
         with suppress(ValueError):  # a model that is no graph keeps shared layers in its file
@@ -195,6 +197,8 @@ def _counterpart(layer: Any) -> Any:
         return keras.layers.LayerNormalization(axis=axes, **options)
     if isinstance(layer, GaussianHead):
         return keras.layers.Dense(2 * layer.num_actions, name=layer.name)
+    if isinstance(layer, TokenBag):
+        return keras.layers.CategoryEncoding(layer.num_tokens, "count", name=layer.name)
     if isinstance(layer, TokenEmbedding):
         return keras.layers.Embedding.from_config(layer.get_config())
     return type(layer).from_config(layer.get_config())

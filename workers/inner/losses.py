@@ -13,6 +13,7 @@ from workers.models.functional import FunctionalModel, State
 from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily, ways_of
 from workers.wire.protocol import Task
+from workers.wire.tensors import Shape
 
 Theta = Sequence[tf.Tensor]
 Metrics = dict[str, tf.Tensor]
@@ -87,6 +88,15 @@ class Objective:
         other = copy.copy(self)
         other.statistics = statistics or self.statistics
         return other
+
+    def for_ways(self, ways: int | None) -> "Objective":
+        """Copy the objective for tasks of so many classes; None: as many as the family's."""
+        assert ways is None, "the number of outputs is the model's"
+        return self
+
+    def shapes_of(self, number: int) -> Sequence[Shape]:
+        """Return the shapes of the weights that adaptation leaves, which hold so many numbers."""
+        return self.model.shapes
 
     def inner(
         self, theta: Theta, state: State, inputs: tf.Tensor, targets: tf.Tensor

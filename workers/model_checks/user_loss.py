@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from workers.losses.registry import loss_of
 from workers.losses.user_functions import function_of, place_of, said_of_loss, said_of_metric
-from workers.meta_parameters import has_global_labels, make_train_model
+from workers.meta_parameters import has_global_labels, make_whole_model
 from workers.model_checks.loss_derivatives import compiled_fault, second_derivative
 from workers.models.keras_defaults import keras_defaults
 from workers.settings.worker import ActorSettings
@@ -81,7 +81,7 @@ def _points(settings: ActorSettings, family: TaskFamily) -> tuple[list[Point], l
     task: Any = settings.task
     specs = family.sample(Draw(settings.seed, "train", 0), 0, _TASKS, task.shots, task.queries)
     episode = family.build(specs, global_labels=has_global_labels(settings, family))
-    model = make_train_model(settings, family)
+    model = make_whole_model(settings, family)
     weights = [tf.constant(value) for value in model.initial_weights()]
     statistics = [tf.constant(value) for value in model.initial_statistics()]
 

@@ -10,9 +10,10 @@ from keras.src.random.seed_generator import global_seed_generator
 
 from workers.algorithms.algorithm import Algorithm
 from workers.losses.registry import loss_of
-from workers.meta_parameters import make_train_model, num_train_outputs
+from workers.meta_parameters import make_train_model, make_whole_model, num_train_outputs
 from workers.model_checks.end_activation import ends_in
 from workers.model_checks.hessian import record_calls
+from workers.model_checks.mixing import check_features, mixes_examples
 from workers.model_checks.random_inputs import random_inputs
 from workers.model_checks.second_derivative import check_second_derivative
 from workers.models.functional import FunctionalModel
@@ -55,15 +56,18 @@ def check_model(settings: ActorSettings, family: TaskFamily) -> ModelFacts:
     """
     user = settings.model
     assert isinstance(user, KerasModel)
-    functional = make_train_model(settings, family)
+    functional = make_whole_model(settings, family)
     model = functional.keras_model
     _check_ids(user, model, family)
     _check_outputs(user, model, family, num_train_outputs(settings, family))
     _check_causal(user, model, family)
     _check_random(user, functional, family)
-    mixes = _mixes_examples(functional, family)
+    mixes = mixes_examples(functional, family)
     _check_policy(user, functional, family, mixes)
     _check_head(user, settings.algorithm, functional, family)
+    trained = make_train_model(settings, family)
+    if settings.algorithm.computes_head:
+        check_features(user, trained, family)
     unchecked = _check_second_derivative(user, settings.algorithm, functional, family.num_tokens)
     counts = _count_normalizations(model)
     notes = [f"{functional.num_parameters} weights, head {functional.head}"]
@@ -79,7 +83,7 @@ def check_model(settings: ActorSettings, family: TaskFamily) -> ModelFacts:
     if any(variable.constraint is not None for variable in model.trainable_variables):
         notes.append("constraints on its weights are not applied here")
     notes += unchecked
-    return ModelFacts(user.digest(functional), list(counts), mixes, notes)
+    return ModelFacts(user.digest(trained), list(counts), mixes, notes)
 
 
 def _check_ids(user: KerasModel, model: Any, family: TaskFamily) -> None:
@@ -221,19 +225,6 @@ def _check_head(
             f"one called last is {last.name!r}; algorithm.kind = {algorithm.kind!r} needs to know "
             f"which one is the head: set model.head = {last.name!r}"
         )
-
-
-def _mixes_examples(functional: FunctionalModel, family: TaskFamily) -> bool:
-    """Tell whether the prediction for an example depends on the others in its batch."""
-    inputs = random_inputs(family.input_shape, family.num_tokens, 6)
-    weights = [tf.constant(value) for value in functional.initial_weights()]
-    statistics = [tf.constant(value) for value in functional.initial_statistics()]
-    state = functional.start(statistics, tf.zeros(2, tf.int32))
-    together, alone = (
-        functional.apply(weights, state, part, training=False)[0][:1]
-        for part in (inputs, inputs[:1])
-    )
-    return not np.allclose(together, alone, rtol=1e-3, atol=1e-4)
 
 
 def _check_second_derivative(

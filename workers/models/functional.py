@@ -62,7 +62,7 @@ class FunctionalModel:
           ValueError: the model has no trainable weights, no layer is called `head`, or a call
             changes variables that cannot be carried.
         """
-        self._model, self.input_shape, self._running = model, input_shape, running
+        self._model, self.input_shape, self.running = model, input_shape, running
         self._weights = list(model.trainable_variables)
         if not self._weights:
             raise ValueError(f"the model {model.name!r} has no trainable weights")
@@ -94,27 +94,33 @@ class FunctionalModel:
         """Whether layers draw random numbers, from seeds in the state."""
         return any(map(_is_seed, self._changing))
 
+    @property
+    def features(self) -> list[Any] | None:
+        """What the head gets, as symbolic tensors; None if the model cannot be cut there."""
+        model = self._model
+        if all(self.is_head) or not hasattr(model, "inputs"):
+            return None
+        heads = [layer for layer in model.layers if layer.path in self._heads]
+        # Else a head is inside a layer that is itself a model.
+        return features_of(model, heads) if len(heads) == len(self._heads) else None
+
     @functools.cached_property
     def parts(self) -> "Parts | None":
         """The model cut in front of its head; None if it cannot be cut.
 
         A model with random layers cannot: the features of an example differ from call to call.
         """
-        model = self._model
-        if self.draws or all(self.is_head) or not hasattr(model, "inputs"):
+        model, tensors = self._model, self.features
+        if self.draws or tensors is None:
             return None
-        heads = [layer for layer in model.layers if layer.path in self._heads]
-        if len(heads) != len(self._heads):
-            return None  # a head is inside a layer that is itself a model
-        tensors = features_of(model, heads)
         if len(tensors) > 1 and model.non_trainable_variables:
             return None
         features = tensors if len(tensors) > 1 else tensors[0]
         with fresh_names(), keras_defaults():
             body, head = keras.Model(model.inputs, features), keras.Model(features, model.outputs)
         parts = Parts(
-            FunctionalModel(body, self.input_shape, self._running),
-            FunctionalModel(head, tuple(tensors[0].shape[1:]), self._running),
+            FunctionalModel(body, self.input_shape, self.running),
+            FunctionalModel(head, tuple(tensors[0].shape[1:]), self.running),
             len(tensors),
         )
         parts.body.micro_batch = parts.head.micro_batch = self.micro_batch
@@ -229,7 +235,7 @@ class FunctionalModel:
         mapping = [*zip(self._weights, theta, strict=True), *zip(variables, state, strict=True)]
         with (
             keras_defaults(),
-            exact_normalization(batch_statistics=not self._running, real=real),
+            exact_normalization(batch_statistics=not self.running, real=real),
             keras.StatelessScope(state_mapping=mapping) as scope,
         ):
             return self._model(inputs, training=training), scope
@@ -237,7 +243,7 @@ class FunctionalModel:
     def _find_changing(self) -> list[Any]:
         """List the variables that a call in training changes, without unused statistics."""
         unread = set()
-        if not self._running:
+        if not self.running:
             for layer in self._model._flatten_layers():
                 if isinstance(layer, keras.layers.BatchNormalization):
                     unread |= {id(variable) for variable in layer.non_trainable_variables}

@@ -15,6 +15,7 @@ class LinearModel(Normalized):
 
     takes = frozenset({"numbers", "images", "signals", "observations"})
     execution = "vectorized", True
+    has_features = False
     kind: Literal["linear"] = "linear"
 
     def build(

@@ -30,6 +30,7 @@ class Model(Record):
       kind; "" for a message that fits any model.
     execution: tasks one after another or as one batch, and whether with XLA.
     is_users: whether it is a user's own model, of which the configuration says little.
+    has_features: whether it has layers in front of its head.
     """
 
     takes: ClassVar[frozenset[Inputs]]
@@ -37,6 +38,7 @@ class Model(Record):
     # The safe choice for a model that may contain anything.
     execution: ClassVar[tuple[Literal["map", "vectorized"], bool]] = "map", False
     is_users: ClassVar[bool] = False
+    has_features: ClassVar[bool] = True
 
     statistics: Literal["batch", "support", "running"] = setting(
         "batch",
@@ -57,6 +59,16 @@ class Model(Record):
           ValueError: a user's model cannot be built, or does not take such inputs.
         """
         raise NotImplementedError
+
+    def features(self, model: Any) -> Any:
+        """Make the Keras model of one vector for each example, which a linear head is put on.
+
+        Args:
+          model: what `build` made.
+        Returns:
+          None: what the model's head gets.
+        """
+        return None
 
     def check_task(self, task: AnyTask) -> None:
         """Raise ValueError if these settings do not suit the task, whose inputs it takes."""

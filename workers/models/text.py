@@ -72,6 +72,18 @@ class TextModel(Model):
         model.get_layer(name).set_weights([_rarity(num_tokens)])
         return model
 
+    def features(self, model: keras.Model) -> keras.Model:
+        """See `Model.features`: the weight of each token there is, then the embedding."""
+        import keras
+
+        from workers.models.token_embedding import TokenBag
+
+        (ids,) = model.inputs
+        weights, semantic = model.get_layer("lexical"), model.get_layer("semantic_length")
+        bag_of = TokenBag(model.get_layer("embedding").input_dim, name="bag")
+        bag = bag_of(ids, count_weights=weights.output)
+        return keras.Model(ids, keras.layers.Concatenate()([self.lexical * bag, semantic.output]))
+
 
 class _Terms(NamedTuple):
     """The tokens of a text.

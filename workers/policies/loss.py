@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
+from workers.heads.objective import HeadObjective
 from workers.inner.inner_loop import batch
 from workers.inner.losses import Metrics, Objective, Starts, Theta
 from workers.losses.loss import LossFunctions
@@ -127,6 +128,8 @@ def make_objective(
     settings: ActorSettings, family: TaskFamily, model: FunctionalModel, padded: bool = False
 ) -> Objective:
     """Make the objective of a model on tasks of `family`, which may be padded."""
+    if settings.algorithm.computes_head:
+        return HeadObjective.of_tasks(settings, family, model, padded)
     if not has_environments(family):
         return Objective.of_tasks(settings, family, model, padded)
     task = settings.task

@@ -16,6 +16,9 @@ _PLACES = {
     "boil": "workers.algorithms.boil:BoilAlgorithm",
     "meta_sgd": "workers.algorithms.meta_sgd:MetaSgdAlgorithm",
     "reptile": "workers.algorithms.reptile:ReptileAlgorithm",
+    "protonet": "workers.algorithms.protonet:ProtoNetAlgorithm",
+    "proto_maml": "workers.algorithms.proto_maml:ProtoMamlAlgorithm",
+    "ridge": "workers.algorithms.ridge:RidgeAlgorithm",
     "joint": "workers.algorithms.joint:JointAlgorithm",
 }
 

@@ -30,3 +30,6 @@ class UserTaskShapes(AnyTask):
     preparation: dict[str, Any] = setting(
         {}, "how the family prepares a user's examples: columns, scales, vocabularies"
     )
+    any_ways: bool = setting(
+        False, "whether a task may have any number of classes; not written to files", exclude=True
+    )

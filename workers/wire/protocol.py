@@ -115,6 +115,7 @@ class Recipe:
     queries: episodes to evaluate on, likewise.
     statistics: of batch normalization for queries, see `Objective`; None: the model's setting.
     padded: whether tasks may have fewer examples than their arrays, see `Objective`.
+    ways: outputs of the head, for algorithms that compute it; None: those of the family.
     """
 
     inner_lr: float
@@ -124,6 +125,7 @@ class Recipe:
     queries: int | None = None
     statistics: Literal["batch", "support"] | None = None
     padded: bool = False
+    ways: int | None = None
 
 
 @dataclass(frozen=True, eq=False)  # with slots it would take twice as long to pickle

@@ -132,7 +132,7 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
     if request.support is None:
         raise ValueError("there is nothing to adapt to; give --support FILE")
     source = with_workers(source, request.workers)
-    recipe = change(source.recipe, request.inner_steps, request.inner_lr)
+    recipe = change(source, request.inner_steps, request.inner_lr)
     reader = make_reader(source.config.task, source.examples)
     query, tasks = _read(request, source, reader)
     outputs.check_models(tasks)
@@ -172,7 +172,7 @@ def _read(
     if warning := few_queries_warning(source, fewest):
         show_note(warning)
     unused = {source.examples.num_outputs - len(task.classes) for task in tasks if task.classes}
-    if unused - {0}:
+    if unused - {0} and not source.examples.any_ways:
         show_note(
             f"the model was trained on tasks of {source.examples.num_outputs} classes; with fewer, "
             "its other outputs are left out"
@@ -212,6 +212,7 @@ def _save_models(
 ) -> None:
     """Write each task's model, and note where plain Keras predicts otherwise than was shown."""
     from orchestrator.adaptation.answers import answers_of
+    from orchestrator.adaptation.user_tasks import ways_of
     from orchestrator.cli.adapt.handing_over import run_tasks
     from orchestrator.cli.common import RESULTS, show_note
     from workers.export.plain_keras import as_plain
@@ -226,8 +227,9 @@ def _save_models(
         by_batch = worker.model.statistics == "batch"
         normalized_by = task.query_inputs if by_batch else task.support_inputs
         scaling = reader.scaling(task)
+        ways = ways_of(launched.config, task)
         outputs, content = as_plain(
-            worker, family, adapted, normalized_by, scaling, task.query_inputs
+            worker, family, adapted, normalized_by, scaling, task.query_inputs, ways
         )
         file = save(task.name, content)
         own = reader if scaling is None else None  # else outputs are in the user's units

@@ -140,11 +140,16 @@ def protocol(
     chosen = recipe == source.recipe
     supports = [len(task.support_inputs) for task in tasks]
     least, most = min(supports), max(supports)
-    parts: dict[str, Any] = {
-        "weights": source.origin,
+    steps: dict[str, Any] = {
         "inner_steps": recipe.inner_steps,
         "inner_lr": recipe.inner_lr,
         "chosen": "on validation tasks" if chosen else "by hand",
+    }
+    if source.config.algorithm.closed_form:
+        steps = {"adaptation": source.protocol.get("adaptation", "closed form")}
+    parts: dict[str, Any] = {
+        "weights": source.origin,
+        **steps,
         "tasks": len(tasks),
         "support_examples": least if least == most else [least, most],
     }

@@ -148,7 +148,7 @@ def _generate(request: GenerateRequest, outputs: Outputs) -> dict[str, Any]:
     source = with_statistics(open_run(request.source, "generate"), request.statistics)
     _check(request)
     source = with_workers(source, request.workers)
-    recipe = change(source.recipe, request.inner_steps, request.inner_lr)
+    recipe = change(source, request.inner_steps, request.inner_lr)
     reader = make_reader(source.config.task, source.examples)
     query, tasks = _read(request, source, reader)
     outputs.check_models(tasks)

@@ -47,6 +47,14 @@ def centred(input_shape, num_outputs):
     return keras.Model(inputs, layers.Dense(num_outputs)(hidden))
 
 
+def centred_features(input_shape, num_outputs):
+    """The same behind a layer with weights."""
+    inputs = keras.Input(input_shape)
+    hidden = layers.Dense(4)(layers.Flatten()(inputs))
+    hidden = layers.Lambda(lambda x: x - keras.ops.mean(x, axis=0))(hidden)
+    return keras.Model(inputs, layers.Dense(num_outputs)(hidden))
+
+
 def dropped(input_shape, num_outputs):
     """Dropout, and no normalization."""
     inputs = keras.Input(input_shape)

@@ -7,8 +7,8 @@ import pytest
 from small_configs import NEEDED
 
 from orchestrator.config.defaults import fill
-from orchestrator.config.kinds import KINDS
 from orchestrator.config.schema import load, to_toml, validate
+from workers.settings.algorithms import ALGORITHMS
 
 TEXTS = {"kind": "text", "path": "a.csv"}
 TASKS = {
@@ -48,7 +48,7 @@ HASHES = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS["task"])
+@pytest.mark.parametrize("kind", TASKS)
 def test_a_task_alone_is_a_run_whose_rates_and_steps_validation_chooses(kind):
     config, notes = load({"task": TASKS[kind]})
     evaluation, algorithm = config.evaluation, config.algorithm
@@ -63,7 +63,9 @@ def test_a_task_alone_is_a_run_whose_rates_and_steps_validation_chooses(kind):
     assert f"model.kind = {config.model.kind!r}, algorithm.kind = {algorithm.kind!r}" in note
 
 
-@pytest.mark.parametrize("algorithm", KINDS["algorithm"])
+@pytest.mark.parametrize(
+    "algorithm", [kind for kind, record in ALGORITHMS.items() if not record.computes_head]
+)
 @pytest.mark.parametrize("kind", ["sinusoid", "images", "table", "text", "matching"])
 def test_every_method_has_the_familys_rate(kind, algorithm):
     usual, _ = load({"task": TASKS[kind]})
@@ -78,6 +80,31 @@ def test_no_inner_rates_are_offered_where_they_are_learned():
     learned, _ = load({"task": TASKS["sinusoid"], "algorithm": {"layer_rates": True}})
     assert learned.evaluation.inner_lr == ()
     assert load({"task": TASKS["sinusoid"]})[0].evaluation.inner_lr
+
+
+@pytest.mark.parametrize("kind", [kind for kind, each in ALGORITHMS.items() if each.computes_head])
+def test_a_computed_head_has_rates_and_statistics_of_its_own(kind):
+    config, notes = load({"task": TASKS["images"], "algorithm": {"kind": kind}})
+    record = ALGORITHMS[kind]
+    assert config.model.normalization == "batch"
+    assert config.model.statistics == record.statistics[0] != "batch"
+    assert config.evaluation.inner_lr == record.rates
+    assert config.evaluation.inner_steps == ((1,) if record.closed_form else (1, 3, 5))
+    assert record.closed_form != any("inner_lr" in note for note in notes)
+    usual = ALGORITHMS["maml"]().inner_lr
+    assert record.closed_form or config.algorithm.inner_lr == usual
+    own = {"normalization": "layer", "kind": "conv4"}
+    layers, _ = load({"task": TASKS["images"], "algorithm": {"kind": kind}, "model": own})
+    assert layers.model.statistics == "batch"  # of no use there
+
+
+def test_a_preset_with_a_computed_head_drops_inner_steps_and_its_rate():
+    config, notes = load("omniglot-5w1s", ["algorithm.kind=protonet"])
+    assert config.evaluation.inner_steps == (1,)
+    assert any("evaluation.inner_steps = [1, 3] is dropped" in note for note in notes)
+    proto, notes = load("omniglot-5w1s", ["algorithm.kind=proto_maml"])
+    assert proto.algorithm.inner_lr == 0.01
+    assert any("drops" in note and "inner_lr = 0.4, a rate for a head" in note for note in notes)
 
 
 def test_what_is_given_is_never_changed():
@@ -119,7 +146,7 @@ def test_joint_training_is_offered_rates_round_the_presets(preset):
     assert one.evaluation.inner_lr == (0.5,)
 
 
-@pytest.mark.parametrize("kind", KINDS["task"])
+@pytest.mark.parametrize("kind", TASKS)
 def test_what_was_chosen_is_written_down_and_read_as_it_is(kind, tmp_path):
     config, _ = load({"name": "a", "task": TASKS[kind]})
     (tmp_path / "config.toml").write_text(to_toml(config))

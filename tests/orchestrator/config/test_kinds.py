@@ -95,6 +95,16 @@ def test_rates_of_layers_are_left_where_every_weight_learns_one():
         configuration.load("sinusoid", ["algorithm.kind=meta_sgd", "algorithm.layer_rates=true"])
 
 
+_POLICIES = ["cartpole", "halfcheetah-direction", "halfcheetah-velocity", "navigation", "pendulum"]
+_TEXTS = ["clinc150-matching", "names-generation", "shakespeare-generation"]
+#: Presets whose targets are none that a head can be computed for.
+NO_HEAD = {
+    "protonet": [*_POLICIES, *_TEXTS, "sinusoid"],
+    "proto_maml": [*_POLICIES, *_TEXTS, "sinusoid"],
+    "ridge": [*_POLICIES, *_TEXTS],
+}
+
+
 @pytest.mark.parametrize("kind", KINDS["algorithm"])
 @pytest.mark.parametrize("preset", configuration.presets())
 def test_every_preset_takes_every_method_but_for_what_only_its_outer_update_refuses(preset, kind):
@@ -102,6 +112,10 @@ def test_every_preset_takes_every_method_but_for_what_only_its_outer_update_refu
     outer = configuration.load(preset, NEEDED.get(preset, []))[0].outer
     if kind == "reptile" and (outer.epochs > 1 or outer.optimizer == "trpo"):
         overrides += ["outer.optimizer=adam", "outer.epochs=1"]
+    if preset in NO_HEAD.get(kind, ()):
+        with pytest.raises(ValueError, match=f"algorithm.kind = '{kind}' computes a head for"):
+            configuration.load(preset, overrides)
+        return
     config, _ = configuration.load(preset, overrides)
     assert config.algorithm.kind == kind
 

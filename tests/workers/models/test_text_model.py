@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from workers.export.plain_keras import plain
+from workers.heads.embedding import embedding_of
 from workers.model_checks.second_derivative import Verdict, check_second_derivative
 from workers.models.registry import make_model
 from workers.models.text import TextModel
@@ -99,3 +100,16 @@ def test_anil_adapts_the_head_or_the_similarity_alone():
     }
     assert adapts[CLASSIFIES] == ["lexical_head/embeddings", "head/kernel", "head/bias"]
     assert adapts[MATCHES] == ["lexical_head/embeddings", "head/kernel"]
+
+
+def test_the_head_for_classes_is_a_linear_one_on_its_features():
+    model = trained(make(lexical=2.5))
+    features = embedding_of(TextModel(units=8, lexical=2.5), model)
+    ids = np.random.default_rng(3).integers(0, NUM_TOKENS, (5, *CLASSIFIES))
+    vectors = answer(features, ids)
+    assert vectors.shape == (5, NUM_TOKENS + 8)
+    weights = dict(zip(model.names, model.initial_weights(), strict=True))
+    table, kernel = weights["lexical_head/embeddings"], weights["head/kernel"]
+    expected = vectors @ np.concatenate([table, kernel]) + weights["head/bias"]
+    np.testing.assert_allclose(answer(model, ids), expected, rtol=1e-5, atol=1e-6)
+    assert features.names == [name for name in model.names if "head/" not in name]

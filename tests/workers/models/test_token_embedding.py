@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from workers.models.token_embedding import TokenEmbedding
+from workers.export.plain_keras import plain
+from workers.models.token_embedding import TokenBag, TokenEmbedding
 
 NUM_TOKENS, WIDTH = 7, 3
 IDS = np.array([[3, 1, 3, 0], [6, 0, 0, 0]], np.int32)
@@ -71,3 +72,21 @@ def test_a_place_without_a_token_leaves_no_derivative(layers: Any) -> None:
         loss = tf.reduce_sum(our_layer(IDS))
     gradient = tf.convert_to_tensor(tape.gradient(loss, our_layer.embeddings.value))
     np.testing.assert_array_equal(gradient[:, 0], [0, 1, 0, 2, 0, 0, 1])
+
+
+def test_a_bag_adds_up_the_weights_of_each_token_and_plain_keras_does_the_same():
+    weights = np.array([[1.0, 2.0, 4.0, 0.0], [8.0, 0.0, 0.0, 0.0]], np.float32)
+    expected = np.zeros((2, NUM_TOKENS))
+    for row, text in enumerate(IDS):
+        np.add.at(expected[row], text, weights[row])
+    given, of = keras.Input((4,), dtype="int32"), keras.Input((4,))
+    model = keras.Model([given, of], TokenBag(NUM_TOKENS)(given, count_weights=of))
+    np.testing.assert_array_equal(model([tf.constant(IDS), tf.constant(weights)]), expected)
+    np.testing.assert_array_equal(plain(model)([tf.constant(IDS), tf.constant(weights)]), expected)
+    with tf.GradientTape() as tape:
+        values = tf.constant(weights)
+        tape.watch(values)
+        total = tf.reduce_sum(
+            tf.constant(np.arange(7.0), tf.float32) * model([tf.constant(IDS), values])
+        )
+    np.testing.assert_array_equal(tape.gradient(total, values), IDS)

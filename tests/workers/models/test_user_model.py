@@ -13,6 +13,7 @@ from small_families import NoiseFamily, noise_settings
 from workers.algorithms.anil import AnilAlgorithm
 from workers.algorithms.joint import JointAlgorithm
 from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.protonet import ProtoNetAlgorithm
 from workers.model_checks.user_model import check_model
 from workers.models.registry import make_model
 from workers.models.user_model import KerasModel
@@ -250,3 +251,19 @@ def test_the_identity_of_a_model_is_that_of_its_file(tmp_path, monkeypatch):
     with Path(tmp_path, "edited_models.py").open("a") as file:
         file.write("\n# changed\n")
     assert settings.digest(model) != before
+
+
+def test_features_for_a_computed_head_are_cut_out_and_checked():
+    running = of("small", statistics="running")
+    assert check(running, algorithm=ProtoNetAlgorithm()).mixes is False
+    check(of("small", statistics="support"), algorithm=ProtoNetAlgorithm())
+    with pytest.raises(
+        ValueError, match=r"user_models:centred_features' normalizes examples by others in"
+    ):
+        check(of("centred_features", statistics="running"), algorithm=ProtoNetAlgorithm())
+    with pytest.raises(ValueError, match=r"has no weights in front of its head 'dense"):
+        check(of("centred", statistics="running"), algorithm=ProtoNetAlgorithm())
+    with pytest.raises(ValueError, match=r"cannot be cut in front of its head 'dense"):
+        check(of("subclassed", statistics="running"), algorithm=ProtoNetAlgorithm())
+    with pytest.raises(ValueError, match=r"model\.statistics = 'batch' is not for algorithm\.kind"):
+        check(of("small"), algorithm=ProtoNetAlgorithm())

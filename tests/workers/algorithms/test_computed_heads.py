@@ -1,0 +1,208 @@
+"""Algorithms that compute a task's head: outer gradients, padding, and independent queries."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from precision import in_float64
+from small_tasks import FRESH, task
+
+from workers.algorithms.proto_maml import ProtoMamlAlgorithm
+from workers.algorithms.protonet import ProtoNetAlgorithm
+from workers.algorithms.ridge import RidgeAlgorithm
+from workers.heads.embedding import embedding_of
+from workers.heads.objective import HeadObjective
+from workers.losses.registry import make_loss
+from workers.models.conv4 import Conv4Model
+from workers.models.mlp import MlpModel
+from workers.models.registry import make_model
+
+WAYS, STEP, BOUND = 3, 1e-6, 1e-7
+SHAPE = (16, 16, 1)
+SUPPORT = np.array([0, -1, 1, 1, 2, -1], np.int32)
+QUERY = np.array([0, 0, -1, 1, -1, 2, 2, -1], np.int32)
+ALGORITHMS = {
+    "protonet": ProtoNetAlgorithm(),
+    "proto_maml": ProtoMamlAlgorithm(inner_lr=0.05, inner_steps=2),
+    "ridge": RidgeAlgorithm(penalty=0.5, scale=2.0),
+}
+SETTINGS = {
+    "none": {"normalization": "none"},
+    "layer": {"normalization": "layer"},
+    "support": {"normalization": "batch", "statistics": "support"},
+    "running": {"normalization": "batch", "statistics": "running"},
+}
+CASES = [
+    ("protonet", "none"),
+    ("protonet", "support"),
+    ("protonet", "running"),
+    ("proto_maml", "layer"),
+    ("proto_maml", "support"),
+    ("ridge", "support"),
+    ("ridge", "running"),
+]
+
+
+def problem(kind, normalization, *, padded=False, junk=0.0, dtype=tf.float64, loss="cross_entropy"):
+    """An objective, theta, a start, and a task; not padded: of the real examples alone."""
+    options = SETTINGS[normalization]
+    if loss == "mse":
+        settings, shape = MlpModel(hidden=(5, 4), **options), (6,)
+    else:
+        settings, shape = Conv4Model(filters=2, readout="mean", **options), SHAPE
+    features = embedding_of(settings, make_model(settings, shape, WAYS))
+    rng = np.random.default_rng(3)
+    spread = 1.0 if normalization == "none" else 0.3
+    theta = [
+        tf.constant(w + spread * rng.normal(size=w.shape), dtype)
+        for w in features.initial_weights()
+    ]
+    theta += [tf.constant(e.value + 0.1, dtype) for e in ALGORITHMS[kind].extras(features)]
+    sets = []
+    for targets in (SUPPORT, QUERY):
+        inputs = rng.normal(size=(len(targets), *shape))
+        inputs[targets < 0] += junk
+        kept = slice(None) if padded else targets >= 0
+        if loss == "mse":
+            targets = np.where(targets < 0, np.nan, rng.normal(size=len(targets)))[:, None]
+            targets = targets.astype(dtype.as_numpy_dtype)
+        sets.append((inputs[kept].astype(dtype.as_numpy_dtype), targets[kept]))
+    statistics = options.get("statistics", "batch")
+    outputs = WAYS if loss == "cross_entropy" else 1
+    functions = make_loss(loss).functions(padded)
+    objective = HeadObjective(features, functions, outputs, statistics, padded)
+    state = [tf.constant(value, dtype) for value in features.initial_statistics()]
+    return objective, theta, FRESH._replace(state=state), task(*sets)
+
+
+def error_of(kind, objective, theta, start, one):
+    """The relative error of a directional derivative against central differences."""
+    algorithm = ALGORITHMS[kind]
+    gradient, _, _ = algorithm.outer_gradient(objective, theta, start, one)
+    gradient = [g.numpy() for g in gradient]
+    norm = np.sqrt(sum(np.sum(g**2) for g in gradient))
+    size, rng = sum(g.size for g in gradient), np.random.default_rng(6)
+    direction = [g / norm + rng.normal(size=g.shape) / np.sqrt(size) for g in gradient]
+    ahead, behind = (
+        float(
+            algorithm.outer_loss(
+                objective,
+                [w + sign * STEP * d for w, d in zip(theta, direction, strict=True)],
+                start,
+                one,
+            )[0]
+        )
+        for sign in (1, -1)
+    )
+    expected = (ahead - behind) / (2 * STEP)
+    actual = sum(np.sum(g * d) for g, d in zip(gradient, direction, strict=True))
+    assert norm > 1e-3
+    return abs(actual - expected) / abs(expected)
+
+
+@pytest.mark.parametrize(("kind", "normalization"), CASES)
+def test_the_outer_gradient_equals_finite_differences(kind, normalization):
+    with in_float64():
+        assert error_of(kind, *problem(kind, normalization)) < BOUND
+
+
+@pytest.mark.parametrize("normalization", ["none", "running"])
+def test_ridges_outer_gradient_of_numbers_equals_finite_differences(normalization):
+    with in_float64():
+        assert error_of("ridge", *problem("ridge", normalization, loss="mse")) < BOUND
+
+
+@pytest.mark.parametrize(("kind", "normalization"), CASES)
+def test_the_outer_gradient_is_that_of_the_real_examples(kind, normalization):
+    def outcome(padded):
+        gradient, final, metrics = ALGORITHMS[kind].outer_gradient(
+            *problem(kind, normalization, padded=padded)
+        )
+        numbers = {name: float(value) for name, value in metrics.items()}
+        return np.concatenate([np.ravel(x) for x in (*gradient, *final.state)]), numbers
+
+    with in_float64():
+        ours, metrics = outcome(True)
+        wanted, plain = outcome(False)
+    np.testing.assert_allclose(ours, wanted, rtol=1e-8, atol=1e-10)
+    assert metrics == pytest.approx(plain, rel=1e-8)
+
+
+@pytest.mark.parametrize(("kind", "normalization"), CASES)
+def test_what_stands_in_the_place_of_padding_changes_no_bit(kind, normalization):
+    ours, theirs = (
+        ALGORITHMS[kind].outer_gradient(
+            *problem(kind, normalization, padded=True, junk=junk, dtype=tf.float32)
+        )[0]
+        for junk in (0.0, 100.0)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def held_out(kind, objective, theta, start, one):
+    """Outputs for the queries before and after each step, and all weights after the last."""
+    steps = 1 if ALGORITHMS[kind].closed_form else 2
+    records, state = ALGORITHMS[kind].adapt_and_record(
+        objective, theta, start, one, (steps, 0.05), lambda outputs: {"outputs": outputs}
+    )
+    return records["outputs"].numpy(), state
+
+
+@pytest.mark.parametrize(("kind", "normalization"), CASES)
+def test_no_query_depends_on_another(kind, normalization):
+    objective, theta, start, one = problem(kind, normalization, dtype=tf.float32)
+    outputs, _ = held_out(kind, objective, theta, start, one)
+    other = tf.concat([one.query_inputs[:2], 5 + one.query_inputs[2:]], axis=0)
+    changed, _ = held_out(kind, objective, theta, start, one._replace(query_inputs=other))
+    np.testing.assert_array_equal(changed[:, :2], outputs[:, :2])
+    assert np.abs(changed[-1, 2:] - outputs[-1, 2:]).max() > 1e-4
+
+
+@pytest.mark.parametrize(("kind", "normalization"), CASES)
+def test_the_weights_that_adaptation_leaves_answer_as_it_did(kind, normalization):
+    objective, theta, start, one = problem(kind, normalization, dtype=tf.float32)
+    outputs, state = held_out(kind, objective, theta, start, one)
+    shapes = objective.shapes_of(sum(int(tf.size(w)) for w in state.theta))
+    assert shapes == [tuple(w.shape) for w in state.theta]
+    again = objective.predict(state.theta, state.state, one)
+    np.testing.assert_allclose(again, outputs[-1], rtol=1e-4, atol=1e-5)
+
+
+def test_proto_maml_starts_from_prototypes_and_takes_inner_steps_on_all_weights():
+    with in_float64():
+        objective, theta, start, one = problem("proto_maml", "layer")
+        outputs, state = held_out("proto_maml", objective, theta, start, one)
+        proto, _ = held_out("protonet", objective, theta, start, one)
+        np.testing.assert_allclose(outputs[0], proto[1], rtol=1e-12)
+
+        body, _ = objective.features.apply(theta, [], one.support_inputs)
+        means = np.stack([body.numpy()[one.support_targets == way].mean(0) for way in range(WAYS)])
+        weights = [*theta, tf.constant(2 * means.T), tf.constant(-(means**2).sum(-1))]
+        for _ in range(2):
+            with tf.GradientTape() as tape:
+                tape.watch(weights)
+                loss, _ = objective.inner(weights, [], one.support_inputs, one.support_targets)
+            slopes = tape.gradient(loss, weights)
+            weights = [w - 0.05 * g for w, g in zip(weights, slopes, strict=True)]
+        for actual, expected in zip(state.theta, weights, strict=True):
+            np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_running_statistics_are_those_of_support_set_and_queries_together():
+    objective, theta, start, one = problem("protonet", "running", dtype=tf.float32)
+    _, final, _ = ALGORITHMS["protonet"].outer_gradient(objective, theta, start, one)
+    inputs = tf.concat([one.support_inputs, one.query_inputs], axis=0)
+    _, expected = objective.features.apply(theta, start.state, inputs, training=True)
+    for ours, wanted, old in zip(final.state, expected, start.state, strict=True):
+        np.testing.assert_array_equal(ours, wanted)
+        assert np.abs(ours - old).max() > 1e-4
+    _, state = held_out("protonet", objective, theta, final, one)
+    for left, kept in zip(state.state, final.state, strict=True):
+        np.testing.assert_array_equal(left, kept)
+
+
+def test_support_statistics_leave_the_queries_out():
+    objective, theta, _, one = problem("protonet", "support", dtype=tf.float32)
+    embedded = objective.embed(theta, [], one, training=True)
+    alone, _ = objective.features.apply(theta, [], one.support_inputs)
+    np.testing.assert_allclose(embedded.support, alone, rtol=1e-4, atol=1e-5)
