@@ -9,13 +9,7 @@ import tensorflow as tf
 from workers.algorithms.algorithm import Start, observer
 from workers.algorithms.joint import replace_head
 from workers.execution.compiled import Compiled
-from workers.inner.inner_loop import (
-    InnerState,
-    Plan,
-    batch,
-    inner_step,
-    record_adaptation,
-)
+from workers.inner.inner_loop import InnerState, Plan, record_adaptation, stepping
 from workers.inner.losses import Objective
 from workers.meta_parameters import (
     Layout,
@@ -134,7 +128,7 @@ class HeldOutTasks:
                 )
             else:
                 inner_state, plan = begin(task)
-                take = _taking(objective, task, plan)
+                take = stepping(objective.inner, task, plan)
                 observe = observer(objective, task, record)
                 records, inner_state = record_adaptation(take, inner_state, inner_steps, observe)
             return records if kind != "adapt" else self._adapted_arrays(inner_state)
@@ -177,7 +171,8 @@ class HeldOutTasks:
 
         def take(states: InnerState, step: tf.Tensor) -> InnerState:
             return tf.vectorized_map(
-                lambda pair: _taking(objective, pair[0], plan)(pair[1], step), (tasks, states)
+                lambda pair: stepping(objective.inner, pair[0], plan)(pair[1], step),
+                (tasks, states),
             )
 
         def seen(pair: tuple[Task, InnerState]) -> dict[str, tf.Tensor]:
@@ -208,13 +203,6 @@ class HeldOutTasks:
         shapes = objective.shapes_of(vector.shape[0])
         theta = Layout([""] * len(shapes), list(shapes)).split(vector)
         return objective.predict(theta, state, task)
-
-
-def _taking(
-    objective: Objective, task: Task, plan: Plan
-) -> Callable[[InnerState, tf.Tensor], InnerState]:
-    """Make the function that takes an inner step on a task."""
-    return lambda state, step: inner_step(objective.inner, state, batch(task, step), plan, step)[0]
 
 
 def _record(

@@ -107,6 +107,11 @@ def adapt(
     return inner_states, values[0]
 
 
+def stepping(loss: Loss, task: Task, plan: Plan) -> Callable[[InnerState, Any], InnerState]:
+    """Make the function that takes an inner step on a task, given its number, from 0."""
+    return lambda state, step: inner_step(loss, state, batch(task, step), plan, step)[0]
+
+
 def record_adaptation(
     take: Callable[[InnerState, tf.Tensor], InnerState],
     inner_state: InnerState,

@@ -97,10 +97,11 @@ def test_rates_of_layers_are_left_where_every_weight_learns_one():
 
 _POLICIES = ["cartpole", "halfcheetah-direction", "halfcheetah-velocity", "navigation", "pendulum"]
 _TEXTS = ["clinc150-matching", "names-generation", "shakespeare-generation"]
+_NUMBERS = ["sinusoid", "finn2017-sinusoid"]
 #: Presets whose targets are none that a head can be computed for.
 NO_HEAD = {
-    "protonet": [*_POLICIES, *_TEXTS, "sinusoid"],
-    "proto_maml": [*_POLICIES, *_TEXTS, "sinusoid"],
+    "protonet": [*_POLICIES, *_TEXTS, *_NUMBERS],
+    "proto_maml": [*_POLICIES, *_TEXTS, *_NUMBERS],
     "ridge": [*_POLICIES, *_TEXTS],
 }
 

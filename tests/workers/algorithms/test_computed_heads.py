@@ -6,11 +6,13 @@ import tensorflow as tf
 from precision import in_float64
 from small_tasks import FRESH, task
 
+from workers.algorithms.algorithm import observer
 from workers.algorithms.proto_maml import ProtoMamlAlgorithm
 from workers.algorithms.protonet import ProtoNetAlgorithm
 from workers.algorithms.ridge import RidgeAlgorithm
 from workers.heads.embedding import embedding_of
 from workers.heads.objective import HeadObjective
+from workers.inner.inner_loop import record_adaptation, stepping
 from workers.losses.registry import make_loss
 from workers.models.conv4 import Conv4Model
 from workers.models.mlp import MlpModel
@@ -141,10 +143,17 @@ def test_what_stands_in_the_place_of_padding_changes_no_bit(kind, normalization)
 
 def held_out(kind, objective, theta, start, one):
     """Outputs for the queries before and after each step, and all weights after the last."""
-    steps = 1 if ALGORITHMS[kind].closed_form else 2
-    records, state = ALGORITHMS[kind].adapt_and_record(
-        objective, theta, start, one, (steps, 0.05), lambda outputs: {"outputs": outputs}
-    )
+    algorithm = ALGORITHMS[kind]
+
+    def record(outputs):
+        return {"outputs": outputs}
+
+    if algorithm.closed_form:
+        records, state = algorithm.adapt_at_once(objective, theta, start, one, record)
+    else:
+        initial, plan = algorithm.start_on(objective, theta, start, one, 0.05)
+        take = stepping(objective.inner, one, plan)
+        records, state = record_adaptation(take, initial, 2, observer(objective, one, record))
     return records["outputs"].numpy(), state
 
 

@@ -9,7 +9,7 @@ from small_tasks import FRESH, task
 from workers.algorithms.anil import AnilAlgorithm
 from workers.algorithms.boil import BoilAlgorithm
 from workers.algorithms.maml import MamlAlgorithm
-from workers.inner.inner_loop import adapt, record_adaptation
+from workers.inner.inner_loop import adapt, record_adaptation, stepping
 from workers.inner.losses import Objective
 from workers.models.mlp import MlpModel
 from workers.models.registry import make_model
@@ -91,7 +91,7 @@ def test_a_held_out_task_that_takes_more_steps_keeps_the_last_rates():
     unrolled, _ = adapt(objective.inner, initial, one, 5, plan)
     np.testing.assert_allclose(flatten(unrolled[-1].theta), expected, rtol=1e-12)
     records, last = record_adaptation(
-        objective.inner, initial, one, 5, plan, lambda state: {"head": state.theta[1]}
+        stepping(objective.inner, one, plan), initial, 5, lambda state: {"head": state.theta[1]}
     )
     np.testing.assert_allclose(flatten(last.theta), expected, rtol=1e-12)
     after_two = a + np.prod(factors[:2], axis=0) * (theta - a)

@@ -3,7 +3,14 @@ import pytest
 import tensorflow as tf
 from small_tasks import task
 
-from workers.inner.inner_loop import InnerState, Plan, adapt, batch, inner_step, record_adaptation
+from workers.inner.inner_loop import (
+    InnerState,
+    Plan,
+    adapt,
+    inner_step,
+    record_adaptation,
+    stepping,
+)
 from workers.inner.losses import Objective
 from workers.inner.optimizers import Adam, Momentum, Sgd
 from workers.models.mlp import MlpModel
@@ -163,10 +170,6 @@ def test_first_order_makes_the_derivative_of_the_adapted_weights_the_identity(pr
         assert np.abs(second - 1).max() > 1e-3
 
 
-def taking(objective, one, how):
-    return lambda state, step: inner_step(objective.inner, state, batch(one, step), how, step)[0]
-
-
 @pytest.mark.parametrize(
     "optimizer", [Sgd(0.25), Momentum(0.25, 0.5), Adam(0.25), Adam(0.25, 7)], ids=repr
 )
@@ -181,7 +184,7 @@ def test_trajectory_observes_what_repeated_inner_steps_give(problem, optimizer):
 
     compiled = tf.function(
         lambda: record_adaptation(
-            taking(objective, one, how), inner_state(theta, optimizer), 5, observe
+            stepping(objective.inner, one, how), inner_state(theta, optimizer), 5, observe
         )
     )
     records, left = compiled()
@@ -206,6 +209,6 @@ def test_no_inner_steps_observe_theta_alone(problem):
     objective, theta, one = problem
     start, how = inner_state(theta, Sgd(0.5)), plan(Sgd(0.5), theta)
     records, _ = record_adaptation(
-        taking(objective, one, how), start, 0, lambda current: {"bias": current.theta[-1]}
+        stepping(objective.inner, one, how), start, 0, lambda current: {"bias": current.theta[-1]}
     )
     np.testing.assert_array_equal(records["bias"], theta[-1][None])

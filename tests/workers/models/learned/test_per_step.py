@@ -12,7 +12,7 @@ from small_tasks import FRESH, at, task
 from workers.algorithms.boil import BoilAlgorithm
 from workers.algorithms.maml import MamlAlgorithm
 from workers.algorithms.meta_sgd import MetaSgdAlgorithm
-from workers.inner.inner_loop import record_adaptation
+from workers.inner.inner_loop import record_adaptation, stepping
 from workers.inner.losses import Objective
 from workers.meta_parameters import carry_layout, make_learned_model, theta_layout, unadapted
 from workers.models.conv4 import Conv4Model
@@ -181,7 +181,7 @@ def test_before_any_step_queries_see_the_first_row_and_after_more_steps_the_last
         return {"outputs": objective.predict(inner.theta, inner.state, one)}
 
     # With a rate of 0 only rows change from step to step.
-    records, last = record_adaptation(objective.inner, initial, one, 4, plan, observe)
+    records, last = record_adaptation(stepping(objective.inner, one, plan), initial, 4, observe)
     rows = []
     for row in range(STEPS):
         weights = row_of(theta, plain.shapes, row)
