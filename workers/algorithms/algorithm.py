@@ -63,7 +63,7 @@ class Algorithm(Record):
     fine_tunes: whether tasks are adapted to only after training.
     over_all_classes: whether training classifies over all training classes at once, with a head
       for them.
-    several_steps: whether it would be joint training with a single inner step.
+    several_steps: whether it makes little sense with a single inner step.
     no_evaluation: key of [evaluation] that does not apply -> reason.
     """
 
@@ -200,6 +200,16 @@ class Algorithm(Record):
     def second_order(self) -> bool:
         """Whether training differentiates through its inner loop."""
         return not getattr(self, "first_order", True)
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether training goes back through its inner steps, which then take memory."""
+        return bool(self.training_steps)
+
+    @property
+    def without_second_order(self) -> str:
+        """The setting of a similar algorithm that needs no second derivative."""
+        return "algorithm.first_order = true"
 
     @property
     def learned_rates(self) -> str:
