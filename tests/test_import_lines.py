@@ -29,6 +29,8 @@ TENSORFLOW = (
     "workers/inner/adaptation.py",
     "workers/inner/clipping.py",
     "workers/inner/recompute.py",
+    "workers/inner/conjugate_gradients.py",
+    "workers/inner/hessian_products.py",
     "workers/execution/task_map.py",
     "workers/execution/chunks.py",
     "workers/execution/micro_batch.py",

@@ -81,7 +81,7 @@ def check_layers(config: MetaConfig, layers: Layers) -> list[Finding]:
                 _WHAT,
                 f"not checked in {', '.join(layers.unchecked)}: no computation in float64",
                 "warning" if is_second_order(config) else "note",
-                "compare with a run of algorithm.first_order=true" if order == "second" else "",
+                f"compare with a run of {_first_order(config)}" if order == "second" else "",
             )
         )
     if layers.unknown:
@@ -115,6 +115,11 @@ def _fault_finding(config: MetaConfig, fault: Fault) -> Finding:
         _WHAT,
         text,
         "broken",
-        "replace the layer, or set algorithm.first_order=true, or, if it stops gradients on "
+        f"replace the layer, or set {_first_order(config)}, or, if it stops gradients on "
         "purpose, model.second_derivative=trusted",
     )
+
+
+def _first_order(config: MetaConfig) -> str:
+    """Return what to set on the command line for a run of the first order."""
+    return config.algorithm.without_second_order.replace(" = ", "=").replace("'", "")

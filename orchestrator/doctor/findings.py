@@ -51,6 +51,9 @@ def inner_loop_finding(config: MetaConfig) -> Finding | None:
     if not steps:
         return None
     plural = "s" if steps > 1 else ""
+    if not config.algorithm.goes_back:
+        kind = config.algorithm.kind
+        return Finding("inner loop", f"memory of one inner step (algorithm.kind = {kind!r})")
     if config.inner_memory == "recompute":
         how = "recompute: memory of one inner step, whatever their number"
     else:

@@ -45,6 +45,7 @@ CASES = {
             *["algorithm.step_statistics=true", "model.statistics=running"],
         ],
     ),
+    "imaml": (False, ["algorithm.kind=imaml", "algorithm.proximal=0.5"]),
     "layer rates": (False, ["algorithm.layer_rates=true", "algorithm.inner_steps=2"]),
     "images": (True, []),
     "images, support statistics": (True, [*ONE_LAYER, "model.statistics=support"]),

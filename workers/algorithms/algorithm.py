@@ -66,7 +66,7 @@ class Algorithm(Record):
     fine_tunes: whether tasks are adapted to only after training.
     over_all_classes: whether training classifies over all training classes at once, with a head
       for them.
-    several_steps: whether it would be joint training with a single inner step.
+    several_steps: whether it makes little sense with a single inner step.
     computes_head: whether a task's head is computed from its support set. theta then holds the
       model in front of its head, and a task may have any number of classes.
     closed_form: whether it adapts by one computation, without inner steps and their rate.
@@ -245,6 +245,16 @@ class Algorithm(Record):
     def second_order(self) -> bool:
         """Whether training differentiates through its inner loop."""
         return not getattr(self, "first_order", True)
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether training goes back through its inner steps, which then take memory."""
+        return bool(self.training_steps)
+
+    @property
+    def without_second_order(self) -> str:
+        """The setting of a similar algorithm that needs no second derivative."""
+        return "algorithm.first_order = true"
 
     @property
     def learned_rates(self) -> str:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from workers.execution.separate_call import call_separately
 from workers.inner.clipping import clipped
 from workers.inner.losses import Theta
 from workers.inner.optimizers import InnerOptimizer, Moments, scaled
@@ -110,6 +111,35 @@ def adapt(
 def stepping(loss: Loss, task: Task, plan: Plan) -> Callable[[InnerState, Any], InnerState]:
     """Make the function that takes an inner step on a task, given its number, from 0."""
     return lambda state, step: inner_step(loss, state, batch(task, step), plan, step)[0]
+
+
+def adapt_forward(
+    loss: Loss, inner_state: InnerState, task: Task, inner_steps: int, plan: Plan
+) -> tuple[InnerState, tf.Tensor]:
+    """Adapt to one task; no gradient can be taken through it.
+
+    The loop is part of the graph and stores nothing: neither memory nor graph grow with the steps.
+
+    Returns:
+      the state after the last step, and the loss of the first batch before adapting.
+    """
+
+    def step(index: tf.Tensor, inner_state: InnerState, before: tf.Tensor) -> Any:
+        inner_state, value = inner_step(loss, inner_state, batch(task, index), plan, index)
+        value = tf.cast(value, before.dtype)
+        return index + 1, inner_state, tf.where(tf.equal(index, 0), value, before)
+
+    # What depends on the task from the beginning is vectorized in one attempt, not in three.
+    zero = task.seed[0] * 0
+    inner_state = tf.nest.map_structure(lambda x: x + tf.cast(zero, x.dtype), inner_state)
+    _, inner_state, before = tf.while_loop(
+        lambda index, *_: index < inner_steps,
+        lambda *values: call_separately(step, *values),
+        (tf.constant(0), inner_state, tf.cast(zero, inner_state.theta[0].dtype)),
+        parallel_iterations=1,
+        maximum_iterations=inner_steps,
+    )
+    return inner_state, before
 
 
 def record_adaptation(

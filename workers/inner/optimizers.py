@@ -150,6 +150,39 @@ class RatesOfSteps(NamedTuple):
         return updated
 
 
+class Proximal(NamedTuple):
+    """Another optimizer, of a loss to which weight / 2 * |w - anchor|^2 is added.
+
+    optimizer: that takes the steps.
+    weight: >= 0.
+    anchors: a list like the weights.
+    """
+
+    optimizer: Any
+    weight: float
+    anchors: list[tf.Tensor]
+
+    def init(self, weights: Sequence[tf.Tensor]) -> Moments:
+        """See `InnerOptimizer.init`."""
+        moments: Moments = self.optimizer.init(weights)
+        return moments
+
+    def update(
+        self,
+        weights: Sequence[tf.Tensor],
+        gradient: Sequence[tf.Tensor],
+        moments: Moments,
+        step: Any,
+    ) -> tuple[list[tf.Tensor], Moments]:
+        """See `InnerOptimizer.update`."""
+        triples = zip(weights, gradient, self.anchors, strict=True)
+        pulled = [g + tf.constant(self.weight, g.dtype) * (w - a) for w, g, a in triples]
+        updated: tuple[list[tf.Tensor], Moments] = self.optimizer.update(
+            weights, pulled, moments, step
+        )
+        return updated
+
+
 def _at_step(rates: tf.Tensor, step: Any) -> tf.Tensor:
     """Take the rate of a step, or the last one.
 

@@ -117,7 +117,7 @@ def _check_loss(function: _Function, points: Sequence[Point], settings: ActorSet
     if verdict == "wrong":
         raise ValueError(
             f"{said} has {reason}, and algorithm.kind = {settings.algorithm.kind!r} needs it; use "
-            "other operations, or set algorithm.first_order = true"
+            f"other operations, or set {settings.algorithm.without_second_order}"
         )
     if verdict == "unknown":
         return [f"the second derivative of {said} was not checked: {reason}"]

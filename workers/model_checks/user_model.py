@@ -246,8 +246,8 @@ def _check_second_derivative(
         raise ValueError(
             f"model.source = {settings.source!r}: the layer {verdict.layer.name!r} ({kind}) "
             f"has {verdict.reason}, and algorithm.kind = {algorithm.kind!r} needs it; "
-            "replace the layer, set algorithm.first_order = true, or, if it stops gradients on "
-            "purpose, model.second_derivative = 'trusted'"
+            f"replace the layer, set {algorithm.without_second_order}, or, if it stops gradients "
+            "on purpose, model.second_derivative = 'trusted'"
         )
     notes = []
     if verdict.unchecked:

@@ -15,6 +15,7 @@ _PLACES = {
     "anil": "workers.algorithms.anil:AnilAlgorithm",
     "boil": "workers.algorithms.boil:BoilAlgorithm",
     "meta_sgd": "workers.algorithms.meta_sgd:MetaSgdAlgorithm",
+    "imaml": "workers.algorithms.imaml:ImamlAlgorithm",
     "reptile": "workers.algorithms.reptile:ReptileAlgorithm",
     "protonet": "workers.algorithms.protonet:ProtoNetAlgorithm",
     "proto_maml": "workers.algorithms.proto_maml:ProtoMamlAlgorithm",

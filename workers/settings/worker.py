@@ -74,7 +74,7 @@ class ActorSettings(Section):
     @property
     def inner_memory(self) -> Literal["store", "recompute"]:
         """The resolved choice of how training goes back through its inner loop."""
-        steps = self.algorithm.training_steps
+        steps = self.algorithm.training_steps if self.algorithm.goes_back else 0
         if self.runtime.inner_memory != "auto" and steps:
             return self.runtime.inner_memory
         return "recompute" if steps > MOST_STORED_STEPS and not self.task.acts else "store"
@@ -96,8 +96,15 @@ class ActorSettings(Section):
 
     def _check_memory(self) -> None:
         """Refuse ways to take less memory where they are not possible."""
-        micro_batch = self.runtime.micro_batch
-        if self.task.acts and self.runtime.inner_memory == "recompute":
+        micro_batch, algorithm = self.runtime.micro_batch, self.algorithm
+        recompute = self.runtime.inner_memory == "recompute"
+        if recompute and algorithm.training_steps and not algorithm.goes_back:
+            raise ValueError(
+                "runtime.inner_memory = 'recompute' is for algorithms that go back through their "
+                f"inner steps; algorithm.kind = {algorithm.kind!r} has the memory of one step "
+                "anyway: use 'auto'"
+            )
+        if self.task.acts and recompute:
             raise ValueError(
                 "runtime.inner_memory = 'recompute' is for tasks with examples, not for task.kind "
                 f"= {self.task.kind!r}, whose policies act between inner steps; use 'auto' or "

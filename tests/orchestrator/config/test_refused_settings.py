@@ -118,6 +118,10 @@ REFUSALS = [
         ["algorithm.kind=anil", "algorithm.step_affine=true", "model.normalization=batch"],
         ["unknown key algorithm.step_affine", "belongs to another algorithm.kind"],
     ),
+    (
+        ["algorithm.kind=imaml", "runtime.inner_memory=recompute"],
+        ["runtime.inner_memory = 'recompute'", "algorithm.kind = 'imaml'", "use 'auto'"],
+    ),
     (["algorithm.inner_clip=0"], ["algorithm.inner_clip", "greater than 0", "0"]),
     (
         ["algorithm.kind=joint", "evaluation.inner_batch=3"],

@@ -117,6 +117,7 @@ def test_memory_is_compared_with_what_there_is(check, free, verdict, advice):
             "'recompute')",
         ),
         (["runtime.micro_batch=3"], "and of 3 examples at a time"),
+        (["algorithm.kind=imaml"], "memory of one inner step (algorithm.kind = 'imaml')"),
     ],
 )
 def test_the_doctor_says_how_training_goes_back_through_the_inner_loop(overrides, expected):

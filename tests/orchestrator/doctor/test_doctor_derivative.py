@@ -82,6 +82,12 @@ def test_a_layer_at_fault_breaks_what_differentiates_through_the_body(overrides)
     assert {finding.verdict for finding in judged("reversed_twice", *overrides)} == {"broken"}
 
 
+def test_implicit_gradients_need_second_derivatives_and_reptile_does_not():
+    first, _ = judged("reversed_twice", "algorithm.kind=imaml")
+    assert first.verdict == "broken"
+    assert "set algorithm.kind=reptile" in first.advice
+
+
 def test_what_is_right_is_one_line():
     [finding] = judged("small")
     assert finding.verdict == "well"
