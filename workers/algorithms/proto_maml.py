@@ -48,6 +48,7 @@ class ProtoMamlAlgorithm(ComputedHead, Differentiated):
         self, objective: Objective, theta: Theta, start: Start, task: Task
     ) -> tuple[tf.Tensor, Start, Metrics]:
         """Compute MAML's outer loss; the gradient goes through the prototypes too."""
+        task = objective.real_support(task)  # type: ignore[attr-defined]
         initial, plan = self._start(objective, theta, start, task, self.inner_lr, training=True)
         loss, adapted, metrics = self.adapted_loss(objective, initial, task, plan)
         return loss, start._replace(state=adapted.state, moments=adapted.moments), metrics
@@ -65,6 +66,7 @@ class ProtoMamlAlgorithm(ComputedHead, Differentiated):
         from workers.inner.inner_loop import record_adaptation
 
         steps, rate = recipe
+        task = objective.real_support(task)  # type: ignore[attr-defined]
         initial, plan = self._start(objective, theta, start, task, rate, training=False)
         plan, observe = plan._replace(first_order=True), observer(objective, task, record)
         return record_adaptation(objective.inner, initial, task, steps, plan, observe)
