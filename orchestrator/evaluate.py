@@ -50,7 +50,8 @@ def recipe_at(config: MetaConfig, inner_lr: float) -> Recipe:
     evaluation = config.evaluation
     inner_steps = max(evaluation.inner_steps)
     if not config.task.acts:
-        ranges = (isinstance(size, tuple) for size in held_out_sizes(config))
+        sizes = *held_out_sizes(config), getattr(config.task, "ways", None)
+        ranges = (isinstance(size, tuple) for size in sizes)
         return Recipe(inner_lr, inner_steps, padded=any(ranges))
     shots, queries = evaluation.shots, evaluation.queries
     assert not isinstance(shots, tuple)

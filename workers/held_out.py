@@ -127,6 +127,7 @@ class HeldOutTasks:
                     objective, theta, start, task, record
                 )
             else:
+                task = objective.real_support(task)
                 inner_state, plan = begin(task)
                 take = stepping(objective.inner, task, plan)
                 observe = observer(objective, task, record)

@@ -1,8 +1,10 @@
-"""The refusal of ranges of shots and queries where a setting cannot do with them."""
+"""The refusal of ranges of ways, shots and queries where a setting cannot do with them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from workers.settings.algorithms import ALGORITHMS
 
 if TYPE_CHECKING:
     from orchestrator.config.schema import MetaConfig
@@ -14,11 +16,12 @@ def check_ranges(config: MetaConfig) -> None:
     ranges = {
         f"{section}.{name}": list(size)
         for section, settings in (("task", task), ("evaluation", evaluation))
-        for name in ("shots", "queries")
-        if isinstance(size := getattr(settings, name), tuple)
+        for name in ("ways", "shots", "queries")
+        if isinstance(size := getattr(settings, name, None), tuple)
     }
     if not ranges:
         return
+    _check_ways(config)
     key, size = next(iter(ranges.items()))
     if not task.takes_ranges:
         raise ValueError(
@@ -32,12 +35,42 @@ def check_ranges(config: MetaConfig) -> None:
         )
 
 
+def computing_heads() -> str:
+    """Name the algorithms that take any number of classes, for messages."""
+    *others, last = (repr(kind) for kind, each in ALGORITHMS.items() if each.computes_head)
+    return f"{', '.join(others)} or {last}"
+
+
+def _check_ways(config: MetaConfig) -> None:
+    """Refuse ranges of ways for a head of fixed outputs, and where all outputs are smoothed."""
+    ways = getattr(config.task, "ways", None)
+    if not isinstance(ways, tuple):
+        return
+    key = f"task.ways = {list(ways)} is a range"
+    if not config.algorithm.computes_head:
+        raise ValueError(
+            f"{key}, but algorithm.kind = {config.algorithm.kind!r} learns a head for a fixed "
+            f"number of classes; use {computing_heads()}, or give a number"
+        )
+    if smoothing := getattr(config.task, "label_smoothing", 0.0):
+        raise ValueError(
+            f"{key}, and task.label_smoothing = {smoothing:g} would spread over classes that a "
+            "task lacks; unset it, or give a number"
+        )
+
+
 def _check_batches(config: MetaConfig) -> None:
     """Inner steps of some examples would need others in each task."""
     shots = {"algorithm": config.task.shots, "evaluation": config.evaluation.shots}
     shots["evaluation"] = shots["evaluation"] or config.task.shots
     for section, size in shots.items():
         batch = getattr(getattr(config, section), "inner_batch", None)
+        ways = getattr(config.task, "ways", None)
+        if batch is not None and isinstance(ways, tuple):
+            raise ValueError(
+                f"{section}.inner_batch = {batch} deals out examples, of which task.ways = "
+                f"{list(ways)} gives each task another number; unset it, or give a number"
+            )
         if batch is not None and isinstance(size, tuple):
             where = "evaluation" if section == "evaluation" and config.evaluation.shots else "task"
             raise ValueError(

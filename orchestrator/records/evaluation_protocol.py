@@ -11,8 +11,10 @@ from orchestrator.evaluate import later_lr
 from orchestrator.outer.blocks import held_out_sizes
 from workers.losses.registry import loss_of
 from workers.settings.environments import EnvironmentTask
+from workers.settings.section import Size
 from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily, stated_sizes
+from workers.tasks.sizes import described
 from workers.wire.protocol import Draw
 
 #: The names of `model.statistics` in a protocol.
@@ -56,7 +58,7 @@ def protocol(
         "method": algorithm.method,
         "model": model.title,
         **family.protocol("test"),
-        "ways": family.num_outputs if _has_ways(task, family) else None,
+        "ways": described(_ways(config, family)) if _has_ways(task, family) else None,
         "loss": loss_of(family).title or None,
         **_of_loss(family),
         "shots": shots,
@@ -131,7 +133,17 @@ def _has_ways(task: Any, family: TaskFamily) -> bool:
 
 def _chance(config: MetaConfig, family: TaskFamily) -> float | None:
     """Return the score of a model that has learned nothing; None where it is unknown."""
-    return loss_of(family).chance(family.num_outputs, config.task.chance)
+    loss, ways = loss_of(family), _ways(config, family)
+    if isinstance(ways, tuple) and loss.classifies:
+        chances = [loss.chance(number, None) for number in range(ways[0], ways[1] + 1)]
+        return None if None in chances else float(np.mean(np.array(chances, np.float64)))
+    return loss.chance(family.num_outputs, config.task.chance)
+
+
+def _ways(config: MetaConfig, family: TaskFamily) -> Size:
+    """Return the number of classes of a task, or their range."""
+    ways = getattr(config.task, "ways", None)
+    return ways if isinstance(ways, tuple) else family.num_outputs
 
 
 def _of_loss(family: TaskFamily) -> dict[str, Any]:

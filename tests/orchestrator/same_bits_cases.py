@@ -100,6 +100,11 @@ HEADS = {
     "protonet, vectorized": ["algorithm.kind=protonet", _ONCE, "runtime.execution=vectorized"],
     "proto-maml": ["algorithm.kind=proto_maml", "model.normalization=layer"],
     "ridge": ["algorithm.kind=ridge", _ONCE, _BATCH],
+    "protonet, ways": [
+        *["algorithm.kind=protonet", _ONCE, _BATCH],
+        *["task.ways=[2,4]", "task.shots=[1,2]"],
+    ],
+    "proto-maml, ways": ["algorithm.kind=proto_maml", _BATCH, "task.ways=[2,4]"],
     "ridge, numbers": ["algorithm.kind=ridge", _ONCE, "runtime.execution=vectorized"],
 }
 

@@ -186,7 +186,7 @@ def test_ranges_of_shots_give_one_theta_with_workers_elsewhere(process, algorith
 
 @pytest.mark.parametrize("name", HEADS)
 def test_computed_heads_give_one_theta_with_any_number_of_workers(name, image_zip, image_cache):
-    carries = name in ("protonet", "ridge")  # running statistics, their default
+    carries = name in ("protonet", "protonet, ways", "ridge")  # running statistics, their default
     check_any_number_of_workers(heads(name, image_zip, image_cache), carries)
 
 
@@ -194,7 +194,7 @@ def test_computed_heads_give_one_theta_with_any_number_of_workers(name, image_zi
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HEADS)
 def test_computed_heads_give_the_same_with_workers_elsewhere(name, process, image_zip, image_cache):
-    carries = name in ("protonet", "ridge")
+    carries = name in ("protonet", "protonet, ways", "ridge")
     check_any_number_of_workers(heads(name, image_zip, image_cache), carries, process)
 
 

@@ -70,8 +70,7 @@ class Algorithm(Record):
     computes_head: whether a task's head is computed from its support set. theta then holds the
       model in front of its head, and a task may have any number of classes.
     closed_form: whether it adapts by one computation, without inner steps and their rate.
-    rates: inner rates that validation chooses from, if the user sets none; empty: those of the
-      family of tasks.
+    rates: default inner rates that validation chooses from; empty: those of the family of tasks.
     statistics: the values of `model.statistics` that it takes where the model has batch
       normalization, the default first; empty: all.
     no_evaluation: key of [evaluation] that does not apply -> reason.

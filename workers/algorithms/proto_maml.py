@@ -47,6 +47,7 @@ class ProtoMamlAlgorithm(ComputedHead, Differentiated):
         self, objective: Objective, theta: Theta, start: Start, task: Task
     ) -> tuple[tf.Tensor, Start, Metrics]:
         """Compute MAML's outer loss; the gradient goes through the prototypes too."""
+        task = objective.real_support(task)
         initial, plan = self._start(objective, theta, start, task, self.inner_lr, training=True)
         loss, adapted, metrics = self.adapted_loss(objective, initial, task, plan, start.outer_step)
         return loss, start._replace(state=adapted.state, moments=adapted.moments), metrics

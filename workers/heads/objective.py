@@ -52,10 +52,13 @@ class HeadObjective(Objective):
         statistics: str,
         padded: bool = False,
         recompute: bool = False,
+        skips_padding: bool = False,
     ):
+        """See `Objective`. skips_padding: padding does not go through the model."""
         super().__init__(features, loss, "mean", num_outputs, "running", padded, recompute)
         self.features, self.num_outputs, self.statistics = features, num_outputs, statistics
         self.model = HeadedModel(features)  # type: ignore[assignment]
+        self._skips_padding = padded and skips_padding
 
     @classmethod
     def of_tasks(
@@ -68,7 +71,9 @@ class HeadObjective(Objective):
         """See `Objective.of_tasks`; `model` is that of the features."""
         functions = loss_of(family).functions(padded)
         statistics, recompute = settings.model.statistics, settings.inner_memory == "recompute"
-        return cls(model, functions, family.num_outputs, statistics, padded, recompute)
+        # A graph for any number of examples: not for XLA, nor side by side with other tasks.
+        any_number = settings.execution == ("map", False) and settings.runtime.micro_batch is None
+        return cls(model, functions, family.num_outputs, statistics, padded, recompute, any_number)
 
     def for_ways(self, ways: int | None) -> "HeadObjective":
         """See `Objective.for_ways`."""
@@ -83,12 +88,50 @@ class HeadObjective(Objective):
           theta: the weights of the features.
           training: for layers that depend on it: dropout, running statistics.
         """
-        number = task.support_targets.shape[0]
+        number = _number(task.support_targets)
         inputs = tf.concat([task.support_inputs, task.query_inputs], axis=0)
         shown, asked = self._seen(task)
         seen = None if shown is None else tf.concat([shown, asked], axis=0)
-        features, state = self.features.apply(theta, state, inputs, training, seen)
+        if self._skips_padding:
+            features, state = self._of_real(theta, state, task, inputs, seen, training)
+        else:
+            features, state = self.features.apply(theta, state, inputs, training, seen)
         return Embedded(features[:number], features[number:], state)
+
+    def _of_real(
+        self,
+        theta: Theta,
+        state: State,
+        task: Task,
+        inputs: tf.Tensor,
+        seen: tf.Tensor,
+        training: bool,
+    ) -> tuple[tf.Tensor, State]:
+        """Compute the features of the examples that are none of padding; 0 for padding.
+
+        A task takes as long as its own examples do, and has the bits that it has without padding.
+        """
+        targets = tf.concat([task.support_targets, task.query_targets], axis=0)
+        rows = tf.where(self.real(targets))[:, 0]
+        # In batch statistics are all of these, or those of the support set.
+        own = tf.gather(seen, rows) if self.statistics == "support" else None
+        features, state = self.features.apply(theta, state, tf.gather(inputs, rows), training, own)
+        width = self.model.width  # type: ignore[attr-defined]
+        shape = tf.cast(tf.stack([_number(targets), width]), tf.int64)
+        padded = tf.ensure_shape(
+            tf.scatter_nd(rows[:, None], features, shape), [targets.shape[0], width]
+        )
+        return padded, state
+
+    def real_support(self, task: Task) -> Task:
+        """Return a task whose support set has no padding, if padding is skipped at all."""
+        if not self._skips_padding:
+            return task
+        rows = tf.where(self.real(task.support_targets))[:, 0]
+        inputs, targets = task.support_inputs, task.support_targets
+        return task._replace(
+            support_inputs=tf.gather(inputs, rows), support_targets=tf.gather(targets, rows)
+        )
 
     def support_features(
         self, theta: Theta, state: State, task: Task, training: bool
@@ -121,5 +164,14 @@ class HeadObjective(Objective):
         shown, asked = self.real(task.support_targets), self.real(task.query_targets)
         if self.statistics != "support":
             return shown, asked
-        support, queries = task.support_targets.shape[:1], task.query_targets.shape[:1]
-        return tf.ones(support, tf.bool) if shown is None else shown, tf.zeros(queries, tf.bool)
+        ones, zeros = (
+            tf.fill([_number(targets)], value)
+            for targets, value in ((task.support_targets, True), (task.query_targets, False))
+        )
+        return ones if shown is None else shown, zeros
+
+
+def _number(targets: tf.Tensor) -> int | tf.Tensor:
+    """Return the number of examples, as a tensor where it differs between tasks."""
+    number = targets.shape[0]
+    return tf.shape(targets)[0] if number is None else number

@@ -94,6 +94,10 @@ class Objective:
         assert ways is None, "the number of outputs is the model's"
         return self
 
+    def real_support(self, task: Task) -> Task:
+        """Return the task that is computed with: one without padding, if that is skipped at all."""
+        return task
+
     def shapes_of(self, number: int) -> Sequence[Shape]:
         """Return the shapes of the weights that adaptation leaves, which hold so many numbers."""
         return self.model.shapes

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from workers.settings.losses.loss_task import LossTask
 from workers.settings.registry import named
-from workers.settings.section import Size, setting
+from workers.settings.section import Size, Ways, setting, ways_setting
 from workers.settings.split_task import SplitTask
 from workers.settings.task import Progress, Tables
 
@@ -65,12 +65,7 @@ class ImagesTask(SplitTask, LossTask):
     label_column: str | tuple[str, ...] = setting(
         "label", "Parquet, CSV: the class; several columns are joined by '/'"
     )
-    ways: int | None = setting(
-        None,
-        "classes per task, 2 to 10^5; unset: 5, or what the smallest split has",
-        ge=2,
-        le=10**5,
-    )
+    ways: Ways | None = ways_setting()
     shots: Size = setting(
         1,
         "support images per class, 1 to 10^5, or a range such as [1, 10], of which each task "

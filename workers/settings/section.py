@@ -26,6 +26,13 @@ _Range = Annotated[tuple[_Number, _Number], AfterValidator(_ordered)]
 Size = Annotated[
     Annotated[_Number, Tag("number")] | Annotated[_Range, Tag("range")], Discriminator(_form)
 ]
+_Several = Annotated[int, Field(strict=True, ge=2, le=10**5)]
+_SeveralRange = Annotated[tuple[_Several, _Several], AfterValidator(_ordered)]
+#: Classes of a task, likewise.
+Ways = Annotated[
+    Annotated[_Several, Tag("number")] | Annotated[_SeveralRange, Tag("range")],
+    Discriminator(_form),
+]
 
 
 class Section(BaseModel):
@@ -93,4 +100,13 @@ def setting(
         validate_default=True,
         **strict,
         **constraints,
+    )
+
+
+def ways_setting() -> Any:
+    """Declare the field `ways` of a family whose tasks are some classes of many."""
+    return setting(
+        None,
+        "classes per task, 2 to 10^5, or a range such as [2, 50], of which each task draws, for "
+        "heads that are computed; unset: 5, or what the smallest split has",
     )

@@ -10,7 +10,7 @@ from pydantic import field_validator, model_validator
 from workers.settings.groups_task import GroupsTask
 from workers.settings.losses.loss_task import LossTask
 from workers.settings.registry import named
-from workers.settings.section import Size, setting
+from workers.settings.section import Size, Ways, setting, ways_setting
 from workers.settings.task import Progress, Tables
 from workers.settings.text_tasks import absolute
 
@@ -125,12 +125,7 @@ class SignalTask(GroupsTask, LossTask):
         ge=1,
         le=10**9,
     )
-    ways: int | None = setting(
-        None,
-        "classes per task, 2 to 10^5; unset: 5, or what the smallest split has",
-        ge=2,
-        le=10**5,
-    )
+    ways: Ways | None = ways_setting()
     shots: Size = setting(
         5,
         "support examples per class, or per series, 1 to 10^5, or a range such as [1, 10], of "

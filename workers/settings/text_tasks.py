@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import field_validator, model_validator
 
 from workers.settings.losses.loss_task import LossTask
-from workers.settings.section import Size, setting
+from workers.settings.section import Size, Ways, setting, ways_setting
 from workers.settings.split_task import SplitTask
 from workers.settings.task import Tables
 
@@ -117,12 +117,7 @@ class TextTask(_Texts, LossTask):
     }
 
     kind: Literal["text"] = "text"
-    ways: int | None = setting(
-        None,
-        "classes per task, 2 to 10^5; unset: 5, or what the smallest split has",
-        ge=2,
-        le=10**5,
-    )
+    ways: Ways | None = ways_setting()
     shots: Size = setting(
         5,
         "support texts per class, 1 to 10^5, or a range such as [1, 10], of which each task draws "

@@ -32,9 +32,14 @@ def most(size: Size) -> int:
 
 
 def has_ranges(task: Any) -> bool:
-    """Tell whether the settings of tasks give a range for shots or queries."""
-    sizes = getattr(task, "shots", None), getattr(task, "queries", None)
+    """Tell whether the settings of tasks give a range for ways, shots or queries."""
+    sizes = (getattr(task, name, None) for name in ("ways", "shots", "queries"))
     return any(isinstance(size, tuple) for size in sizes)
+
+
+def most_ways(ways: Size | None) -> int:
+    """Return the most classes of a task that are asked for; 2 if nothing is."""
+    return most(ways) if ways is not None else 2
 
 
 def described(size: Size) -> int | str:
@@ -108,6 +113,16 @@ def draw_rows(
     )
 
 
+def draw_ways(rng: np.random.Generator, ways: Size) -> int:
+    """Draw how many classes a task has, uniformly in a range; a number draws nothing."""
+    return int(rng.integers(ways[0], 1 + ways[1])) if isinstance(ways, tuple) else ways
+
+
+def empty_rows(num_tasks: int, *sizes: Size) -> Rows:
+    """Make int32 [num_tasks, most of each size] of `PADDING`, for classes and rows to be drawn."""
+    return np.full((num_tasks, *map(most, sizes)), PADDING, np.int32)
+
+
 def padded(rows: Rows, size: Size) -> Rows:
     """Return rows [n] with `PADDING` up to the most of a range."""
     missing = most(size) - len(rows)
@@ -115,9 +130,20 @@ def padded(rows: Rows, size: Size) -> Rows:
 
 
 def filled(rows: Array) -> Array:
-    """Put the first example of [..., examples] in place of padding."""
+    """Put the first example of [..., examples] in place of padding.
+
+    Of [tasks, classes, examples], classes that a task lacks get the first example of its first one.
+    """
     is_padding = rows == PADDING
-    return np.where(is_padding, rows[..., :1], rows) if is_padding.any() else rows
+    if not is_padding.any():
+        return rows
+    rows = np.where(is_padding, rows[..., :1], rows)
+    return np.where(rows == PADDING, rows[..., :1, :1], rows) if rows.ndim == 3 else rows
+
+
+def filled_classes(classes: Array) -> Array:
+    """Put the first class of [tasks, classes] in place of those that a task lacks."""
+    return np.where(classes == PADDING, classes[:, :1], classes)
 
 
 def real(rows: Rows) -> Rows:

@@ -11,6 +11,8 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.settings.section import Size
+from workers.tasks.sizes import most
 from workers.tasks.split_files import read_split_file
 from workers.wire.errors import DataError
 from workers.wire.protocol import Split
@@ -122,30 +124,45 @@ def _share(number: int, share: float) -> int:
     return int(Decimal(repr(share)) * number + Decimal("0.5"))
 
 
-def choose_ways(requested: int | None, available: Mapping[Split, int]) -> int:
+def choose_ways(requested: Size | None, available: Mapping[Split, int]) -> Size:
     """Choose the number of classes of a task.
 
     Args:
-      requested: the number; None: 5, or fewer where a split has fewer.
+      requested: the number, or a range; None: 5, or fewer where a split has fewer.
       available: split -> the number of its classes.
     Raises:
       DataError: a split has too few; the message names it.
     """
-    ways = max(2, min(USUAL_WAYS, *available.values())) if requested is None else requested
+    usual = max(2, min(USUAL_WAYS, *available.values()))
+    ways: Size = usual if requested is None else requested
     # The smallest split: a number that fits a larger one would be refused again.
     split = min(available, key=lambda name: available[name])
-    most = available[split]
-    if most < 2:
+    room = available[split]
+    if room < 2:
         raise DataError(
-            f"the {split} split has {most} of the source's classes, but a task needs 2 or more; "
+            f"the {split} split has {room} of the source's classes, but a task needs 2 or more; "
             f"raise task.{split}_classes or its share, or add classes to the source"
         )
-    if ways > most:
+    if most(ways) > room:
+        shown = list(ways) if isinstance(ways, tuple) else ways
         raise DataError(
-            f"task.ways = {ways}, but the {split} split has {most} classes to choose from; "
-            f"lower task.ways to {most} or fewer, or raise task.{split}_classes"
+            f"task.ways = {shown}, but the {split} split has {room} classes to choose from; "
+            f"lower task.ways to {room} or fewer, or raise task.{split}_classes"
         )
     return ways
+
+
+def check_ways(ways: Size, split: Split, room: int) -> None:
+    """Raise DataError if tasks of a split cannot have so many classes.
+
+    Args:
+      room: classes that a task can choose from.
+    """
+    if most(ways) > room:
+        raise DataError(
+            f"a task of {most(ways)} classes, but the {split} split has {room} to choose from; "
+            f"lower evaluation.ways to {room} or fewer, or raise task.{split}_classes"
+        )
 
 
 def _from_file(names: Sequence[str], file: Path, what: str) -> Splits:

@@ -44,8 +44,20 @@ CASES = [
 ]
 
 
-def problem(kind, normalization, *, padded=False, junk=0.0, dtype=tf.float64, loss="cross_entropy"):
-    """An objective, theta, a start, and a task; not padded: of the real examples alone."""
+def problem(
+    kind,
+    normalization,
+    *,
+    padded=False,
+    skips=False,
+    junk=0.0,
+    dtype=tf.float64,
+    loss="cross_entropy",
+):
+    """An objective, theta, a start, and a task; not padded: of the real examples alone.
+
+    skips: padding does not go through the model.
+    """
     options = SETTINGS[normalization]
     if loss == "mse":
         settings, shape = MlpModel(hidden=(5, 4), **options), (6,)
@@ -71,7 +83,7 @@ def problem(kind, normalization, *, padded=False, junk=0.0, dtype=tf.float64, lo
     statistics = options.get("statistics", "batch")
     outputs = WAYS if loss == "cross_entropy" else 1
     functions = make_loss(loss).functions(padded)
-    objective = HeadObjective(features, functions, outputs, statistics, padded)
+    objective = HeadObjective(features, functions, outputs, statistics, padded, skips_padding=skips)
     state = [tf.constant(value, dtype) for value in features.initial_statistics()]
     return objective, theta, FRESH._replace(state=state), task(*sets)
 
@@ -113,11 +125,12 @@ def test_ridges_outer_gradient_of_numbers_equals_finite_differences(normalizatio
         assert error_of("ridge", *problem("ridge", normalization, loss="mse")) < BOUND
 
 
+@pytest.mark.parametrize("skips", [False, True])
 @pytest.mark.parametrize(("kind", "normalization"), CASES)
-def test_the_outer_gradient_is_that_of_the_real_examples(kind, normalization):
+def test_the_outer_gradient_is_that_of_the_real_examples(kind, normalization, skips):
     def outcome(padded):
         gradient, final, metrics = ALGORITHMS[kind].outer_gradient(
-            *problem(kind, normalization, padded=padded)
+            *problem(kind, normalization, padded=padded, skips=skips)
         )
         numbers = {name: float(value) for name, value in metrics.items()}
         return np.concatenate([np.ravel(x) for x in (*gradient, *final.state)]), numbers
@@ -129,12 +142,12 @@ def test_the_outer_gradient_is_that_of_the_real_examples(kind, normalization):
     assert metrics == pytest.approx(plain, rel=1e-8)
 
 
+@pytest.mark.parametrize("skips", [False, True])
 @pytest.mark.parametrize(("kind", "normalization"), CASES)
-def test_what_stands_in_the_place_of_padding_changes_no_bit(kind, normalization):
+def test_what_stands_in_the_place_of_padding_changes_no_bit(kind, normalization, skips):
+    options = {"padded": True, "skips": skips, "dtype": tf.float32}
     ours, theirs = (
-        ALGORITHMS[kind].outer_gradient(
-            *problem(kind, normalization, padded=True, junk=junk, dtype=tf.float32)
-        )[0]
+        ALGORITHMS[kind].outer_gradient(*problem(kind, normalization, junk=junk, **options))[0]
         for junk in (0.0, 100.0)
     )
     for one, other in zip(ours, theirs, strict=True):
@@ -155,6 +168,15 @@ def held_out(kind, objective, theta, start, one):
         take = stepping(objective.inner, one, plan)
         records, state = record_adaptation(take, initial, 2, observer(objective, one, record))
     return records["outputs"].numpy(), state
+
+
+@pytest.mark.parametrize("skips", [False, True])
+@pytest.mark.parametrize(("kind", "normalization"), CASES)
+def test_predictions_of_real_queries_are_those_without_padding(kind, normalization, skips):
+    options = {"padded": True, "skips": skips, "dtype": tf.float32, "junk": 3.0}
+    outputs, _ = held_out(kind, *problem(kind, normalization, **options))
+    wanted, _ = held_out(kind, *problem(kind, normalization, dtype=tf.float32, junk=3.0))
+    np.testing.assert_allclose(outputs[:, QUERY >= 0], wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "normalization"), CASES)

@@ -9,10 +9,10 @@ import numpy as np
 from workers.losses.choice import choose_loss
 from workers.settings.images_task import ImagesTask
 from workers.settings.section import Size
-from workers.tasks.copies import choose_apart
 from workers.tasks.display_text import DisplayText
 from workers.tasks.images.image_cache import Progress, open_cache
 from workers.tasks.images.image_classes import ImageClasses
+from workers.tasks.images.image_draw import ImageDraw
 from workers.tasks.images.image_report import describe_source as describe_source
 from workers.tasks.images.image_report import notes_of_source
 from workers.tasks.images.image_sources import find_files
@@ -20,23 +20,18 @@ from workers.tasks.images.published import notes_on_published, published_split
 from workers.tasks.images.split_folders import own_split
 from workers.tasks.leaving_out import or_left_out
 from workers.tasks.sizes import (
-    Rows,
-    Sizes,
-    at_most,
-    draw_sizes,
     filled,
+    filled_classes,
     least,
     marked,
     most,
+    most_ways,
     needs,
-    padded,
+    real,
 )
 from workers.tasks.splits import SPLITS, Splits, choose_ways, split_hash, split_names
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split
-
-# How often a task whose classes share images is drawn again.
-_MOST_TRIES = 100
 
 
 class ImagesFamily:
@@ -56,8 +51,10 @@ class ImagesFamily:
         self._classes = ImageClasses(self._images)
         self._splits = self._split()
         self._split_hash = split_hash(self._images.class_names, self._splits)
-        most = {split: len(self._splits[split]) * self._num_turns(split) for split in SPLITS}
-        self._ways = choose_ways(settings.ways, most)
+        room = {split: len(self._splits[split]) * self._num_turns(split) for split in SPLITS}
+        self._ways = choose_ways(settings.ways, room)
+        turns = {split: self._num_turns(split) for split in SPLITS}
+        self._draws = ImageDraw(self._classes, self._splits, turns)
         self._check_examples(SPLITS, settings.shots, settings.queries)
 
         train = self._splits["train"]
@@ -66,61 +63,26 @@ class ImagesFamily:
         identity = f"{self._images.digest} {self._split_hash}"
         self.digest = hashlib.sha256(identity.encode()).hexdigest()
         self.input_shape: tuple[int, ...] = self._images.pixels.shape[1:]
-        chosen = choose_loss(settings, "classes", self._ways)
+        chosen = choose_loss(settings, "classes", most(self._ways))
         self.loss, self.loss_settings, self.num_outputs = chosen
         self.num_train_classes: int | None = len(train) * self._num_turns("train")
         self.num_tokens: int | None = None
 
-    def sample(self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size) -> Specs:
+    def sample(
+        self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size, ways: Size | None = None
+    ) -> Specs:
         """Draw classes and images, by index.
 
+        Args:
+          ways: classes of a task; None: as the settings say.
         Returns:
-          classes: int32 [tasks, ways], indices of base classes. turns: int8 [tasks, ways],
-          quarter turns, counter-clockwise. support_examples, query_examples: int32 [tasks, ways,
-          shots] and [.., queries], different indices within the class; see `workers.tasks.sizes`.
+          see `ImageDraw.sample`.
         Raises:
-          DataError: a class has fewer than shots + queries different images.
+          DataError: a class has fewer than shots + queries different images, or the split has too
+            few classes.
         """
         self._check_examples([draw.split], shots, queries)
-        pool, num_turns = self._splits[draw.split], self._num_turns(draw.split)
-        ways = self._ways
-        classes = np.empty((hi - lo, ways), np.int32)
-        turns = np.empty((hi - lo, ways), np.int8)
-        support = np.empty((hi - lo, ways, most(shots)), np.int32)
-        query = np.empty((hi - lo, ways, most(queries)), np.int32)
-        for task in range(hi - lo):
-            rng = draw.generator(lo + task)
-            pairs = rng.choice(len(pool) * num_turns, ways, replace=False)
-            classes[task] = pool[pairs // num_turns]
-            turns[task] = pairs % num_turns
-            sizes = self._draw_sizes(rng, classes[task], shots, queries)
-            counts = self._classes.counts[classes[task]]
-            chosen = [
-                rng.choice(count, sum(size), replace=False)
-                for count, size in zip(counts, sizes, strict=True)
-            ]
-            if self._classes.overlap(classes[task], turns[task], chosen, sizes):
-                classes[task], turns[task], sizes, chosen = self._draw_apart(
-                    rng, draw.split, (classes[task], turns[task], sizes), (shots, queries)
-                )
-            for way, (few, size) in enumerate(zip(chosen, sizes, strict=True)):
-                support[task, way] = padded(few[: size[0]], shots)
-                query[task, way] = padded(few[size[0] :], queries)
-        return {
-            "classes": classes,
-            "turns": turns,
-            "support_examples": support,
-            "query_examples": query,
-        }
-
-    def _draw_sizes(
-        self, rng: np.random.Generator, classes: Array, shots: Size, queries: Size
-    ) -> list[Sizes]:
-        """Draw the shots and queries of each class, of which it has so many different images."""
-        sizes = []
-        for room in self._classes.different[classes]:
-            sizes.append(draw_sizes(rng, shots, queries, at_most(int(room))))
-        return sizes
+        return self._draws.sample(draw, lo, hi, (ways or self._ways, shots, queries))
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Make pixels float32 in [0, 1] and targets int32, class by class.
@@ -132,7 +94,8 @@ class ImagesFamily:
           Inputs [tasks, ways * shots or ways * queries, H, W, C]; targets likewise, without
           H, W, C.
         """
-        labels = np.broadcast_to(np.arange(self._ways, dtype=np.int32), np.shape(specs["classes"]))
+        number = np.shape(specs["classes"])[1]
+        labels = np.broadcast_to(np.arange(number, dtype=np.int32), np.shape(specs["classes"]))
         if global_labels:
             ranks = self._train_rank[specs["classes"]]
             assert ranks.min(initial=0) >= 0, "global labels are for tasks of the training split"
@@ -151,7 +114,7 @@ class ImagesFamily:
         return [
             ", ".join(
                 f"{names[index]}, turned by {90 * int(turn)}°" if turn else names[index]
-                for index, turn in zip(classes, turns, strict=True)
+                for index, turn in zip(real(classes), turns, strict=False)
             )
             for classes, turns in zip(specs["classes"], specs["turns"], strict=True)
         ]
@@ -213,37 +176,9 @@ class ImagesFamily:
         splits = split_names([names[i] for i in kept], settings, "classes", self._least_classes())
         return {split: kept[places].astype(np.int32) for split, places in splits.items()}
 
-    def _draw_apart(
-        self,
-        rng: np.random.Generator,
-        split: Split,
-        drawn: tuple[Array, Array, list[Sizes]],
-        ranges: tuple[Size, Size],
-    ) -> tuple[Array, Array, list[Sizes], list[Rows]]:
-        """Draw examples with different contents, of other classes if these do not suffice.
-
-        Args:
-          drawn: classes, turns, and the sizes of each. ranges: shots and queries.
-        """
-        pool, num_turns = self._splits[split], self._num_turns(split)
-        classes, turns, sizes = drawn
-        for _ in range(_MOST_TRIES):
-            contents = self._classes.contents(classes, turns)
-            chosen = choose_apart(rng, contents, list(map(sum, sizes)))
-            if chosen is not None:
-                return classes, turns, sizes, chosen
-            pairs = rng.choice(len(pool) * num_turns, len(classes), replace=False)
-            classes, turns = pool[pairs // num_turns], (pairs % num_turns).astype(np.int8)
-            sizes = self._draw_sizes(rng, classes, *ranges)
-        raise DataError(
-            f"classes of the {split} split share so many images that a task of {len(classes)} "
-            f"classes lacks {sum(map(least, ranges))} different ones of each: "
-            f"{', in '.join(self._classes.copies(self._splits).pairs)}; leave out one of each"
-        )
-
     def _set(self, specs: Specs, examples: str, labels: Array) -> tuple[Array, Array]:
         """Make inputs [tasks, ways * examples, H, W, C] and targets [tasks, ways * examples]."""
-        classes, turns, rows = specs["classes"], specs["turns"], specs[examples]
+        classes, turns, rows = filled_classes(specs["classes"]), specs["turns"], specs[examples]
         chosen = filled(rows)
         pixels = self._images.pixels[self._images.offsets[classes][..., None] + chosen]
         for turn in range(1, 4):
@@ -261,7 +196,7 @@ class ImagesFamily:
     def _least_classes(self) -> tuple[int, int, int]:
         """Return the number of base classes that a task of each split needs."""
         train, validation, test = (
-            -(-(self._settings.ways or 2) // self._num_turns(split)) for split in SPLITS
+            -(-most_ways(self._settings.ways) // self._num_turns(split)) for split in SPLITS
         )
         return train, validation, test
 

@@ -14,8 +14,21 @@ from workers.tasks.leaving_out import left_out_notes, or_left_out
 from workers.tasks.signals.dataset import SignalData
 from workers.tasks.signals.scale import SignalScale, Standardized
 from workers.tasks.signals.signal_classes import ClassExamples, Rows
-from workers.tasks.sizes import draw_sizes, filled, least, marked, most, needs, padded, real
-from workers.tasks.splits import SPLITS, Splits, choose_ways, split_hash, split_names
+from workers.tasks.sizes import (
+    PADDING,
+    draw_sizes,
+    draw_ways,
+    empty_rows,
+    filled,
+    least,
+    marked,
+    most,
+    most_ways,
+    needs,
+    padded,
+    real,
+)
+from workers.tasks.splits import SPLITS, Splits, check_ways, choose_ways, split_hash, split_names
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 
@@ -50,7 +63,7 @@ class SignalClasses:
             settings.ways, {s: max(map(len, self._pools[s]), default=0) for s in SPLITS}
         )
         self._pools = {
-            split: [pool for pool in pools if len(pool) >= self._ways]
+            split: [pool for pool in pools if len(pool) >= least(self._ways)]
             for split, pools in self._pools.items()
         }
         self._check_examples(SPLITS, settings.shots, settings.queries)
@@ -65,7 +78,7 @@ class SignalClasses:
         self._split_hash = split_hash(self._classes.names, self._splits)
         self.digest = self._data.digest(self._split_hash, self._scale.as_dict())
         self.input_shape: tuple[int, ...] = self._data.input_shape
-        chosen = choose_loss(settings, "classes", self._ways)
+        chosen = choose_loss(settings, "classes", most(self._ways))
         self.loss, self.loss_settings, self.num_outputs = chosen
         self.num_train_classes: int | None = len(train)
 
@@ -74,29 +87,37 @@ class SignalClasses:
         """How samples are standardized, and the sampling rate."""
         return {"signals": {**self._scale.as_dict(), "rate": self._data.recordings.rate}}
 
-    def sample(self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size) -> Specs:
+    def sample(
+        self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size, ways: Size | None = None
+    ) -> Specs:
         """Classes and examples by index.
 
+        Args:
+          ways: classes of a task; None: as the settings say.
         Returns:
           classes: int32 [tasks, ways]. support_examples, query_examples: int32 [tasks, ways, shots]
           and [.., queries]; see `workers.tasks.sizes`.
         Raises:
-          DataError: a class has too few examples, or they are copies of another class's.
+          DataError: a class has too few examples, or they are copies of another class's; or the
+            split has too few classes.
         """
         self._check_examples([draw.split], shots, queries)
-        classes = np.empty((hi - lo, self._ways), np.int32)
-        support = np.empty((hi - lo, self._ways, most(shots)), np.int32)
-        query = np.empty((hi - lo, self._ways, most(queries)), np.int32)
+        ways = ways or self._ways
+        pools = self._pools_for(ways, draw.split)
+        classes = empty_rows(hi - lo, ways)
+        support, query = (empty_rows(hi - lo, ways, size) for size in (shots, queries))
         for task in range(hi - lo):
             rng = draw.generator(lo + task)
             for _ in range(_MOST_TRIES):
-                classes[task] = self._draw_classes(rng, draw.split)
-                for way, each in enumerate(classes[task]):
+                drawn = _draw_classes(rng, pools, ways)
+                classes[task], support[task], query[task] = PADDING, PADDING, PADDING
+                classes[task, : len(drawn)] = drawn
+                for way, each in enumerate(drawn):
                     own = self._classes[each]
                     told, asked = own.draw(rng, *draw_sizes(rng, shots, queries, own.holds))
                     support[task, way] = padded(told, shots)
                     query[task, way] = padded(asked, queries)
-                sides = (self._data.ids[filled(side[task])] for side in (support, query))
+                sides = (self._data.ids[filled(side[task][None])] for side in (support, query))
                 if not overlap(*sides):
                     break
             else:
@@ -105,7 +126,8 @@ class SignalClasses:
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Return inputs float32 [tasks, ways * examples, length, channels], targets int32."""
-        labels = np.broadcast_to(np.arange(self._ways, dtype=np.int32), np.shape(specs["classes"]))
+        number = np.shape(specs["classes"])[1]
+        labels = np.broadcast_to(np.arange(number, dtype=np.int32), np.shape(specs["classes"]))
         if global_labels:
             labels = self._train_rank[specs["classes"]]
             assert labels.min(initial=0) >= 0, "global labels are for tasks of the training split"
@@ -119,13 +141,13 @@ class SignalClasses:
     def names(self, specs: Specs) -> list[str]:
         """By class."""
         names = self._classes.names
-        return [", ".join(names[each] for each in classes) for classes in specs["classes"]]
+        return [", ".join(names[each] for each in real(classes)) for classes in specs["classes"]]
 
     def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """Where each signal is, and the names of the classes."""
         found = []
         for task, classes in enumerate(specs["classes"]):
-            options = [self._classes.names[int(each)] for each in classes]
+            options = [self._classes.names[int(each)] for each in real(classes)]
             told, asked = (
                 [self._data.told(int(e)) for e in real(specs[f"{name}_examples"][task])]
                 for name in _SETS
@@ -179,10 +201,10 @@ class SignalClasses:
         sizes = [len(self._classes[i]) for i in small]
         return left_out_notes(names, sizes, needs(shots, queries), "classes")
 
-    def _draw_classes(self, rng: np.random.Generator, split: Split) -> Rows:
-        pools = self._pools[split]
-        pool = pools[rng.integers(len(pools))] if len(pools) > 1 else pools[0]
-        return rng.choice(pool, self._ways, replace=False)
+    def _pools_for(self, ways: Size, split: Split) -> list[Rows]:
+        """Return the pools of a split in which a task finds the least number of classes."""
+        check_ways(ways, split, max(map(len, self._pools[split])))
+        return [pool for pool in self._pools[split] if len(pool) >= least(ways)]
 
     def _set(self, specs: Specs, name: str, labels: Array) -> tuple[Array, Array]:
         rows = np.asarray(specs[name])
@@ -201,7 +223,7 @@ class SignalClasses:
         if settings.split_file is not None:
             splits = split_names(names, settings)
             return {split: each[np.isin(each, kept)] for split, each in splits.items()}
-        least = settings.ways or 2
+        least = most_ways(settings.ways)
         found = split_names([names[i] for i in kept], settings, "classes", (least, least, least))
         return {split: kept[each].astype(np.int32) for split, each in found.items()}
 
@@ -212,7 +234,7 @@ class SignalClasses:
         if not small:
             return
         left = len(self._classes.names) - len(all_small)
-        remedy = or_left_out(left, 3 * (self._settings.ways or 2), "task.small_classes")
+        remedy = or_left_out(left, 3 * most_ways(self._settings.ways), "task.small_classes")
         if self._settings.small_classes == "leave_out":  # those with too few for training
             remedy = ", or evaluation.shots or evaluation.queries"
         if self._classes.is_single(small):
@@ -229,6 +251,14 @@ class SignalClasses:
             f"classes of the {split} split share so many examples that no task was found whose "
             f"queries are not in its support set: {pairs}; leave out one of each"
         )
+
+
+def _draw_classes(rng: np.random.Generator, pools: Sequence[Rows], ways: Size) -> Rows:
+    """Draw the classes of a task from one of the pools, at most as many as it has."""
+    pool = pools[int(rng.integers(len(pools)))] if len(pools) > 1 else pools[0]
+    if isinstance(ways, tuple):
+        ways = ways[0], min(ways[1], len(pool))
+    return rng.choice(pool, draw_ways(rng, ways), replace=False)
 
 
 _SETS = ("support", "query")

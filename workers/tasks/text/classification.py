@@ -11,8 +11,17 @@ from workers.losses.choice import choose_loss
 from workers.settings.section import Size
 from workers.settings.text_tasks import TextTask
 from workers.tasks.display_text import DisplayText
-from workers.tasks.sizes import draw_rows, filled, least, marked, most, real
-from workers.tasks.splits import SPLITS, choose_ways, split_hash
+from workers.tasks.sizes import (
+    draw_rows,
+    draw_ways,
+    empty_rows,
+    filled,
+    least,
+    marked,
+    most,
+    real,
+)
+from workers.tasks.splits import SPLITS, check_ways, choose_ways, split_hash
 from workers.tasks.text.texts import read_texts, split_texts
 from workers.tasks.text.tokens import Tokens
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split
@@ -45,35 +54,42 @@ class TextFamily:
         self.preparation = {"tokens": self._tokens.as_dict()}
         self.num_tokens: int | None = self._tokens.number
         self.input_shape: tuple[int, ...] = (self._tokens.length,)
-        chosen = choose_loss(settings, "classes", self._ways)
+        chosen = choose_loss(settings, "classes", most(self._ways))
         self.loss, self.loss_settings, self.num_outputs = chosen
         self.num_train_classes: int | None = len(train)
 
-    def sample(self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size) -> Specs:
+    def sample(
+        self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size, ways: Size | None = None
+    ) -> Specs:
         """Draw classes and rows, by index.
 
+        Args:
+          ways: classes of a task; None: as the settings say.
         Returns:
           classes: int32 [tasks, ways]. support_rows, query_rows: int32 [tasks, ways, shots] and
           [.., queries], different rows of the file; see `workers.tasks.sizes`.
         Raises:
-          DataError: a class has fewer than shots + queries texts.
+          DataError: a class has fewer than shots + queries texts, or the split has too few classes.
         """
-        pool, ways = self._splits[draw.split], self._ways
-        self._texts.check_sizes(pool, least(shots) + least(queries), ways)
-        classes = np.empty((hi - lo, ways), np.int32)
-        support = np.empty((hi - lo, ways, most(shots)), np.int32)
-        query = np.empty((hi - lo, ways, most(queries)), np.int32)
+        pool, ways = self._splits[draw.split], ways or self._ways
+        check_ways(ways, draw.split, len(pool))
+        self._texts.check_sizes(pool, least(shots) + least(queries), most(ways))
+        classes = empty_rows(hi - lo, ways)
+        support, query = (empty_rows(hi - lo, ways, size) for size in (shots, queries))
         for task in range(hi - lo):
             rng = draw.generator(lo + task)
-            classes[task] = rng.choice(pool, ways, replace=False)
-            parts = [self._texts.rows[index] for index in classes[task]]
+            number = draw_ways(rng, ways)
+            chosen = classes[task, :number] = rng.choice(pool, number, replace=False)
+            parts = [self._texts.rows[index] for index in chosen]
             own, asked = draw_rows(rng, parts, shots, queries)
-            support[task], query[task] = own.reshape(ways, -1), asked.reshape(ways, -1)
+            support[task, :number] = own.reshape(number, -1)
+            query[task, :number] = asked.reshape(number, -1)
         return {"classes": classes, "support_rows": support, "query_rows": query}
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Make token ids int32 [tasks, ways * (shots or queries), length], and targets int32."""
-        labels = np.broadcast_to(np.arange(self._ways, dtype=np.int32), np.shape(specs["classes"]))
+        number = np.shape(specs["classes"])[1]
+        labels = np.broadcast_to(np.arange(number, dtype=np.int32), np.shape(specs["classes"]))
         if global_labels:
             labels = self._train_rank[specs["classes"]]
             assert labels.min(initial=0) >= 0, "global labels are for tasks of the training split"
@@ -91,7 +107,7 @@ class TextFamily:
     def names(self, specs: Specs) -> list[str]:
         """Name tasks by their classes."""
         names = self._texts.classes
-        return [", ".join(names[index] for index in classes) for classes in specs["classes"]]
+        return [", ".join(names[index] for index in real(classes)) for classes in specs["classes"]]
 
     def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """Return the texts, and the names of the classes."""
@@ -99,7 +115,7 @@ class TextFamily:
         for classes, support, queries in zip(
             specs["classes"], specs["support_rows"], specs["query_rows"], strict=True
         ):
-            names = [self._texts.classes[int(i)] for i in classes]
+            names = [self._texts.classes[int(i)] for i in real(classes)]
             shots, questions = (
                 [self._texts.texts[int(row)] for row in real(rows)] for rows in (support, queries)
             )

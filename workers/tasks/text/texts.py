@@ -15,6 +15,7 @@ from workers.tasks.copies import Copies
 from workers.tasks.data_folder import find_file
 from workers.tasks.leaving_out import or_left_out
 from workers.tasks.listing import others
+from workers.tasks.sizes import most_ways
 from workers.tasks.splits import SPLITS, Splits, split_names
 from workers.tasks.table.rows import Rows, refused
 from workers.tasks.text.tokens import Ids, Tokens
@@ -160,7 +161,7 @@ def split_texts(texts: Texts, settings: Any, by: Literal["classes", "domains"]) 
       DataError: see `split_names`.
     """
     if by == "classes":
-        ways = settings.ways or 2  # unset: a task takes what every split has
+        ways = most_ways(settings.ways)  # unset: a task takes what every split has
         return split_names(texts.classes, settings, "classes", (ways, ways, ways))
     names = sorted(set(texts.domains))
     of_domains = split_names(names, settings, "domains")
