@@ -29,11 +29,13 @@ pytestmark = pytest.mark.usefixtures("shared_runners")
 ONCE = [*ONE_BY_ONE, "evaluation.inner_steps=[1]"]
 DENSE = ["model.kind=mlp", "model.hidden=[64]"]
 BATCH = ["model.normalization=batch"]
+# A rate at which inner steps are seen.
+PROTO_MAML = ["algorithm.kind=proto_maml", "evaluation.inner_lr=[0.03]"]
 KINDS = {
     "protonet": [*ONCE, *DENSE, "algorithm.kind=protonet"],
     "protonet, support": [*ONCE, "algorithm.kind=protonet", "model.statistics=support"],
     "protonet, running": [*ONCE, *DENSE, *BATCH, "algorithm.kind=protonet"],
-    "proto-maml": [*ONE_BY_ONE, *DENSE, "algorithm.kind=proto_maml"],
+    "proto-maml": [*ONE_BY_ONE, *DENSE, *PROTO_MAML],
     "ridge": [*ONCE, *DENSE, "algorithm.kind=ridge"],
 }
 
