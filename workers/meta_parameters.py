@@ -131,7 +131,8 @@ def flatten(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
 
 def _make(settings: ActorSettings, family: TaskFamily, num_outputs: int) -> FunctionalModel:
     shape, tokens = input_shape_of(family), family.num_tokens
-    model = make_model(settings.model, shape, num_outputs, settings.seed, tokens)
+    size = settings.algorithm.num_context
+    model = make_model(settings.model, shape, num_outputs, settings.seed, tokens, size)
     micro_batch = settings.runtime.micro_batch
     if micro_batch is not None:
         refuse_mixing(model, tokens, micro_batch)

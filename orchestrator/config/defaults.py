@@ -94,7 +94,8 @@ def _algorithm(family: Settings, users: Table) -> Table:
     base = dict(family)
     if users.get("kind"):  # of the family's other keys only the rates apply to another method
         keys = ("inner_lr",) if schema.several_steps else ("inner_lr", "inner_steps")
-        base = {key: family[key] for key in keys if key in schema.model_fields}
+        kept = schema.model_fields.keys() - schema.never_kept.keys()
+        base = {key: family[key] for key in keys if key in kept}
     if "inner_lr" in users or users.get("inner_optimizer") == "adam":
         base = {key: value for key, value in base.items() if key not in ("inner_lr", "inner_steps")}
     return {**base, **users, "kind": kind}
@@ -122,13 +123,16 @@ def _evaluation(family: Settings, users: Mapping[str, Any], filled: Table) -> Ta
     schema = record_of(ALGORITHMS, algorithm["kind"]) or Algorithm
     if schema.fine_tunes and not evaluation.get("inner_lr") and is_number:
         evaluation["inner_lr"] = [float(f"{rate * factor:.6g}") for factor in _WIDELY]
-    elif "inner_lr" not in users["algorithm"] and not _learns_rates(schema, algorithm):
+    elif "inner_lr" not in users["algorithm"] and _shares_rates(schema, algorithm):
         evaluation.setdefault("inner_lr", rates)
     return evaluation
 
 
-def _learns_rates(schema: type[Algorithm], table: Settings) -> bool:
-    try:
-        return bool(schema.model_validate(table).learned_rates)
-    except ValidationError:  # which is reported later
+def _shares_rates(schema: type[Algorithm], table: Settings) -> bool:
+    """Return whether inner rates of other methods suit it."""
+    if "inner_lr" in schema.never_kept:
         return False
+    try:
+        return not schema.model_validate(table).learned_rates
+    except ValidationError:  # which is reported later
+        return True

@@ -68,7 +68,7 @@ class Algorithm(Record):
     """
 
     title: ClassVar[str]
-    adapted: ClassVar[Literal["all", "head", "body"]] = "all"
+    adapted: ClassVar[Literal["all", "head", "body", "context"]] = "all"
     has_outer_loss: ClassVar[bool] = True
     fine_tunes: ClassVar[bool] = False
     over_all_classes: ClassVar[bool] = False
@@ -194,12 +194,22 @@ class Algorithm(Record):
     @property
     def needs_head(self) -> bool:
         """Whether it treats the model's head differently from the rest."""
-        return self.adapted != "all" or self.over_all_classes
+        return self.adapted in ("head", "body") or self.over_all_classes
 
     @property
     def second_order(self) -> bool:
         """Whether training differentiates through its inner loop."""
         return not getattr(self, "first_order", True)
+
+    @property
+    def learns_unadapted(self) -> bool:
+        """Whether weights that the inner loop does not change are learned too."""
+        return self.has_outer_loss
+
+    @property
+    def num_context(self) -> int:
+        """The number of context parameters that the model has for it."""
+        return 0
 
     @property
     def goes_back(self) -> bool:

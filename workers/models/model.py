@@ -30,6 +30,7 @@ class Model(Record):
       kind; "" for a message that fits any model.
     execution: tasks one after another or as one batch, and whether with XLA.
     is_users: whether it is a user's own model, of which the configuration says little.
+    takes_context: whether it has a `with_context`.
     """
 
     takes: ClassVar[frozenset[Inputs]]
@@ -37,6 +38,7 @@ class Model(Record):
     # The safe choice for a model that may contain anything.
     execution: ClassVar[tuple[Literal["map", "vectorized"], bool]] = "map", False
     is_users: ClassVar[bool] = False
+    takes_context: ClassVar[bool] = False
 
     statistics: Literal["batch", "support", "running"] = setting(
         "batch",
@@ -55,6 +57,16 @@ class Model(Record):
           num_tokens: inputs are ids from 0 to num_tokens - 1; None: they are numbers.
         Raises:
           ValueError: a user's model cannot be built, or does not take such inputs.
+        """
+        raise NotImplementedError
+
+    def with_context(
+        self, input_shape: tuple[int, ...], num_outputs: int, context_size: int
+    ) -> Any:
+        """Make the Keras model with context parameters, see `conditioning.context`.
+
+        Args:
+          context_size: their number, >= 1. The others are those of `build`.
         """
         raise NotImplementedError
 

@@ -95,9 +95,6 @@ def test_rates_of_layers_are_left_where_every_weight_learns_one():
         configuration.load("sinusoid", ["algorithm.kind=meta_sgd", "algorithm.layer_rates=true"])
 
 
-NOT_FOR_POLICIES = {"imaml"}
-
-
 @pytest.mark.parametrize("kind", KINDS["algorithm"])
 @pytest.mark.parametrize("preset", configuration.presets())
 def test_every_preset_takes_every_method_but_for_what_only_its_outer_update_refuses(preset, kind):
@@ -106,7 +103,8 @@ def test_every_preset_takes_every_method_but_for_what_only_its_outer_update_refu
     outer = usual.outer
     if kind == "reptile" and (outer.epochs > 1 or outer.optimizer == "trpo"):
         overrides += ["outer.optimizer=adam", "outer.epochs=1"]
-    if kind in NOT_FOR_POLICIES and usual.task.acts:
+    refused = {"imaml": usual.task.acts, "cavia": not usual.model.takes_context}
+    if refused.get(kind):
         with pytest.raises(ValueError, match=rf"algorithm\.kind = '{kind}'"):
             configuration.load(preset, overrides)
         return
