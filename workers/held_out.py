@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from workers.algorithms.algorithm import Start, observer
+from workers.algorithms.algorithm import Start
 from workers.algorithms.joint import replace_head
 from workers.execution.compiled import Compiled
 from workers.inner.inner_loop import InnerState, Plan, record_adaptation, stepping
@@ -27,6 +27,8 @@ from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Adapted, Array, Block, Recipe, Task
 
 Shapes = tuple[tuple[int, ...], ...]
+#: Makes records of the outputs for a task's queries.
+Recorder = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 #: theta, carry and step, flat.
 Constants = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
@@ -204,6 +206,15 @@ class HeldOutTasks:
         shapes = objective.shapes_of(vector.shape[0])
         theta = Layout([""] * len(shapes), list(shapes)).split(vector)
         return objective.predict(theta, state, task)
+
+
+def observer(
+    objective: Objective, task: Task, record: Recorder | None
+) -> Callable[[InnerState], dict[str, tf.Tensor]]:
+    """Make the function that records the outputs for a task's queries at a state."""
+    if record is None:
+        return lambda inner_state: {}
+    return lambda inner_state: record(objective.predict(inner_state.theta, inner_state.state, task))
 
 
 def _record(

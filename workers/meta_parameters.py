@@ -151,7 +151,8 @@ def flatten(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
 
 def _make(settings: ActorSettings, family: TaskFamily, num_outputs: int) -> FunctionalModel:
     shape, tokens = input_shape_of(family), family.num_tokens
-    model = make_model(settings.model, shape, num_outputs, settings.seed, tokens)
+    size = settings.algorithm.num_context
+    model = make_model(settings.model, shape, num_outputs, settings.seed, tokens, size)
     return _by_micro_batches(settings, family, model)
 
 

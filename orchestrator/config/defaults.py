@@ -95,7 +95,7 @@ def _algorithm(family: Settings, users: Table) -> Table:
         return users
     base = dict(family)
     if users.get("kind"):  # of the family's other keys only the rates apply to another method
-        keys = {"inner_lr", "inner_steps"} & schema.model_fields.keys()
+        keys = {"inner_lr", "inner_steps"} & schema.model_fields.keys() - schema.never_kept.keys()
         keys -= {"inner_steps"} if schema.several_steps else set()
         keys -= {"inner_lr"} if schema.rates else set()
         base = {key: family[key] for key in family if key in keys}
@@ -140,13 +140,18 @@ def _evaluation(family: Settings, users: Mapping[str, Any], filled: Table) -> Ta
         return {**evaluation, "inner_steps": users["evaluation"].get("inner_steps", [1])}
     if schema.fine_tunes and not evaluation.get("inner_lr") and is_number:
         evaluation["inner_lr"] = [float(f"{rate * factor:.6g}") for factor in _WIDELY]
-    elif "inner_lr" not in users["algorithm"] and not _learns_rates(schema, algorithm):
+    elif "inner_lr" not in users["algorithm"] and (
+        schema.rates or _shares_rates(schema, algorithm)
+    ):
         evaluation.setdefault("inner_lr", list(schema.rates) or rates)
     return evaluation
 
 
-def _learns_rates(schema: type[Algorithm], table: Settings) -> bool:
-    try:
-        return bool(schema.model_validate(table).learned_rates)
-    except ValidationError:  # which is reported later
+def _shares_rates(schema: type[Algorithm], table: Settings) -> bool:
+    """Return whether inner rates of other methods suit it."""
+    if "inner_lr" in schema.never_kept:
         return False
+    try:
+        return not schema.model_validate(table).learned_rates
+    except ValidationError:  # which is reported later
+        return True

@@ -50,7 +50,7 @@ def change_kind(
         else:
             reset.append(_reset(schema, key, value))
     _drop_rate_of_adam(old, kept, overrides, reset)
-    for key, why in schema.never_kept.items():
+    for key, why in never_kept(KINDS[section], old.get("kind"), kind).items():
         if key in kept:
             dropped.append(f"{key} = {kept.pop(key)!r}, {why}")
     changes = [
@@ -66,6 +66,12 @@ def change_kind(
         changes.append(advice)
     note = f"changing {section}.kind from {old.get('kind')!r} to {kind!r} {'; '.join(changes)}"
     return {"kind": kind, **kept}, note if changes else ""
+
+
+def never_kept(schemas: Mapping[str, type[Record]], old: Any, new: Any) -> Mapping[str, str]:
+    """Return the keys that are dropped where one of these kinds replaces the other, and why."""
+    both = [record_of(schemas, kind) for kind in (old, new)] if old not in (None, new) else []
+    return {key: why for record in both if record for key, why in record.never_kept.items()}
 
 
 def _reset(schema: type[BaseModel], key: str, value: Any) -> str:

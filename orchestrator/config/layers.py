@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
-from orchestrator.config.kinds import Table, change_kind
+from orchestrator.config.kinds import KINDS, Table, change_kind, never_kept
 from orchestrator.config.tables import empty_tables, value_at
 from workers.settings.algorithms import ALGORITHMS
 from workers.settings.registry import record_of
@@ -36,6 +36,7 @@ def merge(table: Table, overrides: Mapping[str, Any]) -> list[str]:
     flat = flatten(overrides)
     kinds = {key: value for key, value in flat.items() if key.endswith(".kind")}
     notes = []
+    before = value_at(table, "algorithm.kind")
     for key, value in kinds.items():
         section = key.removesuffix(".kind")
         section_overrides = {
@@ -44,7 +45,7 @@ def merge(table: Table, overrides: Mapping[str, Any]) -> list[str]:
             if name.startswith(f"{section}.")
         }
         notes += set_key(table, key, value, section_overrides)
-    notes += _make_room(table, flat)
+    notes += _make_room(table, flat, before)
     changed = {key.rpartition(".")[0] for key in flat}
     whole = _OWN_KEYS & set(_tables(overrides))
     for section in sorted({key for key in changed if fnmatch(key, _OF_ONE_KEY)} | whole):
@@ -84,8 +85,11 @@ def set_key(
     return []
 
 
-def _make_room(table: Table, overrides: Mapping[str, Any]) -> list[str]:
-    """Drop keys of the layers below that exclude `overrides`; return a note on each."""
+def _make_room(table: Table, overrides: Mapping[str, Any], before: Any) -> list[str]:
+    """Drop keys of the layers below that exclude `overrides`; return a note on each.
+
+    before: the kind of the algorithm there.
+    """
     dropped = []
     task, evaluation = table.get("task"), table.get("evaluation")
     if _SHARES in overrides and isinstance(task, dict):
@@ -94,8 +98,10 @@ def _make_room(table: Table, overrides: Mapping[str, Any]) -> list[str]:
     kind = overrides.get("algorithm.kind")
     algorithm = record_of(ALGORITHMS, kind)
     if algorithm is not None and isinstance(evaluation, dict):
-        unwanted = algorithm.no_evaluation.items()
-        reasons = [(key, f"algorithm.kind = {kind!r}, {why}") for key, why in unwanted]
+        unwanted = dict(algorithm.no_evaluation)
+        unlike = never_kept(KINDS["algorithm"], before, kind)
+        unwanted |= {key: why for key, why in unlike.items() if key == "inner_lr"}
+        reasons = [(key, f"algorithm.kind = {kind!r}, {why}") for key, why in unwanted.items()]
         dropped += [("evaluation", key, why) for key, why in reasons if key in evaluation]
     return [
         f"{section}.{key} = {table[section].pop(key)!r} is dropped: it cannot go with {why}"

@@ -51,6 +51,7 @@ ALGORITHMS = {
         "algorithm.layer_rates=true",
     ],
     "imaml": ["algorithm.kind=imaml", "algorithm.inner_steps=3", "algorithm.cg_steps=2"],
+    "cavia": ["algorithm.kind=cavia", "algorithm.inner_steps=2", "algorithm.context_size=3"],
     "anil, layer rates, recomputed": [
         "algorithm.kind=anil",
         "algorithm.inner_steps=2",
@@ -88,6 +89,7 @@ POLICIES = {
         "outer.line_search=3",
         "runtime.execution=map",  # in two thirds of the time
     ],
+    "cavia": ["algorithm.kind=cavia", "algorithm.inner_steps=2", "outer.epochs=2"],
     "promp": ["outer.epochs=2", "outer.divergence_penalty=0.5", "task.curvature=per_step"],
 }
 
@@ -111,7 +113,7 @@ HEADS = {
 CARRYING = ("running statistics", "persistent")
 
 # One query at a time takes long, except where it is short.
-_INSTEAD = {"imaml": "layer"}
+_INSTEAD = {"imaml": "layer", "cavia": "group", "anil, layer rates, recomputed": "none"}
 # Each algorithm, and each normalization.
 EVERY_DAY = [
     (algorithm, _INSTEAD.get(algorithm, normalization))
@@ -136,10 +138,17 @@ OTHERS_ELSEWHERE = [
     ("maml, recomputed", "running statistics"),
     ("maml++", "batch"),
     ("imaml", "group"),
+    ("cavia", "none"),
 ]
 
 _SEEN = [*EVERY_DAY, *ELSEWHERE, *OTHERS_ELSEWHERE]
-OTHERS = [both for both in itertools.product(ALGORITHMS, NORMALIZATIONS) if both not in _SEEN]
+#: Refused: a batch's statistics take away context parameters.
+REFUSED = [
+    ("cavia", name) for name, values in NORMALIZATIONS.items() if values[0].endswith("batch")
+]
+OTHERS = [
+    both for both in itertools.product(ALGORITHMS, NORMALIZATIONS) if both not in [*_SEEN, *REFUSED]
+]
 POLICY_ELSEWHERE = "promp"
 OTHER_POLICIES_ELSEWHERE = ["trpo", "reptile"]
 OTHER_POLICIES = [

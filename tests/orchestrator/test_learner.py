@@ -45,6 +45,8 @@ CASES = {
             *["algorithm.step_statistics=true", "model.statistics=running"],
         ],
     ),
+    "cavia": (False, ["algorithm.kind=cavia", "algorithm.inner_steps=2"]),
+    "cavia, images": (True, ["algorithm.kind=cavia"]),
     "imaml": (False, ["algorithm.kind=imaml", "algorithm.proximal=0.5"]),
     "layer rates": (False, ["algorithm.layer_rates=true", "algorithm.inner_steps=2"]),
     "images": (True, []),

@@ -30,6 +30,7 @@ from same_bits_cases import (
     OTHERS_ELSEWHERE,
     POLICIES,
     POLICY_ELSEWHERE,
+    REFUSED,
 )
 from small_configs import images, navigation, sinusoid
 from small_runs import in_process
@@ -109,6 +110,12 @@ def carry(*names):
 def policies(algorithm):
     small = ["outer.steps=2", "workers.block_size=1", "task.horizon=4", "model.hidden=[4]"]
     return navigation(*POLICIES[algorithm], *small)
+
+
+@pytest.mark.parametrize(("algorithm", "normalization"), REFUSED)
+def test_what_is_refused_is_so(algorithm, normalization):
+    with pytest.raises(ValueError, match=r"model\.normalization = 'batch' takes away"):
+        sinusoids(algorithm, normalization)
 
 
 @pytest.mark.parametrize(("algorithm", "normalization"), EVERY_DAY)

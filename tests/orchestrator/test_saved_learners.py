@@ -39,10 +39,15 @@ SAVED = {
     "group": (True, [*ONE_LAYER, "model.normalization=group", "model.groups=2"]),
     "none": (True, ["model.normalization=none"]),
     "joint": (True, ["model.kind=mlp", "model.hidden=[4]", "algorithm.kind=joint"]),
+    "cavia": (False, ["algorithm.kind=cavia", "model.normalization=layer"]),
+    "cavia, images": (True, ["algorithm.kind=cavia"]),
     "a dense network": (False, ["model.normalization=layer"]),
     "a user's model": (False, [*USER_MODEL, FIRST_ORDER]),
 }
-SAVED_QUICK = {"batch", "running, per step", "joint", "a dense network", "a user's model"}
+SAVED_QUICK = {
+    *("batch", "running, per step", "running", "joint", "cavia", "cavia, images"),
+    *("a dense network", "a user's model"),
+}
 
 
 @pytest.mark.parametrize("case", quick_first(SAVED, quick=SAVED_QUICK), indirect=True)

@@ -69,15 +69,14 @@ class Algorithm(Record):
     several_steps: whether it makes little sense with a single inner step.
     computes_head: whether a task's head is computed from its support set. theta then holds the
       model in front of its head, and a task may have any number of classes.
-    closed_form: whether it adapts by one computation, without inner steps and their rate.
+    closed_form: whether it adapts at once, without inner steps and their rate.
     rates: default inner rates that validation chooses from; empty: those of the family of tasks.
-    statistics: the values of `model.statistics` that it takes where the model has batch
-      normalization, the default first; empty: all.
+    statistics: values of `model.statistics` that it takes, the default first; empty: all.
     no_evaluation: key of [evaluation] that does not apply -> reason.
     """
 
     title: ClassVar[str]
-    adapted: ClassVar[Literal["all", "head", "body"]] = "all"
+    adapted: ClassVar[Literal["all", "head", "body", "context"]] = "all"
     has_outer_loss: ClassVar[bool] = True
     fine_tunes: ClassVar[bool] = False
     over_all_classes: ClassVar[bool] = False
@@ -238,12 +237,22 @@ class Algorithm(Record):
     @property
     def needs_head(self) -> bool:
         """Whether it treats the model's head differently from the rest."""
-        return self.adapted != "all" or self.over_all_classes or self.computes_head
+        return self.adapted in ("head", "body") or self.over_all_classes or self.computes_head
 
     @property
     def second_order(self) -> bool:
         """Whether training differentiates through its inner loop."""
         return not getattr(self, "first_order", True)
+
+    @property
+    def learns_unadapted(self) -> bool:
+        """Whether weights that the inner loop does not change are learned too."""
+        return self.has_outer_loss
+
+    @property
+    def num_context(self) -> int:
+        """The number of context parameters that the model has for it."""
+        return 0
 
     @property
     def goes_back(self) -> bool:
@@ -289,12 +298,3 @@ class Algorithm(Record):
     def optimizer_title(self) -> str:
         """The name of the inner optimizer in a protocol."""
         return "sgd"
-
-
-def observer(
-    objective: Objective, task: Task, record: Recorder | None
-) -> Callable[[InnerState], dict[str, tf.Tensor]]:
-    """Make the function that records the outputs for a task's queries at a state."""
-    if record is None:
-        return lambda inner_state: {}
-    return lambda inner_state: record(objective.predict(inner_state.theta, inner_state.state, task))

@@ -128,6 +128,11 @@ class ImamlAlgorithm(OptimizedInnerLoop):
         return True
 
     @property
+    def learns_unadapted(self) -> bool:
+        """See `Algorithm.learns_unadapted`."""
+        return True
+
+    @property
     def goes_back(self) -> bool:
         """See `Algorithm.goes_back`."""
         return False

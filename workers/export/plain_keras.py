@@ -16,6 +16,7 @@ from workers.export.shared_layers import shared_layer, untied
 from workers.losses.registry import loss_of
 from workers.meta_parameters import Layout, make_test_model
 from workers.models import normalization as ours
+from workers.models.conditioning.context import Context
 from workers.models.functional import FunctionalModel
 from workers.models.fused_batch_norm import EPSILON
 from workers.models.gaussian_mlp import GaussianHead
@@ -29,7 +30,7 @@ from workers.wire.protocol import Adapted, Array
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 #: metatrain's own layers.
-_OURS = (ours.Normalization, GaussianHead, TokenEmbedding, TokenBag)
+_OURS = (ours.Normalization, GaussianHead, TokenEmbedding, TokenBag, Context)
 
 
 @keras_defaults()
@@ -140,6 +141,8 @@ def plain(model: keras.Model) -> keras.Model:
         elif isinstance(original, GaussianHead):
             kernel, bias, log_std = values
             values = [np.hstack([kernel, np.zeros_like(kernel)]), np.hstack([bias, log_std])]
+        elif isinstance(original, Context):
+            values = [np.zeros(layer.kernel.shape), *values]
         layer.set_weights(values)
     return clone
 
@@ -199,6 +202,8 @@ def _counterpart(layer: Any) -> Any:
         return keras.layers.Dense(2 * layer.num_actions, name=layer.name)
     if isinstance(layer, TokenBag):
         return keras.layers.CategoryEncoding(layer.num_tokens, "count", name=layer.name)
+    if isinstance(layer, Context):  # the same for whatever comes in
+        return keras.layers.Dense(layer.size, name=layer.name)
     if isinstance(layer, TokenEmbedding):
         return keras.layers.Embedding.from_config(layer.get_config())
     return type(layer).from_config(layer.get_config())

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Added to the power of a spectrogram before its logarithm: a signal of silence stays finite.
 _SILENCE = 1e-6
+#: The block whose channels context parameters scale and shift; of fewer blocks it is the last.
+_WITH_CONTEXT = 2
 
 
 class Spectrogram(Section):
@@ -40,6 +42,7 @@ class Conv1dModel(Normalized):
     takes = frozenset({"signals"})
     # As one batch, or with XLA, convolutions take ten times as long on a CPU.
     execution = "map", False
+    takes_context = True
     kind: Literal["conv1d"] = "conv1d"
     blocks: int = setting(4, "convolutions, 1 to 20", ge=1, le=20)
     channels: int = setting(64, "channels of each convolution, 1 to 65536", ge=1, le=65536)
@@ -85,6 +88,17 @@ class Conv1dModel(Normalized):
         Raises:
           ValueError: examples are no signals, or too short.
         """
+        return self._network(input_shape, num_outputs, 0)
+
+    def with_context(
+        self, input_shape: tuple[int, ...], num_outputs: int, context_size: int
+    ) -> keras.Model:
+        """See `Model.with_context`; the third block has FiLM after its normalization."""
+        return self._network(input_shape, num_outputs, context_size)
+
+    def _network(
+        self, input_shape: tuple[int, ...], num_outputs: int, context_size: int
+    ) -> keras.Model:
         import keras
 
         if len(input_shape) != 2:
@@ -98,14 +112,15 @@ class Conv1dModel(Normalized):
         hidden = inputs if self.spectrogram is None else _spectra(inputs, self.spectrogram)
         hidden = keras.layers.Reshape((1, *hidden.shape[1:]), name="row")(hidden)
         for i in range(self.blocks):
-            hidden = self._block(hidden, i)
+            here = i == min(_WITH_CONTEXT, self.blocks - 1)
+            hidden = self._block(hidden, i, context_size if here else 0)
         if self.readout == "flatten":
             hidden = keras.layers.Flatten(name="flatten")(hidden)
         else:
             hidden = keras.layers.GlobalAveragePooling2D(name="mean")(hidden)
         return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(hidden))
 
-    def _block(self, hidden: Any, number: int) -> Any:
+    def _block(self, hidden: Any, number: int, context_size: int) -> Any:
         """[batch, 1, length, channels] -> the same with a shorter length."""
         import keras
 
@@ -121,6 +136,10 @@ class Conv1dModel(Normalized):
             name=f"conv{number}",
         )(hidden)
         hidden = make_normalization(self, f"normalization{number}")(hidden)
+        if context_size:
+            from workers.models.conditioning.context import film
+
+            hidden = film(hidden, context_size)
         hidden = keras.layers.ReLU(name=f"relu{number}")(hidden)
         return hidden if strided else _maxima(hidden, self.stride, number)
 

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from workers.settings.task import AnyTask
 
 _SMALLEST = 16
+#: The block whose channels context parameters scale and shift, as in the authors' code.
+_WITH_CONTEXT = 2
 
 
 class Conv4Model(Normalized):
     """Four 3x3 convolutions, the few-shot field's standard network (Vinyals et al. 2016)."""
 
     takes = frozenset({"images"})
+    takes_context = True
     kind: Literal["conv4"] = "conv4"
     filters: int = setting(64, "filters of each convolution, 1 to 65536", ge=1, le=65536)
     downsample: Literal["stride", "max_pool"] = setting(
@@ -55,6 +58,17 @@ class Conv4Model(Normalized):
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
         """Map [batch, height, width, channels] to [batch, num_outputs]."""
+        return self._network(input_shape, num_outputs, 0)
+
+    def with_context(
+        self, input_shape: tuple[int, ...], num_outputs: int, context_size: int
+    ) -> keras.Model:
+        """See `Model.with_context`; the third block has FiLM after its normalization."""
+        return self._network(input_shape, num_outputs, context_size)
+
+    def _network(
+        self, input_shape: tuple[int, ...], num_outputs: int, context_size: int
+    ) -> keras.Model:
         _check_images(input_shape, self.downsample)
         import keras
 
@@ -73,6 +87,10 @@ class Conv4Model(Normalized):
                 name=f"conv{i}",
             )(hidden)
             hidden = make_normalization(self, f"normalization{i}")(hidden)
+            if context_size and i == _WITH_CONTEXT:
+                from workers.models.conditioning.context import film
+
+                hidden = film(hidden, context_size)
             hidden = keras.layers.ReLU(name=f"relu{i}")(hidden)
             if not strided:
                 hidden = keras.layers.MaxPooling2D(2, name=f"pool{i}")(hidden)

@@ -14,6 +14,7 @@ from workers.settings.section import setting
 if TYPE_CHECKING:
     import keras
 
+    from workers.algorithms.algorithm import Algorithm
     from workers.tasks.family import TaskFamily
 
 
@@ -22,6 +23,7 @@ class MlpModel(Normalized):
 
     takes = frozenset({"numbers", "images", "signals", "observations"})
     execution = "vectorized", True
+    takes_context = True
     kind: Literal["mlp"] = "mlp"
     hidden: tuple[Annotated[int, Field(ge=1, le=65536)], ...] = setting(
         (40, 40), "units of each hidden layer, 1 to 65536"
@@ -39,19 +41,47 @@ class MlpModel(Normalized):
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
         """Map [batch, *input_shape] to [batch, num_outputs]."""
+        return self._network(input_shape, num_outputs, 0)
+
+    def with_context(
+        self, input_shape: tuple[int, ...], num_outputs: int, context_size: int
+    ) -> keras.Model:
+        """See `Model.with_context`; the parameters are additional inputs."""
+        return self._network(input_shape, num_outputs, context_size)
+
+    def check_algorithm(self, algorithm: Algorithm) -> None:
+        """See `Model.check_algorithm`."""
+        if algorithm.num_context and self.normalization == "batch":
+            raise ValueError(
+                "model.normalization = 'batch' takes away what is the same in a batch, such as the "
+                f"context parameters of algorithm.kind = {algorithm.kind!r}; use 'layer' or 'none'"
+            )
+
+    def _network(
+        self, input_shape: tuple[int, ...], num_outputs: int, context_size: int
+    ) -> keras.Model:
         import keras
 
         inputs = keras.Input(input_shape)
-        hidden = self._hidden_layers(inputs)
-        return keras.Model(inputs, keras.layers.Dense(num_outputs, name="head")(hidden))
+        hidden = self._hidden_layers(inputs, context_size)
+        return keras.Model(inputs, self._head(num_outputs)(hidden))
 
-    def _hidden_layers(self, inputs: Any) -> Any:
+    def _head(self, num_outputs: int) -> Any:
+        import keras
+
+        return keras.layers.Dense(num_outputs, name="head")
+
+    def _hidden_layers(self, inputs: Any, context_size: int) -> Any:
         """Map [batch, *input_shape] to the inputs of the head."""
         import keras
 
         from workers.models.normalization import make_normalization
 
         hidden = keras.layers.Flatten(name="flatten")(inputs)
+        if context_size:
+            from workers.models.conditioning.context import concatenated
+
+            hidden = concatenated(hidden, context_size)
         for i, units in enumerate(self.hidden):
             hidden = keras.layers.Dense(units, name=f"dense{i}")(hidden)
             hidden = make_normalization(self, f"normalization{i}")(hidden)
@@ -79,17 +109,11 @@ class GaussianMlpModel(MlpModel):
     )
     initial_std: float = setting(1.0, "standard deviation that training starts with, > 0", gt=0)
 
-    def build(
-        self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
-    ) -> keras.Model:
-        """Map [batch, *input_shape] to means, then log standard deviations."""
-        import keras
-
+    def _head(self, num_outputs: int) -> Any:
+        """Make the layer of means, then log standard deviations."""
         from workers.models.gaussian_mlp import GaussianHead
 
-        inputs = keras.Input(input_shape)
-        head = GaussianHead(num_outputs // 2, self.initial_std, name="head")
-        return keras.Model(inputs, head(self._hidden_layers(inputs)))
+        return GaussianHead(num_outputs // 2, self.initial_std, name="head")
 
     def check_family(self, family: TaskFamily) -> None:
         """See `Model.check_family`."""

@@ -31,6 +31,7 @@ class Model(Record):
     execution: tasks one after another or as one batch, and whether with XLA.
     is_users: whether it is a user's own model, of which the configuration says little.
     has_features: whether it has layers in front of its head.
+    takes_context: whether it has a `with_context`.
     """
 
     takes: ClassVar[frozenset[Inputs]]
@@ -39,6 +40,7 @@ class Model(Record):
     execution: ClassVar[tuple[Literal["map", "vectorized"], bool]] = "map", False
     is_users: ClassVar[bool] = False
     has_features: ClassVar[bool] = True
+    takes_context: ClassVar[bool] = False
 
     statistics: Literal["batch", "support", "running"] = setting(
         "batch",
@@ -69,6 +71,16 @@ class Model(Record):
           None: what the model's head gets.
         """
         return None
+
+    def with_context(
+        self, input_shape: tuple[int, ...], num_outputs: int, context_size: int
+    ) -> Any:
+        """Make the Keras model with context parameters, see `conditioning.context`.
+
+        Args:
+          context_size: their number, >= 1. The others are those of `build`.
+        """
+        raise NotImplementedError
 
     def check_task(self, task: AnyTask) -> None:
         """Raise ValueError if these settings do not suit the task, whose inputs it takes."""

@@ -16,6 +16,7 @@ def make_model(
     num_outputs: int,
     seed: int = 0,
     num_tokens: int | None = None,
+    context_size: int = 0,
 ) -> FunctionalModel:
     """Build the model that the settings describe, its weights drawn from `seed`.
 
@@ -27,6 +28,9 @@ def make_model(
     """
     keras.utils.set_random_seed(seed)
     with fresh_names(), keras_defaults(), tf.device(DRIVER_DEVICE):
-        model = settings.build(input_shape, num_outputs, num_tokens)
+        if context_size:
+            model = settings.with_context(input_shape, num_outputs, context_size)
+        else:
+            model = settings.build(input_shape, num_outputs, num_tokens)
     running = settings.statistics == "running"
     return FunctionalModel(model, input_shape, running, settings.head_layers, settings.adapters)

@@ -70,7 +70,7 @@ class TransformerModel(Model):
                 f"model.adapter_rank = {self.adapter_rank} decides what adapts, and so does "
                 f"algorithm.kind = {algorithm.kind!r}; unset one of them"
             )
-        if self.adapter_rank and not algorithm.has_outer_loss:
+        if self.adapter_rank and not algorithm.learns_unadapted:
             raise ValueError(
                 f"model.adapter_rank = {self.adapter_rank} makes the inner loop change only the "
                 f"adapters, and algorithm.kind = {algorithm.kind!r} trains only what that changes; "

@@ -44,7 +44,8 @@ class Section(BaseModel):
 class Record(Section):
     """A table selected by its `kind`, with all that other code needs to know about the kind.
 
-    never_kept: key -> reason. When this kind replaces another one, these settings are dropped.
+    never_kept: key -> reason. When this kind replaces another one, or another one replaces it,
+      these settings are dropped.
     """
 
     if TYPE_CHECKING:

@@ -69,9 +69,13 @@ def test_a_task_alone_is_a_run_whose_rates_and_steps_validation_chooses(kind):
 @pytest.mark.parametrize("kind", ["sinusoid", "images", "table", "text", "matching"])
 def test_every_method_has_the_familys_rate(kind, algorithm):
     usual, _ = load({"task": TASKS[kind]})
+    if algorithm == "cavia" and not usual.model.takes_context:
+        with pytest.raises(ValueError, match="does not take; models that do"):
+            load({"task": TASKS[kind], "algorithm": {"kind": algorithm}})
+        return
     config, _ = load({"task": TASKS[kind], "algorithm": {"kind": algorithm}})
-    assert config.algorithm.inner_lr == usual.algorithm.inner_lr
-    assert bool(config.evaluation.inner_lr) == (algorithm != "meta_sgd")
+    assert (config.algorithm.inner_lr == usual.algorithm.inner_lr) == (algorithm != "cavia")
+    assert bool(config.evaluation.inner_lr) == (algorithm not in ("meta_sgd", "cavia"))
     if algorithm == "reptile":
         assert config.algorithm.inner_steps == 5
 

@@ -122,6 +122,14 @@ REFUSALS = [
         ["algorithm.kind=imaml", "runtime.inner_memory=recompute"],
         ["runtime.inner_memory = 'recompute'", "algorithm.kind = 'imaml'", "use 'auto'"],
     ),
+    (
+        ["algorithm.kind=cavia", "model.kind=keras", "model.source=a:b"],
+        ["algorithm.kind = 'cavia'", "model.kind = 'keras' does not take", "'mlp', 'conv4'"],
+    ),
+    (
+        ["algorithm.kind=cavia", "model.normalization=batch"],
+        ["model.normalization = 'batch'", "algorithm.kind = 'cavia'", "use 'layer' or 'none'"],
+    ),
     (["algorithm.inner_clip=0"], ["algorithm.inner_clip", "greater than 0", "0"]),
     (
         ["algorithm.kind=joint", "evaluation.inner_batch=3"],

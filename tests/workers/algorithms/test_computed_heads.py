@@ -6,12 +6,12 @@ import tensorflow as tf
 from precision import in_float64
 from small_tasks import FRESH, task
 
-from workers.algorithms.algorithm import observer
 from workers.algorithms.proto_maml import ProtoMamlAlgorithm
 from workers.algorithms.protonet import ProtoNetAlgorithm
 from workers.algorithms.ridge import RidgeAlgorithm
 from workers.heads.embedding import embedding_of
 from workers.heads.objective import HeadObjective
+from workers.held_out import observer
 from workers.inner.inner_loop import record_adaptation, stepping
 from workers.losses.registry import make_loss
 from workers.models.conv4 import Conv4Model

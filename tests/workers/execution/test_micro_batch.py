@@ -7,6 +7,7 @@ import tensorflow as tf
 from small_tasks import FRESH, task
 
 from workers.algorithms.anil import AnilAlgorithm
+from workers.algorithms.cavia import CaviaAlgorithm
 from workers.algorithms.imaml import ImamlAlgorithm
 from workers.algorithms.maml import MamlAlgorithm
 from workers.inner.losses import Objective
@@ -24,6 +25,7 @@ CASES = {
         False,
         2,
     ),
+    "cavia": (CaviaAlgorithm(inner_steps=2, context_size=3), True, 4),
     "imaml": (ImamlAlgorithm(inner_lr=0.25, inner_steps=3, cg_steps=2), False, 4),
     "anil": (AnilAlgorithm(inner_lr=0.25, inner_steps=2), False, 2),
     "anil, recomputed, multi-step": (
@@ -37,7 +39,8 @@ CASES = {
 def make_problem(algorithm):
     keras.utils.set_random_seed(5)
     rng = np.random.default_rng(5)
-    model = make_model(MlpModel(hidden=(8, 6), normalization="layer"), (5,), WAYS)
+    settings = MlpModel(hidden=(8, 6), normalization="layer")
+    model = make_model(settings, (5,), WAYS, context_size=algorithm.num_context)
     theta = [tf.constant(w + 0.2 * rng.normal(size=w.shape)) for w in model.initial_weights()]
     theta += [tf.constant(rng.uniform(0.1, 0.4, e.shape)) for e in algorithm.extras(model)]
 

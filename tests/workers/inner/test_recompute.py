@@ -10,6 +10,7 @@ from small_tasks import FRESH, task
 
 from workers.algorithms.anil import AnilAlgorithm
 from workers.algorithms.boil import BoilAlgorithm
+from workers.algorithms.cavia import CaviaAlgorithm
 from workers.algorithms.maml import MamlAlgorithm
 from workers.algorithms.meta_sgd import MetaSgdAlgorithm
 from workers.algorithms.reptile import ReptileAlgorithm
@@ -58,6 +59,7 @@ CASES = {
         False,
     ),
     "layer rates, anil": (AnilAlgorithm(**MOMENTUM, layer_rates=True), PLAIN, False),
+    "cavia": (CaviaAlgorithm(**MULTI, context_size=3), PLAIN, True),
     "per step": (MamlAlgorithm(**MULTI, **PER_STEP), users("running"), False),
     "per step, meta-sgd": (MetaSgdAlgorithm(**STEPS, step_affine=True), BATCH_NORM, True),
     "batch normalization": (MamlAlgorithm(**STEPS), BATCH_NORM, False),
@@ -94,7 +96,8 @@ QUICK = {
 def make_problem(algorithm, settings, batches):
     keras.utils.set_random_seed(5)
     rng = np.random.default_rng(5)
-    model = algorithm.learned(make_model(settings, (5,), WAYS))
+    plain = make_model(settings, (5,), WAYS, context_size=algorithm.num_context)
+    model = algorithm.learned(plain)
     theta = [tf.constant(w + 0.2 * rng.normal(size=w.shape)) for w in model.initial_weights()]
     extras = algorithm.extras(model)
     theta += [tf.constant(rng.uniform(0.1, 0.4, extra.shape)) for extra in extras]

@@ -16,6 +16,7 @@ from small_policies import (
 
 from workers.algorithms.anil import AnilAlgorithm
 from workers.algorithms.boil import BoilAlgorithm
+from workers.algorithms.cavia import CaviaAlgorithm
 from workers.algorithms.joint import JointAlgorithm
 from workers.algorithms.maml import MamlAlgorithm
 from workers.algorithms.meta_sgd import MetaSgdAlgorithm
@@ -152,12 +153,13 @@ ALGORITHMS = {
     "boil": BoilAlgorithm(inner_lr=0.05),
     "meta-sgd": MetaSgdAlgorithm(inner_lr=0.05),
     "layer rates": MamlAlgorithm(inner_lr=0.05, inner_steps=2, layer_rates=True),
+    "cavia": CaviaAlgorithm(inner_lr=0.5),
     "reptile": ReptileAlgorithm(inner_lr=0.05, inner_steps=2),
     "joint": JointAlgorithm(),
 }
 
 
-SLOW = {"momentum", "fomaml", "boil", "layer rates"}
+SLOW = {"momentum", "fomaml", "boil", "layer rates", "cavia"}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from pydantic import ValidationError
 
 from workers.algorithms.anil import AnilAlgorithm
 from workers.algorithms.boil import BoilAlgorithm
+from workers.algorithms.imaml import ImamlAlgorithm
 from workers.algorithms.joint import JointAlgorithm
 from workers.algorithms.maml import MamlAlgorithm
 from workers.algorithms.meta_sgd import MetaSgdAlgorithm
@@ -40,7 +41,9 @@ def test_what_does_not_go_together_is_refused(model, algorithm, task, match):
         make(model, algorithm, task)
 
 
-@pytest.mark.parametrize("algorithm", [MamlAlgorithm(), MetaSgdAlgorithm(), JointAlgorithm()])
+@pytest.mark.parametrize(
+    "algorithm", [MamlAlgorithm(), MetaSgdAlgorithm(), ImamlAlgorithm(), JointAlgorithm()]
+)
 def test_adapters_go_with_what_trains_all_weights(algorithm):
     assert make(TransformerModel(adapter_rank=2), algorithm).model.adapter_rank == 2
 

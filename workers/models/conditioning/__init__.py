@@ -1,0 +1,1 @@
+"""Context parameters: what a model has in addition for an algorithm that adapts them alone."""
