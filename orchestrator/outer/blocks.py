@@ -51,7 +51,8 @@ def held_out_blocks(
     """
     evaluation = config.evaluation
     ways, shots, queries = sizes or (None, *held_out_sizes(config))
-    draw, own = Draw(evaluation.seed, split, 0), {} if ways is None else {"ways": ways}
+    draw = Draw(evaluation.seed, split, 0)
+    own = {} if ways is None else {"ways": ways}
     specs = dict(family.sample(draw, 0, num_tasks, shots, queries, **own))
     if evaluation.inner_batch is not None:
         assert isinstance(shots, int), "the configuration refuses batches of a range"
