@@ -53,7 +53,7 @@ def recipe_at(config: MetaConfig, inner_lr: float) -> Recipe:
         sizes = *held_out_sizes(config), getattr(config.task, "ways", None)
         ranges = (isinstance(size, tuple) for size in sizes)
         return Recipe(inner_lr, inner_steps, padded=any(ranges))
-    shots, queries = evaluation.shots, evaluation.queries
+    shots, queries = evaluation.size, evaluation.queries
     assert not isinstance(shots, tuple)
     assert not isinstance(queries, tuple)
     return Recipe(inner_lr, inner_steps, later_lr(config), shots, queries)

@@ -1,11 +1,11 @@
 """The sections of a configuration that only the driver reads."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from orchestrator.config.actor_count import ActorCount, parse_count
-from workers.settings.section import Section, Size, setting
+from workers.settings.section import Section, Size, Sizes, setting
 
 
 class OuterSettings(Section):
@@ -118,10 +118,21 @@ class EvaluationSettings(Section):
     every: int = setting(
         1000, "outer steps between validations, 1 to 10^9", bits=False, ge=1, le=10**9
     )
-    shots: Size | None = setting(
-        None,
-        "support examples, 1 to 10^5, or a range such as [1, 10]; unset: task.shots",
+    ways: tuple[Annotated[int, Field(strict=True, ge=2, le=10**5)], ...] = setting(
+        (),
+        "numbers of classes of a table of test scores by ways and shots, 2 to 10^5 each, for heads "
+        "that are computed; empty: none",
         bits=False,
+    )
+    shots: Sizes | None = setting(
+        None,
+        "support examples, 1 to 10^5, or a range such as [1, 10]; three numbers or more, or any "
+        "list beside evaluation.ways: the numbers of a table of test scores, with task.shots "
+        "elsewhere; unset: task.shots",
+        bits=False,
+    )
+    table_tasks: int = setting(
+        100, "test tasks of each cell of that table, 2 to 10^6", bits=False, ge=2, le=10**6
     )
     queries: Size | None = setting(
         None,
@@ -151,6 +162,30 @@ class EvaluationSettings(Section):
     seed: int = setting(
         1, "seed of validation and test tasks, 0 to 2^32 - 1", bits=False, ge=0, lt=2**32
     )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        size = self.size
+        if isinstance(size, tuple) and size[0] > size[1]:
+            raise ValueError(
+                f"evaluation.shots = {list(size)} is a range: the least comes first, then the "
+                "most, such as [1, 10]"
+            )
+        return self
+
+    @property
+    def size(self) -> Size | None:
+        """Support examples of validation and test tasks; None: as in training."""
+        shots = self.shots
+        if not isinstance(shots, tuple):
+            return shots
+        return None if self.listed_shots else (shots[0], shots[1])
+
+    @property
+    def listed_shots(self) -> tuple[int, ...]:
+        """The shots of the table of test scores by ways and shots; (): those of the test tasks."""
+        is_list = isinstance(self.shots, tuple) and (bool(self.ways) or len(self.shots) != 2)
+        return self.shots if is_list and isinstance(self.shots, tuple) else ()
 
 
 class CheckpointSettings(Section):

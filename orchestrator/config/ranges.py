@@ -13,12 +13,10 @@ if TYPE_CHECKING:
 def check_ranges(config: MetaConfig) -> None:
     """Raise ValueError if a range is given for tasks, batches or functions that take none."""
     task, evaluation = config.task, config.evaluation
-    ranges = {
-        f"{section}.{name}": list(size)
-        for section, settings in (("task", task), ("evaluation", evaluation))
-        for name in ("ways", "shots", "queries")
-        if isinstance(size := getattr(settings, name, None), tuple)
-    }
+    _check_table(config)
+    sizes = {f"task.{name}": getattr(task, name, None) for name in ("ways", "shots", "queries")}
+    sizes |= {"evaluation.shots": evaluation.size, "evaluation.queries": evaluation.queries}
+    ranges = {key: list(size) for key, size in sizes.items() if isinstance(size, tuple)}
     if not ranges:
         return
     _check_ways(config)
@@ -32,6 +30,34 @@ def check_ranges(config: MetaConfig) -> None:
         raise ValueError(
             f"{key} = {size} is a range, and a function of your own in task.loss or task.metrics "
             "would see examples that are none; use a named loss and its metrics, or give a number"
+        )
+
+
+def _check_table(config: MetaConfig) -> None:
+    """Refuse a table by ways and shots for tasks that have none, or for a head of fixed outputs."""
+    task, evaluation, kind = config.task, config.evaluation, config.algorithm.kind
+    if evaluation.listed_shots and task.acts:
+        raise ValueError(
+            f"evaluation.shots = {list(evaluation.listed_shots)} asks for a table of test scores, "
+            f"but task.kind = {task.kind!r} has episodes of a policy; give a number"
+        )
+    if not evaluation.ways:
+        return
+    key = f"evaluation.ways = {list(evaluation.ways)}"
+    if not hasattr(task, "ways"):
+        raise ValueError(
+            f"{key} asks for other numbers of classes, but task.kind = {task.kind!r} has no "
+            "task.ways; unset it"
+        )
+    if not config.algorithm.computes_head:
+        raise ValueError(
+            f"{key}, but algorithm.kind = {kind!r} learns a head for a fixed number of classes; "
+            f"use {computing_heads()}, or unset it"
+        )
+    if evaluation.inner_batch is not None:
+        raise ValueError(
+            f"{key} gives each cell another number of examples, which evaluation.inner_batch = "
+            f"{evaluation.inner_batch} deals out; unset one of them"
         )
 
 
@@ -61,7 +87,7 @@ def _check_ways(config: MetaConfig) -> None:
 
 def _check_batches(config: MetaConfig) -> None:
     """Inner steps of some examples would need others in each task."""
-    shots = {"algorithm": config.task.shots, "evaluation": config.evaluation.shots}
+    shots = {"algorithm": config.task.shots, "evaluation": config.evaluation.size}
     shots["evaluation"] = shots["evaluation"] or config.task.shots
     for section, size in shots.items():
         batch = getattr(getattr(config, section), "inner_batch", None)
@@ -72,7 +98,7 @@ def _check_batches(config: MetaConfig) -> None:
                 f"{list(ways)} gives each task another number; unset it, or give a number"
             )
         if batch is not None and isinstance(size, tuple):
-            where = "evaluation" if section == "evaluation" and config.evaluation.shots else "task"
+            where = "evaluation" if section == "evaluation" and config.evaluation.size else "task"
             raise ValueError(
                 f"{section}.inner_batch = {batch} deals out examples, of which {where}.shots = "
                 f"{list(size)} gives each task another number; unset it, or give a number"

@@ -41,15 +41,20 @@ def held_out_blocks(
     num_tasks: int,
     recipe: Recipe,
     kind: Kind = "evaluate",
+    sizes: tuple[int | None, Size, Size] | None = None,
 ) -> list[Block]:
     """Build the blocks of held-out tasks.
 
     The tasks follow from evaluation.seed alone: they are the same for every method and step.
+
+    Args:
+      sizes: ways (None: the family's), shots and queries; None: those of the main evaluation.
     """
     evaluation = config.evaluation
-    shots, queries = held_out_sizes(config)
+    ways, shots, queries = sizes or (None, *held_out_sizes(config))
     draw = Draw(evaluation.seed, split, 0)
-    specs = dict(family.sample(draw, 0, num_tasks, shots, queries))
+    own = {} if ways is None else {"ways": ways}
+    specs = dict(family.sample(draw, 0, num_tasks, shots, queries, **own))
     if evaluation.inner_batch is not None:
         assert isinstance(shots, int), "the configuration refuses batches of a range"
         examples = support_examples(family, shots, queries)
@@ -63,7 +68,7 @@ def held_out_blocks(
 def held_out_sizes(config: MetaConfig) -> tuple[Size, Size]:
     """Return the shots and queries of held-out tasks: a number each, or a range."""
     evaluation, task = config.evaluation, config.task
-    return evaluation.shots or task.shots, evaluation.queries or task.queries
+    return evaluation.size or task.shots, evaluation.queries or task.queries
 
 
 def _seeds(config: MetaConfig, draw: Draw, num_tasks: int) -> dict[str, Array]:

@@ -35,6 +35,8 @@ class Result(BaseModel):
     sign: 1 if more of this metric is better, else -1; older versions did not write it.
     queries_alone: for a transductive model, the scores after the chosen inner steps with each query
       normalized by the support set alone, and the name of that normalization; else None.
+    by_size: the scores of tasks of other ways and shots, a row for each, see
+      `run.scores_by_size`; None if none were asked for.
     tasks: `TaskScores` of this evaluation, which have a file of their own; None when read.
     format_version: version of the format.
     """
@@ -48,6 +50,7 @@ class Result(BaseModel):
     metric: str
     sign: Literal[1, -1]
     queries_alone: dict[str, Any] | None = None
+    by_size: list[dict[str, Any]] | None = None
     tasks: Any = Field(None, exclude=True)
     format_version: int = FORMAT_VERSION
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from orchestrator.records.divergence import mean_and_interval
 from orchestrator.records.result import Result
 from orchestrator.reporting.protocol_lines import print_protocol
+from orchestrator.reporting.size_table import printed, table_of
 from orchestrator.text.console import Console
 from workers.metrics import called, is_share
 
@@ -178,6 +179,8 @@ def print_result(
     console.print(_gain_line(result))
     if result.queries_alone is not None:
         console.print(_alone_line(result, result.queries_alone))
+    if by_size := table_of(result):
+        console.print(printed(by_size))
     if result.tasks:
         from orchestrator.reporting.page.task_spread import worst_line  # imports matplotlib
 

@@ -16,8 +16,10 @@ from orchestrator.records.evaluation_protocol import oracle_return, protocol, wi
 from orchestrator.records.result import Result
 from orchestrator.records.task_scores import TaskScores
 from orchestrator.run.launch import Launch
+from orchestrator.run.scores_by_size import cells, scores_by_size
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
+from workers.wire.protocol import Recipe
 from workers.wire.tensors import sha256
 
 
@@ -52,6 +54,10 @@ def evaluate_best(
         scores = evaluate(config, launch.family, launch.pool, weights, "test", recipe)
         normalization = with_other_statistics(rows["normalization"], "batch", "support")
         queries_alone = {"normalization": normalization, **scores[-1]}
+    by_size = None
+    if cells(config):
+        fixed = Recipe(validation["inner_lr"], validation["inner_steps"])
+        by_size = scores_by_size(config, launch.family, launch.pool, weights, fixed)
     return Result(
         protocol=rows,
         per_step=summarize(values),
@@ -60,6 +66,7 @@ def evaluate_best(
         metric=validation["metric"],
         sign=validation["sign"],
         queries_alone=queries_alone,
+        by_size=by_size,
         tasks=TaskScores.of(launch.family, blocks, values, validation["inner_steps"]),
     )
 

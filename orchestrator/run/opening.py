@@ -8,6 +8,7 @@ from orchestrator.evaluate import recipes
 from orchestrator.outer.blocks import held_out_blocks, held_out_sizes
 from orchestrator.pool.ray_running import ray_is_running
 from orchestrator.reporting.notes import decoding, show_note
+from orchestrator.run.scores_by_size import check_cells
 from workers.execution import runtime
 from workers.tasks.family import TaskFamily, stated_sizes
 from workers.tasks.registry import make_family
@@ -61,5 +62,6 @@ def open_family(config: MetaConfig) -> TaskFamily:
     for split in ("validation", "test"):
         recipe = recipes(config)[0]
         held_out_blocks(config, family, split, 0, recipe)
+    check_cells(config, family)
     stated_sizes(family, *held_out_sizes(config))
     return family

@@ -233,6 +233,7 @@ class TrainingRun:
 
     def draw(self, result: Result) -> str:
         """Write the family's pictures of the tested weights; return the name of the main one."""
+        from orchestrator.reporting.page import by_size
         from orchestrator.reporting.page.inner_steps import png_of_each_metric
         from orchestrator.reporting.pictures.render import render
 
@@ -243,9 +244,9 @@ class TrainingRun:
         pictures = render(self._config, launch.family, launch.pool, state.weights, recipe)
         images = {"tasks": pictures.png, **png_of_each_metric(result.per_step, result.measured)}
         with self._explaining("picture.png"):
+            images |= by_size.write(result, self.storage)
             self._tensorboard.append_images(state.step, images)
-            if result.warnings:
-                text = "\n\n".join(result.warnings)
+            if text := "\n\n".join(result.warnings):
                 self._tensorboard.append_text(state.step, "warnings", text)
             return pictures.write(self.storage)
 

@@ -58,9 +58,9 @@ def check_functions(
 def _check_ranges(config: MetaConfig, facts: ModelFacts) -> None:
     """Refuse a model whose answers depend on other examples, if some of these may be padding."""
     ranges = {f"task.{name}": getattr(config.task, name) for name in ("shots", "queries")}
-    ranges |= {
-        f"evaluation.{name}": getattr(config.evaluation, name) for name in ("shots", "queries")
-    }
+    ranges["task.ways"] = getattr(config.task, "ways", None)
+    evaluation = config.evaluation
+    ranges |= {"evaluation.shots": evaluation.size, "evaluation.queries": evaluation.queries}
     for key, size in ranges.items():
         if isinstance(size, tuple) and (facts.mixes or "batch" in facts.normalizations):
             raise ValueError(

@@ -26,6 +26,11 @@ _Range = Annotated[tuple[_Number, _Number], AfterValidator(_ordered)]
 Size = Annotated[
     Annotated[_Number, Tag("number")] | Annotated[_Range, Tag("range")], Discriminator(_form)
 ]
+_List = Annotated[tuple[_Number, ...], Field(min_length=1)]
+#: A number, a range of two, or a list of numbers.
+Sizes = Annotated[
+    Annotated[_Number, Tag("number")] | Annotated[_List, Tag("range")], Discriminator(_form)
+]
 _Several = Annotated[int, Field(strict=True, ge=2, le=10**5)]
 _SeveralRange = Annotated[tuple[_Several, _Several], AfterValidator(_ordered)]
 #: Classes of a task, likewise.

@@ -5,7 +5,7 @@ import base64
 from orchestrator.records.history import HistoryEntry
 from orchestrator.records.result import Result
 from orchestrator.reporting.drawing import drawing
-from orchestrator.reporting.page import inner_steps, task_spread, training_curves
+from orchestrator.reporting.page import by_size, inner_steps, task_spread, training_curves
 from orchestrator.reporting.page.findings import findings, readable
 from orchestrator.reporting.page.html import render
 from orchestrator.reporting.page.numbers import count, duration, headline, with_interval
@@ -45,6 +45,9 @@ def page_of(run: RunFolder) -> bytes:
         findings=findings(run),
         scores=_scores(run),
         by_inner_step=_by_inner_step(run.result) if run.result else [],
+        by_size=by_size.rows(run.result) if run.result else [],
+        by_size_title=by_size.title(run.result) if run.result else "",
+        by_size_figures=_by_size(run.result) if run.result else [],
         worst=_worst(run),
         spread=_spread(run),
         result=run.result,
@@ -120,6 +123,14 @@ def _by_inner_step(result: Result) -> list[tuple[str, str]]:
         caption = f"Test {called(metric)} by inner step, with its 95 % interval"
         drawn.append((caption, svg(figure, caption)))
     return drawn
+
+
+def _by_size(result: Result) -> list[tuple[str, str]]:
+    """Draw the scores by ways and shots, with their caption."""
+    if not result.by_size:
+        return []
+    caption = f"{by_size.title(result)}, with 95 % intervals"
+    return [(caption, svg(by_size.draw(result), caption))]
 
 
 def _worst(run: RunFolder) -> list[dict[str, str]]:

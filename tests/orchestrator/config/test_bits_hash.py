@@ -10,15 +10,17 @@ from small_configs import IMAGES, NEEDED, changed, navigation, sinusoid
 from orchestrator.config import schema as configuration
 from orchestrator.config.schema import MetaConfig
 from orchestrator.config.sources import PRESETS
-from workers.settings.section import Size
+from workers.settings.section import Size, Sizes, Ways
 
 WALKED = {
     "sinusoid-maml-mlp": sinusoid("algorithm.multi_step=true"),
     "sinusoid-reptile-linear": sinusoid("algorithm.kind=reptile", "model.kind=linear"),
     "images-maml-conv4": changed(IMAGES, "outer.schedule=cosine"),
     "images-joint-mlp": changed(IMAGES, "model.kind=mlp", "algorithm.kind=joint"),
+    "images-ridge-conv4": changed(IMAGES, "algorithm.kind=ridge", "evaluation.inner_steps=[1]"),
     "navigation-maml-gaussian_mlp": navigation("outer.epochs=3"),
 }
+OF_INNER_STEPS = {"evaluation.inner_steps", "evaluation.inner_lr", "evaluation.inner_batch"}
 OF_POLICIES = {
     "outer.epochs",
     "outer.divergence_penalty",
@@ -42,6 +44,8 @@ RESOLVED = {
     "task.loss": lambda config: "own_losses:huber",
     "task.metrics": lambda config: {"r2": "max:own_losses:r2"},
     "task.imports": lambda config: ["other"],
+    "evaluation.ways": lambda config: [7],
+    "model.statistics": lambda config: "support",
     # Together they are 1.
     "task.split_shares": lambda config: [0.5, 0.25, 0.25],
 }
@@ -62,7 +66,7 @@ def other_value(annotation: Any, value: Any) -> Any:
         return [*value[:-1], value[-1] + 1] if value else [0.5]
     if annotation is str or str in options:
         return f"{value or ''}/other"
-    if Size in options:
+    if {Size, Sizes, Ways} & set(options):
         return 4
     assert int in options or float in options, annotation
     return 3 if int in options else 0.3
@@ -89,9 +93,13 @@ def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_els
     for key, field, value in fields(config):
         if key == "evaluation.inner_batch" and config.algorithm.kind == "joint":
             continue
-        if key == "runtime.inner_memory" and config.algorithm.kind == "joint":
+        if key == "runtime.inner_memory" and config.algorithm.kind in ("joint", "ridge"):
             continue
         if key == "runtime.micro_batch" and config.model.normalization == "batch":
+            continue
+        if key in OF_INNER_STEPS and config.algorithm.closed_form:
+            continue
+        if key == "evaluation.ways" and not config.algorithm.computes_head:
             continue
         acts = config.task.kind == "navigation"
         if key in OF_POLICIES and not acts:
@@ -106,6 +114,8 @@ def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_els
             continue
         if key == "model.statistics" and config.model.normalization != "batch":
             continue
+        if key == "model.normalization" and config.model.statistics != "batch":
+            continue  # whose statistics are of batches
         if key in RESOLVED:
             other = with_value(config, key, RESOLVED[key](config))
         else:
