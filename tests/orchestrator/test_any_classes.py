@@ -216,3 +216,36 @@ def test_the_statistics_of_features_stay_those_of_training(image_zip, image_cach
     assert config.model.statistics == "running"
     with pytest.raises(ValueError, match=r"statistics = 'batch': the run's features are those of"):
         Learner.load(run_of(config), statistics="batch")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["model.kind=linear"],
+            r"^model\.kind = 'linear' has nothing in front of its head, which algorithm\.kind = 'p",
+        ),
+        (
+            ["model.kind=conv4", "model.statistics=batch"],
+            r"^model\.statistics = 'batch' is not for algorithm\.kind = 'protonet', .* use 'runnin"
+            r"g' or 'support', or a model without batch normalization$",
+        ),
+        (
+            ["algorithm.kind=proto_maml", "model.normalization=batch", "model.statistics=running"],
+            r"^model\.statistics = 'running' is not for algorithm\.kind = 'proto_maml'.* use 'supp",
+        ),
+        (["algorithm.inner_lr=0.1"], r"^unknown key algorithm\.inner_lr"),
+        (
+            ["evaluation.inner_steps=[1,3]"],
+            r"^evaluation\.inner_steps = \[1, 3\] is not for algorithm\.kind = 'protonet', whose",
+        ),
+        (["evaluation.inner_lr=[0.1]"], r"^evaluation\.inner_lr = \[0\.1\] is not for algorithm"),
+        (["evaluation.inner_batch=2"], r"^evaluation\.inner_batch = 2 is not for algorithm\.kind"),
+    ],
+)
+def test_what_does_not_go_with_a_computed_head_is_refused_in_one_line(
+    overrides, message, image_zip, image_cache
+):
+    with pytest.raises(ValueError, match=message) as refused:
+        small_configs.images(image_zip, image_cache, *KINDS["protonet"], *overrides)
+    assert "\n" not in str(refused.value)

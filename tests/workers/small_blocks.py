@@ -11,7 +11,9 @@ from small_families import (
 
 from workers.algorithms.joint import JointAlgorithm
 from workers.algorithms.maml import MamlAlgorithm
+from workers.algorithms.protonet import ProtoNetAlgorithm
 from workers.algorithms.reptile import ReptileAlgorithm
+from workers.algorithms.ridge import RidgeAlgorithm
 from workers.block import BlockRunner
 from workers.meta_parameters import initial
 from workers.models.conv4 import Conv4Model
@@ -34,6 +36,11 @@ CASES = {
         algorithm=ReptileAlgorithm(inner_steps=3, inner_optimizer="adam")
     ),
     "joint": noise_settings(model=MlpModel(hidden=(8,)), algorithm=JointAlgorithm()),
+    "ridge, sinusoid": sinusoid_settings(algorithm=RidgeAlgorithm()),
+    "protonet, batch": noise_settings(
+        model=MlpModel(hidden=(8,), normalization="batch", statistics="support"),
+        algorithm=ProtoNetAlgorithm(),
+    ),
     "maml, conv4": noise_settings(model=Conv4Model(filters=4)),
 }
 # All blocks have four tasks and all held-out ones two inner steps, unless numbers matter: every

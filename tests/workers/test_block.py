@@ -76,9 +76,10 @@ def test_a_block_is_the_sum_of_its_tasks_mapped_or_vectorized(case):
         np.testing.assert_allclose(vectorized.metrics[name], total, rtol=1e-5)
 
 
-def test_the_shipped_execution_agrees_with_the_plain_one():
+@pytest.mark.parametrize("case", ["maml, sinusoid", "ridge, sinusoid"])
+def test_the_shipped_execution_agrees_with_the_plain_one(case):
     """Dense models run vectorized under XLA."""
-    settings = CASES["maml, sinusoid"]
+    settings = CASES[case]
     runner, family, theta = setup(settings, RuntimeSettings())
     plain = setup(settings)[0]
     traces = set()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workers.heads.objective import HeadObjective
     from workers.inner.inner_loop import InnerState
     from workers.inner.losses import Metrics, Objective, Theta
+    from workers.losses.loss import Loss
     from workers.models.model import Model
     from workers.settings.losses.loss_settings import Targets
     from workers.settings.task import AnyTask
@@ -51,7 +52,10 @@ class ComputedHead(Algorithm):
     def check_task(self, task: AnyTask) -> None:
         """Raise ValueError if no task of this kind has targets that the head predicts."""
         super().check_task(task)
-        losses = getattr(task, "losses", None) or (getattr(task, "loss", ""),)
+        named = getattr(task, "loss", "auto")
+        if named in LOSSES and task.is_drawn:
+            self._check_loss(LOSSES[named]())
+        losses = getattr(task, "losses", None) or (named,)
         known = [LOSSES[name].targets for name in losses if name in LOSSES]
         if known and not self.targets & {*known, *getattr(task, "scored", ())}:
             raise ValueError(
@@ -79,7 +83,9 @@ class ComputedHead(Algorithm):
 
     def check_family(self, family: TaskFamily) -> None:
         """Raise ValueError if the head does not predict the targets of these tasks."""
-        loss = loss_of(family)
+        self._check_loss(loss_of(family))
+
+    def _check_loss(self, loss: Loss) -> None:
         if loss.targets not in self.targets or loss.outputs_per_target != 1:
             raise ValueError(
                 f"algorithm.kind = {self.kind!r} computes a head for {self._listed()}, but the "

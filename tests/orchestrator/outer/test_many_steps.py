@@ -41,6 +41,14 @@ OUTER = {
         "algorithm.inner_optimizer=adam",
         "algorithm.inner_moments=persistent",
     ],
+    "a head in closed form": [
+        *["algorithm.kind=ridge", "evaluation.inner_steps=[1]", "outer.meta_batch_size=3"],
+        *["model.normalization=batch", "model.statistics=running"],
+    ],
+    "a head in closed form, ranges": [
+        *["algorithm.kind=ridge", "evaluation.inner_steps=[1]", "outer.meta_batch_size=3"],
+        *["task.shots=[1,12]", "task.queries=[2,3]"],
+    ],
 }
 
 
