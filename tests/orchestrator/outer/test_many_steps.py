@@ -23,6 +23,7 @@ from workers.wire.errors import NonFiniteError, TaskError
 from workers.wire.tensors import sha256
 
 STEPS = 14
+RANGES = ["model.normalization=batch", "task.shots=[1,12]", "task.queries=[2,3]"]
 #: Name -> overrides of a sinusoid run: each kind of outer optimizer, schedule and clipping.
 OUTER = {
     "sgd": ["outer.optimizer=sgd", "outer.lr=0.1"],
@@ -41,14 +42,7 @@ OUTER = {
         "algorithm.inner_optimizer=adam",
         "algorithm.inner_moments=persistent",
     ],
-    "a head in closed form": [
-        *["algorithm.kind=ridge", "evaluation.inner_steps=[1]", "outer.meta_batch_size=3"],
-        *["model.normalization=batch", "model.statistics=running"],
-    ],
-    "a head in closed form, ranges": [
-        *["algorithm.kind=ridge", "evaluation.inner_steps=[1]", "outer.meta_batch_size=3"],
-        *["task.shots=[1,12]", "task.queries=[2,3]"],
-    ],
+    "ridge": ["algorithm.kind=ridge", "evaluation.inner_steps=[1]", *RANGES],
 }
 
 
