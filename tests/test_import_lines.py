@@ -37,6 +37,7 @@ TENSORFLOW = (
     "workers/execution/separate_call.py",
     "workers/meta_parameters.py",
     "workers/algorithms/",
+    "workers/execution/probe.py",
     "workers/execution/runtime.py",
     "workers/block.py",
     "workers/execution/compiled.py",

@@ -33,8 +33,8 @@ class HeadObjective(Objective):
     """A model of features, the head on them, and the loss.
 
     Support set and queries go through the model in one call. Several tasks do not: the bits of an
-    example's convolution on a CPU depend on how many others there are. Batch normalization takes its
-    statistics so that no query depends on another:
+    example's convolution on a CPU depend on how many others there are. Batch normalization takes
+    its statistics so that no query depends on another:
 
     - "support": of the support set alone, for support set and queries, in training and later.
     - "running": of all examples of a task in training, which updates running statistics; later

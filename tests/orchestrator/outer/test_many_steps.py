@@ -44,8 +44,6 @@ OUTER = {
     ],
     "ridge": ["algorithm.kind=ridge", "evaluation.inner_steps=[1]", *RANGES],
 }
-
-
 _QUICK = ("adamw, linear, clipped by value", "five blocks")
 
 
