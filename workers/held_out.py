@@ -95,7 +95,7 @@ class HeldOutTasks:
                 self.num_traces += 1
                 return self._adapt_all(objective, kind, inner_steps, *arguments)
 
-            self._graphs[key] = Compiled(graph, self._xla)
+            self._graphs.setdefault(key, Compiled(graph, self._xla))  # any thread may be first
         return self._graphs[key]
 
     def _adapt_all(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import metric_names
 from orchestrator.pool.watched_pool import Watch
-from orchestrator.reporting.imported_ahead import import_drawing_ahead
 from orchestrator.reporting.notes import (
     NOTES,
     RESULTS,
@@ -20,6 +19,7 @@ from orchestrator.reporting.notes import (
     watch_every_s,
 )
 from orchestrator.run.opening import check_machine
+from orchestrator.run.prepared_ahead import prepared_ahead
 from orchestrator.run.session import Opening, open_run, resume_or_begin
 from orchestrator.run.signals import Interrupted, Stop
 from orchestrator.storage.targets import open_folder
@@ -98,9 +98,9 @@ def _train_and_test(
     config: MetaConfig, run: TrainingRun, stop: Stop, watch: Watch, tracking: Tracking
 ) -> Result:
     _show_start(config, run)
-    import_drawing_ahead()
     started = time.monotonic()
-    _train(config, run, stop, watch, tracking)
+    with prepared_ahead(config, run):
+        _train(config, run, stop, watch, tracking)
     result = _show_end(config, run, time.monotonic() - started, watch)
     tracking.log_test(result.after)
     return result

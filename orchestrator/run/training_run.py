@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from orchestrator.config.schema import MetaConfig, to_toml
@@ -21,12 +22,14 @@ from orchestrator.records.result import EVALUATION_FILE, Result
 from orchestrator.records.tensorboard import TensorBoardLog
 from orchestrator.run.best_checkpoint import evaluate_best, protocol_of
 from orchestrator.run.checkpoint_writer import CheckpointWriter, Snapshot, explaining
+from orchestrator.run.due import is_validated, steps_until_due
 from orchestrator.run.launch import Launch
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import encoded
 from workers.tasks.user_tasks import user_task_shapes
 from workers.wire.errors import CheckpointError
+from workers.wire.protocol import Weights
 from workers.wire.tensors import sha256
 
 
@@ -97,7 +100,7 @@ class TrainingRun:
         self._logged_step = state.step
         self._snapshot_step = saved_step = state.step if resumed else -1
         self._validation: dict[str, Any] = {}
-        keep = self._is_due(state.step + 1) or config.outer.epochs > 1
+        keep = is_validated(config, state.step + 1) or config.outer.epochs > 1
         self._last_complete = state if keep else None
         with explaining(storage, "config.toml", saved_step):
             storage.write_changed("config.toml", to_toml(config).encode())
@@ -125,6 +128,11 @@ class TrainingRun:
         return self._writer.saved_step
 
     @property
+    def weights(self) -> Weights:
+        """The current weights."""
+        return self._outer.weights
+
+    @property
     def theta_sha256(self) -> str:
         """The sha256 of the current theta."""
         return sha256(self._outer.state().theta)
@@ -134,7 +142,7 @@ class TrainingRun:
         config = self._config
         launch = self.launch
         pending: list[Progress] = []  # steps of a call that is not reported to its end
-        due = self._steps_until_due
+        due = partial(steps_until_due, config)
         for report in meta_train(config, launch.family, launch.pool, self._outer, due):
             self._writer.check()
             row = {
@@ -147,7 +155,7 @@ class TrainingRun:
             }
             self._metrics.append(report, launch.pool, self._writer.durations_s())
             validation: dict[str, Any] = {}
-            if self._is_due(report.step):
+            if is_validated(config, report.step):
                 validation = validate(config, launch.family, launch.pool, self._outer.weights)
                 scores = validation["scores"]
                 row |= {f"validation_{name}": score for name, score in scores.items()}
@@ -160,7 +168,7 @@ class TrainingRun:
                 continue
             # A step whose validation fails is not complete, nor is one with only some of its
             # updates: then the step before it is saved.
-            keep = self._is_due(report.step + 1) or config.outer.epochs > 1
+            keep = is_validated(config, report.step + 1) or config.outer.epochs > 1
             self._last_complete = self._outer.state() if keep else None
             saved = ""
             if self._validation or report.step % config.checkpoint.every == 0:
@@ -191,21 +199,6 @@ class TrainingRun:
         self._writer.submit(Snapshot(state, self._validation))
         self._snapshot_step = state.step
         return checkpoint.name_of(state.step)
-
-    def _is_due(self, step: int) -> bool:
-        """Tell whether a step is validated."""
-        return step == self._config.outer.steps or step % self._config.evaluation.every == 0
-
-    def _steps_until_due(self, done: int) -> int:
-        """Return how many steps may follow before one is validated, or a checkpoint is due.
-
-        A validated step is run by itself: if its validation fails, the state before it is saved.
-        """
-        config = self._config
-        every, checkpoint_every = config.evaluation.every, config.checkpoint.every
-        validated = min((done // every + 1) * every, config.outer.steps)
-        saved = (done // checkpoint_every + 1) * checkpoint_every
-        return max(1, min(validated - 1, saved) - done)
 
     def flush(self) -> None:
         """Wait until what was saved is written durably.

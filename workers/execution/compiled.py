@@ -1,6 +1,7 @@
 """Graphs that are traced once for each signature, and called with little overhead."""
 
 from collections.abc import Callable, Hashable
+from threading import Lock
 from typing import Any, NamedTuple
 
 import optree
@@ -19,7 +20,7 @@ class _Traced(NamedTuple):
 
 
 class Compiled:
-    """A graph as a function of nested tensors.
+    """A graph as a function of nested tensors. Any thread may call it: each graph is traced once.
 
     To call a traced graph, tf.function inspects the arguments for 0.2 ms, a third of a step of a
     small network. Here the caller passes the signature instead.
@@ -29,6 +30,7 @@ class Compiled:
         """Trace nothing yet. xla: whether to compile with XLA."""
         self._function, self._xla = tf.function(graph, autograph=False), xla
         self._traced: dict[Hashable, _Traced] = {}
+        self._tracing = Lock()
 
     def __call__(self, signature: Hashable, *arguments: Any) -> Any:
         """Run the graph.
@@ -50,7 +52,9 @@ class Compiled:
 
     def _of(self, signature: Hashable, arguments: Any) -> _Traced:
         if signature not in self._traced:
-            self._traced[signature] = self._trace(arguments)
+            with self._tracing:
+                if signature not in self._traced:
+                    self._traced[signature] = self._trace(arguments)
         return self._traced[signature]
 
     def _trace(self, arguments: Any) -> _Traced:

@@ -58,14 +58,19 @@ class Pictures:
         return "picture.png"
 
 
+def showcase_blocks(config: MetaConfig, family: TaskFamily, recipe: Recipe) -> list[Block]:
+    """Build the blocks that predict the test tasks that are drawn."""
+    return [
+        Block(b.kind, b.step, b.index, b.lo, b.hi, family.showcase(b.specs), b.recipe)
+        for b in held_out_blocks(config, family, "test", _NUM_TASKS, recipe, "predict")
+    ]
+
+
 def render(
     config: MetaConfig, family: TaskFamily, pool: Pool, weights: Weights, recipe: Recipe
 ) -> Pictures:
     """Draw the first test tasks, predicted before and after each inner step."""
-    blocks = [
-        Block(b.kind, b.step, b.index, b.lo, b.hi, family.showcase(b.specs), b.recipe)
-        for b in held_out_blocks(config, family, "test", _NUM_TASKS, recipe, "predict")
-    ]
+    blocks = showcase_blocks(config, family, recipe)
     outputs = np.concatenate([c.metrics["outputs"] for c in pool.run(weights, blocks)])
     episodes = [family.build(block.specs) for block in blocks]
     stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))

@@ -16,6 +16,7 @@ from orchestrator.loop import meta_train
 from orchestrator.outer import many_steps, update
 from orchestrator.outer.update import OuterUpdate
 from orchestrator.records.metrics_log import read_metrics
+from orchestrator.run import training_run
 from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 from orchestrator.trainer import MetaTrainer
@@ -208,15 +209,16 @@ def test_an_error_of_the_family_is_reported_as_by_single_steps():
         train(replace(launch, family=family), due=lambda done: STEPS - done)
 
 
-def test_a_run_has_a_row_for_each_step_and_the_same_checkpoints(tmp_path):
+def test_a_run_has_a_row_for_each_step_and_the_same_checkpoints(tmp_path, monkeypatch):
     shas, rows = [], []
     for name, calls in (("single", 0), ("many", 1)):
         launch = sinusoids(f"outer.steps={STEPS}", "evaluation.every=6", "checkpoint.every=4")
         storage = Storage(str(tmp_path / name))
         run = TrainingRun(launch.config, storage, launch, None)
-        if not calls:
-            run._steps_until_due = lambda done: 1
-        steps = [progress.report for progress in run.steps()]
+        with monkeypatch.context() as patch:
+            if not calls:
+                patch.setattr(training_run, "steps_until_due", lambda config, done: 1)
+            steps = [progress.report for progress in run.steps()]
         assert [report.step for report in steps] == list(range(1, STEPS + 1))
         run.flush()
         shas.append(run.theta_sha256)
