@@ -42,7 +42,11 @@ def look_at_layers(config: MetaConfig, family: TaskFamily) -> Layers:
     functional = make_train_model(config.worker, family)
     batch_statistics = config.model.statistics != "running"
     survey = survey_second_derivatives(
-        functional.keras_model, family.input_shape, batch_statistics, family.num_tokens
+        functional.keras_model,
+        family.input_shape,
+        batch_statistics,
+        family.num_tokens,
+        config.worker.execution,
     )
     needed = _needed(config, functional)
     faults = [

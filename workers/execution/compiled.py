@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import optree
 import tensorflow as tf
 
+from workers.execution.exact_derivatives import exact_derivatives
+
 
 class _Traced(NamedTuple):
     function: Any
@@ -58,7 +60,8 @@ class Compiled:
         return self._traced[signature]
 
     def _trace(self, arguments: Any) -> _Traced:
-        traced = self._function.get_concrete_function(*arguments)
+        with exact_derivatives(self._xla):
+            traced = self._function.get_concrete_function(*arguments)
         if self._xla:
             # Compiled as a whole, not while it is traced: there a vectorized map becomes a function
             # of its own, and the gradient of its call makes XLA compile again for every theta.

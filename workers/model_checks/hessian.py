@@ -96,38 +96,22 @@ def record_calls(model: keras.Model, inputs: tf.Tensor) -> list[LayerCall]:
     return [*calls[:-1], LayerCall(model, (inputs,), {"training": True}, False)]
 
 
-class Derivatives(NamedTuple):
-    """The derivatives of f: its gradient, and its Hessian times a direction, each flat."""
-
-    first: NDArray[np.float64]
-    second: NDArray[np.float64]
-
-
-def derivatives(call: LayerCall, seed: int, dtype: Any) -> Derivatives:
-    """Differentiate once and twice, in float64 or float32."""
-    objective, point, v = _setting(call, seed, dtype)
-    first, second = _gradient(objective, point), _gradient(_along(objective, v), point)
-    return Derivatives(*(_flat(arrays).astype(np.float64) for arrays in (first, second)))
-
-
-def _setting(
-    call: LayerCall, seed: int, dtype: Any
-) -> tuple[Objective, list[tf.Tensor], list[tf.Tensor]]:
-    """Make f, a point, and a direction: the same in each dtype."""
+def setting(call: LayerCall, seed: int) -> tuple[Objective, list[tf.Tensor], list[tf.Tensor]]:
+    """Make f, a point, and a direction."""
     rng = np.random.default_rng(seed)
-    objective, start = _as_function(call, rng, dtype)
-    point = [tf.constant(value + 0.1 * rng.normal(size=value.shape), dtype) for value in start]
-    return objective, point, [tf.constant(rng.normal(size=x.shape), dtype) for x in start]
+    objective, start = as_function(call, rng, tf.float64)
+    point = [tf.constant(value + 0.1 * rng.normal(size=value.shape)) for value in start]
+    return objective, point, [tf.constant(rng.normal(size=x.shape)) for x in start]
 
 
-def _along(objective: Objective, v: Sequence[tf.Tensor]) -> Objective:
+def along(objective: Objective, v: Sequence[tf.Tensor]) -> Objective:
     """Make the function <grad f, v> of the point."""
 
-    def along(values: Sequence[tf.Tensor]) -> tf.Tensor:
-        slopes = zip(_gradient(objective, values), v, strict=True)
+    def slope(values: Sequence[tf.Tensor]) -> tf.Tensor:
+        slopes = zip(gradient_of(objective, values), v, strict=True)
         return tf.add_n([tf.reduce_sum(g * d) for g, d in slopes])
 
-    return along
+    return slope
 
 
 def compare(call: LayerCall, seed: int) -> tuple[Outcome, float]:
@@ -138,15 +122,15 @@ def compare(call: LayerCall, seed: int) -> tuple[Outcome, float]:
     Raises:
       LookupError: there is no second derivative.
     """
-    objective, point, v = _setting(call, seed, tf.float64)
-    exact = _flat(_gradient(_along(objective, v), point))
+    objective, point, v = setting(call, seed)
+    exact = flat(gradient_of(along(objective, v), point))
     quotients = _Quotients(objective, point, v, exact)
     best = quotients.best_of(_STEPS[:1])
     if quotients.no_slope and _varies(objective, point, v):
         raise LookupError("nor a first one")
     if best < _BOUND:
         return "right", best
-    if _rounds(objective, point):
+    if rounds(objective, point):
         quotients = _Quotients(objective, point, v, exact)
         bound, steps = _COARSE_BOUND, list(_COARSE_STEPS)
     else:
@@ -184,7 +168,7 @@ class _Quotients:
         """Compute the quotients of more steps; return the smallest relative error so far."""
         for step in steps:
             ahead, behind = (
-                _flat(_gradient(self._objective, [z + sign * step * d for z, d in self._lines]))
+                flat(gradient_of(self._objective, [z + sign * step * d for z, d in self._lines]))
                 for sign in (1, -1)
             )
             self.no_slope = self.no_slope and not ahead.any()
@@ -206,7 +190,7 @@ class _Quotients:
 def _varies(objective: Objective, point: Sequence[tf.Tensor], v: Sequence[tf.Tensor]) -> bool:
     """Tell whether f changes along v, and not in jumps."""
     slopes = []
-    for step in (1e-3, 1e-4) if _rounds(objective, point) else (1e-6, 1e-9):
+    for step in (1e-3, 1e-4) if rounds(objective, point) else (1e-6, 1e-9):
         ahead, behind = (
             float(objective([z + sign * step * d for z, d in zip(point, v, strict=True)]))
             for sign in (1, -1)
@@ -215,7 +199,7 @@ def _varies(objective: Objective, point: Sequence[tf.Tensor], v: Sequence[tf.Ten
     return bool(slopes[0]) and abs(slopes[0] - slopes[1]) < 0.1 * abs(slopes[0])
 
 
-def _rounds(objective: Objective, point: Sequence[tf.Tensor]) -> bool:
+def rounds(objective: Objective, point: Sequence[tf.Tensor]) -> bool:
     """Tell whether f at the point is computed with less precision than float64 in some part."""
     function = tf.function(lambda *values: objective(values), autograph=False)
     traced = function.get_concrete_function(*point)
@@ -244,17 +228,20 @@ def _distance(one: NDArray[np.float64], other: NDArray[np.float64], least: float
     return distance if np.isfinite(distance) else np.inf
 
 
-def _as_function(
+def as_function(
     call: LayerCall, rng: np.random.Generator, dtype: Any
 ) -> tuple[Objective, list[NDArray[np.float64]]]:
-    """Make f as a function of the inputs and weights of a call, and list their values there."""
+    """Make f as a function of the inputs and weights of a call, and list their values there.
+
+    The inputs come first, see `num_inputs`.
+    """
     inputs = tf.nest.flatten((call.arguments, call.options))
     inputs = [tf.cast(value, dtype) if _is_float(value) else value for value in inputs]
     places = [i for i, value in enumerate(inputs) if _is_float(value)]
     if not call.touched:
         places = []
     weights = call.weights
-    factors: dict[tuple[int, ...], tf.Tensor] = {}
+    factors: dict[tuple[int, ...], NDArray[np.float64]] = {}  # no tensors, which belong to a graph
 
     def objective(values: Sequence[tf.Tensor]) -> tf.Tensor:
         filled = list(inputs)
@@ -269,23 +256,25 @@ def _as_function(
         for output in filter(_is_float, outputs):
             shape = tuple(output.shape)
             if shape not in factors:
-                factors[shape] = tf.constant(rng.normal(size=shape), dtype)
+                factors[shape] = rng.normal(size=shape)
             y = tf.cast(output, dtype)
-            total += tf.reduce_sum(factors[shape] * y + tf.square(y) / 2)
+            total += tf.reduce_sum(tf.constant(factors[shape], dtype) * y + tf.square(y) / 2)
         return total
 
     values = [*(inputs[i] for i in places), *weights]
     return objective, [np.asarray(value, np.float64) for value in map(tf.convert_to_tensor, values)]
 
 
-def _gradient(objective: Objective, point: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+def gradient_of(objective: Objective, point: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Differentiate f; 0 where it does not depend on a part of the point."""
     with tf.GradientTape() as tape:
         tape.watch(point)
         value = objective(point)
     return list(tape.gradient(value, point, unconnected_gradients="zero"))
 
 
-def _flat(arrays: Sequence[tf.Tensor]) -> NDArray[np.float64]:
+def flat(arrays: Sequence[tf.Tensor]) -> NDArray[np.float64]:
+    """Join arrays to one vector."""
     return np.concatenate([np.ravel(array) for array in arrays])
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from workers.execution.compiled import Compiled
+from workers.execution.exact_derivatives import exact_derivatives
 from workers.user_code.blame import first_line
 
 Call = Callable[[tf.Tensor, tf.Tensor], Any]
@@ -76,10 +78,11 @@ def _slope(call: Call, point: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 
 def _along(call: Call, point: tf.Tensor, targets: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:
     """Compute the Hessian times a direction."""
-    with tf.GradientTape() as tape:
-        tape.watch(point)
-        slope = tf.reduce_sum(_slope(call, point, targets) * direction)
-    return tape.gradient(slope, point, unconnected_gradients="zero")
+    with exact_derivatives(xla=False):
+        with tf.GradientTape() as tape:
+            tape.watch(point)
+            slope = tf.reduce_sum(_slope(call, point, targets) * direction)
+        return tape.gradient(slope, point, unconnected_gradients="zero")
 
 
 def compiled_fault(
@@ -110,10 +113,7 @@ def compiled_fault(
     outputs, targets = (tf.stack(parts) for parts in zip(*points, strict=True))
     how = f"runtime.execution = {mode!r} and runtime.xla = {str(xla).lower()}"
     try:
-        graph = tf.function(all_of, autograph=False).get_concrete_function(outputs, targets)
-        if xla:
-            graph = tf.function(graph, jit_compile=True)
-        compiled = graph(outputs, targets)
+        compiled = Compiled(all_of, xla)((), outputs, targets)
     except Exception as error:  # a user's function may raise anything
         return (
             f"cannot be made part of a graph for {how}: {type(error).__name__}: "

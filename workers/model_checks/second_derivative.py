@@ -13,18 +13,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
+from workers.execution.exact_derivatives import exact_derivatives
 from workers.model_checks.alike import affordable, first_of_each, is_graph
-from workers.model_checks.hessian import LayerCall, Outcome, compare, derivatives, record_calls
+from workers.model_checks.as_compiled import faults_as_compiled
+from workers.model_checks.hessian import LayerCall, Outcome, compare, record_calls
 from workers.model_checks.in_float64 import in_float64
 from workers.model_checks.random_inputs import random_inputs
+from workers.model_checks.slope import error_of_first
 from workers.models.exact_normalization import exact_normalization
 from workers.models.keras_defaults import keras_defaults
 
-_FLOAT32_BOUND, _POINTS, _EXAMPLES = 1e-3, 3, 3
+_POINTS, _EXAMPLES = 3, 3
 #: Errors of TensorFlow and Keras in a layer that computes in float32 alone.
 _NOT_IN_FLOAT64 = (TypeError, ValueError, tf.errors.OpError)
 
@@ -53,20 +54,24 @@ def check_second_derivative(
     input_shape: tuple[int, ...],
     batch_statistics: bool,
     num_tokens: int | None = None,
+    execution: tuple[str, bool] = ("map", False),
 ) -> Verdict:
-    """Check the second derivative of each layer of `model`.
+    """Check the second derivative of each layer of `model`, and both as they are compiled.
 
     Args:
       input_shape: of one example.
       batch_statistics: of `exact_normalization`, within which the layers are called.
       num_tokens: inputs are ids below it; None: they are floats.
+      execution: of the run: "map" or "vectorized", and whether XLA compiles.
     """
     inputs = random_inputs(input_shape, num_tokens, _EXAMPLES)
-    with exact_normalization(batch_statistics):
+    with exact_normalization(batch_statistics), exact_derivatives(xla=False):
         check = _Check(record_calls(model, inputs))
         with in_float64(model):
             for layer, reason in check.faults():
                 return Verdict(layer, reason)
+        for layer, reason in faults_as_compiled(model, check.remaining(set()), execution):
+            return Verdict(layer, reason)
     return Verdict(None, "", *map(sorted, (check.unchecked, check.unknown, check.too_large)))
 
 
@@ -92,27 +97,17 @@ def survey_second_derivatives(
     input_shape: tuple[int, ...],
     batch_statistics: bool,
     num_tokens: int | None = None,
+    execution: tuple[str, bool] = ("map", False),
 ) -> Survey:
-    """Check as `check_second_derivative` does, but find every fault, in float32 kernels too.
-
-    A layer may use other operations in float32 than in float64, in which finite differences are
-    precise enough: its second derivatives in both are compared.
-    """
+    """Check as `check_second_derivative` does, but find every fault."""
     inputs = random_inputs(input_shape, num_tokens, _EXAMPLES)
-    with exact_normalization(batch_statistics):
-        calls = record_calls(model, inputs)
-        leaves = {id(call.layer): call for call in calls if call.matters and not call.inner_layers}
-        check = _Check(calls)
+    with exact_normalization(batch_statistics), exact_derivatives(xla=False):
+        check = _Check(record_calls(model, inputs))
         with in_float64(model):
             faults = list(check.faults())
         at_fault = {id(layer) for layer, _ in faults}
-        remaining = [
-            call
-            for key, call in leaves.items()
-            if key not in at_fault and type(call.layer).__name__ not in check.unchecked
-        ]
-        faults += _faults_of_float32(model, affordable(first_of_each(remaining))[0])
-    num_layers = sum(isinstance(call.layer, keras.layers.Layer) for call in leaves.values())
+        faults += faults_as_compiled(model, check.remaining(at_fault), execution)
+    num_layers = sum(isinstance(layer, keras.layers.Layer) for layer in check.innermost())
     unchecked, unknown, too_large = map(sorted, (check.unchecked, check.unknown, check.too_large))
     return Survey(faults, unchecked, unknown, too_large, num_layers)
 
@@ -146,6 +141,27 @@ class _Check:
                 wrong.add(id(call.layer))
                 yield call.layer, reason
 
+    def innermost(self) -> list[Any]:
+        """List the layers and operations that hold no other, and that gradients pass through."""
+        return [call.layer for call in self._leaves()]
+
+    def remaining(self, at_fault: set[int]) -> list[LayerCall]:
+        """List a call of each innermost layer that was found right, as far as there is time.
+
+        Args:
+          at_fault: ids of layers to leave out.
+        """
+        calls = [
+            call
+            for call in self._leaves()
+            if id(call.layer) not in at_fault and type(call.layer).__name__ not in self.unchecked
+        ]
+        return affordable(first_of_each(calls))[0]
+
+    def _leaves(self) -> list[LayerCall]:
+        calls = [call for call in self._calls if call.matters and not call.inner_layers]
+        return list({id(call.layer): call for call in calls}.values())
+
     def _judge(self, call: LayerCall) -> tuple[Outcome, str]:
         name = type(call.layer).__name__
         try:
@@ -162,46 +178,20 @@ class _Check:
 def _judge(call: LayerCall) -> tuple[Outcome, str]:
     """Decide whether a layer can be differentiated twice where it is called; if not, say why."""
     outcomes = list[Outcome]()
-    errors = list[float]()
+    errors, of_first = list[float](), list[float]()
     for seed in range(_POINTS):
         try:
             verdict, error = compare(call, seed)
         except LookupError as missing:
             return "wrong", f"no second derivative ({str(missing).splitlines()[0]})"
         if verdict == "right":
-            return "right", ""
+            if not (error := error_of_first(call, seed)):
+                return "right", ""
+            of_first.append(error)
         outcomes.append(verdict)
         errors.append(error)
+    if len(of_first) > _POINTS // 2:
+        return "wrong", f"a wrong first derivative, off by {100 * min(of_first):.3g} %"
     if outcomes.count("wrong") <= _POINTS // 2:
         return "unknown", ""
     return "wrong", f"a missing or wrong second derivative, off by {100 * min(errors):.3g} %"
-
-
-def _faults_of_float32(model: keras.Model, calls: Sequence[LayerCall]) -> list[tuple[Any, str]]:
-    """Find the calls whose second derivatives in float32 and float64 differ, and say how much.
-
-    If the first derivatives differ, the layer computes something else, as dropout does, which draws
-    other numbers: then the result is unknown.
-    """
-    suspects = [(call, list[float]()) for call in calls]
-    for seed in range(_POINTS):
-        with in_float64(model):
-            exact = [derivatives(call, seed, tf.float64) for call, _ in suspects]
-        for (call, errors), expected in zip(suspects, exact, strict=True):
-            actual = derivatives(call, seed, tf.float32)
-            if _difference(actual.first, expected.first) < _FLOAT32_BOUND:
-                errors.append(_difference(actual.second, expected.second))
-        suspects = [
-            (call, errors)
-            for call, errors in suspects
-            if min(errors, default=np.inf) >= _FLOAT32_BOUND
-        ]
-    return [
-        (call.layer, f"a wrong second derivative in float32, off by {100 * min(errors):.3g} %")
-        for call, errors in suspects
-        if errors
-    ]
-
-
-def _difference(actual: NDArray[np.float64], exact: NDArray[np.float64]) -> float:
-    return float(np.linalg.norm(actual - exact)) / max(float(np.linalg.norm(exact)), 1e-3)

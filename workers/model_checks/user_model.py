@@ -68,7 +68,7 @@ def check_model(settings: ActorSettings, family: TaskFamily) -> ModelFacts:
     trained = make_train_model(settings, family)
     if settings.algorithm.computes_head:
         check_features(user, trained, family)
-    unchecked = _check_second_derivative(user, settings.algorithm, functional, family.num_tokens)
+    unchecked = _check_second_derivative(user, settings, functional, family.num_tokens)
     counts = _count_normalizations(model)
     notes = [f"{functional.num_parameters} weights, head {functional.head}"]
     notes += _spare_outputs(user, model, family, num_train_outputs(settings, family))
@@ -228,9 +228,13 @@ def _check_head(
 
 
 def _check_second_derivative(
-    settings: KerasModel, algorithm: Algorithm, functional: FunctionalModel, num_tokens: int | None
+    settings: KerasModel,
+    worker: ActorSettings,
+    functional: FunctionalModel,
+    num_tokens: int | None,
 ) -> list[str]:
     """Check the second derivatives, if needed; return notes on what was not checked."""
+    algorithm = worker.algorithm
     if settings.second_derivative == "trusted" or not algorithm.second_order:
         return []
     head_alone = algorithm.adapted == "head" and settings.statistics != "support"
@@ -239,7 +243,11 @@ def _check_second_derivative(
     if parts and parts.num_features == 1:
         functional, num_tokens = parts.head, None
     verdict = check_second_derivative(
-        functional.keras_model, functional.input_shape, settings.statistics != "running", num_tokens
+        functional.keras_model,
+        functional.input_shape,
+        settings.statistics != "running",
+        num_tokens,
+        worker.execution,
     )
     if verdict.layer is not None:
         kind = type(verdict.layer).__name__
