@@ -41,6 +41,7 @@ TENSORFLOW = (
     "workers/execution/runtime.py",
     "workers/block.py",
     "workers/execution/compiled.py",
+    "workers/execution/exact_derivatives.py",
     "workers/held_out.py",
     "workers/training.py",
     "orchestrator/outer/update.py",

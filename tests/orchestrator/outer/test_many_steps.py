@@ -209,6 +209,9 @@ def test_an_error_of_the_family_is_reported_as_by_single_steps():
         train(replace(launch, family=family), due=lambda done: STEPS - done)
 
 
+TIMES = ("seconds", "tasks_per_s")
+
+
 def test_a_run_has_a_row_for_each_step_and_the_same_checkpoints(tmp_path, monkeypatch):
     shas, rows = [], []
     for name, calls in (("single", 0), ("many", 1)):
@@ -224,7 +227,7 @@ def test_a_run_has_a_row_for_each_step_and_the_same_checkpoints(tmp_path, monkey
         shas.append(run.theta_sha256)
         rows.append(
             [
-                {k: v for k, v in row.items() if k not in ("seconds", "tasks_per_s")}
+                {name: row[name] for name in row if name not in TIMES}
                 for row in read_metrics(storage)
             ]
         )
