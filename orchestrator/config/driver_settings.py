@@ -21,10 +21,18 @@ class OuterSettings(Section):
         "outer learning rate (Reptile: epsilon) before the schedule, > 0; trpo has none",
         gt=0,
     )
-    schedule: Literal["constant", "linear", "cosine"] = setting(
-        "constant", "lr over outer.steps: constant, or decaying to final_lr"
+    schedule: Literal["constant", "linear", "cosine", "staircase"] = setting(
+        "constant",
+        "lr over the steps: constant, decaying to final_lr at outer.steps, or times decay_factor "
+        "every decay_steps",
     )
     final_lr: float = setting(0.0, "where linear and cosine schedules end, >= 0", ge=0)
+    decay_steps: int | None = setting(
+        None, "staircase: steps of equal lr, 1 to 10^9", later=True, ge=1, le=10**9
+    )
+    decay_factor: float = setting(
+        0.5, "staircase: each lr over the one before, 0 to 1", later=True, gt=0, le=1
+    )
     warmup_steps: int = setting(0, "steps over which lr grows from 0, 0 to 10^9", ge=0, le=10**9)
     momentum: float = setting(0.9, "momentum's coefficient, 0 to 1", ge=0, lt=1)
     weight_decay: float = setting(0.004, "adamw's decoupled decay, >= 0", ge=0)
@@ -59,10 +67,18 @@ class OuterSettings(Section):
     meta_batch_size: int = setting(32, "tasks per outer step, 1 to 10^6", ge=1, le=10**6)
     steps: int = setting(10_000, "outer steps of the run, 1 to 10^9", ge=1, le=10**9)
 
+    @model_validator(mode="after")
+    def _has_stairs(self) -> Self:
+        if self.schedule == "staircase" and self.decay_steps is None:
+            raise ValueError(
+                "outer.schedule = 'staircase' needs outer.decay_steps, the steps of equal lr"
+            )
+        return self
+
     @property
     def growable(self) -> bool:
         """Whether a run with more steps repeats the first ones exactly."""
-        return self.schedule == "constant"
+        return self.schedule in ("constant", "staircase")
 
 
 class PoolSettings(Section):

@@ -29,6 +29,7 @@ OUTER = {
     "sgd": ["outer.optimizer=sgd", "outer.lr=0.1"],
     "momentum, clipped by norm": ["outer.optimizer=momentum", "outer.clip_norm=0.3"],
     "adam, cosine, warmup": ["outer.schedule=cosine", "outer.warmup_steps=3"],
+    "adam, staircase": ["outer.schedule=staircase", "outer.decay_steps=3"],
     "adamw, linear, clipped by value": [
         "outer.optimizer=adamw",
         "outer.weight_decay=0.1",
