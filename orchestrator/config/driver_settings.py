@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from orchestrator.config.actor_count import ActorCount, parse_count
-from workers.settings.section import Section, Size, Sizes, setting
+from workers.settings.section import Section, Size, Sizes, WaysList, setting
 
 
 class OuterSettings(Section):
@@ -134,17 +134,18 @@ class EvaluationSettings(Section):
     every: int = setting(
         1000, "outer steps between validations, 1 to 10^9", bits=False, ge=1, le=10**9
     )
-    ways: tuple[Annotated[int, Field(strict=True, ge=2, le=10**5)], ...] = setting(
+    ways: WaysList = setting(
         (),
-        "numbers of classes of a table of test scores by ways and shots, 2 to 10^5 each, for heads "
-        "that are computed; empty: none",
+        "for heads that are computed: classes of validation and test tasks, 2 to 10^5, instead of "
+        "task.ways; or a list, the numbers of a table of test scores by ways and shots; empty: "
+        "task.ways, and no table",
         bits=False,
     )
     shots: Sizes | None = setting(
         None,
         "support examples, 1 to 10^5, or a range such as [1, 10]; three numbers or more, or any "
-        "list beside evaluation.ways: the numbers of a table of test scores, with task.shots "
-        "elsewhere; unset: task.shots",
+        "list beside a list of evaluation.ways: the numbers of a table of test scores, with "
+        "task.shots elsewhere; unset: task.shots",
         bits=False,
     )
     table_tasks: int = setting(
@@ -198,9 +199,19 @@ class EvaluationSettings(Section):
         return None if self.listed_shots else (shots[0], shots[1])
 
     @property
+    def num_ways(self) -> int | None:
+        """Classes of validation and test tasks; None: as in training."""
+        return self.ways if isinstance(self.ways, int) else None
+
+    @property
+    def listed_ways(self) -> tuple[int, ...]:
+        """The ways of the table of test scores by ways and shots; (): those of the test tasks."""
+        return self.ways if isinstance(self.ways, tuple) else ()
+
+    @property
     def listed_shots(self) -> tuple[int, ...]:
         """The shots of the table of test scores by ways and shots; (): those of the test tasks."""
-        is_list = isinstance(self.shots, tuple) and (bool(self.ways) or len(self.shots) != 2)
+        is_list = isinstance(self.shots, tuple) and (bool(self.listed_ways) or len(self.shots) != 2)
         return self.shots if is_list and isinstance(self.shots, tuple) else ()
 
 
