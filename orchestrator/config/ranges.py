@@ -53,7 +53,7 @@ def _check_table(config: MetaConfig) -> None:
     if not config.algorithm.computes_head:
         raise ValueError(
             f"{key}, but algorithm.kind = {kind!r} learns a head for a fixed number of classes; "
-            f"use {computing_heads()}, or unset it"
+            f"use {computing_heads()}, or evaluation.ways = []"
         )
     if evaluation.inner_batch is not None:
         raise ValueError(
