@@ -50,9 +50,10 @@ def recipe_at(config: MetaConfig, inner_lr: float) -> Recipe:
     evaluation = config.evaluation
     inner_steps = max(evaluation.inner_steps)
     if not config.task.acts:
-        sizes = *held_out_sizes(config), getattr(config.task, "ways", None)
+        ways = evaluation.num_ways
+        sizes = *held_out_sizes(config), ways or getattr(config.task, "ways", None)
         ranges = (isinstance(size, tuple) for size in sizes)
-        return Recipe(inner_lr, inner_steps, padded=any(ranges))
+        return Recipe(inner_lr, inner_steps, padded=any(ranges), ways=ways)
     shots, queries = evaluation.size, evaluation.queries
     assert not isinstance(shots, tuple)
     assert not isinstance(queries, tuple)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from orchestrator.config.actor_count import ActorCount, parse_count
-from workers.settings.section import Section, Size, Sizes, setting
+from workers.settings.section import Section, Size, Sizes, WaysList, setting
 
 
 class OuterSettings(Section):
@@ -21,10 +21,18 @@ class OuterSettings(Section):
         "outer learning rate (Reptile: epsilon) before the schedule, > 0; trpo has none",
         gt=0,
     )
-    schedule: Literal["constant", "linear", "cosine"] = setting(
-        "constant", "lr over outer.steps: constant, or decaying to final_lr"
+    schedule: Literal["constant", "linear", "cosine", "staircase"] = setting(
+        "constant",
+        "lr over the steps: constant, decaying to final_lr at outer.steps, or times decay_factor "
+        "every decay_steps",
     )
     final_lr: float = setting(0.0, "where linear and cosine schedules end, >= 0", ge=0)
+    decay_steps: int | None = setting(
+        None, "staircase: steps of equal lr, 1 to 10^9", later=True, ge=1, le=10**9
+    )
+    decay_factor: float = setting(
+        0.5, "staircase: each lr over the one before, 0 to 1", later=True, gt=0, le=1
+    )
     warmup_steps: int = setting(0, "steps over which lr grows from 0, 0 to 10^9", ge=0, le=10**9)
     momentum: float = setting(0.9, "momentum's coefficient, 0 to 1", ge=0, lt=1)
     weight_decay: float = setting(0.004, "adamw's decoupled decay, >= 0", ge=0)
@@ -59,10 +67,18 @@ class OuterSettings(Section):
     meta_batch_size: int = setting(32, "tasks per outer step, 1 to 10^6", ge=1, le=10**6)
     steps: int = setting(10_000, "outer steps of the run, 1 to 10^9", ge=1, le=10**9)
 
+    @model_validator(mode="after")
+    def _has_stairs(self) -> Self:
+        if self.schedule == "staircase" and self.decay_steps is None:
+            raise ValueError(
+                "outer.schedule = 'staircase' needs outer.decay_steps, the steps of equal lr"
+            )
+        return self
+
     @property
     def growable(self) -> bool:
         """Whether a run with more steps repeats the first ones exactly."""
-        return self.schedule == "constant"
+        return self.schedule in ("constant", "staircase")
 
 
 class PoolSettings(Section):
@@ -118,17 +134,18 @@ class EvaluationSettings(Section):
     every: int = setting(
         1000, "outer steps between validations, 1 to 10^9", bits=False, ge=1, le=10**9
     )
-    ways: tuple[Annotated[int, Field(strict=True, ge=2, le=10**5)], ...] = setting(
+    ways: WaysList = setting(
         (),
-        "numbers of classes of a table of test scores by ways and shots, 2 to 10^5 each, for heads "
-        "that are computed; empty: none",
+        "for heads that are computed: classes of validation and test tasks, 2 to 10^5, instead of "
+        "task.ways; or a list, the numbers of a table of test scores by ways and shots; empty: "
+        "task.ways, and no table",
         bits=False,
     )
     shots: Sizes | None = setting(
         None,
         "support examples, 1 to 10^5, or a range such as [1, 10]; three numbers or more, or any "
-        "list beside evaluation.ways: the numbers of a table of test scores, with task.shots "
-        "elsewhere; unset: task.shots",
+        "list beside a list of evaluation.ways: the numbers of a table of test scores, with "
+        "task.shots elsewhere; unset: task.shots",
         bits=False,
     )
     table_tasks: int = setting(
@@ -182,9 +199,19 @@ class EvaluationSettings(Section):
         return None if self.listed_shots else (shots[0], shots[1])
 
     @property
+    def num_ways(self) -> int | None:
+        """Classes of validation and test tasks; None: as in training."""
+        return self.ways if isinstance(self.ways, int) else None
+
+    @property
+    def listed_ways(self) -> tuple[int, ...]:
+        """The ways of the table of test scores by ways and shots; (): those of the test tasks."""
+        return self.ways if isinstance(self.ways, tuple) else ()
+
+    @property
     def listed_shots(self) -> tuple[int, ...]:
         """The shots of the table of test scores by ways and shots; (): those of the test tasks."""
-        is_list = isinstance(self.shots, tuple) and (bool(self.ways) or len(self.shots) != 2)
+        is_list = isinstance(self.shots, tuple) and (bool(self.listed_ways) or len(self.shots) != 2)
         return self.shots if is_list and isinstance(self.shots, tuple) else ()
 
 

@@ -43,7 +43,8 @@ def _check_table(config: MetaConfig) -> None:
         )
     if not evaluation.ways:
         return
-    key = f"evaluation.ways = {list(evaluation.ways)}"
+    ways = evaluation.ways
+    key = f"evaluation.ways = {list(ways) if isinstance(ways, tuple) else ways}"
     if not hasattr(task, "ways"):
         raise ValueError(
             f"{key} asks for other numbers of classes, but task.kind = {task.kind!r} has no "
@@ -52,11 +53,11 @@ def _check_table(config: MetaConfig) -> None:
     if not config.algorithm.computes_head:
         raise ValueError(
             f"{key}, but algorithm.kind = {kind!r} learns a head for a fixed number of classes; "
-            f"use {computing_heads()}, or unset it"
+            f"use {computing_heads()}, or evaluation.ways = []"
         )
     if evaluation.inner_batch is not None:
         raise ValueError(
-            f"{key} gives each cell another number of examples, which evaluation.inner_batch = "
+            f"{key} gives tasks another number of examples, which evaluation.inner_batch = "
             f"{evaluation.inner_batch} deals out; unset one of them"
         )
 

@@ -48,11 +48,12 @@ def held_out_blocks(
     The tasks follow from evaluation.seed alone: they are the same for every method and step.
 
     Args:
-      sizes: ways (None: the family's), shots and queries; None: those of the main evaluation.
+      sizes: ways, shots and queries; None, or None for the ways: those of the main evaluation.
     """
     evaluation = config.evaluation
     ways, shots, queries = sizes or (None, *held_out_sizes(config))
     draw = Draw(evaluation.seed, split, 0)
+    ways = ways or evaluation.num_ways
     own = {} if ways is None else {"ways": ways}
     specs = dict(family.sample(draw, 0, num_tasks, shots, queries, **own))
     if evaluation.inner_batch is not None:

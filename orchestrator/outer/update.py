@@ -195,6 +195,14 @@ def make_schedule(settings: OuterSettings) -> Any:
         schedule = keras.optimizers.schedules.CosineDecay(
             settings.lr, steps, alpha=settings.final_lr / settings.lr
         )
+    elif settings.schedule == "staircase":
+        assert settings.decay_steps is not None, "the configuration refuses such a staircase"
+        schedule = keras.optimizers.schedules.ExponentialDecay(
+            settings.lr,
+            settings.decay_steps * settings.epochs,
+            settings.decay_factor,
+            staircase=True,
+        )
     if warmup_steps:
         return _WarmUp(settings.lr, warmup_steps, schedule)
     return schedule

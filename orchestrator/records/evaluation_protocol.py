@@ -59,6 +59,9 @@ def protocol(
         "model": model.title,
         **family.protocol("test"),
         "ways": described(_ways(config, family)) if _has_ways(task, family) else None,
+        "ways_in_training": described(_ways(config, family, training=True))
+        if config.evaluation.num_ways
+        else None,
         "loss": loss_of(family).title or None,
         **_of_loss(family),
         "shots": shots,
@@ -137,11 +140,14 @@ def _chance(config: MetaConfig, family: TaskFamily) -> float | None:
     if isinstance(ways, tuple) and loss.classifies:
         chances = [loss.chance(number, None) for number in range(ways[0], ways[1] + 1)]
         return None if None in chances else float(np.mean(np.array(chances, np.float64)))
-    return loss.chance(family.num_outputs, config.task.chance)
+    outputs = config.evaluation.num_ways or family.num_outputs
+    return loss.chance(outputs, config.task.chance)
 
 
-def _ways(config: MetaConfig, family: TaskFamily) -> Size:
-    """Return the number of classes of a task, or their range."""
+def _ways(config: MetaConfig, family: TaskFamily, training: bool = False) -> Size:
+    """Return the number of classes of a held-out or a training task, or their range."""
+    if config.evaluation.num_ways and not training:
+        return config.evaluation.num_ways
     ways = getattr(config.task, "ways", None)
     return ways if isinstance(ways, tuple) else family.num_outputs
 

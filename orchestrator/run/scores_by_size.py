@@ -30,12 +30,12 @@ class Cell:
 def cells(config: MetaConfig) -> list[Cell]:
     """List the cells of the table, by ways and then by shots; [] if none is asked for."""
     evaluation = config.evaluation
-    if not (evaluation.ways or evaluation.listed_shots):
+    if not (evaluation.listed_ways or evaluation.listed_shots):
         return []
     shots, queries = held_out_sizes(config)
     return [
         Cell(ways, each, queries)
-        for ways in evaluation.ways or (None,)
+        for ways in evaluation.listed_ways or (None,)
         for each in evaluation.listed_shots or (shots,)
     ]
 
@@ -80,7 +80,8 @@ def _blocks(
 ) -> list[Block]:
     """Build the blocks of the first test tasks of a size."""
     ranges = (isinstance(size, tuple) for size in (cell.shots, cell.queries))
-    has_range = cell.ways is None and isinstance(getattr(config.task, "ways", None), tuple)
-    own = replace(recipe, ways=cell.ways, padded=any(ranges) or has_range)
+    ways = cell.ways or config.evaluation.num_ways
+    has_range = ways is None and isinstance(getattr(config.task, "ways", None), tuple)
+    own = replace(recipe, ways=ways, padded=any(ranges) or has_range)
     sizes = cell.ways, cell.shots, cell.queries
     return held_out_blocks(config, family, "test", number, own, sizes=sizes)

@@ -51,11 +51,12 @@ def test_beside_ways_any_list_of_shots_is_a_table(image_zip, image_cache):
         (
             ["algorithm.kind=maml"],
             r"^evaluation\.ways = \[2, 4\], but algorithm\.kind = 'maml' learns a head for a fixed "
-            r"number of classes; use 'protonet', 'proto_maml' or 'ridge', or unset it$",
+            r"number of classes; use 'protonet', 'proto_maml' or 'ridge', or evaluation\.ways = "
+            r"\[\]$",
         ),
         (
             ["algorithm.kind=proto_maml", "evaluation.inner_batch=1"],
-            r"^evaluation\.ways = \[2, 4\] gives each cell another number of examples, which eval",
+            r"^evaluation\.ways = \[2, 4\] gives tasks another number of examples, which evaluat",
         ),
         (["evaluation.ways=[1]"], r"evaluation\.ways\[0\] must be at least 2, got 1"),
         (["evaluation.shots=[0,2,3]"], r"evaluation\.shots\[0\] must be at least 1, got 0"),

@@ -26,7 +26,14 @@ class RidgeAlgorithm(ClosedForm):
     statistics = "running", "support"
     kind: Literal["ridge"] = "ridge"
     penalty: float = setting(
-        1.0, "initial value of the learned penalty on the head's squared weights, > 0", gt=0
+        1.0, "penalty on the head's squared weights, or its initial value, > 0", gt=0
+    )
+    learn_penalty: bool = setting(True, "meta-learn the penalty", later=True)
+    penalty_of: Literal["sum", "mean"] = setting(
+        "sum",
+        "what the penalty is added to: the sum of the squared errors of the support set, or their "
+        "mean, so that more examples do not outweigh it",
+        later=True,
     )
     scale: float = setting(
         10.0,
@@ -42,14 +49,18 @@ class RidgeAlgorithm(ClosedForm):
 
         Scale, shift and the logarithm of the penalty are meta-learned.
 
-        Source: Bertinetto et al. 2019, arXiv:1805.08136, section 3.2.
+        Source: Bertinetto et al. 2019, arXiv:1805.08136, section 3.2. There the penalty is added to
+        the sum; the authors' code adds a fixed one to the mean.
         """
         import tensorflow as tf
 
         from workers.heads.ridge import ridge_classes, ridge_numbers
+        from workers.losses.padding import is_real
 
-        scale, shift, log_penalty = theta[-3:]
-        penalty = tf.exp(log_penalty)
+        scale, shift, *learned = theta[-3 if self.learn_penalty else -2 :]
+        penalty = tf.exp(learned[0]) if learned else tf.constant(self.penalty, features.dtype)
+        if self.penalty_of == "mean":
+            penalty *= tf.reduce_sum(tf.cast(is_real(targets), features.dtype))
         if targets.dtype.is_integer:
             head = ridge_classes(features, targets, objective.num_outputs, penalty)
             return head.scaled(self.scale * scale, shift)
@@ -57,8 +68,7 @@ class RidgeAlgorithm(ClosedForm):
 
     def extras(self, model: FunctionalModel) -> list[Extra]:
         """List scale, shift and log penalty, as meta-parameters beside the weights."""
-        return [
-            Extra("ridge/scale", (), 1.0),
-            Extra("ridge/shift", (), 0.0),
-            Extra("ridge/log_penalty", (), math.log(self.penalty)),
-        ]
+        extras = [Extra("ridge/scale", (), 1.0), Extra("ridge/shift", (), 0.0)]
+        if self.learn_penalty:
+            extras.append(Extra("ridge/log_penalty", (), math.log(self.penalty)))
+        return extras

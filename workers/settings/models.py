@@ -14,6 +14,7 @@ _PLACES = {
     "linear": "workers.models.linear:LinearModel",
     "mlp": "workers.models.mlp:MlpModel",
     "conv4": "workers.models.conv4:Conv4Model",
+    "r2d2": "workers.models.published.r2d2:R2d2Model",
     "conv1d": "workers.models.conv1d:Conv1dModel",
     "text": "workers.models.text:TextModel",
     "transformer": "workers.models.transformer:TransformerModel",

@@ -38,6 +38,11 @@ Ways = Annotated[
     Annotated[_Several, Tag("number")] | Annotated[_SeveralRange, Tag("range")],
     Discriminator(_form),
 ]
+#: One number of classes, or a list of them that may be empty.
+WaysList = Annotated[
+    Annotated[_Several, Tag("number")] | Annotated[tuple[_Several, ...], Tag("range")],
+    Discriminator(_form),
+]
 
 
 class Section(BaseModel):

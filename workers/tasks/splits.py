@@ -124,19 +124,23 @@ def _share(number: int, share: float) -> int:
     return int(Decimal(repr(share)) * number + Decimal("0.5"))
 
 
-def choose_ways(requested: Size | None, available: Mapping[Split, int]) -> Size:
+def choose_ways(
+    requested: Size | None, available: Mapping[Split, int], needed: Sequence[Split] = SPLITS
+) -> Size:
     """Choose the number of classes of a task.
 
     Args:
       requested: the number, or a range; None: 5, or fewer where a split has fewer.
       available: split -> the number of its classes.
+      needed: the splits that must have as many as are requested. The others are checked when tasks
+        of theirs are drawn, which may have another number.
     Raises:
       DataError: a split has too few; the message names it.
     """
     usual = max(2, min(USUAL_WAYS, *available.values()))
     ways: Size = usual if requested is None else requested
     # The smallest split: a number that fits a larger one would be refused again.
-    split = min(available, key=lambda name: available[name])
+    split = min(available if requested is None else needed, key=lambda name: available[name])
     room = available[split]
     if room < 2:
         raise DataError(
@@ -161,7 +165,8 @@ def check_ways(ways: Size, split: Split, room: int) -> None:
     if most(ways) > room:
         raise DataError(
             f"a task of {most(ways)} classes, but the {split} split has {room} to choose from; "
-            f"lower evaluation.ways to {room} or fewer, or raise task.{split}_classes"
+            f"lower evaluation.ways, or task.ways where that is unset, to {room} or fewer, or "
+            f"raise task.{split}_classes"
         )
 
 

@@ -21,6 +21,7 @@ from workers.metrics import called
 _OF_THE_METHOD = {
     "method",
     "model",
+    "ways_in_training",
     "shots_in_training",
     "queries_in_training",
     "inner_steps",

@@ -14,7 +14,12 @@ from workers.settings.section import Size, Sizes, Ways
 
 WALKED = {
     "sinusoid-maml-mlp": sinusoid("algorithm.multi_step=true"),
-    "sinusoid-reptile-linear": sinusoid("algorithm.kind=reptile", "model.kind=linear"),
+    "sinusoid-reptile-linear": sinusoid(
+        "algorithm.kind=reptile",
+        "model.kind=linear",
+        "outer.schedule=staircase",
+        "outer.decay_steps=9",
+    ),
     "images-maml-conv4": changed(IMAGES, "outer.schedule=cosine"),
     "images-joint-mlp": changed(IMAGES, "model.kind=mlp", "algorithm.kind=joint"),
     "images-ridge-conv4": changed(IMAGES, "algorithm.kind=ridge", "evaluation.inner_steps=[1]"),
@@ -123,7 +128,7 @@ def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_els
         assert other != config, key
         expected = field.json_schema_extra["bits"]
         if key == "outer.steps":
-            expected = config.outer.schedule != "constant"
+            expected = not config.outer.growable
         assert (other.bits_hash() != config.bits_hash()) == expected, key
         seen.add(key)
     assert {"seed", "name", "outer.lr", "workers.count", "evaluation.tasks"} <= seen

@@ -97,7 +97,7 @@ def test_rates_of_layers_are_left_where_every_weight_learns_one():
 
 _POLICIES = ["cartpole", "halfcheetah-direction", "halfcheetah-velocity", "navigation", "pendulum"]
 _TEXTS = ["clinc150-matching", "names-generation", "shakespeare-generation"]
-_NUMBERS = ["sinusoid", "finn2017-sinusoid"]
+_NUMBERS = ["sinusoid", "finn2017-sinusoid", *(f"li2017-sinusoid-{k}s" for k in (5, 10, 20))]
 #: Presets whose targets are none that a head can be computed for.
 NO_HEAD = {
     "protonet": [*_POLICIES, *_TEXTS, *_NUMBERS],
@@ -123,6 +123,10 @@ def test_every_preset_takes_every_method_but_for_what_only_its_outer_update_refu
         with pytest.raises(ValueError, match=rf"algorithm\.kind = '{kind}'"):
             configuration.load(preset, overrides)
         return
+    if usual.evaluation.ways and not KINDS["algorithm"][kind].computes_head:
+        with pytest.raises(ValueError, match=r"^evaluation\.ways = \d+, but algorithm\.kind"):
+            configuration.load(preset, overrides)
+        overrides.append("evaluation.ways=[]")
     config, _ = configuration.load(preset, overrides)
     assert config.algorithm.kind == kind
 

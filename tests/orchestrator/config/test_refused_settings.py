@@ -62,7 +62,7 @@ REFUSALS = [
     (["outer.lr.x=3"], ["outer.lr.x goes through lr", "no table"]),
     (
         ["outer.schedule.x=3"],
-        ["outer.schedule must be 'constant', 'linear' or 'cosine', got {'x': 3}"],
+        ["outer.schedule must be 'constant', 'linear', 'cosine' or 'staircase', got {'x': 3}"],
     ),
     (["model.arguments={}"], ["unknown key model.arguments (it belongs to another model.kind)"]),
     (["outer.lr=1\nseed=2"], ["--set outer.lr: a value of several lines; give each key its own"]),

@@ -30,6 +30,7 @@ OUTER = {
     "sgd": ["outer.optimizer=sgd", "outer.lr=0.1"],
     "momentum, clipped by norm": ["outer.optimizer=momentum", "outer.clip_norm=0.3"],
     "adam, cosine, warmup": ["outer.schedule=cosine", "outer.warmup_steps=3"],
+    "adam, staircase": ["outer.schedule=staircase", "outer.decay_steps=3"],
     "adamw, linear, clipped by value": [
         "outer.optimizer=adamw",
         "outer.weight_decay=0.1",
@@ -45,6 +46,7 @@ OUTER = {
     ],
     "ridge": ["algorithm.kind=ridge", "evaluation.inner_steps=[1]", *RANGES],
 }
+TIMES = ("seconds", "tasks_per_s")
 _QUICK = ("adamw, linear, clipped by value", "five blocks")
 
 
@@ -209,9 +211,6 @@ def test_an_error_of_the_family_is_reported_as_by_single_steps():
         train(replace(launch, family=family), due=lambda done: STEPS - done)
 
 
-TIMES = ("seconds", "tasks_per_s")
-
-
 def test_a_run_has_a_row_for_each_step_and_the_same_checkpoints(tmp_path, monkeypatch):
     shas, rows = [], []
     for name, calls in (("single", 0), ("many", 1)):
@@ -241,14 +240,13 @@ def test_a_run_has_a_row_for_each_step_and_the_same_checkpoints(tmp_path, monkey
 
 def test_between_two_calls_a_run_can_be_left_and_resumed(tmp_path):
     launch = sinusoids(f"outer.steps={STEPS}")
-    storage = Storage(str(tmp_path))
-    run = TrainingRun(launch.config, storage, launch, None)
+    run = TrainingRun(launch.config, Storage(str(tmp_path)), launch, None)
     for progress in run.steps():
         if progress.report.step == 5:  # within a call
             break
     name = run.save()
     run.flush()
-    assert run.saved_step == len(read_metrics(storage))
+    assert run.saved_step == len(read_metrics(run.storage))
     assert name.endswith(f"{run.saved_step:08d}")
     assert run.saved_step > 5
     run.close()
@@ -276,12 +274,10 @@ def test_slow_steps_are_called_one_by_one(monkeypatch):
 @pytest.mark.parametrize("limit", ["_MOST_BYTES", "_MOST_BLOCKS"])
 def test_large_steps_are_not_called(monkeypatch, limit):
     launch = of_steps(sinusoids())
-    calls = many_steps.ManySteps._make_graph
     monkeypatch.setattr(many_steps, limit, 0)
     monkeypatch.setattr(many_steps.ManySteps, "_make_graph", lambda *_: pytest.fail("a graph"))
     single, _ = train(launch, due=up_to_five)
     assert all(report.settled for report in single)
-    monkeypatch.setattr(many_steps.ManySteps, "_make_graph", calls)
 
 
 def test_the_command_makes_such_calls(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ SCHEDULES = [
     {"schedule": "cosine"},
     {"schedule": "constant", "warmup_steps": 4},
     {"schedule": "cosine", "final_lr": 0.001, "warmup_steps": 7},
+    {"schedule": "staircase", "decay_steps": 3, "warmup_steps": 2},
 ]
 STEPS = 10
 
@@ -154,6 +155,18 @@ def test_sgd_with_lr_epsilon_is_reptiles_interpolation():
             {"schedule": "cosine", "final_lr": 0.2, "warmup_steps": 20},
             {0: 0.05, 19: 1.0, 20: 1.0, 60: 0.6, 100: 0.2},
         ),
+        (
+            {"schedule": "staircase", "decay_steps": 20},
+            {0: 1.0, 19: 1.0, 20: 0.5, 39: 0.5, 40: 0.25, 1000: 0.5**50},
+        ),
+        (
+            {"schedule": "staircase", "decay_steps": 20, "decay_factor": 0.1, "epochs": 3},
+            {0: 1.0, 59: 1.0, 60: 0.1, 120: 0.01},
+        ),
+        (
+            {"schedule": "staircase", "decay_steps": 5, "warmup_steps": 4},
+            {0: 0.25, 3: 1.0, 4: 1.0, 8: 1.0, 9: 0.5, 14: 0.25},
+        ),
     ],
     ids=lambda value: "-".join(map(str, value.values())) if "schedule" in value else None,
 )
@@ -161,6 +174,19 @@ def test_a_schedule_begins_at_lr_and_ends_at_final_lr(changes, expected):
     schedule = make_schedule(settings(lr=1.0, steps=100, **changes))
     rates = {step: float(schedule(keras.ops.convert_to_tensor(step))) for step in expected}
     assert rates == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_staircase_needs_its_steps():
+    with pytest.raises(ValueError, match=r"'staircase' needs outer\.decay_steps, the steps of eq"):
+        settings(schedule="staircase")
+
+
+def test_more_steps_of_a_staircase_repeat_the_first_ones():
+    staircase = {"schedule": "staircase", "decay_steps": 20}
+    assert settings(**staircase).growable
+    rates = [make_schedule(settings(lr=1.0, steps=steps, **staircase)) for steps in (40, 400)]
+    assert [float(rate(30)) for rate in rates] == [0.5, 0.5]
+    assert not settings(schedule="cosine").growable
 
 
 def test_a_constant_schedule_is_lr_itself():

@@ -26,6 +26,7 @@ ALGORITHMS = {
     "protonet": ProtoNetAlgorithm(),
     "proto_maml": ProtoMamlAlgorithm(inner_lr=0.05, inner_steps=2),
     "ridge": RidgeAlgorithm(penalty=0.5, scale=2.0),
+    "fixed": RidgeAlgorithm(penalty=0.5, scale=2.0, learn_penalty=False, penalty_of="mean"),
 }
 SETTINGS = {
     "none": {"normalization": "none"},
@@ -41,6 +42,7 @@ CASES = [
     ("proto_maml", "support"),
     ("ridge", "support"),
     ("ridge", "running"),
+    ("fixed", "running"),
 ]
 
 
@@ -237,3 +239,20 @@ def test_support_statistics_leave_the_queries_out():
     embedded = objective.embed(theta, [], one, training=True)
     alone, _ = objective.features.apply(theta, [], one.support_inputs)
     np.testing.assert_allclose(embedded.support, alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("learned", [True, False])
+@pytest.mark.parametrize("penalty_of", ["sum", "mean"])
+def test_the_penalty_of_a_mean_grows_with_the_real_examples(learned, penalty_of):
+    algorithm = RidgeAlgorithm(penalty=0.5, scale=3.0, learn_penalty=learned, penalty_of=penalty_of)
+    targets = np.array([0, 0, 1, 1, 2, 2, -1], np.int32)
+    features = np.random.default_rng(0).normal(size=(7, 4))
+    with in_float64():
+        objective = problem("ridge", "none")[0]
+        theta = [tf.constant(extra.value, tf.float64) for extra in algorithm.extras(None)]
+        head = algorithm.head(objective, theta, tf.constant(features), tf.constant(targets))
+    assert len(theta) == 2 + learned
+    real, number = features[:6], 6 if penalty_of == "mean" else 1
+    gram = real.T @ real + 0.5 * number * np.eye(4)
+    expected = 3 * np.linalg.solve(gram, real.T @ np.eye(WAYS)[targets[:6]])
+    np.testing.assert_allclose(head.kernel, expected, rtol=1e-10)

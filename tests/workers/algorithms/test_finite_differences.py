@@ -26,6 +26,7 @@ from workers.models import normalization as exact
 from workers.models.conv4 import Conv4Model
 from workers.models.linear import LinearModel
 from workers.models.mlp import MlpModel
+from workers.models.published.r2d2 import R2d2Model
 from workers.models.registry import make_model
 from workers.models.user_model import KerasModel
 
@@ -143,6 +144,7 @@ MODELS = {
     "conv4": (Conv4Model(filters=4), (16, 16, 1)),
     "conv4, support statistics": (Conv4Model(filters=4, statistics="support"), (16, 16, 1)),
     "conv4, running statistics": (Conv4Model(filters=4, statistics="running"), (16, 16, 1)),
+    "r2d2": (R2d2Model(filters=(4, 4, 4, 4)), (16, 16, 1)),
 }
 
 

@@ -9,6 +9,7 @@ from workers.models.conv4 import Conv4Model
 from workers.models.functional import FunctionalModel
 from workers.models.linear import LinearModel
 from workers.models.mlp import MlpModel
+from workers.models.published.r2d2 import R2d2Model
 from workers.models.registry import make_model
 from workers.wire.tensors import to_vector
 
@@ -49,6 +50,43 @@ def test_finns_omniglot_network_has_his_number_of_parameters():
     model = make_model(Conv4Model(), (28, 28, 1), 5)
     convolutions = 9 * 64 + 3 * 9 * 64 * 64
     assert model.num_parameters == convolutions + 4 * 2 * 64 + (4 * 64 + 1) * 5
+
+
+@pytest.mark.parametrize(
+    ("filters", "size", "features"),
+    [
+        ((64, 64, 64, 64), 28, 2 * 256),
+        ((96, 192, 384, 512), 28, 1536 + 2048),
+        ((64, 64, 64, 64), 32, 2 * 576),
+    ],
+)
+def test_the_network_of_r2d2_has_its_authors_number_of_features(filters, size, features):
+    settings = R2d2Model(filters=filters)
+    model = make_model(settings, (size, size, 1), 5)
+    assert model.shapes[-2:] == [(features, 5), (5,)]
+    pairs = zip((1, *filters), filters, strict=False)
+    convolutions = sum(9 * before * after for before, after in pairs)
+    assert model.num_parameters == convolutions + 2 * sum(filters) + (features + 1) * 5
+
+
+def test_the_features_of_r2d2_are_those_of_its_last_two_blocks():
+    settings = R2d2Model(filters=(2, 3, 4, 5), normalization="none")
+    network = settings.build((16, 16, 1), 1)
+    images = np.random.default_rng(0).normal(size=(2, 16, 16, 1)).astype(np.float32)
+    names = ["relu2", "relu3", "features"]
+    inner = keras.Model(network.inputs, [network.get_layer(name).output for name in names])
+    third, fourth, features = (tf.convert_to_tensor(output) for output in inner([images]))
+    pooled = tf.reduce_max(tf.reshape(third, [2, 4, 4]), axis=1)  # 2 x 2 pixels, all in one window
+    assert fourth.shape == (2, 1, 1, 5)
+    expected = np.concatenate([pooled, tf.reshape(fourth, [2, 5])], axis=1)
+    np.testing.assert_array_equal(features, expected)
+    assert np.min(third) < 0  # a leaky ReLU
+
+
+@pytest.mark.parametrize("shape", [(8, 28, 1), (28,)])
+def test_the_network_of_r2d2_takes_images_of_sixteen_pixels_or_more(shape):
+    with pytest.raises(ValueError, match=r"model\.kind = 'r2d2' takes images .* of 16 pixels or m"):
+        R2d2Model().build(shape, 5)
 
 
 def test_a_model_is_cut_in_front_of_its_head_where_that_can_be_done():

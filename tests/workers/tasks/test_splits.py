@@ -104,6 +104,14 @@ def test_a_task_is_of_five_classes_or_of_as_many_as_every_split_has():
         choose_ways(None, {**available, "test": 1})
 
 
+def test_only_the_splits_that_need_it_must_have_as_many_classes_as_requested():
+    available = {"train": 20, "validation": 5, "test": 7}
+    assert choose_ways(20, available, needed=("train",)) == 20
+    assert choose_ways(None, available, needed=("train",)) == 5
+    with pytest.raises(DataError, match=r"task\.ways = 21, but the train split has 20 classes"):
+        choose_ways(21, available, needed=("train",))
+
+
 def test_too_few_classes_to_be_split_are_refused():
     with pytest.raises(DataError, match=r"only 2 classes to split; .* 3 or more"):
         split_names(NAMES[:2], ImagesTask())

@@ -52,7 +52,7 @@ class ImagesFamily:
         self._splits = self._split()
         self._split_hash = split_hash(self._images.class_names, self._splits)
         room = {split: len(self._splits[split]) * self._num_turns(split) for split in SPLITS}
-        self._ways = choose_ways(settings.ways, room)
+        self._ways = choose_ways(settings.ways, room, needed=("train",))
         turns = {split: self._num_turns(split) for split in SPLITS}
         self._draws = ImageDraw(self._classes, self._splits, turns)
         self._check_examples(SPLITS, settings.shots, settings.queries)

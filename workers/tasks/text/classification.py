@@ -42,7 +42,8 @@ class TextFamily:
         needed = least(settings.shots) + least(settings.queries)
         self._texts = read_texts(settings.path, settings, needed)
         self._splits = split_texts(self._texts, settings, settings.split_by)
-        self._ways = choose_ways(settings.ways, {s: len(self._splits[s]) for s in SPLITS})
+        room = {split: len(self._splits[split]) for split in SPLITS}
+        self._ways = choose_ways(settings.ways, room, needed=("train",))
         train = self._splits["train"]
         self._tokens = Tokens.of(self._texts.of_classes(), self._texts.of_classes(train), settings)
         self._ids = self._texts.encode(self._tokens, settings.long_texts == "cut")

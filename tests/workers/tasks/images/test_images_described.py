@@ -8,6 +8,7 @@ from small_images import members, omniglot, picture, write_zip
 from workers.settings.images_task import ImagesTask
 from workers.tasks.images.family import ImagesFamily
 from workers.wire.errors import DataError
+from workers.wire.protocol import Draw
 
 
 @pytest.fixture
@@ -18,11 +19,20 @@ def make(tmp_path):
 
 def test_more_ways_than_classes_are_refused(make):
     with pytest.raises(DataError) as caught:
-        make(ways=7)
+        make(ways=9)
     assert str(caught.value) == (
-        "task.ways = 7, but the validation split has 6 classes to choose from; "
-        "lower task.ways to 6 or fewer, or raise task.validation_classes"
+        "task.ways = 9, but the train split has 8 classes to choose from; "
+        "lower task.ways to 8 or fewer, or raise task.train_classes"
     )
+    family = make(ways=7)
+    with pytest.raises(DataError) as caught:
+        family.sample(Draw(0, "validation", 0), 0, 0, 1, 1)
+    assert str(caught.value) == (
+        "a task of 7 classes, but the validation split has 6 to choose from; lower "
+        "evaluation.ways, or task.ways where that is unset, to 6 or fewer, or raise "
+        "task.validation_classes"
+    )
+    assert family.sample(Draw(0, "validation", 0), 0, 1, 1, 1, ways=6)["classes"].shape == (1, 6)
     assert make(ways=6).describe()["validation_classes"] == 6
     assert make(ways=12, rotations="all").num_outputs == 12
 

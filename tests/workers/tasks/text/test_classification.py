@@ -98,7 +98,7 @@ def test_global_labels_count_training_classes(make):
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"ways": 4}, r"task.ways = 4, but the validation split has 3 classes"),
+        ({"ways": 7}, r"task.ways = 7, but the train split has 6 classes"),
         ({"max_tokens": 3}, r"row \d+ has \d+ ngrams, the model takes 3"),
         ({"train_classes": 20}, r"task.train_classes = 20 .* but the source has 12 classes"),
     ],
@@ -106,6 +106,13 @@ def test_global_labels_count_training_classes(make):
 def test_what_is_wrong_is_named(make, changes, match):
     with pytest.raises(DataError, match=match):
         make(**changes)
+
+
+def test_a_held_out_task_of_more_classes_than_its_split_has_is_refused(make):
+    family = make(ways=4)
+    with pytest.raises(DataError, match=r"a task of 4 classes, but the test split has 3 to choose"):
+        family.sample(Draw(0, "test", 0), 0, 0, 2, 3)
+    assert family.sample(Draw(0, "test", 0), 0, 1, 2, 3, ways=3)["classes"].shape == (1, 3)
 
 
 def test_a_class_with_too_few_texts_for_an_evaluation_is_named(make):

@@ -1,0 +1,1 @@
+"""Networks of single papers, beside those that the whole field uses."""
