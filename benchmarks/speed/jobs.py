@@ -27,6 +27,21 @@ JOBS = {
         ["algorithm.inner_moments=fresh", "outer.meta_batch_size=32", "workers.block_size=4"],
         2,
     ),
+    "protonet": Job(
+        "ProtoNet: conv4 of 64 filters, stride 2, 28 x 28, 5-way 5-shot, 15 queries a class, each "
+        "normalized with the support set, 32 tasks a step",
+        "omniglot-5w1s",
+        [
+            "algorithm.kind=protonet",
+            "model.statistics=support",
+            "model.readout=flatten",
+            "task.shots=5",
+            "task.queries=15",
+            "outer.meta_batch_size=32",
+            "workers.block_size=4",
+        ],
+        2,
+    ),
     "sinusoid-25": Job(
         "sinusoid MAML: 1-40-40-1 ReLU, 10 points and 10 queries, one inner step of 0.01, second "
         "order, 25 tasks a step",

@@ -67,6 +67,14 @@ def arrangements(model: str, algorithm: str, processes: int) -> list[Arrangement
             Arrangement("PyTorch loop", "torch_loop", "native", processes),
             Arrangement("PyTorch loop", "torch_loop", "native", 1, processes),
         ]
+    if algorithm == "protonet":
+        return [
+            *(
+                Arrangement("PyTorch loop", "torch_loop", style, processes)
+                for style in ("channels first", "channels last")
+            ),
+            Arrangement("PyTorch loop", "torch_loop", "channels first", 1, processes),
+        ]
     over_tasks = ["vmap of grad"] + ["grad of vmap"] * (algorithm == "maml")
     return [
         *(

@@ -28,7 +28,7 @@ class Problem(NamedTuple):
     """
 
     model: Literal["conv4", "mlp", "transformer", "text"]
-    algorithm: Literal["maml", "reptile", "anil"]
+    algorithm: Literal["maml", "reptile", "anil", "protonet"]
     readout: str
     heads: int
     lexical: float
@@ -83,8 +83,8 @@ def make_problem(
         heads=getattr(model, "heads", 1),
         lexical=getattr(model, "lexical", 0.0),
         semantic=getattr(model, "semantic", 0.0),
-        inner_lr=algorithm.inner_lr,
-        inner_steps=algorithm.inner_steps,
+        inner_lr=getattr(algorithm, "inner_lr", 0.0),
+        inner_steps=getattr(algorithm, "inner_steps", 1),
         theta=theta,
         episodes=build(),
         build=build,
@@ -104,8 +104,8 @@ def gflop_per_task(problem: Problem) -> float:
 
     since each of the three products, bilinear in its factors, has two derivatives; of the first
     layer only the two products with the weights are differentiated, each once. Reptile is
-    inner_steps first passes; MAML's one step is a first pass over the support set, one over the
-    queries, and the derivative of the former.
+    inner_steps first passes; ProtoNet is one over both sets; MAML's one step is a first pass over
+    the support set, one over the queries, and the derivative of the former.
     """
     if problem.model == "text":
         return 0.0  # it looks embeddings up, and multiplies hardly anything
@@ -114,6 +114,8 @@ def gflop_per_task(problem: Problem) -> float:
     first, *others = _layers(problem)
     if problem.algorithm == "reptile":
         return inner_steps * examples * (2 * first + 3 * sum(others)) / 1e9
+    if problem.algorithm == "protonet":
+        return (examples + queries) * (2 * first + 3 * sum(others)) / 1e9
     assert inner_steps == 1
     support = 4 * first + 9 * sum(others)
     query = 2 * first + 3 * sum(others)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from processes import Work
 
-from peers import torch_model, torch_text
+from peers import torch_model, torch_protonet, torch_text
 from peers.check import gradients
 from peers.problem import Episodes, Problem
 from peers.torch_model import Weights
@@ -52,7 +52,11 @@ def make(problem: Problem, threads: int, style: str) -> Work:
         value = F.cross_entropy(torch_text.head(adapted, query, problem.lexical), queries[1])
         return torch.autograd.grad(value, theta)
 
-    outer_gradient = {"reptile": reptile, "maml": maml, "anil": anil}[problem.algorithm]
+    def protonet(*task: torch.Tensor) -> Weights:
+        return torch_protonet.outer_gradient(theta, *task)
+
+    kinds = {"reptile": reptile, "maml": maml, "anil": anil, "protonet": protonet}
+    outer_gradient = kinds[problem.algorithm]
 
     def ready(episodes: Episodes) -> list[torch.Tensor]:
         return [arrange(tensor) for tensor in torch_model.to_tensors(problem, episodes)]
