@@ -14,6 +14,7 @@ class UserTaskShapes(AnyTask):
 
     gives = EXAMPLES
     family = "workers.tasks.user_tasks:UserTaskFamily"
+    features = "workers.backbone.computed_features:ComputedFeatures"
     is_drawn = False
 
     kind: Literal["given"] = "given"
