@@ -171,11 +171,12 @@ def _of_file(path: Path, may_build_model: bool = False) -> Artefact:
         if hashlib.sha256(contents[name]).hexdigest() != expected:
             raise CheckpointError(f"{path}: {name} is damaged (its sha256 differs)")
     config = validate(manifest.config)
-    needed = {_MODEL: config.model.is_users, _BACKBONE: config.model.backbone is not None}
-    for name, is_needed in needed.items():
-        if is_needed and name not in contents and not may_build_model:
-            # The configuration names code to run; only training may run it, not adapting a file.
-            raise ValueError(f"{path} lacks the {name} that it is for; export the run again")
+    # The configuration names code to run; only training may run it, adapting a file may not.
+    if not may_build_model:
+        if config.model.is_users and _MODEL not in contents:
+            raise ValueError(f"{path} lacks the user's model that it is for; export the run again")
+        if config.model.backbone is not None and _BACKBONE not in contents:
+            raise ValueError(f"{path} lacks the backbone that it is for; export the run again")
     return Artefact(
         config=config,
         examples=_for_algorithm(

@@ -20,8 +20,15 @@ def behind_backbone(model: keras.Model, family: TaskFamily) -> keras.Model:
         )
     else:
         inputs = keras.Input(declared.shape[1:], dtype=declared.dtype)
-    features = keras.ops.cast(backbone.model(inputs, training=False), "float32")
-    return keras.Model(inputs, model(features))
+    features = _named(backbone.model, "backbone")(inputs, training=False)
+    return keras.Model(inputs, _named(model, "on_features")(keras.ops.cast(features, "float32")))
+
+
+def _named(model: keras.Model, name: str) -> keras.Model:
+    """Name a model: Keras calls all of them "functional", and no two parts may be called so."""
+    if not getattr(model, "inputs", None):
+        return model  # it has a name of its own
+    return keras.Model(model.inputs, model.output, name=name)
 
 
 def as_given(model: keras.Model, inputs: Array) -> tf.Tensor:

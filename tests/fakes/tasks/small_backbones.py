@@ -5,20 +5,28 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+#: Features far enough from each other to tell examples apart.
+_WIDE = keras.initializers.RandomNormal(stddev=1.0, seed=1)
+
 
 def images(size=16, channels=1, features=6):
     """What a mean over the batch, dropout or another place in the batch would change."""
     inputs = keras.Input((size, size, channels))
     hidden = layers.Conv2D(4, 3, strides=2)(inputs)
     hidden = layers.Dropout(0.5)(layers.ReLU()(layers.BatchNormalization()(hidden)))
-    hidden = layers.GlobalAveragePooling2D()(hidden)
-    return keras.Model(inputs, layers.Dense(features)(hidden))
+    hidden = layers.Dense(features, kernel_initializer=_WIDE)(layers.Flatten()(hidden))
+    return keras.Model(inputs, hidden)
 
 
 def ids(length=7):
     """Token ids to a vector."""
     inputs = keras.Input((length,), dtype="int32")
-    return keras.Model(inputs, layers.GlobalAveragePooling1D()(layers.Embedding(20_000, 5)(inputs)))
+    return keras.Model(
+        inputs,
+        layers.GlobalAveragePooling1D()(
+            layers.Embedding(20_000, 5, embeddings_initializer=_WIDE)(inputs)
+        ),
+    )
 
 
 def strings():
@@ -28,7 +36,7 @@ def strings():
         output_mode="int", output_sequence_length=8, vocabulary=words
     )
     inputs = keras.Input((1,), dtype="string")
-    hidden = layers.Embedding(len(words) + 2, 5)(vectorize(inputs))
+    hidden = layers.Embedding(len(words) + 2, 5, embeddings_initializer=_WIDE)(vectorize(inputs))
     return keras.Model(inputs, layers.GlobalAveragePooling1D()(hidden))
 
 
