@@ -102,7 +102,7 @@ def test_an_actor_with_other_features_is_told_apart_by_name(image_zip, image_cac
     write_batch(file, pa.record_batch([column], names=["features"]), facts)
     theirs = BlockActor(config.worker, gpus=0).build([]).fingerprint
     (line,) = differences(ours, theirs)
-    assert line.startswith("features: ")
+    assert line == f"features: {ours['features']!r} here, {theirs['features']!r} there"
 
 
 def test_a_fingerprint_names_the_backbone_and_its_features(image_zip, image_cache):
