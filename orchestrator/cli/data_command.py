@@ -98,7 +98,7 @@ def _show(config: MetaConfig, as_json: bool) -> bool:
         raise
     except DataError as error:
         problem = str(error)
-        with progress_bar("decoding", "images") as progress:
+        with progress_bar("decoding images", "images") as progress:
             description, notes = config.task.survey(progress)
     if description and not as_json:
         RESULTS.print(description_table(config.task.kind, description))

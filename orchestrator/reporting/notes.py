@@ -40,13 +40,13 @@ def progress_bar(work: str, things: str) -> Iterator[Callable[[int, int], None]]
     """Show a progress bar, or lines, if there is long work to do first.
 
     Args:
-      work: such as "decoding". things: what is counted, such as "images".
+      work: such as "decoding images". things: what is counted, such as "images".
     Returns:
       a function that takes (done, total).
     """
     watch = Watch(work, NOTES.print, things=things)
     bar = Progress(console=NOTES, transient=True, disable=not NOTES.is_terminal)
-    task = bar.add_task(f"{work} {things}", total=None)
+    task = bar.add_task(work, total=None)
 
     def progress(done: int, total: int) -> None:
         if not done:

@@ -55,8 +55,8 @@ def make_run_family(config: MetaConfig) -> TaskFamily:
     if model.backbone is not None:  # before it is loaded, as threads and GPUs cannot change later
         runtime.start_tensorflow(config.workers.gpus if config.workers.count == 0 else 0)
     with (
-        progress_bar("decoding", "images") as decoding,
-        progress_bar("computing features of", "examples") as embedding,
+        progress_bar("decoding images", "images") as decoding,
+        progress_bar("computing features", "examples") as embedding,
     ):
         return make_family(config.task, model, decoding, embedding)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from workers.settings.task import AnyTask, Progress
 from workers.tasks.family import TaskFamily
 from workers.tasks.stored import with_inputs
 from workers.wire.protocol import Array, Episode, Specs
+
+# Larger inputs than these are queries, and take longer to compare.
+_MOST_KEPT_BYTES = 2**24
 
 
 class ComputedFeatures:
@@ -29,6 +33,7 @@ class ComputedFeatures:
     def __init__(self, raw: TaskFamily, settings: AnyTask, model: Model, progress: Progress):
         self.raw = raw
         self.backbone = Backbone(model, raw.input_shape)
+        self._last: deque[tuple[Array, Array]] = deque(maxlen=4)
 
     def __getattr__(self, name: str) -> Any:
         if name == "raw":  # while it is unpickled or copied
@@ -50,8 +55,17 @@ class ComputedFeatures:
         return with_inputs(self.raw.build(specs, global_labels=global_labels), self._features)
 
     def features(self, inputs: Array) -> Array:
-        """Compute the features of examples [n, ...], float32 [n, features]."""
-        return self.backbone.features(inputs)
+        """Compute the features of examples [n, ...], float32 [n, features].
+
+        The last ones are kept: each prediction comes with the same support set again.
+        """
+        for known, features in self._last:
+            if known.shape == inputs.shape and np.array_equal(known, inputs):
+                return features
+        features = self.backbone.features(inputs)
+        if inputs.nbytes <= _MOST_KEPT_BYTES:
+            self._last.append((inputs.copy(), features))
+        return features
 
     def _features(self, inputs: Array) -> Array:
         tasks, examples = inputs.shape[:2]

@@ -14,7 +14,7 @@ class UserTaskShapes(AnyTask):
 
     gives = EXAMPLES
     family = "workers.tasks.user_tasks:UserTaskFamily"
-    features = "workers.backbone.computed_features:ComputedFeatures"
+    feature_family = "workers.backbone.computed_features:ComputedFeatures"
     is_drawn = False
 
     kind: Literal["given"] = "given"

@@ -82,7 +82,7 @@ class ActorSettings(Section):
     @model_validator(mode="after")
     def _fits(self) -> ActorSettings:
         task, model, algorithm = self.task, self.model, self.algorithm
-        if model.backbone is not None and not task.features:
+        if model.backbone is not None and not task.feature_family:
             raise ValueError(_no_backbone(task, model))
         if not model.gets(task) & model.takes:
             raise ValueError(_refusal(task, model))
@@ -138,7 +138,7 @@ class ActorSettings(Section):
 
 def _no_backbone(task: AnyTask, model: Model) -> str:
     """Say that a backbone has nothing to compute features of, and which tasks have."""
-    fit = [repr(kind) for kind, other in TASKS.items() if other.features]
+    fit = [repr(kind) for kind, other in TASKS.items() if other.feature_family]
     return (
         f"model.backbone = {model.backbone!r} computes the features of stored images or texts, but "
         f"task.kind = {task.kind!r} has {_listed(task.gives)}; unset it, or use task.kind = "

@@ -31,5 +31,5 @@ def make_family(
     family = settings.open(progress)
     if model is None or model.backbone is None:
         return family
-    featured: TaskFamily = named(settings.features)(family, settings, model, embedding)
+    featured: TaskFamily = named(settings.feature_family)(family, settings, model, embedding)
     return featured

@@ -54,7 +54,7 @@ class TextReader(Reader):
 
     def _prepared(self, texts: Mapping[str, str]) -> Array:
         if self._has_strings:
-            return np.array([text.strip() for text in texts.values()])
+            return np.array([text.strip() for text in texts.values()], object)
         return self._tokens.encode(texts, self._task.long_texts == "cut")
 
 

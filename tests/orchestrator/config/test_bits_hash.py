@@ -108,7 +108,7 @@ def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_els
         if key in OF_OTHERS and acts:
             continue
         if key == "model.backbone" and not (
-            config.task.features and "numbers" in config.model.takes
+            config.task.feature_family and "numbers" in config.model.takes
         ):
             continue
         if key == "algorithm.step_statistics":

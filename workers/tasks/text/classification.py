@@ -111,9 +111,9 @@ class TextFamily:
     def content_digest(self) -> str:
         """See `StoredFamily.content_digest`."""
         rows = self.stored_rows
-        digest = hashlib.sha256(np.ascontiguousarray(self.inputs_of(rows)).tobytes())
-        for text in self.strings_of(rows):
-            digest.update(text.encode() + b"\x1f")
+        digest = hashlib.sha256(self.inputs_of(rows).tobytes())
+        for row in rows:
+            digest.update(self._texts.texts[int(row)].encode() + b"\x1f")
         return digest.hexdigest()
 
     def inputs_of(self, rows: Array) -> Array:
@@ -122,7 +122,7 @@ class TextFamily:
 
     def strings_of(self, rows: Array) -> Array:
         """Return the texts of rows, strings [rows], for a backbone that takes these."""
-        return np.array([self._texts.texts[int(row)] for row in rows])
+        return np.array([self._texts.texts[int(row)] for row in rows], object)
 
     def row_name(self, row: int) -> str:
         """See `StoredFamily.row_name`."""
