@@ -54,6 +54,8 @@ class Backbone:
         """
         name = None if self.source.file is not None else check_name(self.source)[0]
         names = [*self._imports, *([] if name is None else [name])]
+        if names:  # which may compute something when they are imported
+            runtime.ensure_tensorflow()
         modules = [import_module(each, self.source) for each in names]
         total = digest_of_files(modules, self.source.folder)
         if name is None:

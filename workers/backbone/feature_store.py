@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -59,6 +60,20 @@ def open_store(
             return _read(file)
         _write(file, *compute())
     return _read(file)
+
+
+def check_room(file: Path, num_bytes: int) -> None:
+    """Refuse features for which the disk has no room, before hours of computing.
+
+    Raises:
+      DataError: names what is needed and what is free.
+    """
+    free = shutil.disk_usage(file.parent).free
+    if free < num_bytes:
+        raise DataError(
+            f"{KEY}: the features take {num_bytes / 1e9:.2g} GB, and {file.parent} has "
+            f"{free / 1e9:.2g} GB free; use --set {KEY}=FOLDER, or a backbone of fewer features"
+        )
 
 
 def _read(file: Path) -> FeatureStore:

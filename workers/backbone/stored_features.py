@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from workers.backbone.backbone import Backbone
-from workers.backbone.feature_store import KEY, FeatureStore, open_store
+from workers.backbone.feature_store import KEY, FeatureStore, check_room, open_store
 from workers.models.model import Model
 from workers.settings.images_task import DEFAULT_CACHE
 from workers.settings.task import AnyTask, Progress
@@ -98,7 +98,12 @@ def _open(raw: StoredFamily, backbone: Backbone, folder: str, progress: Progress
     }
     name = f"features-{hashlib.sha256(canonical(key)).hexdigest()[:32]}.arrow"
     file = cache_file(folder, name, KEY)
-    return open_store(file, lambda: _compute(raw, backbone, progress))
+
+    def compute() -> tuple[Any, dict[str, Any]]:
+        check_room(file, 4 * len(raw.stored_rows) * backbone.num_features)
+        return _compute(raw, backbone, progress)
+
+    return open_store(file, compute)
 
 
 def _compute(

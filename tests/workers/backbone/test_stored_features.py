@@ -1,5 +1,6 @@
 """Tasks of stored features are the raw tasks through the backbone, bit for bit."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,14 @@ def test_the_first_example_whose_features_are_not_finite_is_named(tmp_path):
 def test_what_cannot_be_stored_is_refused(name, message, image_zip, tmp_path):
     with pytest.raises(ValueError, match=message):
         make_family(images_task(image_zip, tmp_path), with_backbone(name))
+
+
+def test_features_that_the_disk_has_no_room_for_are_not_computed(image_zip, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=54 * 6 * 4 - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(Backbone, "features", None)  # which would fail
+    with pytest.raises(DataError, match=r"model.backbone_cache: the features take .* GB free; use"):
+        make_family(images_task(image_zip, tmp_path), with_backbone("images"))
 
 
 def test_progress_is_told_from_the_first_example_to_the_last(image_zip, tmp_path):
