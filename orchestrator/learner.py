@@ -15,10 +15,11 @@ from orchestrator.adaptation.answers import Answers, answers_of
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.checks import (
     change,
+    check_backbone,
     check_model,
     check_weights,
     diverged,
-    with_model_in,
+    with_models_in,
     with_statistics,
     worker_settings,
 )
@@ -30,6 +31,7 @@ from orchestrator.adaptation.user_tasks import UserTask, recipe_for, specs_of, w
 from workers.execution import runtime
 from workers.losses.registry import loss_of
 from workers.losses.scoring import Scorer, Scores
+from workers.tasks.family import digests_of, features_of
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
 
@@ -68,17 +70,16 @@ class Learner:
         with suppress(MetatrainError):
             runtime.start_tensorflow(0)
         from workers.block import BlockRunner
-        from workers.tasks.user_tasks import UserTaskFamily
+        from workers.tasks.registry import make_family
 
         self._artefact, self._config = source, source.config
         self._settings = worker_settings(source)
-        self._family = UserTaskFamily(source.examples)
         self._reader = make_reader(source.config.task, source.examples)
         with tempfile.TemporaryDirectory() as folder:
-            settings = self._settings
-            if source.model is not None:
-                settings = with_model_in(settings, Path(folder), source.model)
+            settings = with_models_in(self._settings, Path(folder), source)
+            self._family = make_family(source.examples, settings.model)
             self._runner = BlockRunner(settings, self._family)
+            check_backbone(source, digests_of(self._family))
         check_model(source, self._runner.model_digest, self._runner.loss_digest)
         layout = self._runner.training.theta_layout
         check_weights(source, layout.names, layout.shapes)
@@ -233,6 +234,7 @@ class Learner:
         specs = specs_of(self._config, [user_task], Recipe(1.0, 1))
         seed = specs["seeds"][0] if "seeds" in specs else np.zeros(2, np.int32)
         support_x, support_y, query_x, query_y = (specs[name][0] for name in Episode._fields)
+        support_x, query_x = features_of(self._family, support_x, query_x)
         task = Task(support_x, support_y, query_x, query_y, np.zeros((0, 0), np.int32), seed)
         return self._runner.held_out.answer(adapted, task)
 
@@ -272,10 +274,8 @@ class Learner:
         """Return a .keras file of the adapted model, normalized by the statistics of `seen`."""
         from workers.export.plain_keras import as_plain
 
-        settings = self._settings
         with tempfile.TemporaryDirectory() as folder:
-            if self._artefact.model is not None:
-                settings = with_model_in(settings, Path(folder), self._artefact.model)
+            settings = with_models_in(self._settings, Path(folder), self._artefact)
             scaling = self._reader.scaling(task)
             ways = ways_of(self._config, task)
             return as_plain(settings, self._family, adapted, seen, scaling, num_outputs=ways)[1]

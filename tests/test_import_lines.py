@@ -19,6 +19,7 @@ FILES = [
 TENSORFLOW = (
     "workers/models/",
     "workers/heads/",
+    "workers/backbone/",
     "workers/model_checks/",
     "workers/export/",
     "workers/policies/",

@@ -53,10 +53,11 @@ class BlockActor:
         runtime.start_tensorflow(self._gpus)
         from workers.block import BlockRunner
         from workers.meta_parameters import initial
+        from workers.tasks.family import digests_of
         from workers.tasks.registry import make_family
         from workers.wire.tensors import to_vector
 
-        family = make_family(self._settings.task)
+        family = make_family(self._settings.task, self._settings.model)
         self._runner = BlockRunner(self._settings, family)
         start = initial(self._settings, family)
         weights = Weights(to_vector(start.theta), to_vector(start.carry), 0)
@@ -69,7 +70,7 @@ class BlockActor:
             pass
         LOG.info("ready: %s on %s", self._settings.algorithm.kind, self._settings.task.kind)
         digests = family.digest, self._runner.model_digest, self._runner.loss_digest
-        return Built(runtime.fingerprint(*digests), seconds)
+        return Built(runtime.fingerprint(*digests, digests_of(family)), seconds)
 
     def run(self, weights: Any, blocks: Any) -> Any:
         """Compute the contribution of a node of the tree.

@@ -31,7 +31,7 @@ from workers.wire.tensors import all_finite, sha256, to_vector
 
 FORMAT_VERSION = 1
 _READABLE = (1,)
-_MANIFEST, _MODEL = "manifest.json", "model.keras"
+_MANIFEST, _MODEL, _BACKBONE = "manifest.json", "model.keras", "backbone.keras"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -48,6 +48,8 @@ class Artefact:
     model_digest: of a user's model in a run; "" in a file.
     loss_digest: of the modules of a user's loss and metrics; "" without any.
     model: a user's model as a .keras file, if there is one.
+    backbone_digest: of a backbone in a run; "" in a file.
+    backbone: the same of a backbone.
     """
 
     config: MetaConfig
@@ -59,6 +61,8 @@ class Artefact:
     model_digest: str = ""
     loss_digest: str = ""
     model: bytes | None = None
+    backbone_digest: str = ""
+    backbone: bytes | None = None
 
 
 def load(source: str) -> Artefact:
@@ -104,6 +108,7 @@ def of_run(storage: Storage) -> Artefact:
         origin=f"{storage.location}, {name}",
         model_digest=manifest.fingerprint.get("model", ""),
         loss_digest=manifest.fingerprint.get("loss", ""),
+        backbone_digest=manifest.fingerprint.get("backbone", ""),
     )
 
 
@@ -114,6 +119,7 @@ def as_bytes(artefact: Artefact) -> bytes:
         "theta.arrow": encode(artefact.state.theta, artefact.state.names),
         "carry.arrow": encode(list(carry.values()), list(carry)),
         **({_MODEL: artefact.model} if artefact.model is not None else {}),
+        **({_BACKBONE: artefact.backbone} if artefact.backbone is not None else {}),
     }
     manifest = {
         "format_version": FORMAT_VERSION,
@@ -165,9 +171,12 @@ def _of_file(path: Path, may_build_model: bool = False) -> Artefact:
         if hashlib.sha256(contents[name]).hexdigest() != expected:
             raise CheckpointError(f"{path}: {name} is damaged (its sha256 differs)")
     config = validate(manifest.config)
-    if config.model.is_users and _MODEL not in contents and not may_build_model:
-        # The configuration names code to run; only training may run it, adapting a file may not.
-        raise ValueError(f"{path} lacks the user's model that it is for; export the run again")
+    # The configuration names code to run; only training may run it, adapting a file may not.
+    if not may_build_model:
+        if config.model.is_users and _MODEL not in contents:
+            raise ValueError(f"{path} lacks the user's model that it is for; export the run again")
+        if config.model.backbone is not None and _BACKBONE not in contents:
+            raise ValueError(f"{path} lacks the backbone that it is for; export the run again")
     return Artefact(
         config=config,
         examples=_for_algorithm(
@@ -179,6 +188,7 @@ def _of_file(path: Path, may_build_model: bool = False) -> Artefact:
         origin=f"{path} ({manifest.origin})",
         loss_digest=manifest.loss_digest,
         model=contents.get(_MODEL),
+        backbone=contents.get(_BACKBONE),
     )
 
 

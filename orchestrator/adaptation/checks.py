@@ -1,9 +1,10 @@
 """Checks and settings of adaptation that Python and the command line share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,20 +30,27 @@ def worker_settings(source: Artefact) -> ActorSettings:
     return worker.model_copy(update={"task": source.examples})
 
 
-def with_model_in(settings: ActorSettings, folder: Path, model: bytes) -> ActorSettings:
-    """Write a user's model to a file in `folder`; return settings that read it."""
-    user = settings.model
-    assert isinstance(user, KerasModel)
-    file = folder / "model.keras"
-    file.write_bytes(model)
+def with_models_in(settings: ActorSettings, folder: Path, source: Artefact) -> ActorSettings:
+    """Write the models of an exported file into `folder`; return settings that read them."""
     # Modules with custom layers are imported from the working directory.
-    changed = {
-        "source": str(file),
-        "folder": str(Path.cwd()),
-        "arguments": {},
-        "encoder": False,  # the head is in the file
-    }
-    return settings.model_copy(update={"model": user.model_copy(update=changed)})
+    changed: dict[str, Any] = {"folder": str(Path.cwd())}
+    if source.model is not None:
+        assert isinstance(settings.model, KerasModel)
+        changed |= {
+            "source": _written(folder / "model.keras", source.model),
+            "arguments": {},
+            "encoder": False,  # the head is in the file
+        }
+    if source.backbone is not None:
+        changed["backbone"] = _written(folder / "backbone.keras", source.backbone)
+    if len(changed) == 1:
+        return settings
+    return settings.model_copy(update={"model": settings.model.model_copy(update=changed)})
+
+
+def _written(file: Path, content: bytes) -> str:
+    file.write_bytes(content)
+    return str(file)
 
 
 def check_model(source: Artefact, digest: str, loss_digest: str = "") -> None:
@@ -57,6 +65,19 @@ def check_model(source: Artefact, digest: str, loss_digest: str = "") -> None:
         raise ValueError(
             f"the modules of {source.examples.loss} and of task.metrics have changed since the run "
             "was trained: its weights were not made for this loss; restore them"
+        )
+
+
+def check_backbone(source: Artefact, digests: Mapping[str, str]) -> None:
+    """Raise ValueError if the backbone is not the one that the run was trained with.
+
+    Args:
+      digests: see `digests_of`.
+    """
+    if source.backbone_digest and source.backbone_digest != digests.get("backbone", ""):
+        raise ValueError(
+            f"model.backbone = {source.config.model.backbone!r} has changed since the run was "
+            "trained: its features are not those that the weights were made for; restore it"
         )
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from orchestrator.cli.command_settings import command_settings
-from orchestrator.cli.common import NOTES, RESULTS, decoding, open_family, show_note
+from orchestrator.cli.common import NOTES, RESULTS, open_family, progress_bar, show_note
 from orchestrator.cli.data_source import USUAL, kind_of
 from orchestrator.cli.ending import EXIT_FAILED
 from orchestrator.cli.json_output import Json, print_json
@@ -98,7 +98,7 @@ def _show(config: MetaConfig, as_json: bool) -> bool:
         raise
     except DataError as error:
         problem = str(error)
-        with decoding() as progress:
+        with progress_bar("decoding images", "images") as progress:
             description, notes = config.task.survey(progress)
     if description and not as_json:
         RESULTS.print(description_table(config.task.kind, description))

@@ -101,6 +101,7 @@ def _evaluate(
     from orchestrator.pool.watched_pool import Watch
     from orchestrator.run.session import Opening, open_pool
     from orchestrator.run.trained_with import (
+        check_backbone,
         check_configuration,
         check_data,
         check_loss,
@@ -131,6 +132,7 @@ def _evaluate(
         from orchestrator.run.best_checkpoint import evaluate_best
 
         check_model(config, launched.fingerprint, manifest)
+        check_backbone(config, launched.fingerprint, manifest)
         notes.extend(check_loss(launched.fingerprint, manifest, allow_changes))
         for note in notes + other_machine(launched.fingerprint, manifest):
             show_note(note)

@@ -10,10 +10,10 @@ import typer
 
 from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.local_path import local_path
-from workers.models.user_model import KerasModel
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
+    from orchestrator.config.schema import MetaConfig
 
 
 @command_settings(epilog="Example: metatrain export runs/pets pets.metatrain")
@@ -41,6 +41,8 @@ def export_run(run: str, file: Path) -> None:
         source = artefact.of_run(Storage(run))
         if source.config.model.is_users:
             source = _with_model(source)
+        if source.config.model.backbone is not None:
+            source = _with_backbone(source)
         if modules := getattr(source.config.task, "loss_modules", None):
             show_note(
                 f"the run's loss or metrics are in {', '.join(modules)}: wherever the file is "
@@ -57,24 +59,48 @@ def export_run(run: str, file: Path) -> None:
 def _with_model(source: Artefact) -> Artefact:
     """Add the user's own model, as a .keras file."""
     from orchestrator.adaptation.checks import check_model, worker_settings
-    from orchestrator.cli.common import show_note, waiting
+    from orchestrator.cli.common import waiting
     from workers.execution import runtime
 
     with waiting() as say:
         say("building the model")
         runtime.start_tensorflow(0)
         from workers.export.keras_file import as_keras_file
-        from workers.tasks.user_tasks import UserTaskFamily
+        from workers.tasks.registry import make_family
 
-        portable = as_keras_file(worker_settings(source), UserTaskFamily(source.examples))
-    assert isinstance(source.config.model, KerasModel)
+        settings = worker_settings(source)
+        portable = as_keras_file(settings, make_family(settings.task, settings.model))
     check_model(source, portable.digest, source.loss_digest)
-    if portable.modules:
-        show_note(
-            f"the model has layers of {', '.join(portable.modules)}: wherever the file is used, "
-            "this must be installed or in the working directory"
-        )
-    imports = (*source.config.model.imports, *portable.modules)
-    model = source.config.model.model_copy(update={"imports": imports})
-    config = source.config.model_copy(update={"model": model})
+    config = _importing(source.config, "model", portable.modules)
     return replace(source, config=config, model=portable.content, model_digest="")
+
+
+def _with_backbone(source: Artefact) -> Artefact:
+    """Add the backbone, as a .keras file."""
+    from orchestrator.adaptation.checks import check_backbone
+    from orchestrator.cli.common import waiting
+    from workers.execution import runtime
+
+    with waiting() as say:
+        say("loading the backbone")
+        runtime.start_tensorflow(0)
+        from workers.export.keras_file import backbone_file
+
+        portable = backbone_file(source.config.model, source.examples.input_shape)
+    check_backbone(source, {"backbone": portable.digest})
+    config = _importing(source.config, "backbone", portable.modules)
+    return replace(source, config=config, backbone=portable.content, backbone_digest="")
+
+
+def _importing(config: MetaConfig, what: str, modules: list[str]) -> MetaConfig:
+    """Have the modules imported that a model needs beside Keras, and note that they are needed."""
+    from orchestrator.cli.common import show_note
+
+    if modules:
+        show_note(
+            f"the {what} has layers of {', '.join(modules)}: wherever the file is used, this must "
+            "be installed or in the working directory"
+        )
+    imports = tuple(dict.fromkeys([*config.model.imports, *modules]))
+    model = config.model.model_copy(update={"imports": imports})
+    return config.model_copy(update={"model": model})

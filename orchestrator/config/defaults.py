@@ -25,6 +25,8 @@ _SIZES = ("meta_batch_size", "steps")
 # Fine-tuning was never part of the baseline's training, so its rate is searched more widely.
 _WIDELY = (0.1, 0.3, 1.0, 3.0, 10.0)
 _LARGEST = 1e30
+# The model of a backbone's features, if none is named.
+_ON_FEATURES: Settings = {"kind": "mlp"}
 _VALIDATIONS = 10
 _MOST_STEPS_BETWEEN = 1000
 
@@ -53,7 +55,9 @@ def fill(table: Mapping[str, Any]) -> Table:
     if users["model"].get("kind"):  # a named kind has the schema's defaults
         table["model"] = users["model"]
     else:
-        table["model"] = {**record.default_model(task), **users["model"]}
+        is_raw = users["model"].get("backbone") is None
+        default = record.default_model(task) if is_raw else _ON_FEATURES
+        table["model"] = {**default, **users["model"]}
     table["algorithm"] = _algorithm(family["algorithm"], users["algorithm"])
     table["model"] = _model(table["model"], table["algorithm"].get("kind"))
     table["outer"] = _outer(family["outer"], users["outer"])

@@ -11,6 +11,7 @@ _ALLOWED = (
     "task.folder",
     "model.statistics",
     "model.folder",
+    "model.backbone",  # also its cache; another backbone is refused by its digest
 )
 
 

@@ -274,8 +274,9 @@ def to_toml(config: MetaConfig) -> str:
     table = config.model_dump(mode="json", exclude_none=True)
     if not table["tracking"]:
         del table["tracking"]
-    if table["task"].get("folder") == ".":  # of no use; beside the file, it would be the file's
-        del table["task"]["folder"]
+    for section in (table["task"], table["model"]):
+        if section.get("folder") == ".":  # of no use; beside the file, it would be the file's
+            del section["folder"]
     return tomli_w.dumps(_kind_first(table))
 
 

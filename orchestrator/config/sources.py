@@ -141,6 +141,10 @@ def based_on(base: Any, file: Path | None) -> str:
     return str(beside)
 
 
+#: Settings that name a .keras file, or a function.
+_SAVED_MODELS = ("model.source", "model.backbone")
+
+
 def anchored(table: Table, folder: Path, places: Mapping[str, frozenset[str]]) -> Table:
     """Return the table of a file in `folder`, with its relative paths taken from there.
 
@@ -161,7 +165,7 @@ def anchored(table: Table, folder: Path, places: Mapping[str, frozenset[str]]) -
         if name in places:
             may_be_data = "data" in of_kind.get(name, places[name])
             return _place(value, folder, may_be_data, kind is None)
-        if name == "model.source" and not has_folder:
+        if name in _SAVED_MODELS and not has_folder:
             return _saved_model(value, folder)
         if isinstance(value, dict):
             return {key: at(f"{name}.{key}", item) for key, item in value.items()}

@@ -17,9 +17,9 @@ from orchestrator.evaluate import recipes
 from orchestrator.outer.blocks import example_blocks, held_out_blocks, train_blocks
 from orchestrator.outer.state import MetaState
 from orchestrator.pool.base import Pool
+from orchestrator.run.opening import make_run_family
 from workers.execution import runtime
 from workers.tasks.family import TaskFamily
-from workers.tasks.registry import make_family
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Block, Contribution, Weights
 
@@ -102,7 +102,7 @@ def measure_here(tell: Tell, config: MetaConfig) -> Measurement:
     """
     from orchestrator.run.launch import launch
 
-    family = make_family(config.task)
+    family = make_run_family(_with(config, 0))
     began = time.perf_counter()
     launched = launch(_with(config, 0), family, {}, say=tell, notify=tell)
     start_s = time.perf_counter() - began
@@ -127,7 +127,8 @@ def measure_on_actors(tell: Tell, config: MetaConfig, num_actors: int, long: boo
     from orchestrator.pool.ray_session import join_cluster
     from orchestrator.run.launch import launch
 
-    config, family = _with(config, num_actors), make_family(config.task)
+    config = _with(config, num_actors)
+    family = make_run_family(config)
     examples = example_blocks(config, family)
     began = time.perf_counter()
     launched = launch(config, family, {}, examples=examples, say=tell, notify=tell)

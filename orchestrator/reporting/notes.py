@@ -36,18 +36,28 @@ def drawn_or_note(what: str, make: Callable[[], str]) -> str:
 
 
 @contextmanager
-def decoding() -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar, or lines, if a source must be decoded first."""
-    watch = Watch("decoding", NOTES.print, things="images")
+def progress_bar(work: str, things: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar, or lines, if there is long work to do first.
+
+    Args:
+      work: such as "decoding images". things: what is counted, such as "images".
+    Returns:
+      a function that takes (done, total).
+    """
+    watch = Watch(work, NOTES.print, things=things)
     bar = Progress(console=NOTES, transient=True, disable=not NOTES.is_terminal)
-    task = bar.add_task("decoding images", total=None)
+    task = bar.add_task(work, total=None)
 
     def progress(done: int, total: int) -> None:
+        if not done:
+            watch.start()
         if not NOTES.is_terminal:
             watch.tell(done, total)
             return
         bar.start()
         bar.update(task, completed=done, total=total)
+        if done == total:  # another one may follow
+            bar.stop()
 
     try:
         yield progress

@@ -16,7 +16,7 @@ from orchestrator.pool.ray_running import ray_is_running
 from orchestrator.run.user_functions import check_functions
 from workers.execution import runtime
 from workers.losses.registry import loss_of
-from workers.tasks.family import TaskFamily
+from workers.tasks.family import TaskFamily, digests_of
 from workers.wire.errors import FingerprintError
 from workers.wire.protocol import Block
 
@@ -121,7 +121,7 @@ def launch(
         say("starting TensorFlow")
         runtime.start_tensorflow(in_process_gpus, verbose)
         digests = family.digest, facts.digest if facts else "", loss_of(family).digest()
-        fingerprint = runtime.fingerprint(*digests)
+        fingerprint = runtime.fingerprint(*digests, digests_of(family))
         _check_same_bits(_without_gpus(reference), _without_gpus(fingerprint))
         why = "as many as there is room and work for" if demand.elastic else "as configured"
         if count is None:
@@ -286,8 +286,9 @@ def _check_same_bits(reference: dict[str, Any], fingerprint: dict[str, Any]) -> 
     if wrong:
         raise FingerprintError(
             f"the run would not continue with the same bits here: {'; '.join(wrong)} (model: the "
-            "file that model.source names, and its frozen weights; loss: the modules of task.loss "
-            "and task.metrics; data: the files of task.path, the module of task.source, or that of "
+            "file that model.source names, and its frozen weights; backbone: what model.backbone "
+            "names; features: what it computes; loss: the modules of task.loss and task.metrics; "
+            "data: the files of task.path, the module of task.source, or that of "
             "task.environment and the versions of gymnasium and MuJoCo); resume where they are "
             "equal, or give --allow-changes"
         )

@@ -7,7 +7,7 @@ from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import recipes
 from orchestrator.outer.blocks import held_out_blocks, held_out_sizes
 from orchestrator.pool.ray_running import ray_is_running
-from orchestrator.reporting.notes import decoding, show_note
+from orchestrator.reporting.notes import progress_bar, show_note
 from orchestrator.run.scores_by_size import check_cells
 from workers.execution import runtime
 from workers.tasks.family import TaskFamily, stated_sizes
@@ -46,6 +46,21 @@ def check_machine(config: MetaConfig) -> None:
         )
 
 
+def make_run_family(config: MetaConfig) -> TaskFamily:
+    """Make the task family with what its model gets of examples; show the progress of long work.
+
+    Raises: see `make_family`.
+    """
+    model = config.model
+    if model.backbone is not None:  # before it is loaded, as threads and GPUs cannot change later
+        runtime.start_tensorflow(config.workers.gpus if config.workers.count == 0 else 0)
+    with (
+        progress_bar("decoding images", "images") as decoding,
+        progress_bar("computing features", "examples") as embedding,
+    ):
+        return make_family(config.task, model, decoding, embedding)
+
+
 def open_family(config: MetaConfig) -> TaskFamily:
     """Open the task family, and check that it has enough data for all splits.
 
@@ -57,8 +72,7 @@ def open_family(config: MetaConfig) -> TaskFamily:
         show_note(
             f"task.path is unset: the data are those in {source}; for your own, set task.path"
         )
-    with decoding() as progress:
-        family = make_family(config.task, progress)
+    family = make_run_family(config)
     for split in ("validation", "test"):
         recipe = recipes(config)[0]
         held_out_blocks(config, family, split, 0, recipe)

@@ -10,6 +10,8 @@ from orchestrator.storage.storage import Storage
 from workers.execution import runtime
 from workers.wire.errors import CheckpointError
 
+#: What is compared by itself; features follow from the backbone, but for their last digits.
+_CHECKED = ("data", "model", "loss", "backbone")
 _INSIST = "set them back, or give --allow-changes"
 
 
@@ -74,6 +76,19 @@ def check_model(config: MetaConfig, fingerprint: dict[str, Any], manifest: Manif
         )
 
 
+def check_backbone(config: MetaConfig, fingerprint: dict[str, Any], manifest: Manifest) -> None:
+    """Compare the backbone with that of a checkpoint.
+
+    Raises:
+      ValueError: its file, its function or its weights have changed.
+    """
+    if fingerprint.get("backbone") != manifest.fingerprint.get("backbone"):
+        raise ValueError(
+            f"model.backbone = {config.model.backbone!r} has changed since the run was trained: "
+            "its features are not those that the weights were made for; set it back"
+        )
+
+
 def check_loss(fingerprint: dict[str, Any], manifest: Manifest, allow_changes: bool) -> list[str]:
     """Compare the modules of a user's loss and metrics with those of a checkpoint.
 
@@ -95,7 +110,7 @@ def check_loss(fingerprint: dict[str, Any], manifest: Manifest, allow_changes: b
 def other_machine(fingerprint: dict[str, Any], manifest: Manifest) -> list[str]:
     """Return a note if software or processor differ, so that last digits of scores may differ."""
     here, there = (
-        {name: value for name, value in machine.items() if name not in ("data", "model", "loss")}
+        {name: value for name, value in machine.items() if name not in _CHECKED}
         for machine in (fingerprint, manifest.fingerprint)
     )
     differing = runtime.differences(here, there) if there else []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.config.schema import MetaConfig
-from workers.tasks.family import TaskFamily
+from workers.tasks.family import TaskFamily, digests_of
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
     from workers.block import BlockRunner
@@ -37,7 +37,7 @@ class TrialProcess:
         """
         from workers.block import BlockRunner
 
-        key = f"{config.worker.model_dump_json()} {family.digest}"
+        key = f"{config.worker.model_dump_json()} {family.digest} {digests_of(family)}"
         if config.model.is_users or key != self._key or self._runner is None:
             self._runner = None
             gc.collect()  # one model at a time

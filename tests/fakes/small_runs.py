@@ -23,7 +23,7 @@ from workers.models.user_model import KerasModel
 from workers.policies import rollout_adaptation
 from workers.policies.policy_batch import PolicyBatch
 from workers.settings.worker import ActorSettings
-from workers.tasks.family import TaskFamily
+from workers.tasks.family import TaskFamily, digests_of
 from workers.tasks.registry import make_family
 from workers.wire.errors import PoolError
 from workers.wire.protocol import Block, Contribution, Place, Weights
@@ -35,14 +35,15 @@ _OWN_MODELS = str(Path(__file__).parent / "tasks")
 def in_process(config: MetaConfig) -> Launch:
     """What `launch` gives for workers.count = 0, without its messages."""
     family, runner, facts = _family_and_runner(config.worker.model_dump_json())
-    fingerprint = runtime.fingerprint(family.digest, runner.model_digest, runner.loss_digest)
+    digests = family.digest, runner.model_digest, runner.loss_digest
+    fingerprint = runtime.fingerprint(*digests, digests_of(family))
     return Launch(config, family, InProcessPool(runner), "a test", fingerprint, facts)
 
 
 @functools.cache
 def _family_and_runner(settings: str) -> tuple[TaskFamily, BlockRunner, ModelFacts | None]:
     worker = ActorSettings.model_validate_json(settings)
-    family = make_family(worker.task)
+    family = make_family(worker.task, worker.model)
     facts = check_model(worker, family) if worker.model.kind == "keras" else None
     return family, _runner(worker, family), facts
 

@@ -5,8 +5,9 @@ import glob
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 from workers.execution.kernels import chosen_kernels
@@ -20,7 +21,7 @@ DRIVER_DEVICE = "/CPU:0"
 _BACKEND, _TENSORFLOW = "KERAS_BACKEND", "tensorflow"
 #: Packages that Keras imports if they are installed, for plots and for training on data frames.
 _OPTIONAL = ("IPython", "matplotlib", "pandas")
-_process = {"is_ours": False}
+_process = {"is_ours": False, "has_started": False}
 #: The name of a hash of all features of the processor, in fingerprints of older versions.
 _OLDER = "cpu_features"
 #: Names in the fingerprint for which users know another one.
@@ -41,6 +42,7 @@ def start_tensorflow(gpus: float, verbose: bool = False) -> None:
         visible.
     """
     refuse_other_backend()
+    _process["has_started"] = True
     with contextlib.nullcontext() if verbose else _silent():
         tf = _import_tensorflow()
         _refuse_options(tf)
@@ -53,6 +55,12 @@ def start_tensorflow(gpus: float, verbose: bool = False) -> None:
                 "set workers.gpus = 0 or install a driver and tensorflow[and-cuda]"
             )
         tf.config.experimental.enable_op_determinism()
+
+
+def ensure_tensorflow() -> None:
+    """Start TensorFlow without GPUs, unless it was started already, whichever way."""
+    if not _process["has_started"]:
+        start_tensorflow(0)
 
 
 def own_process() -> None:
@@ -201,13 +209,19 @@ def _silent() -> Iterator[None]:
         os.close(null)
 
 
-def fingerprint(data_digest: str, model_digest: str = "", loss_digest: str = "") -> dict[str, Any]:
+def fingerprint(
+    data_digest: str,
+    model_digest: str = "",
+    loss_digest: str = "",
+    further: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Describe all that must be equal between driver and actors for their bits to be equal.
 
     Args:
       data_digest: sha256 of the task family's data; "" if the data are generated.
       model_digest: sha256 of a user's model; "" if the configuration describes all of it.
       loss_digest: sha256 of the modules of a user's loss and metrics; likewise.
+      further: name -> sha256 of what else the tasks depend on, see `digests_of`.
     """
     import tensorflow as tf
 
@@ -234,6 +248,7 @@ def fingerprint(data_digest: str, model_digest: str = "", loss_digest: str = "")
         "data": data_digest,
         **({"model": model_digest} if model_digest else {}),
         **({"loss": loss_digest} if loss_digest else {}),
+        **further,
         **_tf32(tf),
         # Variables that are not set are left out, as in checkpoints older than this record.
         **chosen_kernels(os.environ),

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from workers.export.behind_backbone import as_given, behind_backbone
 from workers.export.shared_layers import shared_layer, untied
 from workers.losses.registry import loss_of
 from workers.meta_parameters import Layout, make_test_model
@@ -23,7 +24,7 @@ from workers.models.gaussian_mlp import GaussianHead
 from workers.models.keras_defaults import keras_defaults
 from workers.models.token_embedding import TokenBag, TokenEmbedding
 from workers.settings.worker import ActorSettings
-from workers.tasks.family import TaskFamily
+from workers.tasks.family import TaskFamily, features_of
 from workers.tasks.scaling import ExampleScaling, Scaling
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Adapted, Array
@@ -64,12 +65,13 @@ def as_plain(
         with suppress(ValueError):  # a model that is no graph keeps shared layers in its file
             model = untied(model)
     if settings.model.statistics != "running":
-        _keep_statistics(model, tf.constant(inputs))
+        _keep_statistics(model, tf.constant(*features_of(family, inputs)))
+    model = behind_backbone(model, family)
     if scaling is not None:
         scaling = _of_all_outputs(scaling, family)
         model, queries = _with_scaling(scaling, model), scaling.inputs.undo(queries)
     loaded, content = save_and_load(model)
-    outputs: Array = np.asarray(loaded(tf.constant(queries), training=False))
+    outputs: Array = np.asarray(loaded(as_given(loaded, queries), training=False))
     return outputs, content
 
 

@@ -5,12 +5,13 @@ Records are part of the configuration, which loads without TensorFlow; methods i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
-from workers.settings.inputs import Inputs
+from workers.settings.inputs import FEATURES, Inputs
 from workers.settings.section import Record, setting
 
 if TYPE_CHECKING:
@@ -47,6 +48,40 @@ class Model(Record):
         "statistics of batch normalization for queries: of all queries together (transductive), of "
         "each query with the support set, or running ones",
     )
+    backbone: str | None = setting(
+        None,
+        "a frozen Keras model whose features the model gets in place of images or texts: a .keras "
+        "file, or 'module:function', which returns one; unset: there is none",
+        bits=False,  # its content is in the fingerprint
+    )
+    folder: str = setting(
+        ".",
+        "folder of these files, and first folder to import modules from",
+        bits=False,
+        place="here",
+    )
+    imports: tuple[str, ...] = setting(
+        (), "modules to import first, which register custom layers with Keras", bits=False
+    )
+    backbone_cache: str | None = setting(
+        None,
+        "folder of the backbone's stored features; unset: task.cache, or ~/.cache/metatrain",
+        bits=False,
+        place="here",
+    )
+
+    @field_validator("folder")
+    @classmethod
+    def _absolute(cls, value: str, info: ValidationInfo) -> str:
+        """Make it absolute if it is of use: a run may resume, and actors start, elsewhere."""
+        is_used = cls.is_users or info.data.get("backbone") is not None
+        return str(Path(value).expanduser().absolute()) if is_used else value
+
+    @field_validator("backbone_cache")
+    @classmethod
+    def _absolute_cache(cls, value: str | None) -> str | None:
+        """Make the path absolute likewise."""
+        return None if value is None else str(Path(value).expanduser().absolute())
 
     def build(
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
@@ -98,6 +133,23 @@ class Model(Record):
     def trusted(self) -> Self:
         """Copy the settings without the check of second derivatives, if there is one."""
         return self
+
+    def gets(self, task: AnyTask) -> frozenset[Inputs]:
+        """Return the kinds of inputs that it gets: those of the tasks, or a backbone's features."""
+        return task.gives if self.backbone is None else FEATURES
+
+    @property
+    def modules(self) -> list[str]:
+        """See `Record.modules`."""
+        of_backbone = [] if self.backbone is None else [self.backbone.partition(":")[0]]
+        return [*self.imports, *(name for name in of_backbone if not name.endswith(".keras"))]
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """See `Record.files`."""
+        if self.backbone is None or not self.backbone.endswith(".keras"):
+            return {}
+        return {f"model.backbone = {self.backbone!r}": self.backbone}
 
     @property
     def head_layers(self) -> str | Sequence[str] | None:

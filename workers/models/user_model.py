@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import field_validator
-
 from workers.models.model import Model
-from workers.models.user_source import file_of, first_line, from_file, from_function, import_module
+from workers.models.user_source import Source, first_line, import_module, load_model
 from workers.settings.inputs import EVERYTHING
 from workers.settings.section import setting
 
@@ -36,15 +34,6 @@ class KerasModel(Model):
         bits=False,  # its content is in the fingerprint
     )
     arguments: dict[str, Any] = setting({}, "further arguments of the function, by name")
-    folder: str = setting(
-        ".",
-        "folder of the file, and first folder to import modules from",
-        bits=False,
-        place="here",
-    )
-    imports: tuple[str, ...] = setting(
-        (), "modules to import first, which register custom layers with Keras", bits=False
-    )
     head: str | None = setting(
         None,
         "layer that ANIL alone adapts, BOIL does not adapt and joint replaces; unset: the last "
@@ -62,12 +51,6 @@ class KerasModel(Model):
         bits=False,
     )
 
-    @field_validator("folder")
-    @classmethod
-    def _absolute(cls, value: str) -> str:
-        """Make the path absolute: a run may resume, and actors start, in another folder."""
-        return str(Path(value).expanduser().absolute())
-
     def build(
         self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
     ) -> keras.Model:
@@ -78,16 +61,19 @@ class KerasModel(Model):
         """
         from workers.models.heads import on_encoder
         from workers.models.user_source import on_packed
-        from workers.wire.packed_inputs import PackedShape
+        from workers.wire.packed_inputs import PackedShape, shapes_of
 
+        source = self._source
         for name in self.imports:
-            import_module(name, self)
+            import_module(name, source)
         has_candidates = num_tokens is not None and len(input_shape) > 1
         shape = input_shape[1:] if self.encoder and has_candidates else input_shape
-        if self._is_file:
-            model = from_file(self)
-        else:
-            model = from_function(self, shape, num_outputs, num_tokens)
+        offered = {
+            "input_shape": shapes_of(shape),
+            "num_outputs": num_outputs,
+            "num_tokens": num_tokens,
+        }
+        model = load_model(source, offered)
         if isinstance(shape, PackedShape):
             model = on_packed(model, shape, f"model.source = {self.source!r}")
         _check_inputs(self, model, shape)
@@ -109,10 +95,9 @@ class KerasModel(Model):
 
     def digest(self, model: FunctionalModel) -> str:
         """Compute the sha256 of the source's file and of the weights that are not trained."""
-        path = file_of(self)
-        if path is None:
-            module = import_module(self.source.partition(":")[0], self)
-            file = inspect.getsourcefile(module)
+        path, name = self._source.file, self._source.module
+        if name is not None:
+            file = inspect.getsourcefile(import_module(name, self._source))
             path = Path(file) if file else None
         content = path.read_bytes() if path is not None else b""
         return hashlib.sha256(content + model.frozen_sha256().encode()).hexdigest()
@@ -124,16 +109,18 @@ class KerasModel(Model):
     @property
     def modules(self) -> list[str]:
         """See `Record.modules`."""
-        return [*self.imports, *([] if self._is_file else [self.source.partition(":")[0]])]
+        name = self._source.module
+        return list(dict.fromkeys([*super().modules, *([name] if name is not None else [])]))
 
     @property
     def files(self) -> Mapping[str, str]:
         """See `Record.files`."""
-        return {f"model.source = {self.source!r}": self.source} if self._is_file else {}
+        own = {} if self._source.file is None else {str(self._source): self.source}
+        return {**super().files, **own}
 
     @property
-    def _is_file(self) -> bool:
-        return self.source.endswith(".keras")
+    def _source(self) -> Source:
+        return Source("model.source", self.source, self.folder, self.arguments)
 
     @property
     def head_layers(self) -> str | Sequence[str] | None:

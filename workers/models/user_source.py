@@ -7,35 +7,85 @@ import inspect
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workers.wire.import_path import refuse_namesakes
-from workers.wire.packed_inputs import PackedShape, shapes_of
+from workers.wire.packed_inputs import PackedShape
 
 if TYPE_CHECKING:
     import keras
-
-    from workers.models.user_model import KerasModel
 
 #: Keras' defaults that each module changed when it was imported.
 _CHANGES: dict[str, list[str]] = {}
 
 
-def from_file(settings: KerasModel) -> keras.Model:
-    """Load the model of a .keras file. Raises ValueError if it holds none."""
-    path = file_of(settings)
-    if path is None or not path.is_file():
-        raise ValueError(f"model.source = {settings.source!r}: there is no file {path}")
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a user's Keras model comes from.
+
+    key: the setting that names it, for errors.
+    name: "module:function", or a file that ends in .keras.
+    folder: folder of the file, and first folder to import modules from.
+    arguments: further arguments of the function, by name.
+    """
+
+    key: str
+    name: str
+    folder: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.key} = {self.name!r}"
+
+    @property
+    def module(self) -> str | None:
+        """The name of the function's module; None if the source is a file."""
+        return None if self.name.endswith(".keras") else self.name.partition(":")[0]
+
+    @property
+    def file(self) -> Path | None:
+        """The path of the .keras file; None if the source is a function."""
+        return None if self.module is not None else Path(self.folder, self.name).expanduser()
+
+
+def load_model(source: Source, offered: Mapping[str, Any]) -> keras.Model:
+    """Load or make the model.
+
+    Args:
+      offered: arguments of the function, which are given to it if it takes them.
+    Raises:
+      ValueError: there is none, or it is no Keras model.
+    """
+    return _from_file(source) if source.file is not None else _from_function(source, offered)
+
+
+def check_name(source: Source) -> tuple[str, str]:
+    """Split "module:function". Raises ValueError if it is something else."""
+    module, _, name = source.name.partition(":")
+    if not module or not name:
+        raise ValueError(f"{source} is neither 'module:function' nor a file that ends in .keras")
+    return module, name
+
+
+def find_file(source: Source) -> Path:
+    """Return the path of the .keras file. Raises ValueError unless it is a zip archive."""
+    path = source.file
+    assert path is not None
+    if not path.is_file():
+        raise ValueError(f"{source}: there is no file {path}")
     if not zipfile.is_zipfile(path):
+        raise ValueError(f"{source} is no .keras file: a zip archive written by model.save")
+    return path
+
+
+def _from_file(source: Source) -> keras.Model:
+    path = find_file(source)
+    if source.arguments:
         raise ValueError(
-            f"model.source = {settings.source!r} is no .keras file: a zip archive written by "
-            "model.save"
-        )
-    if settings.arguments:
-        raise ValueError(
-            f"model.arguments = {settings.arguments!r} are for a function, not for the file "
-            f"{settings.source!r}; unset them"
+            f"model.arguments = {source.arguments!r} are for a function, not for the file "
+            f"{source.name!r}; unset them"
         )
     import keras
 
@@ -43,66 +93,53 @@ def from_file(settings: KerasModel) -> keras.Model:
         model = keras.saving.load_model(path, compile=False)
     except (Exception, SystemExit) as error:
         raise ValueError(
-            f"model.source = {settings.source!r} cannot be loaded as a Keras model: "
+            f"{source} cannot be loaded as a Keras model: "
             f"{first_line(error)} (a module in model.imports must register your own classes)"
         ) from error
-    return _checked(settings, model, "holds")
+    return _checked(source, model, "holds")
 
 
-def from_function(
-    settings: KerasModel, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None
-) -> keras.Model:
-    """Call the function with those of input_shape, num_outputs and num_tokens that it takes."""
-    function = _function(settings)
-    offered = {
-        "input_shape": shapes_of(input_shape),
-        "num_outputs": num_outputs,
-        "num_tokens": num_tokens,
-    }
+def _from_function(source: Source, offered: Mapping[str, Any]) -> keras.Model:
+    function = _function(source)
     parameters = inspect.signature(function).parameters
     arguments = {name: value for name, value in offered.items() if name in parameters}
-    arguments |= settings.arguments
+    arguments |= source.arguments
     try:
         model = function(**arguments)
     except (Exception, SystemExit) as error:
         call = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         raise ValueError(
-            f"model.source = {settings.source!r} raised {type(error).__name__} when it was called "
+            f"{source} raised {type(error).__name__} when it was called "
             f"with ({call}): {first_line(error)}"
         ) from error
-    return _checked(settings, model, "returned")
+    return _checked(source, model, "returned")
 
 
-def _function(settings: KerasModel) -> Callable[..., Any]:
-    module_name, _, name = settings.source.partition(":")
-    if not module_name or not name:
-        raise ValueError(
-            f"model.source = {settings.source!r} is neither 'module:function' nor a file that ends "
-            "in .keras"
-        )
-    module = import_module(module_name, settings)
+def _function(source: Source) -> Callable[..., Any]:
+    module_name, name = check_name(source)
+    module = import_module(module_name, source)
     function = getattr(module, name, None)
     if not callable(function):
         functions = [key for key, value in vars(module).items() if inspect.isfunction(value)]
         raise ValueError(
-            f"model.source = {settings.source!r}: {module_name} has no function {name!r}; it has "
+            f"{source}: {module_name} has no function {name!r}; it has "
             f"{', '.join(functions) or 'none'}"
         )
     return function
 
 
-def import_module(name: str, settings: KerasModel) -> Any:
-    """Import a module, first from the folder of the settings.
+def import_module(name: str, source: Source) -> Any:
+    """Import a module, first from the folder of the source.
 
     Raises:
       ValueError: the module cannot be imported, or changes Keras for the whole process.
     """
     from workers.models.keras_defaults import changed_defaults
 
-    refuse_namesakes([settings.folder])
-    if settings.folder not in sys.path:
-        sys.path.insert(0, settings.folder)
-    module = _imported(name, settings)
+    refuse_namesakes([source.folder])
+    if source.folder not in sys.path:
+        sys.path.insert(0, source.folder)
+    module = _imported(name, source)
     # Models that are built later would not have the change: the module is imported once.
     if changed := _CHANGES.setdefault(name, changed_defaults()):
         raise ValueError(
@@ -113,7 +150,7 @@ def import_module(name: str, settings: KerasModel) -> Any:
     return module
 
 
-def _imported(name: str, settings: KerasModel) -> Any:
+def _imported(name: str, source: Source) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -122,7 +159,7 @@ def _imported(name: str, settings: KerasModel) -> Any:
                 f"the module {name} of [model] needs {error.name!r}, which is not installed"
             ) from error
         raise ValueError(
-            f"model.source = {settings.source!r}: there is no module {name!r} in {settings.folder} "
+            f"{source}: there is no module {name!r} in {source.folder} "
             "or among the installed packages; set model.folder to its folder"
         ) from None
     except (Exception, SystemExit) as error:
@@ -132,24 +169,17 @@ def _imported(name: str, settings: KerasModel) -> Any:
         ) from error
 
 
-def _checked(settings: KerasModel, model: Any, verb: str) -> keras.Model:
+def _checked(source: Source, model: Any, verb: str) -> keras.Model:
     import keras
 
     if not isinstance(model, keras.Model):
         kind = f"{type(model).__module__}.{type(model).__qualname__}"
         raise ValueError(
-            f"model.source = {settings.source!r} {verb} an object of type "
+            f"{source} {verb} an object of type "
             f"{kind.removeprefix('builtins.')}, not a keras.Model"
             + (" (is there a return?)" if model is None else "")
         )
     return model
-
-
-def file_of(settings: KerasModel) -> Path | None:
-    """Return the path of the .keras file; None if the source is a function."""
-    if not settings.source.endswith(".keras"):
-        return None
-    return Path(settings.folder, settings.source).expanduser()
 
 
 def first_line(error: BaseException) -> str:

@@ -28,6 +28,7 @@ class ImagesTask(SplitTask, LossTask):
     losses = ("cross_entropy",)
     scored = frozenset({"classes"})
     pictures = ("image_episode",)
+    feature_family = "workers.backbone.stored_features:StoredFeatures"
     reader = "images"
     data = ("path", "split_file")
     members = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")

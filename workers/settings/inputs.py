@@ -7,4 +7,6 @@ Inputs = Literal["numbers", "images", "signals", "texts", "sequences", "observat
 
 EXAMPLES: frozenset[Inputs] = frozenset({"numbers", "images", "signals", "texts", "sequences"})
 OBSERVATIONS: frozenset[Inputs] = frozenset({"observations"})
+#: What a backbone makes of an example: a vector.
+FEATURES: frozenset[Inputs] = frozenset({"numbers"})
 EVERYTHING = EXAMPLES | OBSERVATIONS

@@ -29,12 +29,15 @@ class AnyTask(Record):
       for both kinds; "" to use the model's message.
     family: the `TaskFamily`, "module:Class", made from these settings.
     is_drawn: whether the family can draw tasks, to look at.
+    feature_family: the family of the features that a backbone makes of its examples,
+      "module:Class"; "" if its examples are not for a backbone.
     """
 
     gives: ClassVar[frozenset[Inputs]]
     refusal: ClassVar[str] = ""
     family: ClassVar[str]
     is_drawn: ClassVar[bool] = True
+    feature_family: ClassVar[str] = ""
 
     @property
     def acts(self) -> bool:

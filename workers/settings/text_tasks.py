@@ -96,6 +96,7 @@ class TextTask(_Texts, LossTask):
     losses = ("cross_entropy",)
     scored = frozenset({"classes"})
     pictures = ("text_episode",)
+    feature_family = "workers.backbone.stored_features:StoredFeatures"
     reader = "texts"
     takes_ranges = True
     data = ("path", "split_file")

@@ -14,6 +14,7 @@ class UserTaskShapes(AnyTask):
 
     gives = EXAMPLES
     family = "workers.tasks.user_tasks:UserTaskFamily"
+    feature_family = "workers.backbone.computed_features:ComputedFeatures"
     is_drawn = False
 
     kind: Literal["given"] = "given"

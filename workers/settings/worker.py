@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import model_validator
 
 from workers.settings.algorithms import AlgorithmSettings
-from workers.settings.inputs import Inputs
+from workers.settings.inputs import FEATURES, Inputs
 from workers.settings.models import MODELS, ModelSettings
 from workers.settings.section import Section, setting
 from workers.settings.task import AnyTask
-from workers.settings.tasks import TaskSettings
+from workers.settings.tasks import TASKS, TaskSettings
 from workers.settings.user_task_shapes import UserTaskShapes
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ class ActorSettings(Section):
     @model_validator(mode="after")
     def _fits(self) -> ActorSettings:
         task, model, algorithm = self.task, self.model, self.algorithm
-        if not task.gives & model.takes:
+        if model.backbone is not None and not task.feature_family:
+            raise ValueError(_no_backbone(task, model))
+        if not model.gets(task) & model.takes:
             raise ValueError(_refusal(task, model))
         model.check_task(task)
         model.check_algorithm(algorithm)
@@ -134,8 +136,24 @@ class ActorSettings(Section):
         raise ValueError(f"{key} = {value:g} {why}; unset it")
 
 
+def _no_backbone(task: AnyTask, model: Model) -> str:
+    """Say that a backbone has nothing to compute features of, and which tasks have."""
+    fit = [repr(kind) for kind, other in TASKS.items() if other.feature_family]
+    return (
+        f"model.backbone = {model.backbone!r} computes the features of stored images or texts, but "
+        f"task.kind = {task.kind!r} has {_listed(task.gives)}; unset it, or use task.kind = "
+        f"{' or '.join(fit)}"
+    )
+
+
 def _refusal(task: AnyTask, model: Model) -> str:
     """Say that the model does not accept what the task gives, and which models do."""
+    if model.backbone is not None:
+        fit = [repr(kind) for kind, other in MODELS.items() if other.takes & FEATURES]
+        return (
+            f"model.kind = {model.kind!r} takes {_listed(model.takes)}, but model.backbone gives "
+            f"it a vector of numbers; use model.kind = {' or '.join(fit)}"
+        )
     message = (task.refusal or model.refusal).format(task=task.kind, model=model.kind)
     if message:
         return message

@@ -8,7 +8,7 @@ from workers.metrics import LossName
 from workers.settings.section import Size
 from workers.tasks.display_text import DisplayText
 from workers.tasks.sizes import described
-from workers.wire.protocol import Draw, Episode, Specs, Split
+from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 
 
 def ways_of(family: "TaskFamily") -> int:
@@ -20,6 +20,26 @@ def notes_of(family: "TaskFamily") -> list[str]:
     """Return what users should know of the family's data before they train on them."""
     notes = getattr(family, "notes", None)
     return [] if notes is None else list(notes())
+
+
+def digests_of(family: "TaskFamily") -> dict[str, str]:
+    """Return name -> sha256 of what its tasks depend on beside their data, for fingerprints."""
+    return dict(getattr(family, "digests", {}))
+
+
+def raw_family(family: "TaskFamily") -> "TaskFamily":
+    """Return the family whose inputs are a user's examples as they are prepared.
+
+    That is another one if the model gets a backbone's features of them.
+    """
+    raw: TaskFamily = getattr(family, "raw", family)
+    return raw
+
+
+def features_of(family: "TaskFamily", *inputs: Array) -> tuple[Array, ...]:
+    """Return what the model gets of a user's examples: their features, if it has a backbone."""
+    features = getattr(family, "features", None)
+    return inputs if features is None else tuple(features(each) for each in inputs)
 
 
 def support_examples(family: "TaskFamily", shots: int, queries: Size) -> int:

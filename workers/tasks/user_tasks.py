@@ -7,7 +7,7 @@ from workers.metrics import LossName
 from workers.settings.losses.loss_settings import LossSettings
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.display_text import DisplayText
-from workers.tasks.family import TaskFamily
+from workers.tasks.family import TaskFamily, raw_family
 from workers.tasks.target_scaling import PER_TASK, scaled_by_support
 from workers.wire.protocol import Draw, Episode, Specs, Split
 
@@ -59,13 +59,14 @@ class UserTaskFamily:
 
 
 def user_task_shapes(family: TaskFamily) -> UserTaskShapes:
-    """Return what a model of `family` must know of a user's own tasks."""
+    """Return what a model of `family` must know of a user's own tasks, with raw inputs."""
+    raw = raw_family(family)
     return UserTaskShapes(
         loss=family.loss,
         loss_settings=getattr(family, "loss_settings", LossSettings()),
-        input_shape=family.input_shape,
+        input_shape=raw.input_shape,
         num_outputs=family.num_outputs,
         num_train_classes=family.num_train_classes,
-        num_tokens=family.num_tokens,
+        num_tokens=raw.num_tokens,
         preparation=family.preparation,
     )

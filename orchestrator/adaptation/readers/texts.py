@@ -1,5 +1,6 @@
 """Readers of a user's texts for classification and matching: a table, or strings."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ class TextReader(Reader):
     def __init__(self, task: Any, shapes: UserTaskShapes):
         self._task = task
         self._tokens = Tokens.from_dict(shapes.preparation["tokens"])
+        self._has_strings = shapes.preparation.get("strings", False)
 
     def read(self, source: str, role: Role, columns: Columns) -> Examples:
         """Read a CSV, Parquet or Arrow file; queries need no class."""
@@ -40,15 +42,20 @@ class TextReader(Reader):
         texts = rows.texts(column)
         by_name = {f"{source}: row {row}": text for row, text in enumerate(texts)}
         return Examples(
-            inputs=self._tokens.encode(by_name, self._task.long_texts == "cut"),
+            inputs=self._prepared(by_name),
             targets=rows.texts(target) if target in rows.column_names else None,
             names=texts,
             tasks=rows.texts(task) if task else [""] * len(texts),
         )
 
     def inputs(self, texts: Any) -> Array:
-        """Encode strings, int32 [n, length]."""
-        return self._tokens.encode(named_texts(texts), self._task.long_texts == "cut")
+        """Encode strings, int32 [n, length]; or keep them, for a backbone that takes strings."""
+        return self._prepared(named_texts(texts))
+
+    def _prepared(self, texts: Mapping[str, str]) -> Array:
+        if self._has_strings:
+            return np.array([text.strip() for text in texts.values()], object)
+        return self._tokens.encode(texts, self._task.long_texts == "cut")
 
 
 class MatchingReader(TextReader):

@@ -10,16 +10,18 @@ from rich.progress import Progress
 
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.checks import (
+    check_backbone,
     check_model,
     check_weights,
-    with_model_in,
+    with_models_in,
     worker_settings,
 )
 from orchestrator.adaptation.user_tasks import UserTask, blocks_of
 from orchestrator.cli.common import NOTES, waiting
 from orchestrator.config.schema import MetaConfig
 from orchestrator.pool.watched_pool import Watch
-from workers.tasks.user_tasks import UserTaskFamily
+from workers.tasks.family import digests_of
+from workers.tasks.registry import make_family
 from workers.wire.protocol import Array, Kind, Recipe
 
 # Tasks that an actor adapts to at once.
@@ -34,9 +36,11 @@ def launched_for(source: Artefact, verbose: bool) -> Iterator[Any]:
         with waiting() as say:
             from orchestrator.run.launch import launch
 
-            family = UserTaskFamily(source.examples)
+            settings = config.worker
+            family = make_family(settings.task, settings.model)
             launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
         try:
+            check_backbone(source, digests_of(family))
             check_model(source, *(launched.fingerprint.get(of, "") for of in ("model", "loss")))
             start = launched.initial_state()
             check_weights(source, start.names, [array.shape for array in start.theta])
@@ -47,9 +51,7 @@ def launched_for(source: Artefact, verbose: bool) -> Iterator[Any]:
 
 def _with_user_tasks(source: Artefact, folder: Path) -> MetaConfig:
     """Return the run's configuration, with its tasks replaced by the user's."""
-    settings = worker_settings(source)
-    if source.model is not None:
-        settings = with_model_in(settings, folder, source.model)
+    settings = with_models_in(worker_settings(source), folder, source)
     model = settings.model.trusted()  # nothing is differentiated twice here
     return source.config.model_copy(update={"task": settings.task, "model": model})
 

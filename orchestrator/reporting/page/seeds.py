@@ -11,6 +11,8 @@ from orchestrator.reporting.page.run_folder import RunFolder
 # Keys that do not change a score, and the seed itself.
 _MAY_DIFFER = ("seed", "name")
 _SECTIONS_THAT_MAY = ("workers.", "checkpoint.")
+# Facts of the protocol that the configuration does not hold.
+_MEASURED_ON = ("test_tasks", "data_digest", "backbone_digest")
 #: The column of the standard deviation over seeds.
 SPREAD = "standard deviation over seeds"
 
@@ -30,7 +32,7 @@ def of_seeds(compared: Mapping[str, RunFolder]) -> list[list[str]]:
             for key, value in config.items()
             if key not in _MAY_DIFFER and not key.startswith(_SECTIONS_THAT_MAY)
         }
-        measured = {key: run.result.protocol.get(key) for key in ("test_tasks", "data_digest")}
+        measured = {key: run.result.protocol.get(key) for key in _MEASURED_ON}
         key = json.dumps([same, run.result.metric, measured], sort_keys=True, default=str)
         groups.setdefault(key, {}).setdefault(str(config.get("seed")), label)
     return [list(labels.values()) for labels in groups.values() if len(labels) > 1]

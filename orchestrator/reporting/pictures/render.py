@@ -20,7 +20,7 @@ from orchestrator.reporting.svg_element import svg
 from orchestrator.storage.storage import Storage
 from workers.losses.registry import loss_of
 from workers.tasks.display_text import DisplayText
-from workers.tasks.family import TaskFamily
+from workers.tasks.family import TaskFamily, raw_family
 from workers.tasks.user_tasks import user_task_shapes
 from workers.wire.protocol import Array, Block, Episode, Recipe, Weights
 
@@ -72,7 +72,7 @@ def render(
     """Draw the first test tasks, predicted before and after each inner step."""
     blocks = showcase_blocks(config, family, recipe)
     outputs = np.concatenate([c.metrics["outputs"] for c in pool.run(weights, blocks)])
-    episodes = [family.build(block.specs) for block in blocks]
+    episodes = [raw_family(family).build(block.specs) for block in blocks]
     stacked = Episode(*(np.concatenate(arrays) for arrays in zip(*episodes, strict=True)))
     loss = loss_of(family)
     outputs = loss.predicted(outputs)

@@ -119,6 +119,13 @@ def test_a_sweep_begun_before_paths_were_absolute_goes_on(there):
         record.check(storage, sweep, table, resume=True)
 
 
+BACKBONE = """[task]
+kind = "images"
+path = "a.zip"
+[model]
+backbone = "small.keras"
+backbone_cache = "stored"
+"""
 SAVED = '[task]\npath = "a.zip"\n[model]\nkind = "keras"\nsource = "{}"\n'
 
 
@@ -129,6 +136,23 @@ def test_a_saved_model_is_looked_for_beside_the_file_that_names_it(tmp_path, kep
     (tmp_path / "own" / "base.toml").write_text('base = "images"\n' + SAVED.format(kept))
     (tmp_path / "top.toml").write_text('base = "own/base.toml"\n')
     assert load(str(tmp_path / "top.toml"))[0].model.source == str(tmp_path / "own" / kept)
+
+
+def test_a_backbone_and_its_cache_are_looked_for_beside_the_file_that_names_them(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "small.keras").write_bytes(b"")
+    (tmp_path / "own" / "base.toml").write_text(BACKBONE)
+    (tmp_path / "top.toml").write_text('base = "own/base.toml"\n')
+    model = load(str(tmp_path / "top.toml"))[0].model
+    assert (model.kind, model.folder) == ("mlp", str(Path.cwd()))
+    assert model.backbone == str(tmp_path / "own" / "small.keras")
+    assert model.backbone_cache == str(tmp_path / "own" / "stored")
+
+
+def test_a_run_keeps_a_folder_only_where_one_is_of_use(tmp_path):
+    text = to_toml(load("images", ["model.kind=mlp"])[0])
+    assert "folder" not in text
+    assert load("images", ["model.kind=mlp", "model.folder=elsewhere"])[0].model.folder
 
 
 @pytest.mark.parametrize(

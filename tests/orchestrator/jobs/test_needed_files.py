@@ -1,5 +1,6 @@
 """The files that a job of each family needs on the cluster: data, and the user's modules."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,10 @@ def folder(tmp_path, monkeypatch):
     return place
 
 
-def notes_of(kind, **changes):
+def notes_of(kind, model="", **changes):
     task = {"kind": kind, **NEEDED.get(kind, {}), **changes}
     lines = [f"{key} = {value!r}" for key, value in task.items()]
+    lines += [f'[model]\nbackbone = "{model}"'] if model else []
     Path("run.toml").write_text("\n".join(["[task]", *lines]))
     values = {"preset": "run.toml", "overrides": None, "out": "s3://bucket/a", "workers": None}
     flags = dict.fromkeys(("resume", "allow_changes", "verbose"), False)
@@ -137,3 +139,19 @@ def test_the_module_of_a_familys_function_is_shipped(folder):
     (folder / ".gitignore").write_text("own_tasks.py\n")
     with pytest.raises(ValueError, match=r"the module 'own_tasks' of \[task\] is not shipped"):
         notes_of("python", **task)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "refused"),
+    [
+        ("here.keras", ""),
+        ("ignored.keras", r"model.backbone = .*ignored.keras' is not shipped"),
+        ("gone.keras", r"model.backbone = 'gone.keras' does not exist"),
+        ("ignored:make", r"the module 'ignored' of \[model\] is not shipped"),
+    ],
+)
+def test_a_backbone_that_the_job_would_lack_is_refused(folder, backbone, refused):
+    for name in ("here.keras", "ignored.keras", "ignored.py"):
+        (folder / name).touch()
+    with pytest.raises(ValueError, match=refused) if refused else nullcontext():
+        notes_of("images", path="here.csv", model=backbone)

@@ -1,4 +1,4 @@
-"""The folder of decoded images: in the user's home, or else a temporary folder.
+"""The folder of caches: in the user's home, or else a temporary folder.
 
 In a container the user may have no home, or one that is not writable.
 """
@@ -11,12 +11,13 @@ from workers.settings.images_task import DEFAULT_CACHE
 from workers.wire.errors import DataError
 
 
-def cache_file(setting: str, name: str) -> Path:
+def cache_file(setting: str, name: str, key: str = "task.cache") -> Path:
     """Return the path of a file in the cache, which may not exist yet.
 
     Args:
-      setting: task.cache. A folder that the user named is always used; an error in it shows when
-        the file is written.
+      setting: the folder. One that the user named is always used; an error in it shows when the
+        file is written.
+      key: the setting's name, for errors.
     Raises:
       DataError: the temporary folder belongs to another user.
     """
@@ -25,8 +26,8 @@ def cache_file(setting: str, name: str) -> Path:
     try:
         file = Path(setting).expanduser() / name
     except RuntimeError:  # the user has no entry in the list of users
-        return _temporary() / name
-    return file if file.exists() or _may_write(file.parent) else _temporary() / name
+        return _temporary(key) / name
+    return file if file.exists() or _may_write(file.parent) else _temporary(key) / name
 
 
 def _may_write(folder: Path) -> bool:
@@ -36,14 +37,14 @@ def _may_write(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def _temporary() -> Path:
+def _temporary(key: str) -> Path:
     """Make a folder that only this user can write to, as its content is trusted."""
     folder = Path(tempfile.gettempdir(), f"metatrain-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     if status.st_uid != os.getuid() or status.st_mode & 0o022 or folder.is_symlink():
         raise DataError(
-            f"task.cache: there is no home folder for decoded images, and {folder} belongs to "
-            "another user or can be written by others; use --set task.cache=FOLDER"
+            f"{key}: there is no home folder for caches, and {folder} belongs to another user or "
+            f"can be written by others; use --set {key}=FOLDER"
         )
     return folder

@@ -30,6 +30,7 @@ from workers.tasks.sizes import (
     real,
 )
 from workers.tasks.splits import SPLITS, Splits, choose_ways, split_hash, split_names
+from workers.tasks.stored import with_inputs
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 
@@ -42,6 +43,7 @@ class ImagesFamily:
     """
 
     picture = "image_episode"
+    shape_keys = "task.image_size and task.channels"
 
     def __init__(self, settings: ImagesTask, progress: Progress | None = None):
         self._settings = settings
@@ -94,15 +96,47 @@ class ImagesFamily:
           Inputs [tasks, ways * shots or ways * queries, H, W, C]; targets likewise, without
           H, W, C.
         """
+        return with_inputs(self.build_rows(specs, global_labels=global_labels), self.inputs_of)
+
+    def build_rows(self, specs: Specs, *, global_labels: bool = False) -> Episode:
+        """See `StoredFamily.build_rows`. A row is an image under a turn, turn by turn."""
         number = np.shape(specs["classes"])[1]
         labels = np.broadcast_to(np.arange(number, dtype=np.int32), np.shape(specs["classes"]))
         if global_labels:
             ranks = self._train_rank[specs["classes"]]
             assert ranks.min(initial=0) >= 0, "global labels are for tasks of the training split"
             labels = ranks * np.int32(self._num_turns("train")) + specs["turns"]
-        support_x, support_y = self._set(specs, "support_examples", labels)
-        query_x, query_y = self._set(specs, "query_examples", labels)
-        return Episode(support_x, support_y, query_x, query_y)
+        support = self._set(specs, "support_examples", labels)
+        return Episode(*support, *self._set(specs, "query_examples", labels))
+
+    @property
+    def stored_rows(self) -> Array:
+        """See `StoredFamily.stored_rows`: all images, under all turns of any split."""
+        turns = max(self._num_turns(split) for split in SPLITS)
+        return np.arange(turns * len(self._images.pixels))
+
+    @property
+    def content_digest(self) -> str:
+        """See `StoredFamily.content_digest`."""
+        return self._images.digest
+
+    def inputs_of(self, rows: Array) -> Array:
+        """See `StoredFamily.inputs_of`: pixels float32 in [0, 1], [*rows.shape, H, W, C]."""
+        turns, images = np.divmod(rows, len(self._images.pixels))
+        pixels = self._images.pixels[images]
+        for turn in range(1, 4):
+            turned = turns == turn
+            if turned.any():
+                pixels[turned] = np.rot90(pixels[turned], turn, axes=(1, 2))
+        return pixels / np.float32(255)
+
+    def row_name(self, row: int) -> str:
+        """See `StoredFamily.row_name`."""
+        turn, image = divmod(row, len(self._images.pixels))
+        index = int(np.searchsorted(self._images.offsets, image, "right")) - 1
+        turned = f", turned by {90 * turn}°" if turn else ""
+        place = image - int(self._images.offsets[index]) + 1
+        return f"image {place} of the class {self._images.class_names[index]!r}{turned}"
 
     def showcase(self, specs: Specs) -> Specs:
         """Return the specs unchanged: the picture shows the measured queries."""
@@ -177,17 +211,13 @@ class ImagesFamily:
         return {split: kept[places].astype(np.int32) for split, places in splits.items()}
 
     def _set(self, specs: Specs, examples: str, labels: Array) -> tuple[Array, Array]:
-        """Make inputs [tasks, ways * examples, H, W, C] and targets [tasks, ways * examples]."""
-        classes, turns, rows = filled_classes(specs["classes"]), specs["turns"], specs[examples]
-        chosen = filled(rows)
-        pixels = self._images.pixels[self._images.offsets[classes][..., None] + chosen]
-        for turn in range(1, 4):
-            turned = turns == turn
-            if turned.any():
-                pixels[turned] = np.rot90(pixels[turned], turn, axes=(2, 3))
-        tasks, ways, number = chosen.shape
-        inputs = pixels.reshape(tasks, ways * number, *self.input_shape) / np.float32(255)
-        return inputs, marked(np.repeat(labels, number, axis=1), rows.reshape(tasks, ways * number))
+        """Make rows and targets, both [tasks, ways * examples]."""
+        classes, turns, places = filled_classes(specs["classes"]), specs["turns"], specs[examples]
+        firsts = self._images.offsets[classes] + len(self._images.pixels) * turns.astype(np.int64)
+        tasks, ways, number = places.shape
+        shape = tasks, ways * number
+        rows = (firsts[..., None] + filled(places)).reshape(shape)
+        return rows, marked(np.repeat(labels, number, axis=1), places.reshape(shape))
 
     def _num_turns(self, split: Split) -> int:
         rotations = self._settings.rotations

@@ -5,9 +5,6 @@ is a hash of everything that determines its content.
 """
 
 import hashlib
-import json
-import os
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.settings.images_task import ImagesTask
+from workers.tasks.cached_batch import canonical, read_batch, write_batch
 from workers.tasks.images.cache_folder import cache_file
 from workers.tasks.images.image_decoding import DECODING, decode_picture
 from workers.tasks.images.image_decoding import decode as decode
@@ -29,9 +27,6 @@ from workers.wire.errors import DataError
 
 Progress = Callable[[int, int], None]
 _FORMAT = 1
-_METADATA = b"metatrain"
-#: Identities of files whose content this process has checked against their digest.
-_VERIFIED: set[tuple[int, ...]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,7 @@ def _name(files: Sequence[Path], settings: ImagesTask) -> str:
             include={"image_column", "label_column", "image_size", "channels", "invert"}
         ),
     }
-    return f"images-{hashlib.sha256(_canonical(key)).hexdigest()[:32]}.arrow"
+    return f"images-{hashlib.sha256(canonical(key)).hexdigest()[:32]}.arrow"
 
 
 def _read(file: Path) -> ImageCache:
@@ -95,43 +90,20 @@ def _read(file: Path) -> ImageCache:
     Raises:
       Exception: whatever Arrow and JSON raise for a missing or damaged file.
     """
-    import pyarrow as pa
-
-    if not file.is_file():
-        raise FileNotFoundError(file)
-    with pa.memory_map(str(file)) as mapped:
-        identity = _identity(file)
-        batch = pa.ipc.open_file(mapped).get_batch(0)
-    batch.validate(full=True)
-    stored = json.loads((batch.schema.metadata or {})[_METADATA])
-    if stored.pop("sha256") != _facts_digest(file, stored):
-        raise ValueError(f"{file}: is of other images, or its metadata are damaged")
-    images = batch.column("images")
-    pixels = images.values.values.to_numpy(zero_copy_only=True).reshape(stored["shape"])
+    stored = read_batch(file)
+    facts, images = stored.facts, stored.batch.column("images")
+    pixels = images.values.values.to_numpy(zero_copy_only=True).reshape(facts["shape"])
     offsets = images.offsets.to_numpy(zero_copy_only=True)
-    names = batch.column("class").to_pylist()
+    names = stored.batch.column("class").to_pylist()
     if offsets[0] != 0 or offsets[-1] != len(pixels):
         raise ValueError(f"{file}: {len(pixels)} images, but classes of {offsets[-1]}")
-    if identity not in _VERIFIED:
-        if _digest(pixels, names, np.diff(offsets).tolist()) != stored["digest"]:
-            raise ValueError(f"{file}: its pixels or classes differ from what was written")
-        _VERIFIED.add(identity)
-    return ImageCache(file, pixels, tuple(names), offsets, stored["digest"], stored["seen"])
-
-
-def _identity(file: Path) -> tuple[int, ...]:
-    """Identify the version of a file: it changes when the file is written or replaced."""
-    status = file.stat()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _facts_digest(file: Path, facts: dict[str, Any]) -> str:
-    """Hash a file's facts with its name, which identifies its images."""
-    return hashlib.sha256(_canonical([file.name, facts])).hexdigest()
+    counts = np.diff(offsets).tolist()
+    stored.check(facts["digest"], lambda: _digest(pixels, names, counts))
+    return ImageCache(file, pixels, tuple(names), offsets, facts["digest"], facts["seen"])
 
 
 def _digest(pixels: NDArray[np.uint8], names: list[str], counts: list[int]) -> str:
-    digest = hashlib.sha256(_canonical([list(pixels.shape), names, counts]))
+    digest = hashlib.sha256(canonical([list(pixels.shape), names, counts]))
     digest.update(pixels.data)
     return digest.hexdigest()
 
@@ -171,34 +143,18 @@ def _write(
 ) -> None:
     import pyarrow as pa
 
-    digest = _digest(pixels, names, counts)
-    facts = {"shape": pixels.shape, "digest": digest, "seen": conversions}
-    stored = {_METADATA: _canonical({**facts, "sha256": _facts_digest(file, facts)})}
+    facts = {
+        "shape": pixels.shape,
+        "digest": _digest(pixels, names, counts),
+        "seen": conversions,
+    }
     offsets = np.concatenate([[0], np.cumsum(counts)])
     flat = pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), pixels[0].size)
     images = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), flat)
     batch = pa.record_batch([pa.array(names), images], names=["class", "images"])
-    batch = batch.replace_schema_metadata(stored)
-
-    # Written under another name and renamed: processes that build it at once each rename a whole
-    # file.
-    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as stream:
-                with pa.ipc.new_file(stream, batch.schema) as writer:
-                    writer.write_batch(batch)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, file)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_batch(file, batch, facts)
     except OSError as error:
         raise DataError(
             f"task.cache: cannot write {file} ({error.strerror}); use --set task.cache=FOLDER"
         ) from error
-
-
-def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

@@ -22,6 +22,7 @@ from workers.tasks.sizes import (
     real,
 )
 from workers.tasks.splits import SPLITS, check_ways, choose_ways, split_hash
+from workers.tasks.stored import with_inputs
 from workers.tasks.text.texts import read_texts, split_texts
 from workers.tasks.text.tokens import Tokens
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split
@@ -31,6 +32,7 @@ class TextFamily:
     """Classification tasks of `ways` classes of one split, and some texts of each class."""
 
     picture = "text_episode"
+    shape_keys = "task.max_tokens"
 
     def __init__(self, settings: TextTask):
         """Read the table, split its classes, and build the vocabulary from the training classes.
@@ -89,6 +91,10 @@ class TextFamily:
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Make token ids int32 [tasks, ways * (shots or queries), length], and targets int32."""
+        return with_inputs(self.build_rows(specs, global_labels=global_labels), self.inputs_of)
+
+    def build_rows(self, specs: Specs, *, global_labels: bool = False) -> Episode:
+        """See `StoredFamily.build_rows`. A row is one of the file."""
         number = np.shape(specs["classes"])[1]
         labels = np.broadcast_to(np.arange(number, dtype=np.int32), np.shape(specs["classes"]))
         if global_labels:
@@ -96,6 +102,32 @@ class TextFamily:
             assert labels.min(initial=0) >= 0, "global labels are for tasks of the training split"
         support, query = (self._set(specs, f"{name}_rows", labels) for name in ("support", "query"))
         return Episode(*support, *query)
+
+    @property
+    def stored_rows(self) -> Array:
+        """See `StoredFamily.stored_rows`: those of the classes."""
+        return np.sort(np.concatenate(self._texts.rows)).astype(np.int64)
+
+    @property
+    def content_digest(self) -> str:
+        """See `StoredFamily.content_digest`."""
+        rows = self.stored_rows
+        digest = hashlib.sha256(self.inputs_of(rows).tobytes())
+        for row in rows:
+            digest.update(self._texts.texts[int(row)].encode() + b"\x1f")
+        return digest.hexdigest()
+
+    def inputs_of(self, rows: Array) -> Array:
+        """See `StoredFamily.inputs_of`: token ids int32 [*rows.shape, length]."""
+        return self._ids[rows]
+
+    def strings_of(self, rows: Array) -> Array:
+        """Return the texts of rows, strings [rows], for a backbone that takes these."""
+        return np.array([self._texts.texts[int(row)] for row in rows], object)
+
+    def row_name(self, row: int) -> str:
+        """See `StoredFamily.row_name`."""
+        return f"row {row} of {self._texts.source}"
 
     def training_texts(self) -> list[str]:
         """Return the texts of the training classes."""
@@ -152,6 +184,6 @@ class TextFamily:
     def _set(self, specs: Specs, name: str, labels: Array) -> tuple[Array, Array]:
         rows = np.asarray(specs[name])
         tasks, ways, number = rows.shape
-        inputs = self._ids[filled(rows)].reshape(tasks, ways * number, -1)
         targets = np.repeat(labels, number, axis=1).astype(np.int32)
-        return inputs, marked(targets, rows.reshape(tasks, ways * number))
+        flat = filled(rows).reshape(tasks, ways * number)
+        return flat, marked(targets, rows.reshape(tasks, ways * number))

@@ -1,0 +1,1 @@
+"""Frozen backbones, whose features of stored examples are computed once."""
