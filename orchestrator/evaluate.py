@@ -151,6 +151,11 @@ def validate(
     return {"metric": metric, "sign": sign, **chosen, "candidates": candidates, "scores": every}
 
 
+def interval(values: NDArray[np.floating]) -> float:
+    """Return the 95 % interval of a mean: 1.96 standard errors of values [n], n > 1."""
+    return float(1.96 * np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
 def _summary(
     name: str, values: NDArray[np.floating], inner_step: int
 ) -> Iterable[tuple[str, float]]:
@@ -158,9 +163,5 @@ def _summary(
     with np.errstate(invalid="ignore", over="ignore"):  # a candidate's rate may be far too large
         now = values[:, inner_step]
         yield name, float(np.mean(now))
-        yield f"{name}_ci95", _interval(now)
-        yield f"{name}_gain_ci95", _interval(now - values[:, 0])
-
-
-def _interval(values: NDArray[np.floating]) -> float:
-    return float(1.96 * np.std(values, ddof=1) / np.sqrt(len(values)))
+        yield f"{name}_ci95", interval(now)
+        yield f"{name}_gain_ci95", interval(now - values[:, 0])

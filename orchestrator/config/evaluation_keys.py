@@ -6,6 +6,7 @@ from orchestrator.config import schema as configuration
 
 _ALLOWED = (
     "task.path",
+    "task.test_path",
     "task.cache",
     "task.split_file",
     "task.folder",

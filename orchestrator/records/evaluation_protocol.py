@@ -9,12 +9,13 @@ from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.config.schema import MetaConfig
 from orchestrator.evaluate import later_lr
 from orchestrator.outer.blocks import held_out_sizes
+from workers.losses.loss import Loss
 from workers.losses.registry import loss_of
 from workers.settings.environments import EnvironmentTask
 from workers.settings.section import Size
 from workers.tasks.environments.family import has_environments
-from workers.tasks.family import TaskFamily, stated_sizes
-from workers.tasks.sizes import described
+from workers.tasks.family import TaskFamily, held_out_ways, stated_sizes
+from workers.tasks.sizes import described, least, most
 from workers.wire.protocol import Draw
 
 #: The names of `model.statistics` in a protocol.
@@ -138,10 +139,16 @@ def _chance(config: MetaConfig, family: TaskFamily) -> float | None:
     """Return the score of a model that has learned nothing; None where it is unknown."""
     loss, ways = loss_of(family), _ways(config, family)
     if isinstance(ways, tuple) and loss.classifies:
-        chances = [loss.chance(number, None) for number in range(ways[0], ways[1] + 1)]
-        return None if None in chances else float(np.mean(np.array(chances, np.float64)))
+        of_ranges = [_mean_chance(loss, own) for own in held_out_ways(family, ways)]
+        return None if None in of_ranges else float(np.mean(np.array(of_ranges, np.float64)))
     outputs = config.evaluation.num_ways or family.num_outputs
     return loss.chance(outputs, config.task.chance)
+
+
+def _mean_chance(loss: Loss, ways: Size) -> float | None:
+    """Return the chance of tasks whose number of classes is uniform in a range."""
+    chances = [loss.chance(number, None) for number in range(least(ways), most(ways) + 1)]
+    return None if None in chances else float(np.mean(np.array(chances, np.float64)))
 
 
 def _ways(config: MetaConfig, family: TaskFamily, training: bool = False) -> Size:

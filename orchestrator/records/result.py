@@ -37,6 +37,8 @@ class Result(BaseModel):
       normalized by the support set alone, and the name of that normalization; else None.
     by_size: the scores of tasks of other ways and shots, a row for each, see
       `run.scores_by_size`; None if none were asked for.
+    by_domain: the scores of the tasks of each data set, a row for each, see
+      `records.domain_scores`; None if tasks are not each of one.
     tasks: `TaskScores` of this evaluation, which have a file of their own; None when read.
     format_version: version of the format.
     """
@@ -51,6 +53,7 @@ class Result(BaseModel):
     sign: Literal[1, -1]
     queries_alone: dict[str, Any] | None = None
     by_size: list[dict[str, Any]] | None = None
+    by_domain: list[dict[str, Any]] | None = None
     tasks: Any = Field(None, exclude=True)
     format_version: int = FORMAT_VERSION
 

@@ -12,6 +12,7 @@ from orchestrator.evaluate import (
     summarize,
     validate,
 )
+from orchestrator.records.domain_scores import scores_by_domain
 from orchestrator.records.evaluation_protocol import oracle_return, protocol, with_other_statistics
 from orchestrator.records.result import Result
 from orchestrator.records.task_scores import TaskScores
@@ -67,6 +68,7 @@ def evaluate_best(
         sign=validation["sign"],
         queries_alone=queries_alone,
         by_size=by_size,
+        by_domain=scores_by_domain(launch.family, blocks, values, validation["inner_steps"]),
         tasks=TaskScores.of(launch.family, blocks, values, validation["inner_steps"]),
     )
 

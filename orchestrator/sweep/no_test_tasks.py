@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from workers.settings.section import Size
 from workers.tasks.family import TaskFamily
 from workers.wire.protocol import Draw
 
@@ -15,8 +16,8 @@ class WithoutTestTasks:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._family, name)
 
-    def sample(self, draw: Draw, lo: int, hi: int, shots: int, queries: int) -> Any:
+    def sample(self, draw: Draw, lo: int, hi: int, shots: Size, queries: Size, **ways: Size) -> Any:
         """Sample tasks; see `TaskFamily.sample`."""
         if draw.split == "test":  # not an assert, which python -O would remove
             raise AssertionError("a trial must not see the test tasks")
-        return self._family.sample(draw, lo, hi, shots, queries)
+        return self._family.sample(draw, lo, hi, shots, queries, **ways)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from workers.settings.losses.loss_task import LossTask
 from workers.settings.registry import named
@@ -30,7 +30,7 @@ class ImagesTask(SplitTask, LossTask):
     pictures = ("image_episode",)
     feature_family = "workers.backbone.stored_features:StoredFeatures"
     reader = "images"
-    data = ("path", "split_file")
+    data = ("path", "test_path", "split_file")
     members = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
     unset_data = "omniglot"
     takes_ranges = True
@@ -59,6 +59,25 @@ class ImagesTask(SplitTask, LossTask):
         "holding Omniglot's zips; unset: the data folder's omniglot/",
         bits=False,
         place="here",
+    )
+    test_path: str | tuple[str, ...] | None = setting(
+        None,
+        "with mix = false, further data sets: all their classes are the test classes, and all of "
+        "`path` but those of validation are trained on; unset: test classes of `path`",
+        bits=False,
+        place="here",
+    )
+    mix: bool = setting(
+        True,
+        "whether a task mixes classes of all paths; false: each path is a data set, and a task's "
+        "classes are all of one",
+        later=True,
+    )
+    domain_weights: tuple[Annotated[float, Field(gt=0, strict=True)], ...] | None = setting(
+        None,
+        "with mix = false, how often training tasks are of each data set of `path`, above 0, in "
+        "their order; only ratios count; unset: all equally often",
+        later=True,
     )
     image_column: str = setting(
         "image", "Parquet: the column of encoded images; CSV: of their paths, relative to it"
@@ -116,7 +135,7 @@ class ImagesTask(SplitTask, LossTask):
         place="here",
     )
 
-    @field_validator("path", "split_file", "cache")
+    @field_validator("path", "test_path", "split_file", "cache")
     @classmethod
     def _absolute(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         """Make the path absolute: a run may resume, and actors start, in another folder."""
@@ -125,6 +144,47 @@ class ImagesTask(SplitTask, LossTask):
         if isinstance(value, str):
             return str(Path(value).expanduser().absolute())
         return tuple(str(Path(path).expanduser().absolute()) for path in value)
+
+    @model_validator(mode="after")
+    def _data_sets_fit(self) -> Self:
+        """Refuse settings of data sets that no task could follow."""
+        named, number = len(self.paths) + len(self.test_paths), len(self.paths)
+        for key in ("test_path", "domain_weights") if self.mix else ():
+            if getattr(self, key) is not None:
+                raise ValueError(
+                    f"task.{key} is for tasks that are each of one data set; set task.mix = false, "
+                    "or unset it"
+                )
+        if not self.mix and named < 2:
+            raise ValueError(
+                "task.mix = false draws each task from one of several data sets, but task.path "
+                "names one; name several in a list, or unset task.mix"
+            )
+        weights = self.domain_weights
+        if weights is not None and len(weights) != number:
+            raise ValueError(
+                f"task.domain_weights has {len(weights)} number{'s' * (len(weights) != 1)}, but "
+                f"task.path names {number} data set{'s' * (number != 1)}; give one for each"
+            )
+        for key in ("test_classes", "split_file") if self.test_paths else ():
+            if getattr(self, key) is not None:
+                raise ValueError(
+                    f"task.{key} is not for task.test_path, whose classes are the test classes; "
+                    "unset one of them"
+                )
+        return self
+
+    @property
+    def paths(self) -> tuple[str | None, ...]:
+        """The entries of `path`; (None,) if it is unset."""
+        return self.path if isinstance(self.path, tuple) else (self.path,)
+
+    @property
+    def test_paths(self) -> tuple[str, ...]:
+        """The entries of `test_path`; () if it is unset."""
+        if self.test_path is None:
+            return ()
+        return self.test_path if isinstance(self.test_path, tuple) else (self.test_path,)
 
     def default_source(self) -> str:
         """See `TaskRecord.default_source`."""

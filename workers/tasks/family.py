@@ -57,13 +57,30 @@ def stated_sizes(family: "TaskFamily", shots: Size, queries: Size) -> tuple[int 
     return support.stated, query.stated
 
 
+def held_out_ways(family: "TaskFamily", ways: Size) -> list[Size]:
+    """Return the ranges of classes of test tasks, equally many of each: `ways`, or what it says."""
+    own = getattr(family, "held_out_ways", None)
+    return [ways] if own is None else list(own("test", ways))
+
+
+def domains_of(family: "TaskFamily", specs: Specs) -> list[str]:
+    """Name the domain of each task, where scores are to be told by domain; else [].
+
+    A domain is a data set that all classes of a task are of.
+    """
+    own = getattr(family, "domains", None)
+    names = [] if own is None else list(own(specs))
+    return names if any(names) else []
+
+
 class TaskFamily(Protocol):
     """A distribution over learning tasks, in two halves: small specs, then arrays.
 
     A new family extends it and defines loss, picture, input_shape, num_outputs, `sample` and
     `build`. It may define `notes() -> list[str]`, see `notes_of`; `loss_settings`, with which the
-    loss is made, see `choose_loss`; and `sizes(shots, queries)` if its tasks have other numbers of
-    examples than that of each class, see `stated_sizes`.
+    loss is made, see `choose_loss`; `sizes(shots, queries)` if its tasks have other numbers of
+    examples than that of each class, see `stated_sizes`; and `domains(specs)` and `held_out_ways`
+    if each task is of one of several data sets, see `domains_of`.
 
     loss: the name of a loss in `workers/losses`, or "module:function".
     picture: the name of a picture in `orchestrator/reporting/pictures`; "" for none.

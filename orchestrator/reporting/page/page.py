@@ -4,6 +4,7 @@ import base64
 
 from orchestrator.records.history import HistoryEntry
 from orchestrator.records.result import Result
+from orchestrator.reporting import domain_table
 from orchestrator.reporting.drawing import drawing
 from orchestrator.reporting.page import by_size, inner_steps, task_spread, training_curves
 from orchestrator.reporting.page.findings import findings, readable
@@ -45,6 +46,8 @@ def page_of(run: RunFolder) -> bytes:
         findings=findings(run),
         scores=_scores(run),
         by_inner_step=_by_inner_step(run.result) if run.result else [],
+        by_domain=domain_table.rows(run.result) if run.result else [],
+        by_domain_title=domain_table.title(run.result) if run.result else "",
         by_size=by_size.rows(run.result) if run.result else [],
         by_size_title=by_size.title(run.result) if run.result else "",
         by_size_figures=_by_size(run.result) if run.result else [],

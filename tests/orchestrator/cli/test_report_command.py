@@ -285,5 +285,11 @@ def test_a_run_of_an_object_store_gets_its_page_there(runs):
     run = read_run(storage)
     assert (run.step, run.num_steps) == (30, 30)
     written = json.loads((runs / "a" / "evaluation.json").read_text())
-    since = {"by_size": None, "diverged": [], "format_version": 1, "queries_alone": None}
+    since = {
+        "by_domain": None,
+        "by_size": None,
+        "diverged": [],
+        "format_version": 1,
+        "queries_alone": None,
+    }
     assert run.result.model_dump() == {**written, **since}

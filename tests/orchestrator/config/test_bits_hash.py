@@ -40,6 +40,7 @@ OF_OTHERS = {
     "runtime.inner_memory",
     "runtime.micro_batch",
 }
+OF_DATA_SETS = {"task.mix", "task.test_path", "task.domain_weights"}
 RESOLVED = {
     # These bits are what the setting resolves to, so the other value must resolve differently.
     "workers.block_size": lambda config: config.block_size + 1,
@@ -116,6 +117,8 @@ def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_els
             config.task.feature_family and "numbers" in config.model.takes
         ):
             continue
+        if key in OF_DATA_SETS:
+            continue  # which need each other, see below
         if key == "algorithm.step_statistics":
             continue  # which needs another setting, see below
         if key == "algorithm.step_affine" and config.model.normalization != "batch":
@@ -148,6 +151,18 @@ def test_running_statistics_for_each_inner_step_change_the_hash():
     assert apart.bits() == shared.bits() | {"algorithm.step_statistics": True}
 
 
+def test_tasks_of_one_data_set_change_the_hash_and_those_from_before_keep_theirs():
+    paths = 'task.path=["a.zip", "b.zip"]'
+    before = changed(IMAGES, paths)
+    assert not {"task.mix", "task.domain_weights"} & before.bits().keys()
+    apart = changed(IMAGES, paths, "task.mix=false")
+    assert apart.bits() == before.bits() | {"task.mix": False}
+    weighted = changed(IMAGES, paths, "task.mix=false", "task.domain_weights=[2,1]")
+    assert weighted.bits() == apart.bits() | {"task.domain_weights": [2.0, 1.0]}
+    elsewhere = changed(IMAGES, paths, "task.mix=false", "task.test_path=c.zip")
+    assert elsewhere.bits() == apart.bits()  # the data's digest has it
+
+
 def test_only_these_settings_declare_that_they_leave_the_weights_as_they_are():
     """Written out, since a wrong declaration would let a resume change the numbers."""
     declared = {
@@ -162,6 +177,7 @@ def test_only_these_settings_declare_that_they_leave_the_weights_as_they_are():
     assert declared - sections == {
         "name",
         "task.path",
+        "task.test_path",
         "task.split_file",
         "task.cache",
         "task.folder",

@@ -7,6 +7,8 @@ from orchestrator.config import schema as configuration
 
 TEXT = ["task.kind=text", "task.path=a.csv"]
 TABLE = ["task.kind=table", *NEEDED["table"]]
+IMAGES = ["task.kind=images", "model.kind=conv4", "task.image_size=28"]
+APART = [*IMAGES, "task.mix=false", 'task.path=["a.zip", "b.zip"]']
 REFUSALS = [
     # overrides of the preset sinusoid -> what the one line must hold
     (["outer.stpes=5"], ["unknown key outer.stpes", "did you mean 'steps'", "meta_batch_size"]),
@@ -87,6 +89,22 @@ REFUSALS = [
         ["task.kind=images", "model.kind=conv4", "task.image_size=15"],
         ["task.image_size = 15", "conv4", "16 or more"],
     ),
+    (
+        [*IMAGES, "task.mix=false", "task.path=a.zip"],
+        ["task.mix = false draws each task from one of several", "task.path names one"],
+    ),
+    (
+        [*IMAGES, "task.test_path=a.zip"],
+        ["task.test_path is for", "set task.mix = false, or unset"],
+    ),
+    ([*IMAGES, "task.domain_weights=[1]"], ["task.domain_weights is for", "set task.mix = false"]),
+    (
+        [*APART, "task.domain_weights=[1]"],
+        ["task.domain_weights has 1 number, but task.path names 2 data sets; give one for each"],
+    ),
+    ([*APART, "task.domain_weights=[1, 0]"], ["task.domain_weights[1] must be greater than 0"]),
+    ([*APART, "task.test_path=c", "task.test_classes=5"], ["task.test_classes is not for task.te"]),
+    ([*APART, "task.test_path=c", "task.split_file=d"], ["task.split_file is not for task.test_p"]),
     ([*TEXT, "task.label_column=text"], ["'text' is more than one of", "name different ones"]),
     ([*TEXT, "task.split_by=domains"], ["task.split_by = 'domains', but"]),
     ([*TABLE, 'task.feature_columns=["ppm"]'], ["task.feature_columns has 'ppm', which is"]),

@@ -10,14 +10,16 @@ from workers.losses.choice import choose_loss
 from workers.settings.images_task import ImagesTask
 from workers.settings.section import Size
 from workers.tasks.display_text import DisplayText
+from workers.tasks.images.data_sets.class_splits import split_classes
+from workers.tasks.images.data_sets.domains import Domains
+from workers.tasks.images.data_sets.paths import find_data_sets
+from workers.tasks.images.data_sets.pools import Pools
+from workers.tasks.images.data_sets.report import described, published, published_notes, sources
 from workers.tasks.images.image_cache import Progress, open_cache
 from workers.tasks.images.image_classes import ImageClasses
 from workers.tasks.images.image_draw import ImageDraw
 from workers.tasks.images.image_report import describe_source as describe_source
 from workers.tasks.images.image_report import notes_of_source
-from workers.tasks.images.image_sources import find_files
-from workers.tasks.images.published import notes_on_published, published_split
-from workers.tasks.images.split_folders import own_split
 from workers.tasks.leaving_out import or_left_out
 from workers.tasks.sizes import (
     filled,
@@ -29,7 +31,7 @@ from workers.tasks.sizes import (
     needs,
     real,
 )
-from workers.tasks.splits import SPLITS, Splits, choose_ways, split_hash, split_names
+from workers.tasks.splits import SPLITS, Splits, split_hash
 from workers.tasks.stored import with_inputs
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split
@@ -48,21 +50,23 @@ class ImagesFamily:
     def __init__(self, settings: ImagesTask, progress: Progress | None = None):
         self._settings = settings
         self.preparation: dict[str, Any] = {}
-        self._files = find_files(settings.path)
-        self._images = open_cache(self._files, settings, progress)
+        sets = find_data_sets(settings)
+        self._files = [file for one in sets for file in one.files]
+        self._images = open_cache(self._files, settings, progress, sets)
         self._classes = ImageClasses(self._images)
+        self._domains = Domains(sets, self._images.class_names)
         self._splits = self._split()
         self._split_hash = split_hash(self._images.class_names, self._splits)
-        room = {split: len(self._splits[split]) * self._num_turns(split) for split in SPLITS}
-        self._ways = choose_ways(settings.ways, room, needed=("train",))
         turns = {split: self._num_turns(split) for split in SPLITS}
-        self._draws = ImageDraw(self._classes, self._splits, turns)
+        self._pools = Pools(self._domains, self._splits, turns, settings.domain_weights)
+        self._ways = self._pools.choose_ways(settings.ways)
+        self._draws = ImageDraw(self._classes, self._splits, self._pools)
         self._check_examples(SPLITS, settings.shots, settings.queries)
 
         train = self._splits["train"]
         self._train_rank = np.full(len(self._classes), -1, np.int32)
         self._train_rank[train] = np.arange(len(train))
-        identity = f"{self._images.digest} {self._split_hash}"
+        identity = " ".join([self._images.digest, self._split_hash, *self._domains.order])
         self.digest = hashlib.sha256(identity.encode()).hexdigest()
         self.input_shape: tuple[int, ...] = self._images.pixels.shape[1:]
         chosen = choose_loss(settings, "classes", most(self._ways))
@@ -143,15 +147,26 @@ class ImagesFamily:
         return specs
 
     def names(self, specs: Specs) -> list[str]:
-        """Name tasks by their classes, with the rotation of their images."""
-        names = self._images.class_names
+        """Name tasks by their classes, with the rotation of their images, and by their data set."""
+        of = (f"{name}: " if name else "" for name in self.domains(specs))
+        named = self._domains.own_name
         return [
-            ", ".join(
-                f"{names[index]}, turned by {90 * int(turn)}°" if turn else names[index]
+            name
+            + ", ".join(
+                f"{named(index)}, turned by {90 * int(turn)}°" if turn else named(index)
                 for index, turn in zip(real(classes), turns, strict=False)
             )
-            for classes, turns in zip(specs["classes"], specs["turns"], strict=True)
+            for name, classes, turns in zip(of, specs["classes"], specs["turns"], strict=True)
         ]
+
+    def domains(self, specs: Specs) -> list[str]:
+        """Name the data set of each task; "" where tasks mix the classes of all."""
+        of_class, names = self._domains.of_class, self._domains.names
+        return [names[of_class[classes[0]]] for classes in specs["classes"]]
+
+    def held_out_ways(self, split: Split, ways: Size) -> list[Size]:
+        """Return the classes of tasks of each data set, of which tasks are in turn."""
+        return [self._pools.ways_of(pool, ways) for pool in self._pools.of_split[split]]
 
     def display_text(self, specs: Specs) -> Sequence[DisplayText]:
         """Return (): the tasks have no text."""
@@ -159,11 +174,11 @@ class ImagesFamily:
 
     def protocol(self, split: Split) -> dict[str, Any]:
         """Return the source of the classes, their split, and their number."""
-        published = published_split(self._images.class_names, self._splits)
         return {
             "tasks_from": " + ".join(file.name for file in self._files),
+            **sources(self._settings, self._domains, self._pools, split),
             "split_hash": self._split_hash,
-            **({"published_split": published.title} if published else {}),
+            **published(self._domains, self._splits),
             "classes": len(self._splits[split]),
             "rotated": self._num_turns(split) > 1,
             "data_digest": self._images.digest,
@@ -171,12 +186,12 @@ class ImagesFamily:
 
     def describe(self) -> dict[str, Any]:
         """Describe the source and its split."""
-        published = published_split(self._images.class_names, self._splits)
         return {
             **describe_source(self._files, self._images),
+            **described(self._domains, self._splits, self._classes.counts),
             **{f"{split}_classes": len(self._splits[split]) for split in SPLITS},
             "split_hash": self._split_hash,
-            **({"published_split": published.title} if published else {}),
+            **published(self._domains, self._splits),
         }
 
     def notes(self) -> list[str]:
@@ -190,25 +205,20 @@ class ImagesFamily:
                 f"{self._classes.summary(small)} with fewer than {needed} different images: left "
                 "out (task.small_classes)"
             )
-        names, counts = self._classes.names, self._classes.counts
         return [
             *notes_of_source(self._files, self._classes, self._splits),
             *left_out,
-            *notes_on_published(names, self._splits, counts),
+            *published_notes(self._domains, self._splits, self._classes.counts),
         ]
 
     def _split(self) -> Splits:
         """Split the classes by name; leave small ones out if the settings say so."""
         names, settings = self._images.class_names, self._settings
-        kept = np.arange(len(names))
+        kept = np.arange(len(names), dtype=np.int32)
         if settings.small_classes == "leave_out":
             small = self._classes.small(least(settings.shots) + least(settings.queries))
             kept = np.setdiff1d(kept, small)
-        given = split_names(names, settings) if settings.split_file else own_split(names, settings)
-        if given is not None:
-            return {split: classes[np.isin(classes, kept)] for split, classes in given.items()}
-        splits = split_names([names[i] for i in kept], settings, "classes", self._least_classes())
-        return {split: kept[places].astype(np.int32) for split, places in splits.items()}
+        return split_classes(names, settings, self._domains, kept, self._least_classes())
 
     def _set(self, specs: Specs, examples: str, labels: Array) -> tuple[Array, Array]:
         """Make rows and targets, both [tasks, ways * examples]."""
@@ -225,9 +235,9 @@ class ImagesFamily:
 
     def _least_classes(self) -> tuple[int, int, int]:
         """Return the number of base classes that a task of each split needs."""
-        train, validation, test = (
-            -(-most_ways(self._settings.ways) // self._num_turns(split)) for split in SPLITS
-        )
+        ways = self._settings.ways
+        needed = least(ways) if ways and self._domains.are_apart else most_ways(ways)
+        train, validation, test = (-(-needed // self._num_turns(split)) for split in SPLITS)
         return train, validation, test
 
     def _check_examples(self, splits: Sequence[Split], shots: Size, queries: Size) -> None:

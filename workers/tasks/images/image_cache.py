@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from workers.settings.images_task import ImagesTask
 from workers.tasks.cached_batch import canonical, read_batch, write_batch
 from workers.tasks.images.cache_folder import cache_file
+from workers.tasks.images.data_sets.paths import DataSet
 from workers.tasks.images.image_decoding import DECODING, decode_picture
 from workers.tasks.images.image_decoding import decode as decode
+from workers.tasks.images.image_files import ImageFile
 from workers.tasks.images.image_notes import ConversionCounts
 from workers.tasks.images.image_shape import shape_of
 from workers.tasks.images.image_sources import open_sources, source_digest
@@ -50,33 +52,41 @@ class ImageCache:
 
 
 def open_cache(
-    files: Sequence[Path], settings: ImagesTask, progress: Progress | None = None
+    files: Sequence[Path],
+    settings: ImagesTask,
+    progress: Progress | None = None,
+    data_sets: Sequence[DataSet] = (),
 ) -> ImageCache:
     """Map the decoded images of `files`; decode them first if the cache lacks them.
 
     Args:
       files: as `find_files` returns them.
       progress: called with (images decoded, images) while decoding.
+      data_sets: those of `files`, whose names are put before those of their classes; none: the
+        classes of all files are mixed.
     Raises:
       DataError: an image cannot be decoded, or settings.cache cannot be written.
     """
-    file = cache_file(settings.cache, _name(files, settings))
+    sets = data_sets or [DataSet("", tuple(files))]
+    file = cache_file(settings.cache, _name(sets, settings))
     try:
         return _read(file)
     # A missing, truncated or damaged file is built again; what Arrow raises on one varies.
     except Exception:
-        _build(file, files, settings, progress)
+        _build(file, sets, settings, progress)
         return _read(file)
 
 
-def _name(files: Sequence[Path], settings: ImagesTask) -> str:
+def _name(sets: Sequence[DataSet], settings: ImagesTask) -> str:
     import PIL
 
+    columns = settings.image_column, settings.label_column
+    sources = {one.name: source_digest(one.files, *columns) for one in sets}
     key = {
         "format": _FORMAT,
         "decoding": DECODING,
         "pillow": PIL.__version__,
-        "source": source_digest(files, settings.image_column, settings.label_column),
+        "source": sources.get("", sources),
         **settings.model_dump(
             include={"image_column", "label_column", "image_size", "channels", "invert"}
         ),
@@ -109,10 +119,9 @@ def _digest(pixels: NDArray[np.uint8], names: list[str], counts: list[int]) -> s
 
 
 def _build(
-    file: Path, files: Sequence[Path], settings: ImagesTask, progress: Progress | None
+    file: Path, sets: Sequence[DataSet], settings: ImagesTask, progress: Progress | None
 ) -> None:
-    sources = open_sources(files, settings.image_column, settings.label_column)
-    labels = [name for source in sources for name in source.class_names]
+    sources, labels = _open_all(sets, settings)
     order = sorted(range(len(labels)), key=labels.__getitem__)
     slots = np.empty(len(labels), np.int64)
     slots[order] = np.arange(len(labels))
@@ -132,6 +141,17 @@ def _build(
     counts = sorted(Counter(labels).items())
     names, sizes = [name for name, _ in counts], [count for _, count in counts]
     _write(file, pixels, names, sizes, conversions.as_dict())
+
+
+def _open_all(sets: Sequence[DataSet], settings: ImagesTask) -> tuple[list[ImageFile], list[str]]:
+    """Open the files of all data sets; return them, and the class of each image."""
+    sources: list[ImageFile] = []
+    labels: list[str] = []
+    for one in sets:
+        own = open_sources(one.files, settings.image_column, settings.label_column)
+        sources += own
+        labels += [one.class_name(name) for source in own for name in source.class_names]
+    return sources, labels
 
 
 def _write(

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from workers.settings.images_task import ImagesTask
 from workers.settings.task import Progress
+from workers.tasks.images.data_sets.paths import find_data_sets
 from workers.tasks.images.image_cache import ImageCache, open_cache
 from workers.tasks.images.image_classes import ImageClasses
 from workers.tasks.images.image_files import OTHER_IMAGES
 from workers.tasks.images.image_notes import notes_of
-from workers.tasks.images.image_sources import find_files, passed_over
+from workers.tasks.images.image_sources import passed_over
 from workers.tasks.images.split_folders import repeated
 from workers.wire.errors import DataError
 
@@ -23,8 +24,9 @@ _REMEDY = "; none is on both sides of a task, but which class is right? leave th
 def survey(task: ImagesTask, progress: Progress) -> tuple[dict[str, Any], list[str]]:
     """Describe images that cannot be trained on, as far as possible, with notes for users."""
     try:
-        files = find_files(task.path)
-        images = open_cache(files, task, progress)
+        sets = find_data_sets(task)
+        files = [file for one in sets for file in one.files]
+        images = open_cache(files, task, progress, sets)
     except DataError:
         return {}, []
     return describe_source(files, images), notes_of_source(files, ImageClasses(images), {})

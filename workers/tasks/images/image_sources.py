@@ -31,9 +31,10 @@ from workers.tasks.table.table_files import TEXT_SUFFIXES
 from workers.wire.errors import DataError, SourceError
 
 OMNIGLOT_ZIPS = ("images_background.zip", "images_evaluation.zip")
-_SUFFIXES = (".zip", ".parquet", *TEXT_SUFFIXES)
+#: Endings of files of images.
+SUFFIXES = (".zip", ".parquet", *TEXT_SUFFIXES)
 _SHARD = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<of>\d{5})\.parquet")
-_FORMS = f"{', '.join(_SUFFIXES)} or folder"
+_FORMS = f"{', '.join(SUFFIXES)} or folder"
 
 
 def find_files(path: str | Sequence[str] | None) -> list[Path]:
@@ -49,9 +50,19 @@ def find_files(path: str | Sequence[str] | None) -> list[Path]:
         return _in_folder(default_folder())
     paths = [Path(one).expanduser() for one in ([path] if isinstance(path, str) else path)]
     files = [file for one in paths for file in _files_of(one)]
-    if not files or len({file.resolve() for file in files}) < len(files):
+    if not files or repeated_file(files) is not None:
         raise SourceError(f"task.path = {path!r} must name one or more files, each once")
     return files
+
+
+def repeated_file(files: Sequence[Path]) -> Path | None:
+    """Return the first file that is among `files` twice, perhaps by a link; None if none is."""
+    met: set[Path] = set()
+    for file in files:
+        if file.resolve() in met:
+            return file
+        met.add(file.resolve())
+    return None
 
 
 def source_digest(
@@ -157,7 +168,7 @@ def _files_of(path: Path) -> list[Path]:
     if path.is_dir():
         return _in_folder(path)
     refuse_pipe(path)
-    if path.suffix.lower() not in _SUFFIXES or not path.is_file():
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
         raise SourceError(f"task.path: {path} is not a {_FORMS}")
     return [path]
 
@@ -172,7 +183,7 @@ def _in_folder(folder: Path) -> list[Path]:
     files = sorted(
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in _SUFFIXES and file.is_file() and not file.name.startswith(".")
+        if file.suffix.lower() in SUFFIXES and file.is_file() and not file.name.startswith(".")
     )
     # Many data sets come with lists in .tsv files.
     files = [file for file in files if file.suffix.lower() != ".tsv"] or files

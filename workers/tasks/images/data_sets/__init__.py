@@ -1,0 +1,1 @@
+"""Several data sets of images: their names, their splits, and the classes a task may mix."""
