@@ -29,3 +29,13 @@ def test_all_else_is_the_familys_own():
     assert (LOCKED.loss, LOCKED.picture, LOCKED.num_outputs) == ("mse", "curves", 1)
     assert LOCKED.describe() == FAMILY.describe()
     assert LOCKED.protocol("validation") == FAMILY.protocol("validation")
+
+
+def test_ways_of_validation_tasks_reach_the_family():
+    class Asked:
+        def sample(self, *sizes, **ways):
+            return sizes[1:], ways
+
+    locked = WithoutTestTasks(Asked())
+    draw = Draw(3, "validation", 7)
+    assert locked.sample(draw, 0, 2, 5, 6, ways=4) == ((0, 2, 5, 6), {"ways": 4})
