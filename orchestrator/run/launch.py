@@ -87,6 +87,7 @@ def launch(
     notify: Say = print,
     verbose: bool = False,
     make_runner: "Callable[[MetaConfig, TaskFamily], BlockRunner] | None" = None,
+    probed: bool = True,
 ) -> Launch:
     """Start TensorFlow here, and Ray if the configuration asks for it or it will be faster.
 
@@ -98,6 +99,7 @@ def launch(
         what could not be checked.
       verbose: print the messages of TensorFlow and Ray.
       make_runner: returns the runner of a pool in this process; None: a new one.
+      probed: whether the fingerprint has probes also where this process computes all.
     Raises:
       ValueError: a user's model, loss or metric cannot be used with this configuration, or the
         tasks do not suit the algorithm.
@@ -121,7 +123,7 @@ def launch(
         say("starting TensorFlow")
         runtime.start_tensorflow(in_process_gpus, verbose)
         digests = family.digest, facts.digest if facts else "", loss_of(family).digest()
-        fingerprint = runtime.fingerprint(*digests, digests_of(family))
+        fingerprint = runtime.fingerprint(*digests, digests_of(family), probed or count != 0)
         _check_same_bits(_without_gpus(reference), _without_gpus(fingerprint))
         why = "as many as there is room and work for" if demand.elastic else "as configured"
         if count is None:

@@ -214,6 +214,7 @@ def fingerprint(
     model_digest: str = "",
     loss_digest: str = "",
     further: Mapping[str, str] = MappingProxyType({}),
+    probed: bool = True,
 ) -> dict[str, Any]:
     """Describe all that must be equal between driver and actors for their bits to be equal.
 
@@ -222,6 +223,8 @@ def fingerprint(
       model_digest: sha256 of a user's model; "" if the configuration describes all of it.
       loss_digest: sha256 of the modules of a user's loss and metrics; likewise.
       further: name -> sha256 of what else the tasks depend on, see `digests_of`.
+      probed: compute the probes, in about 0.3 s; False where nothing is compared with another
+        process.
     """
     import tensorflow as tf
 
@@ -233,7 +236,7 @@ def fingerprint(
         "numpy": version("numpy"),
         "machine": platform.machine(),
         "instruction_sets": instruction_sets(),
-        **probe(),
+        **(probe() if probed else {}),
         "threads": [
             threading.get_intra_op_parallelism_threads(),
             threading.get_inter_op_parallelism_threads(),

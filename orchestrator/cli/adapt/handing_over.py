@@ -38,7 +38,9 @@ def launched_for(source: Artefact, verbose: bool) -> Iterator[Any]:
 
             settings = config.worker
             family = make_family(settings.task, settings.model)
-            launched = launch(config, family, {}, say=say, notify=NOTES.print, verbose=verbose)
+            launched = launch(
+                config, family, {}, say=say, notify=NOTES.print, verbose=verbose, probed=False
+            )
         try:
             check_backbone(source, digests_of(family))
             check_model(source, *(launched.fingerprint.get(of, "") for of in ("model", "loss")))
