@@ -83,7 +83,8 @@ def check_layers(config: MetaConfig, layers: Layers) -> list[Finding]:
         findings.append(
             Finding(
                 _WHAT,
-                f"not checked in {', '.join(layers.unchecked)}: no computation in float64",
+                f"not checked in {', '.join(layers.unchecked)}: no computation in float64, or none "
+                "that is compiled by itself",
                 "warning" if is_second_order(config) else "note",
                 f"compare with a run of {_first_order(config)}" if order == "second" else "",
             )

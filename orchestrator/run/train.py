@@ -101,7 +101,8 @@ def _train_and_test(
     started = time.monotonic()
     with prepared_ahead(config, run):
         _train(config, run, stop, watch, tracking)
-    result = _show_end(config, run, time.monotonic() - started, watch)
+        trained_s = time.monotonic() - started  # its end may wait for the thread
+    result = _show_end(config, run, trained_s, watch)
     tracking.log_test(result.after)
     return result
 

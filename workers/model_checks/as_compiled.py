@@ -47,19 +47,28 @@ class _Derivatives(NamedTuple):
 
 def faults_as_compiled(
     model: keras.Model, calls: Sequence[LayerCall], execution: tuple[str, bool]
-) -> list[tuple[Any, str]]:
-    """Find the layers whose derivatives are others once they are compiled, and say how much.
+) -> tuple[list[tuple[Any, str]], set[str]]:
+    """Find the innermost layers whose derivatives are others once they are compiled.
 
     Args:
-      calls: of layers that are right in float64.
+      calls: of layers that are right in float64, inner ones first.
       execution: "map" or "vectorized", and whether XLA compiles.
+    Returns:
+      the layers at fault, each with the reason; the classes that could not be compiled by
+      themselves.
     """
     compiled = _compiled(calls, execution)
-    faults = []
+    faults = list[tuple[Any, str]]()
+    unchecked, wrong = set[str](), set[int]()
     for call, actual in zip(calls, compiled, strict=True):
-        if actual is not None and (reason := _fault(model, call, actual, execution)):
+        if actual is None:
+            unchecked.add(type(call.layer).__name__)
+        elif wrong & {id(layer) for layer in call.inner_layers}:
+            continue
+        elif reason := _fault(model, call, actual, execution):
+            wrong.add(id(call.layer))
             faults.append((call.layer, reason))
-    return faults
+    return faults, unchecked
 
 
 def _fault(

@@ -36,7 +36,7 @@ class Verdict:
 
     layer: None if no layer is at fault.
     reason: why that layer is at fault.
-    unchecked: classes that do not compute in float64.
+    unchecked: classes that do not compute in float64, or cannot be compiled by themselves.
     unknown: classes whose curvature is too high for finite differences, without a wrong layer.
     too_large: classes with layers that would take too long.
     """
@@ -70,7 +70,9 @@ def check_second_derivative(
         with in_float64(model):
             for layer, reason in check.faults():
                 return Verdict(layer, reason)
-        for layer, reason in faults_as_compiled(model, check.remaining(set()), execution):
+        faults, unchecked = faults_as_compiled(model, check.remaining(set()), execution)
+        check.unchecked |= unchecked
+        for layer, reason in faults:
             return Verdict(layer, reason)
     return Verdict(None, "", *map(sorted, (check.unchecked, check.unknown, check.too_large)))
 
@@ -106,7 +108,8 @@ def survey_second_derivatives(
         with in_float64(model):
             faults = list(check.faults())
         at_fault = {id(layer) for layer, _ in faults}
-        faults += faults_as_compiled(model, check.remaining(at_fault), execution)
+        compiled, not_compiled = faults_as_compiled(model, check.remaining(at_fault), execution)
+        faults, check.unchecked = faults + compiled, check.unchecked | not_compiled
     num_layers = sum(isinstance(layer, keras.layers.Layer) for layer in check.innermost())
     unchecked, unknown, too_large = map(sorted, (check.unchecked, check.unknown, check.too_large))
     return Survey(faults, unchecked, unknown, too_large, num_layers)
@@ -146,15 +149,20 @@ class _Check:
         return [call.layer for call in self._leaves()]
 
     def remaining(self, at_fault: set[int]) -> list[LayerCall]:
-        """List a call of each innermost layer that was found right, as far as there is time.
+        """List a call of each layer that was found right, inner ones first, if there is time.
+
+        A layer that calls others is among them unless that is all it does: it may compute, too.
 
         Args:
-          at_fault: ids of layers to leave out.
+          at_fault: ids of layers to leave out, with those that hold them.
         """
         calls = [
             call
-            for call in self._leaves()
-            if id(call.layer) not in at_fault and type(call.layer).__name__ not in self.unchecked
+            for call in self._calls
+            if call.matters
+            and not is_graph(call.layer)
+            and not at_fault & {id(layer) for layer in [call.layer, *call.inner_layers]}
+            and type(call.layer).__name__ not in self.unchecked
         ]
         return affordable(first_of_each(calls))[0]
 

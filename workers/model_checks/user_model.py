@@ -260,8 +260,8 @@ def _check_second_derivative(
     notes = []
     if verdict.unchecked:
         notes.append(
-            f"the second derivative of {', '.join(verdict.unchecked)} was not checked: it does not "
-            "compute in float64"
+            f"the derivatives of {', '.join(verdict.unchecked)} were not checked in full: it does "
+            "not compute in float64, or is not compiled by itself"
         )
     if verdict.unknown:
         notes.append(
