@@ -1,5 +1,6 @@
 """The files that a job of each family needs on the cluster: data, and the user's modules."""
 
+import json
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -20,6 +21,8 @@ NEEDED = {
     "signal": {"path": "a.csv"},
     "gym": {"environment": "CartPole-v1"},
 }
+#: What stands beside a path in the configuration.
+BESIDE = {("images", "test_path"): {"mix": False, "path": "here.csv"}}
 PATHS = [(kind, field) for kind, record in TASKS.items() for field in record.data]
 IN_A_DATA_FOLDER = [
     (kind, field) for kind, field in PATHS if "data" in places_of(TASKS[kind]).get(field, ())
@@ -40,7 +43,9 @@ def folder(tmp_path, monkeypatch):
 
 def notes_of(kind, model="", **changes):
     task = {"kind": kind, **NEEDED.get(kind, {}), **changes}
-    lines = [f"{key} = {value!r}" for key, value in task.items()]
+    for field in changes:
+        task |= BESIDE.get((kind, field), {})
+    lines = [f"{key} = {json.dumps(value)}" for key, value in task.items()]
     lines += [f'[model]\nbackbone = "{model}"'] if model else []
     Path("run.toml").write_text("\n".join(["[task]", *lines]))
     values = {"preset": "run.toml", "overrides": None, "out": "s3://bucket/a", "workers": None}
