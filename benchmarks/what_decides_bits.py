@@ -29,7 +29,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.progress import Progress
 
-from workers.execution.runtime import differences
+from workers.execution.fingerprint import differences
 
 #: Outer steps of each preset.
 STEPS = {
@@ -115,6 +115,7 @@ CHANGES = {
     "spmm": Change("TF_ENABLE_ONEDNN_SPMM=1", {"TF_ENABLE_ONEDNN_SPMM": "1"}),
     "fft": Change("TF_ENABLE_FFT_TILING_FORWARD=1", {"TF_ENABLE_FFT_TILING_FORWARD": "1"}),
     "block": Change("workers.block_size=1", settings=("workers.block_size=1",)),
+    "isa": Change("runtime.isa=avx2", settings=("runtime.isa=avx2",)),
     "xla-off": Change("runtime.xla the other way", settings=("runtime.xla=OTHER",)),
 }
 

@@ -39,6 +39,7 @@ TENSORFLOW = (
     "workers/meta_parameters.py",
     "workers/algorithms/",
     "workers/execution/probe.py",
+    "workers/execution/fingerprint.py",
     "workers/execution/runtime.py",
     "workers/block.py",
     "workers/execution/compiled.py",

@@ -52,6 +52,7 @@ class BlockActor:
         runtime.own_process()
         runtime.start_tensorflow(self._gpus)
         from workers.block import BlockRunner
+        from workers.execution.fingerprint import fingerprint
         from workers.meta_parameters import initial
         from workers.tasks.family import digests_of
         from workers.tasks.registry import make_family
@@ -70,7 +71,7 @@ class BlockActor:
             pass
         LOG.info("ready: %s on %s", self._settings.algorithm.kind, self._settings.task.kind)
         digests = family.digest, self._runner.model_digest, self._runner.loss_digest
-        return Built(runtime.fingerprint(*digests, digests_of(family)), seconds)
+        return Built(fingerprint(*digests, digests_of(family)), seconds)
 
     def run(self, weights: Any, blocks: Any) -> Any:
         """Compute the contribution of a node of the tree.

@@ -3,7 +3,9 @@
 The commands are rows of `registry.py`.
 """
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +18,7 @@ from orchestrator.storage.disk_errors import has_remedy, remedy
 from orchestrator.text.lasting_console import flush_all, say_last
 from orchestrator.text.redact import redact
 from workers.execution import runtime
+from workers.execution.isa import RestartNeededError
 from workers.wire.errors import MetatrainError, TaskError
 
 _INTERRUPTED = 130  # typer's exit code for a Ctrl-C that nothing else handled
@@ -62,6 +65,8 @@ def main() -> None:
     except Interrupted:
         stop().ignore_to_the_end()
         _exit("stopped", EXIT_STOPPED)
+    except RestartNeededError as error:
+        _start_again(error.environment)
     except typer.TyperException as error:
         if not str(error):  # no command at all: the help was printed
             raise SystemExit(EXIT_WRONG_INPUT) from None
@@ -87,6 +92,16 @@ def main() -> None:
         _exit("interrupted", EXIT_STOPPED)
     if code:
         raise SystemExit(code)
+
+
+def _start_again(variables: dict[str, str]) -> None:
+    """Replace this process by one with these variables, which runs the same command."""
+    flush_all()
+    script = Path(sys.argv[0])
+    is_file = script.is_file() and script.suffix != ".py"  # else python -m metatrain
+    program = [str(script)] if is_file else ["-m", "metatrain"]
+    command = [sys.executable, *program, *sys.argv[1:]]
+    os.execve(sys.executable, command, {**os.environ, **variables})
 
 
 def _system_message(error: OSError) -> str:

@@ -67,3 +67,16 @@ def bits_of(section: BaseModel) -> dict[str, Any]:
         else:
             table[name] = list(value) if isinstance(value, tuple) else value
     return table
+
+
+def later_defaults(section: BaseModel) -> dict[str, Any]:
+    """Map dotted keys that `bits_of` may leave out, because they are the default, to that."""
+    table: dict[str, Any] = {}
+    for name, field in type(section).model_fields.items():
+        value, declared = getattr(section, name), field.json_schema_extra
+        if isinstance(declared, dict) and declared.get("later"):
+            table[name] = field.get_default(call_default_factory=True)
+        elif isinstance(value, BaseModel):
+            inner = later_defaults(value)
+            table |= {f"{name}.{key}": default for key, default in inner.items()}
+    return table

@@ -20,7 +20,7 @@ from orchestrator.pool.startup import StartupBarrier
 from orchestrator.pool.step_schedule import ItemResult, Reduction, StepSchedule
 from orchestrator.pool.watchdog import Watchdog
 from orchestrator.pool.work_item import WorkItem, kind_of, shape_of
-from workers.execution.runtime import differences
+from workers.execution.fingerprint import differences
 from workers.wire.protocol import Block, Contribution, Place, Weights
 
 # How long a cluster may take to start a machine and set it up.

@@ -4,6 +4,7 @@ Ray's own restarts are off: they loop without an error when a constructor fails.
 """
 
 import itertools
+import os
 import secrets
 import time
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from orchestrator.pool.backend import ActorDiedError, CallLostError, CallRaisedE
 from orchestrator.pool.ray_session import interruptible
 from orchestrator.text.plain_text import label
 from workers.actor import BlockActor
+from workers.execution import isa
 from workers.settings.worker import ActorSettings
 from workers.wire.packing import from_bytes, to_bytes, to_bytes_if_small
 from workers.wire.protocol import Block, Weights
@@ -66,6 +68,8 @@ class RayBackend:
             "max_restarts": 0,
             "max_task_retries": 0,
         }
+        if chosen := isa.variables(settings.runtime.isa, os.environ):
+            self._options["runtime_env"] = {"env_vars": chosen}
         self._fetched: dict[Any, Any] = {}
 
     def start(self, avoid: Sequence[str]) -> Any:

@@ -15,6 +15,7 @@ from ray._private import worker as ray_worker
 from orchestrator.pool.ray_signals import keep_signals
 from orchestrator.pool.ray_token import enable_tokens
 from orchestrator.text.credentials import check_no_secret
+from workers.execution import isa
 from workers.wire.errors import PoolError
 from workers.wire.packing import INLINE_LIMIT
 
@@ -62,12 +63,19 @@ def start_ray(num_cpus: float, verbose: bool) -> None:
             num_cpus=None if cluster else max(int(np.ceil(num_cpus)), 1),
             include_dashboard=None if cluster else False,
             log_to_driver=verbose,
+            runtime_env=_environment() if cluster else None,
             logging_level=logging.INFO if verbose else logging.ERROR,
         )
     if not verbose:
         # For each actor that dies, Ray prints a page on standard output, where the results go. It
         # has no setting for this; the pool reports deaths itself.
         ray_worker.print_to_stdstream = _discard
+
+
+def _environment() -> dict[str, Any] | None:
+    """Give the processes of this job the instruction set of this one; trials compute too."""
+    chosen = isa.variables(isa.in_force(os.environ), os.environ)
+    return {"env_vars": chosen} if chosen else None
 
 
 @contextlib.contextmanager

@@ -13,11 +13,12 @@ from orchestrator.outer.blocks import train_blocks
 from orchestrator.outer.state import MetaState
 from orchestrator.pool.base import InProcessPool, Pool
 from orchestrator.pool.ray_running import ray_is_running
+from orchestrator.run.trained_with import check_same_bits
 from orchestrator.run.user_functions import check_functions
-from workers.execution import runtime
+from workers.execution import isa, runtime
+from workers.execution.fingerprint import fingerprint as fingerprint_here
 from workers.losses.registry import loss_of
 from workers.tasks.family import TaskFamily, digests_of
-from workers.wire.errors import FingerprintError
 from workers.wire.protocol import Block
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
@@ -39,7 +40,7 @@ class Launch:
     config: the run's configuration.
     family: the task family. pool: the pool.
     why: why this pool was chosen, for the user.
-    fingerprint: what decides bits on these machines; see `runtime.fingerprint`.
+    fingerprint: what decides bits on these machines; see `workers.execution.fingerprint`.
     facts: facts about a user's model; None for models of metatrain.
     """
 
@@ -103,9 +104,11 @@ def launch(
     Raises:
       ValueError: a user's model, loss or metric cannot be used with this configuration, or the
         tasks do not suit the algorithm.
+      RestartNeededError: this process was started for other instructions than runtime.isa.
       FingerprintError: this machine would not continue with the same bits.
       PoolError: Ray cannot place the actors.
     """
+    isa.require(config.runtime.isa)
     config.algorithm.check_family(family)
     demand = actor_demand(config)
     count = demand.count
@@ -123,8 +126,8 @@ def launch(
         say("starting TensorFlow")
         runtime.start_tensorflow(in_process_gpus, verbose)
         digests = family.digest, facts.digest if facts else "", loss_of(family).digest()
-        fingerprint = runtime.fingerprint(*digests, digests_of(family), probed or count != 0)
-        _check_same_bits(_without_gpus(reference), _without_gpus(fingerprint))
+        fingerprint = fingerprint_here(*digests, digests_of(family), probed or count != 0)
+        check_same_bits(_without_gpus(reference), _without_gpus(fingerprint))
         why = "as many as there is room and work for" if demand.elastic else "as configured"
         if count is None:
             pool, why = _choose(config, family, say, start_actors)
@@ -136,7 +139,7 @@ def launch(
             pool.expect(_without_gpus(fingerprint) if config.workers.gpus else fingerprint)
             pool.wait_until_ready()
             fingerprint = pool.fingerprint
-        _check_same_bits(reference, fingerprint)
+        check_same_bits(reference, fingerprint)
         return Launch(config, family, pool, why, fingerprint, facts)
     except BaseException:
         if pool is not None:
@@ -280,20 +283,6 @@ def _cluster_slots(config: MetaConfig) -> int:
 
 def _without_gpus(fingerprint: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fingerprint.items() if name != "gpus"}
-
-
-def _check_same_bits(reference: dict[str, Any], fingerprint: dict[str, Any]) -> None:
-    """Compare the fingerprint with that of the resumed run; an empty `reference` is a new run."""
-    wrong = runtime.differences(fingerprint, reference) if reference else []
-    if wrong:
-        raise FingerprintError(
-            f"the run would not continue with the same bits here: {'; '.join(wrong)} (model: the "
-            "file that model.source names, and its frozen weights; backbone: what model.backbone "
-            "names; features: what it computes; loss: the modules of task.loss and task.metrics; "
-            "data: the files of task.path, the module of task.source, or that of "
-            "task.environment and the versions of gymnasium and MuJoCo); resume where they are "
-            "equal, or give --allow-changes"
-        )
 
 
 def _milliseconds(seconds: float) -> str:

@@ -9,7 +9,7 @@ from orchestrator.outer.blocks import held_out_blocks, held_out_sizes
 from orchestrator.pool.ray_running import ray_is_running
 from orchestrator.reporting.notes import progress_bar, show_note
 from orchestrator.run.scores_by_size import check_cells
-from workers.execution import runtime
+from workers.execution import isa, runtime
 from workers.tasks.family import TaskFamily, stated_sizes
 from workers.tasks.registry import make_family
 
@@ -22,8 +22,10 @@ def check_machine(config: MetaConfig) -> None:
 
     Raises:
       ValueError: names what is needed and what the machine has.
+      RestartNeededError: this process was started for other instructions than runtime.isa.
     """
     runtime.refuse_other_backend()
+    isa.require(config.runtime.isa)
     workers = config.workers
     count = workers.count.min if isinstance(workers.count, CountRange) else workers.count
     if os.environ.get("RAY_ADDRESS") or ray_is_running():

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from orchestrator.config.keys import later_defaults
 from orchestrator.config.schema import MetaConfig, validate
 from orchestrator.outer.state import MetaState
 from orchestrator.records.metrics_log import has_metrics
@@ -68,8 +69,10 @@ def differences(config: MetaConfig, manifest: checkpoint.Manifest) -> list[str]:
         {"runtime.inner_memory": "store"} | bits  # which is not in `bits`
         for bits in (config.bits(), _defaults_of(manifest) | manifest.bits)
     )
+    unset = later_defaults(config)
     return [
-        f"{key} = {saved.get(key)!r} there, {current.get(key)!r} now"
+        f"{key} = {saved.get(key, unset.get(key))!r} there, "
+        f"{current.get(key, unset.get(key))!r} now"
         for key in sorted(current.keys() | saved.keys())
         if json.dumps(current.get(key)) != json.dumps(saved.get(key))
     ]

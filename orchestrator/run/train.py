@@ -59,9 +59,9 @@ def train(
       Interrupted: a signal stopped the run; the last complete step is saved.
       ValueError, MetatrainError: the input was wrong, the run failed.
     """
+    check_machine(config)
     for note in notes:
         show_note(note)
-    check_machine(config)
     check_tracking(config)
     watch = Watch()
     opening = Opening(

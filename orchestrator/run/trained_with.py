@@ -7,8 +7,8 @@ from orchestrator.run.resume import differences
 from orchestrator.storage import checkpoint
 from orchestrator.storage.manifest import Manifest
 from orchestrator.storage.storage import Storage
-from workers.execution import runtime
-from workers.wire.errors import CheckpointError
+from workers.execution.fingerprint import differences as machine_differences
+from workers.wire.errors import CheckpointError, FingerprintError
 
 #: What is compared by itself; features follow from the backbone, but for their last digits.
 _CHECKED = ("data", "model", "loss", "backbone")
@@ -113,7 +113,7 @@ def other_machine(fingerprint: dict[str, Any], manifest: Manifest) -> list[str]:
         {name: value for name, value in machine.items() if name not in _CHECKED}
         for machine in (fingerprint, manifest.fingerprint)
     )
-    differing = runtime.differences(here, there) if there else []
+    differing = machine_differences(here, there) if there else []
     if not differing:
         return []
     return [f"trained elsewhere, last digits may differ: {'; '.join(differing)}"]
@@ -125,3 +125,24 @@ def _newest(storage: Storage) -> Manifest:
     if latest is None:
         raise CheckpointError(f"{storage.location} holds no checkpoint")
     return latest[1]
+
+
+def check_same_bits(reference: dict[str, Any], fingerprint: dict[str, Any]) -> None:
+    """Refuse to continue a run where its bits would change.
+
+    Args:
+      reference: the fingerprint of the run; empty for a new one.
+      fingerprint: that of this machine, or of the actors.
+    Raises:
+      FingerprintError: names what differs, with both values.
+    """
+    wrong = machine_differences(fingerprint, reference) if reference else []
+    if wrong:
+        raise FingerprintError(
+            f"the run would not continue with the same bits here: {'; '.join(wrong)} (model: the "
+            "file that model.source names, and its frozen weights; backbone: what model.backbone "
+            "names; features: what it computes; loss: the modules of task.loss and task.metrics; "
+            "data: the files of task.path, the module of task.source, or that of "
+            "task.environment and the versions of gymnasium and MuJoCo); resume where they are "
+            "equal, or give --allow-changes"
+        )

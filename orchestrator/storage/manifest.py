@@ -26,7 +26,7 @@ class Manifest:
     config: the run's configuration.
     bits: the part of the configuration that decides bits, by dotted name.
     bits_sha256: sha256 of that part.
-    fingerprint: see `runtime.fingerprint`.
+    fingerprint: see `workers.execution.fingerprint`.
     validation: {"metric", "score", ...} if the step was validated, else empty.
     examples: what a model must know of a task's examples, see `UserTaskShapes`; empty in version 2.
     protocol: protocol under which the validated weights were chosen; empty in version 2.

@@ -52,9 +52,9 @@ def tune(
     sweep, table = read_sweep(source, overrides)
     config, notes = load(table)
     check_space(sweep, table)
+    check_machine(config)
     for note in notes:
         NOTES.print(f"note: {note}")
-    check_machine(config)
     with open_folder(location, show_note) as storage, ExitStack() as own_ray:
         record.check(storage, sweep, table, resume)
         family = open_family(config)

@@ -17,7 +17,7 @@ from orchestrator.pool.base import Incidents, InProcessPool
 from orchestrator.run.launch import Launch
 from workers import block
 from workers.block import BlockRunner
-from workers.execution import runtime
+from workers.execution.fingerprint import fingerprint as fingerprint_here
 from workers.model_checks.user_model import ModelFacts, check_model
 from workers.models.user_model import KerasModel
 from workers.policies import rollout_adaptation
@@ -36,7 +36,7 @@ def in_process(config: MetaConfig) -> Launch:
     """What `launch` gives for workers.count = 0, without its messages."""
     family, runner, facts = _family_and_runner(config.worker.model_dump_json())
     digests = family.digest, runner.model_digest, runner.loss_digest
-    fingerprint = runtime.fingerprint(*digests, digests_of(family))
+    fingerprint = fingerprint_here(*digests, digests_of(family))
     return Launch(config, family, InProcessPool(runner), "a test", fingerprint, facts)
 
 

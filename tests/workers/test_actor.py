@@ -9,7 +9,7 @@ from small_tasks import at
 
 from workers.actor import BlockActor
 from workers.block import BlockRunner
-from workers.execution.runtime import fingerprint
+from workers.execution.fingerprint import fingerprint
 from workers.meta_parameters import initial
 from workers.models.linear import LinearModel
 from workers.wire.combine import combine

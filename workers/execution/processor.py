@@ -77,6 +77,11 @@ def instruction_sets() -> str:
     return " ".join(sorted(chosen.difference(_NOT_OF_THEM)))
 
 
+def words() -> frozenset[str]:
+    """Return all words of /proc/cpuinfo's flags; none without the file."""
+    return frozenset(_flags() or ())
+
+
 def all_features() -> str:
     """Hash all words, as fingerprints did before they listed those that matter."""
     flags = _flags()

@@ -43,6 +43,12 @@ class RuntimeSettings(Section):
         ge=1,
         le=10**6,
     )
+    isa: Literal["native", "avx2"] = setting(
+        "native",
+        "the instruction set to compute with: the processor's own, or avx2, which most x86 "
+        "processors have: set before TensorFlow loads, here and in all actors",
+        later=True,
+    )
     non_finite: Literal["fail", "skip"] = setting(
         "fail",
         "a training task whose gradient is inf or nan: fail ends the run, skip leaves the task out "

@@ -189,7 +189,7 @@ class Place:
 class Built:
     """The answer of an actor that is ready.
 
-    fingerprint: see `workers.execution.runtime.fingerprint`.
+    fingerprint: see `workers.execution.fingerprint`.
     seconds: run time of each example block without compiling, in the given order; fewer if one
       failed.
     """

@@ -17,7 +17,7 @@ from small_runs import in_process, sha256_after
 
 from workers.actor import BlockActor
 from workers.backbone import feature_store
-from workers.execution.runtime import differences
+from workers.execution.fingerprint import differences
 from workers.tasks.cached_batch import read_batch, write_batch
 from workers.tasks.family import digests_of
 from workers.tasks.registry import make_family

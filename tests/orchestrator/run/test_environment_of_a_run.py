@@ -111,3 +111,19 @@ def test_the_gpus_that_the_first_actor_has_are_those_of_all():
     assert pool.fingerprint == {"cpu": "a", "gpus": ["A"]}
     with pytest.raises(FingerprintError, match=r"gpus: \['A'\] here, \['B'\] there"):
         make_pool(SimulatedBackend(other), 2).wait_until_ready()
+
+
+@pytest.mark.slow
+def test_a_run_of_chosen_instructions_starts_itself_again_also_on_actors(tmp_path):
+    """In the manifest there is no word of the processor; nothing is set for the next command."""
+    chosen = [*RUN, "--set", "runtime.isa=avx2"]
+    here = metatrain(tmp_path, *chosen, "--workers", "0", "--out", "here")
+    there = metatrain(tmp_path, *chosen, "--workers", "1", "--out", "there")
+    assert theta_of(here) == theta_of(there)
+    for name in ("here", "there"):
+        (manifest,) = (tmp_path / name).glob("checkpoints/*02/manifest.json")
+        recorded = json.loads(manifest.read_text())["fingerprint"]
+        assert recorded["instruction_sets"] == "avx2"
+        assert recorded["ONEDNN_MAX_CPU_ISA"] == "AVX2"
+    again = metatrain(tmp_path, *chosen, "--workers", "0", "--out", "here", "--resume")
+    assert theta_of(again) == theta_of(here)

@@ -4,6 +4,7 @@ from small_configs import sinusoid
 from orchestrator.run import launch
 from orchestrator.run.launch import ActorDemand, actor_demand, worthwhile_actors
 from workers.execution import runtime
+from workers.execution.fingerprint import fingerprint
 from workers.tasks.registry import make_family
 from workers.wire.errors import FingerprintError
 
@@ -70,7 +71,7 @@ def test_a_launch_that_is_refused_ends_its_actors(monkeypatch):
     config, actors = sinusoid("workers.count=2"), Actors()
     monkeypatch.setattr(launch, "_ray_pool", lambda *arguments: actors)
     runtime.start_tensorflow(0)
-    reference = {**runtime.fingerprint(""), "numpy": "0.1"}
+    reference = {**fingerprint(""), "numpy": "0.1"}
     message = r"not continue with the same bits here: numpy: '.+' here, '0.1' there \("
     with pytest.raises(FingerprintError, match=message):
         launch.launch(config, make_family(config.task), reference, say=lambda text: None)

@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 
 from workers.execution import processor
+from workers.execution.fingerprint import differences, fingerprint
 from workers.execution.probe import is_probe
 from workers.execution.processor import all_features
-from workers.execution.runtime import differences, fingerprint
 
 
 def test_the_fingerprint_is_stable_and_json():
@@ -114,9 +114,9 @@ def test_without_cpuinfo_the_processor_has_its_name(tmp_path, monkeypatch):
 
 _SHOW = """
 import json
-from workers.execution import runtime
+from workers.execution import fingerprint, runtime
 runtime.start_tensorflow(0)
-print(json.dumps(runtime.fingerprint("abc")))
+print(json.dumps(fingerprint.fingerprint("abc")))
 """
 
 

@@ -10,8 +10,9 @@ import tensorflow as tf
 import warm_commands
 
 from workers.execution import runtime
+from workers.execution.fingerprint import differences, fingerprint
 from workers.execution.probe import is_probe
-from workers.execution.runtime import differences, fingerprint, start_tensorflow
+from workers.execution.runtime import start_tensorflow
 from workers.wire.errors import MetatrainError
 
 
@@ -32,7 +33,8 @@ import tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(2)
 tf.constant(0)
 from workers.wire.errors import MetatrainError
-from workers.execution.runtime import fingerprint, start_tensorflow
+from workers.execution.fingerprint import fingerprint
+from workers.execution.runtime import start_tensorflow
 theirs = fingerprint("abc")
 try:
     start_tensorflow(0)

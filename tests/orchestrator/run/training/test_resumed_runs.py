@@ -231,3 +231,11 @@ def test_a_run_is_not_resumed_with_fewer_steps_than_it_has(finished):
     folder, *_ = finished
     with pytest.raises(ValueError, match=r"outer\.steps = 5.*12"):
         find_state(sinusoid("outer.steps=5"), Storage(str(folder)), True, False)
+
+
+def test_a_change_of_a_setting_that_older_runs_lack_names_its_default(finished):
+    folder, *_ = finished
+    changed = sinusoid("runtime.isa=avx2", "algorithm.layer_rates=true")
+    both = "layer_rates = False there, True now; runtime.isa = 'native' there, 'avx2' now"
+    with pytest.raises(ValueError, match=both):
+        find_state(changed, Storage(str(folder)), True, False)
