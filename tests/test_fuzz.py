@@ -83,6 +83,7 @@ def fills_memory(folder):
     assert bytearray(b"\1") * 600_000_000
 
 
+@pytest.mark.slow
 def test_what_one_input_of_a_batch_does_is_seen_and_does_to_no_other(tmp_path, monkeypatch):
     """Each input finds its files restored; one that ends the process hides no other."""
     inputs = {

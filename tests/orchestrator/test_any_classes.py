@@ -126,6 +126,7 @@ def test_texts_are_told_apart_by_words_and_saved_for_keras(kind, tmp_path):
 
 
 @pytest.mark.parametrize("statistics", ["running", "support"])
+@pytest.mark.quick("support")
 def test_a_users_model_is_cut_in_front_of_its_head_and_exported_whole(
     statistics, tmp_path, image_zip, image_cache
 ):

@@ -154,6 +154,7 @@ def test_tasks_are_built_while_the_step_before_runs(launch, monkeypatch):
     assert sum(by_thread) == blocks * STEPS
 
 
+@pytest.mark.quick("reptile on sinusoids", "maml on conv4")
 def test_a_closed_pool_leaves_no_thread_and_can_be_used_again(launch, expected):
     launch.pool.close()
     before = set(threading.enumerate())

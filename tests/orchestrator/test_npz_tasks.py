@@ -45,6 +45,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_classes_train_are_drawn_and_adapt(folder, capsys, monkeypatch):
     code, _, err = metatrain(capsys, monkeypatch, "train", "run.toml", "--out", "run")
     assert code == 0, err

@@ -57,6 +57,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_run_with_ranges_trains_and_says_so(folder, capsys, monkeypatch):
     code, _, err = metatrain(capsys, monkeypatch, "train", "run.toml", "--out", "run")
     assert code == 0, err

@@ -89,6 +89,7 @@ def test_an_evaluation_may_ask_for_another_number(family):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.quick("protonet")
 def test_a_run_with_a_range_of_ways_trains_and_says_so(
     kind, tmp_path, image_zip, image_cache, capsys, monkeypatch
 ):
@@ -107,6 +108,7 @@ def test_a_run_with_a_range_of_ways_trains_and_says_so(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.quick("ridge", "protonet")
 def test_a_tasks_scores_have_the_same_bits_in_blocks_of_any_size(kind, image_zip, image_cache):
     config = images(image_zip, image_cache, *KINDS[kind], *WAYS)
     launched = in_process(config)

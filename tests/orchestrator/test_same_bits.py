@@ -127,6 +127,7 @@ def test_theta_and_the_carry_do_not_depend_on_the_number_of_workers(algorithm, n
 
 @pytest.mark.ray
 @pytest.mark.parametrize(("algorithm", "normalization"), ELSEWHERE)
+@pytest.mark.quick("reptile, momentum-running statistics")
 def test_theta_and_the_carry_are_the_same_with_workers_elsewhere(process, algorithm, normalization):
     check_any_number_of_workers(
         sinusoids(algorithm, normalization), carry(algorithm, normalization), process
@@ -170,6 +171,7 @@ def per_step(*overrides):
         pytest.param(["runtime.inner_memory=recompute"], marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_normalization_for_each_inner_step_gives_one_theta_with_any_number_of_workers(memory):
     check_any_number_of_workers(per_step(*memory), True)
 

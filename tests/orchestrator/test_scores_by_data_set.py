@@ -129,6 +129,7 @@ def test_a_run_tells_scores_by_data_set_and_names_them(
     assert again["theta_sha256"] == tested["theta_sha256"]
 
 
+@pytest.mark.slow
 def test_a_run_of_mixed_classes_has_no_such_table(make, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("run.toml").write_text(to_toml(make("outer.steps=1", "task.mix=true")))
@@ -141,6 +142,7 @@ def test_a_run_of_mixed_classes_has_no_such_table(make, tmp_path, capsys, monkey
     assert tested["protocol"]["tasks_from"] == "birds.zip + fungi.zip"
 
 
+@pytest.mark.slow
 def test_other_weights_or_data_sets_are_refused_by_a_resume(make, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("run.toml").write_text(to_toml(make("outer.steps=1")))

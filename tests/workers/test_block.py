@@ -77,6 +77,7 @@ def test_a_block_is_the_sum_of_its_tasks_mapped_or_vectorized(case):
 
 
 @pytest.mark.parametrize("case", ["maml, sinusoid", "ridge, sinusoid"])
+@pytest.mark.quick("maml, sinusoid")
 def test_the_shipped_execution_agrees_with_the_plain_one(case):
     """Dense models run vectorized under XLA."""
     settings = CASES[case]

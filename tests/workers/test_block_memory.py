@@ -63,6 +63,7 @@ def stored():
         for mode in MODES
     ],
 )
+@pytest.mark.quick("recompute-map-False")
 def test_less_memory_gives_the_same_sums_in_each_mode(stored, less, execution, xla):
     other = contribution(SINUSOIDS, execution=execution, xla=xla, **LESS[less])
     assert_close(other.gradient, stored.gradient)

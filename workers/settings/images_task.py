@@ -94,7 +94,8 @@ class ImagesTask(SplitTask, LossTask):
     queries: Size = setting(1, "query images per class, 1 to 10^5, or a range likewise")
     image_size: Annotated[int, Field(ge=4, le=512, strict=True)] | Literal["auto"] = setting(
         28,
-        "height and width after resizing, pixels, 4 to 512; auto: the most common size, 16 to 84",
+        "height and width after resizing, pixels, 4 to 512; auto: the median of the shorter sides, "
+        "16 to 84",
     )
     channels: Literal[1, 3, "auto"] = setting(1, "1 grey, 3 RGB; auto: 3 if any image is in colour")
     invert: bool = setting(False, "swap black and white, so that ink is 1 and paper is 0")

@@ -99,6 +99,7 @@ def test_images_are_adapted_to_without_the_data_of_the_run(tmp_path, image_zip, 
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.slow
 def test_a_users_model_travels_with_the_file(tmp_path):
     config = sinusoid(*ONE_BY_ONE, "runtime.execution=map", *USER_MODEL, FIRST_ORDER)
     file = exported(config, tmp_path)

@@ -36,6 +36,7 @@ def voices(*overrides):
     "kind",
     [pytest.param(kind, marks=[pytest.mark.slow] * (kind not in QUICK)) for kind in KINDS],
 )
+@pytest.mark.quick("maml")
 def test_a_learner_adapts_as_the_evaluation_of_its_run_does(kind):
     config = voices(*KINDS[kind])
     learner, source = Learner.load(run_of(config)), artefact.load(str(run_of(config)))

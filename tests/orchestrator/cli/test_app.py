@@ -201,6 +201,7 @@ def words_of(command):
     ],
     ids=["SIGTERM", "SIGINT"],
 )
+@pytest.mark.quick("SIGTERM")
 def test_a_signal_ends_with_75_and_the_command_that_goes_on_to_the_same_theta(
     undisturbed, tmp_path, number, out
 ):

@@ -58,6 +58,7 @@ def train(launch, state=None, last=STEPS, pool=None, **due):
     "name",
     [*_ANY, *(pytest.param(name, marks=pytest.mark.slow) for name in ("both", "all of maml++"))],
 )
+@pytest.mark.slow
 def test_steps_by_themselves_in_calls_on_others_and_resumed_end_at_one_theta(name):
     launch = changing(name)
     reports, expected = train(launch)

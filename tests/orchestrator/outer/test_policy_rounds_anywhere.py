@@ -50,6 +50,7 @@ def runners():
 
 
 @pytest.mark.parametrize("update", UPDATES)
+@pytest.mark.quick("epochs")
 def test_theta_does_not_depend_on_who_looks_again(runners, update):
     config = navigation(*UPDATES[update], *SMALL, "outer.steps=2")
     family = make_family(config.task)

@@ -109,6 +109,7 @@ def test_theta_of_maml_is_the_same_with_1_2_or_3_actors_and_if_one_is_killed(
         pool.close()
 
 
+@pytest.mark.slow
 def test_theta_of_reptile_is_the_same_with_2_actors(sinusoids, two_actors):
     assert sha256_after(sinusoids, two_actors) == sha256_after(sinusoids)
 
@@ -120,6 +121,7 @@ def test_theta_is_the_same_if_actors_add_contributions(sinusoids, make_pool):
     assert sha256_after(sinusoids, pool) == sha256_after(sinusoids)
 
 
+@pytest.mark.slow
 def test_theta_of_a_users_model_is_the_same_with_2_actors(users_model, make_pool):
     pool = make_pool(users_model, 2)
     pool.expect(users_model.fingerprint)

@@ -118,6 +118,7 @@ def trained(folder, *words):
     return warm_commands.run(folder, "train", *words, environment=environment(), draws=False)
 
 
+@pytest.mark.slow
 def test_the_command_line_stores_resumes_evaluates_and_refuses_another_backbone(
     tmp_path, image_zip, image_cache
 ):

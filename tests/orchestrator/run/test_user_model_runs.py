@@ -39,6 +39,7 @@ PAIRS = [("small", "running"), ("subclassed", "support"), ("frozen", "running"),
         )
     ],
 )
+@pytest.mark.quick("frozen-running")
 def test_theta_does_not_depend_on_the_order_of_blocks(name, statistics):
     launch = in_process(user_model(f"model.statistics={statistics}", *FEW, name=name))
     expected = sha256_after(launch)
@@ -73,6 +74,7 @@ def test_a_tasks_seeds_are_a_function_of_the_run_seed_the_step_and_the_index():
     assert "seeds" not in train_blocks(sinusoid(), family, 3)[0].specs
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_it_made_exact_and_goes_on_with_the_same_bits(tmp_path):
     shutil.copy(MODELS / "user_models.py", tmp_path / "my_models.py")
     config = sinusoid("model.kind=keras", "model.source=my_models:small", *FEW)

@@ -32,6 +32,7 @@ def test_the_test_tasks_are_seen_once(trial, monkeypatch):
     assert "was evaluated on the test tasks before" in notes[-1]
 
 
+@pytest.mark.slow
 def test_what_was_chosen_among_other_trials_is_evaluated_anew(trial):
     final_evaluation.evaluate_trial(CONFIG, trial, CHOSEN, print, print)
     other = CHOSEN.replace("3", "4")

@@ -63,6 +63,7 @@ def test_a_run_is_logged_to_mlflow_with_its_configuration_and_scores(mlflow, tra
     assert run["metrics"][8] == {f"test_{name}": v for name, v in result["after"].items()}
 
 
+@pytest.mark.slow
 def test_a_resume_continues_the_same_run_there(mlflow, train):
     train(*MLFLOW, "--set", "outer.steps=4")
     train(*MLFLOW, "--set", "outer.steps=8", "--resume")

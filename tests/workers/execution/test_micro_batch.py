@@ -62,6 +62,7 @@ def outer_gradient(model, theta, one, algorithm, recompute):
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.quick("store", "anil")
 def test_micro_batches_give_the_gradient_of_the_whole_batch(name):
     algorithm, recompute, size = CASES[name]
     model, theta, one = make_problem(algorithm)

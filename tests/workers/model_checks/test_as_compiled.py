@@ -61,6 +61,7 @@ ALL = {
         for mode in MODES
     ],
 )
+@pytest.mark.quick("maxima, normalized-execution1", "bilinear-execution4")
 def test_what_is_right_is_let_through_in_each_mode(name, execution):
     # The gradient of LSTM's loop goes neither through XLA nor through a vectorized map.
     loops = name.startswith("recurrent") and execution != ("map", False)
@@ -105,6 +106,7 @@ def tensorflows_own(monkeypatch):
         (Spectrum, "first"),
     ],
 )
+@pytest.mark.quick("MaxPooling2D-second", "Spectrum-first")
 def test_what_is_wrong_under_xla_alone_is_found_there(tensorflows_own, layer, order):
     model = stack(layers.Conv2D(5, 3), layer(name="culprit"))
     verdict = check(model, ("map", True))

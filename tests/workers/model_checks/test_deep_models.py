@@ -97,6 +97,7 @@ def test_a_deep_network_of_keras_that_is_right_is_let_through(name):
     [graph, lambda: Deep([Residual() for _ in range(DEPTH)])],
     ids=["graph", "subclassed"],
 )
+@pytest.mark.quick("graph")
 def test_batch_normalization_over_tiny_maps_is_let_through(make):
     keras.utils.set_random_seed(0)
     assert check(make()) == Verdict()

@@ -102,6 +102,9 @@ def test_a_wrong_first_derivative_is_found_though_the_second_fits_it():
 
 
 @pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.quick(
+    "convolutions", "nested", "augmented pictures", "resized pictures", "normalizations and dropout"
+)
 def test_what_is_right_is_let_through(name):
     assert check(RIGHT[name]()) == Verdict()
 
@@ -127,6 +130,7 @@ def test_control_keras_own_moments_are_found(monkeypatch, kind):
     assert type(check(model).layer).__name__ == kind
 
 
+@pytest.mark.slow
 def test_a_model_is_as_it_was_after_it_was_looked_at():
     model = RIGHT["normalizations and dropout"]()
     inputs = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)
@@ -144,6 +148,7 @@ def survey(model, shape=SHAPE):
 
 
 @pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.quick("convolutions", "resized pictures", "augmented pictures")
 def test_a_survey_finds_nothing_in_what_is_right(name):
     names, survey_result = survey(RIGHT[name]())
     assert names == []
@@ -152,6 +157,7 @@ def test_a_survey_finds_nothing_in_what_is_right(name):
 
 
 @pytest.mark.parametrize("name", WRONG)
+@pytest.mark.quick("forgetful")
 def test_a_survey_names_the_innermost_layer_alone(name):
     assert survey(WRONG[name]())[0] == ["forgetful"]
 
@@ -204,6 +210,7 @@ def test_the_shipped_network_with_maxima_is_right_under_xla():
         ),
     ],
 )
+@pytest.mark.quick("settings2-group", "settings1-layer")
 def test_the_shipped_models_are_right_in_both_types(settings, normalization):
     settings = settings.model_copy(update={"normalization": normalization, "groups": 2})
     model = make_model(settings, (16, 16, 1), 3)

@@ -76,6 +76,7 @@ def test_maxima_are_those_of_max_pooling(length):
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.quick("strides")
 def test_it_can_be_differentiated_twice(case):
     model = CASES[case].build(SHAPE, 3)
     assert check_second_derivative(model, SHAPE, batch_statistics=True) == Verdict()

@@ -96,6 +96,7 @@ def test_a_step_has_the_same_bits_and_the_script_keeps_its_setting(change, convo
 
 
 @pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.quick("floatx")
 def test_a_users_model_is_checked_and_built_as_in_a_clean_process(change, tmp_path, name):
     settings = noise_settings(model=user_model(tmp_path, f"clean_{name}"))
     family = NoiseFamily((4,))

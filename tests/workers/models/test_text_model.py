@@ -79,6 +79,7 @@ def test_candidates_in_another_order_have_the_same_similarities():
 
 @pytest.mark.parametrize("shape", [CLASSIFIES, MATCHES])
 @pytest.mark.parametrize("mixer", ["none", "convolution"])
+@pytest.mark.quick("convolution-shape0")
 def test_its_second_derivative_is_right(shape, mixer):
     model = make(shape, mixer=mixer)
     verdict = check_second_derivative(model.keras_model, shape, True, NUM_TOKENS)

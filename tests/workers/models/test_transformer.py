@@ -81,6 +81,7 @@ def test_the_same_token_elsewhere_is_another_one():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.quick("head")
 def test_no_layer_has_a_wrong_second_derivative(kind):
     survey = survey_second_derivatives(model_of(KINDS[kind]).keras_model, (LENGTH,), True, TOKENS)
     assert survey.faults == []

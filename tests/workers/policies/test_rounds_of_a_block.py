@@ -59,6 +59,7 @@ def sums(run, name, drop):
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
+@pytest.mark.quick("ppo", "line_search")
 def test_an_actor_that_has_lost_the_episodes_makes_the_same_again(run, name):
     first, made_again = sums(run, name, drop=False), sums(run, name, drop=True)
     np.testing.assert_array_equal(first.gradient, made_again.gradient)

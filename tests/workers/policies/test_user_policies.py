@@ -26,6 +26,7 @@ def check(name, statistics="batch", algorithm=None):
     return check_model(settings, NavigationFamily(TASK))
 
 
+@pytest.mark.slow
 def test_it_acts_adapts_and_learns():
     settings = settings_of(model=of("policy"), algorithm=MamlAlgorithm(inner_lr=0.1))
     check_model(settings, NavigationFamily(TASK))

@@ -16,6 +16,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.quick("ridge")
 def test_a_run_that_is_left_and_resumed_is_the_undisturbed_run(
     kind, tmp_path, image_zip, image_cache
 ):
