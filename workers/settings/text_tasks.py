@@ -125,6 +125,13 @@ class TextTask(_Texts, LossTask):
         "for each class",
     )
     queries: Size = setting(5, "query texts per class, 1 to 10^5, or a range likewise")
+    token_dropout: float = setting(
+        0.0,
+        "share of the tokens of each text that a training task does not see, 0 to 0.9",
+        later=True,
+        ge=0,
+        le=0.9,
+    )
     split_by: Literal["classes", "domains"] = setting(
         "classes", "what differs between the splits: classes, or whole domains"
     )

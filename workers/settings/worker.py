@@ -90,6 +90,11 @@ class ActorSettings(Section):
         task, model, algorithm = self.task, self.model, self.algorithm
         if model.backbone is not None and not task.feature_family:
             raise ValueError(_no_backbone(task, model))
+        if model.backbone is not None and (rate := getattr(task, "token_dropout", 0)):
+            raise ValueError(
+                f"task.token_dropout = {rate:g} leaves out tokens, but model.backbone = "
+                f"{model.backbone!r} sees whole texts, once; unset one of them"
+            )
         if not model.gets(task) & model.takes:
             raise ValueError(_refusal(task, model))
         model.check_task(task)

@@ -32,6 +32,7 @@ _STREAMS: dict[tuple[str, str], int] = {
     ("sizes", "train"): 12,
     ("sizes", "validation"): 13,
     ("sizes", "test"): 14,
+    ("tokens", "train"): 15,
 }
 
 

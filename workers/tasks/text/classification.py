@@ -24,6 +24,7 @@ from workers.tasks.sizes import (
 from workers.tasks.splits import SPLITS, check_ways, choose_ways, split_hash
 from workers.tasks.stored import with_inputs
 from workers.tasks.text.texts import read_texts, split_texts
+from workers.tasks.text.token_dropout import draw_seeds, leave_out
 from workers.tasks.text.tokens import Tokens
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split
 
@@ -70,7 +71,8 @@ class TextFamily:
           ways: classes of a task; None: as the settings say.
         Returns:
           classes: int32 [tasks, ways]. support_rows, query_rows: int32 [tasks, ways, shots] and
-          [.., queries], different rows of the file; see `workers.tasks.sizes`.
+          [.., queries], different rows of the file; see `workers.tasks.sizes`. In training with
+          task.token_dropout also token_seeds: int32 [tasks].
         Raises:
           DataError: a class has fewer than shots + queries texts, or the split has too few classes.
         """
@@ -87,11 +89,20 @@ class TextFamily:
             own, asked = draw_rows(rng, parts, shots, queries)
             support[task, :number] = own.reshape(number, -1)
             query[task, :number] = asked.reshape(number, -1)
-        return {"classes": classes, "support_rows": support, "query_rows": query}
+        seeds = draw_seeds(draw, lo, hi, self._settings.token_dropout)
+        return {"classes": classes, "support_rows": support, "query_rows": query, **seeds}
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """Make token ids int32 [tasks, ways * (shots or queries), length], and targets int32."""
-        return with_inputs(self.build_rows(specs, global_labels=global_labels), self.inputs_of)
+        episode = with_inputs(self.build_rows(specs, global_labels=global_labels), self.inputs_of)
+        if "token_seeds" not in specs:
+            return episode
+        number, rate = episode.support_inputs.shape[1], self._settings.token_dropout
+        for task, seed in enumerate(specs["token_seeds"]):
+            whole = np.concatenate([episode.support_inputs[task], episode.query_inputs[task]])
+            left = leave_out(whole, int(seed), rate)
+            episode.support_inputs[task], episode.query_inputs[task] = left[:number], left[number:]
+        return episode
 
     def build_rows(self, specs: Specs, *, global_labels: bool = False) -> Episode:
         """See `StoredFamily.build_rows`. A row is one of the file."""
