@@ -82,14 +82,37 @@ class HeldOutTasks:
         outputs: Array = self._answer(shapes, *weights, Task(*arrays)).numpy()
         return outputs
 
+    @property
+    def answers_see_support(self) -> bool:
+        """Whether queries are normalized with the support set when they are answered."""
+        return self._objective.sees_support
+
+    def adapt_in_graph(
+        self, recipe: Recipe, constants: Constants, tasks: Task, inner_lr: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Adapt within a graph of the caller's; see `Block.kind` "adapt"."""
+        objective = self._objective_of(recipe)
+        return self._adapt_all(
+            objective, "adapt", recipe.inner_steps, *constants, tasks, inner_lr
+        )
+
+    def answer_in_graph(
+        self, vector: tf.Tensor, statistics: tf.Tensor, task: Task
+    ) -> tf.Tensor:
+        """Answer as `answer` within a graph of the caller's."""
+        return self._answer_graph(vector, statistics, task)
+
+    def _objective_of(self, recipe: Recipe) -> Objective:
+        objective = self._objective
+        if recipe.padded:
+            objective = make_objective(self._settings, self._family, self.model, padded=True)
+        return objective.by(recipe.statistics).for_ways(recipe.ways)
+
     def _graph(self, kind: str, recipe: Recipe) -> Compiled:
         inner_steps = recipe.inner_steps
         key = kind, replace(recipe, inner_lr=1.0)  # the rate is an argument of the graph
         if key not in self._graphs:
-            objective = self._objective
-            if recipe.padded:
-                objective = make_objective(self._settings, self._family, self.model, padded=True)
-            objective = objective.by(recipe.statistics).for_ways(recipe.ways)
+            objective = self._objective_of(recipe)
 
             def graph(*arguments: Any) -> Any:
                 self.num_traces += 1

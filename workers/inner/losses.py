@@ -6,6 +6,7 @@ from typing import Literal
 
 import tensorflow as tf
 
+from workers.execution.portable_operations import is_portable
 from workers.losses.loss import LossFunctions
 from workers.losses.padding import is_real
 from workers.losses.registry import loss_of, make_loss
@@ -76,6 +77,11 @@ class Objective:
         return cls(
             model, functions, inner_loss, ways_of(family), statistics, padded, recompute=recompute
         )
+
+    @property
+    def sees_support(self) -> bool:
+        """Whether queries are normalized with the support set."""
+        return self.statistics == "support"
 
     def of(self, model: FunctionalModel) -> "Objective":
         """Copy the objective with another model."""
@@ -152,6 +158,8 @@ class Objective:
             return self.model.apply(theta, state, inputs, training, both)[0][-1]
 
         first = alone(task.query_inputs[0])  # ahead of the loop, for its shape
+        if is_portable() and task.query_inputs.shape[0] == 1:
+            return first[None], state
         rest = tf.map_fn(
             alone,
             task.query_inputs[1:],

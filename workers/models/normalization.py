@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from workers.execution.portable_operations import is_portable
 from workers.models.exact_normalization import has_padding, moments
 from workers.models.fused_batch_norm import EPSILON, fused_batch_norm
 
@@ -71,7 +72,8 @@ class BatchNormalization(Normalization):
             for variable, new in zip((self.mean, self.variance), current, strict=True):
                 old = tf.convert_to_tensor(variable)
                 variable.assign(_MOMENTUM * old + (1 - _MOMENTUM) * tf.reshape(new, old.shape))
-        if inputs.shape.rank == 4 and inputs.dtype == tf.float32 and not has_padding():
+        fused = inputs.shape.rank == 4 and inputs.dtype == tf.float32
+        if fused and not has_padding() and not is_portable():
             gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
             return fused_batch_norm(inputs, gamma, beta)
         return self._normalize(inputs, axes)

@@ -1,0 +1,161 @@
+"""Adaptation and prediction as two functions of arrays, which other programs can run.
+
+    adapt(support_inputs, support_targets) -> state
+    predict(state, query_inputs) -> outputs
+
+The inner loop is inside `adapt`. The state is one vector: the adapted weights, what else the layers
+keep, and the support set where queries are normalized with it.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from workers.execution.portable_operations import portable_operations
+from workers.held_out import HeldOutTasks
+from workers.wire.protocol import Array, Recipe, Task, Weights
+
+#: The names of the functions and of their arrays, in every format.
+ADAPT, PREDICT = "adapt", "predict"
+
+
+@dataclass(frozen=True, slots=True)
+class SupportShape:
+    """The shape of the support sets that `adapt` takes.
+
+    number: of examples. inputs: shape of one. targets: shape of a target; () for a class.
+    """
+
+    number: int
+    inputs: tuple[int, ...]
+    targets: tuple[int, ...]
+
+    @property
+    def classifies(self) -> bool:
+        """Whether targets are classes, int32, and not numbers."""
+        return self.targets == ()
+
+
+class AdaptationFunctions:
+    """The two functions as graphs without XLA, of LiteRT's operations if asked."""
+
+    def __init__(
+        self,
+        held_out: HeldOutTasks,
+        weights: Weights,
+        recipe: Recipe,
+        shape: SupportShape,
+        batches: Array,
+        portable: bool,
+    ):
+        """Trace both.
+
+        Args:
+          weights: theta and the carry, which are constants of `adapt`.
+          batches: int32 [batches, examples], which examples each inner step sees; [0, 0]: all.
+          portable: compute with `portable_operations`.
+        Raises:
+          NotImplementedError: the model has an operation that LiteRT lacks.
+        """
+        self._held_out, self._weights, self._recipe = held_out, weights, recipe
+        self._shape, self._batches = shape, batches
+        inputs = tf.TensorSpec([shape.number, *shape.inputs], tf.float32, "support_inputs")
+        kind = tf.int32 if shape.classifies else tf.float32
+        targets = tf.TensorSpec([shape.number, *shape.targets], kind, "support_targets")
+        with _operations(portable):
+            self.adapt = _traced(self._adapt, inputs, targets)
+            (size,) = self.adapt.structured_outputs["state"].shape
+            state = tf.TensorSpec([size], tf.float32, "state")
+            count = 1 if portable and self._needs_support else None  # else a loop of any length
+            queries = tf.TensorSpec([count, *shape.inputs], tf.float32, "query_inputs")
+            self.predict = _traced(self._predict, state, queries)
+
+    def _adapt(self, support_inputs: tf.Tensor, support_targets: tf.Tensor) -> dict[str, Any]:
+        held_out, recipe, weights = self._held_out, self._recipe, self._weights
+        task = self._task(support_inputs, support_targets, support_inputs[:1])
+        tasks = Task(*(array[None] for array in task))
+        adapted = held_out.adapt_in_graph(
+            recipe,
+            (tf.constant(weights.theta), tf.constant(weights.carry), tf.constant(weights.step)),
+            tasks,
+            tf.constant(recipe.inner_lr, tf.float32),
+        )
+        theta, statistics = adapted["theta"][0], adapted["statistics"][0]
+        self._sizes = int(theta.shape[0]), int(statistics.shape[0])
+        parts = [theta, statistics]
+        if self._needs_support:
+            numbers = tf.cast(support_targets, tf.float32)
+            parts += [tf.reshape(support_inputs, [-1]), tf.reshape(numbers, [-1])]
+        return {"state": tf.concat([part for part in parts if part.shape[0]], 0)}
+
+    def _predict(self, state: tf.Tensor, query_inputs: tf.Tensor) -> dict[str, Any]:
+        theta, statistics = self._sizes
+        shape, vector, rest = self._shape, state[:theta], state[theta : theta + statistics]
+        inputs = tf.zeros([shape.number, *shape.inputs])
+        targets = tf.zeros([shape.number, *shape.targets])
+        if self._needs_support:
+            kept, count = state[theta + statistics :], int(np.prod(inputs.shape))
+            inputs = tf.reshape(kept[:count], inputs.shape)
+            targets = tf.reshape(kept[count:], targets.shape)
+        targets = tf.cast(targets, tf.int32 if shape.classifies else tf.float32)
+        task = self._task(inputs, targets, query_inputs)
+        return {"outputs": self._held_out.answer_in_graph(vector, rest, task)}
+
+    @property
+    def _needs_support(self) -> bool:
+        return self._held_out.answers_see_support
+
+    def _task(self, inputs: tf.Tensor, targets: tf.Tensor, queries: tf.Tensor) -> Task:
+        number = tf.shape(queries)[:1]
+        unknown = tf.zeros(tf.concat([number, tf.shape(targets)[1:]], 0), targets.dtype)
+        seed = tf.zeros([2], tf.int32)
+        return Task(inputs, targets, queries, unknown, tf.constant(self._batches), seed)
+
+    def as_saved_model(self, folder: Path) -> None:
+        """Write both as signatures of a SavedModel."""
+        module = tf.Module()
+        module.adapt, module.predict = self.adapt, self.predict
+        signatures = {ADAPT: self.adapt, PREDICT: self.predict}
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+
+    def as_litert(self) -> bytes:
+        """Convert both to signatures of a LiteRT file with its own operations alone.
+
+        Raises:
+          NotImplementedError: the model has an operation that LiteRT lacks; names it.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.as_saved_model(Path(folder))
+            converter = tf.lite.TFLiteConverter.from_saved_model(
+                folder, signature_keys=[ADAPT, PREDICT]
+            )
+            try:
+                content: bytes = converter.convert()
+            except Exception as error:  # of several kinds, one of them the converter's own
+                lacking = sorted(set(_operations_in(str(error))))
+                if not lacking:
+                    raise
+                raise NotImplementedError(", ".join(lacking)) from error
+        return content
+
+
+def _operations(portable: bool) -> Any:
+    import contextlib
+
+    return portable_operations() if portable else contextlib.nullcontext()
+
+
+def _traced(function: Any, *shapes: tf.TensorSpec) -> Any:
+    return tf.function(function, autograph=False).get_concrete_function(*shapes)
+
+
+def _operations_in(message: str) -> Sequence[str]:
+    """Find TensorFlow's operations that the converter could not translate."""
+    import re
+
+    return re.findall(r"'tf\.(\w+)' op is neither", message)
