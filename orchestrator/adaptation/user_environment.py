@@ -14,7 +14,7 @@ from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.config.sources import parse_toml
 from workers.losses.registry import make_loss
 from workers.metrics import LossName
-from workers.settings.environments import GymTask
+from workers.settings.environments.gym_task import GymTask
 from workers.tasks.environments.gym_source import (
     Source,
     check_attribute,

@@ -11,7 +11,7 @@ from workers.policies.distributions import distribution_of
 from workers.policies.loss import make_objective
 from workers.policies.observation_normalizer import fit_normalizer
 from workers.policies.rollout_adaptation import RolloutAdapter
-from workers.settings.environments import EnvironmentTask
+from workers.settings.environments.environment_task import EnvironmentTask
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.family import EnvironmentFamily
 from workers.wire.protocol import Adapted, Block, Recipe, Specs, Weights

@@ -12,7 +12,8 @@ from workers.block import BlockRunner
 from workers.meta_parameters import initial
 from workers.models.linear import LinearModel
 from workers.models.mlp import GaussianMlpModel
-from workers.settings.environments import GymTask, Varied
+from workers.settings.environments.gym_task import GymTask
+from workers.settings.environments.varied import Varied
 from workers.settings.worker import ActorSettings, RuntimeSettings
 from workers.tasks.registry import make_family
 from workers.wire.errors import TaskError

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from workers.metrics import LossName
-from workers.settings.environments import GymTask, Varied
+from workers.settings.environments.gym_task import GymTask
+from workers.settings.environments.varied import Varied
 from workers.tasks.display_text import DisplayText
 from workers.tasks.environments.family import VectorEnv
 from workers.tasks.environments.gym_check import check_episodes

@@ -3,7 +3,7 @@
 import functools
 
 from workers.losses.registry import make_loss
-from workers.settings.environments import GymTask
+from workers.settings.environments.gym_task import GymTask
 from workers.tasks.environments.gym_source import Source, make_first, maker_of
 from workers.tasks.environments.spaces import look_at_actions
 

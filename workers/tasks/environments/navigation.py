@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.metrics import LossName
-from workers.settings.environments import NavigationTask
+from workers.settings.environments.navigation_task import NavigationTask
 from workers.tasks.display_text import DisplayText
 from workers.tasks.environments.family import StepResult, VectorEnv
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from workers.settings.environments import NavigationTask
+from workers.settings.environments.navigation_task import NavigationTask
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.environments.family import EnvironmentFamily, VectorEnv
 from workers.tasks.environments.gym_episodes import GymEpisodes

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.settings.environments import GymTask, Varied
+from workers.settings.environments.gym_task import GymTask
+from workers.settings.environments.varied import Varied
 from workers.tasks.environments.gym import GymFamily
 from workers.wire.protocol import Draw
 

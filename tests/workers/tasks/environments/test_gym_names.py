@@ -8,7 +8,7 @@ import pytest
 from gymnasium import spaces
 from small_gym_families import added, breaking, task_of
 
-from workers.settings.environments import GymTask
+from workers.settings.environments.gym_task import GymTask
 from workers.tasks.environments.gym import GymFamily
 
 PACKAGE = """

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from small_gym_families import STEEP, added, rolled, sampled, slopes, task_of
 
-from workers.settings.environments import GymTask, Varied
+from workers.settings.environments.gym_task import GymTask
+from workers.settings.environments.varied import Varied
 from workers.tasks.environments.gym import GymFamily, describe_variation, vary
 
 pytest.importorskip("gymnasium")
