@@ -112,7 +112,7 @@ def _make(
     source = Source(name, str(Path.cwd()), "--env", "run the command where it is")
     make = maker_of(source) if isinstance(environment, str) else environment
     # The run's arguments are for the run's own environment.
-    defaults = dict(task.arguments) if name == task.environment else {}
+    defaults = dict(task.arguments) if name in task.ids else {}
     required = {key: arguments[key] for key in _required(make) if key in arguments}
     plain = make_first(source, make, {**defaults, **required})
     others = {

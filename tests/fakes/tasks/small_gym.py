@@ -96,3 +96,35 @@ class Blind(Shown):
 class Crashing(Shown):
     def render(self):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Robot(Slope):
+    """Of a kind, and with a goal; its wheels slip."""
+
+    def __init__(self, kind="ant", goal=(0.0, 0.0)):
+        assert kind in ("ant", "bee")
+        super().__init__()
+        self.kind, self.goal, self.grip = kind, goal, np.array([1, 1])
+
+
+class Tilted(Slope):
+    """Another slope, of the same spaces."""
+
+    def __init__(self, tilt=1.0):
+        super().__init__()
+        self.steepness = tilt
+
+
+class Wide(Slope):
+    """A slope of which more is seen."""
+
+    observation_space = spaces.Box(-np.inf, np.inf, (3,))
+
+    def _seen(self):
+        return np.array([self.place, self.speed, 0.0])
+
+
+class Strong(Slope):
+    """A slope with other bounds of its actions."""
+
+    action_space = spaces.Box(-2.0, 2.0, (1,))

@@ -23,13 +23,29 @@ def check_episodes(
     first, _, repeat = (
         _play(label, environment, actions, input_shape, horizon, seed) for seed in (0, 1, 0)
     )
-    alike = (np.array_equal(a, b, equal_nan=True) for a, b in zip(first, repeat, strict=False))
-    if len(first) != len(repeat) or not all(alike):
+    if difference := _difference(first, repeat):
         raise ValueError(
             f"{label} plays another episode the second time, from the same seed and with the same "
-            "actions, so no run could be repeated; draw random numbers from self.np_random, which "
-            "reset(seed=...) seeds, and keep nothing from one episode to the next"
+            f"actions: {difference}; so no run could be repeated: draw random numbers from "
+            "self.np_random, which reset(seed=...) seeds, and keep nothing from one episode to the "
+            "next"
         )
+
+
+def _difference(first: list[Any], repeat: list[Any]) -> str:
+    """Say where two episodes begin to differ; "" if they do not.
+
+    Args:
+      first, repeat: the observation of reset, then an observation and a reward for each step.
+    """
+    for place, (one, other) in enumerate(zip(first, repeat, strict=False)):
+        if not np.array_equal(one, other, equal_nan=True):
+            what = "observation" if place % 2 or not place else "reward"
+            where = f"step {(place - 1) // 2}" if place else "reset"
+            return f"the {what} of {where} is {_shortened(one)}, then {_shortened(other)}"
+    if len(first) != len(repeat):
+        return f"it ends after {len(first) // 2} steps, then after {len(repeat) // 2}"
+    return ""
 
 
 def _play(

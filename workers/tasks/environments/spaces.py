@@ -1,5 +1,6 @@
 """The observations and actions of a gymnasium environment."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ from workers.losses.registry import make_loss
 from workers.metrics import LossName
 from workers.tasks.environments.gym_source import import_gymnasium
 from workers.wire.protocol import Array
+
+# Numbers of an observation for a linear baseline: 32 MB for each task of a block.
+_MOST_NUMBERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,19 @@ def _flattening(space: Any) -> str:
     )
 
 
+def check_baseline(baseline: str, shape: Sequence[int]) -> None:
+    """Raise ValueError if observations are too large for the linear baseline.
+
+    It solves for twice as many weights as an observation has numbers.
+    """
+    if baseline == "linear" and math.prod(shape) > _MOST_NUMBERS:
+        raise ValueError(
+            f"task.baseline = 'linear' is fitted to all numbers of an observation, and there are "
+            f"{math.prod(shape)}, {list(shape)}; {_MOST_NUMBERS} are allowed; use task.baseline = "
+            "'none', or an environment with smaller observations"
+        )
+
+
 def look_at_actions(environment: str, space: Any) -> Actions:
     """Return the conversion of actions for `space`.
 
@@ -112,3 +129,37 @@ def look_at_actions(environment: str, space: Any) -> Actions:
         f"{environment} has the action space {space}; a policy chooses a discrete action "
         "(Discrete), or gives floating-point numbers (Box)"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Spaces:
+    """The spaces of one task, which all others must have, as one policy acts in all.
+
+    task: its name, for errors.
+    """
+
+    task: str
+    observations: Any
+    actions: Any
+
+    def check(self, task: str, environment: Any) -> None:
+        """Raise ValueError if an environment of another task shows or takes something else.
+
+        The bounds of observations may differ.
+        """
+        box = import_gymnasium().spaces.Box
+        ours, own = self.observations, environment.observation_space
+        if isinstance(ours, box) and isinstance(own, box):
+            self._compare(ours.shape == own.shape, "observation", ours, task, own)
+        else:
+            self._compare(ours == own, "observation", ours, task, own)
+        own = environment.action_space
+        self._compare(self.actions == own, "action", self.actions, task, own)
+
+    def _compare(self, is_same: bool, what: str, ours: Any, task: str, own: Any) -> None:
+        if not is_same:
+            raise ValueError(
+                f"tasks differ in their {what} space: '{self.task}' has {_shortened(ours)}, "
+                f"'{task}' has {_shortened(own)}; one policy acts in all tasks: wrap them so that "
+                "they have one"
+            )

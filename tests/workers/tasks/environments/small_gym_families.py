@@ -40,6 +40,12 @@ def sampled(family, lo=0, hi=3, step=0):
     return family.sample(Draw(0, "train", step), lo, hi, 0, 0)
 
 
+def arguments_and_attributes(family):
+    (maker,) = family._makers.values()
+    arguments = [name for name, is_argument in maker._is_argument.items() if is_argument]
+    return arguments, [name for name in maker._is_argument if name not in arguments]
+
+
 def added(monkeypatch, environment):
     """To small_gym, as 'Added'."""
     import small_gym

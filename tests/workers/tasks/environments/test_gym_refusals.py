@@ -92,15 +92,23 @@ def reset_with(change):
         ),
         (
             {"step": step_with(lambda result: (result[0], np.random.random(), *result[2:]))},
-            "plays another episode the second time",
+            r"another episode the second time, .*: the reward of step 0 is 0\.\d+, then 0\.\d+; so",
         ),
         (
             {"left": 5, "step": tired},
-            "plays another episode the second time",
+            "another episode the second time, .*: it ends after 6 steps, then after 1; so",
         ),
         (
             {"step": worn},
-            "plays another episode the second time",
+            r"another episode the second time, .*: the reward of step \d+ is ",
+        ),
+        (
+            {"reset": reset_with(lambda result: (result[0] + np.random.random(), {}))},
+            r"another episode the second time, .*: the observation of reset is array.*, then array",
+        ),
+        (
+            {"step": step_with(lambda result: (result[0] + np.random.random(), *result[1:]))},
+            "another episode the second time, .*: the observation of step 0 is ",
         ),
     ],
 )
