@@ -63,13 +63,25 @@ class GymTask(EnvironmentTask):
         later=True,
     )
     train_tasks: int | None = setting(
-        None, "combinations to train on, 1 to 10^9; unset: a share", later=True, ge=1, le=10**9
+        None,
+        "combinations to train on, 1 to 10^9; unset: a share of the rest",
+        later=True,
+        ge=1,
+        le=10**9,
     )
     validation_tasks: int | None = setting(
-        None, "combinations to validate on, 1 to 10^9; unset: a share", later=True, ge=1, le=10**9
+        None,
+        "combinations to validate on, 1 to 10^9; unset: a share of the rest",
+        later=True,
+        ge=1,
+        le=10**9,
     )
     test_tasks: int | None = setting(
-        None, "combinations to test on, 1 to 10^9; unset: the rest", later=True, ge=1, le=10**9
+        None,
+        "combinations to test on, 1 to 10^9; unset: a share of the rest",
+        later=True,
+        ge=1,
+        le=10**9,
     )
     split_shares: tuple[float, float, float] | None = setting(
         None,

@@ -104,9 +104,7 @@ class TaskSet:
             settings.split_file,
             settings.split_seed or 0,
             settings.split_shares or _SHARES,
-            settings.train_tasks,
-            settings.validation_tasks,
-            settings.test_tasks,
+            *_counts(settings, len(self.names)),
         )
         by_name = split_names([self.names[i] for i in order], filled, "tasks")
         places = np.array(order, np.int32)
@@ -143,3 +141,19 @@ class TaskSet:
         own = {name: value for name, value in self._tables[table].items() if name != "id"}
         chosen = zip(self._choices.items(), places, strict=True)
         return self._ids[table], own | {name: plain(of[i]) for (name, of), i in chosen}
+
+
+def _counts(settings: GymTask, number: int) -> list[int | None]:
+    """Return the number of tasks of each split; what is unset shares what the others leave."""
+    counts = [settings.train_tasks, settings.validation_tasks, settings.test_tasks]
+    free = [i for i, count in enumerate(counts) if count is None]
+    left = number - sum(count or 0 for count in counts)
+    if len(free) == len(counts) or left < len(free):
+        return counts
+    shares = settings.split_shares or _SHARES
+    for place, i in enumerate(free, 1):
+        share = shares[i] / sum(shares[other] for other in free[place - 1 :])
+        others = len(free) - place
+        counts[i] = min(max(1, math.floor(share * left + 0.5)), left - others) if others else left
+        left -= counts[i] or 0
+    return counts

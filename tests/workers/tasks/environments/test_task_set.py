@@ -72,15 +72,16 @@ def test_a_task_is_named_by_its_values(value, name):
     [
         ({}, [6, 2, 2]),
         ({"split_shares": (0.3, 0.3, 0.4)}, [3, 3, 4]),
-        ({"test_tasks": 5}, [3, 2, 5]),
+        ({"test_tasks": 5}, [4, 1, 5]),
+        ({"test_tasks": 8}, [1, 1, 8]),
+        ({"train_tasks": 8}, [8, 1, 1]),
+        ({"train_tasks": 4, "validation_tasks": 2}, [4, 2, 4]),
+        ({"validation_tasks": 6, "split_shares": (0.8, 0.1, 0.1)}, [3, 6, 1]),
         ({"train_tasks": 2, "validation_tasks": 1, "test_tasks": 3}, [2, 1, 3]),
         ({"split": False}, [10, 10, 10]),
     ],
 )
 def test_a_list_is_split_by_shares_or_by_counts(changes, sizes):
-    changes = {"test_tasks": None, **changes}
-    if changes == {"test_tasks": 5}:
-        changes |= {"train_tasks": 3, "validation_tasks": 2}
     splits = set_of(environments=LISTED, **changes).splits
     assert [len(splits[split]) for split in SPLITS] == sizes
     for one, other in combinations(SPLITS, 2):
