@@ -57,9 +57,7 @@ class TaskSet:
             if varied.choice is not None
         }
         self._sizes = (len(self._tables), *map(len, self._choices.values()))
-        self._shows_ids = bool(settings.environments) and (
-            settings.environment is None or len(set(self._ids)) > 1
-        )
+        self._shows_ids = len(set(self._ids)) > 1
         if math.prod(self._sizes) > _MOST:
             raise DataError(
                 f"task.environments and task.vary have {math.prod(self._sizes):,} combinations; a "
@@ -84,7 +82,7 @@ class TaskSet:
         own |= dict(zip(self._choices, values, strict=True))
         parts = [self._ids[table]] if self._shows_ids else []
         parts += [f"{name} {as_text(value)}" for name, value in sorted(own.items())]
-        return ", ".join(parts)
+        return ", ".join(parts) or self._ids[table]
 
     def _split(self, settings: GymTask) -> Splits:
         name, times = Counter(self.names).most_common(1)[0]

@@ -53,6 +53,20 @@ def test_nothing_of_a_task_stays_in_the_next():
         np.testing.assert_array_equal(one, again)
 
 
+def test_an_attribute_that_only_some_tasks_have_does_not_stay(monkeypatch):
+    """Friction is an argument of a Slope: here it is none."""
+    import small_gym
+
+    name = added(monkeypatch, lambda: small_gym.Slope())
+    family = family_of({"steepness": 0.25}, {"friction": 9.0}, name=name, split=False)
+    specs = all_of(family)
+    second = {key: values[specs["combination"] == 1] for key, values in specs.items()}
+    expected = rolled(family, second, [0.5, 0.5])
+    rolled(family, {key: values[specs["combination"] == 0] for key, values in specs.items()}, [1.0])
+    for one, again in zip(expected, rolled(family, second, [0.5, 0.5]), strict=True):
+        np.testing.assert_array_equal(one, again)
+
+
 def test_environments_that_differ_in_attributes_alone_are_used_again():
     listed = ({"steepness": 0.1}, {"steepness": 0.9})
     family = family_of(*listed, name="small_gym:Slope", split=False)

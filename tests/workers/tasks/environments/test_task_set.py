@@ -51,6 +51,11 @@ def test_environments_are_combined_with_choices():
     assert tasks.values(3) == ("b:C", {"goal": [0.5, 1], "force_mag": 2})
 
 
+def test_a_task_without_values_is_named_by_its_environment():
+    listed = ({"id": "a:B"}, {"id": "a:B", "g": 1})
+    assert TaskSet(GymTask(environments=listed, split=False)).names == ["a:B", "g 1"]
+
+
 @pytest.mark.parametrize(
     ("value", "name"),
     [
