@@ -55,8 +55,33 @@ class Words(Switch):
     observation_space = spaces.Text(5)
 
 
+class Spoken(Switch):
+    action_space = spaces.Text(5)
+
+
+class Many(Switch):
+    action_space = spaces.MultiDiscrete([11, 11, 11])
+
+
 class Pairs(Switch):
-    action_space = spaces.MultiDiscrete([2, 2])
+    """Two actions at once, of which one combination is right; all that is seen is discrete."""
+
+    observation_space = spaces.Dict(
+        {"time": spaces.Discrete(4), "last": spaces.Tuple([spaces.Box(-1.0, 1.0, ())])}
+    )
+    action_space = spaces.MultiDiscrete([2, 3], start=[1, 0])
+    right = 5
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return {"time": 0, "last": (np.zeros((), np.float32),)}, {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        self.time += 1
+        reward = float(3 * (action[0] - 1) + action[1] == self.right)
+        seen = {"time": self.time, "last": (np.float32(reward),)}
+        return seen, reward, False, self.time == 3, {}
 
 
 class Broken(Switch):

@@ -37,7 +37,8 @@ class GymFamily:
         self._tasks = GymTasks(settings)
         inspected = inspect_environments(settings)
         self._makers, self._spaces = inspected.makers, inspected.spaces
-        self.input_shape = inspected.input_shape
+        self._observations = inspected.observations
+        self.input_shape = self._observations.shape
         self._actions = inspected.actions
         self.loss: LossName = self._actions.loss
         self.num_outputs = self._actions.num_outputs
@@ -73,12 +74,16 @@ class GymFamily:
             for number, values in enumerate(tasks)
         ]
         return GymEpisodes(
-            environments, seeds, self._actions, self.input_shape, disposable=self._disposable
+            environments, seeds, self._actions, self._observations, disposable=self._disposable
         )
 
     def random_actions(self, rng: np.random.Generator, shape: Sequence[int]) -> Array:
         """See `EnvironmentFamily.random_actions`, and `Actions.random`."""
         return self._actions.random(rng, shape)
+
+    def observed(self, observation: Any) -> Any:
+        """See `EnvironmentFamily.observed`, and `Observations.array`."""
+        return self._observations.array(observation)
 
     def environment_action(self, action: Array) -> Any:
         """See `EnvironmentFamily.environment_action`; numbers are clipped to their bounds."""

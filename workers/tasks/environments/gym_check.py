@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from workers.tasks.environments.observations import Observations
 from workers.tasks.environments.spaces import Actions
 
 # A slow environment must not delay an actor's start.
@@ -11,7 +12,7 @@ _MOST_STEPS = 500
 
 
 def check_episodes(
-    label: object, environment: Any, actions: Actions, input_shape: tuple[int, ...], horizon: int
+    label: object, environment: Any, actions: Actions, observations: Observations, horizon: int
 ) -> None:
     """Play an episode, another one, and the first again, of at most `horizon` or 500 steps.
 
@@ -21,7 +22,7 @@ def check_episodes(
       ValueError: it breaks the interface, or the first and the last episode differ.
     """
     first, _, repeat = (
-        _play(label, environment, actions, input_shape, horizon, seed) for seed in (0, 1, 0)
+        _play(label, environment, actions, observations, horizon, seed) for seed in (0, 1, 0)
     )
     if difference := _difference(first, repeat):
         raise ValueError(
@@ -52,7 +53,7 @@ def _play(
     label: object,
     environment: Any,
     actions: Actions,
-    input_shape: tuple[int, ...],
+    observations: Observations,
     horizon: int,
     seed: int,
 ) -> list[Any]:
@@ -61,7 +62,7 @@ def _play(
     start = _call(label, "reset(seed=...)", lambda: environment.reset(seed=seed))
     if not isinstance(start, tuple) or len(start) != 2:
         raise ValueError(f"{label}: reset returns {_shortened(start)}, not (observation, info)")
-    trace = [_observed(label, "reset", start[0], input_shape)]
+    trace = [_observed(label, "reset", start[0], observations)]
     for _ in range(min(horizon, _MOST_STEPS)):
         (action,) = actions.environment_actions(actions.random(draw, (1,)))
         result = _call(label, "step(action)", lambda action=action: environment.step(action))
@@ -71,7 +72,7 @@ def _play(
                 "terminated, truncated, info)"
             )
         observation, reward, terminated, truncated, _ = result
-        trace += [_observed(label, "step", observation, input_shape), _reward(label, reward)]
+        trace += [_observed(label, "step", observation, observations), _reward(label, reward)]
         if terminated or truncated:
             break
     return trace
@@ -86,13 +87,13 @@ def _call(label: object, what: str, call: Any) -> Any:
         ) from error
 
 
-def _observed(label: object, where: str, observation: Any, shape: tuple[int, ...]) -> Any:
-    if np.shape(observation) != shape:
+def _observed(label: object, where: str, observation: Any, observations: Observations) -> Any:
+    try:
+        return np.array(observations.array(observation))
+    except ValueError as error:
         raise ValueError(
-            f"{label}: {where} returns an observation of shape {list(np.shape(observation))}, its "
-            f"observation_space says {list(shape)}"
-        )
-    return np.array(observation)
+            f"{label}: {where} returns {error}; its observation_space says otherwise"
+        ) from None
 
 
 def _reward(label: object, reward: Any) -> float:

@@ -10,12 +10,12 @@ from workers.tasks.environments.gym_check import check_episodes
 from workers.tasks.environments.gym_maker import GymMaker
 from workers.tasks.environments.gym_source import Source, digest
 from workers.tasks.environments.gym_tasks import TaskValues, tasks_to_inspect, title_of
+from workers.tasks.environments.observations import Observations, look_at_observations
 from workers.tasks.environments.spaces import (
     Actions,
     Spaces,
     check_baseline,
     look_at_actions,
-    look_at_observations,
 )
 
 # Environments that are made to compare their spaces; those of further tasks are compared when they
@@ -34,7 +34,7 @@ class Inspected:
     makers: Mapping[str, GymMaker]
     spaces: Spaces
     first: Any
-    input_shape: tuple[int, ...]
+    observations: Observations
     actions: Actions
     digest: str
 
@@ -66,11 +66,11 @@ def inspect_environments(settings: GymTask) -> Inspected:
     name = task[0]
     makers = {name: maker_for(settings, name)}
     first = make_one(settings, makers[name], task)
-    shape = look_at_observations(name, first.observation_space)
-    check_baseline(settings.baseline, shape)
+    observations = look_at_observations(name, first.observation_space)
+    check_baseline(settings.baseline, observations.shape)
     actions = look_at_actions(name, first.action_space)
     spaces = Spaces(title_of(task), first.observation_space, first.action_space)
-    check_episodes(makers[name].source, first, actions, shape, settings.horizon)
+    check_episodes(makers[name].source, first, actions, observations, settings.horizon)
     digests = [digest(makers[name].source, first)]
     for number, task in enumerate(others):
         name, values = task
@@ -81,10 +81,10 @@ def inspect_environments(settings: GymTask) -> Inspected:
         environment = make_one(settings, maker, task)
         spaces.check(title_of(task), environment)
         if is_new:
-            check_episodes(maker.source, environment, actions, shape, settings.horizon)
+            check_episodes(maker.source, environment, actions, observations, settings.horizon)
             digests.append(digest(maker.source, environment))
         environment.close()
     whole = hashlib.sha256(" ".join(digests).encode()).hexdigest()
     return Inspected(
-        makers, spaces, first, shape, actions, whole if len(digests) > 1 else digests[0]
+        makers, spaces, first, observations, actions, whole if len(digests) > 1 else digests[0]
     )

@@ -73,6 +73,15 @@ class NavigationFamily:
         largest = self._settings.max_step
         return rng.uniform(-largest, largest, (*shape, 2)).astype(np.float32)
 
+    def observed(self, observation: Any) -> Any:
+        """Return the position [2]. Raises ValueError: it is of another shape."""
+        if np.shape(observation) != self.input_shape:
+            raise ValueError(
+                f"an observation of shape {list(np.shape(observation))}, not "
+                f"{list(self.input_shape)}"
+            )
+        return observation
+
     def environment_action(self, action: Array) -> Array:
         """Clip a step [2] as the environment does."""
         largest = self._settings.max_step

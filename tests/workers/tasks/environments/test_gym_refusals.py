@@ -16,8 +16,9 @@ pytest.importorskip("gymnasium")
 @pytest.mark.parametrize(
     ("name", "changes", "error"),
     [
-        ("small_gym:Words", {}, "observation space Text.*a policy sees arrays of numbers"),
-        ("small_gym:Pairs", {}, "action space MultiDiscrete.*a policy chooses a discrete action"),
+        ("small_gym:Words", {}, "observation space Text.*a policy sees numbers"),
+        ("small_gym:Spoken", {}, "action space Text.*a policy chooses discrete actions"),
+        ("small_gym:Many", {}, "MultiDiscrete.*of 1,331 combinations; .* one of 1,024 at most"),
         ("small_gym:Broken", {}, "RuntimeError: the motor is missing"),
         ("small_gym:NoEnvironment", {}, "returned a NoEnvironment, not a gymnasium.Env"),
         ("small_gym:Nothing", {}, "small_gym has no class or function 'Nothing'"),
