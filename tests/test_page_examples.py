@@ -86,6 +86,19 @@ def test_the_environment_of_the_readme_has_a_family_of_tasks(tmp_path):
     assert family.sample(Draw(0, "train", 0), 0, 3, 10, 10)["varied/wind"].shape == (3,)
 
 
+def test_the_list_of_environments_of_the_page_is_split(tmp_path):
+    (tmp_path / "poles.toml").write_text(block("environments example", "toml"))
+    family = make_family(configuration.load(str(tmp_path / "poles.toml"))[0].task)
+    assert family.protocol("test")["split"].startswith("4 training, 1 validation, 3 test tasks")
+    names = [name for split in ("train", "validation", "test") for name in named(family, split)]
+    assert len(names) == 8
+    assert "force_mag 8, length 0.3" in names  # as the page's split file has it
+
+
+def named(family, split):
+    return family.describe()[f"{split}_tasks"].split("; ")
+
+
 def test_the_columns_of_the_readme_are_those_of_a_run(tmp_path):
     import synthetic_run
 

@@ -13,7 +13,7 @@ from orchestrator.adaptation.checks import change, open_model_file
 from orchestrator.evaluate import recipe_at
 from workers.execution.fault_isolation import task_error
 from workers.losses.registry import loss_of
-from workers.settings.environments import EnvironmentTask
+from workers.settings.environments.environment_task import EnvironmentTask
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.user_environment import UserEnvironment
 from workers.wire.errors import MetatrainError

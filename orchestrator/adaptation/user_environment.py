@@ -14,7 +14,7 @@ from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.config.sources import parse_toml
 from workers.losses.registry import make_loss
 from workers.metrics import LossName
-from workers.settings.environments import GymTask
+from workers.settings.environments.gym_task import GymTask
 from workers.tasks.environments.gym_source import (
     Source,
     check_attribute,
@@ -112,7 +112,7 @@ def _make(
     source = Source(name, str(Path.cwd()), "--env", "run the command where it is")
     make = maker_of(source) if isinstance(environment, str) else environment
     # The run's arguments are for the run's own environment.
-    defaults = dict(task.arguments) if name == task.environment else {}
+    defaults = dict(task.arguments) if name in task.ids else {}
     required = {key: arguments[key] for key in _required(make) if key in arguments}
     plain = make_first(source, make, {**defaults, **required})
     others = {

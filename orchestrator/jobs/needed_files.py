@@ -97,7 +97,8 @@ def check_data(config: MetaConfig, typed: Values, shipment: Shipment) -> list[st
     task, places = config.task, places_of(type(config.task))
     for field in task.data:
         value = typed.get(f"task.{field}")
-        for path in [value] if isinstance(value, str) else value or []:
+        paths = [value] if isinstance(value, str) else value or []
+        for path in (path for path in paths if isinstance(path, str)):  # others are no files
             setting = f"task.{field} = {path}"
             if str(path).startswith(("/", "~")):
                 notes.append(f"{setting}: it must exist on each machine of the cluster")

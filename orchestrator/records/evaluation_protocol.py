@@ -11,7 +11,7 @@ from orchestrator.evaluate import later_lr
 from orchestrator.outer.blocks import held_out_sizes
 from workers.losses.loss import Loss
 from workers.losses.registry import loss_of
-from workers.settings.environments import EnvironmentTask
+from workers.settings.environments.environment_task import EnvironmentTask
 from workers.settings.section import Size
 from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily, held_out_ways, stated_sizes

@@ -32,7 +32,7 @@ from same_bits_cases import (
     POLICY_ELSEWHERE,
     REFUSED,
 )
-from small_configs import images, navigation, sinusoid
+from small_configs import gym, images, navigation, sinusoid
 from small_runs import in_process
 from small_voices import voices
 
@@ -238,6 +238,17 @@ def test_a_users_loss_and_metrics_give_one_theta_with_workers_elsewhere(process)
 @pytest.mark.ray
 def test_a_policys_theta_is_the_same_with_workers_elsewhere(process):
     check_any_number_of_workers(policies(POLICY_ELSEWHERE), False, process)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_listed_environments_give_one_theta_with_workers_elsewhere(process):
+    pytest.importorskip("gymnasium")
+    listed = "{id='small_gym:Slope'},{id='small_gym:Tilted'},{id='small_gym:Tilted',tilt=0.4}"
+    small = ["outer.steps=2", "workers.block_size=1", "task.horizon=4", "model.hidden=[4]"]
+    config = gym(f"task.environments=[{listed}]", "task.vary={friction={choice=[0,1]}}", *small)
+    assert config.task.is_split
+    check_any_number_of_workers(config, False, process)
 
 
 @pytest.mark.ray

@@ -11,7 +11,7 @@ from workers.policies.distributions import distribution_of
 from workers.policies.loss import make_objective
 from workers.policies.observation_normalizer import fit_normalizer
 from workers.policies.rollout_adaptation import RolloutAdapter
-from workers.settings.environments import EnvironmentTask
+from workers.settings.environments.environment_task import EnvironmentTask
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.family import EnvironmentFamily
 from workers.wire.protocol import Adapted, Block, Recipe, Specs, Weights
@@ -74,7 +74,7 @@ class AdaptedPolicy:
         """Choose an action, in the form that the environment's `step` takes.
 
         Args:
-          observation: [*input_shape].
+          observation: as the environment returns it.
           rng: generator to draw the action with; None: take the likeliest action.
         Raises:
           ValueError: the observation has another shape, or is not finite.
@@ -82,11 +82,7 @@ class AdaptedPolicy:
         return self._family.environment_action(self._draw(observation, rng))
 
     def _draw(self, observation: Any, rng: np.random.Generator | None) -> NDArray[np.float32]:
-        values, shape = np.asarray(observation, np.float32), self._family.input_shape
-        if values.shape != shape:
-            raise ValueError(
-                f"an observation of shape {list(values.shape)}; the policy sees {list(shape)}"
-            )
+        values = np.asarray(self._family.observed(observation), np.float32)
         if not np.isfinite(values).all():
             raise ValueError(
                 f"an observation contains {values[~np.isfinite(values)][0]}; use finite numbers"

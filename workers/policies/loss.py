@@ -12,7 +12,7 @@ from workers.losses.loss import LossFunctions
 from workers.models.functional import FunctionalModel, State
 from workers.policies.distributions import Distribution, distribution_of
 from workers.policies.trajectory import Trajectory, from_targets
-from workers.settings.environments import EnvironmentTask
+from workers.settings.environments.environment_task import EnvironmentTask
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.family import has_environments
 from workers.tasks.family import TaskFamily

@@ -15,7 +15,7 @@ from workers.meta_parameters import carry_layout, theta_layout
 from workers.models.functional import FunctionalModel
 from workers.policies.advantages import advantages
 from workers.policies.distributions import distribution_of
-from workers.settings.environments import EnvironmentTask
+from workers.settings.environments.environment_task import EnvironmentTask
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.family import EnvironmentFamily
 from workers.wire.protocol import Array

@@ -18,7 +18,7 @@ from workers.policies.observation_normalizer import (
 from workers.policies.policy_batch import Constants, PolicyBatch, without_lost
 from workers.policies.rollouts import Rollout, roll_out
 from workers.policies.trajectory import Trajectory, to_targets
-from workers.settings.environments import EnvironmentTask
+from workers.settings.environments.environment_task import EnvironmentTask
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.family import EnvironmentFamily
 from workers.wire.errors import NonFiniteError

@@ -20,8 +20,8 @@ _PLACES = {
     "generation": "workers.settings.generation_task:GenerationTask",
     "python": "workers.settings.python_task:PythonTask",
     "npz": "workers.settings.npz_task:NpzTask",
-    "navigation": "workers.settings.environments:NavigationTask",
-    "gym": "workers.settings.environments:GymTask",
+    "navigation": "workers.settings.environments.navigation_task:NavigationTask",
+    "gym": "workers.settings.environments.gym_task:GymTask",
 }
 
 #: kind -> record.

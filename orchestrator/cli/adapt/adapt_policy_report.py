@@ -10,7 +10,7 @@ from orchestrator.adaptation.artefact import Artefact
 from orchestrator.cli.adapt.adapt_report import from_the_run
 from orchestrator.reporting.protocol_lines import print_protocol
 from orchestrator.text.console import Console
-from workers.settings.environments import EnvironmentTask
+from workers.settings.environments.environment_task import EnvironmentTask
 from workers.wire.protocol import Recipe
 
 _FROM_THE_RUN = ("method", "model", "tasks_from")

@@ -55,8 +55,33 @@ class Words(Switch):
     observation_space = spaces.Text(5)
 
 
+class Spoken(Switch):
+    action_space = spaces.Text(5)
+
+
+class Many(Switch):
+    action_space = spaces.MultiDiscrete([11, 11, 11])
+
+
 class Pairs(Switch):
-    action_space = spaces.MultiDiscrete([2, 2])
+    """Two actions at once, of which one combination is right; all that is seen is discrete."""
+
+    observation_space = spaces.Dict(
+        {"time": spaces.Discrete(4), "last": spaces.Tuple([spaces.Box(-1.0, 1.0, ())])}
+    )
+    action_space = spaces.MultiDiscrete([2, 3], start=[1, 0])
+    right = 5
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return {"time": 0, "last": (np.zeros((), np.float32),)}, {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        self.time += 1
+        reward = float(3 * (action[0] - 1) + action[1] == self.right)
+        seen = {"time": self.time, "last": (np.float32(reward),)}
+        return seen, reward, False, self.time == 3, {}
 
 
 class Broken(Switch):
@@ -96,3 +121,35 @@ class Blind(Shown):
 class Crashing(Shown):
     def render(self):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Robot(Slope):
+    """Of a kind, and with a goal; its wheels slip."""
+
+    def __init__(self, kind="ant", goal=(0.0, 0.0)):
+        assert kind in ("ant", "bee")
+        super().__init__()
+        self.kind, self.goal, self.grip = kind, goal, np.array([1, 1])
+
+
+class Tilted(Slope):
+    """Another slope, of the same spaces."""
+
+    def __init__(self, tilt=1.0):
+        super().__init__()
+        self.steepness = tilt
+
+
+class Wide(Slope):
+    """A slope of which more is seen."""
+
+    observation_space = spaces.Box(-np.inf, np.inf, (3,))
+
+    def _seen(self):
+        return np.array([self.place, self.speed, 0.0])
+
+
+class Strong(Slope):
+    """A slope with other bounds of its actions."""
+
+    action_space = spaces.Box(-2.0, 2.0, (1,))

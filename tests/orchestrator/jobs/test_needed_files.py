@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from orchestrator.config.keys import places_of
 from orchestrator.jobs import shipping
@@ -22,8 +23,18 @@ NEEDED = {
     "gym": {"environment": "CartPole-v1"},
 }
 #: What stands beside a path in the configuration.
-BESIDE = {("images", "test_path"): {"mix": False, "path": "here.csv"}}
-PATHS = [(kind, field) for kind, record in TASKS.items() for field in record.data]
+BESIDE = {
+    ("images", "test_path"): {"mix": False, "path": "here.csv"},
+    ("gym", "split_file"): {"vary": {"length": {"choice": [0.5, 1.0, 2.0]}}},
+}
+#: Files that are read with the configuration, before it is known that there is a job.
+READ_AT_ONCE = {("gym", "environments")}
+PATHS = [
+    (kind, field)
+    for kind, record in TASKS.items()
+    for field in record.data
+    if (kind, field) not in READ_AT_ONCE
+]
 IN_A_DATA_FOLDER = [
     (kind, field) for kind, field in PATHS if "data" in places_of(TASKS[kind]).get(field, ())
 ]
@@ -45,9 +56,8 @@ def notes_of(kind, model="", **changes):
     task = {"kind": kind, **NEEDED.get(kind, {}), **changes}
     for field in changes:
         task |= BESIDE.get((kind, field), {})
-    lines = [f"{key} = {json.dumps(value)}" for key, value in task.items()]
-    lines += [f'[model]\nbackbone = "{model}"'] if model else []
-    Path("run.toml").write_text("\n".join(["[task]", *lines]))
+    table = {"task": task, **({"model": {"backbone": model}} if model else {})}
+    Path("run.toml").write_text(tomli_w.dumps(table))
     values = {"preset": "run.toml", "overrides": None, "out": "s3://bucket/a", "workers": None}
     flags = dict.fromkeys(("resume", "allow_changes", "verbose"), False)
     notes = plan("train", values | flags, shipping.choose(Path.cwd())).notes
@@ -123,6 +133,19 @@ def test_a_module_of_an_environment_that_would_not_be_there_is_refused(
     (folder.parent / "outside.py").write_text(ENVIRONMENT)
     with pytest.raises(ValueError, match=expected):
         notes_of("gym", environment=environment, **changes)
+
+
+def test_a_list_of_environments_is_shipped_with_all_its_modules(folder):
+    (folder / "my_world.py").write_text(ENVIRONMENT)
+    tasks = [{"id": "my_world:Mine", "size": size} for size in range(3)]
+    for name in ("tasks.json", "ignored.json"):
+        (folder / name).write_text(json.dumps(tasks))
+    assert notes_of("gym", environments=tasks) == []
+    assert notes_of("gym", environments="tasks.json") == []
+    with pytest.raises(ValueError, match=r"task.environments = ignored.json is not shipped"):
+        notes_of("gym", environments="ignored.json")
+    with pytest.raises(ValueError, match=r"there is no module 'no_world' of \[task\] in"):
+        notes_of("gym", environments=[*tasks, {"id": "no_world:Mine"}])
 
 
 def test_an_absolute_folder_of_an_environment_becomes_a_relative_one(folder):

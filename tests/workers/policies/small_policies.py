@@ -9,7 +9,7 @@ from workers.algorithms.maml import MamlAlgorithm
 from workers.block import BlockRunner
 from workers.meta_parameters import initial
 from workers.models.mlp import GaussianMlpModel
-from workers.settings.environments import NavigationTask
+from workers.settings.environments.navigation_task import NavigationTask
 from workers.settings.worker import ActorSettings, RuntimeSettings
 from workers.tasks.environments.navigation import NavigationFamily
 from workers.wire.protocol import Block, Draw, Recipe, Weights

@@ -12,7 +12,8 @@ from workers.block import BlockRunner
 from workers.meta_parameters import initial
 from workers.models.linear import LinearModel
 from workers.models.mlp import GaussianMlpModel
-from workers.settings.environments import GymTask, Varied
+from workers.settings.environments.gym_task import GymTask
+from workers.settings.environments.varied import Varied
 from workers.settings.worker import ActorSettings, RuntimeSettings
 from workers.tasks.registry import make_family
 from workers.wire.errors import TaskError
@@ -75,3 +76,28 @@ def test_a_reward_that_is_nan_names_the_task_and_the_step():
 def test_a_gaussian_model_is_refused_where_actions_are_a_few():
     with pytest.raises(ValueError, match=r"takes one of 2 actions; use model\.kind = 'mlp'"):
         problem("Switch", GaussianMlpModel(hidden=(4,)))
+
+
+def test_a_policy_learns_two_actions_at_once_from_what_is_discrete():
+    """Of six combinations one is right in each task, which one step of adaptation finds."""
+    runner, weights, family = problem(
+        "Pairs", LinearModel(), inner_lr=20.0, right={"choice": [0, 5]}
+    )
+    block = block_of(family, "evaluate", Recipe(20.0, 2))
+    returns = runner.run(weights, block).metrics["return"]
+    assert (returns[:, 2] > returns[:, 0] + 0.5).all()
+
+
+def test_an_adapted_policy_acts_on_what_the_environment_returns():
+    from workers.policies.adapted import AdaptedPolicy
+
+    runner, weights, family = problem("Pairs", LinearModel(), right={"choice": [0, 5]})
+    specs = family.sample(Draw(0, "train", 0), 0, 1, 0, 0)
+    policy = AdaptedPolicy(runner._settings, family, specs, weights, Recipe(0.5, 1))
+    environment = family.make(specs, 0)
+    observation, _ = environment.reset(seed=0)
+    action = policy.act(observation)
+    assert environment.action_space.contains(action)
+    assert len(policy.play(environment, 5, seed=0)) == 3
+    with pytest.raises(ValueError, match="an observation without 'last'"):
+        policy.act([1.0, 0.0])

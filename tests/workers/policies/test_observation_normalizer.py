@@ -8,7 +8,9 @@ import pytest
 from small_policies import TASK, held_out_block_of, runner_of, settings_of, weights_of
 
 from workers.policies.observation_normalizer import fit_normalizer
-from workers.settings.environments import GymTask, NavigationTask, Varied
+from workers.settings.environments.gym_task import GymTask
+from workers.settings.environments.navigation_task import NavigationTask
+from workers.settings.environments.varied import Varied
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.environments.navigation import NavigationFamily, Points
 from workers.tasks.registry import make_family

@@ -61,6 +61,13 @@ class EnvironmentFamily(TaskFamily, Protocol):
           float32 [*shape, actions].
         """
 
+    def observed(self, observation: Any) -> Any:
+        """Convert what an environment returns to numbers [*input_shape].
+
+        Raises:
+          ValueError: it is not of the environment's observation space.
+        """
+
     def environment_action(self, action: Array) -> Any:
         """Convert a policy's action [actions] to the argument of an environment's `step`."""
 

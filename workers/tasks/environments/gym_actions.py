@@ -3,8 +3,9 @@
 import functools
 
 from workers.losses.registry import make_loss
-from workers.settings.environments import GymTask
-from workers.tasks.environments.gym_source import Source, make_first, maker_of
+from workers.settings.environments.gym_task import GymTask
+from workers.tasks.environments.gym_inspection import make_one, maker_for
+from workers.tasks.environments.gym_tasks import tasks_to_inspect
 from workers.tasks.environments.spaces import look_at_actions
 
 
@@ -17,10 +18,10 @@ def model_kind_of(task: str) -> str:
     """
     try:
         settings = GymTask.model_validate_json(task)
-        source = Source(settings.environment, settings.folder)
-        first = make_first(source, maker_of(source), settings.arguments)
-        loss = look_at_actions(settings.environment, first.action_space).loss
-        first.close()
+        first = next(tasks_to_inspect(settings))
+        environment = make_one(settings, maker_for(settings, first[0]), first)
+        loss = look_at_actions(first[0], environment.action_space).loss
+        environment.close()
     except ValueError:
         return "gaussian_mlp"
     return "mlp" if make_loss(loss).discrete else "gaussian_mlp"

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from workers.tasks.environments.observations import Observations
 from workers.tasks.environments.spaces import Actions
 
 # A slow environment must not delay an actor's start.
@@ -11,7 +12,7 @@ _MOST_STEPS = 500
 
 
 def check_episodes(
-    label: object, environment: Any, actions: Actions, input_shape: tuple[int, ...], horizon: int
+    label: object, environment: Any, actions: Actions, observations: Observations, horizon: int
 ) -> None:
     """Play an episode, another one, and the first again, of at most `horizon` or 500 steps.
 
@@ -21,22 +22,38 @@ def check_episodes(
       ValueError: it breaks the interface, or the first and the last episode differ.
     """
     first, _, repeat = (
-        _play(label, environment, actions, input_shape, horizon, seed) for seed in (0, 1, 0)
+        _play(label, environment, actions, observations, horizon, seed) for seed in (0, 1, 0)
     )
-    alike = (np.array_equal(a, b, equal_nan=True) for a, b in zip(first, repeat, strict=False))
-    if len(first) != len(repeat) or not all(alike):
+    if difference := _difference(first, repeat):
         raise ValueError(
             f"{label} plays another episode the second time, from the same seed and with the same "
-            "actions, so no run could be repeated; draw random numbers from self.np_random, which "
-            "reset(seed=...) seeds, and keep nothing from one episode to the next"
+            f"actions: {difference}; so no run could be repeated: draw random numbers from "
+            "self.np_random, which reset(seed=...) seeds, and keep nothing from one episode to the "
+            "next"
         )
+
+
+def _difference(first: list[Any], repeat: list[Any]) -> str:
+    """Say where two episodes begin to differ; "" if they do not.
+
+    Args:
+      first, repeat: the observation of reset, then an observation and a reward for each step.
+    """
+    for place, (one, other) in enumerate(zip(first, repeat, strict=False)):
+        if not np.array_equal(one, other, equal_nan=True):
+            what = "observation" if place % 2 or not place else "reward"
+            where = f"step {(place - 1) // 2}" if place else "reset"
+            return f"the {what} of {where} is {_shortened(one)}, then {_shortened(other)}"
+    if len(first) != len(repeat):
+        return f"it ends after {len(first) // 2} steps, then after {len(repeat) // 2}"
+    return ""
 
 
 def _play(
     label: object,
     environment: Any,
     actions: Actions,
-    input_shape: tuple[int, ...],
+    observations: Observations,
     horizon: int,
     seed: int,
 ) -> list[Any]:
@@ -45,7 +62,7 @@ def _play(
     start = _call(label, "reset(seed=...)", lambda: environment.reset(seed=seed))
     if not isinstance(start, tuple) or len(start) != 2:
         raise ValueError(f"{label}: reset returns {_shortened(start)}, not (observation, info)")
-    trace = [_observed(label, "reset", start[0], input_shape)]
+    trace = [_observed(label, "reset", start[0], observations)]
     for _ in range(min(horizon, _MOST_STEPS)):
         (action,) = actions.environment_actions(actions.random(draw, (1,)))
         result = _call(label, "step(action)", lambda action=action: environment.step(action))
@@ -55,7 +72,7 @@ def _play(
                 "terminated, truncated, info)"
             )
         observation, reward, terminated, truncated, _ = result
-        trace += [_observed(label, "step", observation, input_shape), _reward(label, reward)]
+        trace += [_observed(label, "step", observation, observations), _reward(label, reward)]
         if terminated or truncated:
             break
     return trace
@@ -70,13 +87,13 @@ def _call(label: object, what: str, call: Any) -> Any:
         ) from error
 
 
-def _observed(label: object, where: str, observation: Any, shape: tuple[int, ...]) -> Any:
-    if np.shape(observation) != shape:
+def _observed(label: object, where: str, observation: Any, observations: Observations) -> Any:
+    try:
+        return np.array(observations.array(observation))
+    except ValueError as error:
         raise ValueError(
-            f"{label}: {where} returns an observation of shape {list(np.shape(observation))}, its "
-            f"observation_space says {list(shape)}"
-        )
-    return np.array(observation)
+            f"{label}: {where} returns {error}; its observation_space says otherwise"
+        ) from None
 
 
 def _reward(label: object, reward: Any) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 
 from workers.tasks.environments.family import StepResult
 from workers.tasks.environments.gym_check import as_number
+from workers.tasks.environments.observations import Observations
 from workers.tasks.environments.spaces import Actions
 from workers.wire.protocol import Array
 
@@ -23,13 +24,14 @@ class GymEpisodes:
         environments: Sequence[Sequence[Any]],
         seeds: Array,
         actions: Actions,
-        input_shape: tuple[int, ...],
+        observations: Observations,
         disposable: bool = False,
     ):
         self._environments = [environment for of_task in environments for environment in of_task]
         self._actions, self._shape, self._disposable = actions, seeds.shape, disposable
         self._seeds: list[int] = seeds.ravel().tolist()
-        self._observations = np.zeros((len(self._seeds), *input_shape), np.float32)
+        self._space = observations
+        self._observations = np.zeros((len(self._seeds), *observations.shape), np.float32)
         self._over = np.zeros(len(self._seeds), bool)
 
     def reset(self) -> Array:
@@ -66,12 +68,10 @@ class GymEpisodes:
                 environment.close()
 
     def _observe(self, where: str, number: int, observation: Any) -> None:
-        if np.shape(observation) != self._observations.shape[1:]:
-            raise ValueError(
-                f"{where} returns an observation of shape {list(np.shape(observation))}, not "
-                f"{list(self._observations.shape[1:])}; fix the environment"
-            )
-        self._observations[number] = observation
+        try:
+            self._observations[number] = self._space.array(observation)
+        except ValueError as error:
+            raise ValueError(f"{where} returns {error}; fix the environment") from None
 
     def _side_by_side(self, values: Array) -> Array:
         """Copy `values` into the shape [tasks, episodes, ...]."""

@@ -4,15 +4,14 @@ import contextlib
 import hashlib
 import importlib
 import inspect
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from workers.tasks.environments.attributes import like, replaces
 from workers.wire.import_path import refuse_namesakes
 
 _INSTALL = "pip install 'metatrain[{extra}]'"
@@ -146,29 +145,29 @@ def check_attribute(label: str, environment: str, first: Any, name: str, value: 
     """Set the attribute of `first` to `value`, after a check of its type.
 
     Raises:
-      ValueError: the types differ, a number is not finite, or the attribute cannot be set.
+      ValueError: the types or the lengths of lists differ, a number is not finite, or the attribute
+        cannot be set.
     """
-    holder = holder_of(first, name)
-    current = getattr(holder, name)
-    if isinstance(current, Real) and not isinstance(current, bool):
-        fits = isinstance(value, Real) and math.isfinite(value)
-    else:
-        fits = type(value) is type(current)
-    if not fits:
+    current = getattr(holder_of(first, name), name)
+    if not replaces(value, current):
         raise ValueError(
             f"{label}: {value!r} cannot replace {str(current)[:40]}, the value in {environment}; "
-            "give a finite number for a number"
+            "give a finite number for a number, and a list of as many for a list"
         )
     try:
-        setattr(holder, name, value)
+        set_attributes(first, {name: value})
     except AttributeError as error:
         raise ValueError(f"{label}: {environment} does not let it be set ({error})") from None
 
 
 def set_attributes(environment: Any, values: Mapping[str, Any]) -> Any:
-    """Set each attribute in the layer that has it; return the environment."""
+    """Set each attribute in the layer that has it; return the environment.
+
+    A list becomes an array or a tuple where the attribute was one.
+    """
     for name, value in values.items():
-        setattr(holder_of(environment, name), name, value)
+        holder = holder_of(environment, name)
+        setattr(holder, name, like(getattr(holder, name), value))
     return environment
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.metrics import LossName
-from workers.settings.environments import NavigationTask
+from workers.settings.environments.navigation_task import NavigationTask
 from workers.tasks.display_text import DisplayText
 from workers.tasks.environments.family import StepResult, VectorEnv
 from workers.wire.protocol import Array, Draw, Episode, Specs, Split
@@ -72,6 +72,15 @@ class NavigationFamily:
         """Draw steps uniformly within the allowed length."""
         largest = self._settings.max_step
         return rng.uniform(-largest, largest, (*shape, 2)).astype(np.float32)
+
+    def observed(self, observation: Any) -> Any:
+        """Return the position [2]. Raises ValueError: it is of another shape."""
+        if np.shape(observation) != self.input_shape:
+            raise ValueError(
+                f"an observation of shape {list(np.shape(observation))}, not "
+                f"{list(self.input_shape)}"
+            )
+        return observation
 
     def environment_action(self, action: Array) -> Array:
         """Clip a step [2] as the environment does."""

@@ -1,5 +1,6 @@
-"""The observations and actions of a gymnasium environment."""
+"""The actions of a gymnasium environment, and spaces that all tasks must have."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,13 @@ import numpy as np
 from workers.losses.registry import make_loss
 from workers.metrics import LossName
 from workers.tasks.environments.gym_source import import_gymnasium
+from workers.tasks.environments.observations import shortened
 from workers.wire.protocol import Array
+
+# Numbers of an observation for a linear baseline: 32 MB for each task of a block.
+_MOST_NUMBERS = 1000
+# Logits of a policy that chooses several discrete actions at once.
+_MOST_COMBINATIONS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,8 @@ class Actions:
     description: for people.
     first: the lowest discrete action.
     low, high: bounds of continuous actions, [*shape].
+    sizes: of several discrete actions at once, int [*shape]: the policy chooses a combination.
+    starts: the lowest of each of these, [*shape].
     """
 
     loss: LossName
@@ -29,6 +38,8 @@ class Actions:
     first: int = 0
     low: Any = None
     high: Any = None
+    sizes: Any = None
+    starts: Any = None
 
     def environment_actions(self, actions: Array) -> Sequence[Any]:
         """Convert actions to the arguments of `step`; continuous ones are clipped to the bounds.
@@ -39,8 +50,12 @@ class Actions:
           An argument for each action, flat over all but the last axis.
         """
         if make_loss(self.loss).discrete:
-            chosen: list[int] = (self.first + actions[..., 0].ravel().astype(int)).tolist()
-            return chosen
+            chosen = actions[..., 0].ravel().astype(int)
+            if self.sizes is None:
+                numbers: list[int] = (self.first + chosen).tolist()
+                return numbers
+            places = np.stack(np.unravel_index(chosen, self.sizes.ravel()), axis=-1)
+            return list(self.starts + places.reshape(-1, *self.sizes.shape))
         clipped = np.clip(np.reshape(actions, (-1, *self.low.shape)), self.low, self.high)
         return list(clipped)
 
@@ -59,56 +74,85 @@ class Actions:
         return actions.astype(np.float32)
 
 
-def look_at_observations(environment: str, space: Any) -> tuple[int, ...]:
-    """Return the shape of an observation.
+def check_baseline(baseline: str, shape: Sequence[int]) -> None:
+    """Raise ValueError if observations are too large for the linear baseline.
 
-    Raises:
-      ValueError: observations are not arrays of numbers.
+    It solves for twice as many weights as an observation has numbers.
     """
-    if not isinstance(space, import_gymnasium().spaces.Box) or not space.shape:
+    if baseline == "linear" and math.prod(shape) > _MOST_NUMBERS:
         raise ValueError(
-            f"{environment} has the observation space {_shortened(space)}; a policy sees arrays of "
-            f"numbers (Box): wrap it in {_flattening(space)}, and name your function: "
-            "'module:function'"
+            f"task.baseline = 'linear' is fitted to all numbers of an observation, and there are "
+            f"{math.prod(shape)}, {list(shape)}; {_MOST_NUMBERS} are allowed; use task.baseline = "
+            "'none', or an environment with smaller observations"
         )
-    return tuple(int(size) for size in space.shape)
-
-
-def _shortened(space: Any) -> str:
-    text = " ".join(str(space).split())
-    return text if len(text) < 200 else f"{text[:197]}..."
-
-
-def _flattening(space: Any) -> str:
-    """Name the wrapper that flattens a space, and what must come first if it cannot."""
-    spaces = import_gymnasium().spaces
-    flatten = "gymnasium.wrappers.FlattenObservation"
-    try:
-        if isinstance(spaces.flatten_space(space), spaces.Box):
-            return flatten
-    except (NotImplementedError, TypeError, ValueError):
-        pass
-    return (
-        f"{flatten}, after gymnasium.wrappers.FilterObservation or TransformObservation has left "
-        "only numbers"
-    )
 
 
 def look_at_actions(environment: str, space: Any) -> Actions:
     """Return the conversion of actions for `space`.
 
     Raises:
-      ValueError: actions are neither discrete nor floating-point numbers.
+      ValueError: actions are neither discrete nor floating-point numbers, or are too many.
     """
     spaces = import_gymnasium().spaces
     if isinstance(space, spaces.Discrete):
         number = int(space.n)
         return Actions("categorical_policy", number, f"one of {number}", int(space.start))
+    if isinstance(space, spaces.MultiDiscrete):
+        return _combined(environment, space, space.nvec, space.start)
+    if isinstance(space, spaces.MultiBinary):
+        twos = np.full(space.shape, 2)
+        return _combined(environment, space, twos, np.zeros_like(twos, space.dtype))
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
         number = int(np.prod(space.shape))
         description = f"{number} number{'s' if number > 1 else ''}"
         return Actions("gaussian_policy", 2 * number, description, low=space.low, high=space.high)
     raise ValueError(
-        f"{environment} has the action space {space}; a policy chooses a discrete action "
-        "(Discrete), or gives floating-point numbers (Box)"
+        f"{environment} has the action space {space}; a policy chooses discrete actions "
+        "(Discrete, MultiDiscrete, MultiBinary), or gives floating-point numbers (Box)"
     )
+
+
+def _combined(environment: str, space: Any, sizes: Any, starts: Any) -> Actions:
+    number = math.prod(map(int, sizes.ravel()))
+    if number > _MOST_COMBINATIONS:
+        raise ValueError(
+            f"{environment} has the action space {space}, of {number:,} combinations; a policy "
+            f"chooses one of {_MOST_COMBINATIONS:,} at most: wrap it so that it takes fewer actions"
+        )
+    factors = " x ".join(str(size) for size in sizes.ravel())
+    description = f"one of {number} ({factors})"
+    return Actions("categorical_policy", number, description, sizes=sizes, starts=starts)
+
+
+@dataclass(frozen=True, slots=True)
+class Spaces:
+    """The spaces of one task, which all others must have, as one policy acts in all.
+
+    task: its name, for errors.
+    """
+
+    task: str
+    observations: Any
+    actions: Any
+
+    def check(self, task: str, environment: Any) -> None:
+        """Raise ValueError if an environment of another task shows or takes something else.
+
+        The bounds of observations may differ.
+        """
+        box = import_gymnasium().spaces.Box
+        ours, own = self.observations, environment.observation_space
+        if isinstance(ours, box) and isinstance(own, box):
+            self._compare(ours.shape == own.shape, "observation", ours, task, own)
+        else:
+            self._compare(ours == own, "observation", ours, task, own)
+        own = environment.action_space
+        self._compare(self.actions == own, "action", self.actions, task, own)
+
+    def _compare(self, is_same: bool, what: str, ours: Any, task: str, own: Any) -> None:
+        if not is_same:
+            raise ValueError(
+                f"tasks differ in their {what} space: '{self.task}' has {shortened(ours)}, "
+                f"'{task}' has {shortened(own)}; one policy acts in all tasks: wrap them so that "
+                "they have one"
+            )

@@ -5,12 +5,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from workers.settings.environments import NavigationTask
+from workers.settings.environments.navigation_task import NavigationTask
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.environments.family import EnvironmentFamily, VectorEnv
 from workers.tasks.environments.gym_episodes import GymEpisodes
 from workers.tasks.environments.navigation import NavigationFamily
-from workers.tasks.environments.spaces import look_at_actions, look_at_observations
+from workers.tasks.environments.observations import look_at_observations
+from workers.tasks.environments.spaces import look_at_actions
 from workers.tasks.user_tasks import UserTaskFamily
 from workers.wire.protocol import Array, Draw, Specs
 
@@ -47,10 +48,11 @@ class UserGym(UserTaskFamily):
           ValueError: no policy can act in its spaces.
         """
         self._actions = look_at_actions(name, first.action_space)
+        self._observations = look_at_observations(name, first.observation_space)
         super().__init__(
             UserTaskShapes(
                 loss=self._actions.loss,
-                input_shape=look_at_observations(name, first.observation_space),
+                input_shape=self._observations.shape,
                 num_outputs=self._actions.num_outputs,
             )
         )
@@ -64,7 +66,7 @@ class UserGym(UserTaskFamily):
         seeds = np.array([rng.integers(2**31, size=num_episodes) for rng in generators])
         while self._make is not None and len(self._idle) < num_episodes:
             self._idle.append(self._make())
-        return GymEpisodes([self._idle[:num_episodes]], seeds, self._actions, self.input_shape)
+        return GymEpisodes([self._idle[:num_episodes]], seeds, self._actions, self._observations)
 
     def oracle(self, specs: Specs) -> None:
         """Return None: the optimal return is unknown."""
@@ -73,6 +75,10 @@ class UserGym(UserTaskFamily):
     def specs(self, seed: int) -> Specs:
         """See `UserEnvironment.specs`."""
         return {"rollouts": _rollouts(seed)}
+
+    def observed(self, observation: Any) -> Any:
+        """See `EnvironmentFamily.observed`."""
+        return self._observations.array(observation)
 
     def environment_action(self, action: Array) -> Any:
         """See `EnvironmentFamily.environment_action`."""

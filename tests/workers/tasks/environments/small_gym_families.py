@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.settings.environments import GymTask, Varied
+from workers.settings.environments.gym_task import GymTask
+from workers.settings.environments.varied import Varied
 from workers.tasks.environments.gym import GymFamily
 from workers.wire.protocol import Draw
 
@@ -37,6 +38,12 @@ def rolled(family, specs, actions, episodes=2):
 
 def sampled(family, lo=0, hi=3, step=0):
     return family.sample(Draw(0, "train", step), lo, hi, 0, 0)
+
+
+def arguments_and_attributes(family):
+    (maker,) = family._makers.values()
+    arguments = [name for name, is_argument in maker._is_argument.items() if is_argument]
+    return arguments, [name for name in maker._is_argument if name not in arguments]
 
 
 def added(monkeypatch, environment):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from small_gym_families import STEEP, added, rolled, sampled, slopes, task_of
 
-from workers.settings.environments import GymTask, Varied
+from workers.settings.environments.gym_task import GymTask
+from workers.settings.environments.varied import Varied
 from workers.tasks.environments.gym import GymFamily
 
 pytest.importorskip("gymnasium")
@@ -26,14 +27,14 @@ def test_what_is_made_for_an_episode_alone_is_closed(monkeypatch):
             closed.append(self)
 
     family = GymFamily(task_of(added(monkeypatch, Closing), vary={"length": {"choice": [3, 4]}}))
-    assert len(closed) == 1, "what was made before it was known what varies"
+    assert len(closed) == 2, "what was made to look at each value"
     specs = sampled(family, hi=2)
     generators = [np.random.default_rng(task) for task in range(2)]
     family.environments(specs, 3, generators).close()
-    assert len(closed) == 1 + 6
+    assert len(closed) == 2 + 6
     kept = GymFamily(task_of("small_gym:Added"))
     kept.environments(sampled(kept, hi=2), 3, generators).close()
-    assert len(closed) == 1 + 6
+    assert len(closed) == 2 + 6
 
 
 def test_a_reward_may_be_an_array_of_one_number(monkeypatch):

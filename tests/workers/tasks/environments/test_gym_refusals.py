@@ -16,8 +16,9 @@ pytest.importorskip("gymnasium")
 @pytest.mark.parametrize(
     ("name", "changes", "error"),
     [
-        ("small_gym:Words", {}, "observation space Text.*a policy sees arrays of numbers"),
-        ("small_gym:Pairs", {}, "action space MultiDiscrete.*a policy chooses a discrete action"),
+        ("small_gym:Words", {}, "observation space Text.*a policy sees numbers"),
+        ("small_gym:Spoken", {}, "action space Text.*a policy chooses discrete actions"),
+        ("small_gym:Many", {}, "MultiDiscrete.*of 1,331 combinations; .* one of 1,024 at most"),
         ("small_gym:Broken", {}, "RuntimeError: the motor is missing"),
         ("small_gym:NoEnvironment", {}, "returned a NoEnvironment, not a gymnasium.Env"),
         ("small_gym:Nothing", {}, "small_gym has no class or function 'Nothing'"),
@@ -92,15 +93,23 @@ def reset_with(change):
         ),
         (
             {"step": step_with(lambda result: (result[0], np.random.random(), *result[2:]))},
-            "plays another episode the second time",
+            r"another episode the second time, .*: the reward of step 0 is 0\.\d+, then 0\.\d+; so",
         ),
         (
             {"left": 5, "step": tired},
-            "plays another episode the second time",
+            "another episode the second time, .*: it ends after 6 steps, then after 1; so",
         ),
         (
             {"step": worn},
-            "plays another episode the second time",
+            r"another episode the second time, .*: the reward of step \d+ is ",
+        ),
+        (
+            {"reset": reset_with(lambda result: (result[0] + np.random.random(), {}))},
+            r"another episode the second time, .*: the observation of reset is array.*, then array",
+        ),
+        (
+            {"step": step_with(lambda result: (result[0] + np.random.random(), *result[1:]))},
+            "another episode the second time, .*: the observation of step 0 is ",
         ),
     ],
 )

@@ -3,10 +3,20 @@
 import gymnasium
 import numpy as np
 import pytest
-from small_gym_families import STEEP, added, rolled, sampled, slopes, task_of
+from small_gym_families import (
+    STEEP,
+    added,
+    arguments_and_attributes,
+    rolled,
+    sampled,
+    slopes,
+    task_of,
+)
 
-from workers.settings.environments import GymTask, Varied
-from workers.tasks.environments.gym import GymFamily, describe_variation, vary
+from workers.settings.environments.gym_task import GymTask
+from workers.settings.environments.varied import Varied
+from workers.tasks.environments.gym import GymFamily
+from workers.tasks.environments.variation import describe_variation, vary
 
 pytest.importorskip("gymnasium")
 
@@ -28,7 +38,7 @@ def test_a_task_may_have_its_own_arguments_of_the_constructor():
     family = slopes(vary={"length": {"uniform": [0.1, 0.2]}, **STEEP["vary"]})
     specs = sampled(family)
     assert set(specs) == {"varied/length", "varied/steepness", "rollouts"}
-    assert (family._arguments, family._attributes) == (["length"], ["steepness"])
+    assert arguments_and_attributes(family) == (["length"], ["steepness"])
     specs = sampled(GymFamily(task_of("small_gym:Slope", arguments={"length": 9.0})))
     assert set(specs) == {"rollouts"}
 
@@ -82,7 +92,7 @@ def test_arguments_of_a_function_and_attributes_of_a_wrapper_vary(monkeypatch):
     varied = {"steepness": {"uniform": [0, 1]}, "price": {"choice": [1, 4]}}
     name = added(monkeypatch, make)
     family = GymFamily(task_of(name, vary={**varied, "friction": {"choice": [0, 1]}}))
-    assert (family._arguments, family._attributes) == (["steepness", "friction"], ["price"])
+    assert arguments_and_attributes(family) == (["steepness", "friction"], ["price"])
     specs = sampled(family)
     observed, rewards, _ = rolled(family, specs, [0.0])[1:]
     expected = -np.abs(observed[..., 0]) * specs["varied/price"][:, None]
@@ -99,13 +109,13 @@ def test_a_function_is_given_only_what_it_takes(monkeypatch):
 
     varied = {"length": {"uniform": [1, 2]}}
     family = GymFamily(task_of(added(monkeypatch, make), vary=varied))
-    assert (family._arguments, family._attributes) == ([], ["length"])
+    assert arguments_and_attributes(family) == ([], ["length"])
 
 
 def test_what_the_class_of_a_known_name_takes_is_given_to_it():
     varied = {name: Varied(uniform=(5.0, 15.0)) for name in ("g", "m")}
     family = GymFamily(GymTask(environment="Pendulum-v1", vary=varied))
-    assert (family._arguments, family._attributes) == (["g"], ["m"])
+    assert arguments_and_attributes(family) == (["g"], ["m"])
     with pytest.raises(ValueError, match=r"task\.vary\.colour: Pendulum-v1 has no such attribute"):
         GymFamily(GymTask(environment="Pendulum-v1", vary={"colour": varied["g"]}))
 

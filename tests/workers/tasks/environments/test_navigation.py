@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workers.settings.environments import NavigationTask
+from workers.settings.environments.navigation_task import NavigationTask
 from workers.tasks.environments.navigation import NavigationFamily, Points
 from workers.wire.protocol import Draw
 

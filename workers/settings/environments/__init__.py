@@ -1,0 +1,1 @@
+"""Settings of task families of environments that a policy acts in."""
