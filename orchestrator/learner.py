@@ -270,6 +270,11 @@ class Learner:
 
         return Sampler(self._runner.held_out.plain, self._artefact.examples.preparation)
 
+    @property
+    def held_out(self) -> Any:
+        """The graphs of adaptation and prediction, see `workers.held_out`."""
+        return self._runner.held_out
+
     def as_keras(self, task: UserTask, adapted: Adapted, seen: Array) -> bytes:
         """Return a .keras file of the adapted model, normalized by the statistics of `seen`."""
         from workers.export.plain_keras import as_plain

@@ -40,6 +40,7 @@ TENSORFLOW = (
     "workers/algorithms/",
     "workers/execution/probe.py",
     "workers/execution/fingerprint.py",
+    "workers/execution/portable_operations.py",
     "workers/execution/runtime.py",
     "workers/block.py",
     "workers/execution/compiled.py",

@@ -92,13 +92,9 @@ class HeldOutTasks:
     ) -> dict[str, tf.Tensor]:
         """Adapt within a graph of the caller's; see `Block.kind` "adapt"."""
         objective = self._objective_of(recipe)
-        return self._adapt_all(
-            objective, "adapt", recipe.inner_steps, *constants, tasks, inner_lr
-        )
+        return self._adapt_all(objective, "adapt", recipe.inner_steps, *constants, tasks, inner_lr)
 
-    def answer_in_graph(
-        self, vector: tf.Tensor, statistics: tf.Tensor, task: Task
-    ) -> tf.Tensor:
+    def answer_in_graph(self, vector: tf.Tensor, statistics: tf.Tensor, task: Task) -> tf.Tensor:
         """Answer as `answer` within a graph of the caller's."""
         return self._answer_graph(vector, statistics, task)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,13 +17,74 @@ if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.config.schema import MetaConfig
 
 
+class Form(StrEnum):
+    """What is written."""
+
+    METATRAIN = "metatrain"
+    SAVED_MODEL = "savedmodel"
+    LITERT = "litert"
+
+
 @command_settings(epilog="Example: metatrain export runs/pets pets.metatrain")
 def export(
     run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
     file: Annotated[Path, typer.Argument(parser=local_path, help="The file to write.")],
+    form: Annotated[
+        Form,
+        typer.Option(
+            "--format",
+            help="metatrain: for adapt and Learner. savedmodel, litert: functions that adapt and "
+            "predict in other programs, without metatrain.",
+        ),
+    ] = Form.METATRAIN,
+    classes: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, help="Of these functions, if any number is possible."),
+    ] = None,
+    examples: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, help="Of each class; as in the run's test if unset."),
+    ] = None,
 ) -> None:
     """Write the parts of a run that adapting needs as one file."""
-    export_run(run, file)
+    if form is Form.METATRAIN:
+        if classes is not None or examples is not None:
+            name, value = ("classes", classes) if classes is not None else ("examples", examples)
+            raise ValueError(
+                f"--{name} {value} is for --format savedmodel or litert; metatrain's own file "
+                "takes any number that the run can adapt to"
+            )
+        export_run(run, file)
+    else:
+        export_standalone(run, file, form, classes, examples)
+
+
+def export_standalone(
+    run: str, file: Path, form: Form, classes: int | None, examples: int | None
+) -> None:
+    """Write a run as functions that adapt and predict without metatrain.
+
+    Raises:
+      ValueError: `file` exists, there is no such run, or it cannot be written in this form.
+      MetatrainError: what was converted answers otherwise than the run.
+    """
+    from orchestrator.adaptation import artefact
+    from orchestrator.adaptation.checks import with_statistics
+    from orchestrator.cli.common import RESULTS, waiting
+    from orchestrator.storage.targets import open_file
+
+    with open_file(file) as new, waiting() as say:
+        source = with_statistics(artefact.load(run), None)
+        from orchestrator.export.standalone import support_of, write_standalone
+
+        support = support_of(source, classes, examples)
+        difference = write_standalone(source, support, form.value, new, say)
+    sizes = f"{support.examples} example{'s' if support.examples > 1 else ''}"
+    if support.classes:
+        sizes = f"{support.classes} classes of {sizes}"
+    RESULTS.print(
+        f"written: {file}: adapts to {sizes}; its outputs are within {difference:.0e} of the run's"
+    )
 
 
 def export_run(run: str, file: Path) -> None:

@@ -47,16 +47,16 @@ def _install() -> None:
     with _LOCK:
         if _installed:
             return
-        for name, ours in (
-            ("relu", _relu),
-            ("relu_grad", _relu_grad),
-            ("relu6", _relu6),
-            ("relu6_grad", _relu6_grad),
-            ("leaky_relu_grad", _leaky_relu_grad),
-            ("max_pool_grad", _max_pool_grad),
+        for module, name, ours in (
+            (tf.nn, "relu", _relu),
+            (tf.nn, "relu6", _relu6),
+            (gen_nn_ops, "relu_grad", _relu_grad),
+            (gen_nn_ops, "relu6_grad", _relu6_grad),
+            (gen_nn_ops, "leaky_relu_grad", _leaky_relu_grad),
+            (gen_nn_ops, "max_pool_grad", _max_pool_grad),
         ):
-            own = getattr(gen_nn_ops, name)
-            setattr(gen_nn_ops, name, _dispatched(own, ours))
+            own = getattr(module, name)
+            setattr(module, name, _dispatched(own, ours))
             _installed.append(name)
         own = gen_nn_ops.conv2d
         gen_nn_ops.conv2d = _dispatched(own, functools.partial(_conv2d, own))
@@ -151,7 +151,7 @@ def _max_pool_grad(
       NotImplementedError: windows overlap.
     """
     size, step = tuple(ksize[1:3]), tuple(strides[1:3])
-    if data_format != "NHWC" or size != step:
+    if _text(data_format) != "NHWC" or size != step:
         raise NotImplementedError("max pooling of windows that overlap, or with channels first")
     rows, columns = grad.shape[1:3]
     taken = tf.zeros_like(orig_output, tf.bool)
@@ -193,10 +193,12 @@ def _windows(
     padded = tf.pad(inputs, [*margins, (0, 0)], constant_values=fill)
     for row, column in itertools.product(range(size[0]), range(size[1])):
         last = [(count - 1) * each + 1 for count, each in zip(extent, step, strict=True)]
-        yield padded[
-            :, row : row + last[0] : step[0], column : column + last[1] : step[1], :
-        ]
+        yield padded[:, row : row + last[0] : step[0], column : column + last[1] : step[1], :]
 
 
 def _is_same(padding: Any) -> bool:
-    return (padding.decode() if isinstance(padding, bytes) else str(padding)) == "SAME"
+    return _text(padding) == "SAME"
+
+
+def _text(attribute: Any) -> str:
+    return attribute.decode() if isinstance(attribute, bytes) else str(attribute)

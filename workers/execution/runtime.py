@@ -33,7 +33,7 @@ def start_tensorflow(gpus: float, verbose: bool = False) -> None:
     """
     refuse_other_backend()
     _process["has_started"] = True
-    with contextlib.nullcontext() if verbose else _silent():
+    with contextlib.nullcontext() if verbose else silent():
         tf = _import_tensorflow()
         _refuse_options(tf)
         _configure(tf, gpus)
@@ -184,7 +184,7 @@ def _configure(tf: Any, gpus: float) -> None:
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Redirect file descriptor 2: TensorFlow's libraries write to it before any log level holds."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

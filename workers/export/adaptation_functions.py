@@ -7,6 +7,8 @@ The inner loop is inside `adapt`. The state is one vector: the adapted weights, 
 keep, and the support set where queries are normalized with it.
 """
 
+import contextlib
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from workers.execution import runtime
 from workers.execution.portable_operations import portable_operations
 from workers.held_out import HeldOutTasks
 from workers.wire.protocol import Array, Recipe, Task, Weights
@@ -116,6 +119,13 @@ class AdaptationFunctions:
         seed = tf.zeros([2], tf.int32)
         return Task(inputs, targets, queries, unknown, tf.constant(self._batches), seed)
 
+    def outputs(self, support_inputs: Array, support_targets: Array, query_inputs: Array) -> Array:
+        """Adapt and predict here: the outputs of queries, [queries, outputs]."""
+        shown = tf.constant(support_inputs), tf.constant(support_targets)
+        state = self.adapt(*shown)["state"]
+        outputs: Array = self.predict(state, tf.constant(query_inputs))["outputs"].numpy()
+        return outputs
+
     def as_saved_model(self, folder: Path) -> None:
         """Write both as signatures of a SavedModel."""
         module = tf.Module()
@@ -135,7 +145,8 @@ class AdaptationFunctions:
                 folder, signature_keys=[ADAPT, PREDICT]
             )
             try:
-                content: bytes = converter.convert()
+                with runtime.silent():
+                    content: bytes = converter.convert()
             except Exception as error:  # of several kinds, one of them the converter's own
                 lacking = sorted(set(_operations_in(str(error))))
                 if not lacking:
@@ -144,9 +155,7 @@ class AdaptationFunctions:
         return content
 
 
-def _operations(portable: bool) -> Any:
-    import contextlib
-
+def _operations(portable: bool) -> contextlib.AbstractContextManager[None]:
     return portable_operations() if portable else contextlib.nullcontext()
 
 
@@ -156,6 +165,4 @@ def _traced(function: Any, *shapes: tf.TensorSpec) -> Any:
 
 def _operations_in(message: str) -> Sequence[str]:
     """Find TensorFlow's operations that the converter could not translate."""
-    import re
-
     return re.findall(r"'tf\.(\w+)' op is neither", message)

@@ -1,0 +1,1 @@
+"""A trained run as functions for other programs."""
