@@ -6,13 +6,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.calibration.calibration import QueryOutputs, calibrate
 from orchestrator.config.schema import MetaConfig
 from orchestrator.outer.blocks import held_out_blocks, held_out_sizes
 from orchestrator.pool.base import Pool
 from workers.losses.registry import loss_of
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import NonFiniteError
-from workers.wire.protocol import Block, Recipe, Weights
+from workers.wire.protocol import OUTPUTS, TARGETS, Block, Recipe, Weights
 
 Score = dict[str, float]
 Values = dict[str, NDArray[np.float64]]
@@ -53,7 +54,9 @@ def recipe_at(config: MetaConfig, inner_lr: float) -> Recipe:
         ways = evaluation.num_ways
         sizes = *held_out_sizes(config), ways or getattr(config.task, "ways", None)
         ranges = (isinstance(size, tuple) for size in sizes)
-        return Recipe(inner_lr, inner_steps, padded=any(ranges), ways=ways)
+        after = tuple(sorted(set(evaluation.inner_steps)))
+        padded = any(ranges)
+        return Recipe(inner_lr, inner_steps, padded=padded, ways=ways, outputs_after=after)
     shots, queries = evaluation.size, evaluation.queries
     assert not isinstance(shots, tuple)
     assert not isinstance(queries, tuple)
@@ -102,11 +105,28 @@ def score_tasks(pool: Pool, weights: Weights, blocks: list[Block]) -> Values:
     Returns:
       metric -> scores, float64 [tasks, inner steps + 1].
     """
+    return score_queries(pool, weights, blocks)[0]
+
+
+def score_queries(
+    pool: Pool, weights: Weights, blocks: list[Block]
+) -> tuple[Values, QueryOutputs | None]:
+    """Score each task as `score_tasks`, and return the outputs that its recipe asks for too.
+
+    Returns:
+      the scores, and the outputs after the recipe's `outputs_after`; None without any.
+    """
     contributions = pool.run(weights, blocks)
-    return {
-        name: np.concatenate([c.metrics[name] for c in contributions]).astype(np.float64)
+    arrays = {
+        name: np.concatenate([c.metrics[name] for c in contributions])
         for name in contributions[0].metrics
     }
+    outputs, targets = arrays.pop(OUTPUTS, None), arrays.pop(TARGETS, None)
+    values = {name: array.astype(np.float64) for name, array in arrays.items()}
+    recipe = blocks[0].recipe
+    if outputs is None or targets is None or recipe is None:
+        return values, None
+    return values, QueryOutputs(recipe.outputs_after, outputs, targets)
 
 
 def summarize(values: Values) -> list[Score]:
@@ -126,15 +146,19 @@ def validate(
 
     Returns:
       {"metric", "sign", "score", "inner_lr", "inner_steps", "candidates", "scores"}; scores: all
-      metrics at the chosen inner rate and steps.
+      metrics at the chosen inner rate and steps; and "calibration", that of predictions at this
+      rate, if the loss has sets or intervals.
     Raises:
       NonFiniteError: no candidate gave a finite score.
     """
     metric, sign = headline_metric(family)
     candidates = []
     scores_of: dict[tuple[float, int], Score] = {}
+    queries_of: dict[float, QueryOutputs | None] = {}
     for recipe in recipes(config):
-        scores = evaluate(config, family, pool, weights, "validation", recipe)
+        blocks = blocks_of(config, family, "validation", recipe)
+        values, queries_of[recipe.inner_lr] = score_queries(pool, weights, blocks)
+        scores = summarize(values)
         for steps in sorted(set(config.evaluation.inner_steps)):
             score = scores[steps][metric]
             candidates.append({"inner_lr": recipe.inner_lr, "inner_steps": steps, "score": score})
@@ -148,7 +172,10 @@ def validate(
     chosen = max(finite, key=lambda candidate: candidate["score"] * sign)
     best = scores_of[chosen["inner_lr"], int(chosen["inner_steps"])]
     every = {name: best[name] for name in metric_names(family)}
-    return {"metric": metric, "sign": sign, **chosen, "candidates": candidates, "scores": every}
+    record = {"metric": metric, "sign": sign, **chosen, "candidates": candidates, "scores": every}
+    queries = queries_of[chosen["inner_lr"]]
+    calibration = queries and calibrate(loss_of(family), chosen["inner_lr"], queries)
+    return record | ({"calibration": calibration.model_dump()} if calibration else {})
 
 
 def interval(values: NDArray[np.floating]) -> float:

@@ -132,6 +132,7 @@ def test_the_python_of_the_readme_runs(tmp_path):
     shorter = script.replace('"outer.steps": 2000', few)
     (tmp_path / "train.py").write_text(shorter)
     (tmp_path / "adapt.py").write_text(block("adapt example", "python"))
+    (tmp_path / "sure.py").write_text(block("uncertainty example", "python"))
     both = block("short python example", "python")
     assert '{"outer.steps": 2000}' in both
     (tmp_path / "both.py").write_text(both.replace('"outer.steps": 2000', few))
@@ -147,5 +148,7 @@ def test_the_python_of_the_readme_runs(tmp_path):
     done = run("adapt.py")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "adapted.keras").exists()
+    done = run("sure.py")
+    assert done.returncode == 0, done.stderr
     done = run("both.py")
     assert done.returncode == 0, done.stderr

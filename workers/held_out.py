@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from workers.algorithms.algorithm import Start
@@ -11,6 +12,7 @@ from workers.algorithms.joint import replace_head
 from workers.execution.compiled import Compiled
 from workers.inner.inner_loop import InnerState, Plan, record_adaptation, stepping
 from workers.inner.losses import Objective
+from workers.losses.registry import loss_of
 from workers.meta_parameters import (
     Layout,
     carry_layout,
@@ -24,7 +26,7 @@ from workers.models.functional import FunctionalModel
 from workers.policies.loss import make_objective
 from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
-from workers.wire.protocol import Adapted, Array, Block, Recipe, Task
+from workers.wire.protocol import OUTPUTS, TARGETS, Adapted, Array, Block, Recipe, Task
 
 Shapes = tuple[tuple[int, ...], ...]
 #: Makes records of the outputs for a task's queries.
@@ -66,9 +68,15 @@ class HeldOutTasks:
           shapes: of the arrays in `tasks`.
         """
         assert block.recipe is not None
+        if block.recipe.on_support:
+            tasks, shapes = _on_support(tasks, shapes)
         graph = self._graph(block.kind, block.recipe)
-        values = graph(shapes, *constants, tasks, tf.constant(block.recipe.inner_lr, tf.float32))
-        return {name: value.numpy() for name, value in values.items()}
+        tensors = graph(shapes, *constants, tasks, tf.constant(block.recipe.inner_lr, tf.float32))
+        values = {name: value.numpy() for name, value in tensors.items()}
+        if OUTPUTS in values:
+            values[OUTPUTS] = values[OUTPUTS][:, list(block.recipe.outputs_after)]
+            values[TARGETS] = np.asarray(tasks.query_targets)
+        return values
 
     def answer(self, adapted: Adapted, task: Task) -> Array:
         """Compute the outputs for the queries of one task, [queries, ...], at adapted weights.
@@ -92,7 +100,8 @@ class HeldOutTasks:
     ) -> dict[str, tf.Tensor]:
         """Adapt within a graph of the caller's; see `Block.kind` "adapt"."""
         objective = self._objective_of(recipe)
-        return self._adapt_all(objective, "adapt", recipe.inner_steps, *constants, tasks, inner_lr)
+        steps = recipe.inner_steps
+        return self._adapt_all(objective, "adapt", steps, False, *constants, tasks, inner_lr)
 
     def answer_in_graph(self, vector: tf.Tensor, statistics: tf.Tensor, task: Task) -> tf.Tensor:
         """Answer as `answer` within a graph of the caller's."""
@@ -106,13 +115,15 @@ class HeldOutTasks:
 
     def _graph(self, kind: str, recipe: Recipe) -> Compiled:
         inner_steps = recipe.inner_steps
-        key = kind, replace(recipe, inner_lr=1.0)  # the rate is an argument of the graph
+        # The rate is an argument of the graph, and so are the queries.
+        key = kind, replace(recipe, inner_lr=1.0, on_support=False)
         if key not in self._graphs:
             objective = self._objective_of(recipe)
+            keep = bool(recipe.outputs_after) and loss_of(self._family).is_covered
 
             def graph(*arguments: Any) -> Any:
                 self.num_traces += 1
-                return self._adapt_all(objective, kind, inner_steps, *arguments)
+                return self._adapt_all(objective, kind, inner_steps, keep, *arguments)
 
             self._graphs.setdefault(key, Compiled(graph, self._xla))  # any thread may be first
         return self._graphs[key]
@@ -122,6 +133,7 @@ class HeldOutTasks:
         objective: Objective,
         kind: str,
         inner_steps: int,
+        keep: bool,
         vector: tf.Tensor,
         carried: tf.Tensor,
         step: tf.Tensor,
@@ -141,7 +153,7 @@ class HeldOutTasks:
             return algorithm.start_on(objective, theta, start_of(task), task, inner_lr)
 
         def one(task: Task) -> dict[str, tf.Tensor]:
-            record = _record(objective, kind, task)
+            record = _record(objective, kind, task, keep)
             if algorithm.closed_form:
                 start = start_of(task)
                 records, inner_state = algorithm.adapt_at_once(
@@ -158,7 +170,7 @@ class HeldOutTasks:
         if self._execution == "vectorized" and algorithm.closed_form:
             return tf.vectorized_map(one, tasks)
         if self._execution == "vectorized":
-            return self._adapt_together(objective, kind, inner_steps, begin, tasks)
+            return self._adapt_together(objective, kind, inner_steps, keep, begin, tasks)
         values_of_first = one(Task(*(array[0] for array in tasks)))
         if tasks.support_inputs.shape[0] == 1:  # XLA does not take a loop over nothing
             return {name: value[None] for name, value in values_of_first.items()}
@@ -180,6 +192,7 @@ class HeldOutTasks:
         objective: Objective,
         kind: str,
         inner_steps: int,
+        keep: bool,
         begin: Callable[[Task], tuple[InnerState, Plan]],
         tasks: Task,
     ) -> dict[str, tf.Tensor]:
@@ -199,7 +212,7 @@ class HeldOutTasks:
 
         def seen(pair: tuple[Task, InnerState]) -> dict[str, tf.Tensor]:
             task, state = pair
-            return observer(objective, task, _record(objective, kind, task))(state)
+            return observer(objective, task, _record(objective, kind, task, keep))(state)
 
         def observe(states: InnerState) -> dict[str, tf.Tensor]:
             return {} if kind == "adapt" else tf.vectorized_map(seen, (tasks, states))
@@ -227,6 +240,23 @@ class HeldOutTasks:
         return objective.predict(theta, state, task)
 
 
+def _on_support(tasks: Task, shapes: Shapes) -> tuple[Task, Shapes]:
+    """Put the support set in the place of the queries.
+
+    It is repeated up to their number, if that is a multiple: means stay the same, and so does the
+    graph.
+    """
+    support, queries = tasks.support_targets.shape[1], tasks.query_targets.shape[1]
+    times = queries // support if queries % support == 0 else 1
+    inputs, targets = (
+        tf.tile(array, [1, times] + [1] * (array.shape.rank - 2))
+        for array in (tasks.support_inputs, tasks.support_targets)
+    )
+    own = tuple(inputs.shape), tuple(targets.shape)
+    tasks = tasks._replace(query_inputs=inputs, query_targets=targets)
+    return tasks, (*shapes[:2], *own, *shapes[4:])
+
+
 def observer(
     objective: Objective, task: Task, record: Recorder | None
 ) -> Callable[[InnerState], dict[str, tf.Tensor]]:
@@ -236,12 +266,19 @@ def observer(
     return lambda inner_state: record(objective.predict(inner_state.theta, inner_state.state, task))
 
 
-def _record(
-    objective: Objective, kind: str, task: Task
-) -> Callable[[tf.Tensor], dict[str, tf.Tensor]] | None:
-    """Make the function that turns the outputs for queries into what a block asks for."""
+def _record(objective: Objective, kind: str, task: Task, keep: bool) -> Recorder | None:
+    """Make the function that turns the outputs for queries into what a block asks for.
+
+    Args:
+      keep: return the outputs beside the metrics.
+    """
     if kind == "adapt":
         return None
-    if kind == "evaluate":
-        return lambda outputs: objective.score(outputs, task.query_targets)[1]
-    return lambda outputs: {"outputs": outputs}
+    if kind == "predict":
+        return lambda outputs: {"outputs": outputs}
+
+    def score(outputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        metrics = objective.score(outputs, task.query_targets)[1]
+        return {**metrics, OUTPUTS: outputs} if keep else metrics
+
+    return score

@@ -10,28 +10,34 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pydantic import BaseModel, Field, ValidationError
 
+from orchestrator.adaptation.artefact_manifest import (
+    FORMAT_VERSION,
+    MANIFEST,
+    ArtefactManifest,
+    not_exported,
+    parse_manifest,
+)
+from orchestrator.calibration.calibration import Calibration, read_calibration
 from orchestrator.config.schema import MetaConfig, validate
 from orchestrator.outer.state import MetaState
+from orchestrator.records.support_losses import read_support_losses
 from orchestrator.storage import checkpoint
 from orchestrator.storage.archive import read_members
 from orchestrator.storage.arrow_tensors import decode, encode
 from orchestrator.storage.storage import Storage
-from orchestrator.text.json_text import dumps, loads
+from orchestrator.text.json_text import dumps
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.errors import CheckpointError
 from workers.wire.protocol import Recipe
 from workers.wire.tensors import all_finite, sha256, to_vector
 
-FORMAT_VERSION = 1
-_READABLE = (1,)
-_MANIFEST, _MODEL, _BACKBONE = "manifest.json", "model.keras", "backbone.keras"
+_MODEL, _BACKBONE = "model.keras", "backbone.keras"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -50,6 +56,9 @@ class Artefact:
     model: a user's model as a .keras file, if there is one.
     backbone_digest: of a backbone in a run; "" in a file.
     backbone: the same of a backbone.
+    calibration: of its predictions; None if it has none, as those of older versions.
+    support_losses: of validation tasks, before and after adaptation: [tasks][2].
+    changed_statistics: those of the run, "batch" or "support", if others were chosen since.
     """
 
     config: MetaConfig
@@ -63,6 +72,9 @@ class Artefact:
     model: bytes | None = None
     backbone_digest: str = ""
     backbone: bytes | None = None
+    calibration: Calibration | None = None
+    support_losses: list[list[float]] = field(default_factory=list)
+    changed_statistics: str = ""
 
 
 def load(source: str) -> Artefact:
@@ -109,6 +121,8 @@ def of_run(storage: Storage) -> Artefact:
         model_digest=manifest.fingerprint.get("model", ""),
         loss_digest=manifest.fingerprint.get("loss", ""),
         backbone_digest=manifest.fingerprint.get("backbone", ""),
+        calibration=read_calibration(validation.get("calibration")),
+        support_losses=read_support_losses(storage, manifest.theta_sha256),
     )
 
 
@@ -133,10 +147,11 @@ def as_bytes(artefact: Artefact) -> bytes:
         "theta_sha256": sha256(artefact.state.theta),
         "protocol": artefact.protocol,
         **({"loss_digest": artefact.loss_digest} if artefact.loss_digest else {}),
+        **_calibrated(artefact),
         "origin": artefact.origin,
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
-    files[_MANIFEST] = dumps(manifest, indent=1).encode()
+    files[MANIFEST] = dumps(manifest, indent=1).encode()
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
@@ -165,7 +180,7 @@ def _of_file(path: Path, may_build_model: bool = False) -> Artefact:
     Args:
       may_build_model: a user's model that is not in the file may be built by the user's code.
     """
-    manifest = _parse(path, _read(path, [_MANIFEST])[_MANIFEST])
+    manifest = parse_manifest(path, _read(path, [MANIFEST])[MANIFEST])
     contents = _read(path, manifest.files)
     for name, expected in manifest.files.items():
         if hashlib.sha256(contents[name]).hexdigest() != expected:
@@ -189,6 +204,9 @@ def _of_file(path: Path, may_build_model: bool = False) -> Artefact:
         loss_digest=manifest.loss_digest,
         model=contents.get(_MODEL),
         backbone=contents.get(_BACKBONE),
+        calibration=read_calibration(manifest.calibration),
+        support_losses=manifest.support_losses,
+        changed_statistics=manifest.changed_statistics,
     )
 
 
@@ -210,35 +228,12 @@ def _read(path: Path, names: Iterable[str]) -> dict[str, bytes]:
     try:
         return read_members(path, names)
     except KeyError:
-        raise _not_exported(path) from None
+        raise not_exported(path) from None
     except ValueError as error:
-        raise _not_exported(path, str(error)) from None
+        raise not_exported(path, str(error)) from None
 
 
-def _parse(path: Path, content: bytes) -> "_Manifest":
-    try:
-        table = loads(content)
-        version = table["format_version"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise _not_exported(path) from None
-    if version not in _READABLE or not isinstance(version, int) or isinstance(version, bool):
-        raise ValueError(
-            f"{path} has format version {version!r}, this metatrain reads "
-            f"{', '.join(map(str, _READABLE))}; export the run again with this version, or use the "
-            "version that wrote it"
-        )
-    try:
-        return _Manifest.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(
-            f"{path}: its {_MANIFEST} is not what `metatrain export` writes ({place}: "
-            f"{first['msg']}); export the run again"
-        ) from None
-
-
-def _state(path: Path, manifest: "_Manifest", contents: dict[str, bytes]) -> MetaState:
+def _state(path: Path, manifest: ArtefactManifest, contents: dict[str, bytes]) -> MetaState:
     try:
         theta, names = decode(contents["theta.arrow"])
         values, carry_names = decode(contents["carry.arrow"])
@@ -254,33 +249,15 @@ def _state(path: Path, manifest: "_Manifest", contents: dict[str, bytes]) -> Met
     return MetaState(manifest.step, theta, names, carry)
 
 
-def _not_exported(path: Path, why: str = "") -> ValueError:
-    return ValueError(
-        f"{path} is not a file that `metatrain export` wrote, or it is damaged"
-        f"{f' ({why})' if why else ''}; give such a file, or the folder of a run"
-    )
-
-
-class _Recipe(BaseModel):
-    inner_lr: float = Field(gt=0, allow_inf_nan=False)
-    inner_steps: int = Field(ge=0, le=10_000)
-
-
-class _Manifest(BaseModel):
-    """The manifest of an exported file.
-
-    files: sha256 of each other file in the zip, by name.
-    """
-
-    config: dict[str, Any]
-    examples: UserTaskShapes
-    recipe: _Recipe
-    step: int = Field(ge=0)
-    theta_sha256: str
-    protocol: dict[str, Any]
-    origin: str
-    files: dict[str, str]
-    loss_digest: str = ""
+def _calibrated(artefact: Artefact) -> dict[str, Any]:
+    """Return the entries of a manifest that older versions did not write, those that there are."""
+    calibration = artefact.calibration and artefact.calibration.model_dump()
+    entries = {
+        "calibration": calibration,
+        "support_losses": artefact.support_losses,
+        "changed_statistics": artefact.changed_statistics,
+    }
+    return {name: value for name, value in entries.items() if value}
 
 
 def _examples(config: MetaConfig, manifest: checkpoint.Manifest) -> UserTaskShapes:

@@ -131,7 +131,13 @@ def with_statistics(source: Artefact, statistics: str | None) -> Artefact:
     protocol = {**source.protocol, "transductive": statistics == "batch"}
     description = protocol.get("normalization", "")
     protocol["normalization"] = with_other_statistics(description, model.statistics, statistics)
-    return replace(source, config=changed, protocol=protocol)
+    before = source.changed_statistics or model.statistics
+    return replace(
+        source,
+        config=changed,
+        protocol=protocol,
+        changed_statistics="" if statistics == before else before,
+    )
 
 
 def few_queries_warning(source: Artefact, num_queries: int) -> str:

@@ -1,6 +1,6 @@
 """Predictions of adapted models, as a table, with scores if the true answers are known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from orchestrator.adaptation.answers import answers_of
 from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.adaptation.scores import scores_of
+from orchestrator.adaptation.sureness import Sureness
 from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.text.json_text import as_text
 from workers.losses.scoring import Scorer, Scores
@@ -25,6 +26,8 @@ class Predictions:
     deviations: standard deviations of values, like `answers`; None if the loss predicts none.
     outputs: outputs after the last step, for a loss of the user's own with several for a number.
     has_labels: whether answers are of labels, each of which is there or not.
+    sureness: sets or intervals and unknown, after the last step; None if the run has none.
+    likeness: the task's p-value among the run's validation tasks; None if unknown.
     scores: the run's loss and metrics after each inner step, float64 [inner_steps + 1]; None if the
       true answers are unknown. See `scores_of`.
     """
@@ -36,15 +39,25 @@ class Predictions:
     outputs: Array | None = None
     has_labels: bool = False
     scores: Scores | None = None
+    sureness: Sureness | None = None
+    likeness: float | None = None
 
     @classmethod
-    def of(cls, task: UserTask, outputs: Array, reader: Reader, scorer: Scorer) -> "Predictions":
+    def of(
+        cls,
+        task: UserTask,
+        outputs: Array,
+        reader: Reader,
+        scorer: Scorer,
+        sure: Callable[[UserTask, Array], Sureness] | None = None,
+    ) -> "Predictions":
         """Build predictions from the model's outputs.
 
         Args:
           outputs: as the loss takes them, [inner_steps + 1, queries, outputs].
           reader: converts values to the user's units.
           scorer: of the run's loss.
+          sure: tells of a task and its last outputs how sure they are; None: nobody can.
         Raises:
           ValueError: a metric of the user's own raises.
         """
@@ -55,7 +68,8 @@ class Predictions:
         several = loss.is_users and loss.outputs_per_target > 1
         own = outputs[-1] if several else None
         scores = scores_of(scorer, reader, task, outputs, values)
-        return cls(task, values, targets, deviations, own, loss.targets == "labels", scores)
+        has_labels, sureness = loss.targets == "labels", sure(task, outputs[-1]) if sure else None
+        return cls(task, values, targets, deviations, own, has_labels, scores, sureness)
 
     @property
     def inner_steps(self) -> int:
@@ -70,6 +84,27 @@ class Predictions:
         if self.has_labels:
             return [int(value > 0.5) for value in answer]
         return _plain(answer)
+
+    def class_set(self, query: int) -> list[str] | None:
+        """Return the classes that a query's set holds; None if there are no sets."""
+        classes = self.task.classes
+        if self.sureness is None or self.sureness.sets is None or classes is None:
+            return None
+        held = self.sureness.sets[query]
+        return [name for name, is_held in zip(classes, held, strict=True) if is_held]
+
+    def interval(self, query: int) -> Any:
+        """Return the ends of a query's interval, of several numbers a list; None: there is none."""
+        if self.sureness is None or self.sureness.intervals is None:
+            return None
+        ends = self.sureness.intervals[query].tolist()
+        return ends[0] if len(ends) == 1 else ends
+
+    def unknown(self, query: int) -> bool | None:
+        """Return whether a query's prediction is too unsure; None if nobody can say."""
+        if self.sureness is None or self.sureness.unknown is None:
+            return None
+        return bool(self.sureness.unknown[query])
 
     def target(self, query: int) -> Any:
         """Return the true answer in the same form; None if unknown."""
@@ -96,14 +131,15 @@ def as_table(predictions: Sequence[Predictions], names: Sequence[str]) -> Any:
     Returns:
       Columns task (if there are several), query, target (if known), prediction; with classes also
       probability, classes and probabilities; with labels also probabilities; with a loss that
-      predicts them deviation; by_inner_step: the probabilities, or the values, after each step.
+      predicts them deviation; by_inner_step: the probabilities, or the values, after each step; if
+      predictions are calibrated set or interval, and unknown.
     """
     import pyarrow as pa
 
     rows: list[dict[str, Any]] = [{}] * len(names)
     for of_task in predictions:
         for query, row in enumerate(of_task.task.rows):
-            rows[row] = _row(of_task, query, names[row])
+            rows[row] = _row(of_task, query, names[row]) | _sureness(of_task, query)
     has_targets = any(row["target"] is not None for row in rows)
     dropped = {"task"} if len(predictions) == 1 else set()
     dropped |= set() if has_targets else {"target"}
@@ -116,6 +152,15 @@ def _text(value: Any) -> Any:
     if isinstance(value, list):
         return [_text(item) for item in value]
     return as_text(value) if isinstance(value, str) else value
+
+
+def _sureness(predictions: Predictions, query: int) -> dict[str, Any]:
+    columns = {
+        "set": predictions.class_set(query),
+        "interval": predictions.interval(query),
+        "unknown": predictions.unknown(query),
+    }
+    return {name: value for name, value in columns.items() if value is not None}
 
 
 def _row(predictions: Predictions, query: int, name: str) -> dict[str, Any]:

@@ -8,6 +8,13 @@ import numpy as np
 
 from orchestrator.adaptation.answers import Answers
 from orchestrator.adaptation.checks import open_model_file
+from orchestrator.adaptation.sureness import (
+    Sureness,
+    calibration_for,
+    likeness_of,
+    shares_of,
+    sureness_of,
+)
 from orchestrator.adaptation.user_tasks import UserTask
 from workers.wire.protocol import Adapted, Array, Recipe
 
@@ -79,6 +86,92 @@ class Predictor:
                 "task.loss = 'gaussian_nll'"
             )
         return deviations
+
+    def predict_set(self, inputs: Any, coverage: float | None = None) -> list[Array]:
+        """Return the classes that may be right for each input: a list of n arrays, or empty ones.
+
+        If the task is like the run's validation tasks, a set holds the true class with a
+        probability of at least `coverage`: on average over tasks and inputs, not in each task. An
+        empty set says that no class is as probable as true ones usually are.
+
+        Args:
+          inputs: see `predict`.
+          coverage: from 0.5 to 0.999; None: evaluation.coverage of the run.
+        Raises:
+          ValueError: the task has no classes, the run is of an older version or was not calibrated
+            for this recipe, or the coverage is out of range.
+        Source: see `conformal_quantiles`.
+        """
+        sets = self._sureness(inputs, coverage).sets
+        if sets is None or self.classes is None:
+            raise ValueError("values have no sets of classes; use predict_interval")
+        return [self.classes[: len(held)][held] for held in sets]
+
+    def predict_interval(self, inputs: Any, coverage: float | None = None) -> Array:
+        """Return the ends of an interval around each predicted value, float64 [n, numbers, 2].
+
+        In your units; see `predict_set` for what they promise. Infinite if the run had too few
+        validation tasks for the coverage.
+
+        Args:
+          inputs: see `predict`.
+          coverage: from 0.5 to 0.999; None: evaluation.coverage of the run.
+        Raises:
+          ValueError: the task has classes; else as `predict_set`.
+        """
+        intervals = self._sureness(inputs, coverage).intervals
+        if intervals is None:
+            raise ValueError("classes have no intervals; use predict_set")
+        return intervals
+
+    def is_unknown(self, inputs: Any, false_alarms: float | None = None) -> Array:
+        """Tell which predictions are less sure than nearly all of validation tasks: bool [n].
+
+        Args:
+          inputs: see `predict`.
+          false_alarms: the share of the inputs of tasks like the validation tasks for which this
+            is true at most, from 0.001 to 0.5; None: evaluation.false_alarms of the run.
+        Raises:
+          ValueError: the run's loss does not say how sure it is; else as `predict_set`.
+        """
+        unknown = self._sureness(inputs, None, false_alarms).unknown
+        if unknown is None:
+            raise ValueError(
+                f"{self._learner.loss.title} does not say how sure it is; train with task.loss = "
+                "'gaussian_nll'"
+            )
+        return unknown
+
+    def likeness(self) -> float:
+        """Return a p-value, low if the task is unlike the run's validation tasks.
+
+        It compares the losses of the support set before and after adaptation. Of tasks like the
+        validation tasks one in a hundred has 0.01 or less; `metatrain adapt` flags these.
+
+        Raises:
+          ValueError: the run is of an older version, or adapted by another recipe.
+        """
+        recipe, value = self.recipe, None
+        if recipe == self._learner.recipe:
+            task = self._learner._assemble(self._task)
+            losses = self._learner.run("evaluate", task, replace(recipe, on_support=True))["loss"]
+            ends = float(losses[0]), float(losses[-1])
+            value = likeness_of(self._learner._artefact, ends)
+        if value is None:
+            raise ValueError(
+                "the support losses of validation tasks are known for none but the recipe and "
+                "statistics of the run's own evaluation, and of runs of this version that ended"
+            )
+        return value
+
+    def _sureness(
+        self, inputs: Any, coverage: float | None, false_alarms: float | None = None
+    ) -> Sureness:
+        learner, source = self._learner, self._learner._artefact
+        calibration = calibration_for(source, self.recipe)
+        asked = shares_of(source, coverage, false_alarms)
+        task, outputs = self._task_of(inputs), self._outputs(inputs)
+        return sureness_of(learner.loss, learner._reader, task, calibration, outputs, asked)
 
     def evaluate(self, inputs: Any, targets: Any) -> dict[str, float]:
         """Score predictions by the run's own loss and metrics, the one that decides first.

@@ -36,6 +36,10 @@ def evaluate(
     run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
     tasks: Annotated[int | None, typer.Option(help="Test tasks.")] = None,
     overrides: Set = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Share of true answers that sets and intervals hold."),
+    ] = None,
     workers: WorkersOfRun = "0",
     out: Annotated[
         Path | None, typer.Option(parser=local_path, help="Write the scores to this JSON file.")
@@ -57,7 +61,7 @@ def evaluate(
     num_tasks = [f"evaluation.tasks={tasks}"] if tasks is not None else []
     settings = [*(overrides or []), *num_tasks]
     with tables_aside(as_json):
-        result = evaluate_run(run, settings, workers, out, allow_changes, verbose, named)
+        result = evaluate_run(run, settings, workers, out, allow_changes, verbose, named, coverage)
     if as_json:
         print_json({"run": run, "evaluation": result.model_dump()})
 
@@ -70,11 +74,13 @@ def evaluate_run(
     allow_changes: bool,
     verbose: bool,
     named: str | None = None,
+    coverage: float | None = None,
 ) -> Result:
     """Print the test scores, write them to `out` if given, and return them.
 
     Args:
       named: a checkpoint, or its step, instead of the best one.
+      coverage: for evaluation.coverage; nothing is chosen again.
     Raises:
       ValueError: there is no run, `out` exists, an override does not concern the evaluation, or
         the run was trained with another configuration or other data.
@@ -83,7 +89,7 @@ def evaluate_run(
 
     with ExitStack() as opened:
         file = None if out is None else opened.enter_context(open_file(out, "--out"))
-        result = _evaluate(run, overrides, workers, allow_changes, verbose, named)
+        result = _evaluate(run, overrides, workers, allow_changes, verbose, named, coverage)
         if file is not None:
             file.write(result.to_json().encode())
             NOTES.print(f"written: {out}", markup=False)
@@ -97,6 +103,7 @@ def _evaluate(
     allow_changes: bool,
     verbose: bool,
     named: str | None,
+    coverage: float | None,
 ) -> Result:
     from orchestrator.pool.watched_pool import Watch
     from orchestrator.run.session import Opening, open_pool
@@ -114,7 +121,8 @@ def _evaluate(
     storage = Storage(run)
     table = _table(storage)
     trained = configuration.validate(table)
-    config = _changed(table, overrides, workers)
+    asked = [] if coverage is None else [f"evaluation.coverage={coverage}"]
+    config = _changed(table, [*overrides, *asked], workers)
     check_machine(config)
     name = _chosen(storage, named)
     manifest = checkpoint.load(storage, name)[1]
@@ -141,6 +149,11 @@ def _evaluate(
         result = evaluate_best(config, storage, launched, bool(overrides), name)
     from orchestrator.reporting.terminal import print_result
 
+    if coverage is not None and result.calibration is None:
+        show_note(
+            f"--coverage {coverage}: predictions of {name} are not calibrated: only those of "
+            "classes and numbers are, since this version; train it again, or choose again by --set"
+        )
     print_result(RESULTS, result, config.evaluation.inner_steps)
     return result
 

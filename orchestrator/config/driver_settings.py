@@ -176,6 +176,22 @@ class EvaluationSettings(Section):
         ge=1,
         le=10**6,
     )
+    coverage: float = setting(
+        0.9,
+        "share of true answers that sets of classes and intervals of numbers are to hold, 0.5 to "
+        "0.999",
+        bits=False,
+        ge=0.5,
+        le=0.999,
+    )
+    false_alarms: float = setting(
+        0.05,
+        "share of the queries of tasks like the validation tasks that may be called unknown, "
+        "0.001 to 0.5",
+        bits=False,
+        ge=0.001,
+        le=0.5,
+    )
     seed: int = setting(
         1, "seed of validation and test tasks, 0 to 2^32 - 1", bits=False, ge=0, lt=2**32
     )

@@ -187,11 +187,14 @@ def _evaluate(values: Values, shipment: Shipment) -> Submission:
     overrides = list(values["overrides"] or [])
     check_overrides(overrides)
     counts = [] if tasks is None else [f"evaluation.tasks={tasks}"]
+    coverage = values.get("coverage")
+    counts += [] if coverage is None else [f"evaluation.coverage={coverage}"]
     independent = [text for text in overrides if text.startswith("evaluation.")]
     # The run's configuration is on the cluster; settings independent of it are validated here.
     configuration.load("sinusoid", [*independent, *counts, f"workers.count={values['workers']}"])
     words = ["evaluate", run, *_repeated("--set", overrides), "--workers", values["workers"]]
     words += [] if tasks is None else ["--tasks", str(tasks)]
+    words += [] if coverage is None else ["--coverage", str(coverage)]
     words += [] if out is None else ["--out", str(out)]
     words += _flags(values, "allow_changes", "verbose", "as_json")
     words += ["--checkpoint", values["named"]] if values.get("named") else []

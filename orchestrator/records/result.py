@@ -39,7 +39,10 @@ class Result(BaseModel):
       `run.scores_by_size`; None if none were asked for.
     by_domain: the scores of the tasks of each data set, a row for each, see
       `records.domain_scores`; None if tasks are not each of one.
+    calibration: the coverage of sets or intervals on the test tasks, and the error of
+      probabilities, see `calibration.measured.measure`; None if predictions are not calibrated.
     tasks: `TaskScores` of this evaluation, which have a file of their own; None when read.
+    support: `SupportLosses` at the end of training, which have a file of their own; else None.
     format_version: version of the format.
     """
 
@@ -54,7 +57,9 @@ class Result(BaseModel):
     queries_alone: dict[str, Any] | None = None
     by_size: list[dict[str, Any]] | None = None
     by_domain: list[dict[str, Any]] | None = None
+    calibration: dict[str, Any] | None = None
     tasks: Any = Field(None, exclude=True)
+    support: Any = Field(None, exclude=True)
     format_version: int = FORMAT_VERSION
 
     @computed_field  # type: ignore[prop-decorator]

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from orchestrator.records.divergence import mean_and_interval
 from orchestrator.records.result import Result
-from orchestrator.reporting import domain_table
+from orchestrator.reporting import coverage_lines, domain_table
 from orchestrator.reporting.protocol_lines import print_protocol
 from orchestrator.reporting.size_table import printed, table_of
 from orchestrator.text.console import Console
@@ -180,6 +180,8 @@ def print_result(
     console.print(_gain_line(result))
     if result.queries_alone is not None:
         console.print(_alone_line(result, result.queries_alone))
+    for line in coverage_lines.lines(result):
+        console.print(line)
     if (by_domain := domain_table.printed(result)) is not None:
         console.print(by_domain)
     if by_size := table_of(result):

@@ -211,17 +211,20 @@ class TrainingRun:
     def test(self, **protocol: Any) -> Result:
         """Evaluate the best validated checkpoint on the test tasks.
 
-        Writes evaluation.json, and the scores of single tasks to tasks.parquet.
+        Writes evaluation.json, the scores of single tasks to tasks.parquet, and the losses of
+        validation tasks' support sets to support_losses.json.
 
         Args:
           protocol: further rows of the protocol.
         """
         self.flush()
-        result = evaluate_best(self._config, self.storage, self.launch)
+        result = evaluate_best(self._config, self.storage, self.launch, with_support=True)
         result.protocol.update(protocol)
         with self._explaining(EVALUATION_FILE):
             self.storage.write(EVALUATION_FILE, result.to_json().encode())
             result.tasks.write(self.storage)
+            if result.support:
+                result.support.write(self.storage)
         return result
 
     def draw(self, result: Result) -> str:

@@ -23,7 +23,7 @@ _POLL_S = 0.1
 _FILES_OF_RUNS = frozenset(
     [
         *("config.toml", "metrics.jsonl", "metrics.damaged.jsonl", "evaluation.json"),
-        *("tasks.parquet", "history.json", "picture.png", "report.html"),
+        *("tasks.parquet", "support_losses.json", "history.json", "picture.png", "report.html"),
         *("sweep.json", "sweep.parquet", "best.toml", "seeds.json"),
         "tracking.json",
     ]

@@ -1,5 +1,7 @@
 """Blocks of held-out tasks: evaluation and prediction."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from small_blocks import CASES, RECIPE, VECTORIZED, setup
@@ -10,7 +12,7 @@ from small_families import (
 )
 from small_tasks import at
 
-from workers.wire.protocol import Block, Recipe
+from workers.wire.protocol import OUTPUTS, TARGETS, Block, Recipe
 
 
 @pytest.mark.parametrize("case", ["maml, sinusoid", "joint"])
@@ -64,3 +66,49 @@ def test_evaluation_scores_what_training_adapts_to(case):
     after = runner.run(at(theta), train).metrics["loss_after"]
     np.testing.assert_allclose(loss[:, -1].sum(), after, rtol=1e-5)
     assert abs(loss[:, 0].sum() - after) > 1e-4
+
+
+@pytest.mark.parametrize("runtime", [None, VECTORIZED])
+@pytest.mark.parametrize("case", ["maml, sinusoid", "protonet, batch"])
+def test_outputs_beside_scores_are_those_that_are_predicted_and_change_no_score(case, runtime):
+    settings = CASES[case]
+    runner, family, theta = setup(settings, *([runtime] if runtime else []))
+    steps = 1 if settings.algorithm.closed_form else 2
+    recipe = Recipe(0.1, steps)
+
+    def run(kind, recipe):
+        block = held_out_block(settings, family, kind, 4, recipe)
+        return runner.run(at(theta), block).metrics
+
+    scores = run("evaluate", recipe)
+    both = run("evaluate", replace(recipe, outputs_after=(steps,)))
+    outputs, targets = both.pop(OUTPUTS), both.pop(TARGETS)
+    assert both.keys() == scores.keys()
+    for name, values in scores.items():
+        assert both[name].tobytes() == values.tobytes()
+    predicted = run("predict", recipe)["outputs"]
+    assert outputs.shape[1] == 1
+    np.testing.assert_allclose(outputs[:, 0], predicted[:, steps], rtol=1e-6)
+    episode = family.build(held_out_block(settings, family, "evaluate", 4, recipe).specs)
+    np.testing.assert_array_equal(targets, episode.query_targets)
+
+
+@pytest.mark.parametrize("runtime", [None, VECTORIZED])
+def test_on_the_support_set_its_own_loss_is_scored(runtime):
+    """Before adaptation and after the only step of plain gradient descent."""
+    settings = CASES["maml, sinusoid"]
+    runner, family, theta = setup(settings, *([runtime] if runtime else []))
+    block = held_out_block(settings, family, "evaluate", 4, replace(RECIPE, on_support=True))
+    losses = runner.run(at(theta), block).metrics["loss"]
+    adapted = held_out_block(settings, family, "predict", 4, RECIPE)
+    episode = family.build(adapted.specs)
+    specs = dict(adapted.specs)
+    outputs = runner.run(
+        at(theta), replace(adapted, recipe=replace(RECIPE, on_support=True), specs=specs)
+    ).metrics["outputs"]
+    number = episode.support_inputs.shape[1]
+    assert outputs.shape[2] % number == 0
+    own = outputs[:, :, :number]
+    expected = np.square(own - episode.support_targets[:, None]).mean((-1, -2))
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert (losses[:, 1] < losses[:, 0]).all()

@@ -141,6 +141,11 @@ class Loss:
         return self.targets in ("classes", "candidates")
 
     @property
+    def is_covered(self) -> bool:
+        """Whether predictions have sets of classes or intervals of numbers that hold the truth."""
+        return self.classifies or self.targets == "numbers"
+
+    @property
     def acts(self) -> bool:
         """Whether outputs are a distribution over a policy's actions."""
         return self.targets == "actions"

@@ -16,6 +16,9 @@ Vector = NDArray[np.float32]
 #: Tasks before they are built: name -> array [tasks, ...]. Small, and enough to build the tasks.
 Specs = Mapping[str, Array]
 
+#: The names of what `Recipe.outputs_after` adds to the metrics of a block; no metric has a space.
+OUTPUTS, TARGETS = "query outputs", "query targets"
+
 _STREAMS: dict[tuple[str, str], int] = {
     ("tasks", "train"): 0,
     ("tasks", "validation"): 1,
@@ -117,6 +120,10 @@ class Recipe:
     statistics: of batch normalization for queries, see `Objective`; None: the model's setting.
     padded: whether tasks may have fewer examples than their arrays, see `Objective`.
     ways: outputs of the head, for algorithms that compute it; None: those of the family.
+    outputs_after: inner steps after which "evaluate" also returns the outputs for queries, as
+      `OUTPUTS` [tasks, these steps, queries, ..], and the `TARGETS`; of losses that have sets or
+      intervals.
+    on_support: whether the support set takes the place of the queries.
     """
 
     inner_lr: float
@@ -127,6 +134,8 @@ class Recipe:
     statistics: Literal["batch", "support"] | None = None
     padded: bool = False
     ways: int | None = None
+    outputs_after: tuple[int, ...] = ()
+    on_support: bool = False
 
 
 @dataclass(frozen=True, eq=False)  # with slots it would take twice as long to pickle

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.readers.reader import Examples, Reader
     from orchestrator.adaptation.user_tasks import UserTask
     from orchestrator.cli.adapt.adapt_outputs import Outputs, SaveModel
+    from orchestrator.cli.adapt.sure_predictions import Sure
     from workers.wire.protocol import Recipe
 
 # Predictions that differ by less count as the same.
@@ -42,6 +43,7 @@ class AdaptRequest:
     inner_steps: int | None = None
     inner_lr: float | None = None
     statistics: str | None = None
+    coverage: float | None = None
     workers: str = "0"
     out: Path | None = None
     save_model: Path | None = None
@@ -79,6 +81,14 @@ def adapt(
     inner_steps: options.InnerSteps = None,
     inner_lr: options.InnerLr = None,
     statistics: options.Statistics = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of true answers that sets of classes, or intervals of numbers, hold. "
+            "Default: evaluation.coverage, if the run is calibrated.",
+        ),
+    ] = None,
     workers: options.WorkersOfRun = "0",
     verbose: options.Verbose = False,
     as_json: Json = False,
@@ -94,6 +104,7 @@ def adapt(
             inner_steps=inner_steps,
             inner_lr=inner_lr,
             statistics=statistics,
+            coverage=coverage,
             workers=workers,
             out=out,
             save_model=save_model,
@@ -125,6 +136,7 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
     from orchestrator.cli.adapt.adapt_report import as_document, show
     from orchestrator.cli.adapt.handing_over import launched_for
     from orchestrator.cli.adapt.sources import open_run, with_workers
+    from orchestrator.cli.adapt.sure_predictions import sure_of, with_likeness
     from orchestrator.cli.common import NOTES, RESULTS
 
     began = time.monotonic()
@@ -134,12 +146,15 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
     source = with_workers(source, request.workers)
     recipe = change(source, request.inner_steps, request.inner_lr)
     reader = make_reader(source.config.task, source.examples)
+    sure = sure_of(source, reader, recipe, request.coverage)
     query, tasks = _read(request, source, reader)
     outputs.check_models(tasks)
     with launched_for(source, request.verbose) as launched:
         started_s = time.monotonic() - began
         scorer = Scorer(loss_of(source.examples))
-        predictions = _predict(launched, source.state.weights, tasks, recipe, reader, scorer)
+        weights = source.state.weights
+        predictions = _predict(launched, weights, tasks, recipe, reader, scorer, sure)
+        predictions = with_likeness(launched, source, recipe, predictions)
         NOTES.print(
             f"ready in {started_s:.1f} s ({launched.pool.name}), predicted in "
             f"{time.monotonic() - began - started_s:.1f} s"
@@ -148,7 +163,7 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
         outputs.write_table(lambda: as_table(predictions, query.names))
         if outputs.saves_models:
             with outputs.models(len(tasks)) as save:
-                _save_models(launched, source.state.weights, recipe, predictions, save, reader)
+                _save_models(launched, weights, recipe, predictions, save, reader)
     return as_document(source, recipe, predictions, query.names)
 
 
@@ -187,6 +202,7 @@ def _predict(
     recipe: Recipe,
     reader: Reader,
     scorer: Scorer,
+    sure: Sure | None,
 ) -> list[Predictions]:
     from orchestrator.adaptation.checks import diverged
     from orchestrator.adaptation.predictions import Predictions
@@ -198,7 +214,7 @@ def _predict(
         outputs = result["outputs"]
         if not np.isfinite(outputs).all():
             raise diverged(recipe, task.name)
-        predictions.append(Predictions.of(task, outputs, reader, scorer))
+        predictions.append(Predictions.of(task, outputs, reader, scorer, sure))
     return predictions
 
 

@@ -7,7 +7,9 @@ from rich.table import Table
 
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.predictions import Predictions, as_table, summary
+from orchestrator.adaptation.sureness import Sureness
 from orchestrator.adaptation.user_tasks import UserTask
+from orchestrator.calibration.likeness import UNLIKE
 from orchestrator.reporting.protocol_lines import print_protocol
 from orchestrator.text.console import Console
 from workers.metrics import is_share
@@ -28,6 +30,7 @@ _FROM_THE_RUN = (
     "shots",
     "normalization",
     "transductive",
+    "coverage_assumes",
 )
 
 
@@ -50,7 +53,7 @@ def show(
     for names, shown in _score_lines(predictions, steps).items():
         console.print(f"{names}: {shown} inner steps")
     tasks = [prediction.task for prediction in predictions]
-    print_protocol(console, protocol(source, recipe, tasks))
+    print_protocol(console, protocol(source, recipe, tasks, sureness=predictions[0].sureness))
 
 
 def as_document(
@@ -65,8 +68,19 @@ def as_document(
     return {
         "predictions": as_table(predictions, names).to_pylist(),
         "scores": scores,
-        "protocol": protocol(source, recipe, tasks),
+        **_likeness(predictions),
+        "protocol": protocol(source, recipe, tasks, sureness=predictions[0].sureness),
     }
+
+
+def _likeness(predictions: Sequence[Predictions]) -> dict[str, Any]:
+    """Return each task's p-value among the validation tasks, and whether it is unlike them."""
+    rows = [
+        {"task": one.task.name, "p_value": one.likeness, "unlike": one.likeness <= UNLIKE}
+        for one in predictions
+        if one.likeness is not None
+    ]
+    return {"likeness": rows} if rows else {}
 
 
 def shown_steps(source: Artefact, recipe: Recipe) -> list[int]:
@@ -95,6 +109,10 @@ def _table(predictions: Sequence[Predictions], names: Sequence[str], steps: Sequ
         table.add_column("target")
     for step in steps:
         table.add_column(f"after {step}" + ("" if step else " (before)"), justify="right")
+    sureness = predictions[0].sureness
+    if sureness is not None:
+        what = "set" if sureness.sets is not None else "interval"
+        table.add_column(f"{what}, {100 * sureness.asked.coverage:g} %")
     rows = {row: (part, i) for part in predictions for i, row in enumerate(part.task.rows)}
     for row in sorted(rows)[:_MOST_ROWS]:
         part, query = rows[row]
@@ -102,6 +120,7 @@ def _table(predictions: Sequence[Predictions], names: Sequence[str], steps: Sequ
         cells += [names[row]]
         cells += [_plain(part.target(query))] if has_targets else []
         cells += [_cell(part, step, query) for step in steps]
+        cells += [] if sureness is None else [_sure_cell(part, query)]
         table.add_row(*cells)
     return table
 
@@ -119,6 +138,16 @@ def _cell(predictions: Predictions, step: int, query: int) -> str:
     return f"{_plain(value)} {answer.max():.0%}"
 
 
+def _sure_cell(predictions: Predictions, query: int) -> str:
+    """Format a query's set or interval, and whether its prediction is too unsure."""
+    held = predictions.class_set(query)
+    text = "none" if held == [] else ", ".join(held or ())
+    if predictions.sureness is not None and predictions.sureness.intervals is not None:
+        ends = predictions.sureness.intervals[query].tolist()
+        text = ", ".join(f"{_plain(low)} to {_plain(high)}" for low, high in ends)
+    return f"{text} (unknown)" if predictions.unknown(query) else text
+
+
 def _plain(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_plain, value))
@@ -134,7 +163,11 @@ def _score(name: str, mean: float, interval: float | None) -> str:
 
 
 def protocol(
-    source: Artefact, recipe: Recipe, tasks: Sequence[UserTask], has_queries: bool = True
+    source: Artefact,
+    recipe: Recipe,
+    tasks: Sequence[UserTask],
+    has_queries: bool = True,
+    sureness: Sureness | None = None,
 ) -> dict[str, Any]:
     """Return the protocol under which predictions and their scores were made."""
     chosen = recipe == source.recipe
@@ -155,6 +188,9 @@ def protocol(
     }
     if has_queries:
         parts["queries"] = sum(len(task.query_inputs) for task in tasks)
+    if sureness is not None:
+        parts["coverage_asked"] = sureness.asked.coverage
+        parts["false_alarms_asked"] = sureness.asked.false_alarms
     if len(tasks) > 1:
         parts["interval"] = "95 %: 1.96 standard errors over tasks"
     return parts | from_the_run(source, _FROM_THE_RUN)

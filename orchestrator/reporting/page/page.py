@@ -4,9 +4,9 @@ import base64
 
 from orchestrator.records.history import HistoryEntry
 from orchestrator.records.result import Result
-from orchestrator.reporting import domain_table
+from orchestrator.reporting import coverage_lines, domain_table
 from orchestrator.reporting.drawing import drawing
-from orchestrator.reporting.page import by_size, inner_steps, task_spread, training_curves
+from orchestrator.reporting.page import by_size, coverage, inner_steps, task_spread, training_curves
 from orchestrator.reporting.page.findings import findings, readable
 from orchestrator.reporting.page.html import render
 from orchestrator.reporting.page.numbers import count, duration, headline, with_interval
@@ -51,6 +51,8 @@ def page_of(run: RunFolder) -> bytes:
         by_size=by_size.rows(run.result) if run.result else [],
         by_size_title=by_size.title(run.result) if run.result else "",
         by_size_figures=_by_size(run.result) if run.result else [],
+        sure=coverage_lines.lines(run.result) if run.result else [],
+        sure_figures=_sure(run.result) if run.result else [],
         worst=_worst(run),
         spread=_spread(run),
         result=run.result,
@@ -134,6 +136,11 @@ def _by_size(result: Result) -> list[tuple[str, str]]:
         return []
     caption = f"{by_size.title(result)}, with 95 % intervals"
     return [(caption, svg(by_size.draw(result), caption))]
+
+
+def _sure(result: Result) -> list[tuple[str, str]]:
+    """Draw the coverage and the reliability of probabilities, with captions."""
+    return [(caption, svg(figure, caption)) for caption, figure in coverage.figures(result)]
 
 
 def _worst(run: RunFolder) -> list[dict[str, str]]:

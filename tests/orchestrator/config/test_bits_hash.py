@@ -50,6 +50,7 @@ RESOLVED = {
     "task.loss": lambda config: "own_losses:huber",
     "task.metrics": lambda config: {"r2": "max:own_losses:r2"},
     "task.imports": lambda config: ["other"],
+    "evaluation.coverage": lambda config: 0.8,
     "evaluation.ways": lambda config: [7],
     "model.statistics": lambda config: "support",
     "model.imports": lambda config: ["other"],

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("shared_runners")
 COMMON = {"--json", "--inner-steps", "--inner-lr", "--save-model", "--help"}
 OF_FILES = {"--support", "--query", "--out", "--input-column", "--task-column", "--statistics"}
 OPTIONS = {
-    "adapt": {*OF_FILES, "--target-column", "--workers", "--verbose"},
+    "adapt": {*OF_FILES, "--target-column", "--coverage", "--workers", "--verbose"},
     "generate": {
         *OF_FILES,
         *("--number", "--prompt", "--temperature", "--top-k", "--seed", "--workers", "--verbose"),

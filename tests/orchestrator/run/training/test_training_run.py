@@ -28,6 +28,7 @@ def test_a_run_leaves_its_configuration_its_metrics_its_scores_and_its_checkpoin
         "evaluation.json",
         "history.json",
         "metrics.jsonl",
+        "support_losses.json",
         "tasks.parquet",
         "tensorboard",
     ]
@@ -96,6 +97,7 @@ def test_the_manifest_says_what_was_run(finished, config):
         "inner_steps",
         "candidates",
         "scores",
+        "calibration",
     }
     assert manifest.validation["scores"] == {"loss": manifest.validation["score"]}
 

@@ -1,0 +1,1 @@
+"""How sure one may be of a prediction: sets, intervals, and tasks unlike those of the run."""

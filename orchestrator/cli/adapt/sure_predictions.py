@@ -1,0 +1,81 @@
+"""What `metatrain adapt` says of how sure predictions are, and of tasks unlike the run's."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.predictions import Predictions
+from orchestrator.adaptation.readers.reader import Reader
+from orchestrator.adaptation.sureness import (
+    Sureness,
+    calibration_for,
+    likeness_of,
+    shares_of,
+    sureness_of,
+)
+from orchestrator.adaptation.user_tasks import UserTask
+from orchestrator.calibration.likeness import UNLIKE
+from orchestrator.cli.adapt.handing_over import run_tasks
+from orchestrator.cli.common import show_note
+from workers.losses.registry import loss_of
+from workers.wire.protocol import Array, Recipe
+
+#: Tells of a task and its outputs how sure they are.
+Sure = Callable[[UserTask, Array], Sureness]
+
+
+def sure_of(
+    source: Artefact, reader: Reader, recipe: Recipe, coverage: float | None
+) -> Sure | None:
+    """Return the function that tells how sure predictions are; None if they are not calibrated.
+
+    A note says so if another recipe or other statistics are.
+
+    Args:
+      coverage: that was asked for; None: the run's, if it is calibrated at all.
+    Raises:
+      ValueError: a coverage is asked for that is out of range, or of predictions that are not
+        calibrated.
+    """
+    asked = shares_of(source, coverage)
+    try:
+        calibration = calibration_for(source, recipe)
+    except ValueError as error:
+        if coverage is not None:
+            raise ValueError(f"--coverage {coverage}: {error}") from None
+        if source.calibration is not None:
+            show_note(f"no sets, no intervals: {error}")
+        return None
+    loss = loss_of(source.examples)
+    return lambda task, outputs: sureness_of(loss, reader, task, calibration, outputs, asked)
+
+
+def with_likeness(
+    launched: Any, source: Artefact, recipe: Recipe, predictions: Sequence[Predictions]
+) -> list[Predictions]:
+    """Add how like the validation tasks each task is, and note which are unlike them."""
+    if recipe != source.recipe or likeness_of(source, (0.0, 0.0)) is None:
+        return list(predictions)
+    tasks = [prediction.task for prediction in predictions]
+    on_support = replace(recipe, on_support=True)
+    results = run_tasks(launched, source.state.weights, tasks, on_support, "evaluate")
+    told = []
+    for prediction, result in zip(predictions, results, strict=True):
+        before, *_, after = result["loss"].tolist()
+        value = likeness_of(source, (before, after))
+        told.append(replace(prediction, likeness=value))
+        if value is not None and value <= UNLIKE:
+            show_note(unlike(source, prediction.task.name, (before, after), value))
+    return told
+
+
+def unlike(source: Artefact, name: str, losses: Sequence[float], p_value: float) -> str:
+    """Say that a task is unlike the validation tasks."""
+    called = f"the task {name!r}" if name else "the task"
+    number = len(source.support_losses)
+    return (
+        f"{called} is unlike the run's: the loss of its support set is {losses[0]:.4g} before and "
+        f"{losses[1]:.4g} after adaptation, farther from the usual than of {number} validation "
+        f"tasks (p = {p_value:.2g}); coverage and accuracy of the run do not apply to it"
+    )
