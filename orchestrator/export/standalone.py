@@ -157,7 +157,7 @@ def description(source: Artefact, support: Support) -> dict[str, Any]:
             "query_inputs": ["float32", ["queries", *shapes.input_shape]],
             "gives": f"outputs, {outputs}",
         },
-        "inputs": "pixels of 0 to 1" if source.config.task.gives == {"images"} else "as in training",
+        "inputs": "pixels, 0 to 1" if source.config.task.gives == {"images"} else "as in training",
         "inner_steps": source.recipe.inner_steps,
         "inner_lr": source.recipe.inner_lr,
         "from": source.origin,
