@@ -4,7 +4,8 @@
     python benchmarks/where_bits_part.py omniglot-5w1s --against here.json   # on the other machine
 
 In order: the tasks that are drawn, the initial weights, the output and the gradient of each layer
-by itself, the outer gradient of the first block by weight, and the weights after one and after three outer steps.
+by itself, the outer gradient of the first block by weight, and the weights after one and after
+three outer steps.
 The first line that differs names the library and the kernel to look at: tasks come from numpy, a
 layer from TensorFlow's kernel for it, an outer gradient alone from how XLA compiles the block, and
 weights alone from the outer optimizer. The command ends with exit code 1 if a line differs.
