@@ -288,6 +288,7 @@ def test_a_run_of_an_object_store_gets_its_page_there(runs):
     since = {
         "by_domain": None,
         "by_size": None,
+        "calibration": None,
         "diverged": [],
         "format_version": 1,
         "queries_alone": None,

@@ -142,7 +142,7 @@ def test_a_run_that_was_interrupted_ends_with_the_same_weights(finished, tmp_pat
 def test_how_policies_are_evaluated_stands_in_the_recipe():
     config = navigation("evaluation.shots=9", "evaluation.queries=8", "evaluation.inner_lr=[0.1]")
     assert recipes(config) == [Recipe(0.1, 2, later_lr=0.5, shots=9, queries=8)]
-    assert recipe_at(sinusoid("evaluation.shots=9"), 0.1) == Recipe(0.1, 3)
+    assert recipe_at(sinusoid("evaluation.shots=9"), 0.1) == Recipe(0.1, 3, outputs_after=(1, 3))
 
 
 def test_the_rate_after_the_first_step_is_that_of_training_unless_said_otherwise():

@@ -27,7 +27,7 @@ def test_the_test_tasks_are_seen_once(trial, monkeypatch):
     assert first.protocol["hyperparameters"] == CHOSEN
     monkeypatch.setattr(final_evaluation, "open_run", None)  # nothing can be evaluated now
     again = final_evaluation.evaluate_trial(CONFIG, trial, CHOSEN, print, notes.append)
-    assert again == first
+    assert again.model_dump() == first.model_dump()
     assert trial.read("evaluation.json") == written
     assert "was evaluated on the test tasks before" in notes[-1]
 
