@@ -48,6 +48,16 @@ class Predictor:
         }
         return self._learner._restored, (state,)
 
+    @property
+    def adapted(self) -> Adapted:
+        """The adapted weights."""
+        return self._adapted
+
+    def outputs(self, inputs: Any) -> tuple[UserTask, Array]:
+        """Return the task with these queries, and the model's outputs for them, [n, outputs]."""
+        task = self._with_queries(inputs)
+        return task, self._learner._answer(self._adapted, task)
+
     def predict(self, inputs: Any) -> Array:
         """Return a class for each input, 0 or 1 for each label, or values [n, numbers]."""
         if self.classes is None:
@@ -133,7 +143,7 @@ class Predictor:
         return self._learner.answers(self._task, self._outputs(inputs))
 
     def _outputs(self, inputs: Any) -> Array:
-        return self._learner._answer(self._adapted, self._with_queries(inputs))
+        return self.outputs(inputs)[1]
 
     def _scores(self, task: UserTask) -> dict[str, float]:
         """Score the queries of a task, whose targets are known, with the adapted weights."""

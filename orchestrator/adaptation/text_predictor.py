@@ -6,12 +6,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.adaptation.predictor import Predictor
+from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.adaptation.user_tasks import UserTask
 from workers.bits_per_character import bits_of_texts
 from workers.wire.protocol import Adapted, Array, Recipe
 
 if TYPE_CHECKING:
     from orchestrator.learner import Learner
+
+
+def task_of_texts(reader: Reader, texts: Any, inputs: Array, targets: Any) -> UserTask:
+    """Make a task of texts, which are their own targets.
+
+    Args:
+      inputs: the texts as the model takes them.
+    Raises:
+      ValueError: targets are given.
+    """
+    if targets is not None:
+        raise ValueError("in text generation the texts are their own targets; give none")
+    own_targets = reader.targets(texts)
+    return UserTask("", None, inputs, own_targets, inputs[:1], own_targets[:1], np.arange(1))
 
 
 class TextPredictor(Predictor):
