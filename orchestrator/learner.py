@@ -27,7 +27,7 @@ from orchestrator.adaptation.predictions import Predictions
 from orchestrator.adaptation.predictor import Predictor
 from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.adaptation.scores import scores_of
-from orchestrator.adaptation.user_blocks import TaskResult, answer, is_finite, run_block
+from orchestrator.adaptation.user_blocks import answer, is_finite, predict_block, run_block
 from orchestrator.adaptation.user_targets import inputs_of, query_targets, support_targets
 from orchestrator.adaptation.user_tasks import UserTask, ways_of
 from workers.execution import runtime
@@ -50,6 +50,7 @@ class Learner:
     generates: whether tasks are text generation.
     recipe: the inner rate and steps that the run's validation chose.
     protocol: the conditions under which the run's scores were measured.
+    reader: converts a user's examples to those that the model takes.
 
     Example:
 
@@ -75,7 +76,7 @@ class Learner:
 
         self._artefact, self._config = source, source.config
         self._settings = worker_settings(source)
-        self._reader = make_reader(source.config.task, source.examples)
+        self.reader = make_reader(source.config.task, source.examples)
         with tempfile.TemporaryDirectory() as folder:
             settings = with_models_in(self._settings, Path(folder), source)
             self._family = make_family(source.examples, settings.model)
@@ -150,7 +151,7 @@ class Learner:
             from orchestrator.adaptation.text_predictor import TextPredictor, task_of_texts
 
             texts = self.read_inputs(inputs)
-            return TextPredictor(self, task_of_texts(self._reader, inputs, texts, targets), recipe)
+            return TextPredictor(self, task_of_texts(self.reader, inputs, texts, targets), recipe)
         task, labels = self.task_of(inputs, targets)
         return Predictor(self, task, recipe, labels)
 
@@ -166,7 +167,7 @@ class Learner:
           ValueError: the examples do not fit the model.
         """
         examples = self.read_inputs(inputs)
-        support = support_targets(self._artefact.examples, self._reader, examples, targets)
+        support = support_targets(self._artefact.examples, self.reader, examples, targets)
         asked = examples[:1] if queries is None else self.read_inputs(queries)
         rows = np.arange(len(asked))
         task = UserTask("", support.classes, examples, support.values, asked, None, rows)
@@ -226,16 +227,15 @@ class Learner:
         Raises:
           NonFiniteError: the inner loop diverged.
         """
-        (result,) = self.run_together(kind, [task], recipe)
+        (result,) = run_block(self._runner, self._artefact, kind, [task], recipe)
         if not is_finite(result):
             raise diverged(recipe)
         return result
 
-    def run_together(
-        self, kind: Kind, tasks: Sequence[UserTask], recipe: Recipe
-    ) -> list[TaskResult]:
-        """Run a block of tasks of equal shapes, see `run_block`."""
-        return run_block(self._runner, self._artefact, kind, tasks, recipe)
+    def predict_tasks(self, tasks: Sequence[UserTask], recipe: Recipe) -> list[Predictions | None]:
+        """Adapt to tasks of `task_of` as one block, and predict; see `predict_block`."""
+        made = self.reader, self._scorer
+        return predict_block(self._runner, self._artefact, *made, tasks, recipe)
 
     @property
     def num_graphs(self) -> int:
@@ -248,32 +248,32 @@ class Learner:
 
     def _assemble(self, task: UserTask) -> UserTask:
         """Convert a task to the model's inputs and targets."""
-        return self._reader.assemble(task)
+        return self.reader.assemble(task)
 
     def answers(self, task: UserTask, outputs: Array) -> Answers:
         """Return what outputs answer, in the user's units."""
-        return answers_of(self.loss, self._reader, task, outputs)
+        return answers_of(self.loss, self.reader, task, outputs)
 
     def scores(self, task: UserTask, outputs: Array) -> Scores | None:
         """Score outputs [steps, queries, ...] by the run's loss and metrics, see `scores_of`."""
         answers = self.answers(task, outputs).values
-        return scores_of(self._scorer, self._reader, task, outputs, answers)
+        return scores_of(self._scorer, self.reader, task, outputs, answers)
 
     def predictions(self, task: UserTask, outputs: Array) -> Predictions:
         """Return what outputs [steps, queries, ...] predict, as `metatrain adapt` shows it."""
-        return Predictions.of(task, outputs, self._reader, self._scorer)
+        return Predictions.of(task, outputs, self.reader, self._scorer)
 
     def read_inputs(self, given: Any) -> Array:
         """Convert inputs to the model's, float32 [n, ...]."""
-        return inputs_of(self._reader, given)
+        return inputs_of(self.reader, given)
 
     def read_answers(self, task: UserTask, inputs: Array, given: Any) -> Array:
         """Convert the true answers to a task's queries, see `query_targets`."""
-        return query_targets(self._artefact.examples, self._reader, inputs, given, task.classes)
+        return query_targets(self._artefact.examples, self.reader, inputs, given, task.classes)
 
     def read_targets(self, given: Any) -> Array:
         """Convert targets to those by which the model is scored."""
-        return self._reader.targets(given)
+        return self.reader.targets(given)
 
     @functools.cached_property
     def sampler(self) -> Any:
@@ -288,7 +288,7 @@ class Learner:
 
         with tempfile.TemporaryDirectory() as folder:
             settings = with_models_in(self._settings, Path(folder), self._artefact)
-            scaling = self._reader.scaling(task)
+            scaling = self.reader.scaling(task)
             ways = ways_of(self._config, task)
             return as_plain(settings, self._family, adapted, seen, scaling, num_outputs=ways)[1]
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.adaptation.answers import Answers
-from orchestrator.adaptation.checks import open_model_file
+from orchestrator.adaptation.checks import diverged, open_model_file
+from orchestrator.adaptation.predictions import Predictions
 from orchestrator.adaptation.user_tasks import UserTask
 from workers.wire.protocol import Adapted, Array, Recipe
 
@@ -53,10 +54,17 @@ class Predictor:
         """The adapted weights."""
         return self._adapted
 
-    def outputs(self, inputs: Any) -> tuple[UserTask, Array]:
-        """Return the task with these queries, and the model's outputs for them, [n, outputs]."""
+    def predictions(self, inputs: Any) -> Predictions:
+        """Predict, with one row of answers, those of the adapted weights.
+
+        Raises:
+          NonFiniteError: they are not finite.
+        """
         task = self._with_queries(inputs)
-        return task, self._learner._answer(self._adapted, task)
+        outputs = self._learner._answer(self._adapted, task)
+        if not np.isfinite(outputs).all():
+            raise diverged(self.recipe)
+        return self._learner.predictions(task, outputs[None])
 
     def predict(self, inputs: Any) -> Array:
         """Return a class for each input, 0 or 1 for each label, or values [n, numbers]."""
@@ -143,7 +151,7 @@ class Predictor:
         return self._learner.answers(self._task, self._outputs(inputs))
 
     def _outputs(self, inputs: Any) -> Array:
-        return self.outputs(inputs)[1]
+        return self._learner._answer(self._adapted, self._with_queries(inputs))
 
     def _scores(self, task: UserTask) -> dict[str, float]:
         """Score the queries of a task, whose targets are known, with the adapted weights."""

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.predictions import Predictions
+from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.adaptation.user_tasks import UserTask, recipe_for, specs_of
+from workers.losses.scoring import Scorer
 from workers.tasks.family import TaskFamily, features_of
 from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
 
@@ -39,6 +42,30 @@ def run_block(
 def is_finite(result: TaskResult) -> bool:
     """Tell whether the inner loop of a result's task stayed finite."""
     return all(bool(np.isfinite(values).all()) for values in result.values())
+
+
+def predict_block(
+    runner: "BlockRunner",
+    source: Artefact,
+    reader: Reader,
+    scorer: Scorer,
+    tasks: Sequence[UserTask],
+    recipe: Recipe,
+) -> list[Predictions | None]:
+    """Adapt to tasks as one block, and predict, as `metatrain adapt` does.
+
+    Args:
+      reader: of the run's family. scorer: of its loss.
+      tasks: of equal shapes, see `run_block`; not assembled yet.
+    Returns:
+      the predictions for each task, which do not depend on the others; None: it diverged.
+    """
+    tasks = [reader.assemble(task) for task in tasks]
+    results = run_block(runner, source, "predict", tasks, recipe)
+    return [
+        Predictions.of(task, result["outputs"], reader, scorer) if is_finite(result) else None
+        for task, result in zip(tasks, results, strict=True)
+    ]
 
 
 def answer(
