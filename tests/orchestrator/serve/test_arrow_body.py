@@ -70,7 +70,7 @@ def test_without_parts_all_are_queries():
         (
             table(input=[1, 2, 3]).set_column(0, "part", pa.array(["query", None, "query"])),
             422,
-            "'part' holds nulls",
+            "'part' holds None",
         ),
         (table(input=[1, 2, 3]).set_column(1, "target", pa.array([b"a"] * 3)), 422, "is binary"),
         (table(input=[1, 2, 3]).append_column("input", pa.array([1] * 3)), 422, "of one name"),
@@ -85,6 +85,11 @@ def test_what_is_no_example_is_refused(made, status, line):
         read_arrow(content, 10)
     assert raised.value.status == status
     assert line in raised.value.line
+
+
+def test_an_empty_table_holds_nothing():
+    examples = read_arrow(stream(table(input=[1, 2, 3]).slice(0, 0)), 10)
+    assert examples.support is examples.queries is None
 
 
 @pytest.mark.parametrize("codec", ["zstd", "lz4"])
