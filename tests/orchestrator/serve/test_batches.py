@@ -32,7 +32,6 @@ def tasks_of_numbers():
     rng = np.random.default_rng(0)
     support, targets = rng.uniform(-5, 5, (2, NUMBER, 5))
     query = rng.uniform(-5, 5, (NUMBER, 3))
-    support[4:] = support[4:]
     return bodies_of(support.tolist(), query.tolist(), targets.tolist())
 
 
@@ -74,6 +73,15 @@ def test_together_and_alone_give_the_same_bits(execution, sizes):
     assert ask_together(application_of(config), bodies) == alone
     assert sum(sizes) == NUMBER
     assert (max(sizes) > 1) == (execution == "vectorized")
+
+
+def test_one_of_another_size_is_another_block(sizes):
+    """Else the block could not be stacked, and each of its tasks would be computed once more."""
+    application = application_of(numbers("runtime.execution=vectorized"))
+    bodies = tasks_of_numbers()[:5]
+    bodies[2]["query"]["inputs"] = [1.0]
+    ask_together(application, bodies)
+    assert sum(sizes) == 5
 
 
 def test_one_that_diverges_does_not_harm_its_block(sizes):

@@ -129,7 +129,6 @@ def test_a_killed_replica_loses_no_request_that_is_sent_again(server):
         os.kill(replica, signal.SIGKILL)
         answers = [each.result() for each in asked]
     assert [answer for answer, _ in answers] == [expected, kept] * 50
-    print(sorted(tries for _, tries in answers))
     assert server.replicas() != {replica}
 
 
