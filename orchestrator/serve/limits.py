@@ -14,7 +14,8 @@ class Limits:
     kept_bytes: of all kept support sets together.
     expiry_s: seconds after which a support set that nobody asks is dropped.
     adapted_bytes: of adapted weights that a replica keeps; others are computed again.
-    graphs: graphs that a replica keeps; there is one for each combination of sizes.
+    graphs: graphs that a learner has, one for each combination of sizes, before it is built anew.
+      TensorFlow does not give back what XLA compiled: the memory still grows with new sizes.
     """
 
     body_bytes: int = 16 * 1024 * 1024

@@ -43,7 +43,7 @@ class SupportSet:
 
 
 class ServedModel:
-    """A learner that is built anew before its graphs fill the memory.
+    """A learner that is built anew when it has many graphs, see `Limits.graphs`.
 
     recipe: how it adapts.
     """
