@@ -102,7 +102,7 @@ class BatchQueue:
                 for job in batch:
                     await self._run([job])
                 return
-            results = [error]
+            results = [error] * len(batch)
         for job, result in zip(batch, results, strict=True):
             if job.result.done():
                 continue

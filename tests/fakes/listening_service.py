@@ -17,7 +17,7 @@ def listening(application: Application) -> Iterator[str]:
     """Listen; its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(application.asgi, log_level="error", lifespan="off")
+        config = uvicorn.Config(application.asgi, log_config=None, lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
