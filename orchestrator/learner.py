@@ -23,21 +23,22 @@ from orchestrator.adaptation.checks import (
     with_statistics,
     worker_settings,
 )
+from orchestrator.adaptation.predictions import Predictions
 from orchestrator.adaptation.predictor import Predictor
 from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.adaptation.scores import scores_of
+from orchestrator.adaptation.user_blocks import answer, is_finite, predict_block, run_block
 from orchestrator.adaptation.user_targets import inputs_of, query_targets, support_targets
-from orchestrator.adaptation.user_tasks import UserTask, recipe_for, specs_of, ways_of
+from orchestrator.adaptation.user_tasks import UserTask, ways_of
 from workers.execution import runtime
 from workers.losses.registry import loss_of
 from workers.losses.scoring import Scorer, Scores
-from workers.tasks.family import digests_of, features_of
+from workers.tasks.family import digests_of
 from workers.wire.errors import MetatrainError
-from workers.wire.protocol import Adapted, Array, Block, Episode, Kind, Recipe, Task
+from workers.wire.protocol import Adapted, Array, Kind, Recipe
 
 if TYPE_CHECKING:
     from orchestrator.adaptation.adapted_policy import Policy
-    from orchestrator.adaptation.text_predictor import TextPredictor
     from workers.tasks.environments.user_environment import UserEnvironment
 
 
@@ -49,6 +50,7 @@ class Learner:
     generates: whether tasks are text generation.
     recipe: the inner rate and steps that the run's validation chose.
     protocol: the conditions under which the run's scores were measured.
+    reader: converts a user's examples to those that the model takes.
 
     Example:
 
@@ -74,7 +76,7 @@ class Learner:
 
         self._artefact, self._config = source, source.config
         self._settings = worker_settings(source)
-        self._reader = make_reader(source.config.task, source.examples)
+        self.reader = make_reader(source.config.task, source.examples)
         with tempfile.TemporaryDirectory() as folder:
             settings = with_models_in(self._settings, Path(folder), source)
             self._family = make_family(source.examples, settings.model)
@@ -145,27 +147,31 @@ class Learner:
           NonFiniteError: the inner loop diverged.
         """
         recipe = change(self._artefact, inner_steps, inner_lr)
-        examples = self.read_inputs(inputs)
         if self.generates:
-            return self._adapt_to_texts(inputs, examples, targets, recipe)
-        support = support_targets(self._artefact.examples, self._reader, examples, targets)
-        task = UserTask(
-            "", support.classes, examples, support.values, examples[:1], None, np.arange(1)
-        )
-        return Predictor(self, task, recipe, support.labels)
+            from orchestrator.adaptation.text_predictor import TextPredictor, task_of_texts
 
-    def _adapt_to_texts(
-        self, texts: Any, examples: Array, targets: Any, recipe: Recipe
-    ) -> "TextPredictor":
-        from orchestrator.adaptation.text_predictor import TextPredictor
+            texts = self.read_inputs(inputs)
+            return TextPredictor(self, task_of_texts(self.reader, inputs, texts, targets), recipe)
+        task, labels = self.task_of(inputs, targets)
+        return Predictor(self, task, recipe, labels)
 
-        if targets is not None:
-            raise ValueError("in text generation the texts are their own targets; give none")
-        own_targets = self._reader.targets(texts)
-        task = UserTask(
-            "", None, examples, own_targets, examples[:1], own_targets[:1], np.arange(1)
-        )
-        return TextPredictor(self, task, recipe)
+    def task_of(
+        self, inputs: Any, targets: Any, queries: Any = None
+    ) -> tuple[UserTask, Array | None]:
+        """Make a task of examples in memory, and return its classes as the user wrote them.
+
+        Args:
+          inputs, targets: the support set, see `adapt`.
+          queries: inputs to predict; None: the first input of the support set.
+        Raises:
+          ValueError: the examples do not fit the model.
+        """
+        examples = self.read_inputs(inputs)
+        support = support_targets(self._artefact.examples, self.reader, examples, targets)
+        asked = examples[:1] if queries is None else self.read_inputs(queries)
+        rows = np.arange(len(asked))
+        task = UserTask("", support.classes, examples, support.values, asked, None, rows)
+        return task, support.labels
 
     def adapt_to(
         self,
@@ -221,47 +227,49 @@ class Learner:
         Raises:
           NonFiniteError: the inner loop diverged.
         """
-        own = recipe_for(self._config, task, recipe)
-        block = Block(kind, 0, 0, 0, 1, specs_of(self._config, [task], own), own)
-        metrics = self._runner.run(self._artefact.state.weights, block).metrics
-        for values in metrics.values():
-            if not np.isfinite(values).all():
-                raise diverged(recipe)
-        return {name: values[0] for name, values in metrics.items()}
+        (result,) = run_block(self._runner, self._artefact, kind, [task], recipe)
+        if not is_finite(result):
+            raise diverged(recipe)
+        return result
+
+    def predict_tasks(self, tasks: Sequence[UserTask], recipe: Recipe) -> list[Predictions | None]:
+        """Adapt to tasks of `task_of` as one block, and predict; see `predict_block`."""
+        made = self.reader, self._scorer
+        return predict_block(self._runner, self._artefact, *made, tasks, recipe)
+
+    @property
+    def num_graphs(self) -> int:
+        """The number of graphs traced so far: one for each kind and shape of what was asked."""
+        return self._runner.num_traces
 
     def _answer(self, adapted: Adapted, user_task: UserTask) -> Array:
         """Return the outputs for the queries with weights that are already adapted."""
-        specs = specs_of(self._config, [user_task], Recipe(1.0, 1))
-        seed = specs["seeds"][0] if "seeds" in specs else np.zeros(2, np.int32)
-        support_x, support_y, query_x, query_y = (specs[name][0] for name in Episode._fields)
-        support_x, query_x = features_of(self._family, support_x, query_x)
-        task = Task(support_x, support_y, query_x, query_y, np.zeros((0, 0), np.int32), seed)
-        return self._runner.held_out.answer(adapted, task)
+        return answer(self._runner, self._family, self._artefact, adapted, user_task)
 
     def _assemble(self, task: UserTask) -> UserTask:
         """Convert a task to the model's inputs and targets."""
-        return self._reader.assemble(task)
+        return self.reader.assemble(task)
 
     def answers(self, task: UserTask, outputs: Array) -> Answers:
         """Return what outputs answer, in the user's units."""
-        return answers_of(self.loss, self._reader, task, outputs)
+        return answers_of(self.loss, self.reader, task, outputs)
 
     def scores(self, task: UserTask, outputs: Array) -> Scores | None:
         """Score outputs [steps, queries, ...] by the run's loss and metrics, see `scores_of`."""
         answers = self.answers(task, outputs).values
-        return scores_of(self._scorer, self._reader, task, outputs, answers)
+        return scores_of(self._scorer, self.reader, task, outputs, answers)
+
+    def predictions(self, task: UserTask, outputs: Array) -> Predictions:
+        """Return what outputs [steps, queries, ...] predict, as `metatrain adapt` shows it."""
+        return Predictions.of(task, outputs, self.reader, self._scorer)
 
     def read_inputs(self, given: Any) -> Array:
         """Convert inputs to the model's, float32 [n, ...]."""
-        return inputs_of(self._reader, given)
+        return inputs_of(self.reader, given)
 
     def read_answers(self, task: UserTask, inputs: Array, given: Any) -> Array:
         """Convert the true answers to a task's queries, see `query_targets`."""
-        return query_targets(self._artefact.examples, self._reader, inputs, given, task.classes)
-
-    def read_targets(self, given: Any) -> Array:
-        """Convert targets to those by which the model is scored."""
-        return self._reader.targets(given)
+        return query_targets(self._artefact.examples, self.reader, inputs, given, task.classes)
 
     @functools.cached_property
     def sampler(self) -> Any:
@@ -281,7 +289,7 @@ class Learner:
 
         with tempfile.TemporaryDirectory() as folder:
             settings = with_models_in(self._settings, Path(folder), self._artefact)
-            scaling = self._reader.scaling(task)
+            scaling = self.reader.scaling(task)
             ways = ways_of(self._config, task)
             return as_plain(settings, self._family, adapted, seen, scaling, num_outputs=ways)[1]
 

@@ -61,6 +61,7 @@ RAY = (
     "orchestrator/tracking/ray_mlflow.py",
     "orchestrator/tracking/ray_wandb.py",
     "orchestrator/pool/ray_token.py",
+    "orchestrator/serve/on_ray/",
     "orchestrator/sweep/ray_relay.py",
     "orchestrator/sweep/ray_schedulers.py",
     "orchestrator/sweep/ray_searcher.py",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.adaptation.answers import Answers
-from orchestrator.adaptation.checks import open_model_file
+from orchestrator.adaptation.checks import diverged, open_model_file
+from orchestrator.adaptation.predictions import Predictions
 from orchestrator.adaptation.sureness import (
     Sureness,
     calibration_for,
@@ -54,6 +55,23 @@ class Predictor:
             "adapted": self._adapted._asdict(),
         }
         return self._learner._restored, (state,)
+
+    @property
+    def adapted(self) -> Adapted:
+        """The adapted weights."""
+        return self._adapted
+
+    def predictions(self, inputs: Any) -> Predictions:
+        """Predict, with one row of answers, those of the adapted weights.
+
+        Raises:
+          NonFiniteError: they are not finite.
+        """
+        task = self._with_queries(inputs)
+        outputs = self._learner._answer(self._adapted, task)
+        if not np.isfinite(outputs).all():
+            raise diverged(self.recipe)
+        return self._learner.predictions(task, outputs[None])
 
     def predict(self, inputs: Any) -> Array:
         """Return a class for each input, 0 or 1 for each label, or values [n, numbers]."""
@@ -171,7 +189,7 @@ class Predictor:
         calibration = calibration_for(source, self.recipe)
         asked = shares_of(source, coverage, false_alarms)
         task, outputs = self._task_of(inputs), self._outputs(inputs)
-        return sureness_of(learner.loss, learner._reader, task, calibration, outputs, asked)
+        return sureness_of(learner.loss, learner.reader, task, calibration, outputs, asked)
 
     def evaluate(self, inputs: Any, targets: Any) -> dict[str, float]:
         """Score predictions by the run's own loss and metrics, the one that decides first.

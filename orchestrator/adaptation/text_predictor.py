@@ -6,12 +6,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.adaptation.predictor import Predictor
+from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.adaptation.user_tasks import UserTask
 from workers.bits_per_character import bits_of_texts
 from workers.wire.protocol import Adapted, Array, Recipe
 
 if TYPE_CHECKING:
     from orchestrator.learner import Learner
+
+
+def task_of_texts(reader: Reader, texts: Any, inputs: Array, targets: Any) -> UserTask:
+    """Make a task of texts, which are their own targets.
+
+    Args:
+      inputs: the texts as the model takes them.
+    Raises:
+      ValueError: targets are given.
+    """
+    if targets is not None:
+        raise ValueError("in text generation the texts are their own targets; give none")
+    own_targets = reader.targets(texts)
+    return UserTask("", None, inputs, own_targets, inputs[:1], own_targets[:1], np.arange(1))
 
 
 class TextPredictor(Predictor):
@@ -75,7 +90,7 @@ class TextPredictor(Predictor):
         if targets is not None:
             raise ValueError("in text generation the texts are their own targets; give none")
         task = self._task_of(inputs)
-        return self._scores(replace(task, query_targets=self._learner.read_targets(inputs)))
+        return self._scores(replace(task, query_targets=self._learner.reader.targets(inputs)))
 
     def by_inner_step(self, inputs: Any) -> Array:
         """Compute bits per character after 0, 1, ..., recipe.inner_steps steps: [steps + 1, n]."""
@@ -93,4 +108,4 @@ class TextPredictor(Predictor):
         return np.asarray(exp / exp.sum(-1, keepdims=True), np.float32)
 
     def _bits(self, texts: Any, outputs: Array) -> Array:
-        return bits_of_texts(outputs, self._learner.read_targets(texts))
+        return bits_of_texts(outputs, self._learner.reader.targets(texts))

@@ -37,6 +37,7 @@ COMMANDS = {
     "stop": "orchestrator.cli.jobs.jobs_options:stop",
     "list": "orchestrator.cli.jobs.jobs_options:list_jobs",
     "report": "orchestrator.cli.report_command:report",
+    "serve": "orchestrator.cli.serve_command:serve",
 }
 
 

@@ -83,18 +83,20 @@ class Seen:
 
 
 class Browser:
-    """Opens files."""
+    """Opens files and URLs."""
 
     def __init__(self, chromium: Any):
         self._chromium = chromium
 
     @contextlib.contextmanager
-    def open(self, file: Path, size: str = "desktop", scheme: str = "light") -> Iterator[Seen]:
-        """The page in `file` in a window of that size, on a light or a dark desktop."""
+    def open(
+        self, file: Path | str, size: str = "desktop", scheme: str = "light"
+    ) -> Iterator[Seen]:
+        """The page in `file`, or at a URL, in a window of that size, on a light or dark desktop."""
         context = self._chromium.new_context(viewport=SIZES[size], color_scheme=scheme)
         try:
             seen = Seen(context.new_page())
-            url = file.as_uri()
+            url = file if isinstance(file, str) else file.as_uri()
             seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
             seen.page.on(
                 "console",

@@ -40,6 +40,8 @@ class _ImageSource(NamedTuple):
 class ImageReader(Reader):
     """A reader of images of any size, which are converted as the run's own were."""
 
+    takes_paths = True
+
     def __init__(self, task: ImagesTask, shapes: UserTaskShapes):
         self._task, self._input_shape = task, shapes.input_shape
 
@@ -70,8 +72,7 @@ class ImageReader(Reader):
           images: float [n, H, W, C] as in training, uint8 [n, H, W(C)] of any size, or paths.
         """
         if not isinstance(images, np.ndarray) and all(isinstance(x, str | Path) for x in images):
-            pixels = [self._decode(_read_file(Path(path)), str(path)) for path in images]
-            return np.stack(pixels).astype(np.float32) / np.float32(255)
+            return self.files([str(path) for path in images], _read_files(images))
         array = _as_array(images)
         if array.dtype == np.uint8:
             _check_uint8(array)
@@ -84,6 +85,11 @@ class ImageReader(Reader):
                 "be in [0, 1], images in 0 .. 255 must be uint8"
             )
         return inputs
+
+    def files(self, names: Sequence[str], contents: Iterable[bytes]) -> Array:
+        """Decode encoded images, see `Reader.files`."""
+        pixels = [self._decode(file, name) for name, file in zip(names, contents, strict=True)]
+        return np.stack(pixels).astype(np.float32) / np.float32(255)
 
     def _open(self, path: Path, role: Role, columns: Columns) -> _ImageSource:
         suffix = path.suffix.lower()
@@ -172,10 +178,11 @@ def _read(files: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
         yield str(file), read_file(file, str(file))
 
 
-def _read_file(path: Path) -> bytes:
-    if not path.is_file():
-        raise ValueError(f"inputs: there is no file {path}")
-    return read_file(path, f"inputs: {path}")
+def _read_files(paths: Iterable[str | Path]) -> Iterator[bytes]:
+    for path in map(Path, paths):
+        if not path.is_file():
+            raise ValueError(f"inputs: there is no file {path}")
+        yield read_file(path, f"inputs: {path}")
 
 
 def _as_array(images: Any) -> Array:

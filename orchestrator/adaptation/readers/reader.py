@@ -1,7 +1,7 @@
 """The interface of readers of a user's examples, from files or memory."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,6 +54,9 @@ class Examples:
 class Reader(ABC):
     """A reader of a user's examples for one task family."""
 
+    #: Whether texts in memory are names of files, which only a user of this machine may give.
+    takes_paths = False
+
     @abstractmethod
     def read(self, source: str, role: Role, columns: Columns) -> Examples:
         """Read a file or folder; a support set must have targets, queries may.
@@ -69,6 +72,16 @@ class Reader(ABC):
         Raises:
           ValueError: they have another shape, or are not finite.
         """
+
+    def files(self, names: Sequence[str], contents: Iterable[bytes]) -> Array:
+        """Convert inputs that are files in memory, such as images: float32 [n, *input_shape].
+
+        Args:
+          names: of the files, for errors. contents: of the files.
+        Raises:
+          ValueError: they cannot be read, or an input is not a file.
+        """
+        raise ValueError(f"{names[0]} is a file; inputs of this run are no files, give values")
 
     def targets(self, values: Any) -> Array:
         """Convert targets in the user's units to the model's: float32 [n, outputs]."""

@@ -70,7 +70,7 @@ def test_the_adapted_model_is_a_plain_keras_model(tmp_path):
     predictor.save(tmp_path / "m.keras")
     model = keras.saving.load_model(tmp_path / "m.keras")
     logits = model(learner.read_inputs(["xbaba"]))
-    bits = bits_of_texts(np.asarray(logits), learner.read_targets(["xbaba"]))
+    bits = bits_of_texts(np.asarray(logits), learner.reader.targets(["xbaba"]))
     np.testing.assert_allclose(bits, predictor.bits_per_character(["xbaba"]), rtol=1e-4)
 
 

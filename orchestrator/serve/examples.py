@@ -1,0 +1,32 @@
+"""Examples of a request, as its body has them, before the run's reader converts them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFiles:
+    """Inputs that are files, such as PNG images.
+
+    names: of each file. contents: of each file.
+    """
+
+    names: Sequence[str]
+    contents: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What a request holds.
+
+    support: inputs to adapt to; None if it holds none.
+    targets: of the support set; None if it holds none.
+    queries: inputs to predict; None if it holds none.
+    names: of the queries; None: their numbers.
+    """
+
+    support: Any = None
+    targets: Any = None
+    queries: Any = None
+    names: Sequence[str] | None = None

@@ -1,0 +1,1 @@
+"""Bodies of requests: JSON, Arrow or files, all of which become `Examples`."""

@@ -1,0 +1,1 @@
+"""Replicas of a service on Ray Serve, and what they share."""
