@@ -2,5 +2,9 @@
 
 import pytest
 
-for _name in ("starlette", "fastapi", "uvicorn", "python_multipart", "httpx2"):
-    pytest.importorskip(_name, reason=f"no {_name}; run: pip install 'metatrain[serve]' httpx2")
+_NEEDED = ("starlette", "fastapi", "uvicorn", "python_multipart", "httpx2")
+_modules = {
+    name: pytest.importorskip(name, reason=f"no {name}; run: pip install 'metatrain[serve]' httpx2")
+    for name in _NEEDED
+}
+httpx2 = _modules["httpx2"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import serve_extra  # noqa: F401  skips what needs it
+import serve_extra
 from small_configs import ONE_BY_ONE, images, sinusoid
 from small_learners import FIRST_ORDER, run_of
 from starlette.testclient import TestClient
@@ -62,6 +62,12 @@ def asking(application: Application) -> Iterator[TestClient]:
     """A client on this machine."""
     with TestClient(application.asgi, base_url="http://127.0.0.1") as client:
         yield client
+
+
+def together(application: Application) -> Any:
+    """A client on this machine that asks several things at once."""
+    transport = serve_extra.httpx2.ASGITransport(application.asgi)
+    return serve_extra.httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
 
 def rows_of(response: Any) -> Any:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 
-import httpx2
 import numpy as np
 import pytest
 from small_images import picture, png
@@ -19,6 +18,7 @@ from small_service import (
     numbers,
     pictures,
     rows_of,
+    together,
 )
 
 from orchestrator.serve.http.application import LOG
@@ -144,8 +144,7 @@ def test_others_get_the_same_answers_beside_them(client):
     application = application_of(numbers(), LIMITS)
 
     async def ask_all():
-        transport = httpx2.ASGITransport(application.asgi)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        async with together(application) as client:
             good = [client.post("/predict", json=BODY) for _ in range(len(REFUSED))]
             bad = [client.post(path, **options) for path, options, *_ in REFUSED.values()]
             mixed = [one for pair in zip(good, bad, strict=True) for one in pair]

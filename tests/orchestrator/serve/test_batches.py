@@ -2,11 +2,10 @@
 
 import asyncio
 
-import httpx2
 import numpy as np
 import pytest
 from small_images import picture
-from small_service import application_of, as_lists, asking, numbers, pictures, rows_of
+from small_service import application_of, as_lists, asking, numbers, pictures, rows_of, together
 
 from orchestrator.serve.limits import Limits
 from orchestrator.serve.served_model import ServedModel
@@ -37,8 +36,7 @@ def tasks_of_numbers():
 
 def ask_together(application, bodies):
     async def ask():
-        transport = httpx2.ASGITransport(application.asgi)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        async with together(application) as client:
             return await asyncio.gather(*(client.post("/predict", json=body) for body in bodies))
 
     return [rows_of(answer) for answer in asyncio.run(ask())]
@@ -92,8 +90,7 @@ def test_one_that_diverges_does_not_harm_its_block(sizes):
     sizes.clear()
 
     async def ask():
-        transport = httpx2.ASGITransport(application.asgi)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        async with together(application) as client:
             return await asyncio.gather(*(client.post("/predict", json=body) for body in bodies))
 
     answers = asyncio.run(ask())
