@@ -27,6 +27,7 @@ from orchestrator.adaptation.predictions import Predictions
 from orchestrator.adaptation.predictor import Predictor
 from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.adaptation.scores import scores_of
+from orchestrator.adaptation.sureness import sure_or_none
 from orchestrator.adaptation.user_blocks import answer, is_finite, predict_block, run_block
 from orchestrator.adaptation.user_targets import inputs_of, query_targets, support_targets
 from orchestrator.adaptation.user_tasks import UserTask, ways_of
@@ -228,9 +229,9 @@ class Learner:
           NonFiniteError: the inner loop diverged.
         """
         (result,) = run_block(self._runner, self._artefact, kind, [task], recipe)
-        if not is_finite(result):
-            raise diverged(recipe)
-        return result
+        if is_finite(result):
+            return result
+        raise diverged(recipe)
 
     def predict_tasks(self, tasks: Sequence[UserTask], recipe: Recipe) -> list[Predictions | None]:
         """Adapt to tasks of `task_of` as one block, and predict; see `predict_block`."""
@@ -246,10 +247,6 @@ class Learner:
         """Return the outputs for the queries with weights that are already adapted."""
         return answer(self._runner, self._family, self._artefact, adapted, user_task)
 
-    def _assemble(self, task: UserTask) -> UserTask:
-        """Convert a task to the model's inputs and targets."""
-        return self.reader.assemble(task)
-
     def answers(self, task: UserTask, outputs: Array) -> Answers:
         """Return what outputs answer, in the user's units."""
         return answers_of(self.loss, self.reader, task, outputs)
@@ -261,7 +258,8 @@ class Learner:
 
     def predictions(self, task: UserTask, outputs: Array) -> Predictions:
         """Return what outputs [steps, queries, ...] predict, as `metatrain adapt` shows it."""
-        return Predictions.of(task, outputs, self.reader, self._scorer)
+        made = self.reader, self._scorer, sure_or_none(self._artefact, self.reader, self.recipe)
+        return Predictions.of(task, outputs, *made)
 
     def read_inputs(self, given: Any) -> Array:
         """Convert inputs to the model's, float32 [n, ...]."""

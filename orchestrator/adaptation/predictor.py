@@ -42,7 +42,7 @@ class Predictor:
         self._learner, self._task = learner, task
         self.recipe, self.classes = recipe, classes
         if adapted is None:
-            weights = learner.run("adapt", learner._assemble(task), recipe)
+            weights = learner.run("adapt", learner.reader.assemble(task), recipe)
             adapted = Adapted(weights["theta"], weights["statistics"])
         self._adapted = adapted
 
@@ -171,7 +171,7 @@ class Predictor:
         """
         recipe, value = self.recipe, None
         if recipe == self._learner.recipe:
-            task = self._learner._assemble(self._task)
+            task = self._learner.reader.assemble(self._task)
             losses = self._learner.run("evaluate", task, replace(recipe, on_support=True))["loss"]
             ends = float(losses[0]), float(losses[-1])
             value = likeness_of(self._learner._artefact, ends)
@@ -233,7 +233,7 @@ class Predictor:
         with open_model_file(file) as new:
             support = self._task.support_inputs
             queries = support if inputs is None else self._learner.read_inputs(inputs)
-            task = self._learner._assemble(replace(self._task, query_inputs=queries))
+            task = self._learner.reader.assemble(replace(self._task, query_inputs=queries))
             new.write(self._learner.as_keras(self._task, self._adapted, task.query_inputs))
 
     @property
@@ -248,13 +248,13 @@ class Predictor:
 
     def _scores(self, task: UserTask) -> dict[str, float]:
         """Score the queries of a task, whose targets are known, with the adapted weights."""
-        outputs = self._learner._answer(self._adapted, self._learner._assemble(task))
+        outputs = self._learner._answer(self._adapted, self._learner.reader.assemble(task))
         scores = self._learner.scores(task, outputs[None])
         assert scores is not None
         return {name: float(values[0]) for name, values in scores.items()}
 
     def _with_queries(self, inputs: Any) -> UserTask:
-        return self._learner._assemble(self._task_of(inputs))
+        return self._learner.reader.assemble(self._task_of(inputs))
 
     def _task_of(self, inputs: Any) -> UserTask:
         queries = self._learner.read_inputs(inputs)

@@ -1,6 +1,6 @@
 """Sets, intervals and "unknown" for a user's queries, in the user's units."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -112,6 +112,28 @@ def sureness_of(
         ends = predicted - uncertain.half_widths, predicted + uncertain.half_widths
         intervals = np.sort(np.stack([reader.answers(task, end) for end in ends], -1), -1)
     return Sureness(asked, uncertain.sets, intervals, uncertain.unknown)
+
+
+def sure_of(
+    source: "Artefact", reader: "Reader", recipe: Recipe, asked: Shares
+) -> Callable[["UserTask", Array], Sureness]:
+    """Return the function that tells of a task and its outputs how sure they are.
+
+    Raises:
+      ValueError: predictions with the recipe are not calibrated.
+    """
+    loss, calibration = loss_of(source.examples), calibration_for(source, recipe)
+    return lambda task, outputs: sureness_of(loss, reader, task, calibration, outputs, asked)
+
+
+def sure_or_none(
+    source: "Artefact", reader: "Reader", recipe: Recipe
+) -> Callable[["UserTask", Array], Sureness] | None:
+    """Return `sure_of` at the run's own coverage; None if predictions are not calibrated."""
+    try:
+        return sure_of(source, reader, recipe, shares_of(source))
+    except ValueError:
+        return None
 
 
 def likeness_of(source: "Artefact", losses: Sequence[float]) -> float | None:

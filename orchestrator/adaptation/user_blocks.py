@@ -8,6 +8,7 @@ import numpy as np
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.predictions import Predictions
 from orchestrator.adaptation.readers.reader import Reader
+from orchestrator.adaptation.sureness import sure_or_none
 from orchestrator.adaptation.user_tasks import UserTask, recipe_for, specs_of
 from workers.losses.scoring import Scorer
 from workers.tasks.family import TaskFamily, features_of
@@ -62,8 +63,9 @@ def predict_block(
     """
     tasks = [reader.assemble(task) for task in tasks]
     results = run_block(runner, source, "predict", tasks, recipe)
+    sure = sure_or_none(source, reader, recipe)
     return [
-        Predictions.of(task, result["outputs"], reader, scorer) if is_finite(result) else None
+        Predictions.of(task, result["outputs"], reader, scorer, sure) if is_finite(result) else None
         for task, result in zip(tasks, results, strict=True)
     ]
 

@@ -4,21 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from orchestrator.adaptation import sureness
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.predictions import Predictions
 from orchestrator.adaptation.readers.reader import Reader
-from orchestrator.adaptation.sureness import (
-    Sureness,
-    calibration_for,
-    likeness_of,
-    shares_of,
-    sureness_of,
-)
+from orchestrator.adaptation.sureness import Sureness, likeness_of, shares_of
 from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.calibration.likeness import UNLIKE
 from orchestrator.cli.adapt.handing_over import run_tasks
 from orchestrator.cli.common import show_note
-from workers.losses.registry import loss_of
 from workers.wire.protocol import Array, Recipe
 
 #: Tells of a task and its outputs how sure they are.
@@ -40,15 +34,13 @@ def sure_of(
     """
     asked = shares_of(source, coverage)
     try:
-        calibration = calibration_for(source, recipe)
+        return sureness.sure_of(source, reader, recipe, asked)
     except ValueError as error:
         if coverage is not None:
             raise ValueError(f"--coverage {coverage}: {error}") from None
         if source.calibration is not None:
             show_note(f"no sets, no intervals: {error}")
         return None
-    loss = loss_of(source.examples)
-    return lambda task, outputs: sureness_of(loss, reader, task, calibration, outputs, asked)
 
 
 def with_likeness(

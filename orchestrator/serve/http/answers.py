@@ -25,18 +25,7 @@ def table_of(predictions: Predictions, names: Sequence[str] | None, by_inner_ste
     table = as_table([predictions], names or [str(i) for i in range(number)])
     if not by_inner_step:
         table = table.drop_columns(["by_inner_step"])
-    for name, column in more_columns(predictions).items():
-        table = table.append_column(name, column)
     return table
-
-
-def more_columns(predictions: Predictions) -> dict[str, Any]:
-    """Return the columns that an answer has beyond those of `metatrain adapt`; none yet.
-
-    Whatever else is told of each query, such as a set of classes that holds the true one with a
-    given probability, is added here: a column's name, and an Arrow array with a value a query.
-    """
-    return {}
 
 
 def chosen_type(accept: str) -> str:

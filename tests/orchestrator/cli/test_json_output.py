@@ -17,7 +17,7 @@ from orchestrator.storage.storage import Storage
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 #: What these print is a log, or a line or two about a file or a job.
-NO_TABLE = {"export", "submit", "logs", "stop"}
+NO_TABLE = {"export", "serve", "submit", "logs", "stop"}
 CONFIG = ["outer.steps=4", "checkpoint.every=2", "checkpoint.keep=5"]
 
 
