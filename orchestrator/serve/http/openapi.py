@@ -39,6 +39,20 @@ _ROW = {
             "type": "array",
             "description": "of POST /predict: before and after each inner step",
         },
+        "set": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "classes that hold the true one as often as the run was asked for",
+        },
+        "interval": {
+            "type": "array",
+            "description": "both ends, likewise; of several numbers, those of each",
+        },
+        "unknown": {"type": "boolean", "description": "whether the prediction is too unsure"},
+        "not_finite": {
+            "type": "object",
+            "description": "of numbers that are null here, their values as text",
+        },
     },
 }
 _ANSWER = {
