@@ -49,7 +49,7 @@ def assumption(validation: dict[str, Any]) -> dict[str, str]:
         return {}
     text = (
         f"test tasks exchangeable with the {calibration.tasks} validation tasks that set "
-        "temperature and thresholds; on average over tasks and queries, not in each task"
+        "the thresholds; on average over tasks and queries, not in each task"
     )
     return {"coverage_assumes": text}
 

@@ -46,10 +46,6 @@ def adapted_to_a_test_task(config):
     return predictor, query_x, expected
 
 
-def quick_first(cases, quick):
-    """Make parameters; those that are not `quick` are marked slow."""
-    slow = pytest.mark.slow
-    return [
-        pytest.param(case, id=name, marks=[] if name in quick else slow)
-        for name, case in cases.items()
-    ]
+def named(cases):
+    """Make parameters of cases by their names."""
+    return [pytest.param(case, id=name) for name, case in cases.items()]

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 import small_configs
-from adapted_learners import adapted_to_a_test_task, quick_first
+from adapted_learners import adapted_to_a_test_task, named
 from inline_command import metatrain
 from small_configs import ONE_BY_ONE, USER_MODEL, sinusoid
 from small_images import members, picture, write_folder
@@ -71,7 +71,7 @@ def examples(ways, most):
 CASES = {**KINDS, "numbers": "numbers"}
 
 
-@pytest.mark.parametrize("case", quick_first(CASES, quick=CASES), indirect=True)
+@pytest.mark.parametrize("case", named(CASES), indirect=True)
 def test_a_learner_adapts_as_the_evaluation_of_its_run_does(case, tmp_path):
     predictor, queries, expected = adapted_to_a_test_task(case)
     by_step = predictor.by_inner_step(queries)
@@ -87,7 +87,8 @@ def test_a_learner_adapts_as_the_evaluation_of_its_run_does(case, tmp_path):
 
 
 @pytest.mark.parametrize("ways", [1, 2, 8, 50])
-@pytest.mark.parametrize("case", quick_first(KINDS, quick=["protonet"]), indirect=True)
+@pytest.mark.parametrize("case", named(KINDS), indirect=True)
+@pytest.mark.quick(*(f"protonet-{ways}" for ways in (1, 2, 8, 50)))
 def test_a_run_of_three_classes_adapts_to_any_number_with_unequal_shots(case, ways, tmp_path):
     learner = Learner.load(run_of(case))
     x, y = examples(ways, most=100 if ways < 8 else 5)

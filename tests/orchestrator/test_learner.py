@@ -9,7 +9,7 @@ from adapted_learners import (
     adapted_to_a_test_task,
     images,
     learner_of,
-    quick_first,
+    named,
     sinusoid,
 )
 from small_configs import REPTILE_ADAM, USER_MODEL
@@ -55,12 +55,14 @@ CASES = {
     "images, joint": (True, ["model.kind=mlp", "model.hidden=[4]", "algorithm.kind=joint"]),
     "a user's model": (False, [*USER_MODEL, FIRST_ORDER]),
 }
-QUICK = {"maml", "reptile with Adam in batches", "meta-sgd", "images", "images, joint"} | {
-    "a user's model"
-}
+QUICK = (
+    *("maml", "reptile with Adam in batches", "meta-sgd", "images", "images, joint"),
+    "a user's model",
+)
 
 
-@pytest.mark.parametrize("case", quick_first(CASES, quick=QUICK), indirect=True)
+@pytest.mark.parametrize("case", named(CASES), indirect=True)
+@pytest.mark.quick(*QUICK)
 def test_a_learner_adapts_as_the_evaluation_of_its_run_does(case):
     predictor, queries, expected = adapted_to_a_test_task(case)
     by_step = predictor.by_inner_step(queries)

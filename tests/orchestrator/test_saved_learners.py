@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import warm_commands
-from adapted_learners import ONE_LAYER, adapted_to_a_test_task, images, quick_first, sinusoid
+from adapted_learners import ONE_LAYER, adapted_to_a_test_task, images, named, sinusoid
 from small_configs import USER_MODEL
 from small_learners import FIRST_ORDER
 
@@ -44,13 +44,14 @@ SAVED = {
     "a dense network": (False, ["model.normalization=layer"]),
     "a user's model": (False, [*USER_MODEL, FIRST_ORDER]),
 }
-SAVED_QUICK = {
+SAVED_QUICK = (
     *("batch", "running, per step", "running", "joint", "cavia", "cavia, images"),
     *("a dense network", "a user's model"),
-}
+)
 
 
-@pytest.mark.parametrize("case", quick_first(SAVED, quick=SAVED_QUICK), indirect=True)
+@pytest.mark.parametrize("case", named(SAVED), indirect=True)
+@pytest.mark.quick(*SAVED_QUICK)
 def test_a_saved_model_answers_in_keras_what_the_predictor_does(case, tmp_path):
     predictor, queries, expected = adapted_to_a_test_task(case)
     predictor.save(tmp_path / "adapted.keras", queries)

@@ -7,6 +7,7 @@ from orchestrator.adaptation.artefact import Artefact
 from orchestrator.cli.adapt.families import Command, check_family
 from orchestrator.cli.common import check_machine
 from orchestrator.config import schema as configuration
+from workers.execution import isa
 
 
 def open_run(run: str, command: Command) -> Artefact:
@@ -14,11 +15,13 @@ def open_run(run: str, command: Command) -> Artefact:
 
     Raises:
       WrongFamilyError: another command is for such runs.
+      RestartNeededError: this process was started for other instructions than the run's.
       ValueError: there is no run, or it has no validated checkpoint.
       CheckpointError: its checkpoint does not verify.
     """
     source = artefact.load(run)
     check_family(command, run, source.config.task.kind, source.examples.loss)
+    isa.require(source.config.runtime.isa)
     return source
 
 

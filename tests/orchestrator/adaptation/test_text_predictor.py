@@ -22,7 +22,6 @@ KINDS = {
     "joint": ["algorithm.kind=joint"],
     "maml, tied, bytes": ["model.output=tied", "task.tokens=bytes"],
 }
-QUICK = {"maml", "meta-sgd, adapters", "maml, tied, bytes"}
 
 
 def voices(*overrides):
@@ -32,10 +31,7 @@ def voices(*overrides):
     return small_voices.voices(*ONE_BY_ONE, "outer.steps=4", *order, *overrides)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [pytest.param(kind, marks=[pytest.mark.slow] * (kind not in QUICK)) for kind in KINDS],
-)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.quick("maml")
 def test_a_learner_adapts_as_the_evaluation_of_its_run_does(kind):
     config = voices(*KINDS[kind])

@@ -47,7 +47,6 @@ OUTER = {
     "ridge": ["algorithm.kind=ridge", "evaluation.inner_steps=[1]", *RANGES],
 }
 TIMES = ("seconds", "tasks_per_s")
-_QUICK = ("five blocks",)
 
 
 @pytest.fixture(autouse=True)
@@ -96,10 +95,8 @@ def check_equal(launch):
     assert changes or settled == [1, 2, 3, 5, 9, 10, STEPS]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name in _QUICK else [pytest.mark.slow]) for name in OUTER],
-)
+@pytest.mark.parametrize("name", OUTER)
+@pytest.mark.quick("five blocks")
 def test_sinusoids_learn_the_same(name):
     check_equal(of_steps(sinusoids(*OUTER[name])))
 

@@ -2,11 +2,13 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from small_configs import sinusoid
 
 from orchestrator.cli import app
+from orchestrator.cli.adapt import sources
 from orchestrator.pool.ray_backend import RayBackend
 from orchestrator.run.opening import check_machine
 from workers.execution import isa, processor
@@ -62,6 +64,15 @@ def test_a_process_of_other_instructions_must_start_again(flags, monkeypatch):
     assert "start Python with XLA_FLAGS='--xla_cpu_enable_fast_math=false --x" in str(raised.value)
     choose(monkeypatch, **needed)
     isa.require("avx2")
+
+
+def test_commands_that_adapt_need_the_instructions_of_their_run(flags, monkeypatch):
+    source = SimpleNamespace(config=sinusoid("runtime.isa=avx2"), examples=SimpleNamespace(loss=""))
+    monkeypatch.setattr(sources.artefact, "load", lambda run: source)
+    monkeypatch.setattr(sources, "check_family", lambda *given: None)
+    for command in ("adapt", "generate", "adapt-policy"):
+        with pytest.raises(RestartNeededError):
+            sources.open_run("runs/a", command)
 
 
 def test_the_command_line_starts_itself_again_with_the_variables(flags, monkeypatch, tmp_path):
