@@ -17,6 +17,26 @@ def test_a_long_file_of_tests_or_benchmarks_is_found_too(tmp_path):
     assert house.long_files(tmp_path) == {"tests/b.py": 301, "benchmarks/c/d.py": 400}
 
 
+def test_no_two_files_of_tests_and_benchmarks_are_one_module():
+    assert house.shared_names() == {}
+
+
+def test_two_files_of_one_name_are_found(tmp_path):
+    for name in (
+        "tests/a/test_b.py",
+        "tests/c/test_b.py",
+        "tests/c/conftest.py",
+        "benchmarks/c.py",
+        "tests/conftest.py",
+        "tests/d/__init__.py",
+        "tests/d/c.py",
+        "workers/c.py",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert house.shared_names(tmp_path) == {"test_b": ["tests/a/test_b.py", "tests/c/test_b.py"]}
+
+
 def test_no_folder_holds_more_than_20_files():
     sizes = house.folder_sizes()
     assert {name: size for name, size in sizes.items() if size > house.MOST_FILES} == {}

@@ -146,6 +146,16 @@ def long_files(root: Path = ROOT) -> dict[str, int]:
     }
 
 
+def shared_names(root: Path = ROOT) -> dict[str, list[str]]:
+    """Map module names that two files have, where Python takes the first: outside packages."""
+    found: dict[str, list[str]] = {}
+    for folder in _OTHERS:
+        for path in sorted((root / folder).rglob("*.py")):
+            if path.name != "conftest.py" and not (path.parent / "__init__.py").exists():
+                found.setdefault(path.stem, []).append(path.relative_to(root).as_posix())
+    return {name: paths for name, paths in found.items() if len(paths) > 1}
+
+
 def folder_sizes() -> dict[str, int]:
     """Map folders to the number of Python files directly in them, without __init__.py."""
     sizes = defaultdict[str, int](int)
