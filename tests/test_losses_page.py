@@ -53,6 +53,7 @@ def test_the_users_loss_of_the_page_trains(train):
     assert {"r2", "largest", "loss"} <= tested["after"].keys()
 
 
+@pytest.mark.slow
 def test_the_labels_of_the_page_train(train):
     tested = train(0, my_tasks=code("def faults("))
     assert tested["metric"] == "accuracy"

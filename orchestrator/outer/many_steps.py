@@ -23,6 +23,8 @@ from workers.wire.tensors import tree_sum
 
 #: A call takes about this long, so that a stop is answered and progress is shown meanwhile.
 CALL_S = 0.2
+#: Of fewer outer steps, single ones end sooner: tracing the loop takes the time of so many.
+FEWEST_STEPS = 300
 #: A call has at most so many times the steps of the one before.
 _GROWTH = 4
 #: A step of more blocks takes so long that nothing is gained, and its graph is large.
@@ -89,6 +91,8 @@ def many_steps(
       last: outer steps of the run.
     """
     if runner is None or not runner.has_block_graphs or not outer.fits_a_graph:
+        return NoCalls()
+    if last < FEWEST_STEPS:
         return NoCalls()
     return ManySteps(runner, outer, sample, sampler, due, last)
 

@@ -37,6 +37,8 @@ class TrialProcess:
         """
         from workers.block import BlockRunner
 
+        if not self._key:
+            gc.freeze()  # modules, which are half a million objects, are never garbage
         key = f"{config.worker.model_dump_json()} {family.digest} {digests_of(family)}"
         if config.model.is_users or key != self._key or self._runner is None:
             self._runner = None

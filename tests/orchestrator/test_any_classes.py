@@ -71,6 +71,7 @@ def examples(ways, most):
 CASES = {**KINDS, "numbers": "numbers"}
 
 
+@pytest.mark.quick("protonet", "ridge", "numbers")
 @pytest.mark.parametrize("case", named(CASES), indirect=True)
 def test_a_learner_adapts_as_the_evaluation_of_its_run_does(case, tmp_path):
     predictor, queries, expected = adapted_to_a_test_task(case)
@@ -112,6 +113,7 @@ def test_a_run_of_three_classes_adapts_to_any_number_with_unequal_shots(case, wa
     np.testing.assert_allclose(probabilities(outputs, ways), shares, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.quick("protonet")
 @pytest.mark.parametrize("kind", ["protonet", "ridge"])
 def test_texts_are_told_apart_by_words_and_saved_for_keras(kind, tmp_path):
     learner = Learner.load(run_of(texts(*ONCE, f"algorithm.kind={kind}")))
@@ -156,6 +158,7 @@ def test_the_order_of_examples_changes_nothing_but_rounding(image_zip, image_cac
     np.testing.assert_allclose(other.predict_proba(x), one.predict_proba(x), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.quick("protonet")
 @pytest.mark.parametrize("kind", ["protonet", "proto-maml"])
 def test_the_command_adapts_an_exported_run_to_other_numbers_of_classes(
     kind, tmp_path, monkeypatch, capsys, image_zip, image_cache

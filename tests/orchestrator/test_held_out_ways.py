@@ -65,6 +65,7 @@ def test_the_scores_are_those_of_a_table_with_that_number(make):
     assert [row.get("ways") for row in (*rows, *by_shots)] == [3] * 3 + [None] * 3
 
 
+@pytest.mark.slow
 def test_the_protocol_has_both_numbers(make, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = make("task.ways=10", "evaluation.ways=4", "outer.steps=2")

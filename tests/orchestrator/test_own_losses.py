@@ -256,6 +256,7 @@ def test_sinusoids_take_a_loss_and_metrics_too(tmp_path):
     assert not {"task.loss", "task.metrics", "task.main_metric"} & sinusoid().bits().keys()
 
 
+@pytest.mark.slow
 def test_several_outputs_of_a_users_loss_are_shown_beside_the_prediction(
     tmp_path, capsys, monkeypatch
 ):

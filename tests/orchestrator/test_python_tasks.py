@@ -88,6 +88,7 @@ def test_what_is_wrong_ends_with_2_and_one_line(tmp_path, capsys, monkeypatch):
         assert said in " ".join(err.split()), err
 
 
+@pytest.mark.slow
 def test_signals_may_have_the_network_of_signals(tmp_path, no_pictures):
     convolutions = ["model.kind=conv1d", "model.blocks=2", "model.channels=4", "model.kernel=3"]
     config = python("waves", *convolutions, "outer.steps=2", "evaluation.every=2")
@@ -153,6 +154,7 @@ def test_another_module_is_not_resumed(tmp_path, no_pictures):
         MetaTrainer(config, run_config=place, resume=True).fit()
 
 
+@pytest.mark.slow
 def test_pictures_of_integers_go_through_conv4():
     config = python("pictures", "outer.steps=1", "model.kind=conv4", "model.filters=4")
     launch = in_process(config)

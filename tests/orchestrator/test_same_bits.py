@@ -193,6 +193,7 @@ def test_ranges_of_shots_give_one_theta_with_workers_elsewhere(process, algorith
     check_any_number_of_workers(ranges(algorithm, "batch"), False, process)
 
 
+@pytest.mark.quick("protonet", "ridge, numbers", "proto-maml")
 @pytest.mark.parametrize("name", HEADS)
 def test_computed_heads_give_one_theta_with_any_number_of_workers(name, image_zip, image_cache):
     carries = name in ("protonet", "protonet, ways", "ridge")  # running statistics, their default
@@ -235,6 +236,7 @@ def test_a_users_loss_and_metrics_give_one_theta_with_workers_elsewhere(process)
     check_any_number_of_workers(config, False, process)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_policys_theta_is_the_same_with_workers_elsewhere(process):
     check_any_number_of_workers(policies(POLICY_ELSEWHERE), False, process)

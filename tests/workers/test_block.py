@@ -50,6 +50,7 @@ def test_a_block_has_the_same_bits_again_and_on_another_runner(case, runtime):
     np.testing.assert_array_equal(theta, before)
 
 
+@pytest.mark.quick("ridge, sinusoid", "maml, sinusoid", "maml, batch", "joint")
 @pytest.mark.parametrize(
     "case",
     [pytest.param(case, marks=[pytest.mark.slow] * (case in SLOW)) for case in CASES],

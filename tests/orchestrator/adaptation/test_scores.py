@@ -59,6 +59,7 @@ CASES = {
 }
 
 
+@pytest.mark.quick("a loss of classes", "a loss of one's own", "numbers")
 @pytest.mark.parametrize(("settings", "names"), CASES.values(), ids=CASES)
 def test_a_task_of_the_run_has_the_scores_of_its_evaluation(settings, names):
     config = python(*settings)

@@ -43,6 +43,7 @@ def probabilities(outputs):
     return powers / powers.sum(-1, keepdims=True)
 
 
+@pytest.mark.quick("maml-litert", "reptile-savedmodel")
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter.*")
 @pytest.mark.parametrize("form", [Form.LITERT, Form.SAVED_MODEL])
 @pytest.mark.parametrize(
@@ -64,6 +65,7 @@ def test_numbers_are_predicted_as_by_the_run(tmp_path, form, settings):
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
+@pytest.mark.quick("protonet")
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter.*")
 @pytest.mark.parametrize(
     ("settings", "classes"),

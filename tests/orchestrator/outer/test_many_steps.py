@@ -50,8 +50,9 @@ TIMES = ("seconds", "tasks_per_s")
 
 
 @pytest.fixture(autouse=True)
-def any_model_is_small_enough(monkeypatch):
+def any_run_is_small_and_long_enough(monkeypatch):
     monkeypatch.setattr(many_steps, "CALL_S", 1e9)
+    monkeypatch.setattr(many_steps, "FEWEST_STEPS", 0)
 
 
 def sinusoids(*overrides):
@@ -268,10 +269,12 @@ def test_slow_steps_are_called_one_by_one(monkeypatch):
     assert all(report.settled for report in reports)
 
 
-@pytest.mark.parametrize("limit", ["_MOST_BYTES", "_MOST_BLOCKS"])
-def test_large_steps_are_not_called(monkeypatch, limit):
+@pytest.mark.parametrize(
+    ("limit", "value"), [("_MOST_BYTES", 0), ("_MOST_BLOCKS", 0), ("FEWEST_STEPS", STEPS + 1)]
+)
+def test_large_steps_are_not_called_nor_few_ones(monkeypatch, limit, value):
     launch = of_steps(sinusoids())
-    monkeypatch.setattr(many_steps, limit, 0)
+    monkeypatch.setattr(many_steps, limit, value)
     monkeypatch.setattr(many_steps.ManySteps, "_make_graph", lambda *_: pytest.fail("a graph"))
     single, _ = train(launch, due=up_to_five)
     assert all(report.settled for report in single)

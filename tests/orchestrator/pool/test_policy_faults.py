@@ -92,6 +92,7 @@ def pool(shared_ray):
     pool.close()
 
 
+@pytest.mark.quick("trpo-line_search", "ppo-ppo")
 @pytest.mark.parametrize(("update", "round_name"), ROUNDS)
 def test_who_takes_over_in_any_round_changes_no_bit(update, round_name):
     launch = in_process(navigation(*COMMON, *UPDATES[update]))

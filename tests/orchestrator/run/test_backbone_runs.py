@@ -55,6 +55,7 @@ def on_features(image_zip, image_cache, *overrides, backbone="small_backbones:im
     )
 
 
+@pytest.mark.quick("protonet", "maml, linear")
 @pytest.mark.parametrize(
     "name",
     [

@@ -23,6 +23,7 @@ def sensors(tmp_path_factory):
     return write_table(folder / "sensors.csv", tables.sensors(20, 20))
 
 
+@pytest.mark.quick("per_task")
 @pytest.mark.parametrize("scaling", ["training", "per_task"])
 def test_ridge_predicts_numbers_in_the_tables_own_units(sensors, scaling, tmp_path):
     config = table(sensors, *RIDGE, f"task.target_scaling={scaling}")

@@ -172,6 +172,7 @@ def test_a_checkpoint_that_cannot_be_deleted_is_a_note(config, undisturbed, file
     assert "ckpt-00000002 cannot be deleted: Permission denied" in notes[0]
 
 
+@pytest.mark.slow
 def test_what_a_run_leaves_does_not_depend_on_how_fast_the_disk_is(config, tmp_path):
     names = set()
     for part in ("nothing", "theta.arrow"):

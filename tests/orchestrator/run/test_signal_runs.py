@@ -110,6 +110,7 @@ def raw_task(config):
     return raw[0], episode_of(config)[1], raw[1]
 
 
+@pytest.mark.quick("series, by support", "series")
 @pytest.mark.parametrize("case", LEARNED)
 def test_a_learner_answers_as_the_evaluation_does(sources, case):
     kind, overrides = LEARNED[case]

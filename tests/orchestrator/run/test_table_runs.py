@@ -87,6 +87,7 @@ def request_of(files, kind, folder, group, **options):
     )
 
 
+@pytest.mark.quick("sensors")
 def test_a_new_group_is_predicted_in_the_tables_own_units(files, kind, tmp_path, capsys):
     group = new_group(kind)
     adapt_command.adapt_run(request_of(files, kind, tmp_path, group))
@@ -110,6 +111,7 @@ def test_a_new_group_is_predicted_in_the_tables_own_units(files, kind, tmp_path,
     assert (protocol["tasks"], protocol["support examples"]) == ("1", "12")
 
 
+@pytest.mark.quick("machines")
 def test_many_groups_are_each_adapted_to_alone(files, kind, tmp_path, capsys):
     group = new_group(kind, number=3)
     adapt_command.adapt_run(
@@ -151,6 +153,7 @@ def test_an_exported_run_adapts_alike_without_the_table(files, kind, tmp_path):
     assert from_run.shape[1:] == (33, 3 if kind == "machines" else 1)
 
 
+@pytest.mark.quick("sensors")
 def test_a_saved_model_takes_and_answers_in_the_tables_own_units(files, kind, tmp_path, capsys):
     group = new_group(kind)
     saved = tmp_path / "adapted.keras"
@@ -201,6 +204,7 @@ def test_python_predicts_what_the_run_was_tested_with(files):
     assert abs(before.mean() - 50) < 50  # in ppm, of 0 to 100
 
 
+@pytest.mark.quick("sensors-overrides0", "machines-overrides1")
 @pytest.mark.parametrize("overrides", [[], ["algorithm.kind=joint"], ["algorithm.kind=anil"]])
 def test_theta_does_not_depend_on_the_order_in_which_blocks_run(files, kind, overrides):
     config = config_of(files, kind, *overrides)

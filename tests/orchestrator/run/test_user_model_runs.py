@@ -53,6 +53,7 @@ def trained(folder, *words):
     return warm_commands.run(folder, "train", *words, environment=environment(), draws=False)
 
 
+@pytest.mark.slow
 def test_a_tasks_seeds_are_a_function_of_the_run_seed_the_step_and_the_index():
     config = user_model()
     family = in_process(config).family

@@ -93,6 +93,7 @@ def test_a_run_that_fails_is_marked_so(mlflow, train):
     assert run["status"] == "FAILED"
 
 
+@pytest.mark.slow
 def test_a_run_is_logged_to_wandb(wandb, train, tmp_path):
     train(*WANDB)
     (given,) = wandb.inits

@@ -62,6 +62,7 @@ def outcome(algorithm, objective, theta, start, one):
     return np.concatenate([np.ravel(array) for array in arrays]), metrics
 
 
+@pytest.mark.quick("maml-group", "maml-batch")
 @pytest.mark.parametrize(
     ("algorithm", "normalization"),
     [("maml", name) for name in NORMALIZATIONS] + [(name, "batch") for name in ALGORITHMS][1:],
@@ -94,6 +95,7 @@ def test_predictions_of_real_queries_do_not_depend_on_padding(normalization):
     np.testing.assert_allclose(outputs, wanted, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_vectorized_regression_is_that_of_the_real_examples():
     model = make_model(MlpModel(hidden=(5,), normalization="batch"), (2,), 1)
     rng = np.random.default_rng(1)

@@ -238,6 +238,7 @@ print("there")
 """
 
 
+@pytest.mark.quick("ours")
 @pytest.mark.parametrize(
     ("first", "expected"),
     [("runtime.own_process()", ["", "there"]), ("", ["matplotlib pandas", "there"])],

@@ -126,6 +126,7 @@ def outer_gradient(name, recompute):
     return graph(theta, one)
 
 
+@pytest.mark.quick("sgd", "frozen layer", "anil, multi-step, momentum")
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize(
     "name",

@@ -187,6 +187,7 @@ def test_behind_weights_keras_layers_that_are_wrong_are_named(make):
     assert check(model).layer is culprit
 
 
+@pytest.mark.slow
 def test_alike_layers_of_keras_are_looked_at_once(monkeypatch):
     looked = []
     monkeypatch.setattr(

@@ -99,6 +99,7 @@ def test_a_head_with_fewer_outputs_than_ways_is_refused_and_both_shapes_are_said
     check(of("three_outputs"))  # as many as ways
 
 
+@pytest.mark.slow
 def test_inputs_that_a_subclassed_model_cannot_take_are_refused():
     model = user_models.Subclassed(3)
     model(np.zeros((1, 5)))
@@ -203,6 +204,7 @@ def test_whether_an_answer_depends_on_the_other_queries_is_tried(
     assert (facts.normalizations, facts.mixes) == (normalizations, mixes)
 
 
+@pytest.mark.slow
 def test_a_head_that_is_not_the_layer_made_last_must_be_named():
     message = "made last is 'hidden', the one called last is 'answer'; .* model.head = 'answer'"
     with pytest.raises(ValueError, match=message):
@@ -212,6 +214,7 @@ def test_a_head_that_is_not_the_layer_made_last_must_be_named():
     check(of("subclassed"), algorithm=AnilAlgorithm())
 
 
+@pytest.mark.slow
 def test_what_is_worth_saying_is_said():
     facts = check(of("small"))
     assert facts.normalizations == ["batch", "layer", "group"]

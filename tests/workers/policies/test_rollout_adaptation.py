@@ -162,6 +162,7 @@ ALGORITHMS = {
 SLOW = {"momentum", "fomaml", "boil", "layer rates", "cavia"}
 
 
+@pytest.mark.quick("joint", "maml")
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in ALGORITHMS],

@@ -116,6 +116,7 @@ def test_the_page_shows_the_film_or_says_why_there_is_none(tmp_path):
     assert storage.list("pictures") == ["episode.webp"]
 
 
+@pytest.mark.slow
 def test_a_run_in_gymnasium_is_filmed_when_its_pictures_are_drawn():
     config = gym(SHOWN, *SMALL)
     launched = in_process(config)
