@@ -59,6 +59,14 @@ def serve(
     max_body: Annotated[
         float, typer.Option(min=0.001, max=1024, metavar="MIB", help="Largest body of a request.")
     ] = _USUAL.body_bytes / 2**20,
+    max_growth: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            metavar="MIB",
+            help="Memory that a process may gain before another takes its place.",
+        ),
+    ] = _USUAL.growth_bytes / 2**20,
     verbose: options.Verbose = False,
 ) -> None:
     """Serve a trained run over HTTP: examples in, predictions out."""
@@ -75,7 +83,12 @@ def serve(
     run = with_statistics(open_run(source, "adapt"), statistics)
     settings = ReplicaSettings(
         recipe=change(run, inner_steps, inner_lr),
-        limits=Limits(kept=keep, expiry_s=keep_for, body_bytes=int(max_body * 2**20)),
+        limits=Limits(
+            kept=keep,
+            expiry_s=keep_for,
+            body_bytes=int(max_body * 2**20),
+            growth_bytes=int(max_growth * 2**20),
+        ),
         token_digest=digest_of(token) if token else "",
     )
     _serve(run, settings, ServerOptions(host, port, replicas, verbose))

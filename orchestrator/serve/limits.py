@@ -16,6 +16,8 @@ class Limits:
     adapted_bytes: of adapted weights that a replica keeps; others are computed again.
     graphs: graphs that a learner has, one for each combination of sizes, before it is built anew.
       TensorFlow does not give back what XLA compiled: the memory still grows with new sizes.
+    growth_bytes: that a replica's process may hold beyond what it began with. Another takes its
+      place then, on Ray Serve.
     """
 
     body_bytes: int = 16 * 1024 * 1024
@@ -26,3 +28,4 @@ class Limits:
     expiry_s: float = 3600.0
     adapted_bytes: int = 256 * 1024 * 1024
     graphs: int = 64
+    growth_bytes: int = 2 * 1024 * 1024 * 1024

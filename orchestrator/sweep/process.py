@@ -1,12 +1,10 @@
 """The process of trials: what it keeps for the next trial, and when it must be replaced."""
 
-import ctypes
 import gc
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.config.schema import MetaConfig
+from workers.execution.process_memory import resident_bytes
 from workers.tasks.family import TaskFamily, digests_of
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
@@ -49,25 +47,10 @@ class TrialProcess:
     def end_trial(self) -> None:
         """Free the graphs of a closed trial, which are cycles, and set `is_worn` by what stays."""
         gc.collect()
-        resident = _resident_bytes()
+        resident = resident_bytes()
         if self._first_bytes is None:
             self._first_bytes = resident
         self.is_worn = resident - self._first_bytes > self._most_growth_bytes
-
-
-def release_memory() -> None:
-    """Return freed memory to the system, which glibc keeps between blocks still in use.
-
-    Each time that Tune saves, it makes a text of all trials, which leaves ever larger gaps.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # missing in other C libraries
-    if trim is not None:
-        trim(0)
-
-
-def _resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 #: The state of this process.

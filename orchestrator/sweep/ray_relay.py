@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 from ray import tune
 
 from orchestrator.sweep.dimension import Dimension
-from orchestrator.sweep.process import release_memory
 from orchestrator.sweep.ray_trial import WORN, point_of
 from orchestrator.sweep.trial_table import TrialTable
+from workers.execution.process_memory import release_memory
 
 # The keys of a result that Tune, its schedulers and searchers read.
 _KEPT = {

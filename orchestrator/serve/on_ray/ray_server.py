@@ -15,7 +15,12 @@ from ray import serve
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.pool.ray_session import folders_of_actors, start_ray
 from orchestrator.serve.on_ray.ray_store import RayStore, find_store, start_store
-from orchestrator.serve.on_ray.replica import PackedArtefact, ReplicaSettings, make_asgi
+from orchestrator.serve.on_ray.replica import (
+    PackedArtefact,
+    Replica,
+    ReplicaSettings,
+    make_asgi,
+)
 from orchestrator.serve.on_ray.replica_port import listen_on_loopback
 from workers.execution import isa
 from workers.wire.errors import PoolError
@@ -111,7 +116,7 @@ def _deploy(
     if chosen := isa.variables(source.config.runtime.isa, os.environ):
         actor["runtime_env"] = {"env_vars": chosen}
     deployment = serve.deployment(
-        serve.ingress(build)(),
+        serve.ingress(build)(Replica),
         name="replica",
         num_replicas=options.replicas,
         max_ongoing_requests=_MOST_ONGOING,
@@ -122,6 +127,6 @@ def _deploy(
         logging_config={"enable_access_log": False},
     )
     try:
-        serve.run(deployment.bind(), name=_APP, route_prefix="/")
+        serve.run(deployment.bind(settings.limits.growth_bytes), name=_APP, route_prefix="/")
     except RuntimeError as error:
         raise PoolError(f"the replicas do not start: {error}") from None

@@ -10,6 +10,8 @@ from orchestrator.serve.description import description_of
 from orchestrator.serve.http.guard import Guard
 from orchestrator.serve.limits import Limits
 from orchestrator.serve.support_store import Store
+from workers.execution.process_memory import release_memory, resident_bytes
+from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Recipe
 
 if TYPE_CHECKING:  # imports Starlette
@@ -47,6 +49,34 @@ class PackedArtefact:
     def unpacked(self) -> Artefact:
         """Return the artefact."""
         return artefact.from_bytes(self.content, self.origin, self.model_digest)
+
+
+class Replica:
+    """What Ray Serve asks of a replica, beside its application.
+
+    Ray Serve starts another in the place of one that does not pass its check, hands it no further
+    request, and ends it once it has answered.
+    """
+
+    def __init__(self, most_growth_bytes: int):
+        """See `Limits.growth_bytes`."""
+        self._most_growth_bytes = most_growth_bytes
+        self._first_bytes = 0
+
+    def check_health(self) -> None:
+        """Raise MetatrainError if the process has grown too much since the first check.
+
+        Ray Serve checks first when the application is built.
+        """
+        self._first_bytes = self._first_bytes or resident_bytes()
+        most = self._first_bytes + self._most_growth_bytes
+        if resident_bytes() > most:
+            release_memory()
+        if (now := resident_bytes()) > most:
+            raise MetatrainError(
+                f"the replica holds {now / 2**20:.0f} MiB, more than the {most / 2**20:.0f} "
+                "allowed; another takes its place"
+            )
 
 
 def make_application(

@@ -26,11 +26,11 @@ START_S, RETRY_S = 120, 60
 class Server:
     """A service in a process of its own."""
 
-    def __init__(self, errors):
+    def __init__(self, errors, *options):
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             self.port = unused.getsockname()[1]
-        command = [sys.executable, "-m", "metatrain", "serve", str(run_of(numbers()))]
+        command = [sys.executable, "-m", "metatrain", "serve", str(run_of(numbers())), *options]
         self._errors = errors
         with errors.open("w") as file:
             self.process = subprocess.Popen(
@@ -130,6 +130,21 @@ def test_a_killed_replica_loses_no_request_that_is_sent_again(server):
         answers = [each.result() for each in asked]
     assert [answer for answer, _ in answers] == [expected, kept] * 50
     assert server.replicas() != {replica}
+
+
+def test_a_replica_that_has_grown_makes_room_for_another_and_no_request_is_lost(tmp_path):
+    server = Server(tmp_path / "errors", "--max-growth", "1")
+    try:
+        expected, _ = server.ask_until_answered("/predict", BODY)  # its graph is larger
+        (worn,) = server.replicas()
+        answers, end = [], time.monotonic() + START_S
+        while server.replicas() <= {worn} and time.monotonic() < end:
+            answers.append(server.ask("/predict", BODY))
+        assert server.replicas() - {worn}
+        assert {status for status, _ in answers} == {200}
+        assert all(json.loads(answer) == expected for _, answer in answers)
+    finally:
+        assert server.stop()[0] == 0
 
 
 def test_a_signal_ends_it_after_the_answers(server):

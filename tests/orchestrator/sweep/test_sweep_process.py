@@ -7,8 +7,9 @@ from small_runs import sha256_after
 
 from orchestrator.run.launch import launch
 from orchestrator.sweep import process
-from orchestrator.sweep.process import TrialProcess, release_memory
+from orchestrator.sweep.process import TrialProcess
 from orchestrator.sweep.ray_trial import WORN
+from workers.execution.process_memory import release_memory, resident_bytes
 from workers.tasks.registry import make_family
 
 SMALL = ["workers.count=0", "model.kind=linear", "outer.meta_batch_size=2", "outer.steps=3"]
@@ -56,16 +57,16 @@ def test_memory_that_was_freed_between_what_stays_is_given_back():
     texts = ["x" * 3000 + str(i) for i in range(100_000)]  # 300 MB, each freed by itself
     kept = texts[::10]
     del texts
-    before = process._resident_bytes()
+    before = resident_bytes()
     release_memory()
-    assert before - process._resident_bytes() > 50_000_000
+    assert before - resident_bytes() > 50_000_000
     assert len(kept) == 10_000
 
 
 def test_a_process_is_worn_once_it_has_grown_too_much(monkeypatch):
     here = TrialProcess(most_growth_bytes=100)
     sizes = iter([1000, 1100, 1101, 1050])
-    monkeypatch.setattr(process, "_resident_bytes", lambda: next(sizes))
+    monkeypatch.setattr(process, "resident_bytes", lambda: next(sizes))
     worn = []
     for _ in range(4):
         here.end_trial()
