@@ -1,7 +1,7 @@
 """What decides the bits of theta: one thing is changed at a time, and runs are compared.
 
     METATRAIN_DATA=DATA python benchmarks/what_decides_bits.py [--presets sinusoid ...]
-        [--changes threads ...] [--out FILE.md]
+        [--changes threads ...] [--out FILE.md] [--log FILE.jsonl]
 
 Each preset is trained for a few steps in a process of its own, as it is and with each change. Of
 each change the table says whether theta is the same, and what the run's fingerprint says differs:
@@ -11,6 +11,9 @@ each change the table says whether theta is the same, and what the run's fingerp
                    would have to be for this preset
     other, named   theta differs, and so does the fingerprint: an actor or a resume is refused
     UNEXPLAINED    theta differs, and the fingerprint does not say so
+
+All presets take some 40 minutes of a core. With --log every run is noted, and the same command goes
+on from there; begin another log after a change of the code.
 
 The command ends with exit code 1 if there is an unexplained difference.
 """
@@ -137,25 +140,48 @@ def main() -> None:
     parser.add_argument("--presets", nargs="*", choices=STEPS, default=list(STEPS))
     parser.add_argument("--changes", nargs="*", choices=CHANGES, default=list(CHANGES))
     parser.add_argument("--out", type=Path, help="write the table into this file, too")
+    parser.add_argument("--log", type=Path, help="note each run here, and go on from there")
     arguments = parser.parse_args()
+    done = Done(arguments.log)
     console = Console(width=200, highlight=False)
     rows: dict[str, dict[str, str]] = {name: {} for name in arguments.changes}
     total = len(arguments.presets) * (1 + len(arguments.changes))
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("training", total=total)
         for preset in arguments.presets:
-            plain = run(preset, Change("as it is"))
+            plain = done.outcome(preset, "", Change("as it is"))
             if plain.error:
                 raise SystemExit(f"{preset}: {plain.error}")
             progress.advance(bar)
             for name in arguments.changes:
-                rows[name][preset] = verdict(plain, run(preset, changed(name, preset)))
+                rows[name][preset] = verdict(
+                    plain, done.outcome(preset, name, changed(name, preset))
+                )
                 progress.advance(bar)
     text = table(rows, arguments.presets)
     console.print(text, markup=False, soft_wrap=True)
     if arguments.out:
         arguments.out.write_text(text + "\n")
     sys.exit("UNEXPLAINED" in text)
+
+
+class Done:
+    """The runs so far, kept in a file of JSON lines if there is one."""
+
+    def __init__(self, log: Path | None):
+        self._log = log
+        lines = log.read_text().splitlines() if log and log.exists() else []
+        noted = map(json.loads, lines)
+        self._outcomes = {(preset, name): Outcome(*values) for preset, name, *values in noted}
+
+    def outcome(self, preset: str, name: str, change: Change) -> Outcome:
+        """Return the outcome of a run, which is done now if it has not been."""
+        if (preset, name) not in self._outcomes:
+            outcome = self._outcomes[preset, name] = run(preset, change)
+            if self._log:
+                with self._log.open("a") as file:
+                    file.write(json.dumps([preset, name, *outcome]) + "\n")
+        return self._outcomes[preset, name]
 
 
 def changed(name: str, preset: str) -> Change:
