@@ -19,7 +19,7 @@ if library:
     with open(library, "rb") as file:
         kept = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 child = subprocess.Popen(entrypoint, shell=True)
-print(child.pid, flush=True)
+print("child", child.pid, flush=True)
 sys.exit(child.wait())
 """
 # An interpreter that says how it was run; it has metatrain if a file says so.
@@ -58,6 +58,14 @@ def run(library, words, path=""):
     )
 
 
+def printed(done):
+    """The child's number, and the lines that it printed: before or after its parent's line."""
+    lines = done.stdout.splitlines()
+    (own,) = [line for line in lines if line.startswith("child ")]
+    lines.remove(own)
+    return own.removeprefix("child "), lines
+
+
 @pytest.mark.parametrize("packages", ["site-packages", "dist-packages"])
 @pytest.mark.parametrize("python", ["python", "python3"])
 def test_it_runs_the_python_beside_rays_library_and_not_the_one_on_the_path(
@@ -67,7 +75,7 @@ def test_it_runs_the_python_beside_rays_library_and_not_the_one_on_the_path(
     other = interpreter(tmp_path / "other" / "python")
     done = run(library, "train 'a b.toml' --set 'x=[\"y\"]'", other.parent)
     assert (done.returncode, done.stderr) == (0, "")
-    child, pid, ran, *words = done.stdout.splitlines()
+    child, (pid, ran, *words) = printed(done)
     assert ran == f"python {tmp_path}/ray's env/bin/{python}"
     assert words == ["-m", "metatrain", "train", "a b.toml", "--set", 'x=["y"]']
     # It takes the shell's place: signals reach it, and its exit code is the job's.
@@ -101,7 +109,7 @@ def test_a_python_that_is_named_is_the_only_one_that_is_tried(tmp_path):
     library = environment_in(tmp_path / "rays")
     chosen = interpreter(tmp_path / "chosen one")
     done = run(library, f"--python '{chosen}' train")
-    assert done.stdout.splitlines()[2:] == [f"python {chosen}", "-m", "metatrain", "train"]
+    assert printed(done)[1][1:] == [f"python {chosen}", "-m", "metatrain", "train"]
     for wrong in (tmp_path / "nowhere", interpreter(tmp_path / "bare", installed=False)):
         done = run(library, f"--python {wrong} train")
         assert done.returncode == 1
@@ -127,9 +135,11 @@ def test_a_signal_reaches_it(tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     )
-    lines = iter(parent.stdout.readline, "")
-    child = next(int(line) for line in lines if line.strip().isdigit())
-    assert next(line for line in lines if line == "ready\n")
-    os.kill(child, signal.SIGTERM)
+    # In either order: the child may be the faster one.
+    ready, told = sorted(
+        (parent.stdout.readline() for _ in range(2)), key=lambda line: "child" in line
+    )
+    assert ready == "ready\n"
+    os.kill(int(told.removeprefix("child ")), signal.SIGTERM)
     assert parent.wait(timeout=60) == 256 - signal.SIGTERM
     parent.stdout.close()
