@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.adaptation.answers import Answers
-from orchestrator.adaptation.checks import diverged, open_model_file
+from orchestrator.adaptation.checks import open_model_file
 from orchestrator.adaptation.predictions import Predictions
+from orchestrator.adaptation.recipe_words import diverged
 from orchestrator.adaptation.sureness import (
     Sureness,
     calibration_for,

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.adaptation.checks import check_model_name
 from orchestrator.adaptation.user_tasks import UserTask
-from orchestrator.cli.common import RESULTS
-from orchestrator.storage.targets import NewFile, open_file
+from orchestrator.reporting.notes import RESULTS
 from orchestrator.text.plain_text import file_name
+
+if TYPE_CHECKING:  # imports Arrow, which help must not wait for
+    from orchestrator.storage.targets import NewFile
 
 #: Writes the model of a task, given its name and content, and returns its path.
 SaveModel = Callable[[str, bytes], Path]
@@ -24,7 +25,7 @@ class Outputs:
     saves_models: whether models were requested.
     """
 
-    def __init__(self, table: NewFile | None, models: NewFile | None):
+    def __init__(self, table: "NewFile | None", models: "NewFile | None"):
         self._table, self._models = table, models
         self.saves_models = models is not None
 
@@ -32,6 +33,8 @@ class Outputs:
         """Raise ValueError if a task's model cannot have the file name it would get."""
         if self._models is None:
             return
+        from orchestrator.adaptation.checks import check_model_name
+
         if len(tasks) == 1:
             check_model_name(self._models.path)
         for task in tasks if len(tasks) > 1 else ():
@@ -78,6 +81,11 @@ def open_outputs(out: Path | None, save_model: Path | None) -> Iterator[Outputs]
     """
     if out is not None and out.suffix not in (".parquet", ".csv"):
         raise ValueError(f"--out {out}: predictions are written as .parquet or .csv")
+    if out is None and save_model is None:
+        yield Outputs(None, None)
+        return
+    from orchestrator.storage.targets import open_file
+
     with ExitStack() as opened:
         table, models = (
             None if path is None else opened.enter_context(open_file(path, option, kind))
