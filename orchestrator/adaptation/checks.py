@@ -17,6 +17,9 @@ from workers.settings.worker import ActorSettings
 from workers.wire.protocol import Recipe
 from workers.wire.tensors import Shape
 
+#: The files that a model adapted to examples can be saved as.
+MODEL_FILES = (".keras", ".onnx")
+
 
 def worker_settings(source: Artefact) -> ActorSettings:
     """Return the settings of a block runner for a user's tasks.
@@ -161,16 +164,16 @@ def change(source: Artefact, inner_steps: int | None, inner_lr: float | None) ->
     return Recipe(rate, int(steps))
 
 
-def check_model_name(file: Path) -> None:
-    """Raise ValueError if Keras would not read the file as a model."""
-    if file.suffix != ".keras":
-        raise ValueError(f"{file}: the name of a saved model must end in .keras")
+def check_model_name(file: Path, allowed: Sequence[str] = (".keras",)) -> None:
+    """Raise ValueError if the name of a model does not end in an allowed suffix."""
+    if file.suffix not in allowed:
+        raise ValueError(f"{file}: the name of a saved model must end in {' or '.join(allowed)}")
 
 
 @contextmanager
-def open_model_file(file: str | Path) -> Iterator[NewFile]:
+def open_model_file(file: str | Path, allowed: Sequence[str] = (".keras",)) -> Iterator[NewFile]:
     """Open a new file for a model. Raises ValueError if it exists or cannot be written."""
     path = Path(file)
-    check_model_name(path)
+    check_model_name(path, allowed)
     with open_file(path) as new:
         yield new

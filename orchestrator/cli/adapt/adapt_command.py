@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from orchestrator.cli.adapt.adapt_request import AdaptRequest, check_support, re
 from orchestrator.cli.adapt.former_options import FormerAdapt
 from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.json_output import Json, print_json, tables_aside
+from orchestrator.cli.local_path import local_path
 from workers.losses.registry import loss_of
 from workers.losses.scoring import Scorer
 
@@ -48,7 +50,14 @@ def adapt(
         str | None, typer.Option(metavar="FILE", help="What to predict: the same, labelled or not.")
     ] = None,
     out: options.Out = None,
-    save_model: options.SaveModel = None,
+    save_model: Annotated[
+        Path | None,
+        typer.Option(
+            parser=local_path,
+            metavar="FILE",
+            help="Write the adapted model as .keras or .onnx; of several tasks a folder.",
+        ),
+    ] = None,
     input_column: options.InputColumn = None,
     target_column: Annotated[
         str | None,
@@ -115,7 +124,7 @@ def adapt_run(request: AdaptRequest) -> None:
 
 
 def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
-    from orchestrator.adaptation.checks import change, with_statistics
+    from orchestrator.adaptation.checks import MODEL_FILES, change, with_statistics
     from orchestrator.adaptation.predictions import as_table
     from orchestrator.adaptation.readers.registry import make_reader
     from orchestrator.cli.adapt.adapt_report import as_document, show
@@ -132,7 +141,7 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
     reader = make_reader(source.config.task, source.examples)
     sure = sure_of(source, reader, recipe, request.coverage)
     query, tasks = read_tasks(request, source, reader)
-    outputs.check_models(tasks)
+    outputs.check_models(tasks, MODEL_FILES)
     with launched_for(source, request.verbose) as launched:
         started_s = time.monotonic() - began
         scorer = Scorer(loss_of(source.examples))
@@ -147,7 +156,7 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
         outputs.write_table(lambda: as_table(predictions, query.names))
         if outputs.saves_models:
             with outputs.models(len(tasks)) as save:
-                _save_models(launched, weights, recipe, predictions, save, reader)
+                _save_models(launched, weights, recipe, predictions, save, reader, outputs.suffix)
     return as_document(source, recipe, predictions, query.names)
 
 
@@ -181,12 +190,14 @@ def _save_models(
     predictions: Sequence[Predictions],
     save: SaveModel,
     reader: Reader,
+    suffix: str,
 ) -> None:
     """Write each task's model, and note where plain Keras predicts otherwise than was shown."""
     from orchestrator.adaptation.answers import answers_of
     from orchestrator.adaptation.user_tasks import ways_of
     from orchestrator.cli.adapt.handing_over import run_tasks
     from orchestrator.cli.common import RESULTS, show_note
+    from workers.export.onnx_file import as_saved
     from workers.export.plain_keras import as_plain
     from workers.wire.protocol import Adapted
 
@@ -203,7 +214,7 @@ def _save_models(
         outputs, content = as_plain(
             worker, family, adapted, normalized_by, scaling, task.query_inputs, ways
         )
-        file = save(task.name, content)
+        file = save(task.name, as_saved(suffix, content, task.query_inputs, scaling))
         own = reader if scaling is None else None  # else outputs are in the user's units
         answers = answers_of(loss_of(family), own, task, outputs).values
         difference = float(np.abs(answers - shown).max())

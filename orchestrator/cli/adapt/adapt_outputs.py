@@ -22,21 +22,35 @@ SaveModel = Callable[[str, bytes], Path]
 class Outputs:
     """The claimed output files; at the end each is complete or does not exist.
 
-    saves_models: whether models were requested.
+    saves_models: whether models were requested. suffix: of their file.
     """
 
     def __init__(self, table: "NewFile | None", models: "NewFile | None"):
         self._table, self._models = table, models
         self.saves_models = models is not None
+        self.suffix = "" if models is None else models.path.suffix
 
-    def check_models(self, tasks: Sequence[UserTask]) -> None:
-        """Raise ValueError if a task's model cannot have the file name it would get."""
+    def check_models(self, tasks: Sequence[UserTask], allowed: Sequence[str] = (".keras",)) -> None:
+        """Check the names of the models' files, before they are made.
+
+        Args:
+          allowed: suffixes of a single model's file.
+        Raises:
+          ValueError: a model cannot have the file name it would get, or lacks a package.
+        """
         if self._models is None:
             return
         from orchestrator.adaptation.checks import check_model_name
+        from workers.export.onnx_packages import check_packages
 
         if len(tasks) == 1:
-            check_model_name(self._models.path)
+            check_model_name(self._models.path, allowed)
+            check_packages(self.suffix)
+        elif self.suffix not in ("", ".keras") and self.suffix in allowed:
+            raise ValueError(
+                f"--save-model {self._models.path}: several tasks are saved as a folder of .keras "
+                "files; give it another name"
+            )
         for task in tasks if len(tasks) > 1 else ():
             if task.name != file_name(task.name):
                 raise ValueError(
