@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from workers.execution import runtime
+from workers.export.behind_backbone import as_given
 from workers.export.onnx_packages import SUFFIX, check_packages
 from workers.tasks.scaling import ExampleScaling
 from workers.wire.errors import MetatrainError
@@ -46,7 +47,7 @@ def as_onnx(content: bytes, inputs: Array) -> bytes:
         source, file = Path(folder, "model.keras"), Path(folder, "model.onnx")
         source.write_bytes(content)
         model = keras.saving.load_model(source, compile=False)
-        expected = np.asarray(model(inputs, training=False))
+        expected = np.asarray(model(as_given(model, inputs), training=False))
         try:
             with warnings.catch_warnings(), runtime.silent():
                 warnings.simplefilter("ignore")  # tf2onnx asks numpy for names that it will lack
@@ -66,7 +67,10 @@ def _answers(content: bytes, inputs: Array) -> Array:
     import onnxruntime
 
     session: Any = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    (taken,) = session.get_inputs()
+    taken, *more = session.get_inputs()
+    if more or taken.type not in _TYPES:
+        names = ", ".join(f"{each.name}: {each.type}" for each in (taken, *more))
+        raise ValueError(f"the model takes {names}, not one array of numbers; save it as .keras")
     (outputs,) = session.run(None, {taken.name: np.asarray(inputs, _TYPES[taken.type])})
     return np.asarray(outputs)
 
