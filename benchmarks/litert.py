@@ -6,11 +6,14 @@
 Makes a virtual environment with ai-edge-litert and numpy alone, and prints the file's size, the
 seconds from the start of a process to its first answer (the least of five), those of adapting and
 of predicting once it runs, and the largest difference of class probabilities or numbers to
-`Learner`'s, on random examples.
+`Learner`'s, on random examples. For images also the same of the whole command, `metatrain adapt
+FILE` (the least of five) and `metatrain adapt RUN` (once), on pictures of these examples; this
+needs ai-edge-litert beside metatrain: pip install 'metatrain[litert]'.
 """
 
 import json
 import subprocess
+import sys
 import tempfile
 import time
 import venv
@@ -19,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from orchestrator.export.standalone import read_description
+from orchestrator.adaptation.litert.file_description import read_description
 
 _PACKAGES = ("ai-edge-litert==2.3.0", "numpy==2.4.6")
 _PROGRAM = """
@@ -85,6 +88,41 @@ def main(run: str, file: Path) -> None:
     print(f"process, ten answers: {min(taken[1:]):.2f} s; the first time {taken[0]:.2f} s")
     print(f"adapt: {told['adapt'] * 1e3:.1f} ms; predict one: {told['predict'] * 1e3:.2f} ms")
     print(f"largest difference: {np.abs(ours - theirs).max():.1e}")
+    if classifies and len(shape) == 4 and shape[-1] == 1:
+        commands(run, file, support, labels, queries)
+
+
+def commands(run: str, file: Path, support: np.ndarray, labels: np.ndarray, queries: np.ndarray):
+    """Measure `metatrain adapt` of the file and of the run, with pictures in folders."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        for i, (image, label) in enumerate(zip(support, labels, strict=True)):
+            save(image, place / "support" / f"class{label:05}" / f"{i}.png")
+        for i, image in enumerate(queries):
+            save(image, place / "query" / f"{i}.png")
+        words = [f"--{name}={place / name}" for name in ("support", "query")]
+        for source, times in ((file, 6), (run, 1)):
+            command = [sys.executable, "-m", "metatrain", "adapt", str(source), *words, "--json"]
+            taken, documents = [], []
+            for _ in range(times):
+                began = time.perf_counter()
+                done = subprocess.run(command, check=True, capture_output=True, text=True)
+                taken.append(time.perf_counter() - began)
+                documents.append(json.loads(done.stdout)["predictions"])
+            print(f"metatrain adapt {source}: {min(taken):.2f} s; the first time {taken[0]:.2f} s")
+            (first, *_) = documents
+            if source == file:
+                of_file = np.array([row["probabilities"] for row in first])
+        of_run = np.array([row["probabilities"] for row in first])
+        print(f"largest difference of their probabilities: {np.abs(of_file - of_run).max():.1e}")
+
+
+def save(image: np.ndarray, file: Path) -> None:
+    """Write a grey image, 0 to 1, as a PNG."""
+    from PIL import Image
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((image[..., 0] * 255).round().astype(np.uint8)).save(file)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from orchestrator.adaptation.checks import (
     check_backbone,
     check_model,
     check_weights,
-    diverged,
     with_models_in,
     with_statistics,
     worker_settings,
@@ -26,6 +25,7 @@ from orchestrator.adaptation.checks import (
 from orchestrator.adaptation.predictions import Predictions
 from orchestrator.adaptation.predictor import Predictor
 from orchestrator.adaptation.readers.registry import make_reader
+from orchestrator.adaptation.recipe_words import diverged
 from orchestrator.adaptation.scores import scores_of
 from orchestrator.adaptation.sureness import sure_or_none
 from orchestrator.adaptation.user_blocks import answer, is_finite, predict_block, run_block

@@ -10,6 +10,8 @@ import tensorflow as tf
 from workers.algorithms.algorithm import Start
 from workers.algorithms.joint import replace_head
 from workers.execution.compiled import Compiled
+from workers.heads.linear_head import LinearHead
+from workers.held_out_records import ADAPT_BY_STEP, observer, record_of
 from workers.inner.inner_loop import InnerState, Plan, record_adaptation, stepping
 from workers.inner.losses import Objective
 from workers.losses.registry import loss_of
@@ -29,8 +31,6 @@ from workers.tasks.family import TaskFamily
 from workers.wire.protocol import OUTPUTS, TARGETS, Adapted, Array, Block, Recipe, Task
 
 Shapes = tuple[tuple[int, ...], ...]
-#: Makes records of the outputs for a task's queries.
-Recorder = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 #: theta, carry and step, flat.
 Constants = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
@@ -103,6 +103,14 @@ class HeldOutTasks:
         steps = recipe.inner_steps
         return self._adapt_all(objective, "adapt", steps, False, *constants, tasks, inner_lr)
 
+    def adapt_by_step_in_graph(
+        self, recipe: Recipe, constants: Constants, tasks: Task, inner_lr: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """As `adapt_in_graph`, before and after each inner step: [tasks, inner_steps + 1, ..]."""
+        objective = self._objective_of(recipe)
+        steps = recipe.inner_steps
+        return self._adapt_all(objective, ADAPT_BY_STEP, steps, False, *constants, tasks, inner_lr)
+
     def answer_in_graph(self, vector: tf.Tensor, statistics: tf.Tensor, task: Task) -> tf.Tensor:
         """Answer as `answer` within a graph of the caller's."""
         return self._answer_graph(vector, statistics, task)
@@ -153,9 +161,11 @@ class HeldOutTasks:
             return algorithm.start_on(objective, theta, start_of(task), task, inner_lr)
 
         def one(task: Task) -> dict[str, tf.Tensor]:
-            record = _record(objective, kind, task, keep)
+            record = record_of(objective, kind, task, keep)
             if algorithm.closed_form:
                 start = start_of(task)
+                if kind == ADAPT_BY_STEP:
+                    return self._states_at_once(objective, theta, start, task)
                 records, inner_state = algorithm.adapt_at_once(
                     objective, theta, start, task, record
                 )
@@ -164,6 +174,8 @@ class HeldOutTasks:
                 inner_state, plan = begin(task)
                 take = stepping(objective.inner, task, plan)
                 observe = observer(objective, task, record)
+                if kind == ADAPT_BY_STEP:
+                    observe = self._adapted_arrays
                 records, inner_state = record_adaptation(take, inner_state, inner_steps, observe)
             return records if kind != "adapt" else self._adapted_arrays(inner_state)
 
@@ -212,9 +224,11 @@ class HeldOutTasks:
 
         def seen(pair: tuple[Task, InnerState]) -> dict[str, tf.Tensor]:
             task, state = pair
-            return observer(objective, task, _record(objective, kind, task, keep))(state)
+            return observer(objective, task, record_of(objective, kind, task, keep))(state)
 
         def observe(states: InnerState) -> dict[str, tf.Tensor]:
+            if kind == ADAPT_BY_STEP:
+                return tf.vectorized_map(self._adapted_arrays, states)
             return {} if kind == "adapt" else tf.vectorized_map(seen, (tasks, states))
 
         records, states = record_adaptation(take, states, inner_steps, observe)
@@ -223,6 +237,16 @@ class HeldOutTasks:
         return {
             name: tf.experimental.numpy.moveaxis(value, 1, 0) for name, value in records.items()
         }
+
+    def _states_at_once(
+        self, objective: Objective, theta: list[tf.Tensor], start: Start, task: Task
+    ) -> dict[str, tf.Tensor]:
+        """Return what `_adapted_arrays` gives before and after, where `closed_form`."""
+        _, after = self._algorithm.adapt_at_once(objective, theta, start, task, None)
+        *body, kernel, bias = after.theta
+        before = after._replace(theta=[*body, *LinearHead(kernel, bias).blank()])
+        arrays = [self._adapted_arrays(state) for state in (before, after)]
+        return {name: tf.stack([each[name] for each in arrays]) for name in arrays[0]}
 
     def _adapted_arrays(self, inner_state: InnerState) -> dict[str, tf.Tensor]:
         theta, statistics = self.model.settled(inner_state.theta, inner_state.state)
@@ -255,30 +279,3 @@ def _on_support(tasks: Task, shapes: Shapes) -> tuple[Task, Shapes]:
     own = tuple(inputs.shape), tuple(targets.shape)
     tasks = tasks._replace(query_inputs=inputs, query_targets=targets)
     return tasks, (*shapes[:2], *own, *shapes[4:])
-
-
-def observer(
-    objective: Objective, task: Task, record: Recorder | None
-) -> Callable[[InnerState], dict[str, tf.Tensor]]:
-    """Make the function that records the outputs for a task's queries at a state."""
-    if record is None:
-        return lambda inner_state: {}
-    return lambda inner_state: record(objective.predict(inner_state.theta, inner_state.state, task))
-
-
-def _record(objective: Objective, kind: str, task: Task, keep: bool) -> Recorder | None:
-    """Make the function that turns the outputs for queries into what a block asks for.
-
-    Args:
-      keep: return the outputs beside the metrics.
-    """
-    if kind == "adapt":
-        return None
-    if kind == "predict":
-        return lambda outputs: {"outputs": outputs}
-
-    def score(outputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        metrics = objective.score(outputs, task.query_targets)[1]
-        return {**metrics, OUTPUTS: outputs} if keep else metrics
-
-    return score

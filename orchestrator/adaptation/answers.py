@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from orchestrator.adaptation.checks import probabilities
 from workers.losses.loss import Loss
 from workers.wire.protocol import Array
 
@@ -42,3 +41,10 @@ def answers_of(loss: Loss, reader: "Reader | None", task: "UserTask", outputs: A
     center = reader.answers(task, predicted)
     higher = reader.answers(task, np.add(predicted, deviations))
     return Answers(center, np.subtract(higher, center))
+
+
+def probabilities(logits: Array, num_classes: int) -> Array:
+    """Compute softmax over the task's classes: float32 [..., num_classes]."""
+    used = np.asarray(logits, np.float64)[..., :num_classes]
+    exp = np.exp(used - used.max(-1, keepdims=True))
+    return np.asarray(exp / exp.sum(-1, keepdims=True), np.float32)

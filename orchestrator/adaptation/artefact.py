@@ -23,6 +23,8 @@ from orchestrator.adaptation.artefact_manifest import (
     not_exported,
     parse_manifest,
 )
+from orchestrator.adaptation.litert.file_description import is_litert
+from orchestrator.adaptation.run_facts import Shares
 from orchestrator.calibration.calibration import Calibration, read_calibration
 from orchestrator.config.schema import MetaConfig, validate
 from orchestrator.outer.state import MetaState
@@ -76,6 +78,21 @@ class Artefact:
     support_losses: list[list[float]] = field(default_factory=list)
     changed_statistics: str = ""
 
+    @property
+    def shown_after(self) -> tuple[int, ...]:
+        """See `RunFacts`."""
+        return tuple(self.config.evaluation.inner_steps)
+
+    @property
+    def closed_form(self) -> bool:
+        """See `RunFacts`."""
+        return self.config.algorithm.closed_form
+
+    @property
+    def shares(self) -> Shares:
+        """See `RunFacts`."""
+        return Shares(self.config.evaluation.coverage, self.config.evaluation.false_alarms)
+
 
 def load(source: str) -> Artefact:
     """Load a run's folder or URI, or a file that `metatrain export` wrote.
@@ -84,6 +101,11 @@ def load(source: str) -> Artefact:
       ValueError: it is neither. CheckpointError: it is damaged.
     """
     path = Path(source).expanduser()
+    if is_litert(source):
+        raise ValueError(
+            f"{path} is a LiteRT file, which only metatrain adapt takes; give the run, or a file "
+            "that `metatrain export` wrote without --format"
+        )
     if "://" not in source and path.is_file():
         return _of_file(path)
     return of_run(Storage(source))

@@ -14,9 +14,11 @@ from orchestrator.storage.targets import NewFile, open_file
 from workers.losses.registry import loss_of
 from workers.models.user_model import KerasModel
 from workers.settings.worker import ActorSettings
-from workers.wire.errors import NonFiniteError
-from workers.wire.protocol import Array, Recipe
+from workers.wire.protocol import Recipe
 from workers.wire.tensors import Shape
+
+#: The files that a model adapted to examples can be saved as.
+MODEL_FILES = (".keras", ".onnx")
 
 
 def worker_settings(source: Artefact) -> ActorSettings:
@@ -140,18 +142,6 @@ def with_statistics(source: Artefact, statistics: str | None) -> Artefact:
     )
 
 
-def few_queries_warning(source: Artefact, num_queries: int) -> str:
-    """Return the warning for few queries that are normalized together; else ""."""
-    few = num_queries < source.examples.num_outputs
-    if not (few and source.protocol.get("transductive")):
-        return ""
-    return (
-        "with --statistics batch the model normalizes all queries together, as in training, where "
-        f"each class has its share; {num_queries} of {source.examples.num_outputs} classes are too "
-        "few: pass all queries together, or omit --statistics"
-    )
-
-
 def change(source: Artefact, inner_steps: int | None, inner_lr: float | None) -> Recipe:
     """Return the artefact's recipe with the steps and rate that are not None.
 
@@ -174,42 +164,16 @@ def change(source: Artefact, inner_steps: int | None, inner_lr: float | None) ->
     return Recipe(rate, int(steps))
 
 
-def check_model_name(file: Path) -> None:
-    """Raise ValueError if Keras would not read the file as a model."""
-    if file.suffix != ".keras":
-        raise ValueError(f"{file}: the name of a saved model must end in .keras")
+def check_model_name(file: Path, allowed: Sequence[str] = (".keras",)) -> None:
+    """Raise ValueError if the name of a model does not end in an allowed suffix."""
+    if file.suffix not in allowed:
+        raise ValueError(f"{file}: the name of a saved model must end in {' or '.join(allowed)}")
 
 
 @contextmanager
-def open_model_file(file: str | Path) -> Iterator[NewFile]:
+def open_model_file(file: str | Path, allowed: Sequence[str] = (".keras",)) -> Iterator[NewFile]:
     """Open a new file for a model. Raises ValueError if it exists or cannot be written."""
     path = Path(file)
-    check_model_name(path)
+    check_model_name(path, allowed)
     with open_file(path) as new:
         yield new
-
-
-def probabilities(logits: Array, num_classes: int) -> Array:
-    """Compute softmax over the task's classes: float32 [..., num_classes]."""
-    used = np.asarray(logits, np.float64)[..., :num_classes]
-    exp = np.exp(used - used.max(-1, keepdims=True))
-    return np.asarray(exp / exp.sum(-1, keepdims=True), np.float32)
-
-
-def in_words(recipe: Recipe) -> str:
-    """Describe a recipe, for example "1 inner step, learning rate 0.4"."""
-    return f"{steps_of(recipe.inner_steps)}, learning rate {recipe.inner_lr:g}"
-
-
-def steps_of(number: int) -> str:
-    """Count inner steps in words, for example "1 inner step"."""
-    return f"{number} inner step{'' if number == 1 else 's'}"
-
-
-def diverged(recipe: Recipe, task: str = "") -> NonFiniteError:
-    """Build the error for predictions that are inf or nan."""
-    of = f" of the task {task!r}" if task else ""
-    return NonFiniteError(
-        f"the predictions{of} are not finite after {in_words(recipe)}; lower --inner-lr, or look "
-        "for extreme values in the examples"
-    )

@@ -124,18 +124,23 @@ def _plain(values: Array) -> Any:
 
 
 def as_table(predictions: Sequence[Predictions], names: Sequence[str]) -> Any:
-    """Make a pyarrow table, with a row for each query in the order of the query set.
+    """Make a pyarrow table of `as_rows`."""
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(as_rows(predictions, names))
+
+
+def as_rows(predictions: Sequence[Predictions], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Make a row for each query in the order of the query set.
 
     Args:
       names: of the queries.
     Returns:
-      Columns task (if there are several), query, target (if known), prediction; with classes also
+      Keys task (if there are several), query, target (if known), prediction; with classes also
       probability, classes and probabilities; with labels also probabilities; with a loss that
       predicts them deviation; by_inner_step: the probabilities, or the values, after each step; if
       predictions are calibrated set or interval, and unknown.
     """
-    import pyarrow as pa
-
     rows: list[dict[str, Any]] = [{}] * len(names)
     for of_task in predictions:
         for query, row in enumerate(of_task.task.rows):
@@ -143,8 +148,7 @@ def as_table(predictions: Sequence[Predictions], names: Sequence[str]) -> Any:
     has_targets = any(row["target"] is not None for row in rows)
     dropped = {"task"} if len(predictions) == 1 else set()
     dropped |= set() if has_targets else {"target"}
-    kept = [{key: _text(value) for key, value in row.items() if key not in dropped} for row in rows]
-    return pa.Table.from_pylist(kept)
+    return [{key: _text(value) for key, value in row.items() if key not in dropped} for row in rows]
 
 
 def _text(value: Any) -> Any:

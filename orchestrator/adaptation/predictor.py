@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.adaptation.answers import Answers
-from orchestrator.adaptation.checks import diverged, open_model_file
+from orchestrator.adaptation.checks import MODEL_FILES, open_model_file
 from orchestrator.adaptation.predictions import Predictions
+from orchestrator.adaptation.recipe_words import diverged
 from orchestrator.adaptation.sureness import (
     Sureness,
     calibration_for,
@@ -218,23 +219,27 @@ class Predictor:
         return self._learner.answers(self._task, outputs).values
 
     def save(self, file: str | Path, inputs: Any = None) -> None:
-        """Write a .keras file that plain Keras loads; its outputs are those that the loss takes.
+        """Write a .keras file that plain Keras loads, or an .onnx file for other programs.
 
-        They are logits of classes or labels, or values; for gaussian_nll means, then logarithms of
-        standard deviations.
+        Its outputs are those that the loss takes: logits of classes or labels, or values; for
+        gaussian_nll means, then logarithms of standard deviations.
 
         Args:
           inputs: those whose statistics a batch normalization keeps, if there is one; None: the
             support set.
         Raises:
-          ValueError: `file` exists, or does not end in .keras. MetatrainError: it cannot be
-            written.
+          ValueError: `file` exists, does not end in .keras or .onnx, or ONNX lacks an operation.
+          MetatrainError: it cannot be written, or an .onnx file answers otherwise than Keras.
         """
-        with open_model_file(file) as new:
+        from workers.export.onnx_file import as_saved
+
+        with open_model_file(file, MODEL_FILES) as new:
             support = self._task.support_inputs
             queries = support if inputs is None else self._learner.read_inputs(inputs)
             task = self._learner.reader.assemble(replace(self._task, query_inputs=queries))
-            new.write(self._learner.as_keras(self._task, self._adapted, task.query_inputs))
+            content = self._learner.as_keras(self._task, self._adapted, task.query_inputs)
+            scaling = self._learner.reader.scaling(self._task)
+            new.write(as_saved(Path(file).suffix, content, task.query_inputs, scaling))
 
     @property
     def _has_labels(self) -> bool:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from orchestrator.adaptation.run_facts import RunFacts, Shares
 from orchestrator.calibration.calibration import StepCalibration
 from orchestrator.calibration.likeness import likeness
 from orchestrator.calibration.quantiles import check_coverage
@@ -14,20 +15,8 @@ from workers.losses.registry import loss_of
 from workers.wire.protocol import Array, Recipe
 
 if TYPE_CHECKING:
-    from orchestrator.adaptation.artefact import Artefact
     from orchestrator.adaptation.readers.reader import Reader
     from orchestrator.adaptation.user_tasks import UserTask
-
-
-class Shares(NamedTuple):
-    """What is asked of sets and intervals.
-
-    coverage: share of true answers that they hold.
-    false_alarms: share of queries of tasks like the validation tasks that are called unknown.
-    """
-
-    coverage: float
-    false_alarms: float
 
 
 class Sureness(NamedTuple):
@@ -47,22 +36,22 @@ class Sureness(NamedTuple):
 
 
 def shares_of(
-    source: "Artefact", coverage: float | None = None, false_alarms: float | None = None
+    source: RunFacts, coverage: float | None = None, false_alarms: float | None = None
 ) -> Shares:
     """Return the shares that are asked for; None: those of the run's configuration.
 
     Raises:
       ValueError: one is out of range.
     """
-    evaluation = source.config.evaluation
-    asked = evaluation.coverage if coverage is None else check_coverage(coverage)
-    alarms = evaluation.false_alarms if false_alarms is None else false_alarms
+    own = source.shares
+    asked = own.coverage if coverage is None else check_coverage(coverage)
+    alarms = own.false_alarms if false_alarms is None else false_alarms
     if not 0.001 <= alarms <= 0.5:
         raise ValueError(f"false_alarms = {alarms!r}: give a share from 0.001 to 0.5")
     return Shares(asked, alarms)
 
 
-def calibration_for(source: "Artefact", recipe: Recipe) -> StepCalibration:
+def calibration_for(source: RunFacts, recipe: Recipe) -> StepCalibration:
     """Return the calibration of predictions with a recipe.
 
     Raises:
@@ -74,7 +63,7 @@ def calibration_for(source: "Artefact", recipe: Recipe) -> StepCalibration:
     return source.calibration.at(recipe)
 
 
-def why_uncalibrated(source: "Artefact") -> str:
+def why_uncalibrated(source: RunFacts) -> str:
     """Say in a line why an artefact has no sets or intervals; "" if it has them."""
     loss = loss_of(source.examples)
     if not loss.is_covered:
@@ -115,7 +104,7 @@ def sureness_of(
 
 
 def sure_of(
-    source: "Artefact", reader: "Reader", recipe: Recipe, asked: Shares
+    source: RunFacts, reader: "Reader", recipe: Recipe, asked: Shares
 ) -> Callable[["UserTask", Array], Sureness]:
     """Return the function that tells of a task and its outputs how sure they are.
 
@@ -127,7 +116,7 @@ def sure_of(
 
 
 def sure_or_none(
-    source: "Artefact", reader: "Reader", recipe: Recipe
+    source: RunFacts, reader: "Reader", recipe: Recipe
 ) -> Callable[["UserTask", Array], Sureness] | None:
     """Return `sure_of` at the run's own coverage; None if predictions are not calibrated."""
     try:
@@ -136,7 +125,7 @@ def sure_or_none(
         return None
 
 
-def likeness_of(source: "Artefact", losses: Sequence[float]) -> float | None:
+def likeness_of(source: RunFacts, losses: Sequence[float]) -> float | None:
     """Return a task's p-value among the run's validation tasks; None if their losses are not kept.
 
     Args:

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from orchestrator.adaptation.readers.reader import Examples
 from orchestrator.adaptation.user_targets import as_indices, classes_of
-from orchestrator.config.schema import MetaConfig
 from workers.inner.batches import draw_batches
 from workers.losses.registry import loss_of
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.protocol import Array, Block, Draw, Kind, Recipe, Specs
+
+if TYPE_CHECKING:
+    from orchestrator.adaptation.run_facts import RunFacts
+    from orchestrator.config.schema import MetaConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,20 @@ def _query_indices(
     return as_indices(labels, classes)
 
 
+def few_queries_warning(source: "RunFacts", num_queries: int) -> str:
+    """Return the warning for few queries that are normalized together; else ""."""
+    few = num_queries < source.examples.num_outputs
+    if not (few and source.protocol.get("transductive")):
+        return ""
+    return (
+        "with --statistics batch the model normalizes all queries together, as in training, where "
+        f"each class has its share; {num_queries} of {source.examples.num_outputs} classes are too "
+        "few: pass all queries together, or omit --statistics"
+    )
+
+
 def blocks_of(
-    config: MetaConfig, tasks: Sequence[UserTask], recipe: Recipe, kind: Kind, block_size: int
+    config: "MetaConfig", tasks: Sequence[UserTask], recipe: Recipe, kind: Kind, block_size: int
 ) -> tuple[list[Block], list[int]]:
     """Group tasks of equal shape into blocks.
 
@@ -117,18 +133,18 @@ def blocks_of(
     return blocks, order
 
 
-def recipe_for(config: MetaConfig, task: UserTask, recipe: Recipe) -> Recipe:
+def recipe_for(config: "MetaConfig", task: UserTask, recipe: Recipe) -> Recipe:
     """Return the recipe of a task, with as many outputs as it has classes if a head has any."""
     return replace(recipe, ways=ways_of(config, task))
 
 
-def ways_of(config: MetaConfig, task: UserTask) -> int | None:
+def ways_of(config: "MetaConfig", task: UserTask) -> int | None:
     """Return the number of a task's classes, if its head is computed for them; else None."""
     computed = config.algorithm.computes_head and task.classes is not None
     return len(task.classes or ()) if computed else None
 
 
-def specs_of(config: MetaConfig, tasks: Sequence[UserTask], recipe: Recipe) -> Specs:
+def specs_of(config: "MetaConfig", tasks: Sequence[UserTask], recipe: Recipe) -> Specs:
     """Make the specs that `UserTaskFamily` builds an episode from.
 
     Inner batches and seeds are as in evaluation.

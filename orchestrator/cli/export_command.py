@@ -94,7 +94,7 @@ def export_run(run: str, file: Path) -> None:
       ValueError: `file` exists, or there is no run with a validated checkpoint.
     """
     from orchestrator.adaptation import artefact
-    from orchestrator.adaptation.checks import in_words
+    from orchestrator.adaptation.recipe_words import in_words
     from orchestrator.cli.common import RESULTS, show_note
     from orchestrator.storage.storage import Storage
     from orchestrator.storage.targets import open_file

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli.common import RESULTS
+from orchestrator.reporting.notes import RESULTS
 from orchestrator.text.json_text import dumps
 from orchestrator.text.lasting_console import while_somebody_reads
 

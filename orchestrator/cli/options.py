@@ -6,17 +6,19 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.local_path import local_path
-from orchestrator.config.schema import presets
-from orchestrator.sweep.settings import shipped_sweeps
 
 
 def preset_names(incomplete: str) -> list[str]:
     """Complete the name of a preset in a shell."""
+    from orchestrator.config.schema import presets
+
     return [name for name in presets() if name.startswith(incomplete)]
 
 
 def sweep_names(incomplete: str) -> list[str]:
     """Complete the name of a shipped sweep in a shell."""
+    from orchestrator.sweep.settings import shipped_sweeps
+
     return [name for name in shipped_sweeps() if name.startswith(incomplete)]
 
 

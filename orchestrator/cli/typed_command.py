@@ -75,6 +75,8 @@ def check_settings(words: list[str]) -> None:
 
     The value would be taken for a preset, or for a word too many.
     """
+    if "--set" not in words:
+        return
     from orchestrator.config.sources import presets
 
     for option, key, value in zip(words, words[1:], words[2:], strict=False):

@@ -6,48 +6,31 @@ files are.
 """
 
 import io
-import json
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from orchestrator.adaptation.artefact import Artefact
+from orchestrator.adaptation.litert.file_description import DESCRIPTION
 from orchestrator.adaptation.user_tasks import UserTask, recipe_for, specs_of
+from orchestrator.export.description import Support, description, for_adapt, num_targets
 from orchestrator.learner import Learner
 from orchestrator.storage.targets import NewFile
 from orchestrator.text.json_text import dumps
 from workers.losses.registry import loss_of
+from workers.losses.scoring import Scorer
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Array
 
-#: What describes the arrays, in the zip or in the folder of further assets.
-DESCRIPTION = "metatrain.json"
 _EXTRA = "assets.extra"
 _QUERIES, _SEED = 3, 0
 #: How far the outputs may be from our own, in units of their largest.
 _TOLERANCE = 1e-5
 FORMATS = ("savedmodel", "litert")
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """The support sets that the file adapts to: so many classes and examples.
-
-    classes: 0 in regression. examples: of each class, or in all.
-    """
-
-    classes: int
-    examples: int
-
-    @property
-    def number(self) -> int:
-        """All examples."""
-        return max(self.classes, 1) * self.examples
 
 
 def support_of(source: Artefact, classes: int | None, examples: int | None) -> Support:
@@ -115,7 +98,7 @@ def write_standalone(
         functions = _functions(source, learner, task, portable=form == "litert")
         say("converting")
         if form == "litert":
-            content = functions.as_litert()
+            content, scores = functions.as_litert()
         else:
             with tempfile.TemporaryDirectory() as folder:
                 functions.as_saved_model(Path(folder) / "model")
@@ -125,48 +108,21 @@ def write_standalone(
             f"the model needs {error}, which LiteRT lacks; use --format savedmodel"
         ) from error
     say("comparing its answers with the run's")
-    about = dumps(description(source, support), indent=1).encode()
+    about = description(source, support)
     if form == "litert":
         outputs = answers(content, task.support_inputs, task.support_targets, task.query_inputs)
         difference = _compare(outputs, learner, task)
-        new.write(_with_description(content, about))
+        alone = functions.predicts_one_by_one
+        about |= for_adapt(source, support, content, scores, alone)
+        new.write(_with_description(content, _encoded(about)))
         return difference
     outputs = functions.outputs(task.support_inputs, task.support_targets, task.query_inputs)
     difference = _compare(outputs, learner, task)
     with new.as_folder() as folder_:
-        for name, written in {**files, f"{_EXTRA}/{DESCRIPTION}": about}.items():
+        for name, written in {**files, f"{_EXTRA}/{DESCRIPTION}": _encoded(about)}.items():
             folder_.write(name, written)
         folder_.publish()
     return difference
-
-
-def description(source: Artefact, support: Support) -> dict[str, Any]:
-    """Describe the arrays of both functions."""
-    loss, shapes = loss_of(source.examples), source.examples
-    targets = [support.number] if loss.classifies else [support.number, _targets(source)]
-    kind = f"class numbers, 0 to {support.classes - 1}" if loss.classifies else "numbers"
-    outputs = "logits of the classes" if loss.classifies else "predicted numbers"
-    return {
-        "adapt": {
-            "support_inputs": ["float32", [support.number, *shapes.input_shape]],
-            "support_targets": ["int32" if loss.classifies else "float32", targets, kind],
-            "gives": "state",
-        },
-        "predict": {
-            "state": "what adapt gives",
-            "query_inputs": ["float32", ["queries", *shapes.input_shape]],
-            "gives": f"outputs, {outputs}",
-        },
-        "inputs": "pixels, 0 to 1" if source.config.task.gives == {"images"} else "as in training",
-        "inner_steps": source.recipe.inner_steps,
-        "inner_lr": source.recipe.inner_lr,
-        "from": source.origin,
-        "protocol": source.protocol,
-    }
-
-
-def _targets(source: Artefact) -> int:
-    return source.examples.num_outputs // loss_of(source.examples).outputs_per_target
 
 
 def _made_up(source: Artefact, support: Support) -> UserTask:
@@ -174,7 +130,7 @@ def _made_up(source: Artefact, support: Support) -> UserTask:
     rng, shapes = np.random.default_rng(_SEED), source.examples
     inputs = rng.random((support.number + _QUERIES, *shapes.input_shape), np.float32)
     classes: list[str] | None = None
-    targets: Array = rng.random((support.number, _targets(source)), np.float32)
+    targets: Array = rng.random((support.number, num_targets(source)), np.float32)
     if loss_of(shapes).classifies:
         classes = [str(i) for i in range(support.classes)]
         targets = (np.arange(support.number) % support.classes).astype(np.int32)
@@ -192,7 +148,8 @@ def _functions(source: Artefact, learner: Learner, task: UserTask, portable: boo
     specs = specs_of(config, [task], recipe)
     batches = specs["batches"][0] if "batches" in specs else np.zeros((0, 0), np.int32)
     weights = source.state.weights
-    return AdaptationFunctions(learner.held_out, weights, recipe, shape, batches, portable)
+    made = learner.held_out, weights, recipe, shape, batches, portable
+    return AdaptationFunctions(*made, Scorer(learner.loss))
 
 
 def _compare(outputs: Array, learner: Learner, task: UserTask) -> float:
@@ -206,25 +163,15 @@ def _compare(outputs: Array, learner: Learner, task: UserTask) -> float:
     return difference
 
 
+def _encoded(about: dict[str, Any]) -> bytes:
+    return dumps(about, indent=1).encode()
+
+
 def _with_description(content: bytes, about: bytes) -> bytes:
     file = io.BytesIO(content)
     with zipfile.ZipFile(file, "a") as behind:
         behind.writestr(zipfile.ZipInfo(DESCRIPTION), about)
     return file.getvalue()
-
-
-def read_description(file: Path) -> dict[str, Any]:
-    """Read what a LiteRT file of ours says of itself.
-
-    Raises:
-      ValueError: it says nothing.
-    """
-    try:
-        with zipfile.ZipFile(file) as behind:
-            about: dict[str, Any] = json.loads(behind.read(DESCRIPTION))
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError(f"{file} was not written by metatrain export") from error
-    return about
 
 
 def _files_in(folder: Path) -> dict[str, bytes]:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.progress import Progress
-
 from orchestrator.pool.watched_pool import Watch
 from orchestrator.text.console import Console, plain
 from workers.wire.errors import MetatrainError
@@ -44,6 +42,8 @@ def progress_bar(work: str, things: str) -> Iterator[Callable[[int, int], None]]
     Returns:
       a function that takes (done, total).
     """
+    from rich.progress import Progress
+
     watch = Watch(work, NOTES.print, things=things)
     bar = Progress(console=NOTES, transient=True, disable=not NOTES.is_terminal)
     task = bar.add_task(work, total=None)

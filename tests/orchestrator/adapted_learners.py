@@ -6,7 +6,7 @@ from small_configs import ONE_BY_ONE
 from small_learners import FIRST_ORDER, episode_of, outputs_in_evaluation, run_of
 
 from orchestrator.adaptation import artefact
-from orchestrator.adaptation.checks import probabilities
+from orchestrator.adaptation.answers import probabilities
 from orchestrator.learner import Learner
 
 

@@ -21,7 +21,7 @@ from small_runs import in_process
 from small_texts import WORDS, rows_of, write
 
 from orchestrator.adaptation import artefact
-from orchestrator.adaptation.checks import probabilities
+from orchestrator.adaptation.answers import probabilities
 from orchestrator.learner import Learner
 from workers.export.keras_file import as_keras_file
 

@@ -11,7 +11,7 @@ from adapted_learners import ONE_LAYER, adapted_to_a_test_task, images, named, s
 from small_configs import USER_MODEL
 from small_learners import FIRST_ORDER
 
-from orchestrator.adaptation.checks import probabilities
+from orchestrator.adaptation.answers import probabilities
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 

@@ -8,6 +8,7 @@ values up to rounding:
 - ReLU and its derivative: a choice between the input and 0.
 - The derivative of a convolution by its filter: a matrix product with the patches of the input.
 - The derivative of max pooling: the first largest input of each window gets it.
+- The cross-entropy of a number of examples that is not known: written out.
 - Normalization by the statistics of a batch, and its derivatives: written out.
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.ops import gen_nn_ops
 
+_CROSS_ENTROPY = "sparse_softmax_cross_entropy_with_logits"
 _LOCK = threading.Lock()
 _ON: ContextVar[bool] = ContextVar("portable", default=False)
 _installed: list[str] = []
@@ -58,8 +60,9 @@ def _install() -> None:
             own = getattr(module, name)
             setattr(module, name, _dispatched(own, ours))
             _installed.append(name)
-        own = gen_nn_ops.conv2d
-        gen_nn_ops.conv2d = _dispatched(own, functools.partial(_conv2d, own))
+        for name, written in (("conv2d", _conv2d), (_CROSS_ENTROPY, _cross_entropy)):
+            own = getattr(gen_nn_ops, name)
+            setattr(gen_nn_ops, name, _dispatched(own, functools.partial(written, own)))
 
 
 def _dispatched(own: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -132,6 +135,17 @@ def _conv2d(
         return outputs, gradient
 
     return convolved(inputs, kernel)
+
+
+def _cross_entropy(
+    own: Callable[..., Any], features: tf.Tensor, labels: tf.Tensor, name: str | None = None
+) -> Any:
+    """Return the cross-entropy of each example, and its derivative by the features."""
+    if features.shape.is_fully_defined():
+        return own(features, labels, name=name)
+    members = tf.one_hot(labels, tf.shape(features)[-1], dtype=features.dtype)
+    losses = -tf.reduce_sum(members * tf.nn.log_softmax(features), axis=-1)
+    return losses, tf.nn.softmax(features) - members
 
 
 def _max_pool_grad(

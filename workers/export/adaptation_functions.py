@@ -3,6 +3,11 @@
     adapt(support_inputs, support_targets) -> state
     predict(state, query_inputs) -> outputs
 
+A LiteRT file also has what `metatrain adapt` shows beside the predictions:
+
+    adapt_by_step(support_inputs, support_targets) -> states, before and after each inner step
+    score(outputs, targets) -> scores, by the run's loss and metrics
+
 The inner loop is inside `adapt`. The state is one vector: the adapted weights, what else the layers
 keep, and the support set where queries are normalized with it.
 """
@@ -20,11 +25,10 @@ import tensorflow as tf
 
 from workers.execution import runtime
 from workers.execution.portable_operations import portable_operations
+from workers.export.signatures import ADAPT, ADAPT_BY_STEP, PREDICT, SCORE
 from workers.held_out import HeldOutTasks
+from workers.losses.scoring import Scorer
 from workers.wire.protocol import Array, Recipe, Task, Weights
-
-#: The names of the functions and of their arrays, in every format.
-ADAPT, PREDICT = "adapt", "predict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,11 @@ class SupportShape:
 
 
 class AdaptationFunctions:
-    """The two functions as graphs without XLA, of LiteRT's operations if asked."""
+    """The functions as graphs without XLA, of LiteRT's operations if asked.
+
+    predicts_one_by_one: whether `predict` takes one query.
+    further: what a LiteRT file has beside `adapt` and `predict`.
+    """
 
     def __init__(
         self,
@@ -55,18 +63,20 @@ class AdaptationFunctions:
         shape: SupportShape,
         batches: Array,
         portable: bool,
+        scorer: Scorer,
     ):
-        """Trace both.
+        """Trace them.
 
         Args:
           weights: theta and the carry, which are constants of `adapt`.
           batches: int32 [batches, examples], which examples each inner step sees; [0, 0]: all.
           portable: compute with `portable_operations`.
+          scorer: of the run's loss.
         Raises:
           NotImplementedError: the model has an operation that LiteRT lacks.
         """
         self._held_out, self._weights, self._recipe = held_out, weights, recipe
-        self._shape, self._batches = shape, batches
+        self._shape, self._batches, self._scorer = shape, batches, scorer
         inputs = tf.TensorSpec([shape.number, *shape.inputs], tf.float32, "support_inputs")
         kind = tf.int32 if shape.classifies else tf.float32
         targets = tf.TensorSpec([shape.number, *shape.targets], kind, "support_targets")
@@ -74,27 +84,67 @@ class AdaptationFunctions:
             self.adapt = _traced(self._adapt, inputs, targets)
             (size,) = self.adapt.structured_outputs["state"].shape
             state = tf.TensorSpec([size], tf.float32, "state")
-            count = 1 if portable and self._needs_support else None  # else a loop of any length
+            self.predicts_one_by_one = portable and self._needs_support  # else a loop of any length
+            count = 1 if self.predicts_one_by_one else None
             queries = tf.TensorSpec([count, *shape.inputs], tf.float32, "query_inputs")
             self.predict = _traced(self._predict, state, queries)
+            self.further = self._further(inputs, targets) if portable else {}
+
+    def _further(self, *support: tf.TensorSpec) -> dict[str, Any]:
+        """Trace what only `metatrain adapt` needs."""
+        scorer, (_, of_support) = self._scorer, support
+        # A task may have fewer classes; functions of the user's own get all outputs.
+        any_width = scorer.loss.classifies and not scorer.has_users
+        width = None if any_width else self.predict.structured_outputs["outputs"].shape[-1]
+        outputs = tf.TensorSpec([None, width], tf.float32, "outputs")
+        targets = tf.TensorSpec([None, *of_support.shape[1:]], of_support.dtype, "targets")
+        score = scorer.function(None)
+        return {
+            ADAPT_BY_STEP: _traced(self._adapt_by_step, *support),
+            SCORE: _traced(
+                lambda outputs, targets: {"scores": score(outputs, targets)}, outputs, targets
+            ),
+        }
 
     def _adapt(self, support_inputs: tf.Tensor, support_targets: tf.Tensor) -> dict[str, Any]:
-        held_out, recipe, weights = self._held_out, self._recipe, self._weights
+        adapted = self._adapted(self._held_out.adapt_in_graph, support_inputs, support_targets)
+        theta, statistics = adapted["theta"][0], adapted["statistics"][0]
+        self._sizes = int(theta.shape[0]), int(statistics.shape[0])
+        parts = [theta, statistics, *self._kept(support_inputs, support_targets)]
+        return {"state": tf.concat([part for part in parts if part.shape[0]], 0)}
+
+    def _adapt_by_step(
+        self, support_inputs: tf.Tensor, support_targets: tf.Tensor
+    ) -> dict[str, Any]:
+        function = self._held_out.adapt_by_step_in_graph
+        adapted = self._adapted(function, support_inputs, support_targets)
+        theta, statistics = adapted["theta"][0], adapted["statistics"][0]
+        kept = self._kept(support_inputs, support_targets)
+        parts = [theta, statistics, *(tf.tile(part[None], [theta.shape[0], 1]) for part in kept)]
+        return {"states": tf.concat([part for part in parts if part.shape[1]], 1)}
+
+    def _kept(self, inputs: tf.Tensor, targets: tf.Tensor) -> list[tf.Tensor]:
+        """Return the support set as vectors, if queries are normalized with it."""
+        if not self._needs_support:
+            return []
+        return [tf.reshape(inputs, [-1]), tf.reshape(tf.cast(targets, tf.float32), [-1])]
+
+    def _adapted(
+        self, adapt: Any, support_inputs: tf.Tensor, support_targets: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        recipe, weights = self._recipe, self._weights
+        # No optimizer knows that this is 0: it would keep theta in parts, and again for each step.
+        nothing = tf.minimum(tf.abs(tf.reshape(support_inputs, [-1])[0]), 0.0)
+        theta = tf.constant(weights.theta) + nothing
         task = self._task(support_inputs, support_targets, support_inputs[:1])
         tasks = Task(*(array[None] for array in task))
-        adapted = held_out.adapt_in_graph(
+        adapted: dict[str, tf.Tensor] = adapt(
             recipe,
-            (tf.constant(weights.theta), tf.constant(weights.carry), tf.constant(weights.step)),
+            (theta, tf.constant(weights.carry), tf.constant(weights.step)),
             tasks,
             tf.constant(recipe.inner_lr, tf.float32),
         )
-        theta, statistics = adapted["theta"][0], adapted["statistics"][0]
-        self._sizes = int(theta.shape[0]), int(statistics.shape[0])
-        parts = [theta, statistics]
-        if self._needs_support:
-            numbers = tf.cast(support_targets, tf.float32)
-            parts += [tf.reshape(support_inputs, [-1]), tf.reshape(numbers, [-1])]
-        return {"state": tf.concat([part for part in parts if part.shape[0]], 0)}
+        return adapted
 
     def _predict(self, state: tf.Tensor, query_inputs: tf.Tensor) -> dict[str, Any]:
         theta, statistics = self._sizes
@@ -126,23 +176,35 @@ class AdaptationFunctions:
         outputs: Array = self.predict(state, tf.constant(query_inputs))["outputs"].numpy()
         return outputs
 
-    def as_saved_model(self, folder: Path) -> None:
-        """Write both as signatures of a SavedModel."""
+    def as_saved_model(self, folder: Path, *further: str) -> None:
+        """Write both, and the further ones that are named, as signatures of a SavedModel."""
         module = tf.Module()
         module.adapt, module.predict = self.adapt, self.predict
         signatures = {ADAPT: self.adapt, PREDICT: self.predict}
+        for name in further:
+            setattr(module, name, self.further[name])
+            signatures[name] = self.further[name]
         tf.saved_model.save(module, str(folder), signatures=signatures)
 
-    def as_litert(self) -> bytes:
-        """Convert both to signatures of a LiteRT file with its own operations alone.
+    def as_litert(self) -> tuple[bytes, list[str]]:
+        """Convert them to signatures of a LiteRT file with its own operations alone.
 
+        Returns:
+          the file, and the scores that it gives: none if LiteRT lacks an operation of theirs.
         Raises:
           NotImplementedError: the model has an operation that LiteRT lacks; names it.
         """
+        if SCORE in self.further:
+            with contextlib.suppress(NotImplementedError):
+                scores = [metric.name for metric in self._scorer.loss.metrics]
+                return self._converted(ADAPT_BY_STEP, SCORE), scores
+        return self._converted(ADAPT_BY_STEP), []
+
+    def _converted(self, *further: str) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
-            self.as_saved_model(Path(folder))
+            self.as_saved_model(Path(folder), *further)
             converter = tf.lite.TFLiteConverter.from_saved_model(
-                folder, signature_keys=[ADAPT, PREDICT]
+                folder, signature_keys=[ADAPT, PREDICT, *further]
             )
             try:
                 with runtime.silent():

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from workers.execution import runtime
-from workers.export.adaptation_functions import ADAPT, PREDICT
+from workers.export.signatures import ADAPT, PREDICT
 from workers.wire.protocol import Array
 
 

@@ -54,14 +54,19 @@ class Scorer:
         if graph := self._graphs.get(key):
             values = graph(by_step, wanted).numpy()
         else:
-            one = self._function(num_classes)
+            one = self.function(num_classes)
             values = np.array([one(step, wanted) for step in by_step], np.float32)
-            self._graphs[key] = _graph_of(self._function(num_classes))
+            self._graphs[key] = _graph_of(self.function(num_classes))
         names = [metric.name for metric in self.loss.metrics]
         return dict(zip(names, values.astype(np.float64).T, strict=True))
 
-    def _function(self, num_classes: int | None) -> Any:
-        """Make the function (outputs [n, outputs], targets) -> float32 [metrics]."""
+    @property
+    def has_users(self) -> bool:
+        """Whether the loss or a metric is a function of the user's own."""
+        return bool(self._users())
+
+    def function(self, num_classes: int | None) -> Any:
+        """Make the function (outputs [n, outputs], targets) -> float32 [metrics], see `score`."""
         import tensorflow as tf
 
         loss, functions = self.loss, self.loss.functions()

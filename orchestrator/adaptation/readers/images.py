@@ -3,13 +3,12 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from orchestrator.adaptation.readers.arrays import checked
 from orchestrator.adaptation.readers.reader import Columns, Examples, Reader, Role
-from workers.settings.images_task import ImagesTask
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.tasks.images.image_cells import content_of, read_file
 from workers.tasks.images.image_decoding import decode_picture
@@ -20,6 +19,9 @@ from workers.tasks.table.rows import Rows
 from workers.tasks.table.table_files import TEXT_SUFFIXES
 from workers.wire.errors import DataError
 from workers.wire.protocol import Array
+
+if TYPE_CHECKING:
+    from workers.settings.images_task import ImagesTask
 
 _FORMS = "a folder of CLASS/IMAGE files or of images, an image, a .zip, .csv, .tsv or .parquet"
 
@@ -41,8 +43,9 @@ class ImageReader(Reader):
     """A reader of images of any size, which are converted as the run's own were."""
 
     takes_paths = True
+    reads = ("image_column", "label_column", "invert")
 
-    def __init__(self, task: ImagesTask, shapes: UserTaskShapes):
+    def __init__(self, task: "ImagesTask", shapes: UserTaskShapes):
         self._task, self._input_shape = task, shapes.input_shape
 
     def read(self, source: str, role: Role, columns: Columns) -> Examples:

@@ -56,6 +56,8 @@ class Reader(ABC):
 
     #: Whether texts in memory are names of files, which only a user of this machine may give.
     takes_paths = False
+    #: The settings of the run's tasks that it depends on, where examples need no preparation.
+    reads: tuple[str, ...] = ()
 
     @abstractmethod
     def read(self, source: str, role: Role, columns: Columns) -> Examples:

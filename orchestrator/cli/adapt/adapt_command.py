@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,16 +12,17 @@ import typer
 
 from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.cli import options
+from orchestrator.cli.adapt.adapt_request import AdaptRequest, check_support, read_tasks
 from orchestrator.cli.adapt.former_options import FormerAdapt
 from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.json_output import Json, print_json, tables_aside
+from orchestrator.cli.local_path import local_path
 from workers.losses.registry import loss_of
 from workers.losses.scoring import Scorer
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
-    from orchestrator.adaptation.artefact import Artefact
     from orchestrator.adaptation.predictions import Predictions
-    from orchestrator.adaptation.readers.reader import Examples, Reader
+    from orchestrator.adaptation.readers.reader import Reader
     from orchestrator.adaptation.user_tasks import UserTask
     from orchestrator.cli.adapt.adapt_outputs import Outputs, SaveModel
     from orchestrator.cli.adapt.sure_predictions import Sure
@@ -30,25 +30,6 @@ if TYPE_CHECKING:  # imports Arrow, which help must not wait for
 
 # Predictions that differ by less count as the same.
 _SAME = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class AdaptRequest:
-    """The arguments of `metatrain adapt`."""
-
-    source: str
-    support: str | None
-    query: str | None
-    columns: Columns
-    inner_steps: int | None = None
-    inner_lr: float | None = None
-    statistics: str | None = None
-    coverage: float | None = None
-    workers: str = "0"
-    out: Path | None = None
-    save_model: Path | None = None
-    verbose: bool = False
-    as_json: bool = False
 
 
 @command_settings(
@@ -69,7 +50,14 @@ def adapt(
         str | None, typer.Option(metavar="FILE", help="What to predict: the same, labelled or not.")
     ] = None,
     out: options.Out = None,
-    save_model: options.SaveModel = None,
+    save_model: Annotated[
+        Path | None,
+        typer.Option(
+            parser=local_path,
+            metavar="FILE",
+            help="Write the adapted model as .keras or .onnx; of several tasks a folder.",
+        ),
+    ] = None,
     input_column: options.InputColumn = None,
     target_column: Annotated[
         str | None,
@@ -121,16 +109,22 @@ def adapt_run(request: AdaptRequest) -> None:
       ValueError: the input is wrong; nothing is written.
       NonFiniteError: the inner loop diverged.
     """
+    from orchestrator.adaptation.litert.file_description import is_litert
     from orchestrator.cli.adapt.adapt_outputs import open_outputs
 
     with tables_aside(request.as_json), open_outputs(request.out, request.save_model) as outputs:
-        document = _adapt(request, outputs)
+        if is_litert(request.source):
+            from orchestrator.cli.adapt.adapt_litert import adapt_litert
+
+            document = adapt_litert(request, outputs)
+        else:
+            document = _adapt(request, outputs)
     if request.as_json:
         print_json(document)
 
 
 def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
-    from orchestrator.adaptation.checks import change, with_statistics
+    from orchestrator.adaptation.checks import MODEL_FILES, change, with_statistics
     from orchestrator.adaptation.predictions import as_table
     from orchestrator.adaptation.readers.registry import make_reader
     from orchestrator.cli.adapt.adapt_report import as_document, show
@@ -141,14 +135,13 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
 
     began = time.monotonic()
     source = with_statistics(open_run(request.source, "adapt"), request.statistics)
-    if request.support is None:
-        raise ValueError("there is nothing to adapt to; give --support FILE")
+    check_support(request)
     source = with_workers(source, request.workers)
     recipe = change(source, request.inner_steps, request.inner_lr)
     reader = make_reader(source.config.task, source.examples)
     sure = sure_of(source, reader, recipe, request.coverage)
-    query, tasks = _read(request, source, reader)
-    outputs.check_models(tasks)
+    query, tasks = read_tasks(request, source, reader)
+    outputs.check_models(tasks, MODEL_FILES)
     with launched_for(source, request.verbose) as launched:
         started_s = time.monotonic() - began
         scorer = Scorer(loss_of(source.examples))
@@ -163,36 +156,8 @@ def _adapt(request: AdaptRequest, outputs: Outputs) -> dict[str, Any]:
         outputs.write_table(lambda: as_table(predictions, query.names))
         if outputs.saves_models:
             with outputs.models(len(tasks)) as save:
-                _save_models(launched, weights, recipe, predictions, save, reader)
+                _save_models(launched, weights, recipe, predictions, save, reader, outputs.suffix)
     return as_document(source, recipe, predictions, query.names)
-
-
-def _read(
-    request: AdaptRequest, source: Artefact, reader: Reader
-) -> tuple[Examples, list[UserTask]]:
-    from orchestrator.adaptation.checks import few_queries_warning
-    from orchestrator.adaptation.user_tasks import make_tasks
-    from orchestrator.cli.common import show_note
-
-    if request.query is None:
-        raise ValueError("there is nothing to predict; give --query FILE")
-    assert request.support is not None
-    support = reader.read(request.support, "support", request.columns)
-    query = reader.read(request.query, "query", request.columns)
-    tasks = make_tasks(source.examples, support, query)
-    for note in [*support.notes, *query.notes]:
-        show_note(note)
-    tasks = [reader.assemble(task) for task in tasks]
-    fewest = min(len(task.query_inputs) for task in tasks)
-    if warning := few_queries_warning(source, fewest):
-        show_note(warning)
-    unused = {source.examples.num_outputs - len(task.classes) for task in tasks if task.classes}
-    if unused - {0} and not source.examples.any_ways:
-        show_note(
-            f"the model was trained on tasks of {source.examples.num_outputs} classes; with fewer, "
-            "its other outputs are left out"
-        )
-    return query, tasks
 
 
 def _predict(
@@ -204,8 +169,8 @@ def _predict(
     scorer: Scorer,
     sure: Sure | None,
 ) -> list[Predictions]:
-    from orchestrator.adaptation.checks import diverged
     from orchestrator.adaptation.predictions import Predictions
+    from orchestrator.adaptation.recipe_words import diverged
     from orchestrator.cli.adapt.handing_over import run_tasks
 
     results = run_tasks(launched, weights, tasks, recipe, "predict")
@@ -225,12 +190,14 @@ def _save_models(
     predictions: Sequence[Predictions],
     save: SaveModel,
     reader: Reader,
+    suffix: str,
 ) -> None:
     """Write each task's model, and note where plain Keras predicts otherwise than was shown."""
     from orchestrator.adaptation.answers import answers_of
     from orchestrator.adaptation.user_tasks import ways_of
     from orchestrator.cli.adapt.handing_over import run_tasks
     from orchestrator.cli.common import RESULTS, show_note
+    from workers.export.onnx_file import as_saved
     from workers.export.plain_keras import as_plain
     from workers.wire.protocol import Adapted
 
@@ -247,7 +214,7 @@ def _save_models(
         outputs, content = as_plain(
             worker, family, adapted, normalized_by, scaling, task.query_inputs, ways
         )
-        file = save(task.name, content)
+        file = save(task.name, as_saved(suffix, content, task.query_inputs, scaling))
         own = reader if scaling is None else None  # else outputs are in the user's units
         answers = answers_of(loss_of(family), own, task, outputs).values
         difference = float(np.abs(answers - shown).max())

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.adaptation.checks import check_model_name
 from orchestrator.adaptation.user_tasks import UserTask
-from orchestrator.cli.common import RESULTS
-from orchestrator.storage.targets import NewFile, open_file
+from orchestrator.reporting.notes import RESULTS
 from orchestrator.text.plain_text import file_name
+
+if TYPE_CHECKING:  # imports Arrow, which help must not wait for
+    from orchestrator.storage.targets import NewFile
 
 #: Writes the model of a task, given its name and content, and returns its path.
 SaveModel = Callable[[str, bytes], Path]
@@ -21,19 +22,35 @@ SaveModel = Callable[[str, bytes], Path]
 class Outputs:
     """The claimed output files; at the end each is complete or does not exist.
 
-    saves_models: whether models were requested.
+    saves_models: whether models were requested. suffix: of their file.
     """
 
-    def __init__(self, table: NewFile | None, models: NewFile | None):
+    def __init__(self, table: "NewFile | None", models: "NewFile | None"):
         self._table, self._models = table, models
         self.saves_models = models is not None
+        self.suffix = "" if models is None else models.path.suffix
 
-    def check_models(self, tasks: Sequence[UserTask]) -> None:
-        """Raise ValueError if a task's model cannot have the file name it would get."""
+    def check_models(self, tasks: Sequence[UserTask], allowed: Sequence[str] = (".keras",)) -> None:
+        """Check the names of the models' files, before they are made.
+
+        Args:
+          allowed: suffixes of a single model's file.
+        Raises:
+          ValueError: a model cannot have the file name it would get, or lacks a package.
+        """
         if self._models is None:
             return
+        from orchestrator.adaptation.checks import check_model_name
+        from workers.export.onnx_packages import check_packages
+
         if len(tasks) == 1:
-            check_model_name(self._models.path)
+            check_model_name(self._models.path, allowed)
+            check_packages(self.suffix)
+        elif self.suffix not in ("", ".keras") and self.suffix in allowed:
+            raise ValueError(
+                f"--save-model {self._models.path}: several tasks are saved as a folder of .keras "
+                "files; give it another name"
+            )
         for task in tasks if len(tasks) > 1 else ():
             if task.name != file_name(task.name):
                 raise ValueError(
@@ -78,6 +95,11 @@ def open_outputs(out: Path | None, save_model: Path | None) -> Iterator[Outputs]
     """
     if out is not None and out.suffix not in (".parquet", ".csv"):
         raise ValueError(f"--out {out}: predictions are written as .parquet or .csv")
+    if out is None and save_model is None:
+        yield Outputs(None, None)
+        return
+    from orchestrator.storage.targets import open_file
+
     with ExitStack() as opened:
         table, models = (
             None if path is None else opened.enter_context(open_file(path, option, kind))

@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
-from orchestrator.adaptation.artefact import Artefact
-from orchestrator.adaptation.predictions import Predictions, as_table, summary
+from orchestrator.adaptation.predictions import Predictions, as_rows, summary
+from orchestrator.adaptation.run_facts import RunFacts
 from orchestrator.adaptation.sureness import Sureness
 from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.calibration.likeness import UNLIKE
@@ -36,7 +36,7 @@ _FROM_THE_RUN = (
 
 def show(
     console: Console,
-    source: Artefact,
+    source: RunFacts,
     recipe: Recipe,
     predictions: Sequence[Predictions],
     names: Sequence[str],
@@ -57,7 +57,7 @@ def show(
 
 
 def as_document(
-    source: Artefact, recipe: Recipe, predictions: Sequence[Predictions], names: Sequence[str]
+    source: RunFacts, recipe: Recipe, predictions: Sequence[Predictions], names: Sequence[str]
 ) -> dict[str, Any]:
     """Return all predictions, the scores after each inner step, and the protocol, for JSON."""
     scores = {
@@ -66,7 +66,7 @@ def as_document(
     }
     tasks = [prediction.task for prediction in predictions]
     return {
-        "predictions": as_table(predictions, names).to_pylist(),
+        "predictions": as_rows(predictions, names),
         "scores": scores,
         **_likeness(predictions),
         "protocol": protocol(source, recipe, tasks, sureness=predictions[0].sureness),
@@ -83,9 +83,9 @@ def _likeness(predictions: Sequence[Predictions]) -> dict[str, Any]:
     return {"likeness": rows} if rows else {}
 
 
-def shown_steps(source: Artefact, recipe: Recipe) -> list[int]:
+def shown_steps(source: RunFacts, recipe: Recipe) -> list[int]:
     """Return the inner steps that have a column, in order."""
-    steps = {0, recipe.inner_steps, *source.config.evaluation.inner_steps}
+    steps = {0, recipe.inner_steps, *source.shown_after}
     return sorted(step for step in steps if step <= recipe.inner_steps)
 
 
@@ -163,7 +163,7 @@ def _score(name: str, mean: float, interval: float | None) -> str:
 
 
 def protocol(
-    source: Artefact,
+    source: RunFacts,
     recipe: Recipe,
     tasks: Sequence[UserTask],
     has_queries: bool = True,
@@ -178,7 +178,7 @@ def protocol(
         "inner_lr": recipe.inner_lr,
         "chosen": "on validation tasks" if chosen else "by hand",
     }
-    if source.config.algorithm.closed_form:
+    if source.closed_form:
         steps = {"adaptation": source.protocol.get("adaptation", "closed form")}
     parts: dict[str, Any] = {
         "weights": source.origin,
@@ -196,7 +196,7 @@ def protocol(
     return parts | from_the_run(source, _FROM_THE_RUN)
 
 
-def from_the_run(source: Artefact, names: Sequence[str]) -> dict[str, Any]:
+def from_the_run(source: RunFacts, names: Sequence[str]) -> dict[str, Any]:
     """Return entries of the run's own protocol, under names that say so."""
     protocol = source.protocol
     return {f"trained_{name}": protocol[name] for name in names if name in protocol}

@@ -202,7 +202,7 @@ def _adapted(
     launched: Any, source: Artefact, tasks: Sequence[UserTask], recipe: Recipe
 ) -> list[Adapted]:
     """Adapt to each task and return its weights. Raises NonFiniteError."""
-    from orchestrator.adaptation.checks import diverged
+    from orchestrator.adaptation.recipe_words import diverged
     from orchestrator.cli.adapt.handing_over import run_tasks
     from workers.wire.protocol import Adapted
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from orchestrator.adaptation.artefact import Artefact
-from orchestrator.adaptation.checks import steps_of
 from orchestrator.adaptation.readers.reader import Examples
+from orchestrator.adaptation.recipe_words import steps_of
 from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.cli.adapt.adapt_report import protocol, shown_steps
 from orchestrator.reporting.protocol_lines import print_protocol

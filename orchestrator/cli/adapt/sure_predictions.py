@@ -2,25 +2,27 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.adaptation import sureness
-from orchestrator.adaptation.artefact import Artefact
 from orchestrator.adaptation.predictions import Predictions
 from orchestrator.adaptation.readers.reader import Reader
+from orchestrator.adaptation.run_facts import RunFacts
 from orchestrator.adaptation.sureness import Sureness, likeness_of, shares_of
 from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.calibration.likeness import UNLIKE
-from orchestrator.cli.adapt.handing_over import run_tasks
-from orchestrator.cli.common import show_note
+from orchestrator.reporting.notes import show_note
 from workers.wire.protocol import Array, Recipe
+
+if TYPE_CHECKING:
+    from orchestrator.adaptation.artefact import Artefact
 
 #: Tells of a task and its outputs how sure they are.
 Sure = Callable[[UserTask, Array], Sureness]
 
 
 def sure_of(
-    source: Artefact, reader: Reader, recipe: Recipe, coverage: float | None
+    source: RunFacts, reader: Reader, recipe: Recipe, coverage: float | None
 ) -> Sure | None:
     """Return the function that tells how sure predictions are; None if they are not calibrated.
 
@@ -44,9 +46,11 @@ def sure_of(
 
 
 def with_likeness(
-    launched: Any, source: Artefact, recipe: Recipe, predictions: Sequence[Predictions]
+    launched: Any, source: "Artefact", recipe: Recipe, predictions: Sequence[Predictions]
 ) -> list[Predictions]:
     """Add how like the validation tasks each task is, and note which are unlike them."""
+    from orchestrator.cli.adapt.handing_over import run_tasks
+
     if recipe != source.recipe or likeness_of(source, (0.0, 0.0)) is None:
         return list(predictions)
     tasks = [prediction.task for prediction in predictions]
@@ -55,14 +59,23 @@ def with_likeness(
     told = []
     for prediction, result in zip(predictions, results, strict=True):
         before, *_, after = result["loss"].tolist()
-        value = likeness_of(source, (before, after))
-        told.append(replace(prediction, likeness=value))
-        if value is not None and value <= UNLIKE:
-            show_note(unlike(source, prediction.task.name, (before, after), value))
+        told.append(liked(source, prediction, (before, after)))
     return told
 
 
-def unlike(source: Artefact, name: str, losses: Sequence[float], p_value: float) -> str:
+def liked(source: RunFacts, prediction: Predictions, losses: Sequence[float]) -> Predictions:
+    """Add how like the validation tasks a task is, and note if it is unlike them.
+
+    Args:
+      losses: of its support set, before and after adaptation.
+    """
+    value = likeness_of(source, losses)
+    if value is not None and value <= UNLIKE:
+        show_note(unlike(source, prediction.task.name, losses, value))
+    return replace(prediction, likeness=value)
+
+
+def unlike(source: RunFacts, name: str, losses: Sequence[float], p_value: float) -> str:
     """Say that a task is unlike the validation tasks."""
     called = f"the task {name!r}" if name else "the task"
     number = len(source.support_losses)

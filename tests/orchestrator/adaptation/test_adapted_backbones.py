@@ -19,7 +19,7 @@ from small_runs import in_process
 from small_texts import rows_of, write
 
 from orchestrator.adaptation import artefact
-from orchestrator.adaptation.checks import probabilities
+from orchestrator.adaptation.answers import probabilities
 from orchestrator.cli.export_command import export_run
 from orchestrator.learner import Learner
 from orchestrator.outer.blocks import held_out_blocks

@@ -6,6 +6,7 @@ import tensorflow as tf
 from small_configs import ONE_BY_ONE, images, sinusoid
 from small_learners import episode_of, run_of
 
+from orchestrator.adaptation.litert.file_description import read_description
 from orchestrator.cli.export_command import Form, export_standalone
 from orchestrator.export import standalone
 from orchestrator.learner import Learner
@@ -91,7 +92,7 @@ def test_classes_of_images_are_predicted_as_by_the_run(
     predictor = Learner.load(run).adapt(support, [str(target) for target in targets])
     outputs = of_litert(file, support, targets, queries)
     np.testing.assert_allclose(probabilities(outputs), predictor.predict_proba(queries), atol=1e-5)
-    about = standalone.read_description(file)
+    about = read_description(file)
     assert about["adapt"]["support_inputs"] == ["float32", [2 * number, 16, 16, 1]]
     assert about["protocol"]["shots"] == 1
 

@@ -18,11 +18,11 @@ from small_runs import ShuffledPool, TwicePool, in_process, sha256_after
 from small_signals import class_folders, npz, sines, walks
 
 from orchestrator.adaptation import artefact
-from orchestrator.adaptation.checks import probabilities
+from orchestrator.adaptation.answers import probabilities
 from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.cli import data_command
 from orchestrator.cli.adapt import adapt_command
-from orchestrator.cli.adapt.adapt_command import AdaptRequest
+from orchestrator.cli.adapt.adapt_request import AdaptRequest
 from orchestrator.config.schema import to_toml
 from orchestrator.learner import Learner
 from orchestrator.outer.blocks import held_out_blocks

@@ -20,11 +20,11 @@ from small_runs import ShuffledPool, in_process, sha256_after
 from small_tables import write_table
 
 from orchestrator.adaptation import artefact
-from orchestrator.adaptation.checks import probabilities
+from orchestrator.adaptation.answers import probabilities
 from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.cli import data_command, export_command, report_command
 from orchestrator.cli.adapt import adapt_command
-from orchestrator.cli.adapt.adapt_command import AdaptRequest
+from orchestrator.cli.adapt.adapt_request import AdaptRequest
 from orchestrator.config.schema import to_toml
 from orchestrator.learner import Learner
 from orchestrator.reporting.page.run_folder import read_run

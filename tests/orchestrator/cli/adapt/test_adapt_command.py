@@ -12,7 +12,7 @@ from small_learners import FIRST_ORDER, run_of
 
 from orchestrator.adaptation.readers.reader import Columns
 from orchestrator.cli.adapt import adapt_command
-from orchestrator.cli.adapt.adapt_command import AdaptRequest
+from orchestrator.cli.adapt.adapt_request import AdaptRequest
 from orchestrator.learner import Learner
 from orchestrator.text.json_text import loads
 from workers.wire.errors import NonFiniteError

@@ -1,0 +1,1 @@
+"""Files for LiteRT that adapt and predict by its interpreter, without TensorFlow."""
