@@ -15,7 +15,8 @@ pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is n
 def home(tmp_path_factory):
     """A home folder in whose shell completion was installed."""
     home = tmp_path_factory.mktemp("home")
-    done = run(home, [METATRAIN, "--install-completion", "bash"])
+    # It asks which shell has started it, so one has to.
+    done = run(home, ["bash", "-c", f"'{METATRAIN}' --install-completion; exit $?"])
     assert done.returncode == 0, done.stderr
     return home
 
