@@ -46,6 +46,7 @@ TENSORFLOW = (
     "workers/execution/compiled.py",
     "workers/execution/exact_derivatives.py",
     "workers/held_out.py",
+    "workers/held_out_records.py",
     "workers/training.py",
     "orchestrator/outer/update.py",
     "orchestrator/outer/many_steps.py",
