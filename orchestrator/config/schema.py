@@ -100,6 +100,7 @@ class MetaConfig(ActorSettings):
                 f"{self.outer.steps}"
             )
         self._check_policy_run()
+        self.algorithm.check_outer(self.outer)
         check_ranges(self)
         for key, why in self.algorithm.no_evaluation.items():
             value, unset = getattr(self.evaluation, key), type(self.evaluation).model_fields[key]
@@ -109,6 +110,7 @@ class MetaConfig(ActorSettings):
                     f"evaluation.{key} = {value} is not for algorithm.kind = "
                     f"{self.algorithm.kind!r}, {why}; unset it"
                 )
+        self.algorithm.check_evaluation(self.evaluation)
         return self
 
     def _check_policy_run(self) -> None:
