@@ -160,6 +160,11 @@ def change(source: Artefact, inner_steps: int | None, inner_lr: float | None) ->
     """
     recipe, algorithm = source.recipe, source.config.algorithm
     for name, value in {"inner_steps": inner_steps, "inner_lr": inner_lr}.items():
+        if value is not None and algorithm.num_episodes:
+            raise ValueError(
+                f"{name} = {value:g}: algorithm.kind = {algorithm.kind!r} keeps a policy's state "
+                f"over {algorithm.num_episodes} episodes, without inner steps; omit it"
+            )
         if value is not None and algorithm.closed_form:
             raise ValueError(
                 f"{name} = {value:g}: algorithm.kind = {algorithm.kind!r} computes the head at "
@@ -199,6 +204,13 @@ def probabilities(logits: Array, num_classes: int) -> Array:
 def in_words(recipe: Recipe) -> str:
     """Describe a recipe, for example "1 inner step, learning rate 0.4"."""
     return f"{steps_of(recipe.inner_steps)}, learning rate {recipe.inner_lr:g}"
+
+
+def adapts_how(source: Artefact) -> str:
+    """Describe how a run adapts: its recipe, or a policy's episodes."""
+    if number := source.config.algorithm.num_episodes:
+        return f"a state that is kept over {number} episodes"
+    return in_words(source.recipe)
 
 
 def steps_of(number: int) -> str:

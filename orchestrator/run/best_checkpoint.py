@@ -17,6 +17,7 @@ from orchestrator.records.evaluation_protocol import oracle_return, protocol, wi
 from orchestrator.records.result import Result
 from orchestrator.records.support_losses import SupportLosses
 from orchestrator.records.task_scores import TaskScores
+from orchestrator.records.unit import unit_of
 from orchestrator.run.calibrated import assumption, measured_on, support_losses
 from orchestrator.run.launch import Launch
 from orchestrator.run.scores_by_size import cells, scores_by_size
@@ -72,7 +73,7 @@ def evaluate_best(
         by_size = scores_by_size(config, launch.family, launch.pool, weights, fixed)
     return Result(
         protocol=rows,
-        per_step=summarize(values),
+        per_step=summarize(values, unit_of(config)),
         theta_sha256=sha256(state.theta),
         checkpoint=name,
         metric=validation["metric"],

@@ -113,7 +113,7 @@ class Rl2Algorithm(Algorithm):
             if value != usual:
                 raise ValueError(
                     f"task.{name} = {value!r} is not for algorithm.kind = {self.kind!r}, {why}; "
-                    "unset it"
+                    f"unset it: it is {usual!r} then"
                 )
 
     def check_model(self, model: Model) -> None:
@@ -150,5 +150,5 @@ class Rl2Algorithm(Algorithm):
             raise ValueError(
                 f"evaluation.inner_steps = {list(evaluation.inner_steps)} is not for "
                 f"algorithm.kind = {self.kind!r}, {_BY_EPISODE} (algorithm.episodes = "
-                f"{self.episodes}); unset it"
+                f"{self.episodes}); unset it, or use [{self.episodes - 1}]"
             )
