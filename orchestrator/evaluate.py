@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from orchestrator.calibration.calibration import QueryOutputs, calibrate
 from orchestrator.config.schema import MetaConfig
+from orchestrator.config.score_unit import INNER_STEPS, Unit, unit_of
 from orchestrator.outer.blocks import held_out_blocks, held_out_sizes
 from orchestrator.pool.base import Pool
-from orchestrator.records.unit import INNER_STEPS, Unit, unit_of
 from workers.losses.registry import loss_of
 from workers.tasks.family import TaskFamily
 from workers.wire.errors import NonFiniteError

@@ -7,9 +7,9 @@ import numpy as np
 
 from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.config.schema import MetaConfig
+from orchestrator.config.score_unit import EPISODES
 from orchestrator.evaluate import later_lr
 from orchestrator.outer.blocks import held_out_sizes
-from orchestrator.records.unit import EPISODES
 from workers.losses.loss import Loss
 from workers.losses.registry import loss_of
 from workers.settings.environments.environment_task import EnvironmentTask

@@ -13,8 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from orchestrator.config.score_unit import Unit, unit_in
 from orchestrator.records.divergence import diverged_steps
-from orchestrator.records.unit import Unit, unit_in
 from orchestrator.records.verdict import warnings_of
 from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import FORMAT_VERSION, check_version, dumps, loads, numbers_of

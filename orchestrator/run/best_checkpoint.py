@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.config.schema import MetaConfig
+from orchestrator.config.score_unit import unit_of
 from orchestrator.evaluate import (
     blocks_of,
     evaluate,
@@ -17,7 +18,6 @@ from orchestrator.records.evaluation_protocol import oracle_return, protocol, wi
 from orchestrator.records.result import Result
 from orchestrator.records.support_losses import SupportLosses
 from orchestrator.records.task_scores import TaskScores
-from orchestrator.records.unit import unit_of
 from orchestrator.run.calibrated import assumption, measured_on, support_losses
 from orchestrator.run.launch import Launch
 from orchestrator.run.scores_by_size import cells, scores_by_size

@@ -61,7 +61,7 @@ class Rl2Algorithm(Algorithm):
         """
         import tensorflow as tf
 
-        from workers.policies.recurrence import unroll
+        from workers.models.recurrent.unrolling import unroll
 
         tasks, trials, steps, numbers = task.query_inputs.shape
         inputs = tf.reshape(task.query_inputs, [tasks * trials, steps, numbers])
@@ -93,7 +93,7 @@ class Rl2Algorithm(Algorithm):
 
     def model_inputs(self, model: Model, family: TaskFamily) -> Shape:
         """See `Acting.model_inputs`: what the policy sees of a step, then its state."""
-        from workers.policies.recurrence import num_seen
+        from workers.models.recurrent.inputs import num_seen
 
         return (num_seen(family) + model.state_size,)
 

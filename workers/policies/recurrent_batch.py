@@ -9,10 +9,10 @@ from workers.execution.compiled import Compiled
 from workers.execution.task_map import map_over
 from workers.meta_parameters import Layout
 from workers.models.functional import FunctionalModel
+from workers.models.recurrent.unrolling import split_state
 from workers.policies.advantages import advantages
 from workers.policies.distributions import distribution_of
 from workers.policies.policy_batch import Constants
-from workers.policies.recurrence import split_state
 from workers.settings.environments.environment_task import EnvironmentTask
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.family import EnvironmentFamily

@@ -7,14 +7,15 @@ import tensorflow as tf
 
 from workers.inner.losses import Objective
 from workers.models.functional import FunctionalModel
+from workers.models.recurrent.inputs import seen
 from workers.policies.distributions import distribution_of
+from workers.policies.memory import Memory
 from workers.policies.observation_normalizer import (
     ObservationNormalizer,
     fit_normalizer,
     streams,
 )
 from workers.policies.policy_batch import Constants
-from workers.policies.recurrence import Memory, seen
 from workers.policies.recurrent_batch import RecurrentBatch
 from workers.policies.rollouts import RECORDS, Rollout, act_in, joined
 from workers.policies.trajectory import Trajectory, to_targets

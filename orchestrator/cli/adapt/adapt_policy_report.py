@@ -8,7 +8,7 @@ from rich.table import Table
 
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.cli.adapt.adapt_report import from_the_run
-from orchestrator.records.unit import Unit, unit_of
+from orchestrator.config.score_unit import Unit, unit_of
 from orchestrator.reporting.protocol_lines import print_protocol
 from orchestrator.text.console import Console
 from workers.settings.environments.environment_task import EnvironmentTask

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.config.schema import flatten
-from orchestrator.records.unit import INNER_STEPS
+from orchestrator.config.score_unit import INNER_STEPS
 from orchestrator.reporting.drawing import drawing, written
 from orchestrator.reporting.page import inner_steps, overlays
 from orchestrator.reporting.page.html import render

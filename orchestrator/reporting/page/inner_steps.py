@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from orchestrator.config.score_unit import INNER_STEPS, Unit
 from orchestrator.records.divergence import diverged_steps
-from orchestrator.records.unit import INNER_STEPS, Unit
 from orchestrator.reporting.drawing import drawing, png
 from orchestrator.reporting.page.panel import drawable, legend, panel, scale
 from workers.metrics import called

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from orchestrator.records.unit import INNER_STEPS, Unit
+from orchestrator.config.score_unit import INNER_STEPS, Unit
 from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from orchestrator.records.unit import INNER_STEPS, Unit
+from orchestrator.config.score_unit import INNER_STEPS, Unit
 from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 

@@ -8,9 +8,9 @@ import numpy as np
 from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.config.schema import MetaConfig
+from orchestrator.config.score_unit import INNER_STEPS, Unit, unit_of
 from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.pool.base import Pool
-from orchestrator.records.unit import INNER_STEPS, Unit, unit_of
 from orchestrator.reporting.drawing import drawing, png, written
 from orchestrator.reporting.picture_files import ANIMATION, FOLDER, NO_ANIMATION, TASK
 from orchestrator.reporting.pictures.film import Film, is_filmed, shoot

@@ -6,7 +6,7 @@ import numpy as np
 from small_policies import settings_of
 
 from workers.algorithms.rl2 import Rl2Algorithm
-from workers.models.gru import GaussianGruModel
+from workers.models.recurrent.gru import GaussianGruModel
 from workers.policies.distributions import Gaussian
 from workers.policies.trajectory import Trajectory, from_targets
 from workers.settings.environments.navigation_task import NavigationTask

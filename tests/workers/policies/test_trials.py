@@ -19,7 +19,7 @@ from small_trials import (
 
 from workers.meta_parameters import theta_layout
 from workers.policies import trials
-from workers.policies.recurrence import Memory
+from workers.policies.memory import Memory
 from workers.settings.worker import RuntimeSettings
 from workers.tasks.environments.navigation import NavigationFamily
 from workers.wire.protocol import Block, Recipe, take

@@ -1,0 +1,29 @@
+"""What a recurrent policy sees of a step: the observation, and what came of the step before."""
+
+import numpy as np
+
+from workers.losses.registry import loss_of
+from workers.tasks.family import TaskFamily
+from workers.wire.protocol import Array
+
+
+def num_seen(family: TaskFamily) -> int:
+    """Count the numbers that a recurrent policy sees of a step, see `seen`."""
+    discrete = loss_of(family).discrete
+    features = family.num_outputs if discrete else family.num_outputs // 2
+    return int(np.prod(family.input_shape)) + features + 2
+
+
+def seen(observations: Array, features: Array, rewards: Array, ended: Array) -> Array:
+    """Join what a recurrent policy sees of a step: float32 [..., numbers].
+
+    Args:
+      observations: [..., numbers].
+      features: of the action before, see `Distribution.features`; 0 at the start of a trial.
+      rewards: [...], after that action; likewise.
+      ended: [...], 1 if that action was the last one of an episode, else 0.
+    Source: Duan et al. 2016, arXiv:1611.02779, section 2.2.
+    """
+    columns = [observations, features, rewards[..., None], ended[..., None]]
+    joined: Array = np.concatenate(columns, axis=-1, dtype=np.float32, casting="same_kind")
+    return joined
