@@ -137,8 +137,7 @@ def test_the_hash_changes_with_what_declares_to_change_bits_and_with_nothing_els
             continue
         if key == "algorithm.multi_step_until" and not config.algorithm.multi_step:
             continue
-        normalization = getattr(config.model, "normalization", "none")
-        if key == "model.statistics" and normalization != "batch":
+        if key == "model.statistics" and config.model.normalization != "batch":
             continue
         if key == "model.normalization" and config.model.statistics != "batch":
             continue  # whose statistics are of batches

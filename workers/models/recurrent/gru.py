@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -30,6 +30,7 @@ class GruModel(Model):
         "in; use another model, such as 'mlp'"
     )
     execution = "vectorized", False
+    normalization: ClassVar[str] = "none"
     kind: Literal["gru"] = "gru"
     units: int = setting(64, "numbers of the state, 1 to 4096", ge=1, le=4096)
 
