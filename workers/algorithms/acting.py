@@ -31,6 +31,11 @@ class Acting(Record):
         """Episodes of a task over which a policy keeps its state; 0: it has none to keep."""
         return 0
 
+    @property
+    def seen_scales(self) -> tuple[float, float]:
+        """The factors of the actions and of the rewards that a recurrent policy sees."""
+        return 1.0, 1.0
+
     def steps_of_loss(self, task: EnvironmentTask) -> int:
         """Count the steps that the loss of a policy takes as one: those of an episode."""
         return task.horizon

@@ -44,6 +44,10 @@ class Rl2Algorithm(Algorithm):
     episodes: int = setting(
         3, "episodes of a trial, over which the policy keeps its state, 2 to 100", ge=2, le=100
     )
+    action_scale: float = setting(
+        1.0, "factor of the actions that the policy sees, > 0: such as 1 over a usual one", gt=0
+    )
+    reward_scale: float = setting(1.0, "factor of the rewards that the policy sees, > 0", gt=0)
     if not TYPE_CHECKING:  # settings of other algorithms
         inner_lr: ClassVar[float] = 1.0
         inner_loss: ClassVar[str] = "mean"
@@ -76,6 +80,11 @@ class Rl2Algorithm(Algorithm):
         metrics = {"loss_before": -returns[:, 0], **last}
         sums = {name: tf.reduce_sum(values) for name, values in metrics.items()}
         return tf.reduce_sum(losses), start, sums
+
+    @property
+    def seen_scales(self) -> tuple[float, float]:
+        """See `Acting.seen_scales`."""
+        return self.action_scale, self.reward_scale
 
     @property
     def num_episodes(self) -> int:

@@ -14,8 +14,20 @@ class Memory:
     All arrays are float32 [tasks, trials, ...].
     """
 
-    def __init__(self, family: EnvironmentFamily, shape: tuple[int, int], state_size: int):
-        """Start trials. shape: [tasks, trials]."""
+    def __init__(
+        self,
+        family: EnvironmentFamily,
+        shape: tuple[int, int],
+        state_size: int,
+        scales: tuple[float, float] = (1.0, 1.0),
+    ):
+        """Start trials.
+
+        Args:
+          shape: [tasks, trials].
+          scales: see `Acting.seen_scales`.
+        """
+        self._scales = scales
         self._distribution = distribution_of(family)
         self.state = np.zeros((*shape, state_size), np.float32)
         self._features = np.zeros((*shape, self._distribution.num_features), np.float32)
@@ -24,7 +36,7 @@ class Memory:
 
     def inputs(self, observations: Array) -> Array:
         """Return what policies see of the next step, with normalized observations [.., numbers]."""
-        return seen(observations, self._features, self._rewards, self._ended)
+        return seen(observations, self._features, self._rewards, self._ended, self._scales)
 
     def think(self, state: Array) -> None:
         """Take the state after `inputs`; `take` keeps it."""

@@ -143,7 +143,9 @@ class TrialRunner:
     ) -> list[Rollout]:
         """Run the episodes of trials, one after another; the memory is theirs alone."""
         tasks, trials = noise[0].shape[:2]
-        memory = Memory(self._family, (tasks, trials), self._state_size)
+        memory = Memory(
+            self._family, (tasks, trials), self._state_size, self._algorithm.seen_scales
+        )
 
         def act(observations: Array, noise: Array) -> tuple[Array, Array]:
             inputs = memory.inputs(_flat(normalizer(observations), 2))
@@ -184,7 +186,8 @@ class TrialRunner:
         observations = _flat(normalizer(whole.observations), 3)
         features = _one_later(self._distribution.features(whole.actions))
         rewards = _one_later(whole.rewards)
-        return whole, seen(observations, features, rewards, without_gaps(begins))
+        ended, scales = without_gaps(begins), self._algorithm.seen_scales
+        return whole, seen(observations, features, rewards, ended, scales)
 
 
 def _one_later(array: Array) -> Array:

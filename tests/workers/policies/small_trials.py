@@ -13,6 +13,8 @@ from workers.settings.environments.navigation_task import NavigationTask
 from workers.settings.worker import ActorSettings
 
 EPISODES, TRIALS, HORIZON, UNITS = 3, 4, 6, 5
+# Factors of what policies see; powers of two lose nothing.
+ACTIONS, REWARDS = 2.0, 0.5
 STEPS = EPISODES * HORIZON
 # Points that soon come near their goals: episodes end at different steps.
 TASK = NavigationTask(queries=TRIALS, horizon=HORIZON, max_step=10.0, reached=0.35)
@@ -22,7 +24,7 @@ def trial_settings(**changes: Any) -> ActorSettings:
     common = {
         "task": TASK,
         "model": GaussianGruModel(units=UNITS, initial_std=0.3),
-        "algorithm": Rl2Algorithm(episodes=EPISODES),
+        "algorithm": Rl2Algorithm(episodes=EPISODES, action_scale=ACTIONS, reward_scale=REWARDS),
     }
     return settings_of(**{**common, **changes})
 

@@ -5,8 +5,10 @@ import pytest
 import tensorflow as tf
 from small_policies import arrays, block_of, held_out_block_of, new_runner_of, runner_of, weights_of
 from small_trials import (
+    ACTIONS,
     EPISODES,
     HORIZON,
+    REWARDS,
     STEPS,
     TASK,
     TRIALS,
@@ -87,8 +89,8 @@ def test_a_policy_sees_its_last_action_its_last_reward_and_where_episodes_begin(
     ):
         last = int(own.sum())
         np.testing.assert_array_equal(row[0], np.zeros(6))
-        np.testing.assert_array_equal(row[1:last, 2:4], actions[: last - 1])
-        np.testing.assert_array_equal(row[1:last, 4], rewards[: last - 1])
+        np.testing.assert_array_equal(row[1:last, 2:4], ACTIONS * actions[: last - 1])
+        np.testing.assert_array_equal(row[1:last, 4], REWARDS * rewards[: last - 1])
         position = np.zeros(2)
         for step in range(last):
             if step in begins:

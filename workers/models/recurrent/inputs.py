@@ -14,7 +14,13 @@ def num_seen(family: TaskFamily) -> int:
     return int(np.prod(family.input_shape)) + features + 2
 
 
-def seen(observations: Array, features: Array, rewards: Array, ended: Array) -> Array:
+def seen(
+    observations: Array,
+    features: Array,
+    rewards: Array,
+    ended: Array,
+    scales: tuple[float, float],
+) -> Array:
     """Join what a recurrent policy sees of a step: float32 [..., numbers].
 
     Args:
@@ -22,8 +28,15 @@ def seen(observations: Array, features: Array, rewards: Array, ended: Array) -> 
       features: of the action before, see `Distribution.features`; 0 at the start of a trial.
       rewards: [...], after that action; likewise.
       ended: [...], 1 if that action was the last one of an episode, else 0.
+      scales: factors of features and rewards, see `Acting.seen_scales`.
     Source: Duan et al. 2016, arXiv:1611.02779, section 2.2.
     """
-    columns = [observations, features, rewards[..., None], ended[..., None]]
+    of_actions, of_rewards = map(np.float32, scales)
+    columns = [
+        observations,
+        features * of_actions,
+        rewards[..., None] * of_rewards,
+        ended[..., None],
+    ]
     joined: Array = np.concatenate(columns, axis=-1, dtype=np.float32, casting="same_kind")
     return joined
