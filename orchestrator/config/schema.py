@@ -99,8 +99,8 @@ class MetaConfig(ActorSettings):
                 f"outer.warmup_steps = {self.outer.warmup_steps} must be below outer.steps = "
                 f"{self.outer.steps}"
             )
-        self._check_policy_run()
         self.algorithm.check_outer(self.outer)
+        self._check_policy_run()
         check_ranges(self)
         for key, why in self.algorithm.no_evaluation.items():
             value, unset = getattr(self.evaluation, key), type(self.evaluation).model_fields[key]
