@@ -6,20 +6,25 @@ import re
 import numpy as np
 import pytest
 from inline_command import metatrain
-from small_configs import trials
+from small_configs import GYM, TRIALS, trials
 from small_runs import in_process
 
 from orchestrator.adaptation import artefact
-from orchestrator.config.schema import load
+from orchestrator.config.schema import load, validate
 from orchestrator.config.score_unit import EPISODES, INNER_STEPS
 from orchestrator.learner import Learner
+from orchestrator.outer.blocks import train_blocks
+from orchestrator.pool.base import InProcessPool
 from orchestrator.records.result import read_result
 from orchestrator.reporting.pictures import observed, paths
 from orchestrator.reporting.terminal import print_result
+from orchestrator.run.launch import Launch
 from orchestrator.run.resume import find_state
 from orchestrator.run.training_run import TrainingRun
 from orchestrator.storage.storage import Storage
 from orchestrator.text.console import Console
+from workers.block import BlockRunner
+from workers.tasks.registry import make_family
 from workers.wire.protocol import Episode
 
 
@@ -140,3 +145,20 @@ def test_settings_of_inner_loops_are_refused_when_they_are_read(why):
 
 def test_a_trial_of_more_episodes_is_evaluated_in_all_of_them():
     assert load("navigation-rl2", ["algorithm.episodes=5"])[0].evaluation.inner_steps == (4,)
+
+
+def test_a_recurrent_policy_makes_choices_too():
+    """The environments are gymnasium's; an action is one of a few."""
+    pytest.importorskip("gymnasium")
+    task = {"kind": "gym", "environment": "small_gym:Switch", "queries": 3, "horizon": 5}
+    task |= {"folder": GYM["task"]["folder"], "vary": {}}
+    config = validate({**TRIALS, "task": task, "model": {"kind": "gru", "units": 4}})
+    family = make_family(config.task)
+    runner = BlockRunner(config.worker, family)
+    weights = Launch(config, family, InProcessPool(runner), "").initial_state().weights
+    (block,) = train_blocks(config, family, 0)
+    contribution = runner.run(weights, block)
+    assert np.isfinite(contribution.gradient).all()
+    assert np.linalg.norm(contribution.gradient) > 0
+    with pytest.raises(ValueError, match=r"use model\.kind = 'gru'"):
+        BlockRunner(validate({**TRIALS, "task": task}).worker, family)
