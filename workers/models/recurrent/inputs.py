@@ -34,8 +34,8 @@ def seen(
     of_actions, of_rewards = map(np.float32, scales)
     columns = [
         observations,
-        features * of_actions,
-        rewards[..., None] * of_rewards,
+        np.asarray(features, np.float32) * of_actions,
+        np.asarray(rewards, np.float32)[..., None] * of_rewards,
         ended[..., None],
     ]
     joined: Array = np.concatenate(columns, axis=-1, dtype=np.float32, casting="same_kind")
