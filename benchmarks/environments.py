@@ -80,7 +80,9 @@ def main() -> None:
 
     roll_out = rollout_adaptation.roll_out
     rollout_adaptation.roll_out = acting.around(counted)  # type: ignore[assignment]
-    rollout_adaptation.Practice.gather = gathering.around(rollout_adaptation.Practice.gather)  # type: ignore[method-assign]
+    rollout_adaptation.RolloutAdapter.gather = gathering.around(
+        rollout_adaptation.RolloutAdapter.gather
+    )  # type: ignore[method-assign]
     family = make_family(config.task)
     bare = bare_stepping(config, family)
     run = Launch(config, family, InProcessPool(BlockRunner(config.worker, family)), "")

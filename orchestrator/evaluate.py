@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from orchestrator.calibration.calibration import QueryOutputs, calibrate
 from orchestrator.config.schema import MetaConfig
+from orchestrator.config.score_unit import INNER_STEPS, Unit, unit_of
 from orchestrator.outer.blocks import held_out_blocks, held_out_sizes
 from orchestrator.pool.base import Pool
 from workers.losses.registry import loss_of
@@ -82,9 +83,11 @@ def evaluate(
     Returns:
       per inner step, 0 .. recipe.inner_steps: mean and 95 % interval of each metric over tasks,
       {"inner_step", "loss", "loss_ci95", "loss_gain_ci95", ...}; the gain is each task's own, over
-      inner step 0, so that how hard a task is does not widen its interval.
+      inner step 0, so that how hard a task is does not widen its interval. A recurrent policy has
+      a score in each episode, 1 .. recipe.inner_steps + 1, {"episode", ...}.
     """
-    return summarize(score_tasks(pool, weights, blocks_of(config, family, split, recipe)))
+    values = score_tasks(pool, weights, blocks_of(config, family, split, recipe))
+    return summarize(values, unit_of(config))
 
 
 def blocks_of(
@@ -129,11 +132,11 @@ def score_queries(
     return values, QueryOutputs(recipe.outputs_after, outputs, targets)
 
 
-def summarize(values: Values) -> list[Score]:
+def summarize(values: Values, unit: Unit = INNER_STEPS) -> list[Score]:
     """Return the means and intervals over tasks of the scores of `score_tasks`; see `evaluate`."""
     num_steps = next(iter(values.values())).shape[1]
     return [
-        {"inner_step": step}
+        {unit.key: step + unit.first}
         | {key: value for name in values for key, value in _summary(name, values[name], step)}
         for step in range(num_steps)
     ]

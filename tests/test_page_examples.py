@@ -64,6 +64,13 @@ def test_python_of_the_pages_compiles():
         compile(f"{{{code}}}" if row else code, page, "exec")
 
 
+def test_the_recurrent_policy_of_the_docs_has_a_configuration(tmp_path):
+    (tmp_path / "remembers.toml").write_text(block("rl2 example", "toml"))
+    config, _ = configuration.load(str(tmp_path / "remembers.toml"))
+    assert (config.algorithm.kind, config.model.kind) == ("rl2", "gaussian_gru")
+    assert config.evaluation.inner_steps == (2,)
+
+
 def test_toml_of_the_pages_is_read():
     assert all(tomllib.loads(code) for _, code in pages.blocks("toml"))
 

@@ -17,7 +17,7 @@ from workers.losses.registry import loss_of
 from workers.meta_parameters import has_global_labels, make_learned_model
 from workers.policies.episode_cache import EpisodeCache
 from workers.policies.loss import make_objective
-from workers.policies.rollout_adaptation import RolloutAdapter
+from workers.policies.rollout_runner import RolloutRunner, make_rollout_runner
 from workers.policies.rounds import Rounds
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.family import has_environments
@@ -51,9 +51,9 @@ class BlockRunner:
         self._objective = make_objective(settings, family, self.train_model, padded)
         self.training = TrainingTasks(settings, family, self.train_model, self._objective)
         self.held_out = HeldOutTasks(settings, family, self.train_model)
-        self._rollout_adapter: RolloutAdapter | None = None
+        self._rollout_adapter: RolloutRunner | None = None
         if has_environments(family):
-            self._rollout_adapter = RolloutAdapter(
+            self._rollout_adapter = make_rollout_runner(
                 settings, family, self.train_model, self._objective
             )
             self._rounds = Rounds(settings, self.train_model, self._objective)

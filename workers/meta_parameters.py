@@ -13,7 +13,6 @@ from workers.models.functional import FunctionalModel
 from workers.models.registry import make_model
 from workers.settings.worker import ActorSettings
 from workers.tasks.family import TaskFamily
-from workers.wire.packed_inputs import input_shape_of
 from workers.wire.protocol import Adapted, Array, Task, Weights
 from workers.wire.tensors import Shape
 
@@ -150,7 +149,8 @@ def flatten(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def _make(settings: ActorSettings, family: TaskFamily, num_outputs: int) -> FunctionalModel:
-    shape, tokens = input_shape_of(family), family.num_tokens
+    shape = settings.algorithm.model_inputs(settings.model, family)
+    tokens = family.num_tokens
     size = settings.algorithm.num_context
     model = make_model(settings.model, shape, num_outputs, settings.seed, tokens, size)
     return _by_micro_batches(settings, family, model)

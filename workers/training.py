@@ -101,9 +101,11 @@ class TrainingTasks:
             users = self._settings.model.is_users or loss_of(self._family).is_users
             memory = self._objective.recompute or self._settings.runtime.micro_batch
             own_gradients = users or memory
-            if many and algorithm.has_outer_loss and not own_gradients:
+            apart = own_gradients or algorithm.takes_blocks
+            if many and algorithm.has_outer_loss and not apart:
                 return self._differentiate_together(algorithm, vector, carried, step, tasks)
-        return sum_over(self.of_one_task(algorithm, vector, carried, step), tasks, vectorized)
+        one = self.of_one_task(algorithm, vector, carried, step)
+        return sum_over(one, tasks, vectorized, algorithm.takes_blocks)
 
     def of_one_task(
         self, algorithm: Algorithm, vector: tf.Tensor, carried: tf.Tensor, step: tf.Tensor

@@ -25,7 +25,8 @@ _MOST_EPISODES = 100_000
 class Policy:
     """A policy that was adapted to one environment.
 
-    returns: returns of evaluation episodes by inner step, float64 [inner_steps + 1, episodes].
+    returns: returns of evaluation episodes by inner step, float64 [inner_steps + 1, episodes]; of
+      a recurrent policy by episode, [episodes, trials].
     recipe: how it adapted; shots and queries are episodes.
 
     Example:
@@ -67,8 +68,10 @@ class Policy:
           observation: as the environment returns it, [*shape].
           rng: to draw the action with, as in the evaluation episodes; None: the likeliest action.
         Raises:
-          ValueError: the observation has another shape, or is not finite.
+          ValueError: the observation has another shape, or is not finite; or the policy is
+            recurrent.
         """
+        check_stateless(self._settings)
         return self._policy.act(observation, rng)
 
     def save(self, file: str | Path) -> None:
@@ -79,7 +82,8 @@ class Policy:
         if the policy was trained on normalized ones.
 
         Raises:
-          ValueError: `file` exists, or does not end in .keras. MetatrainError: it cannot be
+          ValueError: `file` exists, or does not end in .keras, or the policy is recurrent.
+            MetatrainError: it cannot be
             written.
         """
         with open_model_file(file) as new:
@@ -87,6 +91,7 @@ class Policy:
 
     def as_keras(self) -> bytes:
         """Return the content of the file that `save` writes."""
+        check_stateless(self._settings)
         from workers.export.plain_keras import as_plain
 
         observation = np.zeros((1, *self._family.input_shape), np.float32)
@@ -94,6 +99,16 @@ class Policy:
         adapted = self._policy.adapted
         _, content = as_plain(self._settings, self._family, adapted, observation, scaling)
         return content
+
+
+def check_stateless(settings: ActorSettings) -> None:
+    """Raise ValueError if the policy keeps a state: what it does is no function of observations."""
+    if settings.algorithm.num_episodes:
+        raise ValueError(
+            f"a policy of algorithm.kind = {settings.algorithm.kind!r} keeps its state from step "
+            "to step, and cannot be saved as a model of observations or asked for single actions; "
+            "use what adapt-policy returns: the returns of its episodes"
+        )
 
 
 def check_seed(seed: int) -> int:
@@ -140,6 +155,12 @@ def recipe_of(
     for name, number in counts.items():
         if number is not None and (int(number) != number or not 1 <= number <= _MOST_EPISODES):
             raise ValueError(f"{name} = {number}; 1 to {_MOST_EPISODES} is allowed")
+    if episodes is not None and source.config.algorithm.num_episodes:
+        raise ValueError(
+            f"episodes = {episodes} are for inner steps, but algorithm.kind = "
+            f"{source.config.algorithm.kind!r} learns from the earlier episodes of a trial; omit "
+            "it, or set evaluation_episodes, the number of trials"
+        )
     chosen = change(source, inner_steps, inner_lr)
     usual = recipe_at(source.config, chosen.inner_lr)
     task = source.config.task

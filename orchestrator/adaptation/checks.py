@@ -150,6 +150,11 @@ def change(source: Artefact, inner_steps: int | None, inner_lr: float | None) ->
     """
     recipe, algorithm = source.recipe, source.config.algorithm
     for name, value in {"inner_steps": inner_steps, "inner_lr": inner_lr}.items():
+        if value is not None and algorithm.num_episodes:
+            raise ValueError(
+                f"{name} = {value:g}: algorithm.kind = {algorithm.kind!r} keeps a policy's state "
+                f"over {algorithm.num_episodes} episodes, without inner steps; omit it"
+            )
         if value is not None and algorithm.closed_form:
             raise ValueError(
                 f"{name} = {value:g}: algorithm.kind = {algorithm.kind!r} computes the head at "

@@ -94,7 +94,7 @@ def export_run(run: str, file: Path) -> None:
       ValueError: `file` exists, or there is no run with a validated checkpoint.
     """
     from orchestrator.adaptation import artefact
-    from orchestrator.adaptation.recipe_words import in_words
+    from orchestrator.adaptation.recipe_words import adapts_how
     from orchestrator.cli.common import RESULTS, show_note
     from orchestrator.storage.storage import Storage
     from orchestrator.storage.targets import open_file
@@ -114,7 +114,7 @@ def export_run(run: str, file: Path) -> None:
         new.write(content)
     RESULTS.print(
         f"written: {new.path} ({len(content) / 1e6:.2g} MB): theta of {source.origin}; "
-        f"{in_words(source.recipe)}"
+        f"{adapts_how(source)}"
     )
 
 

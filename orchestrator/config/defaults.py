@@ -141,7 +141,8 @@ def _evaluation(family: Settings, users: Mapping[str, Any], filled: Table) -> Ta
     is_number = type(rate) in (int, float) and 0 < rate < _LARGEST
     schema = record_of(ALGORITHMS, algorithm["kind"]) or Algorithm
     if schema.closed_form:
-        return {**evaluation, "inner_steps": users["evaluation"].get("inner_steps", [1])}
+        usual = schema.steps_to_evaluate(algorithm)
+        return {**evaluation, "inner_steps": users["evaluation"].get("inner_steps", usual)}
     if schema.fine_tunes and not evaluation.get("inner_lr") and is_number:
         evaluation["inner_lr"] = [float(f"{rate * factor:.6g}") for factor in _WIDELY]
     elif "inner_lr" not in users["algorithm"] and (

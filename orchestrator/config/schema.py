@@ -99,6 +99,7 @@ class MetaConfig(ActorSettings):
                 f"outer.warmup_steps = {self.outer.warmup_steps} must be below outer.steps = "
                 f"{self.outer.steps}"
             )
+        self.algorithm.check_outer(self.outer)
         self._check_policy_run()
         check_ranges(self)
         for key, why in self.algorithm.no_evaluation.items():
@@ -109,6 +110,7 @@ class MetaConfig(ActorSettings):
                     f"evaluation.{key} = {value} is not for algorithm.kind = "
                     f"{self.algorithm.kind!r}, {why}; unset it"
                 )
+        self.algorithm.check_evaluation(self.evaluation)
         return self
 
     def _check_policy_run(self) -> None:

@@ -40,7 +40,11 @@ class Layer:
 
 def presets() -> list[str]:
     """List the names of the presets, sorted: those of tasks, then those of papers."""
-    return [path.stem for folder in (PRESETS, PAPERS) for path in sorted(folder.glob("*.toml"))]
+    return [
+        name
+        for folder in (PRESETS, PAPERS)
+        for name in sorted(path.stem for path in folder.glob("*.toml"))
+    ]
 
 
 def preset_file(name: str) -> Path:

@@ -43,7 +43,7 @@ def look_at_layers(config: MetaConfig, family: TaskFamily) -> Layers:
     batch_statistics = config.model.statistics != "running"
     survey = survey_second_derivatives(
         functional.keras_model,
-        family.input_shape,
+        functional.input_shape,
         batch_statistics,
         family.num_tokens,
         config.worker.execution,

@@ -7,6 +7,7 @@ import numpy as np
 
 from orchestrator.config.driver_settings import OuterSettings
 from orchestrator.config.schema import MetaConfig
+from orchestrator.config.score_unit import EPISODES
 from orchestrator.evaluate import later_lr
 from orchestrator.outer.blocks import held_out_sizes
 from workers.losses.loss import Loss
@@ -55,6 +56,7 @@ def protocol(
     model = config.model
     shots, queries = stated_sizes(family, *held_out_sizes(config))
     shots_in_training, queries_in_training = stated_sizes(family, task.shots, task.queries)
+    learns_by_steps = not algorithm.num_episodes
     table: dict[str, Any] = {
         "method": algorithm.method,
         "model": model.title,
@@ -65,9 +67,9 @@ def protocol(
         else None,
         "loss": loss_of(family).title or None,
         **_of_loss(family),
-        "shots": shots,
+        "shots": shots if learns_by_steps else None,
         "queries": queries,
-        "shots_in_training": shots_in_training,
+        "shots_in_training": shots_in_training if learns_by_steps else None,
         "queries_in_training": queries_in_training,
         **_adaptation(config, validation),
         **_choices(config, validation),
@@ -91,6 +93,9 @@ def protocol(
 def _adaptation(config: MetaConfig, validation: dict[str, Any]) -> dict[str, Any]:
     """Return how a task is adapted to."""
     algorithm = config.algorithm
+    if algorithm.num_episodes:
+        row = validation["inner_steps"]
+        return {"adaptation": algorithm.adaptation_title, EPISODES.key: row + EPISODES.first}
     if algorithm.closed_form:
         return {
             "adaptation": "closed form: the support set gives the head, which counts as one step",
@@ -174,16 +179,19 @@ def _policy_rows(config: MetaConfig) -> dict[str, Any]:
     """Return the rows for returns of policies, where shots and queries are episodes."""
     task = config.task
     assert isinstance(task, EnvironmentTask)
+    by_steps = not config.algorithm.num_episodes
     return {
         "horizon": task.horizon,
-        "returns": "mean over episodes, not discounted, on fresh episodes after each inner step",
+        "returns": "mean over episodes, not discounted, on fresh episodes after each inner step"
+        if by_steps
+        else "mean over trials, not discounted, in each episode of a trial",
         "outer_update": _outer_update(config.outer),
-        "later_lr": later_lr(config),
+        "later_lr": later_lr(config) if by_steps else None,
         "later_lr_in_training": getattr(config.algorithm, "later_lr", None),
         "discount": task.discount,
         "gae_lambda": task.gae_lambda,
         "baseline": task.baseline,
-        "curvature": task.curvature,
+        "curvature": task.curvature if by_steps else None,
         "observations": f"normalized by {task.normalize} random episodes of the task itself"
         if task.normalize
         else "as they are",

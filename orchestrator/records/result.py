@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from orchestrator.config.score_unit import Unit, unit_in
 from orchestrator.records.divergence import diverged_steps
 from orchestrator.records.verdict import warnings_of
 from orchestrator.storage.storage import Storage
@@ -99,10 +100,22 @@ class Result(BaseModel):
         for row in self.per_step:
             if not {self.metric, f"{self.metric}_ci95"} <= row.keys():
                 raise ValueError(f"a row without {self.metric} and its interval")
-        steps = self.protocol.get("inner_steps")
-        if not isinstance(steps, int) or not 0 <= steps < len(self.per_step):
-            raise ValueError(f"protocol.inner_steps = {steps}, but {len(self.per_step)} rows")
+        name, steps = self._chosen
+        first = self.unit.first
+        if not isinstance(steps, int) or not first <= steps < len(self.per_step) + first:
+            raise ValueError(f"protocol.{name} = {steps}, but {len(self.per_step)} rows")
         return self
+
+    @property
+    def unit(self) -> Unit:
+        """The unit that the rows of `per_step` are counted by."""
+        return unit_in(self.protocol)
+
+    @property
+    def _chosen(self) -> tuple[str, Any]:
+        """The row that validation chose, by its name and its number in the protocol."""
+        name = self.unit.key if self.unit.first else "inner_steps"
+        return name, self.protocol.get(name)
 
     @property
     def called(self) -> str:
@@ -113,8 +126,8 @@ class Result(BaseModel):
 
     @property
     def inner_steps(self) -> int:
-        """The number of inner steps that validation chose."""
-        return int(self.protocol["inner_steps"])
+        """The number of inner steps that validation chose: the row of `per_step`."""
+        return int(self._chosen[1]) - self.unit.first
 
     @property
     def gain(self) -> tuple[float, float]:

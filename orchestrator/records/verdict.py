@@ -79,7 +79,7 @@ def _not_finite(result: "Result") -> str:
     gain, _ = result.gain
     if math.isfinite(gain):
         return ""
-    return f"The test {result.called} is not finite after {_steps(result.inner_steps)}."
+    return f"The test {result.called} is not finite {_when(result)}."
 
 
 def _worse(result: "Result") -> str:
@@ -87,10 +87,7 @@ def _worse(result: "Result") -> str:
     if gain >= -interval:
         return ""
     before, after = (_shown(result.metric, row) for row in (result.before, result.after))
-    return (
-        f"Adaptation makes the test {result.called} worse: {before} → {after} after "
-        f"{_steps(result.inner_steps)}."
-    )
+    return f"Adaptation makes the test {result.called} worse: {before} → {after} {_when(result)}."
 
 
 def _at_chance(result: "Result") -> str:
@@ -115,7 +112,7 @@ def _unstable(result: "Result") -> str:
     if text := describe_divergence(result.per_step, result.metric):
         return text
     first = unstable_from(result)
-    if first is None:
+    if first is None or result.unit.first:  # episodes have no inner rate
         return ""
     losses = _losses(result)
     sign = 1 if "loss" in result.per_step[0] else -result.sign
@@ -186,5 +183,5 @@ def _shown(metric: str, row: dict[str, int | float]) -> str:
     return f"{100 * value:.1f} %" if is_share(metric) else f"{value:.4g}"
 
 
-def _steps(number: int) -> str:
-    return f"{number} inner step{'' if number == 1 else 's'}"
+def _when(result: "Result") -> str:
+    return result.unit.when(result.inner_steps)

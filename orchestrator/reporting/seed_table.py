@@ -24,11 +24,13 @@ def print_seeds(
     table = Table(title=f"Test {called} of {len(results)} seeds, with intervals over test tasks")
     for name in ("seed", "before", "after"):
         table.add_column(name, justify="right")
-    table.add_column("inner steps", justify="right")
+    table.add_column(next(iter(results.values())).unit.heading, justify="right")
     table.add_column("run", overflow="fold")
     for seed, result in results.items():
         cells = [with_interval(metric, row) for row in (result.before, result.after)]
-        table.add_row(str(seed), *cells, str(result.inner_steps), folder_of(seed))
+        table.add_row(
+            str(seed), *cells, str(result.inner_steps + result.unit.first), folder_of(seed)
+        )
     console.print(table)
     after = document["after"]
     console.print(

@@ -198,9 +198,9 @@ def print_result(
 
 def _gain_line(result: Result) -> str:
     """Describe the gain of adaptation with the recipe that validation chose."""
-    (gain, interval), steps = result.gain, result.inner_steps
+    gain, interval = result.gain
     scale, digits, unit = (100, 2, " points") if is_share(result.metric) else (1, 4, "")
-    after = f"after {steps} inner step{'s' * (steps != 1)}"
+    after = result.unit.when(result.inner_steps)
     if not math.isfinite(gain):
         return f"{result.called} is not finite before or {after}"
     how = "worse" if gain < 0 else "better"
@@ -226,18 +226,18 @@ def _with_interval(metric: str, scores: Mapping[str, float]) -> str:
 
 def _result_table(result: Result, inner_steps: tuple[int, ...]) -> Table:
     """Make a table of test scores by inner step: mean and 95 % interval over tasks."""
-    metrics, last = result.measured, len(result.per_step) - 1
-    table = Table(title="Test tasks, before and after adaptation")
-    table.add_column("inner steps", justify="right")
+    metrics, last, counted = result.measured, len(result.per_step) - 1, result.unit
+    by_episode = f"Test tasks, by {counted.name} of a trial"
+    table = Table(title=by_episode if counted.first else "Test tasks, before and after adaptation")
+    table.add_column(counted.heading, justify="right")
     for name in metrics:
         unit = ", %" if is_share(name) else ""
         heading = result.called if name == result.metric else called(name)
         table.add_column(f"{heading}{unit}", justify="right")
-    for step in sorted({0, *(step for step in inner_steps if step <= last)}):
+    for step in counted.shown(inner_steps, last):
         cells = [_with_interval(name, result.per_step[step]) for name in metrics]
-        what = "  (before)" if step == 0 else ""
-        what += "  (diverges)" if step in result.diverged else ""
-        table.add_row(f"{step}{what}", *cells)
+        what = "  (diverges)" if step in result.diverged else ""
+        table.add_row(f"{counted.label(step).replace(' ', '  ')}{what}", *cells)
     if (best := result.protocol.get("oracle_return")) is not None:
         table.add_row("oracle", f"{best:.4f}")
     return table

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.config.schema import MetaConfig
+from orchestrator.config.score_unit import unit_of
 from orchestrator.evaluate import (
     blocks_of,
     evaluate,
@@ -72,7 +73,7 @@ def evaluate_best(
         by_size = scores_by_size(config, launch.family, launch.pool, weights, fixed)
     return Result(
         protocol=rows,
-        per_step=summarize(values),
+        per_step=summarize(values, unit_of(config)),
         theta_sha256=sha256(state.theta),
         checkpoint=name,
         metric=validation["metric"],

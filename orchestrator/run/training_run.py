@@ -238,7 +238,8 @@ class TrainingRun:
         recipe = recipe_at(self._config, rate)
         launch = self.launch
         pictures = render(self._config, launch.family, launch.pool, state.weights, recipe)
-        images = {"tasks": pictures.png, **png_of_each_metric(result.per_step, result.measured)}
+        by_step = png_of_each_metric(result.per_step, result.measured, result.unit)
+        images = {"tasks": pictures.png, **by_step}
         with self._explaining("picture.png"):
             images |= by_size.write(result, self.storage)
             self._tensorboard.append_images(state.step, images)

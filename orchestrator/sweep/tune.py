@@ -251,4 +251,4 @@ def _show_end(
 
 
 def _reported(result: Any) -> list[int]:
-    return [int(result.protocol["inner_steps"])]
+    return [result.inner_steps]

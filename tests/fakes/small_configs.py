@@ -61,6 +61,14 @@ GYM: dict[str, Any] = {
         "vary": {"steepness": {"uniform": [0.0, 1.0]}},
     },
 }
+TRIALS: dict[str, Any] = {
+    "task": {"kind": "navigation", "queries": 3, "horizon": 5},
+    "model": {"kind": "gaussian_gru", "units": 4},
+    "algorithm": {"kind": "rl2"},
+    "outer": {"lr": 0.01, "epochs": 2, "meta_batch_size": 4, "steps": 2},
+    "evaluation": {"tasks": 6, "validation_tasks": 5, "every": 1},
+    "runtime": {"xla": False},
+}
 #: Actions are a few.
 SWITCH = ["task.environment=small_gym:Switch", "model.kind=mlp", "model.hidden=[6]", "task.vary={}"]
 #: Of each kind of block one shape, of one task, as a learner's own blocks are: traced once.
@@ -89,6 +97,10 @@ def sinusoid(*overrides: str) -> MetaConfig:
 
 def navigation(*overrides: str) -> MetaConfig:
     return changed(NAVIGATION, *overrides)
+
+
+def trials(*overrides: str) -> MetaConfig:
+    return changed(TRIALS, *overrides)
 
 
 def gym(*overrides: str) -> MetaConfig:

@@ -32,7 +32,7 @@ from same_bits_cases import (
     POLICY_ELSEWHERE,
     REFUSED,
 )
-from small_configs import gym, images, navigation, sinusoid
+from small_configs import gym, images, navigation, sinusoid, trials
 from small_runs import in_process
 from small_voices import voices
 
@@ -258,6 +258,16 @@ def test_listed_environments_give_one_theta_with_workers_elsewhere(process):
 @pytest.mark.parametrize("algorithm", OTHER_POLICIES_ELSEWHERE)
 def test_other_policies_thetas_are_the_same_with_workers_elsewhere(process, algorithm):
     check_any_number_of_workers(policies(algorithm), False, process)
+
+
+def test_a_recurrent_policys_theta_does_not_depend_on_the_number_of_workers():
+    check_any_number_of_workers(trials("workers.block_size=1"), False)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_recurrent_policys_theta_is_the_same_with_workers_elsewhere(process):
+    check_any_number_of_workers(trials("workers.block_size=1"), False, process)
 
 
 @pytest.mark.slow

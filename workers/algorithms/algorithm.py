@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
-from workers.settings.section import Record
+from workers.algorithms.acting import Acting
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -54,7 +54,7 @@ class Extra(NamedTuple):
     value: float
 
 
-class Algorithm(Record):
+class Algorithm(Acting):
     """A meta-learning algorithm.
 
     A new algorithm defines `title`, and either `outer_loss` or, if its outer gradient is not the

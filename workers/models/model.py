@@ -162,6 +162,14 @@ class Model(Record):
         return ()
 
     @property
+    def state_size(self) -> int:
+        """Numbers of the state that a recurrent policy keeps from step to step; 0: it keeps none.
+
+        The last of its inputs are the state, and the last of its outputs the next one.
+        """
+        return 0
+
+    @property
     def title(self) -> str:
         """The name of the model in a protocol."""
         return self.kind

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from workers.losses.registry import loss_of
 from workers.settings.registry import named
 from workers.tasks.family import TaskFamily
+from workers.wire.protocol import Array
 
 # A policy with a smaller deviation cannot be learned from: its densities overflow.
 _SMALLEST_LOG_STD = float(np.log(1e-6))
@@ -21,16 +22,21 @@ class Distribution(Protocol):
 
     num_outputs: numbers in the outputs of one observation.
     num_actions: numbers in one action.
+    num_features: numbers by which a recurrent policy knows an action.
     """
 
     num_outputs: int
     num_actions: int
+    num_features: int
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> NDArray[np.float32]:
         """Draw all that is random in actions of this shape, [*shape, numbers]."""
 
     def act(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         """Compute actions [..., num_actions] from outputs [..., num_outputs] and noise."""
+
+    def features(self, actions: Array) -> Array:
+        """Return by which numbers a recurrent policy knows actions, [..., num_features]."""
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
         """Compute the log-probability of actions, [...]; nats."""
@@ -44,6 +50,7 @@ class Gaussian:
 
     def __init__(self, num_outputs: int):
         self.num_outputs, self.num_actions = num_outputs, num_outputs // 2
+        self.num_features = self.num_actions
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> NDArray[np.float32]:
         """Draw standard normal noise."""
@@ -53,6 +60,10 @@ class Gaussian:
         """See `Distribution.act`."""
         mean, log_std = _split(outputs)
         return mean + tf.exp(log_std) * noise
+
+    def features(self, actions: Array) -> Array:
+        """Return the actions themselves."""
+        return actions
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
         """See `Distribution.log_prob`."""
@@ -75,7 +86,7 @@ class Categorical:
     num_actions = 1
 
     def __init__(self, num_outputs: int):
-        self.num_outputs = num_outputs
+        self.num_outputs = self.num_features = num_outputs
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> NDArray[np.float32]:
         """Draw Gumbel noise: the argmax of logits plus noise has the softmax distribution."""
@@ -84,6 +95,11 @@ class Categorical:
     def act(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         """See `Distribution.act`."""
         return tf.cast(tf.argmax(outputs + noise, axis=-1), outputs.dtype)[..., None]
+
+    def features(self, actions: Array) -> Array:
+        """Return 1 at the place of the action, 0 elsewhere."""
+        chosen: Array = np.asarray(actions == np.arange(self.num_outputs), np.float32)
+        return chosen
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
         """See `Distribution.log_prob`."""

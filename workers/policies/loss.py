@@ -135,7 +135,8 @@ def make_objective(
     task = settings.task
     assert isinstance(task, EnvironmentTask)
     settings.model.check_family(family)
-    loss = PolicyLoss(distribution_of(family), task.horizon, task.curvature)
+    steps = settings.algorithm.steps_of_loss(task)
+    loss = PolicyLoss(distribution_of(family), steps, task.curvature)
     metrics = {"return": loss.returns, "kl": loss.kl}
     return PolicyObjective(model, loss, metrics)
 

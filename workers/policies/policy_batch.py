@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from workers.algorithms.algorithm import Start
 from workers.execution.compiled import Compiled
+from workers.execution.task_map import map_over
 from workers.inner.inner_loop import InnerState, Plan, inner_step
 from workers.inner.losses import Objective
 from workers.meta_parameters import carry_layout, theta_layout
@@ -155,11 +156,7 @@ class PolicyBatch:
         return self._algorithm.start_inner_loop(self._model, theta, start, inner_lr)
 
     def _map(self, one: Callable[[Any], Any], tasks: Any) -> Any:
-        if self._vectorized:
-            return tf.vectorized_map(one, tasks)
-        first = one(tf.nest.map_structure(lambda array: array[0], tasks))
-        signature = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), first)
-        return tf.map_fn(one, tasks, fn_output_signature=signature, parallel_iterations=1)
+        return map_over(one, tasks, self._vectorized)
 
     def _traced(self, graph: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any) -> Any:

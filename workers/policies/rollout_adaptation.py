@@ -1,7 +1,5 @@
 """Adaptation by rollouts: policies collect their own examples and take inner steps, in turn."""
 
-from collections.abc import Callable
-
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -16,7 +14,7 @@ from workers.policies.observation_normalizer import (
     streams,
 )
 from workers.policies.policy_batch import Constants, PolicyBatch, without_lost
-from workers.policies.rollouts import Rollout, roll_out
+from workers.policies.rollouts import RECORDS, Rollout, roll_out
 from workers.policies.trajectory import Trajectory, to_targets
 from workers.settings.environments.environment_task import EnvironmentTask
 from workers.settings.worker import ActorSettings
@@ -110,7 +108,7 @@ class RolloutAdapter:
             after = self._roll_out(policies, normalizer, specs, step, _QUERY, queries)
             lost |= after.diverged
             self._check(block, lost, step)
-            record = _RECORDS[block.kind](after)
+            record = RECORDS[block.kind](after)
             record[lost] = np.nan
             records.append(record)
             if step < recipe.inner_steps:
@@ -184,19 +182,3 @@ class RolloutAdapter:
             inputs.reshape(tasks, examples, *inputs.shape[3:]),
             targets.reshape(tasks, examples, targets.shape[-1]),
         )
-
-
-def _observed(episodes: Rollout) -> Array:
-    """Select the observations, NaN after an episode's end."""
-    axes = episodes.observations.ndim - episodes.mask.ndim
-    mask = episodes.mask.reshape(*episodes.mask.shape, *[1] * axes)
-    observed: Array = np.where(mask == 1, episodes.observations, np.float32(np.nan))
-    return observed
-
-
-#: What is recorded of the episodes after each inner step, by the kind of block.
-_RECORDS: dict[str, Callable[[Rollout], Array]] = {
-    "evaluate": lambda episodes: np.mean(episodes.returns, axis=-1),
-    "predict": _observed,
-    "adapt": lambda episodes: episodes.returns,
-}

@@ -11,6 +11,8 @@ from workers.wire.protocol import Array, Specs
 
 #: (observations [tasks, episodes, ...], noise [tasks, episodes, ...]) -> (outputs, actions).
 Act = Callable[[Array, Array], tuple[Array, Array]]
+#: Called after each step with actions, rewards, and which episodes had not ended before it.
+Feedback = Callable[[Array, Array, NDArray[np.bool_]], None]
 
 
 class Rollout(NamedTuple):
@@ -63,16 +65,24 @@ def roll_out(
             parts.append(act_in(environments, act, noise[:, lo : lo + at_once]))
         finally:
             environments.close()
+    return joined(parts)
+
+
+def joined(parts: Sequence[Rollout]) -> Rollout:
+    """Join episodes of the same tasks."""
     if len(parts) == 1:
         return parts[0]
     return Rollout(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
 
 
-def act_in(environments: VectorEnv, act: Act, noise: Array) -> Rollout:
+def act_in(
+    environments: VectorEnv, act: Act, noise: Array, feedback: Feedback | None = None
+) -> Rollout:
     """Act until every episode has ended, for as many steps as there is noise.
 
     Args:
       noise: [tasks, episodes, horizon, ...], all that is random in the actions.
+      feedback: None: nobody wants any.
     Raises:
       ValueError: an observation or a reward is not finite.
     """
@@ -87,6 +97,8 @@ def act_in(environments: VectorEnv, act: Act, noise: Array) -> Rollout:
             outputs = np.where(wrong, np.float32(np.nan), outputs)
             actions = np.where(wrong, np.float32(0), actions)
         now, rewards, over = _check(environments.step(actions), active, time)
+        if feedback is not None:
+            feedback(actions, rewards, active)
         values = (observations, outputs, actions, rewards, np.ones(active.shape))
         if not arrays:
             arrays = [_zeros_for(value, horizon) for value in values]
@@ -119,3 +131,19 @@ def _checked(values: Array, what: str) -> Array:
         wrong = values[~np.isfinite(values)][0]
         raise ValueError(f"{what} of an episode is {wrong}; fix the environment")
     return values
+
+
+def observed(episodes: Rollout) -> Array:
+    """Select the observations, NaN after an episode's end."""
+    axes = episodes.observations.ndim - episodes.mask.ndim
+    mask = episodes.mask.reshape(*episodes.mask.shape, *[1] * axes)
+    values: Array = np.where(mask == 1, episodes.observations, np.float32(np.nan))
+    return values
+
+
+#: What is recorded of held-out episodes, by the kind of block.
+RECORDS: dict[str, Callable[[Rollout], Array]] = {
+    "evaluate": lambda episodes: np.mean(episodes.returns, axis=-1),
+    "predict": observed,
+    "adapt": lambda episodes: episodes.returns,
+}

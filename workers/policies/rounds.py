@@ -92,7 +92,7 @@ class Rounds:
             start = start_task(self._model, self._carry, carried, step, task)
             return of(algorithm, theta, argument, start, task)
 
-        result: RoundResult = sum_over(one, tasks, self._vectorized)
+        result: RoundResult = sum_over(one, tasks, self._vectorized, algorithm.takes_blocks)
         return result
 
     def _line_search(

@@ -22,6 +22,7 @@ _PLACES = {
     "proto_maml": "workers.algorithms.proto_maml:ProtoMamlAlgorithm",
     "ridge": "workers.algorithms.ridge:RidgeAlgorithm",
     "joint": "workers.algorithms.joint:JointAlgorithm",
+    "rl2": "workers.algorithms.rl2:Rl2Algorithm",
 }
 
 #: kind -> record.

@@ -20,6 +20,8 @@ _PLACES = {
     "transformer": "workers.models.transformer:TransformerModel",
     "keras": "workers.models.user_model:KerasModel",
     "gaussian_mlp": "workers.models.mlp:GaussianMlpModel",
+    "gru": "workers.models.recurrent.gru:GruModel",
+    "gaussian_gru": "workers.models.recurrent.gru:GaussianGruModel",
 }
 
 #: kind -> record.

@@ -117,7 +117,7 @@ def adapt_policy_of_run(request: AdaptPolicyRequest) -> None:
 
 
 def _adapt(request: AdaptPolicyRequest, outputs: Outputs) -> dict[str, Any]:
-    from orchestrator.adaptation.adapted_policy import check_seed, recipe_of
+    from orchestrator.adaptation.adapted_policy import check_seed, check_stateless, recipe_of
     from orchestrator.adaptation.checks import check_model_name
     from orchestrator.adaptation.user_environment import open_environment, parse_arguments
     from orchestrator.cli.adapt.adapt_policy_report import as_document, show
@@ -132,6 +132,7 @@ def _adapt(request: AdaptPolicyRequest, outputs: Outputs) -> dict[str, Any]:
     seed = check_seed(request.seed)
     if request.save_model is not None:
         check_model_name(request.save_model)
+        check_stateless(source.config)
     environment = open_environment(source, request.env, parse_arguments(request.env_args))
     with waiting() as say:
         say("building the model")

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from orchestrator.adaptation.artefact import Artefact
 from orchestrator.cli.adapt.adapt_report import from_the_run
+from orchestrator.config.score_unit import Unit, unit_of
 from orchestrator.reporting.protocol_lines import print_protocol
 from orchestrator.text.console import Console
 from workers.settings.environments.environment_task import EnvironmentTask
@@ -30,7 +31,7 @@ def show(
       returns: return of each episode, [inner_steps + 1, episodes].
       environment: its name and arguments.
     """
-    console.print(_table(returns))
+    console.print(_table(returns, unit_of(source.config)))
     print_protocol(console, _protocol(source, recipe, environment, seed))
 
 
@@ -44,18 +45,17 @@ def as_document(
     }
 
 
-def _table(returns: NDArray[np.float64]) -> Table:
-    table = Table(title="Return of an episode after inner steps")
-    table.add_column("inner steps", justify="right")
+def _table(returns: NDArray[np.float64], unit: Unit) -> Table:
+    by_episode = "Return of the episodes of a trial"
+    table = Table(title=by_episode if unit.first else "Return of an episode after inner steps")
+    table.add_column(unit.heading, justify="right")
     table.add_column("mean return", justify="right")
-    table.add_column("episodes", justify="right")
+    table.add_column("trials" if unit.first else "episodes", justify="right")
     for step, by_episode in enumerate(returns):
         count, error = len(by_episode), ""
         if count > 1:
             error = f" ± {1.96 * np.std(by_episode, ddof=1) / np.sqrt(count):.4g}"
-        table.add_row(
-            f"{step}" + ("" if step else " (before)"), f"{by_episode.mean():.5g}{error}", f"{count}"
-        )
+        table.add_row(unit.label(step), f"{by_episode.mean():.5g}{error}", f"{count}")
     return table
 
 
@@ -63,6 +63,18 @@ def _protocol(source: Artefact, recipe: Recipe, environment: str, seed: int) -> 
     """Return the protocol under which the returns were measured."""
     task = source.config.task
     assert isinstance(task, EnvironmentTask)
+    if source.config.algorithm.num_episodes:
+        return {
+            "weights": source.origin,
+            "environment": environment,
+            "adaptation": source.config.algorithm.adaptation_title,
+            "episodes": recipe.inner_steps + 1,
+            "trials": recipe.queries,
+            "horizon": task.horizon,
+            "seed": seed,
+            "interval": "95 %: 1.96 standard errors over trials",
+            **from_the_run(source, _FROM_THE_RUN),
+        }
     chosen = (recipe.inner_lr, recipe.inner_steps) == (
         source.recipe.inner_lr,
         source.recipe.inner_steps,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.config.schema import flatten
+from orchestrator.config.score_unit import INNER_STEPS
 from orchestrator.reporting.drawing import drawing, written
 from orchestrator.reporting.page import inner_steps, overlays
 from orchestrator.reporting.page.html import render
@@ -25,6 +26,8 @@ _OF_THE_METHOD = {
     "shots_in_training",
     "queries_in_training",
     "inner_steps",
+    "episode",
+    "adaptation",
     "inner_steps_in_training",
     "inner_lr",
     "inner_lr_in_training",
@@ -186,7 +189,9 @@ def _score(run: RunFolder, best: RunFolder | None) -> dict[str, str]:
     cells = {
         "after": with_interval(result.metric, result.after),
         "before": with_interval(result.metric, result.before),
-        "inner steps": plain(result.inner_steps),
+        "inner steps": result.unit.amount(result.inner_steps)
+        if result.unit.first
+        else plain(result.inner_steps),
         "method": result.protocol.get("method", ""),
     }
     if best is not None:
@@ -224,6 +229,8 @@ def _figures(compared: Compared) -> list[tuple[str, Any]]:
     for metric in next(iter(results.values())).metrics if results else []:
         if all(metric in result.metrics for result in results.values()):
             per_step = {written(label): result.per_step for label, result in results.items()}
-            caption = f"Test {called(metric)} by inner step, with 95 % intervals"
-            drawn.append((caption, inner_steps.draw(per_step, metric)))
+            units = {result.unit for result in results.values()}
+            unit = units.pop() if len(units) == 1 else INNER_STEPS
+            caption = f"Test {called(metric)} by {unit.name}, with 95 % intervals"
+            drawn.append((caption, inner_steps.draw(per_step, metric, unit=unit)))
     return [*drawn, *overlays.draw({written(label): run.rows for label, run in compared.items()})]

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from orchestrator.config.score_unit import INNER_STEPS, Unit
 from orchestrator.records.divergence import diverged_steps
 from orchestrator.reporting.drawing import drawing, png
 from orchestrator.reporting.page.panel import drawable, legend, panel, scale
@@ -16,15 +17,21 @@ PerStep = Sequence[Mapping[str, float]]
 _MOST_MARKS = 20
 
 
-def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) -> Figure:
+def draw(
+    curves: Mapping[str, PerStep],
+    metric: str,
+    chosen: int | None = None,
+    unit: Unit = INNER_STEPS,
+) -> Figure:
     """Draw the metric against inner steps, a curve for each label.
 
     Diverging inner steps are left out, so that the others can be read, and are shaded.
 
     Args:
       chosen: the number of inner steps of the reported score, which is marked.
+      unit: what the rows are counted by.
     """
-    figure, axes = panel("inner steps", called(metric))
+    figure, axes = panel(unit.heading, called(metric))
     drawn: list[float] = []
     diverging = False
     for number, (label, per_step) in enumerate(curves.items()):
@@ -35,19 +42,22 @@ def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) 
         errors = np.where(np.isfinite(errors), errors, 0.0)
         drawn += [*(means - errors), *(means + errors)]
         color = f"C{number % 10}"
-        steps = np.arange(len(per_step))
+        steps = np.arange(len(per_step)) + unit.first
         diverging |= bool(broken)
         for step in broken:
-            axes.axvspan(step - 0.5, step + 0.5, color=color, alpha=0.12, lw=0)
+            at = step + unit.first
+            axes.axvspan(at - 0.5, at + 0.5, color=color, alpha=0.12, lw=0)
         if len(steps) <= _MOST_MARKS:
             axes.errorbar(steps, means, errors, fmt="o-", ms=4, capsize=3, color=color, label=label)
         else:
             axes.plot(steps, means, color=color, label=label)
             axes.fill_between(steps, means - errors, means + errors, color=color, alpha=0.25, lw=0)
     if chosen is not None:
-        axes.axvline(chosen, color="0.6", linestyle=":", label="where the score is taken")
+        axes.axvline(
+            chosen + unit.first, color="0.6", linestyle=":", label="where the score is taken"
+        )
     if diverging:
-        axes.set_xlabel("inner steps (shaded: diverges)")
+        axes.set_xlabel(f"{unit.heading} (shaded: diverges)")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     scale(axes, metric, drawn)
     if len(curves) > 1 or chosen is not None:
@@ -56,9 +66,12 @@ def draw(curves: Mapping[str, PerStep], metric: str, chosen: int | None = None) 
 
 
 @drawing()
-def png_of_each_metric(per_step: PerStep, metrics: Sequence[str]) -> dict[str, bytes]:
+def png_of_each_metric(
+    per_step: PerStep, metrics: Sequence[str], unit: Unit = INNER_STEPS
+) -> dict[str, bytes]:
     """Draw a PNG for each metric: {"accuracy_by_inner_step": PNG, ...}."""
     pictures = {}
     for metric in metrics:
-        pictures[f"{metric}_by_inner_step"] = png(draw({"test": per_step}, metric))
+        figure = draw({"test": per_step}, metric, unit=unit)
+        pictures[f"{metric}_by_{unit.key}"] = png(figure)
     return pictures

@@ -9,7 +9,7 @@ from orchestrator.reporting.drawing import drawing
 from orchestrator.reporting.page import by_size, coverage, inner_steps, task_spread, training_curves
 from orchestrator.reporting.page.findings import findings, readable
 from orchestrator.reporting.page.html import render
-from orchestrator.reporting.page.numbers import count, duration, headline, with_interval
+from orchestrator.reporting.page.numbers import duration, headline, with_interval
 from orchestrator.reporting.page.panel import thousands
 from orchestrator.reporting.page.run_folder import PAGE, RunFolder, read_run
 from orchestrator.reporting.protocol_lines import plain, protocol_of
@@ -75,7 +75,8 @@ def _big(result: Result) -> dict[str, str]:
         "metric": result.called,
         "after": with_interval(result.metric, result.after),
         "before": with_interval(result.metric, result.before),
-        "steps": count(result.inner_steps, "inner step"),
+        "steps": result.unit.when(result.inner_steps),
+        "first": result.unit.when(0) if result.unit.first else "before",
         "tasks": plain(result.protocol.get("test_tasks", "")),
     }
 
@@ -98,34 +99,36 @@ def _scores(run: RunFolder) -> list[dict[str, str]]:
     if run.result is None:
         return []
     per_step, metrics = run.result.per_step, run.result.metrics
+    heading = run.result.unit.heading
     rows = [
         {
-            "inner steps": _named(step, run.result),
+            heading: _named(step, run.result),
             **{called(metric): with_interval(metric, per_step[step]) for metric in metrics},
         }
         for step in run.inner_steps
     ]
     if (alone := run.result.queries_alone) is not None:
-        row = {"inner steps": f"{run.result.inner_steps}, each query with the support set alone"}
+        row = {heading: f"{run.result.inner_steps}, each query with the support set alone"}
         for metric in metrics:
             row[called(metric)] = with_interval(metric, alone)
         rows.append(row)
     if (best := run.result.protocol.get("oracle_return")) is not None:
-        rows.append({"inner steps": "oracle", "return": plain(best)})
+        rows.append({heading: "oracle", "return": plain(best)})
     return rows
 
 
 def _named(step: int, result: Result) -> str:
-    what = " (before)" if step == 0 else ""
-    return f"{step}{what}{' (diverges)' if step in result.diverged else ''}"
+    return f"{result.unit.label(step)}{' (diverges)' if step in result.diverged else ''}"
 
 
 def _by_inner_step(result: Result) -> list[tuple[str, str]]:
     """Draw the scores by inner step, with captions."""
     drawn = []
     for metric in result.metrics:
-        figure = inner_steps.draw({"test tasks": result.per_step}, metric, result.inner_steps)
-        caption = f"Test {called(metric)} by inner step, with its 95 % interval"
+        figure = inner_steps.draw(
+            {"test tasks": result.per_step}, metric, result.inner_steps, result.unit
+        )
+        caption = f"Test {called(metric)} by {result.unit.name}, with its 95 % interval"
         drawn.append((caption, svg(figure, caption)))
     return drawn
 

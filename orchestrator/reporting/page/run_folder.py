@@ -80,7 +80,7 @@ class RunFolder:
             return []
         configured = self.config.get("evaluation", {}).get("inner_steps", [])
         last = len(self.result.per_step) - 1
-        return sorted({0, *(s for s in configured if s <= last), self.result.inner_steps})
+        return self.result.unit.shown([*configured, self.result.inner_steps], last)
 
 
 def read_run(storage: Storage) -> RunFolder:

@@ -71,6 +71,8 @@ def shoot(
 def _shoot(
     config: MetaConfig, family: Filmed, weights: Weights, recipe: Recipe, specs: Specs
 ) -> Film:
+    if config.algorithm.num_episodes:
+        return Film(missing="a policy that keeps its state over episodes is not filmed")
     modes = (getattr(family.make(specs, 0), "metadata", None) or {}).get("render_modes", [])
     if _MODE not in modes:
         has = ", ".join(map(str, modes)) or "none"

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from orchestrator.config.score_unit import INNER_STEPS, Unit
 from workers.tasks.display_text import DisplayText
 from workers.wire.protocol import Array, Episode
 
@@ -20,6 +21,7 @@ def draw(
     inner_steps: Sequence[int],
     title: str,
     words: Sequence[DisplayText] = (),
+    unit: Unit = INNER_STEPS,
 ) -> Figure:
     """Draw a panel for each task, with a few episodes of each.
 
@@ -29,6 +31,7 @@ def draw(
         over.
       inner_steps: the steps to draw beside step 0.
       title: "" for none.
+      unit: what the steps are.
     """
     num_tasks = len(outputs)
     figure = Figure(figsize=(4.2 * num_tasks, 4.4), layout="constrained")
@@ -43,7 +46,9 @@ def draw(
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="x")
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel("y")
-    figure.legend(handles=_handles(inner_steps), loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(
+        handles=_handles(inner_steps, unit), loc="outside lower center", ncols=3, frameon=False
+    )
     if title:
         figure.suptitle(title)
     return figure
@@ -54,17 +59,14 @@ def _draw_paths(axes: Axes, paths: Array, color: str, alpha: float) -> None:
         axes.plot(path[:, 0], path[:, 1], color=color, alpha=alpha, linewidth=1)
 
 
-def _handles(inner_steps: Sequence[int]) -> list[Line2D]:
+def _handles(inner_steps: Sequence[int], unit: Unit) -> list[Line2D]:
     handles = [
         Line2D([], [], color="C1", marker="*", markersize=12, linestyle="", label="goal"),
         Line2D([], [], color="0.3", marker="o", linestyle="", label="start"),
-        Line2D([], [], color="C3", alpha=0.35, label="before"),
+        Line2D([], [], color="C3", alpha=0.35, label=unit.legend(0)),
     ]
     for i, step in enumerate(inner_steps):
-        label, alpha = (
-            f"{step} step{'s' if step > 1 else ''}",
-            0.3 + 0.6 * (i + 1) / len(inner_steps),
-        )
+        label, alpha = unit.legend(step), _alpha(i, inner_steps)
         handles.append(Line2D([], [], color="C0", alpha=alpha, label=label))
     return handles
 

@@ -8,6 +8,7 @@ import numpy as np
 from orchestrator.adaptation.readers.reader import Reader
 from orchestrator.adaptation.readers.registry import make_reader
 from orchestrator.config.schema import MetaConfig
+from orchestrator.config.score_unit import INNER_STEPS, Unit, unit_of
 from orchestrator.outer.blocks import held_out_blocks
 from orchestrator.pool.base import Pool
 from orchestrator.reporting.drawing import drawing, png, written
@@ -79,11 +80,12 @@ def render(
     if loss.targets == "numbers":
         reader = make_reader(config.task, user_task_shapes(family))
         outputs, stacked = reader.values(outputs), _in_own_units(stacked, reader)
-    steps = sorted(set(config.evaluation.inner_steps))
+    unit, last = unit_of(config), max(config.evaluation.inner_steps)
+    steps = unit.shown(config.evaluation.inner_steps, last)[1:]
     words = [text for block in blocks for text in family.display_text(block.specs)]
     if prepare := getattr(picture_of(family.picture), "prepare", None):
         words = prepare(config, family, pool, weights, blocks, words)
-    pictures = draw(family.picture, stacked, outputs, steps, config.name, words)
+    pictures = draw(family.picture, stacked, outputs, steps, config.name, words, unit)
     if not is_filmed(family, config):
         return pictures
     return replace(pictures, film=shoot(config, family, weights, recipe, blocks[0].specs))
@@ -97,6 +99,7 @@ def draw(
     inner_steps: Sequence[int],
     name: str,
     words: Sequence[DisplayText] = (),
+    unit: Unit = INNER_STEPS,
 ) -> Pictures:
     """Draw tasks by the family's picture.
 
@@ -105,8 +108,10 @@ def draw(
       inner_steps: the steps to draw.
       name: the run's name, above the PNG.
       words: the words of each task, if tasks have words.
+      unit: what the steps are: episodes, for policies alone.
     """
     kind = picture_of(picture)
+    named = {"unit": unit} if unit.first else {}
     single, texts = [], []
     for task in range(len(outputs)):
         episode, own = without_padding(episodes, outputs, range(task, task + 1))
@@ -114,11 +119,11 @@ def draw(
         if hasattr(kind, "lines"):
             texts.append(kind.lines(episode, own, inner_steps, task_words))
             continue
-        figure = kind.draw(episode, own, inner_steps, "", task_words)
+        figure = kind.draw(episode, own, inner_steps, "", task_words, **named)
         single.append(svg(figure, f"Test task {task + 1} before and after adaptation"))
     shown = range(getattr(kind, "NUM_TASKS", len(outputs)))
     episode, own = without_padding(episodes, outputs, shown)
-    whole = png(kind.draw(episode, own, inner_steps, written(name), words))
+    whole = png(kind.draw(episode, own, inner_steps, written(name), words, **named))
     return Pictures(whole, single, texts=texts)
 
 

@@ -63,3 +63,12 @@ def test_noise_is_a_function_of_the_generator(distribution):
     np.testing.assert_array_equal(first, again)
     assert first.dtype == np.float32
     assert first.shape[:2] == (2, 3)
+
+
+def test_a_recurrent_policy_knows_a_choice_by_its_place_and_numbers_as_they_are():
+    chosen = Categorical(3).features(np.float32([[[2.0]], [[0.0]]]))
+    np.testing.assert_array_equal(chosen, [[[0, 0, 1]], [[1, 0, 0]]])
+    assert chosen.shape[-1] == Categorical(3).num_features
+    numbers = np.float32([[0.3, -2.0]])
+    np.testing.assert_array_equal(Gaussian(4).features(numbers), numbers)
+    assert Gaussian(4).num_features == 2

@@ -1,0 +1,99 @@
+"""Recurrent policies: a gated recurrent unit, one step at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from workers.losses.registry import loss_of
+from workers.models.model import Model
+from workers.settings.inputs import OBSERVATIONS
+from workers.settings.section import setting
+
+if TYPE_CHECKING:
+    import keras
+
+    from workers.algorithms.algorithm import Algorithm
+    from workers.tasks.family import TaskFamily
+
+
+class GruModel(Model):
+    """A gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), as Keras computes it.
+
+    The network computes a single step; who uses it keeps the state.
+    """
+
+    takes = OBSERVATIONS
+    refusal = (
+        "model.kind = {model!r} is a policy, but task.kind = {task!r} has no environments to act "
+        "in; use another model, such as 'mlp'"
+    )
+    execution = "vectorized", False
+    normalization: ClassVar[str] = "none"
+    kind: Literal["gru"] = "gru"
+    units: int = setting(64, "numbers of the state, 1 to 4096", ge=1, le=4096)
+
+    @model_validator(mode="after")
+    def _has_no_statistics(self) -> Self:
+        if self.statistics != "batch":
+            raise ValueError(
+                f"model.statistics = {self.statistics!r} is for batch normalization, which "
+                f"model.kind = {self.kind!r} has not; unset it"
+            )
+        return self
+
+    @property
+    def state_size(self) -> int:
+        """See `Model.state_size`."""
+        return self.units
+
+    def build(
+        self, input_shape: tuple[int, ...], num_outputs: int, num_tokens: int | None = None
+    ) -> keras.Model:
+        """Map [batch, inputs + units] to [batch, num_outputs + units]."""
+        import keras
+
+        inputs = keras.Input(input_shape)
+        seen, state = inputs[:, : -self.units], inputs[:, -self.units :]
+        after, _ = keras.layers.GRUCell(self.units, name="gru")(seen, [state])
+        outputs = self._head(num_outputs)(after)
+        return keras.Model(inputs, keras.layers.Concatenate(name="joined")([outputs, after]))
+
+    def _head(self, num_outputs: int) -> Any:
+        import keras
+
+        return keras.layers.Dense(num_outputs, name="head")
+
+    def check_algorithm(self, algorithm: Algorithm) -> None:
+        """See `Model.check_algorithm`."""
+        if not algorithm.num_episodes:
+            raise ValueError(
+                f"model.kind = {self.kind!r} keeps a state over a task's episodes, which "
+                f"algorithm.kind = {algorithm.kind!r} does not; use algorithm.kind = 'rl2', or "
+                "model.kind = 'gaussian_mlp' or 'mlp'"
+            )
+
+
+class GaussianGruModel(GruModel):
+    """A recurrent Gaussian policy: means from the state, and constant standard deviations.
+
+    It is for environments whose actions are numbers.
+    """
+
+    kind: Literal["gaussian_gru"] = "gaussian_gru"  # type: ignore[assignment]
+    initial_std: float = setting(1.0, "standard deviation that training starts with, > 0", gt=0)
+
+    def _head(self, num_outputs: int) -> Any:
+        """Make the layer of means, then log standard deviations."""
+        from workers.models.gaussian_mlp import GaussianHead
+
+        return GaussianHead(num_outputs // 2, self.initial_std, name="head")
+
+    def check_family(self, family: TaskFamily) -> None:
+        """See `Model.check_family`."""
+        if loss_of(family).discrete:
+            raise ValueError(
+                "model.kind = 'gaussian_gru' gives numbers, but the environment takes one of "
+                f"{family.num_outputs} actions; use model.kind = 'gru'"
+            )
