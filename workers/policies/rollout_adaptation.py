@@ -91,7 +91,8 @@ class RolloutAdapter:
         """Run held-out tasks before and after each inner step.
 
         Returns:
-          "evaluate": "return", [tasks, inner_steps + 1]: the mean over episodes.
+          "evaluate": "return", [tasks, inner_steps + 1]: the mean over episodes; and "success", the
+            share of episodes with one at any step, if the environments report it.
           "predict": "outputs", the environment's observations, [tasks, inner_steps + 1, episodes,
             horizon, ...], NaN after an episode's end.
           "adapt": "return" of each episode, [tasks, inner_steps + 1, episodes], and what each task
@@ -103,7 +104,7 @@ class RolloutAdapter:
         recipe, task, specs = block.recipe, self._task, block.specs
         assert recipe is not None
         policies, normalizer = self._begin(constants, block)
-        records: list[Array] = []
+        records: list[dict[str, Array]] = []
         lost = np.zeros(block.hi - block.lo, bool)
         for step in range(recipe.inner_steps + 1):
             queries = recipe.queries or task.queries
@@ -111,7 +112,10 @@ class RolloutAdapter:
             lost |= after.diverged
             self._check(block, lost, step)
             record = _RECORDS[block.kind](after)
-            record[lost] = np.nan
+            if block.kind == "evaluate" and self._family.reports_success:
+                record["success"] = np.mean(after.succeeded, axis=-1, dtype=np.float64)
+            for values in record.values():
+                values[lost] = np.nan
             records.append(record)
             if step < recipe.inner_steps:
                 shots = recipe.shots or task.shots
@@ -124,9 +128,8 @@ class RolloutAdapter:
                 policies, newly_lost = without_lost(policies)
                 lost |= newly_lost
                 self._check(block, lost, step + 1)
-        name = "outputs" if block.kind == "predict" else "return"
-        adapted = self._batch.adapted(policies) if block.kind == "adapt" else {}
-        return {name: np.stack(records, axis=1), **adapted}
+        stacked = {name: np.stack([r[name] for r in records], axis=1) for name in records[0]}
+        return stacked | (self._batch.adapted(policies) if block.kind == "adapt" else {})
 
     @staticmethod
     def _check(block: Block, lost: NDArray[np.bool_], inner_steps: int) -> None:
@@ -195,8 +198,8 @@ def _observed(episodes: Rollout) -> Array:
 
 
 #: What is recorded of the episodes after each inner step, by the kind of block.
-_RECORDS: dict[str, Callable[[Rollout], Array]] = {
-    "evaluate": lambda episodes: np.mean(episodes.returns, axis=-1),
-    "predict": _observed,
-    "adapt": lambda episodes: episodes.returns,
+_RECORDS: dict[str, Callable[[Rollout], dict[str, Array]]] = {
+    "evaluate": lambda episodes: {"return": np.mean(episodes.returns, axis=-1)},
+    "predict": lambda episodes: {"outputs": _observed(episodes)},
+    "adapt": lambda episodes: {"return": episodes.returns},
 }

@@ -17,6 +17,7 @@ class Rollout(NamedTuple):
     """Episodes of several tasks; all arrays [tasks, episodes, horizon, ...], 0 after an end.
 
     mask: 1 for a step of the episode, 0 after its end.
+    succeeded: bool [tasks, episodes], see `VectorEnv`.
     """
 
     observations: Array
@@ -24,6 +25,7 @@ class Rollout(NamedTuple):
     actions: Array
     rewards: Array
     mask: Array
+    succeeded: Array
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
@@ -99,7 +101,7 @@ def act_in(environments: VectorEnv, act: Act, noise: Array) -> Rollout:
         observations, active = now, active & ~over
         if not active.any():
             break
-    return Rollout(*arrays)
+    return Rollout(*arrays, environments.succeeded)
 
 
 def _zeros_for(values: Array, horizon: int) -> Array:
