@@ -92,6 +92,10 @@ def reset_with(change):
             "returns the reward 'much', not a number",
         ),
         (
+            {"step": step_with(lambda result: (*result[:4], {"success": "perhaps"}))},
+            r"step returns info\['success'\] = 'perhaps', not true or false",
+        ),
+        (
             {"step": step_with(lambda result: (result[0], np.random.random(), *result[2:]))},
             r"another episode the second time, .*: the reward of step 0 is 0\.\d+, then 0\.\d+; so",
         ),
