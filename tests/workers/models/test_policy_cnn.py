@@ -62,8 +62,8 @@ def test_a_convolution_halves_the_image_and_scales_what_it_sees():
 def test_a_policy_learns_what_images_ask_for():
     """The side on which the spot is, or the other: one inner step finds out which."""
     pair = problem(CategoricalCnnModel(**SMALL))
-    returns = run(pair, "evaluate", recipe=Recipe(3.0, 2)).metrics["return"]
-    assert (returns[:, 2] > returns[:, 0] + 0.5).all()
+    before, _, after = run(pair, "evaluate", recipe=Recipe(3.0, 2)).metrics["return"].mean(axis=0)
+    assert after > before + 0.5
     assert np.linalg.norm(run(pair, "train").gradient) > 0
 
 

@@ -9,6 +9,8 @@ from workers.tasks.environments.spaces import Actions
 
 # A slow environment must not delay an actor's start.
 _MOST_STEPS = 500
+# Letters of a value in an error.
+_LONGEST = 60
 #: The names in `info` under which environments say whether a step is a success.
 _SUCCESS = ("success", "is_success")
 
@@ -48,10 +50,20 @@ def _difference(first: list[Any], repeat: list[Any]) -> str:
         if not np.array_equal(one, other, equal_nan=True):
             what = "observation" if place % 2 or not place else "reward"
             where = f"step {(place - 1) // 2}" if place else "reset"
-            return f"the {what} of {where} is {_shortened(one)}, then {_shortened(other)}"
+            return f"the {what} of {where} is {_told_apart(one, other)}"
     if len(first) != len(repeat):
         return f"it ends after {len(first) // 2} steps, then after {len(repeat) // 2}"
     return ""
+
+
+def _told_apart(one: Any, other: Any) -> str:
+    """Write two observations or rewards; of long arrays, the first number that differs."""
+    texts = _shortened(one), _shortened(other)
+    if np.size(one) == 1 or len(texts[0]) < _LONGEST or np.shape(one) != np.shape(other):
+        return ", then ".join(texts)
+    first, second = np.ravel(one), np.ravel(other)
+    place = int(np.argmax(~np.isclose(first, second, rtol=0, atol=0, equal_nan=True)))
+    return f"{texts[0]}, of which number {place} is {first[place]}, then {second[place]}"
 
 
 def _play(
@@ -148,4 +160,4 @@ def as_number(reward: Any) -> float:
 
 def _shortened(value: Any) -> str:
     text = " ".join(repr(value).split())
-    return text if len(text) < 60 else f"{text[:57]}..."
+    return text if len(text) < _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -122,6 +122,24 @@ def test_an_environment_that_breaks_its_interface_is_refused(monkeypatch, parts,
         GymFamily(task_of(added(monkeypatch, breaking(**parts))))
 
 
+def test_of_a_long_observation_the_number_that_differs_is_named(monkeypatch):
+    def step(self, action):
+        import small_gym
+
+        _, *rest = small_gym.Slope.step(self, action)
+        return np.append(np.zeros(29), len(self.pushed)), *rest
+
+    parts = {
+        "observation_space": gymnasium.spaces.Box(-np.inf, np.inf, (30,)),
+        "reset": reset_with(lambda result: (np.zeros(30), {})),
+        "step": step,
+    }
+    with pytest.raises(
+        ValueError, match=r"of step 0 is array\(.*, of which number 29 is 1\.0, then"
+    ):
+        GymFamily(task_of(added(monkeypatch, breaking(**parts))))
+
+
 def test_an_observation_that_changes_its_shape_later_is_named(monkeypatch):
     shown = 2
     environment = breaking(step=step_with(lambda result: (result[0][:shown], *result[1:])))
