@@ -113,7 +113,7 @@ class RolloutAdapter:
             self._check(block, lost, step)
             record = _RECORDS[block.kind](after)
             if block.kind == "evaluate" and self._family.reports_success:
-                record["success"] = np.mean(after.succeeded, axis=-1, dtype=np.float64)
+                record["success"] = after.succeeded.mean(axis=-1)
             for values in record.values():
                 values[lost] = np.nan
             records.append(record)

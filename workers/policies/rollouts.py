@@ -25,7 +25,7 @@ class Rollout(NamedTuple):
     actions: Array
     rewards: Array
     mask: Array
-    succeeded: Array
+    succeeded: NDArray[np.bool_]
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
@@ -101,7 +101,8 @@ def act_in(environments: VectorEnv, act: Act, noise: Array) -> Rollout:
         observations, active = now, active & ~over
         if not active.any():
             break
-    return Rollout(*arrays, environments.succeeded)
+    observed, outputs, taken, rewarded, mask = arrays
+    return Rollout(observed, outputs, taken, rewarded, mask, environments.succeeded)
 
 
 def _zeros_for(values: Array, horizon: int) -> Array:

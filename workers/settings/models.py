@@ -20,8 +20,8 @@ _PLACES = {
     "transformer": "workers.models.transformer:TransformerModel",
     "keras": "workers.models.user_model:KerasModel",
     "gaussian_mlp": "workers.models.mlp:GaussianMlpModel",
-    "categorical_cnn": "workers.models.policy_cnn:CategoricalCnnModel",
-    "gaussian_cnn": "workers.models.policy_cnn:GaussianCnnModel",
+    "categorical_cnn": "workers.models.policies.cnn:CategoricalCnnModel",
+    "gaussian_cnn": "workers.models.policies.cnn:GaussianCnnModel",
 }
 
 #: kind -> record.

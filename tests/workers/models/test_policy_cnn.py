@@ -10,7 +10,7 @@ pytest.importorskip("gymnasium")
 from workers.algorithms.maml import MamlAlgorithm
 from workers.block import BlockRunner
 from workers.meta_parameters import initial
-from workers.models.policy_cnn import CategoricalCnnModel, GaussianCnnModel
+from workers.models.policies.cnn import CategoricalCnnModel, GaussianCnnModel
 from workers.models.registry import make_model
 from workers.settings.environments.gym_task import GymTask
 from workers.settings.environments.varied import Varied

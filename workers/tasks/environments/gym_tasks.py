@@ -85,6 +85,9 @@ class GymTasks:
         """Return where tasks are from, what varies, and how the set is split."""
         ids = self._settings.ids
         table: dict[str, Any] = {"tasks_from": _listed(ids, 3)}
+        if self._settings.arguments:
+            arguments = sorted(self._settings.arguments.items())
+            table["arguments"] = ", ".join(f"{name} {as_text(value)}" for name, value in arguments)
         for name, varied in sorted(self._settings.vary.items()):
             table[name] = describe_variation(varied)
         if self.set is None:

@@ -274,6 +274,7 @@ def test_arguments_of_all_environments_are_given_to_each():
     changes = {"arguments": {"length": 9.0}, "split": False}
     family = family_of(*listed, name="small_gym:Slope", **changes)
     assert {(each.steepness, each.length) for each in made(family)} == {(0.1, 9.0), (0.2, 3.0)}
+    assert family.protocol("test")["arguments"] == "length 9"
 
 
 def test_an_argument_without_a_default_may_be_in_the_list(monkeypatch):

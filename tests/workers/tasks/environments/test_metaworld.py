@@ -13,6 +13,7 @@ from small_gym_families import rolled
 
 from workers.settings.environments.gym_task import GymTask
 from workers.settings.environments.varied import Varied
+from workers.tasks.environments.adapters import adapter_of
 from workers.tasks.environments.gym import GymFamily
 from workers.tasks.environments.metaworld import MetaWorld
 from workers.wire.protocol import Draw
@@ -131,6 +132,11 @@ def test_without_meta_world_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "metaworld", None)
     with pytest.raises(ValueError, match=r"not installed: .*pip install 'metatrain\[metaworld\]'"):
         ml1()
+
+
+@pytest.mark.parametrize("name", ["metaworld:Meta-World/MT1", "Pendulum-v1", "metaworld"])
+def test_what_gymnasium_makes_has_no_adapter(name):
+    assert adapter_of(name) is None
 
 
 def test_an_arm_that_does_not_repeat_is_refused(monkeypatch):
