@@ -89,4 +89,4 @@ def install(monkeypatch, **classes):
     monkeypatch.setitem(sys.modules, "metaworld.env_dict", names)
     monkeypatch.setattr(gym_source, "version", lambda name: f"made-up {name}")
     monkeypatch.setattr(metaworld, "_spaces", metaworld._spaces.__wrapped__)
-    monkeypatch.setattr(metaworld, "_tasks", metaworld._tasks.__wrapped__)
+    monkeypatch.setattr(metaworld, "_benchmark", metaworld._benchmark.__wrapped__)

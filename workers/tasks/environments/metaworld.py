@@ -147,22 +147,27 @@ def _spaces(name: str, sees_goal: bool) -> tuple[Any, Any]:
     """Return the spaces of observations and actions; making an environment takes 200 ms."""
     _metaworld()
     environment = _make(name)
-    environment.set_task(_tasks(name, sees_goal, "train", 0)[0])
+    if sees_goal:  # a new one hides it
+        environment.set_task(_tasks(name, sees_goal, "train", 0)[0])
     spaces = environment.sawyer_observation_space, environment.action_space
     environment.close()
     return spaces
 
 
-@functools.cache
 def _tasks(name: str, sees_goal: bool, goals: str, seed: int) -> Any:
-    """Return Meta-World's tasks of a list of goals; to draw 50 of them takes it a second.
+    """Return Meta-World's tasks of a list of goals."""
+    if goals == "test" and not sees_goal:
+        return _benchmark(name, sees_goal, seed).test_tasks
+    return _benchmark(name, sees_goal, seed + _OFFSETS[goals]).train_tasks
+
+
+@functools.cache
+def _benchmark(name: str, sees_goal: bool, seed: int) -> Any:
+    """Make Meta-World's benchmark; to draw 50 goals takes it a second.
 
     MT1 draws the goals that ML1 does, and shows them.
     """
-    benchmark = _metaworld().MT1 if sees_goal else _metaworld().ML1
-    if goals == "test" and not sees_goal:
-        return benchmark(name, seed=seed).test_tasks
-    return benchmark(name, seed=seed + _OFFSETS[goals]).train_tasks
+    return (_metaworld().MT1 if sees_goal else _metaworld().ML1)(name, seed=seed)
 
 
 @contextmanager

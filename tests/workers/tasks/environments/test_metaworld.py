@@ -170,3 +170,14 @@ def test_an_arm_of_the_real_one_is_as_new_at_its_next_goal(name):
     used.goal = 0
     np.testing.assert_array_equal(play(used), first)
     assert not first[36:39].any()
+
+
+def test_the_goals_of_the_real_one_are_the_same_hidden_or_seen():
+    pytest.importorskip("metaworld")
+    hidden, seen = MetaWorld("reach-v3"), MetaWorld("reach-v3", sees_goal=True)
+    for hidden.goals in ("train", "validation", "test"):
+        seen.goals = hidden.goals
+        observation = seen.reset(seed=0)[0]
+        assert not hidden.reset(seed=0)[0][36:39].any()
+        np.testing.assert_array_equal(observation[36:39], hidden._inner._target_pos)
+        assert seen.observation_space.contains(observation)
